@@ -1,7 +1,6 @@
 /**
- * Builds the plugin with kill points in it: the real sources, with the modules that
- * points.ts names wrapped while they are bundled. The driver itself holds nothing
- * that is there for tests.
+ * Builds the plugin with kill points in it. The bundler wraps the modules that points.ts names; all else are
+ * the real sources. So the driver itself has no code for tests.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,10 +8,10 @@ import { build, type Plugin } from "rolldown";
 import { wrappedModules } from "./points.ts";
 
 const root = join(import.meta.dirname, "../..");
-/** Marks a module as it is, beside its wrapper. */
+/** Marks the import of the original module, which its wrapper imports. */
 const original = "?original";
 
-/** @returns the entry to launch: it is there until this process ends */
+/** @returns the entry to launch; it is removed when this process ends */
 export async function buildCrashPlugin(): Promise<string> {
   // Not in the temporary folder: the bundle imports packages from above it.
   const folder = join(root, `node_modules/.cache/crash-${process.pid}`);
@@ -42,11 +41,13 @@ const withKillPoints: Plugin = {
   },
 };
 
-/** Exports what the module exports, the named functions between kill points. */
+/**
+ * The source of a wrapper: it exports what the module exports, with kill points around the named functions.
+ */
 function wrapperOf(path: string, names: readonly string[]): string {
   const text = readFileSync(path, "utf8");
   const wrapped = names.map((name) => {
-    // A function that is called otherwise by now would be a point that nobody ever passes.
+    // If the function has been renamed, no process would ever pass its kill points.
     if (!new RegExp(`^export (async )?function ${name}\\b`, "m").test(text)) {
       throw new Error(`${path} exports no function ${name}`);
     }

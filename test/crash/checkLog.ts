@@ -1,4 +1,7 @@
-/** Whether an event log is whole, says what agents were told, and is what the machine makes of it. */
+/**
+ * Checks an event log: its hash chain is intact, it has every event that an agent has learned, and the state
+ * machine computes the recorded states.
+ */
 import { isDeepStrictEqual } from "node:util";
 import { toTaskEvent } from "../../src/driver/task/storedEvents.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
@@ -7,7 +10,7 @@ import type { EventReader, StoredEvent } from "../../src/store/eventStore.ts";
 import { findDefect } from "../support/history/findDefect.ts";
 import type { Promised } from "./taskLife.ts";
 
-/** The state that each stream of a log ends in. */
+/** The last state of each stream of a log. */
 export type EndStates = ReadonlyMap<string, StateName>;
 
 /** @throws Error naming the first thing that is wrong */
@@ -26,7 +29,7 @@ export function checkLog(log: EventReader, promised: readonly Promised[]): EndSt
   return endStates(log);
 }
 
-/** What a log tells while its plugin writes on. */
+/** The last states in a log to which a plugin still writes. */
 export function endStates(log: EventReader): EndStates {
   return new Map(
     Array.from(log.streams(), ({ stream }) => [stream, refold([...log.readStream(stream)])] as const),
@@ -34,7 +37,7 @@ export function endStates(log: EventReader): EndStates {
 }
 
 /**
- * Whether every task is over but for those that run.
+ * Whether all tasks are over except the running ones.
  * @throws Error where one is lost
  */
 export function allOver(states: EndStates, running: readonly string[]): boolean {
@@ -48,7 +51,7 @@ function keeps({ type, data }: StoredEvent, promise: Promised): boolean {
   return told.every(([name, value]) => isDeepStrictEqual((data as Record<string, unknown>)[name], value));
 }
 
-/** As a replay does: what was recorded of the machine's decisions has to be what it decides. */
+/** Folds the events as a replay does. The machine must decide what was recorded. */
 function refold(events: readonly StoredEvent[]): StateName {
   let snapshot = initialSnapshot;
   for (const event of events) {

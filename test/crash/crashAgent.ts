@@ -6,7 +6,7 @@ import { setConfig } from "../support/agent/requests.ts";
 import { crashAt } from "./killPoints.ts";
 import type { Crash } from "./roundPlan.ts";
 
-/** The plugin has died before it answered. */
+/** The plugin died before it answered. */
 export class PluginDied extends Error {}
 
 export type DriverCalls = PluginConnection["driver"];
@@ -45,9 +45,9 @@ export class CrashAgent {
   }
 
   /**
-   * Asks the plugin that is up.
-   * @param call is told which launch of the plugin this is, too
-   * @throws PluginDied where it dies before it answers; there is a next one then
+   * Calls the running plugin.
+   * @param call also gets the number of the plugin's launch
+   * @throws PluginDied if the plugin dies before it answers; the next plugin then runs already
    */
   async ask<T>(call: (driver: DriverCalls, launch: number) => Promise<T>): Promise<T> {
     const generation = await this.#current;
@@ -65,7 +65,7 @@ export class CrashAgent {
     }
   }
 
-  /** Asks until it is answered, whoever dies meanwhile. */
+  /** Repeats the call until a plugin answers it. */
   async insist<T>(call: (driver: DriverCalls, launch: number) => Promise<T>): Promise<T> {
     for (;;) {
       try {

@@ -1,17 +1,17 @@
 /**
- * Points at which a plugin of the crash tests can be made to die: before and after
- * certain functions, commits and calls. Which one, and at which of its passings, is told by
- * the environment; the functions know nothing of it (plugin.ts wraps them).
+ * Points at which the crash tests can kill a plugin: before and after certain functions, commits and calls.
+ * The environment says at which point, and at which of its passings, the plugin dies. The functions
+ * themselves have no code for this (plugin.ts wraps them).
  */
 import type { EventStore } from "../../src/store/eventStore.ts";
 
-/** `before launch#1`: the point's name and which passing of it is the last thing the process does. */
+/** For example `before launch#1`: the process dies when it passes this point for the first time. */
 export const crashAt = "EXEC2_CRASH_AT";
 
 const [wanted, nth] = (process.env[crashAt] ?? "").split("#");
 let passed = 0;
 
-/** Dies here, if this is the place. */
+/** Kills the process if the environment names this point and passing. */
 function pass(point: string): void {
   if (point !== wanted) return;
   passed += 1;
@@ -21,8 +21,9 @@ function pass(point: string): void {
 type AnyFunction = (...args: never[]) => unknown;
 
 /**
- * The function between two points, `before <name>` and `after <name>`. One that returns a promise has
- * a third, `during <name>`, when it has done what it does at once. Around `openEventStore` are none: the commits of the store that it opens have them.
+ * Puts a function between two points, `before <name>` and `after <name>`. A function that returns a promise
+ * has a third point, `during <name>`, after its synchronous part. `openEventStore` has no points around it,
+ * but the commits of the store that it opens have some.
  */
 export function between<Wrapped extends AnyFunction>(name: string, wrapped: Wrapped): Wrapped {
   if (name === "openEventStore") return opening(wrapped);

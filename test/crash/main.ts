@@ -14,7 +14,7 @@ if (!(Number.isSafeInteger(rounds) && rounds > 0 && Number.isSafeInteger(firstSe
   console.error("npm run test:crash -- [rounds] [seed]: both are whole numbers");
   process.exit(2);
 }
-// A round that is broken off would leave its tasks and its plugin behind, which outlive anything.
+// An interrupted round would leave its tasks and its plugin running, so this process ends after the round.
 let interrupted = false;
 process.once("SIGINT", () => {
   interrupted = true;
@@ -40,7 +40,7 @@ for (let index = 0; index < rounds && !interrupted; index++) {
 if (interrupted) process.exit(130);
 console.log(`\n✓ ${rounds} rounds from seed ${firstSeed}: ${deaths} plugins killed, nothing lost`);
 
-/** In place on a terminal, elsewhere now and then. */
+/** Shows progress: on a terminal in one line, elsewhere as an occasional line. */
 function tell(progress: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r${progress}`);
   else if (/round \d*[05]0? of/.test(progress)) console.log(progress);

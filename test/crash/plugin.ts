@@ -1,4 +1,7 @@
-/** Entry of the plugin with kill points: the real one, with points around the calls of an agent, effects and the steps of a launch, too. */
+/**
+ * Entry of the plugin with kill points: the real plugin, with further points around an agent's calls, effects
+ * and the steps of a launch.
+ */
 import { servePlugin } from "../../src/grpc/plugin.ts";
 import { between } from "./killPoints.ts";
 import { calls, launchSteps } from "./points.ts";

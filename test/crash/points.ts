@@ -1,4 +1,7 @@
-/** The places where the crash tests kill a plugin from within: beside these, around every effect of the machine. */
+/**
+ * The places where the crash tests kill a plugin from within. There are also points around every effect of
+ * the machine.
+ */
 import { effectNames } from "../../src/machines/effects.ts";
 
 /** Functions that are wrapped, by their modules below src/. */
@@ -11,17 +14,20 @@ const asynchronous = {
 
 const synchronous = {
   "effects/files/runFiles.ts": ["makeRunFiles"],
-  // Between the hand-over and its report.
+  // Dies after the launch is passed to the spawner, and before the spawner reports.
   "effects/launch/spawner/spawner.ts": ["beginLaunch"],
   "effects/processes/findInit.ts": ["findInit"],
   "effects/processes/statusFile.ts": ["readExitStatus", "readRecordedTask"],
   "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],
 };
 
-/** Of a held launch. During `release`, the go-ahead has been given and nothing is known of its effect. */
+/**
+ * Steps of a launch that waits for its go-ahead. At `during release`, the plugin has given the go-ahead and
+ * does not know the result yet.
+ */
 export const launchSteps = ["init", "release", "abandon"] as const;
 
-/** Calls of an agent; after one: everything is committed, and nothing is answered. */
+/** Calls of an agent. After such a call, everything is committed but not answered. */
 export const calls = [
   "startTask",
   "recoverTask",

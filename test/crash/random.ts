@@ -1,15 +1,15 @@
-/** Chance that can be repeated. Pure. */
+/** Pseudorandom numbers that can be repeated. Pure. */
 
 export interface Random {
   /** A whole number from 0 to `below` - 1. */
   below(below: number): number;
-  /** One of several. */
+  /** One of the choices. */
   pick<T>(choices: readonly T[]): T;
-  /** True in so many of a hundred cases. */
+  /** True with this probability, in percent. */
   chance(percent: number): boolean;
 }
 
-/** The sequence of a seed: always the same (mulberry32). */
+/** The sequence of a seed, which is always the same (mulberry32). */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {

@@ -1,8 +1,11 @@
-/** Rounds that have failed once, or would without what was made for them: they are run always. */
+/**
+ * Rounds that once failed, or that would fail without code that was written for them. Every run of the tests
+ * includes them.
+ */
 import type { LifePlan, RoundPlan } from "./roundPlan.ts";
 
 export interface Regression extends RoundPlan {
-  /** What went wrong, or would. */
+  /** What went wrong, or would go wrong. */
   readonly title: string;
 }
 

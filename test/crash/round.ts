@@ -1,4 +1,4 @@
-/** One round: tasks at work, a plugin that is killed, and after it what must hold whatever happened. */
+/** One round: it runs tasks, kills their plugin, and checks what must hold whatever happened. */
 
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -20,12 +20,12 @@ export interface RoundOutcome {
   readonly deaths: number;
 }
 
-/** How long something may take that is known to come. */
+/** How long to wait for something that must happen. */
 const patienceMs = 60_000;
 
 /**
  * @param entry the plugin to launch
- * @throws Error naming what does not hold, with the end of the plugin's log
+ * @throws Error naming the violated condition, with the end of the plugin's log
  */
 export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOutcome> {
   const { lives: plans, crashes, fullDisk } = plan;
@@ -38,9 +38,10 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
   mkdirSync(sockets);
   const marker = `exec2-crash-${randomBytes(8).toString("hex")}`;
   const lives: TaskLife[] = [];
-  // What the log has refused is lost with the plugin that kept it: agents were told of it all the same.
+  // With a full disk, events that the log refused are lost with the plugin that kept them, although the agent
+  // has learned of them.
   const readLog = () => checkedLog(stateDir, fullDisk ? [] : lives);
-  // A plugin that lives writes on; one that dies even now has a successor, which sees to the rest.
+  // The plugin may still write. If it dies even now, the next plugin does the rest.
   const readStates = async () => {
     await agent.insist((calls) => calls.capabilities({}));
     return withEventLog(stateDir, endStates);
@@ -54,7 +55,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     await filled;
     await within(2 * patienceMs, settle(lives, readStates, marker));
     await becomes(async () => {
-      // A plugin that dies even now has a successor, which clears up.
+      // If the plugin dies even now, the next plugin removes what is left.
       await agent.insist((calls) => calls.capabilities({}));
       const cgroups = lives.flatMap(({ allocation }) => allocation.cgroup.below());
       return runFoldersIn(stateDir).length === 0 && cgroups.length === 0;
@@ -79,7 +80,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
   }
 }
 
-/** What is to run does, and is known; nothing else runs; then that is ended, too. */
+/** Waits until exactly the expected tasks run and are known, then ends them, too. */
 async function settle(
   lives: readonly TaskLife[],
   readStates: () => Promise<EndStates>,
@@ -87,12 +88,13 @@ async function settle(
 ): Promise<void> {
   const left = lives.filter(({ plan }) => plan.agent === "leaves");
   for (const life of left) {
-    // What its script begins with may be under way.
+    // The beginning of the task's script may still run.
     await becomes(async () => {
       const { pid } = await life.inspect();
       return life.allocation.cgroup.processes().join() === String(pid);
     }, `${life.taskId} is what the plugin says, and nothing else runs`);
-    // After a full disk the log is late, and a plugin that dies even now has a successor, which says more.
+    // After a full disk the log lags behind. If the plugin dies even now, the next plugin records more
+    // events.
     await becomes(async () => {
       const { state } = await life.inspect();
       return (await readStates()).get(life.taskId) === state;
@@ -106,9 +108,9 @@ async function settle(
   await becomes(() => processesNamed(marker).length === 0, "no process of the round is left");
 }
 
-/** Takes the room on the disk away, and gives it back. */
+/** Fills the disk, and frees it again. */
 async function fill(disk: string, { fromMs, toMs }: FullDisk, agent: CrashAgent): Promise<void> {
-  // The plugin that makes the log is up.
+  // Waits until the first plugin runs and has created the log.
   await agent.insist((calls) => calls.capabilities({}));
   await delay(fromMs);
   const filler = join(disk, "filler");
@@ -126,7 +128,7 @@ const diskSize = "40m";
 
 async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise<EndStates> {
   const promised = lives.flatMap((life) => life.promised);
-  // Killed before it has made one.
+  // The plugin was killed before it created a log.
   if (promised.length === 0 && !existsSync(join(stateFolderPaths(stateDir).events, "data.mdb")))
     return new Map();
   return withEventLog(stateDir, (log) => checkLog(log, promised));

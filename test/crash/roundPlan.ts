@@ -1,26 +1,32 @@
-/** What happens in a round: plain data, made from a seed or kept from a round that has failed once. Pure. */
+/**
+ * What happens in a round, as plain data. It comes from a seed, or is kept from a round that once failed.
+ * Pure.
+ */
 import { points } from "./points.ts";
 import { type Random, randomOf } from "./random.ts";
 
 /** When a plugin is killed. */
 export type Crash =
-  /** So many milliseconds after the call of that number (1: SetConfig) was sent. */
+  /** `ms` milliseconds after call number `afterCall` was sent; call 1 is SetConfig. */
   | { readonly afterCall: number; readonly ms: number }
   /** At a kill point, such as `before commit started#1`. */
   | { readonly at: string };
 
 export interface LifePlan {
-  /** What the task does when nobody hinders it: see `scripts` in taskLife.ts. */
+  /** What the task does by itself; see `scripts` in taskLife.ts. */
   readonly task: "ends" | "lingers" | "obeys" | "resists" | "sleeps";
-  /** With which code it exits. */
+  /** The task's exit code. */
   readonly exitCode: number;
-  /** What its agent does with it, beside waiting. */
+  /** What the agent does with the task, in addition to waiting. */
   readonly agent: "waits" | "signals" | "stops" | "destroys" | "leaves";
-  /** Milliseconds between the start's answer and that. */
+  /** Milliseconds between the start's answer and the agent's action. */
   readonly afterMs: number;
-  /** In the host's pid namespace, without one of its own. */
+  /** Whether the task runs in the host's pid namespace. */
   readonly hostPid?: boolean;
-  /** The agent dies together with a plugin that does not answer a start: it starts anew, under another id. */
+  /**
+   * Whether the agent dies together with a plugin that does not answer a start. The next agent then starts
+   * the task again, with another id.
+   */
   readonly forgets: boolean;
 }
 
@@ -31,9 +37,12 @@ export interface FullDisk {
 }
 
 export interface RoundPlan {
-  /** The tasks, all at once. */
+  /** The tasks, which run at the same time. */
   readonly lives: readonly LifePlan[];
-  /** How the first plugin ends, the second, and so on; the one after them is left alone. */
+  /**
+   * When the first plugin is killed, then the second, and so on. The plugin after the last of them is not
+   * killed.
+   */
   readonly crashes: readonly Crash[];
   readonly fullDisk?: FullDisk;
 }

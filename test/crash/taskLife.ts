@@ -1,4 +1,4 @@
-/** A task's life as an agent leads it through the deaths of its plugin. */
+/** Drives a task through its life as an agent does, while its plugin is killed. */
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,17 +10,17 @@ import { prepareStart } from "../support/agent/taskClient.ts";
 import { type CrashAgent, type DriverCalls, PluginDied } from "./crashAgent.ts";
 import type { LifePlan } from "./roundPlan.ts";
 
-/** An event that the log must have from now on, since the agent was told of it. */
+/** An event that the log must have from now on, since the agent has learned of it. */
 export interface Promised {
   readonly taskId: string;
-  /** One of them is enough: what was asked for may have come too late. */
+  /** The log must have one of these types. The task may have ended before the agent's request. */
   readonly types: readonly string[];
   readonly data?: object;
 }
 
 /**
- * What every task does first: it leaves a mark for each time that it runs, and another one where
- * an earlier run of the task has not ended by then, for all of a run holds the lock.
+ * What every task does first. It leaves a mark for each of its runs. It leaves another mark if an earlier run
+ * of the task has not ended yet, which it detects because all processes of a run hold a lock.
  */
 const beginning = [
   "cd $NOMAD_TASK_DIR; exec 9>lock",
@@ -39,16 +39,18 @@ const scripts: Readonly<Record<LifePlan["task"], (exitCode: number) => string>> 
 export class TaskLife {
   readonly plan: LifePlan;
   readonly allocation: Allocation;
-  /** What the agent was told. */
+  /** What the agent has learned. */
   readonly promised: Promised[] = [];
   readonly #agent: CrashAgent;
   readonly #marker: string;
   #taskId = "";
   #handle: TaskHandle | undefined;
-  /** Recoveries by the launch of the plugin that was asked; the one that started the task needs none. */
+  /**
+   * Recoveries, by the launch of the plugin that got the call. The plugin that started the task needs none.
+   */
   readonly #recoveries = new Map<number, Promise<unknown>>();
 
-  /** @param marker an argument of the task, by which it can be told from all others */
+  /** @param marker an argument of the task that distinguishes it from all others */
   constructor(plan: LifePlan, agent: CrashAgent, allocation: Allocation, marker: string) {
     this.plan = plan;
     this.allocation = allocation;
@@ -56,14 +58,14 @@ export class TaskLife {
     this.#marker = marker;
   }
 
-  /** What its agent does for it at the moment. */
+  /** What the agent does with the task at the moment. */
   doing = "starts";
 
   get taskId(): string {
     return this.#taskId;
   }
 
-  /** To the end, or to where the task is left running. */
+  /** Runs until the task ends, or until the plan leaves it running. */
   async live(): Promise<void> {
     await this.#start();
     this.doing = "waits";
@@ -74,7 +76,8 @@ export class TaskLife {
     await this.#act();
     this.doing = "waits";
     if (this.plan.agent === "leaves") return;
-    // It has been destroyed while it ran: whoever waits hears of its end, or that it is forgotten.
+    // The agent destroyed the running task. Its WaitTask returns the end, or the error that the task is
+    // unknown.
     if (this.plan.agent === "destroys") return void (await ended.catch(tolerateForgotten));
     const { result, err } = await ended;
     this.allocation.cgroup.removeAsAgent();
@@ -86,7 +89,7 @@ export class TaskLife {
     await this.destroy();
   }
 
-  /** The task's state and pid, as the plugin tells them. */
+  /** The task's state and pid, as the plugin reports them. */
   async inspect(): Promise<{ state: string; pid: number }> {
     const { driver } = await this.#insist((calls) => calls.inspectTask({ taskId: this.#taskId }));
     const { attributes = new Map() } = driver ?? {};
@@ -100,7 +103,10 @@ export class TaskLife {
     this.doing = "nothing more";
   }
 
-  /** With the same request again where the plugin dies before its answer, unless the agent dies, too. */
+  /**
+   * Starts the task. If the plugin dies before its answer, it sends the same request again, unless the agent
+   * dies, too.
+   */
   async #start(): Promise<void> {
     let config = this.#config();
     for (;;) {
@@ -118,7 +124,7 @@ export class TaskLife {
       } catch (thrown) {
         const refused = isDiskFull(thrown);
         if (!(thrown instanceof PluginDied) && !refused) throw thrown;
-        // A start that failed is made anew, after a while.
+        // A start that failed is repeated after a while.
         if (refused) await delay(50);
         if (this.plan.forgets || refused) config = this.#config();
       }
@@ -154,12 +160,12 @@ export class TaskLife {
     const terminated = 128 + 15;
     const killed = 128 + 9;
     if (agent === "waits") return [exitCode];
-    // Signals may come before the task has set its traps.
+    // A signal may arrive before the task has set its traps.
     if (agent === "signals") return [exitCode, terminated, 128 + 10];
     return task === "resists" ? [killed, terminated] : [exitCode, terminated];
   }
 
-  /** Asks until it is answered; every new plugin is asked to recover the task first. */
+  /** Repeats the call until a plugin answers it. Every new plugin must recover the task first. */
   #insist<T>(call: (calls: DriverCalls) => Promise<T>): Promise<T> {
     return this.#agent.insist(async (calls, launch) => {
       const handle = this.#handle;
@@ -171,7 +177,7 @@ export class TaskLife {
     });
   }
 
-  /** @throws Error where a start was carried out twice, or two runs of the task were there at once */
+  /** @throws Error if a start ran twice, or two runs of the task ran at the same time */
   #checkRuns(): void {
     const folder = `${this.allocation.taskFolder}/local`;
     if (existsSync(`${folder}/overlaps`))
@@ -180,7 +186,7 @@ export class TaskLife {
       ? readFileSync(`${folder}/runs`, "utf8").trim().split("\n")
       : [];
     if (new Set(runs).size < runs.length) throw new Error(`${this.taskId}: a start ran twice: ${runs}`);
-    // Of the others some are stopped before they have come to anything.
+    // Other tasks may be stopped before their script begins.
     if (this.plan.agent === "waits" && !runs.includes(this.#taskId))
       throw new Error(`${this.taskId} has not run: ${runs}`);
   }

@@ -1,6 +1,6 @@
 /**
- * The kept inputs of a target: `test/fuzz/corpus/<target>.txt`, a line of base64 each. They are
- * what a fuzzer has found to lead to other code than its seeds do, and those that once were a defect.
+ * The kept inputs of a target, in `test/fuzz/corpus/<target>.txt`, each a line of base64. They are inputs
+ * that reached other code than the seeds, and inputs that once showed a defect.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

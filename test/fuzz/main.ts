@@ -1,7 +1,7 @@
 /**
- * `npm run test:fuzz [target] [seconds]`: leads a target's inputs by the code that they reach, with
- * libFuzzer (Jazzer.js). Without arguments each target has a minute. What is found goes to
- * test-results/fuzz, and an input that shows a defect is printed as a line for the kept ones.
+ * `npm run test:fuzz [target] [seconds]`: fuzzes a target guided by coverage, with libFuzzer (Jazzer.js).
+ * Without arguments each target runs for a minute. Found inputs go to test-results/fuzz. An input that shows
+ * a defect is printed as a line for the corpus.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -23,8 +23,9 @@ if (names.length === 0 || !/^\d+$/.test(seconds)) {
 }
 
 /**
- * Of the detectors of bugs, that of changed prototypes fits. No target runs commands, opens files or
- * connects by its input. msgpackr compiles readers of records, with their names quoted, which is no foreign code.
+ * Of Jazzer.js's bug detectors only the one for prototype pollution is useful. No target runs commands, opens
+ * files or makes connections that depend on the input. The detector of evaluated code would report msgpackr,
+ * which compiles record readers but quotes the names in them.
  */
 const unfitDetectors = ["command-injection", "path-traversal", "ssrf", "remote-code-execution"];
 
@@ -34,7 +35,10 @@ for (const name of names) if (!(await fuzz(name))) failed.push(name);
 console.log(failed.length === 0 ? "no defect was found" : `defects were found in ${failed.join(", ")}`);
 process.exit(failed.length === 0 ? 0 : 1);
 
-/** Jazzer.js counts the branches of CommonJS as it loads it: one file for all that is to be counted. */
+/**
+ * Jazzer.js instruments CommonJS modules when it loads them, so all code to be instrumented is bundled into
+ * one file.
+ */
 async function bundleTargets(): Promise<void> {
   rmSync(bundle, { recursive: true, force: true });
   await build({
@@ -50,7 +54,7 @@ async function bundleTargets(): Promise<void> {
   }
 }
 
-/** @returns whether it bore everything */
+/** @returns whether no input showed a defect */
 async function fuzz(name: TargetName): Promise<boolean> {
   const found = join(results, name);
   const kept = join(results, `${name}-kept`);
@@ -63,7 +67,7 @@ async function fuzz(name: TargetName): Promise<boolean> {
   const artifact = join(results, `${name}-defect`);
   rmSync(artifact, { force: true });
   console.log(`${name}: ${seconds} s`);
-  // Without --sync, Jazzer.js waits for what is returned.
+  // Without --sync, Jazzer.js awaits the returned promise.
   const isAsync = targets[name].fuzz(inputs[0] ?? Buffer.alloc(0)) instanceof Promise;
   const { status } = spawnSync(
     process.execPath,

@@ -1,11 +1,13 @@
-/** Changes of bytes that decoders are likely to trip over. */
+/** Mutations that are likely to show defects of decoders. */
 import type { Random } from "../crash/random.ts";
 
 const telling = [
   0x00, 0x01, 0x7f, 0x80, 0xff, 0x0a, 0x20, 0x22, 0x24, 0x2d, 0x2f, 0x3a, 0x5b, 0x7b, 0xc1, 0xdf,
 ];
 
-/** One to four changes: bytes changed, removed, put in, repeated, or the end cut off. */
+/**
+ * Makes one to four mutations: bytes are changed, removed, inserted or repeated, or the input is truncated.
+ */
 export function mutated(input: Buffer, random: Random): Buffer {
   let bytes: Buffer = Buffer.from(input);
   for (let left = 1 + random.below(4); left > 0; left -= 1) bytes = changed(bytes, random);

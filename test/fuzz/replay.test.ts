@@ -1,4 +1,7 @@
-/** The fuzz targets, in short: what is kept, and some hundred changes of it, the same ones every time. */
+/**
+ * Runs the fuzz targets with the kept inputs, and with some hundred mutations of them, which are the same in
+ * every run.
+ */
 import { describe, expect, it } from "vitest";
 import { randomOf } from "../crash/random.ts";
 import { inputsOf } from "./corpus.ts";
@@ -24,7 +27,7 @@ describe.each(targetNames)("%s", (name) => {
   });
 });
 
-/** Tells the input of a defect, as a line for the kept ones. */
+/** Adds the input to the error, as a line for the corpus. */
 async function holding(input: Buffer, fuzz: () => void | Promise<void>): Promise<void> {
   try {
     await fuzz();

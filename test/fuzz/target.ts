@@ -1,16 +1,16 @@
-/** What a fuzz target is: a decoder of foreign bytes, and what has to hold whatever the bytes are. */
+/** A fuzz target: a decoder of foreign bytes, and properties that must hold for all bytes. */
 import { DriverError, type ErrorCode } from "../../src/errors.ts";
 
 export interface Target {
-  /** Throws if the bytes show a defect. What the decoder may throw does not leave this function. */
+  /** Throws if the bytes show a defect. It catches the errors that the decoder may throw. */
   readonly fuzz: (bytes: Buffer) => void | Promise<void>;
-  /** Bytes that mean something, from which others are made. */
+  /** Valid inputs, from which the fuzzer makes others. */
   readonly seeds: () => Seeds | Promise<Seeds>;
 }
 
 type Seeds = readonly (Uint8Array | string)[];
 
-/** What an action returns; undefined if it throws an error with one of the codes. @throws everything else */
+/** The action's result, or undefined if it throws an error with one of the codes. @throws everything else */
 export function allowing<T>(codes: readonly ErrorCode[], action: () => T): T | undefined {
   try {
     return action();
@@ -20,7 +20,7 @@ export function allowing<T>(codes: readonly ErrorCode[], action: () => T): T | u
   }
 }
 
-/** The same for what ends later. */
+/** The same for asynchronous actions. */
 export async function allowingLater<T>(
   codes: readonly ErrorCode[],
   action: () => Promise<T>,

@@ -1,9 +1,9 @@
-/** What a plugin and its tasks hold on the host, to tell whether tasks leave something behind. Needs root. */
+/** Counts what a plugin and its tasks use on the host, to find what tasks leave behind. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { runFoldersIn } from "../support/host/pluginTraces.ts";
 
 export interface Footprint {
-  /** Open descriptors by what they are: a pipe, a socket, the name of a file. */
+  /** Open descriptors by kind: a pipe, a socket, the name of a file. */
   readonly descriptors: Readonly<Record<string, number>>;
   /** Watches of inotify. */
   readonly watches: number;
@@ -16,13 +16,13 @@ export interface Footprint {
   readonly cgroups: number;
   /** Folders of runs, with their FIFOs. */
   readonly runFolders: number;
-  /** Mounts of the host that have to do with the tasks' folders. */
+  /** Mounts of the host that involve the tasks' folders. */
   readonly mounts: number;
 }
 
 export interface Place {
   readonly stateDir: string;
-  /** Of the tasks. */
+  /** The tasks' cgroups. */
   readonly cgroups: readonly string[];
   readonly ownFolders: readonly string[];
 }
@@ -55,14 +55,14 @@ export function footprintOf(pid: number, { stateDir, cgroups, ownFolders }: Plac
   };
 }
 
-/** KiB of the plugin's own memory, without the mapped files: the event log grows. */
+/** KiB of the plugin's own memory. Mapped files do not count, because the event log grows. */
 export function memoryOf(pid: number): number {
   return Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 }
 
 /**
- * Without numbers, of which each pipe, socket and file of a task has its own. Undefined for the template of a
- * root: of these the plugin keeps some, by what its last tasks have unveiled.
+ * A descriptor's link without numbers, which differ for each pipe, socket and file of a task. Undefined for
+ * the template of a root, because the plugin keeps some templates for later tasks.
  */
 function kindOf(link: string | undefined): string | undefined {
   return link?.startsWith("mnt:") ? undefined : link?.replace(/\d+/g, "N");
@@ -72,7 +72,7 @@ function countOf(what: RegExp, path: string): number {
   try {
     return readFileSync(path, "utf8").match(what)?.length ?? 0;
   } catch {
-    // Of a process or cgroup that has just gone.
+    // The process or cgroup has just disappeared.
     return 0;
   }
 }

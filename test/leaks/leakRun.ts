@@ -1,6 +1,7 @@
 /**
- * Tasks of all kinds, one after another and side by side: they run, fail to start, are stopped and killed, have
- * commands run in them; and their plugin is killed now and then. Then the host is to be as it was. Needs root.
+ * Runs tasks of all kinds, one after another and at the same time. They run, fail to start, are stopped and
+ * killed, and run commands, while their plugin is killed now and then. Afterwards the host must be as before.
+ * Needs root.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -17,15 +18,15 @@ import { type Footprint, footprintOf, memoryOf } from "./footprint.ts";
 
 export interface LeakRun {
   readonly before: Footprint;
-  /** After all tasks. It has been waited for until it was the same, or ten seconds. */
+  /** The footprint after all tasks, measured when it was the same as before, or after ten seconds. */
   readonly after: Footprint;
-  /** KiB after the first tasks and after the last, each of a plugin that has had so many tasks alone. */
+  /** The plugin's memory in KiB after the warm-up, and that of the last plugin at the end. */
   readonly memory: { readonly first: number; readonly last: number };
   readonly crashes: number;
 }
 
 export interface LeakRunOptions {
-  /** What launches the plugin. */
+  /** The command that launches the plugin. */
   readonly command: string;
   readonly args?: readonly string[];
   readonly tasks: number;
@@ -34,9 +35,12 @@ export interface LeakRunOptions {
 }
 
 const atATime = 4;
-/** Tasks of each kind at least, before anything is measured: a plugin opens some things with its first task. */
+/**
+ * The number of tasks before the first measurement, because a plugin opens some descriptors with its first
+ * tasks.
+ */
 const warmUp = 40;
-/** Tasks between two chances of a crash. */
+/** Tasks between two possible crashes. */
 const batch = 50;
 
 export async function runForLeaks({
@@ -83,7 +87,7 @@ export async function runForLeaks({
       plugin = await crash(plugin, launch, allocations);
       crashes++;
     }
-    // A new plugin opens some things with its first tasks, too.
+    // A new plugin also opens some descriptors with its first tasks.
     await live(warmUp);
     const after = await settled(measured, before);
     return { before, after, memory: { first, last: memoryOf(plugin.pid) }, crashes };
@@ -94,7 +98,7 @@ export async function runForLeaks({
   }
 }
 
-/** A task's whole life, as an agent leads it. */
+/** Drives a task through its whole life, as an agent does. */
 async function life(plugin: LaunchedPlugin, allocation: Allocation, random: Random): Promise<void> {
   const { driver } = plugin;
   const kind = random.pick(kinds);
@@ -102,7 +106,7 @@ async function life(plugin: LaunchedPlugin, allocation: Allocation, random: Rand
   try {
     await driver.startTask({ task });
   } catch (thrown) {
-    // An agent does not call again for a task that has not started.
+    // An agent makes no further calls for a task whose start failed.
     if (kind.fails) return;
     throw thrown;
   }
@@ -145,7 +149,7 @@ function stop({ driver }: LaunchedPlugin, { id }: TaskConfig): Promise<unknown> 
   return driver.stopTask({ taskId: id, timeout: noTime, signal: "" });
 }
 
-/** From outside, the task or its init. */
+/** Kills the task or its init from outside. */
 async function kill({ driver }: LaunchedPlugin, { id }: TaskConfig, random: Random): Promise<void> {
   const { driver: status } = await driver.inspectTask({ taskId: id });
   const name = random.pick(["pid", "init_pid"]);
@@ -163,7 +167,7 @@ async function commands(plugin: LaunchedPlugin, task: TaskConfig): Promise<void>
   await stop(plugin, task);
 }
 
-/** Calls that their caller breaks off, and commands that the task's end ends. */
+/** Makes calls that the caller cancels, and commands that end with the task. */
 async function openEndedCalls(plugin: LaunchedPlugin, task: TaskConfig): Promise<void> {
   const { id } = task;
   const cancelled = new ExecCall(plugin, id, ["sh", "-c", "echo up; exec sleep 1000"], { tty: true });
@@ -177,7 +181,7 @@ async function openEndedCalls(plugin: LaunchedPlugin, task: TaskConfig): Promise
   await stop(plugin, task);
 }
 
-/** Kills the plugin under running tasks, which the next one takes over and ends. */
+/** Kills the plugin while tasks run. The next plugin recovers and ends them. */
 async function crash(
   plugin: LaunchedPlugin,
   launch: () => Promise<LaunchedPlugin>,
@@ -202,7 +206,10 @@ async function crash(
   return next;
 }
 
-/** What ends a moment after its task is waited for: until it is as expected, or does not change any more. */
+/**
+ * Measures repeatedly until the footprint is as expected or no longer changes, because some processes end a
+ * moment after their task.
+ */
 async function settled(measure: () => Footprint, expected?: Footprint): Promise<Footprint> {
   let last = measure();
   for (let attempt = 0; attempt < 20; attempt++) {

@@ -1,4 +1,7 @@
-/** `npm run test:leaks -- [tasks] [seed]`: is the host as it was, after so many tasks? As root. */
+/**
+ * `npm run test:leaks -- [tasks] [seed]`: checks that the host is as before after this number of tasks. Needs
+ * root.
+ */
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -10,7 +13,10 @@ if (!(Number.isSafeInteger(tasks) && tasks > 0 && Number.isSafeInteger(seed))) {
   console.error("npm run test:leaks -- [tasks] [seed]: both are whole numbers");
   process.exit(2);
 }
-/** What a plugin's memory may grow by: the code that V8 has compiled meanwhile, and what it has not collected. */
+/**
+ * The limit of the plugin's memory growth. It allows for code that V8 has compiled meanwhile, and for
+ * uncollected garbage.
+ */
 const maxGrowthKib = 40 * 1024;
 
 const command = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exec2");

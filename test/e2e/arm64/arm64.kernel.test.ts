@@ -1,4 +1,7 @@
-/** The executable for arm64 under qemu-user, as far as that goes: `npm run test:arm64` builds it, and runs this. */
+/**
+ * Tests the executable for arm64 as far as qemu-user can run it. `npm run test:arm64` builds it and runs
+ * these tests.
+ */
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -62,7 +65,10 @@ describe.runIf(process.env.TEST_ARM64)("the executable for arm64", { timeout: 60
   });
 });
 
-/** Without a variable that is Node's: the executable would start itself anew to be rid of it, and an emulator cannot. */
+/**
+ * Starts the executable without Node's variables in the environment. It would execute itself again to remove
+ * them, which fails under the emulator.
+ */
 function startEmulated() {
   const [entry, ...args] = arm64.program;
   return startAgent({ entry, args, env: { NODE_COMPILE_CACHE: undefined } });

@@ -1,4 +1,4 @@
-/** What the sandbox refuses, in the history and in the words of `why`: by the real audit of this host. */
+/** Tests that denials are in the history and in the text of `why`, with this host's real audit. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -42,7 +42,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     for (const each of agents) await configure(each, "off").catch(() => undefined);
   });
 
-  /** What anybody may do on the host: a folder with a file, a program and folders, all open to everybody. */
+  /** A folder with a file, a program and folders whose modes let everybody access them. */
   function openFolder(): string {
     const folder = mkdtempSync("/var/tmp/exec2-denied-");
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -282,7 +282,7 @@ async function denialsOf(agent: Agent, id: string): Promise<DenialHistory> {
   return history.finalState.context.denials;
 }
 
-/** By what was asked for, without what every program tries. */
+/** Counts of denials by object, without the accesses that every program tries. */
 function objectsOf({ refusals }: DenialHistory): Record<string, number> {
   const told = refusals.filter(({ object }) => !/locale|\/proc\//.test(object ?? ""));
   return Object.fromEntries(told.map(({ object, count }) => [object ?? "", count]));

@@ -1,4 +1,4 @@
-/** The executable where there is nothing else: no Node, no npm, no file of this checkout. */
+/** The executable in a root with nothing else: no Node, no npm, no file of this checkout. */
 import { execFile } from "node:child_process";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { builtEntry } from "../../support/plugin/pluginEntry.ts";
 const run = promisify(execFile);
 const executable = "/opt/nomad-driver-exec2";
 
-/** With the programs that the tasks of these tests are. */
+/** A root with the programs that the tasks of these tests execute. */
 function makeRoot(): string {
   return emptyRoot({ [executable]: builtEntry, "/bin/sh": "/bin/sh", "/usr/bin/id": "/usr/bin/id" });
 }

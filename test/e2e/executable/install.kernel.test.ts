@@ -46,7 +46,7 @@ describe("uninstall", () => {
   it("lists what it would remove, and keeps histories unless told", async () => {
     const folder = temporaryFolder();
     const state = join(temporaryFolder(), "state");
-    // A killed plugin leaves such folders, which are no task's.
+    // A killed plugin leaves such folders, which belong to no task.
     mkdirSync(join(state, "run/spare-1"), { recursive: true });
     await call(["install", "--plugin-dir", folder], built);
     const places = ["--plugin-dir", folder, "--state-dir", state];

@@ -1,4 +1,4 @@
-/** The executable as others may call it, and on hosts that are set up differently. */
+/** The executable with unusual callers, and on hosts with other settings. */
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
@@ -98,7 +98,10 @@ describe("the executable's native addon", () => {
   });
 });
 
-/** Runs a job where vm.memfd_noexec is 2, a setting of the pid namespace, and folders are mounted `noexec`. */
+/**
+ * Runs a job with vm.memfd_noexec = 2, which is a setting of the pid namespace, and with folders mounted
+ * `noexec`.
+ */
 async function withoutMemfds(...noexec: readonly string[]): Promise<Ended> {
   const folder = mkdtempSync(join(persistentFolders, "exec2-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -111,7 +114,7 @@ async function withoutMemfds(...noexec: readonly string[]): Promise<Ended> {
     "$@" || exit
     echo left: $(find /run /dev/shm /tmp /var/tmp -maxdepth 1 -name 'exec2-addon-*' | wc -l)`;
   const unshare = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", script, "sh"];
-  // A copy, since the checkout may lie where a folder is mounted over it.
+  // Copies the executable, because one of the mounts may hide the checkout.
   const executable = join(folder, "nomad-driver-exec2");
   copyFileSync(builtEntry, executable);
   return call(["run", "--state-dir", join(folder, "state"), job], { program: [...unshare, executable] });

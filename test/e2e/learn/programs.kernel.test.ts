@@ -1,7 +1,4 @@
-/**
- * What ordinary programs need is learned: with that and nothing else they do the same, and none of it can be
- * taken away.
- */
+/** Tests that learned options suffice for ordinary programs, and that none of the options is superfluous. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -17,7 +14,7 @@ import { small } from "./small.ts";
 
 const program = [builtEntry];
 
-/** Those that take longer are run twice: to see what they use, and with that. */
+/** These programs take longer, so they run only twice: once to learn, and once with the learned options. */
 const slow = /^(?:PostgreSQL|HAProxy|Java|Go)/;
 
 describe.each(Object.entries({ ...small, ...tools, ...servers, ...languages }))("%s", (name, subject) => {
@@ -48,7 +45,7 @@ describe.each(Object.entries({ ...small, ...tools, ...servers, ...languages }))(
   });
 });
 
-/** What a task ended with and printed, without what the run says itself. */
+/** A task's exit code and output, without the lines of `run` itself. */
 function printed({ code, stdout, stderr }: Ended) {
   return { code, out: stdout, err: stderr.replaceAll(/^(?:warning: )?program: .*\n/gm, "") };
 }

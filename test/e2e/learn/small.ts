@@ -1,4 +1,4 @@
-/** Small programs of many kinds. What they need besides the default paths is to be learned. */
+/** Small programs of many kinds. The tests learn what they need besides the default paths. */
 import type { Program } from "../../support/agent/programs.ts";
 
 export const small: Readonly<Record<string, Program>> = {

@@ -1,6 +1,6 @@
 /**
- * The Debian package in a small Debian of its own: installed, upgraded and downgraded under
- * running tasks, removed, purged. Made by `npm run package:deb`; without one, the tests say so.
+ * Installs the Debian package in a small Debian, upgrades and downgrades it under running tasks, removes and
+ * purges it. `npm run package:deb` makes the package; without it, the tests are skipped with a message.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -92,7 +92,7 @@ describe("the package", { timeout: 300_000 }, () => {
       const pid = await pidOf(before, config);
 
       install(to);
-      // The plugin that runs has its file still, and works on.
+      // The running plugin still has its file, and goes on.
       expect(digestOf(`/proc/${before.pid}/exe`)).not.toBe(digestOf(join(folder, executable)));
       expect(await runTask(before, other.config("exit 3"))).toMatchObject({ exitCode: 3 });
       await before.close();
@@ -156,7 +156,10 @@ function needed(context: TestContext): Needed {
   return { deb, folder, install };
 }
 
-/** `next.deb`: the same package with a higher version, and one byte more in its executable, which changes nothing. */
+/**
+ * Makes `next.deb`: the same package with a higher version, and an additional byte in its executable that has
+ * no effect.
+ */
 function makeNextVersion(folder: string): void {
   const stage = join(temporaryFolder(), "next");
   execFileSync("dpkg-deb", ["--raw-extract", join(folder, "package.deb"), stage]);
@@ -168,7 +171,7 @@ function makeNextVersion(folder: string): void {
   });
 }
 
-/** A plugin, launched in the root by the link in the plugin folder, as the agent of a host does. */
+/** Launches a plugin in the root, by the link in the plugin folder, as an agent does. */
 function launchFrom(folder: string, ...allocations: readonly Allocation[]): Promise<Agent> {
   const sockets = temporaryFolder();
   const shared = [sockets, ...allocations.map((allocation) => dirname(dirname(allocation.folder)))];

@@ -1,6 +1,6 @@
 /**
- * Every command of docs/install.md, in a small Debian of its own, in the guide's order. What is
- * installed is made by `npm run release`; without it, the tests say so.
+ * Runs every command of docs/install.md in a small Debian, in the guide's order. `npm run release` makes the
+ * files to install; without them, the tests are skipped with a message.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,10 +18,10 @@ const blocks = [...guide.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language,
   text,
 }));
 const scripts = blocks.map(({ text }) => text);
-/** A host has the package or the archive. */
+/** A host uses either the package or the archive. */
 const isForArchives = (script: string) => /\.tar\.gz|--plugin-dir/.test(script);
 
-/** Commands that are not run, and what is done in their place. */
+/** Commands that the test does not run, and what it does instead. */
 const notHere: Readonly<Record<string, string>> = {
   "update-grub": "no boot loader is there: what it would read is read by a shell",
   reboot: "there is nothing to boot",
@@ -100,7 +100,7 @@ function prepared(context: TestContext, ...patterns: readonly string[]): string 
   return root;
 }
 
-/** Runs a script as the guide's reader does, but for the commands that are not run, and stops at the first that fails. */
+/** Runs a script of the guide, without the commands above, until the first command that fails. */
 function runScript(root: string, script: string): string {
   const lines = script.split("\n").filter((line) => !(firstWord(line) in notHere));
   return runIn(root, "bash", "-euo", "pipefail", "-c", `cd /release\n${lines.join("\n")}`);

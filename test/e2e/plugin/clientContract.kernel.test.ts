@@ -1,4 +1,7 @@
-/** What a Nomad client does around a task's life, call by call, no kinder than it: launches, ends, and what it expects of the answers. */
+/**
+ * Does what a Nomad client does around a task's life, call by call, and no less strictly: launches, ends, and
+ * what the client expects of the answers.
+ */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
@@ -32,7 +35,7 @@ describe("the start of an agent", () => {
     for (const _ of [1, 2])
       expect(await validating.base.setConfig(setConfig({ state_dir: stateDir }, false))).toEqual({});
     expectUntouched(validating, stateDir);
-    // Another plugin could have the log: nobody has locked it.
+    // Another plugin can open the log, since the first launch has not locked it.
     const working = await startPlugin();
     expect(filesBelow(stateDir)).toEqual(before);
     expect(await working.base.setConfig(setConfig({ state_dir: stateDir }))).toEqual({});
@@ -100,7 +103,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
     agent = await startWarmAgent({ options: { allow_host_pid: true } });
   });
 
-  /** Leaves processes that are in no session and no child of the task's. */
+  /** Leaves processes that are not in the task's session and no children of the task's process. */
   const daemons = "setsid sh -c 'setsid sleep 1000 & setsid sleep 1000 &'";
 
   test.each([
@@ -155,7 +158,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
   );
 });
 
-/** A task that has said that it is up. */
+/** A task that has printed "up". */
 async function runningTask() {
   const agent = await startAgent();
   const allocation = makeAllocation();
@@ -166,13 +169,13 @@ async function runningTask() {
   return { agent, stateDir, allocation, config, handle, pid: await pidOf(agent, config) };
 }
 
-/** As agents end a plugin that has no tasks of theirs: by go-plugin's call alone. */
+/** Ends a plugin as agents end one without tasks, only by go-plugin's call. */
 async function endByPlugin(plugin: StartedPlugin): Promise<void> {
   await plugin.controller.shutdown({});
   expect(await plugin.exited).toEqual({ code: 0, signal: null });
 }
 
-/** It has opened nothing of the state folder, and started nothing. */
+/** Expects that the plugin has opened nothing in the state folder, and started no process. */
 function expectUntouched({ pid }: StartedPlugin, stateDir: string): void {
   expect(openBelow(pid, stateDir)).toEqual([]);
   expect(tracesOf({ pid, stateDir }).children).toEqual([]);
@@ -184,7 +187,7 @@ function openBelow(pid: number, folder: string): string[] {
   return links.filter((link) => link.startsWith(folder));
 }
 
-/** Empty for a descriptor that was closed meanwhile. */
+/** The target of a link; empty for a descriptor that was closed meanwhile. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);
@@ -193,7 +196,7 @@ function linkOf(path: string): string {
   }
 }
 
-/** Every file with what changes when somebody writes to it, or puts another in its place. */
+/** Every file with the values that change when it is written or replaced. */
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .toSorted()

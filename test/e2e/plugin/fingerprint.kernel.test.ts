@@ -29,7 +29,7 @@ test("Fingerprint: this machine is fit for tasks, and says what it offers", asyn
     "driver.exec2.unveil.defaults": true,
     "driver.exec2.unveil.tasks": true,
     "driver.exec2.root": "private",
-    // By the host's audit.
+    // Depends on the host's audit.
     "driver.exec2.denials": expect.any(Boolean),
     ...(attributes.some(([name]) => name === "driver.exec2.denials.problem") && {
       "driver.exec2.denials.problem": expect.any(String),
@@ -44,7 +44,7 @@ test("Fingerprint: waits for the configuration, and follows it", async () => {
   const plugin = await startPlugin();
   const fingerprints = collect(plugin.driver.fingerprint({}));
   const request = (options: object) => setConfig({ state_dir: agent.stateDir, ...options });
-  // An option that is wrong: this configuration is none.
+  // An invalid option, so this configuration is refused.
   await expect(plugin.base.setConfig(request({ allow_root: 7 }))).rejects.toThrow("CONFIG_INVALID");
   expect(fingerprints.messages).toEqual([]);
   const followed = collect(agent.driver.fingerprint({}));

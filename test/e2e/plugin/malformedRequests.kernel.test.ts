@@ -118,7 +118,7 @@ test("an id that looks like a path of another folder leads to none", async () =>
   const id = "../../../../../../tmp/exec2-escaped";
   const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate", { id });
   await startTask(agent, config);
-  // Nor have the starts that were refused left anything there.
+  // The refused starts have left nothing there, either.
   const { run } = stateFolderPaths(agent.stateDir);
   expect(readdirSync(run)).toEqual([expect.stringMatching(/^[^/]*escaped~[0-9a-f]{64}$/)]);
   expect(existsSync("/tmp/exec2-escaped")).toBe(false);

@@ -53,11 +53,11 @@ describe("a plugin goes on", () => {
     for (const stream of streams) stream.on("data", () => {}).on("error", () => {});
     const { config, handle, pid } = await runningTask(first);
     waitTask(first, config).catch(() => undefined);
-    // The agent dies: its connection and the ends of both pipes go with it.
+    // The agent dies, which closes its connection and its ends of both pipes.
     first.disconnect();
     child.stdout?.destroy();
     child.stderr?.destroy();
-    // What the plugin says to this has no reader.
+    // Nobody reads what the plugin logs for these signals.
     for (const _ of Array(3)) child.kill("SIGINT");
 
     const second = connectPlugin(socketPath);
@@ -68,7 +68,7 @@ describe("a plugin goes on", () => {
       attributes: expect.any(Map),
     });
     const events = collect(second.driver.taskEvents({}));
-    // The agent's own record of the task has lost its options.
+    // The agent's own record of the task no longer has its options.
     const kept = handle.config && { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) };
     await second.driver.recoverTask({ taskId: "", handle: { ...handle, config: kept } });
     const ended = waitTask(second, config);
@@ -89,7 +89,7 @@ async function runningTask(plugin: PluginConnection) {
   return { allocation, config, handle, pid: await pidOf(plugin, config) };
 }
 
-/** A plugin whose pipes are the test's own. */
+/** A plugin whose pipes belong to the test. */
 async function launchedByHand(): Promise<{ child: ChildProcess; socketPath: string }> {
   const child = spawn(process.execPath, [sourceEntry], {
     env: { ...process.env, ...launchEnvironment },

@@ -74,7 +74,7 @@ test.each([
   await expectNothingLeft(replay);
 });
 
-/** The latter part of each task's history, by its exit code: whose plugin was there, and what it saw. */
+/** The latter part of each task's history, by the task's exit code: which plugin recorded what. */
 async function endsOf({ stateDir }: CaptureReplay): Promise<Record<number, string[]>> {
   return withEventLog(stateDir, (log) =>
     Object.fromEntries(
@@ -87,7 +87,7 @@ async function endsOf({ stateDir }: CaptureReplay): Promise<Record<number, strin
   );
 }
 
-/** Every task's history is at its end, and nothing of any runs or lies about. */
+/** Expects that every task's history is complete, and that no process or file of any task is left. */
 async function expectNothingLeft({ stateDir, tasks }: CaptureReplay): Promise<void> {
   for (const { cgroup } of tasks.allocations) await cgroup.empty();
   const ends = await withEventLog(stateDir, (log) =>

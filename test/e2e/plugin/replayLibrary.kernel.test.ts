@@ -1,4 +1,4 @@
-/** The library as a person uses it: from a project of their own, with their own test runner and types checked. */
+/** Uses the library as users do: from a separate project, with another test runner, and with a type check. */
 import { execFile } from "node:child_process";
 import { cpSync, symlinkSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
@@ -14,10 +14,10 @@ const root = join(import.meta.dirname, "../../..");
 const bundle = join(root, "test/fixtures/histories/schema1.jsonl");
 const run = promisify(execFile);
 
-/** What is left of the package's dependencies in the library's types, and its tests' own. */
+/** The package's dependencies that the library's types need, and those of the tests. */
 const installed = ["zod", "xstate", "@types"];
 
-/** A project in which the library is installed, and as few other packages as it needs. */
+/** A project with the library and only the packages that it needs. */
 function project(): string {
   const folder = temporaryFolder();
   const modules = join(folder, "node_modules");

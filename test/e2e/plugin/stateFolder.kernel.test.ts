@@ -1,4 +1,7 @@
-/** A state folder that cannot be used: the driver stays on its node, says why, and works as soon as it can. */
+/**
+ * With a state folder that cannot be used, the driver keeps running, says why, and works as soon as the
+ * folder can be used.
+ */
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -50,7 +53,7 @@ describe("a state folder of another plugin, whose agent is there", () => {
     const second = await startAgent({ stateDir: first.stateDir });
     const told = healthOf(second);
     await told.first(({ health }) => health === Health.UNHEALTHY);
-    // An agent asks for its tasks at once, and would start them anew if it were refused.
+    // An agent recovers its tasks at once, and would start them again if this failed.
     const recovered = second.driver.recoverTask({ taskId: "", handle });
     await first.crash();
     await recovered;
@@ -74,7 +77,7 @@ describe("a state folder of another plugin, whose agent is there", () => {
     expect(again).toMatchObject({ code: "STATE_DIR_IN_USE" });
     await expect(second.driver.destroyTask({ taskId: config.id, force: true })).rejects.toThrow("IN_USE");
     expect(allocation.cgroup.processes()).toEqual([pid]);
-    // It starts the task anew: the run before it is ended.
+    // The agent starts the task again, and the driver ends the earlier run.
     await first.crash();
     await healthOf(second).first(({ health }) => health === Health.HEALTHY);
     const next = allocation.config("exec sleep 1000");

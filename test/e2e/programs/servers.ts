@@ -28,7 +28,7 @@ END
 
   "Redis: keys, and a snapshot by a process of its own": {
     needs: ["redis-check-rdb", "redis-cli"],
-    // Debian's redis-server is a link to this program, in a package that starts a service.
+    // Debian's redis-server is a link to this program, but its package starts a service.
     script: `
       ln -s /usr/bin/redis-check-rdb redis-server
       ./redis-server --port 0 --unixsocket /tmp/socket --daemonize no > log & server=$!

@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000);
 
 test.each(regressions)("$title", { timeout: 120_000 }, async (round) => {
-  // Otherwise a point has been renamed, and the round tells nothing any more.
+  // A lower number means that a point was renamed, so that the round tests nothing any more.
   expect((await runRound(round, entry)).deaths).toBe(round.crashes.length);
 });
 

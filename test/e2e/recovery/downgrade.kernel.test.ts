@@ -1,4 +1,4 @@
-/** What a plugin does with a log that a newer version has written. */
+/** Tests a plugin with a log that a newer version has written. */
 import { readdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, test } from "vitest";
@@ -40,7 +40,7 @@ test("a running task of a newer version is taken over by its handle, and its eve
   expect(before.map(({ type, schema, data }) => [type, schema, data])).toEqual(
     written.map(({ type, data }) => [type, newer, data]),
   );
-  // What the earlier version did is added, and the later one reads on.
+  // The earlier version has added its events, and the later version can read them.
   expect(now.slice(written.length).map(({ type, schema }) => [type, schema])).toEqual(
     ["recovered", "exited", "destroyed"].map((type) => [type, EVENT_SCHEMA_VERSION]),
   );
@@ -50,7 +50,7 @@ test("a running task of a newer version is taken over by its handle, and its eve
   expect(defects).toEqual([undefined]);
 });
 
-/** The same log, as a version would have written it whose events this one does not know. */
+/** Writes the same log as a newer version would, with events that this version does not know. */
 async function writeAsNewer(stateDir: string, events: readonly StoredEvent[]): Promise<void> {
   const folder = stateFolderPaths(stateDir).events;
   rmSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-/** A plugin whose state folder is on a disk that fills up while tasks run. */
+/** Tests a plugin whose disk fills up while tasks run. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
@@ -10,7 +10,7 @@ import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
 
 const later = { timeout: 20_000, interval: 50 };
 
-/** A plugin with a task that ends when it is let to, and a way to fill its disk. */
+/** A plugin with a task that the test can let end, and a function that fills the plugin's disk. */
 async function setUp(end: string) {
   const disk = smallFileSystem("40m");
   const agent = await startAgent({ stateDir: join(disk, "state") });
@@ -26,7 +26,7 @@ async function setUp(end: string) {
   return { agent, allocation, open, config, handle, fill, free: () => rmSync(filler), typesOf };
 }
 
-/** What the agent's log was told of the event log. */
+/** The lines about the event log in the agent's log. */
 const told = ({ stderrLines }: Agent) =>
   stderrLines.filter((line) => /events cannot be stored|takes events again/.test(line));
 

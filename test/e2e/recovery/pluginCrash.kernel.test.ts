@@ -115,7 +115,7 @@ describe("a plugin that is killed while it starts a task", () => {
     const allocation = makeAllocation();
     const config = allocation.config("echo up");
     const freeze = (state: "0" | "1") => writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, state);
-    // What is born in a frozen cgroup waits there for the thaw.
+    // A process that starts in a frozen cgroup waits until the cgroup is thawed.
     freeze("1");
     const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
     const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
@@ -231,13 +231,13 @@ describe("RecoverTask", () => {
   });
 });
 
-/** What agents that were restarted themselves still have. */
+/** The part of a handle that a restarted agent still has. */
 function withoutOptions(handle: TaskHandle): TaskHandle {
   if (handle.config === undefined) throw new Error("a handle without config");
   return { ...handle, config: { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) } };
 }
 
-/** A task that was started by a plugin that is gone. */
+/** A task whose first plugin was killed. */
 async function takenOver(script: string, change = (handle: TaskHandle) => handle) {
   const first: Agent = await startAgent();
   const allocation = makeAllocation();

@@ -115,7 +115,7 @@ describe("a run whose start was answered to an agent that is gone", () => {
     await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
     gone.abort();
     await cancelled;
-    // What was sent before it has arrived before it.
+    // When this call is answered, the plugin has received the calls sent before it.
     await agent.driver.capabilities({});
     freeze(allocation, "0");
     await allocation.cgroup.empty();
@@ -147,7 +147,7 @@ describe("a run whose start was answered to an agent that is gone", () => {
     const known = makeAllocation();
     const knownConfig = known.config("exec sleep 1000");
     const knownHandle = await startTask(agent, knownConfig);
-    // The next agent connects to the plugin that is there.
+    // The next agent connects to the running plugin.
     await agent.driver.init({});
     await agent.driver.recoverTask({ taskId: "", handle: knownHandle });
     await startTask(agent, allocation.config("exec sleep 1000"));
@@ -185,7 +185,7 @@ describe("RecoverTask", () => {
       expect(refused).toMatchObject({ code: "TASK_LOST", message: expect.stringContaining("rebooted") });
       expect(await next.driver.destroyTask({ taskId: config.id, force: true })).toEqual({});
     }
-    // The pid is a stranger's, for all that the handle tells.
+    // By the handle's boot id the pid may belong to an unrelated process, so the driver must not have killed it.
     process.kill(pid, 0);
     const types = (await eventsOf(agent.stateDir, config.id)).map(({ type }) => type);
     expect(types.slice(-2)).toEqual(["started", "lost"]);
@@ -220,7 +220,7 @@ describe("RecoverTask", () => {
     open();
     await allocation.cgroup.empty();
     const endedBy = Date.now();
-    // The log is gone, too: the handle tells the start, init's record the end.
+    // The log is gone, too. The handle has the start time, and init's record has the end.
     rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });
     const next = await startAgent({ stateDir: agent.stateDir });
     await next.driver.recoverTask({ taskId: "", handle });
@@ -260,7 +260,7 @@ describe("what an earlier process has left undone", () => {
   });
 });
 
-/** A task that has said that it is up. */
+/** A task that has printed "up". */
 async function startedTask(script: string) {
   const agent = await startAgent();
   const allocation = makeAllocation();
@@ -271,7 +271,7 @@ async function startedTask(script: string) {
   return { agent, allocation, config, handle, open, pid: await pidOf(agent, config) };
 }
 
-/** The plugin is killed while it starts a task, whose processes are left frozen. */
+/** Kills the plugin while it starts a task, and leaves the task's processes frozen. */
 async function abandonedStart(
   agent: Awaited<ReturnType<typeof startAgent>>,
   allocation: Allocation,
@@ -286,7 +286,7 @@ async function abandonedStart(
   await refused;
 }
 
-/** What is born in a frozen cgroup waits there for the thaw. */
+/** A process that starts in a frozen cgroup waits until the cgroup is thawed. */
 function freeze({ cgroup }: Allocation, state: "0" | "1"): void {
   writeFileSync(`${cgroup.path}/cgroup.freeze`, state);
 }

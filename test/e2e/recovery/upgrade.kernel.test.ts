@@ -71,7 +71,7 @@ describe("tasks that the driver of the first schema version has started", () => 
   });
 });
 
-/** Does not need the earlier driver: its recorded events stand in for those of a task that runs. */
+/** This test does not need the earlier driver: its recorded events replace those of a running task. */
 test("a running task whose events were recorded by the first schema version is taken over", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
@@ -105,7 +105,7 @@ interface Between {
   readonly stateDir: string;
 }
 
-/** A task of the earlier driver, which has crashed since, and a plugin of today in its place. */
+/** A task of the earlier driver, whose plugin was killed and replaced by one of the present version. */
 async function upgraded(
   context: TestContext,
   script: string,
@@ -115,7 +115,8 @@ async function upgraded(
   const allocation = makeAllocation();
   const open = allocation.gate();
   const config = allocation.config(script);
-  // It asked for no log collector, and could not start a task without one: somebody reads all the same.
+  // The earlier driver did not request a log collector, but could not start a task without one, so the test
+  // reads the pipes.
   for (const pipe of [allocation.stdout, allocation.stderr]) pipe.start();
   const handle = await startTask(earlier, config);
   await allocation.stdout.contains("up\n");
@@ -125,13 +126,13 @@ async function upgraded(
   return { next, allocation, open, config, handle: withoutOptions(handle) };
 }
 
-/** An agent that is upgraded too has lost them. */
+/** An agent that was upgraded, too, no longer has them. */
 function withoutOptions(handle: TaskHandle): TaskHandle {
   const config = { ...(handle.config as TaskConfig), msgpackDriverConfig: Buffer.alloc(0) };
   return { ...handle, config };
 }
 
-/** The same events in the shape that a log of the first version has: its fields, with their values. */
+/** The same events as the first schema version would have recorded them. */
 async function asOfSchema1(events: readonly StoredEvent[]): Promise<EventToAppend[]> {
   const log = await openEventReader(recordedLog(1));
   const recorded = [...log.readAll()];

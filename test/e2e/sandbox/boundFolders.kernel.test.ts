@@ -1,4 +1,7 @@
-/** The folders as a Nomad client lays them out: the task's paths are bind mounts of the allocation's, its secrets a file system of their own. */
+/**
+ * A task's folders as a Nomad client creates them: the task's paths are bind mounts of the allocation's
+ * folders, and its secrets are in a separate file system.
+ */
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
@@ -7,7 +10,7 @@ import { makeAllocation } from "../../support/agent/allocation.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  // In the host's tree, where Landlock alone keeps a task from other files.
+  // Runs tasks in the host's tree, where only Landlock protects other files.
   agent = await startAgent({ options: { root: "host" } });
 });
 
@@ -46,7 +49,7 @@ test("programs in its secrets do not run", async () => {
   expect(await runTask(agent, allocation.config(script, { env }))).toMatchObject({ exitCode: 126 });
 });
 
-/** An allocation whose task knows its folders by other names. */
+/** An allocation whose folders have other paths in the task. */
 function bound() {
   const allocation = makeAllocation();
   const { folder, taskFolder, user } = allocation;
@@ -69,7 +72,10 @@ function bound() {
   return { allocation, env, mounted };
 }
 
-/** Until the test has finished; before the allocation is removed, for hooks run in reverse order. */
+/**
+ * Mounts until the test has finished. Hooks run in reverse order, so the mount ends before the allocation is
+ * removed.
+ */
 function mount(what: readonly string[], where: string): void {
   run("mount", [...what, where]);
   onTestFinished(() => run("umount", ["--lazy", where]));

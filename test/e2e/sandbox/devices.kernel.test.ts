@@ -11,11 +11,11 @@ import { expectRefusal } from "../../support/agent/refusal.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  // In the host's tree, where Landlock alone keeps a task from other devices.
+  // Runs tasks in the host's tree, where only Landlock protects other devices.
   agent = await startAgent({ options: { root: "host" } });
 });
 
-/** Reads from the device, writes to it, and asks it something that no terminal answers. */
+/** Reads from the device, writes to it, and makes an ioctl that only terminals support. */
 const attempts = `
   for my $way (["read", O_RDONLY], ["write", O_WRONLY]) {
     my $opened = sysopen my $file, $ARGV[0], $way->[1];
@@ -24,14 +24,14 @@ const attempts = `
   }`;
 
 describe("a device", () => {
-  // /dev/zero is among the default paths, for reading; these are not.
+  // /dev/zero is a default path for reading; these devices are not.
   test.each<[string, string, string[]]>([
     ["rw", "/dev/random", ["read ok", "ioctl EXPECTED", "write ok", "ioctl EXPECTED"]],
     ["r", "/dev/random", ["read ok", "ioctl EXPECTED", "write Permission denied"]],
     ["wm", "/dev/random", ["read Permission denied", "write ok", "ioctl EXPECTED"]],
   ])("with the permissions %s is used so, at its own path", async (cgroupPermissions, path, expected) => {
     const { out } = await run(path, [{ taskPath: path, hostPath: path, cgroupPermissions }]);
-    // The device has answered: Landlock would say that it is denied.
+    // This error comes from the device; Landlock's error would be "Permission denied".
     const answer = "Inappropriate ioctl for device";
     expect(out.replaceAll("Invalid argument", answer).trim().split("\n")).toEqual(
       expected.map((line) => line.replace("EXPECTED", answer)),
@@ -94,7 +94,7 @@ async function run(path: string, devices: Device[]) {
   return { exitCode, out, err };
 }
 
-/** A node of its own, for what /dev/zero is. */
+/** Creates another device node with the numbers of /dev/zero. */
 function deviceNode(mode = 0o666): string {
   const folder = mkdtempSync(`${persistentFolders}/exec2-device-`);
   onTestFinished(() => rmSync(folder, { recursive: true }));

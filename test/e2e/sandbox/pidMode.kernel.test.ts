@@ -24,9 +24,9 @@ beforeAll(async () => {
 });
 
 let count = 0;
-/** A number of seconds that nobody else sleeps. */
+/** A number of seconds that no other process sleeps. */
 const uniqueSleep = () => `${process.pid}80.${count++}`;
-/** Processes of sessions of their own, that are no children of who started them. */
+/** Starts processes in their own sessions that are no children of the process that started them. */
 const daemons = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
 
 /** A script, in the host's pid namespace. */
@@ -93,7 +93,7 @@ describe("pid_mode", () => {
     const pid = await neighbourOf(allocation);
     const script = `kill -TERM ${pid} || echo no signal; cat /proc/${pid}/environ || echo no environment; kill -TERM $$`;
     const config = inHostPids(allocation, script, { unveil: ["r:/proc"] });
-    // Itself it may signal.
+    // The task may signal itself.
     expect(await runTask(agent, config)).toMatchObject({ signal: 15 });
     expect(await allocation.stdout.text()).toBe("no signal\nno environment\n");
     expect(procStatus(pid).State).toMatch(/^S/);
@@ -260,7 +260,7 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
   });
 });
 
-/** Pid of a process that is no task's, and of its user's. */
+/** The pid of a process that has the task's user but belongs to no task. */
 async function neighbourOf({ user: { uid, gid } }: Allocation): Promise<number> {
   const neighbour = spawn("sleep", ["1000"], { uid, gid, env: { SECRET: "x" }, cwd: "/" });
   onTestFinished(() => void neighbour.kill("SIGKILL"));
@@ -268,7 +268,7 @@ async function neighbourOf({ user: { uid, gid } }: Allocation): Promise<number> 
   return Number(neighbour.pid);
 }
 
-/** What agents that were restarted themselves still have. */
+/** The part of a handle that a restarted agent still has. */
 function withoutOptions(handle: TaskHandle): TaskHandle {
   if (handle.config === undefined) throw new Error("a handle without config");
   return { ...handle, config: { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) } };

@@ -70,10 +70,10 @@ async function heldTask(command: object = {}): Promise<{ readonly root: string; 
 
 const topOf = ({ taskFolder }: Allocation) => taskFolder.split("/")[1] as string;
 
-/** Where hosts mount what is not unveiled. */
+/** Mount points of hosts that are not unveiled. */
 const hostsMounts = /^\/(sys|run|boot|home|root|mnt)(\/|$)/;
 
-/** Python that tells the error of a call, or that it worked. */
+/** Python that prints a call's error, or "worked". */
 const tried = `
 import errno
 def tried(what, *args):
@@ -83,15 +83,17 @@ def tried(what, *args):
     except OSError as error:
         return errno.errorcode[error.errno]`;
 
-/** Python that prints the id of its mount namespace, where the kernel tells it (NS_GET_MNTNS_ID, linux/nsfs.h). */
+/**
+ * Python that prints the id of its mount namespace, if the kernel reports it (NS_GET_MNTNS_ID, linux/nsfs.h).
+ */
 const mountNamespaceId = `
 import fcntl, struct
 with open("/proc/self/ns/mnt") as namespace:
     print(struct.unpack("Q", fcntl.ioctl(namespace, 0x8008b705, bytes(8)))[0])`;
 
 /**
- * Python that compares what listmount(2) and statmount(2) tell with the task's mountinfo, and
- * tries the same with the namespace of the host.
+ * Python that compares the results of listmount(2) and statmount(2) with the task's mountinfo, and then tries
+ * both calls for the host's namespace.
  */
 const listMounts = (hostNamespace: string) => `
 import ctypes, errno, struct
@@ -123,7 +125,7 @@ else:
     print(ids(${hostNamespace}))
     print(*told)`;
 
-/** Python that watches folders, waits at the gate, and prints the names of what was made in them. */
+/** Python that watches folders, waits at the gate, and prints the names of files created in the folders. */
 const watchFolders = (paths: readonly string[]) => `
 import ctypes, errno, os, struct
 libc = ctypes.CDLL(None, use_errno=True)
@@ -145,14 +147,14 @@ try:
 except BlockingIOError: pass
 print(*(names or ["nothing"]))`;
 
-/** The paths at and below a folder, so many levels deep, of a few entries of each folder: names of the host. */
+/** A sample of host paths at and below a folder: a few entries of each folder, down to the given depth. */
 function pathsBelow(folder: string, levels: number): string[] {
   if (levels === 0 || folder === "/proc") return [];
   let entries: Dirent[] = [];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
   } catch {
-    // A folder that has gone, or that nobody may list.
+    // The folder is gone, or may not be listed.
   }
   return entries.slice(0, folder === "/" ? undefined : 40).flatMap((entry) => {
     const path = join(folder, entry.name);
@@ -160,7 +162,7 @@ function pathsBelow(folder: string, levels: number): string[] {
   });
 }
 
-/** Where a path ends on the host, if it does. */
+/** The host path without symlinks, if the path exists. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);
@@ -224,7 +226,7 @@ print(tried(connect, "${folder}/socket"), tried(connect, "/run/systemd/private")
     const writes = ["/x", "/usr/x", "/usr/bin/x", "/etc/x", "/dev/x"].map((path) => `sh -c 'echo > ${path}'`);
     const written = await asRoot(writes.join("; "));
     expect(written.err.match(/Permission denied|Read-only file system/g)).toHaveLength(writes.length);
-    // Landlock knows nothing of modes and owners: read-only mounts keep them.
+    // Landlock does not protect modes and owners, but read-only mounts do.
     const paths = ["/usr/bin/env", "/etc/hosts", "/dev/null", "/dev/zero", "/"];
     const changed = await asRoot(`chmod 0777 ${paths.join(" ")}; chown 1 /etc/hosts`);
     expect(changed.err.match(/Read-only file system/g)).toHaveLength(paths.length + 1);
@@ -290,7 +292,7 @@ test("roots of tasks that unveil the same are made once", async () => {
   expect(namespacesOf(agent)).toEqual(before);
 });
 
-/** Mount namespaces that the plugin holds, by their descriptors. */
+/** Mount namespaces that the plugin has open, by descriptor. */
 function namespacesOf({ pid }: Agent): Readonly<Record<string, string>> {
   const folder = `/proc/${pid}/fd`;
   const entries = readdirSync(folder).map((fd) => [fd, linkOf(`${folder}/${fd}`)] as const);
@@ -369,7 +371,7 @@ print(json.dumps([path for path in paths if os.path.lexists(path)]))`),
       }
     };
     walk("");
-    // Where symlinks of the default paths end, such as the host's /etc/resolv.conf.
+    // The targets of symlinks of the default paths, such as the host's /etc/resolv.conf.
     const targets = ends.map(realPath);
     expect(strange.filter((path) => !targets.some((target) => isAtOrBelow(path, target)))).toEqual([]);
     await task.end();
@@ -438,7 +440,7 @@ print(tried(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 4))`),
       added: ["ENOENT", "ENOENT", "ENOENT", "worked", "worked"],
       told: "nothing",
     });
-    // Landlock alone does not keep a task from it.
+    // With only Landlock the task can watch the folder.
     expect((await watch({ root: "host" })).told).toMatch(/secret .*exec2-root-/);
   });
 });

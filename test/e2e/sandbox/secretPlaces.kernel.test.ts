@@ -1,7 +1,7 @@
 /**
- * Where the values of a task's environment could be found by somebody who may look everywhere: in the event
- * log's file with its free pages, in the state folder, in logs, in processes, and in what the inspector sends.
- * Beside each search stands what it does find.
+ * Searches for values of a task's environment everywhere that root could look: in the event log's file with
+ * its free pages, in the state folder, in logs, in processes, and in what the inspector sends. Each search
+ * also looks for something that it must find.
  */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -18,9 +18,9 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { preparedBy } from "../../support/plugin/pluginEntry.ts";
 import { cookieFrom, get } from "../../support/screen/inspector.ts";
 
-/** In the environment, where nobody may find it. With characters that some forms write otherwise. */
+/** A value in the environment, which must not be found. It has characters that some encodings change. */
 const secret = 'kV3/value "of" a+secret=9xQ';
-/** In an argument, which the event log has, and no view shows. */
+/** An argument, which the event log has, but which no view shows. */
 const argument = "an-argument-7Zp";
 const env = { PASSWORD: secret };
 
@@ -28,7 +28,7 @@ const sleeping = (allocation: Allocation) =>
   allocation.config({ command: "sh", args: ["-c", `: ${argument}; sleep 1000 & wait`] }, { env });
 
 test("the search finds a secret in every form", () => {
-  // In base64 the form depends on how many bytes stand before.
+  // The base64 form depends on the number of bytes before the secret.
   for (const text of ["", "a", "ab"].map((before) => `${before}${secret}.`)) {
     for (const encoding of ["utf8", "utf16le"] as const)
       expect(holds(Buffer.from(text, encoding), secret)).toBe(true);
@@ -45,7 +45,7 @@ test("what is written to files holds none, free pages of the event log included"
   const agent = await startAgent();
   const handle = await startTask(agent, sleeping(makeAllocation()));
   expect(holds(Buffer.from(handle.driverState), secret)).toBe(false);
-  // Each commit writes pages anew, and leaves the earlier ones as they were.
+  // Each commit writes new pages and leaves the old ones unchanged, so the free pages have old data.
   const allocation = makeAllocation();
   for (const command of [{ command: "true", args: [argument] }, { command: "false" }]) {
     await runTask(agent, allocation.config(command, { env }));
@@ -87,7 +87,7 @@ describe("no core dump is made", () => {
   test.runIf(toFile)("of a plugin, were it allowed to make any", async () => {
     const folder = temporaryFolder();
     const unlimited = preparedBy(`cd ${folder}; ulimit -c unlimited`);
-    // A program that hides nothing makes one, and it has the secret.
+    // For comparison, an ordinary program dumps core, and its core file has the secret.
     spawnSync("sh", ["-c", "ulimit -c unlimited; kill -ABRT $$"], {
       cwd: folder,
       env: { ...process.env, ...env },
@@ -143,12 +143,12 @@ test("nothing that the inspector sends holds one, nor an argument", async () => 
   for (const [path, text] of sent) {
     expect([holds(text, secret), holds(text, argument)], path).toEqual([false, false]);
   }
-  // The names are sent: a search at the wrong place would not find them.
+  // The names are sent, which shows that the search looks at the right place.
   for (const path of ["/stately", `/api/events?${query[0]}&seq=1`])
     expect(sent.get(path)).toContain("PASSWORD");
 });
 
-/** A task that runs, one that has ended, and one that could not be started. */
+/** A running task, an ended task, and a task whose start failed. */
 async function tasksOf(agent: Agent): Promise<string[]> {
   const running = sleeping(makeAllocation());
   await startTask(agent, running);
@@ -159,7 +159,7 @@ async function tasksOf(agent: Agent): Promise<string[]> {
   return [running.id, ended.id, failed.id];
 }
 
-/** What a page is sent, until it has all tasks. */
+/** What the server sends to a page, until the page has all tasks. */
 async function liveText(url: URL, cookie: string, ids: readonly string[]): Promise<string> {
   const asked = request(url, { headers: { cookie }, agent: false }).end();
   const [response] = await once(asked, "response");
@@ -171,7 +171,7 @@ async function liveText(url: URL, cookie: string, ids: readonly string[]): Promi
   return text;
 }
 
-/** What a client of the relay is sent, to the last event of each task. */
+/** What the relay sends to a client, up to the last event of each task. */
 async function relayed(address: string, ids: readonly string[]): Promise<string> {
   const client = new WebSocket(address);
   onTestFinished(() => client.terminate());

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Command, makeAllocation } from "../../support/agent/allocation.ts";
 
-/** Nothing that a plugin writes may hold it, whole or as hexadecimal digits. */
+/** The plugin must never write this value, neither as it is nor as hexadecimal digits. */
 const secret = "kV3-the-value-of-a-secret-9xQ";
 
 test("no value of a task's environment gets into the log, the state folder or an error", async () => {
@@ -32,11 +32,11 @@ test("no value of a task's environment gets into the log, the state folder or an
     .map((entry) => `${entry.parentPath}/${entry.name}`);
   expect(files).toContain(`${agent.stateDir}/events/data.mdb`);
   expect(files.filter((file) => isTelling(readFileSync(file, "latin1")))).toEqual([]);
-  // The names are told, so that histories can be compared: were the search wrong, it would not find them either.
+  // The log has the names, so that histories can be compared. Finding them shows that the search works.
   expect(readFileSync(`${agent.stateDir}/events/data.mdb`, "latin1")).toContain("NAME_OF_A_SECRET");
 });
 
-/** Starts that fail in different places, with the environment in hand. */
+/** Starts that fail at different points after the driver has read the environment. */
 const failing: [Command, Readonly<Record<string, string>>?][] = [
   [{ command: "no-such-command" }],
   [{ command: "true", args: ["x".repeat(1 << 20)] }],

@@ -1,4 +1,4 @@
-/** The filter of system calls that a task gets by its own options and its client's. */
+/** Tests the filter of system calls that the options of task and client determine. */
 import { rmSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 const number = (call: SystemCall) => systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
 
-/** Tells which of some calls the task may make. They do no harm where it may. */
+/** Prints which of some calls the task may make. The calls are harmless if they are allowed. */
 const script = `perl -e '
   my @allowed;
   push @allowed, "unshare" if syscall(${number("unshare")}, 0x10000000) == 0;
@@ -94,7 +94,7 @@ describe("a task", () => {
 });
 
 test("a kernel without filters is told of: by the node, and by each task that runs without one", async () => {
-  // As such a kernel looks to the plugin.
+  // Makes the kernel look to the plugin as if it had no seccomp filters.
   const script = 'mount -t tmpfs none /proc/sys/kernel/seccomp\nexec "$@"';
   const unable = await startAgent({
     entry: "unshare",
@@ -145,7 +145,7 @@ describe("a command that is run in a task", () => {
     const first = await startAgent({ options });
     const config = makeAllocation().config({ command: "sleep", args: ["1000"], seccomp: "strict" });
     const handle = await startTask(first, config);
-    /** Recovers the task by its handle alone, and runs a command in it. */
+    /** Recovers the task only by its handle, and runs a command in it. */
     const allowedAfter = async (before: Agent, given: Readonly<Record<string, unknown>>) => {
       await before.crash();
       rmSync(stateFolderPaths(first.stateDir).events, { recursive: true });
@@ -155,7 +155,7 @@ describe("a command that is run in a task", () => {
     };
     const known = await allowedAfter(first, options);
     expect(known.allowed).toBe("unshare\n");
-    // A client that does not know the profile any more has the default one.
+    // If the client no longer has the profile, the command gets the default profile.
     expect((await allowedAfter(known.next, {})).allowed).toBe("ptrace\n");
   });
 

@@ -32,7 +32,7 @@ describe("a task's environment", () => {
       GOMAXPROCS: "1",
     };
     expect(await environmentOf(config)).toEqual(expected);
-    // The agent hands this on to `alloc exec` and to templates.
+    // The agent uses this environment for `alloc exec` and templates.
     expect(Object.fromEntries(handle.config?.env ?? [])).toEqual(expected);
   });
 

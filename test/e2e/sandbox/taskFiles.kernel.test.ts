@@ -119,7 +119,7 @@ describe.each<[string, AllocationOptions]>([
     const own = await run(command, options);
     expect(own.result).toMatchObject({ exitCode: expect.toSatisfy((code) => code > 0), out: "" });
     expect(own.result.err).toMatch(/Permission denied|No such file or directory|Read-only file system/);
-    // In the host's tree Landlock alone does it.
+    // In the host's tree only Landlock refuses the access.
     const hosts = await run({ ...command, root: "host" }, options);
     expect(hosts.result).toMatchObject({ exitCode: expect.toSatisfy((code) => code > 0), out: "" });
     expect(hosts.result.err).toContain("Permission denied");

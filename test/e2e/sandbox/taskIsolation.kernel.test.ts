@@ -61,11 +61,12 @@ describe("abstract unix sockets", () => {
     const server = createServer().listen(`\0${name}`);
     await once(server, "listening");
     onTestFinished(() => void server.close());
-    // The kernel lets a process that is not in a sandbox connect, whoever it is.
+    // A process outside of a sandbox can connect, whatever its user.
     const { uid } = makeAllocation().user;
     const outside = spawnSync("perl", ["-e", connecting(name)], { uid, gid: uid, encoding: "utf8" });
     const { out } = await run(makeAllocation(), { command: "perl", args: ["-e", connecting(name)] });
-    // The server is this process, which has not accepted yet: to connect needs its backlog only.
+    // The server is this process. It has not accepted the connection yet, but the backlog suffices to
+    // connect.
     expect({ outside: outside.stdout, inside: out }).toEqual({
       outside: "connected",
       inside: `refused: ${EPERM}`,

@@ -12,7 +12,7 @@ const none = "0".repeat(16);
 const hex = (...names: string[]) => capabilitySet(names).toString(16).padStart(16, "0");
 const root = { name: "root", uid: 0, gid: 0 };
 
-/** Everything that an operator can allow, but for raising limits. */
+/** Allows everything that an operator can allow, except raised limits. */
 let agent: Agent;
 beforeAll(async () => {
   agent = await startWarmAgent({
@@ -47,7 +47,7 @@ describe("capabilities", () => {
     const listen =
       'use IO::Socket::INET; exit(IO::Socket::INET->new(LocalAddr => "127.0.0.1:913", Listen => 1) ? 0 : 9)';
     const perl = { command: "perl", args: ["-e", listen] };
-    // In a network of its own, where any port is free.
+    // In a separate network namespace, where every port is free.
     const alone = { networkIsolationSpec: { mode: 3, path: "", labels: new Map() } } as const;
     const allowed = makeAllocation().config({ ...perl, cap_add: ["net_bind_service"] }, alone);
     expect(await runTask(agent, allowed)).toMatchObject({ exitCode: 0 });

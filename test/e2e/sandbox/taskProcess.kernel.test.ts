@@ -5,7 +5,7 @@ import { type AllocationOptions, type Command, makeAllocation } from "../../supp
 import { procStatus } from "../../support/host/procStatus.ts";
 import { preparedBy } from "../../support/plugin/pluginEntry.ts";
 
-/** An agent in a state that none of its tasks may inherit. */
+/** An agent with process attributes that its tasks must not inherit. */
 const careless = preparedBy(`
   exec 9</etc/shadow
   trap '' HUP INT QUIT TERM USR1 USR2 PIPE CHLD
@@ -123,7 +123,10 @@ test("a task of an agent that the kernel never kills is killed like any other", 
   expect(readFileSync(`/proc/${agent.pid}/oom_score_adj`, "utf8")).toBe("-1000\n");
 });
 
-/** A container without CAP_SYS_RESOURCE has no such agents. */
+/**
+ * Skips the test in a container without CAP_SYS_RESOURCE, where no agent can be protected from the OOM
+ * killer.
+ */
 function requireProtection(context: TestContext): void {
   const path = "/proc/self/oom_score_adj";
   const own = readFileSync(path, "utf8");

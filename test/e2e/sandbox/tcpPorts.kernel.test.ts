@@ -1,4 +1,4 @@
-/** Which TCP ports a task may use, tried with sockets. */
+/** Tests with sockets which TCP ports a task may use. */
 
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";

@@ -1,4 +1,4 @@
-/** What `unveil` entries mean to a running task. */
+/** Tests the effect of `unveil` entries in a running task. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -8,7 +8,7 @@ import { type Allocation, makeAllocation, persistentFolders } from "../../suppor
 
 let agent: Agent;
 beforeAll(async () => {
-  // In the host's tree, where Landlock alone keeps a task from other files.
+  // Runs tasks in the host's tree, where only Landlock protects other files.
   agent = await startAgent({ options: { unveil_by_task: true, root: "host" } });
 });
 
@@ -69,7 +69,7 @@ describe("a path", () => {
     });
     const what = { command: program, args: ["ran"], unveil: [`x:${program}`] };
     expect(await run(makeAllocation(), what, reading)).toMatchObject({ exitCode: 0, out: "ran\n" });
-    // Neither is enough: the kernel has to read what it executes.
+    // Neither entry alone is enough, because the kernel must also read a program to execute it.
     await expect(run(makeAllocation(), what)).rejects.toThrow(/execve .*program: EACCES/);
     await expect(run(makeAllocation(), { ...what, unveil: [] }, reading)).rejects.toThrow(/EACCES/);
   });
@@ -96,7 +96,7 @@ describe("a path", () => {
   );
 });
 
-/** Not one of the default paths. */
+/** A folder that is not a default path. */
 function folder({ user }: Allocation): string {
   const path = mkdtempSync(`${persistentFolders}/exec2-unveil-`);
   onTestFinished(() => rmSync(path, { recursive: true }));

@@ -29,7 +29,7 @@ import { eventsOf } from "../../support/history/eventLog.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  // In the host's tree, where a volume's source has to be hidden.
+  // Runs tasks in the host's tree, where only Landlock hides a volume's source.
   agent = await startAgent({ options: { unveil_by_task: true, root: "host" } });
 });
 
@@ -45,7 +45,7 @@ describe("a volume", () => {
     expect(outcome).toMatchObject({ exitCode: 2, out: "content\n" });
     expect(outcome.err).toMatch(/cat: .*file: Permission denied\nls: .*Permission denied/);
     expect(readFileSync(`${source}/new`, "utf8")).toBe("more\n");
-    // On the host it is an empty folder.
+    // On the host the destination is an empty folder.
     expect(readdirSync(target)).toEqual([]);
   });
 
@@ -315,11 +315,11 @@ test("a task without volumes has no mount more than before", async () => {
   await startTask(agent, config);
   const mounts = readFileSync(`/proc/${await pidOf(agent, config)}/mountinfo`, "utf8");
   const own = readFileSync("/proc/self/mountinfo", "utf8");
-  // Its /proc, its /tmp and the logs.
+  // The three mounts are /proc, /tmp and the logs.
   expect(mounts.split("\n").length - own.split("\n").length).toBe(3);
 });
 
-/** A folder of the user's with a file, and an allocation. */
+/** A folder with a file that belong to the user, and an allocation. */
 function volume() {
   const allocation = makeAllocation();
   const source = folder(allocation.user.uid);
@@ -353,7 +353,7 @@ function refused(allocation: Allocation, mounts: Mount[], { code, text }: { code
   return expectRefusal(agent, allocation.config("true", { mounts }), { code, text, recoverable });
 }
 
-/** Until the test has finished. */
+/** Mounts until the test has finished. */
 function mountHere(what: readonly string[], where: string): void {
   command("mount", [...what, where]);
   onTestFinished(() => command("umount", ["--lazy", where]));

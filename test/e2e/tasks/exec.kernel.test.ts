@@ -73,7 +73,7 @@ describe("without a terminal", () => {
         /^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp|Umask|Sig)/.test(name),
       );
     expect(privileges(command)).toEqual(privileges(task));
-    // A cgroup of its own, below the task's.
+    // The command has its own cgroup below the task's.
     expect(dirname(cgroupOf(command))).toBe(cgroupOf(task));
     expect(readFileSync(`/proc/${command}/limits`, "utf8")).toBe(
       readFileSync(`/proc/${task}/limits`, "utf8"),
@@ -97,7 +97,7 @@ describe("without a terminal", () => {
     const before = residentBytes(agent.pid);
     const call = new ExecCall(agent, id, ["head", "-c", "100000000", "/dev/zero"]);
     call.pause();
-    // Something else takes its time meanwhile.
+    // Makes other calls, so that the output could fill the plugin's memory meanwhile.
     for (let round = 0; round < 200; round++) await agent.driver.inspectTask({ taskId: id });
     expect(residentBytes(agent.pid) - before).toBeLessThan(50_000_000);
     call.resume();
@@ -140,7 +140,7 @@ describe("with a terminal", () => {
         size: { height: 33, width: 101 },
       },
     );
-    // A file system with nothing but its own terminal.
+    // The command's devpts has only its own terminal.
     expect(`${call.stdout}`).toBe("33 101\r\n/dev/pts/0\r\nagain\r\nmore\r\nxterm\r\n");
     expect(await call.result).toMatchObject({ exitCode: 3 });
   });
@@ -246,7 +246,7 @@ describe("the end of a command", () => {
     await agent.driver.destroyTask({ taskId: id, force: true });
     expect(await call.result).toEqual({ exitCode: 137, signal: 9, oomKilled: false });
     const types = (await eventsOf(agent.stateDir, id)).map(({ type }) => type);
-    // The task's own end may come before or after.
+    // The task's own end may be recorded before or after the command's.
     expect(types.slice(-3).toSorted()).toEqual(["destroyed", "execExited", "exited"]);
     expect(types.at(-1)).toBe("destroyed");
   });
@@ -255,7 +255,7 @@ describe("the end of a command", () => {
     const { id, allocation } = await target();
     const call = await execScript(agent, id, "sleep 1001 & setsid sleep 1002 & sleep 0.1; echo done");
     expect(`${call.stdout}`).toBe("done\n");
-    // What was killed is there for a moment longer.
+    // Killed processes disappear only after a moment.
     await vi.waitFor(
       () => {
         const left = allocation.cgroup.processes().map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
@@ -295,7 +295,7 @@ describe("the end of a command", () => {
     const call = new ExecCall(own, config.id, ["sh", "-c", "trap '' HUP; sleep 1001 & echo up; wait"]);
     await call.shows("up");
     await own.crash();
-    // Its main process ends at once, wherever the next plugin is.
+    // The command's main process ends at once, even without the next plugin.
     await vi.waitFor(() => expect(allocation.cgroup.processes().length).toBeLessThanOrEqual(2), {
       timeout: 20_000,
     });
@@ -538,12 +538,12 @@ describe("refused:", () => {
   });
 });
 
-/** A zombie of a plugin that was killed is there until the host's init has seen it. */
+/** Waits until the host's init has reaped the killed plugin's processes. */
 function nobodyWaits(): Promise<void> {
   return vi.waitFor(() => expect(processesNamed("exec2-exec")).toEqual([]), { timeout: 20_000 });
 }
 
-/** How the last command of a task ended, once that is recorded. */
+/** Waits for the recorded end of a task's last command. */
 async function recordedEnd(of: Agent, id: string, expected: object): Promise<void> {
   await vi.waitFor(
     async () => {

@@ -89,7 +89,7 @@ describe("the task's own log tells why it was not started", () => {
   ])("%s", async (_what, command, text) => {
     const allocation = makeAllocation();
     const refused = await startTask(agent, allocation.config(command)).catch((error) => error);
-    // In the log by the time that the agent is told.
+    // The log has the error before the agent gets it.
     const [line, ...rest] = (await allocation.stderr.text()).split("\n");
     expect(line).toMatch(/^nomad-driver-exec2: /);
     expect(line).toMatch(text);
@@ -105,11 +105,11 @@ test("a task whose logs are disabled runs, and a start of it that fails is told 
   expect(await runTask(agent, allocation.config(script, disabled))).toMatchObject({ exitCode: 0 });
   const refused = allocation.config({ command: "no-such-command" }, disabled);
   await expect(startTask(agent, refused)).rejects.toThrow("COMMAND_NOT_FOUND");
-  // It was neither taken for a pipe nor given to the task's user.
+  // The driver neither took /dev/null for a pipe nor gave it to the task's user.
   expect(statSync("/dev/null").uid).toBe(0);
 });
 
-/** One whose log pipes are there and read, as they are before a start. */
+/** An allocation with log pipes and a reader, as before a start. */
 async function collectedAllocation(): Promise<Allocation> {
   const allocation = makeAllocation();
   await prepareStart(agent.driver, allocation.config("true"));

@@ -1,4 +1,6 @@
-/** A file system that no longer answers, as that of a file server that is down, and the tasks beside it. */
+/**
+ * Tests tasks on and beside a file system that no longer answers, such as one of a file server that is down.
+ */
 
 import { symlinkSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -13,7 +15,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 const agent = await startAgent({ options: { unveil_by_task: true, allow_host_root: true } });
 const sleeping = { command: "sleep", args: ["1000"] };
 
-/** A task starts, runs a command and stops: the plugin is there for it. */
+/** Starts another task, runs a command in it and stops it, to show that the plugin still works. */
 async function anotherTaskLives(beside: Agent): Promise<void> {
   const config = makeAllocation().config(sleeping);
   await startTask(beside, config);

@@ -98,7 +98,7 @@ describe("StopTask", () => {
 });
 
 describe("no process survives its task", () => {
-  /** Processes in sessions of their own, orphaned, that ignore every signal that can be ignored. */
+  /** Orphaned processes in their own sessions that ignore all signals that can be ignored. */
   const stubborn = `
     $SIG{$_} = "IGNORE" for qw(HUP INT QUIT TERM USR1 USR2 PIPE ALRM TSTP);
     use POSIX ();
@@ -179,7 +179,7 @@ describe("a restart of an allocation, whose new run shares the cgroup of the old
     return { allocation, before: run("old"), after: run("new") };
   }
 
-  /** That run goes on, and it alone. */
+  /** Expects that only this run goes on. */
   async function expectOnly(run: { id: string }, allocation: Allocation) {
     await allocation.stdout.contains("new up\n");
     const pid = await pidOf(agent, run);
@@ -190,7 +190,10 @@ describe("a restart of an allocation, whose new run shares the cgroup of the old
   }
 });
 
-/** A script with traps waits in `wait`: a signal that comes before a foreground child has begun would wait for its end. */
+/**
+ * Scripts with traps must wait in `wait`, because a shell runs a trap only after its foreground child has
+ * ended.
+ */
 async function started(script: string) {
   const allocation = makeAllocation();
   const config = allocation.config(script);

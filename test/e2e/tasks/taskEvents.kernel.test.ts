@@ -115,7 +115,7 @@ describe("after a plugin's death people are told", () => {
   });
 });
 
-/** What has come of a task: events come in order, so one that comes later shows that there is no other. */
+/** The events of a task so far. Events come in order, so a later event shows that none is missing. */
 async function toldOf(
   { id }: { id: string },
   events: CollectedStream<DriverTaskEvent>,
@@ -126,7 +126,7 @@ async function toldOf(
   return events.messages.filter(({ taskId }) => taskId === id).map(({ message }) => message);
 }
 
-/** What is told of a first run on this host, which may have none of the controllers. */
+/** The messages about limits of a first run on this host, which may lack controllers. */
 async function aboutLimits({ id }: { id: string }): Promise<unknown[]> {
   const [sandboxed] = (await eventsOf(agent.stateDir, id)).flatMap(({ type, data }) =>
     type === "sandboxed" ? [data as EventData<"sandboxed">] : [],

@@ -20,7 +20,7 @@ beforeAll(async () => {
   agent = await startAgent({ options: { allow_seccomp: ["@namespace"] } });
 });
 
-/** One process that does nothing but work. */
+/** A process that uses processor time without pause. */
 const busy: Command = { command: "perl", args: ["-e", '$| = 1; print "up\\n"; 1 while 1'] };
 
 describe("TaskStats", () => {
@@ -31,11 +31,11 @@ describe("TaskStats", () => {
     const { aggResourceUsage, id } = await firstSample(config.id, 3_600_000);
     expect(id).toBe(config.id);
     const { percent = 0, userMode = 0, systemMode = 0, totalTicks = 0 } = aggResourceUsage?.cpu ?? {};
-    // The machine may be busy; but a core is no more than a core, and some of it the task did get.
+    // The machine may be busy, so the task gets some share of a core, but at most one core.
     expect(percent).toBeGreaterThan(5);
     expect(percent).toBeLessThan(115);
     expect(userMode + systemMode).toBeCloseTo(percent);
-    // A core has 4000 MHz by the topology that the agent was configured with.
+    // A core has 4000 MHz in the topology that the agent sent.
     expect(totalTicks).toBeCloseTo(percent * 40);
   });
 
@@ -107,7 +107,7 @@ describe("TaskStats", () => {
     await allocation.stdout.contains("up\n");
     const stream = collect(statsOf(config.id, 200));
     await stream.first(() => stream.messages.length >= 2);
-    // The shell, unshare, the shell within and what that runs.
+    // The processes are the shell, unshare, the inner shell and its child.
     for (const { stats } of stream.messages) expect(stats?.resourceUsageByPid.size).toBe(4);
   });
 

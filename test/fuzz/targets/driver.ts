@@ -1,4 +1,4 @@
-/** What agents send: messages, options, handles, and errors of the driver's own. */
+/** Decoders of what agents send: messages, options, handles, and the driver's own errors. */
 
 import { isDeepStrictEqual } from "node:util";
 import { Metadata } from "@grpc/grpc-js";
@@ -22,7 +22,7 @@ import { allowing, hold, type Target } from "../target.ts";
 
 const services = [...Object.values(BasePluginService), ...Object.values(DriverService)];
 
-/** The number of a method, then a request of it. */
+/** Input: the number of a method, then a request of this method. */
 export const messages: Target = {
   fuzz: ([which = 0, ...rest]) => {
     const { requestDeserialize, requestSerialize, path } = services[
@@ -192,7 +192,7 @@ export const environments: Target = {
     const env = parseEnviron(rest.join("\0"));
     for (const [name, value] of Object.entries(env)) {
       hold(typeof value === "string", `${name} has no value`);
-      // The same by dynamic programming: what the quick one decides is right.
+      // Matches the glob again by dynamic programming, to check the faster algorithm.
       if (glob.length * name.length > 4_000) continue;
       hold(matchesGlob(glob, name) === matchesSlowly(glob, name), `${glob} and ${name}`);
     }

@@ -1,4 +1,4 @@
-/** What strangers send to the inspector: requests, and bytes that are none. */
+/** What strangers may send to the inspector: requests, and other bytes. */
 
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,19 +15,19 @@ import { hold, type Target } from "../target.ts";
 
 const access = new Access();
 const index = new TaskIndex();
-/** Where there is nothing. */
+/** A path where nothing exists. */
 const noLog = join(tmpdir(), "exec2-fuzz-no-log");
 const watch = new LogWatch(noLog, index);
 const allocations = new Allocations(index);
 const dropped = new DroppedBundles();
 const logs = new TaskLogs(index, () => false);
 
-/** Lines: a method, a path, and the headers host, origin and cookie. */
+/** Input: lines with a method, a path, and the headers host, origin and cookie. */
 export const requests: Target = {
   fuzz: async (bytes) => {
     const [method, url, host, origin, cookie] = bytes.toString("latin1").split("\n");
     const verdict = access.judge({ method, url, headers: { host, origin, cookie } });
-    // Nobody knows the token or the cookie.
+    // The input cannot contain the token or the cookie, so the server must refuse it.
     hold(verdict.kind === "refused", `${JSON.stringify(url)} is let in`);
     hold(!access.admitsClient({ url, headers: { host, origin } }), `${JSON.stringify(url)} is admitted`);
     const target = targetOf(url);
@@ -46,7 +46,7 @@ export const requests: Target = {
 
 let served: Promise<number> | undefined;
 
-/** Bytes at the inspector's port: the next one who comes is served. */
+/** Input: bytes sent to the inspector's port. Afterwards the server must still serve the next client. */
 export const connections: Target = {
   fuzz: async (bytes) => {
     served ??= listen();
@@ -67,14 +67,14 @@ export const connections: Target = {
   ],
 };
 
-/** The whole server, without a log. @returns its port; it ends with the process */
+/** Starts the whole server, without a log. @returns the server's port; the server ends with the process */
 async function listen(): Promise<number> {
   const inspector = await InspectorServer.start({ path: noLog, host: "127.0.0.1", port: 0 });
   await inspector.relay();
   return Number(new URL(inspector.url).port);
 }
 
-/** Sends bytes, and nothing more. @returns what came back by the end */
+/** Sends bytes, and nothing more. @returns what the server sent until the connection ended */
 function talk(port: number, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     let answer = "";

@@ -163,7 +163,7 @@ export const goTemplates: Target = {
   ],
 };
 
-/** An error that tells what is wrong with a text is none of the program's. */
+/** An error that describes an invalid text is expected, and no defect. */
 function allowingTemplateErrors(work: () => unknown): void {
   try {
     work();

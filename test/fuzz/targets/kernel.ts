@@ -1,4 +1,7 @@
-/** Texts of the kernel and of the host's files, whose names and fields are partly other people's. */
+/**
+ * Parsers of texts from the kernel and the host's files. Other users can choose some names and fields in
+ * them.
+ */
 
 import { idRangesProblem, isInRanges, parseId } from "../../../src/config/task/idRanges.ts";
 import { cpuinfoMhz, parseCpuList } from "../../../src/effects/cgroup/cpuText.ts";
@@ -25,7 +28,7 @@ import { parseSize } from "../../../src/units/sizes.ts";
 import { formatTime, parseTime } from "../../../src/units/times.ts";
 import { hold, type Target } from "../target.ts";
 
-/** None of them throws, and no number that they find is none. */
+/** The parsers. None of them may throw or return NaN. */
 const readers: readonly ((text: string, bytes: Buffer) => unknown)[] = [
   (text) => mountPoints(text, "cgroup2"),
   (text) => receivesMounts(text, 31),
@@ -53,7 +56,7 @@ const readers: readonly ((text: string, bytes: Buffer) => unknown)[] = [
   (text) => (/^[\d,-]{1,8}$/.test(text) && !/\d{4}/.test(text) ? parseCpuList(text) : []),
 ];
 
-/** The number of a reader, then its text. */
+/** Input: the number of a parser, then its text. */
 export const kernelTexts: Target = {
   fuzz: (bytes) => {
     const read = readers[(bytes[0] ?? 0) % readers.length] as (typeof readers)[number];

@@ -1,4 +1,4 @@
-/** What people type or write for the replay: breakpoints and edits. */
+/** Parsers of user input for the replay: breakpoints and edits. */
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { parseBreakpoint, stopsAmong } from "../../../src/replay/breakpoint.ts";
@@ -16,7 +16,7 @@ export const breakpoints: Target = {
   fuzz: (bytes) => {
     const text = bytes.toString();
     allowing(["EXPRESSION_INVALID"], () => [...stopsAmong(history.moments(1), [parseBreakpoint(text)])]);
-    // Errors quote what was typed.
+    // Errors quote the user's input.
     hold(!/[\p{Cc}\u202e]/u.test(visible(text)), "a control character is shown");
   },
   seeds: () => [

@@ -30,7 +30,7 @@ import { explain } from "../../../src/why/explain.ts";
 import { sequenceDiagram } from "../../../src/why/sequenceDiagram.ts";
 import { allowing, allowingLater, type Target } from "../target.ts";
 
-/** The length of a header, the header, and data; they get the hashes that prove them. */
+/** Input: the length of a header, the header, and data. The target adds valid hashes. */
 export const records: Target = {
   fuzz: (bytes) => {
     readRecord(bytes);
@@ -67,7 +67,7 @@ function sealed(header: Buffer, data: Buffer): Buffer {
   return Buffer.concat([bytes, salted]);
 }
 
-/** What verbs make of a task's events, whoever wrote them. */
+/** Shows a task's events as verbs do, whoever wrote them. */
 function showAll(stream: string, events: ConstructorParameters<typeof History>[1]): void {
   const history = new History(stream, events);
   for (const moment of history.moments(1)) JSON.stringify(moment.after);
@@ -107,7 +107,7 @@ function recordedFile(): Buffer {
   return recorded;
 }
 
-/** Changes of a log's file, each a place (3 bytes), a length and as many bytes. */
+/** Input: changes to a log's file, each with an offset (3 bytes), a length and as many bytes. */
 export const pages: Target = {
   fuzz: async (bytes) => {
     const data = Buffer.from(recordedFile());
