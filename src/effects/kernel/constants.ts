@@ -90,6 +90,7 @@ export const PIDFD_INFO_EXIT = 1 << 3;
 export const POLLIN = 0x1;
 
 /** `linux/inotify.h`: inotify(7) */
+export const IN_CLOSE_WRITE = 0x8;
 export const IN_MOVED_FROM = 0x40;
 export const IN_MOVED_TO = 0x80;
 export const IN_CREATE = 0x100;

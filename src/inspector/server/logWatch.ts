@@ -3,17 +3,24 @@
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Observable, Subscription } from "rxjs";
+import { NEVER, type Observable, type Subscription } from "rxjs";
 import { messageOf } from "../../errors.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
-import { importedBundle, logFolders } from "../../store/folder/logFolders.ts";
+import { FolderWatch } from "../../store/folder/folderWatch.ts";
+import { foldersOfLogs, importedBundle, logFolders } from "../../store/folder/logFolders.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { followRecorded } from "../../store/followableLog.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
+import { folderChanges } from "../../store/lmdb/folderChanges.ts";
 import { logFiles } from "../../store/lmdb/lmdbFile.ts";
 import type { Problem, Status } from "../views/liveMessage.ts";
 import type { TaskIndex } from "./taskIndex.ts";
+
+/** How soon {@link LogWatch.look} is to be called after a change. Several changes of a folder come together. */
+const afterChangeMs = 20;
+/** A log may change all the time. */
+const afterCommitMs = 1_000;
 
 interface Followed {
   readonly path: string;
@@ -33,24 +40,33 @@ export class LogWatch {
   readonly #path: string;
   readonly #index: TaskIndex;
   readonly #logs = new Map<string, Followed>();
-  readonly #failures = new Map<string, string>();
+  readonly #failures = new Map<string, Failure>();
+  readonly #wake: (withinMs: number) => void;
+  #folders: FolderWatch | undefined;
+  /** Why {@link #folders} does not watch; undefined if it does. */
+  #blind: string | undefined;
   readonly #read = new Map<EventReader, number>();
 
-  /** @param path a state folder, a bundle, or the folder that one was imported into */
-  constructor(path: string, index: TaskIndex) {
+  /**
+   * @param path a state folder, a bundle, or the folder that one was imported into
+   * @param wake called when {@link look} is to be called, and the status may have changed
+   */
+  constructor(path: string, index: TaskIndex, wake: (withinMs: number) => void) {
     const imported = importedBundle(path);
     this.#path = isFile(imported) ? imported : path;
     this.#index = index;
+    this.#wake = wake;
   }
 
   /** Opens new logs and closes removed ones. {@link status} reports files that are not logs. */
   async look(): Promise<void> {
+    this.#watchFolders();
     const folders = isFile(this.#path) ? [this.#path] : logFolders(this.#path);
     for (const [folder, { inode }] of this.#logs) {
       if (!folders.includes(folder) || inodeOf(folder) !== inode) await this.#closeLog(folder);
     }
     for (const folder of folders) if (!this.#logs.has(folder)) await this.#open(folder);
-    for (const folder of this.#failures.keys()) if (!folders.includes(folder)) this.#failures.delete(folder);
+    for (const folder of this.#failures.keys()) if (!folders.includes(folder)) this.#forgive(folder);
     for (const log of this.#logs.values()) this.#forgetRemoved(log);
   }
 
@@ -61,7 +77,11 @@ export class LogWatch {
   #forgetRemoved(log: Followed): void {
     const now = performance.now();
     const changed = changedAt(log.path);
-    if (changed === log.forgotten.changed || now < log.forgotten.next) return;
+    if (changed === log.forgotten.changed) return;
+    if (now < log.forgotten.next) {
+      this.#wake(log.forgotten.next - now);
+      return;
+    }
     this.#index.forget(log.reader, (id) => log.reader.version(id) === 0);
     log.forgotten = { changed, next: now + 100 * (performance.now() - now) };
   }
@@ -90,25 +110,56 @@ export class LogWatch {
   }
 
   async close(): Promise<void> {
+    this.#folders?.[Symbol.dispose]();
+    for (const folder of [...this.#failures.keys()]) this.#forgive(folder);
     for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
+  }
+
+  /** Before logs and plugins are looked for, so that none is missed that comes meanwhile. */
+  #watchFolders(): void {
+    const folders = isFile(this.#path) ? [dirname(this.#path)] : foldersOfLogs(this.#path);
+    try {
+      this.#folders ??= new FolderWatch(() => this.#wake(afterChangeMs));
+      for (const folder of folders) this.#folders.add(folder);
+      this.#blind = undefined;
+    } catch (thrown) {
+      this.#blind = `New logs and the end of plugins go unnoticed: ${messageOf(thrown)}`;
+    }
+  }
+
+  /** A log that cannot be read is tried again once it changes. */
+  #fail(folder: string, thrown: unknown): void {
+    this.#forgive(folder);
+    const changes = isFile(folder) ? NEVER : folderChanges(folder);
+    const watch = changes.subscribe({ next: () => this.#wake(afterCommitMs), error: () => undefined });
+    this.#failures.set(folder, { text: messageOf(thrown), watch });
+  }
+
+  #forgive(folder: string): void {
+    this.#failures.get(folder)?.watch.unsubscribe();
+    this.#failures.delete(folder);
   }
 
   async #open(folder: string): Promise<void> {
     try {
-      const { reader, events } = isFile(folder) ? await openBundle(folder) : await openLog(folder);
-      this.#failures.delete(folder);
+      const { reader, events, commits } = isFile(folder) ? await openBundle(folder) : await openLog(folder);
+      this.#forgive(folder);
+      const end = lastIntact(reader);
+      const fail = (thrown: unknown) => this.#fail(folder, thrown);
       const subscription = events.subscribe({
         next: (event) => {
           this.#read.set(reader, event.position);
           this.#index.take(reader, event);
+          // All is read: the status says so.
+          if (event.position === end) this.#wake(0);
         },
-        error: (thrown) => this.#failures.set(folder, messageOf(thrown)),
+        error: fail,
       });
+      subscription.add(commits.subscribe({ next: () => this.#wake(afterCommitMs), error: fail }));
       const forgotten = { changed: changedAt(folder), next: 0 };
-      const [inode, end] = [inodeOf(folder), lastIntact(reader)];
-      this.#logs.set(folder, { path: folder, forgotten, reader, subscription, inode, end });
+      this.#logs.set(folder, { path: folder, forgotten, reader, subscription, inode: inodeOf(folder), end });
     } catch (thrown) {
-      this.#failures.set(folder, messageOf(thrown));
+      this.#fail(folder, thrown);
     }
   }
 
@@ -123,9 +174,12 @@ export class LogWatch {
   }
 
   #problems(open: number, plugins: readonly (number | undefined)[]): Problem[] {
-    const failures = [...this.#failures.values()].map((text): Problem => ({ kind: "unreadable", text }));
+    const texts = [...this.#failures.values()].map(({ text }) => text);
+    const failures = [...texts, this.#blind ?? []]
+      .flat()
+      .map((text): Problem => ({ kind: "unreadable", text }));
     const damage = [...this.#logs.values()].flatMap(({ reader }) => reader.damage);
-    const missing = open === 0 && failures.length === 0;
+    const missing = open === 0 && texts.length === 0;
     const { unreadable } = this.#index;
     const bundle = this.isBundle;
     const running = this.#index.someUnderway();
@@ -140,20 +194,28 @@ export class LogWatch {
   }
 }
 
+interface Failure {
+  readonly text: string;
+  /** Waits for a change after which to try again. */
+  readonly watch: Subscription;
+}
+
 interface Opened {
   readonly reader: EventReader;
+  /** Emits after each write to the log. */
+  readonly commits: Observable<void>;
   /** Stored events, then new ones. */
   readonly events: Observable<StoredEvent>;
 }
 
 async function openBundle(path: string): Promise<Opened> {
   const { reader } = await loadBundle(path);
-  return { reader, events: followRecorded(reader) };
+  return { reader, commits: NEVER, events: followRecorded(reader) };
 }
 
 async function openLog(folder: string): Promise<Opened> {
   const reader = await openEventReader(folder);
-  return { reader, events: reader.follow() };
+  return { reader, commits: folderChanges(folder), events: reader.follow() };
 }
 
 function damageText(damage: readonly string[]): string {

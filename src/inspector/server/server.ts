@@ -29,8 +29,8 @@ export interface InspectorOptions {
 const maxPages = 16;
 /** Maximum number of connections; more than any browser opens for that many pages. */
 const maxConnections = 256;
-/** Interval of the checks for plugins that died and for new logs, because nothing reports these. */
-const lookIntervalMs = 2_000;
+/** How soon after a read of a log the status tells what is damaged in it. */
+const afterReadMs = 1_000;
 
 const notFound = textAnswer("Not found.\n", 404);
 
@@ -44,16 +44,18 @@ export class InspectorServer {
   readonly #pages = new Set<LiveStream>();
   readonly #http: Server;
   readonly #connections: Connections;
-  readonly #timer: NodeJS.Timeout;
   readonly #idleMemory = new IdleMemory();
-  #looking: Promise<void> | undefined;
+  #looking = Promise.resolve();
+  /** The next look, and when it is due. */
+  #next: { readonly timer: NodeJS.Timeout; readonly at: number } | undefined;
   #isUploading = false;
+  #isClosed = false;
   #sentStatus = "";
   #closeRelay: (() => void) | undefined;
 
   private constructor(path: string) {
     this.#assets = loadAssets();
-    this.#watch = new LogWatch(path, this.index);
+    this.#watch = new LogWatch(path, this.index, (withinMs) => this.#lookWithin(withinMs));
     this.#metrics = new InspectorMetrics(this.index, this.#watch);
     this.#sources = {
       index: this.index,
@@ -71,7 +73,6 @@ export class InspectorServer {
     };
     this.#http = createServer(limits, (request, response) => this.#handle(request, response));
     this.#connections = new Connections(this.#http, maxConnections);
-    this.#timer = setInterval(() => void this.#look(), lookIntervalMs).unref();
     // Reading a long log leaves much garbage.
     this.index.changes.subscribe(() => this.#idleMemory.wake());
   }
@@ -118,7 +119,8 @@ export class InspectorServer {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#isClosed = true;
+    clearTimeout(this.#next?.timer);
     this.#idleMemory.close();
     this.#metrics.close();
     this.#closeRelay?.();
@@ -160,7 +162,11 @@ export class InspectorServer {
     const asset = target && this.#assets.get(target.pathname);
     const isWanted = () => !response.closed;
     if (target === undefined || asset !== undefined) send(response, asset ?? notFound);
-    else void answerOf(this.#sources, target, isWanted).then((answer) => send(response, answer ?? notFound));
+    else
+      void answerOf(this.#sources, target, isWanted).then((answer) => {
+        send(response, answer ?? notFound);
+        this.#lookWithin(afterReadMs);
+      });
   }
 
   /** Accepts a bundle that was dropped onto the page, and answers with its key. */
@@ -195,16 +201,30 @@ export class InspectorServer {
     response.on("close", () => this.#pages.delete(page));
   }
 
-  /** Checks the logs and their plugins, one check at a time, and sends a changed status to the pages. */
+  /** Sees to it that {@link #look} is called within a time. */
+  #lookWithin(ms: number): void {
+    const at = performance.now() + ms;
+    if (this.#isClosed || (this.#next !== undefined && this.#next.at <= at)) return;
+    clearTimeout(this.#next?.timer);
+    const timer = setTimeout(() => {
+      this.#next = undefined;
+      void this.#look();
+    }, ms).unref();
+    this.#next = { timer, at };
+  }
+
+  /** Looks at the logs and their plugins, one look after another, and sends a changed status to the pages. */
   #look(): Promise<void> {
-    this.#looking ??= this.#watch.look().finally(() => {
-      this.#looking = undefined;
-      const status = this.#watch.status();
-      const text = JSON.stringify(status);
-      if (text === this.#sentStatus) return;
-      this.#sentStatus = text;
-      for (const page of this.#pages) page.sendStatus(status);
-    });
+    this.#looking = this.#looking
+      .catch(() => undefined)
+      .then(() => this.#watch.look())
+      .finally(() => {
+        const status = this.#watch.status();
+        const text = JSON.stringify(status);
+        if (text === this.#sentStatus) return;
+        this.#sentStatus = text;
+        for (const page of this.#pages) page.sendStatus(status);
+      });
     return this.#looking;
   }
 }

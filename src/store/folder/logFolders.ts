@@ -1,12 +1,24 @@
 /** Finds event logs below a state folder, and bundles in folders that `import` or `archive` made. */
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { stateFolderPaths } from "./stateFolder.ts";
 
 /** The folders of all existing logs below a state folder. */
 export function logFolders(stateDir: string): string[] {
   const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
   return folders.filter((folder) => existsSync(folder));
+}
+
+/**
+ * All folders in which logs may appear, or the plugins that write them, with the nearest folder that exists if
+ * there is none yet.
+ */
+export function foldersOfLogs(stateDir: string): string[] {
+  return [nearestFolder(resolve(stateDir)), localFolder(stateDir), ...stateFolders(stateDir)];
+}
+
+function nearestFolder(path: string): string {
+  return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 
 /** The bundle in a folder that `import` made. */

@@ -17,7 +17,7 @@ const access = new Access();
 const index = new TaskIndex();
 /** A path where nothing exists. */
 const noLog = join(tmpdir(), "exec2-fuzz-no-log");
-const watch = new LogWatch(noLog, index);
+const watch = new LogWatch(noLog, index, () => undefined);
 const allocations = new Allocations(index);
 const dropped = new DroppedBundles();
 const logs = new TaskLogs(index, () => false);

@@ -1,0 +1,78 @@
+/**
+ * Detects changes in folders by inotify(7). Unlike fs.watch(), it also detects that a process has closed a file,
+ * and a process that ends closes all its files, however it ends. The kernel reports changes by a signal (fcntl(2),
+ * `O_ASYNC`), because libuv cannot wait for a descriptor of this kind. SIGURG is ignored by default.
+ */
+import { closeSync, readSync } from "node:fs";
+import {
+  IN_CLOSE_WRITE,
+  IN_CREATE,
+  IN_DELETE,
+  IN_DELETE_SELF,
+  IN_MOVE_SELF,
+  IN_MOVED_FROM,
+  IN_MOVED_TO,
+  IN_ONLYDIR,
+  SIGURG,
+} from "../../effects/kernel/constants.ts";
+import { inotifyAddWatch, inotifyInit, setReadSignal } from "../../effects/kernel/libc.ts";
+import { errnoOf, hasErrno } from "../../errors.ts";
+
+const changes =
+  IN_CREATE |
+  IN_DELETE |
+  IN_MOVED_FROM |
+  IN_MOVED_TO |
+  IN_CLOSE_WRITE |
+  IN_DELETE_SELF |
+  IN_MOVE_SELF |
+  IN_ONLYDIR;
+
+export class FolderWatch implements Disposable {
+  readonly #inotify = inotifyInit();
+  readonly #events = Buffer.alloc(4096);
+  readonly #changed: () => void;
+  readonly #onSignal = () => this.#drain();
+
+  /**
+   * @param changed called after changes, once for all that came together
+   * @throws DriverError `KERNEL_CALL_FAILED`, such as if the user has no inotify instance left
+   */
+  constructor(changed: () => void) {
+    this.#changed = changed;
+    process.on("SIGURG", this.#onSignal);
+    setReadSignal(this.#inotify, SIGURG);
+  }
+
+  /**
+   * Watches a folder's entries and the folder itself, but not what is in its folders. To add a folder again
+   * changes nothing.
+   * @returns false if there is no such folder
+   * @throws DriverError `KERNEL_CALL_FAILED`, such as if the user has no watches left
+   */
+  add(folder: string): boolean {
+    try {
+      inotifyAddWatch(this.#inotify, folder, changes);
+      return true;
+    } catch (thrown) {
+      if (hasErrno(thrown, "ENOENT") || hasErrno(thrown, "ENOTDIR")) return false;
+      throw thrown;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    process.off("SIGURG", this.#onSignal);
+    closeSync(this.#inotify);
+  }
+
+  /** The signal may also have come from another source. */
+  #drain(): void {
+    let found = false;
+    try {
+      while (readSync(this.#inotify, this.#events) > 0) found = true;
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EAGAIN") throw thrown;
+    }
+    if (found) this.#changed();
+  }
+}

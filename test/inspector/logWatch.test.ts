@@ -1,0 +1,101 @@
+/** What the inspector notices of logs and plugins on its own. */
+import { once } from "node:events";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { get } from "node:http";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { LogWatch } from "../../src/inspector/server/logWatch.ts";
+import { InspectorServer } from "../../src/inspector/server/server.ts";
+import type { LiveMessage, Status } from "../../src/inspector/views/liveMessage.ts";
+import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
+import { life } from "../support/agent/lives.ts";
+import { LineProcess } from "../support/host/lineProcess.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { get as ask, cookieFrom, idOf, recorderOf } from "../support/screen/inspector.ts";
+
+/** An inspector, and the newest status that it has sent to a page on its own. */
+async function watching(path: string): Promise<() => Status> {
+  process.setMaxListeners(0);
+  const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
+  onTestFinished(() => server.close());
+  const cookie = cookieFrom(await ask(server.url, {}));
+  const request = get(new URL("/api/live", server.url), { headers: { cookie }, agent: false });
+  const [response] = await once(request, "response");
+  let status: Status | undefined;
+  let rest = "";
+  response.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines.filter((each) => each.startsWith("data: "))) {
+      const message = JSON.parse(line.slice("data: ".length)) as LiveMessage;
+      if (message.kind === "status") status = message.status;
+    }
+  });
+  response.on("error", () => undefined);
+  return () => status as Status;
+}
+
+const kinds = ({ problems }: Status) => problems.map(({ kind }) => kind);
+
+async function write(log: string, count: number): Promise<void> {
+  const store = await openEventStore(log);
+  const record = recorderOf(store);
+  for (let number = 1; number <= count; number++) await record(idOf(number), life("ended").slice(0, 4));
+  await store.close();
+}
+
+describe("the inspector", () => {
+  it("notices a log that appears, where not even its folder was", async () => {
+    const path = join(temporaryFolder(), "a/b/state");
+    const status = await watching(path);
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["missing"]));
+    mkdirSync(path, { recursive: true });
+    await write(join(path, "local/3/events"), 1);
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 10_000);
+    expect(status().ready).toBe(true);
+  });
+
+  it("notices a log that takes another's place, and one that is gone", async () => {
+    const path = temporaryFolder();
+    const log = join(path, "events");
+    await write(log, 1);
+    const status = await watching(path);
+    await vi.waitFor(() => expect(status().ready).toBe(true));
+    mkdirSync(join(path, "local"));
+    await write(join(path, "local/1/events"), 2);
+    renameSync(log, `${log}.damaged-1`);
+    renameSync(join(path, "local/1/events"), log);
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 5_000);
+    rmSync(log, { recursive: true });
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["missing"]), 5_000);
+  });
+
+  it("notices the start of a plugin, and that it was killed", async () => {
+    const path = temporaryFolder();
+    await write(join(path, "events"), 1);
+    const status = await watching(path);
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]));
+    const plugin = new LineProcess("ownStateFolder", path);
+    await plugin.written(1);
+    await vi.waitFor(
+      () => expect(status()).toMatchObject({ problems: [], plugins: [plugin.child.pid] }),
+      5_000,
+    );
+    await plugin.kill();
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 5_000);
+  });
+
+  it("looks at nothing while nothing changes", async () => {
+    const path = temporaryFolder();
+    await write(join(path, "events"), 1);
+    const status = await watching(path);
+    await vi.waitFor(() => expect(status().ready).toBe(true));
+    // What it was woken for has been done by then.
+    await delay(1_500);
+    const look = vi.spyOn(LogWatch.prototype, "look");
+    onTestFinished(() => look.mockRestore());
+    await delay(2_500);
+    expect(look).not.toHaveBeenCalled();
+  });
+});
