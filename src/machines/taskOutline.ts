@@ -37,6 +37,36 @@ export function resultOf({ exit, failure, lostReason, stop, forceKilled }: TaskC
   return exit.exitCode === 0 ? "completed" : "failed";
 }
 
+/** Times of a task's history so far, in milliseconds since the epoch. */
+export interface TaskTimes {
+  /**
+   * Time of the end. For a failed start, the time of the failure; for a lost task, the last time at which it
+   * was known to run. Null while it goes on.
+   */
+  readonly endedAt: number | null;
+  /** Time of the last event. */
+  readonly changedAt: number;
+}
+
+/**
+ * The times after an event.
+ * @param before those before it; undefined for the first event
+ * @param context the context after it
+ * @param time of the event
+ * @param lastUse reads the time of the last usage sample; called only for a lost task
+ */
+export function timesAfter(
+  before: TaskTimes | undefined,
+  context: TaskContext,
+  time: number,
+  lastUse: () => number | undefined,
+): TaskTimes {
+  const { exit, failure, lostReason } = context;
+  const endedAt = exit?.endedAt ?? before?.endedAt ?? (failure === null ? null : time);
+  if (endedAt !== null || lostReason === null) return { endedAt, changedAt: time };
+  return { endedAt: Math.max(before?.changedAt ?? time, lastUse() ?? 0), changedAt: time };
+}
+
 /**
  * How the task ended, in a word or two, for lists that count equal ends: `exit 1`, `SIGSEGV`, `out of
  * memory`, `never started`, `lost`.

@@ -103,7 +103,10 @@ describe("of a hostile history", () => {
       ["requested", "fingerprinted", "sandboxed", "started"].map((type) => hostileEvent(type as "started")),
     );
     const row = rowOf(
-      { id: whole, snapshot, begunAt: 0, pin: { task: whole, reason: hostile, at: 0 } },
+      {
+        ...{ id: whole, snapshot, begunAt: 0, endedAt: null, changedAt: 0, lastUse: () => 0 },
+        pin: { task: whole, reason: hostile, at: 0 },
+      },
       { alive: true, usage: undefined },
       0,
     );

@@ -5,6 +5,7 @@ import { columns, failureGroups, matcher, ranText, sorted } from "../../src/insp
 import { bitOf, summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import { eventTypes } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
+import { timesAfter } from "../../src/machines/taskOutline.ts";
 import { allLives, type Life, life } from "../support/agent/lives.ts";
 import { idOf } from "../support/screen/inspector.ts";
 
@@ -14,7 +15,9 @@ function rowOf(number: number, name: Life, changes: Partial<TaskSummary> = {}): 
   const events = life(name);
   const seen = events.reduce((bits, { type }) => bits | bitOf(type), 0);
   const place = { id: idOf(number, name), events: events.length, seen, begunAt: now - number, restarts: 0 };
-  return { ...summaryOf({ ...place, changedAt: now, before: undefined }, fold(events)), ...changes };
+  const state = fold(events);
+  const times = timesAfter(undefined, state.context, now, () => undefined);
+  return { ...summaryOf({ ...place, ...times }, state), ...changes };
 }
 
 const rows = allLives.map((name, number) => rowOf(number, name, { job: number % 2 ? "odd" : "even" }));

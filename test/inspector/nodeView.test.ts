@@ -4,6 +4,7 @@ import type { Status } from "../../src/inspector/views/liveMessage.ts";
 import { nodeView } from "../../src/inspector/views/nodeView.ts";
 import { summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import { fold } from "../../src/machines/fold.ts";
+import { timesAfter } from "../../src/machines/taskOutline.ts";
 import { type Life, life } from "../support/agent/lives.ts";
 import { idOf } from "../support/screen/inspector.ts";
 
@@ -20,8 +21,10 @@ const status: Status = { path: "/state", bundle: false, problems: [], plugins: [
 
 function rowOf(number: number, name: Life, times: Partial<TaskSummary> = {}): TaskSummary {
   const id = idOf(number);
-  const place = { id, events: 1, seen: 1, begunAt: now - 60_000, changedAt: now, restarts: 0 };
-  return { ...summaryOf({ ...place, before: undefined }, fold(life(name))), ...times };
+  const state = fold(life(name));
+  const known = timesAfter(undefined, state.context, now, () => undefined);
+  const place = { id, events: 1, seen: 1, begunAt: now - 60_000, ...known, restarts: 0 };
+  return { ...summaryOf(place, state), ...times };
 }
 
 function viewOf(rows: readonly TaskSummary[], told = status) {

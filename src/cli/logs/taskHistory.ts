@@ -17,13 +17,14 @@ export interface TaskHistory extends TaskOutline {
 
 /** Folds the events that this version of the driver can read. A damaged event leads to the recorded state. */
 export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
-  let snapshot = initialSnapshot;
-  for (const event of events) {
-    const known = readable(event);
-    if (known !== undefined) snapshot = step(snapshot, known).snapshot;
-    else if (isDamaged(event) && isStateName(event.to)) snapshot = { ...snapshot, value: event.to };
-  }
-  return snapshot;
+  return events.reduce(stepReadable, initialSnapshot);
+}
+
+/** The snapshot after one more event, in the same way. */
+export function stepReadable(snapshot: TaskSnapshot, event: StoredEvent): TaskSnapshot {
+  const known = readable(event);
+  if (known !== undefined) return step(snapshot, known).snapshot;
+  return isDamaged(event) && isStateName(event.to) ? { ...snapshot, value: event.to } : snapshot;
 }
 
 export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHistory {

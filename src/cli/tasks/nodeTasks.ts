@@ -1,12 +1,14 @@
 /** Tasks of this node, from its event logs. */
 
 import type { Subscription } from "rxjs";
+import { initialSnapshot } from "../../machines/fold.ts";
+import { type TaskTimes, timesAfter } from "../../machines/taskOutline.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";
 import type { FoundRun } from "../logs/chosenRun.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
-import { foldReadable } from "../logs/taskHistory.ts";
+import { stepReadable } from "../logs/taskHistory.ts";
 import type { NodeTask } from "./taskRow.ts";
 
 /**
@@ -15,8 +17,16 @@ import type { NodeTask } from "./taskRow.ts";
  */
 export function nodeTasks(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): NodeTask[] {
   const tasks = runs.map(({ id, reader }): NodeTask => {
+    const lastUse = () => reader.usage(id).at(-1)?.time;
     const events = readHistory(reader, id);
-    return { id, snapshot: foldReadable(events), begunAt: events[0]?.time ?? 0, pin: pins.get(id) };
+    const begunAt = events[0]?.time ?? 0;
+    let times: TaskTimes = { endedAt: null, changedAt: begunAt };
+    let snapshot = initialSnapshot;
+    for (const event of events) {
+      snapshot = stepReadable(snapshot, event);
+      times = timesAfter(times, snapshot.context, event.time, lastUse);
+    }
+    return { id, snapshot, begunAt, ...times, lastUse, pin: pins.get(id) };
   });
   return tasks.sort((a, b) => a.begunAt - b.begunAt);
 }

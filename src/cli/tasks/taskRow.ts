@@ -4,17 +4,19 @@ import type { RunUsage } from "../../effects/stats/usage.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { limitsOf } from "../../machines/taskLimits.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
+import { endText, outlineOf, type TaskOutline, type TaskTimes } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
 import { knownEnd } from "../../taskEnd.ts";
 
 /** A task's data in the event log. */
-export interface NodeTask {
+export interface NodeTask extends TaskTimes {
   /** `<allocation id>/<task name>/<8 hex digits>`. */
   readonly id: string;
   readonly snapshot: TaskSnapshot;
   /** Time of the request, in milliseconds since the epoch. */
   readonly begunAt: number;
+  /** Reads the time of the last usage sample. */
+  readonly lastUse: () => number | undefined;
   /** Why a person keeps its history; undefined if nobody does. */
   readonly pin: Pin | undefined;
 }
@@ -36,7 +38,7 @@ export interface TaskRow extends TaskOutline {
   readonly command: string | null;
   /** Start time of its program, in milliseconds since the epoch. */
   readonly startedAt: number | null;
-  /** Milliseconds from its start, or else its request, until now or until its end. */
+  /** Milliseconds from its start, or else its request, until now, its end, or when it was last known to run. */
   readonly ageMs: number;
   /** Percent of one core. */
   readonly cpuPercent: number | null;
@@ -58,7 +60,7 @@ export interface TaskRow extends TaskOutline {
 }
 
 export function rowOf(
-  { id, snapshot, begunAt, pin }: NodeTask,
+  { id, snapshot, begunAt, endedAt, changedAt, lastUse, pin }: NodeTask,
   { alive, usage }: Presence,
   now: number,
 ): TaskRow {
@@ -66,13 +68,14 @@ export function rowOf(
   const outline = outlineOf(id, snapshot);
   const limits = limitsOf(snapshot.context);
   const state = snapshot.value;
-  const until = exit?.endedAt ?? now;
+  // `gone`: the log has the task running, but the host does not.
+  const isGone = isAlive(state) && !alive;
+  const until = endedAt ?? (isGone ? Math.max(changedAt, lastUse() ?? 0) : now);
   const known = knownEnd(exit);
   return {
     ...outline,
     task: request?.taskName ?? outline.task,
-    // `gone`: the log has the task running, but the host does not.
-    state: isAlive(state) && !alive ? "gone" : state,
+    state: isGone ? "gone" : state,
     pid: alive && isAlive(state) ? (process?.task.pid ?? null) : null,
     user: sandbox?.user ?? (request?.user || null),
     uid: sandbox?.uid ?? null,

@@ -8,6 +8,7 @@ import { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
 import { isAlive, isStateName } from "../../machines/taskMachine.ts";
+import { timesAfter } from "../../machines/taskOutline.ts";
 import type { LiveTask } from "../../metrics/runningTasks.ts";
 import { TaskCounters } from "../../metrics/taskCounters.ts";
 import { History, type Moment, momentOf } from "../../replay/history.ts";
@@ -67,7 +68,9 @@ export class TaskIndex {
     const begunAt = entry?.row.begunAt ?? stored.time;
     const restarts = entry?.row.restarts ?? this.#countRun(id);
     const seen = (entry?.row.seen ?? 0) | bitOf(stored.type);
-    const place = { id, events: seq, seen, begunAt, changedAt: stored.time, restarts, before: entry?.row };
+    const lastUse = () => reader.usage(id).at(-1)?.time;
+    const times = timesAfter(entry?.row, after.context, stored.time, lastUse);
+    const place = { id, events: seq, seen, begunAt, ...times, restarts };
     const row = summaryOf(place, after);
     const steps = entry?.steps ?? new StepTable();
     const state = stateNumber(stored.to);

@@ -2,12 +2,12 @@
 
 import { eventTypes } from "../../machines/events.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
-import { outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
+import { outlineOf, type TaskOutline, type TaskTimes } from "../../machines/taskOutline.ts";
 import { knownEnd, shortEnd } from "../../taskEnd.ts";
 import { causeOf, type Outcome, outcomeOf } from "./outcome.ts";
 
 /** Unknown values are null. Times are milliseconds since the epoch. */
-export interface TaskSummary extends TaskOutline {
+export interface TaskSummary extends TaskOutline, TaskTimes {
   readonly outcome: Outcome;
   /**
    * The cause of the failure, equal for tasks that failed for the same reason; null if the task did not fail.
@@ -21,10 +21,6 @@ export interface TaskSummary extends TaskOutline {
   readonly seen: number;
   readonly begunAt: number;
   readonly startedAt: number | null;
-  /** For a lost task, when it was last known to live. */
-  readonly endedAt: number | null;
-  /** Time of its last event. */
-  readonly changedAt: number;
   /** Milliseconds from the request to the running program. */
   readonly startMs: number | null;
   /** Its exit code, or the name of the signal that ended it. */
@@ -36,41 +32,23 @@ export interface TaskSummary extends TaskOutline {
 /** The parts of a summary that the machine's state does not hold. */
 export type SummaryPlace = Pick<
   TaskSummary,
-  "id" | "events" | "seen" | "begunAt" | "changedAt" | "restarts"
-> & {
-  /** The summary after the event before; undefined at the first one. */
-  readonly before: Pick<TaskSummary, "endedAt" | "changedAt"> | undefined;
-};
+  "id" | "events" | "seen" | "begunAt" | "endedAt" | "changedAt" | "restarts"
+>;
 
-export function summaryOf({ before, ...place }: SummaryPlace, state: MachineState): TaskSummary {
+export function summaryOf(place: SummaryPlace, state: MachineState): TaskSummary {
   const { startedAt, exit, adopted, request, sandbox } = state.context;
   const known = knownEnd(exit);
   const started = startedAt !== null && adopted === null;
-  const outline = outlineOf(place.id, state);
   return {
     ...place,
-    ...outline,
+    ...outlineOf(place.id, state),
     outcome: outcomeOf(state),
     cause: causeOf(state),
     user: sandbox?.user ?? (request?.user || null),
     startedAt,
-    endedAt:
-      outline.result === null ? null : (exit?.endedAt ?? before?.endedAt ?? endOf(state, place, before)),
     startMs: started ? Math.max(0, startedAt - place.begunAt) : null,
     exit: known && shortEnd(known),
   };
-}
-
-/**
- * Time of the end. For a failed start, the time of the failure; for a lost task, the last time at which it
- * was known to run.
- */
-function endOf(
-  { context }: MachineState,
-  { changedAt }: Pick<TaskSummary, "changedAt">,
-  before: Pick<TaskSummary, "changedAt"> | undefined,
-): number {
-  return context.failure === null ? (before?.changedAt ?? changedAt) : changedAt;
 }
 
 /** The bit of a type in {@link TaskSummary.seen}; 0 for a type that only another version knows. */

@@ -2,14 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { topFrame } from "../../../src/cli/commands/top/topFrame.ts";
 import { press, type TopView } from "../../../src/cli/commands/top/topView.ts";
+import { nodeTasks } from "../../../src/cli/tasks/nodeTasks.ts";
 import { type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
 import { taskTable } from "../../../src/cli/tasks/taskTable.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { RunUsage } from "../../../src/effects/stats/usage.ts";
 import type { EventType } from "../../../src/machines/events.ts";
-import { fold } from "../../../src/machines/fold.ts";
+import type { UsageSample } from "../../../src/store/usage/usageSample.ts";
 import { cellsOf } from "../../../src/units/widths.ts";
 import { event } from "../../support/history/history.ts";
+import { RecordedLog } from "../../support/history/recordedLog.ts";
+import { usageSample } from "../../support/metrics/usage.ts";
 
 const view: TopView = { sort: "cpu", search: "", typing: false, limit: Number.POSITIVE_INFINITY };
 const plain = styleOf(false);
@@ -26,9 +29,17 @@ const usage: RunUsage = {
 };
 const absent = { alive: false, usage: undefined };
 
-function task(types: readonly EventType[], id = "6f2d4a9e-0c57/web/1"): NodeTask {
+function task(
+  types: readonly EventType[],
+  id = "6f2d4a9e-0c57/web/1",
+  samples: readonly UsageSample[] = [],
+): NodeTask {
   const events = types.map((type) => event(type));
-  return { id, snapshot: fold(events), begunAt: events[0]?.time ?? 0, pin: undefined };
+  const reader = new RecordedLog().add(id, events).reader(new Map([[id, samples]]));
+  const [head] = reader.streams();
+  const [found] = head ? nodeTasks([{ id, head, reader }], new Map()) : [];
+  if (found === undefined) throw new Error("no task");
+  return found;
 }
 
 const row = (
@@ -88,6 +99,31 @@ describe("a task as it is shown", () => {
       end: "LAUNCH_FAILED",
     });
   });
+
+  it.each([
+    ["ended", [...toRunning, "exited"]],
+    ["never started", ["requested", "startFailed"]],
+    ["was lost", [...toRunning, "lost", "destroyed"]],
+    ["is gone", toRunning],
+  ] as [string, EventType[]][])("that %s grows no older", (_, types) => {
+    const of = task(types);
+    const ageAt = (now: number) => rowOf(of, absent, now).ageMs;
+    expect(ageAt(of.changedAt + 1_000_000)).toBe(ageAt(of.changedAt + 9_000_000));
+    expect(ageAt(of.changedAt + 1_000_000)).toBeLessThan(1_000_000);
+  });
+
+  it.each([
+    ["was lost", [...toRunning, "lost", "destroyed"]],
+    ["is gone", toRunning],
+  ] as [string, EventType[]][])(
+    "that %s is as old as it was when it was last seen to use something",
+    (_, types) => {
+      const time = 1_800_000_000_000;
+      const of = task(types, undefined, [usageSample({ time })]);
+      const { startedAt } = of.snapshot.context;
+      expect(rowOf(of, absent, time + 9_000_000).ageMs).toBe(time - (startedAt ?? 0));
+    },
+  );
 });
 
 describe("the table", () => {
