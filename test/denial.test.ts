@@ -1,4 +1,4 @@
-/** What was refused, in words, and what allows it. */
+/** The text of a denial, and the option that would allow it. */
 import { describe, expect, it } from "vitest";
 import { parseUnveil, unveilProblem } from "../src/config/options/unveil.ts";
 import { callBlocker, describeDenial, OTHER_MACHINE, remedyOf, unveilEntry } from "../src/denial.ts";

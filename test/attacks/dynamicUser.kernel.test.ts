@@ -1,6 +1,6 @@
 /**
- * A job that names a dynamic user itself, `user = "nomad-<n>"`, to become whoever has the number n: an account
- * of a directory server, a user in somebody's container.
+ * A job names a dynamic user itself, `user = "nomad-<n>"`, to get the uid n of somebody else: of an account
+ * of a directory server, or of a user in another container.
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
@@ -30,7 +30,7 @@ test("another range is the operator's to set", async () => {
   expect(await allocation.stdout.text()).toBe("200005\n");
 });
 
-/** What becomes of nomad-85000 on a host with such files and name services. */
+/** The result for nomad-85000 on a host with these files and name services. */
 function resolvedWith(files: Readonly<Record<string, string>>, getent = "exit 2"): string {
   const folder = temporaryFolder();
   const binds = Object.entries(files).map(([name, content]) => {

@@ -1,4 +1,4 @@
-/** Paths of commands in a task, by which whoever may run some could ask root what is on the host. */
+/** A user who may run commands in a task tries to learn from their paths which files the host has. */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent, startTask } from "../support/agent/agent.ts";

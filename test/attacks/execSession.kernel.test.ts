@@ -1,4 +1,4 @@
-/** A command that leaves processes behind which replace each other faster than they can be killed one by one. */
+/** A command leaves processes that replace each other faster than they can be killed one by one. */
 import { expect, test, vi } from "vitest";
 import { pidOf, startAgent, startTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";

@@ -1,6 +1,6 @@
 /**
- * A person types at a terminal of `alloc exec`, and another command of the same task reads along: it has the
- * same user, and the ruleset with which it restricts itself has the rule on that terminal.
+ * While a user types at a terminal of `alloc exec`, another command of the same task tries to read the input.
+ * It has the same user, and its ruleset has the rule that opens that terminal.
  */
 import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -18,7 +18,7 @@ describe.each(["private", "host"])("a terminal of a task with the root %s", asyn
     const typed = new ExecCall(agent, config.id, ["sh", "-c", "echo ready; exec cat"], { tty: true });
     await typed.shows("ready");
     const pid = allocation.cgroup.processes().find((each) => isatty(each)) as number;
-    // As the host names it, as its command names it, and by what the kernel tells of that process.
+    // The terminal's path on the host, its path in its command, and its path in /proc.
     const places = [
       readlinkSync(`/proc/${pid}/fd/0`),
       "/dev/pts/0",

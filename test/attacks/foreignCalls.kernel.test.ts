@@ -1,4 +1,4 @@
-/** Programs that make system calls by other numbers than those that the filter knows. */
+/** Programs make system calls with numbers of other ABIs, which the filter does not know. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
@@ -40,8 +40,8 @@ function program(bits: 32 | 64, code: readonly number[]): Buffer {
 const exit7 = [0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80];
 
 /**
- * As x86-64 has it, `getppid` of x32 (number 110 with bit 30) and exit with its negated error:
- * mov eax, 0x4000006e; syscall; neg eax; mov edi, eax; mov eax, 231; syscall.
+ * For x86-64: calls `getppid` of x32 (number 110 with bit 30), and exits with its negated error: mov eax,
+ * 0x4000006e; syscall; neg eax; mov edi, eax; mov eax, 231; syscall.
  */
 const x32Error = [0xb8, 0x6e, 0, 0, 0x40, 0x0f, 0x05, 0xf7, 0xd8, 0x89, 0xc7, 0xb8, 231, 0, 0, 0, 0x0f, 0x05];
 

@@ -1,4 +1,7 @@
-/** Paths that a job names to learn from the driver's errors what is on the host, where only root may look. */
+/**
+ * A job names paths to learn from the driver's errors what exists in folders of the host that only root may
+ * enter.
+ */
 
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -12,7 +15,10 @@ const agent = await startAgent({
   options: { unveil_by_task: true, allow_host_root: true, allow_root: true },
 });
 
-/** A folder of root's with a folder, a file and a program that all could use if they could enter it. */
+/**
+ * A folder that belongs to root, with a folder, a file and a program that everybody could use if they could
+ * enter it.
+ */
 let folder: string;
 const names = ["nothing", "file", "folder", "program"];
 
@@ -58,7 +64,7 @@ test.each(["a command", "a work dir", "an unveiled path"])(
   },
 );
 
-/** What the start with each of the paths comes to, without the name. */
+/** The error of a start with each of the paths, without the path's name. */
 async function answers(jobWith: (path: string) => Job): Promise<string[]> {
   const asked = names.map(async (name) => {
     const [options, differing = {}] = jobWith(`${folder}/${name}`);

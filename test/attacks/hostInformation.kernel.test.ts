@@ -1,4 +1,7 @@
-/** What the kernel tells a task of its host past Landlock, and what a task makes the host read. */
+/**
+ * Information about the host that the kernel would give a task despite Landlock, and data of a task that the
+ * host would read.
+ */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
@@ -17,7 +20,7 @@ it("the paths of the host's unix sockets, by NETLINK_SOCK_DIAG", async () => {
   const server = createServer();
   onTestFinished(() => void server.close());
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  // A unix_diag_req for the names of all sockets of whatever state.
+  // A unix_diag_req for the names of all sockets, in any state.
   const script = `
     socket(my $socket, 16, 3, 4) or do { print "$!\\n"; exit };
     my $request = pack("LSSLL CCSLLLLL", 40, 20, 0x301, 1, 0, 1, 0, 0, ~0 & 0xffffffff, 0, 1, (~0 & 0xffffffff) x 2);
@@ -53,7 +56,7 @@ it("the kernel's log", async () => {
 it("an environment of the task's choice and size, which the host reads, by PR_SET_MM_MAP", async () => {
   const PR_SET_MM = 35;
   const PR_SET_MM_MAP = 14;
-  // A struct prctl_mm_map of what is there, but for the environment.
+  // A struct prctl_mm_map with the present values, except for the environment.
   const script = `
     $| = 1;
     my $size = 1 << 20;

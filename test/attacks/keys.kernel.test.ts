@@ -1,4 +1,4 @@
-/** keyrings(7): keys reach neither from the agent to a task nor from a task to the next one of its uid. */
+/** keyrings(7): a task gets no keys of the agent, and no keys of an earlier task with its uid. */
 import { execFileSync } from "node:child_process";
 import koffi from "koffi";
 import { expect, it, onTestFinished } from "vitest";
@@ -24,7 +24,10 @@ const add = (keyring: number) =>
     my $key = syscall(${addKey}, $type, $name, $content, 6, ${keyring});
     print $key == -1 ? "error " . ($! + 0) : "added", "\\n"`);
 
-/** Prints what the key holds, if it is in a keyring. Who has a keyring in his session may read its keys. */
+/**
+ * Prints the key's content, if the key is in a keyring. A process may read the keys of all keyrings in its
+ * session.
+ */
 const read = (keyring: number) =>
   perl(`
     syscall(${keyctl}, ${LINK}, ${keyring}, ${SESSION_KEYRING});
@@ -44,7 +47,7 @@ it("a key in the user keyring outlives its task and reaches the next one of the 
 });
 
 it("a key in the agent's session keyring reaches its programs, and no task, be it without a filter", async () => {
-  // This process takes the agent's place: a keyring is a thread's, and its children's.
+  // This process plays the agent: a thread's session keyring is inherited by its children.
   const syscall = koffi.load(null).func("syscall", "long", ["long", "long", "long", "long", "long", "long"]);
   expect(syscall(keyctl, JOIN_SESSION_KEYRING, 0, 0, 0, 0)).toBeGreaterThan(0);
   const addTo = koffi.load(null).func("syscall", "long", ["long", "str", "str", "str", "size_t", "int"]);

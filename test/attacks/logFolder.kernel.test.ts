@@ -15,7 +15,7 @@ import { runTask, startAgent } from "../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
-/** What the agent does with a log file when the task has said something. */
+/** Writes to a log file as the agent does when the task has written output. */
 function agentLogs({ folder }: Allocation): void {
   appendFileSync(`${folder}/alloc/logs/main.stdout.0`, "a line of the task's choice\n");
 }
@@ -46,7 +46,7 @@ describe.each(["private", "host"])("with the root %s", async (root) => {
       "mkfifo $logs/fifo",
       "(echo more >> $logs/main.stdout.0)",
       "chmod 777 $logs",
-      // The folder around it is the task's to write to.
+      // The task may write to the parent folder.
       "mv $logs $NOMAD_ALLOC_DIR/moved",
       "rmdir $logs",
     ];

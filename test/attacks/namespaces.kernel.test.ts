@@ -1,4 +1,4 @@
-/** User namespaces, in which a task would have every capability. */
+/** A task tries to create a user namespace, in which it would have every capability. */
 import { expect, it } from "vitest";
 import { taskLines } from "../support/launch/launchRun.ts";
 import { filterOf } from "../support/seccomp/filters.ts";
@@ -13,7 +13,7 @@ it.each([
   expect(await taskLines(script, { filter })).toEqual(["unshare: unshare failed: Operation not permitted"]);
 });
 
-/** The packet filter's code, by way of a network namespace of the task's own. */
+/** A task tries to reach the kernel's packet filter through its own network namespace. */
 it("sockets of the packet filter and of raw packets", async () => {
   const script = `unshare --user --map-root-user --net perl -e '
     for ([16, 3, 12], [17, 3, 0]) { print socket(my $socket, $$_[0], $$_[1], $$_[2]) ? "open" : "$!", "\\n" }'`;

@@ -1,7 +1,7 @@
 /**
- * Holes of other runtimes, recreated: first as they were there, by what the runtime did, then against this
- * driver. Those of runc's that have a file of their own: CVE-2019-5736 in runnerOverwrite, CVE-2024-21626 in
- * workDir; Nomad's CVE-2026-6959 in logFolder.
+ * Vulnerabilities of other runtimes. Each test first recreates the vulnerability with the runtime's steps,
+ * then tries it against this driver. Some have their own files: runc's CVE-2019-5736 is in runnerOverwrite,
+ * runc's CVE-2024-21626 in workDir, and Nomad's CVE-2026-6959 in logFolder.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -25,12 +25,12 @@ import { procStatus } from "../support/host/procStatus.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { sourceEntry } from "../support/plugin/pluginEntry.ts";
 
-/** Runs a script as root in a mount namespace of its own, as the runtimes prepare a container. */
+/** Runs a script as root in a new mount namespace, as the runtimes prepare a container. */
 function inNamespace(script: string): string {
   return execFileSync("unshare", ["-m", "sh", "-c", script], { encoding: "utf8" });
 }
 
-/** A folder of the job's choice that is mounted in the task. */
+/** A volume whose content the job controls. */
 function volumeAt(target: string, content: (folder: string) => void) {
   const hostPath = mkdtempSync(`${persistentFolders}/exec2-volume-`);
   onTestFinished(() => rmSync(hostPath, { recursive: true }));
@@ -84,7 +84,7 @@ describe("a link in place of a terminal's folder, as in runc's CVE-2025-52565", 
     const call = await execScript(agent, config.id, "tty; ls local/elsewhere", {
       tty: true,
     });
-    // Without a folder for it there is a terminal, and no name for it.
+    // Without its folder the terminal exists, but has no name.
     expect(`${call.stdout}`).toBe("not a tty\r\n");
   });
 });
@@ -168,7 +168,7 @@ describe("a link in place of a file that the runtime makes, as in crun's CVE-202
 });
 
 describe("a link in place of a log pipe, as in HashiCorp's driver's CVE-2026-8052", () => {
-  /** The agent reads the pipe by then, and the task has not been started. */
+  /** At this time the agent reads the pipe, and the task has not been started. */
   async function planted() {
     const victim = `${temporaryFolder()}/root-only`;
     writeFileSync(victim, "", { mode: 0o600 });
@@ -195,7 +195,7 @@ describe("a link in place of a log pipe, as in HashiCorp's driver's CVE-2026-805
   });
 });
 
-/** What a task with a volume writes; the error if it is not started. */
+/** The output of a task with a volume, or the error of its start. */
 async function runWith(
   allocation: Allocation,
   script: string,

@@ -1,4 +1,4 @@
-/** A process that is not root poses as the plugin of a state folder, to root's `exec`. */
+/** A process without root rights pretends to root's `exec` to be the plugin of a state folder. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
@@ -29,7 +29,7 @@ const lasting = `$| = 1; print "up\n"; sleep 1000;`;
 
 test("with a lock on a file that has the lock's inode number, in another file system", async () => {
   const [own, theirs] = [smallFileSystem("4m"), smallFileSystem("4m")];
-  // Both count their files from the same number on.
+  // Both file systems begin with the same inode number.
   const folder = join(own, "state");
   const copy = join(theirs, "copy");
   for (const path of [folder, copy]) mkdirSync(path);

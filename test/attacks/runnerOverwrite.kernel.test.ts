@@ -1,6 +1,6 @@
 /**
- * A task writes to the program that started it, as in CVE-2019-5736: the next start, as
- * root, would run what it wrote. Ours is a sealed memfd, and init's /proc entries are closed.
+ * A task writes to the program that started it, as in CVE-2019-5736, so that the next start would execute the
+ * task's code as root. This driver's runner is a sealed memfd, and init's /proc entries are not accessible.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -54,7 +54,7 @@ test("reaches nothing with init's program in hand, which would do with a program
   await agent.driver.stopTask({ taskId: config.id, timeout: undefined, signal: "SIGKILL" });
   await waitTask(agent, config);
   await vi.waitFor(() => expect(() => readlinkSync(`/proc/${init}/exe`)).toThrow("ENOENT"));
-  // The spawner runs it, too, as long as the plugin.
+  // The spawner also executes this file as long as the plugin runs.
   expect(overwriteRunner).toThrow("ETXTBSY");
   await agent.close();
   await vi.waitFor(() => expect(overwriteRunner).toThrow("EPERM"));
@@ -71,7 +71,10 @@ test("reaches nothing with init's program in hand, which would do with a program
   expect(overwriteCopy()).toBe(1);
 });
 
-/** Holds the program of a process. While that runs, nobody can write to it: it is in use. */
+/**
+ * Opens the program of a process. The returned function writes to the program, which is possible only after
+ * the process has ended.
+ */
 function overwriteOnceEnded(pid: number): () => number {
   const held = openSync(`/proc/${pid}/exe`, O_PATH);
   onTestFinished(() => closeSync(held));

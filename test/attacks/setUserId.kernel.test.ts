@@ -1,4 +1,4 @@
-/** Programs with set-user-ID bits that a task leaves where the host's users find them. */
+/** A task leaves programs with set-user-ID bits where users of the host can execute them. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, statSync } from "node:fs";
 import { expect, it } from "vitest";
@@ -9,7 +9,7 @@ import { filterOf } from "../support/seccomp/filters.ts";
 
 const number = (call: SystemCall) => systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
 
-/** With `O_DIRECTORY`, which is another bit on arm64. */
+/** Includes `O_DIRECTORY`, which is another bit on arm64. */
 const O_TMPFILE = 0o20000000 | (process.arch === "arm64" ? 0o40000 : 0o200000);
 
 /** A perl script in which `call` makes a system call or ends with its error. Perl passes no constant strings. */
@@ -18,7 +18,7 @@ const perl = (script: string) => `perl -MFcntl -e '
   sub call { my ($number, @args) = @_; syscall($number, @args) >= 0 or die "$!\\n" }
   ${script}'`;
 
-/** Each makes a file with the bit. */
+/** Each script creates a file with the bit. */
 const ways: Readonly<Record<string, string>> = {
   "chmod(1) of a program": "cp /usr/bin/id program && chmod 4755 program",
   "fchmod of a program": `cp /usr/bin/id program && ${perl('open(my $f, "<", "program"); call(NUMBER, fileno($f), 04755)').replace("NUMBER", String(number("fchmod")))}`,
@@ -67,7 +67,7 @@ it("other modes are a task's as before, and mkdir gives no such bits anyway", as
   ]);
 });
 
-/** Bits for user and group of a file; 0 if it is not there. */
+/** The set-user-ID and set-group-ID bits of a file; 0 if it does not exist. */
 function bitsOf(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o6000;
 }

@@ -1,7 +1,6 @@
 /**
- * Every system call of the default profile, made by root with all capabilities: without
- * the filter it comes to the kernel, with it, it is refused. The arguments are such that
- * the kernel does nothing.
+ * Root with all capabilities makes every system call that the default profile refuses. Without the filter
+ * each call reaches the kernel; with the filter it is refused. The arguments make the kernel do nothing.
  */
 import { describe, expect, it } from "vitest";
 import { defaultProfile } from "../../src/config/seccomp/defaultProfile.ts";
@@ -14,7 +13,7 @@ const AT_FDCWD = -100;
 const O_CREAT = 0o101;
 const setUid = 0o4755;
 
-/** For each group, calls with arguments that it refuses. */
+/** Calls that each group refuses. */
 const samples: Readonly<Record<string, readonly Call[]>> = {
   mount: [
     ["mount", 0, 0, 0, 0, 0],
@@ -136,7 +135,7 @@ const samples: Readonly<Record<string, readonly Call[]>> = {
   ],
 };
 
-/** What this or another kernel has no code for, and so answers itself as the filter does. */
+/** Calls that some kernels do not implement. Such a kernel returns the same error as the filter. */
 const mayBeMissing = [
   ...["statmount", "listmount", "listns", "uselib", "ustat", "sysfs", "lookup_dcookie", "modify_ldt"],
   ...["socket 29", "socket 38", "socket 40", "socket 44", "socket 9999", "socket 16 3 9", "socket 16 3 12"],

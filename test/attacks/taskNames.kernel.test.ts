@@ -1,6 +1,6 @@
 /**
- * The folders of a task named ".." lie beside those of all allocations, and are those of every other task
- * of this name: Nomad makes them there, since it forbids only slashes.
+ * A task named "..", whose folders would be beside those of all allocations, and would be shared by all tasks
+ * with this name. Nomad creates such folders, since it forbids only slashes in names.
  */
 import { writeFileSync } from "node:fs";
 import { normalize } from "node:path";
@@ -9,7 +9,7 @@ import { errorOfCall } from "../../src/grpc/status.ts";
 import { runTask, startAgent } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 
-/** With the folders as an agent names them: without `.` and `..`. */
+/** A config with the folders' paths as an agent writes them, with `.` and `..` resolved. */
 function configOf(taskName: string, script: string) {
   const allocation = makeAllocation({ taskName });
   const folders = ["NOMAD_TASK_DIR", "NOMAD_SECRETS_DIR"].map((name) => [
@@ -24,10 +24,10 @@ describe("a task whose name leads to another folder", () => {
     const agent = await startAgent();
     const first = makeAllocation({ taskName: name });
     writeFileSync(`${first.taskFolder}/secrets/theirs`, "another allocation's", { mode: 0o644 });
-    // Where it is started, the one named ".." reads it.
+    // If the task were started, the one named ".." could read the file.
     const refused = await runTask(agent, configOf(name, "cat $NOMAD_SECRETS_DIR/theirs")).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "CONFIG_INVALID", recoverable: false });
-    // That nothing else was wrong with it.
+    // Shows that only the name was wrong.
     expect(await runTask(agent, configOf("...", "true"))).toMatchObject({ exitCode: 0 });
   });
 });

@@ -1,4 +1,4 @@
-/** Ways past connect_tcp and bind_tcp: Landlock alone leaves them open, the filter closes them. */
+/** Attempts to bypass connect_tcp and bind_tcp. Landlock alone allows them; the filter refuses them. */
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import type { PortLimits } from "../../src/config/options/ports.ts";
@@ -7,7 +7,7 @@ import { leaveOut } from "../support/host/requireTools.ts";
 import { TestRun } from "../support/launch/launchRun.ts";
 import { filterOf } from "../support/seccomp/filters.ts";
 
-/** What a task prints that Landlock limits to these ports. */
+/** The output of a task that Landlock limits to these ports. */
 async function attempt(script: string, ports: PortLimits, isFiltered: boolean): Promise<string> {
   using run = new TestRun(undefined, ports);
   const filter = isFiltered ? filterOf({}, ports) : undefined;
@@ -57,7 +57,7 @@ describe("connect_tcp", () => {
 
 it("a protocol above TCP, by which a TCP socket may become one of another kind, cannot be chosen", async () => {
   const TCP_ULP = 31;
-  // Without a name, since no such protocol need be there.
+  // Without a name, since the kernel may have no such protocol.
   const script = `
     socket(my $socket, PF_INET, SOCK_STREAM, 0) or die;
     print setsockopt($socket, 6, ${TCP_ULP}, "") ? "set" : $!;`;
@@ -111,7 +111,7 @@ function connecting(
     print $connected ? "connected" : $!;`;
 }
 
-/** A server of the host's, and how many connections it has had. */
+/** A server on the host, and its number of connections. */
 async function server(): Promise<{ port: number; connections: () => number }> {
   let count = 0;
   const listener: Server = createServer((socket) => {

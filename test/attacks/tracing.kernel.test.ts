@@ -1,6 +1,6 @@
 /**
- * Root's process that may not trace others (no CAP_SYS_PTRACE), as services have them, looks into a process of
- * the driver: its memory has secrets of tasks, its descriptors lead to files of the host.
+ * A root process without CAP_SYS_PTRACE, such as a service, tries to look into a process of the driver, whose
+ * memory has secrets of tasks and whose descriptors lead to files of the host.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -14,12 +14,12 @@ import { procStatus } from "../support/host/procStatus.ts";
 
 const withoutTracing = ["--bounding-set=-sys_ptrace"];
 
-/** Whether it can follow a link of the process's. */
+/** Whether the tracer can follow a link in the process's /proc folder. */
 function canLookInto(pid: number): boolean {
   return spawnSync("setpriv", [...withoutTracing, "readlink", `/proc/${pid}/exe`]).status === 0;
 }
 
-/** A process that has no more rights than the one that looks, which runs a script of this project. */
+/** A process with no more rights than the tracer, which runs a script with code of this project. */
 async function nodeRunning(script: string): Promise<number> {
   const child = spawn(
     "setpriv",

@@ -1,6 +1,6 @@
 /**
- * Paths through the descriptors of the process that becomes the task, as in CVE-2024-21626: it holds the
- * host's /proc, and enters its work dir and adds rules before it restricts itself.
+ * Paths through the descriptors of the process that becomes the task, as in CVE-2024-21626. This process has
+ * the host's /proc open, and enters its work dir and adds rules before it restricts itself.
  */
 
 import { spawnSync } from "node:child_process";
@@ -17,7 +17,7 @@ import { launch } from "../support/launch/wholeLaunch.ts";
 
 const agent = await startWarmAgent({ options: { unveil_by_task: true } });
 
-/** What the process that becomes the task has open when it enters its work dir, and some more numbers. */
+/** Descriptors that may be open when the process enters its work dir. */
 const descriptors = [3, 4, 5, 6, 7, 8, 9, 10, 11];
 
 describe("a work dir that is a link to a descriptor", () => {
@@ -83,7 +83,7 @@ describe("an unveiled path through a link to a descriptor", () => {
     "/proc/1/root/etc",
   ])("is refused: %s", async (path) => {
     const allocation = makeAllocation();
-    // A descriptor that the plugin does not have is not there.
+    // If the plugin does not have the descriptor, the path does not exist.
     const config = allocation.config({ command: "true", unveil: [`r:${path}`] });
     await expect(startTask(agent, config)).rejects.toMatchObject({
       details: expect.stringMatching(/UNVEIL_PATH_(UNSAFE|MISSING)/),
@@ -143,7 +143,7 @@ describe("a /proc of the host's at another path", () => {
   });
 });
 
-/** The plan without what this is about: descriptors stay open, and every link is followed. */
+/** The plan without the protection: descriptors stay open, and every link is followed. */
 function unprotected(plan: LaunchPlan): LaunchPlan {
   const task = plan.steps.task.flatMap((step): Step[] => {
     if (step.name === "close the driver's descriptors") return [];

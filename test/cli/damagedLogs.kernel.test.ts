@@ -1,4 +1,4 @@
-/** Logs that were damaged at random places, read by every verb beside LMDB's own trust in its pages. */
+/** Every verb reads logs that are damaged at random places. LMDB itself would trust the damaged pages. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -22,16 +22,16 @@ interface Result {
   readonly code?: number;
   readonly error?: string;
   readonly stderr: string;
-  /** Whether it said that something is damaged. */
+  /** Whether the verb reported damage. */
   readonly told: boolean;
 }
 
-/** A state folder with a log of several levels of pages, some of them free, as a plugin leaves it. */
+/** A state folder as a plugin leaves it, with a log that has several levels of pages and some free pages. */
 async function stateFolder(): Promise<string> {
   const stateDir = temporaryFolder();
   const store = await openEventStore(stateFolderPaths(stateDir).events);
   const record = recorderOf(store);
-  // At once, so that most of the file's pages are in use.
+  // Appended at the same time, so that most pages of the file are in use.
   const lives = Array.from({ length: tasks }, (_, number) =>
     life(allLives[number % allLives.length] ?? "ended"),
   );
@@ -65,7 +65,7 @@ it(`damage at ${damages} places ends no reader, and is never hidden`, { timeout:
       ([verb, { told, error }]) => verb !== "check" && !told && error === undefined,
     );
     expect({ seed, what, hidden }).toEqual({ seed, what, hidden: [] });
-    // What any verb stumbles over, the check finds.
+    // If any verb reports damage, the check reports it, too.
     const { check } = results;
     const found = check?.code === 1 || check?.error !== undefined || (check?.stderr ?? "") !== "";
     expect({ seed, what, differing, found }).toEqual({ seed, what, differing, found: differing.length > 0 });

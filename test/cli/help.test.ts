@@ -1,4 +1,4 @@
-/** The command line as a person meets it: help, slips of the fingers, exit codes. */
+/** The command line: help, mistyped arguments, exit codes. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

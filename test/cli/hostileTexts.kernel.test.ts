@@ -1,4 +1,4 @@
-/** What verbs print of histories whose names and texts want to be more than text. */
+/** What verbs print of histories whose names and texts contain control characters. */
 import { writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { RunConsole } from "../../src/cli/commands/run/runConsole.ts";
@@ -25,7 +25,7 @@ import { call } from "../support/screen/commandLine.ts";
 const plain = styleOf(false);
 const log = hostileLog();
 
-/** A state folder with the hostile histories, and the bundle in it. */
+/** A state folder with the hostile histories, and their bundle. */
 function imported() {
   const stateDir = temporaryFolder();
   const bundle = importedBundle(stateDir);
@@ -35,7 +35,7 @@ function imported() {
   return { stateDir, bundle };
 }
 
-/** Nothing but text: one line stays one line, and gives no orders. */
+/** Expects only text: no control characters, and no additional lines. */
 function expectPlain(output: string): void {
   expectNoOrders(output);
   expect(output.split("\n").filter((line) => line.trimStart().startsWith(forged))).toEqual([]);
@@ -45,7 +45,7 @@ function expectNoOrders(output: string): void {
   expect(unwritable.exec(output)?.[0]).toBeUndefined();
 }
 
-/** Errors may have lines of their own: all but the first are indented. */
+/** An error may have several lines, but all except the first are indented. */
 function expectError(output: string): void {
   expectNoOrders(output);
   expect(output.split("\n").filter((line) => !/^ |^(JOB_INVALID|error|hint):/.test(line))).toEqual([]);
@@ -181,7 +181,7 @@ describe("of a hostile task", () => {
   });
 });
 
-/** Without the colours of a terminal that the test itself runs on. */
+/** The text without colours, which it has if the test itself runs on a terminal. */
 function stripped(text: string): string {
   return text.replaceAll(new RegExp(`${String.fromCharCode(0x1b)}\\[[\\d;]*m`, "g"), "");
 }

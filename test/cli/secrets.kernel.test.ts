@@ -1,4 +1,4 @@
-/** Whatever shows events: no value of the environment ever, arguments of commands only where somebody asks for them. */
+/** No verb ever shows a value of the environment. Verbs show arguments of commands only with --show-args. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -8,10 +8,10 @@ import { call, shellJob } from "../support/screen/commandLine.ts";
 const secret = "correct-horse-battery";
 const argument = "staple-marker";
 
-/** What it says is in a file of the task's, and in its environment. */
+/** A template whose text goes to a file of the task and to its environment. */
 const template = `template {\n data = "RENDERED=${secret}"\n destination = "secrets/file"\n env = true\n}`;
 
-/** Two runs that end in different ways, and edits for one of them. */
+/** Two runs with different ends, and edits for one of them. */
 async function recorded() {
   const stateDir = temporaryFolder();
   const job = (exitCode: number) =>
@@ -69,7 +69,7 @@ describe("secrets", () => {
       expect(stdout.length, args.join(" ")).toBeGreaterThan(100);
       for (const hidden of [secret, argument]) expect(stdout, args.join(" ")).not.toContain(hidden);
       const shown = await call([...args, "--show-args", ...at]);
-      // That the marker would be found: it is there where it is asked for.
+      // Shows that the search works: with --show-args the output has the argument.
       expect(shown.stdout, args.join(" ")).toContain(argument);
       expect(shown.stdout, args.join(" ")).not.toContain(secret);
     }

@@ -13,7 +13,7 @@ import {
   NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
 } from "../../src/grpc/generated/nomad/driver.ts";
 
-/** What a driver says that sets nothing. */
+/** The capabilities of a driver that sets no field. */
 const silent = DriverCapabilities.decode(new Uint8Array());
 const asks = (wish: Partial<GroupFeatures>): GroupFeatures => ({
   networkMode: NetworkMode.HOST,

@@ -1,4 +1,4 @@
-/** What a local run makes on the host, as root: folders, users, cgroups, log pipes. */
+/** What a local run creates on the host as root: folders, users, cgroups, log pipes. */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -94,7 +94,7 @@ describe("a work folder", () => {
   });
 });
 
-/** The work folder that a process leaves which is killed. */
+/** The work folder of a run whose process was killed. */
 async function workOfKilledRun(parent: string, record: typeof run): Promise<string> {
   const module = JSON.stringify(join(import.meta.dirname, "../../src/client/work/workFolder.ts"));
   const script = `const { makeWorkFolder } = await import(${module});

@@ -1,4 +1,4 @@
-/** What the driver is told of a task, and with which options it is configured. */
+/** The task config and the plugin options that `run` sends to the driver. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ async function messageOf(network: string, resources: string, place: Partial<Task
   const [group] = job.groups;
   const [task] = group?.tasks ?? [];
   if (!group || !task) throw new Error("no task");
-  // As it is after its way over the wire.
+  // Encoded and decoded, as it arrives at the driver.
   const bytes = TaskConfig.encode(taskMessage(job, group, task, { ...placed, ...place })).finish();
   return TaskConfig.decode(bytes);
 }

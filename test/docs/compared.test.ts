@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-/** Pages that name the tests which show what they say. */
+/** Pages that name tests as evidence. */
 const docs = `${import.meta.dirname}/../../docs`;
 const [page, security] = ["compared.md", "security.md"].map((name) =>
   readFileSync(`${docs}/${name}`, "utf8"),

@@ -1,4 +1,4 @@
-/** The problem of docs/debugging.md that needs no virtual machine, on this host. */
+/** Reproduces on this host the problem of docs/debugging.md that needs no virtual machine. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { call } from "../support/screen/commandLine.ts";
 test("the job that is denied its file gets it once it is unveiled, and diff names that", async () => {
   const [bad, good] = [temporaryFolder(), temporaryFolder()];
   const job = "examples/denied.nomad.hcl";
-  // Whether the host's audit is on must not show in the histories.
+  // Switches denials off, because the histories must not depend on the host's audit.
   const options = join(bad, "options.hcl");
   writeFileSync(options, 'denials = "off"\n');
   const run = ["run", "--plugin-config", options, "--state-dir"];

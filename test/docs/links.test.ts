@@ -1,4 +1,4 @@
-/** Every relative link of a page leads to a file, and to a heading of it where it names one. */
+/** Every relative link leads to an existing file, and to a heading in it if the link names one. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** docs/replay.md has the view as it is: its picture, its keys, and the names of its expressions. */
+/** docs/replay.md shows the view correctly: its screen, its keys, and the names in its expressions. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";

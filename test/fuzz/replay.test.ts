@@ -11,13 +11,13 @@ import { targetNames, targets } from "./targets.ts";
 describe.each(targetNames)("%s", (name) => {
   const { fuzz } = targets[name];
 
-  it("bears what is kept", async () => {
+  it("finds no defect with the kept inputs", async () => {
     const inputs = await inputsOf(name);
     expect(inputs.length).toBeGreaterThan(0);
     for (const input of inputs) await holding(input, () => fuzz(input));
   });
 
-  it("bears changes of it", { timeout: 60_000 }, async () => {
+  it("finds no defect with mutations of them", { timeout: 60_000 }, async () => {
     const inputs = await inputsOf(name);
     const random = randomOf(4711);
     for (let count = 0; count < 150; count += 1) {

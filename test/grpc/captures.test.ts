@@ -30,7 +30,7 @@ describe.each(captureNames)("%s", (name) => {
       const decoded = decode(message.bytes);
       const again = encode(decoded);
       expect(decode(again)).toEqual(decoded);
-      // An empty value in a map is left out here and written by Go; both mean the same.
+      // Go writes an empty value in a map, and this encoder omits it; both mean the same.
       if (!hasEmptyValue(decoded)) expect(again.equals(message.bytes), message.method.path).toBe(true);
     }
   });
@@ -90,7 +90,7 @@ async function expectSameAnswer({ base, driver }: ServedInProcess, call: Capture
       expectSameAttributes((await driver.taskConfigSchema({})).spec, recorded);
       break;
     case "Capabilities": {
-      // That driver forgot to say that it takes no mounts; its modes came in another order.
+      // The recorded driver did not say that it supports no mounts, and had the modes in another order.
       const { capabilities } = await driver.capabilities({});
       const { capabilities: theirs } = recorded as { capabilities: NonNullable<typeof capabilities> };
       expect(new Set(capabilities?.networkIsolationModes)).toEqual(new Set(theirs.networkIsolationModes));
@@ -105,7 +105,7 @@ async function expectSameAnswer({ base, driver }: ServedInProcess, call: Capture
       await expectSameStats(await driver.taskStats(request as never).toArray(), responses);
       break;
     case "StartTask": {
-      // That driver left the state unset.
+      // The recorded driver left the state unset.
       const { handle, ...rest } = recorded as StartTaskResponse;
       const running = { ...rest, handle: { ...handle, state: TaskState.RUNNING } };
       expect(await driver.startTask(request as never)).toEqual(running);
@@ -118,7 +118,10 @@ async function expectSameAnswer({ base, driver }: ServedInProcess, call: Capture
   }
 }
 
-/** That driver names neither the task nor its ticks as measured, and what it does measure is all there. */
+/**
+ * Expects all measured fields of the recorded driver. That driver lists neither the task nor its ticks as
+ * measured.
+ */
 function expectSameStats(ours: readonly TaskStatsResponse[], recorded: readonly unknown[]): void {
   expect(ours.length).toBe(recorded.length);
   for (const [index, { stats }] of ours.entries()) {
@@ -135,7 +138,7 @@ function expectSameStats(ours: readonly TaskStatsResponse[], recorded: readonly 
   }
 }
 
-/** The recorded figures as the driver would have told them. */
+/** The recorded figures in the driver's own form. */
 function usageOf({ stats }: TaskStatsResponse): TaskUsage {
   const { cpu, memory } = stats?.aggResourceUsage ?? {};
   return {
@@ -167,7 +170,7 @@ function expectSameAttributes(ours: Spec | undefined, recorded: unknown): void {
   expect(attributesOf(ours)).toEqual(new Map([...attributesOf(ours), ...theirs]));
 }
 
-/** Type and need of each attribute, whether it has a default or not. */
+/** Each attribute's type and whether it is required, with or without a default. */
 function attributesOf(spec: Spec | undefined): Map<string, unknown> {
   if (spec?.block?.$case !== "object") return expect.fail("not an object spec");
   return new Map([...spec.block.value.attributes].map(([name, attribute]) => [name, attrOf(attribute)]));

@@ -12,7 +12,7 @@ describe("time", () => {
       fc.property(fc.integer({ min: -1e12, max: 1e12 }), (ms) => {
         const { seconds, nanos } = durationOf(ms);
         expect(Number.isInteger(seconds) && Number.isInteger(nanos)).toBe(true);
-        // protobuf wants both of one sign.
+        // protobuf requires that both have the same sign.
         expect(seconds * nanos).toBeGreaterThanOrEqual(0);
         expect(msOf({ seconds, nanos })).toBe(ms);
       }),

@@ -1,4 +1,7 @@
-/** What reaches a person of an error that a command's call ends with: agents pass on 79 bytes, or nothing. */
+/**
+ * How much of a call's error reaches the user: agents pass on at most 79 bytes, and nothing of a longer
+ * error.
+ */
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { DriverPort } from "../../src/driver/driverPort.ts";

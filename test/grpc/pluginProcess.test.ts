@@ -1,4 +1,4 @@
-/** A plugin's process as an agent has it: launched, spoken to, left alone, ended. */
+/** A plugin process in the situations in which an agent puts it: launched, called, abandoned, ended. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -106,7 +106,7 @@ describe("the socket of a plugin that was killed", () => {
     utimesSync(reused, 1, 1);
     const staying = [
       living.socketPath,
-      // Perhaps about to be listened on.
+      // This process may be about to listen on the socket.
       socketOfNobody(folder, process.pid),
       join(folder, `exec2-${killed.pid}-file.sock`),
       join(folder, `exec2-${killed.pid}-.sock`),
@@ -116,7 +116,7 @@ describe("the socket of a plugin that was killed", () => {
     expect(readdirSync(folder)).toHaveLength(7);
 
     const next = await startPlugin({ entry, env });
-    // An agent's first two launches come to no call of the driver.
+    // An agent's first two launches never call the driver.
     await next.driver.capabilities({});
     const left = () => readdirSync(folder).sort();
     await expect
@@ -195,7 +195,7 @@ async function configured(): Promise<StartedPlugin> {
   return plugin;
 }
 
-/** A socket as a plugin of that pid would name it, whose maker has died. */
+/** A socket with the name that a plugin with this pid would use. The process that created it is dead. */
 function socketOfNobody(folder: string, pid: number): string {
   const path = join(folder, `exec2-${pid}-${readdirSync(folder).length}.sock`);
   const bindAndDie = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`;
@@ -203,7 +203,7 @@ function socketOfNobody(folder: string, pid: number): string {
   return path;
 }
 
-/** A plugin whose standard streams are the test's own. */
+/** A plugin whose standard streams belong to the test. */
 function spawnBare(env: NodeJS.ProcessEnv = {}) {
   const plugin = spawn(process.execPath, [entry], {
     env: { ...process.env, ...launchEnvironment, ...env },

@@ -1,4 +1,4 @@
-/** What no agent sends: none of it may harm the server. */
+/** Requests that no agent sends. They must not harm the server. */
 
 import { once } from "node:events";
 import { connect } from "node:net";

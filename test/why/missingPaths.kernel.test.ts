@@ -1,4 +1,4 @@
-/** What a failed task missed by its own output, read where its log still is. */
+/** Missing paths that a failed task names in its error output, as long as its log exists. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { fold } from "../../src/machines/fold.ts";
@@ -7,7 +7,7 @@ import { missingPaths } from "../../src/why/missingPaths.ts";
 import { event } from "../support/history/history.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
-/** A task of its own root that has ended, and has written this to its standard error. */
+/** An ended task with its own root that has written this text to its standard error. */
 function ended(
   stderr: string,
   differing: { root?: "host" | "private"; exitCode?: number } = {},

@@ -12,7 +12,10 @@ import { idOf, recorderOf } from "../../support/screen/inspector.ts";
 
 const day = 86_400_000;
 
-/** A log with two old tasks of one day, a pinned-to-be of another, a young one, and one that runs. */
+/**
+ * A log with two old tasks of the same day, one of another day that the test pins, a recent one, and a
+ * running one.
+ */
 async function oldLog() {
   const stateDir = temporaryFolder();
   const store = await openEventStore(join(stateDir, "events"));
@@ -55,7 +58,7 @@ describe("archive", () => {
     expect(readArchived(stateDir)).toEqual(
       new Set([1, 2, 3].map((n, index) => idOf(n, ["web", "db", "cron"][index] ?? ""))),
     );
-    // As the driver does some time later.
+    // Removes them as the driver would some time later.
     await store.prune(idOf(1, "web"), store.version(idOf(1, "web")));
     for (const verb of ["events", "why", "replay"]) {
       const found = await call([verb, "web", "--state-dir", stateDir]);
@@ -78,7 +81,7 @@ describe("archive", () => {
     await call(["archive", "--older-than", "38d", "--state-dir", stateDir]);
     const [name = ""] = readdirSync(archive);
     const first = readFileSync(join(archive, name), "utf8");
-    // What a killed one has left; no process has such a pid.
+    // A file that a killed `archive` has left; no process has this pid.
     writeFileSync(join(archive, ".2026-01-01.4194304.new"), "half");
     await call(["archive", "--older-than", "30d", "--state-dir", stateDir]);
     expect(readdirSync(archive)).toHaveLength(2);
@@ -92,7 +95,7 @@ describe("archive", () => {
     const roomy = temporaryFolder();
     await archiveInto(roomy);
     const [first = 0, second = 0] = readdirSync(roomy).map((name) => statSync(join(roomy, name)).size);
-    // A page too little for both.
+    // One page too small for both bundles.
     const pages = Math.ceil(first / 4096) + Math.ceil(second / 4096) - 1;
     const full = smallFileSystem(`${pages * 4}k`);
     const { code, stderr } = await archiveInto(full, "--prune");

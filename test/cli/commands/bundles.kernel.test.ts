@@ -14,7 +14,7 @@ import { call, shellJob } from "../../support/screen/commandLine.ts";
 const secret = "correct-horse-battery";
 const argument = "staple-marker";
 
-/** A bundle of one run, in a file of its own, and the state folder that it is from. */
+/** A file with a bundle of one run, and the state folder of the run. */
 async function exported(...options: string[]) {
   const stateDir = temporaryFolder();
   const job = shellJob(`: ${argument}; exit 3`, `env {\n PASSWORD = "${secret}"\n}`);

@@ -37,7 +37,7 @@ describe("diff", () => {
 
     const bundle = join(temporaryFolder(), "b.jsonl");
     writeFileSync(bundle, (await call(["export", one, "--state-dir", stateDir])).stdout);
-    // Exported masked, it can still be compared with what it is of.
+    // A masked bundle can still be compared with its original.
     expect(await diff(one, bundle)).toMatchObject({ code: 0 });
     const json = await diff(bundle, other, "--json");
     expect(json.code).toBe(1);

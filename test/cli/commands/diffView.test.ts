@@ -1,4 +1,6 @@
-/** Two histories as text: where they part, side by side or stacked, and as JSON. */
+/**
+ * Two histories as text, side by side or one above the other, with the place where they diverge, and as JSON.
+ */
 
 import { describe, expect, it } from "vitest";
 import { diffJson } from "../../../src/cli/commands/diff/diffJson.ts";

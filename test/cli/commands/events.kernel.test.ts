@@ -61,7 +61,7 @@ describe("the events of runs that are over", () => {
     expect(diagram).toMatch(
       /^```mermaid\nsequenceDiagram\n[\s\S]*\n {2}task-->>driver: 5 exited [\s\S]*\n```\n$/,
     );
-    // There is but one, so none has to be named.
+    // The log has only one task, so the verb needs no name.
     expect(await events("--format", "mermaid")).toBe(diagram);
     const unknown = await call(["events", "--state-dir", stateDir, "nobody", "--format", "mermaid"]);
     expect(unknown).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("TASK_NOT_FOUND") });

@@ -1,4 +1,4 @@
-/** `exec`, as a person calls it, beside a plugin that an agent has started. */
+/** `exec` from the command line, with a plugin that an agent has started. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeSync } from "node:fs";
@@ -51,7 +51,8 @@ describe("exec", () => {
     resizeTerminal(master, { rows: 30, columns: 90 });
     const script =
       'stty size; trap "stty size" WINCH; trap "echo got it; exit 5" INT; echo ready; while :; do sleep 0.02; done';
-    // A session of its own with this terminal, as a shell at it would have: only that gets SIGWINCH.
+    // Starts a new session with this terminal, as a shell would, because only its foreground process group
+    // gets SIGWINCH.
     const child = spawn(
       "setsid",
       ["--ctty", "--wait", process.execPath, main, ...exec("shell", "--", "sh", "-c", script)],
@@ -108,7 +109,7 @@ describe("exec", () => {
       stderr: expect.stringContaining("/etc is a folder"),
     });
     expect(await call(exec("here"))).toMatchObject({ code: 125 });
-    // Without --: options after the command are the command's.
+    // Without `--`, options after the command belong to the command.
     expect(await call(exec("here", "sh", "-c", "echo $1", "x", "-T"))).toEqual({
       code: 0,
       stdout: "-T\n",

@@ -1,4 +1,4 @@
-/** Job files as people write them by Nomad's documentation: each runs, or says what it lacks. */
+/** Job files in the style of Nomad's documentation. Each runs, or says what it lacks. */
 import { chmodSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ const running = (name: string, ...options: string[]) => [
   job(name),
 ];
 
-/** The output without the tasks' names before its lines, sorted, as instances run at once. */
+/** The output lines without the tasks' names. They are sorted, because the instances run at the same time. */
 const linesOf = (stdout: string) => stdout.trimEnd().split("\n").sort();
 
 describe("a job file that runs", () => {

@@ -14,7 +14,10 @@ beforeEach(() => {
 const learn = (args: readonly string[], options?: CallOptions) =>
   call(["run", "--learn", "--state-dir", stateDir, ...args], { program: [builtEntry], ...options });
 
-/** A folder of the host with files that every user may read. A task's own /tmp would hide one in there. */
+/**
+ * A folder of the host with files that every user may read. It is not in /tmp, which a task's own /tmp would
+ * hide.
+ */
 function hostFolder(...names: readonly string[]): string {
   const folder = mkdtempSync("/var/tmp/exec2-learn-");
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -45,7 +48,7 @@ describe("run --learn", { timeout: 120_000 }, () => {
     expect(code).toBe(0);
     expect(stdout).toContain("own\n");
     expect(stdout).not.toContain("Not unveiled");
-    // Of the host at most what commands look at.
+    // Of the host's paths at most those that programs themselves look at.
     expect(stdout).not.toMatch(/"[rwxc]+:\/(?!etc|proc)/);
   });
 

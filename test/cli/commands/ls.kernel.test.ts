@@ -57,7 +57,7 @@ test("follows no link of the task's out of its root, and shows its names as text
   const listed = await ls(local);
   expect(listed.stdout).toContain("link -> /etc");
   expect(listed.stdout).toContain("two␊lines");
-  // That of the task, not the host's.
+  // The link leads to the task's file, not to the host's.
   expect((await ls(`${local}/link`)).stdout).not.toContain("passwd");
   const json = await ls("--json", "/etc");
   const entries = json.stdout

@@ -1,4 +1,4 @@
-/** Examples with programs that ask more of their sandbox than a shell does. */
+/** Examples with programs that need more from their sandbox than a shell. */
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { postgresPrograms } from "../../support/agent/programs.ts";
@@ -9,7 +9,7 @@ import { call, start } from "../../support/screen/commandLine.ts";
 
 const examples = `${import.meta.dirname}/../../../examples`;
 
-/** Arguments of a run of an example whose tasks may unveil what they need. */
+/** Arguments to run an example whose tasks may unveil paths. */
 const running = (name: string, ...args: string[]) => [
   ...["run", "--state-dir", temporaryFolder(), "-o", "unveil_by_task=true", ...args],
   `${examples}/${name}.nomad.hcl`,
@@ -18,7 +18,7 @@ const running = (name: string, ...args: string[]) => [
 describe("the examples", () => {
   it("compile a Java program in one task and run it in the next, with a heap that fits its memory", async (context) => {
     requireTools(context, "javac", "java");
-    // Where Debian has the configuration of a JDK.
+    // Debian's folder with the configuration of a JDK.
     const [jdk = ""] = readdirSync("/etc").filter((name) => /^java-\d+-openjdk$/.test(name));
     const { code, stdout, stderr } = await call(running("java", "-var", `jdk_etc=/etc/${jdk}`));
     expect([code, stderr]).toEqual([0, expect.stringMatching(/^compile: exit code 0/m)]);

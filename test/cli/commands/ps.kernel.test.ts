@@ -10,7 +10,7 @@ import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 const main = join(import.meta.dirname, "../../../src/main.ts");
 const secret = "correct-horse-battery";
 
-/** A job's task that works, beside a live plugin. */
+/** A busy task of a job, with a running plugin. */
 async function busyTask() {
   const stateDir = temporaryFolder();
   const job = shellJob("echo up; while :; do :; done", `env {\n PASSWORD = "${secret}"\n}`);
@@ -124,7 +124,7 @@ describe("top", () => {
   });
 });
 
-/** The program on a terminal of its own, made by script(1). */
+/** The program on a new terminal, which script(1) creates. */
 function onTerminal(args: string) {
   const command = `stty cols 80 rows 24; exec ${process.execPath} ${main} ${args}`;
   const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
@@ -137,7 +137,7 @@ function onTerminal(args: string) {
   });
   return {
     press: (key: string) => child.stdin.write(key),
-    /** Resolves once so many pictures have been drawn. */
+    /** Resolves once the program has drawn this number of screens. */
     shows: async (pictures: number) => {
       while (shown.split("\x1b[H").length <= pictures) await once(child.stdout, "data");
     },

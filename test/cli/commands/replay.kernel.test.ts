@@ -137,7 +137,7 @@ describe("a check", () => {
   });
 });
 
-/** A state folder with such a log in it. */
+/** A state folder with this log. */
 async function logOf(
   recorded: RecordedLog,
   more: Parameters<Awaited<ReturnType<typeof openEventStore>>["append"]>[2] = [],

@@ -1,4 +1,4 @@
-/** `run` from end to end: this program as a small Nomad client of itself. */
+/** `run` from end to end: the program acts as a small Nomad client for its own plugin. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ import { call, jobFileOf, main, shellJob, start } from "../../support/screen/com
 
 const examples = `${import.meta.dirname}/../../../examples`;
 
-/** Arguments of a run whose event log is the test's own. */
+/** Arguments of a run with a separate event log for the test. */
 const running = (...args: string[]) => ["run", "--state-dir", temporaryFolder(), ...args];
 
 describe("a job of one task", () => {
@@ -652,7 +652,7 @@ describe("the examples", () => {
   });
 
   it("keep notes in a volume", async () => {
-    // Not below /tmp, of which the task has one of its own.
+    // Not below /tmp, because the task has its own /tmp.
     const source = mkdtempSync("/var/lib/exec2-notes-");
     chmodSync(source, 0o1777);
     onTestFinished(() => rmSync(source, { recursive: true }));
@@ -669,7 +669,7 @@ describe("the examples", () => {
     const volume = await plan(`${examples}/volume.nomad.hcl`, "--host-volume", "notes=/srv");
     expect(volume.stdout).toMatch(/^rx +\/tmp\/notes +volume$/m);
     expect(volume.stdout).toMatch(/^init +mount the volume \/tmp\/notes: openat2\(/m);
-    // Its source is not in the task's root, so nothing has to be mounted over it there.
+    // The volume's source is not in the task's root, so the plan need not hide it.
     expect(volume.stdout).not.toMatch(/^init +hide/m);
     const network = await plan(`${examples}/network.nomad.hcl`);
     expect(network.stdout).toMatch(/^Ports\nconnect_tcp +8080\nbind_tcp +8080$/m);

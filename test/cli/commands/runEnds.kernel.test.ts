@@ -1,4 +1,4 @@
-/** Whatever ends `run`: its tasks end with it, and nothing of it stays. */
+/** However `run` ends, its tasks end with it, and nothing is left. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, openSync } from "node:fs";
@@ -8,10 +8,10 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, main, type Started, shellJob, start } from "../../support/screen/commandLine.ts";
 import { openTerminalSession } from "../../support/screen/terminalSession.ts";
 
-/** Tells where the task's folder is, and goes on until it is stopped. */
+/** A task that prints its folder and runs until it is stopped. */
 const endless = () => shellJob('echo "in $NOMAD_TASK_DIR."; exec sleep 1000', 'kill_timeout = "20s"');
 
-/** What is to be gone. */
+/** What must be gone after the run. */
 interface Place {
   readonly work: string;
   readonly alloc: string;

@@ -1,4 +1,4 @@
-/** `validate`: everything that is wrong in a file, at once. */
+/** `validate` shows all errors of a file at once. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

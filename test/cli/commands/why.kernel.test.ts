@@ -1,4 +1,4 @@
-/** `why` over what `run` leaves in the log. */
+/** `why` with the log of a `run`. */
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, shellJob } from "../../support/screen/commandLine.ts";

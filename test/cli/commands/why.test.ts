@@ -1,4 +1,4 @@
-/** What `why` says of each kind of end, and on which events it rests. */
+/** The text of `why` for each kind of end, and the events that it names. */
 
 import { describe, expect, it } from "vitest";
 import { whyJson, whyText } from "../../../src/cli/commands/why/whyView.ts";
@@ -16,7 +16,7 @@ function explained(events: readonly TaskEvent[]) {
   return explain(new History(stream, new RecordedLog().add(stream, events).events(stream)));
 }
 
-/** The text alone, whatever the times are. */
+/** The text without times. */
 function why(...events: TaskEvent[]): string {
   const text = whyText(explained(events), undefined, styleOf(false), Number.POSITIVE_INFINITY);
   return text.split("\n\n")[1] ?? "";

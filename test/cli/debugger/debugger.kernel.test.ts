@@ -1,4 +1,4 @@
-/** The view of a history on a real terminal, below a real shell. */
+/** The view of a history on a real terminal, started by a real shell. */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const bundle = join(import.meta.dirname, "../../fixtures/histories/schema1.jsonl
 const replay = `${process.execPath} ${main} replay resists --state-dir ${bundle}`;
 const size = { columns: 80, rows: 24 };
 
-/** The shell that a test types into, and files of the test's own. */
+/** A shell in which the test types, and the test's files. */
 interface Desk {
   readonly session: TerminalSession;
   readonly folder: string;
@@ -31,9 +31,9 @@ async function sitDown(context: TestContext, env: Record<string, string> = {}): 
   return { session, folder };
 }
 
-/** Nothing is left of the view, and the terminal is as it was. */
+/** Expects that the view is gone, and that the terminal is as before. */
 async function expectRestored({ session, folder }: Desk, code: number): Promise<void> {
-  // What is typed before that still goes to the view.
+  // Waits for the prompt, because the view would read earlier input.
   await session.shows(/shell> $/);
   session.type(`echo "co"de=$?; stty -g > ${folder}/after; echo "do"ne\n`);
   const lines = await session.shows(/\bdone\b/);

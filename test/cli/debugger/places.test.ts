@@ -5,7 +5,7 @@ import { life } from "../../support/agent/lives.ts";
 import { event } from "../../support/history/history.ts";
 import { historyOf } from "../../support/screen/debuggerView.ts";
 
-/** Events at noon (local time) and then after 1 s, 61 s, an hour, a day. */
+/** Events at noon (local time), and 1 s, 61 s, an hour and a day later. */
 const noon = new Date(2026, 10, 24, 12).getTime();
 const times = [0, 1_000, 61_000, 3_600_000, 86_400_000].map((after) => noon + after);
 const begun = life("ended").slice(0, 4);

@@ -5,7 +5,7 @@ import { press, screenOf, viewOf } from "../../support/screen/debuggerView.ts";
 
 const killed = press(viewOf(life("killed")), "9", "G");
 
-/** The line after some keys; undefined once it is left. */
+/** The line after some keys; undefined if they closed the prompt. */
 function typed(...keys: readonly string[]): string | undefined {
   return press(killed, ":", ...keys).prompt?.text;
 }

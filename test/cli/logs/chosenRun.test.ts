@@ -1,4 +1,4 @@
-/** Which run a name means, and what is told of the other ones. */
+/** Which run a name means, and what the output says about the other runs. */
 import { describe, expect, it } from "vitest";
 import { chooseRun, newest, onlyRunning } from "../../../src/cli/logs/chosenRun.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
@@ -19,7 +19,7 @@ const lives: Record<string, readonly TaskEvent[]> = {
   done: ended({ exitCode: 0 }),
 };
 
-/** A log of runs of one task, in this order, the first of them at this time. */
+/** A log with runs of one task in this order; the first begins at the given time. */
 function logOf(names: readonly string[], beginsAt = 1_000) {
   const log = new RecordedLog();
   for (const [index, name] of names.entries()) {

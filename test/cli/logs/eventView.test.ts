@@ -17,7 +17,7 @@ import { event } from "../../support/history/history.ts";
 
 const plain = styleOf(false);
 
-/** A stored history of a task: each event 5 ms after the one before. */
+/** A stored history of a task, with 5 ms between events. */
 function stored(stream: string, types: readonly EventType[], begin = 1_000): StoredEvent[] {
   let snapshot = initialSnapshot;
   return types.map((type, index) => {

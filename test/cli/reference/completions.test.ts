@@ -1,4 +1,4 @@
-/** What shells complete, asked of the shells themselves. */
+/** Completions, tested with real shells. */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -64,7 +64,10 @@ describe("zsh completes", () => {
   });
 });
 
-/** A line is completed by an interactive shell only: one is talked to through a pseudo-terminal of zsh's own. */
+/**
+ * Only an interactive shell completes lines, so one zsh controls another through a pseudo-terminal
+ * (zsh/zpty).
+ */
 function completedByZsh(line: string, expected: string): boolean {
   const folder = temporaryFolder();
   writeFileSync(join(folder, `_${name}`), completionOf(program, "zsh"));

@@ -22,6 +22,6 @@ it("shows every verb and option, and is set without a warning", (context) => {
     expect(stdout).toMatch(new RegExp(`^ +nomad-driver-exec2 ${name}\\b`, "m"));
     for (const { long, value } of options) expect(stdout).toContain(value ? `${long} ${value}` : long);
   }
-  // As people copy them: a typographic dash would be another word.
+  // People copy these lines, so they must not have typographic dashes.
   expect(stdout).toContain("nomad-driver-exec2 run -v --var message=hi examples/hello.nomad.hcl");
 });

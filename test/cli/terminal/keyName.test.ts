@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { keyName } from "../../../src/cli/terminal/keyName.ts";
 
-/** Names of the keys that a terminal tells of by these bytes. */
+/** Names of the keys for which a terminal sends these bytes. */
 function namesOf(bytes: string): string[] {
   const input = new PassThrough();
   const names: string[] = [];

@@ -15,7 +15,10 @@ const check = (more: Partial<Check> = {}): Check => ({
   ...more,
 });
 
-/** `+` passes, `-` fails; what is shown after each: `H`ealthy, `U`nhealthy, `R`estart, or nothing. */
+/**
+ * `+` is a passed check, `-` a failed one. The result has a character for what is shown after each:
+ * `H`ealthy, `U`nhealthy, `R`estart, or nothing.
+ */
 function shown(results: string, of: Check, age = (index: number) => index * 1_000): string {
   let state = newCheck;
   return [...results]

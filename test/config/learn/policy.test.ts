@@ -5,7 +5,7 @@ import { allows, type HostView, learnPolicy } from "../../../src/config/learn/po
 import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../../src/config/options/unveil.ts";
 import { follow, type HostEntry } from "../../../src/effects/files/followPath.ts";
 
-/** A host with these symlinks, on which everything else is there. */
+/** A host with these symlinks, on which every other path exists. */
 function hostWith(links: Readonly<Record<string, string>>, homes: readonly string[] = []): HostView {
   const lookAt = (path: string): HostEntry => {
     const target = links[path];
@@ -95,7 +95,7 @@ describe("a learned policy", () => {
     expect(learned([named, read("/opt/app/releases/1/file")], nothing, on)).toEqual([
       "r:/opt/app/current/file",
     ]);
-    // The link is there with the folder around it.
+    // Unveiling the folder also makes its link visible.
     const paths = [parseUnveil("r:/opt/app", "task")];
     expect(learned([named, read("/opt/app/releases/1/file")], { paths, allocations: [] }, on)).toEqual([]);
   });

@@ -5,7 +5,7 @@ import { seccompProfile } from "../../../src/config/seccomp/profileOptions.ts";
 
 const profiles = [{ offline: ["-socket", "-ptrace"], browser: ["+@namespace", "+chroot", "-ptrace"] }];
 
-/** The profile that a task gets, or the error that it is refused with. */
+/** The task's profile, or the error. */
 function profileOf(task: object, plugin: object = {}): unknown {
   const options = parsePluginOptions({ seccomp_profiles: profiles, ...plugin });
   try {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { matchesGlob } from "../../../src/config/task/glob.ts";
 
-/** By the definition: a star matches nothing, or one character and the rest. */
+/** Matches by the definition: a star matches nothing, or one character and then again a star. */
 function matchesByDefinition(glob: string, text: string): boolean {
   if (glob === "") return text === "";
   if (glob[0] !== "*") return glob[0] === text[0] && matchesByDefinition(glob.slice(1), text.slice(1));

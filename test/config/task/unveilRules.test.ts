@@ -103,7 +103,7 @@ describe("/tmp", () => {
     const { at, privateTmp, sharedTmpReason } = rulesOf(given);
     expect(privateTmp).toBe(false);
     expect(sharedTmpReason).toContain(reason);
-    // The default for /tmp never opens the host's.
+    // The default path /tmp never opens the host's /tmp.
     expect(at("/tmp")?.sources ?? []).not.toContain("default");
   });
 

@@ -1,4 +1,4 @@
-/** When refusals are recorded: a task can cause as many as it likes. */
+/** When the driver records denials, of which a task can cause any number. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DenialTally } from "../../../src/driver/denials/denialTally.ts";

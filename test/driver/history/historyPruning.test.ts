@@ -28,7 +28,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
     archived: () => archived,
     removeFiles: (taskId) => filesRemoved.push(taskId),
   });
-  /** Stores a task's life whose last event has this state, and came so many hours ago. */
+  /** Stores the events of a task. The last one leads to this state and is the given number of hours old. */
   const life = (stream: string, to: string, hoursAgo: number, data: object = {}) =>
     store.append(stream, 0, [event("pending", hoursAgo + 1, data), event(to, hoursAgo)]);
   const pass = async () => {

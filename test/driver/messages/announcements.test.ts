@@ -36,14 +36,14 @@ const webAgain = toTaskId("6f2d4a9e/web/00000002");
 const sidecar = toTaskId("6f2d4a9e/sidecar/00000003");
 const other = toTaskId("0a0a0a0a/web/00000004");
 
-/** A plugin process over a log, and what an agent hears of it. */
+/** A plugin process with a log, and the messages that its agent gets. */
 function plugin(store = memoryEventStore()) {
   const log = recordingLogger();
   const announcements = new Announcements(log);
   const heard: string[] = [];
   const listen = (into = heard) =>
     announcements.messages.subscribe(({ message }: TaskEventMessage) => into.push(message));
-  /** Those whose users count. */
+  /** The tasks whose users are compared. */
   const tasks: Task[] = [];
   const taskOf = (taskId: TaskId, history?: TaskHistory) =>
     new Task(
@@ -61,7 +61,7 @@ function plugin(store = memoryEventStore()) {
     const [type, data = {}] = typeof fact === "string" ? [fact] : fact;
     return task.record(type, { ...sampleData(type), ...data });
   };
-  /** Has this happen to a task, whose runner the client has. */
+  /** Records these facts of a task for which the client has a runner. */
   const happens = async (taskId: TaskId, facts: readonly Fact[]) => {
     announcements.runnerCalls(taskId);
     const task = taskOf(taskId);

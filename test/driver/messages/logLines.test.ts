@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 const root = join(import.meta.dirname, "../../..");
 const page = readFileSync(join(root, "docs/troubleshooting.md"), "utf8");
 
-/** Calls of the plugin's logger, each from the level on to the end of its message. */
+/** Calls of the plugin's logger in the sources, each from the level to the end of the message. */
 const calls = globSync("src/{driver,effects,grpc,store}/**/*.ts", { cwd: root }).flatMap((file) => {
   const source = readFileSync(join(root, file), "utf8");
   const found = source.matchAll(/\blog\s*\.(error|warn|info|debug|trace)\(\s*("[^"]*"|.{20})/gs);

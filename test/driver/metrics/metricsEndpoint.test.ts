@@ -1,4 +1,4 @@
-/** The plugin's endpoint for Prometheus: who may ask it, what for, and how it gets its address. */
+/** The plugin's endpoint for Prometheus: its address, who may read it, and its answers. */
 import { spawnSync } from "node:child_process";
 import { statSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";

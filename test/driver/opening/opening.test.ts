@@ -81,7 +81,7 @@ function owner(differing: Partial<FolderOwner>): FolderOwner {
   return { handedOver: false, ended: new Promise(() => {}), forget: () => {}, ...differing };
 }
 
-/** Stopped when the test is over. */
+/** Begins to open; stops when the test is over. */
 function begin(open: () => Promise<string> | undefined, ask: (signal: AbortSignal) => Promise<FolderOwner>) {
   const told: Outcome<string>[] = [];
   const opening = new Opening(

@@ -22,7 +22,7 @@ import { TestRun } from "../../support/launch/launchRun.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
-/** Whose init lives: this process. */
+/** A run whose init is alive: it is this process. */
 const livingRun = {
   init: processIdentity(process.pid),
   task: processIdentity(process.pid),
@@ -112,7 +112,7 @@ describe("the reconcile at the start of a plugin", () => {
     }
     for (const name of unused) makeRunFiles(join(run, name));
     writeFileSync(join(run, unused[1] as string, "status"), new Uint8Array(1));
-    // Its init waits there still, or its task runs.
+    // The init may still wait, or the task may run.
     const { alive: held } = makeRunFiles(join(run, unknownToo));
     const writer = openSync(held, constants.O_RDWR);
     onTestFinished(() => closeSync(writer));
@@ -122,7 +122,7 @@ describe("the reconcile at the start of a plugin", () => {
       version: running.length,
       snapshot: { value: "running", context: { sandbox: { plan: [] } } },
     });
-    // The agent may still come with a handle of those whose log is gone.
+    // The agent may still recover, by its handle, a run without events in the log.
     expect(readdirSync(run).sort()).toEqual([runFolderName(alive), unknown, unknownToo].sort());
     expect(typesOf(store, alive)).toEqual(running);
   });
@@ -187,7 +187,7 @@ describe("the reconcile at the start of a plugin", () => {
       { ...services, store, unsaved },
       (taskId) => taskId === used && !store.full,
     );
-    // Nobody knows for certain yet that they are over.
+    // The plugin cannot be sure yet that these tasks are over.
     expect([...tasks]).toEqual([]);
     expect(typesOf(store, swept)).toEqual(running);
     expect(readdirSync(run)).toHaveLength(2);

@@ -8,7 +8,7 @@ import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { recordedLog, recordedVersions } from "../../support/history/recordedLogs.ts";
 
-/** What scripts/recordEventLog.ts has its tasks go through. */
+/** The lives of the tasks that scripts/recordEventLog.ts runs. */
 const lives: Readonly<Record<string, { readonly state: string; readonly context: object }>> = {
   succeeds: { state: "destroyed", context: { exit: { exitCode: 0, signal: 0 }, stop: null } },
   fails: { state: "destroyed", context: { exit: { exitCode: 7, signal: 0 } } },
@@ -85,7 +85,7 @@ describe.each(recordedVersions)("a log of schema version %i", (version) => {
   });
 });
 
-/** How the tasks ended up, by their names. */
+/** The last snapshots of the tasks, by name. */
 function snapshotsOf(log: EventReader): Record<string, TaskSnapshot> {
   const streams = Array.from(log.streams(), ({ stream }) => stream);
   return Object.fromEntries(

@@ -38,7 +38,7 @@ function setUp() {
   return { cgroup, run, services };
 }
 
-/** A start as far as its events were committed before its plugin died. */
+/** The events of a start that were committed before the plugin died. */
 function sandboxed(run: TestRun, cgroup: TestCgroup, init: EventData<"sandboxed">["init"]): TaskSnapshot {
   const resources = { ...sampleData("requested").resources, cgroup: cgroup.path };
   return fold([
@@ -56,7 +56,7 @@ async function held(run: TestRun, cgroup: TestCgroup, script: string) {
   return { launch, init: await launch.init() };
 }
 
-/** A process lets go of its files and its cgroup before it has ended. */
+/** Waits for init's end, because a process closes its files and leaves its cgroup before it has ended. */
 function over(init: ProcessIdentity): Promise<void> {
   return vi.waitFor(() => expect(isSameProcess(init)).toBe(false), { timeout: 20_000 });
 }

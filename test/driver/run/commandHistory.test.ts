@@ -8,7 +8,7 @@ import { event } from "../../support/history/history.ts";
 const minute = 60_000;
 const check = { command: "/bin/check", user: "nomad-80001", terminal: false };
 
-/** The commands of a running task, and what is recorded of them. */
+/** Commands of a running task, and their recorded events. */
 function setUp() {
   const begun = ["requested", "fingerprinted", "sandboxed", "started"] as const;
   const events: TaskEvent[] = begun.map((type) => event(type));

@@ -10,7 +10,9 @@ const second = 1_000;
 const hour = 3_600_000;
 const begun = 1_700_000_000_000;
 
-/** Runs commands one after another; tells which had events, and what was recorded at once. */
+/**
+ * Runs commands one after another. Returns which ones had their own events, and what was recorded at once.
+ */
 function setUp() {
   const tally = new CommandTally();
   let now = begun;
@@ -88,7 +90,7 @@ describe("a task", () => {
       events += told === "separate" ? 2 : told === "counted" ? 0 : 1;
       if (typeof told === "object") expect(told.repetitions.length).toBeLessThanOrEqual(32);
     }
-    // 32 at once, and one in five minutes.
+    // At most 32 at once, and then one every five minutes.
     expect(events).toBeLessThanOrEqual(2 * (32 + 24 * 12));
     expect(tally.take()?.repetitions.length).toBeLessThanOrEqual(32);
   });

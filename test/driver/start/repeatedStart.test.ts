@@ -15,7 +15,7 @@ const first = sampleData("requested");
 const again = { ...first, plugin: { pid: first.plugin.pid + 1, version: "0.1.0" } };
 const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
 
-/** Whose log knows the task so far. */
+/** Services whose log has these events of the task. */
 async function servicesWith(...types: EventType[]) {
   const store = memoryEventStore();
   let snapshot = initialSnapshot;

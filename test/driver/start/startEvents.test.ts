@@ -6,7 +6,7 @@ import { sampleData } from "../../support/history/history.ts";
 
 const told = sampleData("requested");
 
-/** What the log has of them. */
+/** The options as the log has them. */
 function recorded(options: TaskOptions): TaskOptions {
   const request = { ...told, env: {}, options } as unknown as TaskRequest;
   return requestedOptions(requestedEvent(request, "", told.plugin));

@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { Turns } from "../../../src/driver/start/turns.ts";
 
-/** Work that ends when it is told to. */
+/** Work that ends when the test ends it. */
 function started(turns: Turns, count: number) {
   const began: number[] = [];
   const ends: (() => void)[] = [];

@@ -85,7 +85,7 @@ describe("events that the log refused", () => {
     expect(log.lines.slice(1)).toMatchObject([
       { level: "info", message: "the event log takes events again" },
     ]);
-    // The next time is a new one, tried again as soon as the first.
+    // A later refusal begins again with the shortest delay.
     unsaved.add(web, refusal());
     await vi.advanceTimersByTimeAsync(1_000);
     expect(log.lines).toHaveLength(4);

@@ -1,4 +1,4 @@
-/** Samples of real tasks: taken by the plugin, through its death, and told by `why`. Needs root. */
+/** Samples of real tasks: the plugin takes them, they survive its death, and `why` shows them. Needs root. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -12,7 +12,7 @@ const reading: CgroupReading = {
   pressure: { cpu: { someUs: 5, fullUs: 0 }, memory: undefined, io: undefined },
 };
 
-/** A sampler of the fake clock's, and what it has kept: task and time, in seconds since the beginning. */
+/** A sampler with a fake clock, and its stored samples: task and time, in seconds since the beginning. */
 function sampler(read: (cgroup: string) => Promise<CgroupReading | undefined> = async () => reading) {
   const kept: [string, number][] = [];
   const log = recordingLogger();

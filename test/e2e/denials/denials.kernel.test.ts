@@ -149,7 +149,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     });
   });
 
-  test("recorded are as many as there were, of each of many tasks at once", async () => {
+  test("the history counts all denials of each of many tasks at once", async () => {
     const files = ["/etc/passwd", "/etc/group", "/etc/shadow-", "/etc/hostname", "/etc/fstab"];
     const counts = [1, 7, 60, 250, 1_001];
     const tasks = counts.map((count, index) => {
@@ -164,14 +164,14 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     }
   });
 
-  test("refused system calls of short children are the task's, each of them", async () => {
+  test("every refused system call of a short-lived child is recorded as the task's", async () => {
     const task = makeAllocation().config(failing("for i in $(seq 40); do unshare -U true; done 2>&-"));
     await runTask(agent, task);
     const { refusals } = await denialsOf(agent, task.id);
     expect(refusals.find(({ blockers }) => blockers[0] === "seccomp.unshare")?.count).toBe(40);
   });
 
-  test("a flood is counted to the last one, in few events", async () => {
+  test("a flood is counted completely, in few events", async () => {
     const task = makeAllocation().config(perl('for (1 .. 60_000) { open F, "<", "/etc/passwd" }'));
     await startTask(agent, task);
     await waitTask(agent, task);
@@ -183,7 +183,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     await agent.driver.destroyTask({ taskId: task.id, force: true });
   });
 
-  test("what a command in a task is denied is the task's", async () => {
+  test("denials of a command in a task are recorded as the task's", async () => {
     const task = makeAllocation().config("sleep 60");
     await startTask(agent, task);
     await execScript(agent, task.id, "cat /etc/passwd");
@@ -193,7 +193,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     await agent.driver.destroyTask({ taskId: task.id, force: true });
   });
 
-  test("a task that another plugin has taken over goes on being told of", async () => {
+  test("denials of a task that another plugin has recovered are still recorded", async () => {
     const first = await recording();
     const [known, unknown] = [makeAllocation(), makeAllocation()];
     const wait = "read -r _ < $NOMAD_TASK_DIR/gate";

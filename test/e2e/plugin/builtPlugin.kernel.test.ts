@@ -21,7 +21,7 @@ describe("the plugin that is shipped", () => {
     expect(readlinkSync(`/proc/${agent.pid}/exe`)).toBe(realpathSync(builtEntry));
   });
 
-  test("leads tasks through their whole lives", async () => {
+  test("starts, stops and destroys tasks", async () => {
     const allocation = makeAllocation();
     expect(await runTask(agent, allocation.config("echo out; echo err >&2; exit 7"))).toEqual({
       exitCode: 7,
@@ -42,7 +42,7 @@ describe("the plugin that is shipped", () => {
     expect(await agent.health.check({ service: "plugin" })).toEqual({ status: 1 });
   });
 
-  test("takes tasks over after a crash", async () => {
+  test("recovers tasks after a crash", async () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 19");
@@ -59,7 +59,7 @@ describe("the plugin that is shipped", () => {
   });
 });
 
-test.each([512, 4096])("tasks have the soft limit of open files that the agent had: %i", async (limit) => {
+test.each([512, 4096])("tasks have the agent's soft limit of open files: %i", async (limit) => {
   const agent = await startAgent(preparedBy(`ulimit -Sn ${limit}`, builtEntry));
   const config = makeAllocation().config("exec sleep 1000");
   await startTask(agent, config);
@@ -68,7 +68,7 @@ test.each([512, 4096])("tasks have the soft limit of open files that the agent h
   expect(/^Max open files +(\S+) +(\S+)/m.exec(limits)?.slice(1)).toEqual([String(limit), hard]);
 });
 
-test("what the agent's environment says to Node programs means nothing to the plugin", async () => {
+test("variables for Node in the agent's environment do not affect the plugin", async () => {
   const env = { NODE_OPTIONS: "--no-such-option", NODE_PATH: "/nowhere", NODE_DEBUG: "fs,net" };
   const agent = await startAgent({ entry: builtEntry, env });
   expect(await runTask(agent, makeAllocation().config("true"))).toMatchObject({ exitCode: 0 });

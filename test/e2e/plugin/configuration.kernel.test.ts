@@ -18,7 +18,7 @@ describe("the launches that an agent makes before the one that counts", () => {
     expect(readdirSync(dirname(stateDir))).toEqual([]);
   });
 
-  test("with options that are wrong tells which", async () => {
+  test("with wrong options names them", async () => {
     const plugin = await startPlugin();
     const wrong = { unveil_defaults: "yes", unveil_paths: ["r:/srv", "z:/x"], nonsense: 1 };
     for (const [name, value] of Object.entries(wrong)) {
@@ -78,7 +78,7 @@ describe("the state folder", () => {
 });
 
 describe("a later SetConfig", () => {
-  test("changes what tasks may do, and leaves those that run alone", async () => {
+  test("changes the options of later tasks, and does not affect running ones", async () => {
     const agent = await startAgent();
     const running = makeAllocation().config("exec sleep 1000");
     await startTask(agent, running);

@@ -17,7 +17,7 @@ beforeAll(async () => {
   agent = await startAgent({ options: { unveil_by_task: true } });
 });
 
-test("Fingerprint: this machine is fit for tasks, and says what it offers", async () => {
+test("Fingerprint: this machine is healthy, and reports its features", async () => {
   const fingerprint = await collect(agent.driver.fingerprint({})).first(() => true);
   expect(fingerprint).toMatchObject({ health: Health.HEALTHY, err: "" });
   expect(fingerprint.healthDescription).toMatch(/^Healthy/);
@@ -55,7 +55,7 @@ test("Fingerprint: waits for the configuration, and follows it", async () => {
   );
 });
 
-test("Capabilities: all are set, also those whose zero would mean more", async () => {
+test("Capabilities: all are set, also those whose zero value would allow more", async () => {
   const { capabilities } = await agent.driver.capabilities({});
   expect(capabilities).toMatchObject({
     sendSignals: true,

@@ -93,7 +93,7 @@ async function runTests(node: string, folder: string, path: string): Promise<str
 }
 
 describe("nomad-driver-exec2/replay", () => {
-  it("serves tests of a project of its own", async () => {
+  it("serves the tests of a separate project", async () => {
     const folder = project();
     const path = join(folder, "history.test.ts");
     writeFileSync(path, test);

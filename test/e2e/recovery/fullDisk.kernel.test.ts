@@ -31,7 +31,7 @@ const told = ({ stderrLines }: Agent) =>
   stderrLines.filter((line) => /events cannot be stored|takes events again/.test(line));
 
 describe("a full disk", () => {
-  test("hides no task's end, and the events go in once there is room, without another call", async () => {
+  test("hides no task's end, and the events are stored once there is room, without another call", async () => {
     const { agent, open, config, fill, free, typesOf } = await setUp("exit 7");
     const lived = await typesOf();
     fill();
@@ -50,7 +50,7 @@ describe("a full disk", () => {
     await vi.waitFor(() => expect(tracesOf(agent).runFolders).toEqual([]), later);
   });
 
-  test("refuses starts as something to be tried again, and leaves nothing of them", async () => {
+  test("refuses starts recoverably, and leaves nothing of them", async () => {
     const { agent, fill, free } = await setUp("exit 0");
     fill();
     const second = makeAllocation();

@@ -9,7 +9,7 @@ import { tracesOf } from "../../support/host/pluginTraces.ts";
 import { procStatus } from "../../support/host/procStatus.ts";
 
 describe("a task whose plugin is killed", () => {
-  test("goes on, writes on, and is taken over by the next one", async () => {
+  test("keeps running and writing, and is recovered by the next plugin", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const open = allocation.gate();
@@ -45,7 +45,7 @@ describe("a task whose plugin is killed", () => {
     expect(allocation.cgroup.processes()).toEqual([]);
   });
 
-  test("is killed by the next one where it does not obey, or is destroyed", async () => {
+  test("can be killed by the next plugin's StopTask and DestroyTask", async () => {
     const stubborn = "trap '' INT; echo up; while :; do sleep 1000; done";
     const stopped = await takenOver(stubborn);
     await stopped.next.driver.stopTask({
@@ -63,7 +63,7 @@ describe("a task whose plugin is killed", () => {
     ["exit 23", { exitCode: 23, signal: 0 }],
     ["exit 0", { exitCode: 0, signal: 0 }],
     ["kill -SEGV $$", { exitCode: 139, signal: 11 }],
-  ])("and that does `%s` before there is a next one has ended with %o", async (end, result) => {
+  ])("and that does `%s` before the next plugin starts has ended with %o", async (end, result) => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const open = allocation.gate();
@@ -83,7 +83,7 @@ describe("a task whose plugin is killed", () => {
     await vi.waitFor(() => expect(tracesOf(next).runFolders).toEqual([]), { timeout: 20_000 });
   });
 
-  test("and whose init is killed, too, has an end that nobody knows", async () => {
+  test("and whose init is killed, too, has an unknown exit code", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("exec sleep 1000");
@@ -110,7 +110,7 @@ describe("a plugin that is killed while it starts a task", () => {
       "after the next one has come",
       (thaw: () => Promise<void>, next: () => Promise<void>) => next().then(thaw),
     ],
-  ])("leaves no task that nobody knows: it would go on %s", async (_when, inOrder) => {
+  ])("leaves no unknown task: it would go on %s", async (_when, inOrder) => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up");
@@ -143,7 +143,7 @@ describe("a plugin that is killed while it starts a task", () => {
 });
 
 describe("RecoverTask", () => {
-  test("may come again, at once or later, and changes nothing then", async () => {
+  test("may be repeated, at once or later, and then changes nothing", async () => {
     const { next, config, handle } = await takenOver("echo up; exec sleep 1000");
     const recover = () => next.driver.recoverTask({ taskId: "", handle });
     expect(await Promise.all([recover(), recover(), recover()])).toEqual([{}, {}, {}]);
@@ -159,7 +159,7 @@ describe("RecoverTask", () => {
     expect(await pidOf(agent, config)).toBeGreaterThan(0);
   });
 
-  test("works through several crashes, and their history is whole", async () => {
+  test("works after several crashes, and the history is complete", async () => {
     let agent = await startAgent();
     const allocation = makeAllocation();
     const open = allocation.gate();
@@ -184,7 +184,7 @@ describe("RecoverTask", () => {
     ]);
   });
 
-  test("needs no event log: the agent's handle tells enough", async () => {
+  test("needs no event log: the agent's handle is enough", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const open = allocation.gate();
@@ -200,7 +200,7 @@ describe("RecoverTask", () => {
     expect(await waitTask(next, config)).toEqual({ exitCode: 12, signal: 0, oomKilled: false });
   });
 
-  test("needs no state folder at all, but for the exit code that is lost with it", async () => {
+  test("needs no state folder, except that the exit code is lost with it", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const open = allocation.gate();

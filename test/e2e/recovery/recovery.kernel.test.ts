@@ -14,7 +14,7 @@ import { tracesOf } from "../../support/host/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
 describe("StartTask that is sent again since the plugin died before its answer", () => {
-  test("is answered with the task that runs already", async () => {
+  test("returns the task that already runs", async () => {
     const { allocation, config, agent, handle, pid } = await startedTask("echo up; exec sleep 1000");
     await agent.crash();
     const next = await startAgent({ stateDir: agent.stateDir });
@@ -27,7 +27,7 @@ describe("StartTask that is sent again since the plugin died before its answer",
     expect(await allocation.stdout.text()).toBe("up\n");
   });
 
-  test("is answered, too, where the task has ended since, which WaitTask then tells", async () => {
+  test("succeeds, too, if the task has ended since, and WaitTask then returns the end", async () => {
     const { allocation, config, agent } = await startedTask("echo up; exit 17");
     await agent.crash();
     await allocation.cgroup.empty();
@@ -37,7 +37,7 @@ describe("StartTask that is sent again since the plugin died before its answer",
     expect(await allocation.stdout.text()).toBe("up\n");
   });
 
-  test("starts the task where the first one did not come to that", async () => {
+  test("starts the task if the first call did not", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up; exit 18");
@@ -52,7 +52,7 @@ describe("StartTask that is sent again since the plugin died before its answer",
     ]);
   });
 
-  test("is refused where it asks for something else", async () => {
+  test("is refused with a different request", async () => {
     const { allocation, config, agent, pid } = await startedTask("echo up; exec sleep 1000");
     await agent.crash();
     const next = await startAgent({ stateDir: agent.stateDir });
@@ -63,7 +63,7 @@ describe("StartTask that is sent again since the plugin died before its answer",
 });
 
 describe("a task of a dynamic user that is started again by an agent that was restarted, which names none then", () => {
-  test("runs as before, and the agent's log tells so", async () => {
+  test("runs as before, and the agent's log says so", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const open = allocation.gate();
@@ -94,7 +94,7 @@ describe("a task of a dynamic user that is started again by an agent that was re
     });
   });
 
-  test("is refused where the log knows of no run of it", async () => {
+  test("is refused if the log has no run of it", async () => {
     const agent = await startAgent();
     const neighbour = makeAllocation();
     await startTask(agent, neighbour.config("exec sleep 1000"));
@@ -104,7 +104,7 @@ describe("a task of a dynamic user that is started again by an agent that was re
 });
 
 describe("a run whose start was answered to an agent that is gone", () => {
-  test("is ended where the call was cancelled before", async () => {
+  test("is ended if the call was cancelled before", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up; exec sleep 1000");
@@ -126,7 +126,7 @@ describe("a run whose start was answered to an agent that is gone", () => {
     await expect(pidOf(agent, config)).rejects.toThrow("task not found");
   });
 
-  test("is ended by the next run of the same task, and no other run is", async () => {
+  test("is ended by the next run of the same task, and no other run is ended", async () => {
     const { allocation, agent, pid } = await startedTask("echo up; exec sleep 1000");
     const neighbour = makeAllocation();
     const neighbourConfig = neighbour.config("exec sleep 1000");
@@ -142,7 +142,7 @@ describe("a run whose start was answered to an agent that is gone", () => {
     expect(await pidOf(next, neighbourConfig)).toBeGreaterThan(0);
   });
 
-  test("is ended by the next run, too, where the plugin has outlived the agent, unless that asks for it", async () => {
+  test("is also ended by the next run if the plugin has outlived the agent, unless the agent recovers it", async () => {
     const { allocation, agent, pid } = await startedTask("echo up; exec sleep 1000");
     const known = makeAllocation();
     const knownConfig = known.config("exec sleep 1000");
@@ -157,7 +157,7 @@ describe("a run whose start was answered to an agent that is gone", () => {
     expect(known.cgroup.processes()).toHaveLength(2);
   });
 
-  test("can be stopped and destroyed, though nobody has asked to recover it", async () => {
+  test("can be stopped and destroyed without a recovery", async () => {
     const { allocation, config, agent } = await startedTask(
       "trap 'exit 4' INT; echo up; while :; do :; done",
     );
@@ -174,7 +174,7 @@ describe("a run whose start was answered to an agent that is gone", () => {
 });
 
 describe("RecoverTask", () => {
-  test("of a task of an earlier boot says that it is lost, as often as it is asked", async () => {
+  test("of a task of an earlier boot always says that it is lost", async () => {
     const { agent, config, handle, pid } = await startedTask("echo up; exec sleep 1000");
     await agent.crash();
     rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });
@@ -191,7 +191,7 @@ describe("RecoverTask", () => {
     expect(types.slice(-2)).toEqual(["started", "lost"]);
   });
 
-  test("of a task whose pid is another process's by now leaves that process alone", async () => {
+  test("of a task whose pid now belongs to another process does nothing to that process", async () => {
     const { agent, config, handle, pid } = await startedTask("echo up; exec sleep 1000");
     await agent.crash();
     rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });
@@ -232,8 +232,8 @@ describe("RecoverTask", () => {
   });
 });
 
-describe("what an earlier process has left undone", () => {
-  test("is left so by the agent's first two launches, and seen to by the third", async () => {
+describe("the unfinished work of an earlier plugin", () => {
+  test("is ignored by the agent's first two launches, and finished by the third", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up");

@@ -65,12 +65,12 @@ describe("a task", () => {
     expect(await allowed({ seccomp: "namespaced" })).toEqual(["unshare"]);
   });
 
-  test("makes the calls that a capability of its is for", async () => {
+  test("may make the calls that need one of its capabilities", async () => {
     expect(await allowed({ cap_add: ["net_raw"] })).toEqual(["ptrace", "AF_PACKET"]);
     expect(await allowed({ cap_add: ["net_raw"], seccomp_deny: ["@packet"] })).toEqual(["ptrace"]);
   });
 
-  test("has no filter where client and job say so", async () => {
+  test("has no filter if client and job say so", async () => {
     const open = await startAgent({ options: { seccomp: "unconfined" } });
     const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
     await startTask(open, config);
@@ -93,7 +93,7 @@ describe("a task", () => {
   });
 });
 
-test("a kernel without filters is told of: by the node, and by each task that runs without one", async () => {
+test("a kernel without filters is reported, for the node and for each task that runs without a filter", async () => {
   // Makes the kernel look to the plugin as if it had no seccomp filters.
   const script = 'mount -t tmpfs none /proc/sys/kernel/seccomp\nexec "$@"';
   const unable = await startAgent({
@@ -117,7 +117,7 @@ test("a kernel without filters is told of: by the node, and by each task that ru
 });
 
 describe("a command that is run in a task", () => {
-  test("has the very filter of the task, also after the plugin was restarted with other options", async () => {
+  test("has exactly the task's filter, also after the plugin was restarted with other options", async () => {
     const options = {
       seccomp: "strict",
       seccomp_profiles: [{ strict: ["-ptrace", "+@namespace"] }],

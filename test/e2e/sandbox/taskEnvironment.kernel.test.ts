@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 
 describe("a task's environment", () => {
-  test("is the agent's, byte for byte, with USER, HOME, TMPDIR and GOMAXPROCS of the task's own", async () => {
+  test("is the agent's, byte for byte, with the task's own USER, HOME, TMPDIR and GOMAXPROCS", async () => {
     const allocation = makeAllocation();
     const env = {
       ...allocation.env,

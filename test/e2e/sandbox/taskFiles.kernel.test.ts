@@ -31,7 +31,7 @@ describe("/tmp", () => {
     expect(result).toEqual({ exitCode: 1, out: "", err: "" });
   });
 
-  test("is the host's where the job unveils a path in it", async () => {
+  test("is the host's /tmp if the job unveils a path in it", async () => {
     const folder = mkdtempSync("/tmp/exec2-host-");
     onTestFinished(() => rmSync(folder, { recursive: true }));
     chmodSync(folder, 0o755);
@@ -46,7 +46,7 @@ describe("/tmp", () => {
 });
 
 describe("/tmp with private_tmp = false", () => {
-  test("is the host's, and closed where nobody unveils it", async () => {
+  test("is the host's /tmp, and closed unless it is unveiled", async () => {
     const shared = await startAgent({ options: { private_tmp: false, unveil_by_task: true } });
     const folder = mkdtempSync("/tmp/exec2-shared-tmp-");
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -74,7 +74,7 @@ describe("its own folders", () => {
     expect(result.err).toContain("Permission denied");
   });
 
-  test("take links and renames from one to the other", async () => {
+  test("allow links and renames between them", async () => {
     const { result } = await run(`
       set -e
       echo content > "$NOMAD_TASK_DIR/a"; ln "$NOMAD_TASK_DIR/a" "$NOMAD_TASK_DIR/b"

@@ -14,7 +14,7 @@ beforeAll(async () => {
 const root = { name: "root", uid: 0, gid: 0 };
 
 describe("the host's processes", () => {
-  test("are not there for a task: it sees its init, itself and its children", async () => {
+  test("are invisible to a task: it sees only its init, itself and its children", async () => {
     const command = { command: "sh", args: ["-c", "exec ls /proc"], unveil: ["r:/proc"] };
     const { out } = await run(makeAllocation(), command);
     expect(out.split("\n").filter((name) => /^\d+$/.test(name))).toEqual(["1", "2"]);
@@ -30,7 +30,7 @@ describe("the host's processes", () => {
     expect(other.cgroup.processes()).toEqual([pid]);
   });
 
-  test("cannot be signalled, not even its own init, by root", async () => {
+  test("cannot be signalled, not even by root, not even its own init", async () => {
     const { out } = await run(
       makeAllocation({ user: root }),
       `
@@ -40,7 +40,7 @@ describe("the host's processes", () => {
     expect(out).toBe("child\n");
   });
 
-  test("survive a task that kills whatever it can", async () => {
+  test("survive a task that kills every process that it can", async () => {
     const { result } = await run(
       makeAllocation({ user: root }),
       "kill -KILL -1; kill -KILL 0; kill -KILL $$",
@@ -95,7 +95,7 @@ describe("what a task could use to get out", () => {
     expect({ name, out }).toEqual({ name, out: `uid=${uid} gid=${uid} groups=${uid}\n` });
   });
 
-  test("mounts are beyond it, also for root", async () => {
+  test("a task cannot mount, not even as root", async () => {
     const { exitCode, out } = await run(
       makeAllocation({ user: root }),
       "mount --bind $NOMAD_TASK_DIR /etc && echo mounted; exit 3",

@@ -58,7 +58,7 @@ describe("a task's network", () => {
     expect(await allocation.stdout.text()).toBe("127.0.0.1 up\n192.0.2.1 Network is unreachable\n");
   });
 
-  test("of an allocation is where a proxy of it listens, with a configuration from its own folder", async (context) => {
+  test("of an allocation serves a proxy that has its configuration from its own folder", async (context) => {
     requireTools(context, "haproxy");
     const path = namedNamespace(context);
     spawnSync("ip", ["-n", basename(path), "link", "set", "lo", "up"]);
@@ -97,7 +97,7 @@ describe("a task's network", () => {
 describe("a task's /etc/resolv.conf", () => {
   const read = "cat /etc/resolv.conf; echo x > /etc/resolv.conf";
 
-  test("is what the group's dns block says, and the host's stays as it is", async () => {
+  test("has the group's dns block, and the host's file stays unchanged", async () => {
     const before = readFileSync("/etc/resolv.conf", "utf8");
     const allocation = makeAllocation();
     const dns = { servers: ["192.0.2.53", "2001:db8::53"], searches: ["example.org"], options: ["ndots:2"] };
@@ -139,7 +139,7 @@ describe("a task's host name", () => {
     );
   });
 
-  test("is the group's, which /etc/hosts tells the address of, and the host's stays as it is", async () => {
+  test("is the group's, has its address in /etc/hosts, and the host's name stays unchanged", async () => {
     const allocation = makeAllocation();
     const hostsConfig = { hostname: "web.example.org", address: "192.0.2.7" };
     const networkIsolationSpec = { mode: modes.none, path: "", labels, hostsConfig };

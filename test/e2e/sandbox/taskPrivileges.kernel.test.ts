@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 
 describe("capabilities", () => {
-  test("that a task asks for are its own, and its programs'", async () => {
+  test("that a task requests are effective in the task and in its programs", async () => {
     const { status } = await sleeping({ cap_add: ["CAP_NET_BIND_SERVICE", "kill"] });
     const both = hex("net_bind_service", "kill");
     expect(status).toMatchObject({
@@ -43,7 +43,7 @@ describe("capabilities", () => {
     });
   });
 
-  test("net_bind_service lets a task listen below port 1024, and without it that is refused", async () => {
+  test("net_bind_service lets a task listen below port 1024; without it the kernel refuses that", async () => {
     const listen =
       'use IO::Socket::INET; exit(IO::Socket::INET->new(LocalAddr => "127.0.0.1:913", Listen => 1) ? 0 : 9)';
     const perl = { command: "perl", args: ["-e", listen] };
@@ -54,7 +54,7 @@ describe("capabilities", () => {
     expect(await runTask(agent, makeAllocation().config(perl, alone))).toMatchObject({ exitCode: 9 });
   });
 
-  test("of root are those that the client allows, and all that root's programs can get", async () => {
+  test("of root are those that the client allows, and root's programs can get no others", async () => {
     const { status } = await sleeping({}, { user: root });
     const allowed = hex("net_bind_service", "kill", "chown");
     expect(status).toMatchObject({
@@ -66,7 +66,7 @@ describe("capabilities", () => {
     });
   });
 
-  test("that root drops are gone for good", async () => {
+  test("that root drops cannot be regained", async () => {
     const { status } = await sleeping({ cap_drop: ["chown"] }, { user: root });
     const left = hex("net_bind_service", "kill");
     expect(status).toMatchObject({ CapPrm: left, CapEff: left, CapBnd: left });
@@ -74,7 +74,7 @@ describe("capabilities", () => {
     expect(bare.status).toMatchObject({ CapPrm: none, CapEff: none, CapBnd: none });
   });
 
-  test("all, but for those that the client does not allow", async () => {
+  test("all except those that the client does not allow", async () => {
     await refused(
       { cap_add: ["all"] },
       /"cap_add" with dac_override, .* and this client allows chown, kill, net_b/,
@@ -108,7 +108,7 @@ describe("supplementary groups", () => {
   });
 });
 
-describe("ids that the operator keeps from tasks", () => {
+describe("ids that the operator denies to tasks", () => {
   test.each([
     ["a uid", { name: "www-data", uid: 33, gid: 33 }, /uid 33 is one that this client denies/],
     ["a primary group", { name: "mail", uid: 8, gid: 8 }, /gid 8 is one that this client denies/],
@@ -117,7 +117,7 @@ describe("ids that the operator keeps from tasks", () => {
   });
 });
 
-test("variables that the operator denies are taken out, and their values are told nowhere", async () => {
+test("variables that the operator denies are removed, and their values appear nowhere", async () => {
   const allocation = makeAllocation();
   const env = { SECRET_KEY: "hunter2-hunter2", OTHER: "kept" };
   await runTask(agent, allocation.config("env", { env }));
@@ -138,7 +138,7 @@ describe("limits of processes", () => {
     expect(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[16]).toBe("7");
   });
 
-  test("are the agent's otherwise, but that there are no core dumps", async () => {
+  test("are otherwise the agent's, except that core dumps are disabled", async () => {
     const limits = async (options: Readonly<Record<string, unknown>>) =>
       readFileSync(`/proc/${(await sleeping(options)).pid}/limits`, "utf8");
     expect(await limits({})).toMatch(/Max core file size +0 +0 /);
@@ -150,7 +150,7 @@ describe("limits of processes", () => {
     }
   });
 
-  test("hold: a task cannot open more files, nor lift the limit", async () => {
+  test("hold: a task can neither open more files nor raise the limit", async () => {
     const allocation = makeAllocation();
     const script = "ulimit -n 4096 2>/dev/null || echo not lifted; ulimit -Hn";
     await runTask(
@@ -172,7 +172,7 @@ describe("limits of processes", () => {
   });
 });
 
-test("a command that is run in a task has the task's rights and limits, no more and no less", async () => {
+test("a command in a task has exactly the task's rights and limits", async () => {
   const config = makeAllocation().config({
     command: "sleep",
     args: ["1000"],

@@ -21,7 +21,7 @@ describe.each([
     agent = await startAgent(options);
   });
 
-  test("has its user's ids and no rights beyond them", async () => {
+  test("has its user's ids and no further rights", async () => {
     const { allocation, status } = await sleeping();
     const { uid } = allocation.user;
     expect(status).toMatchObject({
@@ -33,7 +33,7 @@ describe.each([
     });
   });
 
-  test("has the group of a user of the host, and none of its others", async () => {
+  test("has the primary group of a user of the host, and none of its other groups", async () => {
     const user = { name: "nobody", uid: 65534, gid: 65534 };
     const { status } = await sleeping({ command: "sleep", args: ["1000"] }, { user });
     expect(status).toMatchObject({
@@ -63,7 +63,7 @@ describe.each([
     expect((await sleeping()).status).toMatchObject({ Umask: "0022" });
   });
 
-  test("is number 2 of its namespace, and leads its own session and group", async () => {
+  test("has pid 2 in its namespace, and leads its own session and group", async () => {
     const { pid, status } = await sleeping();
     const both = `${pid} 2`;
     expect(status).toMatchObject({ NSpid: both, NSsid: both, NSpgid: both, NStgid: both });
@@ -86,7 +86,7 @@ describe.each([
     }
   });
 
-  test("is called as the job has it, with the job's arguments", async () => {
+  test("has the job's command and arguments in its command line", async () => {
     const { pid } = await sleeping({ command: "sleep", args: ["1000", "0", "0.0"] });
     expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\x001000\x000\x000.0\0");
     expect(readlinkSync(`/proc/${pid}/exe`)).toMatch(/\/sleep$|\/coreutils$/);

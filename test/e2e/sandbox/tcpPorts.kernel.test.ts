@@ -30,7 +30,7 @@ describe("a task", () => {
     expect(await attempt([`connect:${port}`, "bind:0"])).toEqual(["connect ok", "bind ok"]);
   });
 
-  test("connects to the ports of connect_tcp only, and binds as before", async () => {
+  test("connects only to the ports of connect_tcp, and binds any port", async () => {
     const [port, other] = [await listeningPort(), await listeningPort()];
     const outcomes = await attempt([`connect:${port}`, `connect:${other}`, "bind:0", `udp:${other}`], {
       connect_tcp: [port],
@@ -38,7 +38,7 @@ describe("a task", () => {
     expect(outcomes).toEqual(["connect ok", "connect Permission denied", "bind ok", "udp ok"]);
   });
 
-  test("binds the ports of bind_tcp only, and connects as before", async () => {
+  test("binds only the ports of bind_tcp, and connects to any port", async () => {
     const [free, other, port] = [await freePort(), await freePort(), await listeningPort()];
     const outcomes = await attempt([`bind:${free}`, `bind:${other}`, "bind:0", `connect:${port}`], {
       bind_tcp: [free],
@@ -59,7 +59,7 @@ describe("a task", () => {
     expect(outcomes).toEqual(["connect Permission denied", "bind Permission denied"]);
   });
 
-  test("is refused ports that the client does not allow, and restricted to the client's", async () => {
+  test("is refused if it requests ports that the client does not allow, and is limited to the client's ports", async () => {
     const [port, other] = [await listeningPort(), await listeningPort()];
     const strict = await startAgent({ options: { connect_tcp: [port] } });
     const outcomes = await attempt([`connect:${port}`, `connect:${other}`], {}, strict);
@@ -82,7 +82,7 @@ test("commands that are run in the task later are bound to its ports, too", asyn
   expect(`${stdout}`).toBe("connect Permission denied\nbind ok\n");
 });
 
-test("a kernel without rules on ports is told of", () => {
+test("a kernel without rules on ports causes an error", () => {
   for (const abi of [1, 2, 3]) {
     expect(() => buildRuleset([], [], abi, 0, { bindTcp: [80] })).toThrow(
       expect.objectContaining({

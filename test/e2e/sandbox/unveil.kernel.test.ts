@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 
 describe("what the host mounts later", () => {
-  test("below an unveiled folder shows up in a task that runs, and below another stays closed", async () => {
+  test("below an unveiled folder appears in a running task, and below another folder stays closed", async () => {
     const allocation = makeAllocation();
     const base = folder(allocation);
     command("mount", "--bind", base, base);
@@ -40,7 +40,7 @@ describe("what the host mounts later", () => {
 });
 
 describe("a path", () => {
-  test("may have colons, of which the first ends the mode", async () => {
+  test("may contain colons; the first colon ends the mode", async () => {
     const allocation = makeAllocation();
     const base = folder(allocation);
     for (const name of ["a:b:c", "a"]) writeFileSync(`${base}/${name}`, `${name}\n`);
@@ -49,7 +49,7 @@ describe("a path", () => {
     expect([out, err]).toEqual(["a:b:c\n", expect.stringMatching(/\/a: Permission denied\n$/)]);
   });
 
-  test("named twice has what both entries allow", async () => {
+  test("that two entries name has the rights of both", async () => {
     const allocation = makeAllocation();
     const file = `${folder(allocation)}/file`;
     writeFileSync(file, "before\n");
@@ -60,7 +60,7 @@ describe("a path", () => {
     expect(both).toMatchObject({ exitCode: 0, out: "before\nafter\n" });
   });
 
-  test("that the plugin and the job name has what both allow", async () => {
+  test("that plugin and job name has the rights of both", async () => {
     const program = `${folder(makeAllocation())}/program`;
     copyFileSync("/bin/echo", program);
     chmodSync(program, 0o755);
@@ -84,7 +84,7 @@ describe("a path", () => {
   });
 
   test.each(["r:/etc/*", "r:/etc/host?", "r:/etc/[a-z]"])(
-    "with a pattern, %s, is refused, with what to write instead",
+    "with a pattern, %s, is refused, and the error says what to write instead",
     async (entry) => {
       const config = makeAllocation().config({ command: "true", unveil: [entry] });
       const refused = await startTask(agent, config).catch(errorOfCall);

@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 
 describe("a volume", () => {
-  test("is reached at its destination, which is made in the task's folder, and not at its source", async () => {
+  test("is accessible at its destination, which the driver creates in the task's folder, and not at its source", async () => {
     const { allocation, source } = volume();
     const target = `${allocation.taskFolder}/local/deep/data`;
     const outcome = await run(
@@ -84,7 +84,7 @@ describe("a volume", () => {
     expect(outcome).toMatchObject({ exitCode: 2, out: "content\n" });
   });
 
-  test("that is read-only cannot be written to, by whatever right", async () => {
+  test("that is read-only cannot be written, with any right", async () => {
     const { allocation, source } = volume();
     const script = `cd $NOMAD_TASK_DIR/data; cat file; echo x > new; echo x > file; rm file; chmod 777 file`;
     const outcome = await run(allocation, script, [volumeMount(source, "local/data", { readonly: true })]);
@@ -93,7 +93,7 @@ describe("a volume", () => {
     expect(readdirSync(source)).toEqual(["file"]);
   });
 
-  test("is read-only by Landlock, too, outside of folders that the task may write to", async () => {
+  test("is also read-only by Landlock outside of folders that the task may write to", async () => {
     const { allocation, source } = volume();
     const config = allocation.config("true", { mounts: [volumeMount(source, "/srv", { readonly: true })] });
     await runTask(agent, config);
@@ -115,7 +115,7 @@ describe("a volume", () => {
     expect(outcome.err.match(/denied|Read-only/g)).toHaveLength(2);
   });
 
-  test("lies in another where both have been asked for, whatever their order", async () => {
+  test("may be inside another volume, in any order of the mounts", async () => {
     const { allocation, source } = volume();
     const inner = folder(allocation.user.uid);
     writeFileSync(`${inner}/file`, "inner\n");
@@ -126,7 +126,7 @@ describe("a volume", () => {
     });
   });
 
-  test("brings along what is mounted in its source", async () => {
+  test("includes mounts inside its source", async () => {
     const { allocation, source } = volume();
     mkdirSync(`${source}/sub`);
     mountHere(["-t", "tmpfs", "none"], `${source}/sub`);
@@ -157,7 +157,7 @@ describe("a volume", () => {
     },
   );
 
-  test("stays open at its source where that is unveiled on its own account", async () => {
+  test("stays accessible at its source if the source itself is unveiled", async () => {
     const { allocation, source } = volume();
     const command = { command: "cat", args: [`${source}/file`, "/srv/file"], unveil: [`r:${source}`] };
     expect(await run(allocation, command, [volumeMount(source, "/srv")])).toMatchObject({
@@ -165,7 +165,7 @@ describe("a volume", () => {
     });
   });
 
-  test("around the task's own folders leaves them where they are", async () => {
+  test("around the task's own folders does not hide them", async () => {
     const { allocation } = volume();
     const script = "echo kept > $NOMAD_TASK_DIR/file; cat $NOMAD_TASK_DIR/file";
     expect(await run(allocation, script, [volumeMount(persistentFolders, "/srv")])).toMatchObject({
@@ -173,7 +173,7 @@ describe("a volume", () => {
     });
   });
 
-  test("carries neither devices nor rights of programs", async () => {
+  test("is mounted without devices and set-user-ID programs", async () => {
     const { allocation, source } = volume();
     const command = { command: "grep", args: [" /srv ", "/proc/self/mountinfo"], unveil: ["r:/proc/self"] };
     const { out } = await run(allocation, command, [volumeMount(source, "/srv")]);
@@ -183,7 +183,7 @@ describe("a volume", () => {
 });
 
 describe("what the host mounts below a volume's source later", () => {
-  test("shows up with host-to-task, and stays away with private", async () => {
+  test("appears with host-to-task, and does not with private", async () => {
     const { allocation, source } = volume();
     mountHere(["--bind", source], source);
     command("mount", ["--make-shared", source]);
@@ -201,7 +201,7 @@ describe("what the host mounts below a volume's source later", () => {
     expect(await allocation.stdout.text()).toBe("/mnt/later:\n\n/srv/later:\narrived\n");
   });
 
-  test("is refused where the host's mount is private, and could not reach the task", async () => {
+  test("is refused if the host's mount is private, because a later mount could not reach the task", async () => {
     const { allocation, source } = volume();
     mountHere(["--bind", source], source);
     command("mount", ["--make-private", source]);
@@ -250,7 +250,7 @@ describe("a volume is refused", () => {
       { hostPath: "/etc/hosts" },
     ],
     [
-      "a destination beyond a symlink of the host",
+      "a destination behind a symlink of the host",
       "MOUNT_TARGET_INVALID",
       /leads through a symlink.*Name the path/,
       { taskPath: "/var/run/lock" },
@@ -269,7 +269,7 @@ describe("a volume is refused", () => {
     });
   });
 
-  test("in another one that lacks the place, where nothing is made", async () => {
+  test("in another volume that lacks the destination; nothing is created there", async () => {
     const { allocation, source } = volume();
     const mounts = [volumeMount(source, "/srv"), volumeMount("/etc", "/srv/missing")];
     await refused(allocation, mounts, {
@@ -280,7 +280,7 @@ describe("a volume is refused", () => {
   });
 
   test.each(["local/link", "local/link/sub"])(
-    "at %s, beyond a symlink that a task has made",
+    "at %s, behind a symlink that a task has created",
     async (target) => {
       const { allocation, source } = volume();
       const elsewhere = folder(0);
@@ -309,7 +309,7 @@ test("commands that are run in the task later have its volumes, and no more", as
   expect(readFileSync(`${source}/file`, "utf8")).toBe("content\n");
 });
 
-test("a task without volumes has no mount more than before", async () => {
+test("a task without volumes has no additional mount", async () => {
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");
   await startTask(agent, config);

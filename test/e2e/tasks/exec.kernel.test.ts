@@ -31,7 +31,7 @@ async function target(
 }
 
 describe("without a terminal", () => {
-  test("output, its ends and the exit code come in the shape that agents expect", async () => {
+  test("output, end of output and exit code come in the form that agents expect", async () => {
     const { id } = await target();
     const call = await execScript(agent, id, "echo out; echo err >&2; exit 4");
     expect(`${call.stdout}`).toBe("out\n");
@@ -41,7 +41,7 @@ describe("without a terminal", () => {
     expect(await call.result).toEqual({ exitCode: 4, signal: 0, oomKilled: false });
   });
 
-  test("a signal's end is 128 and its number", async () => {
+  test("the exit code after a signal is 128 and its number", async () => {
     const { id } = await target();
     const call = await execScript(agent, id, "kill -SEGV $$");
     expect(await call.result).toEqual({ exitCode: 139, signal: 11, oomKilled: false });
@@ -81,7 +81,7 @@ describe("without a terminal", () => {
     call.cancel();
   });
 
-  test("20 MB of binary input arrive whole", async () => {
+  test("20 MB of binary input arrive completely", async () => {
     const { id } = await target();
     const content = randomBytes(20_000_000);
     const call = new ExecCall(agent, id, ["sha256sum"]);
@@ -113,7 +113,7 @@ describe("without a terminal", () => {
   });
 });
 
-test("what an agent was recorded to send for `nomad alloc exec` is answered", async () => {
+test("the recorded requests of `nomad alloc exec` are answered", async () => {
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");
   await startTask(agent, config);
@@ -129,7 +129,7 @@ test("what an agent was recorded to send for `nomad alloc exec` is answered", as
 });
 
 describe("with a terminal", () => {
-  test("the command has it as its controlling one, in the size asked for", async () => {
+  test("is the command's controlling terminal, in the requested size", async () => {
     const { id } = await target();
     const call = await execScript(
       agent,
@@ -145,7 +145,7 @@ describe("with a terminal", () => {
     expect(await call.result).toMatchObject({ exitCode: 3 });
   });
 
-  test("another size is told by SIGWINCH", async () => {
+  test("sends SIGWINCH to the command when its size changes", async () => {
     const { id } = await target();
     const script = 'trap "stty size; exit" WINCH; echo ready; while :; do sleep 0.01; done';
     const call = new ExecCall(agent, id, ["sh", "-c", script], { tty: true });
@@ -182,7 +182,7 @@ describe("with a terminal", () => {
     expect(`${call.stdout}`).toContain(createHash("sha256").update(content).digest("hex"));
   });
 
-  test("output is whole to the last byte", async () => {
+  test("output is complete to the last byte", async () => {
     const { id } = await target();
     const call = await execScript(agent, id, "stty -onlcr; seq 200000", { tty: true });
     expect(`${call.stdout}`).toBe(Array.from({ length: 200_000 }, (_, n) => `${n + 1}\n`).join(""));
@@ -190,7 +190,7 @@ describe("with a terminal", () => {
 });
 
 describe("the sandbox", () => {
-  test("is the task's own, also after the plugin was restarted with other options", async () => {
+  test("is the task's sandbox, also after the plugin was restarted with other options", async () => {
     const allocation = makeAllocation();
     const first = await startAgent({ options: { unveil_by_task: true } });
     const config = allocation.config({
@@ -219,7 +219,7 @@ describe("the sandbox", () => {
 });
 
 describe("the end of a command", () => {
-  test("comes with its caller's, and takes its session along", async () => {
+  test("comes with the end of its caller, and ends its whole session", async () => {
     const { id, allocation } = await target();
     const task = await pidOf(agent, { id });
     const call = new ExecCall(agent, id, ["sh", "-c", "trap '' HUP TERM INT; sleep 1001 & echo up; wait"]);
@@ -230,7 +230,7 @@ describe("the end of a command", () => {
     await recordedEnd(agent, id, { reason: "cancelled", signal: 9 });
   });
 
-  test("comes with a terminal's caller, too", async () => {
+  test("comes with the end of a terminal's caller, too", async () => {
     const { id, allocation } = await target();
     const task = await pidOf(agent, { id });
     const call = new ExecCall(agent, id, ["sh", "-c", "trap '' HUP; echo up; sleep 1001"], { tty: true });
@@ -239,7 +239,7 @@ describe("the end of a command", () => {
     await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([task]), { timeout: 20_000 });
   });
 
-  test("comes with the task's, and is recorded before the task is forgotten", async () => {
+  test("comes with the task's end, and is recorded before the task is forgotten", async () => {
     const { id } = await target();
     const call = new ExecCall(agent, id, ["sh", "-c", "echo up; sleep 1001"]);
     await call.shows("up");
@@ -251,7 +251,7 @@ describe("the end of a command", () => {
     expect(types.at(-1)).toBe("destroyed");
   });
 
-  test("does not wait for what it leaves behind, which ends with it unless it has a session of its own", async () => {
+  test("does not wait for processes that the command leaves; they end with it unless they have their own session", async () => {
     const { id, allocation } = await target();
     const call = await execScript(agent, id, "sleep 1001 & setsid sleep 1002 & sleep 0.1; echo done");
     expect(`${call.stdout}`).toBe("done\n");
@@ -265,7 +265,7 @@ describe("the end of a command", () => {
     );
   });
 
-  test("removes its cgroup, or else the end of the last process that it has left behind does", async () => {
+  test("removes the command's cgroup, or else the end of the last process in it does", async () => {
     const { id, allocation } = await target();
     const { cgroup } = allocation;
     await execScript(agent, id, "true");
@@ -276,7 +276,7 @@ describe("the end of a command", () => {
     await vi.waitFor(() => expect(cgroup.below()).toEqual([]), { timeout: 20_000 });
   });
 
-  test("leaves nothing in the way of the agent, which removes the task's cgroup in one attempt", async () => {
+  test("leaves nothing that would prevent the agent from removing the task's cgroup in one attempt", async () => {
     const { id, allocation } = await target();
     await execScript(agent, id, "setsid sleep 1002 & sleep 0.1");
     const call = new ExecCall(agent, id, ["sh", "-c", "echo up; sleep 1001"]);
@@ -286,7 +286,7 @@ describe("the end of a command", () => {
     allocation.cgroup.removeAsAgent();
   });
 
-  test("comes with the plugin's death, and the next plugin knows of it", async () => {
+  test("comes with the plugin's death, and the next plugin records it", async () => {
     const own = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("exec sleep 1000");
@@ -305,7 +305,7 @@ describe("the end of a command", () => {
     await recordedEnd(next, config.id, { reason: "pluginEnded", exitCode: -1 });
   });
 
-  test("comes so also where the command is one of many that are only counted, but for what has a session of its own", async () => {
+  test("comes also for commands that are only counted, except for processes with their own session", async () => {
     const own = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("exec sleep 1000");
@@ -344,7 +344,7 @@ describe("the end of a command", () => {
 });
 
 describe("the events", () => {
-  test("tell program, user, terminal and end, but no arguments, and leave the task's state as it is", async () => {
+  test("have program, user, terminal and end, but no arguments, and do not change the task's state", async () => {
     const { id, allocation } = await target("exec sleep 1000", { TOKEN: "s3cr3t-of-the-env" });
     await execScript(agent, id, "echo s3cr3t-argument $TOKEN; exit 5");
     const events = (await eventsOf(agent.stateDir, id)).slice(-2);
@@ -374,7 +374,7 @@ describe("the events", () => {
 });
 
 describe("commands that are run again and again", () => {
-  test("are counted after the first, and all are told by the task's end", async () => {
+  test("are counted after the first, and all are recorded by the task's end", async () => {
     const { id } = await target();
     const check = (script: string) => agent.driver.execTask({ taskId: id, command: ["sh", "-c", script] });
     for (let times = 0; times < 40; times++) await check("exit 0");
@@ -399,7 +399,7 @@ describe("commands that are run again and again", () => {
     expect(before[1]?.data).toMatchObject({ repetitions: [{ exitCode: 1, count: 8 }] });
   });
 
-  test("are told when the plugin ends", async () => {
+  test("are recorded when the plugin ends", async () => {
     const own = await startAgent();
     const config = makeAllocation().config("exec sleep 1000");
     await startTask(own, config);
@@ -425,7 +425,7 @@ describe("a script check", () => {
     });
   });
 
-  test("gets the end of a long output, and how much is missing", async () => {
+  test("gets the end of a long output, and the number of missing bytes", async () => {
     const { id } = await target();
     const { stdout } = await execTask(id, "seq 100000");
     const [first = "", ...rest] = `${stdout}`.split("\n");
@@ -434,7 +434,7 @@ describe("a script check", () => {
     expect(rest.at(-2)).toBe("100000");
   });
 
-  test("is killed when its time is over", async () => {
+  test("is killed at its timeout", async () => {
     const { id, allocation } = await target();
     const task = await pidOf(agent, { id });
     await expect(execTask(id, "trap '' TERM; echo up; sleep 1001", 1)).rejects.toMatchObject({

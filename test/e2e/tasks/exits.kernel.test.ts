@@ -39,14 +39,14 @@ test("20 MB of output arrive as they were written", async () => {
   expect(sha256(output)).toBe(sha256(Buffer.from(line.repeat(lines))));
 });
 
-test("a task without a log collector writes to /dev/null", async () => {
+test("the output of a task without a log collector goes to /dev/null", async () => {
   const allocation = makeAllocation();
   const nowhere = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
   const config = allocation.config("echo into the void; exit 3", nowhere);
   expect(await runTask(agent, config)).toMatchObject({ exitCode: 3 });
 });
 
-test("what a task leaves behind ends with it, and its pipes are closed", async () => {
+test("processes that a task leaves end with it, and its pipes are closed", async () => {
   const allocation = makeAllocation();
   const config = allocation.config("sleep 1000 & setsid sleep 1000 & echo $!; exit 4");
   await startTask(agent, config);

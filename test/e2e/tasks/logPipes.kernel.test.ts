@@ -10,8 +10,8 @@ beforeAll(async () => {
   agent = await startWarmAgent({});
 });
 
-describe("a start fails that may succeed when it is tried again", () => {
-  test("because nobody reads the log pipe", async () => {
+describe("a start fails recoverably", () => {
+  test("because no process reads the log pipe", async () => {
     const allocation = await collectedAllocation();
     await allocation.stderr.close();
     const text = /nobody reads the task's log pipe .*main\.stderr\.fifo: ENXIO/;
@@ -22,7 +22,7 @@ describe("a start fails that may succeed when it is tried again", () => {
     });
   });
 
-  test("because the log pipe is not there yet", async () => {
+  test("because the log pipe does not exist yet", async () => {
     const allocation = await collectedAllocation();
     rmSync(allocation.stdout.path);
     const text = /does not exist .*main\.stdout\.fifo: ENOENT/;
@@ -81,7 +81,7 @@ describe("a log pipe that a task has replaced is not opened", () => {
   });
 });
 
-describe("the task's own log tells why it was not started", () => {
+describe("the task's own log says why its start failed", () => {
   test.each<[string, Command, RegExp]>([
     ["before the driver hears of it", { command: "true", umask: "9" }, /CONFIG_INVALID: .*"umask" must be/],
     ["before the launch", { command: "no-such-command" }, /COMMAND_NOT_FOUND: .*"no-such-command" not found/],
@@ -98,7 +98,7 @@ describe("the task's own log tells why it was not started", () => {
   });
 });
 
-test("a task whose logs are disabled runs, and a start of it that fails is told to the agent alone", async () => {
+test("a task with disabled logs runs, and only the agent gets the error of a failed start", async () => {
   const allocation = makeAllocation();
   const disabled = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
   const script = "echo out; echo err >&2; [ /proc/$$/fd/1 -ef /dev/null ] && [ /proc/$$/fd/2 -ef /dev/null ]";

@@ -4,7 +4,7 @@ import { makeAllocation } from "../../support/agent/allocation.ts";
 import { tracesOf } from "../../support/host/pluginTraces.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 
-test("100 tasks at once: each ends with its own code and output, and nothing is left of any", async () => {
+test("100 tasks at once: each ends with its own exit code and output, and nothing is left", async () => {
   const agent = await startAgent();
   await runTask(agent, makeAllocation().config("true"));
   const before = tracesOf(agent);
@@ -23,7 +23,7 @@ test("100 tasks at once: each ends with its own code and output, and nothing is 
   expect(runs.flatMap(({ allocation }) => processesNamed(initName(allocation.id)))).toEqual([]);
 });
 
-test("20 tasks of one allocation that are destroyed at once", async () => {
+test("20 tasks of one allocation can be destroyed at once", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const configs = Array.from({ length: 20 }, () => allocation.config("echo up; sleep 1000 & wait"));

@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 type Prepare = (allocation: Allocation) => TaskConfig;
 
-describe("a start fails, tells why, and leaves nothing behind", () => {
+describe("a start fails, says why, and leaves nothing", () => {
   test.each<[string, string, RegExp, Prepare]>([
     [
       "a command that is nowhere",
@@ -140,7 +140,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
   });
 });
 
-test("a start fails, and may succeed when it is tried again, because an unveiled path does not exist", async () => {
+test("a start fails recoverably because an unveiled path does not exist", async () => {
   const config = makeAllocation().config({ command: "true", unveil: ["r:/no/such/path"] });
   const text = /\/no\/such\/path/;
   await expectRefusal(agent, config, { code: "UNVEIL_PATH_MISSING", text, recoverable: true });

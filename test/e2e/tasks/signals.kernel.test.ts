@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 
 describe("SignalTask", () => {
-  test("delivers every signal that a program can handle, and nothing else happens to it", async () => {
+  test("delivers every signal that a program can handle, and does nothing else", async () => {
     const names =
       "HUP INT QUIT USR1 USR2 PIPE ALRM TERM CHLD CONT TSTP TTIN TTOU URG VTALRM PROF WINCH IO PWR";
     const { allocation, config } = await started(`
@@ -47,14 +47,14 @@ describe("SignalTask", () => {
     ["USR1", 10],
     ["USR2", 12],
     ["SIGRTMIN+5", 39],
-  ])("%s ends a program that does not handle it, and init tells so", async (signal, number) => {
+  ])("%s ends a program that does not handle it, and init records it", async (signal, number) => {
     const { config } = await started('$| = 1; print "up\\n"; sleep 1 while 1');
     await agent.driver.signalTask({ taskId: config.id, signal });
     const ended = { exitCode: 128 + number, signal: number, oomKilled: false };
     expect(await waitTask(agent, config)).toEqual(ended);
   });
 
-  test("no signal that can be ignored harms the task's init, neither by the driver nor by the host", async () => {
+  test("init ignores every signal that can be ignored, from the driver and from the host", async () => {
     const allocation = makeAllocation();
     const goOn = allocation.gate();
     const { config } = await started(
@@ -76,7 +76,7 @@ describe("SignalTask", () => {
     expect(await waitTask(agent, config)).toEqual({ exitCode: 5, signal: 0, oomKilled: false });
   });
 
-  test("reaches the children in the task's process group, and not those that left it", async () => {
+  test("reaches the children in the task's process group, and no children outside of it", async () => {
     const { allocation, config } = await started(`
       use POSIX ();
       $| = 1;

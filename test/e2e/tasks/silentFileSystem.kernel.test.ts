@@ -30,7 +30,7 @@ async function stop({ driver }: Agent, taskId: string): Promise<void> {
 
 const volumeAt = (path: string) => ({ mounts: [volumeMount(path, "local/data")] });
 
-test("starts there fail by themselves, and hold up no other task", async (context) => {
+test("starts that need it fail after a time, and delay no other task", async (context) => {
   const silent = await mountSilent(context);
   await silent.fallSilent();
   const { path } = silent;
@@ -59,7 +59,7 @@ test("starts there fail by themselves, and hold up no other task", async (contex
   }
 });
 
-test("a start goes on there as long as it answers", async (context) => {
+test("a start on it succeeds as long as it answers", async (context) => {
   const { path } = await mountSilent(context);
   const config = makeAllocation().config(
     { ...sleeping, unveil: [`r:${path}/data`], work_dir: "local/data/work" },
@@ -70,7 +70,7 @@ test("a start goes on there as long as it answers", async (context) => {
   await stop(agent, config.id);
 });
 
-test("a running task there can be looked at, stopped and taken over, and its commands hold up nobody", async (context) => {
+test("a running task on it can be inspected, stopped and recovered, and its commands delay no other task", async (context) => {
   const own = await startAgent();
   const silent = await mountSilent(context);
   const allocation = makeAllocation();
@@ -93,7 +93,7 @@ test("a running task there can be looked at, stopped and taken over, and its com
   expect(await ended).toMatchObject({ signal: 9 });
 });
 
-test("a command that is not in its task's root is not looked for there", async (context) => {
+test("a command outside of its task's root is not looked up on it", async (context) => {
   const silent = await mountSilent(context);
   await silent.fallSilent();
   const config = makeAllocation().config(sleeping);
@@ -103,7 +103,7 @@ test("a command that is not in its task's root is not looked for there", async (
   await anotherTaskLives(agent);
 });
 
-test("the plugin ends as ever while a start waits there", async (context) => {
+test("the plugin ends normally while a start waits for it", async (context) => {
   const own = await startAgent();
   const silent = await mountSilent(context);
   await silent.fallSilent();

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 describe("StopTask", () => {
-  test("sends SIGINT, and answers when the task has ended in its own way", async () => {
+  test("sends SIGINT, and returns when the task has ended by itself", async () => {
     const { allocation, config } = await started("trap 'echo bye; exit 5' INT; echo up; sleep 1000 & wait");
     const ended = waitTask(agent, config);
     await agent.driver.stopTask({ taskId: config.id, timeout: longTime, signal: "" });
@@ -23,7 +23,7 @@ describe("StopTask", () => {
     expect(await allocation.stdout.text()).toBe("up\nbye\n");
   });
 
-  test("kills a task that does not obey in time", async () => {
+  test("kills a task that has not ended at the timeout", async () => {
     const { allocation, config } = await started("trap '' INT; echo up; while :; do sleep 1000; done");
     await agent.driver.stopTask({ taskId: config.id, timeout: noTime, signal: "" });
     expect(allocation.cgroup.processes()).toEqual([]);
@@ -36,13 +36,13 @@ describe("StopTask", () => {
     ["sigquit", 3],
     ["10", 10],
     ["SIGRTMIN+3", 37],
-  ])("sends %s where the job wants it", async (signal, number) => {
+  ])("sends %s if the job names it", async (signal, number) => {
     const { config } = await started(`trap 'exit 3' ${number}; echo up; sleep 1000 & wait`);
     await agent.driver.stopTask({ taskId: config.id, timeout: longTime, signal });
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 3 });
   });
 
-  test("waits for a month where the job says so, and not at all where it says nothing", async () => {
+  test("waits for a month if the job says so, and not at all without a timeout", async () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const trap = "trap 'echo stopping; read -r _ < $NOMAD_TASK_DIR/gate; exit 3' INT";
@@ -60,13 +60,13 @@ describe("StopTask", () => {
     expect(await waitTask(agent, other)).toMatchObject({ exitCode: 137 });
   });
 
-  test("tells the signal of a task that dies of it", async () => {
+  test("reports the signal that ended the task", async () => {
     const { config } = await started("echo up; exec sleep 1000");
     await agent.driver.stopTask({ taskId: config.id, timeout: longTime, signal: "SIGTERM" });
     expect(await waitTask(agent, config)).toEqual({ exitCode: 143, signal: 15, oomKilled: false });
   });
 
-  test("refuses a signal that there is not, and leaves the task alone", async () => {
+  test("refuses an unknown signal, and does nothing to the task", async () => {
     const { config } = await started("echo up; exec sleep 1000");
     const refused = await agent.driver
       .stopTask({ taskId: config.id, timeout: noTime, signal: "SIGBOGUS" })
@@ -76,7 +76,7 @@ describe("StopTask", () => {
     expect(task?.state).toBe(TaskState.RUNNING);
   });
 
-  test("succeeds for a task that has ended, and may be called twice at once", async () => {
+  test("succeeds for an ended task, and may be called twice at once", async () => {
     const { config } = await started("trap '' INT; echo up; while :; do sleep 1000; done");
     const stop = (timeout: typeof noTime) =>
       agent.driver.stopTask({ taskId: config.id, timeout, signal: "" });
@@ -85,7 +85,7 @@ describe("StopTask", () => {
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 137 });
   });
 
-  test("lets a task be destroyed by force while it takes its time to stop", async () => {
+  test("a task can be destroyed by force while it is stopping", async () => {
     const { allocation, config } = await started(
       "trap 'echo no' INT; echo up; while :; do sleep 1000 & wait; done",
     );
@@ -131,7 +131,7 @@ describe("no process survives its task", () => {
   });
 });
 
-test("an init that somebody has stopped does not keep its run alive", async () => {
+test("a stopped init does not keep its run alive", async () => {
   const { allocation, config } = await started("echo up; exec sleep 1000");
   const init = Number(procStatus(await pidOf(agent, config)).PPid);
   process.kill(init, "SIGSTOP");
@@ -142,7 +142,7 @@ test("an init that somebody has stopped does not keep its run alive", async () =
 });
 
 describe("a restart of an allocation, whose new run shares the cgroup of the old one", () => {
-  test("while the old run takes its time to stop", async () => {
+  test("while the old run is stopping", async () => {
     const { allocation, before, after } = restart(
       'trap "echo $RUN stopping; read -r _ < $NOMAD_TASK_DIR/gate; exit 3" INT',
     );

@@ -12,8 +12,8 @@ beforeAll(async () => {
   agent = await startAgent();
 });
 
-describe("what people are told of a task", () => {
-  test("is nothing where it starts, is signalled, stopped and ends as it should", async () => {
+describe("the task events of a task", () => {
+  test("are none if it starts, gets signals, is stopped and ends without problems", async () => {
     const events = collect(agent.driver.taskEvents({}));
     const allocation = makeAllocation();
     const config = allocation.config("trap 'exit 0' INT; echo up; while :; do sleep 1000 & wait; done");
@@ -26,7 +26,7 @@ describe("what people are told of a task", () => {
     expect(await toldOf(config, events)).toEqual(await aboutLimits(config));
   });
 
-  test("is nothing of four runs that fail by themselves, and nothing is in the agent's log at its usual level", async () => {
+  test("are none for four runs that fail by themselves, and the agent's log has no line at its usual level", async () => {
     const lines = agent.stderrLines.length;
     const events = collect(agent.driver.taskEvents({}));
     const allocation = makeAllocation();
@@ -46,7 +46,7 @@ describe("what people are told of a task", () => {
     );
   });
 
-  test("is that it had to be killed", async () => {
+  test("say that it had to be killed", async () => {
     const events = collect(agent.driver.taskEvents({}));
     const config = await killedTask();
     const killed = await events.first(({ message }) => message.startsWith("Killed"));
@@ -59,7 +59,7 @@ describe("what people are told of a task", () => {
   });
 });
 
-test("people are told of a task that gets the user of another one that runs, and which that is", async () => {
+test("a task event says that a task gets the user of another running task, and names that task", async () => {
   const events = collect(agent.driver.taskEvents({}));
   const first = makeAllocation();
   await startTask(agent, first.config("exec sleep 1000"));
@@ -75,8 +75,8 @@ test("people are told of a task that gets the user of another one that runs, and
   ).toEqual([]);
 });
 
-describe("after a plugin's death people are told", () => {
-  test("nothing of a task that goes on, nor of its limits again", async () => {
+describe("after a plugin's death task events say", () => {
+  test("nothing about a running task, nor about its limits again", async () => {
     const first = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 3");
@@ -95,7 +95,7 @@ describe("after a plugin's death people are told", () => {
     for (const each of [config, again]) expect(await toldOf(each, events, next)).toEqual([]);
   });
 
-  test("what was found of a task, once the client has a runner for it, which waits for the task", async () => {
+  test("what happened to a task, once the client has a runner that waits for the task", async () => {
     const first = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("exec sleep 1000");

@@ -19,7 +19,7 @@ describe.each(["nobody/knows/0123abcd", "", "../../etc/passwd", "\0"])(
   (taskId) => {
     const timeout = { seconds: 1, nanos: 0 };
 
-    test("cannot be waited for, inspected and signalled", async () => {
+    test("cannot be waited for, inspected or signalled", async () => {
       await expect(agent.driver.waitTask({ taskId })).rejects.toMatchObject(notFound);
       await expect(agent.driver.inspectTask({ taskId })).rejects.toMatchObject(notFound);
       await expect(agent.driver.signalTask({ taskId, signal: "SIGTERM" })).rejects.toMatchObject(notFound);
@@ -39,7 +39,7 @@ describe.each(["nobody/knows/0123abcd", "", "../../etc/passwd", "\0"])(
 );
 
 describe("StartTask", () => {
-  test("of two with the same id at once starts exactly one", async () => {
+  test("called twice at once with the same id starts exactly one task", async () => {
     const allocation = makeAllocation();
     const config = allocation.config("echo up; exec sleep 1000");
     const outcomes = await Promise.allSettled([startTask(agent, config), startTask(agent, config)]);
@@ -51,7 +51,7 @@ describe("StartTask", () => {
     expect(allocation.cgroup.processes()).toEqual([]);
   });
 
-  test("with the id of a task that was destroyed is refused: its history has ended", async () => {
+  test("with the id of a destroyed task is refused, because the history has ended", async () => {
     const allocation = makeAllocation();
     const config = allocation.config("true");
     await runTask(agent, config);
@@ -61,7 +61,7 @@ describe("StartTask", () => {
 });
 
 describe("WaitTask", () => {
-  test("answers everyone who waits, and who comes later", async () => {
+  test("returns for every caller, also for later ones", async () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 9");
@@ -73,7 +73,7 @@ describe("WaitTask", () => {
     expect(await waitTask(agent, config)).toEqual(nine);
   });
 
-  test("that its caller cancels leaves the others waiting", async () => {
+  test("cancelled by one caller goes on for the others", async () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 9");
@@ -89,7 +89,7 @@ describe("WaitTask", () => {
 });
 
 describe("InspectTask", () => {
-  test("tells what a task is, and in the end how it has ended", async () => {
+  test("reports a task's state, and in the end how the task ended", async () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; kill -USR1 $$");
@@ -107,7 +107,7 @@ describe("InspectTask", () => {
 });
 
 describe("DestroyTask", () => {
-  test("without force refuses a running task and does not forget it; with force ends it", async () => {
+  test("without force refuses a running task and does not forget it; with force it ends the task", async () => {
     const allocation = makeAllocation();
     const config = allocation.config("trap '' INT TERM; while :; do sleep 1000; done");
     const taskId = config.id;
@@ -122,7 +122,7 @@ describe("DestroyTask", () => {
     await expect(agent.driver.inspectTask({ taskId })).rejects.toMatchObject(notFound);
   });
 
-  test.each([false, true])("forgets a task that has ended (force: %o)", async (force) => {
+  test.each([false, true])("forgets an ended task (force: %o)", async (force) => {
     const config = makeAllocation().config("exit 2");
     await startTask(agent, config);
     await waitTask(agent, config);

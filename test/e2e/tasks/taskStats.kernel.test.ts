@@ -24,7 +24,7 @@ beforeAll(async () => {
 const busy: Command = { command: "perl", args: ["-e", '$| = 1; print "up\\n"; 1 while 1'] };
 
 describe("TaskStats", () => {
-  test("the first sample comes at once and tells what a busy task has used since it began", async () => {
+  test("the first sample comes at once and covers the time since a busy task's start", async () => {
     const { config, allocation } = await started(busy);
     await allocation.stdout.contains("up\n");
     await delay(1_000);
@@ -39,7 +39,7 @@ describe("TaskStats", () => {
     expect(totalTicks).toBeCloseTo(percent * 40);
   });
 
-  test("goes on in the interval asked for, and tells each process of the task by its pid", async () => {
+  test("continues in the requested interval, with each process of the task by its pid", async () => {
     const { config, allocation } = await started(busy);
     await allocation.stdout.contains("up\n");
     const stream = collect(statsOf(config.id, 200));
@@ -57,7 +57,7 @@ describe("TaskStats", () => {
     expect(own?.memory?.measuredFields).toEqual([MemoryField.RSS]);
   });
 
-  test("tells the commands that run in the task, too", async () => {
+  test("includes the commands that run in the task", async () => {
     const { config, allocation } = await started("exec sleep 1000");
     const call = new ExecCall(agent, config.id, ["sh", "-c", "echo up; exec sleep 1001"]);
     await call.shows("up");
@@ -70,7 +70,7 @@ describe("TaskStats", () => {
     call.cancel();
   });
 
-  test("is sampled once for all who ask for the same interval, and for one alone when the other has gone", async () => {
+  test("is sampled once for all callers with the same interval, also after one of them has gone", async () => {
     const { config } = await started("exec sleep 1000");
     const first = statsOf(config.id, 300);
     const ofFirst = collect(first);
@@ -84,7 +84,7 @@ describe("TaskStats", () => {
     expect(ofFirst.messages.length).toBeLessThanOrEqual(before + 1);
   });
 
-  test("names what was measured on this host, and only that", async () => {
+  test("names as measured only what this host measures", async () => {
     const { config, allocation } = await started(busy);
     await allocation.stdout.contains("up\n");
     const { cpu, memory } = (await firstSample(config.id)).aggResourceUsage ?? {};
@@ -127,14 +127,14 @@ describe("TaskStats", () => {
     expect(after.messages).toEqual([]);
   });
 
-  test("of a task that nobody knows fails at once", async () => {
+  test("of an unknown task fails at once", async () => {
     const stream = statsOf("0b0ff9d5/main/00000000");
     const [error] = await once(stream, "error");
     expect(errorOfCall(error)).toMatchObject({ code: "TASK_NOT_FOUND" });
     expect(error.details).toBe("task not found for given id");
   });
 
-  test("of a task that was taken over counts from its start", async () => {
+  test("of a recovered task counts from its start", async () => {
     const first = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config(busy);
@@ -148,7 +148,7 @@ describe("TaskStats", () => {
     expect(aggResourceUsage?.cpu?.percent).toBeLessThan(115);
   });
 
-  test("tells two runs in one cgroup apart: at a restart the next one starts while this one stops", async () => {
+  test("distinguishes two runs in one cgroup: at a restart the next run starts while this one stops", async () => {
     const allocation = makeAllocation();
     const old = allocation.config({ command: "perl", args: ["-e", '$| = 1; print "old\\n"; 1 while 1'] });
     await startTask(agent, old);

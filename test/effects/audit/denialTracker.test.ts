@@ -1,4 +1,4 @@
-/** Whose denials are: by domain, by process, by what the host shows; never by a pid alone. */
+/** Which task a denial belongs to: by domain, by process, by the host's /proc, but never by a pid alone. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AuditRecord } from "../../../src/effects/audit/auditRecord.ts";
@@ -191,7 +191,7 @@ it("in any order and mixture, each denial goes to its domain's owner once, and n
     fc.property(denials, fc.array(fc.nat(), { maxLength: 6 }), (domains, reportedAt) => {
       const { tracker, denials: found } = setUp();
       const report = (n: number) => {
-        // The fourth is a stranger, who has a task's pid and not its user.
+        // The fourth is an unrelated process with a task's pid but another user.
         const owner = owners[n];
         if (owner !== undefined) tracker.addProcess(owner, { pid: 10 + n, uid: 80_001 + n, sinceMs: begun });
       };

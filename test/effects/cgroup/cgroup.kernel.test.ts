@@ -13,7 +13,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const mount = findCgroup2Mount() ?? "(none)";
 
-/** A cgroup of the test's own, removed when it is over. */
+/** A cgroup for the test, removed afterwards. */
 function temporaryCgroup(): string {
   const cgroup = `${mount}/exec2-test-${process.pid}-${Math.random().toString(16).slice(2)}.scope`;
   mkdirSync(cgroup);

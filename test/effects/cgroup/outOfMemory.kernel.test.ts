@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { readOutOfMemory, watchOutOfMemory } from "../../../src/effects/cgroup/outOfMemory.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-/** A folder with the files of a cgroup, whose changes inotify tells as it does those of a cgroup. */
+/** A folder with the files of a cgroup. inotify reports their changes like those of a cgroup. */
 function cgroup(kills: number): string {
   const folder = temporaryFolder();
   writeFileSync(`${folder}/memory.events`, `low 0\nmax 9\noom 1\noom_kill ${kills}\n`);

@@ -1,4 +1,4 @@
-/** Commands in a running task: what they are, and what comes of their input and output. */
+/** Commands in a running task: their processes, input and output. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it, vi } from "vitest";
@@ -23,7 +23,7 @@ describe("a command in a running task", () => {
       readFileSync(`/proc/${of}/status`, "utf8")
         .split("\n")
         .filter((line) => /^(Uid|Gid|Groups|Cap|NoNewPrivs|Umask|Sig(Blk|Ign|Cgt)|ShdPnd)/.test(line));
-    // Either may be the shell still that is about to execute another program.
+    // The process may still be the shell that is about to execute the program.
     await vi.waitFor(() => expect(privileges(pid)).toEqual(privileges(task)));
     expect(readFileSync(`/proc/${pid}/limits`, "utf8")).toBe(readFileSync(`/proc/${task}/limits`, "utf8"));
     command.kill();

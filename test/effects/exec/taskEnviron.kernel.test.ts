@@ -1,4 +1,4 @@
-/** The environment of a running process, and of one that lies about it. */
+/** The environment of a running process, also of one that pretends to have another. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { errorOf } from "../../support/errors.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-/** Says that its environment is 64 MiB of other memory, which needs no privilege: prctl(2), PR_SET_MM_MAP. */
+/** Declares 64 MiB of other memory as its environment, which needs no privilege (prctl(2), PR_SET_MM_MAP). */
 const liar = `
 #define _GNU_SOURCE
 #include <linux/prctl.h>

@@ -42,7 +42,7 @@ function makeFifo(path: string): void {
   execFileSync("mkfifo", ["-m", "600", path]);
 }
 
-/** As the agent's log collector: reads without waiting for a writer. */
+/** Opens a pipe like the agent's log collector, without waiting for a writer. */
 function readEnd(path: string): number {
   const reader = openSync(path, noFollow);
   onTestFinished(() => closeSync(reader));
@@ -152,7 +152,7 @@ describe("no reader", () => {
 });
 
 describe("what a task could put in the FIFO's place", () => {
-  /** Somebody else's pipe, outside of the allocation, with a reader. */
+  /** A pipe of another user outside of the allocation, with a reader. */
   function victim(): string {
     const path = `${temporaryFolder()}/victim`;
     makeFifo(path);

@@ -1,4 +1,4 @@
-/** The folders of runs: made, removed, and kept for later runs. */
+/** The folders of runs: how they are created, removed, and kept for later runs. */
 import { closeSync, constants, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 afterEach(removeSpareFolders);
 
-/** Makes a run's folder, in which a task with status 7 has been recorded. */
+/** Creates a run's folder with a recorded exit status 7. */
 function usedFolder(run: string, name: string) {
   const files = makeRunFiles(join(run, name));
   const recorded = Buffer.alloc(264);

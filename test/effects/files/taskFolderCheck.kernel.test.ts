@@ -9,7 +9,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 let original: string;
 let request: { allocDir: string; taskName: string };
 
-/** The allocation's folder as the agent lays it out. */
+/** Creates the allocation's folder like an agent. */
 beforeEach(() => {
   original = temporaryFolder();
   request = { allocDir: original, taskName: "main" };

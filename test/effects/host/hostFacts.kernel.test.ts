@@ -12,7 +12,7 @@ const topology = {
 const probe = `const { probeHost } = await import("${import.meta.dirname}/../../../src/effects/host/hostFacts.ts");
 console.log(JSON.stringify(probeHost(${JSON.stringify(topology)})));`;
 
-/** The facts as a process sees them that was started in another way. */
+/** The facts that a process sees if it is started by this wrapper. */
 function factsUnder(...wrapper: string[]): HostFacts {
   const [command, ...args] = [...wrapper, process.execPath, "--input-type=module", "-e", probe];
   return JSON.parse(execFileSync(command as string, args, { encoding: "utf8" }));
@@ -42,12 +42,12 @@ describe("facts of this host", () => {
   });
 
   it("tell of an unprivileged process", () => {
-    // In a user namespace that maps nobody, so that the checkout may be where only root can read it.
+    // In a user namespace without mappings, so that the process can read the checkout even if only root may.
     expect(factsUnder("unshare", "--user").root).toBe(false);
   });
 
   it("tell of forbidden namespaces and memory files, and of a missing cgroup2", () => {
-    // Mounts, the limits of a user namespace and a pid namespace's memfd_noexec of its own: the host's stay as they are.
+    // The script changes mounts, limits and memfd_noexec in new namespaces, so the host's stay as they are.
     const script = `umount -l -a -t cgroup2 && exec unshare --user --map-root-user --pid --fork --mount-proc sh -c '
       echo 2 > /proc/sys/vm/memfd_noexec && echo 0 > /proc/sys/user/max_ipc_namespaces && exec "$@"' sh "$@"`;
     const facts = factsUnder("unshare", "--mount", "sh", "-c", script, "sh");

@@ -1,4 +1,4 @@
-/** Numbers and layouts, compared with what the C compiler makes of the headers. */
+/** Compares numbers and layouts with those that a C compiler computes from the headers. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { constants as fileConstants, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it, type TestContext } from "vitest";
@@ -28,10 +28,13 @@ const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/s
   linux/seccomp.h linux/audit.h linux/netlink.h linux/personality.h netinet/in.h netinet/tcp.h sys/stat.h sys/mount.h sys/ioctl.h sys/mman.h
   poll.h sys/inotify.h linux/sock_diag.h`.split(/\s+/);
 
-/** The one that the kernel has no name for, and those that are newer than the headers of Debian 13. */
+/** One constant has no name in the kernel; the others are newer than the headers of Debian 13. */
 const { HIGHEST_DESCRIPTOR, O_ASYNC, PIDFD_GET_INFO, PIDFD_INFO_EXIT, resourceNumbers, ...named } = constants;
 
-/** Names that the headers of Debian 12 (Linux 6.1) lack. Only these may be missing: one that is misspelt is not. */
+/**
+ * Names that the headers of Debian 12 (Linux 6.1) lack. Only these may be missing, so that the test finds
+ * misspelt names.
+ */
 const newerNames = [
   "MFD_EXEC",
   "AUDIT_LANDLOCK_ACCESS",
@@ -51,7 +54,7 @@ function landlockConstant(right: LandlockRight): string {
   return right.startsWith("scope.") ? `LANDLOCK_${name}` : `LANDLOCK_ACCESS_${name}`;
 }
 
-/** Compares numbers with what C has for their names, but for those that are newer than the headers. */
+/** Compares numbers with C's values for their names, except names that are newer than the headers. */
 function expectInC(context: TestContext, ours: Readonly<Record<string, number>>): void {
   const found = evaluateInC(Object.keys(ours));
   const lacking = Object.keys(ours).filter(
@@ -64,7 +67,7 @@ function expectInC(context: TestContext, ours: Readonly<Record<string, number>>)
   expect(found).toEqual(Object.fromEntries(known));
 }
 
-/** The numbers that C has for expressions, without those that it cannot make sense of. */
+/** C's values of the expressions, without those that do not compile. */
 function evaluateInC(expressions: readonly string[]): Record<string, number> {
   const { output, errorLines } = compile(expressions);
   if (errorLines.size > 0) return evaluateInC(expressions.filter((_, index) => !errorLines.has(index + 1)));
@@ -75,13 +78,13 @@ function evaluateInC(expressions: readonly string[]): Record<string, number> {
 }
 
 /**
- * What a program with a line for each expression prints, or which of its lines are wrong, from 1 on.
- * (fcntl.h would define what linux/fcntl.h does.)
+ * Compiles a program with a line for each expression. Returns its output, or the numbers of the lines that do
+ * not compile, counted from 1. (It does not include fcntl.h, which would conflict with linux/fcntl.h.)
  */
 function compile(expressions: readonly string[]): { output: string; errorLines: ReadonlySet<number> } {
   const folder = temporaryFolder();
   const includes = headers.map((header) => `#include <${header}>`);
-  // A compiler tells of an unknown name once a function.
+  // A compiler reports an unknown name only once per function, so each expression is in its own function.
   const lines = expressions.map((text, index) => `static long long f${index}(void) { return ${text}; }`);
   const prints = expressions.map((text, index) => `printf("%s\\t%lld\\n", "${text}", f${index}());`);
   const source = [
@@ -103,7 +106,7 @@ function compile(expressions: readonly string[]): { output: string; errorLines: 
 
 it("every constant is the header's", (context) => {
   requireTools(context, "cc");
-  // The kernel's headers call O_ASYNC otherwise.
+  // The kernel's headers have another name for O_ASYNC.
   expectInC(context, { ...named, FASYNC: O_ASYNC, ...resourceNumbers, ...filterConstants });
   expect(HIGHEST_DESCRIPTOR).toBe(2 ** 32 - 1);
   const infoCall = "_IOWR(0xff, 11, char[64]) & 0xffffffff";
@@ -117,7 +120,7 @@ it("flags of files are those of the architecture that Node was built for", () =>
 });
 
 describe("system calls have the numbers", () => {
-  /** Calls that came after the headers of Debian 12 (Linux 6.1). */
+  /** Calls that are newer than the headers of Debian 12 (Linux 6.1). */
   const newer = new Set([
     ..."uretprobe uprobe cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue".split(" "),
     ..."statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal".split(" "),

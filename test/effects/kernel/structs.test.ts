@@ -48,7 +48,7 @@ describe("struct layouts", () => {
     expect(view(structs.capabilityHeader()).getUint32(0, true)).toBe(0x20080522);
     const sets = { effective: 1n << 40n, permitted: (1n << 40n) | 2n, inheritable: 0xffffffffn };
     const data = new Uint32Array(structs.capabilityData(sets).buffer);
-    // Low halves of the three, then the high ones.
+    // The low halves of the three sets, then the high halves.
     expect([...data]).toEqual([0, 2, 0xffffffff, 256, 256, 0]);
   });
 

@@ -4,7 +4,7 @@ import { accessOf, handledAccess, scopesOf } from "../../../src/effects/landlock
 import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import { LATEST_ABI } from "../../../src/landlockRights.ts";
 
-/** Those of the table, and one that is newer. */
+/** All ABIs of the table, and a newer one. */
 const abis = Array.from({ length: LATEST_ABI + 1 }, (_, index) => index + 1);
 const mode = (letters: string): UnveilMode => ({
   read: letters.includes("r"),

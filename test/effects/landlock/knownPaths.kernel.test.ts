@@ -1,11 +1,11 @@
-/** The default paths of this host are looked up again after a change, and only then. */
+/** The driver resolves the host's default paths again only after a change. */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { modeOf } from "../../../src/config/options/unveil.ts";
 import { knownPaths } from "../../../src/effects/landlock/knownPaths.ts";
 import { knownRules } from "../../../src/effects/landlock/rules.ts";
 
-/** A default path that no host of today has: its folders may be made here. */
+/** A default path that no present-day host has, so the test may create it. */
 const missing = "/hostname";
 
 describe("the default paths", () => {

@@ -1,4 +1,4 @@
-/** What becomes of each kind of path: a rule here, one for the launch plan, none, or an error. */
+/** The result for each kind of path: a rule, a rule for the launch plan, no rule, or an error. */
 import {
   closeSync,
   mkdirSync,

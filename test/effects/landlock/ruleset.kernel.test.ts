@@ -1,4 +1,4 @@
-/** The ruleset as the kernel takes it: each case in a child process, what is allowed and what is refused. */
+/** Tests in child processes what a ruleset allows and refuses on the real kernel. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
@@ -12,14 +12,14 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { type Attempt, restricted } from "../../support/launch/restricted.ts";
 
 const hostAbi = Math.min(landlockAbi(), LATEST_ABI);
-/** Every ABI that this kernel can stand in for: an older one is the same with fewer rights. */
+/** Every ABI that this kernel can emulate: an older ABI is the same with fewer rights. */
 const abis = Array.from({ length: hostAbi }, (_, index) => index + 1);
 
 const rule = (entry: string): UnveilRule => {
   const { path, mode } = parseUnveil(entry, "task");
   return { path, mode, sources: ["default"] };
 };
-/** For programs to start. */
+/** Paths that programs need to start. */
 const system = ["rx:/bin", "rx:/usr", "rx:/lib", "rx:/lib64", "r:/etc/ld.so.cache"].map(rule);
 
 let base: string;
@@ -32,7 +32,7 @@ test("this kernel has Landlock: without it, nothing here proves anything", () =>
   expect(hostAbi).toBeGreaterThan(0);
 });
 
-/** A folder with something of every kind to try on. */
+/** Creates a folder with a file of every kind. */
 function populate(folder: string): string {
   mkdirSync(`${folder}/folder`, { recursive: true });
   for (const name of ["file", "other", "long"]) writeFileSync(`${folder}/${name}`, "content");
@@ -74,9 +74,9 @@ function expectedOnFolder(letters: string, abi: number): string[] {
   const allows = (what: string): boolean => {
     if (what === "read" || what === "list") return letters.includes("r");
     if (what === "write") return letters.includes("w");
-    // Before ABI 3 nobody could be kept from it.
+    // Before ABI 3 Landlock could not refuse truncation.
     if (what === "truncate") return letters.includes("w") || abi < 3;
-    // To start a program the kernel opens it for reading, too.
+    // To execute a program, the kernel also opens it for reading.
     if (what === "run") return letters.includes("x") && letters.includes("r");
     return creating.includes(what) && letters.includes("c");
   };
@@ -143,7 +143,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
       ["rename", `${base}/closed/other`, `${base}/one/taken`],
     ];
     const outcomes = await restricted({ rules, abi, attempts });
-    // EXDEV is what programs take as "copy it instead".
+    // For EXDEV programs fall back to a copy.
     expect(outcomes.slice(0, 2)).toEqual(abi < 2 ? ["EXDEV", "EXDEV"] : ["ok", "ok"]);
     expect(outcomes.slice(2)).toEqual(["EACCES", "EACCES"]);
   });
@@ -158,7 +158,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
         ["ioctl", "/dev/zero"],
       ],
     });
-    // ENOTTY is the device's own answer: it has seen the call.
+    // ENOTTY comes from the device, so the call has reached it.
     expect(outcomes).toEqual(["ENOTTY", abi < 5 ? "ENOTTY" : "EACCES"]);
   });
 

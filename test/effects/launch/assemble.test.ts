@@ -106,7 +106,7 @@ describe("an assembled plan", () => {
   });
 });
 
-/** Every step with the address of its entry, as table.ts tells the layout. */
+/** Every step with the address of its entry, by the layout in table.ts. */
 function entriesOf(plan: LaunchPlan) {
   const { steps } = plan;
   const [unveil] = steps.unveil;
@@ -117,7 +117,7 @@ function entriesOf(plan: LaunchPlan) {
     release: LATE_ADDRESS,
     supervise: TABLE_ADDRESS,
   };
-  // Where it has a place of its own, what follows it does not.
+  // If the phase `unveil` has its own address, the phase after it directly follows the phase before it.
   const inOrder = isApart ? [...phases.filter((phase) => phase !== "unveil"), "unveil" as const] : phases;
   let next = 0;
   return inOrder.flatMap((phase) => {

@@ -1,4 +1,4 @@
-/** What the three processes of a launch do, one call after the other, with a pretended kernel. */
+/** The calls of the three processes of a launch in their order, with a simulated kernel. */
 import { describe, expect, it } from "vitest";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import type { Phase } from "../../../src/effects/launch/plan.ts";
@@ -30,8 +30,8 @@ const ESRCH = 3;
 const ECHILD = 10;
 
 /**
- * @param forks what clone3 returns, in order: 0 in a child
- * @param results what other calls return, in order; 0 where nothing is said
+ * @param forks the results of clone3 in order; 0 in a child
+ * @param results the results of other calls in order; 0 by default
  */
 function follow(
   forks: readonly number[],

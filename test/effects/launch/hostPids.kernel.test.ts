@@ -1,4 +1,4 @@
-/** Runs that stay in the host's pid namespace: what ends with them, and what does not. */
+/** Runs in the host's pid namespace: which processes end with them, and which do not. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -12,7 +12,7 @@ import { TestRun } from "../../support/launch/launchRun.ts";
 
 let count = 0;
 
-/** A cgroup as an agent makes it, and what a launch needs to stay in the host's pid namespace. */
+/** A cgroup like an agent's, and the launch input for the host's pid namespace. */
 function placed() {
   const cgroup = new TestCgroup(`exec2-hostpids-${process.pid}-${count++}.scope`);
   onTestFinished(() => cgroup.remove());
@@ -20,12 +20,12 @@ function placed() {
   return { cgroup, own: `${cgroup.path}/exec2-run`, input: { cgroup: cgroup.path, runCgroup } };
 }
 
-/** A number of seconds that nobody else sleeps. */
+/** A number of seconds that no other process sleeps. */
 function uniqueSleep(): string {
   return `${process.pid}70.${count++}`;
 }
 
-/** A daemon: of a session of its own, and no child of who started it. */
+/** A daemon: a process in its own session, which is no child of the process that started it. */
 const daemon = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
 const untilThere = (mark: string) =>
   `while [ $(grep -la ${mark} /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;
@@ -147,7 +147,7 @@ describe("the end of a cgroup", () => {
     expect(await endCgroup(dirname(own))).toBe(true);
     expect(isSameProcess(init)).toBe(false);
     expect(existsSync(cgroup.path)).toBe(false);
-    // For those who remove it after the test.
+    // So that the cgroup can be removed after the test.
     new TestCgroup(cgroup.path.slice(cgroup.path.lastIndexOf("/") + 1));
   });
 });

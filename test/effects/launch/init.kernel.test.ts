@@ -1,4 +1,4 @@
-/** The one process that stays beside a task. */
+/** Init, the only process that stays beside a task. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
@@ -7,7 +7,10 @@ import { TestRun } from "../../support/launch/launchRun.ts";
 
 const CAP_SYS_RESOURCE = 24n;
 
-/** Init clears up while the task is on its way already: done once the plan's second part is gone. */
+/**
+ * Waits until init has finished its cleanup, which runs while the task already starts. It is finished when
+ * the plan's second part is unmapped.
+ */
 async function settled(init: number): Promise<void> {
   while (readFileSync(`/proc/${init}/maps`, "utf8").includes("10010000-")) {
     await new Promise((resolve) => setTimeout(resolve, 2));
@@ -46,7 +49,7 @@ describe("a run's init", () => {
     using run = new TestRun();
     const { init } = await run.startScript("exec sleep 60", { env: { TOKEN: "very-secret" } });
     await settled(init.pid);
-    // It shares pages with the spawner and other inits.
+    // Init shares pages with the spawner and other inits.
     const share = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${init.pid}/smaps_rollup`, "utf8"));
     expect(Number(share?.[1])).toBeLessThanOrEqual(16);
     const writable = readFileSync(`/proc/${init.pid}/maps`, "utf8")

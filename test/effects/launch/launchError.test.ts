@@ -13,7 +13,7 @@ const plan = buildLaunchPlan(
   }),
 );
 
-/** The error of the first step that makes the call, under that name. */
+/** The error of the first step that makes this call and has this name. */
 function errorOf(call: string, errno: string, name?: string) {
   const step = phases
     .flatMap((phase) => plan.steps[phase])

@@ -1,4 +1,4 @@
-/** Launches that fail: each step says so, and nothing is left behind. */
+/** Failed launches: each step reports its failure, and nothing is left. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The launcher: many at once, without executable memfds, and what it leaves when it dies. */
+/** The launcher: many launches at once, launches without executable memfds, and the launcher's death. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -64,7 +64,7 @@ describe("the launcher", () => {
 
   it("may be killed once it has launched: the task goes on and its end is recorded", async () => {
     using run = new TestRun();
-    // The task looks for a file in it.
+    // The task waits for a file in this folder.
     chmodSync(run.folder, 0o711);
     const go = join(run.folder, "go");
     const script = `while [ ! -e ${go} ]; do sleep 0.01; done; echo done; exit 5`;
@@ -82,7 +82,7 @@ describe("the launcher", () => {
     using run = new TestRun();
     const runnerFolder = join(run.folder, "runner");
     mkdirSync(runnerFolder, { mode: 0o700 });
-    // The setting belongs to a pid namespace, whose processes are the only ones that it is changed for.
+    // The setting belongs to a new pid namespace, so it affects only the processes in it.
     const forbid = 'mount -t proc proc /proc; echo 2 > /proc/sys/vm/memfd_noexec; exec "$@"';
     const inNamespace = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", forbid, "sh"];
     const [launcher] = await launchElsewhere(inNamespace, [

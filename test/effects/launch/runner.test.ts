@@ -1,4 +1,4 @@
-/** The runners' bytes are what their listings say, and do what a table asks for. */
+/** The runners' bytes match their listings, and execute a table. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ interface Runner {
   readonly architecture: Architecture;
   readonly bytes: string;
   readonly listing: string;
-  /** What the names of binutils begin with where this machine is another one. */
+  /** The prefix of the cross-compiling binutils. */
   readonly tools: string;
   readonly emulator: string;
 }
@@ -46,7 +46,10 @@ const runners: Runner[] = [
   },
 ];
 
-/** Writes, fails where it may, reads its input to the end, forgets its memory, and fails. */
+/**
+ * A plan that writes, makes a call that may fail, reads its input to the end, discards memory, and then
+ * fails.
+ */
 const plan: Plan = {
   steps: {
     parent: [
@@ -59,7 +62,7 @@ const plan: Plan = {
         flow: { kind: "repeatUntil", result: 0 },
       },
       { name: "until it fails", call: "close", args: [0], flow: { kind: "repeatUntilError" } },
-      // Returns 0, as a fork does in the child.
+      // This call returns 0, like a fork in the child.
       {
         name: "go on",
         call: "chdir",

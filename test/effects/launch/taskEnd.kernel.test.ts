@@ -1,4 +1,4 @@
-/** How a task ends, what is recorded of it, and what it leaves. */
+/** A task's end: what init records, and what is left. */
 import { closeSync, createReadStream, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { pipe2 } from "../../../src/effects/kernel/libc.ts";
@@ -14,7 +14,7 @@ describe("the end of a task", () => {
     await run.startScript(`exit ${code}`);
     const status = await run.ended();
     expect(status).toMatchObject({ exitCode: code, signal: 0 });
-    // The file system's clock is a tick behind.
+    // The file system's clock may be one tick behind.
     expect(status?.endedAtMs).toBeGreaterThan(before - 20);
     expect(status?.endedAtMs).toBeLessThanOrEqual(Date.now());
   });
@@ -40,7 +40,7 @@ describe("the end of a task", () => {
 
   it("is its own although orphans end before it: init reaps them", async () => {
     using run = new TestRun();
-    // A zombie would be in the way for ever.
+    // A zombie would make the loop wait for ever.
     const untilAlone = "while set -- /proc/[0-9]*; [ $# -gt 2 ]; do :; done";
     await run.startScript(`for i in 1 2 3; do sh -c 'true &'; done; ${untilAlone}; exit 3`);
     expect(await run.ended()).toMatchObject({ exitCode: 3 });

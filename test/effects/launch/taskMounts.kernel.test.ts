@@ -1,4 +1,4 @@
-/** What a started task finds mounted. */
+/** The mounts that a started task sees. */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The network that a started task has. */
+/** The network of a started task. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readlinkSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** The process that a started task is. */
+/** The attributes of a started task's process. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
@@ -105,7 +105,7 @@ describe("a task's process", () => {
         expect.arrayContaining([`0::/${name}`, `0::/${name}`]),
       );
     } finally {
-      // A process leaves its cgroup a little after its files are closed.
+      // A process leaves its cgroup a moment after its files are closed.
       await vi.waitFor(() => rmdirSync(join(hierarchy, name)));
     }
   });

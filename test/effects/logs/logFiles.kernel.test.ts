@@ -1,4 +1,6 @@
-/** Log files in a folder that a task can write to: what else it has put there is not opened. */
+/**
+ * Log files in a folder that a task can write to. The driver opens nothing else that the task has put there.
+ */
 import { closeSync, linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -13,7 +13,7 @@ function made(): OwnNetwork {
   return network;
 }
 
-/** What a program in the namespace says. */
+/** The output of a program in the namespace. */
 async function inside({ path }: OwnNetwork, ...command: string[]): Promise<string> {
   const child = spawn("nsenter", [`--net=${path}`, ...command]);
   return text(child.stdout);

@@ -13,7 +13,7 @@ let count = 0;
 const cgroups: string[] = [];
 
 beforeAll(() => {
-  // As deep as the folder below the root of all.
+  // The depth of the folder below the root of the cgroup tree.
   observer = openObserver(1, runnerArchitecture());
 });
 
@@ -22,7 +22,7 @@ afterAll(() => {
   for (const cgroup of cgroups) rmdirSync(cgroup);
 });
 
-/** What a shell in a cgroup of its own uses, and what it prints. */
+/** The accesses of a shell in its own cgroup, and its output. */
 function watch(script: string, cwd = "/"): { accesses: readonly Access[]; out: string } {
   count += 1;
   const cgroup = join(findCgroup2Mount() ?? "", `exec2-observer-${process.pid}-${count}`);

@@ -7,7 +7,7 @@ import { readExitStatus } from "../../../src/effects/processes/statusFile.ts";
 import { openDescriptors } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
-/** Lets everything happen that already can. */
+/** Lets the event loop handle everything that is ready. */
 const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 describe("the watch for a task's end", () => {

@@ -23,7 +23,7 @@ it("knows the mappings of a file that hold nothing but its pages", () => {
   const smaps = [
     mapping("00400000-0082e000 r--p 00000000 fe:00 53166                     /opt/the plugin", 0),
     mapping("0082e000-03489000 r-xp 0042e000 fe:00 53166                     /opt/the plugin", 0),
-    // Written to by the dynamic linker, before it was made read-only.
+    // The dynamic linker wrote to this mapping before it became read-only.
     mapping("072a7000-072dc000 r--p 06ea7000 fe:00 53166                     /opt/the plugin", 4),
     mapping("072dc000-07308000 rw-p 06edc000 fe:00 53166                     /opt/the plugin", 0),
     mapping("7f0000000000-7f0000001000 r--p 00000000 fe:00 77                /opt/the plugin.so", 0),
@@ -59,7 +59,7 @@ it("unmaps an event log's pages, and the log goes on", async () => {
 
 it("collects what nobody refers to any more", async () => {
   const garbage = new WeakRef(Buffer.alloc(1 << 20));
-  // What a new reference points to is kept until its turn of the event loop is over.
+  // A new WeakRef keeps its target until the end of the present turn of the event loop.
   await new Promise(setImmediate);
   collectGarbage();
   expect(garbage.deref()).toBeUndefined();

@@ -10,7 +10,7 @@ vi.mock(import("../../../src/effects/kernel/libc.ts"), { spy: true });
 
 const { SIGUSR1, SIGKILL } = constants.signals;
 
-/** A task with a child, each of which answers SIGUSR1 with a line. */
+/** A task with a child. Both print a line for SIGUSR1. */
 const answering = `
   trap 'wait; echo task; exit 4' USR1
   sh -c 'trap "echo child; exit" USR1; echo ready; sleep 60 & wait' &
@@ -63,7 +63,7 @@ describe("a signal to a task", () => {
     await run.ended();
     expect(signalGroup(task, SIGUSR1)).toBe(false);
     expect(killTask(task)).toBe(false);
-    // Its files are closed a little before it is gone.
+    // Init's files are closed a moment before it is gone.
     await vi.waitFor(() => expect(killInit(init)).toBe(false), { timeout: 20_000 });
   });
 });

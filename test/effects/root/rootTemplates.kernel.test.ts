@@ -17,7 +17,7 @@ const withPaths = (...paths: string[]): RootTemplate => ({
   places: [{ path: "/proc", isFolder: true }],
 });
 
-/** Mount namespaces that this process holds. */
+/** Mount namespaces that this process has open. */
 function heldNamespaces(): readonly string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
@@ -37,7 +37,7 @@ describe("templates", () => {
     expect(new Set(held.map(({ namespace }) => namespace)).size).toBe(1);
     const [before] = heldNamespaces();
     roots.discard(wanted);
-    // What is in use stays.
+    // A template in use stays.
     expect(heldNamespaces()).toEqual([before]);
     for (const each of held) each[Symbol.dispose]();
     await expect.poll(heldNamespaces).toEqual([]);

@@ -54,7 +54,7 @@ describe("an assembled filter", () => {
   });
 
   it("does what its lines say, however long the jumps are", () => {
-    // A chain of comparisons, each of which may jump to any of the later labels.
+    // A chain of comparisons. Each may jump to any later label.
     const program = fc
       .array(
         fc.record({
@@ -86,7 +86,7 @@ describe("an assembled filter", () => {
             ...(part.ifTrue !== undefined && { ifTrue: `${part.ifTrue}` }),
             ...(part.ifFalse !== undefined && { ifFalse: `${part.ifFalse}` }),
           },
-          // Reached by falling through alone.
+          // Reached only from the instruction before it.
           ...padding(part.padding),
           returns(index + 1),
         ]);

@@ -60,7 +60,7 @@ const anyFilter = fc.record({
   refusesUnknown: fc.boolean(),
 });
 
-/** What filters compare with, and what is next to it. */
+/** The constants that a filter compares with, and their neighbours. */
 function valuesIn({ restrictions }: TaskFilter): number[] {
   const values = restrictions.flatMap(({ when = [] }) =>
     when.flatMap((each) => {
@@ -72,7 +72,7 @@ function valuesIn({ restrictions }: TaskFilter): number[] {
   return [...new Set(values.flatMap((value) => [value, value + 1, value - 1].map((near) => near >>> 0)))];
 }
 
-/** A call of any number and arguments, or of those that a filter knows: by the choice. */
+/** A call with arbitrary number and arguments, or with values that the filter compares with. */
 const choice = fc.oneof(fc.constant(-1), fc.nat(1000));
 const call = fc.record({
   architecture: fc.oneof(

@@ -1,4 +1,4 @@
-/** Ordinary programs under the default filter do what they do without one. */
+/** Ordinary programs work under the default filter as without it. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { requireTools, tryTools } from "../../support/host/requireTools.ts";
@@ -7,15 +7,15 @@ import { TestRun } from "../../support/launch/launchRun.ts";
 import { filterOf } from "../../support/seccomp/filters.ts";
 
 interface Program {
-  /** What it needs, and the tests install. */
+  /** Programs that it needs, and that the tests install. */
   readonly needs: readonly string[];
-  /** What it needs, and is tried where somebody has installed it. */
+  /** Programs that it needs. The test runs only if they are installed. */
   readonly wants?: readonly string[];
-  /** Run in a folder that it may write to. */
+  /** The script, which runs in a writable folder. */
   readonly script: string;
 }
 
-/** Asks an HTTP server that comes up at a unix socket, and prints whether it serves. */
+/** Requests a page from an HTTP server that starts on a unix socket, and prints whether it answers. */
 const get = (socket: string) => `perl -MSocket -e '
   for (1 .. 400) {
     socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die;
@@ -194,7 +194,7 @@ async function outcome(script: string, filter: ReturnType<typeof filterOf>) {
   writeFileSync(`${folder}/script`, `set -e\n${script}\n`, { mode: 0o644 });
   using run = new TestRun();
   const env = { PATH: process.env.PATH ?? "", HOME: folder, LC_ALL: "C.UTF-8" };
-  // PostgreSQL wants a user that has a name.
+  // PostgreSQL needs a user with a name.
   const nobody = { uid: 65_534, gid: 65_534 };
   const command = { command: "/bin/sh", args: ["-c", `. "$PWD/script"`] };
   await run.start({ ...command, ...nobody, workDir: folder, env, filter });

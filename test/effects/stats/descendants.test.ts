@@ -5,7 +5,7 @@ import { descendantsOf } from "../../../src/effects/stats/descendants.ts";
 
 const process = (pid: number, parent: number) => ({ pid, parent }) as ProcessStat;
 
-/** By the definition: whoever has a parent among those that were found. */
+/** By the definition: a process descends if its parent is an ancestor or descends. */
 function byDefinition(ancestors: readonly number[], others: readonly ProcessStat[]): Set<number> {
   const found = new Set<number>();
   for (let size = -1; size < found.size; ) {

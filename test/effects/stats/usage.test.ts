@@ -21,7 +21,7 @@ const process = (pid: number, differing: Partial<ProcessReading> = {}): ProcessR
   ...differing,
 });
 
-/** Ten seconds after boot, where the run's init started. */
+/** A reading ten seconds after boot; the run's init started at boot time. */
 const reading = (differing: Partial<RunReading> & { all?: readonly ProcessReading[] } = {}): RunReading => {
   const { all = [process(initPid), process(101)], ...rest } = differing;
   return {
@@ -44,7 +44,7 @@ describe("the first sample of a run", () => {
       process(101, { userTicks: 50, systemTicks: 10 }),
     ];
     const { total } = usageOf(undefined, reading({ all }), units);
-    // Two seconds old: 0.8 s in user mode, 0.2 s in the kernel.
+    // The run is two seconds old, with 0.8 s in user mode and 0.2 s in the kernel.
     expect(total.cpu).toMatchObject({ userPercent: 40, systemPercent: 10, mhz: 1000 });
   });
 

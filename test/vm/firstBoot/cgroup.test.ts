@@ -11,7 +11,7 @@ import { eventData } from "../support/vmAgent.ts";
 const busy = "while :; do :; done";
 
 describe("cgroup", () => {
-  test("killed with its cgroup, as agents do: the end is noticed, and how it came said to be unknown", async () => {
+  test("if an agent kills its cgroup, the end is noticed, and its exit code is unknown", async () => {
     const { agent, allocation, config, cgroup } = await startVmTask({ command: "sleep 1000" });
     const waited = agent.driver.waitTask({ taskId: config.id });
     writeFileSync(`${cgroup}/cgroup.kill`, "1");
@@ -25,7 +25,7 @@ describe("cgroup", () => {
     assert.partialDeepStrictEqual(await runTask(agent, makeAllocation().config("exit 5")), { exitCode: 5 });
   });
 
-  test("a task whose cgroup is taken away goes on, and ends as it would have", async () => {
+  test("a task moved out of its cgroup goes on, and ends normally", async () => {
     const { agent, allocation, config, cgroup } = await startVmTask({
       command: {
         command: "perl",
@@ -41,7 +41,7 @@ describe("cgroup", () => {
     assert.deepEqual(await waitTask(agent, config), { exitCode: 3, signal: 0, oomKilled: false });
   });
 
-  test("frozen, a task stands still; thawed, it goes on", async () => {
+  test("a frozen task stops, and goes on when it is thawed", async () => {
     const task = await startVmTask({ command: busy });
     await freeze(task);
     assert.equal(await coresUsed(task.cgroup, 1000), 0);
@@ -66,7 +66,7 @@ describe("cgroup", () => {
     });
   }
 
-  test("where controllers are not handed on, tasks run, and event and message tell which limits are missing", async () => {
+  test("without delegated controllers tasks run, and event and message name the missing limits", async () => {
     const slice = "bare.slice";
     mkdirSync(`${cgroupMount}/${slice}`);
     const { agent, config } = await startVmTask({

@@ -11,7 +11,7 @@ const busy = "while :; do :; done";
 const twiceBusy = `(${busy}) & ${busy}`;
 
 describe("cpu", () => {
-  test("a busy loop gets the share of a core that its MHz are", async () => {
+  test("a busy loop gets its MHz as a share of a core", async () => {
     const { cgroup } = await startVmTask({ command: busy, limits: { cpuMhz: mhzPerCore / 4 } });
     assertNear(await coresUsed(cgroup), 0.25);
   });
@@ -34,7 +34,7 @@ describe("cpu", () => {
     assertNear(await coresUsed(cgroup), 0.5);
   });
 
-  test("with cores of its own a task runs there alone, and has all of them", async () => {
+  test("a task with reserved cores has all of them to itself", async () => {
     const { agent, cgroup, config } = await startVmTask({
       command: twiceBusy,
       limits: { cores: "1", cpuMhz: mhzPerCore / 2 },
@@ -45,7 +45,7 @@ describe("cpu", () => {
     assertNear(await coresUsed(cgroup), 1);
   });
 
-  test("without a hard limit a task has what others leave, and its share when they want it", async () => {
+  test("without a hard limit a task uses idle cores, and gets its share when other tasks compete", async () => {
     const command = { command: "sh", args: ["-c", busy], cpu_hard_limit: false };
     const alone = await startVmTask({ command, limits: { cpuMhz: mhzPerCore / 8 } });
     assert.equal(cgroupFile(alone.cgroup, "cpu.max").split(" ")[0], "max");
@@ -53,7 +53,7 @@ describe("cpu", () => {
     assertNear(await coresUsed(alone.cgroup), 1);
   });
 
-  test("Go programs are told how many cores a task may use", async () => {
+  test("GOMAXPROCS has the number of cores that a task may use", async () => {
     const command = 'test "$GOMAXPROCS" = "$WANTED"';
     for (const [limits, wanted] of [
       [{ cpuMhz: mhzPerCore * 1.4 }, "2"],
@@ -68,7 +68,7 @@ describe("cpu", () => {
     }
   });
 
-  test("on a busy core, tasks have time in the proportion of their MHz", async () => {
+  test("on a busy core, tasks share time in proportion to their MHz", async () => {
     const limits = { cores: "1" };
     const less = await startVmTask({ command: busy, limits: { ...limits, cpuMhz: mhzPerCore / 8 } });
     const more = await startVmTask({ command: busy, limits: { ...limits, cpuMhz: (mhzPerCore / 8) * 3 } });

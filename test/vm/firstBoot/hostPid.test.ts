@@ -19,7 +19,7 @@ describe("in the host's pid namespace", () => {
     assert.deepEqual(allocation.cgroup.below(), []);
   });
 
-  test("a daemon over the task's memory limit is killed, which is told, and the task goes on", async () => {
+  test("a daemon over the task's memory limit is killed, which is reported, and the task goes on", async () => {
     const script =
       'setsid dd if=/dev/zero of=/dev/null bs=64M count=1 & wait $!; echo killed; until [ -r "$NOMAD_TASK_DIR/gate" ]; do sleep 0.1; done; read -r _ < "$NOMAD_TASK_DIR/gate"; exit 0';
     const sh = { command: "sh", args: ["-c", script] };
@@ -33,7 +33,7 @@ describe("in the host's pid namespace", () => {
     assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 0, oomKilled: false });
   });
 
-  test("a fork bomb gets as far as its limit, is counted with its init, and is ended as a whole", async () => {
+  test("a fork bomb reaches its limit, in which its init counts, and is ended as a whole", async () => {
     const bomb = { command: "perl", args: ["-e", "fork for 1..8; setpgrp; sleep 1000"], pids_limit: 24 };
     const { agent, allocation, cgroup, config } = await inHostPids(bomb);
     await until(() => cgroupCount(cgroup, "pids.events", "max") > 0, "a fork is refused");
@@ -43,7 +43,7 @@ describe("in the host's pid namespace", () => {
     await until(() => cgroupFile(cgroup, "pids.current") === "0", "nothing is left of it");
   });
 
-  test("a task of root's that kills every process that it may kills none but its own", async () => {
+  test("a root task that kills every process that it can reaches only its own processes", async () => {
     const everyone = "sleep 1000 & kill -KILL -1; wait $!; echo $?";
     const root = { name: "root", uid: 0, gid: 0 };
     const command = { command: "sh", args: ["-c", everyone], pid_mode: "host" };

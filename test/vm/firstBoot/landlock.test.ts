@@ -87,12 +87,12 @@ describe("landlock", () => {
     });
   }
 
-  test("a signal reaches the task's own processes, and its init, which is outside, none", async () => {
+  test("a task can signal its own processes, but not its init, which is outside of its sandbox", async () => {
     assert.equal(await said('defined(my $p = fork) or die; sleep 5 unless $p; kill "TERM", $p'), "ok");
     assert.equal(await said('kill "CONT", 1'), "Operation not permitted");
   });
 
-  test("an abstract socket of its own can be reached, and one of the host's not", async () => {
+  test("a task can reach its own abstract socket, but none of the host", async () => {
     const name = `exec2-${process.pid}`;
     const server = createServer().listen(`\0${name}`);
     onTestFinished(() => server.close());

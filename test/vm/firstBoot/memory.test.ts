@@ -40,7 +40,7 @@ describe("memory", () => {
     assert.equal(await allocation.stdout.text(), "137\n");
   });
 
-  test("of a task that goes on without a child it is told that the child was killed, and its end is its own", async () => {
+  test("a task that goes on after a child was killed gets an event for that, and has its own exit code", async () => {
     const script =
       'dd if=/dev/zero of=/dev/null bs=64M count=1; echo killed; until [ -r "$NOMAD_TASK_DIR/gate" ]; do sleep 0.1; done; read -r _ < "$NOMAD_TASK_DIR/gate"; exit 0';
     const { agent, allocation, config } = await startVmTask({ command: script, limits: { memoryMb: 32 } });
@@ -62,7 +62,7 @@ describe("memory", () => {
     assert.deepEqual(await resultOf(1, { memoryMb: 16 }), wellEnded);
   });
 
-  test("memory_max is what a task may use at most", async () => {
+  test("memory_max limits a task's memory", async () => {
     const limits = { memoryMb: 16, memoryMaxMb: 64 };
     assert.deepEqual(await resultOf(32, limits), wellEnded);
     assert.deepEqual(await resultOf(96, limits), killed);
@@ -108,7 +108,7 @@ describe("memory", () => {
     assert.equal(readFileSync(`/proc/${await pidOf(agent, config)}/oom_score_adj`, "utf8"), "0\n");
   });
 
-  test("memory that would be swapped out is over the limit, too, but for what swap_limit allows", async () => {
+  test("swapped-out memory counts against the limit, except for what swap_limit allows", async () => {
     const swap = `${diskFolder}/swap`;
     execFileSync("dd", ["if=/dev/zero", `of=${swap}`, "bs=1M", "count=96"], { stdio: "ignore" });
     execFileSync("chmod", ["600", swap]);

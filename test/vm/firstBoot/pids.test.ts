@@ -10,7 +10,7 @@ import { pidsLimit, sharedAgent } from "../support/vmAgent.ts";
 const bomb = { command: "perl", args: ["-e", "fork for 1..8; sleep 1000"] };
 
 describe("pids", () => {
-  test("a fork bomb gets as far as its own limit, and the host lives", async () => {
+  test("a fork bomb reaches its own limit, and does not harm the host", async () => {
     const { agent, cgroup, config } = await startVmTask({ command: { ...bomb, pids_limit: 24 } });
     await until(() => cgroupCount(cgroup, "pids.events", "max") > 0, "a fork is refused");
     assert.equal(Number(cgroupFile(cgroup, "pids.current")), 24);
@@ -19,7 +19,7 @@ describe("pids", () => {
     await until(() => cgroupFile(cgroup, "pids.current") === "0", "nothing is left of it");
   });
 
-  test("without a limit of its own, a task has the plugin's", async () => {
+  test("a task without its own limit has the plugin's limit", async () => {
     const { cgroup } = await startVmTask({ command: bomb });
     await until(() => cgroupCount(cgroup, "pids.events", "max") > 0, "a fork is refused");
     assert.equal(Number(cgroupFile(cgroup, "pids.current")), pidsLimit);

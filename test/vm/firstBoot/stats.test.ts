@@ -14,7 +14,7 @@ import { type RunningTask, startVmTask } from "../support/runningTask.ts";
 import { mhzPerCore } from "../support/vmAgent.ts";
 
 describe("stats", () => {
-  test("a task's CPU is what its limit lets it have, and throttling is told", async () => {
+  test("a task's CPU usage is that of its limit, and throttling is reported", async () => {
     const limits = { cpuMhz: mhzPerCore / 4 };
     const task = await startVmTask({ command: "while :; do :; done", limits });
     const [, { cpu }] = await samples(task, 2, 4);
@@ -28,7 +28,7 @@ describe("stats", () => {
     assert.ok(cgroupCount(task.cgroup, "cpu.stat", "nr_throttled") >= cpu.throttledPeriods);
   });
 
-  test("a task's memory is that of its programs, its files and the kernel, now and at most", async () => {
+  test("a task's memory includes its programs, its files and kernel memory, with the present value and the peak", async () => {
     // 24 MiB held, 48 MiB more for a moment; sizes that are constants perl would hold twice.
     const program = `$| = 1; my ($a, $b) = (24, 48);
       my $held = "x" x ($a << 20); { my $more = "y" x ($b << 20); undef $more }

@@ -11,14 +11,14 @@ const sleep = { command: "sleep", args: ["1000"] };
 const raised = { ulimit: [{ memlock: "unlimited", rtprio: "5" }] };
 
 describe("limits of processes", () => {
-  test("above the agent's own are there where the operator allows them", async () => {
+  test("above the agent's own are set if the operator allows them", async () => {
     const { agent, config } = await startVmTask({ command: { ...sleep, ...raised } });
     const limits = readFileSync(`/proc/${await pidOf(agent, config)}/limits`, "utf8");
     assert.match(limits, /Max locked memory +unlimited +unlimited/);
     assert.match(limits, /Max realtime priority +5 +5/);
   });
 
-  test("above the agent's own are refused where the operator says nothing", async () => {
+  test("above the agent's own are refused by default", async () => {
     const agent = await startVmAgent({});
     const task = makeAllocation().config({ ...sleep, ...raised });
     await assert.rejects(startTask(agent, task), /"ulimit" with (memlock|rtprio)/);

@@ -13,7 +13,7 @@ import { eventData, startVmAgent, type VmAgent } from "../support/vmAgent.ts";
 let started: Promise<VmAgent> | undefined;
 
 describe("reboot", () => {
-  test("after: a task that ran is lost, and strangers with its pids live on", async () => {
+  test("after: a task that ran is lost, and unrelated processes with its pids live on", async () => {
     const { taskId, handle, pids } = recallTask("running");
     const strangers = await Promise.all(pids.map(strangerWith));
     const agent = await agentAfter();
