@@ -5,11 +5,8 @@
 import type { ServerResponse } from "node:http";
 import { type LogPosition, seenLine } from "../../views/logs/lineTimes.ts";
 import type { LogNews } from "../../views/logs/logPage.ts";
-import { guards } from "../responses.ts";
+import { EventStream } from "../eventStream.ts";
 import type { TaskLog } from "./taskLog.ts";
-
-/** A page that reads nothing for this long is disconnected. */
-const stuckAfterMs = 30_000;
 
 export class LogFollower {
   readonly #log: TaskLog;
@@ -20,7 +17,6 @@ export class LogFollower {
   #sent: LogPosition;
   /** Whether no lines were sent yet. Lines that already existed have no known time of arrival. */
   #isFirst = true;
-  #stuckTimer: NodeJS.Timeout | undefined;
 
   /** The follower closes the log. */
   constructor(log: TaskLog, response: ServerResponse, from: LogPosition) {
@@ -32,27 +28,19 @@ export class LogFollower {
 
   /** Follows the log until the connection closes, then closes the log. */
   start(): void {
-    this.#response.on("close", () => {
-      clearTimeout(this.#stuckTimer);
-      this.#log.close();
-    });
-    this.#response.on("drain", () => {
-      clearTimeout(this.#stuckTimer);
-      this.#stuckTimer = undefined;
-      this.#send();
-    });
+    this.#response.on("close", () => this.#log.close());
+    // Comes first: if the folder cannot be watched, the response is an error.
     this.#log.watch(
-      () => this.#send(),
+      () => this.#send(stream),
       () => this.#response.end(),
     );
-    this.#response.writeHead(200, { ...guards, "Content-Type": "text/event-stream; charset=utf-8" });
-    this.#response.flushHeaders();
-    this.#send();
+    const stream = new EventStream<LogNews>(this.#response, () => this.#send(stream));
+    this.#send(stream);
     this.#isFirst = false;
   }
 
-  #send(): void {
-    while (!this.#response.closed && !this.#isBehind()) {
+  #send(stream: EventStream<LogNews>): void {
+    while (!stream.isBehind) {
       const read = this.#next();
       if (read === undefined) return;
       const { lines, end, isOpen } = read;
@@ -61,8 +49,7 @@ export class LogFollower {
       this.#sent = end;
       const now = Date.now();
       const known = this.#isFirst ? this.#log.placed(lines) : lines.map((line) => seenLine(line, now));
-      const news: LogNews = { lines: known, end };
-      this.#response.write(`data: ${JSON.stringify(news)}\n\n`);
+      stream.send({ lines: known, end });
     }
   }
 
@@ -73,11 +60,5 @@ export class LogFollower {
     // A file may end without a newline if its writer has continued in the next file.
     const found = isSent && this.#at.offset !== this.#sent.offset ? this.#log.linesFrom(this.#sent) : read;
     return found.lines.length === 0 ? undefined : found;
-  }
-
-  #isBehind(): boolean {
-    if (!this.#response.writableNeedDrain) return false;
-    this.#stuckTimer ??= setTimeout(() => this.#response.destroy(), stuckAfterMs).unref();
-    return true;
   }
 }
