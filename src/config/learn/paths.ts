@@ -1,5 +1,5 @@
 /** Decides which paths a learned policy never opens, and to which folders it never widens an entry. Pure. */
-import { isAtOrBelow } from "../options/unveil.ts";
+import { isAtOrBelow, isInProc } from "../options/unveil.ts";
 
 /** The folder around a path; `/` for `/`. */
 export function folderOf(path: string): string {
@@ -14,10 +14,6 @@ export function procPath(path: string): string {
   return path
     .replace(/^\/proc\/(?:\d+|self|thread-self)(?=\/|$)/, "/proc/self")
     .replace(/^(\/proc\/self\/(?:task|fd|fdinfo|map_files))\/.*/, "$1");
-}
-
-export function isInProc(path: string): boolean {
-  return isAtOrBelow(path, "/proc");
 }
 
 /** Why only a person may decide to unveil a path; undefined if a program may unveil it. */

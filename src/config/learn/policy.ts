@@ -1,8 +1,8 @@
 /** Computes the smallest policy that allows a task's observed accesses. Pure. */
 import { identityPaths, linkFolders } from "../options/defaultPaths.ts";
-import { isAtOrBelow, modeOf, type UnveilMode } from "../options/unveil.ts";
+import { isAtOrBelow, isInProc, modeOf, type UnveilMode } from "../options/unveil.ts";
 import type { Access, NamedAccess } from "./access.ts";
-import { folderOf, isInProc, procPath, whyForbidden } from "./paths.ts";
+import { folderOf, procPath, whyForbidden } from "./paths.ts";
 import { collapsed, isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
 /** The host's files, as far as a policy depends on them. */

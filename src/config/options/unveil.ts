@@ -87,6 +87,11 @@ export function isAtOrBelow(path: string, folder: string): boolean {
   return path.length === folder.length || path[folder.length] === "/" || folder === "/";
 }
 
+/** Whether a path is /proc, or lies in it; it must be normalised. */
+export function isInProc(path: string): boolean {
+  return isAtOrBelow(path, "/proc");
+}
+
 const USAGE = 'Write MODE:PATH, the mode one or more of r, w, x and c, for instance "r:/srv/www"';
 
 const LETTERS = [

@@ -5,9 +5,10 @@
  * A refused call fails with EPERM. If programs have a fallback for kernels without the feature, it fails with
  * the error of such a kernel instead.
  */
+
+import * as k from "../../kernelConstants.ts";
 import type { SystemCallName } from "../../systemCalls.ts";
 import type { CapabilityName } from "../options/capabilities.ts";
-import * as k from "./kernelConstants.ts";
 import type { Condition, RestrictionGroup } from "./restriction.ts";
 
 const newNamespaces =

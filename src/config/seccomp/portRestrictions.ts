@@ -2,8 +2,9 @@
  * Restrictions of system calls that limits on ports need in addition to Landlock. Landlock checks ports only
  * when a TCP or UDP socket gets an address, but there are other ways to connect, listen and send. Pure.
  */
+
+import * as k from "../../kernelConstants.ts";
 import type { PortLimits } from "../options/ports.ts";
-import * as k from "./kernelConstants.ts";
 import type { Restriction } from "./restriction.ts";
 
 /** The restrictions for these limits; none if the ports are not limited. They apply with every profile. */

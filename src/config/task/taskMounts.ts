@@ -1,6 +1,6 @@
 /** Decides where the mounts of a task, its volumes and devices, are mounted, and in which order. Pure. */
 import { DriverError } from "../../errors.ts";
-import { isAtOrBelow, type UnveilMode } from "../options/unveil.ts";
+import { isAtOrBelow, isInProc, type UnveilMode } from "../options/unveil.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 import type { Propagation, TaskDevice, TaskMount } from "./taskRequest.ts";
 
@@ -83,7 +83,7 @@ function checkTarget(target: string, folders: TaskFolders): void {
   if (hidden !== undefined) {
     throw invalid(target, `would hide the task's own folder ${hidden}`, "Mount it below that folder");
   }
-  if (isAtOrBelow(target, "/proc")) {
+  if (isInProc(target)) {
     throw invalid(target, "would hide the task's own /proc", "Choose a destination outside of it");
   }
 }

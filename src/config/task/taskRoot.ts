@@ -7,7 +7,7 @@
  * fail on a forbidden one.
  */
 import { linkFolders } from "../options/defaultPaths.ts";
-import { isAtOrBelow } from "../options/unveil.ts";
+import { isAtOrBelow, isInProc } from "../options/unveil.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 import { isConfigured, PTS, TMP, type UnveilRules } from "./unveilRules.ts";
 
@@ -128,10 +128,6 @@ export function taskRoot({
     ownDevices,
     maskProc: maskProc || entries.some((rule) => isConfigured(rule) && isInProc(rule.path)),
   };
-}
-
-function isInProc(path: string): boolean {
-  return isAtOrBelow(path, "/proc");
 }
 
 function folderAt(path: string): RootPlace {

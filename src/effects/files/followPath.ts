@@ -1,5 +1,5 @@
 /** Follows a path one name after another, as the kernel does. Pure. */
-import { isAtOrBelow } from "../../config/options/unveil.ts";
+import { isInProc } from "../../config/options/unveil.ts";
 
 /** What is at a path of the host. Symlinks are not followed. */
 export type HostEntry =
@@ -32,7 +32,7 @@ export function follow(path: string, lookAt: LookAt): Walk | undefined {
       entry = { kind: "folder", id: "" };
       continue;
     }
-    if (isAtOrBelow(next, "/proc")) return { links, end: undefined };
+    if (isInProc(next)) return { links, end: undefined };
     const there = lookAt(next);
     if (there === undefined) return undefined;
     if (there.kind === "link") {

@@ -1,6 +1,6 @@
 /** Finds the host's file, folder or device for a task's mount. */
 import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
-import { isAtOrBelow } from "../../config/options/unveil.ts";
+import { isInProc } from "../../config/options/unveil.ts";
 import type { PlacedMount } from "../../config/task/taskMounts.ts";
 import { DriverError } from "../../errors.ts";
 import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
@@ -25,7 +25,7 @@ export function findSource(mount: PlacedMount): MountSource {
   try {
     const status = fstatSync(opened);
     const path = readlinkSync(`/proc/self/fd/${opened}`);
-    if (isAtOrBelow(path, "/proc") || isProc(opened)) {
+    if (isInProc(path) || isProc(opened)) {
       throw invalid(mount, "is in the host's /proc", "A task has its own /proc: unveil what it needs there");
     }
     if (mount.kind === "device" && !status.isCharacterDevice() && !status.isBlockDevice()) {

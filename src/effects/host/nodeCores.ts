@@ -1,7 +1,7 @@
 /** Reads the node's topology from the host, for use without an agent. */
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
-import { cpuinfoMhz, parseCpuList } from "../cgroup/cpuText.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
+import { cpuinfoMhz, parseCpuList } from "./cpuText.ts";
 
 const cpuFolder = "/sys/devices/system/cpu";
 

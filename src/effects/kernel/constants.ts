@@ -3,6 +3,21 @@
  * They have their C names, so that they can be looked up.
  */
 
+/** These are also arguments that filters of system calls compare. */
+export {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUTS,
+  NETLINK_AUDIT,
+  O_CREAT,
+} from "../../kernelConstants.ts";
+
 /** `linux/landlock.h` */
 export const LANDLOCK_CREATE_RULESET_VERSION = 1;
 /** Flags of landlock_restrict_self(2), from ABI 7 on */
@@ -13,7 +28,6 @@ export const LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 1 << 2;
 export const O_RDONLY = 0;
 export const O_WRONLY = 0o1;
 export const O_RDWR = 0o2;
-export const O_CREAT = 0o100;
 export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
@@ -103,12 +117,7 @@ export const POLLPRI = 0x2;
 export const POLLOUT = 0x4;
 
 /** `linux/sched.h` */
-export const CLONE_NEWNS = 0x00020000;
 export const CLONE_PARENT_SETTID = 0x00100000;
-export const CLONE_NEWUTS = 0x04000000;
-export const CLONE_NEWIPC = 0x08000000;
-export const CLONE_NEWPID = 0x20000000;
-export const CLONE_NEWNET = 0x40000000;
 export const CLONE_INTO_CGROUP = 0x200000000;
 
 /** `asm-generic/signal.h` */
@@ -142,7 +151,6 @@ export const AUDIT_ARCH_X86_64 = 0xc000003e;
 export const AUDIT_ARCH_AARCH64 = 0xc00000b7;
 
 /** `linux/netlink.h` */
-export const NETLINK_AUDIT = 9;
 export const NLM_F_REQUEST = 1;
 export const NLM_F_ACK = 4;
 export const NLMSG_ERROR = 2;
@@ -222,9 +230,6 @@ export const HIGHEST_DESCRIPTOR = 0xffffffff;
 export const CLOSE_RANGE_CLOEXEC = 1 << 2;
 
 /** `linux/socket.h`, `linux/net.h`, `linux/sockios.h`, `linux/if.h` */
-export const AF_UNIX = 1;
-export const AF_INET = 2;
-export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;

@@ -20,7 +20,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
-import { isAtOrBelow } from "../../config/options/unveil.ts";
+import { isAtOrBelow, isInProc } from "../../config/options/unveil.ts";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
 import { DriverError } from "../../errors.ts";
 import { mountPoints } from "../files/mountinfo.ts";
@@ -111,7 +111,7 @@ function classify(descriptor: number, rule: UnveilRule): Found {
     return { at: "host", descriptor, kind, identity: identityOf(status) };
   try {
     const path = procBelow(descriptor, kind, rule) ?? readlinkSync(`/proc/self/fd/${descriptor}`);
-    if (!isProc || !isAtOrBelow(path, "/proc")) throw otherProc(rule, path);
+    if (!isProc || !isInProc(path)) throw otherProc(rule, path);
     // The path is the one that procfs reports, so links through `self` have become this process's folder.
     const own = ownEntry(path);
     return { at: "proc", path: own ?? path, perProcess: own !== undefined, kind };
@@ -197,7 +197,7 @@ function procBelow(descriptor: number, kind: PathKind, { sources }: UnveilRule):
   if (kind !== "folder" || !sources.includes("task")) return undefined;
   const folder = readlinkSync(`/proc/self/fd/${descriptor}`);
   const mounts = mountPoints(readFileSync("/proc/self/mountinfo", "utf8"), "proc");
-  return mounts.find((path) => !isAtOrBelow(path, "/proc") && isAtOrBelow(path, folder));
+  return mounts.find((path) => !isInProc(path) && isAtOrBelow(path, folder));
 }
 
 function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverError {

@@ -1,5 +1,6 @@
 /** Decodes the notes that the programs of probes.ts make. Pure. */
 import type { Access, NamedUse } from "../../config/learn/access.ts";
+import { SOCK_STREAM } from "../kernel/constants.ts";
 import { noteLayout, openBits, REFUSED } from "./probes.ts";
 import { noteKinds } from "./watchedCalls.ts";
 
@@ -19,8 +20,6 @@ const uses: Readonly<Record<number, NamedUse>> = {
   [noteKinds.connectPath]: "connect",
   [noteKinds.executeName]: "execute",
 };
-
-const SOCK_STREAM = 1;
 
 /** @returns undefined for a note of no known kind */
 export function readNote(bytes: Buffer): Note | undefined {

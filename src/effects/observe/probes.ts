@@ -6,6 +6,7 @@
  * A note is a key of a map, so repetitions cost no memory: see {@link noteLayout}. Pure.
  */
 import { type Architecture, type SystemCallName, systemCallNumber } from "../../systemCalls.ts";
+import { AF_INET, AF_INET6, AF_UNIX } from "../kernel/constants.ts";
 import type { KernelTypes } from "./btf.ts";
 import { Program, type Register } from "./program.ts";
 import { addressCalls, namingCalls, noteKinds, openingCalls } from "./watchedCalls.ts";
@@ -86,9 +87,6 @@ const EFAULT = 14;
 const EEXIST = 17;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
-const AF_UNIX = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** Registers with a fixed meaning in all programs. */
 const room: Register = 6;

@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { constants as fileConstants, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it, type TestContext } from "vitest";
 import { capabilityNames } from "../../../src/config/options/capabilities.ts";
-import * as filterConstants from "../../../src/config/seccomp/kernelConstants.ts";
 import * as constants from "../../../src/effects/kernel/constants.ts";
+import * as filterConstants from "../../../src/kernelConstants.ts";
 import {
   abiWith,
   LATEST_ABI,
