@@ -426,7 +426,7 @@ export function systemCallName(number: number, architecture: Architecture): Syst
   return names[architecture].get(number);
 }
 
-/** By their numbers; made when first asked for. */
+/** The names by number; created on first use. */
 const names: Partial<Record<Architecture, ReadonlyMap<number | undefined, SystemCallName>>> = {};
 
 /** The highest number that is known here, on either architecture. */

@@ -6,7 +6,7 @@ import { inside } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { checkRestartSchema, checkSchema, serviceSchema } from "./schemas.ts";
 
-/** Where a service stands. */
+/** The place of a service in the job. */
 export interface ServiceOwner {
   /** Undefined in a group. */
   readonly task: string | undefined;

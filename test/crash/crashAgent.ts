@@ -1,4 +1,4 @@
-/** An agent whose plugin is killed again and again: it launches the next one, as agents do. */
+/** An agent whose plugin is killed again and again. It launches the next plugin, as agents do. */
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { type LaunchedPlugin, launchPlugin, type PluginConnection } from "../../src/grpc/pluginClient.ts";
@@ -20,7 +20,7 @@ interface Generation {
 }
 
 export interface AgentOptions {
-  /** What to launch: made by `buildCrashPlugin`. */
+  /** The plugin to launch, built by `buildCrashPlugin`. */
   readonly entry: string;
   readonly stateDir: string;
   readonly sockets: string;
@@ -32,7 +32,7 @@ export interface AgentOptions {
 export class CrashAgent {
   /** How many plugins were killed. */
   deaths = 0;
-  /** What they wrote, the last lines. */
+  /** The last lines of the plugins' logs. */
   readonly log: string[] = [];
   readonly #options: AgentOptions;
   #number = 0;

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { DriverError } from "../../src/errors.ts";
 
-/** The DriverError that the call throws; fails the test where it throws none. */
+/** The DriverError that the call throws. Fails the test if it throws none. */
 export function errorOf(call: () => unknown): DriverError {
   try {
     call();

@@ -1,4 +1,4 @@
-/** Which file of src/ imports what, read off the text as the formatter leaves it. */
+/** The imports of each file of src/, parsed from its formatted text. */
 import { globSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 
@@ -7,9 +7,9 @@ const root = join(import.meta.dirname, "../..");
 export interface Import {
   /** `src/…`, or the package. */
   readonly from: string;
-  /** As they are called there; `*`: all. */
+  /** The names as the imported module exports them; `*`: all. */
   readonly names: readonly string[];
-  /** Gone once the types are stripped: nothing of it is loaded. */
+  /** Whether only types are imported, so that nothing is loaded at run time. */
   readonly typeOnly: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface SourceFile {
 
 export type ImportGraph = ReadonlyMap<string, SourceFile>;
 
-/** Files of src/ by their paths from the root. */
+/** Files of src/ by their paths in the repository. */
 export function readImports(): ImportGraph {
   const paths = globSync("src/**/*.{ts,tsx}", { cwd: root }).sort();
   return new Map(

@@ -1,4 +1,4 @@
-/** A logger that keeps what it is given. */
+/** A logger that keeps its lines. */
 import type { LogFields, Logger } from "../../src/log/hclog.ts";
 
 export interface LogLine {

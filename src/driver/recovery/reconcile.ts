@@ -87,8 +87,8 @@ function* streamsToSettle(
   }
   const hashed = new Set(folders.filter(isHashedRunFolder));
   if (hashed.size === 0) return;
-  // The names of folders of tasks whose ids do not have Nomad's form. Each stream's name is compared with
-  // them.
+  // If a task's id does not have Nomad's form, its folder's name is a hash of the id. So the only way to find
+  // the task is to compare every stream.
   for (const entry of store.streams()) if (hashed.has(runFolderName(toTaskId(entry.stream)))) yield entry;
 }
 

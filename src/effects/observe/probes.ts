@@ -574,6 +574,6 @@ function tableOf<Call>(
 /** Offset of a system call's argument in the saved registers, at the end of the call. */
 function argumentOffset(types: KernelTypes, architecture: Architecture, index: number): number {
   if (architecture === "x64") return types.offset(`pt_regs.${["di", "si", "dx", "r10", "r8", "r9"][index]}`);
-  // By then the first register holds the call's result.
+  // When this program runs, the first register holds the call's result.
   return index === 0 ? types.offset("pt_regs.orig_x0") : types.offset("pt_regs.regs") + index * 8;
 }

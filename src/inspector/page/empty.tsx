@@ -1,8 +1,8 @@
-/** What stands in place of a part that has nothing to show, or not yet. */
+/** Shown instead of a part that has nothing to show, or not yet. */
 import type { ComponentChildren } from "preact";
 
 interface Properties {
-  /** What there is not. */
+  /** The text, such as that nothing exists yet. */
   readonly title: string;
   /** What to do then. */
   readonly children?: ComponentChildren;

@@ -20,7 +20,7 @@ export interface VariableSources {
   readonly files?: Readonly<Record<string, unknown>> | undefined;
   /** The process's environment: `NOMAD_VAR_<name>`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What file functions reach; without it, nothing. */
+  /** The host's files, for file functions. Without it, file functions find no files. */
   readonly host?: HostAccess | undefined;
 }
 

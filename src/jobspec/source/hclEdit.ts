@@ -187,7 +187,7 @@ function itemsIn(source: string, from: number, to: number): Item[] {
   return items;
 }
 
-/** The end of an expression: of its line, but for what is in brackets. */
+/** The end of an expression. Outside of brackets it ends at a line end or a comment. */
 function valueEnd(source: string, start: number, to: number): number {
   let end = start;
   for (let at = start; at < to; ) {

@@ -1,4 +1,7 @@
-/** An agent with a plugin process of its own: the real one, launched, configured and ended as agents do. Needs root. */
+/**
+ * An agent with its own plugin process: the real plugin, launched, configured and ended as agents do. Needs
+ * root.
+ */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { afterAll } from "vitest";
 import type { ExitResult, TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
@@ -10,14 +13,14 @@ import { prepareStart } from "./taskClient.ts";
 
 export interface Agent extends StartedPlugin {
   readonly stateDir: string;
-  /** Kills the plugin, which takes no task along. */
+  /** Kills the plugin. Its tasks go on. */
   crash(): Promise<void>;
 }
 
 export interface AgentOptions extends StartOptions {
-  /** Default: a folder of its own, which the plugin has to make. */
+  /** Default: a new path, where the plugin creates the folder. */
   readonly stateDir?: string;
-  /** The plugin's options beside `state_dir`. */
+  /** The plugin's options in addition to `state_dir`. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
@@ -45,7 +48,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<Agent> {
   return agent;
 }
 
-/** A folder's name that is free until the test file ends. */
+/** A path for a state folder, which is removed when the test file ends. */
 export function newStateDir(): string {
   const folder = mkdtempSync(`${persistentFolders}/exec2-state-`);
   chmodSync(folder, 0o711);
@@ -53,21 +56,21 @@ export function newStateDir(): string {
   return `${folder}/state`;
 }
 
-/** Starts a task as an agent does, which acts by what the driver says of itself. */
+/** Starts a task as an agent does, according to the driver's capabilities. */
 export async function startTask({ driver }: PluginConnection, task: TaskConfig): Promise<TaskHandle> {
   const { handle } = await driver.startTask({ task: await prepareStart(driver, task) });
   if (handle === undefined) throw new Error(`task ${task.id} was started without a handle`);
   return handle;
 }
 
-/** How a task has ended, once it has. */
+/** Waits for a task's end, and returns it. */
 export async function waitTask({ driver }: PluginConnection, { id }: { id: string }): Promise<ExitResult> {
   const { result, err } = await driver.waitTask({ taskId: id });
   if (result === undefined || err !== "") throw new Error(`waiting for task ${id} failed: ${err}`);
   return result;
 }
 
-/** A task's whole life, as an agent leads it. */
+/** Starts a task, waits for its end and destroys it, as an agent does. */
 export async function runTask(plugin: PluginConnection, task: TaskConfig): Promise<ExitResult> {
   await startTask(plugin, task);
   const result = await waitTask(plugin, task);

@@ -1,4 +1,4 @@
-/** What an agent prepares whatever the driver answers: folders and a cgroup, and the names of log pipes. Needs root. */
+/** What an agent prepares for every driver: folders, a cgroup, and the names of log pipes. Needs root. */
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import {
   chmodSync,
@@ -20,10 +20,10 @@ import { PipeReader } from "../host/pipeReader.ts";
 import { taskConfig } from "./requests.ts";
 import { TestCgroup } from "./testCgroup.ts";
 
-/** A shell script, or a task's options as its job has them. */
+/** A shell script, or the task's options as in a job. */
 export type Command = string | Readonly<Record<string, unknown>>;
 
-/** What differs from the config that an agent would send; `env` is added to the agent's. */
+/** Changes to the config that an agent would send. `env` is added to the agent's environment. */
 export type Differing = Partial<Omit<TaskConfig, "env">> & {
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -33,11 +33,11 @@ export interface AllocationOptions {
   readonly taskName?: string;
   /** A dynamic user, `nomad-<n>`, or one of the host with its ids. */
   readonly user?: { readonly name: string; readonly uid: number; readonly gid: number };
-  /** The cgroup that the task's is made in, below the mount. */
+  /** The parent of the task's cgroup, below the mount. */
   readonly slice?: string;
 }
 
-/** An allocation with one task, for the duration of the test; whatever runs in it is killed after it. */
+/** An allocation with one task, for the duration of the test. Afterwards all its processes are killed. */
 export function makeAllocation(options?: AllocationOptions): Allocation {
   const allocation = new Allocation(options);
   onTestFinished(() => allocation.remove());
@@ -84,7 +84,7 @@ export class Allocation {
     };
   }
 
-  /** A run of the task: every call gives it an id of its own, as agents do. */
+  /** The config of a run of the task. Every call uses a new id, as agents do. */
   config(command: Command, { env = {}, ...differing }: Differing = {}): TaskConfig {
     const options = typeof command === "string" ? { command: "sh", args: ["-c", command] } : command;
     return taskConfig({
@@ -124,20 +124,20 @@ export class Allocation {
   }
 
   /**
-   * Makes a pipe `local/gate` that the task can wait at: `read -r _ < $NOMAD_TASK_DIR/gate`.
-   * @returns lets one who waits through
+   * Creates a pipe `local/gate` at which the task can wait: `read -r _ < $NOMAD_TASK_DIR/gate`.
+   * @returns lets one waiting process continue
    */
   gate(): () => void {
     const path = `${this.taskFolder}/local/gate`;
     mkfifo(path, 0o600);
     chownSync(path, this.user.uid, this.user.gid);
-    // For reading too: an open for writing alone waits for a reader.
+    // Opened for reading, too, because an open only for writing waits for a reader.
     const descriptor = openSync(path, constants.O_RDWR);
     this.#gates.push(descriptor);
     return () => writeSync(descriptor, "\n");
   }
 
-  /** Kills what still runs, and leaves nothing behind. */
+  /** Kills all processes, and removes everything. */
   async remove(): Promise<void> {
     await this.cgroup.remove();
     for (const gate of this.#gates) closeSync(gate);
@@ -149,7 +149,7 @@ export class Allocation {
 
 let madeDataDir: string | undefined;
 
-/** The agent's: all allocations of a process are in it. */
+/** The agent's data folder, with all allocations of this process. */
 function dataDir(): string {
   if (madeDataDir === undefined) {
     const folder = mkdtempSync(`${persistentFolders}/exec2-test-`);
@@ -159,10 +159,10 @@ function dataDir(): string {
   return madeDataDir;
 }
 
-/** Not below /tmp: tasks have one of their own there. */
+/** Not below /tmp, because tasks have their own /tmp. */
 export const persistentFolders = "/var/lib";
 
-/** A number that no account of the host has, in the range that agents lend. */
+/** A user with an id in the agents' range of dynamic users that no account of the host has. */
 function dynamicUser() {
   const id = randomInt(80_000, 90_000);
   return { name: `nomad-${id}`, uid: id, gid: id };
@@ -178,7 +178,7 @@ function makeFolders({ folder, taskFolder, user }: Allocation): void {
   makeFolder(`${taskFolder}/tmp`, 0o777, user);
 }
 
-/** The mode is set afterwards: the umask takes bits off that of mkdir. */
+/** The mode is set separately, because the umask removes bits from mkdir's mode. */
 function makeFolder(path: string, mode: number, owner?: { uid: number; gid: number }): void {
   mkdirSync(path, { recursive: true });
   chmodSync(path, mode);

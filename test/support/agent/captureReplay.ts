@@ -1,7 +1,6 @@
 /**
- * Sends the recorded requests of an agent to the real plugin in their order: a
- * request goes out where the recording has it, its answer is awaited where the
- * recording has the call's end. Nothing depends on the recorded times.
+ * Sends the recorded requests of an agent to the real plugin in the recorded order. It awaits each answer
+ * where the recording has the call's end. Nothing depends on the recorded times.
  */
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
@@ -27,7 +26,7 @@ type Method = (request: unknown) => Call;
 export class CaptureReplay {
   readonly stateDir = newStateDir();
   readonly tasks = new RecordedTasks();
-  /** How tasks ended, as WaitTask told it last; by the eight digits at the end of a task's id. */
+  /** The ends of tasks, as the last WaitTask returned them, by the last eight digits of the task's id. */
   readonly ends: Record<string, ExitResult> = {};
   readonly #capture: string;
   readonly #outliving: Readonly<Record<string, string>>;
@@ -36,7 +35,10 @@ export class CaptureReplay {
   readonly #outlived: Promise<void>[] = [];
   #plugin: StartedPlugin | undefined;
 
-  /** @param outliving runs that are still alive where the recorded driver had lost them, and what each says last */
+  /**
+   * @param outliving runs that are still alive although the recorded driver had lost them, with the last
+   * output of each
+   */
   constructor(capture: string, outliving: Readonly<Record<string, string>> = {}) {
     this.#capture = capture;
     this.#outliving = outliving;
@@ -47,7 +49,7 @@ export class CaptureReplay {
       if (step.dir === "launch") await this.#launch();
       if (step.dir === "request") await this.#send(step);
       if (step.dir === "end") await this.#end(step);
-      // The recorded driver died of its agent's death; this one goes on, and is ended at the next launch.
+      // The recorded driver died with its agent. This driver goes on, and is ended at the next launch.
       if (step.dir === "exit" && !step.killed) await this.#plugin?.exited;
     }
     await Promise.all(this.#outlived);
@@ -58,7 +60,7 @@ export class CaptureReplay {
     return this.#plugin;
   }
 
-  /** A second one comes because the first has ended, or is ended now. */
+  /** At a second launch the first plugin has ended, or is ended now. */
   async #launch(): Promise<void> {
     if (this.#plugin !== undefined) {
       if (await isRunning(this.#plugin)) process.kill(this.#plugin.pid, "SIGKILL");
@@ -85,7 +87,7 @@ export class CaptureReplay {
     if (sent === undefined) return;
     if (!(sent.call instanceof Promise)) return sent.call.cancel();
     if (isMethod(step, "StartTask")) return this.#keepHandle((await sent.call) as StartTaskResponse);
-    // What the recorded driver refused or did not know, and what ended with it, is not expected of this one.
+    // Nothing is expected for calls that failed in the recording, or that ended with the recorded driver.
     if (!step.succeeded) return;
     if (isMethod(step, "WaitTask")) await this.#endOfWait(sent);
     else await sent.call;
@@ -118,7 +120,7 @@ export class CaptureReplay {
     if (isMethod(step, "SetConfig")) {
       const request = step.request as SetConfigRequest;
       const options = decodeMsgpack(request.msgpackConfig) as Record<string, unknown>;
-      // Their host had that file.
+      // The recorded host had the file that these options name.
       const moved = { ...options, unveil_paths: ["r:/etc/hostname"], state_dir: this.stateDir };
       return { ...request, msgpackConfig: encodeMsgpack(moved) };
     }
@@ -130,7 +132,10 @@ export class CaptureReplay {
     return step.request;
   }
 
-  /** With the handle that this plugin gave; what the agent had lost of it is missing here, too. */
+  /**
+   * A recovery with the handle from this plugin. Fields that the recorded agent had lost are missing here,
+   * too.
+   */
   #recovery({ taskId, handle: recorded }: RecoverTaskRequest): RecoverTaskRequest {
     const handle = this.#handles.get(recorded?.config?.id ?? "");
     if (handle?.config === undefined) throw new Error("recovered without a start");

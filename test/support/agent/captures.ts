@@ -1,4 +1,4 @@
-/** Recorded traffic between an agent and a driver; its format is told in its own README. */
+/** Recorded traffic between an agent and a driver. The README beside it describes the format. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MethodDefinition } from "@grpc/grpc-js";
@@ -19,14 +19,14 @@ interface CapturedLine {
   readonly text?: string;
 }
 
-/** One message with the method that it belongs to. */
+/** A message with its method. */
 export interface CapturedMessage {
   readonly method: MethodDefinition<unknown, unknown>;
   readonly dir: "request" | "response";
   readonly bytes: Buffer;
 }
 
-/** A call that was answered, with its decoded messages. */
+/** An answered call with its decoded messages. */
 export interface CapturedCall {
   readonly launch: number;
   readonly method: string;
@@ -34,19 +34,19 @@ export interface CapturedCall {
   readonly responses: readonly unknown[];
 }
 
-/** A line of a capture, in the order of their times. */
+/** A line of a capture. Lines are in the order of their times. */
 export interface CapturedStep {
   readonly launch: number;
   readonly dir: CapturedLine["dir"];
-  /** The call that it belongs to. */
+  /** The number of the line's call. */
   readonly call: number;
-  /** Full path of its method; empty for what is about the whole process. */
+  /** Full path of the method; empty for lines about the whole process. */
   readonly path: string;
   /** A request's decoded message. */
   readonly request: unknown;
-  /** Of an end: whether the call succeeded. */
+  /** For an end: whether the call succeeded. */
   readonly succeeded: boolean;
-  /** Of an exit: whether the process died of a signal. */
+  /** For an exit: whether a signal ended the process. */
   readonly killed: boolean;
 }
 
@@ -75,7 +75,7 @@ export function capturedMessages(name: string): CapturedMessage[] {
   );
 }
 
-/** Calls in the order of their requests, those without an answer left out. */
+/** Answered calls in the order of their requests. */
 export function capturedCalls(name: string): CapturedCall[] {
   const lines = linesOf(name);
   return lines

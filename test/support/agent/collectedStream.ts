@@ -1,10 +1,10 @@
-/** A server's stream, kept as it comes, so that a test can wait for what it is about. */
+/** Collects the messages of a server's stream, so that a test can wait for one. */
 import { once } from "node:events";
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
 
 export interface CollectedStream<Message> {
-  /** All that has come so far. */
+  /** All messages so far. */
   readonly messages: readonly Message[];
   /** Whether the server has ended it without an error. */
   readonly ended: boolean;
@@ -20,7 +20,7 @@ export function collect<Message>(stream: ClientReadableStream<Message>): Collect
     ended = true;
   });
   stream.on("data", (message: Message) => messages.push(message));
-  // A cancelled call ends with an error, and so does one whose server goes away.
+  // A cancelled call ends with an error, and so does a call whose server dies.
   stream.on("error", () => {});
   onTestFinished(() => stream.cancel());
   return {

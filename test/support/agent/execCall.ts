@@ -15,10 +15,10 @@ export interface ExecCallOptions {
 export class ExecCall {
   readonly #call: ClientDuplexStream<ExecTaskStreamingRequest, ExecTaskStreamingResponse>;
   readonly #waiting = new Set<() => void>();
-  /** In the order in which they came: `stdout.close` and the like, output left out. */
+  /** The messages without output, such as `stdout.close`, in their order. */
   readonly marks: string[] = [];
   readonly #output: Record<"stdout" | "stderr", Buffer[]> = { stdout: [], stderr: [] };
-  /** Resolves with the result, rejects where the call fails. */
+  /** Resolves with the result, rejects if the call fails. */
   readonly result: Promise<ExitResult | undefined>;
 
   constructor(
@@ -66,7 +66,7 @@ export class ExecCall {
     return this;
   }
 
-  /** Nothing more comes. */
+  /** Closes the input. */
   closeInput(): this {
     this.send({ stdin: { data: Buffer.alloc(0), close: true } });
     return this;
@@ -88,7 +88,7 @@ export class ExecCall {
     this.#call.resume();
   }
 
-  /** Resolves once the output holds the text. */
+  /** Resolves once the output contains the text. */
   shows(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = () => {

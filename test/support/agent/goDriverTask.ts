@@ -1,7 +1,7 @@
 /**
- * A task as HashiCorp's Go driver starts it: `unshare` in the task's cgroup, as
- * leader of a process group; its shim as PID 1 of a pid namespace, which waits for
- * the command and leaves the exit code in the task's folder. Needs root.
+ * A task as HashiCorp's Go driver starts it. `unshare` runs in the task's cgroup as leader of a process
+ * group. Its shim is PID 1 of a pid namespace, waits for the command and writes the exit code to the task's
+ * folder. Needs root.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,13 +12,13 @@ import { vi } from "vitest";
 import { type TaskConfig, type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { Allocation } from "./allocation.ts";
 
-/** What a plugin of the Go driver leaves behind when it is gone. */
+/** What a plugin of the Go driver leaves when it has ended. */
 export interface GoDriverTask {
   readonly config: TaskConfig;
   readonly startedAt: number;
-  /** Pid of its outermost process. */
+  /** Pid of the task's outermost process. */
   readonly pid: number;
-  /** Resolves once that has ended. */
+  /** Resolves once that process has ended. */
   readonly ended: Promise<unknown>;
   handle(differing?: GoDriverState): TaskHandle;
 }
@@ -30,10 +30,13 @@ export interface GoDriverState {
   readonly taskId?: string;
 }
 
-/** A value of the task's environment that must be nowhere but there. */
+/** A value of the task's environment that must not appear anywhere else. */
 export const goDriverSecret = "marker-3f9c1d";
 
-/** Before 6.15 a kernel tells nobody but the parent how a process ended. */
+/**
+ * Whether the kernel reports how a process ended to other processes than its parent, which it does since
+ * 6.15.
+ */
 export const kernelTellsExits = kernelIsAtLeast(6, 15);
 
 export async function startAsGoDriver(allocation: Allocation, script: string): Promise<GoDriverTask> {
@@ -43,11 +46,12 @@ export async function startAsGoDriver(allocation: Allocation, script: string): P
   const unshare = ["unshare", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child=SIGKILL", "--"];
   const command = ["sh", "exec2-shim", `${taskFolder}/local/.exit_status.txt`, String(user.uid), script];
   const output = [stdout, stderr].map((pipe) => {
-    // That driver leaves log collection to its client, too.
+    // With the Go driver, the client collects logs, too.
     pipe.start();
     return openSync(pipe.path, "w");
   });
-  // The Go driver has its child born in the cgroup; the shell moves itself there, and becomes what it is to be.
+  // The Go driver starts its child in the cgroup. Here a shell moves itself there, and then executes the
+  // program.
   const enter = `echo $$ > ${cgroup.path}/cgroup.procs; exec "$@"`;
   const child: ChildProcess = spawn("sh", ["-c", enter, "enter", ...unshare, ...command], {
     stdio: ["ignore", ...output],
@@ -68,7 +72,7 @@ export async function startAsGoDriver(allocation: Allocation, script: string): P
   return { config, startedAt, pid, ended, handle };
 }
 
-/** The handle that the Go driver gives for a task, whose config holds the environment once more. */
+/** The Go driver's handle of a task. Its config also contains the environment. */
 export function goDriverHandle(
   config: TaskConfig,
   { pid, startedAt, taskId }: Required<GoDriverState>,
@@ -87,7 +91,7 @@ export function goDriverHandle(
   return { version: 1, config: lost, state: TaskState.RUNNING, driverState };
 }
 
-/** `time.Time.MarshalBinary`, in a string's clothes. */
+/** Go's `time.Time.MarshalBinary`, encoded as a MessagePack string. */
 function goTime(ms: number): Buffer {
   const time = Buffer.alloc(16);
   time.writeUInt8(0xaf, 0);
@@ -99,7 +103,7 @@ function goTime(ms: number): Buffer {
 
 const packr = new Packr({ useRecords: false });
 
-/** Of a command that died of a signal, the Go driver's shim knows only 255. */
+/** The Go driver's shim reports 255 for every signal that ended the command. */
 const shim = `file=$1; uid=$2; script=$3
 setpriv --reuid "$uid" --regid "$uid" --clear-groups --no-new-privs -- sh -c "$script"
 code=$?

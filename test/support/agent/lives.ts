@@ -1,4 +1,4 @@
-/** Whole lives of tasks, as events. */
+/** Complete histories of tasks, as events. */
 import type { EventType, TaskEvent } from "../../../src/machines/events.ts";
 import { event } from "../history/history.ts";
 

@@ -1,4 +1,4 @@
-/** Ordinary programs as tasks, each at real work. */
+/** Ordinary programs as tasks, each with real work. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
@@ -7,25 +7,25 @@ import { type Agent, runTask, startAgent } from "./agent.ts";
 import { makeAllocation } from "./allocation.ts";
 
 export interface Program {
-  /** What it needs, and scripts/setup.mjs installs. */
+  /** Programs that it needs, and that scripts/setup.mjs installs. */
   readonly needs?: readonly string[];
-  /** What it needs, and is tried where somebody has installed it. */
+  /** Programs that it needs. The test runs only if they are installed. */
   readonly wants?: readonly string[];
-  /** Of its own installation, what the default paths do not have. */
+  /** Paths of its installation that are not default paths. */
   readonly unveil?: readonly string[];
   /** Further options of the task. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Runs in the task's `local` folder, and ends with the first command that fails. */
+  /** The script. It runs in the task's `local` folder, and ends at the first command that fails. */
   readonly script: string;
-  /** All that it prints, or a pattern of that. */
+  /** The expected output, or a pattern of it. */
   readonly out: string | RegExp;
-  /** What it is to say on standard error. Default: nothing. */
+  /** The expected standard error. Default: empty. */
   readonly err?: RegExp;
   /** In ms. */
   readonly timeout?: number;
 }
 
-/** A test for each program: it runs as a task, and prints what it should. */
+/** Defines a test for each program, which runs as a task and must print the expected output. */
 export function testPrograms(programs: Readonly<Record<string, Program>>): void {
   let agent: Agent;
   beforeAll(async () => {
@@ -50,7 +50,7 @@ openssl req -config /dev/null -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 
   { cat openssl.txt; exit 1; }
 `;
 
-/** The paths in a folder whose names match, such as those that packages have for each version. */
+/** The paths in a folder whose names match, such as folders with a version in their names. */
 export function pathsIn(folder: string, name: RegExp): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
@@ -58,7 +58,10 @@ export function pathsIn(folder: string, name: RegExp): string[] {
     .map((entry) => join(folder, entry));
 }
 
-/** Where Debian has the programs of the newest PostgreSQL; if it has none, a folder that is not there. */
+/**
+ * Debian's folder with the programs of the newest PostgreSQL; a folder that does not exist if none is
+ * installed.
+ */
 export const postgresPrograms = `${pathsIn("/usr/lib/postgresql", /^\d+$/).at(-1) ?? "/nonexistent"}/bin`;
 
 async function run(agent: Agent, { unveil = [], options = {}, script }: Program) {

@@ -1,4 +1,4 @@
-/** A start that must fail: what the agent is told, what the log tells, and that nothing is left. */
+/** Checks a start that must fail: the agent's error, the events in the log, and that nothing is left. */
 import { status } from "@grpc/grpc-js";
 import { expect, vi } from "vitest";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
@@ -14,7 +14,10 @@ export interface Refusal {
   readonly recoverable: boolean;
 }
 
-/** An agent whose plugin has loaded what it loads, and opens what it keeps open, with the first start. */
+/**
+ * An agent whose plugin has already started a task, because the first start loads modules and opens
+ * descriptors that stay open.
+ */
 export async function startWarmAgent(options: AgentOptions): Promise<Agent> {
   const agent = await startAgent(options);
   const allocation = new Allocation();
@@ -33,7 +36,7 @@ export async function expectRefusal(
   const error = errorOfCall(thrown);
   expect(error).toMatchObject({ code, message: expect.stringMatching(text), recoverable });
   if (recoverable) expect(thrown.code).toBe(status.FAILED_PRECONDITION);
-  // Its history tells the same, and ends there.
+  // The history has the same error as its last event.
   const events = await eventsOf(agent.stateDir, config.id);
   const { message, summary, failed = null, hint = null } = error;
   expect(events.at(-1)).toMatchObject({ type: "startFailed", to: "failed" });

@@ -6,7 +6,7 @@ import type { Mount, TaskConfig } from "../../../src/grpc/generated/nomad/driver
 export const allocId = "0b0ff9d5-0000-4000-8000-000000000001";
 export const taskId = `${allocId}/main/0123abcd`;
 
-/** A task's whole config as an agent sends it, but for what a test is about. */
+/** A complete task config as an agent sends it, with changes for the test. */
 export function taskConfig(differing: Partial<TaskConfig> = {}): TaskConfig {
   return {
     id: taskId,
@@ -35,7 +35,7 @@ export function taskConfig(differing: Partial<TaskConfig> = {}): TaskConfig {
   };
 }
 
-/** A volume as an agent sends it, but for what a test is about. */
+/** A volume as an agent sends it, with changes for the test. */
 export function volumeMount(hostPath: string, taskPath: string, differing: Partial<Mount> = {}): Mount {
   return {
     taskPath,
@@ -48,7 +48,7 @@ export function volumeMount(hostPath: string, taskPath: string, differing: Parti
   };
 }
 
-/** SetConfig of the launch that counts; without a node it is that of the validation launch. */
+/** SetConfig of an agent's third launch. Without a node it is that of the validating launch. */
 export function setConfig(options: Readonly<Record<string, unknown>> = {}, node = true): SetConfigRequest {
   const core = { socketId: 0, nodeId: 0, coreGrade: 0, disable: false, maxSpeed: 0, guessSpeed: 0 } as const;
   const topology = {

@@ -1,4 +1,4 @@
-/** What a Nomad client does for a task before the driver is asked to start it, by the driver's own answers. */
+/** What a Nomad client does for a task before it calls StartTask, according to the driver's answers. */
 import {
   collectsLogs,
   hasDynamicUsers,
@@ -16,15 +16,15 @@ import { PipeReader } from "../host/pipeReader.ts";
 type DriverCalls = Pick<PluginConnection["driver"], "capabilities" | "taskConfigSchema">;
 
 /**
- * @returns the task as the client sends it
- * @throws Error where the client fails the allocation instead
+ * @returns the task config that the client would send
+ * @throws Error if the client would fail the allocation instead
  */
 export async function prepareStart(driver: DriverCalls, task: TaskConfig): Promise<TaskConfig> {
   await driver.taskConfigSchema({});
   const { capabilities = DriverCapabilities.decode(new Uint8Array()) } = await driver.capabilities({});
   refuseUnsupported(capabilities, {
     networkMode: task.networkIsolationSpec?.mode ?? NetworkMode.HOST,
-    // No client sends one to this driver: tests that do are about what it would do.
+    // No client sends a host name to this driver. Some tests do, to test the driver's handling.
     hostname: false,
     volumes: task.mounts.length > 0,
   });
@@ -34,7 +34,7 @@ export async function prepareStart(driver: DriverCalls, task: TaskConfig): Promi
   return asSent(capabilities, task);
 }
 
-/** With the user and the folders that the client would tell. */
+/** The config with the user and the folders that the client would set. */
 function asSent(capabilities: DriverCapabilities, task: TaskConfig): TaskConfig {
   const { NOMAD_ALLOC_DIR = "", NOMAD_TASK_DIR = "", NOMAD_SECRETS_DIR = "" } = Object.fromEntries(task.env);
   const onHost = { alloc: NOMAD_ALLOC_DIR, task: NOMAD_TASK_DIR, secrets: NOMAD_SECRETS_DIR };

@@ -1,4 +1,4 @@
-/** A cgroup for a test's tasks, as an agent makes one for each of its own. Needs root. */
+/** A cgroup for a test's tasks, like the one that an agent creates for each task. Needs root. */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
@@ -6,7 +6,7 @@ import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 export class TestCgroup {
   readonly path: string;
 
-  /** @param name of a folder below the mount, in one that is there */
+  /** @param name path below the mount; its parent exists */
   constructor(name: string) {
     const mount = findCgroup2Mount();
     if (mount === undefined) throw new Error("these tests need cgroup v2 to be mounted");
@@ -14,7 +14,10 @@ export class TestCgroup {
     mkdirSync(this.path);
   }
 
-  /** Pids of tasks and their children; an init ends a moment after it has told of its task's end. */
+  /**
+   * Pids of tasks and their children, without inits, because an init ends a moment after it has reported its
+   * task's end.
+   */
   processes(): number[] {
     const folders = this.#removed ? [] : [this.path, ...this.below()];
     const pids = folders.flatMap((folder) => readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n"));
@@ -23,8 +26,8 @@ export class TestCgroup {
   }
 
   /**
-   * As agents do when a task is over: kills what is in it, and removes it, in one attempt.
-   * @throws Error with the code EBUSY where something is left in it
+   * Kills the cgroup's processes and removes it in one attempt, as agents do when a task is over.
+   * @throws Error with the code EBUSY if a process is left in it
    */
   removeAsAgent(): void {
     writeFileSync(`${this.path}/cgroup.kill`, "1");
@@ -34,19 +37,19 @@ export class TestCgroup {
 
   #removed = false;
 
-  /** Those that runs in the host's pid namespace have made. */
+  /** The child cgroups, which runs in the host's pid namespace create. */
   below(): string[] {
     if (this.#removed) return [];
     const entries = readdirSync(this.path, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${this.path}/${name}`);
   }
 
-  /** Whether nothing runs in it, no init either. */
+  /** Whether no process is in it, not even an init. */
   isEmpty(): boolean {
     return this.#removed || readFileSync(`${this.path}/cgroup.events`, "utf8").includes("populated 0");
   }
 
-  /** Resolves once nothing runs in it any more. */
+  /** Resolves once no process is in it any more. */
   async empty(): Promise<void> {
     const deadline = performance.now() + 20_000;
     while (!this.isEmpty()) {
@@ -57,7 +60,7 @@ export class TestCgroup {
     }
   }
 
-  /** Resolves once a program of that name runs in it. */
+  /** Resolves once a program with that name runs in it. */
   async runs(name: string): Promise<void> {
     const deadline = performance.now() + 20_000;
     while (!this.processes().some((pid) => nameOf(pid) === name)) {
@@ -66,7 +69,7 @@ export class TestCgroup {
     }
   }
 
-  /** Kills what is in it, and removes it. */
+  /** Kills the processes in it, and removes it. */
   async remove(): Promise<void> {
     if (this.#removed) return;
     writeFileSync(`${this.path}/cgroup.kill`, "1");

@@ -1,16 +1,16 @@
-/** An allocation whose tasks have a past: one that keeps failing, one that runs, one that never started. */
+/** An allocation with histories of tasks: one that keeps failing, one that runs, one that never started. */
 import type { EventType, TaskEvent } from "../../../src/machines/events.ts";
 import type { Inspected } from "../screen/inspector.ts";
 import { event } from "./history.ts";
 
 export const allocation = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20";
 
-/** The id of a task's run there. */
+/** The id of a task's run in this allocation. */
 export function runOf(task: string, number: number): string {
   return `${allocation}/${task}/${number.toString(16).padStart(8, "0")}`;
 }
 
-/** Events at times after a first one: milliseconds. */
+/** Events with times in milliseconds after the first one. */
 export function lifeFrom(
   begin: number,
   steps: readonly (readonly [EventType, number, object?])[],
@@ -26,9 +26,9 @@ const begun = [
 ] as const;
 
 export interface Past {
-  /** Time of its first event. */
+  /** Time of the first event. */
   readonly begin: number;
-  /** How often `web` has failed before it runs. */
+  /** How often `web` fails before it runs. */
   readonly failures: number;
 }
 
@@ -36,8 +36,8 @@ const second = 1_000;
 const minute = 60 * second;
 
 /**
- * `db` runs since the beginning and was taken over once; `web` fails after 40 seconds each, every minute, then
- * is killed since it does not stop, then runs; `log` never starts.
+ * `db` runs since the beginning and was recovered once. `web` fails every minute, each time after 40 seconds.
+ * Then it is killed because it does not stop, and then it runs. `log` never starts.
  */
 export async function recordAllocation(
   record: Inspected["record"],

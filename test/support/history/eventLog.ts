@@ -1,9 +1,9 @@
-/** The event log of a plugin, read beside it. */
+/** Reads the event log of a running plugin. */
 import type { EventReader, StoredEvent } from "../../../src/store/eventStore.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 
-/** Lets a function read the log. */
+/** Calls a function with the opened log. */
 export async function withEventLog<T>(stateDir: string, read: (log: EventReader) => T): Promise<T> {
   const log = await openEventReader(stateFolderPaths(stateDir).events);
   try {
@@ -13,7 +13,7 @@ export async function withEventLog<T>(stateDir: string, read: (log: EventReader)
   }
 }
 
-/** All that is stored of a task. */
+/** All stored events of a task. */
 export function eventsOf(stateDir: string, taskId: string): Promise<StoredEvent[]> {
   return withEventLog(stateDir, (log) => [...log.readStream(taskId)]);
 }

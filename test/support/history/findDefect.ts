@@ -1,4 +1,4 @@
-/** Streams read whole, up to the first thing that is wrong with them. */
+/** Reads streams up to their first defect. */
 import { isDefect, readRecord } from "../../../src/store/eventRecord.ts";
 import type { StoredEvent, StreamHead } from "../../../src/store/eventStore.ts";
 import { type StreamDefect, StreamVerifier } from "../../../src/store/verifyStream.ts";

@@ -1,4 +1,4 @@
-/** Events to build histories from: plausible data for every type, each overridable. */
+/** Events for histories, with plausible data for every type. Each field can be overridden. */
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
 
 const samples: { readonly [T in EventType]: EventData<T> } = {

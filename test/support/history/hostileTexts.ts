@@ -1,19 +1,21 @@
-/** Histories in which every name and text tries to be more than text. */
+/** Histories in which every name and text contains control characters. */
 import { type EventType, parseTaskEvent, type TaskEvent } from "../../../src/machines/events.ts";
 import { encodeRecord, sealData } from "../../../src/store/eventRecord.ts";
 import { event } from "./history.ts";
 import { RecordedLog } from "./recordedLog.ts";
 
-/** What would begin a line of its own if a newline were let through. */
+/** A text that would begin a new line if a newline were printed. */
 export const forged = "99forged";
-/** A newline, colours, orders to the terminal, a turn of the direction of writing, other ends of lines. */
+/**
+ * A newline, colours, terminal control sequences, a change of the text direction, and other line separators.
+ */
 export const hostile = `x\n${forged}\x1b[32m\x1b[2J\r\t\u009b2J\u202e\u2066\u200f\u2028\x07\x7f\u0085\u{e0041}y`;
 
-/** Characters that no output may hold, except for a newline of its own. */
+/** Characters that no output may contain, except its own newlines. */
 export const unwritable =
   /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 
-/** An event of each type, with the hostile text wherever its schema takes a text. */
+/** An event of the type, with the hostile text wherever the schema allows a text. */
 export function hostileEvent(type: EventType): TaskEvent {
   const { time, data } = event(type);
   const taken = (changed: unknown) => {
@@ -35,7 +37,7 @@ export function hostileEvent(type: EventType): TaskEvent {
 const begun: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
 const hostileId = (number: number) => `${hostile}-${number}/${hostile}/0000000${number}`;
 
-/** Tasks that went every way, and one whose events no version has written. */
+/** Tasks with every kind of life, and one with events that no version has written. */
 export function hostileLog(): RecordedLog {
   const log = new RecordedLog();
   const commands: EventType[] = ["execStarted", "execExited", "execsRepeated"];

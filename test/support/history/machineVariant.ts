@@ -1,4 +1,4 @@
-/** Versions of the machine that somebody might have built: its sources, changed, and made a module as the build does. */
+/** Other versions of the state machine: its changed sources, bundled to a module as the build does. */
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "rolldown";

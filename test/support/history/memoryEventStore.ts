@@ -11,13 +11,13 @@ import {
   type WritableTable,
 } from "../../../src/store/recordTable.ts";
 
-/** An empty log that lives as long as the object. Nothing in it survives anything: `flushed` resolves at once. */
+/** An empty log in memory. It is never on a disk, so `flushed` resolves at once. */
 export function memoryEventStore(): FollowableStore {
   return new LogStore(new MemoryTable(), () => []);
 }
 
 class MemoryTable implements WritableTable {
-  /** Index: position - 1; undefined where one was removed. */
+  /** Index: position - 1; undefined for a removed record. */
   readonly #records: (Buffer | undefined)[] = [];
   /** Positions of a stream's records by its first position; index: seq - 1. */
   readonly #positions = new Map<number, number[]>();
@@ -107,7 +107,7 @@ class MemoryTable implements WritableTable {
           else this.#heads.set(head.stream, before);
         });
       },
-      // Nothing can fail after these: they need no undoing.
+      // Nothing can fail after these steps, so they need no undo.
       removeHead: (stream) => void this.#heads.delete(stream),
       removeRecords: (firstPosition) => {
         for (const position of this.#positions.get(firstPosition) ?? []) {
@@ -122,7 +122,7 @@ class MemoryTable implements WritableTable {
       },
       listOpen: ({ stream }, isOpen) => void (isOpen ? this.#open.add(stream) : this.#open.delete(stream)),
       clearOpen: () => this.#open.clear(),
-      // Only this process appends.
+      // Only this process appends, so nothing is needed.
       markListed: () => {},
     };
     try {

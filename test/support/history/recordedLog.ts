@@ -1,4 +1,4 @@
-/** Logs of tasks that went through given events, as the driver would have recorded them. */
+/** Logs of tasks with given events, as the driver would have recorded them. */
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { encodeRecord, NO_HASH, SALT_BYTES, sealData } from "../../../src/store/eventRecord.ts";
@@ -7,11 +7,11 @@ import { type PlacedRecord, readerOf } from "../../../src/store/recordList.ts";
 import type { UsageSample } from "../../../src/store/usage/usageSample.ts";
 
 export class RecordedLog {
-  /** May be tampered with before the log is read. */
+  /** A test may change these records before it reads the log. */
   readonly records: PlacedRecord[] = [];
   readonly heads: StreamHead[] = [];
 
-  /** Adds a task; events that the machine refuses are left out, as the driver does. */
+  /** Adds a task. Omits events that the machine refuses, as the driver does. */
   add(stream: string, events: readonly TaskEvent[], schema = EVENT_SCHEMA_VERSION): this {
     let snapshot = initialSnapshot;
     let seq = 0;

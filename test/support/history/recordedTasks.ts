@@ -1,4 +1,4 @@
-/** The tasks of a capture, moved into allocations of the test's own. */
+/** The tasks of a capture, moved to allocations of the test. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { entryOfName } from "../../../src/effects/users/passwd.ts";
 import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
@@ -8,7 +8,7 @@ import { type Allocation, makeAllocation } from "../agent/allocation.ts";
 interface RecordedTask {
   readonly allocation: Allocation;
   readonly script: string;
-  /** Signals that it has been sent. */
+  /** Number of signals sent to the task so far. */
   signals: number;
 }
 
@@ -23,7 +23,7 @@ export class RecordedTasks {
     const folders: [string, string][] = [
       [config.env.get("NOMAD_ALLOC_DIR") ?? "", `${allocation.folder}/alloc`],
       [(config.env.get("NOMAD_TASK_DIR") ?? "").replace(/\/local$/, ""), allocation.taskFolder],
-      // A port that may be taken here.
+      // This port may be in use here.
       ["25546", "0"],
     ];
     const move = (text: string) => folders.reduce((moved, [from, to]) => moved.replaceAll(from, to), text);
@@ -45,22 +45,25 @@ export class RecordedTasks {
     return this.#task(taskId).allocation;
   }
 
-  /** Resolves once the task has said that it is up and, for each earlier signal, that it came: the next one would be lost in it. */
+  /**
+   * Resolves once the task has printed that it is up, and a line for each earlier signal. A signal that came
+   * earlier could be lost.
+   */
   async readyForSignal(taskId: string): Promise<void> {
     const task = this.#task(taskId);
     if (task.script.includes("echo")) await task.allocation.stdout.hasLines(1 + task.signals);
-    // A signal that comes between a shell's fork and its child's exec is lost in both.
+    // A signal between a shell's fork and its child's exec is lost in both processes.
     if (/; sleep \d+\s*$/.test(task.script)) await task.allocation.cgroup.runs("sleep");
     task.signals += 1;
   }
 
-  /** Lets a task end that waits for its file `go`. */
+  /** Creates the file `go` for which the task waits, so that it ends. */
   letGo(taskId: string): void {
     const { allocation, script } = this.#task(taskId);
     if (script.includes("$NOMAD_ALLOC_DIR/go")) writeFileSync(`${allocation.folder}/alloc/go`, "");
   }
 
-  /** What happened on the recorded host while there was no plugin: one of the tasks ended. */
+  /** Repeats what happened on the recorded host while no plugin ran: one of the tasks ended. */
   async meanwhile(): Promise<void> {
     for (const [taskId, { script, allocation }] of this.#tasks) {
       if (!script.includes("exit 19")) continue;

@@ -4,7 +4,7 @@ import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { memoryEventStore } from "./memoryEventStore.ts";
 
 export interface RefusingStore extends FollowableStore {
-  /** Number of appends that were asked for. */
+  /** Number of attempted appends. */
   readonly appends: number;
   /** While true, every append is refused. */
   full: boolean;

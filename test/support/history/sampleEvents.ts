@@ -1,7 +1,7 @@
-/** Events for stores: it is the store that is tested, so any will do. */
+/** Events to test stores with. Their content does not matter. */
 import type { EventToAppend } from "../../../src/store/eventStore.ts";
 
-/** An event that tells which one it is. */
+/** An event with a label. */
 export function sampleEvent(label: string | number, data: unknown = { label }): EventToAppend {
   return {
     type: "signalled",

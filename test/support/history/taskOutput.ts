@@ -1,14 +1,16 @@
-/** A task's log folder with files, as an agent writes them, and the request that names it. */
+/** A task's log folder with files as an agent writes them, and the request that names the folder. */
 import { appendFileSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
 export interface TaskOutput {
-  /** What its request says of its logs. */
+  /** The part of the request about logs. */
   readonly request: { readonly allocDir: string; readonly stdoutPath: string; readonly stderrPath: string };
   /** The folder of the files. */
   readonly folder: string;
-  /** Writes a file anew. @param changedAt of its last write: milliseconds since the epoch; by default now */
+  /**
+   * Overwrites a file. @param changedAt time of the last write in milliseconds since the epoch; default: now
+   */
   write(name: string, text: string, changedAt?: number): void;
   append(name: string, text: string): void;
 }

@@ -1,4 +1,4 @@
-/** What XState itself makes of an event. */
+/** The step that XState itself computes for an event. */
 import { transition } from "xstate";
 import type { EffectName } from "../../../src/machines/effects.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";

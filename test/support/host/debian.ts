@@ -1,13 +1,13 @@
-/** A small Debian in a folder, for packages to be installed in. */
+/** A small Debian in a folder, to install packages in. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { inRoot as entering } from "./emptyRoot.ts";
 
-/** Made once, and copied for each test file. */
+/** Created once, and copied for each test file. */
 const cache = join(import.meta.dirname, "../../../node_modules/.cache/debian-trixie");
 
-/** The folder is the caller's to remove. Needs debootstrap and Debian's packages. */
+/** The caller must remove the folder. Needs debootstrap and Debian's packages. */
 export function makeDebian(): string {
   const root = mkdtempSync("/var/lib/exec2-test-");
   mkdirSync(join(cache, ".."), { recursive: true });
@@ -18,9 +18,9 @@ export function makeDebian(): string {
       mv "$1.unfinished" "$1"
     fi
     cp -a "$1/." "$2"`;
-  // Two test files may want it at the same time.
+  // Two test files may need it at the same time.
   execFileSync("flock", [`${cache}.lock`, "sh", "-ec", script, "sh", cache, root], { stdio: "ignore" });
-  // Tasks have users of their own.
+  // Tasks run as other users, who must be able to enter it.
   chmodSync(root, 0o755);
   return root;
 }
@@ -30,7 +30,7 @@ const env = {
   DEBIAN_FRONTEND: "noninteractive",
 };
 
-/** What a command writes that runs in the root, with the kernel's file systems. */
+/** Runs a command in the root, with the kernel's file systems, and returns its output. */
 export function runIn(root: string, ...command: readonly string[]): string {
   const [program = "", ...args] = entering({ root, command: ["/usr/bin/env", ...command], env });
   return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });

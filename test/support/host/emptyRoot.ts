@@ -1,13 +1,13 @@
-/** Roots that hold no more than is put into them, for programs that have to do without anything else. */
+/** Roots with only the given files, to run programs without anything else. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, linkSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { temporaryFolder } from "./temporaryFolder.ts";
 
-/** What test/fixtures/enterRoot.ts is told. */
+/** The argument of test/fixtures/enterRoot.ts. */
 export interface RootEntry {
   readonly root: string;
-  /** Folders of the host, by the same paths. */
+  /** Folders of the host that are mounted at the same paths. */
   readonly shared: readonly string[];
   readonly readOnly: boolean;
   readonly command: readonly string[];
@@ -18,9 +18,9 @@ export interface RootEntry {
 const fixture = join(import.meta.dirname, "../../fixtures/enterRoot.ts");
 
 /**
- * A root for the duration of the test: the programs, the libraries that they are linked with, and the
- * folders that the kernel's file systems are mounted on. `/tmp` and `/run` are empty, and `noexec`.
- * @param programs the host's paths by those in the root
+ * A root for the duration of the test. It has the programs, their libraries, and mount points for the
+ * kernel's file systems. `/tmp` and `/run` are empty, and `noexec`.
+ * @param programs host paths by paths in the root
  */
 export function emptyRoot(programs: Readonly<Record<string, string>>): string {
   const root = temporaryFolder();
@@ -33,7 +33,7 @@ export function emptyRoot(programs: Readonly<Record<string, string>>): string {
   return root;
 }
 
-/** The command that executes another one in a root. */
+/** A command that executes another command in a root. */
 export function inRoot(entry: Partial<RootEntry> & Pick<RootEntry, "root" | "command">): string[] {
   const full: RootEntry = { shared: [], readOnly: false, ...entry };
   return [process.execPath, "--disable-warning=ExperimentalWarning", fixture, JSON.stringify(full)];
@@ -48,7 +48,7 @@ function librariesOf(program: string): string[] {
 function put(path: string, target: string): void {
   mkdirSync(dirname(target), { recursive: true });
   try {
-    // Large files need not be copied where both are on one file system.
+    // Links avoid copies of large files if both are on the same file system.
     linkSync(realpathSync(path), target);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === "EEXIST") return;

@@ -1,4 +1,4 @@
-/** A program of test/fixtures in a process of its own, and the lines that it writes. */
+/** Runs a program of test/fixtures in a child process, and collects the lines that it writes. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ export class LineProcess {
   readonly child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  /** Ends with the test at the latest. */
+  /** The process ends with the test at the latest. */
   constructor(fixture: string, ...args: string[]) {
     const path = fileURLToPath(new URL(`../../fixtures/${fixture}.ts`, import.meta.url));
     this.child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
@@ -24,7 +24,7 @@ export class LineProcess {
     onTestFinished(() => this.kill());
   }
 
-  /** Resolves once it has written so many lines; rejects where it ends before. */
+  /** Resolves once it has written `count` lines; rejects if it ends before. */
   async written(count: number): Promise<void> {
     while (this.lines.length < count) {
       const more = once(this.child.stdout as NodeJS.ReadableStream, "data");
@@ -35,7 +35,7 @@ export class LineProcess {
     }
   }
 
-  /** SIGKILL; resolves once all that it wrote has been read. */
+  /** Kills it with SIGKILL; resolves once all its output has been read. */
   async kill(): Promise<void> {
     this.child.kill("SIGKILL");
     await this.#ended;

@@ -1,4 +1,4 @@
-/** The oldest Node that the library is for: the system's own, where it has that one. */
+/** The oldest version of Node that the library supports: the system's own, if it has this version. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import type { TestContext } from "vitest";

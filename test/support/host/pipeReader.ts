@@ -5,7 +5,7 @@ import { Socket } from "node:net";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
 
 export class PipeReader {
-  /** Those of the tests' allocations, by their paths. */
+  /** The readers of all allocations, by path. */
   static readonly #all = new Map<string, PipeReader>();
   readonly path: string;
   readonly #chunks: Buffer[] = [];
@@ -14,7 +14,7 @@ export class PipeReader {
   #socket: Socket | undefined;
   #closed = false;
 
-  /** Of a pipe that is not made before somebody starts to read it. */
+  /** The constructor does not create the pipe; `start` does. */
   constructor(path: string) {
     this.path = path;
     PipeReader.#all.set(path, this);
@@ -24,14 +24,14 @@ export class PipeReader {
     return PipeReader.#all.get(path);
   }
 
-  /** Makes the pipe, and reads it, once. */
+  /** Creates the pipe and reads it; further calls do nothing. */
   start(): void {
     if (this.#socket !== undefined || this.#closed) return;
     mkfifo(this.path, 0o600);
     this.#socket = this.#open();
   }
 
-  /** All that was written, once everybody who could write has closed the pipe. */
+  /** All output, once all writers have closed the pipe. */
   async bytes(): Promise<Buffer> {
     await this.#ended.promise;
     return Buffer.concat(this.#chunks);
@@ -42,12 +42,12 @@ export class PipeReader {
     return (await this.bytes()).toString();
   }
 
-  /** Resolves once a text has been written; rejects where the pipe is closed before. */
+  /** Resolves once a text has been written; rejects if the pipe is closed before. */
   contains(text: string): Promise<void> {
     return this.#until((written) => written.includes(text), JSON.stringify(text));
   }
 
-  /** Resolves once so many lines have been written, those of earlier runs too. */
+  /** Resolves once `count` lines have been written, including those of earlier runs. */
   hasLines(count: number): Promise<void> {
     return this.#until((written) => written.split("\n").length > count, `line ${count}`);
   }
@@ -61,7 +61,7 @@ export class PipeReader {
     }
   }
 
-  /** Stops reading. Resolves once nobody reads the pipe any more. */
+  /** Stops reading. Resolves once the pipe is closed. */
   async close(): Promise<void> {
     this.#closed = true;
     PipeReader.#all.delete(this.path);
@@ -72,7 +72,7 @@ export class PipeReader {
   }
 
   #open(): Socket {
-    // An open without a writer would wait for one; poll(2) tells of an end of file only after there was one.
+    // A blocking open would wait for a writer. poll(2) reports an end of file only after there was a writer.
     const descriptor = openSync(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
     return new Socket({ fd: descriptor, readable: true, writable: false })
       .on("data", (chunk: Buffer) => {
@@ -87,7 +87,7 @@ export class PipeReader {
     this.#change = Promise.withResolvers();
   }
 
-  /** Opened anew before the old end is closed: the next run must find a reader. */
+  /** Opens the pipe again before it closes the old descriptor, because the next run must find a reader. */
   #readOn(): void {
     const old = this.#socket;
     this.#socket = this.#open();

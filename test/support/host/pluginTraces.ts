@@ -1,12 +1,12 @@
-/** What a plugin process holds, to tell whether a task leaves something behind in it. Needs root. */
+/** Counts what a plugin process has open, to detect what a task leaves in it. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import type { Agent } from "../agent/agent.ts";
 
 export interface PluginTraces {
-  /** Number of open descriptors, but for that of inotify: Node opens one, for all watches, at the first. */
+  /** Number of open descriptors, without inotify's, which Node opens once at the first watch. */
   readonly descriptors: number;
-  /** Its children, zombies too. */
+  /** The plugin's children, including zombies. */
   readonly children: readonly number[];
   /** Names of the folders of runs. */
   readonly runFolders: readonly string[];
@@ -23,12 +23,14 @@ export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): Pl
   };
 }
 
-/** Without those that the plugin keeps for later runs. */
+/** Folders of runs, without spare folders that the plugin keeps for later runs. */
 export function runFoldersIn(stateDir: string): string[] {
   return readdirSync(stateFolderPaths(stateDir).run).filter((name) => !name.startsWith("spare-"));
 }
 
-/** Whether the plugin keeps it: for its watches, or as the template of a root, of which there are few. */
+/**
+ * Whether the plugin keeps this descriptor open: for its watches, or as one of the few templates of roots.
+ */
 function isKept(descriptor: string): boolean {
   try {
     return /^(anon_inode:inotify|mnt:.*)$/.test(readlinkSync(descriptor));

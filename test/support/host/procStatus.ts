@@ -1,7 +1,7 @@
 /** `/proc/<pid>/status`, proc_pid_status(5), from outside of any sandbox. */
 import { readFileSync } from "node:fs";
 
-/** Its fields by their names, such as `NoNewPrivs`; white space between values is one space. */
+/** The fields by name, such as `NoNewPrivs`. White space between values is replaced by one space. */
 export function procStatus(pid: number): Readonly<Record<string, string>> {
   const lines = readFileSync(`/proc/${pid}/status`, "utf8").trimEnd().split("\n");
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** Processes and descriptors as `/proc` shows them, to tell what a test leaves behind. */
+/** Processes and descriptors from `/proc`, to detect what a test leaves. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { waitpid } from "../../../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../../../src/effects/kernel/posixSpawn.ts";
@@ -21,14 +21,14 @@ export function ownZombies(): number[] {
     );
 }
 
-/** What this process has open, sorted. */
+/** The open descriptors of this process, sorted. */
 export function openDescriptors(): string[] {
   return readdirSync("/proc/self/fd")
     .flatMap((fd) => {
       try {
         return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
       } catch {
-        // The folder's own, closed by now.
+        // The descriptor of the folder itself, which is already closed.
         return [];
       }
     })
@@ -43,7 +43,7 @@ function read(path: string): string {
   }
 }
 
-/** The number of a process that has been reaped a moment ago. */
+/** The pid of a process that was just reaped. */
 export function unusedPid(): number {
   const pid = posixSpawn("/bin/true", ["true"], [], []);
   waitpid(pid, 0);

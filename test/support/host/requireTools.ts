@@ -1,20 +1,20 @@
-/** Tests that need a tool of the system say so where it is missing, and fail where they must not be left out. */
+/** Tests that need a missing tool are skipped with a message, or fail in CI. */
 import { spawnSync } from "node:child_process";
 import type { TestContext } from "vitest";
 
-/** Skips the test, loudly, where a program is not installed; in CI, fails it. */
+/** Skips the test with a message if a program is not installed; fails it in CI. */
 export function requireTools(context: TestContext, ...tools: string[]): void {
   const missing = missingOf(tools);
   if (missing.length > 0) leaveOut(context, missing.join(" and "));
 }
 
-/** Skips the test, loudly, where a program that the tests do not install is not there; in CI, too. */
+/** Skips the test with a message, also in CI, if a program is missing that the tests do not install. */
 export function tryTools(context: TestContext, ...tools: string[]): void {
   const missing = missingOf(tools);
   if (missing.length > 0) skipLoudly(context, missing.join(" and "));
 }
 
-/** Skips the test, loudly, for want of something; in CI, fails it. */
+/** Skips the test with a message because something is missing; fails it in CI. */
 export function leaveOut(context: TestContext, want: string): never {
   if (process.env.CI) throw new Error(reason(context, want));
   return skipLoudly(context, want);

@@ -1,13 +1,15 @@
-/** Looks for a secret in whatever form a program may have written it. */
+/** Searches for a secret in all forms in which a program may write it. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
-/** Whether bytes hold the secret: as it is, as UTF-16, hexadecimal, base64 or percent-encoded, or in JSON. */
+/**
+ * Whether bytes contain the secret: unchanged, or as UTF-16, hexadecimal, base64, percent-encoded or JSON.
+ */
 export function holds(bytes: Uint8Array | string, secret: string): boolean {
   const text = typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("latin1");
   return formsOf(secret).some((form) => text.includes(form));
 }
 
-/** The files below a folder that hold the secret. */
+/** The files below a folder that contain the secret. */
 export function filesHolding(folder: string, secret: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -15,14 +17,14 @@ export function filesHolding(folder: string, secret: string): string[] {
     .filter((path) => holds(readFileSync(path), secret));
 }
 
-/** Files of processes in /proc that hold the secret: their command lines and environments. Without this process. */
+/** Processes, except this one, whose command line or environment in /proc contains the secret. */
 export function processesHolding(secret: string, file: "cmdline" | "environ"): number[] {
   return readdirSync("/proc")
     .map(Number)
     .filter((pid) => pid > 0 && pid !== process.pid && holds(contentOf(`/proc/${pid}/${file}`), secret));
 }
 
-/** Whether the memory of a process holds the secret: proc_pid_mem(5). */
+/** Whether the memory of a process contains the secret: proc_pid_mem(5). */
 export function memoryHolds(pid: number, secret: string): boolean {
   const memory = openSync(`/proc/${pid}/mem`, "r");
   try {
@@ -39,7 +41,7 @@ export function memoryHolds(pid: number, secret: string): boolean {
   }
 }
 
-/** The kernel's own mappings cannot be read. */
+/** Reads memory; empty for the kernel's own mappings, which cannot be read. */
 function tryRead(descriptor: number, bytes: Buffer, at: number): number {
   try {
     return readSync(descriptor, bytes, 0, bytes.length, at);
@@ -59,7 +61,8 @@ function contentOf(path: string): Buffer {
 
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
-  // Base64 has three forms, by what stands before; the ends depend on what stands around.
+  // The base64 form depends on the offset modulo three. The first and last characters depend on the
+  // neighbouring bytes.
   const base64 = [0, 1, 2].map((before) =>
     Buffer.concat([Buffer.alloc(before), bytes])
       .toString("base64")

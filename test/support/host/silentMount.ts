@@ -1,4 +1,4 @@
-/** A mounted file system that falls silent, as one of a file server that went down. Needs root and /dev/fuse. */
+/** A mounted file system that stops answering, like one of a failed file server. Needs root and /dev/fuse. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, existsSync, mkdtempSync, openSync, rmdirSync } from "node:fs";
@@ -9,13 +9,15 @@ import { leaveOut } from "./requireTools.ts";
 const program = join(import.meta.dirname, "../../fixtures/silentFileSystem.ts");
 
 export interface SilentMount {
-  /** Where it is mounted. Whatever is below it is a folder, but for names that begin with "missing". */
+  /** The mount point. Every path below it is a folder, except names that begin with "missing". */
   readonly path: string;
-  /** From now on it answers nothing. */
+  /** From now on the file system answers no request. */
   fallSilent(): Promise<void>;
 }
 
-/** Mounts one that answers, for the duration of the test. Whoever waits for it then gets an error. */
+/**
+ * Mounts a file system that answers, for the duration of the test. At its end waiting processes get an error.
+ */
 export async function mountSilent(context: TestContext): Promise<SilentMount> {
   if (!existsSync("/dev/fuse")) leaveOut(context, "/dev/fuse");
   const path = mkdtempSync("/var/lib/exec2-silent-");

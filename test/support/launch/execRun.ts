@@ -53,7 +53,7 @@ export interface Outcome {
   readonly status: ExitStatus | undefined;
 }
 
-/** All that came of a command. */
+/** The result of a command with its output. */
 export async function outcomeOf(command: RunningCommand): Promise<Outcome> {
   command.stdin.on("error", () => undefined);
   const [stdout, stderr, status] = await Promise.all([

@@ -1,4 +1,4 @@
-/** A hand-made run: what a launch needs, without the rest of the driver. Needs root. */
+/** A run with what a launch needs, without the rest of the driver. Needs root. */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ const landlockAccess = {
   readDir: 1 << 3,
 } as const;
 
-/** An input that is complete, for a command that does nothing. */
+/** A complete input for a command that does nothing. */
 export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
   return {
     options: defaultTaskOptions(),
@@ -63,7 +63,10 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
   };
 }
 
-/** A ruleset that handles execution and reading, and allows them beneath the paths; and ports, if told. */
+/**
+ * A ruleset that handles execution and reading and allows them below the paths. It also limits ports if
+ * given.
+ */
 export function rulesetFor(paths: readonly string[] = ["/"], ports: PortLimits = {}): number {
   const access = BigInt(landlockAccess.execute | landlockAccess.readFile | landlockAccess.readDir);
   const limited = portOptions.filter((option) => ports[option] !== undefined);
@@ -74,7 +77,7 @@ export function rulesetFor(paths: readonly string[] = ["/"], ports: PortLimits =
     for (const port of ports[option] ?? []) landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(right, port));
   }
   for (const path of paths) {
-    // Landlock takes no rights of folders for a file.
+    // Landlock refuses folder rights for a file.
     const rights = statSync(path).isDirectory() ? access : access & ~BigInt(landlockAccess.readDir);
     const rule = new DataView(new ArrayBuffer(12));
     const parent = openSync(path, O_PATH);
@@ -91,7 +94,7 @@ interface StartOptions {
   readonly runnerFolder?: string;
 }
 
-/** A run of its own folder, whose output goes to a file. */
+/** A run with its own folder, whose output goes to a file. */
 export class TestRun {
   readonly folder = mkdtempSync(join(tmpdir(), "run-"));
   readonly statusFile = join(this.folder, "status");
@@ -133,7 +136,7 @@ export class TestRun {
     return this.start({ command: "/bin/sh", args: ["-c", script], ...overrides }, options);
   }
 
-  /** What init recorded, once it has ended. */
+  /** Waits for init's end and returns what it recorded. */
   async ended(): Promise<ExitStatus | undefined> {
     await watchExit(this.aliveFifo).ended;
     return readExitStatus(this.statusFile);
@@ -143,7 +146,7 @@ export class TestRun {
     return readFileSync(join(this.folder, "output"), "utf8");
   }
 
-  /** Ends what still runs, such as after an assertion that failed. */
+  /** Ends processes that still run, such as after a failed assertion. */
   [Symbol.dispose](): void {
     for (const { init } of this.#started) killInit(init);
     closeSync(this.#output);

@@ -1,10 +1,10 @@
-/** Runs test/fixtures/restricted.ts: what does a ruleset of ours allow and refuse on the real kernel? */
+/** Runs test/fixtures/restricted.ts, which tests what a ruleset allows and refuses on the real kernel. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
 
-/** What to try, on which path (or process, or shell command), and for two-sided calls the other path. */
+/** The attempt, its path (or process, or shell command), and the second path of calls with two paths. */
 export type Attempt = readonly [what: What, path: string, other?: string];
 
 type What =
@@ -31,7 +31,7 @@ type What =
   | "connect"
   | "connectOwn"
   | "connectAbstract"
-  /** Lets go of every cached dentry and inode that nobody holds. */
+  /** Drops all unused dentries and inodes from the kernel's caches. */
   | "dropCaches";
 
 export interface Restriction {
@@ -39,21 +39,21 @@ export interface Restriction {
   readonly abi: number;
   readonly scopes?: number;
   readonly attempts: readonly Attempt[];
-  /** A program to become instead of trying anything. */
+  /** A program to execute instead of making attempts. */
   readonly exec?: readonly string[];
-  /** Close at once what init should hold. */
+  /** Whether to close descriptors at once that init should keep open. */
   readonly forgetful?: boolean;
 }
 
 /**
- * @param ownProc whether in a pid and mount namespace of its own, with a proc file system of its own
- * @returns an outcome an attempt: `ok`, what a program said, or an errno
+ * @param ownProc whether to run in new pid and mount namespaces with a new proc file system
+ * @returns an outcome for each attempt: `ok`, a program's output, or an errno
  */
 export async function restricted(restriction: Restriction, { ownProc = false } = {}): Promise<string[]> {
   return JSON.parse(await outputOf(restriction, ownProc)) as string[];
 }
 
-/** What the program printed that the restricted process became. */
+/** The output of the program that the restricted process executed. */
 export function outputOf(restriction: Restriction, ownProc: boolean): Promise<string> {
   const fixture = fileURLToPath(new URL("../../fixtures/restricted.ts", import.meta.url));
   const node = [process.execPath, fixture, JSON.stringify(restriction)];

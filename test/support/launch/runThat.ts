@@ -1,4 +1,4 @@
-/** A run without a host: what becomes of effects is the test's. */
+/** A run without a host. The test decides the outcome of effects. */
 
 import type { Run } from "../../../src/driver/run/run.ts";
 import type { EffectName } from "../../../src/machines/effects.ts";

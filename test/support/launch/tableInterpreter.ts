@@ -1,4 +1,4 @@
-/** The runner in TypeScript: follows an assembled plan, with a simulated kernel. */
+/** The runner in TypeScript. It executes an assembled plan with a simulated kernel. */
 import { CLONE_PARENT_SETTID } from "../../../src/effects/kernel/constants.ts";
 import { assembleEarly, assembleLate } from "../../../src/effects/launch/assemble.ts";
 import type { Plan } from "../../../src/effects/launch/plan.ts";
@@ -14,7 +14,7 @@ import {
 } from "../../../src/effects/launch/table.ts";
 import { type Architecture, systemCallNumber } from "../../../src/systemCalls.ts";
 
-/** A system call as the kernel would get it. */
+/** A system call with its arguments. */
 export interface Call {
   /** Address of the entry. */
   readonly entry: number;
@@ -24,11 +24,11 @@ export interface Call {
 
 export interface Outcome {
   readonly calls: readonly Call[];
-  /** Where the process ended with a reported error: the entry, and the error number. */
+  /** The entry at which the process ended with a reported error, and the error number. */
   readonly failure: { readonly entry: number; readonly errno: number } | undefined;
 }
 
-/** The table's file once the whole plan is in it. */
+/** The table's file with the whole plan. */
 export function assemblePlan(
   plan: Plan & { readonly initName?: string },
   architecture: Architecture,
@@ -72,7 +72,7 @@ export class Memory {
     return pointer === 0 ? [] : [this.string(pointer), ...this.strings(address + WORD_BYTES)];
   }
 
-  /** As clone3(2) does in the parent, where it is asked to tell the child's number. */
+  /** Writes the child's pid as clone3(2) does in the parent with CLONE_PARENT_SETTID. */
   tellChild(attributes: number, child: number): void {
     const flags = this.word(attributes);
     const parentTid = this.word(attributes + 3 * WORD_BYTES);
@@ -91,8 +91,8 @@ export class Memory {
 const clone3 = systemCallNumber("clone3", "x64");
 
 /**
- * Runs from where the runner begins.
- * @param kernel the result of a call, a negative error number for a failure; undefined where the call doesn't return
+ * Executes the table from the runner's first entry.
+ * @param kernel returns a call's result, or a negative error number; undefined if the call does not return
  */
 export function interpret(table: Uint8Array, kernel: (call: Call) => number | undefined): Outcome {
   const memory = new Memory(table);

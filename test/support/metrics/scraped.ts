@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 export interface Scraped {
   readonly type: string;
   readonly help: string;
-  /** Values by the series, as it is written. */
+  /** Values by series, in the text form of the series. */
   readonly series: ReadonlyMap<string, number>;
 }
 
@@ -14,7 +14,7 @@ const sample = new RegExp(String.raw`^(${nameOf})((?:\{${pairOf}(?:,${pairOf})*\
 
 /**
  * The families by name.
- * @throws Error naming a line that the format forbids, or a series that comes twice
+ * @throws Error naming an invalid line, or a duplicate series
  */
 export function parseScrape(text: string): ReadonlyMap<string, Scraped> {
   const families = new Map<string, { type: string; help: string; series: Map<string, number> }>();
@@ -48,7 +48,7 @@ function addSample(
   family.series.set(series, number);
 }
 
-/** What promtool finds wrong; undefined if it is not installed. */
+/** Promtool's findings; undefined if promtool is not installed. */
 export function promtoolFindings(text: string): string | undefined {
   const { error, status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
     input: text,

@@ -1,4 +1,4 @@
-/** The driver as it was at an earlier commit, run from its source with today's libraries. */
+/** The driver of an earlier commit, run from its sources with the present libraries. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -8,8 +8,8 @@ import { temporaryFolder } from "../host/temporaryFolder.ts";
 const checkout = join(import.meta.dirname, "../../..");
 
 /**
- * Where its entry is, for the duration of the test. Skips the test, loudly, in a
- * checkout without the commit, as a shallow clone is one.
+ * The path of its entry, for the duration of the test. Skips the test with a message in a checkout without
+ * this commit, such as a shallow clone.
  */
 export function earlierDriver(context: TestContext, commit: string): string {
   const { status } = spawnSync("git", ["cat-file", "-e", `${commit}^{commit}`], { cwd: checkout });

@@ -1,4 +1,4 @@
-/** A driver without a kernel, for tests of what stands before the driver. */
+/** A driver without a kernel, to test the gRPC layer. */
 import { NEVER } from "rxjs";
 import type { Capabilities, DriverPort, ExitResult } from "../../../src/driver/driverPort.ts";
 import { DriverError } from "../../../src/errors.ts";
@@ -18,11 +18,11 @@ export const exitedWith = (exitCode: number): ExitResult => ({ exitCode, signal:
 type Call = { [Method in keyof DriverPort]: [Method, ...Parameters<DriverPort[Method]>] }[keyof DriverPort];
 
 export interface FakeDriver extends DriverPort {
-  /** What it was called with, in order. */
+  /** The calls with their arguments, in order. */
   readonly calls: Call[];
 }
 
-/** Knows every task, and has each end with 0 at once; `behaviour` replaces methods. */
+/** Knows every task, and reports at once that each has ended with 0. `behaviour` replaces methods. */
 export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
   const calls: Call[] = [];
   const driver: DriverPort = {

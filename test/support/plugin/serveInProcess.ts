@@ -1,4 +1,4 @@
-/** The plugin's gRPC server in the test's own process, on a real unix socket. */
+/** Runs the plugin's gRPC server in the test's process, on a real unix socket. */
 import { mkdtempSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,15 +13,15 @@ import { type LogLine, recordingLogger } from "../recordingLogger.ts";
 
 export interface ServedInProcess extends PluginConnection {
   readonly socketPath: string;
-  /** What the server logged. */
+  /** The server's log lines. */
   readonly logged: readonly LogLine[];
-  /** How often the server wanted to end the process. */
+  /** How often the server has tried to end the process. */
   readonly ended: () => number;
   /** Breaks all connections, as the death of an agent does. */
   readonly breakConnections: () => void;
 }
 
-/** Serves a driver, or what a loader makes, until the test has finished. */
+/** Serves a driver, or a loader's driver, until the test has finished. */
 export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<ServedInProcess> {
   const folder = mkdtempSync(join(tmpdir(), "serve-"));
   const { server: listening, path } = await listen({ folder, group: undefined });

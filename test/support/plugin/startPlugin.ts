@@ -1,4 +1,4 @@
-/** Plugin processes of tests, launched as an agent launches them and gone when the test file ends. */
+/** Launches plugin processes as an agent does. They end with the test file. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { afterAll } from "vitest";
 import { type LaunchedPlugin, launchPlugin } from "../../../src/grpc/pluginClient.ts";
 
 export interface StartedPlugin extends LaunchedPlugin {
-  /** What it wrote to standard error, line by line, so far. */
+  /** The lines that it has written to standard error so far. */
   readonly stderrLines: readonly string[];
 }
 
@@ -24,14 +24,14 @@ const sockets = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
 
 afterAll(async () => {
   for (const { pid, exited } of started) {
-    // Only where it still runs: the kernel may have given its pid to another process.
+    // Kills it only if it still runs, because its pid may already belong to another process.
     if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
   }
   rmSync(sockets, { recursive: true, force: true });
 });
 
 const stillRunning = Promise.resolve(undefined);
-/** From source, a third of a plugin's start is spent on compiling the same files again. */
+/** From source, compilation takes a third of a plugin's start, so the compiled code is cached. */
 const compileCache = join(import.meta.dirname, "../../../node_modules/.cache/plugin");
 const ownEntry = join(import.meta.dirname, "../../../src/main.ts");
 

@@ -1,7 +1,10 @@
-/** Pages of servers that tasks are. */
+/** Pages of servers that run as tasks. */
 import { setTimeout as delay } from "node:timers/promises";
 
-/** The page, once it is there: a server listens some time after its start, and a proxy before what it stands for. */
+/**
+ * Requests a page until it is served. A server listens only some time after its start, and a proxy may listen
+ * before its server.
+ */
 export async function untilServed(url: string): Promise<string> {
   for (let attempt = 0; ; attempt++) {
     try {

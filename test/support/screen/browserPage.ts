@@ -1,4 +1,4 @@
-/** The inspector's page in a browser, held to what every page must keep. */
+/** The inspector's page in a browser, with checks that hold for every page. */
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -17,14 +17,14 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-/** Where the screenshot of that name goes: git ignores the folder. */
+/** The path of a screenshot. Git ignores the folder. */
 export function screenshot(name: string): string {
   return join(folder, `${name}.png`);
 }
 
 /**
- * Opens it; skips the test, loudly, where there is no browser. What the page
- * complains of fails the test, but for what is expected.
+ * Opens the page; skips the test with a message if there is no browser. Errors in the page's console fail the
+ * test, except expected ones.
  */
 export async function openPage(
   context: TestContext,
@@ -52,7 +52,7 @@ export async function openPage(
 
 /** No finding of axe-core, of whatever impact: all its rules that are not experimental. @param view its name */
 export async function expectAccessible(page: Page, view = ""): Promise<void> {
-  // Evaluated by the browser's own tools: the page's policy lets no script of others in.
+  // Evaluated through the browser's debugging protocol, because the page's policy allows no foreign scripts.
   await page.evaluate(readFileSync(axe, "utf8"));
   const { violations } = (await page.evaluate("axe.run()")) as {
     violations: { id: string; nodes: { html: string }[] }[];
@@ -63,7 +63,7 @@ export async function expectAccessible(page: Page, view = ""): Promise<void> {
   ).toEqual([]);
 }
 
-/** How far things have moved about without anybody's doing; 0 is nothing (web.dev/cls). */
+/** The layout shift without user input; 0 means none (web.dev/cls). */
 export async function layoutShift(page: Page): Promise<number> {
   return (await page.evaluate(`new Promise((resolve) => {
     let shift = 0;

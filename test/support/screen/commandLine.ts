@@ -1,4 +1,4 @@
-/** The program as a person calls it, as a child process. */
+/** Runs the program as a child process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -18,26 +18,26 @@ export interface Ended {
 export interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** Resolves once the output holds the text, with all that it holds by then. */
+  /** Resolves with the output once it contains the text. */
   seen(expected: string, stream?: "stdout" | "stderr"): Promise<string>;
-  /** The process that it launched as its plugin. */
+  /** The pid of the plugin that it launched. */
   plugin(): number;
 }
 
 export interface CallOptions {
-  /** The program and what begins its arguments. Default: the sources, run by this Node. */
+  /** The program and its first arguments. Default: the sources, run by this Node. */
   readonly program?: readonly string[];
   readonly cwd?: string;
-  /** Called by somebody who is not root. */
+  /** Whether to run it without root rights. */
   readonly unprivileged?: boolean;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts it; whatever is left of it ends with the test. */
+/** Starts it. All its processes end with the test. */
 export function start(args: readonly string[], given: CallOptions = {}): Started {
   const { program = [process.execPath, main], input, env = {}, unprivileged = false, ...options } = given;
-  // In a user namespace that maps nobody, so that the checkout may be where only root can read it.
+  // In a user namespace without mappings, so that it can read the checkout even if only root may.
   const wrapper = unprivileged ? ["unshare", "--user"] : [];
   const [command = "", ...rest] = [...wrapper, ...program, ...args];
   const child = spawn(command, rest, {
@@ -48,7 +48,7 @@ export function start(args: readonly string[], given: CallOptions = {}): Started
   child.stdin.end(input);
   const shown = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
-    // A chunk may end within a character.
+    // A chunk may end in the middle of a character.
     const decoder = new TextDecoder();
     child[stream].on("data", (chunk: Buffer) => {
       shown[stream] += decoder.decode(chunk, { stream: true });
@@ -56,7 +56,7 @@ export function start(args: readonly string[], given: CallOptions = {}): Started
   }
   const ended = once(child, "close").then(([code]): Ended => ({ code, ...shown }));
   onTestFinished(async () => {
-    // Twice, as a person does who is tired of waiting: its tasks end too.
+    // Two interrupts, so that it kills its tasks and ends.
     child.kill("SIGINT");
     child.kill("SIGTERM");
     await ended;
@@ -88,7 +88,7 @@ export async function call(args: readonly string[], options?: CallOptions): Prom
   return start(args, options).ended;
 }
 
-/** A job file in a folder of the test's own. */
+/** The path of a job file in a new folder. */
 export function jobFileOf(content: string): string {
   const path = join(temporaryFolder(), "job.nomad.hcl");
   writeFileSync(path, content);

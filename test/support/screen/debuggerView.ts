@@ -23,17 +23,17 @@ export function viewOf(
   return initialState(historyOf(events), size, live);
 }
 
-/** What becomes of it after some keys. */
+/** The state after some keys. */
 export function press(state: DebuggerState, ...keys: readonly string[]): DebuggerState {
   return keys.reduce((before, key) => reduce(before, { kind: "key", key }), state);
 }
 
-/** A line that is typed behind a key, with return. */
+/** The state after a key, a typed line and return. */
 export function enter(state: DebuggerState, key: string, text: string): DebuggerState {
   return press(state, key, ...text, "return");
 }
 
-/** What is seen, without colours. */
+/** The lines of the screen, without colours. */
 export function screenOf(state: DebuggerState): string[] {
   return frame(state, plain).map((line) => stripVTControlCharacters(line));
 }

@@ -1,4 +1,4 @@
-/** An inspector over a log of the test's own, which goes on being written. */
+/** An inspector with a log that the test can continue to write. */
 import { once } from "node:events";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export interface Inspected {
   readonly log: string;
   /** Adds events to a task, as the driver does. */
   record(stream: string, events: readonly TaskEvent[]): Promise<void>;
-  /** What the API answers to a browser that was let in. */
+  /** The API's answer to an admitted browser. */
   ask(path: string, headers?: Record<string, string>, method?: string): Promise<Reply>;
 }
 
@@ -47,7 +47,7 @@ export async function startInspector(): Promise<Inspected> {
   };
 }
 
-/** Adds events to tasks as the driver does: with what the machine makes of them. */
+/** Adds events to tasks as the driver does, with the machine's states and effects. */
 export function recorderOf(store: EventStore): Inspected["record"] {
   const snapshots = new Map<string, typeof initialSnapshot>();
   return async (stream, events) => {
@@ -61,7 +61,7 @@ export function recorderOf(store: EventStore): Inspected["record"] {
   };
 }
 
-/** The id of a task, as Nomad makes them. */
+/** A task's id in Nomad's form. */
 export function idOf(number: number, name = "web"): string {
   return `${String(number).padStart(8, "0")}-0000-4000-8000-000000000000/${name}/00000000`;
 }
@@ -74,7 +74,7 @@ export async function get(url: string, headers: Record<string, string>, method =
   return { status: response.statusCode, headers: response.headers, body };
 }
 
-/** What lets a browser in from then on. */
+/** The cookie that admits a browser from then on. */
 export function cookieFrom({ headers }: Reply): string {
   return String((headers["set-cookie"] as string[] | undefined)?.[0]).split(";")[0] ?? "";
 }

@@ -1,4 +1,4 @@
-/** A shell on a pseudo-terminal, as a person sits at one. Needs script(1) and bash. */
+/** A shell on a pseudo-terminal. Needs script(1) and bash. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { stripVTControlCharacters } from "node:util";
@@ -6,24 +6,27 @@ import { onTestFinished } from "vitest";
 
 export interface TerminalSession {
   type(keys: string): void;
-  /** Resolves once the terminal shows that, with the lines of what it shows; of a program on the whole screen those alone. */
+  /**
+   * Resolves with the shown lines once the terminal shows the pattern. If a program uses the whole screen,
+   * these are only its lines.
+   */
   shows(expected: RegExp): Promise<string[]>;
-  /** All that was written to the terminal. */
+  /** All output to the terminal so far. */
   written(): string;
   /** Closes the terminal: its programs get a SIGHUP, and their reads and writes fail. */
   hangUp(): Promise<void>;
 }
 
-/** As console_codes(4) has it. */
+/** The sequence in console_codes(4). */
 const wholeScreen = "\x1b[?1049h";
 const leftScreen = "\x1b[?1049l";
 const pictureBegins = "\x1b[?2026h";
 const pictureEnds = "\x1b[?2026l";
 
-/** Less than a test may take: what is seen instead is told. */
+/** Less than the time limit of a test, so that the error can show the screen. */
 const maxWaitMs = 20_000;
 
-/** @param env beside PATH; the shell and what runs in it end with the test */
+/** @param env variables in addition to PATH; the shell and its programs end with the test */
 export function openTerminalSession(
   { columns, rows }: { readonly columns: number; readonly rows: number },
   env: Readonly<Record<string, string>> = {},
@@ -60,7 +63,10 @@ export function openTerminalSession(
   };
 }
 
-/** The last whole picture of a program that has the screen; else what was written since the last one had it. */
+/**
+ * The last complete screen of a program that uses the whole screen; otherwise the output since the last such
+ * program.
+ */
 function shownOf(written: string): string[] {
   const [entered, left] = [written.lastIndexOf(wholeScreen), written.lastIndexOf(leftScreen)];
   if (entered <= left) return linesOf(written.slice(left + 1));

@@ -1,4 +1,4 @@
-/** System calls that a task makes with raw arguments: what comes of them on the real kernel. */
+/** Makes system calls with raw arguments in a task, on the real kernel. */
 import { constants } from "node:os";
 import { type Architecture, type SystemCallName, systemCallNumber } from "../../../src/systemCalls.ts";
 import { taskLines } from "../launch/launchRun.ts";
@@ -9,7 +9,7 @@ export type Call = readonly [name: SystemCallName, ...args: (number | string)[]]
 
 const architecture: Architecture = process.arch === "arm64" ? "arm64" : "x64";
 
-/** Perl is on every Debian, and makes any call. Its strings are passed by their addresses. */
+/** Perl is on every Debian and can make any call. It passes strings by their addresses. */
 const perl = `
   for (@ARGV) {
     my ($number, @args) = split / /;
@@ -18,7 +18,7 @@ const perl = `
   }`;
 
 /**
- * Makes each call in a process of its own kind of task.
+ * Makes each call in a separate task process.
  * @returns for each `ok`, or the name of its error
  */
 export async function outcomesOf(calls: readonly Call[], task: Partial<LaunchInput>): Promise<string[]> {

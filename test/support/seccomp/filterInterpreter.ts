@@ -16,7 +16,7 @@ export interface Call {
   /** `AUDIT_ARCH_*`. */
   readonly architecture: number;
   readonly number: number;
-  /** As the task passes them: 64 bits each. */
+  /** The task's arguments, 64 bits each. */
   readonly args: readonly bigint[];
 }
 
@@ -25,7 +25,7 @@ export interface Run {
   readonly instructions: number;
 }
 
-/** Runs a program as the kernel would. @throws RangeError for a program that the kernel would not take */
+/** Runs a program as the kernel would. @throws RangeError for a program that the kernel would refuse */
 export function run(program: Uint8Array, call: Call): Run {
   const data = dataOf(call);
   const code = new DataView(program.buffer, program.byteOffset, program.byteLength);
@@ -71,7 +71,7 @@ function dataOf({ number, architecture, args }: Call): DataView {
   return data;
 }
 
-/** What a filter is to decide, without any cleverness. */
+/** A filter's decision, computed in the simplest way. */
 export function verdictOf(
   filter: TaskFilter,
   on: Architecture,

@@ -51,7 +51,8 @@ describe("cgroup", () => {
     assert.ok((await coresUsed(task.cgroup, 1000)) > 0);
   });
 
-  // The one is ended by SIGINT, frozen or not, the other by SIGKILL alone; init can tell of neither.
+  // SIGINT ends the first task, even if it is frozen. Only SIGKILL ends the second. Init can record neither
+  // end.
   for (const [kind, command] of [
     ["polite", "exec sleep 1000"],
     ["stubborn", "trap '' INT; exec sleep 1000"],
@@ -100,7 +101,7 @@ async function freeze({ cgroup }: RunningTask): Promise<void> {
   await until(() => cgroupCount(cgroup, "cgroup.events", "frozen") === 1, "everything in it is frozen");
 }
 
-/** As an agent does; the case's own clean-up finds it there again. */
+/** Removes the cgroup as an agent does, and creates it again for the cleanup of the case. */
 function remove(cgroup: string): void {
   rmdirSync(cgroup);
   onTestFinished(() => mkdirSync(cgroup));

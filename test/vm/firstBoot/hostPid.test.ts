@@ -1,4 +1,7 @@
-/** Limits of a run in the host's pid namespace: they are those of the task's cgroup, the run is in one below it. */
+/**
+ * Limits of a run in the host's pid namespace. The limits are set on the task's cgroup, and the run is in a
+ * cgroup below it.
+ */
 import assert from "node:assert/strict";
 import { TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { waitTask } from "../../support/agent/agent.ts";

@@ -13,11 +13,11 @@ import { eventData } from "../support/vmAgent.ts";
 const user = { name: "root", uid: 0, gid: 0 };
 
 interface Right {
-  /** The letters that it takes; none give it where there are none. */
+  /** The mode letters that grant the right; empty if none does. */
   readonly letters: string;
-  /** Perl that tries it in the folder `$d` and is true where it worked. */
+  /** Perl that tries it in the folder `$d` and is true if it worked. */
   readonly attempt: string;
-  /** Where it is allowed: what the kernel answers. */
+  /** The kernel's answer if the right is granted. */
   readonly allowed?: string;
 }
 
@@ -25,7 +25,7 @@ const mknod = 133;
 
 type FileRight = Extract<LandlockRight, `fs.${string}`>;
 
-/** Every access right that files have. */
+/** Every access right of files. */
 const rights: Readonly<Record<FileRight, Right>> = {
   // The kernel opens a program for reading.
   "fs.execute": { letters: "rx", attempt: '(system { "$d/true" } "true") == 0' },
@@ -50,7 +50,7 @@ const rights: Readonly<Record<FileRight, Right>> = {
     letters: "w",
     attempt:
       '(sysopen $f, "$d/device", O_WRONLY or sysopen $f, "$d/device", O_RDONLY) and ioctl $f, 0x5401, $b',
-    // No terminal: the device itself has answered.
+    // This error comes from the device, because it is no terminal.
     allowed: "Inappropriate ioctl for device",
   },
   "fs.resolve_unix": {
@@ -67,7 +67,7 @@ describe("landlock", () => {
     const { agent, config } = await startVmTask({ command: "true" });
     await waitTask(agent, config);
     assert.equal((await eventData(agent, config.id, "fingerprinted")).landlockAbi, abi);
-    // All its limits are enforced here: there is nothing that anybody has to know.
+    // This kernel enforces all limits, so there is no message.
     assert.deepEqual(
       agent.messages.filter(({ taskId }) => taskId === config.id),
       [],
@@ -121,16 +121,16 @@ describe("landlock", () => {
     assert.equal(await attempt(dns, "send_to(53) and connect_to(53) and bind_at(0)"), "ok");
     for (const refused of ["send_to(123)", "connect_to(123)", "bind_at(5353)"])
       assert.equal(await attempt(dns, refused), "Permission denied");
-    // The first datagram binds a port.
+    // The first datagram binds a port automatically.
     assert.equal(await attempt({ connect_udp: [53], bind_udp: [5353] }, "send_to(53)"), "Permission denied");
     assert.equal(await attempt({ connect_udp: [53], bind_udp: [5353] }, "bind_at(5353)"), "ok");
-    // TCP is another matter: nobody listens.
+    // TCP is not limited. The error only says that no process listens.
     const tcp = "socket($s, AF_INET, SOCK_STREAM, 0) and connect $s, pack_sockaddr_in(123, INADDR_LOOPBACK)";
     assert.equal(await attempt(dns, tcp), "Connection refused");
   });
 });
 
-/** What comes of an attempt in a folder that is unveiled with some letters. */
+/** The outcome of an attempt in a folder that is unveiled with these letters. */
 async function outcomeOf(letters: string, attempt: string): Promise<string> {
   const folder = mkdtempSync("/srv/exec2-landlock-");
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -143,12 +143,12 @@ async function outcomeOf(letters: string, attempt: string): Promise<string> {
   return said(`$d = "${folder}"; ${attempt}`, [`${letters}:${folder}`]);
 }
 
-/** `ok` where the last expression of a script is true, else what `$!` says. */
+/** `ok` if the last expression of a script is true, otherwise the text of `$!`. */
 async function said(script: string, unveil: readonly string[] = [], options: object = {}): Promise<string> {
   const program = `use Fcntl; use POSIX (); use Socket; my ($d, $f, $s, $c, $b) = ("", undef, undef, undef, "\\0" x 64); $! = 0; print(do { ${script} } ? "ok" : "$!")`;
   const { agent, allocation, config } = await startVmTask({
     user,
-    // In the host's tree, where Landlock alone refuses.
+    // In the host's tree, where only Landlock refuses.
     command: { command: "perl", args: ["-e", program], unveil, root: "host", ...options },
   });
   assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 0 });

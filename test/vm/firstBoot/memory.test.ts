@@ -25,7 +25,7 @@ describe("memory", () => {
       oom: { kills: 1, limitBytes: 32 << 20 },
       source: "status",
     });
-    // One message for one death.
+    // There is only one message for the kill.
     assert.equal(told.filter(({ annotations }) => annotations.has("oom_kills")).length, 1);
   });
 
@@ -80,7 +80,7 @@ describe("memory", () => {
   test("with memory_max, a task keeps its memory while a neighbour is greedy", async () => {
     const file = `${diskFolder}/kept`;
     writeFileSync(file, Buffer.alloc(32 << 20, "x"));
-    // A cgroup's protection counts as far as the cgroups above it have one.
+    // A cgroup's memory protection works only if the cgroups above it also have one.
     const slices = [`${cgroupMount}/nomad.slice`, `${cgroupMount}/${shareSlice}`];
     for (const slice of slices) set(slice, "memory.low", "max", "0");
     set(`${cgroupMount}/${shareSlice}`, "memory.max", String(96 << 20), "max");
@@ -128,12 +128,15 @@ describe("memory", () => {
   });
 });
 
-/** A program whose main process uses so much memory, in MiB. */
+/** A program whose main process uses this much memory, in MiB. */
 function using(mebibytes: number) {
   return { command: "dd", args: ["if=/dev/zero", "of=/dev/null", `bs=${mebibytes}M`, "count=1"] };
 }
 
-/** The same with what cannot be taken for zeros, which a kernel that looks for memory gives back instead of swapping it out. */
+/**
+ * The same with memory that is not zero. Under pressure the kernel discards pages of zeros instead of
+ * swapping them out.
+ */
 function holding(mebibytes: number) {
   return { command: "perl", args: ["-e", `my $n = ${mebibytes} << 20; my $x = "x" x $n`] };
 }
@@ -148,13 +151,13 @@ function set(cgroup: string, file: string, value: string, afterwards: string): v
   onTestFinished(() => writeFileSync(`${cgroup}/${file}`, afterwards));
 }
 
-/** Reads more than there is room for, in a cgroup. */
+/** Reads, in a cgroup, more than fits into its memory. */
 function readDiskIn(cgroup: string): void {
   const script = `echo $$ > ${cgroup}/cgroup.procs; exec dd if=/dev/vda of=/dev/null bs=1M`;
   execFileSync("sh", ["-c", script], { stdio: "ignore" });
 }
 
-/** Pages that are in memory already belong to the cgroup that first needed them. */
+/** Drops cached pages, because they belong to the cgroup that first read them. */
 function dropCaches(): void {
   execFileSync("sync");
   writeFileSync("/proc/sys/vm/drop_caches", "3");

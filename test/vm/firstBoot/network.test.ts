@@ -47,7 +47,7 @@ describe("network", () => {
       differing: group(here),
     });
     await server.allocation.stdout.contains("up\n");
-    // The server listens a moment after it has said so.
+    // The server listens a moment after it has printed "up".
     const request = "busybox wget -q -T 5 -O - http://10.11.12.1:8080/page";
     const get = `for n in 1 2 3 4 5 6 7 8; do ${request} && exit; sleep 1; done; exit 9`;
     const client = await startVmTask({ command: get, differing: group(there) });

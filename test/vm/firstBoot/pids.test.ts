@@ -6,7 +6,7 @@ import { describe, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";
 import { pidsLimit, sharedAgent } from "../support/vmAgent.ts";
 
-/** Doubles eight times, so that it ends where nothing stops it. */
+/** Doubles its processes only eight times, so that it stops even without a limit. */
 const bomb = { command: "perl", args: ["-e", "fork for 1..8; sleep 1000"] };
 
 describe("pids", () => {

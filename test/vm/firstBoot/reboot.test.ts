@@ -12,7 +12,7 @@ import { startVmAgent } from "../support/vmAgent.ts";
 describe("reboot", () => {
   test("before: one task runs and one has ended when the machine is switched off", async () => {
     const agent = await startVmAgent({}, rebootStateDir);
-    // Pids that will be free in the next boot, too.
+    // Uses pids that are free after the next boot, too.
     writeFileSync("/proc/sys/kernel/ns_last_pid", "25000");
 
     const ended = newAllocation("exit 3");
@@ -28,7 +28,7 @@ describe("reboot", () => {
   });
 });
 
-/** One that nobody removes: the machine goes down with it. */
+/** An allocation that is not removed, because the machine is switched off. */
 function newAllocation(script: string) {
   const allocation = new Allocation({ slice: shareSlice });
   const config = allocation.config(script, { resources: resourcesOf(allocation, {}) });

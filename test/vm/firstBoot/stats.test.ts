@@ -22,14 +22,15 @@ describe("stats", () => {
     assertNear(cpu.percent, 25);
     assertNear(cpu.totalTicks, limits.cpuMhz);
     assert.deepEqual(cpu.measuredFields, [0, 1, 2, 3, 4, 5]);
-    // Of each tenth of a second it is held back for three quarters.
+    // The kernel throttles the task for three quarters of each tenth of a second.
     assert.ok(cpu.throttledPeriods > 10, `${cpu.throttledPeriods} periods`);
     assertNear(cpu.throttledTime / 1e6 / cpu.throttledPeriods, 75);
     assert.ok(cgroupCount(task.cgroup, "cpu.stat", "nr_throttled") >= cpu.throttledPeriods);
   });
 
   test("a task's memory includes its programs, its files and kernel memory, with the present value and the peak", async () => {
-    // 24 MiB held, 48 MiB more for a moment; sizes that are constants perl would hold twice.
+    // Keeps 24 MiB, and uses 48 MiB more for a moment. The sizes are variables, because perl would allocate
+    // constant results twice.
     const program = `$| = 1; my ($a, $b) = (24, 48);
       my $held = "x" x ($a << 20); { my $more = "y" x ($b << 20); undef $more }
       print "up\\n"; sleep 1000;`;
@@ -56,7 +57,7 @@ describe("stats", () => {
     assert.ok(span);
     assert.ok((span.cores ?? 0) > 0.1 && (span.cores ?? 0) < 0.4, `${span.cores} cores`);
     assert.ok((span.memoryBytes ?? 0) > 0 && (span.memoryBytes ?? 0) < 64 << 20, `${span.memoryBytes} bytes`);
-    // Its init and its shell.
+    // The init and the shell.
     assert.equal(span.pids, 2);
     assert.ok((span.throttledMs ?? 0) > 0);
     assert.notEqual(span.waiting.memory, null);
@@ -68,7 +69,7 @@ describe("stats", () => {
   });
 });
 
-/** What the first messages of a stream of stats tell of the task as a whole. */
+/** The task's total usage in the first messages of a stream of statistics. */
 async function samples({ agent, config }: RunningTask, count: number, seconds: number) {
   const interval = { seconds, nanos: 0 };
   const stream = agent.driver.taskStats({ taskId: config.id, collectionInterval: interval });

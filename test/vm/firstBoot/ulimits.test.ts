@@ -7,7 +7,7 @@ import { startVmTask } from "../support/runningTask.ts";
 import { startVmAgent } from "../support/vmAgent.ts";
 
 const sleep = { command: "sleep", args: ["1000"] };
-/** Above what the kernel gives its first process, which the agent's is. */
+/** Above the limits of the agent, which has those of the kernel's first process. */
 const raised = { ulimit: [{ memlock: "unlimited", rtprio: "5" }] };
 
 describe("limits of processes", () => {

@@ -25,7 +25,7 @@ describe("reboot", () => {
     assert.match(refused.message, /rebooted/);
     assert.match((await eventData(agent, taskId, "lost")).reason, /rebooted/);
 
-    // What an agent does with a task that it cannot recover, and then some.
+    // The calls of an agent for a task that it cannot recover, and some more.
     await driver.stopTask({ taskId, signal: "SIGKILL", timeout: { seconds: 1, nanos: 0 } });
     await assert.rejects(driver.signalTask({ taskId, signal: "SIGKILL" }));
     await driver.destroyTask({ taskId, force: true });
@@ -53,16 +53,16 @@ describe("reboot", () => {
   });
 });
 
-/** Started by the first case that needs it, after the strangers. */
+/** The agent after the reboot. The first case that needs it starts it, after the unrelated processes. */
 function agentAfter(): Promise<VmAgent> {
   started ??= startVmAgent({}, rebootStateDir);
   return started;
 }
 
-/** A process of somebody else's with a certain pid, for the duration of the case. */
+/** An unrelated process with the given pid, for the duration of the case. */
 async function strangerWith(pid: number): Promise<ChildProcess> {
   for (let attempt = 0; attempt < 20; attempt++) {
-    // The kernel looks for the next pid from here on: namespaces(7), /proc/sys/kernel/ns_last_pid.
+    // The kernel assigns the next pid after this one: namespaces(7), /proc/sys/kernel/ns_last_pid.
     writeFileSync("/proc/sys/kernel/ns_last_pid", String(pid - 1));
     const stranger = spawn("sleep", ["1000"], { stdio: "ignore" });
     onTestFinished(() => stranger.kill("SIGKILL"));

@@ -1,4 +1,4 @@
-/** What the boot before tells the boot after of its tasks: the agent's side of it. */
+/** The agent's data about its tasks, which the first boot stores for the second. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
 import { DriverService } from "../../../src/grpc/generated/nomad/driver.ts";
@@ -10,11 +10,11 @@ export const rebootStateDir = `${diskFolder}/state`;
 export interface TaskBefore {
   readonly taskId: string;
   readonly handle: TaskHandle;
-  /** Pids of its init and its main process. */
+  /** Pids of the task's init and main process. */
   readonly pids: readonly number[];
 }
 
-/** What a task did when the machine was switched off. */
+/** A task's state when the machine was switched off. */
 type WhenOff = "running" | "ended";
 
 const file = (name: string) => `${diskFolder}/${name}.handle`;

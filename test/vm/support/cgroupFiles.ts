@@ -1,4 +1,4 @@
-/** What the kernel tells of a cgroup. */
+/** Reads the kernel's files of a cgroup. */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -7,7 +7,7 @@ export function cgroupFile(cgroup: string, file: string): string {
   return readFileSync(`${cgroup}/${file}`, "utf8").trimEnd();
 }
 
-/** A number of a file with a key on each line, such as `memory.events`. */
+/** A number from a file with a key on each line, such as `memory.events`. */
 export function cgroupCount(cgroup: string, file: string, key: string): number {
   const line = cgroupFile(cgroup, file)
     .split("\n")
@@ -24,7 +24,7 @@ export async function coresUsed(cgroup: string, milliseconds = 4000): Promise<nu
   return used / 1000 / (performance.now() - before);
 }
 
-/** Resolves once a condition holds that the kernel brings about, and tells nobody of. */
+/** Resolves once a condition holds. It polls, because the kernel does not report the change. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + 20_000;
   while (!condition()) {

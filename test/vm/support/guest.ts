@@ -1,10 +1,9 @@
 /**
- * The program that runs in the virtual machine, as a boot's only one.
+ * The only program of a boot of the virtual machine.
  *
- * `guest.js list SUITE…` prints the names of the cases, on any machine.
- * `guest.js run PLAN` makes the machine ready and runs the cases of a plan: JSON
- * with the paths of suites and the names of cases. Each outcome is told as a line
- * of JSON on a port of the machine, so that those before a crash are not lost.
+ * `guest.js list SUITE…` prints the names of the cases, on any machine. `guest.js run PLAN` makes the machine
+ * ready and runs the cases of a plan: JSON with the paths of suites and the names of cases. Each outcome is
+ * told as a line of JSON on a port of the machine, so that those before a crash are not lost.
  */
 import { openSync, readFileSync, writeSync } from "node:fs";
 import { prepareGuest } from "./prepareGuest.ts";
@@ -28,7 +27,7 @@ if (mode === "list") {
   await load(suites);
   await runCases(new Set(cases), tell);
   tell({ done: true });
-  // Whatever a failed case has left open must not keep the machine up.
+  // Ends even if a failed case has left handles open.
   process.exit();
 }
 

@@ -1,4 +1,4 @@
-/** Makes a booted machine one that an agent could run on. */
+/** Prepares a booted machine for an agent. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { cgroupMount, reserveSlice, shareSlice } from "./slices.ts";
@@ -9,7 +9,7 @@ export const diskFolder = "/run/exec2-disk";
 export function prepareGuest(): void {
   mkdirSync(diskFolder, { recursive: true });
   execFileSync("mount", ["/dev/vda", diskFolder]);
-  // The machine's own lead to ports of it.
+  // The machine's own links for standard streams lead to its serial ports.
   for (const [fd, name] of ["stdin", "stdout", "stderr"].entries()) {
     rmSync(`/dev/${name}`, { force: true });
     symlinkSync(`/proc/self/fd/${fd}`, `/dev/${name}`);
@@ -17,7 +17,7 @@ export function prepareGuest(): void {
   for (const slice of [shareSlice, reserveSlice]) makeSlice(slice);
 }
 
-/** From the root down: a cgroup can hand on only what it was given. */
+/** From the root down, because a cgroup can delegate only controllers that it has. */
 function makeSlice(slice: string): void {
   mkdirSync(`${cgroupMount}/${slice}`, { recursive: true });
   const folders = slice.split("/");

@@ -1,21 +1,20 @@
 /**
- * What suites for the virtual machine are registered with and run by: one
- * process and no workers, since under emulation the start of a test framework
- * takes longer than the tests. It has the few functions of vitest that
- * test/support calls, and is bundled in vitest's place.
+ * Registers and runs the suites in the virtual machine, in one process without workers, since under emulation
+ * the start of a test framework takes longer than the tests. It has the few functions of vitest that
+ * test/support calls, and the bundle uses it instead of vitest.
  */
 
 type Work = () => unknown;
 
 interface Case {
-  /** With the names of the groups that it is in: `memory > a task over its limit`. */
+  /** The name with the names of its groups, such as `memory > a task over its limit`. */
   readonly name: string;
   readonly run: Work;
 }
 
 export interface CaseOutcome {
   readonly name: string;
-  /** Why it failed; undefined where it passed. */
+  /** Why it failed; undefined if it passed. */
   readonly failure: string | undefined;
   readonly milliseconds: number;
 }
@@ -25,7 +24,10 @@ const groups: string[] = [];
 const atEnd: Work[] = [];
 let finishers: Work[] = [];
 
-/** A start takes 0.2 s under emulation, the plugin's own 5 s: what takes longer than this is stuck. */
+/**
+ * Under emulation a task's start takes 0.2 s, and the plugin's start 5 s. A case that takes longer than this
+ * limit is stuck.
+ */
 const caseLimitMs = 90_000;
 
 /** A group of cases. */
@@ -39,12 +41,14 @@ export function test(name: string, run: Work): void {
   cases.push({ name: [...groups, name].join(" > "), run });
 }
 
-/** Work for when the present case is over, whatever came of it; the last registered comes first. */
+/**
+ * Registers work for the end of the present case, whatever its result. The last registered work runs first.
+ */
 export function onTestFinished(work: Work): void {
   finishers.push(work);
 }
 
-/** Work for when all cases are over. */
+/** Registers work for the end of all cases. */
 export function afterAll(work: Work): void {
   atEnd.push(work);
 }
@@ -54,7 +58,7 @@ export function caseNames(): string[] {
   return cases.map(({ name }) => name);
 }
 
-/** Runs cases one after another and tells of each as it is over. */
+/** Runs cases one after another and reports each result at once. */
 export async function runCases(
   names: ReadonlySet<string>,
   report: (outcome: CaseOutcome) => void,

@@ -16,7 +16,7 @@ export interface TaskOptions extends AllocationOptions {
   readonly command: Command;
   readonly limits?: Limits;
   readonly differing?: Differing;
-  /** Default: the one that most cases share. */
+  /** Default: the agent that most cases share. */
   readonly agent?: VmAgent;
 }
 
@@ -37,7 +37,7 @@ export interface RunningTask {
   readonly cgroup: string;
 }
 
-/** Starts a task in a slice that its limits belong in. */
+/** Starts a task in the slice for its limits. */
 export async function startVmTask(options: TaskOptions): Promise<RunningTask> {
   const { command, limits = {}, differing = {}, agent = await sharedAgent(), ...others } = options;
   const slice = limits.cores === undefined ? shareSlice : reserveSlice;

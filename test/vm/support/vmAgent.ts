@@ -1,4 +1,4 @@
-/** The plugin in the virtual machine: the built one, as it is installed. */
+/** The built plugin in the virtual machine. */
 import { dirname, join } from "node:path";
 import type { DriverTaskEvent } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { EventData, EventType } from "../../../src/machines/events.ts";
@@ -6,25 +6,25 @@ import { type Agent, startAgent } from "../../support/agent/agent.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 
 export interface VmAgent extends Agent {
-  /** What the plugin has told of its tasks so far. */
+  /** The plugin's task events so far. */
   readonly messages: readonly DriverTaskEvent[];
 }
 
-/** MHz of a core by the topology that agents of tests send. */
+/** MHz of a core in the topology that the tests' agents send. */
 export const mhzPerCore = 4000;
 
-/** What a task may have at once where its job asks for nothing else. */
+/** The default limit of processes for a task. */
 export const pidsLimit = 100;
 
-/** MiB of swap that a task may have where its job asks for nothing else; only one case has the host swap. */
+/** The default swap limit of a task in MiB. The host swaps only in one case. */
 const swapLimit = 64;
 
-/** From test-results/vm, where this is bundled to. */
+/** The path relative to test-results/vm, where the bundle of this file is. */
 const plugin = join(dirname(process.argv[1] as string), "../../dist/plugin/nomad-driver-exec2");
 
 let shared: Promise<VmAgent> | undefined;
 
-/** The agent of most cases, since a plugin takes seconds to come up under emulation. */
+/** The agent that most cases share, since a plugin takes seconds to start under emulation. */
 export function sharedAgent(): Promise<VmAgent> {
   shared ??= startVmAgent({
     unveil_by_task: true,
@@ -48,12 +48,12 @@ export async function startVmAgent(
   agent.driver
     .taskEvents({})
     .on("data", (message: DriverTaskEvent) => messages.push(message))
-    // It ends with the plugin.
+    // The stream ends with the plugin.
     .on("error", () => undefined);
   return { ...agent, messages };
 }
 
-/** What the log has as the last event of a kind. */
+/** The data of a task's last event of this type. */
 export async function eventData<T extends EventType>(
   { stateDir }: Agent,
   taskId: string,

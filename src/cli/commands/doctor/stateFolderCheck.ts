@@ -10,7 +10,7 @@ import { requireRoom } from "../../../store/lmdb/diskRoom.ts";
 export interface StateFolderFinding {
   readonly found: string;
   readonly problem: HostProblem | undefined;
-  /** Damaged event logs in the folder that the driver has set aside. */
+  /** Damaged event logs in the folder, which the driver has renamed. */
   readonly quarantined: readonly string[];
 }
 
