@@ -1,10 +1,12 @@
 /** Traces of real tasks: sent by the plugin as they end, and by `export --otlp` afterwards. Needs root. */
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it, vi } from "vitest";
 import { runTask, startAgent } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { startCollector } from "../support/traces/collector.ts";
 import { startRotel } from "../support/traces/rotel.ts";
 
@@ -55,5 +57,36 @@ describe("a task that is over", () => {
     await run(executable, ["export", "--otlp", "--all", "--state-dir", agent.stateDir], { env });
     await vi.waitFor(() => expect(receiver.spans).toHaveLength(10), 15_000);
     expect(receiver.spans.slice(5)).toEqual(sent);
+  });
+});
+
+/** Files that a plugin had loaded when it ended, by V8's coverage of it. */
+async function loadedFiles(options: Readonly<Record<string, unknown>>): Promise<string[]> {
+  const folder = temporaryFolder();
+  const { address } = await startCollector();
+  const env = { NODE_V8_COVERAGE: folder, OTEL_EXPORTER_OTLP_ENDPOINT: address };
+  const agent = await startAgent({ options, env });
+  await runTask(agent, makeAllocation().config("exit 3"));
+  await agent.close();
+  const reports = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")));
+  const results = reports.flatMap(({ result }) => result as { readonly url: string }[]);
+  return results.map(({ url }) => url);
+}
+
+describe("a plugin", () => {
+  it("loads what traces and metrics need only if its options want them", async () => {
+    const ofLibraries = (files: readonly string[]) =>
+      files.filter((file) => file.includes("/@opentelemetry/"));
+    const ofFigures = (files: readonly string[]) =>
+      files.filter((file) => /\/src\/(?:driver\/)?metrics\//.test(file));
+    const plain = await loadedFiles({});
+    expect(plain.some((file) => file.endsWith("/src/driver/driver.ts"))).toBe(true);
+    expect([...ofLibraries(plain), ...ofFigures(plain)]).toEqual([]);
+    const traced = await loadedFiles({ traces: true });
+    expect(ofLibraries(traced).join()).toContain("/@opentelemetry/exporter-trace-otlp-proto/");
+    expect(ofFigures(traced)).toEqual([]);
+    const measured = await loadedFiles({ metrics: join(temporaryFolder(), "metrics.sock") });
+    expect(ofFigures(measured).join()).toContain("/src/driver/metrics/pluginMetrics.ts");
+    expect(ofLibraries(measured)).toEqual([]);
   });
 });

@@ -1,9 +1,14 @@
 /** What arrives at a collector. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { taskTrace } from "../../src/traces/taskTrace.ts";
 import { TraceExporter } from "../../src/traces/traceExporter.ts";
 import { life } from "../support/agent/lives.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
+import { requireTools } from "../support/host/requireTools.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { startCollector } from "../support/traces/collector.ts";
 
 const stream = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
@@ -43,6 +48,46 @@ describe("a trace", () => {
         resource: { "service.name": "nomad-driver-exec2", "deployment.environment": "test" },
       });
     }
+  });
+
+  it("goes where the variables for traces say, before those for all", async () => {
+    const collector = await startCollector();
+    const exporter = exporterWith({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.address}/mine/v1/traces`,
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: "x-tenant=shop",
+      OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: "gzip",
+      OTEL_SERVICE_NAME: "tasks",
+      OTEL_RESOURCE_ATTRIBUTES: "service.name=other,host.name=node-1",
+    });
+    await exporter.send([traceOf("ended")]);
+    expect(exporter.address).toBe(`${collector.address}/mine/v1/traces`);
+    expect(collector.requests).toMatchObject([
+      { path: "/mine/v1/traces", headers: { "x-tenant": "shop", "content-encoding": "gzip" } },
+    ]);
+    expect(collector.spans[0]?.resource).toMatchObject({ "service.name": "tasks", "host.name": "node-1" });
+  });
+
+  it("goes to a collector whose certificate the variable names, and to no other one", async (context) => {
+    requireTools(context, "openssl");
+    const folder = temporaryFolder();
+    const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+    const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    const names = ["-subj", "/CN=collector", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1"];
+    execFileSync("openssl", [...request, "-keyout", key, "-out", cert, ...names], { stdio: "ignore" });
+    const tls = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+    const collector = await startCollector(200, tls);
+    const known = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.address, OTEL_EXPORTER_OTLP_CERTIFICATE: cert };
+    const trace = traceOf("ended");
+    await exporterWith(known).send([trace]);
+    expect(collector.spans).toHaveLength(trace.spans.length);
+    const stranger = exporterWith({
+      ...known,
+      OTEL_EXPORTER_OTLP_CERTIFICATE: "",
+      OTEL_EXPORTER_OTLP_TIMEOUT: "500",
+    });
+    await expect(stranger.send([trace])).rejects.toMatchObject({ code: "TRACES_NOT_SENT" });
+    expect(collector.spans).toHaveLength(trace.spans.length);
   });
 
   it("that nobody takes is an error with the address, and without a secret", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { freePort } from "../../support/host/freePort.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { parseScrape, promtoolFindings } from "../../support/metrics/scraped.ts";
 
@@ -48,5 +49,16 @@ describe("a plugin's figures", () => {
     expect(ends).toHaveLength(1);
     // A reading is shared for a second.
     await vi.waitFor(() => expect(series().get("exec2_tasks_running")).toBe(0), 5_000);
+  });
+
+  it("are at a loopback address, too, for this host's names alone", async () => {
+    const port = await freePort();
+    await startAgent({ options: { metrics: `127.0.0.1:${port}` } });
+    const scrape = (...more: string[]) =>
+      execFileSync("curl", ["--silent", ...more, `http://127.0.0.1:${port}/metrics`], { encoding: "utf8" });
+    const text = await vi.waitFor(() => scrape("--fail"), 10_000);
+    expect(parseScrape(text).get("exec2_tasks_running")?.series.get("exec2_tasks_running")).toBe(0);
+    expect(promtoolFindings(text) ?? "").toBe("");
+    expect(scrape("--header", "Host: evil.example")).toBe("this server does not have that host name\n");
   });
 });

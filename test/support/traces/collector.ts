@@ -2,7 +2,8 @@
  * A receiver of OTLP over HTTP: it decodes traces by the numbers of the fields in
  * opentelemetry/proto/trace/v1/trace.proto, with no code of the library that sends them.
  */
-import { createServer, type IncomingHttpHeaders } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
@@ -33,11 +34,17 @@ export interface Collector {
   readonly requests: readonly { readonly path: string; readonly headers: IncomingHttpHeaders }[];
 }
 
-/** @param status what it answers */
-export async function startCollector(status = 200): Promise<Collector> {
+/**
+ * @param status what it answers
+ * @param tls its key and certificate, in PEM; without them it speaks plain HTTP
+ */
+export async function startCollector(
+  status = 200,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<Collector> {
   const spans: ReceivedSpan[] = [];
   const requests: Collector["requests"][number][] = [];
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     requests.push({ path: request.url ?? "", headers: request.headers });
@@ -45,13 +52,15 @@ export async function startCollector(status = 200): Promise<Collector> {
     const isZipped = request.headers["content-encoding"] === "gzip";
     if (status === 200) spans.push(...decode(isZipped ? gunzipSync(body) : body));
     response.writeHead(status, { "Content-Type": "application/x-protobuf" }).end();
-  });
+  };
+  const server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans, requests };
+  const { port } = server.address() as AddressInfo;
+  return { address: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`, spans, requests };
 }
 
 type Fields = ReadonlyMap<number, readonly (Uint8Array | bigint | number)[]>;
