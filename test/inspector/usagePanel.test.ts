@@ -38,7 +38,8 @@ async function recordHungry({ record }: Inspected, id: string): Promise<void> {
     ...event("oomSeen", { kills: 1, limitBytes: 64 * mib, peakBytes: 64 * mib }),
     time: begun + 50_000,
   };
-  await record(id, [requested, fingerprinted, sandboxed, started, oom]);
+  const denied = { ...event("denied"), time: begun + 20_000 };
+  await record(id, [requested, fingerprinted, sandboxed, started, denied, oom]);
 }
 
 describe("what a task used", () => {
@@ -68,8 +69,8 @@ describe("what a task used", () => {
       expect(await pids.locator(".limit").count()).toBe(0);
       expect(await panel.locator("svg .limit").count()).toBe(2);
       expect(await panel.getByRole("img", { name: "I/O" }).count()).toBe(0);
-      // The OOM kill is marked in each chart.
-      expect(await panel.locator("svg .mark").count()).toBe(await panel.getByRole("img").count());
+      // The denial and the OOM kill are marked in each chart.
+      expect(await panel.locator("svg .mark").count()).toBe(2 * (await panel.getByRole("img").count()));
       await panel.getByText("denied, out of memory, or an error").waitFor();
       await panel.getByText("As a table").click();
       await panel.getByRole("cell", { name: "63 MiB" }).first().waitFor();
