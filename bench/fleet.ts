@@ -6,7 +6,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { get } from "node:http";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
@@ -48,7 +47,6 @@ try {
     printFigure("  the plugin that recovered them (PSS)", formatMib(pssOf(plugin.pid)));
     await benchAtRest(plugin);
     await benchStats(plugin);
-    await benchScrapes(plugin);
   }
   await plugin.close();
 } finally {
@@ -129,30 +127,6 @@ async function benchStats({ pid, driver }: LaunchedPlugin): Promise<void> {
     `${max.toFixed(1)} ms in ${seconds} s (p99 ${p99.toFixed(1)})`,
   );
   for (const stream of streams) stream.cancel();
-}
-
-/** Measures scrapes, which Prometheus makes every few seconds. */
-async function benchScrapes({ pid, base: { setConfig: configure } }: LaunchedPlugin): Promise<void> {
-  const socketPath = join(base, "metrics.sock");
-  await configure(setConfig({ state_dir: join(base, "state"), metrics: socketPath }));
-  await delay(1_000);
-  let bytes = 0;
-  const scrape = async () => {
-    const [response] = await once(get({ socketPath, path: "/metrics", agent: false }), "response");
-    bytes = 0;
-    for await (const chunk of response) bytes += chunk.length;
-  };
-  await scrape();
-  const times: number[] = [];
-  const loop = await EventLoopDelay.of(pid);
-  for (let round = 0; round < 10; round++) {
-    // Longer than the time for which a reading is shared.
-    await delay(1_100);
-    times.push(await timed(scrape));
-  }
-  const { max } = await loop.close();
-  printTimes(`  a scrape of ${(bytes / 1000).toFixed(0)} kB`, times);
-  printFigure("  longest turn of the event loop", `${max.toFixed(1)} ms`);
 }
 
 async function kill(plugin: LaunchedPlugin): Promise<void> {
