@@ -8,7 +8,7 @@ import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 const agent = await startAgent();
 
-test("a task's link leads a command to no file of the host, and does not tell whether there is one", async () => {
+test("a task's link leads a command to no file of the host, and does not reveal whether the file exists", async () => {
   const hidden = temporaryFolder();
   mkdirSync(`${hidden}/folder`);
   writeFileSync(`${hidden}/file`, "");

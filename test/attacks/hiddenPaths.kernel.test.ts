@@ -51,13 +51,13 @@ const questions: Readonly<Record<string, (path: string) => Job>> = {
 };
 
 describe.each(Object.entries(questions))("the answer to %s", (_what, jobWith) => {
-  test("is the same whatever is there, for a user who may not look", async () => {
+  test("is the same for every path, for a user who may not enter the folder", async () => {
     expect(new Set(await answers(jobWith)).size).toBe(1);
   });
 });
 
 test.each(["a command", "a work dir", "an unveiled path"])(
-  "%s that the user may see gets an answer that helps",
+  "%s that the user may see gets a helpful error",
   async (what) => {
     chmodSync(folder, 0o755);
     expect(new Set(await answers(questions[what] as (path: string) => Job)).size).toBeGreaterThan(1);
@@ -79,7 +79,7 @@ async function answers(jobWith: (path: string) => Job): Promise<string[]> {
   return await Promise.all(asked);
 }
 
-test("a command in a running task is answered in the same way", async () => {
+test("a command in a running task gets the same answer", async () => {
   const config = makeAllocation().config(sleeping);
   await startTask(agent, config);
   const asked = names.map(async (name) => {
@@ -93,14 +93,14 @@ test("a command in a running task is answered in the same way", async () => {
 describe("a file that all may read, in a folder that only root may enter", () => {
   const reading = (path: string) => ({ command: "cat", args: [path], unveil: [`r:${path}`] });
 
-  test("is not read by a job's task that unveils it: its own root would lead around the folder", async () => {
+  test("cannot be read by a task whose job unveils it, because the task's own root would bypass the folder", async () => {
     const path = `${folder}/file`;
     await expect(startTask(agent, makeAllocation().config(reading(path)))).rejects.toThrow(
       "UNVEIL_PATH_MISSING",
     );
   });
 
-  test("is read by one of root's, and by one whose client unveils it", async () => {
+  test("can be read by a root task, and by a task whose client unveils it", async () => {
     const path = `${folder}/file`;
     expect(await outputOf(agent, reading(path), { name: "root", uid: 0, gid: 0 })).toBe("hidden\n");
     const client = await startAgent({ options: { unveil_paths: [`r:${path}`] } });

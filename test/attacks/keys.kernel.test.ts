@@ -35,7 +35,7 @@ const read = (keyring: number) =>
     my $length = $key == -1 ? -1 : syscall(${keyctl}, ${READ}, $key, $content, 64);
     print $length == -1 ? "error " . ($! + 0) : substr($content, 0, $length), "\\n"`);
 
-it("a key in the user keyring outlives its task and reaches the next one of the uid, but for the filter", async () => {
+it("without the filter a key in the user keyring outlives its task and reaches the next task with the uid", async () => {
   onTestFinished(
     async () => void (await taskLines(`perl -e 'syscall(${keyctl}, ${CLEAR}, ${USER_KEYRING})'`)),
   );
@@ -46,7 +46,7 @@ it("a key in the user keyring outlives its task and reaches the next one of the 
   expect(await taskLines(add(USER_KEYRING), { filter })).toEqual([`error ${EPERM}`]);
 });
 
-it("a key in the agent's session keyring reaches its programs, and no task, be it without a filter", async () => {
+it("a key in the agent's session keyring reaches the agent's programs, but no task, even without a filter", async () => {
   // This process plays the agent: a thread's session keyring is inherited by its children.
   const syscall = koffi.load(null).func("syscall", "long", ["long", "long", "long", "long", "long", "long"]);
   expect(syscall(keyctl, JOIN_SESSION_KEYRING, 0, 0, 0, 0)).toBeGreaterThan(0);

@@ -55,7 +55,7 @@ describe("the folders of an allocation", () => {
 });
 
 describe("a work folder", () => {
-  it("is nobody else's while its run goes on", async () => {
+  it("belongs to its run while the run goes on", async () => {
     const parent = temporaryFolder();
     const work = await makeWorkFolder(run, parent);
     expect(takeAbandonedWork(work.path)).toBeUndefined();

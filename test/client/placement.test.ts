@@ -51,7 +51,7 @@ async function messageOf(network: string, resources: string, place: Partial<Task
   return TaskConfig.decode(bytes);
 }
 
-describe("a task as the driver is told of it", () => {
+describe("the task config for the driver", () => {
   it("has its volumes, and the name of its allocation", async () => {
     const mounts = [
       { source: "shop", path: "/srv/shop", destination: "/data", readOnly: true, propagation: "private" },

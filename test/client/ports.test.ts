@@ -24,7 +24,7 @@ it("gives every label a free port of its own", async () => {
   }
 });
 
-it("gives a static port where it is free, whatever is asked for before it", async () => {
+it("assigns a free static port, in any order of the ports", async () => {
   const [free] = await assignPorts([{ label: "x", static: undefined, to: undefined }]);
   const port = free?.port ?? 0;
   const assigned = await assignPorts([

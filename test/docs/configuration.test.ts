@@ -20,7 +20,7 @@ test.each(fields)("the example of the $owner's $key is a value that it takes", (
   expect(field.safeParse(field.meta()?.example).error).toBeUndefined();
 });
 
-test("a table tells name, type, default, meaning and an example of each option", () => {
+test("a table has name, type, default, meaning and an example of each option", () => {
   const schema = z.object({
     someWord: z.string().meta({ description: "a word", example: "x" }),
     howOften: z.number().default(2).meta({ description: "times", example: 3 }),

@@ -27,7 +27,7 @@ const links = pages.flatMap((page) =>
   ),
 );
 
-test("links lead to files and headings that there are", () => {
+test("links lead to existing files and headings", () => {
   expect(pages.length).toBeGreaterThan(15);
   expect(links.length).toBeGreaterThan(100);
   const broken = links.filter(({ target, anchor }) => {

@@ -22,7 +22,7 @@ const named = pages.flatMap((page) =>
   ),
 );
 
-test("the pages name files and folders that there are", () => {
+test("the pages name existing files and folders", () => {
   expect(named.length).toBeGreaterThan(50);
   const missing = named.filter(({ name }) => {
     const path = name.replace(/\/$/, "");

@@ -47,7 +47,7 @@ describe("a task that is over", () => {
     });
   });
 
-  it("goes through a collector that others make", async (context) => {
+  it("passes through a collector of another project", async (context) => {
     const receiver = await startCollector();
     const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: await startRotel(context, receiver.address) };
     const agent = await startAgent({ options: { traces: true }, env });

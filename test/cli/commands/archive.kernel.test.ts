@@ -76,7 +76,7 @@ describe("archive", () => {
     expect((await call(["events", "wbe", "--state-dir", stateDir])).stderr).toContain("TASK_NOT_FOUND");
   });
 
-  it("goes on where another was interrupted", async () => {
+  it("continues an interrupted archive", async () => {
     const { stateDir, archive } = await oldLog();
     await call(["archive", "--older-than", "38d", "--state-dir", stateDir]);
     const [name = ""] = readdirSync(archive);

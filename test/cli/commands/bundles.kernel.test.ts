@@ -93,7 +93,7 @@ describe("a bundle of a run", () => {
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("BUNDLE_INVALID") });
   });
 
-  it("of which one event was changed still tells the other tasks, and what came before", async () => {
+  it("with one changed event still shows the other tasks, and the events before", async () => {
     const path = join(temporaryFolder(), "b.jsonl");
     const lines = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8").split("\n");
     const damaged = lines.map((line) =>

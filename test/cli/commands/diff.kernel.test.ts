@@ -19,7 +19,7 @@ async function runs(...scripts: string[]) {
 }
 
 describe("diff", () => {
-  it("ends with 0 for two runs of one job that went the same way, and with 1 where they part", async () => {
+  it("exits with 0 for two runs with the same course, and with 1 if they diverge", async () => {
     const { stateDir, ids } = await runs("exit 3", "exit 3", "exit 0");
     const [one = "", same = "", other = ""] = ids;
     const diff = (...args: string[]) => call(["diff", ...args, "--state-dir", stateDir]);

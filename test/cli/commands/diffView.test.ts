@@ -34,7 +34,7 @@ const denied = () =>
   );
 
 describe("the sentence at the top", () => {
-  it("tells where they part, and what they had been given", () => {
+  it("says where they diverge, and how their input differs", () => {
     expect(divergenceText(denied())).toBe(
       "They diverge after started (event 4): A continues with exited: exit code 2 [5], B continues with exited: exit code 0 [5]. " +
         "Their input differs: unveil (requested, event 1).",
@@ -69,7 +69,7 @@ describe("the sentence at the top", () => {
 });
 
 describe("the histories", () => {
-  it("stand side by side where there is room, marked as sdiff does", () => {
+  it("are side by side if there is room, marked like those of sdiff", () => {
     const lines = linesOf(diffOf(life("ended"), life("failed")), 110);
     expect(lines.slice(0, 2)).toEqual([
       expect.stringMatching(/^A alloc0\/web\/1 of job shop, .*: destroyed$/),
@@ -87,7 +87,7 @@ describe("the histories", () => {
     );
   });
 
-  it("stand one above the other where there is not", () => {
+  it("are one above the other if there is no room", () => {
     const table = linesOf(denied(), 60).slice(6).join("\n");
     expect(table).toMatch(
       /^ \| A {3}1 {2}requested +\n {3}B {3}1 {2}requested +\n {10}- unveil r:\/etc\/mime\.types$/m,

@@ -17,7 +17,7 @@ const jsonLines = (text: string) =>
     .map((line) => JSON.parse(line) as Told);
 
 describe("the events of runs that are over", () => {
-  it("are told of each task, and of all", async () => {
+  it("are listed for each task, and for all tasks", async () => {
     const stateDir = temporaryFolder();
     const secret = "correct-horse-battery";
     const job = shellJob("exit 3", `env {\n PASSWORD = "${secret}"\n}`);
@@ -48,7 +48,7 @@ describe("the events of runs that are over", () => {
     expect(one.stdout).not.toContain(secret);
   });
 
-  it("are told in every format, of a task and of all", async () => {
+  it("are shown in every format, for a task and for all tasks", async () => {
     const stateDir = temporaryFolder();
     await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
     const events = async (...args: string[]) =>
@@ -67,7 +67,7 @@ describe("the events of runs that are over", () => {
     expect(unknown).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("TASK_NOT_FOUND") });
   });
 
-  it("are told to a reader that wants only some, quietly", async () => {
+  it("can be read in part, without an error when the reader ends", async () => {
     const stateDir = temporaryFolder();
     await call(["run", "--state-dir", stateDir, shellJob("true")]);
     const { child, ended } = start(["events", "--state-dir", stateDir, "--json"]);
@@ -77,7 +77,7 @@ describe("the events of runs that are over", () => {
 });
 
 describe("the events of a task that runs", () => {
-  it("are told as they come, until its last", async () => {
+  it("are shown as they come, until the last one", async () => {
     const stateDir = temporaryFolder();
     const running = start(["run", "--state-dir", stateDir, shellJob("echo up; sleep 1000")]);
     await running.seen("up");

@@ -30,7 +30,7 @@ describe("exec", () => {
     expect(ended).toEqual({ code: 7, stdout: `typed\n${allocation.user.uid}\n`, stderr: "err\n" });
   });
 
-  it("tells a signal's end as shells do", async () => {
+  it("reports an end by a signal as shells do", async () => {
     const { config } = await runningTask("killed");
     expect(await call(exec(config.id, "--", "sh", "-c", "kill -9 $$"))).toMatchObject({ code: 137 });
   });

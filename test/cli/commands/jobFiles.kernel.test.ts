@@ -19,7 +19,7 @@ const running = (name: string, ...options: string[]) => [
 const linesOf = (stdout: string) => stdout.trimEnd().split("\n").sort();
 
 describe("a job file that runs", () => {
-  it("batch: what concerns the cluster is told, and has no effect", async () => {
+  it("batch: settings for the cluster are listed, and have no effect", async () => {
     const { code, stdout, stderr } = await call(running("batch"));
     expect([code, stdout]).toEqual([0, "report of nightly-report for data\n"]);
     expect(stderr).toContain(

@@ -83,7 +83,7 @@ job "test" {
     expect(readFileSync(file, "utf8")).toBe(list("a", "b"));
   });
 
-  it("extends lists of ports that the job has, and tells of ports where it has none", async () => {
+  it("extends the job's lists of ports, and only names the ports if the job has no list", async () => {
     const connect =
       "perl -MIO::Socket::INET -e 'IO::Socket::INET->new(PeerAddr => \"127.0.0.1:9\") or exit($!{EACCES} ? 3 : 0)'";
     const free = await learn([shellJob(connect)]);

@@ -122,7 +122,7 @@ describe("restart", () => {
     expect((await run.ended).code).toBe(4);
   });
 
-  it("tells why the new start failed, and the run ends with it", async () => {
+  it("says why the new start failed, and the run ends with it", async () => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--state-dir", stateDir, shellJob("echo $NOMAD_TASK_DIR.; exec sleep 1000")]);
     const [, folder = ""] = /^(\/\S+)\.$/m.exec(await run.seen("/local.")) ?? [];
@@ -143,7 +143,7 @@ describe("restart", () => {
 });
 
 describe("kept output", () => {
-  it("is read again as it was written, whatever the files' bounds are", () => {
+  it("is read as it was written, wherever the files end", () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ unit: fc.constantFrom("a", "b", "\n") }), { maxLength: 40 }),
@@ -176,7 +176,7 @@ describe("kept output", () => {
     expect(readAll(folder)).toBe("two\nthree\n");
   });
 
-  it("goes to no other file that a task has put in its place", () => {
+  it("is written to no file that a task has put in its place", () => {
     const folder = temporaryFolder();
     const log = new LogFile(folder, "web.stdout", { maxBytes: 1, maxFiles: 5 });
     writeFileSync(join(folder, "shadow"), "kept");

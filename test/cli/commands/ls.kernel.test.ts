@@ -40,7 +40,7 @@ test("shows each entry with the task's rights, and who gave them", async () => {
   expect((await ls(allocation.taskFolder)).stdout).toMatch(/^rwxc {2}local\/ +task's own folder$/m);
 });
 
-test("tells a folder from a file, also where it has nothing but an entry of its own name", async () => {
+test("distinguishes a folder from a file, even if the folder has only an entry with its own name", async () => {
   const folder = mkdtempSync(`${persistentFolders}/exec2-ls-`);
   onTestFinished(() => rmSync(folder, { recursive: true }));
   chmodSync(folder, 0o755);
@@ -73,7 +73,7 @@ test("follows no link of the task's out of its root, and shows its names as text
   });
 });
 
-test("tells what is not there, and that a task does not run", async () => {
+test("says that a path does not exist, or that a task does not run", async () => {
   const { ls } = await listing();
   expect(await ls("/root")).toMatchObject({
     code: 1,

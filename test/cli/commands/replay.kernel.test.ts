@@ -14,7 +14,7 @@ const secret = "correct-horse-battery";
 const argument = "staple-marker";
 
 describe("the replay of a run", () => {
-  it("shows every moment: states, effects and what came of them, changes, and no secret", async () => {
+  it("shows every moment with states, effects, their results and changes, and no secret", async () => {
     const stateDir = temporaryFolder();
     const job = shellJob(`: ${argument}; exit 3`, `env {\n PASSWORD = "${secret}"\n}`);
     await call(["run", "--state-dir", stateDir, job]);

@@ -40,7 +40,7 @@ describe("a doctor's report", () => {
     );
   });
 
-  it("tells what killed runs left, which keeps no task from running", () => {
+  it("shows what killed runs have left, which does not prevent tasks from running", () => {
     const report = reportOn(good, state, [
       "run web.hcl (process 4711, 3 min ago) was killed and left task web",
     ]);
@@ -74,7 +74,7 @@ describe("a doctor's report", () => {
     expect(verdicts(report)[name]).toBe("limited");
   });
 
-  it("tells of each problem what it is, what it means and what to do", () => {
+  it("says for each problem what it is, what it means and what to do", () => {
     const report = reportOn({ ...good, landlockAbi: 0 }, state, []);
     const text = formatReport(report, styleOf(false), 60);
     expect(text).toMatch(/has no Landlock\n {2}so: {3}nothing .*\n(.*\n)*? {2}hint: Boot Linux/);
@@ -113,7 +113,7 @@ describe("the state folder", () => {
     expect(inspectStateFolder(join(folder, "b")).problem?.what).toContain("users other than its owner");
   });
 
-  it("tells of event logs that were damaged and set aside", () => {
+  it("shows damaged event logs that were renamed", () => {
     const folder = temporaryFolder();
     const aside = join(folder, "events.damaged-2026-01-31T12-30-00Z");
     mkdirSync(aside);

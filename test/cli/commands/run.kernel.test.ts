@@ -35,7 +35,7 @@ describe("a job of one task", () => {
     expect(stderr).toMatch(/^task: exit code 7 after (\d|< 1)/m);
   });
 
-  it("tells how long the task ran as its history does", async () => {
+  it("shows the same duration as the task's history", async () => {
     const stateDir = temporaryFolder();
     const { stderr } = await call(["run", "--state-dir", stateDir, shellJob("sleep 0.3")]);
     const [, span = ""] = /^task: exit code 0 after (.+)$/m.exec(stderr) ?? [];
@@ -153,7 +153,7 @@ describe("a group with a count", () => {
       ),
     );
 
-  it("runs so many instances, each with its number", async () => {
+  it("runs `count` instances, each with its number", async () => {
     const { code, stdout, stderr } = await call(
       running(counted('echo "$NOMAD_ALLOC_INDEX $NOMAD_ALLOC_NAME"; exit $NOMAD_ALLOC_INDEX')),
     );
@@ -249,7 +249,7 @@ describe("a group with a network of its own", () => {
     await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
   });
 
-  it("tells that a port of the host is taken", async () => {
+  it("says that a port of the host is in use", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     onTestFinished(() => void taken.close());
@@ -396,13 +396,13 @@ describe("what cannot be run", () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it("is told: an option that the plugin does not have", async () => {
+  it("is reported: an option that the plugin does not have", async () => {
     const { code, stderr } = await call(running("-o", "unveil_path=r:/x", shellJob("true")));
     expect(code).toBe(125);
     expect(stderr).toContain("CONFIG_INVALID: plugin option unveil_path: the driver has no such option");
   });
 
-  it("is told: a host volume that nobody has named, or with half a path", async () => {
+  it("is reported: an undefined host volume, or one without an absolute path", async () => {
     const job = `${examples}/volume.nomad.hcl`;
     expect(await call(running(job))).toMatchObject({
       code: 125,
@@ -414,7 +414,7 @@ describe("what cannot be run", () => {
     });
   });
 
-  it("is told: a state folder that cannot be used, with what to do on a line of its own", async () => {
+  it("is reported: a state folder that cannot be used, with a hint on a separate line", async () => {
     const stateDir = temporaryFolder();
     writeFileSync(`${stateDir}/local`, "");
     const { code, stderr } = await call(["run", "--state-dir", stateDir, shellJob("true")]);
@@ -425,7 +425,7 @@ describe("what cannot be run", () => {
     expect(stderr).toMatch(/^hint: Something that is no folder is in its place/m);
   });
 
-  it("is told: a host name, which no client takes for this driver, before any task starts", async () => {
+  it("is reported before any task starts: a host name, which no client allows for this driver", async () => {
     const network = 'network {\n mode = "none"\n hostname = "web"\n}';
     const task = 'task "t" {\n driver = "exec2"\n config {\n command = "true"\n}\n}';
     const job = jobFileOf(`job "j" {\n group "g" {\n ${network}\n ${task}\n}\n}`);
@@ -438,13 +438,13 @@ describe("what cannot be run", () => {
     }
   });
 
-  it("is told: no root", async () => {
+  it("is reported: missing root rights", async () => {
     const { code, stderr } = await call(["run", `${examples}/hello.nomad.hcl`], { unprivileged: true });
     expect(code).toBe(125);
     expect(stderr).toMatch(/^USER_FORBIDDEN: this needs root: .*\nhint: Try again with sudo\n$/);
   });
 
-  it("is told: a disk that is full, and one that is read-only", async () => {
+  it("is reported: a full disk, and a read-only disk", async () => {
     const full = smallFileSystem("64k");
     const readOnly = smallFileSystem("64k");
     remountReadOnly(readOnly);
@@ -458,7 +458,7 @@ describe("what cannot be run", () => {
     );
   });
 
-  it("is told: a limit of open files that is too low, and nothing stays", async () => {
+  it("is reported: a limit of open files that is too low, and nothing is left", async () => {
     const job = shellJob("true");
     const command = `ulimit -n 26; exec ${process.execPath} ${main} run --state-dir ${temporaryFolder()} ${job}`;
     const { status, stderr } = spawnSync("sh", ["-c", command], {
@@ -472,7 +472,7 @@ describe("what cannot be run", () => {
     expect((await call(["clean", "--dry-run"])).stdout).not.toContain(job);
   });
 
-  it("is told: a port in use", async () => {
+  it("is reported: a port in use", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     onTestFinished(() => void server.close());
@@ -605,7 +605,7 @@ describe("jobs of several tasks", () => {
     expect(stdout).toBe("first  | early\nmain   | word\nmain   | unfinished\nlast   | late\n");
   });
 
-  it("do not begin where what comes before them fails", async () => {
+  it("do not start if an earlier phase fails", async () => {
     const { code, stdout, stderr } = await call(
       running(job(task("main", "echo never"), task("first", "exit 6", lifecycle("prestart")))),
     );

@@ -46,7 +46,7 @@ async function lastEvents(stateDir: string): Promise<string> {
 }
 
 describe.each(["SIGKILL", "SIGQUIT"] as const)("%s of the run", (signal) => {
-  it("ends the task, whose history tells it, and nothing stays", async () => {
+  it("ends the task, which the history shows, and leaves nothing", async () => {
     const stateDir = temporaryFolder();
     const { run, ...place } = await startEndless(stateDir);
     run.child.kill(signal);
@@ -57,7 +57,7 @@ describe.each(["SIGKILL", "SIGQUIT"] as const)("%s of the run", (signal) => {
 });
 
 describe("SIGKILL of run and plugin", () => {
-  it("leaves what the next run, doctor and clean tell of, and clean removes", async () => {
+  it("leaves files that the next run, doctor and clean report, and clean removes", async () => {
     const stateDir = temporaryFolder();
     const { run, ...place } = await startEndless(stateDir);
     const plugin = run.plugin();
@@ -122,7 +122,7 @@ describe("output that cannot be written", () => {
     return once(child, "close").then(async ([code]) => ({ code, stderr: (await stderr)?.join("") }));
   };
 
-  it("stops the tasks, and is told without a stack", async () => {
+  it("stops the tasks, and is reported without a stack trace", async () => {
     const { code, stderr } = await full(["run", "--state-dir", temporaryFolder(), endless()]);
     expect(code).toBe(125);
     expect(stderr).toMatch(

@@ -55,7 +55,7 @@ it("say what is wrong", async () => {
   expect((await verb("stop", "task", "--timeout", "soon")).code).toBe(2);
 });
 
-it("stop and restart leave the task of an agent to it, which would start it anew", async () => {
+it("stop and restart refuse an agent's task, because the agent would start it again", async () => {
   const config = makeAllocation({ taskName: "served" }).config("exec sleep 1000");
   await startTask(agent, config);
   for (const verb of ["stop", "restart"]) {

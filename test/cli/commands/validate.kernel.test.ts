@@ -33,7 +33,7 @@ const wrong = `job "web" {
 }
 `;
 
-it("tells every error with its line and a caret, and needs no root", async () => {
+it("shows every error with its line and a caret, and needs no root rights", async () => {
   const job = jobFileOf(wrong);
   const { code, stdout, stderr } = await call(["validate", job], { unprivileged: true });
   expect([code, stdout]).toEqual([1, ""]);
@@ -41,7 +41,7 @@ it("tells every error with its line and a caret, and needs no root", async () =>
   expect(stderr).toContain('  9 |       kill_signal = "SIGTREM"\n    |       ^\n');
 });
 
-it("tells them to programs as JSON, in the order of the lines", async () => {
+it("prints them as JSON in the order of the lines", async () => {
   const { code, stdout } = await call(["validate", "--json", jobFileOf(wrong)]);
   expect(code).toBe(1);
   const told = stdout

@@ -4,7 +4,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, shellJob } from "../../support/screen/commandLine.ts";
 
 describe("why", () => {
-  it("tells the end of a run, and of a bundle of it, and no secret", async () => {
+  it("explains the end of a run, also from a bundle, and shows no secret", async () => {
     const stateDir = temporaryFolder();
     const secret = "correct-horse-battery";
     const job = shellJob(": staple-marker; kill -SEGV $$", `env {\n PASSWORD = "${secret}"\n}`);
@@ -43,7 +43,7 @@ describe("why", () => {
     expect(wrong.stderr).toContain("Did you mean task?");
   });
 
-  it("tells what was recorded elsewhere", async () => {
+  it("explains a history of another host", async () => {
     const { stdout } = await call([
       "why",
       "is-lost",

@@ -41,14 +41,14 @@ describe("the end of a task", () => {
     for (const part of parts) expect(text).toContain(part);
   });
 
-  it("by lack of memory is told with limit and peak", () => {
+  it("by lack of memory is explained with limit and peak", () => {
     const oom = { kills: 1, limitBytes: 16 * 2 ** 20, peakBytes: 15 * 2 ** 20 };
     const text = why(...running(), exited({ exitCode: 137, signal: 9, oomKilled: true, oom }));
     expect(text).toContain("for lack of memory after ");
     expect(text).toContain("(limit 16 MiB, peak 15 MiB) [5]. Raise resources.memory");
   });
 
-  it("by a lack of memory that was seen before its end could be is told once", () => {
+  it("by a lack of memory that was recorded before the end is explained once", () => {
     const oom = { kills: 2, limitBytes: 16 * 2 ** 20, peakBytes: null };
     const end = exited({ exitCode: 137, signal: 9, oomKilled: true, oom });
     const once = why(...running(), event("oomSeen", { ...oom, kills: 2 }), end);
@@ -60,14 +60,14 @@ describe("the end of a task", () => {
     );
   });
 
-  it("after a lack of memory that it survived tells both", () => {
+  it("after a survived lack of memory mentions both", () => {
     const text = why(...running(), event("oomSeen", { kills: 2 }), exited({ exitCode: 1 }));
     expect(text).toMatch(
       /killed 2 of its processes for lack of memory .*, and it went on \[5\]\..*exit code 1/,
     );
   });
 
-  it("tells what a task that failed could use, and not of one that was asked to end", () => {
+  it("mentions the usage of a failed task, but not of a stopped one", () => {
     expect(why(...running(), exited({ exitCode: 1 }))).toMatch(
       /\(ENOENT\) \[3\]\. What else .* nothing was \[3\]\. Apart from its own folders/,
     );
@@ -76,7 +76,7 @@ describe("the end of a task", () => {
 });
 
 describe("what led there", () => {
-  it("is a stop that somebody asked for", () => {
+  it("can be a requested stop", () => {
     const text = why(...life("stopped"));
     expect(text).toContain("The agent requested a stop with SIGINT and a timeout of 5 s [5].");
     expect(text).toMatch(/exit code 0, \d+ \w+ after the request: success \[7\]/);
@@ -182,7 +182,7 @@ describe("an explanation", () => {
 });
 
 describe("a task with thousands of health checks", () => {
-  it("is told in a paragraph, with the first and the last of them and their count", () => {
+  it("is explained in a paragraph, with the first check, the last check and the count", () => {
     const checks = Array.from({ length: 25_000 }, (_, exec) => [
       event("execStarted", { exec: exec + 1 }),
       event("execExited", { exec: exec + 1 }),

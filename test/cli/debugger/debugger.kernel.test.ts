@@ -134,7 +134,7 @@ describe("the view on a terminal", () => {
     await expectRestored(desk, 0);
   });
 
-  it("shows what comes while it is open, as it is stored", async (context) => {
+  it("shows new events while it is open", async (context) => {
     const desk = await sitDown(context);
     const { session, folder } = desk;
     const events = new RecordedLog().add("a/web/1", life("killed")).events("a/web/1");

@@ -119,7 +119,7 @@ describe("going through the events", () => {
 });
 
 describe("a search", () => {
-  it("goes from match to match, and on from the other end", () => {
+  it("goes from match to match, and wraps around", () => {
     const first = enter(killed, "/", "SIGNAL");
     expect(first.at).toBe(5);
     expect(press(first, "n").at).toBe(6);
@@ -211,7 +211,7 @@ describe("what if", () => {
     expect(press(rest, "U").fork).toBeUndefined();
   });
 
-  it("an event had told something else", () => {
+  it("an event had other data", () => {
     const changed = enter(press(killed, "9", "G"), "m", "exitCode=42 signal=0");
     expect(changed.edits).toEqual([{ change: 9, data: { exitCode: 42, signal: 0 } }]);
     expect(screenOf(changed).join("\n")).toMatch(/exit\.exitCode {2}42/);
@@ -250,7 +250,7 @@ describe("what if", () => {
   });
 });
 
-describe("a task that lives", () => {
+describe("a running task", () => {
   const events = historyOf(life("killed")).events;
   const live = {
     ...viewOf(life("killed").slice(0, 4), undefined, true),
@@ -267,7 +267,7 @@ describe("a task that lives", () => {
     expect(screenOf(more)[0]).toContain("live");
   });
 
-  it("is followed to its newest event, until somebody goes back", () => {
+  it("is followed to its newest event, until the user goes back", () => {
     const following = press(live, "F");
     expect(come(following, 5, 7)).toMatchObject({ at: 7, following: true });
     expect(come(press(following, "?"), 5, 7)).toMatchObject({ at: 7, page: "help" });

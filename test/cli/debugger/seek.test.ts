@@ -17,14 +17,14 @@ describe("looking for a moment", () => {
     expect(seek(history, 11, -1, () => true)).toEqual({ kind: "found", seq: 10 });
   });
 
-  it("stops after so many events, and can be gone on with", () => {
+  it("stops after a limit of events, and can be continued", () => {
     expect(seek(history, 0, 1, never, 3)).toEqual({ kind: "unfinished", seq: 3 });
     expect(seek(history, 10, -1, never, 3)).toEqual({ kind: "unfinished", seq: 7 });
     expect(seek(history, 9, 1, never, 3)).toEqual({ kind: "nowhere" });
     expect(seek(history, 3, 1, isOfType("signalled"), 3)).toEqual({ kind: "found", seq: 6 });
   });
 
-  it("stops where there is no answer, and tells why", () => {
+  it("stops at an event without a value, and says why", () => {
     const fails: MomentTest = ({ seq }) => {
       if (seq === 4) throw new DriverError("EXPRESSION_INVALID", "no order");
       return false;

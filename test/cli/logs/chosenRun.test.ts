@@ -39,7 +39,7 @@ const chosen = (names: readonly string[], back?: number) => {
 };
 
 describe("the run that is meant", () => {
-  it("is the only one, of which nothing more is told", () => {
+  it("is the only one, without a note on others", () => {
     expect(chosen(["done"])).toEqual(["0done", undefined]);
   });
 
@@ -55,7 +55,7 @@ describe("the run that is meant", () => {
     ]);
   });
 
-  it("is an earlier one where that is asked for", () => {
+  it("is an earlier one on request", () => {
     expect(chosen(["failed", "running", "done"], 0)).toEqual([
       "2done",
       "newest of 3 runs; others: running, exit 1",
@@ -67,7 +67,7 @@ describe("the run that is meant", () => {
     expect(() => chosen(["failed", "done"], 2)).toThrow("there is no run -2: the log holds 2 runs");
   });
 
-  it("is told with the last hundred others where there are more", () => {
+  it("comes with a note on the last hundred other runs if there are more", () => {
     const names = Array.from({ length: 120 }, (_, index) => (index < 30 ? "crashed" : "done"));
     expect(chosen(names)[1]).toBe("newest of 120 runs; last 100 others: exit 0 ×89, SIGSEGV ×11");
   });
@@ -89,13 +89,13 @@ describe("the running task that is meant", () => {
     expect(onlyRunning("web", logOf(["failed", "running", "done"])).id).toBe("1running-1000/web/1");
   });
 
-  it("is asked for again where there are several, with job, time and state of each", () => {
+  it("causes an error if there are several, with job, time and state of each", () => {
     expect(() => onlyRunning("web", logOf(["running", "done", "running"]))).toThrow(
       /^2 running tasks fit web:\n {2}2running\/web of job \S+, begun \S+ \S+: running\n {2}0running\/web .*: running\. Name one with its allocation, such as 0running\/web$/,
     );
   });
 
-  it("is none where all have ended, and the last end is told", () => {
+  it("does not exist if all have ended, and the error has the last end", () => {
     expect(() => onlyRunning("web", logOf(["failed", "crashed"]))).toThrow(
       /^web does not run: 1crashed\/web of job \S+, begun \S+ \S+: SIGSEGV$/,
     );

@@ -65,7 +65,7 @@ describe("the summary of an event", () => {
 });
 
 describe("the table of a task's events", () => {
-  it("tells number, time since the one before, type, states and summary", () => {
+  it("has number, time since the previous event, type, states and summary", () => {
     const events = stored("aaaaaaaa-1/web/1", lived);
     const text = new EventView(plain, 300).task(taskHistory("aaaaaaaa-1/web/1", events), events);
     const lines = text.split("\n").map((line) => line.split(/\s{2,}/).map((cell) => cell.trim()));
@@ -147,7 +147,7 @@ describe("events that repeat", () => {
 });
 
 describe("the table of tasks", () => {
-  it("tells state, age, how long each ran and how it ended", () => {
+  it("has state, age, duration and end of each task", () => {
     const histories = [
       taskHistory("aaaaaaaa-1/web/1", stored("aaaaaaaa-1/web/1", lived)),
       taskHistory("bbbbbbbb-1/db/1", stored("bbbbbbbb-1/db/1", lived.slice(0, 4))),

@@ -10,7 +10,7 @@ function log(stream: string, ...times: number[]): StoredEvent[] {
 
 const order = (events: readonly StoredEvent[]) => events.map(({ stream, seq }) => `${stream}${seq}`);
 
-it("tells the events of several logs by their times", () => {
+it("merges the events of several logs by time", () => {
   expect(order(mergeLogs([log("a", 1, 5, 6), log("b", 2, 3, 9)]))).toEqual([
     "a1",
     "b1",

@@ -67,7 +67,7 @@ describe("a task as it is shown", () => {
     });
   });
 
-  it("of which the host tells nothing is unknown, not idle", () => {
+  it("without figures from the host is shown as unknown, not idle", () => {
     const unknown = row(toRunning, { alive: true, usage: undefined });
     expect(unknown).toMatchObject({ state: "running", pid: 201, cpuPercent: null, memoryBytes: null });
     expect(taskTable([unknown], plain, wide)[1]).toMatch(/ 201 .* \? .* \? /);
@@ -129,7 +129,7 @@ describe("a task as it is shown", () => {
 describe("the table", () => {
   const rows = [row(toRunning), row([...toRunning, "exited"], absent)];
 
-  it("tells all where there is room, the end only where something has ended", () => {
+  it("has all columns if there is room, and the column for ends only if a task has ended", () => {
     const [header, running, ended] = taskTable(rows, plain, wide);
     expect(header).toMatch(/^TASK +ALLOCATION +JOB +STATE +PID +USER +CPU +MEMORY +AGE +END$/);
     expect(running).toMatch(/^web +6f2d4a9e +shop +running +201 +nomad-80001 +42 % +3 MiB \/ 64 MiB +1 min$/);

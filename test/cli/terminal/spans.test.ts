@@ -39,7 +39,7 @@ describe("a line", () => {
     expect(wrapped("", 3)).toEqual([""]);
   });
 
-  it("is as wide as it is asked to be, whatever is in it", () => {
+  it("has the requested width, whatever it contains", () => {
     fc.assert(
       fc.property(lines, width, (line, cells) => {
         expect(widthOfLine(cutLine(line, cells))).toBeLessThanOrEqual(cells);

@@ -43,7 +43,7 @@ describe("a check", () => {
     expect(shown(results, check(of))).toBe(expected);
   });
 
-  it("shows nothing twice in a row, and restarts only after so many failures", () => {
+  it("shows nothing twice in a row, and restarts only after the given number of failures", () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom("+", "-"), { maxLength: 40 }),

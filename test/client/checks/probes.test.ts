@@ -72,7 +72,7 @@ describe("a check by HTTP", () => {
 });
 
 describe("a check by HTTPS", () => {
-  it("verifies the server unless it is told not to, and is given up in time", async () => {
+  it("verifies the server's certificate by default, and ends at the timeout", async () => {
     const folder = temporaryFolder();
     execFileSync("sh", ["-c", makeCertificate], { cwd: folder });
     const [key, cert] = ["key.pem", "cert.pem"].map((name) => readFileSync(`${folder}/${name}`));

@@ -53,7 +53,7 @@ describe("a learned policy", () => {
     expect(learned(accesses)).toEqual(["rwc:/srv/cache"]);
   });
 
-  it("opens a folder of which many files were read, but none that all share", () => {
+  it("opens a folder if many of its files were read, but no shared folder", () => {
     const files = (folder: string) => ["a", "b", "c", "d"].map((name) => read(`${folder}/${name}`));
     expect(learned(files("/usr/share/app"))).toEqual(["r:/usr/share/app"]);
     expect(learned(files("/usr/share"))).toHaveLength(4);
@@ -76,7 +76,7 @@ describe("a learned policy", () => {
     expect(policy).toMatchObject({ unveil: [], identityFiles: true });
   });
 
-  it("tells what it does not open, and why", () => {
+  it("lists what it does not open, and why", () => {
     const accesses = ["/", "/home/joe", "/root/.ssh/id", "/srv/a*", "/alloc/task/new"].map(read);
     const policy = learnPolicy(accesses, { paths: [], allocations: ["/alloc"] }, host);
     expect(policy.unveil).toEqual([]);
@@ -89,7 +89,7 @@ describe("a learned policy", () => {
     ]);
   });
 
-  it("names what was reached through a symlink of which the task's root would know nothing", () => {
+  it("names paths that were reached through a symlink that the task's root would lack", () => {
     const on = hostWith({ "/opt/app/current": "/opt/app/releases/1" });
     const named: Access = { kind: "named", use: "open", path: "/opt/app/current/./file", errno: 0 };
     expect(learned([named, read("/opt/app/releases/1/file")], nothing, on)).toEqual([
@@ -108,7 +108,7 @@ describe("a learned policy", () => {
     ]);
   });
 
-  it("tells apart what was only looked at, and what is not there", () => {
+  it("distinguishes paths that were only looked up, and paths that do not exist", () => {
     const look = (path: string, errno = 0): Access => ({ kind: "named", use: "lookUp", path, errno });
     const policy = learnPolicy(
       [look("/opt/x"), look("/opt/y", 2), look("/srv"), read("/srv/a")],
@@ -160,7 +160,7 @@ describe("whatever was used", () => {
   const isForbidden = (path: string) =>
     path === "/" || path === "/home" || path === "/home/joe" || path.includes("/.ssh");
 
-  it("is allowed by the policy, but for what it leaves out", () => {
+  it("is allowed by the policy, except for what the policy excludes", () => {
     fc.assert(
       fc.property(accesses, (used) => {
         const policy = learnPolicy(used, nothing, host);

@@ -21,7 +21,7 @@ const under = (recorded: RecordedRun, raw: Readonly<Record<string, unknown>>) =>
   judge(recorded, { kind: "plugin", plugin: parsePluginOptions(raw) });
 
 describe("a recorded run under other options of the plugin", () => {
-  it("is as it was if nothing of it is refused", () => {
+  it("is unchanged if nothing of it is refused", () => {
     const same = under(run({ options: options({ unveil: ["r:/srv"] }) }), { unveil_by_task: true });
     expect(isUnchanged(same)).toBe(true);
   });

@@ -14,7 +14,7 @@ describe("the smallest sufficient part", () => {
     );
   });
 
-  it("of several that would do is one of which nothing can be taken away", async () => {
+  it("is one of several possible ones, and cannot be reduced further", async () => {
     const suffices = async (part: readonly string[]) => part.includes("a") || part.includes("b");
     expect(await smallestSufficient(["a", "b", "c"], suffices)).toHaveLength(1);
   });

@@ -38,7 +38,7 @@ describe("names of capabilities", () => {
     });
   });
 
-  it("stand for the same set in any writing", () => {
+  it("have the same meaning in any spelling", () => {
     fc.assert(
       fc.property(name, (plain) => {
         expect(capabilitySet([`CAP_${plain.toUpperCase()}`])).toBe(capabilitySet([plain]));
@@ -63,7 +63,7 @@ describe("the capabilities that a task asks for", () => {
     expect(wanted(base, add, drop)).toBe(expected);
   });
 
-  it("all, but for what is dropped", () => {
+  it("all except dropped ones", () => {
     const most = wantedCapabilities(0n, { capAdd: ["all"], capDrop: ["sys_admin"] });
     expect(most | capabilitySet(["sys_admin"])).toBe(all);
     expect(most).not.toBe(all);

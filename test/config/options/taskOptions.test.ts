@@ -214,7 +214,7 @@ describe("parseTaskOptions", () => {
     expect(parseTaskOptions({ command: "x", pids_limit: task }, options).pidsLimit).toBe(expected);
   });
 
-  test("refuses a pids_limit above the plugin's, and tells both", () => {
+  test("refuses a pids_limit above the plugin's, with both values", () => {
     const options = parsePluginOptions({ pids_limit: 100 });
     const error = errorOf(() => parseTaskOptions({ command: "x", pids_limit: 101 }, options));
     expect(error.code).toBe("CONFIG_INVALID");

@@ -68,7 +68,7 @@ describe("parseUnveil", () => {
     expect(error.hint).toBeTruthy();
   });
 
-  test("tells how to do without a pattern", () => {
+  test("says what to write instead of a pattern", () => {
     expect(unveilProblem("r:/srv/*")?.hint).toContain("name the folder");
   });
 });

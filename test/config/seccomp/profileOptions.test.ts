@@ -156,7 +156,7 @@ describe("the plugin's options of profiles", () => {
     expect(() => parsePluginOptions(options)).toThrow(message);
   });
 
-  it("may name all that there is", () => {
+  it("may name every existing call and group", () => {
     const options = {
       seccomp: "offline",
       seccomp_profiles: profiles,

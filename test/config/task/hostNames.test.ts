@@ -24,7 +24,7 @@ describe("a hosts file", () => {
     );
   });
 
-  test("tells nothing of the host in a network of its own", () => {
+  test("has nothing of the host in a separate network", () => {
     const network = { mode: "group", path: "/x", self: { name: "web", address: "192.0.2.7" } } as const;
     const text = hostsFile(given(network, ["db:192.0.2.5"]), () => expect.fail("the host's file was read"));
     expect(text.split("\n").slice(-3)).toEqual(["192.0.2.7 web", "192.0.2.5 db", ""]);

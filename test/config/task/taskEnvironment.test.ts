@@ -62,7 +62,7 @@ describe("environment of a task", () => {
     expect(error.message).not.toContain("s3cret");
   });
 
-  it("refuses a value that execve would cut off, without telling it", () => {
+  it("refuses a value that execve would truncate, without showing it", () => {
     const error = errorOf(() => made({ TOKEN: "s3cret\0rest" }));
     expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining('"TOKEN"') });
     expect(error.message).not.toContain("s3cret");

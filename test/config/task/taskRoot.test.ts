@@ -70,7 +70,7 @@ describe("the root of a task", () => {
     ]);
   });
 
-  it("has what is the task's own besides, in places that say nothing of the task", () => {
+  it("also has the task's own folders, at paths that do not depend on the task", () => {
     const root = rootOf();
     expect(root.folders).toEqual([`${allocMounts}/${allocId}-web`]);
     expect(root.parents).toEqual([allocMounts]);

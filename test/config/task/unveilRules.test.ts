@@ -107,7 +107,7 @@ describe("/tmp", () => {
     expect(at("/tmp")?.sources ?? []).not.toContain("default");
   });
 
-  test("opens of the host's what was asked for and no more", () => {
+  test("opens only the requested paths of the host's /tmp", () => {
     expect(rulesOf({ unveil: ["r:/tmp/x"] }).at("/tmp")).toBeUndefined();
     expect(rulesOf({ unveil: ["r:/tmp"] }).at("/tmp")).toMatchObject({
       mode: { read: true, write: false, execute: false, create: false },

@@ -84,7 +84,7 @@ describe("a history that is older than is kept", () => {
     expect(log.lines).toMatchObject([{ level: "debug", fields: { tasks: 4 } }]);
   });
 
-  it("stays while it is pinned, or the driver has to do with its task", async () => {
+  it("stays while it is pinned, or while the driver uses its task", async () => {
     const { life, pass, held } = setUp();
     await life("held", "exited", 500);
     await life("newest", "running", 0);
@@ -99,7 +99,7 @@ describe("a history that is older than is kept", () => {
     expect(await pass()).toEqual(["newest"]);
   });
 
-  it("is found behind tasks that live long, and behind one of a clock that was ahead", async () => {
+  it("is found after long-lived tasks, and after a task with a time in the future", async () => {
     const { life, pass } = setUp();
     for (let task = 0; task < 300; task++) await life(`alive ${task}`, "running", 1_000);
     await life("ahead", "destroyed", -1_000_000);
@@ -165,7 +165,7 @@ describe("a pass", () => {
     expect([...store.streams()]).toHaveLength(2);
   });
 
-  it("that fails is told, and the next one is made all the same", async () => {
+  it("that fails is logged, and does not prevent the next one", async () => {
     const { life, pass, store, log } = setUp();
     await life("a", "destroyed", 200);
     await life("b", "running", 0);

@@ -163,7 +163,7 @@ describe("a dynamic user that another task has", () => {
     "started",
   ];
 
-  it("is told of the task that gets it, as an event and in the log, and of no other", async () => {
+  it("is reported for the task that gets it, as an event and in the log, and for no other task", async () => {
     const { heard, listen, happens, log, tasks } = plugin();
     listen();
     tasks.push(await happens(other, begunAs("nomad-80001", 80_001)));
@@ -180,7 +180,7 @@ describe("a dynamic user that another task has", () => {
   });
 });
 
-describe("missing limits are told once an allocation", () => {
+describe("missing limits are reported once per allocation", () => {
   it("of whichever task, and of the next allocation again", async () => {
     const { heard, listen, happens } = plugin();
     listen();
@@ -190,7 +190,7 @@ describe("missing limits are told once an allocation", () => {
     expect(heard).toHaveLength(2);
   });
 
-  it("whichever plugin process has told them", async () => {
+  it("by any plugin process", async () => {
     const first = plugin();
     first.listen();
     await first.happens(web, [...runWithout, "exited", "destroyed"]);
@@ -239,7 +239,7 @@ describe("missing limits are told once an allocation", () => {
 describe("what is found before the client has a runner for the task", () => {
   const lost: readonly Fact[] = [...run, "lost"];
 
-  it("is told once its runner waits for it", async () => {
+  it("is reported once the runner waits for the task", async () => {
     const first = plugin();
     await first.happens(web, [...run, ["exited", { source: "unknown" }]]);
     const { heard, listen, recovers, announcements } = plugin(first.store);
@@ -252,7 +252,7 @@ describe("what is found before the client has a runner for the task", () => {
     expect(heard).toEqual(["The task is gone and its exit code is unknown"]);
   });
 
-  it("of a task that is lost is told when its runner starts it anew", async () => {
+  it("of a lost task is reported when its runner starts it again", async () => {
     const first = plugin();
     await first.happens(web, lost);
     const { heard, listen, recovers, happens } = plugin(first.store);
@@ -279,7 +279,7 @@ describe("what is found before the client has a runner for the task", () => {
     );
   });
 
-  it("is told to a new agent of the same plugin when it has runners", async () => {
+  it("is reported to a new agent of the same plugin when it has runners", async () => {
     const { heard, listen, happens, record, announcements } = plugin();
     const first = listen([]);
     const task = await happens(web, run);
@@ -297,8 +297,8 @@ describe("what is found before the client has a runner for the task", () => {
   });
 });
 
-describe("what is told while nobody reads", () => {
-  it("is read by the next one who does, and by nobody else", async () => {
+describe("messages while no agent reads", () => {
+  it("are read by the next reader only", async () => {
     const { heard, listen, happens } = plugin();
     await happens(web, lostAt(1));
     listen();
@@ -322,7 +322,7 @@ describe("what is told while nobody reads", () => {
   }
 });
 
-it("tells the agent's log of a start and of being taken over at debug level, and of nothing else", async () => {
+it("logs starts and recoveries at debug level, and nothing else", async () => {
   const { log, happens } = plugin();
   const all: Fact[] = [...runWithout, "recovered", "stopRequested", "stopTimedOut", "forceKilled", "exited"];
   await happens(web, all);

@@ -55,7 +55,7 @@ describe("what a person reads of a task", () => {
     expect(told("stopTimedOut", {}, stopping)).toEqual("Killed: still running 5000 ms after SIGTERM");
   });
 
-  it("tells in one line which limits the host does not enforce, and why", () => {
+  it("has one line with the limits that the host does not enforce, and the reasons", () => {
     const limits = [
       { file: "pids.max", value: "9", applied: true },
       missing("cpu.max", "no cpu"),
@@ -77,7 +77,7 @@ describe("what a person reads of a task", () => {
     });
   });
 
-  it("does not tell at the end again what was told when it happened", () => {
+  it("does not repeat at the end what was reported before", () => {
     const survived = fold([...toRunning, event("oomSeen", oom)]).context;
     expect(told("exited", { oom }, survived)).toBeUndefined();
     expect(told("exited", { oom: { ...oom, kills: 3 } }, survived)).toMatch("killed 3");

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { parseScrape, promtoolFindings } from "../../support/metrics/scraped.ts";
 
 describe("a plugin's figures", () => {
-  it("tell what its tasks use and how they end", async () => {
+  it("show what its tasks use and how they end", async () => {
     const socket = join(temporaryFolder(), "metrics.sock");
     const agent = await startAgent({ options: { metrics: socket } });
     const scrape = () =>

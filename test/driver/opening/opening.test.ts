@@ -7,7 +7,7 @@ const inUse = new DriverError("STATE_DIR_IN_USE", "process 7 owns it", { hint: "
 const unasked = () => expect.fail("nobody owns the folder");
 
 describe("an opening", () => {
-  test("that fails for one reason again and again tells it once, and then that it has succeeded", async () => {
+  test("logs a repeated failure once, and then its success", async () => {
     const attempts = [broken, broken, broken, async () => "opened"];
     const { opening, told } = begin(() => attempts.shift()?.(), unasked);
     await opening.firstOutcome;
@@ -54,7 +54,7 @@ describe("an opening", () => {
     expect(told.at(-1)).toEqual({ opened: "opened" });
   });
 
-  test("that is stopped while the owner is asked tells nothing any more", async () => {
+  test("that is stopped while it asks the owner logs nothing more", async () => {
     const asked = Promise.withResolvers<void>();
     const { opening, told } = begin(
       refusedWhile(() => true),

@@ -18,7 +18,7 @@ describe("handles that the Go driver wrote", () => {
       .flatMap(({ responses }) => (responses as StartTaskResponse[]).flatMap(({ handle }) => handle ?? [])),
   );
 
-  test("tell of themselves what a recording shows", () => {
+  test("are decoded as in a recording", () => {
     expect(handles.length).toBeGreaterThan(15);
     for (const { config, driverState } of handles) {
       const run = decodeGoDriverHandle(driverState, toTaskId(config?.id ?? ""));
@@ -29,7 +29,7 @@ describe("handles that the Go driver wrote", () => {
     }
   });
 
-  test("may be cut anywhere, and are none then", () => {
+  test("may be truncated anywhere, and are invalid then", () => {
     const [handle] = handles;
     const { config, driverState = Buffer.alloc(0) } = handle ?? {};
     for (let length = 0; length < driverState.length; length++) {
@@ -69,7 +69,7 @@ test("a time may be MessagePack's own", () => {
   );
 });
 
-test("anything else is none of them", () => {
+test("anything else is invalid", () => {
   const ours = encodeHandle({
     version: 1,
     taskId: "a",

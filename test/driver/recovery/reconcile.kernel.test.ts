@@ -127,7 +127,7 @@ describe("the reconcile at the start of a plugin", () => {
     expect(typesOf(store, alive)).toEqual(running);
   });
 
-  it("leaves a task of a newer version as it is, files and all, and goes on with the others", async () => {
+  it("does not change a task of a newer version or its files, and goes on with the others", async () => {
     const { run, store, services } = setUp();
     const newer = toTaskId("0b0ff9d5-0000-4000-8000-000000000001/web/00000016");
     const over: EventType[] = ["requested", "startFailed"];
@@ -170,7 +170,7 @@ describe("the reconcile at the start of a plugin", () => {
     expect(store.version(taskId)).toBe(running.length + 1);
   });
 
-  it("does what the log refuses as soon as it takes events again, and nothing of a task that is in use by then", async () => {
+  it("stores refused events as soon as the log accepts events again, except for tasks in use", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const { run, services } = setUp();

@@ -61,8 +61,8 @@ function over(init: ProcessIdentity): Promise<void> {
   return vi.waitFor(() => expect(isSameProcess(init)).toBe(false), { timeout: 20_000 });
 }
 
-describe("what has come of a start that was never answered", () => {
-  it("is a task that runs, where it was let go on: as who it is", async () => {
+describe("the outcome of a start that was never answered", () => {
+  it("is a running task with its true identity if it got the go-ahead", async () => {
     const { cgroup, run, services } = setUp();
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
     const { task } = await launch.release();
@@ -85,7 +85,7 @@ describe("what has come of a start that was never answered", () => {
     expect(cgroup.isEmpty()).toBe(true);
   });
 
-  it("is nothing where it was never let go on: its init ends, and nothing of the task has run", async () => {
+  it("is nothing if it never got the go-ahead: its init ends, and nothing of the task has run", async () => {
     const { cgroup, run, services } = setUp();
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
     const { events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
@@ -121,8 +121,8 @@ describe("what has come of a start that was never answered", () => {
   });
 });
 
-describe("a run whose plugin dies as soon as it has let it go on", () => {
-  it("becomes the task all the same: what it reports to nobody is not its end", async () => {
+describe("a run whose plugin dies directly after the go-ahead", () => {
+  it("still becomes the task: a report without a reader does not end it", async () => {
     using run = new TestRun();
     const plugin = spawn(process.execPath, [fixture, run.folder, "echo ran; exit 4", "", "dies"]);
     const [[init]] = await Promise.all([once(plugin.stdout, "data"), once(plugin, "exit")]);

@@ -69,7 +69,7 @@ describe("the commands of a task", () => {
     expect(recorded().length).toBeLessThan(separate.length + 40);
   });
 
-  it("are told at once when they end in another way", async () => {
+  it("are recorded at once when their end changes", async () => {
     const { run, recorded } = setUp();
     for (let times = 0; times < 10; times++) await run();
     await run(1);
@@ -79,7 +79,7 @@ describe("the commands of a task", () => {
     ]);
   });
 
-  it("are told before the task's end, and later ones at once", async () => {
+  it("are recorded before the task's end, and later ones at once", async () => {
     const { run, recorded, history, task } = setUp();
     for (let times = 0; times < 10; times++) await run();
     await history.close();
@@ -91,7 +91,7 @@ describe("the commands of a task", () => {
     expect(recorded().slice(-2)).toEqual(["exited", [[137, 1]]]);
   });
 
-  it("are none in a task that has ended", async () => {
+  it("cannot be added to an ended task", async () => {
     const { run, history, task } = setUp();
     for (let times = 0; times < 4; times++) await run();
     await task.record("exited", event("exited").data as EventData<"exited">);

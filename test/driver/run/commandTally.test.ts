@@ -95,7 +95,7 @@ describe("a task", () => {
     expect(tally.take()?.repetitions.length).toBeLessThanOrEqual(32);
   });
 
-  it("has every command told once, whatever it runs", () => {
+  it("counts every command exactly once", () => {
     const commands = fc.record({
       name: fc.integer({ min: 0, max: 60 }),
       exitCode: fc.integer({ min: 0, max: 3 }),

@@ -68,7 +68,7 @@ describe("a start without a user", () => {
     expect(await withUser(request(`${web}/0a`), await logOf(runs))).toEqual(request(`${web}/0a`, user));
   });
 
-  it("is told of in the agent's log", async () => {
+  it("is mentioned in the agent's log", async () => {
     const services = await logOf([[`${web}/01`, [asked("nomad-80001")]]]);
     await withUser(request(`${web}/0a`), services);
     expect(services.log.lines).toEqual([
@@ -111,7 +111,7 @@ describe("a start without a user", () => {
   });
 });
 
-it("a start that names a user is left as it is, and the log unread", async () => {
+it("a start that names a user is unchanged, and the log is not read", async () => {
   const given = request(`${web}/0a`, "www-data");
   const store = { ...memoryEventStore(), streams: () => expect.fail("the log is read") };
   expect(await withUser(given, { store, log: recordingLogger() })).toBe(given);

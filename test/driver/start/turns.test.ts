@@ -17,7 +17,7 @@ function started(turns: Turns, count: number) {
   return { began, ends, results };
 }
 
-it("does so much at once, and the rest in order", async () => {
+it("runs a limited number at once, and the rest in order", async () => {
   const { began, ends, results } = started(new Turns(2, 60_000), 4);
   await Promise.resolve();
   expect(began).toEqual([0, 1]);

@@ -70,7 +70,7 @@ describe("recording a fact", () => {
     expect(store.appends).toBe(0);
   });
 
-  it("shows nobody a state whose events are not committed", async () => {
+  it("never shows a state whose events are not committed", async () => {
     const { task, record, walk } = setUp();
     await walk("requested");
     const recording = record("fingerprinted");
@@ -155,7 +155,7 @@ describe("a store that refuses", () => {
     ]);
   });
 
-  it("leaves no trace of a start of which it has taken nothing", async () => {
+  it("has no trace of a start if it refused all its events", async () => {
     const given = setUp();
     const { store, log, task, record } = given;
     store.full = true;

@@ -26,7 +26,7 @@ const state: HandleState = handleOf(taskId, running);
 const lost = event("lost");
 
 describe("a task's handle", () => {
-  it("holds what finds the task again, and comes back as it was", () => {
+  it("contains what is needed to find the task, and can be decoded to the same value", () => {
     expect(decodeHandle(encodeHandle(state))).toEqual(state);
     expect(state).toMatchObject({ taskId, init: { pid: 200 }, task: { pid: 201 }, bootId: "b0", uid: 80001 });
   });
@@ -55,7 +55,7 @@ describe("a task's handle", () => {
   });
 });
 
-describe("a task that only its handle tells of", () => {
+describe("a task that is known only by its handle", () => {
   const request = {
     ...running.context.request,
     taskId,

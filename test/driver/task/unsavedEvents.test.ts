@@ -68,7 +68,7 @@ describe("events that the log refused", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("are told of once when it begins and once when it is over", async () => {
+  it("are logged once at the beginning and once at the end", async () => {
     const { log, unsaved, task, answer } = setUp();
     const web = task("web");
     for (const each of [web, web, task("db")]) unsaved.add(each, refusal());

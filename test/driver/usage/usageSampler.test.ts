@@ -83,7 +83,7 @@ describe("the sampler", () => {
     made.close();
   });
 
-  it("tells once that samples cannot be kept, and goes on", async () => {
+  it("logs once that samples cannot be stored, and goes on", async () => {
     const { log, watch } = sampler(async () => {
       throw new Error("disk full");
     });

@@ -39,7 +39,7 @@ describe.runIf(process.env.TEST_ARM64)("the executable for arm64", { timeout: 60
     expect(await call(of, arm64)).toMatchObject({ code: 0, stdout: expected.stdout });
   });
 
-  it("tells an agent what the one for this machine tells, and that tasks cannot run here", async () => {
+  it("gives an agent the same answers as this machine's executable, and says that tasks cannot run here", async () => {
     const agent = await startEmulated();
     const other = await startAgent({ entry: builtEntry });
     for (const ask of ["pluginInfo", "configSchema"] as const) {

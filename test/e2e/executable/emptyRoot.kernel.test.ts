@@ -19,7 +19,7 @@ function makeRoot(): string {
 }
 
 describe("in a root that holds the executable and the libraries of C and C++", () => {
-  it("is told what it is", async () => {
+  it("prints its version", async () => {
     const [command = "", ...args] = inRoot({ root: makeRoot(), command: [executable, "version"], env: {} });
     const { stdout, stderr } = await run(command, args);
     expect(stdout).toMatch(/^nomad-driver-exec2 \d/);

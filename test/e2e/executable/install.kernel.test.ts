@@ -43,7 +43,7 @@ describe("install", () => {
 });
 
 describe("uninstall", () => {
-  it("lists what it would remove, and keeps histories unless told", async () => {
+  it("lists what it would remove, and keeps histories by default", async () => {
     const folder = temporaryFolder();
     const state = join(temporaryFolder(), "state");
     // A killed plugin leaves such folders, which belong to no task.

@@ -75,7 +75,7 @@ describe("the executable is called", () => {
 });
 
 describe("the executable's native addon", () => {
-  it("is loaded from memory, of which no descriptor stays open", async () => {
+  it("is loaded from memory, and leaves no descriptor open", async () => {
     const agent = await startAgent({ entry: builtEntry });
     expect(readFileSync(`/proc/${agent.pid}/maps`, "utf8")).toMatch(
       /r-xp .* \/memfd:lmdb\.node \(deleted\)$/m,

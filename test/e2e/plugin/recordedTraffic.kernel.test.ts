@@ -17,7 +17,7 @@ test("batch-exit: tasks end with their own codes, as users of their own", async 
   await expectNothingLeft(replay);
 });
 
-test("service-stop: a server dies of SIGTERM, where the recorded driver said 255; another obeys it", async () => {
+test("service-stop: SIGTERM ends a server, for which the recorded driver reported 255; another server handles it", async () => {
   const replay = new CaptureReplay("service-stop.jsonl");
   await replay.run();
   expect(replay.ends).toEqual({ "9f91ed29": diedOf(15), b9e71068: exited(5) });
@@ -33,7 +33,7 @@ test("signal: two signals arrive, and a stop without a signal is an interrupt", 
   await expectNothingLeft(replay);
 });
 
-test("restart: the new run outlives the stop of the old one, which the recorded driver's did not", async () => {
+test("restart: the stop of the old run does not end the new run, as it did with the recorded driver", async () => {
   const replay = new CaptureReplay("restart.jsonl", { "64278615": "runs=2\n" });
   await replay.run();
   expect(replay.ends).toEqual({
@@ -46,7 +46,7 @@ test("restart: the new run outlives the stop of the old one, which the recorded 
   await expectNothingLeft(replay);
 });
 
-test("start-failed: a task without logs starts, which the recorded driver's did not", async () => {
+test("start-failed: a task without logs starts, which failed with the recorded driver", async () => {
   const replay = new CaptureReplay("start-failed.jsonl");
   await replay.run();
   const taskId = "c80423bf-e068-9d47-af6c-263a27edc69c/quiet/a36d15ea";
@@ -62,7 +62,7 @@ test.each([
   ["agent-restart", { "5e5bbc31": exited(19), "09af4e35": exited(6), a2ce5649: exited(23) }],
   ["agent-crash", { c47a3e50: exited(19), "15db52b1": exited(6), "4860945d": exited(23) }],
   ["both-crash", { ed6f83e2: exited(19), "25b732a9": exited(6), "5eba089c": exited(23) }],
-])("%s: three tasks go on, and end as they would have", async (capture, ends) => {
+])("%s: three tasks go on, and end normally", async (capture, ends) => {
   const replay = new CaptureReplay(`${capture}.jsonl`);
   await replay.run();
   expect(replay.ends).toEqual(ends);

@@ -62,7 +62,7 @@ test("a task that stops when it is asked to parts from one that resists", () => 
   assert.deepEqual(argsIn(diff(stops, resists, { showArgs: true }).left), argsIn(stops));
 });
 
-test("all goes as it went", () => {
+test("the machine decides as recorded", () => {
   assert.deepEqual(check(bundle).findings, []);
 });
 
@@ -75,7 +75,7 @@ test("it would have stopped if it had been given more time", () => {
   assert.throws(() => whatIf(history, [{ remove: 1 }, { drop: 999 }]), { code: "EDITS_INVALID" });
 });
 
-test("the machine tells of itself", () => {
+test("the machine has a version", () => {
   const told: StatelyMessage[] = [];
   const actor = createActor(taskMachine, { inspect: statelyInspection((message) => told.push(message)) });
   actor.start();

@@ -209,7 +209,7 @@ describe("a state folder that cannot be used", () => {
     await expect(agent.base.setConfig(setConfig({ state_dir: stateDir }))).rejects.toThrow("CONFIG_INVALID");
   });
 
-  test("holds up no plugin that is to end", async () => {
+  test("does not delay the end of a plugin", async () => {
     const stateDir = newStateDir();
     writeFileSync(stateDir, "");
     const agent = await startAgent({ stateDir });

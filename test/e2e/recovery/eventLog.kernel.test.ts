@@ -24,7 +24,7 @@ describe("the history of a task", () => {
     ]);
   });
 
-  test("that is signalled, stopped, and killed since it does not obey", async () => {
+  test("that gets signals, is stopped, and then killed because it does not end", async () => {
     const allocation = makeAllocation();
     const config = allocation.config(
       "trap 'echo again' INT USR1; echo up; while :; do sleep 1000 & wait; done",
@@ -55,7 +55,7 @@ describe("the history of a task", () => {
     ]);
   });
 
-  test("holds what was asked for, what the host offered, and what was done", async () => {
+  test("has the request, the host's facts, and what was done", async () => {
     const allocation = makeAllocation();
     const config = allocation.config({ command: "true", args: ["x", "y"] });
     await runTask(agent, config);
@@ -82,7 +82,7 @@ describe("the history of a task", () => {
   });
 });
 
-test("every stream is a whole chain of hashes", async () => {
+test("every stream has an intact chain of hashes", async () => {
   const defects = await withEventLog(agent.stateDir, (log: Pick<EventStore, "streams" | "readRecords">) =>
     [...log.streams()].map((head) => findDefect(log.readRecords(head.stream), head)),
   );

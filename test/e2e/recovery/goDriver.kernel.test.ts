@@ -93,7 +93,7 @@ describe("a running task that the Go driver has started", () => {
     );
   });
 
-  test("is known to every later plugin, also what becomes of it while there is none", async () => {
+  test("is known to every later plugin, even if it ends while no plugin runs", async () => {
     const { agent, task, allocation, open } = await takenOver(`${gated}; exit 23`);
     await agent.crash();
     const next = await recover(task.handle(), agent.stateDir);
@@ -117,7 +117,7 @@ describe("a running task that the Go driver has started", () => {
     expect(await ended).toMatchObject({ exitCode: 24 });
   });
 
-  test("goes on being watched where somebody kills its witness", async () => {
+  test("is still watched if its witness is killed", async () => {
     const { agent, allocation, task, open } = await takenOver(`${gated}; exit 25`);
     const name = `exec2-witness: ${allocation.id}`;
     const [witness = 0] = processesNamed(name);
@@ -207,7 +207,7 @@ describe("a handle of the Go driver", () => {
     expect(lost.message).toBe("Lost: the host was rebooted: its processes are gone");
   });
 
-  test("is refused where it tells of another task", async () => {
+  test("is refused if it belongs to another task", async () => {
     const { task } = await running();
     await expect(recover(task.handle({ taskId: "another" }))).rejects.toThrow(/HANDLE_INVALID/);
   });

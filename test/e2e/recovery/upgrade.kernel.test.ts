@@ -60,7 +60,7 @@ describe("tasks that the driver of the first schema version has started", () => 
     expect(allocation.cgroup.processes()).toEqual([]);
   });
 
-  test("need no event log: their handles tell enough", async (context) => {
+  test("need no event log: their handles are enough", async (context) => {
     const { next, open, config, handle } = await upgraded(context, `${gated}; exit 12`, ({ stateDir }) =>
       rmSync(stateFolderPaths(stateDir).events, { recursive: true }),
     );

@@ -27,7 +27,7 @@ test("a task works in its bound folders, and what it makes is in the allocation'
   expect(readFileSync(`${allocation.taskFolder}/tmp/file`, "utf8")).toBe("temporary\n");
 });
 
-test("it starts in the folder that the agent has told it of", async () => {
+test("it starts in the folder that its environment names", async () => {
   const { allocation, env, mounted } = bound();
   const config = allocation.config("exec sleep 1000", { env });
   await startTask(agent, config);
@@ -35,7 +35,7 @@ test("it starts in the folder that the agent has told it of", async () => {
   await agent.driver.destroyTask({ taskId: config.id, force: true });
 });
 
-test("the original folders, which it was not told of, are closed to it", async () => {
+test("the original folders, which its environment does not name, are closed to it", async () => {
   const { allocation, env } = bound();
   writeFileSync(`${allocation.folder}/private`, "the agent's");
   const script = `cat ${allocation.folder}/private`;

@@ -38,7 +38,7 @@ describe("a device", () => {
     );
   });
 
-  test("is closed where it was not asked for", async () => {
+  test("is closed unless it is requested", async () => {
     const { out } = await run("/dev/random", []);
     expect(out).toBe("read Permission denied\nwrite Permission denied\n");
   });

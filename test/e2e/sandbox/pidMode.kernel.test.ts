@@ -74,7 +74,7 @@ describe("pid_mode", () => {
     expect(await seen("private")).not.toContain(agent.pid);
   });
 
-  test("host is told of, and in the cgroup that the task sees itself in", async () => {
+  test("host is recorded, and the task sees itself in the run's cgroup", async () => {
     const allocation = makeAllocation();
     const script = "cat /proc/self/cgroup; echo $$";
     const config = inHostPids(allocation, script, { unveil: ["r:/proc/self/cgroup"] });
@@ -178,7 +178,7 @@ describe("a task in the host's pid namespace", () => {
     expectNothingLeft(allocation, mark);
   });
 
-  test("is told with what each of its processes uses, and no other", async () => {
+  test("has statistics for each of its processes, and for no others", async () => {
     const mark = uniqueSleep();
     const { allocation, config } = await started(`${daemons(mark)}; echo up; exec sleep 1000`);
     await vi.waitFor(() => expect(allocation.cgroup.processes()).toHaveLength(3), { timeout: 20_000 });

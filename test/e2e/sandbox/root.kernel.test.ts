@@ -419,7 +419,7 @@ print(tried(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 4))`),
     ]);
   });
 
-  test("no change in a folder is told by inotify, neither by a path of the host nor by one that leads to the task", async () => {
+  test("inotify reports no change in a folder, neither by a path of the host nor by one that leads to the task", async () => {
     const folder = hostFolder();
     const watch = async (options: object) => {
       const allocation = makeAllocation();
@@ -520,7 +520,7 @@ describe("a command or work dir of the host that is not unveiled", () => {
 });
 
 describe("/proc", () => {
-  test("tells nothing of the host and changes nothing there, where the job may read it as root", async () => {
+  test("reveals and changes nothing of the host, even if the job may read it as root", async () => {
     const rooted = await startAgent({ options: { allow_root: true, unveil_paths: ["rw:/proc"] } });
     const files = ["keys", "timer_list", "kcore", "interrupts", "sched_debug", "latency_stats"];
     const script = `for file in ${files.join(" ")}; do test -e /proc/$file && head -c 100 /proc/$file; done

@@ -42,7 +42,7 @@ async function allowed(options: object = {}, by = agent): Promise<string[]> {
 }
 
 describe("a task", () => {
-  test("has the default profile's filter, and its history tells so", async () => {
+  test("has the default profile's filter, and its history says so", async () => {
     expect(await allowed()).toEqual(["ptrace"]);
     const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
     await startTask(agent, config);

@@ -41,7 +41,7 @@ describe("a task's network", () => {
     expect(interfacesOf(pid)).toEqual(["lo"]);
   });
 
-  test("in mode none lets a task talk to itself, and to nobody else", async () => {
+  test("in mode none lets a task connect only to itself", async () => {
     const allocation = makeAllocation();
     const program = `
       use Socket;
