@@ -88,7 +88,7 @@ describe("an allocation's lanes", () => {
     await page.keyboard.press("e");
     await page.getByText("2 of 4").waitFor();
     // It is in the address, and the keys go on from there.
-    await expect.poll(() => page.url()).toMatch(/error=\d+\./);
+    await expect.poll(() => page.url()).toMatch(/error=5\./);
     await page.reload();
     await page.getByText("2 of 4").waitFor();
     await page.locator(".error-line", { hasText: "exit code 1" }).waitFor();
