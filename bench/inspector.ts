@@ -32,7 +32,8 @@ import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.t
 const tellWhenReady = `
   globalThis.rowsSeen = 0;
   new MutationObserver(() => {
-    const count = Number(/of (\\d+)$/.exec(document.querySelector(".count")?.textContent ?? "")?.[1] ?? 0);
+    const text = document.querySelector(".count")?.textContent ?? "";
+    const count = Number(/of ([\\d,]+)$/.exec(text)?.[1]?.replaceAll(",", "") ?? 0);
     if (count === globalThis.rowsSeen || document.querySelector(".row") === null) return;
     globalThis.rowsSeen = count;
     globalThis.readyAt = undefined;

@@ -298,7 +298,7 @@ describe("the page", () => {
     );
     await Promise.all(adding);
     const page = await openPage(context, server.url);
-    await page.getByText("2000 of 2000").waitFor();
+    await page.getByText("2,000 of 2,000").waitFor();
     expect(await page.locator(".row").count()).toBeLessThan(60);
     await page.mouse.move(400, 400);
     await page.mouse.wheel(0, 20_000);
@@ -307,11 +307,11 @@ describe("the page", () => {
     expect(before).not.toBe(null);
     for (let number = 2_000; number < 2_010; number++)
       await record(idOf(number, `task${number}`), life("ended"));
-    await page.getByText("2010 of 2010").waitFor();
+    await page.getByText("2,010 of 2,010").waitFor();
     expect(await place()).toEqual(before);
     await page.keyboard.press("/");
     await page.keyboard.type("task1234");
-    await page.getByText("1 of 2010").waitFor();
+    await page.getByText("1 of 2,010").waitFor();
   });
 
   it("moves nothing about by itself, as it is loaded and as tasks come", async (context) => {

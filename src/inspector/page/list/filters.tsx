@@ -1,5 +1,6 @@
 /** The search and the filters of the list. */
 import type { RefObject } from "preact";
+import { formatCount } from "../../../units/counts.ts";
 import { type OutcomeKind, type Tone, toneOf } from "../../views/outcomeKinds.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { Choices } from "../address.ts";
@@ -53,7 +54,7 @@ export function Filters({ rows, found, shown, choices, eventTypes, show, input }
         show={(to) => show({ event: to })}
       />
       <span class="count" role="status">
-        {shown} of {rows.length}
+        {formatCount(shown)} of {formatCount(rows.length)}
       </span>
       <Outcomes found={found} chosen={outcome} show={(to) => show({ outcome: to })} />
       {cause === "" ? null : (
@@ -100,7 +101,8 @@ function Outcomes({ found, chosen, show }: OutcomesProperties) {
           aria-pressed={chosen === name}
           onClick={() => show(name)}
         >
-          {name === "" ? "all" : name} <b>{name === "" ? found.length : (counts.get(name) ?? 0)}</b>
+          {name === "" ? "all" : name}{" "}
+          <b>{formatCount(name === "" ? found.length : (counts.get(name) ?? 0))}</b>
         </button>
       ))}
     </fieldset>

@@ -126,7 +126,8 @@ function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
   const values = spans.map((span) => value(span) ?? 0);
   const most = mostOf(figure, spans);
   const drawn = drawnLimit(figure, spans);
-  const top = Math.max(most, drawn ?? 0) || 1;
+  // With some room above, so that a constant use is a line, too.
+  const top = 1.1 * (Math.max(most, drawn ?? 0) || 1);
   const xOf = (time: number) =>
     Math.min(width, Math.max(0, ((time - axis.from) / (axis.to - axis.from)) * width));
   const yOf = (amount: number) => height - (amount / top) * (height - 2);
