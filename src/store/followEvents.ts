@@ -7,12 +7,7 @@
  */
 import { Observable } from "rxjs";
 import type { StoredEvent } from "./eventStore.ts";
-
-/** Events from a position on. `next` is the position to read from afterwards: the same one if there are no events yet. */
-export interface EventBatch {
-  readonly events: readonly StoredEvent[];
-  readonly next: number;
-}
+import type { EventBatch } from "./logReader.ts";
 
 /**
  * @param readBatch reads the next events from a position on

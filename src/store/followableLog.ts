@@ -1,8 +1,8 @@
 /** Logs that can be followed. Not in eventStore.ts, so that code that only reads does not load rxjs. */
 import { NEVER, type Observable, Subject, takeUntil } from "rxjs";
 import type { EventReader, EventStore, StoredEvent } from "./eventStore.ts";
-import { type EventBatch, followEvents } from "./followEvents.ts";
-import { LogReader, type UsageOf } from "./logReader.ts";
+import { followEvents } from "./followEvents.ts";
+import { type EventBatch, LogReader, type UsageOf } from "./logReader.ts";
 import { BATCH_RECORDS, type RecordTable } from "./recordTable.ts";
 
 export interface FollowableReader extends EventReader {

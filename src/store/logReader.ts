@@ -3,7 +3,6 @@ import { DriverError } from "../errors.ts";
 import { isOver } from "../machines/taskMachine.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
-import type { EventBatch } from "./followEvents.ts";
 import type { RecordTable, TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
@@ -12,6 +11,12 @@ const MAX_NAMED = 20;
 
 /** Finds the samples of what the task of a stream used, in the order of time. */
 export type UsageOf = (stream: string) => readonly UsageSample[];
+
+/** Events from a position on. `next` is the position to read from afterwards: the same one if there are no events yet. */
+export interface EventBatch {
+  readonly events: readonly StoredEvent[];
+  readonly next: number;
+}
 
 export class LogReader implements EventReader {
   readonly #table: RecordTable;

@@ -2,7 +2,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
-import { type EventBatch, followEvents } from "../../src/store/followEvents.ts";
+import { followEvents } from "../../src/store/followEvents.ts";
+import type { EventBatch } from "../../src/store/logReader.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
 
 /** A log of numbered events, read in batches of up to 10, that counts how often it is asked. */
