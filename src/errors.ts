@@ -172,10 +172,14 @@ export function hasErrno(thrown: unknown, errno: string): boolean {
 
 function failedCallOf(thrown: unknown): FailedCall | undefined {
   const errno = errnoOf(thrown);
-  const error = thrown as NodeJS.ErrnoException;
+  const error = thrown as NodeJS.ErrnoException & { readonly dest?: string };
   if (errno === undefined || error.syscall === undefined) return undefined;
-  return { call: error.syscall, errno, ...(error.path === undefined ? {} : { path: error.path }) };
+  // Of two paths, the one that is written to has no room.
+  const path = noPlace.has(errno) ? (error.dest ?? error.path) : error.path;
+  return { call: error.syscall, errno, ...(path === undefined ? {} : { path }) };
 }
+
+const noPlace: ReadonlySet<string> = new Set(["EDQUOT", "ENOSPC", "EROFS"]);
 
 function composeMessage(summary: string, { failed, hint }: DriverErrorOptions): string {
   return `${withCall(summary, failed)}${hint ? `. ${hint}` : ""}`;

@@ -1,17 +1,18 @@
 /** Names and numbers of signals. Pure. */
 import { constants } from "node:os";
 import { DriverError } from "./errors.ts";
+import { suggestion } from "./suggest.ts";
 
 /**
  * Number of a signal, from its name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
- * @throws DriverError `SIGNAL_UNKNOWN`, listing the names
+ * @throws DriverError `SIGNAL_UNKNOWN`, with names that may be meant
  */
 export function parseSignal(signal: string): number {
   const name = signal.trim().toUpperCase();
   const number = /^\d+$/.test(name) ? Number(name) : numbers.get(name.replace(/^SIG/, ""));
   if (number !== undefined && number >= 1 && number <= SIGRTMAX) return number;
   throw new DriverError("SIGNAL_UNKNOWN", `there is no signal ${JSON.stringify(signal)}`, {
-    hint: `Use a number from 1 to ${SIGRTMAX}, SIGRTMIN+n, SIGRTMAX-n, or one of ${[...standardNumbers.keys()].join(", ")}`,
+    hint: suggestion(name.replace(/^SIG/, ""), [...standardNumbers.keys()]),
   });
 }
 

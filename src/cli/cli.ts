@@ -57,6 +57,8 @@ const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "wait"]
 export async function runCli(args: readonly string[]): Promise<number> {
   const { failure, usage } = passing.has(args[0]) ? passingOn : codes;
   guardOutput();
+  // Node's own warnings are for those who write programs.
+  process.removeAllListeners("warning");
   process.on("uncaughtException", (thrown) => {
     // Printed at the exit, when a verb that had taken over the terminal has restored it.
     process.once("exit", () => printError(thrown));

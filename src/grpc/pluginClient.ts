@@ -42,6 +42,8 @@ export interface LaunchOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Called with each line that the plugin writes to standard error. */
   readonly onLogLine?: (line: string) => void;
+  /** Has the plugin killed. */
+  readonly kill?: AbortSignal;
   /**
    * Binds the plugin to this process. When this process ends, in whatever way, the plugin ends, too, and has
    * the tasks of the run with this work folder removed. The plugin gets no signals of this process's
@@ -87,6 +89,7 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
       detached: lifeline !== undefined,
     }),
   );
+  options.kill?.addEventListener("abort", () => child.kill("SIGKILL"));
   const lastLines = followLog(child, options);
   const exited = exitOf(child);
   exited.catch(() => undefined);

@@ -3,7 +3,7 @@
  * driver's own schema, with null for attributes that the file leaves out.
  */
 
-import { suggestion } from "../suggest.ts";
+import { nearest, suggestion } from "../suggest.ts";
 import { inside } from "./keys.ts";
 import { unescapeLiteral } from "./resolve/template.ts";
 
@@ -17,9 +17,46 @@ export interface AttributeSpec {
   readonly default?: string | undefined;
 }
 
-export class ConfigMismatch extends Error {
-  override readonly name = "ConfigMismatch";
-  /** Name of the attribute; empty for the block itself. */
+/** An attribute that is unknown, missing or of the wrong type. */
+export interface Mismatch {
+  /** Its name, and the place in it: `args[1]`. */
+  readonly attribute: string;
+  readonly message: string;
+}
+
+export interface FittedConfig {
+  /** Every attribute of the schema; null for those that are not set, or do not fit. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly mismatches: readonly Mismatch[];
+}
+
+export function followSpec(
+  config: Readonly<Record<string, unknown>>,
+  spec: readonly AttributeSpec[],
+): FittedConfig {
+  const names = spec.map(({ name }) => name);
+  const unknown = Object.keys(config).filter((name) => !names.includes(name));
+  const mismatches: Mismatch[] = unknown.map((name) => ({
+    attribute: name,
+    message: `the driver has no such option. ${suggestion(name, names)}`,
+  }));
+  const meant = new Set(unknown.map((name) => nearest(name, names)));
+  const values = spec.map((attribute) => {
+    // A misspelt option is not missing, too.
+    if (meant.has(attribute.name)) return [attribute.name, null];
+    try {
+      return [attribute.name, configured(config[attribute.name], attribute)];
+    } catch (thrown) {
+      if (!(thrown instanceof Misfit)) throw thrown;
+      mismatches.push(thrown);
+      return [attribute.name, null];
+    }
+  });
+  return { config: Object.fromEntries(values), mismatches };
+}
+
+class Misfit extends Error implements Mismatch {
+  override readonly name = "Misfit";
   readonly attribute: string;
 
   constructor(attribute: string, message: string) {
@@ -28,26 +65,10 @@ export class ConfigMismatch extends Error {
   }
 }
 
-/** @throws ConfigMismatch for attributes that are unknown, missing or of the wrong type */
-export function followSpec(
-  config: Readonly<Record<string, unknown>>,
-  spec: readonly AttributeSpec[],
-): Record<string, unknown> {
-  const names = spec.map(({ name }) => name);
-  for (const name of Object.keys(config)) {
-    if (!names.includes(name)) {
-      throw new ConfigMismatch(name, `the driver has no such option. ${suggestion(name, names)}`);
-    }
-  }
-  return Object.fromEntries(
-    spec.map((attribute) => [attribute.name, configured(config[attribute.name], attribute)]),
-  );
-}
-
 function configured(value: unknown, attribute: AttributeSpec): unknown {
   const { name, type, required, default: fallback } = attribute;
   if (value !== undefined && value !== null) return convert(value, type, name);
-  if (required) throw new ConfigMismatch(name, "the driver requires it");
+  if (required) throw new Misfit(name, "the driver requires it");
   return fallback === undefined ? null : JSON.parse(unescapeLiteral(fallback));
 }
 
@@ -61,7 +82,7 @@ function convert(value: unknown, type: string, name: string): unknown {
   // A map may be written as a block. The parser returns a block as a list of one.
   const map: unknown = collection === "map" && Array.isArray(value) ? value[0] : value;
   if (collection !== "map" || typeof map !== "object" || map === null) {
-    throw new ConfigMismatch(name, `it must be a ${collection}`);
+    throw new Misfit(name, `it must be a ${collection}`);
   }
   return Object.fromEntries(
     Object.entries(map).map(([key, item]) => [key, convert(item, element, inside(name, key))]),
@@ -74,5 +95,5 @@ function convertSingle(value: unknown, type: string, name: string): unknown {
   if (single && type === "string") return text;
   if (single && type === "number" && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
   if (single && type === "bool" && (text === "true" || text === "false")) return text === "true";
-  throw new ConfigMismatch(name, `it must be a ${type}`);
+  throw new Misfit(name, `it must be a ${type}`);
 }

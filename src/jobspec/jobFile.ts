@@ -94,12 +94,18 @@ function problemText({ file, position, place, message, excerpt }: FoundProblem):
   return `${file}${at}: ${place === "" ? "" : `${place}: `}${message}${excerpt === "" ? "" : `\n${excerpt}`}`;
 }
 
-function located(file: JobFile, problem: Problem): FoundProblem {
+/** A problem with its position, as far as the file's text tells it. */
+export function located(file: JobFile, problem: Problem): FoundProblem {
   const { place, find, whole } = problem;
   const ofPlace = place === "" ? undefined : positionOfPlace(file.source, place);
   const position = (find === undefined ? undefined : positionOfText(file.source, find, whole)) ?? ofPlace;
-  const shown = position !== undefined && !holdsSecrets.test(place);
-  const excerpt = shown ? excerptAt(file.source, position.line, position.column) : "";
+  return problemAt(file, problem, position);
+}
+
+/** A problem whose position is known, or is unknown for good. */
+export function problemAt(file: JobFile, problem: Problem, position: Position | undefined): FoundProblem {
+  const shown = position !== undefined && !holdsSecrets.test(problem.place);
+  const excerpt = shown ? excerptAt(file.source, position) : "";
   return { ...problem, file: file.name, position, excerpt };
 }
 
@@ -110,9 +116,14 @@ function summaryOf(problems: readonly FoundProblem[]): string {
   return `${first?.file} has ${problems.length} errors:\n${texts.join("\n")}`;
 }
 
-/** One source line with its number, and a caret below the column (both from 1). */
-export function excerptAt(source: string, line: number, column: number): string {
-  const text = source.split("\n")[line - 1]?.replaceAll("\t", " ").trimEnd() ?? "";
+/** One source line with its number, and a caret below the column. Of a long line only what is around it. */
+function excerptAt(source: string, { line, column }: Position): string {
+  const whole = source.split("\n")[line - 1]?.replaceAll("\t", " ").trimEnd() ?? "";
+  const from = whole.length <= maxExcerpt ? 0 : Math.max(0, column - maxExcerpt / 2);
+  const text = whole.slice(from, from + maxExcerpt);
   const margin = `  ${line} | `;
-  return `${margin}${text}\n${" ".repeat(margin.length - 2)}| ${" ".repeat(Math.max(0, column - 1))}^`;
+  return `${margin}${text}\n${" ".repeat(margin.length - 2)}| ${" ".repeat(Math.max(0, column - 1 - from))}^`;
 }
+
+/** Characters. */
+const maxExcerpt = 160;

@@ -5,7 +5,7 @@ import { attempt, type JobFile, throwCollected } from "./jobFile.ts";
 import { supportedPart } from "./keys.ts";
 import { readJob } from "./readJob.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
-import { parseHcl, parseJson } from "./syntax.ts";
+import { parseFile } from "./syntax.ts";
 
 /** @throws InvalidFile with all problems: for each, the place and what is allowed there */
 export async function parseJob(file: JobFile, variables: VariableSources): Promise<Job> {
@@ -20,7 +20,7 @@ export async function parseJob(file: JobFile, variables: VariableSources): Promi
  * @throws InvalidFile for a file whose syntax is wrong
  */
 export async function readJobFile(file: JobFile, variables: VariableSources): Promise<Job | undefined> {
-  const content = /^\s*\{/.test(file.source) ? parseJson(file) : await parseHcl(file);
+  const content = await parseFile(file);
   const top = apiJobToBody(content) ?? supportedPart(file, "file", "", content).blocks;
   const scope = await readFileScope(file, top, variables);
   return attempt(file, () => readJob({ file, scope, scopes: new WeakMap(), skippedVolumes: new Set() }, top));

@@ -13,7 +13,10 @@ import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./
 export function readJob(reader: JobReader, top: Body): Job {
   const { file } = reader;
   const [job, second] = labelled(file, "job", top.job);
-  if (!job) return rejectJob(file, { place: "", message: "there is no job block in this file" });
+  if (!job) {
+    const message = file.source.trim() === "" ? "the file is empty" : "there is no job block in this file";
+    return rejectJob(file, { place: "", message });
+  }
   if (second) return rejectJob(file, { place: "", message: "there is more than one job block in this file" });
   const place = `job.${job.label}`;
   const { attributes, blocks } = read(reader, "job", place, job.block, jobSchema);

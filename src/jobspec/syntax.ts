@@ -5,9 +5,22 @@
  */
 import { messageOf } from "../errors.ts";
 import type { Body } from "./body.ts";
-import { excerptAt, type JobFile, rejectJob } from "./jobFile.ts";
+import { InvalidFile, type JobFile, problemAt } from "./jobFile.ts";
+import type { Position } from "./source/positions.ts";
 
-/** @throws DriverError `JOB_INVALID` with line, column and the source line */
+/**
+ * Parses HCL2, or JSON if the first character is a brace.
+ * @throws InvalidFile with the place of each error
+ */
+export async function parseFile(file: JobFile): Promise<Body> {
+  return isJson(file) ? parseJson(file) : parseHcl(file);
+}
+
+export function isJson({ source }: Pick<JobFile, "source">): boolean {
+  return /^\s*\{/.test(source);
+}
+
+/** @throws InvalidFile with the place of each error */
 export async function parseHcl(file: JobFile): Promise<Body> {
   // Loaded on demand: it is 2 MB of WebAssembly that no other part of the program needs.
   const { parse } = await import("@cdktn/hcl2json");
@@ -19,7 +32,7 @@ export async function parseHcl(file: JobFile): Promise<Body> {
   }
 }
 
-/** @throws DriverError `JOB_INVALID` with line, column and the source line, if V8 tells them */
+/** @throws InvalidFile with the error's place, if V8 tells it */
 export function parseJson(file: JobFile): Body {
   try {
     return JSON.parse(file.source) as Body;
@@ -29,30 +42,51 @@ export function parseJson(file: JobFile): Body {
 }
 
 function rejectSyntax(file: JobFile, language: string, thrown: unknown): never {
-  const { message, line, column } = readSyntaxError(messageOf(thrown));
-  const located = line === 0 ? file : { ...file, name: `${file.name}:${line}:${column}` };
-  const excerpt = line === 0 ? "" : `\n${excerptAt(file.source, line, column)}`;
-  return rejectJob(located, { place: "", message: `this is not valid ${language}: ${message}${excerpt}` });
+  const problems = readSyntaxErrors(messageOf(thrown)).map(({ message, position }) =>
+    problemAt(file, { place: "", message: `this is not valid ${language}: ${message}` }, position),
+  );
+  throw new InvalidFile(problems);
+}
+
+export interface SyntaxProblem {
+  readonly message: string;
+  /** Undefined if the parser does not tell it. */
+  readonly position: Position | undefined;
 }
 
 /**
- * Reads the position out of a parser's message. Neither parser has fields for it: the
- * WebAssembly passes on only the text of its Go error, and V8's `SyntaxError` has only
+ * Reads the errors out of a parser's message. Neither parser has fields for them: the
+ * WebAssembly passes on only the text of its Go errors, and V8's `SyntaxError` has only
  * a message. If another version words its messages differently, they are shown as they
  * are, and only the position is missing.
- * @returns line and column, both from 1; 0 if the message has no position
+ * @returns at least one, by lines. Of a line only the first, since the others mostly follow from it
  */
-export function readSyntaxError(text: string): { message: string; line: number; column: number } {
-  const {
-    message = text,
-    line = 0,
-    column = 0,
-  } = (hclError.exec(text) ?? jsonError.exec(text))?.groups ?? {};
-  return { message: message.replace("; ", ": "), line: Number(line), column: Number(column) };
+export function readSyntaxErrors(text: string): readonly SyntaxProblem[] {
+  const [, hcl] = hclErrors.exec(text) ?? [];
+  const texts = hcl === undefined ? [text] : hcl.split(betweenHclErrors);
+  const found = texts.map((each): SyntaxProblem => {
+    const { message, line, column } = (hclError.exec(each) ?? jsonError.exec(each))?.groups ?? {};
+    return message === undefined
+      ? { message: each, position: undefined }
+      : {
+          message: message.replace("; ", ": ").replaceAll(otherPlace, "in line $1"),
+          position: { line: Number(line), column: Number(column) },
+        };
+  });
+  // An unclosed quote gives the same error again in each line after it.
+  const once = found.filter(
+    ({ message }, index) => found.findIndex((other) => other.message === message) === index,
+  );
+  const lines = new Map(once.toReversed().map((each) => [each.position?.line ?? 0, each]));
+  return [...lines.values()].toSorted((a, b) => (a.position?.line ?? 0) - (b.position?.line ?? 0));
 }
 
-/** Only the first of several errors: `[:<line>,<column>-…: <title>; <explanation>, and 2 other diagnostic(s)]`. */
-const hclError =
-  /\[:(?<line>\d+),(?<column>\d+)(?:-[\d,]+)?: (?<message>.+?)(?:, and \d+ other diagnostic\(s\))?\]$/s;
+const hclErrors = /^parse config: \[(:\d+,\d+.*)\]$/s;
+const betweenHclErrors = / (?=:\d+,\d+(?:-[\d,]+)?: )/;
+/** `:<line>,<column>-…: <title>; <explanation>`. */
+const hclError = /^:(?<line>\d+),(?<column>\d+)(?:-[\d,]+)?: (?<message>.+)$/s;
+
+/** An explanation may point to another place. */
+const otherPlace = /at :(\d+),[\d,-]+/g;
 
 const jsonError = /^(?<message>.+) in JSON at position \d+ \(line (?<line>\d+) column (?<column>\d+)\)$/s;

@@ -1,6 +1,7 @@
 /** Checks events to append, and encodes their data for storage. */
 import { randomFillSync } from "node:crypto";
 import { DriverError } from "../errors.ts";
+import { formatBytes } from "../units/sizes.ts";
 import { SALT_BYTES, type SealedData, sealData } from "./eventRecord.ts";
 import type { EventToAppend } from "./eventStore.ts";
 import { MAX_NAME_BYTES } from "./recordTable.ts";
@@ -32,9 +33,13 @@ export function seal({ type, data }: EventToAppend): SealedData {
     throw DriverError.from(thrown, "EVENT_INVALID", `data of the event ${type} cannot be stored`);
   }
   if (sealed.bytes.length <= MAX_DATA_BYTES) return sealed;
-  throw new DriverError("EVENT_INVALID", `the event ${type} has ${sealed.bytes.length} bytes of data`, {
-    hint: `An event holds up to ${MAX_DATA_BYTES}`,
-  });
+  throw new DriverError(
+    "EVENT_INVALID",
+    `the event ${type} has ${formatBytes(sealed.bytes.length)} of data`,
+    {
+      hint: `An event holds up to ${formatBytes(MAX_DATA_BYTES)}: shorten the task's arguments, or put them into a file`,
+    },
+  );
 }
 
 const salts = Buffer.alloc(256 * SALT_BYTES);

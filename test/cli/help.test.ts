@@ -107,6 +107,21 @@ describe("what fails", () => {
       ["events", "--state-dir", "/nowhere"],
       "STORE_FAILED: there is no event log in /nowhere\nhint: Run a job first",
     ],
+    [
+      ["run", "--var-file", "/nowhere", "x.hcl"],
+      "JOB_INVALID: the file of variables cannot be read: /nowhere: no such",
+    ],
+    [["validate", "/tmp"], "JOB_INVALID: the job file cannot be read: /tmp: is a directory\n"],
+    [["export", "--all", "web"], "CONFIG_INVALID: --all takes no names of tasks\n"],
+    [
+      ["inspect", "--listen", "no-such-host.invalid"],
+      "no-such-host.invalid:4650: getaddrinfo: there is no host of this name\n",
+    ],
+    [["signal", "web", "TREM"], 'SIGNAL_UNKNOWN: there is no signal "TREM"\nhint: Did you mean TERM?\n'],
+    [
+      ["stop", "web", "-s", "SIGNONE"],
+      'SIGNAL_UNKNOWN: there is no signal "SIGNONE"\nhint: Known names: ABRT, ALRM,',
+    ],
   ])("%j is told with its code and ends with 1, of run with 125", (args, message) => {
     const { status, stdout, stderr } = call(...args);
     expect(status).toBe(args[0] === "run" ? 125 : 1);
@@ -114,6 +129,16 @@ describe("what fails", () => {
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/\bat .*\.[jt]s:\d+/);
   });
+});
+
+it("passes no warning of Node's on", () => {
+  const warning = "data:text/javascript,setTimeout(() => process.emitWarning('for programmers'))";
+  const { stderr } = spawnSync(process.execPath, ["--import", warning, main, "help"], { encoding: "utf8" });
+  expect(stderr).toBe("");
+});
+
+it("shows times of defaults as people write them", () => {
+  expect(call("stop", "--help").stdout).toContain("(default: 5s)");
 });
 
 describe("version", () => {

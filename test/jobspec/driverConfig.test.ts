@@ -11,7 +11,7 @@ const spec: AttributeSpec[] = [
 
 describe("a task's config by the driver's schema", () => {
   it("has null for what is absent, and the schema's defaults", () => {
-    expect(followSpec({ command: "sh" }, spec)).toEqual({
+    expect(followSpec({ command: "sh" }, spec).config).toEqual({
       command: "sh",
       args: null,
       oom_score_adj: null,
@@ -28,7 +28,7 @@ describe("a task's config by the driver's schema", () => {
       fast: "false",
       labels: [{ a: 1 }],
     };
-    expect(followSpec(config, spec)).toEqual({
+    expect(followSpec(config, spec).config).toEqual({
       command: "7",
       args: ["a", "1", "true"],
       oom_score_adj: -5,
@@ -48,8 +48,14 @@ describe("a task's config by the driver's schema", () => {
     [{ command: "x", fast: 1 }, "fast", "it must be a bool"],
     [{ command: "x", labels: { a: [] } }, "labels.a", "it must be a string"],
   ])("refuses %j", (config, attribute, message) => {
-    expect(() => followSpec(config, spec)).toThrow(
+    expect(followSpec(config, spec).mismatches).toEqual([
       expect.objectContaining({ attribute, message: expect.stringContaining(message) }),
-    );
+    ]);
+  });
+
+  it("tells all that does not fit, and keeps what does", () => {
+    const { config, mismatches } = followSpec({ command: "x", args: "y", fast: 1, zzz: 1 }, spec);
+    expect(mismatches.map(({ attribute }) => attribute)).toEqual(["zzz", "args", "fast"]);
+    expect(config).toMatchObject({ command: "x", args: null, fast: null });
   });
 });

@@ -283,7 +283,8 @@ describe("a job file is refused", () => {
   });
 
   it.each([
-    ["", "test.hcl: there is no job block in this file"],
+    ["", "test.hcl: the file is empty"],
+    ["# nothing", "test.hcl: there is no job block in this file"],
     ['job "a" {}\njob "b" {}', "there is more than one job block"],
     ['job "a" {}', "job.a: the job has no group, so nothing to run"],
     ['job "a" {\n group "g" {}\n}', "job.a.group.g: the group has no main task, so nothing to run"],

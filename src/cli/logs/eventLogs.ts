@@ -1,5 +1,5 @@
 /** All event logs below a state folder, read as one. */
-import { accessSync, constants, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { filter, firstValueFrom, merge, NEVER, type Observable } from "rxjs";
 import { DriverError, errnoOf } from "../../errors.ts";
@@ -15,7 +15,7 @@ import { type Pin, readPins } from "../../store/folder/keptHistories.ts";
 import { bundlesIn, logFolders } from "../../store/folder/logFolders.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
-import { requireRoot } from "../requireRoot.ts";
+import { requireAccess } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
 import { printable } from "../terminal/output.ts";
 import { archivedBundle } from "./archives.ts";
@@ -52,7 +52,7 @@ export class EventLogs {
     if (present.length === 0) {
       const bundles = bundlesIn(path);
       if (bundles.length > 0) return new EventLogs([], await Promise.all(bundles.map(openBundle)));
-      if (isForbidden(path)) requireRoot("only root can read the driver's event log");
+      requireAccess(path);
       throw new DriverError("STORE_FAILED", `there is no event log in ${path}`, {
         hint: "Run a job first, or name the driver's state_dir with --state-dir",
       });
@@ -253,16 +253,6 @@ function eventsOfTasks(reader: EventReader): StoredEvent[] {
 async function openBundle(path: string): Promise<OpenLog> {
   const { reader } = await loadBundle(path);
   return { reader, end: reader.lastPosition(), later: NEVER };
-}
-
-/** Whether this user may not read a folder. */
-function isForbidden(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK | constants.X_OK);
-    return false;
-  } catch (thrown) {
-    return errnoOf(thrown) === "EACCES";
-  }
 }
 
 function isFile(path: string): boolean {

@@ -1,8 +1,9 @@
 /** A running task that a person names, and a connection to the plugin that runs it. */
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { DriverError } from "../../errors.ts";
 import { connectPlugin, type PluginConnection } from "../../grpc/pluginClient.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
+import { isLocal } from "../../store/folder/logFolders.ts";
 import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
 import { allocationOf, shortId } from "../../taskId.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
@@ -74,7 +75,7 @@ async function find(stateDir: string, name: string): Promise<FoundTask> {
 }
 
 function requireLocal({ id, folder }: FoundTask, name: string, verb: string): void {
-  if (basename(dirname(folder)) === "local") return;
+  if (isLocal(folder)) return;
   throw new DriverError("UNSUPPORTED", `task ${name} belongs to a Nomad agent`, {
     hint: `Use nomad alloc ${verb} ${shortId(allocationOf(id))}`,
   });

@@ -30,7 +30,7 @@ function partsOf(thrown: unknown): ErrorParts {
  * Adds the failed call, with its errno in words. The names of calls on files are left out, because path and
  * errno are enough.
  */
-function inWords(summary: string, failed: FailedCall | undefined): string {
+export function inWords(summary: string, failed: FailedCall | undefined): string {
   if (failed === undefined) return summary;
   const { call, path, errno } = failed;
   const isOnFile = fileCalls.has(call);

@@ -60,8 +60,16 @@ export function hasFailed(stream: OutputFailure["stream"]): boolean {
 
 /** Why the output so far is incomplete; undefined if it is complete, or if its reader has closed it. */
 export async function outputError(): Promise<DriverError | undefined> {
-  if (!hasFailed("stdout")) await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
-  const failure = failures.find(({ stream, errno }) => stream === "stdout" && errno !== "EPIPE");
+  for (const stream of ["stdout", "stderr"] as const)
+    if (!hasFailed(stream)) await new Promise<void>((resolve) => process[stream].write("", () => resolve()));
+  const failure = failures.find(({ errno }) => errno !== "EPIPE");
   if (failure === undefined) return undefined;
-  return new DriverError("OUTPUT_FAILED", `standard output cannot be written: ${errnoText(failure.errno)}`);
+  return new DriverError(
+    "OUTPUT_FAILED",
+    `${streamName(failure)} cannot be written: ${errnoText(failure.errno)}`,
+  );
+}
+
+export function streamName({ stream }: Pick<OutputFailure, "stream">): string {
+  return stream === "stdout" ? "standard output" : "standard error";
 }

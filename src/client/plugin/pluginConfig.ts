@@ -1,12 +1,12 @@
 /** Reads the plugin's options for a local run from a file and the command line. */
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 import { DriverError } from "../../errors.ts";
-import { type Body, body } from "../../jobspec/body.ts";
-import { type AttributeSpec, ConfigMismatch, followSpec } from "../../jobspec/driverConfig.ts";
+import { asList, type Body, body } from "../../jobspec/body.ts";
+import { type AttributeSpec, type FittedConfig, followSpec } from "../../jobspec/driverConfig.ts";
 import { type JobFile, jobFile } from "../../jobspec/jobFile.ts";
-import { parseHcl } from "../../jobspec/syntax.ts";
+import { parseFile } from "../../jobspec/syntax.ts";
+import { readTextFile } from "../validation/textFile.ts";
 
 export interface LocalPluginConfig {
   /** The options by their HCL names, without `state_dir`. */
@@ -44,34 +44,52 @@ export async function readPluginConfig(
 export function fitPluginOptions(
   options: Readonly<Record<string, unknown>>,
   specs: readonly AttributeSpec[],
-): Record<string, unknown> {
+): FittedConfig["config"] {
+  const { config, mismatches } = followPluginSpec(options, specs);
+  const [first] = mismatches;
+  if (first === undefined) return config;
+  const { attribute: option, message } = first;
+  throw new DriverError("CONFIG_INVALID", `plugin option ${option}: ${message}`, { option });
+}
+
+/** The same, with everything that does not fit. */
+export function followPluginSpec(
+  options: Readonly<Record<string, unknown>>,
+  specs: readonly AttributeSpec[],
+): FittedConfig {
   const lists = specs.filter(({ type }) => type.startsWith("list(")).map(({ name }) => name);
   // On the command line, a list with one value looks like a single value.
   const listed = Object.entries(options).map(([name, value]) => [
     name,
     typeof value === "string" && lists.includes(name) ? [value] : value,
   ]);
-  try {
-    return followSpec(Object.fromEntries(listed), specs);
-  } catch (thrown) {
-    if (!(thrown instanceof ConfigMismatch)) throw thrown;
-    const { attribute: option, message } = thrown;
-    throw new DriverError("CONFIG_INVALID", `plugin option ${option}: ${message}`, { option });
-  }
+  return followSpec(Object.fromEntries(listed), specs);
 }
 
-/** The plugin's options in a file: bare, in a `config` block, or in the whole `plugin` block of an agent. */
-export async function pluginOptionsIn(file: JobFile): Promise<Body> {
-  const content = await parseHcl(file);
-  const plugins = body(file, "plugin", content.plugin);
-  const plugin = body(file, "plugin", plugins["nomad-driver-exec2"] ?? content);
+/**
+ * The plugin's options in a file: bare, in a `config` block, or in an agent's configuration.
+ * @returns undefined for an agent's configuration without a block for this driver
+ */
+export async function pluginOptionsIn(file: JobFile): Promise<Body | undefined> {
+  const content = await parseFile(file);
+  const plugins = asList(content.plugin).map((each) => body(file, "plugin", each));
+  const own = plugins.find((each) => pluginName in each)?.[pluginName];
+  if (own === undefined && isAgentConfig(content)) return undefined;
+  const plugin = body(file, `plugin.${pluginName}`, own ?? content);
   return "config" in plugin ? body(file, "config", plugin.config) : plugin;
 }
 
+/** Whether this is an agent's configuration, and no job. */
+export function isAgentConfig(content: Body): boolean {
+  return agentKeys.some((key) => key in content);
+}
+
+const pluginName = "nomad-driver-exec2";
+
+/** What agents' configurations have, and this driver's options have not. */
+const agentKeys = "acl client consul data_dir plugin plugin_dir ports server telemetry tls vault".split(" ");
+
 async function readConfigFile(path: string): Promise<Body> {
-  try {
-    return await pluginOptionsIn(jobFile(path, await readFile(path, "utf8")));
-  } catch (thrown) {
-    throw DriverError.from(thrown, "CONFIG_INVALID", "the plugin's options cannot be read");
-  }
+  const text = await readTextFile(path, "CONFIG_INVALID", "file of plugin options");
+  return (await pluginOptionsIn(jobFile(path, text))) ?? {};
 }

@@ -28,6 +28,8 @@ export interface PluginSessionOptions {
   readonly onLogLine?: (line: string) => void;
   /** Gets the events that `nomad alloc status` would show for a task. */
   readonly onTaskEvent?: (event: DriverTaskEvent) => void;
+  /** Ends a start: the plugin, which may not answer, is killed. */
+  readonly interrupt?: AbortSignal;
   /** Called when the plugin has died, before it is launched again. */
   readonly onRestart?: (exit: PluginExit) => void;
 }
@@ -56,13 +58,20 @@ export class PluginSession {
 
   /** @throws DriverError if the plugin does not start, or refuses its options */
   static async start(options: PluginSessionOptions): Promise<PluginSession> {
-    const plugin = await launch(options);
+    const starting = new AbortController();
+    const interrupt = () => starting.abort();
+    options.interrupt?.addEventListener("abort", interrupt);
     try {
-      await configure(plugin, options);
-      return new PluginSession(options, plugin);
-    } catch (thrown) {
-      await plugin.close();
-      throw thrown;
+      const plugin = await launch(options, starting.signal);
+      try {
+        await configure(plugin, options);
+        return new PluginSession(options, plugin);
+      } catch (thrown) {
+        await plugin.close();
+        throw thrown;
+      }
+    } finally {
+      options.interrupt?.removeEventListener("abort", interrupt);
     }
   }
 
@@ -126,8 +135,13 @@ export async function answered<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-async function launch({ onLogLine, work }: PluginSessionOptions): Promise<LaunchedPlugin> {
-  return launchPlugin({ ...selfCommand(), lifeline: { work }, ...(onLogLine && { onLogLine }) });
+/** @param kill has the plugin killed */
+async function launch(
+  { onLogLine, work }: PluginSessionOptions,
+  kill?: AbortSignal,
+): Promise<LaunchedPlugin> {
+  const options = { ...(onLogLine && { onLogLine }), ...(kill && { kill }) };
+  return launchPlugin({ ...selfCommand(), lifeline: { work }, ...options });
 }
 
 /** Tries one state folder after another until the plugin gets an unused one. */

@@ -9,7 +9,7 @@ import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import type { DriverCapabilities, TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
 import type { Job, Task } from "../../jobspec/job.ts";
-import { type JobFile, rejectJob } from "../../jobspec/jobFile.ts";
+import { InvalidFile, type JobFile, rejectJob } from "../../jobspec/jobFile.ts";
 import { type ResolvedFile, resolveTask } from "../../jobspec/resolve/resolveTask.ts";
 import { type TaskId, toTaskId } from "../../taskId.ts";
 import { type Allocation, makeTaskFolders } from "../allocation/allocation.ts";
@@ -71,7 +71,9 @@ export async function placeTask(
     files,
     mounts,
     hostname: taskHostname,
+    configProblems,
   } = resolveTask(file, { job, group, task }, facts, taskSchema);
+  if (configProblems.length > 0) throw new InvalidFile(configProblems);
   for (const each of files) await writeTemplate(each);
   const { logs } = allocation.folders;
   return taskMessage(job, group, task, {

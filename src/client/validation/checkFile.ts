@@ -1,4 +1,5 @@
 /** Checks a job file, or an agent's configuration of the plugin, independently of the host. */
+import { InvalidOptions } from "../../config/options/decodeOptions.ts";
 import {
   type PluginOptions,
   parsePluginOptions,
@@ -8,18 +9,28 @@ import { parseTaskOptions } from "../../config/options/taskOptionRules.ts";
 import { type TaskOptions, taskOptionsSpec } from "../../config/options/taskOptions.ts";
 import { DriverError } from "../../errors.ts";
 import { specOf } from "../../grpc/convert/hclSpec.ts";
+import type { Body } from "../../jobspec/body.ts";
 import type { Group, Job, Task } from "../../jobspec/job.ts";
-import { attempt, type JobFile, rejectJob, throwCollected } from "../../jobspec/jobFile.ts";
+import { attempt, type JobFile, located, type Problem, throwCollected } from "../../jobspec/jobFile.ts";
+import { inside } from "../../jobspec/keys.ts";
 import { readJobFile } from "../../jobspec/parseJob.ts";
 import type { AllocationFacts } from "../../jobspec/resolve/allocationEnvironment.ts";
-import { resolveTask } from "../../jobspec/resolve/resolveTask.ts";
+import { type ResolvedTask, resolveTask } from "../../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../../jobspec/resolve/variables.ts";
+import { isJson, parseJson } from "../../jobspec/syntax.ts";
 import { attributeSpecs } from "../plugin/attributeSpecs.ts";
-import { fitPluginOptions, type LocalPluginConfig, pluginOptionsIn } from "../plugin/pluginConfig.ts";
+import {
+  fitPluginOptions,
+  followPluginSpec,
+  isAgentConfig,
+  type LocalPluginConfig,
+  pluginOptionsIn,
+} from "../plugin/pluginConfig.ts";
 import { hostAccess } from "./hostAccess.ts";
 
 export interface CheckedFile {
-  readonly kind: "job" | "plugin";
+  /** `agent`: an agent's configuration without a block for this driver. */
+  readonly kind: "job" | "plugin" | "agent";
   /** The job; undefined for an agent's configuration. */
   readonly job: Job | undefined;
 }
@@ -35,9 +46,8 @@ export async function checkFile(
 ): Promise<CheckedFile> {
   if (isJob(file)) return { kind: "job", job: await checkJob(file, variables, pluginOptionsOf(config)) };
   const options = await pluginOptionsIn(file);
-  attempt(file, () =>
-    rejecting(file, "plugin.config", () => pluginOptionsOf({ ...config, pluginConfig: options })),
-  );
+  if (options === undefined) return { kind: "agent", job: undefined };
+  checkPluginOptions(file, { ...options, state_dir: config.stateDir });
   throwCollected(file);
   return { kind: "plugin", job: undefined };
 }
@@ -50,7 +60,7 @@ export async function checkJob(
 ): Promise<Job> {
   const job = await readJobFile(file, { ...variables, host: hostAccess(file.name) });
   const tasks = job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
-  for (const place of tasks) attempt(file, () => checkTask(file, place, plugin));
+  for (const place of tasks) checkTask(file, place, plugin);
   throwCollected(file);
   return job as Job;
 }
@@ -62,8 +72,9 @@ export function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): 
 }
 
 /** Whether a file is a job file, and not an agent's configuration. */
-export function isJob({ source }: JobFile): boolean {
-  return /^\s*\{/.test(source) || /^\s*(job|variable|locals)\b/m.test(source);
+export function isJob(file: JobFile): boolean {
+  if (isJson(file)) return !isAgentConfig(parseJson(file));
+  return file.source.trim() === "" || /^\s*(job|variable|locals)\b/m.test(file.source);
 }
 
 /**
@@ -82,7 +93,7 @@ export async function taskOptionsIn(
       job: job.id,
       group: group.name,
       task: task.name,
-      options: optionsOf(file, { job, group, task }, plugin),
+      options: parseTaskOptions(sampleOf(file, { job, group, task }).config, plugin),
     })),
   );
 }
@@ -100,30 +111,54 @@ interface TaskPlace {
   readonly task: Task;
 }
 
+function checkPluginOptions(file: JobFile, options: Body): void {
+  const fitted = followPluginSpec(options, attributeSpecs(specOf(pluginOptionsSpec)));
+  for (const { attribute, message } of fitted.mismatches)
+    file.problems.push(located(file, { place: `plugin.config.${attribute}`, message }));
+  checkOptions(file, "plugin.config", fitted.config, () => parsePluginOptions(fitted.config));
+}
+
 function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void {
   const { job, group, task } = place;
   const at = `job.${job.id}.group.${group.name}.task.${task.name}.config`;
-  rejecting(file, at, () => optionsOf(file, place, plugin));
+  attempt(file, () => {
+    const { config, configProblems } = sampleOf(file, place);
+    file.problems.push(...configProblems);
+    checkOptions(file, at, config, () => parseTaskOptions(config, plugin));
+  });
 }
 
-function optionsOf(file: JobFile, place: TaskPlace, plugin: PluginOptions): TaskOptions {
-  const { config } = resolveTask(
-    file,
-    place,
-    sampleFacts(place.group),
-    attributeSpecs(specOf(taskOptionsSpec())),
+function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {
+  return resolveTask(file, place, sampleFacts(place.group), attributeSpecs(specOf(taskOptionsSpec())));
+}
+
+/** Collects the problems of options that are set. Of others, the schema has already said what is wrong. */
+function checkOptions(
+  file: JobFile,
+  place: string,
+  config: ResolvedTask["config"],
+  work: () => unknown,
+): void {
+  const problems = optionProblems(work).filter(
+    ({ option }) => option === undefined || config[option] !== null,
   );
-  return parseTaskOptions(config, plugin);
+  for (const { option, message, hint } of problems)
+    file.problems.push(
+      located(file, { place: option === undefined ? place : inside(place, option), message, hint }),
+    );
 }
 
-/** Turns an error about options into a problem of the file. */
-function rejecting(file: JobFile, place: string, work: () => unknown): void {
+function optionProblems(
+  work: () => unknown,
+): (Omit<Problem, "place"> & { readonly option?: string | undefined })[] {
   try {
     work();
+    return [];
   } catch (thrown) {
+    if (thrown instanceof InvalidOptions) return [...thrown.problems];
     if (!(thrown instanceof DriverError) || thrown.code !== "CONFIG_INVALID") throw thrown;
-    const { summary, hint, option } = thrown;
-    rejectJob(file, { place: option === undefined ? place : `${place}.${option}`, message: summary, hint });
+    const { option, summary: message, hint } = thrown;
+    return [{ option, message, hint }];
   }
 }
 

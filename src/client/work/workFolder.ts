@@ -72,13 +72,15 @@ export async function makeWorkFolder(
 }
 
 async function makeFolder(parent: string, record: RunRecord) {
+  let path: string | undefined;
   try {
     // A minimal host may lack it.
     await mkdir(parent, { recursive: true });
-    const path = await mkdtemp(join(parent, workPrefix));
+    path = await mkdtemp(join(parent, workPrefix));
     await chmod(path, traverseOnly);
     return { path, descriptor: createRecord(path, record) };
   } catch (thrown) {
+    if (path !== undefined) await remove(path);
     throw DriverError.from(thrown, "RUN_FOLDER_UNUSABLE", `the run's folder cannot be made in ${parent}`);
   }
 }

@@ -2,12 +2,35 @@
 import type { z } from "zod";
 import { DriverError } from "../../errors.ts";
 import { hclName } from "./hclSpec.ts";
+import type { OptionProblem } from "./optionProblem.ts";
+
+/** An error of options, with everything that is wrong in them. */
+export class InvalidOptions extends DriverError {
+  readonly problems: readonly NamedProblem[];
+
+  /** @param problems at least one */
+  constructor(owner: "plugin" | "task", problems: readonly NamedProblem[]) {
+    const texts = problems.map(({ option, message }) => `option "${option}" ${message}`);
+    super("CONFIG_INVALID", `The ${owner}'s config is invalid: ${texts.join("; ")}`, {
+      option: problems[0]?.option,
+      hint: problems.find(({ hint }) => hint !== undefined)?.hint,
+    });
+    this.problems = problems;
+  }
+}
+
+/** What is wrong with an option, by its name in HCL. */
+export type NamedProblem = Pick<OptionProblem, "message"> & {
+  readonly option: string;
+  readonly hint?: string | undefined;
+};
 
 /**
  * Checks decoded options against their schema, whose keys are the options' names in camel case.
  * @param owner whose options these are, for the error
  * @param raw a plain object keyed by the options' HCL names; an option that is null or missing is not set
- * @throws DriverError `CONFIG_INVALID` that names every wrong option, and the wrong entry of a list
+ * @throws InvalidOptions that names every wrong option, and the wrong entry of a list
+ * @throws DriverError `CONFIG_INVALID` for options that there are not
  */
 export function decodeOptions<Schema extends z.ZodObject>(
   owner: "plugin" | "task",
@@ -29,7 +52,7 @@ export function decodeOptions<Schema extends z.ZodObject>(
   const values = [...names].map(([name, key]) => [key, normalize(input[name])]);
   const result = schema.safeParse(Object.fromEntries(values.filter(([, value]) => value !== undefined)));
   if (result.success) return result.data;
-  throw invalid(owner, result.error.issues);
+  throw new InvalidOptions(owner, result.error.issues.map(problemOf));
 }
 
 /** The options' keys by their names. */
@@ -53,19 +76,11 @@ function normalize(value: unknown): unknown {
   return value === null ? undefined : value;
 }
 
-function invalid(owner: string, issues: readonly z.core.$ZodIssue[]): DriverError {
-  const first = issues[0]?.path[0];
-  const problems = issues.map(({ path: [key, index], message }) => {
-    const entry = typeof index === "number" ? ` entry ${index + 1}` : "";
-    return `option "${hclName(String(key))}"${entry} ${message}`;
-  });
-  const hint = issues
-    .map((issue) => (issue.code === "custom" ? issue.params?.hint : undefined))
-    .find(Boolean);
-  return new DriverError("CONFIG_INVALID", `The ${owner}'s config is invalid: ${problems.join("; ")}`, {
-    option: first === undefined ? undefined : hclName(String(first)),
-    hint,
-  });
+function problemOf(issue: z.core.$ZodIssue): NamedProblem {
+  const [key, index] = issue.path;
+  const entry = typeof index === "number" ? `entry ${index + 1} ` : "";
+  const hint = issue.code === "custom" ? issue.params?.hint : undefined;
+  return { option: hclName(String(key)), message: `${entry}${issue.message}`, hint };
 }
 
 function options(names: readonly string[]): string {

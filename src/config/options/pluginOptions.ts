@@ -4,9 +4,8 @@
  * names have underscores: `unveil_defaults`.
  */
 import { z } from "zod";
-import { DriverError } from "../../errors.ts";
 import { seccompProblem } from "../seccomp/profileOptions.ts";
-import { decodeOptions } from "./decodeOptions.ts";
+import { decodeOptions, InvalidOptions } from "./decodeOptions.ts";
 import { defaultStateDir } from "./defaultStateDir.ts";
 import {
   absolutePath,
@@ -212,9 +211,5 @@ export function parsePluginOptions(raw: unknown): PluginOptions {
   const options = decodeOptions("plugin", pluginSchema, raw);
   const problem = seccompProblem(options);
   if (problem === undefined) return options;
-  const { option, message, hint } = problem;
-  throw new DriverError("CONFIG_INVALID", `The plugin's config is invalid: option "${option}" ${message}`, {
-    option,
-    hint,
-  });
+  throw new InvalidOptions("plugin", [problem]);
 }

@@ -1,8 +1,8 @@
 /** Resolves everything in a task that depends on its allocation; later steps need no job file. Pure. */
 
-import { type AttributeSpec, ConfigMismatch, followSpec } from "../driverConfig.ts";
+import { type AttributeSpec, followSpec } from "../driverConfig.ts";
 import type { Group, Job, Task, Template } from "../job.ts";
-import { type JobFile, rejectJob } from "../jobFile.ts";
+import { type FoundProblem, type JobFile, located, rejectJob } from "../jobFile.ts";
 import { inside } from "../keys.ts";
 import {
   type AllocationFacts,
@@ -17,8 +17,10 @@ import { parseEnvFile, renderData } from "./renderData.ts";
 export interface ResolvedTask {
   /** Complete except for what the driver adds. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
-  /** Every attribute of the driver's schema; null for those that the file does not set. */
+  /** Every attribute of the driver's schema; null for those that the file does not set, or sets wrong. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Options that the driver does not have, that are of the wrong type, or that are missing. */
+  readonly configProblems: readonly FoundProblem[];
   readonly files: readonly ResolvedFile[];
   readonly mounts: readonly ResolvedMount[];
   readonly hostname: string | undefined;
@@ -43,8 +45,7 @@ export interface ResolvedFile {
 
 /**
  * @param schema of the driver's task config
- * @throws DriverError `JOB_INVALID` for unknown references, templates that a local run cannot
- *   render, and options that the driver does not have
+ * @throws InvalidFile for unknown references, and templates that a local run cannot render
  */
 export function resolveTask(
   file: JobFile,
@@ -62,6 +63,7 @@ export function resolveTask(
   const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
   const lookup = runtimeLookup(env, facts.node);
   const config = evaluateAt(file, `${place}.config`, () => renderAll(task.config, lookup));
+  const fitted = followSpec(config as Record<string, unknown>, schema);
   const mounts = task.volumeMounts.map(({ volume, destination, ...mount }) => {
     const source = volume.perAlloc ? `${volume.source}[${facts.allocIndex}]` : volume.source;
     const at = inside(place, "volume_mount.destination");
@@ -70,27 +72,15 @@ export function resolveTask(
   const { hostname } = group.network;
   return {
     env,
-    config: driverConfig(file, place, config, schema),
+    config: fitted.config,
+    configProblems: fitted.mismatches.map(({ attribute, message }) =>
+      located(file, { place: `${place}.config.${attribute}`, message, find: attribute }),
+    ),
     files: rendered,
     mounts,
     hostname:
       hostname && evaluateAt(file, `group.${group.name}.network.hostname`, () => render(hostname, lookup)),
   };
-}
-
-function driverConfig(
-  file: JobFile,
-  place: string,
-  config: unknown,
-  schema: readonly AttributeSpec[],
-): Record<string, unknown> {
-  try {
-    return followSpec(config as Record<string, unknown>, schema);
-  } catch (thrown) {
-    if (!(thrown instanceof ConfigMismatch)) throw thrown;
-    const { attribute, message } = thrown;
-    return rejectJob(file, { place: `${place}.config.${attribute}`, message, find: attribute });
-  }
 }
 
 function resolveTemplate(

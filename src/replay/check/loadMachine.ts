@@ -1,4 +1,5 @@
 /** Loads the machine of another version of the driver, from the module in its build. */
+import { accessSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
@@ -24,6 +25,11 @@ const machineSchema = z.object({
 export async function loadMachine(path: string): Promise<MachineVersion> {
   let exported: { readonly thisMachine?: unknown };
   try {
+    accessSync(path);
+  } catch (thrown) {
+    throw DriverError.from(thrown, "MACHINE_INVALID", "the machine cannot be read", { hint });
+  }
+  try {
     exported = await import(pathToFileURL(resolve(path)).href);
   } catch (thrown) {
     throw invalid(path, DriverError.from(thrown, "MACHINE_INVALID", "it cannot be loaded").message, thrown);
@@ -34,8 +40,7 @@ export async function loadMachine(path: string): Promise<MachineVersion> {
 }
 
 function invalid(path: string, why: string, cause: unknown): DriverError {
-  return new DriverError("MACHINE_INVALID", `${path} holds no machine: ${why}`, {
-    hint: "Name the dist/replay/machine.js of a build of the driver",
-    cause,
-  });
+  return new DriverError("MACHINE_INVALID", `${path} holds no machine: ${why}`, { hint, cause });
 }
+
+const hint = "Name the dist/replay/machine.js of a build of the driver";

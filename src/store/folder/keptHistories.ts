@@ -6,7 +6,6 @@ import {
   closeSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -19,6 +18,7 @@ import { DriverError, errnoOf } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 import { toTaskId } from "../../taskId.ts";
 import { namesIn } from "./logFolders.ts";
+import { makeFolder } from "./makeFolder.ts";
 import { runFolderName } from "./stateFolder.ts";
 
 const pinSchema = z.object({
@@ -36,7 +36,7 @@ export type Pin = Readonly<z.infer<typeof pinSchema>>;
 /** @throws DriverError `STATE_DIR_UNUSABLE` */
 export function pinHistory(stateFolder: string, pin: Pin): void {
   try {
-    mkdirSync(pinsFolder(stateFolder), { recursive: true, mode: 0o700 });
+    makeFolder(pinsFolder(stateFolder), 0o700);
     replaceFile(pinPath(stateFolder, pin.task), `${JSON.stringify(pin)}\n`);
   } catch (thrown) {
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the pin cannot be kept in ${stateFolder}`);

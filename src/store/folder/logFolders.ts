@@ -1,12 +1,13 @@
 /** Finds event logs below a state folder, and bundles in folders that `import` or `archive` made. */
 import { existsSync, readdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { logFiles } from "../lmdb/lmdbFile.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 
-/** The folders of all existing logs below a state folder. */
+/** The folders of all existing logs below a state folder. On a full disk, a plugin makes a folder without a log. */
 export function logFolders(stateDir: string): string[] {
   const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
-  return folders.filter((folder) => existsSync(folder));
+  return folders.filter((folder) => existsSync(logFiles(folder).data));
 }
 
 /**
@@ -45,6 +46,11 @@ export function stateFolders(stateDir: string): string[] {
 /** Holds the state folders of local runs, named by numbers. */
 function localFolder(stateDir: string): string {
   return join(stateDir, "local");
+}
+
+/** Whether a state folder is that of a local run, and not an agent's. */
+export function isLocal(stateFolder: string): boolean {
+  return basename(dirname(stateFolder)) === "local";
 }
 
 function localNumbers(stateDir: string): number[] {

@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { O_PATH } from "../../effects/kernel/constants.ts";
 import { listenerOf } from "../../effects/kernel/libc.ts";
 import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
+import { isLocal } from "./logFolders.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 
 /** Publishes the socket's path. Only the plugin that owns the folder may call this. */
@@ -123,7 +124,9 @@ function addressIn(pid: number, folder: string): string {
 
 function noPlugin(folder: string): DriverError {
   return new DriverError("PLUGIN_FAILED", `no plugin runs with the state folder ${folder}`, {
-    hint: "Start the Nomad agent, or name the state_dir of its driver with --state-dir",
+    hint: isLocal(folder)
+      ? "The run was killed. To end its tasks: nomad-driver-exec2 clean"
+      : "Start the Nomad agent, or name the state_dir of its driver with --state-dir",
   });
 }
 

@@ -22,12 +22,13 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effects/kernel/constants.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
-import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../errors.ts";
 import { plainTaskId, type TaskId, toTaskId } from "../../taskId.ts";
+import { makeFolder } from "./makeFolder.ts";
 
 export interface StateFolderPaths {
   readonly path: string;
@@ -60,13 +61,14 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
   const paths = stateFolderPaths(resolve(path));
   let lock: number | undefined;
   try {
-    await mkdir(paths.path, { recursive: true, mode: 0o700 });
+    refuseKernelFolder(paths.path);
+    makeFolder(paths.path, 0o700);
     checkPath(paths.path);
     lock = takeLock(paths.lock, paths.path);
     // A person may have created the folder by hand, with the usual mode.
     await chmod(paths.path, 0o700);
     for (const folder of [paths.events, paths.run]) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder, 0o700);
       checkTrusted(folder);
     }
   } catch (thrown) {
@@ -95,12 +97,18 @@ export function checkStateFolder(path: string): void {
     const nearest = existing ? folder : dirname(folder);
     const status = existing ?? statSync(nearest);
     if (!status.isDirectory()) throw noFolder(folder, nearest);
-    if (kernelFileSystems.has(statfsSync(nearest).type)) throw storesNoFiles(folder, nearest);
+    refuseKernelFolder(folder);
     checkPath(nearest);
     accessSync(nearest, constants.W_OK | constants.X_OK);
   } catch (thrown) {
     throw unusable(thrown, folder);
   }
+}
+
+/** @throws DriverError `STATE_DIR_UNUSABLE` for a folder on a file system that stores no files */
+function refuseKernelFolder(folder: string): void {
+  const nearest = nearestFolder(folder);
+  if (kernelFileSystems.has(statfsSync(nearest).type)) throw storesNoFiles(folder, nearest);
 }
 
 /** By their modes root may write to folders of these file systems, but they create no files. */
@@ -187,22 +195,11 @@ const HINTS: Readonly<Record<string, string>> = {
   EIO: "Its disk has errors: check the kernel's log",
 };
 
-function unusable(reported: unknown, folder: string): DriverError {
-  const thrown = hasErrno(reported, "ENOENT") ? whyNotMade(folder, reported) : reported;
+function unusable(thrown: unknown, folder: string): DriverError {
   const hint = HINTS[errnoOf(thrown) ?? ""] ?? "Choose another state_dir, or repair this one";
   return DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the state folder ${folder} cannot be used`, {
     hint,
   });
-}
-
-/** On a read-only file system, a recursive mkdir of Node's reports that the folder does not exist. */
-function whyNotMade(folder: string, reported: unknown): unknown {
-  try {
-    accessSync(nearestFolder(folder), constants.W_OK);
-    return reported;
-  } catch (thrown) {
-    return thrown;
-  }
 }
 
 function nearestFolder(path: string): string {

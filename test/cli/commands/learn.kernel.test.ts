@@ -1,7 +1,8 @@
 /** `run --learn`: what it prints and writes, and what it does with wrong input. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
 import { type CallOptions, call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
@@ -50,6 +51,27 @@ describe("run --learn", { timeout: 120_000 }, () => {
     expect(stdout).not.toContain("Not unveiled");
     // Of the host's paths at most those that programs themselves look at.
     expect(stdout).not.toMatch(/"[rwxc]+:\/(?!etc|proc)/);
+  });
+
+  it("refuses to write to a file that cannot be written before it learns, and loses none on a full disk", async () => {
+    const files = smallFileSystem("64k");
+    const job = `${files}/job.hcl`;
+    writeFileSync(job, readFileSync(shellJob("cat /etc/mime.types"), "utf8"));
+    const before = readFileSync(job, "utf8");
+    writeFileSync(`${files}/fill`, "x".repeat(60 * 1024));
+    const full = await learn(["--write", "--tries", "2", job]);
+    expect(full.code).toBe(125);
+    expect(full.stderr).toMatch(
+      /JOB_INVALID: the job file cannot be written: .*no space left on device\nhint: Free space/,
+    );
+    expect([readFileSync(job, "utf8"), readdirSync(files)]).toEqual([before, ["fill", "job.hcl"]]);
+    remountReadOnly(files);
+    const readOnly = await learn(["--write", job]);
+    expect(readOnly.code).toBe(125);
+    expect(readOnly.stderr).toMatch(
+      /^JOB_INVALID: the job file cannot be written: .*read-only file system$/m,
+    );
+    expect(readOnly.stderr).not.toContain("started");
   });
 
   it("writes it to the job file, and a run with other input extends that", async () => {

@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { basename, join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { makeWorkFolder } from "../../../src/client/work/workFolder.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -24,6 +25,10 @@ const examples = `${import.meta.dirname}/../../../examples`;
 
 /** Arguments of a run with a separate event log for the test. */
 const running = (...args: string[]) => ["run", "--state-dir", temporaryFolder(), ...args];
+
+function firstChild(pid = 0): number {
+  return Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"), 10);
+}
 
 describe("a job of one task", () => {
   it("shows what the task writes, and ends as it does", async () => {
@@ -453,9 +458,27 @@ describe("what cannot be run", () => {
     expect(await run(`${full}/state`)).toMatch(
       /^STORE_FAILED: the file system of the event log is full: \d+ KiB are left, 16 MiB are kept free: .*: no space left on device\nhint: Free space on the file system of state_dir$/m,
     );
+    // The folder of a log that was never made is no reason to fail.
+    expect((await call(["ps", "--state-dir", `${full}/state`])).stderr).toMatch(
+      /^STORE_FAILED: .*\nhint: Run a job first/,
+    );
     expect(await run(`${readOnly}/state`)).toMatch(
       /^STATE_DIR_UNUSABLE: the state folder \S+ cannot be used: read-only file system\nhint: Mount its file system read-write/m,
     );
+  });
+
+  it("is reported: no room for the run's folder, and nothing is left", async () => {
+    const full = smallFileSystem("4k");
+    writeFileSync(`${full}/fill`, "x".repeat(4096));
+    await expect(makeWorkFolder({ job: "x", keep: false }, full)).rejects.toThrow("no space left on device");
+    expect(readdirSync(full)).toEqual(["fill"]);
+  });
+
+  it("is reported: a state folder where the kernel makes none", async () => {
+    expect(await call(["run", "--state-dir", "/proc/none", shellJob("true")])).toMatchObject({
+      code: 125,
+      stderr: expect.stringMatching(/^STATE_DIR_UNUSABLE: .*\/proc is on a file system of the kernel/s),
+    });
   });
 
   it("is reported: a limit of open files that is too low, and nothing is left", async () => {
@@ -546,6 +569,16 @@ describe("interrupts", () => {
     const { code, stderr } = await ended;
     expect(code).toBe(137);
     expect(stderr).toMatch(/^warning: task: Killed: still running 1 ms after SIGINT$/m);
+  });
+
+  it("end a run whose plugin does not answer", async () => {
+    const run = start(running(shellJob("true")));
+    process.kill(await vi.waitUntil(() => firstChild(run.child.pid), { interval: 1 }), "SIGSTOP");
+    run.child.kill("SIGINT");
+    expect(await run.ended).toMatchObject({
+      code: 130,
+      stderr: "SIGINT: stopping the tasks; press Ctrl-C again to kill them\n",
+    });
   });
 
   it("stop it when nobody reads its output any more", async () => {

@@ -1,7 +1,7 @@
 /** However `run` ends, its tasks end with it, and nothing is left. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { allScopes } from "../../../src/client/allocation/cgroupScope.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -69,6 +69,9 @@ describe("SIGKILL of run and plugin", () => {
     expect(next.code).toBe(3);
     expect(next.stderr).toMatch(told);
     expect((await call(["doctor", "--state-dir", stateDir])).stdout).toMatch(told);
+    expect((await call(["stop", "--state-dir", stateDir, place.alloc])).stderr).toMatch(
+      /^PLUGIN_FAILED: .*\nhint: The run was killed\. To end its tasks: nomad-driver-exec2 clean\n$/s,
+    );
     const dry = await call(["clean", "--dry-run", "--json", place.work]);
     expect(JSON.parse(dry.stdout)).toMatchObject({
       folder: place.work,
@@ -76,6 +79,10 @@ describe("SIGKILL of run and plugin", () => {
       tasks: [{ task: "task" }],
     });
     expect(isGone(place)).toBe(false);
+    expect(await call(["clean", stateDir, place.work])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`RUN_FOLDER_UNUSABLE: ${stateDir} is not the folder of a killed run`),
+    });
     const cleaned = await call(["clean", place.work]);
     expect(cleaned).toMatchObject({ code: 0, stderr: "" });
     expect(cleaned.stdout).toContain(`removed task task; folder ${place.work}`);
@@ -113,14 +120,22 @@ describe("a terminal that is closed", () => {
 });
 
 describe("output that cannot be written", () => {
-  const full = (args: readonly string[]) => {
+  const full = (args: readonly string[], stream: "stdout" | "stderr" = "stdout") => {
+    const device = openSync("/dev/full", "w");
     const child = spawn(process.execPath, [main, ...args], {
       env: { PATH: process.env.PATH },
-      stdio: ["ignore", openSync("/dev/full", "w"), "pipe"],
+      stdio: ["ignore", stream === "stdout" ? device : "pipe", stream === "stderr" ? device : "pipe"],
     });
+    closeSync(device);
     const stderr = child.stderr?.setEncoding("utf8").toArray();
+    child.stdout?.resume();
     return once(child, "close").then(async ([code]) => ({ code, stderr: (await stderr)?.join("") }));
   };
+
+  it("stops the tasks if only errors cannot be written, and the exit code says so", async () => {
+    const { code } = await full(["run", "--state-dir", temporaryFolder(), endless()], "stderr");
+    expect(code).toBe(125);
+  });
 
   it("stops the tasks, and is reported without a stack trace", async () => {
     const { code, stderr } = await full(["run", "--state-dir", temporaryFolder(), endless()]);

@@ -1,5 +1,5 @@
 /** `validate` shows all errors of a file at once. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -72,6 +72,108 @@ it("checks the plugin's block in an agent's configuration, and says what is vali
   const { code, stderr } = await call(["validate", agent, "examples/hello.nomad.hcl"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/client\.hcl:6:2: plugin\.config\.unveil_by_taks: .*Did you mean unveil_by_task\?/);
+});
+
+it("tells everything that is wrong in one block of options", async () => {
+  const job = jobFileOf(
+    wrong
+      .replace('unveil  = ["q:/x"]', 'unveil = ["q:/x"]\n umask = "999"\n args = "x"')
+      .replace("comand =", "comand = 7\n nice ="),
+  );
+  const { stdout } = await call(["validate", "--json", job]);
+  const told = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { place: string; message: string });
+  expect(
+    told.flatMap(({ place, message }) =>
+      place.includes(".config.") ? [`${place.slice(21)}: ${message}`] : [],
+    ),
+  ).toEqual([
+    'a.config.unveil: entry 1 ("q:/x") has the unknown mode letter "q"',
+    "a.config.umask: must be three octal digits in quotes, such as 027",
+    "a.config.args: it must be a list",
+    "b.config.comand: the driver has no such option. Did you mean command?",
+    "b.config.nice: it must be a number",
+  ]);
+});
+
+it("tells the place of an error of syntax to programs, too, and a file that cannot be read", async () => {
+  const job = jobFileOf('job "x" {\n  group =\n}\n');
+  const missing = `${job}.missing`;
+  const { code, stdout, stderr } = await call(["validate", "--json", job, missing]);
+  expect([code, stderr]).toEqual([1, ""]);
+  expect(
+    stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toEqual([
+    {
+      file: job,
+      line: 2,
+      column: 10,
+      place: "",
+      message: expect.stringContaining("Invalid expression"),
+      hint: null,
+    },
+    {
+      file: missing,
+      line: null,
+      column: null,
+      place: "",
+      message: `the job file cannot be read: ${missing}: no such file or directory`,
+      hint: null,
+    },
+  ]);
+});
+
+it.each([
+  ["", "the file is empty"],
+  [" \n\n", "the file is empty"],
+  ["\x7fELF\x02\x01\0\0", "the job file is not a text file"],
+  ["\xff\xfej\0o\0b\0", "It is UTF-16: save it as UTF-8"],
+  ["plain text\n", "this is not valid HCL2"],
+])("says what is wrong with a file of %j", async (content, message) => {
+  const path = join(temporaryFolder(), "job.hcl");
+  writeFileSync(path, content, "latin1");
+  for (const args of [["validate"], ["run", "--state-dir", temporaryFolder()]]) {
+    const { code, stdout, stderr } = await call([...args, path]);
+    expect([code, stdout]).toEqual([args[0] === "run" ? 125 : 1, ""]);
+    expect(stderr).toMatch(/^JOB_INVALID: /);
+    expect(stderr).toContain(message);
+  }
+});
+
+it("takes a job with a byte order mark and with the line ends of Windows", async () => {
+  const job = jobFileOf(
+    `\u{feff}${readFileSync("examples/hello.nomad.hcl", "utf8").replaceAll("\n", "\r\n")}`,
+  );
+  expect(await call(["validate", job])).toMatchObject({ code: 0, stderr: "" });
+});
+
+it("reads an agent's configuration in JSON, and one that says nothing of this driver", async () => {
+  const write = (name: string, content: string) => {
+    const path = join(temporaryFolder(), name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const json = (option: string) =>
+    write(
+      "client.json",
+      JSON.stringify({ plugin: { "nomad-driver-exec2": { config: { [option]: true } } } }),
+    );
+  const other = write(
+    "client.hcl",
+    'client {\n enabled = true\n}\nplugin "docker" {\n config {\n x = 1\n }\n}\n',
+  );
+  const [right, wrong] = [json("unveil_by_task"), json("unveil_by_taks")];
+  expect(await call(["validate", right, other])).toEqual({
+    code: 0,
+    stdout: `${right}: the plugin's options are valid\n${other}: there is no plugin block for this driver; its defaults apply\n`,
+    stderr: "",
+  });
+  expect((await call(["validate", wrong])).stderr).toContain("Did you mean unveil_by_task?");
 });
 
 it("is what run and doctor do first", async () => {

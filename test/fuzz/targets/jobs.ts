@@ -12,7 +12,7 @@ import {
   TemplateError,
   unescapeLiteral,
 } from "../../../src/jobspec/resolve/template.ts";
-import { readSyntaxError } from "../../../src/jobspec/syntax.ts";
+import { readSyntaxErrors } from "../../../src/jobspec/syntax.ts";
 import { allowingLater, hold, type Target } from "../target.ts";
 
 const variables = { given: { image: "nginx" }, environment: { HOME: "/root" } };
@@ -96,7 +96,7 @@ export const jsonJobs: Target = {
 export const templates: Target = {
   fuzz: (bytes) => {
     const text = bytes.toString();
-    readSyntaxError(text);
+    readSyntaxErrors(text);
     hold(unescapeLiteral(escapeLiteral(text)) === text, "an escaped text is not what it was");
     hold(render(escapeLiteral(text), () => "") === text, "an escaped text is rendered as something else");
     allowingTemplateErrors(() => {

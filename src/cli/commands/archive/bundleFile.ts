@@ -1,5 +1,5 @@
 /** Writes the bundles of an archive. A bundle gets its name only once it is complete and on the disk. */
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readStat } from "../../../effects/processes/processIdentity.ts";
 import { DriverError, errnoOf } from "../../../errors.ts";
@@ -7,6 +7,7 @@ import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
 import { loadBundle } from "../../../replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../replay/check/checkLog.ts";
 import { namesIn } from "../../../store/folder/logFolders.ts";
+import { makeFolder } from "../../../store/folder/makeFolder.ts";
 import { syncFolder } from "../../../store/lmdb/lmdbFile.ts";
 import type { FoundRun } from "../../logs/chosenRun.ts";
 
@@ -27,7 +28,7 @@ export async function writeBundle(
 ): Promise<WrittenBundle> {
   const unfinished = join(folder, `.${day}.${process.pid}.new`);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     writeDurably(unfinished, runs);
     const { findings } = checkLog((await loadBundle(unfinished)).reader);
     const path = nameOnce(unfinished, (number) =>

@@ -1,7 +1,9 @@
 /** `clean`: removes what killed runs left behind. */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { findLeftovers, type Leftover } from "../../../client/work/leftovers.ts";
 import { removeLeftover } from "../../../client/work/removeLeftover.ts";
+import { DriverError } from "../../../errors.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverName, leftoverParts } from "../../tasks/leftoverText.ts";
@@ -22,6 +24,11 @@ export async function clean(folders: readonly string[], { dryRun, json }: CleanO
   requireRoot("only root can end the tasks of others");
   const works = folders.map((folder) => resolve(folder));
   const found = findLeftovers().filter(({ work }) => works.length === 0 || works.includes(work ?? ""));
+  // It may be that of a run that goes on, or a slip of the fingers.
+  for (const work of works.filter((each) => existsSync(each) && !found.some((one) => one.work === each)))
+    throw new DriverError("RUN_FOLDER_UNUSABLE", `${work} is not the folder of a killed run`, {
+      hint: "To list what killed runs left: nomad-driver-exec2 clean --dry-run",
+    });
   let failed = false;
   const onError = (thrown: unknown) => {
     failed = true;

@@ -1,6 +1,7 @@
 /** A diff of two histories as text: side by side, or on a narrow terminal one above the other. Pure. */
 
 import { summarise } from "../../../machines/events.ts";
+import { shortResult } from "../../../machines/taskOutline.ts";
 import type { Change } from "../../../replay/contextDiff.ts";
 import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
@@ -111,10 +112,10 @@ export class DiffView {
 }
 
 function titleOf(history: History): string {
-  const { value: state, context } = history.finalState;
+  const { context } = history.finalState;
   const job = context.request?.jobId ?? "unknown";
   const began = formatTime(history.events[0]?.time ?? 0);
-  return visible(`${history.stream} of job ${job}, ${began}: ${state}`);
+  return visible(`${history.stream} of job ${job}, ${began}: ${shortResult(context)}`);
 }
 
 function wayText({ stored: { from, to, effects } }: Moment): string {

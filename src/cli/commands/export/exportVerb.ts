@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { DriverError } from "../../../errors.ts";
 import { runOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
@@ -46,6 +47,7 @@ async function act(
   tasks: readonly string[],
   { all = false, showArgs = false, otlp = false, run, stateDir }: Options,
 ): Promise<number> {
+  if (all && tasks.length > 0) throw new DriverError("CONFIG_INVALID", "--all takes no names of tasks");
   const chosen = { names: all ? undefined : tasks, back: run };
   if (otlp) {
     const { sendTraces } = await import("./sendTraces.ts");

@@ -1,11 +1,12 @@
 /** `import`: checks a bundle from another host, and stores it. */
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { DriverError } from "../../../errors.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import { type Bundle, loadBundle } from "../../../replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../replay/check/checkLog.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
+import { makeFolder } from "../../../store/folder/makeFolder.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { FindingView, isVerified } from "../../logs/findingView.ts";
@@ -52,7 +53,7 @@ function origin({ header }: Bundle): string {
 
 function keep(path: string, to: string): void {
   try {
-    mkdirSync(to, { recursive: true, mode: 0o700 });
+    makeFolder(to, 0o700);
     if (readdirSync(to).length > 0) {
       throw new DriverError("BUNDLE_INVALID", `${to} is not empty`, { hint: "Choose another folder" });
     }

@@ -47,6 +47,9 @@ async function act(
     // A log may appear later, but a file that is not a bundle is an error, reported at once.
     const { loadBundle } = await import("../../../replay/bundle/loadBundle.ts");
     await loadBundle(bundle);
+  } else {
+    const { requireAccess } = await import("../../requireRoot.ts");
+    requireAccess(stateDir);
   }
   return showInspector({ path: bundle ?? stateDir, host, port, stately });
 }

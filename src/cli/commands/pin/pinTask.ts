@@ -3,6 +3,7 @@
 import { DriverError } from "../../../errors.ts";
 import { pinHistory, readPins, unpinHistory } from "../../../store/folder/keptHistories.ts";
 import { stateFolders } from "../../../store/folder/logFolders.ts";
+import { shortNameOf } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
@@ -31,8 +32,8 @@ export async function pinTask(which: Which, reason: string, stateDir: string): P
 export async function unpinTask(which: Which, stateDir: string): Promise<number> {
   const { id, folder } = await find(which, stateDir);
   if (!unpinHistory(folder, id)) {
-    throw new DriverError("TASK_NOT_FOUND", `${id} is not pinned`, {
-      hint: "nomad-driver-exec2 pin lists what is; --run chooses an earlier run",
+    throw new DriverError("TASK_NOT_FOUND", `${visible(shortNameOf(id))} is not pinned`, {
+      hint: "To list what is: nomad-driver-exec2 pin. To name an earlier run: --run",
     });
   }
   print(`unpinned ${visible(id)}`);

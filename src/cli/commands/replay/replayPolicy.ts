@@ -1,7 +1,7 @@
 /** `replay --policy FILE`: shows what another policy would have refused to recorded runs. */
-import { readFile } from "node:fs/promises";
 import { pluginOptionsIn, readPluginConfig } from "../../../client/plugin/pluginConfig.ts";
 import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../client/validation/checkFile.ts";
+import { readTextFile } from "../../../client/validation/textFile.ts";
 import {
   type AskedPolicy,
   isUnchanged,
@@ -9,7 +9,6 @@ import {
   type PolicyVerdict,
 } from "../../../config/learn/policyReplay.ts";
 import { requestedOptions } from "../../../driver/start/startEvents.ts";
-import { DriverError } from "../../../errors.ts";
 import { jobFile } from "../../../jobspec/jobFile.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { readHistory } from "../../../replay/storedHistory.ts";
@@ -57,9 +56,9 @@ type PolicyFor = (request: NonNullable<TaskContext["request"]>) => AskedPolicy |
 
 /** Reads a file of the plugin's options, or a job file, which applies to runs of its own tasks. */
 async function readPolicy(path: string): Promise<PolicyFor> {
-  const file = jobFile(path, await readText(path));
+  const file = jobFile(path, await readTextFile(path, "CONFIG_INVALID", "policy"));
   if (!isJob(file)) {
-    const { state_dir: _, ...pluginConfig } = await pluginOptionsIn(file);
+    const { state_dir: _, ...pluginConfig } = (await pluginOptionsIn(file)) ?? {};
     const plugin = pluginOptionsOf({ pluginConfig, stateDir: "/" });
     return () => ({ kind: "plugin", plugin });
   }
@@ -72,14 +71,6 @@ async function readPolicy(path: string): Promise<PolicyFor> {
     )?.options;
     return task && { kind: "task", plugin, task };
   };
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (thrown) {
-    throw DriverError.from(thrown, "CONFIG_INVALID", "the policy cannot be read");
-  }
 }
 
 function verdictOn(

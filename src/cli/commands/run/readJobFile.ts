@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
+import { readTextFile } from "../../../client/validation/textFile.ts";
 import { DriverError } from "../../../errors.ts";
 import { type JobFile, jobFile } from "../../../jobspec/jobFile.ts";
 import { skippable } from "../../../jobspec/keys.ts";
-import { parseHcl, parseJson } from "../../../jobspec/syntax.ts";
+import { parseFile } from "../../../jobspec/syntax.ts";
 import { suggestion } from "../../../suggest.ts";
 
 /**
@@ -18,13 +17,8 @@ export async function readJobFile(path: string, skips: readonly string[] = []): 
       hint: suggestion(name, skippable()),
     });
   }
-  try {
-    return path === "-"
-      ? jobFile("standard input", await text(process.stdin), skips)
-      : jobFile(path, await readFile(path, "utf8"), skips);
-  } catch (thrown) {
-    throw DriverError.from(thrown, "JOB_INVALID", "the job file cannot be read");
-  }
+  const text = await readTextFile(path, "JOB_INVALID", "job file");
+  return jobFile(path === "-" ? "standard input" : path, text, skips);
 }
 
 /**
@@ -34,8 +28,8 @@ export async function readJobFile(path: string, skips: readonly string[] = []): 
 export async function readVariableFiles(paths: readonly string[]): Promise<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   for (const path of paths) {
-    const file = await readJobFile(path);
-    Object.assign(values, /^\s*\{/.test(file.source) ? parseJson(file) : await parseHcl(file));
+    const file = jobFile(path, await readTextFile(path, "JOB_INVALID", "file of variables"));
+    Object.assign(values, await parseFile(file));
   }
   return values;
 }

@@ -24,7 +24,7 @@ import { taskName } from "../../../taskId.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { errnoText } from "../../terminal/errnoText.ts";
-import type { OutputFailure } from "../../terminal/output.ts";
+import { type OutputFailure, streamName } from "../../terminal/output.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import { readJobFile } from "./readJobFile.ts";
 import { RunConsole } from "./runConsole.ts";
@@ -139,7 +139,11 @@ export class RunPlace {
     const work = this.#work.path;
     if (options.keep) console.note(`keeping folders: ${work}`);
     const topology = readNodeTopology();
-    const session = await this.#sessionFor(options, topology);
+    const session = await this.#sessionFor(options, topology, interrupts.stop).catch((thrown: unknown) => {
+      if (interrupts.stop.aborted) return undefined;
+      throw thrown;
+    });
+    if (session === undefined) return "interrupted";
     console.pluginReady();
     const { hostVolumes } = options;
     const ports = new Set<number>();
@@ -167,7 +171,11 @@ export class RunPlace {
     return this.#tasks.find((each) => each.id === id)?.label ?? taskName(id);
   }
 
-  async #sessionFor(options: RunOptions, topology: NodeTopology): Promise<PluginSession> {
+  async #sessionFor(
+    options: RunOptions,
+    topology: NodeTopology,
+    interrupt: AbortSignal,
+  ): Promise<PluginSession> {
     if (this.#session !== undefined) return this.#session;
     const stateFolder = new StateFolderChoice(options.stateDir);
     this.#session = await PluginSession.start({
@@ -175,6 +183,7 @@ export class RunPlace {
       topology,
       stateFolder,
       work: this.#work.path,
+      interrupt,
       onLogLine: (line) => this.#console?.pluginLog(line),
       onTaskEvent: ({ taskId, message }) => this.#console?.warn(`${this.#labelOf(taskId)}: ${message}`),
       onRestart: (exit) =>
@@ -229,10 +238,10 @@ export function consoleFor(
   });
 }
 
-function describeFailure({ stream, errno }: OutputFailure): string {
+function describeFailure(failure: OutputFailure): string {
+  const { errno } = failure;
   if (errno === "EPIPE") return "the reader of the output has gone";
-  const name = stream === "stdout" ? "standard output" : "standard error";
-  return `${name} cannot be written (${errnoText(errno)})`;
+  return `${streamName(failure)} cannot be written (${errnoText(errno)})`;
 }
 
 function warnOfLeftovers(console: JobConsole): void {

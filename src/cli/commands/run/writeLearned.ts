@@ -1,19 +1,27 @@
 /** Writes learned options to a job file, and keeps the file's comments and format. */
-import { writeFile } from "node:fs/promises";
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { chmod, chown, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { entriesOf } from "../../../client/learn/policies.ts";
 import { DriverError } from "../../../errors.ts";
 import type { Job, Task } from "../../../jobspec/job.ts";
 import type { JobFile } from "../../../jobspec/jobFile.ts";
 import { addToList, type BlockNames, setAttribute } from "../../../jobspec/source/hclEdit.ts";
+import { isJson } from "../../../jobspec/syntax.ts";
 import type { LearnedTask } from "./learnReport.ts";
 
-/** @throws DriverError `CONFIG_INVALID` for a file that nothing can be written to */
-export function refuseToWrite(path: string, { source }: JobFile): void {
-  const why = path === "-" ? "standard input" : /^\s*\{/.test(source) ? "a job file in JSON" : undefined;
-  if (why === undefined) return;
-  throw new DriverError("CONFIG_INVALID", `--write: nothing can be written to ${why}`, {
-    hint: "Without --write the options are printed",
-  });
+/**
+ * Learning takes a while, so this is found out before.
+ * @throws DriverError `CONFIG_INVALID` for a file that nothing can be written to, `JOB_INVALID`
+ */
+export function refuseToWrite(path: string, file: JobFile): void {
+  const why = path === "-" ? "standard input" : isJson(file) ? "a job file in JSON" : undefined;
+  if (why !== undefined) {
+    throw new DriverError("CONFIG_INVALID", `--write: nothing can be written to ${why}`, {
+      hint: "Without --write the options are printed",
+    });
+  }
+  requireWritable(path);
 }
 
 /**
@@ -32,12 +40,37 @@ export async function writeLearned(
   if (changed === source) return false;
   const job = await read(changed);
   for (const learned of tasks) if (!hasOptions(job, learned)) throw notFound(learned);
-  try {
-    await writeFile(path, changed);
-  } catch (thrown) {
-    throw DriverError.from(thrown, "JOB_INVALID", "the job file cannot be written");
-  }
+  await replaceFile(path, changed);
   return true;
+}
+
+function requireWritable(path: string): void {
+  try {
+    accessSync(path, constants.W_OK);
+    accessSync(dirname(realpathSync(path)), constants.W_OK);
+  } catch (thrown) {
+    throw notWritten(thrown);
+  }
+}
+
+/** On a full disk, the file stays as it is. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const target = realpathSync(path);
+  const next = `${target}.${process.pid}.new`;
+  try {
+    const { mode, uid, gid } = statSync(target);
+    await writeFile(next, text, { flag: "wx", flush: true });
+    await chown(next, uid, gid);
+    await chmod(next, mode & 0o7777);
+    await rename(next, target);
+  } catch (thrown) {
+    await rm(next, { force: true });
+    throw notWritten(thrown);
+  }
+}
+
+function notWritten(thrown: unknown): DriverError {
+  return DriverError.from(thrown, "JOB_INVALID", "the job file cannot be written");
 }
 
 function withOptions(source: string, learned: LearnedTask): string {

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
 import { parseDuration } from "../../../units/durations.ts";
 import type { AddVerb } from "../verb.ts";
@@ -20,7 +20,11 @@ export const addStop: AddVerb = (program, exit) => {
         "use nomad alloc stop.",
     )
     .option("-s, --signal <signal>", "signal to send", "SIGINT")
-    .option("-t, --timeout <duration>", "time before it is killed, such as 10s", parseTimeout, 5_000)
+    .addOption(
+      new Option("-t, --timeout <duration>", "time before it is killed, such as 10s")
+        .argParser(parseTimeout)
+        .default(5_000, "5s"),
+    )
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

@@ -1,9 +1,10 @@
 /** `validate`: checks files, and shows everything that is wrong in them. */
 import type { LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
-import { checkFile } from "../../../client/validation/checkFile.ts";
+import { type CheckedFile, checkFile } from "../../../client/validation/checkFile.ts";
+import { DriverError } from "../../../errors.ts";
 import { type FoundProblem, InvalidFile } from "../../../jobspec/jobFile.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
-import { printError } from "../../terminal/errors.ts";
+import { inWords, printError } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
 import { readJobFile } from "../run/readJobFile.ts";
 
@@ -25,16 +26,30 @@ export async function validate(paths: readonly string[], options: ValidateOption
   for (const path of paths) {
     try {
       const file = await readJobFile(path, skips);
-      const { job } = await checkFile(file, sources, config);
-      const what = job === undefined ? "the plugin's options" : `job ${job.id}`;
-      if (!json) print(visible(`${file.name}: ${what} ${job === undefined ? "are" : "is"} valid`));
+      const checked = await checkFile(file, sources, config);
+      if (!json) print(visible(`${file.name}: ${verdictOn(checked)}`));
     } catch (thrown) {
+      if (!(thrown instanceof DriverError)) throw thrown;
       valid = false;
-      if (json && thrown instanceof InvalidFile) for (const each of thrown.problems) print(problemJson(each));
+      if (json) for (const each of problemsOf(path, thrown)) print(problemJson(each));
       else printError(thrown);
     }
   }
   return valid ? 0 : 1;
+}
+
+function verdictOn({ kind, job }: CheckedFile): string {
+  if (job !== undefined) return `job ${job.id} is valid`;
+  return kind === "plugin"
+    ? "the plugin's options are valid"
+    : "there is no plugin block for this driver; its defaults apply";
+}
+
+function problemsOf(path: string, thrown: DriverError): readonly FoundProblem[] {
+  if (thrown instanceof InvalidFile) return thrown.problems;
+  const { summary, failed, hint } = thrown;
+  const message = inWords(summary, failed);
+  return [{ file: path, position: undefined, place: "", message, hint, excerpt: "" }];
 }
 
 function problemJson({ file, position, place, message, hint }: FoundProblem): string {

@@ -1,0 +1,31 @@
+import { existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { makeFolder } from "../../../src/store/folder/makeFolder.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+it("makes a folder and those above it, and takes one that exists", () => {
+  const folder = join(temporaryFolder(), "a/b/c");
+  makeFolder(folder, 0o700);
+  makeFolder(folder, 0o755);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+  const link = join(temporaryFolder(), "link");
+  symlinkSync(folder, link);
+  makeFolder(link, 0o700);
+  makeFolder(join(link, "d"), 0o700);
+  expect(existsSync(join(folder, "d"))).toBe(true);
+});
+
+it.each(["/proc/none", "/proc/none/below"])("ends where the kernel makes no folder: %s", (path) => {
+  expect(() => makeFolder(path, 0o700)).toThrow(/^ENOENT: .*'\/proc\/none'$/);
+});
+
+it("says what is in the way", () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "file"), "");
+  symlinkSync(join(folder, "nowhere"), join(folder, "link"));
+  mkdirSync(join(folder, "there"));
+  expect(() => makeFolder(join(folder, "file"), 0o700)).toThrow(/^EEXIST/);
+  expect(() => makeFolder(join(folder, "file/below"), 0o700)).toThrow(/^ENOTDIR/);
+  expect(() => makeFolder(join(folder, "link/below"), 0o700)).toThrow(/^EEXIST/);
+});
