@@ -225,7 +225,7 @@ function exitMeaning(code: number): string | undefined {
   const signal = code - SIGNALLED;
   if (code === 0) return "success";
   if (code === NOT_EXECUTABLE) {
-    return "a shell returns it for a command that it cannot execute, because permission is missing or it is no program";
+    return "a shell returns it for a command that it cannot execute, because permission is missing or it is not a program";
   }
   if (code === NOT_FOUND) return "a shell returns it for a command that it does not find";
   if (signal < 1 || signal > 64) return undefined;

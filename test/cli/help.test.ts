@@ -137,10 +137,6 @@ it("passes no warning of Node's on", () => {
   expect(stderr).toBe("");
 });
 
-it("shows times of defaults as people write them", () => {
-  expect(call("stop", "--help").stdout).toContain("(default: 5s)");
-});
-
 describe("version", () => {
   it("as JSON has the same", () => {
     expect(JSON.parse(call("version", "--json").stdout)).toEqual({

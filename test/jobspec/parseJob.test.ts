@@ -342,12 +342,14 @@ describe("variables", () => {
   it("have the type that the file declares", async () => {
     const source = file('variable "v" {\n type = list(string)\n}', `"\${var.v[1]}"`);
     expect(await variable(source, { v: '["a", "b"]' })).toBe("b");
-    expect(await refusal(source, { v: "a,b" })).toContain("variable.v: the value given is no list");
+    expect(await refusal(source, { v: "a,b" })).toContain(
+      "variable.v: the value given must be of the type list",
+    );
     const number = 'variable "v" {\n type = number\n}\n';
     const job = await parse(number + inTask("resources {\n memory = var.v\n}"), { v: "64" });
     expect(job.groups[0]?.tasks[0]?.resources.memoryMb).toBe(64);
     expect(await refusal(number + inTask(""), { v: "many" })).toContain(
-      "variable.v: the value given is no number",
+      "variable.v: the value given must be of the type number",
     );
   });
 
@@ -381,7 +383,7 @@ describe("variables", () => {
     expect(await variable(typed)).toBe("a=2;");
     expect(await variable(typed, { v: '{ b = 2, c = "3" }' })).toBe("b=3;c=4;");
     expect(await refusal(typed, { v: '{ b = "x" }' })).toContain(
-      "variable.v: the value given is no map(number)",
+      "variable.v: the value given must be of the type map(number)",
     );
     const condition = 'validation {\n condition = var.v > 2\n error_message = "v is too small."\n }';
     const checked = file(`variable "v" {\n type = number\n default = 3\n ${condition}\n}`, "var.v");

@@ -24,7 +24,7 @@ function collectNames(text: string, before: readonly string[] = []): string[] {
 /** The arguments of the option that leaves out parts that a local run lacks. */
 export const skipOption = [
   "--skip <names>",
-  "leave out parts that are missing here, such as artifact,vault; may be repeated",
+  "leave out parts that are missing here, such as artifact,vault; repeatable",
   collectNames,
 ] as const;
 

@@ -87,7 +87,7 @@ function fieldsIn(text: string): Record<string, unknown> {
   if (text.startsWith("{")) {
     const parsed = parseJsonOrNothing(text);
     if (typeof parsed === "object" && parsed !== null) return parsed as Record<string, unknown>;
-    throw new DriverError("EDITS_INVALID", `${text} is no JSON object`);
+    throw new DriverError("EDITS_INVALID", `${text} is not a JSON object`);
   }
   const pair = /\s*([\w-]+)=("(?:[^"\\]|\\.)*"|\S+)/sy;
   const fields: Record<string, unknown> = {};

@@ -75,14 +75,14 @@ export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
     const list = newest(running, running.length).map((run) => `  ${describeRun(run)}`);
     throw new DriverError(
       "TASK_NOT_FOUND",
-      `${running.length} running tasks fit ${name}:\n${list.join("\n")}`,
+      `${running.length} running tasks match ${name}:\n${list.join("\n")}`,
       {
         hint: `Name one with its allocation, such as ${shortNameOf(only.id)}`,
       },
     );
   }
   const [last] = newest(runs, 1);
-  throw new DriverError("TASK_NOT_FOUND", `${name} does not run: ${last ? describeRun(last) : ""}`);
+  throw new DriverError("TASK_NOT_FOUND", `${name} is not running: ${last ? describeRun(last) : ""}`);
 }
 
 /** `6f2d4a9e/web of job shop, begun 2026-11-24 16:05:09.123: exit 1`. */

@@ -7,9 +7,11 @@ export function zshCompletion({ name, options, verbs }: ProgramOutline): string 
     const specs = [...verb.options.map(optionSpec), ...verb.arguments.map(argumentSpec)];
     return `    ${verb.name})\n      _arguments -s -S ${specs.map((spec) => `\\\n        ${spec}`).join(" ")} ;;`;
   });
+  // Shells load it as a function of a file's name, or read it with source.
   return `#compdef ${name}
 # generated from the program's help
 
+_${name}() {
 local curcontext=$curcontext state line
 local -a verbs
 verbs=(
@@ -22,6 +24,13 @@ case $state in
 ${cases.join("\n")}
   esac ;;
 esac
+}
+
+if [[ $funcstack[1] == _${name} ]]; then
+  _${name} "$@"
+else
+  compdef _${name} ${name}
+fi
 `;
 }
 

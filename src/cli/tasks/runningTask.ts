@@ -28,19 +28,9 @@ export async function connectTask(stateDir: string, name: string): Promise<Runni
 }
 
 /**
- * Like {@link connectTask}, for a task of a local run.
+ * A running task of a local run, and the run's work folder.
  * @param verb Nomad's verb for a task of its own
  * @throws DriverError `UNSUPPORTED` for a task of an agent, which would restart it
- */
-export async function connectLocalTask(stateDir: string, name: string, verb: string): Promise<RunningTask> {
-  const found = await find(stateDir, name);
-  requireLocal(found, name, verb);
-  return connect(found.id, found.folder);
-}
-
-/**
- * A running task of a local run, and the run's work folder.
- * @throws DriverError as {@link connectLocalTask}
  */
 export async function findLocalTask(
   stateDir: string,

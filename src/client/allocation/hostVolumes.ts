@@ -13,7 +13,7 @@ export function hostVolumesOf(paths: Readonly<Record<string, string>>): HostVolu
     if (isAbsolute(path)) continue;
     throw new DriverError(
       "CONFIG_INVALID",
-      `--host-volume ${name}: ${JSON.stringify(path)} is no absolute path`,
+      `--host-volume ${name}: ${JSON.stringify(path)} is not an absolute path`,
       {
         hint: "As in a client's host_volume block, the path begins with /",
       },

@@ -21,6 +21,14 @@ export interface StartedTask {
   readonly label: string;
   /** Restarts the task. Resolves when it runs again. */
   restart(): Promise<void>;
+  /** Stops the task. Resolves when it has ended. */
+  stop(how: StopRequest): Promise<void>;
+}
+
+/** How a person wants a task to be stopped, where not as its job says. */
+export interface StopRequest {
+  readonly signal?: string | undefined;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Observes tasks while they run. */

@@ -13,7 +13,7 @@ import { removeScope } from "../allocation/cgroupScope.ts";
 import type { CheckedTask } from "../checks/groupChecks.ts";
 import { answered } from "../plugin/pluginSession.ts";
 import { whenAborted } from "./interrupts.ts";
-import type { LocalRun, StartedTask } from "./localRun.ts";
+import type { LocalRun, StartedTask, StopRequest } from "./localRun.ts";
 import type { LogFile } from "./logFile.ts";
 import { type PreparedTask, prepareAgain } from "./prepareTask.ts";
 
@@ -107,6 +107,12 @@ export class LocalTask implements StartedTask, CheckedTask {
     promise.catch(() => undefined);
     await this.#stop();
     await promise;
+  }
+
+  /** @throws DriverError `TASK_NOT_RUNNING` if it does not run; the driver's error */
+  async stop(how: StopRequest): Promise<void> {
+    if (this.#handle === undefined) throw this.#notRunning();
+    await this.#call((driver) => driver.stopTask(this.#stopRequest(how)));
   }
 
   /** Runs a command in the task, as a script check does. */
@@ -254,9 +260,11 @@ export class LocalTask implements StartedTask, CheckedTask {
   }
 
   async #stop(): Promise<void> {
-    const { killTimeoutMs, killSignal = "" } = this.task;
-    const timeout = durationOf(killTimeoutMs);
-    await this.#attempt((driver) => driver.stopTask({ taskId: this.id, timeout, signal: killSignal }));
+    await this.#attempt((driver) => driver.stopTask(this.#stopRequest({})));
+  }
+
+  #stopRequest({ signal = this.task.killSignal ?? "", timeoutMs = this.task.killTimeoutMs }: StopRequest) {
+    return { taskId: this.id, timeout: durationOf(timeoutMs), signal };
   }
 
   async #destroy(): Promise<void> {

@@ -10,10 +10,17 @@ import { z } from "zod";
 import { DriverError, errnoOf, isErrorCode } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 
-const requestSchema = z.object({
-  /** Id of the task to restart. */
-  restart: z.string(),
-});
+/** Each names a task of the run by its id. */
+const requestSchema = z.union([
+  z.object({ restart: z.string() }),
+  z.object({
+    stop: z.string(),
+    /** In place of its kill_signal. */
+    signal: z.string().optional(),
+    /** Milliseconds, in place of its kill_timeout. */
+    timeoutMs: z.number().optional(),
+  }),
+]);
 
 export type RunRequest = Readonly<z.infer<typeof requestSchema>>;
 
@@ -23,8 +30,8 @@ const answerSchema = z.object({
 });
 
 export interface RunControl {
-  /** Stops listening. */
-  close(): void;
+  /** Stops listening. Resolves when accepted requests are answered. */
+  close(): Promise<void>;
 }
 
 /**
@@ -37,7 +44,15 @@ export async function openControl(
   serve: (request: RunRequest) => Promise<void>,
 ): Promise<RunControl> {
   const path = socketPath(work);
-  const server = createServer((socket) => void answer(socket, serve));
+  const served = new Set<Promise<void>>();
+  const server = createServer(
+    (socket) =>
+      void answer(socket, (request) => {
+        const serving = serve(request).finally(() => served.delete(serving));
+        served.add(serving);
+        return serving;
+      }),
+  );
   // A connection must not keep the run alive after its tasks.
   server.unref();
   try {
@@ -47,7 +62,12 @@ export async function openControl(
   } catch (thrown) {
     throw DriverError.from(thrown, "RUN_FOLDER_UNUSABLE", "the run cannot listen for requests");
   }
-  return { close: () => void server.close() };
+  return {
+    close: async () => {
+      server.close();
+      await Promise.allSettled(served);
+    },
+  };
 }
 
 /**

@@ -67,7 +67,7 @@ export function capabilityProblem(name: string): OptionProblem | undefined {
   const plain = plainName(name);
   if (plain === ALL || numberOf(plain) >= 0) return undefined;
   return {
-    message: `(${JSON.stringify(name)}) is no capability`,
+    message: `(${JSON.stringify(name)}) is not a capability`,
     hint: suggestion(plain, [...capabilityNames, ALL]),
   };
 }

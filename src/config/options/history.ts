@@ -17,7 +17,7 @@ const defaults = { keep: "168h", max_size_mb: "1024" };
 export function historyProblem(name: string, value: string): OptionProblem | undefined {
   const names = Object.keys(defaults);
   if (!names.includes(name)) {
-    const message = `has ${JSON.stringify(name)}, which is no bound of the history`;
+    const message = `has ${JSON.stringify(name)}, which is not a bound of the history`;
     return { message, hint: suggestion(name, names) };
   }
   const message = `has ${name} = ${JSON.stringify(value)}`;

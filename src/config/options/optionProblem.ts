@@ -1,6 +1,6 @@
 /** What is wrong with the value of an option. Pure. */
 export interface OptionProblem {
-  /** Continues the option's name: `option "cap_add" ("root") is no capability`. */
+  /** Continues the option's name: `option "cap_add" ("root") is not a capability`. */
   readonly message: string;
   /** What to write instead. */
   readonly hint: string;

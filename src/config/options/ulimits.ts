@@ -38,7 +38,7 @@ export interface Ulimit {
 export function ulimitProblem(name: string, value: string): OptionProblem | undefined {
   if (!isName(name)) {
     const hint = suggestion(name, Object.keys(resources));
-    return { message: `has ${JSON.stringify(name)}, which is no limit`, hint };
+    return { message: `has ${JSON.stringify(name)}, which is not a limit`, hint };
   }
   const limits = parseValue(value);
   if (limits === undefined) return { message: `has ${name} = ${JSON.stringify(value)}`, hint: usage };

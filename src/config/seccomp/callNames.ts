@@ -17,7 +17,7 @@ export function isCallName(name: string): boolean {
 export function callProblem(name: string): OptionProblem | undefined {
   if (isCallName(name)) return undefined;
   const meant = nearest(name, [...groupNames, ...systemCallNames]);
-  const message = `(${JSON.stringify(name)}) is no system call`;
+  const message = `(${JSON.stringify(name)}) is not a system call`;
   // A list of all calls would be too long to read.
   if (meant === undefined)
     return { message, hint: `Write its name as in syscalls(2), or a group's: ${groupNames.join(", ")}` };

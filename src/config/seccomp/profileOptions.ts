@@ -83,7 +83,7 @@ export function seccompProblem(
 ): (OptionProblem & { option: string }) | undefined {
   const names = profileNames(plugin);
   if (!names.includes(plugin.seccomp)) {
-    const message = `(${JSON.stringify(plugin.seccomp)}) is no profile`;
+    const message = `(${JSON.stringify(plugin.seccomp)}) is not a profile`;
     return { option: "seccomp", message, hint: suggestion(plugin.seccomp, names) };
   }
   for (const name of plugin.allowSeccomp) {

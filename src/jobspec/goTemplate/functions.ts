@@ -155,7 +155,7 @@ const helpers: Functions = {
     if (value === "") return 0;
     return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(value)
       ? Number(value)
-      : fail("its text is no number");
+      : fail("its text is not a number");
   }),
   parseInt: one(text, wholeIn),
   parseUint: one(text, (value) => {
@@ -165,7 +165,7 @@ const helpers: Functions = {
   parseJSON: one(text, (value) => {
     if (value === "") return new Map();
     const parsed = parseJsonOrNothing(value);
-    return parsed === undefined ? fail("its text is no JSON") : ofJson(parsed);
+    return parsed === undefined ? fail("its text is not JSON") : ofJson(parsed);
   }),
   regexMatch: two(text, text, (pattern, value) => goPattern(pattern).test(value)),
   regexReplaceAll: (values) => {
@@ -289,7 +289,7 @@ function itemOf(value: GoValue, key: GoValue): GoValue {
 
 function wholeIn(value: string): bigint {
   if (value === "") return 0n;
-  return /^[+-]?\d+$/.test(value) ? BigInt(value) : fail("its text is no whole number");
+  return /^[+-]?\d+$/.test(value) ? BigInt(value) : fail("its text is not a whole number");
 }
 
 /** `loop 5`, or `loop 2 5`: the numbers from 0 or the start up to the end, which is excluded. */
@@ -303,6 +303,6 @@ function loop(values: readonly GoValue[]): GoValue {
 
 function decoded(value: string, encoding: "base64" | "base64url"): string {
   const alphabet = encoding === "base64" ? /^[\w+/]*={0,2}$/ : /^[\w-]*={0,2}$/;
-  if (!alphabet.test(value)) fail("its text is no base64");
+  if (!alphabet.test(value)) fail("its text is not base64");
   return Buffer.from(value, encoding).toString();
 }

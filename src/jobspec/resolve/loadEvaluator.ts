@@ -29,7 +29,7 @@ const referenceEvaluator: Evaluator = {
 };
 
 function refuseConstant(text: string): never {
-  throw new TemplateError("it is no JSON", text);
+  throw new TemplateError("it is not JSON", text);
 }
 
 function follow({ value, steps }: Found, path: readonly (string | number)[], text: string): Value {

@@ -113,7 +113,7 @@ function variableValue(
     const isSingle = type.kind === "number" || type.kind === "bool";
     return rejectJob(file, {
       place,
-      message: `the value given is no ${typeText(type)}`,
+      message: `the value given must be of the type ${typeText(type)}`,
       hint: isSingle ? "" : 'Write it as in a job file, such as ["a", "b"].',
     });
   }

@@ -65,7 +65,7 @@ function read(kind: Exclude<Kind, "space">, value: string, text: string, at: num
   if (kind !== "number") return { kind, value };
   const number = numberIn(value);
   if (number !== undefined) return { kind, value: number };
-  throw invalid(text, at, "this is no number", "Units are ms, s, m or min, h, d and KiB, MiB, GiB");
+  throw invalid(text, at, "this is not a number", "Units are ms, s, m or min, h, d and KiB, MiB, GiB");
 }
 
 /** Durations in milliseconds, sizes in bytes: the units of events. */

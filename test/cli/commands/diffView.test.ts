@@ -72,8 +72,8 @@ describe("the histories", () => {
   it("are side by side if there is room, marked like those of sdiff", () => {
     const lines = linesOf(diffOf(life("ended"), life("failed")), 110);
     expect(lines.slice(0, 2)).toEqual([
-      expect.stringMatching(/^A alloc0\/web\/1 of job shop, .*: destroyed$/),
-      expect.stringMatching(/^B alloc1\/web\/1 of job shop, .*: destroyed$/),
+      expect.stringMatching(/^A alloc0\/web\/1 of job shop, .*: exit 0$/),
+      expect.stringMatching(/^B alloc1\/web\/1 of job shop, .*: never started$/),
     ]);
     const table = lines.slice(5).join("\n");
     expect(table).toMatch(/^ {2}1 {2}requested {40,}1 {2}requested$/m);

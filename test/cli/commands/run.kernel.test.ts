@@ -415,7 +415,7 @@ describe("what cannot be run", () => {
     });
     expect(await call(running("--host-volume", "notes=tmp", job))).toMatchObject({
       code: 125,
-      stderr: expect.stringMatching(/CONFIG_INVALID: --host-volume notes: "tmp" is no absolute path/),
+      stderr: expect.stringMatching(/CONFIG_INVALID: --host-volume notes: "tmp" is not an absolute path/),
     });
   });
 

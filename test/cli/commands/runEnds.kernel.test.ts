@@ -69,9 +69,10 @@ describe("SIGKILL of run and plugin", () => {
     expect(next.code).toBe(3);
     expect(next.stderr).toMatch(told);
     expect((await call(["doctor", "--state-dir", stateDir])).stdout).toMatch(told);
-    expect((await call(["stop", "--state-dir", stateDir, place.alloc])).stderr).toMatch(
-      /^PLUGIN_FAILED: .*\nhint: The run was killed\. To end its tasks: nomad-driver-exec2 clean\n$/s,
-    );
+    for (const [verb, ...more] of [["stop"], ["restart"], ["signal", "HUP"]] as const) {
+      const { stderr } = await call([verb, "--state-dir", stateDir, place.alloc, ...more]);
+      expect(stderr).toMatch(/^PLUGIN_FAILED: .*\nhint: .*was killed.* nomad-driver-exec2 clean/s);
+    }
     const dry = await call(["clean", "--dry-run", "--json", place.work]);
     expect(JSON.parse(dry.stdout)).toMatchObject({
       folder: place.work,

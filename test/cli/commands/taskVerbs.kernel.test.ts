@@ -23,6 +23,14 @@ it("signal reaches the task, stop ends it with its signal, and wait has its exit
   expect((await verb("why", "task")).stdout).toContain("SIGHUP");
 });
 
+it("stop sends a task its own signal, and waits for its end", async () => {
+  const stateDir = temporaryFolder();
+  const run = start(["run", "--state-dir", stateDir, shellJob(script, 'kill_signal = "SIGTERM"')]);
+  await run.seen("up");
+  expect(await call(["stop", "task", "--state-dir", stateDir])).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect((await run.ended).code).toBe(5);
+});
+
 it("stop kills a task that does not obey", async () => {
   const stateDir = temporaryFolder();
   const run = start([
@@ -42,7 +50,7 @@ it("say what is wrong", async () => {
   const verb = (...args: string[]) => call([...args, "--state-dir", stateDir]);
   expect(await verb("stop", "task")).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^TASK_NOT_FOUND: task does not run: .*: exit 3\n$/),
+    stderr: expect.stringMatching(/^TASK_NOT_FOUND: task is not running: .*: exit 3\n$/),
   });
   expect(await verb("signal", "task", "NOPE")).toMatchObject({
     code: 1,

@@ -91,13 +91,13 @@ describe("the running task that is meant", () => {
 
   it("causes an error if there are several, with job, time and state of each", () => {
     expect(() => onlyRunning("web", logOf(["running", "done", "running"]))).toThrow(
-      /^2 running tasks fit web:\n {2}2running\/web of job \S+, begun \S+ \S+: running\n {2}0running\/web .*: running\. Name one with its allocation, such as 0running\/web$/,
+      /^2 running tasks match web:\n {2}2running\/web of job \S+, begun \S+ \S+: running\n {2}0running\/web .*: running\. Name one with its allocation, such as 0running\/web$/,
     );
   });
 
   it("does not exist if all have ended, and the error has the last end", () => {
     expect(() => onlyRunning("web", logOf(["failed", "crashed"]))).toThrow(
-      /^web does not run: 1crashed\/web of job \S+, begun \S+ \S+: SIGSEGV$/,
+      /^web is not running: 1crashed\/web of job \S+, begun \S+ \S+: SIGSEGV$/,
     );
   });
 });

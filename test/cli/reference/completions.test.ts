@@ -1,7 +1,7 @@
 /** Completions, tested with real shells. */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import { createProgram } from "../../../src/cli/cli.ts";
 import { completionOf } from "../../../src/cli/commands/completion/completions.ts";
@@ -62,18 +62,27 @@ describe("zsh completes", () => {
   ])("%s", (_what, line, expected) => {
     expect(completedByZsh(line, expected)).toBe(true);
   });
+
+  it("the same where its script is read with source", () => {
+    expect(completedByZsh(`${name} ev`, "events", (file) => `compinit -D -u; source ${file}`)).toBe(true);
+  });
 });
 
 /**
  * Only an interactive shell completes lines, so one zsh controls another through a pseudo-terminal
  * (zsh/zpty).
+ * @param load loads the completions from a file
  */
-function completedByZsh(line: string, expected: string): boolean {
+function completedByZsh(
+  line: string,
+  expected: string,
+  load = (file: string) => `fpath=(${dirname(file)} $fpath); compinit -D -u`,
+): boolean {
   const folder = temporaryFolder();
   writeFileSync(join(folder, `_${name}`), completionOf(program, "zsh"));
   const script = `zmodload zsh/zpty
     zpty shell zsh -f -i
-    zpty -w shell "PROMPT=; fpath=(${folder} $fpath); autoload -Uz compinit; compinit -D -u; stty cols 200"
+    zpty -w shell "PROMPT=; autoload -Uz compinit; ${load(join(folder, `_${name}`))}; stty cols 200"
     zpty -w shell 'echo rea""dy'; zpty -r shell seen '*ready*' || exit
     zpty -w -n shell $'${line}\t'
     zpty -r shell seen '*${expected}*' && print found`;

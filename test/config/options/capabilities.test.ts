@@ -33,7 +33,7 @@ describe("names of capabilities", () => {
     ["__proto__", "Known names"],
   ])("%j is none, and the nearest is told", (written, hint) => {
     expect(capabilityProblem(written)).toMatchObject({
-      message: `(${JSON.stringify(written)}) is no capability`,
+      message: `(${JSON.stringify(written)}) is not a capability`,
       hint: expect.stringContaining(hint),
     });
   });

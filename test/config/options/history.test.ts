@@ -23,7 +23,7 @@ describe("the bounds of the history", () => {
     [{ keep: "-1h" }, /has keep = "-1h"/],
     [{ max_size_mb: "0" }, /has max_size_mb = "0".*at least 1/],
     [{ max_size_mb: "1.5" }, /has max_size_mb = "1.5"/],
-    [{ kept: "1h" }, /has "kept", which is no bound.*keep/],
+    [{ kept: "1h" }, /has "kept", which is not a bound.*keep/],
   ])("are refused where they are none: %j", (history, says) => {
     expect(() => bounds(history as Record<string, string>)).toThrow(says);
   });

@@ -127,7 +127,7 @@ describe("parsePluginOptions", () => {
     [{ unveil_paths: ["r:/x", null] }, 'option "unveil_paths" entry 2 must be a string, not nothing'],
     [{ unveil_paths: ["zz:/x"] }, 'option "unveil_paths" entry 1 ("zz:/x") has the unknown mode letter "z"'],
     [{ unveil_paths: ["r:/x/*"] }, "Patterns are not expanded"],
-    [{ allow_caps: ["kil"] }, 'option "allow_caps" entry 1 ("kil") is no capability. Did you mean kill?'],
+    [{ allow_caps: ["kil"] }, 'option "allow_caps" entry 1 ("kil") is not a capability. Did you mean kill?'],
     [{ groups_by_task: 1 }, 'option "groups_by_task" must be true or false, not a number'],
     [{ denied_host_uids: "1-" }, 'option "denied_host_uids" has "1-", which is neither an id nor a range'],
     [{ denied_host_gids: "x" }, 'option "denied_host_gids" has "x"'],

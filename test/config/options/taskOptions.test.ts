@@ -128,9 +128,9 @@ describe("parseTaskOptions", () => {
     [{ command: "x", privileged: true }, 'unknown option "privileged"'],
     [
       { command: "x", cap_add: ["kil"] },
-      'option "cap_add" entry 1 ("kil") is no capability. Did you mean kill?',
+      'option "cap_add" entry 1 ("kil") is not a capability. Did you mean kill?',
     ],
-    [{ command: "x", cap_drop: ["kil"] }, 'option "cap_drop" entry 1 ("kil") is no capability'],
+    [{ command: "x", cap_drop: ["kil"] }, 'option "cap_drop" entry 1 ("kil") is not a capability'],
     [{ command: "x", cap_add: "kill" }, 'option "cap_add" must be a list of strings'],
     [{ command: "x", cap_add: ["kill"], cap_drop: ["KILL"] }, "contradicts itself"],
     [{ command: "x", groups: [""] }, 'option "groups" entry 1 must not be empty'],
@@ -144,7 +144,7 @@ describe("parseTaskOptions", () => {
     [{ command: "x", ulimit: "nofile=5" }, 'option "ulimit" must be a block of limits, not a string'],
     [
       { command: "x", ulimit: [{ nofil: "20" }] },
-      'option "ulimit" has "nofil", which is no limit. Did you mean nofile?',
+      'option "ulimit" has "nofil", which is not a limit. Did you mean nofile?',
     ],
     [{ command: "x", ulimit: [{ core: "1" }, { core: "2" }] }, 'option "ulimit" has "core" twice'],
     [{ command: "x", ulimit: [{ core: "2:1" }] }, "The soft limit is above the hard one"],

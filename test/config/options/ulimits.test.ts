@@ -15,8 +15,8 @@ describe("limits of processes", () => {
   });
 
   it.each([
-    ["nofiles", "1", 'has "nofiles", which is no limit', "Did you mean nofile?"],
-    ["toString", "1", 'has "toString", which is no limit', "Known names"],
+    ["nofiles", "1", 'has "nofiles", which is not a limit', "Did you mean nofile?"],
+    ["toString", "1", 'has "toString", which is not a limit', "Known names"],
     ["nofile", "many", 'has nofile = "many"', "SOFT:HARD"],
     ["nofile", "", 'has nofile = ""', "SOFT:HARD"],
     ["nofile", "20:", 'has nofile = "20:"', "SOFT:HARD"],

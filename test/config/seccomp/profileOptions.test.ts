@@ -114,13 +114,13 @@ describe("a task's profile", () => {
       "a call that is none",
       { seccomp_deny: ["ptrac"] },
       {},
-      /"seccomp_deny" entry 1 \("ptrac"\) is no system call.*Did you mean ptrace\?/,
+      /"seccomp_deny" entry 1 \("ptrac"\) is not a system call.*Did you mean ptrace\?/,
     ],
     [
       "a group that is none",
       { seccomp_allow: ["@keyrings"] },
       {},
-      /\("@keyrings"\) is no system call.*Did you mean @keyring\?/,
+      /\("@keyrings"\) is not a system call.*Did you mean @keyring\?/,
     ],
     [
       "a call that is nothing like one",
@@ -141,8 +141,8 @@ describe("a task's profile", () => {
 
 describe("the plugin's options of profiles", () => {
   it.each([
-    [{ seccomp: "strict" }, /option "seccomp" \("strict"\) is no profile/],
-    [{ allow_seccomp: ["@mont"] }, /option "allow_seccomp" \("@mont"\) is no system call/],
+    [{ seccomp: "strict" }, /option "seccomp" \("strict"\) is not a profile/],
+    [{ allow_seccomp: ["@mont"] }, /option "allow_seccomp" \("@mont"\) is not a system call/],
     [{ seccomp_profiles: [{ default: [] }] }, /has "default", which cannot be a profile's name/],
     [{ seccomp_profiles: [{ mount: [] }] }, /has "mount", which cannot be a profile's name/],
     [{ seccomp_profiles: [{ "@x": [] }] }, /has "@x", which cannot/],

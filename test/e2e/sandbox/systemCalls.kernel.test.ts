@@ -85,7 +85,7 @@ describe("a task", () => {
       { seccomp_allow: ["mount"] },
       /"seccomp_allow" with mount, and this client allows keyctl.*allow_seccomp/,
     ],
-    [{ seccomp_deny: ["ptrac"] }, /\("ptrac"\) is no system call.*Did you mean ptrace\?/],
+    [{ seccomp_deny: ["ptrac"] }, /\("ptrac"\) is not a system call.*Did you mean ptrace\?/],
   ])("is refused where the client does not allow it: %j", async (options, text) => {
     const config = makeAllocation().config({ command: "true", ...options });
     const error = errorOfCall(await startTask(agent, config).catch((thrown) => thrown));

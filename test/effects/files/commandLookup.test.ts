@@ -63,10 +63,10 @@ describe("a command", () => {
   });
 
   it.each([
-    ["plain", "first/plain is no regular file with an execute bit"],
-    ["first/plain", "first/plain is no regular file with an execute bit"],
+    ["plain", "first/plain is not a regular file with an execute bit"],
+    ["first/plain", "first/plain is not a regular file with an execute bit"],
     ["second/folder", "second/folder is a folder"],
-    ["/dev/null", "/dev/null is no regular file with an execute bit"],
+    ["/dev/null", "/dev/null is not a regular file with an execute bit"],
   ])("%j is one that cannot be executed", (command, what) => {
     expect(errorOf(() => lookUp(command, `${root}/first`))).toMatchObject({
       code: "COMMAND_NOT_EXECUTABLE",

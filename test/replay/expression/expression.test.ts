@@ -97,7 +97,7 @@ describe("an expression", () => {
     ["(exit", /at the end: a closing parenthesis is missing/],
     ["1 == 'a", /at "'a": the quote is not closed/],
     ["exit @ 3", /at "@ 3": this character is not expected/],
-    ["5sec > 3", /at "5sec > 3": this is no number\. Units are/],
+    ["5sec > 3", /at "5sec > 3": this is not a number\. Units are/],
     ["1.2.3", /no number/],
     ["exti.exitCode == 1", /there is no value exti.*Did you mean exit\?/],
     ["state == exited", /there is no value exited; text needs quotes/],

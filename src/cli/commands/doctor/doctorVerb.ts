@@ -28,7 +28,7 @@ export const addDoctor: AddVerb = (program, exit) => {
     )
     .option("--show-args", "with --plan: show arguments of commands, which may contain secrets")
     .option("--var <name=value>", "with --plan: set a variable of the job", collectAssignment)
-    .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
+    .option("-o, --option <name=value>", "plugin option; repeatable, for lists", collectAssignment)
     .option(
       "--plugin-config <file>",
       "file with the plugin's options, alone or in the plugin block of an agent's configuration",

@@ -24,7 +24,7 @@ export const addEvents: AddVerb = (program, exit) => {
         "event and the state that followed. Arguments of commands are masked; events contain no environment " +
         "values.",
     )
-    .option("-f, --follow", "go on, and show new events as they come")
+    .option("-f, --follow", "keep running, and show new events as they come")
     .option(...runOption)
     .option(...lastOption)
     .addOption(

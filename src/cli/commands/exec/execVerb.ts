@@ -27,7 +27,7 @@ Exit codes: that of the command, or 128 + signal; 127 command not found, 126
 command not executable, 125 exec itself failed.
 
 Examples:
-  nomad-driver-exec2 exec web ls -la
+  nomad-driver-exec2 exec web ls -la local
   nomad-driver-exec2 exec -t web sh
   nomad-driver-exec2 exec 6f2d4a9e cat local/config.json
   tar c . | nomad-driver-exec2 exec web tar x -C local`,

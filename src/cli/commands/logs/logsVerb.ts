@@ -23,9 +23,9 @@ export const addLogs: AddVerb = (program, exit) => {
         "removes it at its end, unless started with --keep.",
     )
     .option("-f, --follow", "follow the output until the tasks end")
-    .option("-n, --tail <lines>", "begin with this many last lines of each stream", parseLines)
-    .addOption(new Option("--stdout", "only the standard output").conflicts("stderr"))
-    .option("--stderr", "only the errors")
+    .option("-n, --tail <lines>", "number of lines to show from the end of each stream", parseLines)
+    .addOption(new Option("--stdout", "show only standard output").conflicts("stderr"))
+    .option("--stderr", "show only standard error")
     .option(...runOption)
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(

@@ -48,7 +48,7 @@ async function findRunning(name: string, stateDir: string): Promise<TaskSnapshot
 function entriesOf({ context }: TaskSnapshot, path: string): Listed[] {
   const { sandbox, process } = context;
   if (sandbox === null || process === null)
-    throw new DriverError("TASK_NOT_RUNNING", "the task does not run");
+    throw new DriverError("TASK_NOT_RUNNING", "the task is not running");
   using view = new TaskRootView(process.init);
   const unveiled = sandbox.unveiled.flatMap((rule) =>
     pathsInTask(rule, sandbox).map((at) => ({ ...rule, path: view.resolve(at) ?? at })),

@@ -55,7 +55,7 @@ export const addReplay: AddVerb = (program, exit) => {
     .addOption(
       new Option(
         "--policy <file>",
-        "what other options of the plugin, or of a job file, would have refused to the task, or to all tasks",
+        "show what the options in a file, of the plugin or a job, would have refused to the task, or to all tasks",
       ).conflicts(["check", "all", "against", "whatIf"]),
     )
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)

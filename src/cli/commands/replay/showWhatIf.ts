@@ -62,5 +62,5 @@ function ending({ history }: WhatIf, recorded: string | undefined): string {
   const { value } = history.finalState;
   return value === recorded
     ? `It ends in ${value}, as it did.`
-    : `It ends in ${value}; it did end in ${recorded}.`;
+    : `It ends in ${value}; as recorded, it ended in ${recorded}.`;
 }

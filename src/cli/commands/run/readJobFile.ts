@@ -13,7 +13,7 @@ import { suggestion } from "../../../suggest.ts";
 export async function readJobFile(path: string, skips: readonly string[] = []): Promise<JobFile> {
   for (const name of skips) {
     if (skippable().includes(name)) continue;
-    throw new DriverError("CONFIG_INVALID", `--skip ${name}: no part of a job that is missing here`, {
+    throw new DriverError("CONFIG_INVALID", `--skip ${name}: there is no such part to leave out`, {
       hint: suggestion(name, skippable()),
     });
   }

@@ -10,7 +10,7 @@ import type { LocalRun, RunDisplay, StartedTask, TaskObserver } from "../../../c
 import type { TaskOutcome } from "../../../client/task/localTask.ts";
 import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { findLeftovers } from "../../../client/work/leftovers.ts";
-import { openControl, type RunControl } from "../../../client/work/runControl.ts";
+import { openControl, type RunControl, type RunRequest } from "../../../client/work/runControl.ts";
 import { makeWorkFolder, type WorkFolder } from "../../../client/work/workFolder.ts";
 import type { NodeTopology } from "../../../config/task/nodeTopology.ts";
 import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
@@ -118,7 +118,7 @@ export class RunPlace {
   }
 
   async close(): Promise<void> {
-    this.#control?.close();
+    await this.#control?.close();
     await this.#session?.close();
     await this.#work.close();
   }
@@ -151,7 +151,7 @@ export class RunPlace {
     const shared = { ...common, tasks, ports, work, observer };
     let feed: EventFeed | undefined;
     try {
-      this.#control ??= await openControl(work, (request) => restartTask(this.#tasks, request.restart));
+      this.#control ??= await openControl(work, (request) => serve(this.#tasks, request));
       if (options.verbose) {
         // Loaded on demand: only a verbose run reads the event log.
         const { followEvents } = await import("./eventFeed.ts");
@@ -195,10 +195,14 @@ export class RunPlace {
   }
 }
 
-function restartTask(tasks: readonly StartedTask[], id: string): Promise<void> {
+async function serve(tasks: readonly StartedTask[], request: RunRequest): Promise<void> {
+  const id = "stop" in request ? request.stop : request.restart;
   const task = tasks.find((each) => each.id === id);
-  if (task !== undefined) return task.restart();
-  throw new DriverError("TASK_NOT_RUNNING", `task ${taskName(id)} has already been restarted, or has ended`);
+  if (task === undefined) {
+    const summary = `task ${taskName(id)} has already been restarted, or has ended`;
+    throw new DriverError("TASK_NOT_RUNNING", summary);
+  }
+  await ("stop" in request ? task.stop(request) : task.restart());
 }
 
 const interrupted = endBySignal(constants.signals.SIGINT).exitCode;

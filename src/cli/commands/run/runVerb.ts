@@ -34,14 +34,14 @@ export const addRun: AddVerb = (program, exit) => {
     .option(...skipOption)
     .option("-v, --verbose", "show the driver's events and log")
     .option("--raw", "pass the tasks' output on unchanged, without their names")
-    .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
+    .option("-o, --option <name=value>", "plugin option; repeatable, for lists", collectAssignment)
     .option(
       "--plugin-config <file>",
       "file with the plugin's options, alone or in the plugin block of an agent's configuration",
     )
     .option(
       "--host-volume <name=path>",
-      "path of a host volume, as in a client's configuration; may be repeated",
+      "path of a host volume, as in a client's configuration; repeatable",
       collectAssignment,
     )
     .option("--state-dir <folder>", "the driver's state_dir; the run's event log is below its local/")
@@ -49,7 +49,7 @@ export const addRun: AddVerb = (program, exit) => {
     .option("--learn", "find out which options the tasks need, and print them")
     .option("--write", "with --learn: add them to the job file")
     .option("--stop-after <time>", "with --learn: stop the tasks after this time, such as 30s")
-    .option("--tries <number>", "with --learn: how often to run the job at most; default: 40")
+    .option("--tries <number>", "with --learn: maximum number of runs; default: 40")
     .addHelpText(
       "after",
       `
@@ -113,14 +113,14 @@ function stopAfterOf({ stopAfter }: Options): number | undefined {
   if (stopAfter === undefined) return undefined;
   const milliseconds = parseDuration(stopAfter);
   if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
-  throw new DriverError("CONFIG_INVALID", `--stop-after ${stopAfter}: no time`, {
+  throw new DriverError("CONFIG_INVALID", `--stop-after ${stopAfter}: not a duration`, {
     hint: "Such as 30s or 2m",
   });
 }
 
 function triesOf({ tries = "40" }: Options): number {
   if (/^[1-9]\d{0,3}$/.test(tries) && tries !== "1") return Number(tries);
-  throw new DriverError("CONFIG_INVALID", `--tries ${tries}: no number from 2 on`, {
-    hint: "With 2 it is run once to see what it uses, and once with all of that",
+  throw new DriverError("CONFIG_INVALID", `--tries ${tries}: not a number from 2 to 9999`, {
+    hint: "Two runs are the least: one to see what the job uses, one with all of that",
   });
 }

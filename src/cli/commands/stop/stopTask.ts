@@ -1,26 +1,22 @@
-/** `stop`: stops a task of a local run. */
-import { answered } from "../../../client/plugin/pluginSession.ts";
-import { durationOf } from "../../../grpc/convert/time.ts";
+/** `stop`: asks a task's local run to stop the task. */
+import { askRun } from "../../../client/work/runControl.ts";
 import { parseSignal, signalName } from "../../../signalNames.ts";
-import { connectLocalTask } from "../../tasks/runningTask.ts";
+import { findLocalTask } from "../../tasks/runningTask.ts";
 
 export interface StopOptions {
-  readonly signal: string;
-  readonly timeoutMs: number;
+  /** Undefined means the task's own. */
+  readonly signal: string | undefined;
+  readonly timeoutMs: number | undefined;
   readonly stateDir: string;
 }
 
 /**
  * @returns the exit code
- * @throws DriverError `SIGNAL_UNKNOWN`, `TASK_NOT_FOUND`, `UNSUPPORTED`
+ * @throws DriverError `SIGNAL_UNKNOWN`, `TASK_NOT_FOUND`, `UNSUPPORTED`, `PLUGIN_FAILED`
  */
 export async function stopTask(name: string, { signal, timeoutMs, stateDir }: StopOptions): Promise<number> {
-  const sent = signalName(parseSignal(signal));
-  const { id, plugin, close } = await connectLocalTask(stateDir, name, "stop");
-  try {
-    await answered(plugin.driver.stopTask({ taskId: id, timeout: durationOf(timeoutMs), signal: sent }));
-  } finally {
-    close();
-  }
+  const sent = signal === undefined ? undefined : signalName(parseSignal(signal));
+  const { id, work } = await findLocalTask(stateDir, name, "stop");
+  await askRun(work, { stop: id, signal: sent, timeoutMs });
   return 0;
 }

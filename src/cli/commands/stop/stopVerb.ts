@@ -1,12 +1,12 @@
-import { InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError } from "commander";
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
 import { parseDuration } from "../../../units/durations.ts";
 import type { AddVerb } from "../verb.ts";
 
 interface Options {
-  readonly signal: string;
+  readonly signal?: string;
   /** Milliseconds. */
-  readonly timeout: number;
+  readonly timeout?: number;
   readonly stateDir: string;
 }
 
@@ -16,15 +16,11 @@ export const addStop: AddVerb = (program, exit) => {
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
     .summary("stop a task of a local run")
     .description(
-      "Sends the stop signal to a task of run, waits, and kills the task after the timeout. For an agent's task, " +
-        "use nomad alloc stop.",
+      "Stops a task of run: sends its kill_signal, and kills it if it still runs after its kill_timeout. Returns " +
+        "when it has ended. For an agent's task, use nomad alloc stop.",
     )
-    .option("-s, --signal <signal>", "signal to send", "SIGINT")
-    .addOption(
-      new Option("-t, --timeout <duration>", "time before it is killed, such as 10s")
-        .argParser(parseTimeout)
-        .default(5_000, "5s"),
-    )
+    .option("-s, --signal <signal>", "signal to send, instead of its kill_signal")
+    .option("-t, --timeout <duration>", "such as 10s, instead of its kill_timeout", parseTimeout)
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

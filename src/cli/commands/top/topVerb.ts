@@ -27,7 +27,7 @@ export const addTop: AddVerb = (program, exit) => {
     .option("-d, --delay <seconds>", "time between two samples", parseDelay, 2)
     .option("-n, --limit <count>", "show at most this many tasks", parseLimit)
     .addOption(new Option("-s, --sort <key>", "sort key").choices(sortKeys).default("cpu"))
-    .option("--json", "one sample, as one JSON object a line")
+    .option("--json", "print one sample as JSON, one object per line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

@@ -22,7 +22,7 @@ export const addValidate: AddVerb = (program, exit) => {
     .option("--var <name=value>", "set a variable of the jobs; repeatable", collectAssignment)
     .option(...variableFileOption)
     .option(...skipOption)
-    .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
+    .option("-o, --option <name=value>", "plugin option; repeatable, for lists", collectAssignment)
     .option(
       "--plugin-config <file>",
       "file with the plugin's options, alone or in the plugin block of an agent's configuration",

@@ -85,7 +85,7 @@ export const collectionFunctions: Functions = {
     const fits = start >= 0 && start <= end && end <= values.length;
     return fits
       ? values.slice(start, end)
-      : fail(`${start} to ${end} is no part of a list of ${values.length} items`);
+      : fail(`${start} to ${end} is not part of a list of ${values.length} items`);
   }),
   sort: takes([texts], (values) => values.toSorted(byText)),
   values: takes([map], (values) => keysOf(values).map((key) => values[key] as Value)),

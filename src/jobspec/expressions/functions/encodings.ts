@@ -13,7 +13,7 @@ export const encodingFunctions: Functions = {
   csvdecode: takes([text], csvdecode),
   jsondecode: takes([text], (value) => {
     const decoded = parseJsonOrNothing(value);
-    return decoded === undefined ? fail("its text is no JSON") : (decoded as Value);
+    return decoded === undefined ? fail("its text is not JSON") : (decoded as Value);
   }),
   jsonencode: takes([anything], toJson),
   md5: takes([text], (value) => hashOf("md5", value)),
@@ -33,11 +33,11 @@ function hashOf(algorithm: string, value: string | Buffer): string {
 
 /** @throws TemplateError for a text that is not base64, or whose bytes are not UTF-8 */
 function base64decode(value: string): string {
-  if (!/^(?:[\w+/-]{4})*(?:[\w+/-]{2}==|[\w+/-]{3}=)?$/.test(value)) fail("its text is no base64");
+  if (!/^(?:[\w+/-]{4})*(?:[\w+/-]{2}==|[\w+/-]{3}=)?$/.test(value)) fail("its text is not base64");
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(value, "base64"));
   } catch {
-    return fail("the bytes in its text are no UTF-8");
+    return fail("the bytes in its text are not UTF-8");
   }
 }
 

@@ -13,7 +13,7 @@ export function goPattern(pattern: string, flags = ""): RegExp {
   try {
     return new RegExp(body, `${flags}u${inline.replace("U", "")}`);
   } catch {
-    return fail("its pattern is no regular expression");
+    return fail("its pattern is not a regular expression");
   }
 }
 
