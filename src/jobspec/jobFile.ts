@@ -97,9 +97,15 @@ function problemText({ file, position, place, message, excerpt }: FoundProblem):
 /** A problem with its position, as far as the file's text tells it. */
 export function located(file: JobFile, problem: Problem): FoundProblem {
   const { place, find, whole } = problem;
-  const ofPlace = place === "" ? undefined : positionOfPlace(file.source, place);
+  // What is missing has no place of its own.
+  const ofPlace =
+    positionOf(file, place) ?? positionOf(file, place.slice(0, Math.max(0, place.lastIndexOf("."))));
   const position = (find === undefined ? undefined : positionOfText(file.source, find, whole)) ?? ofPlace;
   return problemAt(file, problem, position);
+}
+
+function positionOf({ source }: JobFile, place: string): Position | undefined {
+  return place === "" ? undefined : positionOfPlace(source, place);
 }
 
 /** A problem whose position is known, or is unknown for good. */

@@ -41,13 +41,9 @@ export class TraceExporter {
     );
     const error = await promise;
     if (error === undefined) return;
-    throw new DriverError(
-      "TRACES_NOT_SENT",
-      `the collector at ${this.address} did not take traces: ${error.message}`,
-      {
-        hint: "Set OTEL_EXPORTER_OTLP_ENDPOINT to its address for OTLP over HTTP, by default http://localhost:4318",
-      },
-    );
+    throw DriverError.from(error, "TRACES_NOT_SENT", `the collector at ${this.address} did not take traces`, {
+      hint: "Set OTEL_EXPORTER_OTLP_ENDPOINT to its address for OTLP over HTTP, by default http://localhost:4318",
+    });
   }
 
   async close(): Promise<void> {
@@ -108,7 +104,7 @@ function addressIn(env: Environment): string {
   if (address === null || !/^https?:$/.test(address.protocol)) {
     throw new DriverError(
       "CONFIG_INVALID",
-      "the collector's address in OTEL_EXPORTER_OTLP_ENDPOINT is none",
+      "the collector's address in OTEL_EXPORTER_OTLP_ENDPOINT is not an HTTP address",
       {
         hint: "It is like http://localhost:4318",
       },

@@ -120,11 +120,13 @@ function checkPluginOptions(file: JobFile, options: Body): void {
 
 function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void {
   const { job, group, task } = place;
-  const at = `job.${job.id}.group.${group.name}.task.${task.name}.config`;
+  const at = `job.${job.id}.group.${group.name}.task.${task.name}`;
+  // The options of another driver are not this one's.
+  if (file.problems.some((problem) => problem.place === `${at}.driver`)) return;
   attempt(file, () => {
     const { config, configProblems } = sampleOf(file, place);
     file.problems.push(...configProblems);
-    checkOptions(file, at, config, () => parseTaskOptions(config, plugin));
+    checkOptions(file, `${at}.config`, config, () => parseTaskOptions(config, plugin));
   });
 }
 

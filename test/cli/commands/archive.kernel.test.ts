@@ -112,6 +112,14 @@ describe("archive", () => {
       "required option '--older-than <duration>' not specified",
     );
     expect((await call(["archive", "--older-than", "soon"])).stderr).toContain("Expected a duration");
+    const { stateDir } = await oldLog();
+    const archive = (...args: string[]) => call(["archive", "--state-dir", stateDir, ...args]);
+    const file = join(temporaryFolder(), "file");
+    writeFileSync(file, "");
+    expect((await archive("--older-than", "0s", "--into", file)).stderr).toMatch(
+      /^OUTPUT_FAILED: the archive \S+file cannot be written: file already exists\n/,
+    );
+    expect((await archive("--older-than", "365000d")).stdout).toBe("No task to archive\n");
   });
 });
 

@@ -130,6 +130,11 @@ describe("a job file that names what it lacks", () => {
   });
 });
 
+it("docker: of a task of another driver the options are not checked, nor asked for", async () => {
+  const { stderr } = await call(["validate", job("docker")]);
+  expect(stderr).not.toContain(".config.");
+});
+
 it("has no file that is not tried", () => {
   const source = readFileSync(import.meta.filename, "utf8");
   for (const file of readdirSync(jobs)) expect(source).toContain(`"${file.replace(".nomad.hcl", "")}"`);

@@ -69,10 +69,12 @@ describe("SIGKILL of run and plugin", () => {
     expect(next.code).toBe(3);
     expect(next.stderr).toMatch(told);
     expect((await call(["doctor", "--state-dir", stateDir])).stdout).toMatch(told);
-    for (const [verb, ...more] of [["stop"], ["restart"], ["signal", "HUP"]] as const) {
-      const { stderr } = await call([verb, "--state-dir", stateDir, place.alloc, ...more]);
+    const verbs = [["stop"], ["restart"], ["signal", "HUP"]] as const;
+    const refused = verbs.map(([verb, ...more]) =>
+      call([verb, "--state-dir", stateDir, place.alloc, ...more]),
+    );
+    for (const { stderr } of await Promise.all(refused))
       expect(stderr).toMatch(/^PLUGIN_FAILED: .*\nhint: .*was killed.* nomad-driver-exec2 clean/s);
-    }
     const dry = await call(["clean", "--dry-run", "--json", place.work]);
     expect(JSON.parse(dry.stdout)).toMatchObject({
       folder: place.work,

@@ -98,6 +98,13 @@ it("tells everything that is wrong in one block of options", async () => {
   ]);
 });
 
+it("tells the place of a block that lacks something", async () => {
+  const { stderr } = await call(["validate", jobFileOf(wrong.replace("comand =", "umask = 7 #"))]);
+  expect(stderr).toMatch(
+    /:18:7: job\.web\.group\.g\.task\.b\.config\.command: the driver requires it\n {2}18 \| +config \{$/m,
+  );
+});
+
 it("tells the place of an error of syntax to programs, too, and a file that cannot be read", async () => {
   const job = jobFileOf('job "x" {\n  group =\n}\n');
   const missing = `${job}.missing`;

@@ -52,7 +52,7 @@ export async function archiveTasks(options: ArchiveOptions): Promise<number> {
     const damaged = new Set<string>();
     for (const batch of batches) for (const id of await archive(batch, folder, options)) damaged.add(id);
     if (batches.length === 0 && !options.json)
-      print(`No task to archive: ${old.length} in ${folder} already`);
+      print(`No task to archive${old.length === 0 ? "" : `: ${old.length} in ${folder} already`}`);
     if (prune && !dryRun) letPrune(logs, old, damaged);
     return damaged.size > 0 ? 1 : 0;
   } finally {

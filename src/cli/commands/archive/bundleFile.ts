@@ -1,5 +1,5 @@
 /** Writes the bundles of an archive. A bundle gets its name only once it is complete and on the disk. */
-import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readStat } from "../../../effects/processes/processIdentity.ts";
 import { DriverError, errnoOf } from "../../../errors.ts";
@@ -39,7 +39,7 @@ export async function writeBundle(
   } catch (thrown) {
     throw DriverError.from(thrown, "OUTPUT_FAILED", `the archive ${folder} cannot be written`);
   } finally {
-    rmSync(unfinished, { force: true });
+    if (existsSync(unfinished)) rmSync(unfinished);
   }
 }
 
