@@ -113,10 +113,7 @@ describe("what fails", () => {
     ],
     [["validate", "/tmp"], "JOB_INVALID: the job file cannot be read: /tmp: is a directory\n"],
     [["export", "--all", "web"], "CONFIG_INVALID: --all takes no names of tasks\n"],
-    [
-      ["inspect", "--listen", "no-such-host.invalid"],
-      "no-such-host.invalid:4650: getaddrinfo: there is no host of this name\n",
-    ],
+    [["inspect", "--listen", "300.1.1.1"], "300.1.1.1:4650: getaddrinfo: there is no host of this name\n"],
     [["signal", "web", "TREM"], 'SIGNAL_UNKNOWN: there is no signal "TREM"\nhint: Did you mean TERM?\n'],
     [
       ["stop", "web", "-s", "SIGNONE"],

@@ -76,6 +76,16 @@ describe("exec", () => {
     output.finish();
   });
 
+  it("ends the command when nobody reads its output any more", async () => {
+    const { allocation, config } = await runningTask("piped");
+    const task = await pidOf(agent, config);
+    const { child, seen, ended } = start(exec("piped", "yes"));
+    await seen("y\n");
+    child.stdout?.destroy();
+    expect(await ended).toMatchObject({ code: 141, stderr: "" });
+    await expect.poll(() => allocation.cgroup.processes(), { timeout: 20_000 }).toEqual([task]);
+  });
+
   it("works with the plugin of a local run", async () => {
     const stateDir = newStateDir();
     const run = start(["run", "--state-dir", stateDir, shellJob("echo up; exec sleep 1000")]);

@@ -11,6 +11,7 @@ import type {
 import { errorOfCall } from "../../../grpc/status.ts";
 import { codeToPassOn, endBySignal } from "../../../taskEnd.ts";
 import { connectTask } from "../../tasks/runningTask.ts";
+import { onOutputFailure } from "../../terminal/output.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
@@ -39,6 +40,8 @@ export async function runCommand(
   attached.defer(() => interrupts.release());
   // The driver then kills the command's session.
   whenAborted(interrupts.stop, () => call.cancel());
+  // As for a program of this host that writes to nobody.
+  onOutputFailure(() => interrupts.requestStop("SIGPIPE"));
   attached.defer(passInput(call));
   try {
     return codeToPassOn(await resultOf(call));

@@ -13,8 +13,9 @@ export interface InspectOptions {
 
 /** @returns the exit code */
 export async function showInspector({ stately, ...options }: InspectOptions): Promise<number> {
-  const interrupts = catchInterrupts();
+  // A signal during the start ends the program at once: nothing has to be cleaned up then.
   const server = await InspectorServer.start(options);
+  const interrupts = catchInterrupts();
   try {
     process.stdout.write(`${server.url}\n`);
     if (stately) process.stdout.write(`${await server.relay()}\n`);
