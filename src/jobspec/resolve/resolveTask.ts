@@ -74,7 +74,7 @@ export function resolveTask(
     env,
     config: fitted.config,
     configProblems: fitted.mismatches.map(({ attribute, message }) =>
-      located(file, { place: `${place}.config.${attribute}`, message, find: attribute }),
+      located(file, { place: `${place}.config.${attribute}`, message }),
     ),
     files: rendered,
     mounts,
