@@ -24,9 +24,15 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
   [/\/@grpc\/proto-loader\/build\/src\/index\.js$/, "export {};"],
 ];
 
+/** What gRPC's server would load its client for: its debugging service, and reports of load. Neither is served. */
+const unservedClients = /\/@grpc\/grpc-js\/build\/src\/(?:channelz|orca)\.js$/;
+const nothing = "\0nothing";
+
 const replace: Plugin = {
   name: "replace",
-  load: (id) => replacements.find(([module]) => module.test(id))?.[1],
+  resolveId: (source, importer = "") =>
+    source === "./make-client" && unservedClients.test(importer) ? nothing : undefined,
+  load: (id) => (id === nothing ? "export {};" : replacements.find(([module]) => module.test(id))?.[1]),
 };
 
 /** The scripts by name. `main.js` is loaded first. Each is a function of CommonJS's variables, in ASCII. */

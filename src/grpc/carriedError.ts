@@ -3,7 +3,7 @@
  * key. The status's details would not do, because agents read only the first detail and expect a
  * RecoverableError there.
  */
-import { Metadata } from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js/build/src/metadata.js";
 import { DriverError, isErrorCode } from "../errors.ts";
 import { DriverError as ErrorMessage } from "./generated/exec2/error.ts";
 

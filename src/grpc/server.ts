@@ -1,6 +1,9 @@
 /** The gRPC server with all services of the plugin. */
 import type { Socket } from "node:net";
-import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+// Not from grpc-js's index, which loads its clients, too: three times as much code, at each launch.
+import { Server } from "@grpc/grpc-js/build/src/server.js";
+import { ServerCredentials } from "@grpc/grpc-js/build/src/server-credentials.js";
 import type { Logger } from "../log/hclog.ts";
 import type { DriverSlot } from "./driverSlot.ts";
 import { StateFolderService } from "./generated/exec2/state_folder.ts";

@@ -4,7 +4,9 @@
  * read the error itself, which the metadata carries (carriedError.ts).
  */
 import { inspect } from "node:util";
-import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import type { ServiceError, StatusObject } from "@grpc/grpc-js";
+import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
+import { Metadata } from "@grpc/grpc-js/build/src/metadata.js";
 import { DriverError, type ErrorCode } from "../errors.ts";
 import { visible } from "../units/visible.ts";
 import { carriedError, errorMetadata } from "./carriedError.ts";

@@ -1,5 +1,5 @@
 /** grpc.health.v1. All services are healthy until the process ends. */
-import { status } from "@grpc/grpc-js";
+import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
 import {
   type HealthCheckRequest,
   type HealthCheckResponse,

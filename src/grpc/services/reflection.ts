@@ -2,7 +2,8 @@
  * grpc.reflection: describes the services to tools such as grpcurl. The first request
  * loads the descriptors.
  */
-import { type ServerDuplexStream, type ServiceDefinition, status } from "@grpc/grpc-js";
+import type { ServerDuplexStream, ServiceDefinition } from "@grpc/grpc-js";
+import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
 import {
   type ServerReflectionRequest,
   type ServerReflectionResponse,
