@@ -23,6 +23,7 @@
 import { hash as digest } from "node:crypto";
 import { Packr } from "msgpackr";
 import type { EventToAppend, StoredEvent } from "./eventStore.ts";
+import { withoutLastList } from "./unreadField.ts";
 
 /** Hash that the first event of a stream refers to; hex. */
 export const NO_HASH = "0".repeat(64);
@@ -115,8 +116,9 @@ export function encodeRecord(
 /**
  * Reads stored bytes and checks every one of them.
  * @param bytes may change after the call
+ * @param unread name of a list, the last field of the data, that is given as empty
  */
-export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
+export function readRecord(bytes: Buffer, unread?: string): EventRecord | RecordDefect {
   const masked = bytes[0] === MASKED_FORMAT;
   if (bytes[0] !== FORMAT && !masked)
     return { kind: "format", expected: `version ${FORMAT}`, found: `version ${bytes[0] ?? "none"}` };
@@ -144,7 +146,7 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
   const [stream, seq, position, type, schema, time, from, to, effects] = fields as Header;
   const header = { stream, seq, position, type, schema, time, from, to, effects, hash };
   if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash, header };
-  const data = decoded(bytes.subarray(dataAt + SALT_BYTES), isPlain);
+  const data = decoded(bytes.subarray(dataAt + SALT_BYTES), isPlain, unread);
   if (data === undefined) return { kind: "data", expected: "plain data", found: "something else", header };
   return {
     event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },
@@ -158,9 +160,9 @@ export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect
 }
 
 /** @returns undefined for bytes that are not one value of the kind; no stored value is undefined */
-function decoded(bytes: Buffer, isOfKind: (value: unknown) => boolean): unknown {
+function decoded(bytes: Buffer, isOfKind: (value: unknown) => boolean, unread?: string): unknown {
   try {
-    const value: unknown = messagePack.decode(bytes);
+    const value: unknown = messagePack.decode(unread === undefined ? bytes : withoutLastList(bytes, unread));
     return isOfKind(value) ? value : undefined;
   } catch {
     return undefined;

@@ -29,10 +29,11 @@ export class LogReader implements EventReader {
     this.#usageOf = usageOf;
   }
 
-  *readStream(stream: string, from = 1): Iterable<StoredEvent> {
+  *readStream(stream: string, from = 1, unread?: string): Iterable<StoredEvent> {
     const head = this.table.head(stream);
     let seq = from;
-    for (const event of this.#recordsOf(head, from, intactEvent)) {
+    const take = (bytes: Buffer, position: number) => intactEvent(bytes, position, unread);
+    for (const event of this.#recordsOf(head, from, take)) {
       if (event.stream !== stream || event.seq !== seq) {
         if (head === undefined || this.#isPruned(head)) return;
         throw misplaced(stream, seq, event);
@@ -64,7 +65,7 @@ export class LogReader implements EventReader {
   }
 
   readAll(from = 1): Iterable<StoredEvent> {
-    return this.#recordsFrom(from, intactEvent);
+    return this.#recordsFrom(from, (bytes, position) => intactEvent(bytes, position));
   }
 
   *readIntact(from = 1): Iterable<StoredEvent> {
@@ -182,8 +183,8 @@ export function isOpen({ state }: StreamEntry): boolean {
   return state === undefined || !isOver(state);
 }
 
-function intactEvent(bytes: Buffer, position: number): StoredEvent {
-  const read = readRecord(bytes);
+function intactEvent(bytes: Buffer, position: number, unread?: string): StoredEvent {
+  const read = readRecord(bytes, unread);
   if (isDefect(read)) throw damaged(position, `${read.kind} ${read.found}, expected ${read.expected}`);
   if (read.event.position !== position) throw damaged(position, `it names position ${read.event.position}`);
   return read.event;

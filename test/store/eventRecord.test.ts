@@ -121,7 +121,16 @@ describe("event records", () => {
       const damaged = Buffer.from(bytes);
       damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
       expect(isDefect(readRecord(damaged)), `bit ${bit}`).toBe(true);
+      expect(isDefect(readRecord(damaged, "list")), `bit ${bit}, the list unread`).toBe(true);
     }
+  });
+
+  it("are given without a list that nobody wants", () => {
+    const { bytes, stored } = encode(sampleEvent("planned", { label: "text", list: [1, "two"] }));
+    expect(readRecord(bytes, "list")).toMatchObject({
+      event: { ...stored, data: { label: "text", list: [] } },
+    });
+    expect(readRecord(bytes, "label")).toMatchObject({ event: stored });
   });
 
   it("tell bytes that are missing, added or changed", () => {

@@ -238,7 +238,7 @@ export interface ChosenHistory {
 /** All events by position. If some of them are damaged, the events are read task by task. */
 function allEvents(reader: EventReader): StoredEvent[] {
   const events: StoredEvent[] = [];
-  for (const read of reader.scanRecords(readRecord)) {
+  for (const read of reader.scanRecords((bytes) => readRecord(bytes))) {
     if (isDefect(read)) return eventsOfTasks(reader);
     events.push(read.event);
   }

@@ -27,7 +27,7 @@ import { settleStart } from "./unansweredStart.ts";
  * @throws DriverError `STORE_FAILED` if its events cannot be read
  */
 export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory | undefined {
-  const events = [...store.readStream(taskId)];
+  const events = [...store.readStream(taskId, 1, "plan")];
   return events.length === 0
     ? undefined
     : { snapshot: withoutPlan(fold(events.map(toTaskEvent))), version: events.length };

@@ -1,0 +1,89 @@
+/** MessagePack values of which a part is left unread. Pure. */
+
+/**
+ * A map's bytes with an empty list in the place of the list in its last field, if that has the name: to decode what
+ * is not wanted takes longer than all the rest. Otherwise, or if the bytes are no map, they are returned as they are.
+ * @throws RangeError for bytes that end too early
+ */
+export function withoutLastList(bytes: Buffer, name: string): Buffer {
+  const map = mapAt(bytes);
+  if (map === undefined) return bytes;
+  const last = endOf(bytes, map.first, 2 * (map.fields - 1));
+  const value = last + 1 + name.length;
+  const isNamed =
+    bytes[last] === (fixed.text | name.length) && bytes.toString("latin1", last + 1, value) === name;
+  if (!isNamed || !isList(bytes[value])) return bytes;
+  const shorter = Buffer.from(bytes.subarray(0, value + 1));
+  shorter[value] = fixed.list;
+  return shorter;
+}
+
+/** The first bytes of short values, of which the lowest bits are the length. */
+const fixed = { map: 0x80, list: 0x90, text: 0xa0 };
+
+function mapAt(bytes: Buffer): { readonly fields: number; readonly first: number } | undefined {
+  const [head = 0] = bytes;
+  const fields = head === 0xde ? bytes.readUInt16BE(1) : (head & 0xf0) === fixed.map ? head & 0x0f : 0;
+  return fields === 0 ? undefined : { fields, first: head === 0xde ? 3 : 1 };
+}
+
+function isList(head = 0): boolean {
+  return (head & 0xf0) === fixed.list || head === 0xdc || head === 0xdd;
+}
+
+/** The end of as many values as given, the first of which begins at `at`. */
+function endOf(bytes: Buffer, at: number, values: number): number {
+  let end = at;
+  for (let left = values; left > 0 && end < bytes.length; left--) {
+    const head = bytes[end++] as number;
+    if (head < fixed.map || head >= 0xe0) continue;
+    if (head < fixed.list) left += 2 * (head & 0x0f);
+    else if (head < fixed.text) left += head & 0x0f;
+    else if (head < 0xc0) end += head & 0x1f;
+    else {
+      const { length = 0, bytes: rest = 0, values: nested = 0 } = formats[head] ?? {};
+      const count = length === 0 ? 0 : bytes.readUIntBE(end, length);
+      end += length + rest + (nested === 0 ? count : 0);
+      left += nested * count;
+    }
+  }
+  return end;
+}
+
+/** What follows the first byte of a longer value: a length of so many bytes, further bytes, values for each of the length. */
+const formats: Readonly<
+  Record<number, { readonly length?: number; readonly bytes?: number; readonly values?: number }>
+> = {
+  // Binary data, then extensions with a type.
+  196: { length: 1 },
+  197: { length: 2 },
+  198: { length: 4 },
+  199: { length: 1, bytes: 1 },
+  200: { length: 2, bytes: 1 },
+  201: { length: 4, bytes: 1 },
+  // Numbers.
+  202: { bytes: 4 },
+  203: { bytes: 8 },
+  204: { bytes: 1 },
+  205: { bytes: 2 },
+  206: { bytes: 4 },
+  207: { bytes: 8 },
+  208: { bytes: 1 },
+  209: { bytes: 2 },
+  210: { bytes: 4 },
+  211: { bytes: 8 },
+  // Extensions of a fixed length.
+  212: { bytes: 2 },
+  213: { bytes: 3 },
+  214: { bytes: 5 },
+  215: { bytes: 9 },
+  216: { bytes: 17 },
+  // Texts, lists, maps.
+  217: { length: 1 },
+  218: { length: 2 },
+  219: { length: 4 },
+  220: { length: 2, values: 1 },
+  221: { length: 4, values: 1 },
+  222: { length: 2, values: 2 },
+  223: { length: 4, values: 2 },
+};
