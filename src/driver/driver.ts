@@ -339,9 +339,10 @@ export class Driver implements DriverPort {
           this.#metrics?.note(committed);
           this.#traces?.note(committed);
           const publish = () => this.#announcements.committed(committed, store, () => this.#tasks.all);
-          // StartTask answers first, because the announcement may look into the log. An end is announced
-          // before WaitTask answers, because the client drops events after that.
-          if (committed.event.type === "started") setImmediate(publish);
+          // StartTask and RecoverTask answer first, because an announcement may look into the log. An end is
+          // announced before WaitTask answers, because the client drops events after that.
+          const { type } = committed.event;
+          if (type === "started" || type === "recovered") setImmediate(publish);
           else publish();
         },
         onStoreFailure: (task, error) => unsaved.add(task, error),

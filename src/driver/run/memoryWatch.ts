@@ -14,15 +14,15 @@ export class MemoryWatch {
     this.#task = task;
   }
 
-  /** @param cancelled is aborted to end the watch */
-  begin(cancelled: AbortSignal): void {
+  /** @returns a function that ends the watch */
+  begin(): () => void {
     const { request } = this.#task.snapshot.context;
-    if (request === null) return;
+    if (request === null) return () => undefined;
     const cancel = watchOutOfMemory(request.resources.cgroup, () => this.look());
-    cancelled.addEventListener("abort", () => {
+    return () => {
       cancel();
       this.#pauses.stop();
-    });
+    };
   }
 
   /**

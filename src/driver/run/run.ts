@@ -4,6 +4,8 @@
  *
  * Recovery does not depend on it. The request, with its secrets, is kept only here.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { Subscription } from "rxjs";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { logStartError } from "../../effects/files/logPipes.ts";
 import { removeRunFiles } from "../../effects/files/runFiles.ts";
@@ -54,8 +56,8 @@ export class Run {
     releaseRun: () => this.#release(),
   };
   #start: Start = { stage: "none" };
-  /** Is aborted once the run need not be watched any more. */
-  readonly #watching = new AbortController();
+  /** Ends once the run need not be watched any more. */
+  readonly #watching = new Subscription();
   #killTimer: NodeJS.Timeout | undefined;
   /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
   #killed = false;
@@ -128,11 +130,13 @@ export class Run {
 
   async #watch(): Promise<void> {
     if (this.#task.snapshot.context.process === null) return;
-    const { signal } = this.#watching;
-    this.#memory.begin(signal);
+    // RecoverTask answers first.
+    if (this.#task.state === "recovered") await nextTurn();
+    if (this.#watching.closed) return;
+    this.#watching.add(this.#memory.begin());
     this.#sampleUsage();
     this.denials.begin(this.#services().denials);
-    await runEnded(this.#task, this.#services(), signal);
+    await runEnded(this.#task, this.#services(), this.#watching);
     // Nobody waits for the last sample: the agent removes the cgroup only after it has learned of the end.
     void this.#services().usage.finish(this.#task.id);
     await this.commands.close();
@@ -186,8 +190,7 @@ export class Run {
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
     this.denials.closeLog();
-    // With a reason, abort() does not create an error object.
-    this.#watching.abort("released");
+    this.#watching.unsubscribe();
     const start = this.#start;
     if (start.stage === "prepared") await start.prepared.launch.abandon();
     if (start.stage === "prepared" || start.stage === "requested") this.#start = { stage: "none" };

@@ -1,6 +1,7 @@
 /** Watches a run for its end. */
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Subscription } from "rxjs";
 import { startWitness } from "../../effects/adoption/witness.ts";
 import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { runFiles } from "../../effects/files/runFiles.ts";
@@ -18,12 +19,12 @@ type WatchServices = Pick<DriverServices, "folder" | "log">;
 /**
  * Resolves once all processes of the run have ended and its cgroup can be removed, because the agent removes
  * the cgroup as soon as it learns of the end. Never resolves if it is cancelled before.
- * @param cancelled cancels the watch
+ * @param watching gets what cancels the watch
  */
 export async function runEnded(
   task: RunTask,
   services: WatchServices,
-  cancelled: AbortSignal,
+  watching: Subscription,
 ): Promise<void> {
   const { request, sandbox, process, adopted } = task.snapshot.context;
   if (request === null || process === null) return;
@@ -33,10 +34,10 @@ export async function runEnded(
   if (adopted !== null) {
     const run = { ...process, cgroup, runFolder: adopted.runFolder };
     const name = `exec2-witness: ${request.allocId}/${request.taskName}`;
-    await witnessedEnd(() => startWitness(run, name, services.folder.run), run, cancelled, retry);
+    await witnessedEnd(() => startWitness(run, name, services.folder.run), run, watching, retry);
   } else if (sandbox !== null) {
     const { alive } = runFiles(sandbox.runFolder);
-    await retry(() => fifoEnd(alive, cancelled, init), init);
+    await retry(() => fifoEnd(alive, watching, init), init);
     const { runCgroup } = sandbox;
     // Init ends the rest of its run, unless it was killed. A command of `alloc exec` may still be ending.
     if (runCgroup !== null) await retry(() => endCgroup(runCgroup));
@@ -51,7 +52,7 @@ export async function runEnded(
 async function witnessedEnd(
   start: () => Promise<void>,
   { init, runFolder }: { readonly init: ProcessIdentity; readonly runFolder: string },
-  cancelled: AbortSignal,
+  watching: Subscription,
   retry: Retry,
 ): Promise<void> {
   const { alive } = runFiles(runFolder);
@@ -61,14 +62,14 @@ async function witnessedEnd(
     await retry(async () => {
       if (!witnessed) await start();
       witnessed = false;
-      await fifoEnd(alive, cancelled);
+      await fifoEnd(alive, watching);
     }, init);
   }
 }
 
-function fifoEnd(alive: string, cancelled: AbortSignal, init?: ProcessIdentity): Promise<void> {
+function fifoEnd(alive: string, watching: Subscription, init?: ProcessIdentity): Promise<void> {
   const watch = watchExit(alive, init);
-  cancelled.addEventListener("abort", () => watch.cancel());
+  watching.add(watch.cancel);
   return watch.ended;
 }
 

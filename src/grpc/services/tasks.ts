@@ -31,8 +31,12 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
         // Agents leave the request's own id unset.
         taskId: toTaskId(taskId || config.id),
         driverState,
-        request: { ...requestOf(config), options },
+        get request() {
+          return { ...requestOf(config), options: options() };
+        },
       });
+      // The log has what most recoveries need, so the answer does not wait for the options. They are checked to warn.
+      setImmediate(options);
       return {};
     }),
 
@@ -88,25 +92,31 @@ async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<Tas
 }
 
 /**
- * The options of a recovered task. Undefined if the current configuration refuses them: a running task is
- * taken over anyway.
+ * A function that reads the options of a recovered task, once. It returns undefined if the current configuration
+ * refuses them: a running task is taken over anyway.
  */
 async function recoveredOptions(
   config: TaskConfig,
   plugin: PluginOptions,
   log: Logger,
-): Promise<TaskOptions | undefined> {
+): Promise<() => TaskOptions | undefined> {
+  const { readTaskOptions } = await loadOptions();
   // A restarted agent has lost the options.
-  if (config.msgpackDriverConfig.length === 0) return undefined;
-  try {
-    return await optionsOf(config, plugin);
-  } catch (thrown) {
-    log.warn("a task is recovered whose options are no longer valid", {
-      task_id: config.id,
-      error: messageOf(thrown),
-    });
-    return undefined;
-  }
+  let isRead = config.msgpackDriverConfig.length === 0;
+  let options: TaskOptions | undefined;
+  return () => {
+    if (isRead) return options;
+    isRead = true;
+    try {
+      options = readTaskOptions(config.msgpackDriverConfig, plugin);
+    } catch (thrown) {
+      log.warn("a task is recovered whose options are no longer valid", {
+        task_id: config.id,
+        error: messageOf(thrown),
+      });
+    }
+    return options;
+  };
 }
 
 function checkHandle(handle: TaskHandle | undefined): TaskHandle & { config: TaskConfig } {
