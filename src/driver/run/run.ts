@@ -196,6 +196,8 @@ export class Run {
     if (start.stage === "prepared" || start.stage === "requested") this.#start = { stage: "none" };
     const { sandbox, adopted } = this.#task.snapshot.context;
     const folder = (sandbox ?? adopted)?.runFolder;
+    // Whoever waits for the end is answered first: a folder's removal may wait for the disk.
+    await nextTurn();
     // Until the exit is in the event log, init's record in this folder is the only copy.
     await this.#services().unsaved.whenStored(this.#task);
     if (folder !== undefined) removeRunFiles(folder);
