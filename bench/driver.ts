@@ -1,9 +1,8 @@
 /**
- * Measures the built plugin from the agent's side: starts, stops, throughput and launch times, each compared
- * with a baseline of the same run. As root, after `npm run build`: `node bench/driver.ts [rounds]`.
+ * Measures the built plugin from the agent's side: starts, stops and throughput, each compared with a
+ * baseline of the same run. As root, after `npm run build`: `node bench/driver.ts [rounds]`.
  */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -31,7 +30,6 @@ const executable = join(base, "plugins/nomad-driver-exec2");
 
 try {
   execFileSync(built, ["install", "--plugin-dir", join(base, "plugins")], { stdio: "ignore" });
-  await benchLaunches();
   const plugin = await launch();
   await configure(plugin, "bench");
   const allocation = new Allocation();
@@ -54,32 +52,6 @@ function launch(): Promise<LaunchedPlugin> {
 async function configure({ base: service, driver }: LaunchedPlugin, name: string): Promise<void> {
   await service.setConfig(setConfig({ state_dir: join(base, name) }));
   await driver.init({});
-}
-
-/**
- * Measures the time from the launch to the handshake and to the first fingerprint, compared with a bare Node.
- */
-async function benchLaunches(): Promise<void> {
-  const times = { bareNode: [] as number[], handshake: [] as number[], fingerprint: [] as number[] };
-  for (let round = -2; round < 20; round++) {
-    const bareNode = await timed(() => once(spawn(process.execPath, ["-e", "0"]), "exit"));
-    const begin = performance.now();
-    const plugin = await launch();
-    await configure(plugin, "launches");
-    await once(
-      plugin.driver.fingerprint({}).on("error", () => undefined),
-      "data",
-    );
-    const fingerprint = performance.now() - begin;
-    await plugin.close();
-    if (round < 0) continue;
-    times.bareNode.push(bareNode);
-    times.handshake.push(plugin.handshakeMs);
-    times.fingerprint.push(fingerprint);
-  }
-  printTimes("baseline: node -e 0", times.bareNode);
-  printTimes("plugin: launch to handshake", times.handshake, times.bareNode);
-  printTimes("plugin: launch to fingerprint", times.fingerprint, times.bareNode);
 }
 
 /**
