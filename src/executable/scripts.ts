@@ -20,6 +20,14 @@ type Wrapper = (
 
 const loaded = new Map<string, LoadedModule>();
 
+const { emitWarning } = process;
+// Node warns at the first dynamic import of a script that this interface may change. But the runtime is pinned.
+process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+  if (!String(warning).includes("USE_MAIN_CONTEXT_DEFAULT_LOADER")) {
+    Reflect.apply(emitWarning, process, [warning, ...rest]);
+  }
+};
+
 /** Runs a script at its first use, and returns what it exports. */
 export function loadScript(name: string): object {
   const known = loaded.get(name);

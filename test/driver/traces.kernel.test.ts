@@ -33,7 +33,8 @@ describe("a task that is over", () => {
       ...["task traced", "pending", "fingerprinted", "sandboxed", "running"],
     ]);
     const args = ["export", "--otlp", "traced", "--state-dir", agent.stateDir];
-    const { stdout } = await run(executable, args, { env });
+    const { stdout, stderr } = await run(executable, args, { env });
+    expect(stderr).toBe("");
     expect(stdout).toBe(`Sent 1 trace (5 spans) to ${collector.address}\n`);
     expect(collector.spans.slice(sent.length)).toEqual(sent);
     expect(JSON.stringify(collector.spans)).not.toContain("correct-horse");
