@@ -50,6 +50,7 @@ import type { DriverServices } from "./opening/services.ts";
 import { optimizeEarly } from "./optimizeEarly.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
+import { Rehearsal } from "./start/rehearsal.ts";
 import { startTask } from "./start/startTask.ts";
 import { Turns } from "./start/turns.ts";
 import { Task } from "./task/task.ts";
@@ -94,6 +95,7 @@ export class Driver implements DriverPort {
   #metrics: PluginMetrics | undefined;
   #traces: TaskTraces | undefined;
   readonly #idleMemory = new IdleMemory();
+  #rehearsal: Rehearsal | undefined;
   readonly #starts = new Turns(startsAtOnce, startTurnMs);
 
   /** @param socketPath the plugin's socket */
@@ -146,6 +148,7 @@ export class Driver implements DriverPort {
 
   async startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask> {
     this.#announcements.runnerCalls(request.taskId);
+    void this.#rehearsal?.end();
     this.#idleMemory.wake();
     try {
       return await this.#starts.take(() => startTask(request, signal, this.#tasks, this.#services));
@@ -157,6 +160,7 @@ export class Driver implements DriverPort {
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
     this.#idleMemory.wake();
+    this.#rehearsal?.postpone();
     // After an error the agent would destroy the task and start it anew.
     if (this.#openError) await this.#opening?.settled;
     const services = this.#services;
@@ -233,6 +237,7 @@ export class Driver implements DriverPort {
     await this.#metrics?.close();
     await this.#traces?.close();
     await this.#pruner?.close();
+    await this.#rehearsal?.end();
     this.#idleMemory.close();
     await this.#current?.unsaved.close();
     this.#current?.usage.close();
@@ -302,6 +307,7 @@ export class Driver implements DriverPort {
       if (this.#openError) this.#log.info("the driver can work now");
       this.#current = opened;
       this.#pruner ??= this.#createPruner(opened);
+      this.#rehearsal ??= new Rehearsal(() => this.#services);
       this.#pruner.wake();
     }
     this.#openError = error;

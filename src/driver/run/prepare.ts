@@ -23,6 +23,7 @@ import { PendingLaunch } from "../../effects/launch/launcher.ts";
 import { joinPlan } from "../../effects/launch/plan.ts";
 import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts";
 import type { EventData } from "../../machines/events.ts";
+import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import {
@@ -47,24 +48,28 @@ export interface PreparedRun {
   undo(): Promise<void>;
 }
 
-type PreparingServices = Pick<
+export type PreparingServices = Pick<
   DriverServices,
-  "options" | "facts" | "folder" | "roots" | "privateRootProblem" | "denials"
->;
+  "options" | "facts" | "roots" | "privateRootProblem" | "denials"
+> & { readonly folder: Pick<StateFolder, "run" | "runFolder"> };
 
-/** @throws DriverError for anything that keeps the task from starting */
+/**
+ * @param rehearsed whether nothing will run: init stays in this process's cgroup, and no limits are set
+ * @throws DriverError for anything that keeps the task from starting
+ */
 export async function prepareRun(
   taskId: TaskId,
   request: TaskRequest,
   services: PreparingServices,
+  rehearsed = false,
 ): Promise<PreparedRun> {
   const { options, facts, folder } = services;
   const program = await findProgram(request, services);
   const { user, env, workDir, command } = program;
   checkTaskFolders(program.folders, request);
   checkNetworkNamespace(request.network);
-  const cgroup = checkCgroup(request.resources.cgroup);
-  const oomKills = readOomKills(cgroup) ?? 0;
+  const cgroup = rehearsed ? undefined : checkCgroup(request.resources.cgroup);
+  const oomKills = cgroup === undefined ? 0 : (readOomKills(cgroup) ?? 0);
 
   using opened = new DisposableStack();
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
@@ -86,8 +91,9 @@ export async function prepareRun(
   const unrecordedDenials = services.denials.problem ?? null;
   const late = planLate(request, program, added.insideNamespace, runCgroup, unrecordedDenials === null);
   launch.load(late);
+  const writes = planCgroupWrites(request.resources, facts, request.options);
   const limits = [
-    ...applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options)),
+    ...(cgroup === undefined ? [] : applyCgroupWrites(cgroup, writes)),
     ...(facts.seccomp ? [] : [missingFilter]),
   ];
   const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
@@ -132,7 +138,7 @@ interface BegunLaunch extends EarlySandbox {
 }
 
 interface LaunchResources {
-  readonly cgroup: string;
+  readonly cgroup: string | undefined;
   readonly files: RunFiles;
   readonly stdout: number;
   readonly stderr: number;

@@ -151,7 +151,7 @@ function pathsInRoot({ entries }: UnveilRules): string[] {
 export interface SandboxPlace extends Pick<HostServices, "options" | "privateRootProblem"> {
   /** Whether to mask parts of /proc even if no option names a path in it, because a link may lead there. */
   readonly maskProc?: boolean;
-  readonly cgroup: string;
+  readonly cgroup: string | undefined;
   readonly files: RunFiles;
   readonly known: KnownPaths;
   readonly landlockAbi: number;
@@ -263,8 +263,12 @@ function initNameOf(request: TaskRequest): string {
 }
 
 /** The cgroup has the name of the run's folder, which is unique. */
-function runCgroupOf({ options }: TaskRequest, parent: string, { folder }: RunFiles): RunCgroup | undefined {
-  if (options.pidMode === "private") return undefined;
+function runCgroupOf(
+  { options }: TaskRequest,
+  parent: string | undefined,
+  { folder }: RunFiles,
+): RunCgroup | undefined {
+  if (options.pidMode === "private" || parent === undefined) return undefined;
   return { parent, name: `exec2-${folder.slice(folder.lastIndexOf("/") + 1)}` };
 }
 

@@ -23,9 +23,9 @@ export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): Pl
   };
 }
 
-/** Folders of runs, without spare folders that the plugin keeps for later runs. */
+/** Folders of runs, without those that the plugin keeps for later runs, or rehearses with. */
 export function runFoldersIn(stateDir: string): string[] {
-  return readdirSync(stateFolderPaths(stateDir).run).filter((name) => !name.startsWith("spare-"));
+  return readdirSync(stateFolderPaths(stateDir).run).filter((name) => !/^(spare-|rehears)/.test(name));
 }
 
 /**

@@ -1,0 +1,126 @@
+/**
+ * Rehearses starts while the plugin is idle: all that is done for a task, up to the init that waits for its
+ * go-ahead and never gets it. A start runs much code once, and V8 compiles code when it runs for the first time:
+ * without rehearsal the first start of a plugin takes three times as long as a later one.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseTaskOptions } from "../../config/options/taskOptionRules.ts";
+import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import { RootTemplates } from "../../effects/root/rootTemplates.ts";
+import { messageOf } from "../../errors.ts";
+import { initialSnapshot } from "../../machines/fold.ts";
+import { seal } from "../../store/sealEvent.ts";
+import { toTaskId } from "../../taskId.ts";
+import type { DriverServices } from "../opening/services.ts";
+import { type PreparingServices, prepareRun } from "../run/prepare.ts";
+import { advance } from "../task/storedEvents.ts";
+import { fingerprintedEvent, requestedEvent } from "./startEvents.ts";
+
+/** Milliseconds after the plugin's configuration, and after the agent's last RecoverTask. */
+const idleMs = 500;
+/** More would make the next starts faster, too, but by less than their own use of the code does. */
+const rounds = 10;
+/** Milliseconds between two rounds: calls of the agent wait for one round at most. */
+const pauseMs = 5;
+
+export class Rehearsal {
+  readonly #services: () => DriverServices;
+  readonly #over = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  /** @param services the current ones */
+  constructor(services: () => DriverServices) {
+    this.#services = services;
+    this.postpone();
+  }
+
+  /** Begins, unless it has begun, only after the plugin has been idle again. */
+  postpone(): void {
+    clearTimeout(this.#timer);
+    if (this.#over.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#running ??= this.#run();
+    }, idleMs).unref();
+  }
+
+  /** Resolves once nothing of it is left. A real start compiles its code itself. */
+  async end(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#over.abort("over");
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const services = this.#services();
+    const { run } = services.folder;
+    const folder = join(run, "rehearsal");
+    // Its folders are at another place than those of tasks, so they have no use for its template.
+    using roots = new RootTemplates(run);
+    const place = { run, runFolder: () => join(run, "rehearsed") };
+    try {
+      for (const name of ["alloc", "task/local", "task/secrets", "task/tmp"])
+        mkdirSync(join(folder, name), { recursive: true });
+      for (let round = 0; round < rounds; round += 1) {
+        await rehearse(folder, { ...services, roots, folder: place });
+        await delay(pauseMs, undefined, { ref: false, signal: this.#over.signal });
+      }
+    } catch (thrown) {
+      // Nobody misses it. What is wrong with starts, the first one will tell.
+      if (!this.#over.signal.aborted)
+        services.log.debug("starts could not be rehearsed", { error: messageOf(thrown) });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+async function rehearse(folder: string, services: PreparingServices): Promise<void> {
+  const taskId = toTaskId("rehearsal");
+  const request = requestIn(folder, services);
+  const prepared = await prepareRun(taskId, request, services, true);
+  try {
+    const plugin = { pid: process.pid, version: "" };
+    const { events } = advance(initialSnapshot, [
+      { type: "requested", time: 0, data: requestedEvent(request, "", plugin) },
+      { type: "fingerprinted", time: 0, data: fingerprintedEvent(services.facts) },
+      { type: "sandboxed", time: 0, data: prepared.sandboxed },
+    ]);
+    for (const event of events) seal(event);
+  } finally {
+    await prepared.undo();
+  }
+}
+
+/** The request of an ordinary task, with folders at a place that no allocation has. */
+function requestIn(folder: string, { options }: PreparingServices): TaskRequest {
+  const [lowest = "0"] = /\d+/.exec(options.dynamicUserIds) ?? [];
+  return {
+    taskId: toTaskId("rehearsal"),
+    taskName: "task",
+    allocId: "rehearsal",
+    groupName: "",
+    jobId: "",
+    jobName: "",
+    namespace: "",
+    nodeId: "",
+    nodeName: "",
+    options: parseTaskOptions({ command: "/bin/sh" }, options),
+    env: {
+      NOMAD_TASK_DIR: `${folder}/task/local`,
+      NOMAD_ALLOC_DIR: `${folder}/alloc`,
+      NOMAD_SECRETS_DIR: `${folder}/task/secrets`,
+    },
+    user: `nomad-${lowest}`,
+    allocDir: folder,
+    stdoutPath: "/dev/null",
+    stderrPath: "/dev/null",
+    resources: { cpuMhz: 100, memoryMb: 64, memoryMaxMb: 0, cpusetCpus: "", cgroup: "" },
+    network: { mode: "host", path: "", self: undefined },
+    mounts: [],
+    devices: [],
+    dns: undefined,
+  };
+}

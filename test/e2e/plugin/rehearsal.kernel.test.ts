@@ -1,0 +1,52 @@
+/** The plugin rehearses starts while it is idle. Nobody may see anything of it afterwards. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it, vi } from "vitest";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
+import { runTask, startAgent } from "../../support/agent/agent.ts";
+import { Allocation } from "../../support/agent/allocation.ts";
+import { tracesOf } from "../../support/host/pluginTraces.ts";
+
+/** A run whose folder is kept for a later one: something was prepared. */
+const hasPrepared = (stateDir: string) =>
+  readdirSync(stateFolderPaths(stateDir).run).some((name) => name.startsWith("spare-"));
+
+const isOver = (stateDir: string) =>
+  hasPrepared(stateDir) && !readdirSync(stateFolderPaths(stateDir).run).includes("rehearsal");
+
+it("prepares starts without an agent's request, and leaves no task, process, folder or descriptor", async () => {
+  const agent = await startAgent();
+  const before = tracesOf(agent);
+  await vi.waitFor(() => expect(isOver(agent.stateDir)).toBe(true), { timeout: 20_000 });
+  const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
+  expect([...reader.streams()]).toEqual([]);
+  await reader.close();
+  await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before));
+  const allocation = new Allocation();
+  expect(await runTask(agent, allocation.config({ command: "/bin/true" }))).toMatchObject({ exitCode: 0 });
+  await allocation.remove();
+});
+
+it("is cut off by a start, and by the plugin's end", async () => {
+  const agent = await startAgent();
+  await vi.waitFor(() => expect(hasPrepared(agent.stateDir)).toBe(true), { timeout: 20_000 });
+  const allocation = new Allocation();
+  expect(await runTask(agent, allocation.config({ command: "/bin/true" }))).toMatchObject({ exitCode: 0 });
+  await allocation.remove();
+  await agent.close();
+  expect(readdirSync(stateFolderPaths(agent.stateDir).run)).toEqual([]);
+});
+
+it("leaves nothing to a later plugin if it is killed", async () => {
+  const agent = await startAgent();
+  await vi.waitFor(() => expect(readdirSync(join(agent.stateDir, "run"))).toContain("rehearsal"), {
+    timeout: 20_000,
+    interval: 1,
+  });
+  await agent.crash();
+  const next = await startAgent({ stateDir: agent.stateDir });
+  await vi.waitFor(() => expect(isOver(next.stateDir)).toBe(true), { timeout: 20_000 });
+  await next.close();
+  expect(readdirSync(stateFolderPaths(next.stateDir).run)).toEqual([]);
+});
