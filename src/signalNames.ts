@@ -1,7 +1,7 @@
 /** Names and numbers of signals. Pure. */
 import { constants } from "node:os";
 import { DriverError } from "./errors.ts";
-import { suggestion } from "./suggest.ts";
+import { nearest } from "./suggest.ts";
 
 /**
  * Number of a signal, from its name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
@@ -11,8 +11,11 @@ export function parseSignal(signal: string): number {
   const name = signal.trim().toUpperCase();
   const number = /^\d+$/.test(name) ? Number(name) : numbers.get(name.replace(/^SIG/, ""));
   if (number !== undefined && number >= 1 && number <= SIGRTMAX) return number;
+  const meant = nearest(name.replace(/^SIG/, ""), standardNumbers.keys());
   throw new DriverError("SIGNAL_UNKNOWN", `there is no signal ${JSON.stringify(signal)}`, {
-    hint: suggestion(name.replace(/^SIG/, ""), [...standardNumbers.keys()]),
+    hint: meant
+      ? `Did you mean ${meant}?`
+      : `Use a name such as TERM, HUP, USR1 or RTMIN+3, or a number from 1 to ${SIGRTMAX}`,
   });
 }
 

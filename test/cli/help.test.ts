@@ -117,7 +117,7 @@ describe("what fails", () => {
     [["signal", "web", "TREM"], 'SIGNAL_UNKNOWN: there is no signal "TREM"\nhint: Did you mean TERM?\n'],
     [
       ["stop", "web", "-s", "SIGNONE"],
-      'SIGNAL_UNKNOWN: there is no signal "SIGNONE"\nhint: Known names: ABRT, ALRM,',
+      'SIGNAL_UNKNOWN: there is no signal "SIGNONE"\nhint: Use a name such as TERM, HUP, USR1 or RTMIN+3, or a number',
     ],
   ])("%j is told with its code and ends with 1, of run with 125", (args, message) => {
     const { status, stdout, stderr } = call(...args);

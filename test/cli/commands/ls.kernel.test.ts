@@ -33,10 +33,12 @@ test("shows each entry with the task's rights, and who gave them", async () => {
   expect(top.stdout).toMatch(/^---- {2}etc\/ +leads to an unveiled path$/m);
   expect(top.stdout).toMatch(/^rwxc {2}tmp\/ +default paths, task's own folder$/m);
   expect(top.stdout).not.toMatch(/root|home/);
-  const etc = await ls("etc");
+  const etc = await ls("/etc");
   expect(etc.stdout).toMatch(/^r--- {2}debian_version +job's unveil$/m);
   expect(etc.stdout).not.toContain("passwd");
   expect((await ls("/usr/bin/env")).stdout).toBe("r-x-  env  default paths\n");
+  // A relative path begins where commands of exec do.
+  expect((await ls("local")).stdout).toMatch(/^rwxc {2}gate +task's own folder$/m);
   expect((await ls(allocation.taskFolder)).stdout).toMatch(/^rwxc {2}local\/ +task's own folder$/m);
 });
 

@@ -10,7 +10,7 @@ export const addLs: AddVerb = (program, exit) => {
   program
     .command("ls")
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
-    .argument("[path]", "a path in the task", "/")
+    .argument("[path]", "a path in the task, absolute or relative to its working directory", "/")
     .summary("list files as a running task sees them")
     .description(
       "Lists what a running task sees at a path: each entry with the task's rights (r, w, x, c) and the option " +

@@ -17,7 +17,7 @@ import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "./rightsAt.ts
 type Listed = Omit<RootEntry, "path"> & RightsAt;
 
 /**
- * @param path a path in the task; a relative one begins at its root
+ * @param path a path in the task; a relative one begins at its working directory, as for exec
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `PATH_NOT_FOUND`
  */
@@ -27,7 +27,7 @@ export async function showRoot(
   { json, stateDir }: { readonly json: boolean; readonly stateDir: string },
 ): Promise<number> {
   requireRoot("only root can look into a task's root");
-  const entries = entriesOf(await findRunning(task, stateDir), posix.join("/", path));
+  const entries = entriesOf(await findRunning(task, stateDir), path);
   const text = json
     ? entries.map((entry) => visibleJson(entry)).join("\n")
     : formatEntries(entries, styleFor(process.stdout), widthOf(process.stdout));
@@ -45,10 +45,11 @@ async function findRunning(name: string, stateDir: string): Promise<TaskSnapshot
   }
 }
 
-function entriesOf({ context }: TaskSnapshot, path: string): Listed[] {
+function entriesOf({ context }: TaskSnapshot, given: string): Listed[] {
   const { sandbox, process } = context;
   if (sandbox === null || process === null)
     throw new DriverError("TASK_NOT_RUNNING", "the task is not running");
+  const path = posix.resolve(sandbox.workDir, given);
   using view = new TaskRootView(process.init);
   const unveiled = sandbox.unveiled.flatMap((rule) =>
     pathsInTask(rule, sandbox).map((at) => ({ ...rule, path: view.resolve(at) ?? at })),
