@@ -2,7 +2,7 @@
 import { bootId, isSameProcess } from "../effects/processes/processIdentity.ts";
 import { type CgroupReading, readCgroup } from "../effects/stats/cgroupReading.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
-import { limitsOf } from "../machines/taskLimits.ts";
+import { limitsOf, type TaskLimits } from "../machines/taskLimits.ts";
 import { allocationOf, taskName } from "../taskId.ts";
 import { counter, type Family, gauge, type Labels, type Sample } from "./exposition.ts";
 
@@ -15,6 +15,10 @@ export interface LiveTask {
 
 interface TaskReading extends LiveTask {
   readonly reading: CgroupReading;
+  readonly limits: TaskLimits;
+  /** Labels of all its series, and of its `exec2_task_info`. */
+  readonly labels: Labels;
+  readonly jobLabels: Labels;
 }
 
 /** Tasks beyond this number get no series of their own: each task has some twenty. */
@@ -44,11 +48,15 @@ export class RunningTasksReader {
 async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
   const readings: TaskReading[] = [];
   for (let first = 0; first < tasks.length; first += batch) {
-    const some = tasks.slice(first, first + batch).map(async ({ id, context }) => {
+    const some = tasks.slice(first, first + batch).map(async (task) => {
+      const { context } = task;
       const cgroup = cgroupOf(context);
       // A task whose files cannot be read is left out: it has probably just ended.
       const reading = cgroup === undefined ? undefined : await readCgroup(cgroup).catch(() => undefined);
-      return reading === undefined ? [] : [{ id, context, reading }];
+      if (reading === undefined) return [];
+      // Here and not for all tasks at once, which would take the event loop some milliseconds.
+      const labels = { labels: labelsOf(task), jobLabels: jobLabelsOf(task) };
+      return [{ ...task, ...labels, reading, limits: limitsOf(context) }];
     });
     readings.push(...(await Promise.all(some)).flat());
   }
@@ -67,17 +75,15 @@ function cgroupOf({ request, process }: TaskContext): string | undefined {
 
 /** @param count number of running tasks, with a reading or without */
 function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
-  const shown = tasks.map((task) => ({ ...task, labels: labelsOf(task), limits: limitsOf(task.context) }));
-  type Shown = (typeof shown)[number];
   /**
    * The samples of one or more figures of each task, each with its own labels. A task that lacks a figure has
    * no sample of it.
    */
   const each = (
-    ...figures: (readonly [figure: (task: Shown) => number | null | undefined, labels?: Labels])[]
+    ...figures: (readonly [figure: (task: TaskReading) => number | null | undefined, labels?: Labels])[]
   ) => ({
     *[Symbol.iterator](): Generator<Sample> {
-      for (const task of shown) {
+      for (const task of tasks) {
         for (const [figure, labels] of figures) {
           const value = figure(task);
           if (value !== null && value !== undefined) yield { of: task.labels, labels, value };
@@ -89,7 +95,7 @@ function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
     each(
       ...resources.map(
         (labels) =>
-          [({ reading }: Shown) => seconds(reading.pressure[labels.resource]?.[kind]), labels] as const,
+          [({ reading }: TaskReading) => seconds(reading.pressure[labels.resource]?.[kind]), labels] as const,
       ),
     );
   return [
@@ -98,7 +104,7 @@ function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
     gauge(
       "exec2_task_info",
       "A running task: 1, with the names of its job.",
-      shown.map((task) => ({ of: task.labels, labels: jobLabelsOf(task), value: 1 })),
+      tasks.map(({ labels, jobLabels }) => ({ of: labels, labels: jobLabels, value: 1 })),
     ),
     gauge(
       "exec2_task_started_timestamp_seconds",
