@@ -113,6 +113,9 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
           </>
         )}
       </div>
+      <p class="hint">
+        <kbd>+</kbd> <kbd>-</kbd> zoom, <kbd>0</kbd> all, <kbd>e</kbd> <kbd>E</kbd> next and previous error
+      </p>
     </div>
   );
 }
