@@ -112,7 +112,7 @@ describe("every view", () => {
   it.for([390, 1920])(
     "has no finding, no sideways scroll, and survives a reload: %i wide",
     {
-      timeout: 180_000,
+      timeout: 240_000,
     },
     async (width, context) => {
       const inspected = await startInspector();
