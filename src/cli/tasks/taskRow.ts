@@ -1,5 +1,5 @@
 /** A task of this node as `ps` and `top` show it. Pure. */
-import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
+import type { MemoryFigures } from "../../effects/cgroup/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { limitsOf } from "../../machines/taskLimits.ts";

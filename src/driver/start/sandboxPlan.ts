@@ -30,10 +30,10 @@ import {
 import { logFolders } from "../../effects/files/logFolder.ts";
 import { prepareMounts } from "../../effects/files/mountPoints.ts";
 import type { RunFiles } from "../../effects/files/runFiles.ts";
-import { waitForAnswers } from "../../effects/files/silentMounts.ts";
 import { taskEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { type IsVisible, visibilityFor } from "../../effects/files/visibility.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
+import { waitForAnswers } from "../../effects/host/silentMounts.ts";
 import type { KnownPaths } from "../../effects/landlock/knownPaths.ts";
 import { checkVisible, knownRules, type NamespaceRule } from "../../effects/landlock/rules.ts";
 import { checkSignalScope } from "../../effects/landlock/ruleset.ts";

@@ -1,8 +1,8 @@
 /** OOM kills in a task's cgroup: reads the kernel's counters, and watches them. */
 import { type FSWatcher, watch } from "node:fs";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
-import { parseBytes } from "../stats/cgroupFigures.ts";
 import { readOomKills } from "./cgroup.ts";
+import { parseBytes } from "./cgroupFigures.ts";
 
 /** The shape of an `oomSeen` event. */
 export interface OutOfMemory {

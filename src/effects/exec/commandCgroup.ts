@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { cgroupsBelow, processesIn } from "../cgroup/cgroup.ts";
+import { cgroupsBelow, commandCgroupPrefix, processesIn } from "../cgroup/cgroup.ts";
 import {
   endCgroup,
   exitTimeoutMs,
@@ -34,9 +34,6 @@ export interface CommandCgroups {
    */
   readonly prefix: string;
 }
-
-/** The prefix of all commands' cgroups. */
-export const commandCgroupPrefix = "exec2-exec-";
 
 /** @param runFolder the folder of the run's files: its name ends with the run's id */
 export function commandCgroupsOf(parent: string, runFolder: string): CommandCgroups {

@@ -21,7 +21,12 @@ import {
   type WholePlan,
 } from "../launch/plan.ts";
 import { closeRangeStep, openFolderStep, readRestStep } from "../launch/steps/fileSteps.ts";
-import { dropCapabilitiesStep, notDumpableStep, unmapSecretsStep } from "../launch/steps/superviseSteps.ts";
+import {
+  dropCapabilitiesStep,
+  endWithParentStep,
+  notDumpableStep,
+  unmapSecretsStep,
+} from "../launch/steps/superviseSteps.ts";
 import { taskSteps } from "../launch/steps/taskSteps.ts";
 import type { CommandCgroup } from "./commandCgroup.ts";
 
@@ -194,10 +199,4 @@ function controllingTerminalStep(): Step {
     call: "ioctl",
     args: [stdin, flags({ TIOCSCTTY }), 0],
   };
-}
-
-/** PR_SET_PDEATHSIG(2const): SIGKILL when the parent ends. */
-export function endWithParentStep(name: string): Step {
-  const { PR_SET_PDEATHSIG, SIGKILL } = k;
-  return { name, call: "prctl", args: [flags({ PR_SET_PDEATHSIG }), flags({ SIGKILL })] };
 }

@@ -13,7 +13,7 @@ import { waitpid } from "../kernel/libc.ts";
 import { pollDescriptor } from "../kernel/structs.ts";
 import { bytes, noSteps, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
-import { endWithParentStep } from "./execPlan.ts";
+import { endWithParentStep } from "../launch/steps/superviseSteps.ts";
 
 /** The character VEOF of a new terminal, Ctrl-D: termios(3). */
 const END_OF_FILE = 0x04;

@@ -1,6 +1,5 @@
 /** Looks at paths of the host. */
-import { lstatSync, readlinkSync } from "node:fs";
-import { identityOf } from "../landlock/paths.ts";
+import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import type { HostEntry } from "./followPath.ts";
 
 /** Looks at a path without following its last name; undefined if nothing is there. */
@@ -15,4 +14,9 @@ export function lookAt(path: string): HostEntry | undefined {
     // Network and FUSE file systems may refuse root. Landlock cannot have a rule on such a path, either.
     return undefined;
   }
+}
+
+/** Identifies a file: another file at the same path has another identity. */
+export function identityOf({ dev, ino }: Pick<Stats, "dev" | "ino">): string {
+  return `${dev}:${ino}`;
 }

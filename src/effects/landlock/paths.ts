@@ -23,6 +23,7 @@ import { basename, dirname, relative, resolve } from "node:path";
 import { isAtOrBelow, isInProc } from "../../config/options/unveil.ts";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
 import { DriverError } from "../../errors.ts";
+import { identityOf } from "../files/hostEntry.ts";
 import { mountPoints } from "../files/mountinfo.ts";
 import {
   AT_FDCWD,
@@ -74,11 +75,6 @@ export function findPath(rule: UnveilRule): Found {
   if (errno === "EXDEV") throw leadsOut(rule);
   if (ABSENT.has(errno)) return { at: "nowhere", errno };
   throw kernelError("openat2", errno, rule.path);
-}
-
-/** Identifies a file: another file at the same path has another identity. */
-export function identityOf({ dev, ino }: Pick<Stats, "dev" | "ino">): string {
-  return `${dev}:${ino}`;
 }
 
 /** The kind of a descriptor's file. */

@@ -1,6 +1,5 @@
 /** Builds the system calls that start a task. Pure. */
 
-import { endWithParentStep } from "../exec/execPlan.ts";
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import type { EarlyInput, LateInput } from "./launchInput.ts";
@@ -18,7 +17,7 @@ import {
 import { closeRangeStep, openFolderStep } from "./steps/fileSteps.ts";
 import { abandonedSteps, heldSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
 import { taskRuleSteps, unveilSteps } from "./steps/landlockSteps.ts";
-import { superviseSteps } from "./steps/superviseSteps.ts";
+import { endWithParentStep, superviseSteps } from "./steps/superviseSteps.ts";
 import { taskSteps } from "./steps/taskSteps.ts";
 
 /** Builds the part of a plan that can start before the rest of the input is known. */

@@ -3,7 +3,6 @@
  * has. Its process keeps the namespace until the plugin has opened it. Pure.
  */
 
-import { endWithParentStep } from "../exec/execPlan.ts";
 import * as k from "../kernel/constants.ts";
 import { mountAttr } from "../kernel/structs.ts";
 import {
@@ -18,6 +17,7 @@ import {
   type WholePlan,
 } from "../launch/plan.ts";
 import { anyFolder, closeRangeStep, readRestStep } from "../launch/steps/fileSteps.ts";
+import { endWithParentStep } from "../launch/steps/superviseSteps.ts";
 import { copyTreeSteps, mountStep } from "../launch/steps/treeSteps.ts";
 import type { RootBind, Skeleton } from "./skeleton.ts";
 

@@ -2,8 +2,14 @@
 import { readFile } from "node:fs";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../errors.ts";
+import {
+  type CpuCounters,
+  type Pressure,
+  parseBytes,
+  parseCpuStat,
+  parsePressure,
+} from "../cgroup/cgroupFigures.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
-import { type CpuCounters, type Pressure, parseBytes, parseCpuStat, parsePressure } from "./cgroupFigures.ts";
 
 /**
  * Undefined stands for values that this kernel or host does not have. Times and counts begin with the

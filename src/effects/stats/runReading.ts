@@ -3,12 +3,11 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { DriverError, errnoOf } from "../../errors.ts";
-import { cgroupsBelow } from "../cgroup/cgroup.ts";
-import { commandCgroupPrefix } from "../exec/commandCgroup.ts";
+import { cgroupsBelow, commandCgroupPrefix } from "../cgroup/cgroup.ts";
+import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "../cgroup/cgroupFigures.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { readStat } from "../processes/processIdentity.ts";
 import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processes/processStat.ts";
-import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";
 import { ifAbsent, readOnThread } from "./cgroupReading.ts";
 import { descendantsOf } from "./descendants.ts";
 

@@ -1,6 +1,7 @@
 /** Computes a run's use of resources from two readings of its counters. Pure. */
+
+import type { MemoryFigures } from "../cgroup/cgroupFigures.ts";
 import { type ProcessStat, ticksPerSecond } from "../processes/processStat.ts";
-import type { MemoryFigures } from "./cgroupFigures.ts";
 import type { RunReading } from "./runReading.ts";
 
 export interface CpuUsage {

@@ -1,6 +1,6 @@
 /** Converts a task's resource usage to messages. Pure. */
 import type { TaskUsage } from "../../driver/driverPort.ts";
-import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
+import type { MemoryFigures } from "../../effects/cgroup/cgroupFigures.ts";
 import type { CpuUsage, ResourceUsage } from "../../effects/stats/usage.ts";
 import {
   type CPUUsage,

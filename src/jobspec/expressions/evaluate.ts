@@ -4,7 +4,7 @@
  * `${name}`.
  */
 import { suggestion } from "../../suggest.ts";
-import { TemplateError } from "../resolve/template.ts";
+import { TemplateError } from "../templateError.ts";
 import type { Names } from "./evaluator.ts";
 import type { Functions } from "./functions/define.ts";
 import type {

@@ -1,5 +1,5 @@
 /** HCL2 for job files: all of its expressions, and Nomad's functions. Loaded for files that need it. */
-import { TemplateError } from "../resolve/template.ts";
+import { TemplateError } from "../templateError.ts";
 import { evaluate, maxIterations } from "./evaluate.ts";
 import type { Evaluator, Names } from "./evaluator.ts";
 import { type HostAccess, noHost } from "./functions/files.ts";

@@ -2,7 +2,7 @@
  * Parses HCL2's expressions and templates, by the grammar of its specification
  * (hashicorp/hcl, hclsyntax/spec.md).
  */
-import { TemplateError } from "../resolve/template.ts";
+import { TemplateError } from "../templateError.ts";
 import type { BinaryOperator, Expression, Iteration, Parsed, TemplatePart } from "./syntaxTree.ts";
 
 /** @throws TemplateError */

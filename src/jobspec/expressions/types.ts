@@ -1,6 +1,6 @@
 /** Type constraints of variables: `string`, `list(number)`, `object({ name = string })`, … */
 import { suggestion } from "../../suggest.ts";
-import { TemplateError } from "../resolve/template.ts";
+import { TemplateError } from "../templateError.ts";
 import type { Expression } from "./syntaxTree.ts";
 import {
   boolOf,

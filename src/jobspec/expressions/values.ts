@@ -1,6 +1,6 @@
 /** HCL's values as JavaScript's, and the conversions between them that HCL does by itself. */
 import { isDeepStrictEqual } from "node:util";
-import { TemplateError } from "../resolve/template.ts";
+import { TemplateError } from "../templateError.ts";
 
 /** Lists, tuples and sets are arrays, maps and objects are records. Numbers are doubles. */
 export type Value = null | boolean | number | string | readonly Value[] | ValueMap;

@@ -1,7 +1,7 @@
 /** Renders Go's text/template. */
 import { suggestion } from "../../suggest.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import { TemplateError } from "../resolve/template.ts";
+import { TemplateError } from "../templateError.ts";
 import { compare, type Functions } from "./functions.ts";
 import { whyMissing } from "./lacking.ts";
 import { inLine } from "./parser.ts";

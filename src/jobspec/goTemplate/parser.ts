@@ -1,5 +1,5 @@
 /** Parses Go's text/template: https://pkg.go.dev/text/template. */
-import { TemplateError } from "../resolve/template.ts";
+import { TemplateError } from "../templateError.ts";
 import type { Command, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
 
 export interface Delimiters {

@@ -3,8 +3,9 @@
 import { nearest } from "../../suggest.ts";
 import { shortId } from "../../taskId.ts";
 import type { Group, Job, Task } from "../job.ts";
+import { TemplateError } from "../templateError.ts";
 import { render, renderAll } from "./interpolate.ts";
-import { type Reference, TemplateError } from "./template.ts";
+import type { Reference } from "./template.ts";
 
 export interface AllocationFacts {
   readonly allocId: string;

@@ -1,8 +1,8 @@
 /** Unrolls `dynamic` blocks: one block for each item of `for_each`, with the item in its iterator. */
 import { asList, type Body } from "../body.ts";
 import { entriesOf, isList, kindOf, textOf, type Value } from "../expressions/values.ts";
+import { TemplateError } from "../templateError.ts";
 import { substitute } from "./interpolate.ts";
-import { TemplateError } from "./template.ts";
 import type { FileScope } from "./variables.ts";
 
 /** Scopes of unrolled blocks, and of everything inside them. */

@@ -1,7 +1,7 @@
 /** Evaluating values of a job file, with errors that name their places. */
 import { type JobFile, rejectJob } from "../jobFile.ts";
 import { inside } from "../keys.ts";
-import { TemplateError } from "./template.ts";
+import { TemplateError } from "../templateError.ts";
 
 /** Evaluates what stands at a place of the file. A TemplateError becomes a `JOB_INVALID` that names the place. */
 export function evaluateAt<T>(file: JobFile, place: string, work: () => T): T {

@@ -1,5 +1,6 @@
 /** Replaces references by values: first those that the file defines, later those of the allocation. */
-import { parseTemplate, type Reference, TemplateError, unescapeLiteral } from "./template.ts";
+import { TemplateError } from "../templateError.ts";
+import { parseTemplate, type Reference, unescapeLiteral } from "./template.ts";
 
 /** Evaluates template text. A string result is template text again. */
 export type EvaluateText = (text: string) => unknown;

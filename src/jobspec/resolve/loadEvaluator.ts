@@ -5,8 +5,9 @@ import type { Evaluator, Found } from "../expressions/evaluator.ts";
 import type { HostAccess } from "../expressions/functions/files.ts";
 import { parseTypeExpression } from "../expressions/types.ts";
 import { itemOf, type Value } from "../expressions/values.ts";
+import { TemplateError } from "../templateError.ts";
 import { replaceReferences } from "./interpolate.ts";
-import { parseTemplate, TemplateError } from "./template.ts";
+import { parseTemplate } from "./template.ts";
 
 /** Loads HCL2's expressions and functions for a file that has them. */
 export async function loadEvaluator(top: Body, host: HostAccess | undefined): Promise<Evaluator> {

@@ -4,8 +4,8 @@ import { renderGoTemplate } from "../goTemplate/evaluate.ts";
 import { type TemplateFacts, templateFunctions } from "../goTemplate/functions.ts";
 import { parseGoTemplate } from "../goTemplate/parser.ts";
 import type { Template } from "../job.ts";
+import { TemplateError } from "../templateError.ts";
 import { render } from "./interpolate.ts";
-import { TemplateError } from "./template.ts";
 
 /** @throws TemplateError that names the template's line, also for functions that need a server */
 export function renderData(template: Template, facts: TemplateFacts): string {

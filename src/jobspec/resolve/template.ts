@@ -2,6 +2,7 @@
  * HCL2's template text: literals with `${reference}` in them. The HCL parser
  * returns such text unchanged, escapes (`$${`, `%%{`) included.
  */
+import { TemplateError } from "../templateError.ts";
 
 /** A name to resolve, such as `var.image`, `env["X"]` or `NOMAD_PORT_http`. */
 export interface Reference {
@@ -14,22 +15,6 @@ export interface Reference {
 
 /** A string is a literal, still escaped. */
 export type TemplatePart = string | Reference;
-
-/** A text that cannot be parsed or resolved. The message tells a person why. */
-export class TemplateError extends Error {
-  override readonly name = "TemplateError";
-  /** The part of the text that is wrong. */
-  readonly text: string;
-  /** Path of the text within its value: keys and positions, filled from the inside out. */
-  readonly path: (string | number)[] = [];
-  /** The whole text around the wrong part, if that is known. */
-  whole: string | undefined;
-
-  constructor(message: string, text: string) {
-    super(message);
-    this.text = text;
-  }
-}
 
 /** @throws TemplateError for directives (`%{`) and for expressions other than a reference */
 export function parseTemplate(text: string): TemplatePart[] {

@@ -7,10 +7,10 @@ import type { HostAccess } from "../expressions/functions/files.ts";
 import { type Type, toType, typeText } from "../expressions/types.ts";
 import { boolOf, textOf, type Value } from "../expressions/values.ts";
 import { type JobFile, rejectJob } from "../jobFile.ts";
+import { TemplateError } from "../templateError.ts";
 import { evaluateAt } from "./evaluateAt.ts";
 import { substitute } from "./interpolate.ts";
 import { loadEvaluator } from "./loadEvaluator.ts";
-import { TemplateError } from "./template.ts";
 
 /** The sources of variables' values, besides their defaults. */
 export interface VariableSources {

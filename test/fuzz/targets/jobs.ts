@@ -6,13 +6,9 @@ import { templateFunctions } from "../../../src/jobspec/goTemplate/functions.ts"
 import { parseGoTemplate } from "../../../src/jobspec/goTemplate/parser.ts";
 import { jobFile } from "../../../src/jobspec/jobFile.ts";
 import { render } from "../../../src/jobspec/resolve/interpolate.ts";
-import {
-  escapeLiteral,
-  parseTemplate,
-  TemplateError,
-  unescapeLiteral,
-} from "../../../src/jobspec/resolve/template.ts";
+import { escapeLiteral, parseTemplate, unescapeLiteral } from "../../../src/jobspec/resolve/template.ts";
 import { readSyntaxErrors } from "../../../src/jobspec/syntax.ts";
+import { TemplateError } from "../../../src/jobspec/templateError.ts";
 import { allowingLater, hold, type Target } from "../target.ts";
 
 const variables = { given: { image: "nginx" }, environment: { HOME: "/root" } };

@@ -4,17 +4,17 @@
  */
 
 import { idRangesProblem, isInRanges, parseId } from "../../../src/config/task/idRanges.ts";
-import { mountPoints, receivesMounts, unpropagatedMounts } from "../../../src/effects/files/mountinfo.ts";
-import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/cpuText.ts";
-import { parseReport } from "../../../src/effects/launch/report.ts";
-import { unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
-import { parseStat } from "../../../src/effects/processes/processStat.ts";
 import {
   parseBytes,
   parseCpuStat,
   parseFlatKeyed,
   parseMemory,
-} from "../../../src/effects/stats/cgroupFigures.ts";
+} from "../../../src/effects/cgroup/cgroupFigures.ts";
+import { mountPoints, receivesMounts, unpropagatedMounts } from "../../../src/effects/files/mountinfo.ts";
+import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/cpuText.ts";
+import { parseReport } from "../../../src/effects/launch/report.ts";
+import { unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
+import { parseStat } from "../../../src/effects/processes/processStat.ts";
 import {
   entryOfName,
   entryOfUid,

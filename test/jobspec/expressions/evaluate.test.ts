@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hclEvaluator } from "../../../src/jobspec/expressions/hcl.ts";
 import { itemOf, type Value } from "../../../src/jobspec/expressions/values.ts";
-import { TemplateError } from "../../../src/jobspec/resolve/template.ts";
+import { TemplateError } from "../../../src/jobspec/templateError.ts";
 
 const variables: Record<string, Value> = {
   name: "web",

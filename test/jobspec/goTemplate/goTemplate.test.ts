@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { renderGoTemplate } from "../../../src/jobspec/goTemplate/evaluate.ts";
 import { templateFunctions } from "../../../src/jobspec/goTemplate/functions.ts";
 import { parseGoTemplate } from "../../../src/jobspec/goTemplate/parser.ts";
-import { TemplateError } from "../../../src/jobspec/resolve/template.ts";
+import { TemplateError } from "../../../src/jobspec/templateError.ts";
 
 const env = {
   NAME: "web",

@@ -1,12 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { render, replaceReferences, substitute } from "../../../src/jobspec/resolve/interpolate.ts";
-import {
-  escapeLiteral,
-  parseTemplate,
-  TemplateError,
-  unescapeLiteral,
-} from "../../../src/jobspec/resolve/template.ts";
+import { escapeLiteral, parseTemplate, unescapeLiteral } from "../../../src/jobspec/resolve/template.ts";
+import { TemplateError } from "../../../src/jobspec/templateError.ts";
 
 /** Texts in which the characters that mean something are likely. */
 const lively = fc.string({ unit: fc.constantFrom("$", "%", "{", "}", '"', "\\", "a", ".", " ", "é", "\n") });

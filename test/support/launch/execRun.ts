@@ -1,7 +1,8 @@
 /** Commands in a hand-made run. Needs root. */
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
-import { commandCgroupPrefix, newCommandCgroup } from "../../../src/effects/exec/commandCgroup.ts";
+import { commandCgroupPrefix } from "../../../src/effects/cgroup/cgroup.ts";
+import { newCommandCgroup } from "../../../src/effects/exec/commandCgroup.ts";
 import type { ExecInput } from "../../../src/effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../../src/effects/exec/runInTask.ts";
 import type { TerminalSize } from "../../../src/effects/exec/terminal.ts";

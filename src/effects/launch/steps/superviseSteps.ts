@@ -128,6 +128,12 @@ export function notDumpableStep(): Step {
   return { name: "forbid dumps and tracing", call: "prctl", args: [flags({ PR_SET_DUMPABLE }), 0, 0, 0, 0] };
 }
 
+/** PR_SET_PDEATHSIG(2const): SIGKILL when the parent ends. */
+export function endWithParentStep(name: string): Step {
+  const { PR_SET_PDEATHSIG, SIGKILL } = k;
+  return { name, call: "prctl", args: [flags({ PR_SET_PDEATHSIG }), flags({ SIGKILL })] };
+}
+
 function keepOpenStep(name: string, descriptor: number, number: number): Step {
   return { name, call: "dup3", args: [descriptor, number, 0] };
 }

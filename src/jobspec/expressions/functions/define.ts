@@ -1,5 +1,5 @@
 /** Declares the parameters of functions: converts values, and names in errors what is expected. */
-import { TemplateError } from "../../resolve/template.ts";
+import { TemplateError } from "../../templateError.ts";
 import { isList, isMap, kindOf, numberOf, textOf, type Value, type ValueMap } from "../values.ts";
 
 /** Takes evaluated parameters. @throws TemplateError without the function's name and text: the caller adds them */

@@ -5,7 +5,7 @@ import {
   parseCpuStat,
   parseFlatKeyed,
   parseMemory,
-} from "../../../src/effects/stats/cgroupFigures.ts";
+} from "../../../src/effects/cgroup/cgroupFigures.ts";
 
 const cpuStat = `usage_usec 5300
 user_usec 4000

@@ -7,14 +7,14 @@
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../errors.ts";
-import { endWithParentStep } from "../exec/execPlan.ts";
-import { hostMounts, remoteMountOnTheWay } from "../host/hostMounts.ts";
+import { remoteMountPoints } from "../files/mountinfo.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { waitpid } from "../kernel/libc.ts";
 import { descriptors, noSteps, type Step, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
 import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
-import { remoteMountPoints } from "./mountinfo.ts";
+import { endWithParentStep } from "../launch/steps/superviseSteps.ts";
+import { hostMounts, remoteMountOnTheWay } from "./hostMounts.ts";
 
 /** Maximum time to wait for an answer. */
 const timeoutMs = 10_000;
