@@ -14,7 +14,7 @@ import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { cpuOver } from "./cpuTime.ts";
+import { cpuOver, threadsCpuMs } from "./cpuTime.ts";
 import { EventLoopDelay } from "./eventLoopDelay.ts";
 import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
 
@@ -73,20 +73,23 @@ async function start({ driver }: LaunchedPlugin): Promise<void> {
 /** Launches a plugin and recovers one task after another, as a restarted agent does. */
 async function benchRecovery(): Promise<LaunchedPlugin> {
   const times = { bareNode: [] as number[], configured: [] as number[], all: [] as number[] };
-  const each: number[] = [];
+  const [each, cpuOfEach]: [number[], number[]] = [[], []];
   for (let round = 1; ; round++) {
     times.bareNode.push(await timed(() => once(spawn(process.execPath, ["-e", "0"]), "exit")));
     const begin = performance.now();
     const plugin = await launch();
     times.configured.push(performance.now() - begin);
+    const cpuBefore = threadsCpuMs(plugin.pid);
     for (const handle of handles)
       each.push(await timed(() => plugin.driver.recoverTask({ taskId: "", handle })));
     times.all.push(performance.now() - begin);
+    cpuOfEach.push((threadsCpuMs(plugin.pid) - cpuBefore) / handles.length);
     if (round === rounds) {
       printTimes("  baseline: node -e 0", times.bareNode);
       printTimes("  killed: launch to configured", times.configured, times.bareNode);
       printTimes("  killed: launch to all recovered", times.all, times.bareNode);
       printTimes("  RecoverTask of each", each);
+      printTimes("  its processor time", cpuOfEach);
       return plugin;
     }
     await kill(plugin);
