@@ -1,7 +1,8 @@
 /**
  * Measures a node with many running tasks, for each of the given numbers of tasks: their cost for the plugin,
  * and how soon a killed plugin's successor has recovered them. The baseline is a bare Node that starts and
- * exits. As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds]`.
+ * exits. As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds] [part,…]`. All takes five
+ * minutes; the parts are recovery, rest and statistics.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,6 +21,7 @@ import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.t
 
 const sizes = (process.argv[2] ?? "50,1000").split(",").map(Number);
 const seconds = Number(process.argv[3] ?? 60);
+const parts = process.argv[4]?.split(",") ?? ["recovery", "rest", "statistics"];
 const rounds = 5;
 /** Time by which a plugin has returned the memory that its starts needed. */
 const restedMs = idleMemoryMs + 2_000;
@@ -33,6 +35,14 @@ const executable = join(base, "plugins/nomad-driver-exec2");
 const allocations: Allocation[] = [];
 const handles: TaskHandle[] = [];
 
+// Tasks outlive their plugin, so a bench that is cut off removes them.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, async () => {
+    await removeAll();
+    process.exit(1);
+  });
+}
+
 try {
   execFileSync(built, ["install", "--plugin-dir", join(base, "plugins")], { stdio: "ignore" });
   let plugin = await launch();
@@ -41,15 +51,21 @@ try {
     console.log(`${size} running tasks:`);
     await delay(restedMs);
     printFigure("  the plugin that started them (PSS)", formatMib(pssOf(plugin.pid)));
-    await kill(plugin);
-    plugin = await benchRecovery();
-    await delay(restedMs);
-    printFigure("  the plugin that recovered them (PSS)", formatMib(pssOf(plugin.pid)));
-    await benchAtRest(plugin);
-    await benchStats(plugin);
+    if (parts.includes("recovery")) {
+      await kill(plugin);
+      plugin = await benchRecovery();
+      await delay(restedMs);
+      printFigure("  the plugin that recovered them (PSS)", formatMib(pssOf(plugin.pid)));
+    }
+    if (parts.includes("rest")) await benchAtRest(plugin);
+    if (parts.includes("statistics")) await benchStats(plugin);
   }
   await plugin.close();
 } finally {
+  await removeAll();
+}
+
+async function removeAll(): Promise<void> {
   for (const allocation of allocations) await allocation.remove();
   rmSync(base, { recursive: true });
 }
