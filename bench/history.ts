@@ -71,12 +71,14 @@ async function benchLaunches(): Promise<void> {
       times[name].push(await timed(async () => (await launch(name)).close()));
     }
   }
-  for (const name of ["empty", "full"] as const) {
-    const plugin = await launch(name);
-    process.kill(plugin.pid, "SIGKILL");
-    await plugin.exited;
-    plugin.disconnect();
-    killed[name].push(await timed(async () => (await launch(name)).close()));
+  for (let round = 0; round < launches; round++) {
+    for (const name of ["empty", "full"] as const) {
+      const plugin = await launch(name);
+      process.kill(plugin.pid, "SIGKILL");
+      await plugin.exited;
+      plugin.disconnect();
+      killed[name].push(await timed(async () => (await launch(name)).close()));
+    }
   }
   printTimes("baseline: a launch with an empty history, and the end", times.empty);
   printTimes("a launch with the long one, and the end", times.full, times.empty);

@@ -18,6 +18,7 @@ import type { FollowableStore } from "../followableLog.ts";
 import { LogStore } from "../logStore.ts";
 import { storeError } from "../storeError.ts";
 import { usageIn } from "../usage/usageFile.ts";
+import { WorkMark } from "../workMark.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
 import {
@@ -70,6 +71,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
   const boot = options.bootId ?? bootId();
   const files = logFiles(folder);
   let checkpoints: CheckpointFile | undefined;
+  let mark: WorkMark | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     // LMDB crashes when it creates files on a full disk. If the files exist, the plugin can start and take
@@ -77,10 +79,14 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
     const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
+    const marked = WorkMark.open(folder);
+    mark = marked;
     const { data, checkpoint, checkpointed } = inspectLog(folder, boot);
     if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
-    if (data !== "missing" && (locked.leftOpen || checkpoint?.bootId !== boot)) await checkPages(files.data);
+    const isTrusted = checkpoint?.bootId === boot && (!locked.leftOpen || marked.leftResting);
+    if (data !== "missing" && !isTrusted) await checkPages(files.data);
     locked.markInUse(true);
+    marked.begin();
     const table = await withRoot(folder, options, async (root) => {
       if (root.get(LAYOUT_KEY) === undefined) {
         for (const _ of root.getKeys({ limit: 1 })) throw damaged(files.data, "it is another program's");
@@ -89,21 +95,29 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
       const lmdb = environment(root, folder);
       if (data === "missing") syncFolder(folder);
       const newest = new NewestCommit(folder);
-      const log = { dataPath: files.data, bootId: boot, checkpoints: locked, pin: () => pin(root, newest) };
+      const log = {
+        dataPath: files.data,
+        bootId: boot,
+        checkpoints: locked,
+        pin: () => marked.during(() => pin(root, newest)),
+      };
       const flush = await BackgroundFlush.open(log, checkpointed);
-      return new WritableLmdbTable(lmdb, folder, flush, newest);
+      return new WritableLmdbTable(lmdb, folder, flush, newest, marked);
     });
+    marked.end();
     return await checked(new LogStore(table, usageIn(folder)), table);
   } catch (thrown) {
     checkpoints?.close();
+    mark?.remove();
     throw storeError(thrown, "open", folder);
   }
 }
 
 /**
- * A log that was closed cleanly in this boot is trusted without this check, which
- * costs nothing. If that trust is wrong, LMDB may crash the process once. The next
- * process then finds the log left open, and checks it here.
+ * Reads every page, which takes seconds for a log of gigabytes. A log is trusted without it if in this boot it
+ * was closed, or its writer was killed while it rested (workMark.ts): what the writer had handed to the kernel
+ * is whole then. If that trust is wrong, LMDB may crash the process once. The next process then finds that this
+ * one died at work, and checks the pages.
  */
 async function checkPages(path: string): Promise<void> {
   const defect = await findPageDefect(path);

@@ -1,5 +1,6 @@
 /** The log's tables in LMDB, for the log's writer. */
 import { BATCH_RECORDS, type RecordWriter, type WritableTable } from "../recordTable.ts";
+import type { WorkMark } from "../workMark.ts";
 import type { BackgroundFlush } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
 import { MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
@@ -16,6 +17,7 @@ const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 export class WritableLmdbTable extends LmdbTable implements WritableTable {
   readonly #flush: BackgroundFlush;
   readonly #newest: NewestCommit;
+  readonly #mark: WorkMark;
   /**
    * Whether a transaction is open. While it is, reads need no check: its snapshot was checked when it began.
    */
@@ -46,10 +48,17 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
     markListed: (position) => this.lmdb.listed.put(position),
   };
 
-  constructor(lmdb: LmdbEnvironment, folder: string, flush: BackgroundFlush, newest: NewestCommit) {
+  constructor(
+    lmdb: LmdbEnvironment,
+    folder: string,
+    flush: BackgroundFlush,
+    newest: NewestCommit,
+    mark: WorkMark,
+  ) {
     super(lmdb, folder);
     this.#flush = flush;
     this.#newest = newest;
+    this.#mark = mark;
   }
 
   write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
@@ -107,6 +116,7 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
     } finally {
       await super.close();
       this.#newest.close();
+      this.#mark.remove();
     }
   }
 
@@ -123,7 +133,7 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
   #onNewestSnapshot<T>(attempt: () => T): T {
     for (;;) {
       try {
-        return attempt();
+        return this.#mark.during(attempt);
       } catch (thrown) {
         if (!(thrown instanceof StaleSnapshot)) throw thrown;
         this.#newest.publish();

@@ -9,7 +9,9 @@ import { describe, expect, it } from "vitest";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
+import { NodePage, newestMeta } from "../../../src/store/lmdb/pages.ts";
 import { sampleEvent, samples } from "../../support/history/sampleEvents.ts";
+import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const fixture = fileURLToPath(new URL("../../fixtures/openLog.ts", import.meta.url));
@@ -149,6 +151,64 @@ describe("damage anywhere in a log that was left open", () => {
     }
     await store.close();
     expect(await findPageDefect(join(folder, "data.mdb"))).toBeUndefined();
+  });
+});
+
+/** Damages a page in the middle of the records' tree, so that LMDB crashes there. Both ends of the log stay readable. */
+function damageRecords(data: Buffer): void {
+  const page = (number: number) => data.subarray(4096 * number, 4096 * (number + 1));
+  const { root = 0 } = newestMeta(data.subarray(0, 8192)).main;
+  const tables = new NodePage(page(root), root);
+  const names = Array.from({ length: tables.length }, (_, at) => tables.text(at));
+  const records = tables.data(names.findIndex((name) => name.startsWith("records")));
+  if (records.kind !== "tree" || records.tree.root === undefined) throw new Error("the records are no tree");
+  const branch = new NodePage(page(records.tree.root), records.tree.root);
+  const leaf = page(branch.child(branch.length >> 1));
+  // An entry of a gibibyte. LMDB would copy it from behind the file's end.
+  leaf.writeUInt32LE(2 ** 30, 24 + leaf.readUInt16LE(24));
+}
+
+describe("a log whose writer was killed while it rested", () => {
+  async function killedAtRest(): Promise<string> {
+    const folder = temporaryFolder();
+    await makeLog(folder);
+    const writer = new LineProcess("restingWriter", folder);
+    await writer.written(1);
+    await writer.kill();
+    return folder;
+  }
+
+  it("is opened without a look at all pages. One that crashes LMDB does so once", async () => {
+    const folder = await killedAtRest();
+    expect(openInChild("writer", folder)).toEqual({ events: EVENTS });
+    const again = new LineProcess("restingWriter", folder);
+    await again.written(1);
+    await again.kill();
+
+    const file = join(folder, "data.mdb");
+    const data = readFileSync(file);
+    damageRecords(data);
+    writeFileSync(file, data);
+    const { signal } = spawnSync(process.execPath, [fixture, "writer", folder]);
+    expect(["SIGBUS", "SIGSEGV"]).toContain(signal);
+    expect(openInChild("writer", folder)).toMatchObject({
+      code: "STORE_DAMAGED",
+      message: expect.stringMatching(/an entry of page \d+ exceeds it/),
+    });
+  });
+
+  it("crashes no two writers in a row, wherever it is damaged", { timeout: 120_000 }, async () => {
+    for (let round = 0; round < 12; round++) {
+      const folder = await killedAtRest();
+      const file = join(folder, "data.mdb");
+      const data = readFileSync(file);
+      for (let sector = 0; sector < 12; sector++) {
+        randomFillSync(data, 8192 + 512 * randomInt((data.length - 8192) / 512), 512);
+      }
+      writeFileSync(file, data);
+      const { signal } = spawnSync(process.execPath, [fixture, "writer", folder]);
+      if (signal !== null) openInChild("writer", folder);
+    }
   });
 });
 
