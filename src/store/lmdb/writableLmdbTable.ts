@@ -14,6 +14,10 @@ import type { NewestCommit } from "./newestCommit.ts";
  */
 const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 
+/** Errors of LMDB that no commit should have: something is not there; an error came earlier in the transaction. */
+const MDB_NOTFOUND = -30798;
+const MDB_BAD_TXN = -30782;
+
 export class WritableLmdbTable extends LmdbTable implements WritableTable {
   readonly #flush: BackgroundFlush;
   readonly #newest: NewestCommit;
@@ -64,17 +68,7 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
   write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
     try {
       requireRoom(this.folder, bytes);
-      const result = this.#onNewestSnapshot(() =>
-        this.lmdb.transactionSync(() => {
-          if (!this.#newest.isPublished()) throw new StaleSnapshot();
-          this.#writing = true;
-          try {
-            return action(this.#writer);
-          } finally {
-            this.#writing = false;
-          }
-        }, COMMIT_WITHOUT_FLUSH),
-      );
+      const result = this.#onNewestSnapshot(() => this.#transaction(action));
       this.#newest.committed();
       this.#flush.committed();
       return result;
@@ -129,6 +123,31 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
     });
   }
 
+  /**
+   * LMDB's allocator of pages was once seen to fail with MDB_NOTFOUND, which lmdb reports as a refused put or at
+   * the commit. Such a transaction is undone, and the allocator's list of free pages dropped with it. So a
+   * second attempt reads the list anew.
+   */
+  #transaction<T>(action: (writer: RecordWriter) => T): T {
+    const attempt = () =>
+      this.lmdb.transactionSync(() => {
+        if (!this.#newest.isPublished()) throw new StaleSnapshot();
+        this.#writing = true;
+        try {
+          return action(this.#writer);
+        } finally {
+          this.#writing = false;
+        }
+      }, COMMIT_WITHOUT_FLUSH);
+    try {
+      return attempt();
+    } catch (thrown) {
+      const { code } = thrown as { readonly code?: unknown };
+      if (!(thrown instanceof RefusedPut) && code !== MDB_NOTFOUND && code !== MDB_BAD_TXN) throw thrown;
+      return attempt();
+    }
+  }
+
   /** Repeats an attempt while other processes that open the log hide its newest commit (newestCommit.ts). */
   #onNewestSnapshot<T>(attempt: () => T): T {
     for (;;) {
@@ -145,6 +164,13 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
 /** The transaction may have begun from an older commit than the newest; throwing this aborts it. */
 class StaleSnapshot extends Error {}
 
+/** A put that LMDB refused: the entry exists already, or there is no page for it. */
+class RefusedPut extends Error {
+  constructor(key: unknown) {
+    super(`LMDB does not take the entry ${JSON.stringify(key)}`);
+  }
+}
+
 function bytesOf(stats: TableStats): number {
   const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats;
   return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages);
@@ -156,5 +182,5 @@ function put<K, V>(
   value: V,
   flags: { append?: boolean; noOverwrite?: boolean },
 ): void {
-  if (!table.putSync(key, value, flags)) throw new Error(`an entry exists already: ${JSON.stringify(key)}`);
+  if (!table.putSync(key, value, flags)) throw new RefusedPut(key);
 }

@@ -1,0 +1,84 @@
+/** Transactions that LMDB fails as its allocator of pages may: with a refused put, or at the commit. */
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { labelOf, sampleEvent } from "../../support/history/sampleEvents.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const failing = vi.hoisted(() => ({ times: 0, code: 0, puts: 0 }));
+
+vi.mock("lmdb", async (importOriginal) => {
+  const lmdb = await importOriginal<typeof import("lmdb")>();
+  return {
+    ...lmdb,
+    open: (...args: Parameters<typeof lmdb.open>) => {
+      const root = lmdb.open(...args);
+      const { transactionSync } = root;
+      root.transactionSync = function <T>(action: () => T, flags?: number): T {
+        return transactionSync.call(
+          this,
+          () => {
+            const result = action();
+            if (failing.times-- > 0)
+              throw Object.assign(new Error("an error of LMDB"), { code: failing.code });
+            return result;
+          },
+          flags,
+        ) as T;
+      };
+      const { openDB } = root;
+      root.openDB = ((...names: Parameters<typeof openDB>) => {
+        const table = openDB.apply(root, names);
+        const { putSync } = table;
+        table.putSync = ((...put: Parameters<typeof putSync>) =>
+          failing.puts-- > 0 ? false : putSync.apply(table, put)) as typeof putSync;
+        return table;
+      }) as typeof openDB;
+      return root;
+    },
+  };
+});
+
+beforeEach(() => {
+  Object.assign(failing, { times: 0, puts: 0 });
+});
+
+async function logWithAnEvent() {
+  const folder = temporaryFolder();
+  const store = await openEventStore(folder);
+  onTestFinished(() => store.close());
+  await store.append("s", 0, [sampleEvent(1)]);
+  return store;
+}
+
+describe("a transaction that LMDB fails for its list of free pages", () => {
+  it.each([
+    ["that was refused a put", { puts: 1 }],
+    ["that fails at the commit", { times: 1, code: -30798 }],
+    ["that fails for an earlier error in it", { times: 1, code: -30782 }],
+  ])("is carried out at the second attempt, and once: one %s", async (_name, failure) => {
+    const store = await logWithAnEvent();
+    Object.assign(failing, failure);
+    await store.append("s", 1, [sampleEvent(2), sampleEvent(3)]);
+    expect(failing).not.toMatchObject(failure);
+    expect([...store.readAll()].map((event) => [event.position, labelOf(event)])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ]);
+  });
+
+  it("fails if the second attempt does, and leaves nothing", async () => {
+    const store = await logWithAnEvent();
+    Object.assign(failing, { times: 2, code: -30798 });
+    await expect(store.append("s", 1, [sampleEvent(2)])).rejects.toMatchObject({ code: "STORE_FAILED" });
+    expect([...store.readAll()]).toHaveLength(1);
+    await store.append("s", 1, [sampleEvent(2)]);
+    expect([...store.readAll()].map(labelOf)).toEqual([1, 2]);
+  });
+
+  it("is not tried again for any other reason", async () => {
+    const store = await logWithAnEvent();
+    Object.assign(failing, { times: 1, code: -30797 });
+    await expect(store.append("s", 1, [sampleEvent(2)])).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+  });
+});
