@@ -16,10 +16,10 @@ it("docs/errors.md explains every code, in the order of the list", () => {
   expect([...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code)).toEqual(errorCodes);
 });
 
-describe("an error that came up within something", () => {
+describe("an error with added context", () => {
   const inner = new DriverError("STORE_FAILED", "it is full", { failed, hint: "Make room" });
 
-  it("says so first, and keeps its fields", () => {
+  it("begins with the context, and keeps its fields", () => {
     expect(inner.within("at event 3")).toMatchObject({
       code: "STORE_FAILED",
       summary: "at event 3: it is full",
@@ -31,12 +31,12 @@ describe("an error that came up within something", () => {
     });
   });
 
-  it("may be over where the other would not", () => {
+  it("may be recoverable although the original is not", () => {
     expect(inner.within("not yet", { recoverable: true }).recoverable).toBe(true);
   });
 });
 
-it("an error on a terminal has its hint on a line of its own, also where its summary ends as the hint does", () => {
+it("an error on a terminal has its hint on a separate line, even if its summary ends like the hint", () => {
   const error = new DriverError("STORE_FAILED", "no. Mend it", { hint: "Mend it" });
   expect(formatError(error, styleOf(false), 80)).toBe("STORE_FAILED: no. Mend it\nhint: Mend it");
   const called = new DriverError("STORE_FAILED", "no", { failed });

@@ -1,10 +1,10 @@
-/** What src/ is built like: what is pure, and which folder may know which. */
+/** The structure of src/: which files are pure, and which folder may import which. */
 import { describe, expect, it } from "vitest";
 import { type Import, type ImportGraph, importsOf, readImports } from "./support/importGraph.ts";
 
 const graph = readImports();
 
-/** What a pure file may reach outside of src/, whole or by name: it computes, and looks at nothing. */
+/** What a pure file may import from outside of src/, as a whole or by name. These modules only compute. */
 const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
   "@bufbuild/protobuf/wire": "whole",
   "@cdktn/hcl2json": "whole",
@@ -19,7 +19,10 @@ const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
 const clock =
   /\b(?:Date\.now|Math\.random|performance\.now|process\.env|set(?:Timeout|Interval|Immediate))\b|new Date\(\)|\bfetch\(/;
 
-/** Pure as a whole, but for what reads and writes bundles and modules, and reads a task's output. Besides, every file that says so at its head. */
+/**
+ * Folders that are pure as a whole, except files that read and write bundles and modules, or read a task's
+ * output. Every file whose first comment says so is also pure.
+ */
 const purePlaces =
   /^src\/(?:config|jobspec|machines|replay|units|why)\/|^src\/effects\/launch\/(?:assemble\.ts$|plan\.ts$|steps\/)/;
 const impure =
@@ -33,7 +36,7 @@ describe("a pure file", () => {
     );
     expect(pure.length).toBeGreaterThan(150);
     const ways = pure.flatMap((path) => impurities(graph, path));
-    // A way that goes on as another one is that one's fault.
+    // Omits chains that continue another reported chain.
     expect(ways.filter((way) => !ways.some((other) => way.endsWith(`> ${other}`)))).toEqual([]);
   });
 
@@ -45,8 +48,8 @@ describe("a pure file", () => {
 });
 
 /**
- * Folders from the ground up, and which of those before it each knows, be it by a type alone.
- * What lies in src/ itself, and src/units, is the ground, which all know, but for main.ts.
+ * The folders from the lowest up, and which of the earlier folders each may import, even if only types. Every
+ * folder may import the files directly in src/, except main.ts, and src/units.
  */
 const layers: Readonly<Record<string, string>> = {
   log: "",
@@ -86,12 +89,12 @@ describe("a folder", () => {
       .filter(({ of, to }) => of !== to),
   );
 
-  it("imports only from those that it may know", () => {
+  it("imports only from folders in the table", () => {
     const strange = arrows.filter(({ of, to }) => to !== "ground" && !known(of).includes(to));
     expect(strange.map(({ path, from }) => `${path} -> ${from}`)).toEqual([]);
   });
 
-  it("may know only what it does know, and what lies below it", () => {
+  it("may import only what the table says, and lower folders", () => {
     for (const [index, folder] of folders.entries()) {
       const does = new Set(arrows.filter(({ of }) => of === folder).map(({ to }) => to));
       expect([...does].filter((to) => to !== "ground").sort(), folder).toEqual(known(folder));
@@ -101,7 +104,7 @@ describe("a folder", () => {
 });
 
 describe("a folder's files", () => {
-  it("are so few that a newcomer reads their names", () => {
+  it("are few enough to be read", () => {
     const folders = Map.groupBy(graph.keys(), (path) => path.slice(0, path.lastIndexOf("/")));
     const long = [...folders].filter(([, paths]) => paths.length > 15).map(([folder]) => folder);
     expect(long).toEqual([]);
@@ -137,7 +140,7 @@ describe("what is read of imports", () => {
     ]);
   });
 
-  it("leads to files that there are", () => {
+  it("leads to existing files", () => {
     const missing = [...graph].flatMap(([path, { imports }]) =>
       imports
         .filter(({ from }) => from.startsWith("src/") && !graph.has(from))
@@ -146,7 +149,7 @@ describe("what is read of imports", () => {
     expect(missing).toEqual([]);
   });
 
-  it("tells the chain to what is not pure", () => {
+  it("shows the chain of imports to what is not pure", () => {
     const file = (text: string, ...imports: Import[]) => ({ text, imports });
     const to = (from: string, ...names: string[]): Import => ({ from, names, typeOnly: false });
     const made: ImportGraph = new Map([
@@ -163,7 +166,7 @@ describe("what is read of imports", () => {
   });
 });
 
-/** The ways from a file to what a pure one must not reach. */
+/** The chains of imports from a file to what a pure file must not import. */
 function impurities(among: ImportGraph, path: string): string[] {
   const outside = foreign(among, path, ({ from, names }) => {
     const allowed = Object.hasOwn(computes, from) ? computes[from] : [];
@@ -176,7 +179,7 @@ function impurities(among: ImportGraph, path: string): string[] {
   return [...outside, ...looks];
 }
 
-/** The ways from a file to imports from outside of src/ that are not allowed. */
+/** The chains of imports from a file to forbidden imports from outside of src/. */
 function foreign(among: ImportGraph, path: string, isAllowed: (imported: Import) => boolean): string[] {
   return [...loaded(among, path)].flatMap(({ file, way }) =>
     valuesOf(among, file)
@@ -185,7 +188,7 @@ function foreign(among: ImportGraph, path: string, isAllowed: (imported: Import)
   );
 }
 
-/** The file and all of src/ that is loaded with it, each with the shortest way there. */
+/** The file and all files of src/ that are loaded with it, each with the shortest chain of imports. */
 function* loaded(among: ImportGraph, path: string): Generator<{ file: string; way: string }> {
   const ways = new Map([[path, path]]);
   for (const [file, way] of ways) {

@@ -28,7 +28,7 @@ test("a right that the ABI does not know is in no mask", () => {
   expect(maskOfRights(["fs.execute", "fs.refer", "fs.resolve_unix"], 99)).toBe(0x12001);
 });
 
-test("a person is told the kernel that a right needs", () => {
+test("errors name the kernel that a right needs", () => {
   expect(abiWith("net.bind_tcp")).toBe(4);
   expect(kernelWith("scope.signal")).toBe("Linux 6.12 or newer (ABI 6)");
 });

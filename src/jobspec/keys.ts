@@ -17,8 +17,8 @@ interface Keys {
 }
 
 const cluster = "it needs a Nomad cluster";
-const vault = "a local run has no Vault to ask";
-const consul = "a local run has no Consul to ask";
+const vault = "a local run has no Vault";
+const consul = "a local run has no Consul";
 
 const scheduling = ["affinity", "constraint", "spread", "reschedule", "migrate", "update", "ui"];
 

@@ -26,7 +26,7 @@ export class ProcessFigures {
   families(): Family[] {
     const { user, system } = process.cpuUsage();
     return [
-      gauge("exec2_build_info", "The driver's version, and what it answers as: 1.", [
+      gauge("exec2_build_info", "The driver's version in a label; the value is always 1.", [
         { labels: { version, role: this.#role }, value: 1 },
       ]),
       counter("process_cpu_seconds_total", "CPU time that this process has used.", (user + system) / 1e6),
@@ -38,7 +38,7 @@ export class ProcessFigures {
       ),
       this.#delays.family(
         "exec2_event_loop_delay_seconds",
-        "How late a timer of this process was, once a second.",
+        "The delay of a timer of this process, measured once a second.",
       ),
     ];
   }

@@ -54,7 +54,8 @@ async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
       // A task whose files cannot be read is left out: it has probably just ended.
       const reading = cgroup === undefined ? undefined : await readCgroup(cgroup).catch(() => undefined);
       if (reading === undefined) return [];
-      // Here and not for all tasks at once, which would take the event loop some milliseconds.
+      // Formats the labels per task, because formatting those of all tasks at once would block the event loop
+      // for some milliseconds.
       const labels = { labels: labelsOf(task), jobLabels: jobLabelsOf(task) };
       return [{ ...task, ...labels, reading, limits: limitsOf(context) }];
     });
@@ -99,11 +100,11 @@ function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
       ),
     );
   return [
-    gauge("exec2_tasks_running", "Tasks that run.", count),
-    gauge("exec2_tasks_shown", "Running tasks with series of their own, at most 1000.", tasks.length),
+    gauge("exec2_tasks_running", "Running tasks.", count),
+    gauge("exec2_tasks_shown", "Running tasks that have their own series, at most 1000.", tasks.length),
     gauge(
       "exec2_task_info",
-      "A running task: 1, with the names of its job.",
+      "A running task, with the names of its job in labels; the value is always 1.",
       tasks.map(({ labels, jobLabels }) => ({ of: labels, labels: jobLabels, value: 1 })),
     ),
     gauge(
@@ -126,7 +127,7 @@ function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
     ),
     counter(
       "exec2_task_cpu_throttled_seconds_total",
-      "Time in which the CPU limit held the task back.",
+      "Time in which the CPU limit throttled the task.",
       each([({ reading }) => seconds(reading.cpu.throttled?.us)]),
     ),
     gauge(

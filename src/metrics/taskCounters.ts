@@ -72,7 +72,7 @@ export class TaskCounters {
   families(): Family[] {
     return [
       this.#starts.family("exec2_task_start_seconds", "Time from a task's request to its running program."),
-      counter("exec2_task_ends_total", "Tasks that have ended, or never started, by their result.", [
+      counter("exec2_task_ends_total", "Tasks that have ended or failed to start, by result.", [
         ...Array.from(this.#ends, ([result, value]) => ({ labels: { result }, value })),
       ]),
       counter("exec2_task_start_failures_total", "Tasks that never started, by the code of the error.", [
@@ -85,12 +85,12 @@ export class TaskCounters {
       ),
       counter(
         "exec2_denials_total",
-        "What the sandbox refused to tasks, as far as it is recorded, by what refused it.",
+        "Recorded denials of the sandbox, by the part that refused.",
         Array.from(this.#denials, ([blocker, value]) => ({ labels: { blocker }, value })),
       ),
       counter(
         "exec2_task_recoveries_total",
-        "Running tasks that another plugin process took over.",
+        "Recoveries of running tasks by another plugin process.",
         this.#recoveries,
       ),
     ];

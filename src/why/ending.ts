@@ -175,12 +175,12 @@ function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: rea
 function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string[]): Sentence[] {
   const [path = ""] = missing;
   const named = missing.join(", ");
-  const are = missing.length === 1 ? "is on the host, and was" : "are on the host, and were";
+  const are = missing.length === 1 ? "is on the host, but was" : "are on the host, but were";
   const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, noPorts);
   return [
     ...sentence(
       [sandboxed],
-      `By the last lines of its error output, it missed ${named}: that ${are} not unveiled, so not in its root`,
+      `The last lines of its error output name ${named}, which ${are} not unveiled, so not in its root`,
     ),
     ...sentence([sandboxed], advice),
   ];
@@ -210,7 +210,7 @@ function stillRunning(facts: readonly Fact[], { process, startedAt }: TaskContex
 function memory(oom: EventData<"exited">["oom"]): string {
   if (oom === null) return "";
   const { limitBytes, peakBytes } = oom;
-  const limit = limitBytes === null ? "no limit of its own" : `limit ${formatBytes(limitBytes)}`;
+  const limit = limitBytes === null ? "no limit for the task itself" : `limit ${formatBytes(limitBytes)}`;
   const peak = peakBytes === null ? "" : `, peak ${formatBytes(peakBytes)}`;
   return ` (${limit}${peak})`;
 }

@@ -63,7 +63,7 @@ test("a number of a directory server's account is refused", () => {
   expect(resolvedWith(nsswitch)).toBe("85000");
 });
 
-test("name services are asked only where there are any, and need not answer", () => {
+test("name services are used only if configured, and need not answer", () => {
   const knowsAll = "echo ada:x:85000:500::/home/ada:/bin/sh";
   expect(
     resolvedWith(

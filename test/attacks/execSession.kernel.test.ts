@@ -9,7 +9,7 @@ const agent = await startAgent();
 /** Chains of processes: each process forks the next one and exits. */
 const chains = "perl -e 'fork for 1..8; while (1) { fork and exit }' &";
 
-test("forks without end in the session of a command end with it, and hold nothing up", async () => {
+test("endless forks in the session of a command end with it, and delay nothing", async () => {
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");
   await startTask(agent, config);

@@ -11,7 +11,7 @@ import { ExecCall, execScript } from "../support/agent/execCall.ts";
 describe.each(["private", "host"])("a terminal of a task with the root %s", async (root) => {
   const agent = await startAgent({ options: { root } });
 
-  test("is nothing that another command can open", async () => {
+  test("cannot be opened by another command", async () => {
     const allocation = makeAllocation();
     const config = allocation.config("exec sleep 1000");
     await startTask(agent, config);

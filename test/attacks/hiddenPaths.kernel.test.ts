@@ -90,7 +90,7 @@ test("a command in a running task gets the same answer", async () => {
   expect(new Set(await Promise.all(asked)).size).toBe(1);
 });
 
-describe("a file that all may read, in a folder that only root may enter", () => {
+describe("a world-readable file in a folder that only root may enter", () => {
   const reading = (path: string) => ({ command: "cat", args: [path], unveil: [`r:${path}`] });
 
   test("cannot be read by a task whose job unveils it, because the task's own root would bypass the folder", async () => {

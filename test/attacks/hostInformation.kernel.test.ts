@@ -53,7 +53,7 @@ it("the kernel's log", async () => {
   expect(await taskLines("", { ...perl(script), ...asRoot, filter })).toEqual(["Operation not permitted"]);
 });
 
-it("an environment of the task's choice and size, which the host reads, by PR_SET_MM_MAP", async () => {
+it("a forged environment of any size, which the host would read, by PR_SET_MM_MAP", async () => {
   const PR_SET_MM = 35;
   const PR_SET_MM_MAP = 14;
   // A struct prctl_mm_map with the present values, except for the environment.

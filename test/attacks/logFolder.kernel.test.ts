@@ -23,7 +23,7 @@ function agentLogs({ folder }: Allocation): void {
 describe.each(["private", "host"])("with the root %s", async (root) => {
   const agent = await startAgent({ options: { root } });
 
-  test("without protection root writes where the task says", async () => {
+  test("without protection root writes to the task's target", async () => {
     const open = await startAgent({ options: { root, writable_logs: true } });
     const victim = `${temporaryFolder()}/root-only`;
     writeFileSync(victim, "", { mode: 0o600 });

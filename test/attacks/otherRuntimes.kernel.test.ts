@@ -44,17 +44,17 @@ const rooted = await startAgent({
 });
 const agent = await startAgent({ options: { writable_logs: true } });
 
-describe("a link in place of what masks files of /proc, as in runc's CVE-2025-31133", () => {
+describe("a link in place of the file that masks files of /proc, as in runc's CVE-2025-31133", () => {
   const linksIn = (folder: string) => symlinkSync("/proc/sys/kernel/ostype", `${folder}/null`);
 
-  test("shows what it leads to, where the mask is opened in the container", () => {
+  test("shows its target if the mask is opened in the container", () => {
     const folder = temporaryFolder();
     linksIn(folder);
     writeFileSync(`${folder}/masked`, "");
     expect(inNamespace(`mount --bind ${folder}/null ${folder}/masked; cat ${folder}/masked`)).toBe("Linux\n");
   });
 
-  test("masks as before, since the mask is the host's", async () => {
+  test("has no effect, because the driver's mask is a file of the host", async () => {
     const allocation = makeAllocation({ user: root });
     const script =
       "readlink /dev/null; cat /proc/keys /proc/timer_list /proc/interrupts; cat /proc/kcore | head -c 9";
@@ -64,7 +64,7 @@ describe("a link in place of what masks files of /proc, as in runc's CVE-2025-31
 });
 
 describe("a link in place of a terminal's folder, as in runc's CVE-2025-52565", () => {
-  test("has what is mounted there mounted elsewhere, where paths are followed", () => {
+  test("moves the mount to its target if the runtime follows links", () => {
     const folder = temporaryFolder();
     mkdirSync(`${folder}/elsewhere`);
     symlinkSync(`${folder}/elsewhere`, `${folder}/pts`);
@@ -89,8 +89,8 @@ describe("a link in place of a terminal's folder, as in runc's CVE-2025-52565", 
   });
 });
 
-describe("a /proc of the job's own, as in runc's CVE-2025-52881", () => {
-  test("gets what is written to /proc, where the runtime writes there by its path", () => {
+describe("a fake /proc of the job, as in runc's CVE-2025-52881", () => {
+  test("gets the data if the runtime writes to /proc by its path", () => {
     const folder = temporaryFolder();
     mkdirSync(`${folder}/self`);
     writeFileSync(`${folder}/self/oom_score_adj`, "");
@@ -117,7 +117,7 @@ describe("a /proc of the job's own, as in runc's CVE-2025-52881", () => {
     expect(refused).toMatchObject({ code: expect.stringMatching(/^(LAUNCH_FAILED|MOUNT_TARGET_INVALID)$/) });
   });
 
-  test("keeps no setting from the task itself", async () => {
+  test("does not prevent the driver's settings for the task", async () => {
     const allocation = makeAllocation();
     const mounts = volumeAt("local/volume", () => undefined);
     const command = { command: "sleep", args: ["1000"], oom_score_adj: 321 };
@@ -131,7 +131,7 @@ describe("a /proc of the job's own, as in runc's CVE-2025-52881", () => {
 describe("capabilities that the runtime inherits, as in crun's CVE-2022-27650 and Docker's CVE-2022-24769", () => {
   const inheriting = ["--inh-caps", "+net_raw,+sys_admin"];
 
-  test("are passed on by a program that does nothing about it", () => {
+  test("are inherited unless a program drops them", () => {
     const { stdout } = spawnSync("setpriv", [...inheriting, "grep", "CapInh", "/proc/self/status"]);
     expect(`${stdout}`).not.toMatch(/CapInh:\t0+$/m);
   });
@@ -150,14 +150,14 @@ describe("capabilities that the runtime inherits, as in crun's CVE-2022-27650 an
 });
 
 describe("a link in place of a file that the runtime makes, as in crun's CVE-2025-24965", () => {
-  test("has the host's file written, where paths are followed", () => {
+  test("lets the runtime write to a host file if it follows links", () => {
     const [folder, victim] = [temporaryFolder(), `${temporaryFolder()}/root-only`];
     symlinkSync(victim, `${folder}/.config.json`);
     writeFileSync(`${folder}/.config.json`, "{}");
     expect(readFileSync(victim, "utf8")).toBe("{}");
   });
 
-  test("has no folder made for a volume, though root makes it", async () => {
+  test("does not make the driver create a folder behind it", async () => {
     const [allocation, victim] = [makeAllocation(), temporaryFolder()];
     symlinkSync(victim, `${allocation.taskFolder}/local/data`);
     const mounts = volumeAt("local/data/made", () => undefined);
@@ -181,13 +181,13 @@ describe("a link in place of a log pipe, as in HashiCorp's driver's CVE-2026-805
     return { path, next, written: () => readFileSync(victim, "utf8") };
   }
 
-  test("has the host's file written, where root opens it by its path", async () => {
+  test("lets root write to a host file if root opens the pipe by its path", async () => {
     const { path, written } = await planted();
     appendFileSync(path, "a line of the task's choice\n");
     expect(written()).toBe("a line of the task's choice\n");
   });
 
-  test("is no log pipe of the task, nor of the error about its start", async () => {
+  test("is not used as log pipe, neither for the task nor for the error of its start", async () => {
     const { next, written } = await planted();
     const refused = await agent.driver.startTask({ task: next }).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "LOG_PIPE_UNSAFE" });

@@ -61,7 +61,7 @@ test("with a socket that has the name of the plugin's", async () => {
   );
 });
 
-test("as root, but as another process than the one that holds the lock", async () => {
+test("as root, but not as the process that holds the lock", async () => {
   const folder = join(temporaryFolder(), "state");
   const owner = new LineProcess("ownStateFolder", folder);
   await owner.written(1);

@@ -43,7 +43,7 @@ test("is refused to root, with all of /proc unveiled for writing, and to a comma
   expect(await allocation.stdout.text()).toBe("");
 });
 
-test("reaches nothing with init's program in hand, which would do with a program that is not sealed", async () => {
+test("fails even with init's program open, because the program is sealed", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");

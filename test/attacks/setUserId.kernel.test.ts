@@ -54,7 +54,7 @@ it("anyone who runs such a program has the task's rights", async () => {
   expect(execFileSync(`${folder}/program`, ["-u"], stranger)).toBe(`${taskUid}\n`);
 });
 
-it("other modes are a task's as before, and mkdir gives no such bits anyway", async () => {
+it("other modes are still allowed, and mkdir ignores such bits anyway", async () => {
   const folder = temporaryFolder();
   chmodSync(folder, 0o777);
   const script =

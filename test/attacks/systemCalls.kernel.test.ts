@@ -153,7 +153,7 @@ describe.each(defaultProfile.map((group) => [group.name, group] as const))(
       expect([...new Set(sampled)].sort()).toEqual(restrictions.flatMap(({ calls }) => calls).sort());
     });
 
-    it("comes to the kernel without the filter, and is refused with it", async () => {
+    it("reaches the kernel without the filter, and is refused with it", async () => {
       if (calls.length === 0) return;
       const expected = calls.map(([call]) => errorOf(restrictions, call));
       const free = await outcomesOf(calls, asRoot);

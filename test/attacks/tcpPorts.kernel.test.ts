@@ -19,13 +19,13 @@ async function attempt(script: string, ports: PortLimits, isFiltered: boolean): 
 describe("connect_tcp", () => {
   const none = { connectTcp: [] };
 
-  it("is what an ordinary connection meets", async () => {
+  it("refuses an ordinary connection", async () => {
     const { port } = await server();
     expect(await attempt(connecting(port), none, false)).toBe("Permission denied");
     expect(await attempt(connecting(port), { connectTcp: [port] }, true)).toBe("connected");
   });
 
-  it("is passed by TCP Fast Open, which connects by sending", async (context) => {
+  it("can be bypassed by TCP Fast Open, which connects by sending", async (context) => {
     requireSysctl(context, "net/ipv4/tcp_fastopen", (value) => (value & 1) !== 0);
     const { port, connections } = await server();
     const script = `
@@ -38,7 +38,7 @@ describe("connect_tcp", () => {
     expect(connections()).toBe(1);
   });
 
-  it("holds for TCP Fast Open that connects first, without the filter, too", async (context) => {
+  it("also holds without the filter for TCP Fast Open that connects first", async (context) => {
     requireSysctl(context, "net/ipv4/tcp_fastopen", (value) => (value & 1) !== 0);
     const { port } = await server();
     const TCP_FASTOPEN_CONNECT = 30;
@@ -46,7 +46,7 @@ describe("connect_tcp", () => {
     expect(await attempt(script, none, false)).toBe("Permission denied");
   });
 
-  it("is passed by Multipath TCP", async (context) => {
+  it("can be bypassed by Multipath TCP", async (context) => {
     requireSysctl(context, "net/mptcp/enabled", (value) => value === 1);
     const { port } = await server();
     const script = connecting(port, { protocol: 262 });
@@ -55,7 +55,7 @@ describe("connect_tcp", () => {
   });
 });
 
-it("a protocol above TCP, by which a TCP socket may become one of another kind, cannot be chosen", async () => {
+it("a task cannot select an upper-layer protocol for a TCP socket", async () => {
   const TCP_ULP = 31;
   // Without a name, since the kernel may have no such protocol.
   const script = `
@@ -75,24 +75,24 @@ describe("bind_tcp", () => {
     my ($port) = $listens ? unpack_sockaddr_in(getsockname($socket)) : ();
     print $listens ? "listens on " . ($port > 0 ? "a port" : "none") : $!;`;
 
-  it("is what an ordinary server meets", async () => {
+  it("refuses an ordinary server", async () => {
     expect(await attempt(binding(0), { bindTcp: [] }, false)).toBe("Permission denied");
     expect(await attempt(binding(0), { bindTcp: [0] }, true)).toBe("bound");
   });
 
-  it("is passed by listening without binding", async () => {
+  it("can be bypassed by listening without binding", async () => {
     expect(await attempt(listening, { bindTcp: [] }, false)).toBe("listens on a port");
     expect(await attempt(listening, { bindTcp: [] }, true)).toBe("Permission denied");
     expect(await attempt(listening, { bindTcp: [0] }, true)).toBe("listens on a port");
   });
 
-  it("is still passed by listening without binding where it has ports: a known gap", async () => {
+  it("can still be bypassed by listening without binding if the list has ports: a known gap", async () => {
     // Landlock has no hook for listen(2), and a filter cannot tell whether a socket has a port.
     expect(await attempt(listening, { bindTcp: [8080] }, true)).toBe("listens on a port");
     expect(await attempt(binding(0), { bindTcp: [8080] }, true)).toBe("Permission denied");
   });
 
-  it("is passed by Multipath TCP", async (context) => {
+  it("can be bypassed by Multipath TCP", async (context) => {
     requireSysctl(context, "net/mptcp/enabled", (value) => value === 1);
     expect(await attempt(binding(262), { bindTcp: [] }, false)).toBe("bound");
     expect(await attempt(binding(262), { bindTcp: [] }, true)).toBe("no socket: Protocol not supported");

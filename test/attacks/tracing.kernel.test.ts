@@ -35,17 +35,17 @@ async function nodeRunning(script: string): Promise<number> {
 
 const staying = `console.log("up"); process.stdin.resume();`;
 
-test("it can, without protection", async () => {
+test("succeeds without protection", async () => {
   expect(canLookInto(await nodeRunning(staying))).toBe(true);
 });
 
-test("it cannot look into a process that has hidden its memory, as the plugin does", async () => {
+test("fails for a process that is not dumpable, like the plugin", async () => {
   const module = join(import.meta.dirname, "../../src/effects/processes/ownMemory.ts");
   const hiding = `import { hideMemory } from ${JSON.stringify(module)}; hideMemory();`;
   expect(canLookInto(await nodeRunning(hiding + staying))).toBe(false);
 });
 
-test("it cannot look into the init of a run, and what waits for a command, though they have fewer rights", async () => {
+test("fails for a run's init and for processes that wait for commands, although they have fewer rights", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");

@@ -39,7 +39,7 @@ describe("a work dir that is a link to a descriptor", () => {
     });
   });
 
-  test("is not entered in a volume, where the driver cannot look before", async () => {
+  test("is not entered in a volume, which the driver cannot check before", async () => {
     const allocation = makeAllocation();
     const { uid } = allocation.user;
     const hostPath = mkdtempSync(`${persistentFolders}/exec2-volume-`);
@@ -97,7 +97,7 @@ describe("an unveiled path through a link to a descriptor", () => {
     await expectRefusal(agent, allocation.config({ command: "true", unveil: [`r:${link}`] }), refused);
   });
 
-  test("is a standard stream of the task's own, where it leads to one", async () => {
+  test("may lead to a standard stream of the task", async () => {
     const allocation = makeAllocation();
     const link = `${allocation.folder}/link`;
     symlinkSync("fd/1", `${allocation.folder}/second`);
@@ -113,7 +113,7 @@ describe("an unveiled path through a link to a descriptor", () => {
   });
 });
 
-describe("a /proc of the host's at another path", () => {
+describe("a procfs of the host at another path", () => {
   test.each([
     ["bound", ["--bind", "/proc"]],
     ["mounted anew", ["-t", "proc", "proc"]],

@@ -40,7 +40,7 @@ async function stateFolder(): Promise<string> {
   return stateDir;
 }
 
-it(`damage at ${damages} places ends no reader, and is never hidden`, { timeout: 600_000 }, async () => {
+it(`damage at ${damages} places crashes no reader, and is never hidden`, { timeout: 600_000 }, async () => {
   const fixture = join(import.meta.dirname, "../fixtures/readDamagedLogs.ts");
   const { stdout, stderr, signal, status } = spawnSync(
     process.execPath,

@@ -21,7 +21,7 @@ function call(...args: string[]) {
 }
 
 describe("help", () => {
-  it("without a verb names all verbs, and is no success", () => {
+  it("without a verb lists all verbs, and exits with an error", () => {
     const { status, stdout, stderr } = call();
     expect(status).toBe(2);
     expect(stdout).toBe("");
@@ -36,7 +36,7 @@ describe("help", () => {
     for (const line of `${stdout}${more}`.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
   });
 
-  it("of a verb is what help says of it", () => {
+  it("of a verb is the same as that of help", () => {
     const { status, stdout } = call("why", "--help");
     expect(status).toBe(0);
     expect(call("help", "why")).toEqual({ status: 0, stdout, stderr: "" });
@@ -71,7 +71,7 @@ describe("arguments that make no sense", () => {
     [["events", "-f", "web", "--format", "mermaid"], "but a diagram shows all events at once", ""],
     [["replay", "web", "--check", "--what-if", "x"], "cannot be used with option '--check'", ""],
     [["diff"], "missing required argument 'A'", ""],
-  ])("%j are told so and end with 2, of run and exec with 125", (args, problem, help) => {
+  ])("%j cause an error and exit code 2, for run and exec 125", (args, problem, help) => {
     const { status, stdout, stderr } = call(...args);
     expect(status).toBe(args[0] === "run" ? 125 : 2);
     expect(stdout).toBe("");
@@ -91,7 +91,7 @@ describe("a word that is no verb", () => {
     ["rm", "clean"],
     ["zebra", undefined],
     ["strat", undefined],
-  ])("%s is %s, by what it means or how it is spelled", (word, verb) => {
+  ])("%s suggests %s, by meaning or spelling", (word, verb) => {
     expect(meantVerb(word, verbs)).toBe(verb);
   });
 });
@@ -119,7 +119,7 @@ describe("what fails", () => {
       ["stop", "web", "-s", "SIGNONE"],
       'SIGNAL_UNKNOWN: there is no signal "SIGNONE"\nhint: Use a name such as TERM, HUP, USR1 or RTMIN+3, or a number',
     ],
-  ])("%j is told with its code and ends with 1, of run with 125", (args, message) => {
+  ])("%j is reported with its code and exit code 1, for run 125", (args, message) => {
     const { status, stdout, stderr } = call(...args);
     expect(status).toBe(args[0] === "run" ? 125 : 1);
     expect(stdout).toBe("");

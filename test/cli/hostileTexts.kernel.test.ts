@@ -77,7 +77,7 @@ describe("of a hostile history", () => {
     [["diff", whole, strange]],
     [["diff", whole, others[0] ?? ""]],
     [["diff", "--json", whole, strange]],
-  ])("%j prints text alone", async (args) => {
+  ])("%j prints only text", async (args) => {
     const { stateDir } = imported();
     const { stdout, stderr } = await call([...args, "--state-dir", stateDir]);
     expect(stdout + stderr).not.toBe("");
@@ -86,7 +86,7 @@ describe("of a hostile history", () => {
     expectPlain(stderr);
   });
 
-  it("import prints text alone", async () => {
+  it("import prints only text", async () => {
     const { stdout } = await call(["import", imported().bundle]);
     expect(stdout).toContain("Exported");
     expectPlain(stdout);
@@ -98,7 +98,7 @@ describe("of a hostile history", () => {
     expect(JSON.parse(stdout).at(-1)).toMatchObject({ type: hostile, from: hostile, stream: strange });
   });
 
-  it("top and run print text alone", () => {
+  it("top and run print only text", () => {
     const snapshot = fold(
       ["requested", "fingerprinted", "sandboxed", "started"].map((type) => hostileEvent(type as "started")),
     );
@@ -148,7 +148,7 @@ describe("of a hostile task", () => {
     new Error(hostile),
   ];
 
-  it.each(errors)("errors are text alone", (error) => {
+  it.each(errors)("errors are only text", (error) => {
     expectError(formatError(error, plain, Number.POSITIVE_INFINITY));
     expectPlain(toStatus(error).details);
     expect(toStatus(error).details).not.toContain("\n");

@@ -31,7 +31,7 @@ function modeOf(path: string): { mode: string; uid: number } {
 }
 
 describe("the folders of an allocation", () => {
-  it("are laid out as a client does, and others only get through", async () => {
+  it("are laid out like a client's, and other users can only pass through them", async () => {
     const previous = process.umask(0o077);
     onTestFinished(() => void process.umask(previous));
     const folder = await makeWorkFolder(run, temporaryFolder());
@@ -79,13 +79,13 @@ describe("a work folder", () => {
     taken?.release();
   });
 
-  it("is no leftover where it was to be kept", async () => {
+  it("is no leftover if it was kept on request", async () => {
     const parent = temporaryFolder();
     const path = await workOfKilledRun(parent, { ...run, keep: true });
     expect(findLeftovers(parent)).not.toContainEqual(expect.objectContaining({ work: path }));
   });
 
-  it("is no leftover where another user has made it, or a link", async () => {
+  it("is no leftover if it belongs to another user, or is a link", async () => {
     const parent = temporaryFolder();
     const path = await workOfKilledRun(parent, run);
     symlinkSync(path, join(parent, "nomad-driver-exec2-link"));
@@ -108,7 +108,7 @@ async function workOfKilledRun(parent: string, record: typeof run): Promise<stri
 }
 
 describe("a task's user", () => {
-  it("is nobody else's where the job names none", async () => {
+  it("is unused by others if the job names none", async () => {
     const { name, uid, gid } = await chooseUser(undefined, true);
     expect(name).toBe(`nomad-${uid}`);
     expect(gid).toBe(uid);
@@ -117,7 +117,7 @@ describe("a task's user", () => {
     expect(readFileSync("/etc/passwd", "utf8")).not.toContain(`:${uid}:`);
   });
 
-  it("is the host's where it does", async () => {
+  it("is the host's if the job names one", async () => {
     expect(await chooseUser("nobody", false)).toMatchObject({ name: "nobody", uid: 65_534 });
     await expect(chooseUser("nobody-knows", true)).rejects.toMatchObject({ code: "USER_UNKNOWN" });
   });
@@ -135,7 +135,7 @@ describe("a task's cgroup", () => {
     await removeScope(scope);
   });
 
-  it("takes what still runs in it along", async () => {
+  it("kills the processes in it when it is removed", async () => {
     const scope = await makeScope(randomUUID(), "web");
     const child = spawn("sleep", ["60"]);
     writeFileSync(join(scope, "cgroup.procs"), String(child.pid));

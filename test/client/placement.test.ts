@@ -63,7 +63,7 @@ describe("the task config for the driver", () => {
     });
   });
 
-  it("is what a client says", async () => {
+  it("is the same as a client's", async () => {
     const message = await messageOf("", "cpu = 50\n memory = 40");
     expect(message.resources).toMatchObject({
       allocatedResources: { cpu: { cpuShares: 50 }, memory: { memoryMb: 40, memoryMaxMb: 0 } },
@@ -121,7 +121,7 @@ describe("the task config for the driver", () => {
 });
 
 describe("the driver's schemas", () => {
-  it("are read as far as options are checked with them", () => {
+  it("are read as far as needed to check options", () => {
     const task = attributeSpecs(specOf(taskOptionsSpec()));
     expect(task).toContainEqual(expect.objectContaining({ name: "command", type: "string", required: true }));
     expect(task).toContainEqual(
@@ -159,7 +159,7 @@ describe("the plugin's options of a local run", () => {
     'unveil_paths = ["r:/a"]\nstate_dir = "/s"',
     'config {\n unveil_paths = ["r:/a"]\n state_dir = "/s"\n}',
     'plugin "nomad-driver-exec2" {\n config {\n unveil_paths = ["r:/a"]\n state_dir = "/s"\n }\n}',
-  ])("come from a file %j, and the command line wins", async (content) => {
+  ])("come from a file %j, and the command line overrides them", async (content) => {
     const file = join(temporaryFolder(), "plugin.hcl");
     writeFileSync(file, content);
     const fromFile = await readPluginConfig(file);
@@ -202,7 +202,7 @@ describe("the state folders of local runs", () => {
 });
 
 describe("the environment that tasks inherit", () => {
-  it("says how the host is set up, and no secret", () => {
+  it("has the host's settings, and no secret", () => {
     const environment = {
       PATH: "/home/me/bin",
       LC_ALL: "C",

@@ -13,7 +13,7 @@ const files = sources.flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`),
 );
 
-/** Paths of the sources, and names of files that stand beside one that was named. */
+/** Paths in the sources, and names of files beside a named path. */
 const named = pages.flatMap((page) =>
   [...read(page).matchAll(/`([\w./-]+)`/g)].flatMap(([, name = ""]) =>
     /^(?:src|test|scripts|bench)\/./.test(name) || /^[\w./]+\.(?:ts|tsx|s)$/.test(name)

@@ -35,7 +35,7 @@ describe.each(captureNames)("%s", (name) => {
     }
   });
 
-  test("every answered request is answered in the same way", async () => {
+  test("every recorded request gets the recorded answer", async () => {
     const calls = capturedCalls(name);
     for (const launch of new Set(calls.map((call) => call.launch))) {
       const recorded: { call?: CapturedCall } = {};

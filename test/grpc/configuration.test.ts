@@ -7,7 +7,7 @@ import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 const neverLoaded = () => expect.fail("the driver was loaded");
 
 describe("before the plugin is configured", () => {
-  test("it tells what it is and which options it takes, without its driver", async () => {
+  test("it returns its name and its options, without its driver", async () => {
     const { base, driver } = await serveInProcess(neverLoaded);
     expect(await base.pluginInfo({})).toEqual({
       type: 2,
@@ -23,7 +23,7 @@ describe("before the plugin is configured", () => {
     });
   });
 
-  test("options are validated without its driver, as often as wanted", async () => {
+  test("options are validated any number of times without its driver", async () => {
     const { base } = await serveInProcess(neverLoaded);
     const valid = setConfig({ unveil_paths: ["r:/etc/mime.types"], unveil_by_task: true }, false);
     expect(await base.setConfig(valid)).toEqual({});
@@ -82,7 +82,7 @@ describe("the configuration", () => {
     expect(await base.setConfig(setConfig({}, false))).toEqual({});
   });
 
-  test("that the driver cannot carry out fails, and the one before stays", async () => {
+  test("that the driver cannot apply fails, and the earlier one stays", async () => {
     let broken = false;
     const fake = fakeDriver({
       configure: async () => {
@@ -117,7 +117,7 @@ test("a driver that cannot be loaded fails every call that needs it, and no othe
   expect(await health.check({ service: "plugin" })).toEqual({ status: 1 });
 });
 
-test("an error of Init is told, so that the agent tries another process, and the server lives on", async () => {
+test("an error of Init is returned, so that the agent tries another process, and the server goes on", async () => {
   let broken = true;
   const fake = fakeDriver({
     agentArrived: () => {
@@ -131,7 +131,7 @@ test("an error of Init is told, so that the agent tries another process, and the
   expect(await driver.init({})).toEqual({});
 });
 
-test("Init and Shutdown succeed, once and again, and end nothing", async () => {
+test("Init and Shutdown succeed repeatedly, and end nothing", async () => {
   const { driver, ended } = await serveInProcess(neverLoaded);
   for (const call of [driver.init, driver.init, driver.shutdown, driver.init])
     expect(await call({})).toEqual({});

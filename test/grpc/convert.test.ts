@@ -7,7 +7,7 @@ import { durationOf, msOf, timestampOf } from "../../src/grpc/convert/time.ts";
 import { Spec } from "../../src/grpc/generated/nomad/hclspec.ts";
 
 describe("time", () => {
-  test("milliseconds become a duration and are the same again", () => {
+  test("milliseconds survive the conversion to a duration and back", () => {
     fc.assert(
       fc.property(fc.integer({ min: -1e12, max: 1e12 }), (ms) => {
         const { seconds, nanos } = durationOf(ms);
@@ -30,7 +30,7 @@ describe("time", () => {
     );
   });
 
-  test("no duration is none at all", () => {
+  test("an absent duration is undefined", () => {
     expect(msOf(undefined)).toBe(0);
   });
 });
@@ -38,7 +38,7 @@ describe("time", () => {
 describe("options as MessagePack", () => {
   const values = fc.oneof(fc.string(), fc.boolean(), fc.integer(), fc.array(fc.string()), fc.constant(null));
 
-  test("are the same again; what is undefined is left out", () => {
+  test("survive a round trip; undefined values are omitted", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.stringMatching(/^[a-z][a-z_]{0,19}$/), values), (options) => {
         expect(decodeMsgpack(encodeMsgpack({ ...options, absent: undefined }))).toEqual(options);
@@ -46,7 +46,7 @@ describe("options as MessagePack", () => {
     );
   });
 
-  test("cannot change what all objects inherit", () => {
+  test("cannot change the prototype of objects", () => {
     const decoded = decodeMsgpack(
       Buffer.from([0x81, 0xa9, ...Buffer.from("__proto__"), 0x81, 0xa3, ...Buffer.from("bad"), 0xc3]),
     );
@@ -54,7 +54,7 @@ describe("options as MessagePack", () => {
     expect(decoded).not.toHaveProperty("bad");
   });
 
-  test("of no bytes are none; of random bytes are a value or CONFIG_INVALID", () => {
+  test("of zero bytes are empty; of random bytes are a value or CONFIG_INVALID", () => {
     expect(decodeMsgpack(Buffer.alloc(0))).toBeUndefined();
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 100 }), (bytes) => {
@@ -68,7 +68,7 @@ describe("options as MessagePack", () => {
   });
 });
 
-test("a spec becomes its message, and survives the wire", () => {
+test("a spec becomes its message, and survives encoding", () => {
   const attr = (name: string, type: string, required: boolean): HclSpec => ({
     kind: "attr",
     name,

@@ -62,14 +62,14 @@ describe("an error of the call", () => {
       new Error("é".repeat(200)),
       `PLUGIN_FAILED: the driver failed unexpectedly: ${"é".repeat(14)}…`,
     ],
-  ])("reaches who asked: %s", async (_what, error, expected) => {
+  ])("reaches the client: %s", async (_what, error, expected) => {
     const { call, details } = await failedCall(error);
     expect(details).toBe(expected);
     expect(Buffer.byteLength(details)).toBeLessThanOrEqual(bytesPassedOn);
     expect(call.marks).toEqual([]);
   });
 
-  test("names the step and the errno of a launch that failed, whichever it is", async () => {
+  test("names the step and the errno of any failed launch", async () => {
     const plan = planFor();
     const steps = phases.flatMap((phase) => plan.steps[phase]).filter(({ call }) => call !== "execve");
     expect(steps.length).toBeGreaterThan(20);
@@ -86,7 +86,7 @@ describe("an error of the call", () => {
     }
   });
 
-  test("is told in full by the command's error output where it is longer", async () => {
+  test("is written in full to the command's standard error if it is longer", async () => {
     const error = new DriverError("LAUNCH_FAILED", 'not run: step "enter the working directory" failed', {
       failed: { call: "chdir", path: "/a/long/path/of/a/folder", errno: "EACCES" },
       hint: "Change its mode\nor\u001b[2J its owner",
@@ -102,12 +102,12 @@ describe("an error of the call", () => {
     expect([`${terminal.call.stdout}`, `${terminal.call.stderr}`]).toEqual([`${whole}\r\n`, ""]);
   });
 
-  test("is not repeated where it is short enough", async () => {
+  test("is not repeated if it is short enough", async () => {
     const { call } = await failedCall(new DriverError("UNSUPPORTED", "no", { hint: "Restart the task" }));
     expect(call.stderr).toHaveLength(0);
   });
 
-  test("comes after all output that there was before", async () => {
+  test("comes after all earlier output", async () => {
     const nothing = () => undefined;
     const content = Buffer.alloc(3_000_000, "x");
     const { driver } = await serve(async () => ({
@@ -123,7 +123,7 @@ describe("an error of the call", () => {
     expect(call.stdout).toHaveLength(content.length);
   });
 
-  test("without a setup is one of few words, too", async () => {
+  test("without a setup is short, too", async () => {
     const { driver } = await serve(() => expect.fail("called"));
     const call = driver.execTaskStreaming();
     call.write({ stdin: { data: Buffer.from("x"), close: false } });
@@ -133,7 +133,7 @@ describe("an error of the call", () => {
   });
 });
 
-test("a script check's error is told in full: it reaches its reader whole", async () => {
+test("a script check's error is returned in full, because its reader gets all of it", async () => {
   const failed = { call: "chdir", path: "/a/long/path/of/a/folder/of/the/task", errno: "EACCES" };
   const error = new DriverError("LAUNCH_FAILED", "not run", { failed, hint: "Change its mode" });
   const { driver } = await serveInProcess(fakeDriver({ execTask: () => Promise.reject(error) }));

@@ -13,7 +13,7 @@ import {
 import { listen } from "../../src/grpc/socket.ts";
 
 describe("a launch", () => {
-  test("is one by an agent where the magic cookie is right", () => {
+  test("is one by an agent if the magic cookie is right", () => {
     expect(isPluginLaunch({ ...launchEnvironment })).toBe(true);
     expect(isPluginLaunch({})).toBe(false);
     expect(isPluginLaunch({ NOMAD_PLUGIN_MAGIC_COOKIE: "another" })).toBe(false);
@@ -39,7 +39,7 @@ describe("a launch", () => {
     expect(() => readLaunch({ PLUGIN_CLIENT_CERT: "-----BEGIN" })).toThrow("mutual TLS");
   });
 
-  test("may wish for a folder and a group", () => {
+  test("may name a folder and a group", () => {
     const env = { PLUGIN_UNIX_SOCKET_DIR: "/run/agent", PLUGIN_UNIX_SOCKET_GROUP: "nomad" };
     expect(readLaunch(env)).toEqual({ folder: "/run/agent", group: "nomad" });
   });
@@ -50,7 +50,7 @@ describe("the handshake line", () => {
     expect(handshakeLine("/tmp/a.sock")).toBe("1|2|unix|/tmp/a.sock|grpc\n");
   });
 
-  test("is understood again, also with the empty certificate that go-plugin adds", () => {
+  test("can be parsed, also with the empty certificate that go-plugin adds", () => {
     expect(parseHandshake(handshakeLine("/tmp/a.sock"))).toBe("/tmp/a.sock");
     expect(parseHandshake("1|2|unix|/tmp/a.sock|grpc|")).toBe("/tmp/a.sock");
   });
@@ -71,14 +71,14 @@ describe("the socket", () => {
   const folder = mkdtempSync(join(tmpdir(), "socket-"));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  test("is this user's alone", async () => {
+  test("is accessible only to this user", async () => {
     const { server, path } = await listen({ folder, group: undefined });
     expect(path.startsWith(`${folder}/`)).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     server.close();
   });
 
-  test("is a group's too, by number or by name", async () => {
+  test("is also accessible to a group, by number or by name", async () => {
     for (const [group, id] of [
       ["12345", 12345],
       ["daemon", 1],

@@ -16,7 +16,7 @@ const entry = join(import.meta.dirname, "../fixtures/fakePlugin.ts");
 const start = (behaviour = "") => startPlugin({ entry, env: { FAKE_PLUGIN: behaviour } });
 
 describe("standard output", () => {
-  test("holds the handshake, and nothing else ever", async () => {
+  test("has the handshake, and nothing else", async () => {
     const plugin = spawnBare({ FAKE_PLUGIN: "noisy" });
     const [handshake] = await once(plugin.stdout, "data");
     const written = text(plugin.stdout);
@@ -61,7 +61,7 @@ describe("a launch that cannot be served", () => {
 });
 
 describe("the end", () => {
-  test("comes when the agent asks for it: answered, exit code 0, no socket left", async () => {
+  test("comes when the agent requests it, with an answer, exit code 0 and no socket left", async () => {
     const plugin = await start();
     await plugin.driver.capabilities({});
     expect(await plugin.controller.shutdown({})).toEqual({});
@@ -87,7 +87,7 @@ describe("the end", () => {
     expect(existsSync(plugin.socketPath)).toBe(false);
   });
 
-  test("is brought about by close(), once and again", async () => {
+  test("is caused by close(), also if repeated", async () => {
     const plugin = await start();
     expect(await plugin.close()).toEqual({ code: 0, signal: null });
     expect(await plugin.close()).toEqual({ code: 0, signal: null });
@@ -150,7 +150,7 @@ describe("a plugin lives on", () => {
     expect(await plugin.health.check({ service: "plugin" })).toEqual({ status: 1 });
   });
 
-  test("when its agent dies: it loses its reader, keeps its configuration, and serves the next one", async () => {
+  test("when its agent dies: it loses its reader, keeps its configuration, and serves the next agent", async () => {
     const plugin = spawnBare();
     const [handshake] = await once(plugin.stdout, "data");
     const [, , , socketPath = ""] = String(handshake).split("|");
@@ -170,7 +170,7 @@ describe("a plugin lives on", () => {
 });
 
 describe("launching", () => {
-  test("what is no plugin fails with what it wrote", async () => {
+  test("a program that is no plugin causes an error with its output", async () => {
     const failed = startPlugin({ entry: "/bin/sh", args: ["-c", "echo not today >&2; exit 3"] });
     await expect(failed).rejects.toMatchObject({
       code: "PLUGIN_FAILED",
@@ -178,13 +178,13 @@ describe("launching", () => {
     });
   });
 
-  test("what prints something else fails, and is killed", async () => {
+  test("a program that prints another handshake causes an error, and is killed", async () => {
     await expect(
       startPlugin({ entry: "/bin/sh", args: ["-c", "echo hello; exec sleep 1000"] }),
     ).rejects.toThrow('not the handshake of a Nomad driver plugin: "hello"');
   });
 
-  test("what does not exist fails", async () => {
+  test("a missing program causes an error", async () => {
     await expect(startPlugin({ entry: "/no/such/plugin" })).rejects.toThrow("ENOENT");
   });
 });

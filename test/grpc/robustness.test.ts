@@ -70,7 +70,7 @@ test.each(["/no.such/Service", "/hashicorp.nomad.plugins.drivers.proto.Driver/No
   },
 );
 
-test("a request of 20 MB is served, one beyond the bound is refused", async () => {
+test("a request of 20 MB is served, and a larger one than the limit is refused", async () => {
   const fake = fakeDriver();
   const { base, driver, health } = await serveInProcess(fake);
   await base.setConfig(setConfig());
@@ -81,7 +81,7 @@ test("a request of 20 MB is served, one beyond the bound is refused", async () =
   expect(await health.check({ service: "" })).toEqual({ status: 1 });
 });
 
-test("numbers beyond what is exact are refused, not rounded", async () => {
+test("numbers that cannot be exact are refused, not rounded", async () => {
   const { base } = await serveInProcess(fakeDriver());
   const request = setConfig();
   const topology = request.nomadConfig?.driver?.Topology;
@@ -89,7 +89,7 @@ test("numbers beyond what is exact are refused, not rounded", async () => {
   await expect(base.setConfig(request)).rejects.toMatchObject({ code: status.INTERNAL });
 });
 
-test("connections that speak no HTTP/2 are dropped, the others stay", async () => {
+test("connections without HTTP/2 are dropped, and the others stay", async () => {
   const { socketPath, health } = await serveInProcess(fakeDriver());
   await health.check({ service: "" });
   for (const text of ["", "GET / HTTP/1.1\r\n\r\n", "\0\0\0\0"]) {

@@ -44,13 +44,13 @@ describe("health", () => {
   });
 });
 
-test("the controller answers, and has the process ended", async () => {
+test("the controller answers, and ends the process", async () => {
   const { controller, ended } = await serveInProcess(fakeDriver());
   expect(await controller.shutdown({})).toEqual({});
   expect(ended()).toBe(1);
 });
 
-test("the broker holds its stream open, whatever is said, until the agent ends it", async () => {
+test("the broker keeps its stream open until the agent ends it", async () => {
   const { broker, health } = await serveInProcess(fakeDriver());
   const stream = broker.startStream();
   const told: unknown[] = [];
@@ -146,7 +146,7 @@ async function ask<Case extends Answer["$case"]>(messageRequest: Question, expec
 }
 
 describe("the state folder", () => {
-  test("is not handed over while somebody else is connected, who need not have called; nothing ends", async () => {
+  test("is not handed over while another client is connected, even without a call; nothing ends", async () => {
     const { health, socketPath, ended } = await serveInProcess(fakeDriver());
     await health.check({ service: "" });
     for (let asked = 0; asked < 3; asked++) {
@@ -155,7 +155,7 @@ describe("the state folder", () => {
     expect(ended()).toBe(0);
   });
 
-  test("is handed over where only others are connected that want it: the driver lets go, then the process ends", async () => {
+  test("is handed over if only other plugins that want it are connected: the driver releases it, then the process ends", async () => {
     const fake = fakeDriver();
     const { base, socketPath, ended, disconnect } = await serveInProcess(fake);
     await base.setConfig(setConfig());

@@ -20,7 +20,7 @@ describe("an error as a status", () => {
     expect(details).toBe(`${code}: it is wrong. Mend it`);
   });
 
-  test("an unknown task is exactly what agents compare with", () => {
+  test("an unknown task has exactly the text that agents compare", () => {
     expect(toStatus(new DriverError("TASK_NOT_FOUND", "any text"))).toMatchObject({
       code: status.UNKNOWN,
       details: "task not found for given id",
@@ -42,7 +42,7 @@ describe("an error as a status", () => {
     expect(RecoverableError.decode(decoded.details[0]?.value as Buffer)).toEqual({ recoverable: true });
   });
 
-  test("others carry none: the error itself goes beside the status's details", () => {
+  test("other errors have none: the error itself is sent in addition to the status's details", () => {
     const { metadata } = toStatus(new DriverError("LAUNCH_FAILED", "no"));
     expect(Object.keys(metadata.getMap())).toEqual(["exec2-error-bin"]);
   });
@@ -76,7 +76,7 @@ describe("an error as a status", () => {
     expect(toStatus(new Error("😀".repeat(10_000))).details.length).toBeLessThan(5_000);
   });
 
-  test("a message that is too long is whole characters of it, its errno kept, in as many bytes as asked for", () => {
+  test("a message that is too long is truncated to the given number of bytes at a character boundary, and keeps its errno", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 40, max: 200 }), (summary, limit) => {
         const error = new DriverError("STORE_FAILED", summary, {
@@ -145,7 +145,7 @@ describe("a status as an error again", () => {
     ],
     ["that is garbage", Buffer.from("garbage")],
     ["that there is none of", undefined],
-  ])("with an error %s is told as it is", (_what, bytes) => {
+  ])("with an error %s is sent unchanged", (_what, bytes) => {
     const metadata = new Metadata();
     if (bytes) metadata.set("exec2-error-bin", bytes);
     const call = asCall({ code: status.INTERNAL, details: "STORE_FAILED: looks like one", metadata });
@@ -155,11 +155,11 @@ describe("a status as an error again", () => {
     });
   });
 
-  test("an unknown task stays one", () => {
+  test("an unknown task stays an unknown task", () => {
     expect(errorOfCall(asCall(toStatus(new DriverError("TASK_NOT_FOUND", "x")))).code).toBe("TASK_NOT_FOUND");
   });
 
-  test("what is no failed call stays what it is", () => {
+  test("an error that is no failed call is unchanged", () => {
     const error = new DriverError("JOB_INVALID", "no such job");
     expect(errorOfCall(error)).toBe(error);
     expect(errorOfCall(new Error("odd"))).toMatchObject({ code: "PLUGIN_FAILED" });

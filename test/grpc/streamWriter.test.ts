@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { StreamWriter } from "../../src/grpc/streamWriter.ts";
 
-/** Takes `capacity` messages, then none until it is drained. */
+/** Accepts `capacity` messages, then none until it is drained. */
 class Reader {
   readonly taken: number[] = [];
   #room: number;
@@ -38,7 +38,7 @@ test("a quick reader gets every message at once", () => {
   expect(reader.taken).toEqual(numbers(1, 5000));
 });
 
-test("a slow reader loses the oldest beyond a thousand, and this is told once", () => {
+test("a slow reader loses the oldest messages beyond a thousand, which is logged once", () => {
   const reader = new Reader(1);
   let told = 0;
   const writer = new StreamWriter(reader, () => {
@@ -51,7 +51,7 @@ test("a slow reader loses the oldest beyond a thousand, and this is told once", 
   expect(told).toBe(1);
 });
 
-test("one that became quick again and then slow is told of again", () => {
+test("a reader that recovers and becomes slow again is logged again", () => {
   const reader = new Reader(1);
   let told = 0;
   const writer = new StreamWriter(reader, () => {

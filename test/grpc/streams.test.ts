@@ -22,7 +22,7 @@ const happened: TaskEventMessage = {
 };
 
 describe("Fingerprint", () => {
-  test("tells attributes with their types, and health, at every change", async () => {
+  test("sends attributes with their types, and health, at every change", async () => {
     const attributes = {
       "driver.exec2": true,
       "driver.exec2.version": "0.1.0",
@@ -51,7 +51,7 @@ describe("Fingerprint", () => {
     expect([second, third]).toMatchObject([{ health: 1 }, { health: 0 }]);
   });
 
-  test("carries the error that it begins with, and agents read it in words", async () => {
+  test("has its first error in its headers, and agents show the text", async () => {
     const failed = { call: "mkdir", path: "/state", errno: "EROFS" };
     const error = new DriverError("STATE_DIR_UNUSABLE", "no", { failed, hint: "Mend it" });
     const later = new DriverError("STORE_FAILED", "later");
@@ -64,7 +64,7 @@ describe("Fingerprint", () => {
     expect(messages).toMatchObject([{ healthDescription: "in words" }, { healthDescription: "in words" }]);
   });
 
-  test("that begins well carries none", async () => {
+  test("that begins without an error has none", async () => {
     const { driver } = await serve({ fingerprints: () => of(healthy) });
     const stream = driver.fingerprint({});
     const [[headers]] = await Promise.all([once(stream, "metadata"), stream.toArray()]);
@@ -73,7 +73,7 @@ describe("Fingerprint", () => {
 });
 
 describe("TaskEvents", () => {
-  test("tells each event to every reader", async () => {
+  test("sends each event to every reader", async () => {
     const { driver } = await serve({ taskEvents: () => of(happened, { ...happened, message: "ended" }) });
     const expected = [
       {
@@ -92,7 +92,7 @@ describe("TaskEvents", () => {
 });
 
 describe("a stream", () => {
-  test("stays open, and lets go of the driver when its reader cancels", async () => {
+  test("stays open, and unsubscribes from the driver when its reader cancels", async () => {
     const source = new Watched<TaskEventMessage>();
     const { driver } = await serve({ taskEvents: () => source.observable });
     const stream = driver.taskEvents({});
@@ -103,7 +103,7 @@ describe("a stream", () => {
     await source.unsubscribed;
   });
 
-  test("lets go of the driver when its reader is gone", async () => {
+  test("unsubscribes from the driver when its reader is gone", async () => {
     const source = new Watched<TaskEventMessage>();
     const { driver, breakConnections } = await serve({ taskEvents: () => source.observable });
     const failed = new Promise((resolve) => driver.taskEvents({}).on("error", resolve));
@@ -126,7 +126,7 @@ describe("a stream", () => {
     stream.on("error", () => {});
     await asked.promise;
     stream.cancel();
-    // On the same connection: the server has seen the cancellation by the time it answers this.
+    // This call uses the same connection, so the server has seen the cancellation when it answers.
     await health.check({ service: "" });
     loaded.resolve();
     await driver.capabilities({});
@@ -175,7 +175,7 @@ describe("a stream", () => {
   });
 });
 
-test("streams that never tell anything stay open", async () => {
+test("streams without messages stay open", async () => {
   const { driver, health } = await serve({ fingerprints: () => NEVER });
   const stream = driver.fingerprint({});
   let ended = false;
@@ -193,7 +193,7 @@ function serve(behaviour: Partial<DriverPort>): Promise<ServedInProcess> {
   return serveInProcess(fakeDriver(behaviour));
 }
 
-/** An observable that tells nothing, and when it is subscribed to and let go. */
+/** An observable without values that records its subscriptions. */
 class Watched<Told> {
   readonly #subscribed = Promise.withResolvers<void>();
   readonly #unsubscribed = Promise.withResolvers<void>();

@@ -14,7 +14,7 @@ const mount = volumeMount("/srv", "/data", { requestName: "v" });
 const device = { hostPath: "/dev/nvidia0", taskPath: "/dev/gpu", cgroupPermissions: "rw" };
 
 describe("StartTask", () => {
-  test("gives the driver the request in its own terms", async () => {
+  test("converts the request to the driver's types", async () => {
     const { fake, driver } = await configured();
     await driver.startTask({
       task: taskConfig({
@@ -95,7 +95,7 @@ describe("StartTask", () => {
     expect(fake.calls.at(-1)?.[1]).toMatchObject({ network });
   });
 
-  test("keeps names that mean something to JavaScript as they are", async () => {
+  test("keeps names that are special in JavaScript", async () => {
     const { fake, driver } = await configured();
     const env = new Map(["__proto__", "constructor", "toString"].map((name) => [name, "mine"]));
     const { handle } = await driver.startTask({ task: taskConfig({ env }) });
@@ -122,7 +122,7 @@ describe("StartTask", () => {
     expect(fake.calls.map(([method]) => method)).toEqual(["configure"]);
   });
 
-  test("gives the driver mounts and devices in its own terms", async () => {
+  test("converts mounts and devices to the driver's types", async () => {
     const { fake, driver } = await configured();
     const task = taskConfig({
       mounts: [
@@ -184,7 +184,7 @@ describe("StartTask", () => {
     await expect(driver.startTask({})).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   });
 
-  test("that may succeed if tried again says so", async () => {
+  test("that may succeed later is recoverable", async () => {
     const { driver } = await configured({
       startTask: () =>
         Promise.reject(new DriverError("LOG_PIPE_NO_READER", "no reader", { recoverable: true })),
@@ -219,7 +219,7 @@ describe("RecoverTask", () => {
     expect(logged).toEqual([]);
   });
 
-  test("takes over what today's configuration would not let start", async () => {
+  test("recovers a task that the present configuration would not allow", async () => {
     const { fake, driver, logged } = await configured();
     const msgpackDriverConfig = encodeMsgpack({ command: "sleep", unveil: ["r:/srv"] });
     await driver.recoverTask({
@@ -243,7 +243,7 @@ describe("RecoverTask", () => {
 });
 
 describe("WaitTask", () => {
-  test("tells how the task ended", async () => {
+  test("returns how the task ended", async () => {
     const { driver } = await configured({
       waitTask: async () => ({ exitCode: 137, signal: 9, oomKilled: true }),
     });
@@ -321,7 +321,7 @@ describe("InspectTask", () => {
     return driver.inspectTask({ taskId });
   };
 
-  test("tells of a task that has ended", async () => {
+  test("returns an ended task's state", async () => {
     const answer = await inspect({
       state: "exited",
       startedAtMs: 1_500,
@@ -352,7 +352,7 @@ describe("InspectTask", () => {
 });
 
 test.each(["waitTask", "inspectTask"] as const)(
-  "%s of an unknown task says exactly what agents look for",
+  "%s of an unknown task has exactly the error that agents expect",
   async (method) => {
     const { driver } = await configured({ [method]: unknownTask });
     await expect(driver[method]({ taskId })).rejects.toMatchObject({
@@ -394,7 +394,7 @@ async function configured(
   return { ...served, fake };
 }
 
-/** A wait that never ends of itself. */
+/** A wait that never ends by itself. */
 class PendingWait {
   readonly #called = Promise.withResolvers<AbortSignal>();
   readonly #aborted = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** Who may look at the inspector, and who may not. */
+/** Which clients the inspector admits. */
 import { describe, expect, it } from "vitest";
 import { Access } from "../../src/inspector/server/access.ts";
 

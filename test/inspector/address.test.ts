@@ -1,4 +1,4 @@
-/** Addresses in the page: whatever is chosen is in the link, and comes back from it. */
+/** Addresses in the page: a link has every choice, and the page restores them from it. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addressOf, linkTo } from "../../src/inspector/page/address.ts";
@@ -15,7 +15,7 @@ describe("an address", () => {
     );
   });
 
-  it("is read as a person sends it", () => {
+  it("is parsed in the form in which people send it", () => {
     expect(addressOf("#/task/0001%2Fweb%2F00?event=7")).toEqual({
       path: ["task", "0001/web/00"],
       choices: { event: "7" },

@@ -8,7 +8,7 @@ import { idOf, startInspector } from "../support/screen/inspector.ts";
 
 const begun = life("ended").slice(0, 4);
 
-/** The transitions of the arrows that are marked as taken. */
+/** The transitions whose arrows are marked as taken. */
 async function taken(page: Page): Promise<string[]> {
   const ways = await page
     .locator(".arrow.taken")
@@ -17,14 +17,14 @@ async function taken(page: Page): Promise<string[]> {
 }
 
 describe("the chart", () => {
-  it("marks the ways that were taken, by their events, and numbers the steps on them", async (context) => {
+  it("marks the taken transitions with their events and step numbers", async (context) => {
     const { server, record } = await startInspector();
     const killed = [event("forceKilled", { reason: "destroyRequested" }), event("exited")];
     await record(idOf(1), [...begun, event("stopRequested"), event("destroyRequested"), ...killed]);
     const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "web" }).click();
     await page.locator("#state-exited.lit").waitFor();
-    // The stop did not time out, though that would have led to the same state.
+    // The stop did not time out, although a timeout would have led to the same state.
     expect(await taken(page)).toEqual([
       "fingerprinted>sandboxed>sandboxed",
       "killing>exited>exited",
@@ -37,14 +37,14 @@ describe("the chart", () => {
     );
     expect(labels).toContain("stopTimedOut");
     expect(await page.locator(".label.taken", { hasText: "stopTimedOut" }).count()).toBe(0);
-    // Back in time, a way that is not taken yet has the colour of the others.
+    // At an earlier moment, a transition that was not taken yet has the ordinary colour.
     await page.getByRole("button", { name: /^Stop requested/ }).click();
     await page.locator("#state-stopping.lit").waitFor();
     const colours = await page
       .locator(".arrow:not(.taken) .line")
       .evaluateAll((lines) => lines.map((line) => getComputedStyle(line).stroke));
     expect(new Set(colours).size).toBe(1);
-    // Each event is named once.
+    // The chart has each event's name once.
     const names = labels.map((label) => label.replace(/^[\d, ]+/, "")).filter(Boolean);
     expect(new Set(names).size).toBe(names.length);
   });
@@ -63,7 +63,7 @@ describe("the chart", () => {
     await expectAccessible(page);
   });
 
-  it("has letters that can be read on a phone, and shows where the task is", async (context) => {
+  it("has readable text on a phone, and shows the present state", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("failed"));
     const page = await openPage(context, server.url, { viewport: { width: 390, height: 844 } });
@@ -77,7 +77,7 @@ describe("the chart", () => {
     expect(height).toBeGreaterThan(10);
   });
 
-  it("stays in sight while somebody steps through a long history", async (context) => {
+  it("stays in view while the user steps through a long history", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), [...begun, ...Array.from({ length: 40 }, () => event("signalled"))]);
     const page = await openPage(context, server.url, { viewport: { width: 1280, height: 700 } });
@@ -92,7 +92,7 @@ describe("the chart", () => {
   });
 });
 
-/** Runs in the page: pairs of labels whose texts lie over each other, or over a state. */
+/** Runs in the page. Finds labels that overlap each other or a state. */
 const overlaps = `(() => {
   const boxes = [...document.querySelectorAll(".chart .label, .chart .node")].map((each) => ({
     name: each.textContent,
@@ -103,7 +103,7 @@ const overlaps = `(() => {
       ? [a.name + " / " + b.name] : []));
 })()`;
 
-/** Runs in the page: lines of arrows with a contrast below 3:1 against the card (WCAG 1.4.11). */
+/** Runs in the page. Finds arrows whose contrast to the card is below 3:1 (WCAG 1.4.11). */
 const lowContrast = `(() => {
   const canvas = document.createElement("canvas").getContext("2d");
   const luminance = (color) => {

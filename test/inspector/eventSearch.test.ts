@@ -39,11 +39,11 @@ describe("the search in events", () => {
     expect(await found(log, "correct-horse")).toEqual([]);
   });
 
-  it("ends once nobody waits for it", async () => {
+  it("ends when its client has gone", async () => {
     expect(await found(log, "sigkill", "", () => false)).toEqual([]);
   });
 
-  it.each(["x", "0:x", "99:1", "-1:5", "0:-3"])("takes any place to go on from: %s", async (from) => {
+  it.each(["x", "0:x", "99:1", "-1:5", "0:-3"])("accepts any place to continue from: %s", async (from) => {
     const { hits, next } = await searchEvents(
       [log.reader()],
       { words: "nothing has this", type: "", from },

@@ -117,7 +117,7 @@ describe("every view", () => {
     async (width, context) => {
       const inspected = await startInspector();
       await recordAll(inspected);
-      // What a bundle or a task that is not there is asked for is not found.
+      // Requests for a missing bundle or task are answered with 404.
       const page = await openPage(context, inspected.server.url, { viewport: { width, height: 900 } }, /404/);
       const views = viewsWith(await keyOfDropped(page));
       for (const [name, { fragment, seen }] of Object.entries(views)) {
@@ -155,7 +155,7 @@ describe("the list", () => {
         each.filter((head) => head.checkVisibility()).map((head) => head.textContent),
       );
       expect(shown).toEqual(columns);
-      // A line a task, but for two on a phone; and nearly all of the window.
+      // Each task has one line, on a phone two, and the list uses nearly the whole window.
       expect((await page.locator(".row").first().boundingBox())?.height).toBe(rowHeight);
       expect((await page.locator(".rows").boundingBox())?.width).toBeGreaterThan(width * 0.92);
       // What is chosen in the header is in sight on a phone, too.

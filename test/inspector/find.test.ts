@@ -45,7 +45,7 @@ describe("what is found", () => {
 describe("the order", () => {
   const orders = Object.keys(columns).flatMap((name) => [name, `-${name}`]);
 
-  it("keeps every row, by any column, and is the other way round with a minus", () => {
+  it("keeps every row, by any column, and is reversed with a minus", () => {
     const anyRows = fc.array(fc.tuple(fc.integer({ min: 0, max: 99 }), fc.constantFrom(...allLives)));
     fc.assert(
       fc.property(anyRows, fc.constantFrom(...orders), (made, order) => {
@@ -64,7 +64,7 @@ describe("the order", () => {
     );
   });
 
-  it("is that of the list for a column that there is not", () => {
+  it("is the list's order for an unknown column", () => {
     expect(sorted(rows, "nothing", now)).toBe(rows);
   });
 });
@@ -84,7 +84,7 @@ describe("failures", () => {
 });
 
 describe("a lost task", () => {
-  it("has run at least until its last event, however long ago that was", () => {
+  it("ran at least until its last event", () => {
     const row = rowOf(1, "lost", { startedAt: now - 9_000_000, endedAt: now - 8_995_000 });
     expect(ranText(row, now)).toBe("≥ 5 s");
   });

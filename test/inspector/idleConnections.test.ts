@@ -1,4 +1,4 @@
-/** Connections that ask for nothing, or never finish asking: however many there are, a person's page loads. */
+/** A page loads however many other connections send no request, or never complete one. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -8,7 +8,7 @@ import { cookieFrom, get, type Inspected, idOf, startInspector } from "../suppor
 
 const many = 400;
 
-/** What a connection sends at first, by kind. */
+/** What a connection sends first, by kind. */
 const beginnings: Readonly<Record<string, (host: string) => string>> = {
   "that send nothing": () => "",
   "whose request line never ends": () => "GET /",
@@ -19,7 +19,7 @@ const beginnings: Readonly<Record<string, (host: string) => string>> = {
     `GET /stately HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
 };
 
-/** Opens so many connections, all open at once for what the client can tell. */
+/** Opens `count` connections, and returns when the client sees all of them as open. */
 async function open({ server }: Inspected, count: number, kind: string): Promise<Socket[]> {
   const { hostname, port, host } = new URL(server.url);
   const sockets = Array.from({ length: count }, () => {
@@ -33,7 +33,7 @@ async function open({ server }: Inspected, count: number, kind: string): Promise
   return sockets;
 }
 
-/** A person opens the printed address, and looks at the tasks. */
+/** Opens the printed address and requests the tasks, as a browser does. */
 async function look({ server }: Inspected): Promise<string> {
   const cookie = cookieFrom(await get(server.url, {}));
   expect((await get(new URL("/", server.url).href, { cookie })).body).toContain("<!doctype html>");
@@ -69,7 +69,7 @@ describe(`while there are ${many} connections`, () => {
     };
     for (let count = 0; count < many; count += 1) attack();
     for (let times = 0; times < 20; times += 1) await look(inspected);
-    // That they came again: otherwise this would be the case of connections that stay.
+    // Shows that closed connections were opened again; otherwise this would be the case of idle connections.
     expect(opened).toBeGreaterThan(many);
   });
 

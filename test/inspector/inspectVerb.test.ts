@@ -1,4 +1,4 @@
-/** `inspect`, as a person calls it. */
+/** `inspect` on the command line. */
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -9,7 +9,7 @@ import { call, start } from "../support/screen/commandLine.ts";
 import { cookieFrom, get } from "../support/screen/inspector.ts";
 
 describe("inspect", () => {
-  it("prints an address that works, and ends well when it is interrupted", async () => {
+  it("prints a working address, and ends without an error when it is interrupted", async () => {
     const stateDir = temporaryFolder();
     const { child, seen, ended } = start(["inspect", "--port", "0", "--stately", "--state-dir", stateDir]);
     const url = /^http:\S+$/m.exec(await seen("ws://127.0.0.1:"))?.[0] ?? "";
@@ -21,7 +21,7 @@ describe("inspect", () => {
     expect(await ended).toMatchObject({ code: 0, stderr: "" });
   });
 
-  it("says at once what cannot be", async () => {
+  it("reports invalid arguments at once", async () => {
     const folder = temporaryFolder();
     expect(await call(["inspect", join(folder, "none.jsonl")])).toMatchObject({
       code: 1,

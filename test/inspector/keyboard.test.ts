@@ -10,7 +10,7 @@ const begin = Date.now() - 600_000;
 const at = (page: Page, fragment: string) => page.goto(new URL(fragment, page.url()).href);
 const focused = (page: Page) => page.locator(":focus");
 
-/** Runs in the page: what has the focus, and whether that can be seen. */
+/** Runs in the page. Returns the focused element, and whether its focus is visible. */
 const look = `(() => {
   const { activeElement } = document;
   const drawn = activeElement.querySelector(".frame") ?? activeElement.querySelector(".body") ?? activeElement;
@@ -26,7 +26,7 @@ const look = `(() => {
 const reachable = `[...document.querySelectorAll("a, button, input, select, textarea, summary, [tabindex='0']")]
   .filter((each) => each.tabIndex >= 0 && each.checkVisibility()).length`;
 
-/** Goes once around by Tab. @returns how many elements it came to */
+/** Moves the focus through the whole page by Tab. @returns the number of reached elements */
 async function goAround(page: Page): Promise<number> {
   const places = new Set<number>();
   const hidden: string[] = [];
@@ -49,7 +49,7 @@ async function goAround(page: Page): Promise<number> {
 }
 
 describe("by the keyboard", () => {
-  it("everything is reached, and what has the focus is seen", { timeout: 60_000 }, async (context) => {
+  it("every control can be reached, and the focus is visible", { timeout: 60_000 }, async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1, "killed"), life("killed"));
     await recordAllocation(record, { begin, failures: 4 });
@@ -109,7 +109,7 @@ describe("by the keyboard", () => {
 });
 
 describe("motion", () => {
-  it("is left out for those who want none", async (context) => {
+  it("is omitted if the user prefers no motion", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const page = await openPage(context, server.url);

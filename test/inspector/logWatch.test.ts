@@ -46,7 +46,7 @@ async function write(log: string, count: number): Promise<void> {
 }
 
 describe("the inspector", () => {
-  it("notices a log that appears, where not even its folder was", async () => {
+  it("notices a new log, even in a new folder", async () => {
     const path = join(temporaryFolder(), "a/b/state");
     const status = await watching(path);
     await vi.waitFor(() => expect(kinds(status())).toEqual(["missing"]));
@@ -56,7 +56,7 @@ describe("the inspector", () => {
     expect(status().ready).toBe(true);
   });
 
-  it("notices a log that takes another's place, and one that is gone", async () => {
+  it("notices a replaced log and a removed one", async () => {
     const path = temporaryFolder();
     const log = join(path, "events");
     await write(log, 1);
@@ -86,12 +86,12 @@ describe("the inspector", () => {
     await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 5_000);
   });
 
-  it("looks at nothing while nothing changes", async () => {
+  it("reads nothing while nothing changes", async () => {
     const path = temporaryFolder();
     await write(join(path, "events"), 1);
     const status = await watching(path);
     await vi.waitFor(() => expect(status().ready).toBe(true));
-    // What it was woken for has been done by then.
+    // After this time it has handled all earlier wake-ups.
     await delay(1_500);
     const look = vi.spyOn(LogWatch.prototype, "look");
     onTestFinished(() => look.mockRestore());

@@ -8,7 +8,7 @@ import { get, idOf, startInspector } from "../support/screen/inspector.ts";
 const now = { time: Date.now() + 60_000 };
 
 describe("/metrics", () => {
-  it("tells what the log tells, as promtool wants it", async () => {
+  it("has the figures of the log, and promtool accepts them", async () => {
     const { record, ask } = await startInspector();
     const lives = [life("ended"), life("failed"), life("lost"), life("ended").slice(0, 4)];
     for (const [index, events] of lives.entries()) {
@@ -32,7 +32,7 @@ describe("/metrics", () => {
       'exec2_task_ends_total{result="completed"}': 1,
       'exec2_task_start_failures_total{code="LAUNCH_FAILED"}': 1,
       exec2_tasks_running: 1,
-      // No process of this host is the task's.
+      // The task has no process on this host.
       exec2_tasks_shown: 0,
       exec2_plugins: 0,
     });
@@ -42,7 +42,7 @@ describe("/metrics", () => {
     expect(findings ?? "").toBe("");
   });
 
-  it("admits a scraper with the token, and nobody without", async () => {
+  it("admits a scraper only with the token", async () => {
     const { server } = await startInspector();
     const { token } = server.access;
     const ask = async (path: string, headers: Record<string, string> = {}) =>
@@ -53,7 +53,7 @@ describe("/metrics", () => {
     expect(await ask("/metrics", { authorization: `Bearer ${token}` })).toBe(200);
     expect(await ask(`/metrics?token=${token}`)).toBe(200);
     expect(await ask("/metrics", { authorization: `Bearer ${token}`, host: "evil.example" })).toBe(421);
-    // The token alone opens nothing else.
+    // The token without a cookie gives access to nothing else.
     expect(await ask("/api/tasks", { authorization: `Bearer ${token}` })).toBe(401);
   });
 

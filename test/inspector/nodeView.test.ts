@@ -34,7 +34,7 @@ function viewOf(rows: readonly TaskSummary[], told = status) {
 }
 
 describe("the node", () => {
-  it("tells its plugins, with the versions that events name", () => {
+  it("has its plugins, with the versions in events", () => {
     expect(viewOf([])).toMatchObject({
       plugins: [
         { pid: 7, version: "0.1.0" },
@@ -46,7 +46,7 @@ describe("the node", () => {
     });
   });
 
-  it("counts outcomes, in the order of the list, and tells how long starts took", () => {
+  it("counts outcomes, in the order of the list, and has the duration of starts", () => {
     const rows = Array.from({ length: 100 }, (_, number) => rowOf(number, "ended", { startMs: number + 1 }));
     const { outcomes, start } = viewOf([...rows, rowOf(100, "failed")]);
     expect(outcomes).toEqual([

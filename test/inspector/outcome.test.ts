@@ -1,4 +1,4 @@
-/** How a task stands, in a few words. */
+/** A task's outcome in a few words. */
 import { describe, expect, it } from "vitest";
 import { causeOf, outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
@@ -21,7 +21,7 @@ describe("the outcome of a task", () => {
     expect(outcomeOf(fold(life(name)))).toEqual({ kind, tone, text });
   });
 
-  it("is told of every life", () => {
+  it("exists for every kind of life", () => {
     for (const name of allLives) expect(outcomeOf(fold(life(name))).tone).not.toBe("busy");
   });
 
@@ -34,7 +34,7 @@ describe("the outcome of a task", () => {
     expect(onceBegun(event("exited", data))).toEqual({ kind, tone, text });
   });
 
-  it("of one that was to be destroyed is as requested", () => {
+  it("of a task that was destroyed on request is `as requested`", () => {
     const killed = event("forceKilled", { reason: "destroyRequested" });
     const exited = event("exited", { exitCode: 137, signal: 9 });
     expect(onceBegun(event("destroyRequested"), killed, exited)).toEqual({
@@ -44,7 +44,7 @@ describe("the outcome of a task", () => {
     });
   });
 
-  it("says of one that lives what is done with it", () => {
+  it("of a running task says what happens to it", () => {
     const busy = (text: string, kind = "running") => ({ kind, tone: "busy", text });
     expect(outcomeOf(fold(begun.slice(0, 1)))).toEqual(busy("Requested", "starting"));
     expect(onceBegun()).toEqual(busy("Running"));
@@ -80,7 +80,7 @@ describe("the cause of a failure", () => {
     expect(failed(own)).toBe("COMMAND_NOT_FOUND /usr/local/bin/web");
   });
 
-  it("is none for a task that did not fail", () => {
+  it("is undefined for a task that did not fail", () => {
     for (const name of ["ended", "stopped", "recovered"] as const) {
       expect(causeOf(fold(life(name)))).toBe(null);
     }

@@ -16,7 +16,7 @@ const row = (page: Page, text: string) => page.locator(".row", { hasText: text }
 const focused = (page: Page) => page.locator(":focus");
 
 describe("the page", () => {
-  it("shows tasks as they come, and says what to do while there is none", async (context) => {
+  it("shows new tasks, and says what to do while there are none", async (context) => {
     const { server, record } = await startInspector();
     const page = await openPage(context, server.url);
     await page.getByText("No task has run here yet").waitFor();
@@ -34,7 +34,7 @@ describe("the page", () => {
     ["light", 390],
     ["dark", 390],
   ] as const)(
-    "tells why a task ended, and is wound back by the keyboard: %s, %i wide",
+    "says why a task ended, and goes back in time by the keyboard: %s, %i wide",
     async ([colorScheme, width], context) => {
       const { server, record } = await startInspector();
       for (const [index, name] of (["ended", "killed", "failed", "lost"] as Life[]).entries())
@@ -60,7 +60,7 @@ describe("the page", () => {
       await expectAccessible(page);
       await page.screenshot({ path: screenshot(`task-${colorScheme}-${width}`), fullPage: true });
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
-      // Back where it was: the search, and the task.
+      // The search and the chosen task are as before.
       await page.keyboard.press("Escape");
       await expect.poll(() => focused(page).textContent()).toBe("killed");
       expect(await page.getByRole("searchbox").inputValue()).toBe("sigint");
@@ -72,7 +72,7 @@ describe("the page", () => {
     },
   );
 
-  it("is wound back by clicks on steps and events, and by dragging along the bar", async (context) => {
+  it("goes back in time by clicks on steps and events, and by dragging along the bar", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("killed"));
     const page = await openPage(context, server.url);
@@ -93,12 +93,12 @@ describe("the page", () => {
     await page.mouse.move(x + width - 1, y + height / 2, { steps: 5 });
     await page.mouse.up();
     await lit(page, "destroyed");
-    // Afterwards the mouse moves, and nothing is dragged.
+    // After the drag, moving the mouse has no effect.
     await page.mouse.move(x, y + height / 2);
     expect(Number(await bar.getAttribute("aria-valuenow"))).toBeGreaterThanOrEqual(10);
   });
 
-  it("follows a task's newest event, unless somebody looks at an earlier one", async (context) => {
+  it("follows a task's newest event, unless the user looks at an earlier one", async (context) => {
     const { server, record } = await startInspector();
     const [first, ...rest] = life("ended");
     await record(idOf(1), first ? [first] : []);
@@ -130,7 +130,7 @@ describe("the page", () => {
     await expect.poll(() => page.url()).toMatch(/\?event=6$/);
     await page.reload();
     await page.getByText("Event 6: signalled").waitFor();
-    // To somebody else it goes with the token.
+    // Another person needs the link with the token.
     const other = await openPage(context, `${server.url}${new URL(page.url()).hash}`);
     await other.getByText("Event 6: signalled").waitFor();
     await page.goBack();
@@ -231,7 +231,7 @@ describe("the page", () => {
     await page.getByLabel("Event", { exact: true }).selectOption("exited");
     await page.getByRole("button", { name: "Search on" }).click();
     await expect.poll(() => page.locator(".found tbody tr").count()).toBe(301);
-    // What is masked cannot be found.
+    // Masked text cannot be found.
     await page.getByLabel("Event", { exact: true }).selectOption("");
     await page.getByRole("searchbox").fill("correct-horse");
     await page.getByText("No event has these words").waitFor();
@@ -253,7 +253,7 @@ describe("the page", () => {
     await expect
       .poll(() => focused(page).getAttribute("href"))
       .toBe(await page.locator(".row a").first().getAttribute("href"));
-    // Scrolled away by the mouse, too.
+    // The same after scrolling with the mouse.
     await page.mouse.move(400, 400);
     await page.mouse.wheel(0, 5_000);
     await expect.poll(() => focused(page).getAttribute("class")).toBe("rows");
@@ -276,7 +276,7 @@ describe("the page", () => {
     await expect.poll(() => bottomOf(".row")).toBeLessThanOrEqual(banner?.y ?? 0);
   });
 
-  it("gives bundles to copy that prove themselves", async (context) => {
+  it("copies verifiable bundles", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const permissions = ["clipboard-read", "clipboard-write"];
@@ -314,7 +314,7 @@ describe("the page", () => {
     await page.getByText("1 of 2,010").waitFor();
   });
 
-  it("moves nothing about by itself, as it is loaded and as tasks come", async (context) => {
+  it("has no layout shift while it loads and while tasks come", async (context) => {
     const { server, record } = await startInspector();
     for (let number = 0; number < 20; number++) await record(idOf(number), life("ended"));
     const page = await openPage(context, server.url);
@@ -327,7 +327,7 @@ describe("the page", () => {
     expect(await layoutShift(page)).toBeLessThan(0.01);
   });
 
-  it("tells that the inspector is gone, and that another one does not know it", async (context) => {
+  it("says that the inspector has ended, and that another one does not accept the page", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const page = await openPage(context, server.url, {}, /Failed to load resource/);
@@ -341,7 +341,7 @@ describe("the page", () => {
     await row(page, "Completed").waitFor();
   });
 
-  it("folds the checks of a healthy task, of which there are thousands", async (context) => {
+  it("folds the thousands of checks of a healthy task", async (context) => {
     const { server, record } = await startInspector();
     const checks = Array.from({ length: 1_000 }, (_, index) => [
       event("execStarted", { exec: index + 1 }),
@@ -359,7 +359,7 @@ describe("the page", () => {
     await page.locator(".step", { hasText: "command 1: /bin/sh" }).waitFor();
     expect(await page.locator(".step").count()).toBeLessThan(80);
     await expectAccessible(page);
-    // The steps scroll on their own, and come with their words wherever somebody looks.
+    // The steps have their own scroll area, and the server sends the texts of the visible ones.
     const steps = page.getByRole("region", { name: "Steps" });
     await steps.evaluate((place) => place.scrollTo(0, 29_000));
     await page.locator(".step", { hasText: "command 480: /bin/sh" }).waitFor();
@@ -368,7 +368,7 @@ describe("the page", () => {
     await expect.poll(() => page.url()).toMatch(/open=5&event=96\d$/);
     await page.reload();
     await page.locator(".step.current", { hasText: "command 480: /bin/sh" }).waitFor();
-    // It follows the end again, whatever came meanwhile.
+    // It follows the end again, whatever happened meanwhile.
     await page.keyboard.press("Home");
     await page.getByRole("button", { name: "[5…2004]" }).click();
     await page.keyboard.press("End");
@@ -377,7 +377,7 @@ describe("the page", () => {
     await page.getByText("Command started ×1001, the last: command 1001: exit code 0").waitFor();
   });
 
-  it("keeps the focus on a button that has led as far as it can", async (context) => {
+  it("keeps the focus on a button at the last moment", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const page = await openPage(context, server.url);

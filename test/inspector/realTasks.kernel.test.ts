@@ -1,4 +1,4 @@
-/** The page beside a real plugin with real tasks: what it shows is what happens. Needs root, and Chromium. */
+/** The page with a real plugin and real tasks shows what happens. Needs root and Chromium. */
 import { rmSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
@@ -34,7 +34,7 @@ describe("the page", () => {
     await page.getByText(`process ${agent.pid}, version`).waitFor();
   });
 
-  it("tells that the plugin is gone, and that another one has taken the task over", async (context) => {
+  it("says that the plugin has ended, and that another one has recovered the task", async (context) => {
     const agent = await startAgent();
     const allocation = makeAllocation({ taskName: "survivor" });
     const config = allocation.config("exec sleep 1000");
@@ -55,7 +55,7 @@ describe("the page", () => {
     await page.locator("#state-exited.lit").waitFor();
   });
 
-  it("says so where there is no log yet, and goes on by itself once there is one", async (context) => {
+  it("says that there is no log yet, and continues by itself once there is one", async (context) => {
     const stateDir = newStateDir();
     const page = await openPage(context, await startInspector(stateDir));
     await page.getByText(`There is no event log in ${stateDir}`).waitFor();
@@ -92,7 +92,7 @@ describe("the page", () => {
     const page = await openPage(context, await startInspector(stateDir));
     await page.locator(".row", { hasText: "Failed with exit code 4" }).getByRole("link").click();
     const sentence =
-      "By the last lines of its error output, it missed /etc/issue: that is on the host, and was not unveiled";
+      "The last lines of its error output name /etc/issue, which is on the host, but was not unveiled";
     await page.locator(".verdict", { hasText: sentence }).waitFor();
     const { stdout } = await call(["why", "task", "--state-dir", stateDir]);
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(sentence);

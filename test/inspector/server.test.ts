@@ -1,4 +1,4 @@
-/** The inspector's server, over a real log that goes on being written. */
+/** The inspector's server with a real log that is still written. */
 import { describe, expect, it, vi } from "vitest";
 import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";
 import type { Status } from "../../src/inspector/views/liveMessage.ts";
@@ -17,7 +17,7 @@ const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
 const secret = "correct-horse-battery";
 
 describe("the API", () => {
-  it("tells the tasks, their steps and any moment", async () => {
+  it("returns the tasks, their steps and any moment", async () => {
     const { record, ask } = await startInspector();
     await record(id, life("killed"));
     const rows = await vi.waitFor(async () => {
@@ -63,7 +63,7 @@ describe("the API", () => {
     expect(JSON.parse((await ask("/api/node")).body)).toMatchObject({ start: { starts: 1 } });
   });
 
-  it("tells what is wrong with the log, and goes on with what it understands", async () => {
+  it("reports problems of the log, and continues with the readable part", async () => {
     const { store, record, ask } = await startInspector();
     await record(id, life("ended").slice(0, 4));
     const strange = { type: "teleported", schema: 999, time: 1, data: {}, from: "running", to: "elsewhere" };
@@ -76,7 +76,7 @@ describe("the API", () => {
     expect((await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=5`)).status).toBe(200);
   });
 
-  it("has bundles that prove themselves", async () => {
+  it("has verifiable bundles", async () => {
     const { record, ask } = await startInspector();
     await record(id, life("ended"));
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));

@@ -1,4 +1,4 @@
-/** Readers that stop reading: they cost the server a bounded amount of memory, and nobody else anything. */
+/** Clients that stop reading cost the server a limited amount of memory, and do not affect other clients. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { Socket } from "node:net";
@@ -10,11 +10,13 @@ import { life } from "../support/agent/lives.ts";
 import { event } from "../support/history/history.ts";
 import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
-/** What the server may hold for one reader: a message that was begun, and what Node has not handed on yet. */
+/**
+ * The maximum that the server may buffer for one reader: a started message, and what Node has not sent yet.
+ */
 const most = 1_000_000;
 const begun = life("recovered").slice(0, 4);
 
-/** The server's own end of the next connection that is made to it. */
+/** The server's socket of the next connection. */
 async function nextConnection(make: () => void): Promise<Socket> {
   const accepted = new Promise<Socket>((resolve) => {
     const note = (message: unknown) => resolve((message as { readonly socket: Socket }).socket);
@@ -27,13 +29,13 @@ async function nextConnection(make: () => void): Promise<Socket> {
 
 interface Burst {
   readonly ids: readonly string[];
-  /** How many events each task has then. */
+  /** The number of events of each task afterwards. */
   readonly each: number;
-  /** The most bytes that the server held for the reader. */
+  /** The maximum number of bytes that the server buffered for the reader. */
   readonly held: number;
 }
 
-/** Tasks go on and on: tens of thousands of events, and until the kernel takes no more for who does not read. */
+/** Records tens of thousands of events, until the kernel's buffers for the reader are full. */
 async function burst({ record }: Inspected, reader: Socket, least: number): Promise<Burst> {
   const ids = Array.from({ length: 200 }, (_, number) => idOf(number));
   for (const id of ids) await record(id, begun);
@@ -48,8 +50,8 @@ async function burst({ record }: Inspected, reader: Socket, least: number): Prom
   return { ids, each, held };
 }
 
-describe("a page that takes nothing", () => {
-  it("holds up nobody, and is told the present state of what it missed once it reads again", async () => {
+describe("a page that reads nothing", () => {
+  it("delays no other client, and gets the present state of what it missed once it reads again", async () => {
     const inspected = await startInspector();
     const { server, record, ask } = inspected;
     const { host, hostname, port } = new URL(server.url);
@@ -57,7 +59,7 @@ describe("a page that takes nothing", () => {
     const socket = new Socket().pause();
     onTestFinished(() => void socket.destroy());
     const reader = await nextConnection(() => {
-      // In this version's answers nothing stands between the messages.
+      // An HTTP/1.0 answer has no chunk headers between the messages.
       socket.connect(Number(port), hostname);
       socket.write(`GET /api/live HTTP/1.0\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`);
     });
@@ -84,8 +86,8 @@ describe("a page that takes nothing", () => {
   }, 60_000);
 });
 
-describe("a client of the relay that takes nothing", () => {
-  it("holds up nobody, and is told every event in order once it reads again", async () => {
+describe("a client of the relay that reads nothing", () => {
+  it("delays no other client, and gets every event in order once it reads again", async () => {
     const inspected = await startInspector();
     const address = await inspected.server.relay();
     let client: WebSocket | undefined;

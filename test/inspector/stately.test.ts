@@ -1,4 +1,4 @@
-/** The relay and the library entry, against the client and the server of `@statelyai/inspect` themselves. */
+/** The relay and the library entry, tested with the client and the server of `@statelyai/inspect`. */
 import { createWebSocketInspector, createWebSocketReceiver } from "@statelyai/inspect";
 import { createInspectorServer } from "@statelyai/inspect/server";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -43,7 +43,7 @@ describe("the relay", () => {
     }
   }, 60_000);
 
-  it("tells every event with the state of its own moment, in order, in a burst too", async () => {
+  it("sends every event with the state after it, in order, also in a burst", async () => {
     const { server, record } = await startInspector();
     const received = receive(await server.relay());
     const [requested, ...rest] = life("killed");
@@ -65,7 +65,7 @@ describe("the relay", () => {
     expect(received.filter(({ type }) => type === "@xstate.event")).toHaveLength(states.length);
   });
 
-  it("tells what is recorded where it is asked for, without secrets", async () => {
+  it("sends recorded events on request, without secrets", async () => {
     const { server, record, ask } = await startInspector();
     await record(idOf(1), [event("requested", { args: ["correct-horse"] }), event("fingerprinted")]);
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("fingerprinted"));
@@ -95,7 +95,7 @@ describe("the relay of a whole log", () => {
     expect(told).toEqual([...Array(3).fill(first), ...Array(10).fill(second), ...Array(3).fill(first)]);
   });
 
-  it("lets others have their turn between two messages", async () => {
+  it("lets other work run between two messages", async () => {
     const { server, record, ask } = await startInspector();
     for (let number = 0; number < 200; number++) await record(idOf(number), life("killed"));
     await vi.waitFor(
@@ -105,14 +105,14 @@ describe("the relay of a whole log", () => {
     const received = receive(`${await server.relay()}&history`);
     await vi.waitFor(() => expect(received.length).toBeGreaterThan(0));
     await ask("/api/status");
-    // The answer came before all of some four thousand messages were sent.
+    // The answer came before all of the some four thousand messages were sent.
     expect(received.length).toBeLessThan(4_000);
     await vi.waitFor(() => expect(received.length).toBe(200 * 21), 20_000);
   }, 40_000);
 });
 
 describe("the machine in a program", () => {
-  it("is told as it goes, through XState's own option: restored ones with their present state", async () => {
+  it("is inspected through XState's own option; restored machines have their present state", async () => {
     const told: StatelyMessage[] = [];
     const inspect = statelyInspection((message) => told.push(message));
     const actor = createActor(taskMachine, { inspect }).start();

@@ -1,4 +1,4 @@
-/** Histories as groups, as rows, and along a bar. */
+/** Histories as groups, as rows, and as a bar of states. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type StoryRow, StoryRows } from "../../src/inspector/page/task/storyRows.ts";
@@ -48,7 +48,7 @@ const checks = (count: number) => [
 ];
 
 describe("steps", () => {
-  it("are the same after they were sent, from any of them on", () => {
+  it("survive the transfer, from any of them on", () => {
     fc.assert(
       fc.property(anySteps, fc.nat(40), (steps, cut) => {
         const table = new StepTable();
@@ -66,7 +66,7 @@ describe("steps", () => {
     );
   });
 
-  it("of a type that this version does not know have a place, too", () => {
+  it("of an unknown type have a place, too", () => {
     const table = new StepTable();
     table.add({ time: 1_700_000_000_000, kind: kindNumber("later"), state: stateNumber("later"), bad: true });
     const steps = new Steps(table, stepNames);
@@ -94,7 +94,7 @@ describe("groups", () => {
     );
   });
 
-  it("put a request together with what came of it", () => {
+  it("combine a request with its result", () => {
     const [start, ...rest] = titlesOf(life("stopped"));
     expect(start).toBe("Start requested → host inspected → sandbox prepared → running, after 3 ms");
     expect(rest).toEqual(["Stop requested → SIGTERM delivered → exit code 0, after 2 ms", "Destroyed"]);
@@ -107,7 +107,7 @@ describe("groups", () => {
     );
   });
 
-  it("fold what is done again and again, and nothing that is done a few times", () => {
+  it("fold frequent repeats, but not a few", () => {
     expect(groupSteps(stepsOf(storedOf(checks(4)))).filter(({ folded }) => folded > 1)).toEqual([]);
     expect(groupSteps(stepsOf(storedOf(checks(5))))).toMatchObject([
       { folded: 1 },

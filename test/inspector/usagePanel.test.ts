@@ -12,7 +12,7 @@ import { type Inspected, idOf, startInspector } from "../support/screen/inspecto
 const begun = 1_700_000_000_000;
 const mib = 2 ** 20;
 
-/** A minute of a task that comes to its limit of memory, and is held back. */
+/** A minute of a task that reaches its memory limit and is throttled. */
 function use(second: number): UsageSample {
   return usageSample({
     time: begun + second * 1_000,
@@ -64,7 +64,7 @@ describe("what a task used", () => {
       await panel.getByRole("img", { name: "CPU, cores: at most 0.95 of 1" }).waitFor();
       await panel.getByRole("img", { name: "Held back by the CPU limit: at most 40 %" }).waitFor();
       await panel.getByRole("img", { name: "Waited for memory: at most 30 %" }).waitFor();
-      // Far from its limit, which is told and not drawn; nothing waited for I/O.
+      // The value is far from its limit, so the limit is only written, not drawn. Nothing waited for I/O.
       const pids = panel.getByRole("img", { name: "Processes and threads: at most 8 of 500" });
       expect(await pids.locator(".limit").count()).toBe(0);
       expect(await panel.locator("svg .limit").count()).toBe(2);

@@ -41,7 +41,7 @@ describe("HCL's JSON form", () => {
   });
 });
 
-/** As `nomad job run -output` prints a job: everything named, most of it unset. */
+/** A job in the form of `nomad job run -output`: with every field, most of them unset. */
 const apiJob = {
   Job: {
     ID: "web",

@@ -59,7 +59,7 @@ describe("a job file", () => {
     });
   });
 
-  it("keeps what the driver gets as it stands", async () => {
+  it("does not change the driver's config", async () => {
     const lines = `config {
       command = "sh"
       args = ["-c", "echo \${NOMAD_ALLOC_ID} $\${x}", 3, true]
@@ -227,7 +227,7 @@ describe("a job file is refused", () => {
     ["resources {\n cpu = 50\n cores = 1\n}", "task.t.resources: cpu (MHz) and cores exclude each other"],
     ["resources {\n device {}\n}", "task.t.resources.device: devices are fingerprinted"],
     ['artifact {\n source = "x"\n}', "task.t.artifact: fetching artifacts is the Nomad client's work"],
-    ["vault {}", "task.t.vault: a local run has no Vault to ask"],
+    ["vault {}", "task.t.vault: a local run has no Vault"],
     [
       'volume_mount {\n volume = "x"\n destination = "/x"\n}',
       'task.t.volume_mount.volume: the group has no volume "x"',
@@ -372,7 +372,7 @@ describe("variables", () => {
     expect(await variable(file(declarations, "local.b"))).toBe("<x>!");
   });
 
-  it("may stand in one block with their defaults, and have types and conditions", async () => {
+  it("may be in one block with their defaults, and may have types and conditions", async () => {
     const source = file('variables {\n v = "x"\n n = [1, 2]\n}', 'format("%s%d", var.v, var.n[1])');
     expect(await variable(source)).toBe("x2");
     expect(await variable(source, { v: "y" })).toBe("y2");
@@ -618,7 +618,7 @@ describe("what is left out by name", () => {
     }
   });
 
-  it("is told, and the rest of the job is as it was", async () => {
+  it("is reported, and the rest of the job is unchanged", async () => {
     const job = await parseJob(jobFile("t.hcl", source, ["vault", "csi", "connect", "artifact"]), {
       given: {},
       environment: {},

@@ -50,7 +50,7 @@ describe("an error of a parser", () => {
     );
   });
 
-  it("that has none, or is worded differently, is shown as it is", async () => {
+  it("without a position, or with another wording, is shown unchanged", async () => {
     expect(await errorOf("job.json", "{")).toMatch(/^job\.json:1:2: |^job\.json: /);
     expect(await errorOf("job.json", '{"a":')).toBe(
       "job.json: this is not valid JSON: Unexpected end of JSON input",

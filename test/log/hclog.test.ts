@@ -29,7 +29,7 @@ describe("a line", () => {
     }
   });
 
-  test("cannot be broken in two, nor pretend to be another, by what is told", () => {
+  test("cannot be split or forged by its text", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary" }),
@@ -61,7 +61,7 @@ describe("a logger", () => {
     ]);
   });
 
-  test("survives that its reader goes away", async () => {
+  test("survives the end of its reader", async () => {
     const { reader, writer } = temporaryPipe();
     const log = createLogger("exec2", writer);
     log.info("read by someone");
@@ -73,7 +73,7 @@ describe("a logger", () => {
     await expect(log.flush()).resolves.toBeUndefined();
   });
 
-  test("does not wait for a reader that hangs, drops what is too much, and tells how much", async () => {
+  test("does not wait for a reader that hangs, drops lines, and logs how many", async () => {
     const { reader, writer } = temporaryPipe();
     const log = createLogger("exec2", writer);
     const written = 5_000;
@@ -109,7 +109,7 @@ function temporaryFile() {
   return { path, fd: openSync(path, "w") };
 }
 
-/** Both ends of a pipe, as descriptors. */
+/** The descriptors of both ends of a pipe. */
 function temporaryPipe() {
   const path = join(temporaryFolder(), "fifo");
   execFileSync("mkfifo", [path]);

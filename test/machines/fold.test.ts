@@ -29,7 +29,7 @@ describe("the fold", () => {
     );
   });
 
-  it("leaves everything as it is for an event that is refused", () => {
+  it("changes nothing for a refused event", () => {
     fc.assert(
       fc.property(histories, (types) => {
         let snapshot = initialSnapshot;
@@ -59,7 +59,7 @@ describe("the fold", () => {
     );
   });
 
-  it("remembers nothing of what came before a request", () => {
+  it("forgets everything before a request", () => {
     fc.assert(
       fc.property(histories, (types) => {
         const { snapshot, accepted } = step(fold(types.map((type) => event(type))), event("requested"));

@@ -3,7 +3,7 @@ import type { EventType } from "../../src/machines/events.ts";
 import { fold, initialSnapshot, step } from "../../src/machines/fold.ts";
 import { event, sampleData } from "../support/history/history.ts";
 
-/** Folds events of these types and tells each state on the way and the effects asked for. */
+/** Folds events of these types. Returns each state with its effects. */
 function walk(...types: EventType[]) {
   let snapshot = initialSnapshot;
   return types.map((type) => {
@@ -35,7 +35,7 @@ describe("a task's way through the machine", () => {
     ]);
   });
 
-  it("goes on after a lack of memory that the task survives, whatever it is doing", () => {
+  it("goes on in every state after a lack of memory that the task survives", () => {
     expect(walk(...toRunning, "oomSeen", "stopRequested", "oomSeen", "exited", "oomSeen").slice(4)).toEqual([
       "oomSeen: running []",
       "stopRequested: stopping [sendStopSignal startKillTimer]",
@@ -53,17 +53,17 @@ describe("a task's way through the machine", () => {
     ]);
   });
 
-  it("sends the signal and starts the time anew when a stop is asked for again", () => {
+  it("sends the signal again and restarts the timer for a repeated stop request", () => {
     expect(walk(...toRunning, "stopRequested", "stopRequested").at(-1)).toBe(
       "stopRequested: stopping [sendStopSignal startKillTimer]",
     );
   });
 
-  it("kills at once when it is to be destroyed by force", () => {
+  it("kills at once for a destruction by force", () => {
     expect(walk(...toRunning, "destroyRequested").at(-1)).toBe("destroyRequested: killing [killRun]");
   });
 
-  it("is watched anew by every plugin process that takes it over", () => {
+  it("is watched again by every plugin process that recovers it", () => {
     expect(walk(...toRunning, "recovered", "recovered", "exited").slice(4)).toEqual([
       "recovered: recovered [watchExit]",
       "recovered: recovered [watchExit]",
@@ -83,7 +83,7 @@ describe("a task's way through the machine", () => {
     expect(context.startedAt).toBe(1_699_999_000_000);
   });
 
-  it("forgets a stop of which the next plugin process knows nothing", () => {
+  it("forgets a stop, because the next plugin process does not know it", () => {
     const snapshot = fold(
       [...toRunning, "stopRequested" as const, "recovered" as const].map((t) => event(t)),
     );
@@ -95,7 +95,7 @@ describe("a task's way through the machine", () => {
     expect(walk(...toRunning.slice(0, count), "startFailed").at(-1)).toBe("startFailed: failed [releaseRun]");
   });
 
-  it("begins anew when a start that failed is asked for again, and forgets the first attempt", () => {
+  it("begins again for a repeated request after a failed start, and forgets the first attempt", () => {
     const attempt: EventType[] = ["requested", "fingerprinted", "sandboxed"];
     expect(walk(...attempt, "startFailed", "requested", "fingerprinted").slice(4)).toEqual([
       "requested: pending [inspectHost]",

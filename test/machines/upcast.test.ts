@@ -33,7 +33,7 @@ describe("an event of an earlier version", () => {
     }
   });
 
-  it("of a type that nobody knows stays as it is", () => {
+  it("of an unknown type is unchanged", () => {
     expect(upcast({ ...place, type: "constructor", schema: 1, data: { a: 1 } })).toEqual({ a: 1 });
   });
 });

@@ -1,4 +1,4 @@
-/** The dashboard for Grafana: its queries are PromQL, and name metrics that there are. */
+/** The dashboard for Grafana: its queries are valid PromQL and use existing metrics. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ async function metricNames(): Promise<Set<string>> {
 }
 
 describe("the dashboard", () => {
-  it("asks for metrics that there are, and shows each of a task's", async () => {
+  it("uses existing metrics, and shows each metric of a task", async () => {
     const names = await metricNames();
     const asked = new Set(queries.flatMap((query) => query.match(/\b(?:exec2|process)_[a-z_]+/g) ?? []));
     expect([...asked].filter((name) => !names.has(name))).toEqual([]);

@@ -6,7 +6,7 @@ import { parseScrape, promtoolFindings } from "../support/metrics/scraped.ts";
 const familyText = (family: Family) => [...familyLines(family)].join("");
 
 describe("a family", () => {
-  it("is its help, its type and a line for each series", () => {
+  it("has its help, its type and a line for each series", () => {
     const samples = [
       { labels: { mode: "user" }, value: 1.5 },
       { labels: { mode: "system" }, value: 0 },
@@ -22,7 +22,7 @@ describe("a family", () => {
     expect(familyText(gauge("x_bytes", "None.", []))).toBe("");
   });
 
-  it("stays readable whatever the labels of jobs are", () => {
+  it("can be parsed with any labels of jobs", () => {
     const text = fc.oneof(
       fc.string({ unit: "binary" }),
       fc.string({ unit: fc.constantFrom(...'\\"\n\r\u202ea}{,=') }),
@@ -39,7 +39,7 @@ describe("a family", () => {
     );
   });
 
-  it("has a series once, though the texts of two became the same", () => {
+  it("has no duplicate series, even if two labels are equal after escaping", () => {
     const samples = [
       { labels: { task: "a\u0000" }, value: 1 },
       { labels: { task: "a␀" }, value: 2 },
@@ -51,7 +51,7 @@ describe("a family", () => {
 });
 
 describe("a histogram", () => {
-  it("counts what is at most a bound, and everything", () => {
+  it("counts the values up to each bound, and all values", () => {
     const histogram = new Histogram([0.1, 1]);
     for (const value of [0.05, 0.1, 0.5, 7]) histogram.observe(value);
     const text = familyText(histogram.family("x_seconds", "Time."));

@@ -7,7 +7,7 @@ import { life } from "../support/agent/lives.ts";
 import { event } from "../support/history/history.ts";
 import { parseScrape } from "../support/metrics/scraped.ts";
 
-/** What is counted of these lives, each of a task of its own. */
+/** The counters after these lives, each of a separate task. */
 function counted(lives: readonly (readonly TaskEvent[])[], since = 0) {
   const counters = new TaskCounters(since);
   for (const [index, events] of lives.entries()) {
@@ -28,7 +28,7 @@ function counted(lives: readonly (readonly TaskEvent[])[], since = 0) {
 }
 
 describe("the counters", () => {
-  it("tell how tasks have ended, and how long starts took", () => {
+  it("count the ends of tasks, and have the duration of starts", () => {
     const at = (time: number, each: TaskEvent): TaskEvent => ({ ...each, time });
     const [requested, ...rest] = life("ended");
     const slow = [at(1_000, requested as TaskEvent), ...rest.map((each) => at(1_040, each))];

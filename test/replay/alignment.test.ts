@@ -5,12 +5,12 @@ import { align, type Pair } from "../../src/replay/alignment.ts";
 const letters = (text: string) => [...text];
 const own = (letter: string) => letter;
 
-/** `ab-c` above `a-xc`, as it is drawn in textbooks. */
+/** Draws the alignment as textbooks do: `ab-c` above `a-xc`. */
 function drawn(pairs: readonly Pair<string>[]): [string, string] {
   return [pairs.map(({ left = "-" }) => left).join(""), pairs.map(({ right = "-" }) => right).join("")];
 }
 
-/** Length of a longest common subsequence, by its definition. */
+/** Length of a longest common subsequence, computed by its definition. */
 function longestCommon(a: string, b: string): number {
   if (a === "" || b === "") return 0;
   const [first, rest] = [a.charAt(0), a.slice(1)];

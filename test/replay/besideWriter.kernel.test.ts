@@ -1,4 +1,4 @@
-/** Replays, checks and exports in other processes, while events are appended all the time. */
+/** Replays, checks and exports in other processes while events are appended. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ afterAll(async () => {
   rmSync(stateDir, { recursive: true });
 });
 
-/** A task's whole life, event after event. */
+/** Appends a task's whole life, event by event. */
 async function liveOneMore(): Promise<void> {
   tasks += 1;
   const stream = `alloc-${tasks}/web/${tasks}`;
@@ -35,7 +35,7 @@ async function liveOneMore(): Promise<void> {
     await store.append(stream, event.seq - 1, [event]);
 }
 
-/** Appends until a process has ended; tells how many tasks that were. */
+/** Appends until a process has ended. Returns the number of tasks. */
 async function writingBeside(process: Promise<Ended>): Promise<Ended & { readonly lived: number }> {
   const before = tasks;
   let ended: Ended | undefined;
@@ -50,7 +50,7 @@ async function writingBeside(process: Promise<Ended>): Promise<Ended & { readonl
 }
 
 describe("beside a writer", () => {
-  it("a check proves what was there, and the writer goes on", { timeout: 60_000 }, async () => {
+  it("a check verifies the events at its start, and the writer goes on", { timeout: 60_000 }, async () => {
     for (let round = 0; round < 3; round++) {
       const { code, stdout, stderr, lived } = await writingBeside(
         call(["replay", "--check", "--state-dir", stateDir]),
@@ -76,7 +76,7 @@ describe("beside a writer", () => {
 
   it("a reader that is stopped in its work holds nothing up", { timeout: 60_000 }, async () => {
     const { child, ended } = start(["replay", "--check", "--state-dir", stateDir]);
-    // Wherever in its work that is: at its start, in the middle of a read, or at its end.
+    // Stops it at any point: at its start, in the middle of a read, or at its end.
     for (let round = 0; round < 20 && child.exitCode === null; round++) {
       child.kill("SIGSTOP");
       for (let task = 0; task < 20; task++) await liveOneMore();

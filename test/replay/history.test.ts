@@ -22,7 +22,7 @@ function historyOf(name: Life): History {
   return new History(stream, new RecordedLog().add(stream, life(name)).events(stream));
 }
 
-/** Long enough for several checkpoints. */
+/** A history that is long enough for several checkpoints. */
 const long = [...life("ended").slice(0, 4), ...Array.from({ length: 300 }, () => event("signalled"))];
 const longEvents = new RecordedLog().add(stream, long).events(stream);
 
@@ -60,7 +60,7 @@ describe("a history", () => {
     expect(steps).toBeLessThanOrEqual(65);
   });
 
-  it("is continued by what has come since, and folds only that", () => {
+  it("can be continued with new events, and folds only these", () => {
     const length = fc.integer({ min: 0, max: long.length });
     fc.assert(
       fc.property(length, length, (known, looked) => {
@@ -75,7 +75,7 @@ describe("a history", () => {
     );
   });
 
-  it("tells of each moment event, effects and the time since the one before", () => {
+  it("has event, effects and the time since the previous event for each moment", () => {
     const moments = [...historyOf("killed").moments()];
     expect(moments.map(({ after }) => after.value)).toEqual([
       ...["pending", "fingerprinted", "sandboxed", "running", "stopping", "stopping", "killing", "killing"],
@@ -126,7 +126,7 @@ describe("searching a history", () => {
     expect(previousMoment(history, 10, isOfType("signalled"))?.seq).toBe(6);
     expect(previousMoment(history, 6, isOfType("signalled"))).toBeUndefined();
     expect(nextMoment(history, 0, mentions("NOMAD-80001"))?.seq).toBe(1);
-    // As the screen shows them, not as they are stored.
+    // The search sees texts as the screen shows them, not as they are stored.
     const shown = (text: string) => nextMoment(history, 0, mentions(text))?.stored.type;
     expect(shown("exit code")).toBe("exited");
     expect(shown("process.init.pid")).toBe("started");
@@ -152,7 +152,7 @@ describe("searching a history", () => {
     expect(nextMoment(historyOf(name), 0, isError)?.seq).toBe(seq);
   });
 
-  it("counts an exit as an error unless somebody asked for it", () => {
+  it("counts an exit as an error unless it was requested", () => {
     const exit = (before: readonly Life[], exitCode: number, oomKilled = false) => {
       const events = [
         ...before.flatMap((name) => life(name).slice(0, -2)),

@@ -14,7 +14,7 @@ function historyOf(events: readonly TaskEvent[], stream = "6f2d4a9e/web/1"): His
   return new History(stream, new RecordedLog().add(stream, events).events(stream));
 }
 
-/** The same run, as another allocation of the same job would have recorded it on the same host. */
+/** The same run as another allocation of the job on this host would have recorded it. */
 function elsewhere(events: readonly TaskEvent[]): TaskEvent[] {
   const { allocId, allocDir, user } = sampleData("requested");
   const text = JSON.stringify(events)
@@ -56,7 +56,7 @@ describe("two histories", () => {
       [6, 4],
     ]);
     expect(divergence).toBe(rows[2]);
-    // Both are destroyed, but one has failed before.
+    // Both end destroyed, but one failed before.
     expect(rows.at(-1)).toMatchObject({ sameWay: false, changes: [] });
     expect(same).toBe(false);
   });
@@ -105,7 +105,7 @@ describe("two histories", () => {
     ]);
   });
 
-  it("differ in arguments without telling them, and do not where one side was exported masked", () => {
+  it("differ in arguments without showing them, and do not differ if one side was exported masked", () => {
     const asked = (args: readonly string[]) => [event("requested", { args: [...args] }), ...begun().slice(1)];
     const [one, other] = [historyOf(asked(["-c", secret])), historyOf(asked(["-c", `${secret}2`]))];
     const masked = diffHistories(one, other);
@@ -123,7 +123,7 @@ describe("two histories", () => {
     expect(diffHistories(other, exported).same).toBe(true);
   });
 
-  it("of an earlier schema are compared as today's machine takes them, and what it cannot read as it is", () => {
+  it("of an earlier schema are compared after their upcast, and unreadable events as they are stored", () => {
     const [first, ...rest] = life("lost");
     const older = new RecordedLog().add("a/web/1", [first as TaskEvent, ...rest]).events("a/web/1");
     const unread = older.map((each) => (each.type === "lost" ? { ...each, type: "vanished" } : each));

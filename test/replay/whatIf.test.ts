@@ -22,7 +22,7 @@ describe("an edited history", () => {
     const polite = forked({ drop: 7 });
     expect(states(polite).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
     expect(polite.fork).toBe(7);
-    // The kill now comes to a task that nobody wants killed.
+    // Now the kill reaches a task without a request for it.
     expect(polite.history.at(7)).toMatchObject({
       accepted: false,
       asRecorded: false,

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from "vitest";
 
 afterEach(() => vi.resetModules());
 
-/** A runner of its own: what it has registered is its module's. */
+/** A new runner. Its registered cases belong to its module instance. */
 const newRunner = () => import("../vm/support/runner.ts");
 
 async function outcomesOf(
@@ -32,7 +32,7 @@ test("cases run in their order, with their groups' names, whatever came of those
   ]);
 });
 
-test("only the cases that are asked for run", async () => {
+test("only the requested cases run", async () => {
   const runner = await newRunner();
   const ran = vi.fn();
   runner.test("one", ran);

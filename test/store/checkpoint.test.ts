@@ -31,7 +31,7 @@ describe("checkpoints", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  it("there is none in a new file, nor where there is no file", async () => {
+  it("a new file has none, and neither has a missing file", async () => {
     expect(readCheckpoint(await written(0))).toBeUndefined();
     expect(readCheckpoint(join(temporaryFolder(), "checkpoint"))).toBeUndefined();
   });
@@ -40,7 +40,7 @@ describe("checkpoints", () => {
     const path = await written(4);
     const whole = readFileSync(path);
     const slot = 160 << 10;
-    // Number 4 is in the first slot, number 3 in the second.
+    // Checkpoint 4 is in the first slot, checkpoint 3 in the second.
     fc.assert(
       fc.property(fc.nat({ max: 8200 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const torn = Buffer.from(whole);
@@ -56,7 +56,7 @@ describe("checkpoints", () => {
     expect(readCheckpoint(path)).toBeUndefined();
   });
 
-  it("counting goes on after the file was opened again", async () => {
+  it("counting continues after the file was opened again", async () => {
     const path = await written(3);
     const file = CheckpointFile.open(path);
     await file.write(checkpoint(9));

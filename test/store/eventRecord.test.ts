@@ -115,7 +115,7 @@ describe("event records", () => {
     });
   });
 
-  it("tell a flipped bit wherever it is", () => {
+  it("reveal any flipped bit", () => {
     const { bytes } = encode(sampleEvent("flipped", { label: "text", list: [1, 2.5, null, true] }));
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = Buffer.from(bytes);
@@ -133,7 +133,7 @@ describe("event records", () => {
     expect(readRecord(bytes, "label")).toMatchObject({ event: stored });
   });
 
-  it("tell bytes that are missing, added or changed", () => {
+  it("reveal missing, added or changed bytes", () => {
     const { bytes } = encode(sampleEvent("damaged"));
     for (let length = 0; length < bytes.length; length++) {
       expect(isDefect(readRecord(bytes.subarray(0, length))), `cut to ${length}`).toBe(true);
@@ -207,7 +207,7 @@ describe("event records", () => {
   });
 });
 
-/** A record as a stranger can make it: with the right hashes, whatever its header and data are. */
+/** A record as an attacker can make it: with valid hashes for any header and data. */
 function sealedRecord(header: Buffer, data: Buffer): Buffer {
   const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
   const sealed = Buffer.concat([Buffer.alloc(SALT_BYTES), data]);
@@ -218,7 +218,7 @@ function sealedRecord(header: Buffer, data: Buffer): Buffer {
   return Buffer.concat([hashed, sha(hashed), sealed]);
 }
 
-/** Kept as it is: a program that cannot read it cannot read the logs of those that wrote it. */
+/** A record of version 1, which must never change: a program that cannot read it cannot read old logs. */
 const VERSION_1 =
   "AQAAADMAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACRy+pu4lKWYPed2qqrBjZtFMGR2jcux1cXvGI99Mg1QmaN3" +
   "ZWIBAaZleGl0ZWQBy0J5q2l+h7gAp3J1bm5pbmemZXhpdGVkkapyZWxlYXNlUnVu7C4h3dQQwHBJrHGwFenbN3hN4F6yL/kI" +

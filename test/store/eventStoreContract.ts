@@ -1,4 +1,4 @@
-/** What every event store has to do. Each implementation runs this same suite. */
+/** The test suite for all implementations of event stores. */
 import { afterEach, beforeEach, describe } from "vitest";
 import type { FollowableStore } from "../../src/store/followableLog.ts";
 import { appending } from "./contract/appending.ts";

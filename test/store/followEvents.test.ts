@@ -6,7 +6,7 @@ import { followEvents } from "../../src/store/followEvents.ts";
 import type { EventBatch } from "../../src/store/logReader.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
 
-/** A log of numbered events, read in batches of up to 10, that counts how often it is asked. */
+/** A log of numbered events, read in batches of up to 10, that counts its reads. */
 class Numbers {
   readonly commits = new Subject<void>();
   last = 0;
@@ -83,7 +83,7 @@ describe("following", () => {
     expect(seen).toEqual([1, 2]);
   });
 
-  it("lets go of everything when unsubscribed", async () => {
+  it("releases everything when unsubscribed", async () => {
     const log = new Numbers();
     log.commit(30);
     const subscription = log.follow().subscribe();
@@ -95,7 +95,7 @@ describe("following", () => {
     expect(log.reads).toBe(reads);
   });
 
-  it("ends with an error where the log cannot be read, or the commits cannot be told", async () => {
+  it("ends with an error if the log cannot be read, or commits cannot be observed", async () => {
     const broken = new Error("broken");
     const throwing = followEvents(
       () => {

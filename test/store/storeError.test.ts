@@ -29,6 +29,6 @@ it.each([
   expect(refused(given)).toMatchObject({ code, failed: { errno } });
 });
 
-it("has no name for a number that nobody has given one", () => {
+it("has no name for an undefined number", () => {
   expect(refused(-31_000).failed).toEqual({ call: "read", path: "/log" });
 });

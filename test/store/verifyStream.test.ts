@@ -6,7 +6,7 @@ import { labelOf, sampleEvent } from "../support/history/sampleEvents.ts";
 
 const salt = Buffer.alloc(16, 7);
 
-/** A stream as it would be stored. */
+/** A stream in its stored form. */
 function stored(length: number, stream = "s", firstHash = NO_HASH) {
   let hash = firstHash;
   const records = Array.from({ length }, (_, index) => {
@@ -70,7 +70,7 @@ describe("verifying a stream", () => {
     });
   });
 
-  it("finds a history that was written anew, by the hash that the log kept", () => {
+  it("detects a rewritten history by the hash that the log kept", () => {
     const { records, head } = stored(3);
     const forged = stored(3, "s", "11".repeat(32)).records;
     expect(findDefect([records[0] as Buffer, ...forged.slice(1)], head)).toMatchObject({

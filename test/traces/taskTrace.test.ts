@@ -39,13 +39,13 @@ describe("a task's trace", () => {
     expect(children.every(({ parent }) => parent === root?.id)).toBe(true);
     expect(children[3]?.events.map(({ name }) => name)).toContain("Out of memory");
     expect(children.at(-1)).toMatchObject({ error: "exit code 2" });
-    // States follow each other without a gap, from the first event to the end.
+    // The states' spans follow each other without a gap, from the first event to the end.
     const states = children.slice(0, -1);
     expect(states.map(({ from }) => from).slice(1)).toEqual(states.map(({ to }) => to).slice(0, -1));
     expect([states[0]?.from, states.at(-1)?.to]).toEqual([root?.from, root?.to]);
   });
 
-  it("tells errors, and nothing of a task that goes on", () => {
+  it("has errors, and nothing for a running task", () => {
     expect(traceOf(life("failed"))?.spans[0]).toMatchObject({ error: "LAUNCH_FAILED" });
     expect(traceOf(life("lost"))?.spans[0]?.error).not.toBeNull();
     expect(traceOf(life("ended").slice(0, 4))).toBeUndefined();

@@ -1,4 +1,4 @@
-/** What arrives at a collector. */
+/** Traces that arrive at a collector. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ function traceOf(name: "ended" | "lost") {
 }
 
 describe("a trace", () => {
-  it("arrives as it was made, by the standard variables", async () => {
+  it("arrives unchanged, according to the standard variables", async () => {
     const collector = await startCollector();
     const exporter = exporterWith({
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.address,
@@ -90,7 +90,7 @@ describe("a trace", () => {
     expect(collector.spans).toHaveLength(trace.spans.length);
   });
 
-  it("that nobody takes is an error with the address, and without a secret", async () => {
+  it("that no collector accepts is an error with the address, and without a secret", async () => {
     const collector = await startCollector(403);
     const exporter = exporterWith({
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.address.replace("//", "//user:correct-horse@"),

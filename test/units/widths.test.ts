@@ -22,7 +22,7 @@ describe("cells", () => {
     expect(cellsOf(text)).toBe(cells);
   });
 
-  it("are never more in the beginning of a text than were asked for, and as many as fit", () => {
+  it("in the beginning of a text are as many as fit into a width", () => {
     fc.assert(
       fc.property(texts, width, (text, cells) => {
         const beginning = beginningOf(text, cells);
@@ -35,7 +35,7 @@ describe("cells", () => {
 });
 
 describe("a text", () => {
-  it("says that it was cut, and is as wide as it was to be at most", () => {
+  it("can be truncated to a width, and ends with an ellipsis then", () => {
     expect(cutText("hello world", 8)).toBe("hello w…");
     expect(cutText("hello", 5)).toBe("hello");
     expect(cutText("日本語", 4)).toBe("日…");

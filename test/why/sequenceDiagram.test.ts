@@ -14,7 +14,7 @@ function linesOf(...events: TaskEvent[]): string[] {
   return sequenceDiagram(new History(stream, stored)).split("\n");
 }
 
-/** The lines of a sequence diagram that are used here; in a text stands nothing that Mermaid could take for its own. */
+/** The kinds of lines in a sequence diagram. Texts must not contain anything that is Mermaid syntax. */
 const grammar =
   /^(?:sequenceDiagram| {2}title (?:TEXT)| {2}participant (?:agent as Nomad agent|driver|task)| {2}Note over driver: \w+| {2}(?:agent->>driver|driver->>driver|driver->>task|task-->>driver): (?:TEXT)|)$/;
 const text = String.raw`(?:[^#;%$<>\\{}\p{Cc}\u2028\u2029]|#\d+;|<br/>)+`;
@@ -48,7 +48,7 @@ describe("a sequence diagram", () => {
     ]);
   });
 
-  it("can be read by Mermaid whatever stands in a history", () => {
+  it("can be parsed by Mermaid whatever a history contains", () => {
     for (const name of allLives) for (const each of linesOf(...life(name))) expect(each).toMatch(line);
     const misleading = ["end", "#35;", "; end", "%%{init: {}}%%", "$$x$$", "<br/><b>", "\\n", "a\nb\r\u2028"];
     const words = fc.array(fc.oneof(fc.constantFrom(...misleading), fc.string({ unit: "binary" })));

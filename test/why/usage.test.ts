@@ -19,7 +19,7 @@ describe("what a task used, in a sentence", () => {
     ioWaitingUs: 100_000,
   });
 
-  it("stands beside its limits", () => {
+  it("is shown with its limits", () => {
     expect(usageText([first, last], { cores: 1, memoryBytes: 32 * mib, pids: 10 })).toBe(
       "It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory; its CPU limit held it back for 12 s; " +
         "some of its processes waited for memory 5 % of the time",
@@ -29,7 +29,7 @@ describe("what a task used, in a sentence", () => {
     );
   });
 
-  it("leaves out what the host does not measure, and is none without two samples", () => {
+  it("omits what the host does not measure, and does not exist without two samples", () => {
     const unknown = {
       ...{ throttledUs: Number.NaN, memoryBytes: Number.NaN, memoryPeakBytes: Number.NaN },
       ...{ memoryWaitingUs: Number.NaN, ioWaitingUs: Number.NaN },

@@ -67,7 +67,7 @@ export const commands: readonly Command[] = [
   {
     names: ["find"],
     argument: "state:NAME, type:NAME or EXPRESSION",
-    does: "go on to where such a breakpoint would stop",
+    does: "continue to where such a breakpoint would stop",
     run: goToStop,
   },
   {
@@ -81,20 +81,25 @@ export const commands: readonly Command[] = [
         : notified(state, JSON.stringify(valueAtMoment(text, moment)));
     },
   },
-  { names: ["drop"], argument: "", does: "what if the present event had not been?", run: dropPresent },
+  {
+    names: ["drop"],
+    argument: "",
+    does: "drop the present event, to see what would follow",
+    run: dropPresent,
+  },
   {
     names: ["change"],
     argument: "FIELD=VALUE …",
-    does: "what if the present event had other data?",
+    does: "change the present event's data, to see what would follow",
     run: changePresent,
   },
   {
     names: ["insert"],
     argument: "TYPE FIELD=VALUE …",
-    does: "what if another event had come behind it?",
+    does: "insert an event after the present one, to see what would follow",
     run: insertAfter,
   },
-  { names: ["undo"], argument: "", does: "take the last edit back", run: (state) => undoEdits(state, false) },
+  { names: ["undo"], argument: "", does: "undo the last edit", run: (state) => undoEdits(state, false) },
   {
     names: ["edits"],
     argument: "",

@@ -97,7 +97,7 @@ function fieldsIn(text: string): Record<string, unknown> {
     if (pair.lastIndex === text.trimEnd().length) return fields;
   }
   throw new DriverError("EDITS_INVALID", "fields are written name=value, such as exitCode=1", {
-    hint: "A value with spaces stands in double quotes",
+    hint: "Write a value with spaces in double quotes",
   });
 }
 

@@ -97,7 +97,7 @@ const defects: Readonly<Record<StreamDefect["kind"], string>> = {
   format: "it does not have the form of an event",
   hash: "it was changed",
   data: "its data were changed",
-  stream: "an event of another task stands there",
+  stream: "the event there belongs to another task",
   sequence: "an event is missing, or was inserted",
   chain: "it does not follow the event before it",
   end: "the stream does not end where the log says",

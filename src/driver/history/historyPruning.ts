@@ -105,7 +105,7 @@ export class HistoryPruner {
         isPrunable(end, isExpired, store.bytes() > maxBytes) &&
         !isHeld(toTaskId(stream));
       if (removable) {
-        // The files go first: files of a removed history would stay for ever.
+        // Removes the files first, because files of a removed history would stay for ever.
         removeFiles(toTaskId(stream));
         if (await store.prune(stream, version)) {
           removed += 1;

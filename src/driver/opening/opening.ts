@@ -112,7 +112,7 @@ export class Opening<Opened> {
       });
       return { error: connected, owner };
     } catch (thrown) {
-      const silent = new DriverError(code, `${summary}, and cannot be asked for it: ${messageOf(thrown)}`, {
+      const silent = new DriverError(code, `${summary}, and does not answer: ${messageOf(thrown)}`, {
         hint: "End that process: its tasks go on, and this plugin takes them over. Or choose another state_dir",
       });
       return { error: silent };

@@ -58,7 +58,7 @@ export async function reconcile(
       const settled = mayBeOver && isOverAlready(taskId, store) ? over : await settle(taskId, services);
       await save(settled).catch((thrown: unknown) => {
         if (isDamagedLog(thrown)) throw thrown;
-        const error = DriverError.from(thrown, "STORE_FAILED", "what became of a task could not be stored");
+        const error = DriverError.from(thrown, "STORE_FAILED", "the end of a task could not be stored");
         unsaved.add({ id: taskId, stored: retry }, error);
       });
     } catch (thrown) {

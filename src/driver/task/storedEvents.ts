@@ -42,5 +42,5 @@ export function toTaskEvent(stored: StoredEvent): TaskEvent {
   const { stream, seq, type, time } = stored;
   const data = upcast(stored);
   if (isEventType(type)) return taskEvent(type, time, data as EventData<typeof type>);
-  throw new DriverError("EVENT_INVALID", `event ${seq} of ${stream} is of a type that there is not: ${type}`);
+  throw new DriverError("EVENT_INVALID", `event ${seq} of ${stream} has an unknown type: ${type}`);
 }

@@ -115,7 +115,7 @@ export async function findDenialProblem(mode: DenialMode, landlockAbi: number): 
   try {
     const { enabled } = await auditStatus();
     if (!isInHostNetwork())
-      return "the driver is in a network namespace of its own, where audit cannot be read";
+      return "the driver is not in the host's network namespace, where audit can be read";
     return enabled === 0 && mode === "auto" ? auditIsOff : undefined;
   } catch (thrown) {
     return auditProblem(thrown);
@@ -123,4 +123,4 @@ export async function findDenialProblem(mode: DenialMode, landlockAbi: number): 
 }
 
 const auditIsOff = "the host's audit is off: denials = \"on\" in the client's configuration turns it on";
-const turnedOff = "somebody has turned the host's audit off";
+const turnedOff = "another process has turned the host's audit off";

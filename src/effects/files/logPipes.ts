@@ -139,7 +139,7 @@ function openForWriting(found: number, path: string): number {
     return openSync(`/proc/self/fd/${found}`, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch (thrown) {
     if (errnoOf(thrown) !== "ENXIO") throw thrown;
-    throw noReader(path, "nobody reads the task's log pipe", { call: "open", path, errno: "ENXIO" });
+    throw noReader(path, "no process reads the task's log pipe", { call: "open", path, errno: "ENXIO" });
   }
 }
 

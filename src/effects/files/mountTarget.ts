@@ -100,7 +100,7 @@ function unreachable(place: MountPlace, errno: string): DriverError {
 }
 
 const hintForMissing: Readonly<Record<MountPlace["within"], string>> = {
-  task: "The agent creates the task's folders: somebody has removed them",
+  task: "The agent created the task's folders, but they have been removed",
   volume: "It lies in another volume: create it there",
   host: "Create it: the driver creates nothing outside of the task's folder. Or choose a destination below local/",
 };

@@ -91,7 +91,7 @@ function noDenials(problem: string): HostProblem {
 
 function damagedLog(path: string): HostProblem {
   return {
-    what: `an event log was damaged and is set aside in ${path}`,
+    what: `an event log was damaged and has been renamed to ${path}`,
     consequence: "only that log has the earlier history of tasks",
     remedy: "Find out what damaged it, and whether it is still needed; then remove it",
   };

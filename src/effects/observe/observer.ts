@@ -117,7 +117,7 @@ function callMap(entries: ReadonlyMap<number, Uint32Array>): number {
 }
 
 function unsupported(thrown: unknown): DriverError {
-  return new DriverError("UNSUPPORTED", "this kernel cannot tell what a task uses", {
+  return new DriverError("UNSUPPORTED", "this kernel cannot report what a task uses", {
     failed: thrown instanceof DriverError ? thrown.failed : { call: "open", path: typesFile },
     hint: `It needs ${typesFile} (CONFIG_DEBUG_INFO_BTF), bpf(2) with raw tracepoints (CONFIG_BPF_EVENTS), and a kernel that is not locked down for confidentiality`,
     cause: thrown,

@@ -73,7 +73,7 @@ export function findUser(
 function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
   if (!isInRanges(id, denied)) return;
   throw new DriverError("USER_FORBIDDEN", `${kind} ${id} is one that this client denies to tasks`, {
-    hint: `It is in denied_host_${kind}s (${denied}) of the client's plugin block: run the task as somebody else`,
+    hint: `It is in denied_host_${kind}s (${denied}) of the client's plugin block: run the task as another user`,
   });
 }
 

@@ -40,12 +40,12 @@ export class InspectorMetrics {
     const running = bundle ? [] : await this.#running.families(() => this.#index.live());
     return [
       ...this.#process.families(),
-      gauge("exec2_plugins", "Plugins that run with the state folders of this host.", plugins.length),
+      gauge("exec2_plugins", "Running plugins with a state folder of this host.", plugins.length),
       gauge("exec2_log_bytes", "Size of the event logs' files.", this.#watch.bytes()),
-      gauge("exec2_log_problems", "What is wrong with the event logs, as the page tells.", problems.length),
+      gauge("exec2_log_problems", "Problems of the event logs, which the page shows.", problems.length),
       gauge(
         "exec2_history_tasks",
-        "Tasks in the event logs, by their result; empty while they go on.",
+        "Tasks in the event logs, by result, which is empty for tasks that go on.",
         this.#history(),
       ),
       ...this.#index.counters.families(),

@@ -8,11 +8,11 @@ const files = "file executeTemplate writeToFile plugin";
 const formats = "parseYAML toYAML toTOML";
 
 const reasons: readonly (readonly [string, string])[] = [
-  [consul, "asks Consul, and a local run has none"],
-  [vault, "asks Vault, and a local run has none"],
-  [nomad, "asks a Nomad server, and a local run has none"],
+  [consul, "needs Consul, and a local run has none"],
+  [vault, "needs Vault, and a local run has none"],
+  [nomad, "needs a Nomad server, and a local run has none"],
   [files, "reaches files or programs, which templates of a local run cannot: HCL's file() reads a file"],
-  [formats, "is missing in a local run: parseJSON and toJSON are there"],
+  [formats, "is missing in a local run; use parseJSON or toJSON"],
 ];
 
 /** Undefined for a function that no version of Nomad has. */

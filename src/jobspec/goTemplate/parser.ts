@@ -258,67 +258,105 @@ export function inLine(line: number, message: string): TemplateError {
 }
 
 /** All tokens, with the spaces between words, since `.a .b` are two values and `.a.b` is one. */
-function tokensOf(source: string, { left, right }: Delimiters): Token[] {
-  const tokens: Token[] = [];
-  let at = 0;
-  let line = 1;
-  let trims = false;
-  const pushText = (text: string) => {
-    if (text !== "") tokens.push({ kind: "text", text, line });
-  };
-  const advance = (to: number) => {
-    for (let next = source.indexOf("\n", at); next >= 0 && next < to; next = source.indexOf("\n", next + 1))
-      line++;
-    at = to;
-  };
-  for (;;) {
-    const start = source.indexOf(left, at);
-    const text = source.slice(at, start < 0 ? undefined : start);
-    const trimsBefore =
-      start >= 0 && /^-[ \t\r\n]/.test(source.slice(start + left.length, start + left.length + 2));
-    const begun = trims ? text.trimStart() : text;
-    pushText(trimsBefore ? begun.trimEnd() : begun);
-    if (start < 0) break;
-    advance(start + left.length + (trimsBefore ? 2 : 0));
-    trims = readAction();
-  }
-  tokens.push({ kind: "eof", text: "the end", line });
-  return tokens;
+function tokensOf(source: string, delimiters: Delimiters): Token[] {
+  return new Lexer(source, delimiters).tokens();
+}
 
-  /** Reads to the end of an action. @returns whether the action trims the spaces that follow */
-  function readAction(): boolean {
-    const comment = /^\s*\/\*[\s\S]*?\*\/\s*/.exec(source.slice(at));
-    if (comment) {
-      advance(at + comment[0].length);
-      const isTrimmed = source[at] === "-";
-      if (isTrimmed) advance(at + 1);
-      if (!source.startsWith(right, at)) throw inLine(line, `a comment ends with */ ${right}`);
-      advance(at + right.length);
-      return isTrimmed;
-    }
-    let isInside = false;
-    for (;;) {
-      const rest = source.slice(at);
-      const trimmed = /^[ \t\r\n]+-/.exec(rest)?.[0] ?? "";
-      if (trimmed !== "" && source.startsWith(right, at + trimmed.length)) {
-        advance(at + trimmed.length + right.length);
-        tokens.push({ kind: "close", text: right, line });
-        return true;
-      }
-      if (rest.startsWith(right)) {
-        advance(at + right.length);
-        tokens.push({ kind: "close", text: right, line });
-        return false;
-      }
-      if (rest === "") throw inLine(line, `${left} without ${right}`);
-      const token = readToken(rest);
-      if (token === undefined)
-        throw inLine(line, `${JSON.stringify([...rest][0])} has no place in an action`);
+/** Splits a template into texts and the tokens of its actions. */
+class Lexer {
+  readonly #source: string;
+  readonly #left: string;
+  readonly #right: string;
+  readonly #tokens: Token[] = [];
+  #at = 0;
+  #line = 1;
+
+  constructor(source: string, { left, right }: Delimiters) {
+    this.#source = source;
+    this.#left = left;
+    this.#right = right;
+  }
+
+  tokens(): Token[] {
+    let trims = false;
+    while (this.#readText(trims)) trims = this.#readAction();
+    this.#push({ kind: "eof", text: "the end" });
+    return this.#tokens;
+  }
+
+  /**
+   * Reads the text before the next action, and the action's left delimiter.
+   * @param trimsStart whether the action before trims the spaces at the text's start
+   * @returns whether an action follows
+   */
+  #readText(trimsStart: boolean): boolean {
+    const start = this.#source.indexOf(this.#left, this.#at);
+    const isLast = start < 0;
+    const action = start + this.#left.length;
+    const trimsEnd = !isLast && /^-[ \t\r\n]/.test(this.#source.slice(action, action + 2));
+    const text = this.#source.slice(this.#at, isLast ? undefined : start);
+    const begun = trimsStart ? text.trimStart() : text;
+    const trimmed = trimsEnd ? begun.trimEnd() : begun;
+    if (trimmed !== "") this.#push({ kind: "text", text: trimmed });
+    if (!isLast) this.#advance(action + (trimsEnd ? 2 : 0));
+    return !isLast;
+  }
+
+  /** Reads an action to its end. @returns whether the action trims the spaces that follow */
+  #readAction(): boolean {
+    const comment = /^\s*\/\*[\s\S]*?\*\/\s*/.exec(this.#rest());
+    if (comment) return this.#skipComment(comment[0]);
+    for (let isFirst = true; ; isFirst = false) {
+      const trims = this.#readClose();
+      if (trims !== undefined) return trims;
+      const token = this.#readToken();
       // The space before an action's first word separates nothing.
-      if (token.kind !== "space" || isInside) tokens.push({ ...token, line });
-      isInside = true;
-      advance(at + token.text.length);
+      if (token.kind !== "space" || !isFirst) this.#push(token);
+      this.#advance(this.#at + token.text.length);
     }
+  }
+
+  #skipComment(text: string): boolean {
+    this.#advance(this.#at + text.length);
+    const trims = this.#source[this.#at] === "-";
+    if (trims) this.#advance(this.#at + 1);
+    if (!this.#source.startsWith(this.#right, this.#at)) {
+      throw inLine(this.#line, `a comment ends with */ ${this.#right}`);
+    }
+    this.#advance(this.#at + this.#right.length);
+    return trims;
+  }
+
+  /** Reads the right delimiter. @returns whether it trims the spaces that follow; undefined if it is not next */
+  #readClose(): boolean | undefined {
+    const trim = /^[ \t\r\n]+-/.exec(this.#rest())?.[0] ?? "";
+    const trims = trim !== "" && this.#source.startsWith(this.#right, this.#at + trim.length);
+    const start = this.#at + (trims ? trim.length : 0);
+    if (!this.#source.startsWith(this.#right, start)) return undefined;
+    this.#advance(start + this.#right.length);
+    this.#push({ kind: "close", text: this.#right });
+    return trims;
+  }
+
+  #readToken(): Omit<Token, "line"> {
+    const rest = this.#rest();
+    if (rest === "") throw inLine(this.#line, `${this.#left} without ${this.#right}`);
+    const token = readToken(rest);
+    if (token !== undefined) return token;
+    throw inLine(this.#line, `${JSON.stringify([...rest][0])} has no place in an action`);
+  }
+
+  #rest(): string {
+    return this.#source.slice(this.#at);
+  }
+
+  #push(token: Omit<Token, "line">): void {
+    this.#tokens.push({ ...token, line: this.#line });
+  }
+
+  #advance(to: number): void {
+    this.#line += this.#source.slice(this.#at, to).split("\n").length - 1;
+    this.#at = to;
   }
 }
 

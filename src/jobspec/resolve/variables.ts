@@ -143,7 +143,7 @@ function checkValidations(file: JobFile, name: string, block: Body, scope: FileS
 
 /** A variable's default and its value are constants. */
 const noNames: Names = (name, _, text) => {
-  throw new TemplateError(`a variable's value is a constant, and ${name} is none`, text);
+  throw new TemplateError(`a variable's value must be a constant, but ${name} is not one`, text);
 };
 
 /** How deep locals may depend on one another: deeper ones could exhaust the stack. */

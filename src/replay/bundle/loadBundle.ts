@@ -94,13 +94,13 @@ function linesAfter(header: BundleHeader, text: string, path: string): string[] 
   const events = header.streams.reduce((sum, { version }) => sum + version, 0);
   const expected = header.streams.reduce((sum, stream) => sum + linesOf(stream, header), 0);
   if (text.length < expected * MIN_LINE_LENGTH) {
-    throw invalid(path, `it is too short for the ${events} events that its header tells of`);
+    throw invalid(path, `it is too short for the ${events} events that its header announces`);
   }
   const lines = text.split("\n", expected + 2);
   const unfinished = lines.pop();
   if (lines.length < expected) throw invalid(path, `it ends before ${lineName(lines.length, header)}`);
   if (unfinished !== "" || lines.length > expected) {
-    throw invalid(path, "something follows the last line that its header tells of");
+    throw invalid(path, "there is text after the last line that its header announces");
   }
   return lines;
 }

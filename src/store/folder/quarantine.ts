@@ -18,7 +18,7 @@ export function quarantine(log: string, now: Date): string {
     renameSync(log, target);
     return target;
   } catch (thrown) {
-    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "a damaged event log cannot be set aside");
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "a damaged event log cannot be renamed");
   }
 }
 

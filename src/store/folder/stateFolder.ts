@@ -176,7 +176,7 @@ function takeLock(path: string, folder: string): number {
   }
 }
 
-const NO_FOLDER = "Something that is no folder is in its place: move it away, or choose another state_dir";
+const NO_FOLDER = "Its path is not a folder: move the file away, or choose another state_dir";
 const NO_ACCESS =
   "Let root write there (modes, attributes, mount options, a security module), or choose another state_dir";
 const NO_ROOM = "Free space on its file system, or choose another state_dir";

@@ -34,7 +34,7 @@ async function oldLog() {
 }
 
 describe("archive", () => {
-  it("writes what is old to a bundle for each day, once, and every verb finds it there", async () => {
+  it("writes old histories to a bundle for each day, once, and every verb finds them there", async () => {
     const { stateDir, store, archive } = await oldLog();
     const run = (...more: string[]) =>
       call(["archive", "--older-than", "30d", ...more, "--state-dir", stateDir]);
@@ -88,7 +88,7 @@ describe("archive", () => {
     expect(readFileSync(join(archive, name), "utf8")).toBe(first);
   });
 
-  it("on a full disk says so, leaves nothing half written and lets nothing be removed", async () => {
+  it("on a full disk reports it, leaves no partial file and lets nothing be removed", async () => {
     const { stateDir } = await oldLog();
     const archiveInto = (folder: string, ...more: string[]) =>
       call(["archive", "--older-than", "30d", ...more, "--into", folder, "--state-dir", stateDir]);
@@ -107,7 +107,7 @@ describe("archive", () => {
     expect(readArchived(stateDir)).toEqual(new Set());
   });
 
-  it("keeps to what makes sense", async () => {
+  it("refuses contradictory options", async () => {
     expect((await call(["archive"])).stderr).toContain(
       "required option '--older-than <duration>' not specified",
     );
@@ -124,7 +124,7 @@ describe("archive", () => {
 });
 
 describe("pin", () => {
-  it("keeps a history with a reason, which the lists show, until unpin", async () => {
+  it("protects a history, with a reason that the lists show, until unpin", async () => {
     const { stateDir } = await oldLog();
     const verb = (...args: string[]) => call([...args, "--state-dir", stateDir]);
     expect((await verb("pin")).stdout).toBe("Nothing is pinned.\n");

@@ -50,7 +50,7 @@ describe("a bundle of a run", () => {
     expect(json).toMatchObject({ masked: true, tasks: [{ events: 6 }], check: { findings: [], streams: 1 } });
   });
 
-  it("tells what its task used", async () => {
+  it("shows what its task used", async () => {
     const stateDir = temporaryFolder();
     await call(["run", "--state-dir", stateDir, shellJob("sleep 2")]);
     const bundle = join(temporaryFolder(), "bundle.jsonl");
@@ -60,7 +60,7 @@ describe("a bundle of a run", () => {
     expect(told).toEqual(await call(["why", "task", "--state-dir", stateDir]));
   });
 
-  it("is the same with arguments, where they are wanted", async () => {
+  it("can have arguments on request", async () => {
     const { stateDir, bundle, text } = await exported("--show-args");
     expect(text).toContain(argument);
     expect(text).not.toContain(secret);
@@ -70,7 +70,7 @@ describe("a bundle of a run", () => {
     expect((await call(["replay", bundle])).stdout).not.toContain(argument);
   });
 
-  it("is refused where it was cut off, and where it is no bundle", async () => {
+  it("is refused if it is truncated, or not a bundle", async () => {
     const { bundle, text } = await exported();
     writeFileSync(bundle, text.slice(0, -300));
     for (const args of [
@@ -130,7 +130,7 @@ describe("a bundle of a run", () => {
     }
   });
 
-  it("that comes from elsewhere gives no orders to the terminal", async () => {
+  it("of another host prints no control sequences", async () => {
     const orders = "\x1b]0;title\x07\x1b[2J\x9b6n\rshop";
     const events = [
       event("requested", { jobId: orders, taskName: orders }),
@@ -155,7 +155,7 @@ describe("a bundle of a run", () => {
     }
   });
 
-  it("is not imported over anything", async () => {
+  it("is not imported over an existing folder", async () => {
     const { stateDir, bundle } = await exported();
     const before = readdirSync(stateDir);
     const { code, stderr } = await call(["import", bundle, "--to", stateDir]);
@@ -165,7 +165,7 @@ describe("a bundle of a run", () => {
 });
 
 describe("a bundle of several tasks", () => {
-  it("has those that were named, or all", async () => {
+  it("has the named tasks, or all", async () => {
     const stateDir = temporaryFolder();
     const recorded = new RecordedLog().add("a/web/1", life("killed")).add("b/db/1", life("lost"));
     const store = await openEventStore(stateFolderPaths(stateDir).events);

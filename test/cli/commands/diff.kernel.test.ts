@@ -54,7 +54,7 @@ describe("diff", () => {
     expect((await call(["why", `${histories}:resists`])).stdout).toContain("so it was killed");
   });
 
-  it("ends with 2 where it cannot compare", async () => {
+  it("exits with 2 if it cannot compare", async () => {
     const wrong = [
       [["diff", `${histories}:fails`], /^TASK_NOT_FOUND: there is no run -1: the log holds one run/],
       [["diff", `${histories}:fials`, histories], /^TASK_NOT_FOUND: .*\nhint: Did you mean fails\?/],

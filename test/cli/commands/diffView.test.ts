@@ -97,7 +97,7 @@ describe("the histories", () => {
     );
   });
 
-  it("fit the terminal, and lose no event", () => {
+  it("fit the terminal, and show every event", () => {
     for (const width of [60, 72, 99, 100, 140, Number.POSITIVE_INFINITY]) {
       for (const one of allLives) {
         const diff = diffOf(life(one), life("killed"));
@@ -110,7 +110,7 @@ describe("the histories", () => {
     }
   });
 
-  it("are one JSON object, with null for what is not there", () => {
+  it("are one JSON object, with null for missing values", () => {
     const told = JSON.parse(diffJson(denied()));
     expect(told).toMatchObject({
       left: { id: "alloc0/web/1", job: "shop", state: "exited", events: 5 },

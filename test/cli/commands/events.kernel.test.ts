@@ -108,7 +108,7 @@ describe("the events of a task that runs", () => {
 });
 
 describe("the doctor", () => {
-  it("ends with 0 on a host that is fit, and says the same as JSON", async () => {
+  it("exits with 0 on a healthy host, and has the same content as JSON", async () => {
     const json = await call(["doctor", "--state-dir", temporaryFolder(), "--json"]);
     const report = JSON.parse(json.stdout) as { fit: boolean; checks: { name: string }[] };
     expect(report.fit).toBe(true);
@@ -117,7 +117,7 @@ describe("the doctor", () => {
     for (const { name } of report.checks) expect(text.stdout).toContain(name);
   });
 
-  it("ends with 1 where nothing can be kept", async () => {
+  it("exits with 1 if nothing can be stored", async () => {
     const { code, stdout } = await call(["doctor", "--state-dir", "/proc/nowhere"]);
     expect(code).toBe(1);
     expect(stdout).toContain("Tasks cannot run on this host.");

@@ -35,7 +35,7 @@ describe("exec", () => {
     expect(await call(exec(config.id, "--", "sh", "-c", "kill -9 $$"))).toMatchObject({ code: 137 });
   });
 
-  it("takes the command with it when it is interrupted", async () => {
+  it("ends the command when it is interrupted", async () => {
     const { allocation, config } = await runningTask("interrupted");
     const task = await pidOf(agent, config);
     const { child, seen, ended } = start(exec("interrupted", "--", "sh", "-c", "echo up; sleep 1000"));

@@ -102,7 +102,7 @@ describe("a job file that runs", () => {
 
 describe("a job file that names what it lacks", () => {
   it.each([
-    ["nomadVariables", "line 2 of the template: nomadVar asks a Nomad server, and a local run has none"],
+    ["nomadVariables", "line 2 of the template: nomadVar needs a Nomad server, and a local run has none"],
     ["vaultArtifact", "--skip artifact goes on without it"],
     ["vaultArtifact", "--skip vault goes on without it"],
     ["vaultArtifact", "--skip consul goes on without it"],
@@ -123,7 +123,7 @@ describe("a job file that names what it lacks", () => {
     ["csiVolume", "csi", "without its volume\n"],
     ["connect", "connect", "dashboard on 9002 of 29002\n"],
     ["parameterized", "parameterized,dispatch_payload", "nothing to transcode\n"],
-  ])("%s: and runs without %s", async (name, skips, output) => {
+  ])("%s: runs without %s", async (name, skips, output) => {
     const { code, stdout, stderr } = await call(running(name, "--skip", skips));
     expect([code, stdout]).toEqual([0, output]);
     expect(stderr).toContain("ignored in a local run: ");
@@ -135,7 +135,7 @@ it("docker: of a task of another driver the options are not checked, nor asked f
   expect(stderr).not.toContain(".config.");
 });
 
-it("has no file that is not tried", () => {
+it("every file is tested", () => {
   const source = readFileSync(import.meta.filename, "utf8");
   for (const file of readdirSync(jobs)) expect(source).toContain(`"${file.replace(".nomad.hcl", "")}"`);
 });

@@ -28,7 +28,7 @@ function hostFolder(...names: readonly string[]): string {
 }
 
 describe("run --learn", { timeout: 120_000 }, () => {
-  it("prints what a task needs, apart from what it can do without", async () => {
+  it("prints what a task needs, without what it does not need", async () => {
     const folder = hostFolder("needed", "optional");
     const script = `cat ${folder}/needed; cat ${folder}/optional > /dev/null 2>&1; test -e ${folder}/missing; id -un | cut -c 1-6`;
     const { code, stdout } = await learn(["-v", "--raw", shellJob(script)]);
@@ -42,7 +42,7 @@ describe("run --learn", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/it did the same, without .*optional/);
   });
 
-  it("asks for nothing in the task's own folders", async () => {
+  it("lists nothing in the task's own folders", async () => {
     const script =
       "cd /tmp; cp /bin/echo x; ./x own; mv x $NOMAD_TASK_DIR/z; mkdir $NOMAD_ALLOC_DIR/y; echo > /dev/shm/x";
     const { code, stdout } = await learn(["--tries", "2", shellJob(script)]);
@@ -122,7 +122,7 @@ job "test" {
     expect(readFileSync(limited, "utf8")).toBe(source.replace("[53]", "[53, 9]"));
   });
 
-  it("says what no policy opens, and that the task fails without it; then nothing is written", async () => {
+  it("names accesses that no policy can allow, says that the task fails without them, and then writes nothing", async () => {
     const job = shellJob("ls / > /dev/null && echo listed");
     const before = readFileSync(job, "utf8");
     const { code, stdout, stderr } = await learn(["--write", job]);
@@ -133,7 +133,7 @@ job "test" {
     expect(code).toBe(2);
   });
 
-  it("stops a service after a time, or at Ctrl-C, and tries the same under the policy", async () => {
+  it("stops a service after a time, or at Ctrl-C, and repeats that under the policy", async () => {
     const folder = hostFolder("page");
     const job = shellJob(`trap 'exit 0' INT; cat ${folder}/page; while :; do sleep 0.05; done`);
     const timed = await learn(["--stop-after", "500ms", job]);
@@ -145,7 +145,7 @@ job "test" {
     expect((await started.ended).stdout).toMatch(/ran until it was stopped .*\n.*it did the same/);
   });
 
-  it("refuses what makes no sense", async () => {
+  it("refuses invalid arguments", async () => {
     const job = shellJob("true");
     const refused = (args: readonly string[]) => call(["run", "--state-dir", stateDir, ...args, job]);
     expect(await refused(["--write"])).toMatchObject({

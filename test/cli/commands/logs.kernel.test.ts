@@ -28,7 +28,7 @@ const twoTasks = () =>
   );
 
 describe("logs", () => {
-  it("of one task are its bytes, each stream on its own, or the last lines", async () => {
+  it("of one task are its bytes for each stream, or the last lines", async () => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--state-dir", stateDir, twoTasks()]);
     await run.seen("web | up");
@@ -66,7 +66,7 @@ describe("logs", () => {
     expect(await following.ended).toEqual({ code: 0, stdout: "up\nbye\n", stderr: "" });
   });
 
-  it("end at Ctrl-C without a word", async () => {
+  it("end silently at Ctrl-C", async () => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--state-dir", stateDir, shellJob("echo up; exec sleep 1000")]);
     await run.seen("up");
@@ -77,7 +77,7 @@ describe("logs", () => {
     expect(following.child.signalCode).toBe("SIGINT");
   });
 
-  it("are there after the run if its folder is, and otherwise it is said", async () => {
+  it("exist after the run if its folder was kept; otherwise there is an error", async () => {
     const stateDir = temporaryFolder();
     await call(["run", "--state-dir", stateDir, shellJob("echo gone")]);
     expect(await call(["logs", "task", "--state-dir", stateDir])).toMatchObject({
@@ -164,7 +164,7 @@ describe("kept output", () => {
     );
   });
 
-  it("begins with the oldest file that is left, and no link is followed", () => {
+  it("begins with the oldest remaining file, and follows no link", () => {
     const folder = temporaryFolder();
     const log = new LogFile(folder, "web.stdout", { maxBytes: 1, maxFiles: 2 });
     for (const line of ["one\n", "two\n", "three\n"]) log.write(Buffer.from(line));

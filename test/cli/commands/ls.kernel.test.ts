@@ -25,7 +25,7 @@ async function listing(...unveil: string[]): Promise<{
   return { allocation, ls: (...args) => call(["ls", "--state-dir", agent.stateDir, config.id, ...args]) };
 }
 
-test("shows each entry with the task's rights, and who gave them", async () => {
+test("shows each entry with the task's rights and their sources", async () => {
   const { allocation, ls } = await listing();
   const top = await ls();
   expect(top).toMatchObject({ code: 0, stderr: "" });
@@ -51,7 +51,7 @@ test("distinguishes a folder from a file, even if the folder has only an entry w
   expect((await ls(`${folder}/app`)).stdout).toBe("r-x-  app/  job's unveil\n");
 });
 
-test("follows no link of the task's out of its root, and shows its names as text", async () => {
+test("follows no link out of the task's root, and escapes control characters in names", async () => {
   const { allocation, ls } = await listing();
   const local = `${allocation.taskFolder}/local`;
   symlinkSync("/etc", `${local}/link`);

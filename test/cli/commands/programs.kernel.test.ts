@@ -38,7 +38,7 @@ describe("the examples", () => {
     expect(stderr).toMatch(/^haproxy: exit code 0/m);
   });
 
-  it("keep a database of a user of its own, and ask it from another task", async (context) => {
+  it("run a database as a separate user, and query it from another task", async (context) => {
     tryTools(context, `${postgresPrograms}/initdb`);
     const { child, ended, seen } = start(running("postgres", "-var", `programs=${postgresPrograms}`));
     await seen("ask: exit code", "stderr");
@@ -49,7 +49,7 @@ describe("the examples", () => {
     expect(stderr).toMatch(/^postgres: exit code 0/m);
   });
 
-  it("see the host's processes where they may, and nothing of theirs that is not for everybody", async () => {
+  it("see the host's processes if allowed, but only their public data", async () => {
     const { code, stdout } = await call(running("host-processes", "-o", "allow_host_pid=true"));
     expect(code).toBe(0);
     expect(Number(/^processes: (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(5);

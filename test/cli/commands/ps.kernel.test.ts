@@ -20,7 +20,7 @@ async function busyTask() {
 }
 
 describe("ps", () => {
-  it("shows what runs beside its plugin, and after that how it ended", async () => {
+  it("shows what runs while the plugin runs, and afterwards how it ended", async () => {
     const { stateDir, run } = await busyTask();
     const ps = (...args: string[]) => call(["ps", "--state-dir", stateDir, ...args]);
     const live = await ps();
@@ -49,7 +49,7 @@ describe("ps", () => {
     for (const { stdout } of [live, json, all]) expect(stdout).not.toContain(secret);
   });
 
-  it("shows the other tasks where an event of one is damaged, and that one as far as it can be read", async () => {
+  it("shows all other tasks if an event of one is damaged, and that one as far as it can be read", async () => {
     const path = join(temporaryFolder(), "damaged.jsonl");
     const bundle = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8");
     writeFileSync(path, bundle.replace(/("type":"stopRequested".*)running/, "$1Running"));
@@ -60,7 +60,7 @@ describe("ps", () => {
     expect(stdout).toMatch(/^fails .* failed .* exit code 7$/m);
   });
 
-  it("fails with a hint where there is no event log", async () => {
+  it("fails with a hint if there is no event log", async () => {
     const { code, stderr } = await call(["ps", "--state-dir", temporaryFolder()]);
     expect([code, stderr]).toEqual([
       1,
@@ -70,7 +70,7 @@ describe("ps", () => {
 });
 
 describe("top", () => {
-  it("into a pipe is one table of the present", async () => {
+  it("into a pipe prints one table", async () => {
     const { stateDir } = await busyTask();
     const { code, stdout } = await call(["top", "--delay", "0.5", "--state-dir", stateDir]);
     expect(code).toBe(0);
@@ -94,7 +94,7 @@ describe("top", () => {
     expect(shown).toMatch(/1 task, CPU [\d.]+ %/);
   });
 
-  it("as JSON is one look, an object for each task that is sought", async () => {
+  it("as JSON prints one object for each matching task", async () => {
     const { stateDir } = await busyTask();
     const top = (...args: string[]) => call(["top", "--json", "-d", "0.3", ...args, "--state-dir", stateDir]);
     expect(JSON.parse((await top("tas", "--sort", "memory")).stdout)).toMatchObject({

@@ -49,13 +49,13 @@ describe("a breakpoint", () => {
   const replay = (where: string) =>
     call(["replay", "fails", "--state-dir", "test/fixtures/histories/schema1.jsonl", "--break", where]);
 
-  it("as the help has it stops where the exit code is known", async () => {
+  it("stops where the exit code is known, as in the help", async () => {
     const { stdout } = await replay("exit.exitCode != 0");
     expect(stdout).toMatch(/^ {3}5 {2}exited /m);
     expect(stdout).not.toMatch(/^ {3}4 /m);
   });
 
-  it("that stops nowhere says so", async () => {
+  it("without a stop says so", async () => {
     expect((await replay("exit.exitCode == 99")).stdout).toMatch(
       /None of the task's 6 events matches exit\.exitCode == 99\.\n$/,
     );
@@ -73,7 +73,7 @@ describe("a breakpoint", () => {
 });
 
 describe("a check", () => {
-  it("says so where all is verified", async () => {
+  it("reports success if everything is verified", async () => {
     const stateDir = await logOf(
       new RecordedLog().add("a/web/1", life("killed")).add("b/db/1", life("lost")),
     );
@@ -84,7 +84,7 @@ describe("a check", () => {
     expect(one.stdout).toMatch(/^10 events of 1 task,/);
   });
 
-  it("exits with 1 and shows both sides where today's machine diverges", async () => {
+  it("exits with 1 and shows both sides if the present machine decides otherwise", async () => {
     const recorded = new RecordedLog().add("a/web/1", [...life("ended").slice(0, 4)]);
     const stateDir = await logOf(recorded, [
       { ...event("exited", { exitCode: 7 }), schema: 2, from: "running", to: "heaven", effects: ["sing"] },
@@ -102,7 +102,7 @@ describe("a check", () => {
     });
   });
 
-  it("exits with 1 where the log was changed, naming the event", async () => {
+  it("exits with 1 and names the event if the log was changed", async () => {
     const stateDir = await logOf(new RecordedLog().add("a/web/1", life("ended")));
     const path = join(stateFolderPaths(stateDir).events, "data.mdb");
     const data = readFileSync(path);
@@ -115,7 +115,7 @@ describe("a check", () => {
     expect(stdout).toMatch(/^a\/web\/1, event \d: its data were changed\n +expected +[0-9a-f]{64}\n +found/);
   });
 
-  it("exits with 2 where it cannot be made", async () => {
+  it("exits with 2 if the check cannot be made", async () => {
     const empty = temporaryFolder();
     const missing = await call(["replay", "--check", "--state-dir", empty]);
     expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("STORE_FAILED") });

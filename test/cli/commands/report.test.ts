@@ -90,7 +90,7 @@ describe("a doctor's report", () => {
 });
 
 describe("the state folder", () => {
-  it("is good where it is there, or can be made", () => {
+  it("is accepted if it exists or can be created", () => {
     const folder = temporaryFolder();
     expect(inspectStateFolder(folder)).toEqual({ found: folder, problem: undefined, quarantined: [] });
     expect(inspectStateFolder(join(folder, "a"))).toEqual({
@@ -100,7 +100,7 @@ describe("the state folder", () => {
     });
   });
 
-  it("is not good where the driver would refuse it: below a folder that is missing, stores no files, or is open to others", () => {
+  it("is refused as by the driver: if its parent is missing, stores no files, or is open to others", () => {
     const folder = temporaryFolder();
     expect(inspectStateFolder(join(folder, "a/b")).problem).toMatchObject({
       what: expect.stringContaining("a/b cannot be used"),
@@ -119,10 +119,10 @@ describe("the state folder", () => {
     mkdirSync(aside);
     const report = reportOn(good, inspectStateFolder(folder), []);
     expect(report.fit).toBe(true);
-    expect(report.problems.map(({ what }) => what).join()).toContain(`is set aside in ${aside}`);
+    expect(report.problems.map(({ what }) => what).join()).toContain(`has been renamed to ${aside}`);
   });
 
-  it("is not where it is a file, or open to others", () => {
+  it("is refused if it is a file, or open to others", () => {
     const open = temporaryFolder();
     const file = join(open, "file");
     writeFileSync(file, "");

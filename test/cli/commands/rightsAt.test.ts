@@ -7,7 +7,7 @@ const unveiled = [
   { path: "/srv/data", mode: "wc", source: "task, plugin" },
 ];
 
-test("rights add up along a path, each with who gave it", () => {
+test("rights add up along a path, each with its source", () => {
   expect(rightsAt("/usr/bin/env", unveiled)).toEqual({ rights: "rx", sources: ["default"], leads: false });
   expect(rightsAt("/srv", unveiled)).toEqual({ rights: "r", sources: ["plugin"], leads: true });
   expect(rightsAt("/srv/data/x", unveiled)).toEqual({
@@ -17,12 +17,12 @@ test("rights add up along a path, each with who gave it", () => {
   });
 });
 
-test("a folder above leads to an unveiled path, and another has nothing", () => {
+test("a parent folder leads to an unveiled path, and another folder has no rights", () => {
   expect(rightsAt("/usr", unveiled)).toEqual({ rights: "", sources: [], leads: true });
   expect(rightsAt("/srvx", unveiled)).toEqual({ rights: "", sources: [], leads: false });
 });
 
-test("rules for what is mounted elsewhere hold where the task sees it", () => {
+test("rules for mounted sources hold at the paths that the task sees", () => {
   const sandbox = { runFolder: "/var/lib/exec2/run/1", privateTmp: true };
   const at = (path: string, source: string) => pathsInTask({ path, source }, sandbox);
   expect(at("/var/lib/exec2/run/1/hosts", "default")).toEqual(["/etc/hosts"]);

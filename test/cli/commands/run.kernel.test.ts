@@ -72,7 +72,7 @@ describe("a job of one task", () => {
     },
   );
 
-  it("passes every byte on where the output is no terminal", async () => {
+  it("passes on every byte if the output is no terminal", async () => {
     const script = `i=0; while [ $i -lt 20 ]; do head -c 1048576 /dev/zero | tr '\\0' '\\377'; i=$((i+1)); done; printf '\\000\\001 end'`;
     const { child, ended } = start(running(shellJob(script)));
     const hash = createHash("sha256");
@@ -107,7 +107,7 @@ describe("a job of one task", () => {
     expect(given).not.toContain("NO_COLOR");
   });
 
-  it("is not broken into by what the run itself has to say", async () => {
+  it("has output that is not mixed with the run's own lines", async () => {
     const script = "printf 'a line that is ' >&2; sleep 2; echo whole >&2; echo 'the next' >&2; exit 3";
     const { code, stderr } = await call(running("--verbose", shellJob(script)));
     expect(code).toBe(3);
@@ -125,7 +125,7 @@ describe("a job of one task", () => {
     expect(processesNamed(`exec2-init: ${alloc.slice(0, 8)}`)).toEqual([]);
   });
 
-  it("has an event log of its own beside another run's", async () => {
+  it("has a separate event log beside another run", async () => {
     const stateDir = temporaryFolder();
     const run = (script: string) => start(["run", "--state-dir", stateDir, shellJob(script)]);
     await run("echo up; exec sleep 1000").seen("up");
@@ -133,7 +133,7 @@ describe("a job of one task", () => {
     expect(readdirSync(`${stateDir}/local`).sort()).toEqual(["1", "2"]);
   });
 
-  it("leaves the folders where it is asked to", async () => {
+  it("keeps the folders on request", async () => {
     const { stdout, stderr } = await call(
       running("--keep", shellJob('echo kept > local/x; echo "$NOMAD_TASK_DIR"')),
     );
@@ -203,7 +203,7 @@ describe("a group with a count", () => {
     ).toBeGreaterThanOrEqual(2);
   });
 
-  it("of none runs nothing", async () => {
+  it("of zero runs nothing", async () => {
     const { code, stderr } = await call(running(counted("exit 3", 0)));
     expect(code).toBe(0);
     expect(stderr).toContain("group group: count is 0, nothing to run");
@@ -393,7 +393,7 @@ describe("what cannot be run", () => {
       125,
     ],
     ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "JOB_INVALID", "q:/x", 125],
-  ])("is told once: %s", async (_, config, errorCode, detail, expected) => {
+  ])("is reported once: %s", async (_, config, errorCode, detail, expected) => {
     const job = jobFileOf(
       `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n${config}\n}\n}\n}\n}`,
     );
@@ -432,7 +432,7 @@ describe("what cannot be run", () => {
     expect(stderr.replaceAll("\n", " ")).toContain(
       `STATE_DIR_UNUSABLE: the state folder ${stateDir}/local/1 cannot be used: not a directory`,
     );
-    expect(stderr).toMatch(/^hint: Something that is no folder is in its place/m);
+    expect(stderr).toMatch(/^hint: Its path is not a folder/m);
   });
 
   it("is reported before any task starts: a host name, which no client allows for this driver", async () => {
@@ -558,7 +558,7 @@ describe("interrupts", () => {
     expect(stderr).toContain("SIGINT: stopping the tasks");
   });
 
-  it("kill it when they come again", async () => {
+  it("kill it when they are repeated", async () => {
     const job = shellJob("trap 'echo no' INT; echo up; while :; do sleep 0.1; done", 'kill_timeout = "60s"');
     const { child, ended, seen } = start(running(job));
     await seen("up");
@@ -568,7 +568,7 @@ describe("interrupts", () => {
     expect((await ended).code).toBe(137);
   });
 
-  it("end one that does not obey, and say so as Nomad would", async () => {
+  it("end a task that does not stop, with Nomad's message", async () => {
     const job = shellJob("trap '' INT; echo up; while :; do sleep 0.1; done", 'kill_timeout = "1ms"');
     const { child, ended, seen } = start(running(job));
     await seen("up");
@@ -603,7 +603,7 @@ describe("interrupts", () => {
 });
 
 describe("a plugin that dies", () => {
-  it("is started again, and the task has gone on", async () => {
+  it("is started again, and the task goes on", async () => {
     const script = 'echo "in $PWD."; while [ ! -e local/end ]; do sleep 0.05; done; echo done; exit 3';
     const { ended, seen, plugin } = start(running("-v", shellJob(script)));
     const [, folder] = /in (.*)\./.exec(await seen(".\n")) ?? [];
@@ -656,7 +656,7 @@ describe("jobs of several tasks", () => {
     expect(stderr).toMatch(/^warning: prestart task first failed: main was not started$/m);
   });
 
-  it("end together where one fails, and its code is the job's", async () => {
+  it("end together if one fails, and its exit code is the job's", async () => {
     const { code } = await call(running(job(task("a", "sleep 0.2; exit 8"), task("b", "sleep 1000"))));
     expect(code).toBe(8);
   });
@@ -725,7 +725,7 @@ describe("the examples", () => {
     expect([code, stdout.match(/^(allowed|EACCES) /gm)]).toMatchObject([0, { length: 4 }]);
   });
 
-  it("find the sandbox tight", async () => {
+  it("cannot leave the sandbox", async () => {
     const { code, stdout } = await call(running(`${examples}/sandbox-tour.nomad.hcl`));
     expect(stdout).toContain("denied   read /etc/passwd");
     expect(stdout).toContain("The sandbox held everywhere.");

@@ -95,7 +95,7 @@ describe("SIGKILL of run and plugin", () => {
     expect(history.stdout).toMatch(/recovered.*destroyRequested.*destroyed/s);
   });
 
-  it("is put right also while another run uses the state folder", async () => {
+  it("is cleaned up also while another run uses the state folder", async () => {
     const stateDir = temporaryFolder();
     const { run, ...place } = await startEndless(stateDir);
     const plugin = run.plugin();
@@ -109,7 +109,7 @@ describe("SIGKILL of run and plugin", () => {
 });
 
 describe("a terminal that is closed", () => {
-  it("stops the task with its signal, and nothing stays", async () => {
+  it("stops the task with its signal, and leaves nothing", async () => {
     const stateDir = temporaryFolder();
     const terminal = openTerminalSession({ columns: 300, rows: 30 });
     terminal.type(`exec ${process.execPath} ${main} run --state-dir ${stateDir} ${endless()}\n`);

@@ -36,7 +36,7 @@ describe("the end of a task", () => {
     [{ exitCode: 137, signal: 9 }, "It was killed by SIGKILL", ": the driver did not send that signal"],
     [{ exitCode: -1, source: "unknown" as const }, "how is unknown", "[5]"],
     [{ exitCode: 4, source: "taskFile" as const }, "exit code 4", "a file that the task itself could write"],
-  ])("%j is told with what it means", (data, ...parts) => {
+  ])("%j is explained", (data, ...parts) => {
     const text = why(...running(), exited(data));
     for (const part of parts) expect(text).toContain(part);
   });
@@ -82,14 +82,14 @@ describe("what led there", () => {
     expect(text).toMatch(/exit code 0, \d+ \w+ after the request: success \[7\]/);
   });
 
-  it("is a stop whose time ran out", () => {
+  it("can be a stop that timed out", () => {
     const [end, gone] = [exited({ exitCode: 137, signal: 9 }), event("destroyed")];
     const text = why(...life("killed").slice(0, 8), end, gone);
     expect(text).toContain("It was still running after the timeout, so it was killed [7,8].");
     expect(text).toMatch(/killed by SIGKILL \d+ \w+ after the request, as the agent requested \[9\]/);
   });
 
-  it("is a request to destroy it", () => {
+  it("can be a requested destruction", () => {
     const end = exited({ exitCode: 137, signal: 9 });
     const killed = event("forceKilled", { reason: "destroyRequested" });
     const text = why(...running(), event("destroyRequested"), killed, end);
@@ -97,14 +97,14 @@ describe("what led there", () => {
     expect(text).toContain("as the agent requested [7]");
   });
 
-  it("is a signal that the agent sent", () => {
+  it("can be a signal of the agent", () => {
     const text = why(...running(), event("signalled", { signal: 1 }), exited({ exitCode: 129, signal: 1 }));
     expect(text).toContain("The agent sent it SIGHUP [5].");
     expect(text).toContain("killed by SIGHUP");
     expect(text).toContain("as the agent requested [6]");
   });
 
-  it("is that it was taken over, commands that ran in it, or another driver", () => {
+  it("can involve recoveries, commands in the task, or another driver", () => {
     expect(why(...life("recovered"))).toContain(
       "plugin process 101 took it over from an earlier one, the last of 2 takeovers [5,6]",
     );
@@ -119,7 +119,7 @@ describe("what led there", () => {
 });
 
 describe("a task without an end of its own", () => {
-  it("never ran: the code, the call, the advice", () => {
+  it("that never ran has code, call and advice", () => {
     const data = sampleData("startFailed");
     const summary = 'the task could not be started: step "x" failed';
     const hint = 'Add unveil "rx:/opt/x"';
@@ -144,14 +144,14 @@ describe("a task without an end of its own", () => {
     expect(text).toContain("[4,6,7]");
   });
 
-  it("is lost: why, and what is known of it last", () => {
+  it("that is lost has the reason, and the last known event", () => {
     const text = why(...life("lost"));
     expect(text).toMatch(
       /Its last known event is started, at .* \[4\]\. It is lost, since the host was rebooted \[5\]/,
     );
   });
 
-  it("is running, or has not even started", () => {
+  it("that is running, or has not started", () => {
     expect(why(...running())).toMatch(/it has been running as pid 201 since .* \[4\]\.$/);
     expect(why(event("requested"))).toMatch(/According to its events, it has not started yet \[1\]\.$/);
     expect(explained([]).sentences).toEqual([]);

@@ -90,7 +90,7 @@ describe("the view on a terminal", () => {
     expect(await session.shows(/^─{60}$/m)).toHaveLength(15);
   });
 
-  it("is put aside by Ctrl-Z and comes back", async (context) => {
+  it("is suspended by Ctrl-Z and resumes", async (context) => {
     const desk = await sitDown(context);
     const { session } = desk;
     session.type(`${replay}\n`);
@@ -122,7 +122,7 @@ describe("the view on a terminal", () => {
     expect(stripVTControlCharacters(afterwards ?? "")).toMatch(/^error: boom$/m);
   });
 
-  it("begins where a breakpoint stops, with edits, and has no colours where none are wanted", async (context) => {
+  it("begins where a breakpoint stops, with edits, and without colours on request", async (context) => {
     const desk = await sitDown(context, { NO_COLOR: "1" });
     const { session, folder } = desk;
     writeFileSync(`${folder}/edits.json`, '[{ "drop": 7 }]');
@@ -153,7 +153,7 @@ describe("the view on a terminal", () => {
     await expectRestored(desk, 0);
   });
 
-  it("does not open where plain output is wanted, or a breakpoint is wrong", async (context) => {
+  it("does not open for plain output, or with a wrong breakpoint", async (context) => {
     const { session } = await sitDown(context);
     session.type(`${replay} --plain --break state:killing; echo "do"ne\n`);
     const text = (await session.shows(/done/)).join("\n");

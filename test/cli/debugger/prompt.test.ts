@@ -53,7 +53,7 @@ describe("a line that is typed", () => {
     expect(typed(...before, "tab")).toBe(after);
   });
 
-  it("shows what a word could become, until the next key", () => {
+  it("shows the candidates for a word, until the next key", () => {
     const several = press(killed, ":", ..."state f", "tab");
     expect(several.prompt?.candidates).toEqual(["failed", "fingerprinted"]);
     expect(screenOf(several).at(-2)).toBe("failed  fingerprinted");

@@ -22,7 +22,7 @@ const long = viewOf([
   event("exited", { exitCode: 3 }),
 ]);
 
-describe("going through the events", () => {
+describe("moving through the events", () => {
   it.each([
     ["j down right", 4],
     ["n n p", 2],
@@ -45,7 +45,7 @@ describe("going through the events", () => {
     expect(press(killed, " ", "backspace").at).toBe(1);
   });
 
-  it("turns pages as the list shows them", () => {
+  it("moves by the pages of the list", () => {
     const page = press(long, "pagedown");
     expect(page.at).toBe(27);
     expect(press(page, "pageup").at).toBe(1);
@@ -87,7 +87,7 @@ describe("going through the events", () => {
     });
   });
 
-  it("keeps a command that was wrong, to be corrected", () => {
+  it("keeps a wrong command for correction", () => {
     const wrong = enter(killed, "b", "state:exitd");
     expect(screenOf(wrong).slice(-2)).toEqual([
       expect.stringContaining("Did you mean exited?"),
@@ -143,7 +143,7 @@ describe("a search", () => {
 describe("breakpoints", () => {
   const set = enter(enter(killed, "b", "state:stopping"), "b", "exit.signal == 0");
 
-  it("say where they stop, and stop there both ways", () => {
+  it("say where they stop, and stop in both directions", () => {
     expect(set.notice?.text).toBe("breakpoint 2 stops at 1 of 10 events: exit.signal == 0");
     const [once, twice] = [press(set, "c"), press(set, "c", "c")];
     expect(once).toMatchObject({ at: 5, notice: { text: "breakpoint 1 at event 5: state:stopping" } });
@@ -168,7 +168,7 @@ describe("breakpoints", () => {
     expect(enter(set, ":", "delete all").breakpoints).toEqual([]);
   });
 
-  it("that have no answer at some event are not set", () => {
+  it("that have no value at some event are not set", () => {
     expect(enter(killed, "b", "request.command > 3")).toMatchObject({
       breakpoints: [],
       notice: {
@@ -204,7 +204,7 @@ describe("what if", () => {
     const second = enter(changed, "i", "destroyed");
     expect(second.at).toBe(6);
     expect(states(second).slice(3, 6)).toEqual(["running", "lost", "destroyed"]);
-    // The first of them goes, the second stays.
+    // Drops the first of the two events, and keeps the second.
     const rest = press(second, "k", "x");
     expect(rest.edits).toEqual([{ insert: 4, type: "destroyed", data: {} }]);
     expect(press(rest, "u", "u", "u", "u").edits).toEqual([]);
@@ -240,7 +240,7 @@ describe("what if", () => {
     });
   });
 
-  it("all events are gone, there still is a view", () => {
+  it("all events are dropped, the view still works", () => {
     const none = press(killed, ...Array.from({ length: 10 }, () => "x"));
     expect(none.at).toBe(0);
     expect(screenOf(none).join("\n")).toContain("no event is left");
@@ -275,7 +275,7 @@ describe("a running task", () => {
     expect(press(killed, "F").notice).toMatchObject({ isProblem: true });
   });
 
-  it("is shown in full where a breakpoint has no answer", () => {
+  it("is shown in full if a breakpoint has no value", () => {
     const odd = press(enter(live, "b", "stop.signal contains 9"), "F");
     expect(come(odd, 5, 10)).toMatchObject({ at: 5, following: false, notice: { isProblem: true } });
     expect(shownHistory(come(odd, 5, 10)).length).toBe(10);

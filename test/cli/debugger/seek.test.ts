@@ -10,7 +10,7 @@ const history = historyOf(life("killed"));
 const never: MomentTest = () => false;
 
 describe("looking for a moment", () => {
-  it("finds the nearest, on either side", () => {
+  it("finds the nearest one in either direction", () => {
     expect(seek(history, 1, 1, isOfType("signalled"))).toEqual({ kind: "found", seq: 6 });
     expect(seek(history, 9, -1, isOfType("signalled"))).toEqual({ kind: "found", seq: 6 });
     expect(seek(history, 6, 1, isOfType("signalled"))).toEqual({ kind: "nowhere" });

@@ -43,7 +43,7 @@ describe("the run that is meant", () => {
     expect(chosen(["done"])).toEqual(["0done", undefined]);
   });
 
-  it("is the newest, with what became of the others", () => {
+  it("is the newest, with the outcomes of the others", () => {
     const names = ["failed", "failed", "crashed", "failed", "failed", "done"];
     expect(chosen(names)).toEqual(["5done", "newest of 6 runs; others: exit 1 ×4, SIGSEGV"]);
   });

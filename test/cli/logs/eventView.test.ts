@@ -55,7 +55,7 @@ describe("the summary of an event", () => {
     expect(summarise(event("exited", data))).toBe(text);
   });
 
-  it("of a request shows the command as a shell would take it, cut where it is long", () => {
+  it("of a request has the command with shell quotes, truncated if it is long", () => {
     const text = summarise(
       event("requested", { command: "sh", args: ["-c", "echo 'a b'"], user: "nomad-80001" }),
     );
@@ -79,7 +79,7 @@ describe("the table of a task's events", () => {
     expect(lines).toHaveLength(3 + lived.length);
   });
 
-  it("shows no span below zero where the clock was set back while the task ran", () => {
+  it("shows no negative span if the clock was set back while the task ran", () => {
     const events = stored("a/web/1", lived, 10_000_000).map((each, index) =>
       index < 4 ? each : { ...each, time: each.time - 3_600_000 },
     );
@@ -126,7 +126,7 @@ describe("the table of a task's events", () => {
     expect(stripVTControlCharacters(coloured)).toBe(new EventView(plain, 120).task(history, events));
   });
 
-  it("admits where an event is of another version", () => {
+  it("marks events of another version", () => {
     const [first] = stored("a/web/1", lived);
     if (!first) throw new Error("no event");
     const text = new EventView(plain, 200).live({ ...first, type: "teleported" });

@@ -78,7 +78,7 @@ describe("a task as it is shown", () => {
     expect(row(toRunning, { alive: true, usage: resident }).memoryBytes).toBe(4096);
   });
 
-  it("that is no more although the log has it running is gone", () => {
+  it("without processes, although the log has it running, is gone", () => {
     expect(row(toRunning, absent)).toMatchObject({ state: "gone", pid: null, cpuPercent: null });
   });
 
@@ -115,15 +115,12 @@ describe("a task as it is shown", () => {
   it.each([
     ["was lost", [...toRunning, "lost", "destroyed"]],
     ["is gone", toRunning],
-  ] as [string, EventType[]][])(
-    "that %s is as old as it was when it was last seen to use something",
-    (_, types) => {
-      const time = 1_800_000_000_000;
-      const of = task(types, undefined, [usageSample({ time })]);
-      const { startedAt } = of.snapshot.context;
-      expect(rowOf(of, absent, time + 9_000_000).ageMs).toBe(time - (startedAt ?? 0));
-    },
-  );
+  ] as [string, EventType[]][])("that %s is as old as at its last sign of life", (_, types) => {
+    const time = 1_800_000_000_000;
+    const of = task(types, undefined, [usageSample({ time })]);
+    const { startedAt } = of.snapshot.context;
+    expect(rowOf(of, absent, time + 9_000_000).ageMs).toBe(time - (startedAt ?? 0));
+  });
 });
 
 describe("the table", () => {

@@ -8,7 +8,7 @@ function prefixed(chunks: readonly (string | Uint8Array)[], prefix = "> "): Buff
 }
 
 describe("lines of a task's output", () => {
-  it("have the prefix each, however they were cut", () => {
+  it("have a prefix each, however they arrive in chunks", () => {
     expect(String(prefixed(["a\nb", "c\n", "\n", "d"]))).toBe("> a\n> bc\n> \n> d\n");
   });
 
@@ -20,7 +20,7 @@ describe("lines of a task's output", () => {
     expect(prefixer.end().length).toBe(0);
   });
 
-  it("do not wait for ever for an end that never comes", () => {
+  it("are printed after a time even without an end", () => {
     const prefixer = new LinePrefixer("> ");
     const chunk = Buffer.alloc(50_000, "x");
     expect(prefixer.push(chunk).length).toBe(0);

@@ -24,7 +24,7 @@ describe("a line", () => {
     expect(textOf([span("a\nb\x1b[31m")])).toBe("a␊b␛[31m");
   });
 
-  it("says that it was cut", () => {
+  it("ends with an ellipsis if it is truncated", () => {
     expect(textOf(cutLine([span("hello "), span("world")], 8))).toBe("hello w…");
     expect(textOf(cutLine([span("hello")], 5))).toBe("hello");
     expect(cutLine([span("hello")], 0)).toEqual([]);
@@ -48,7 +48,7 @@ describe("a line", () => {
     );
   });
 
-  it("loses nothing but the spaces that it is broken at, and fits", () => {
+  it("loses only the spaces at line breaks, and fits", () => {
     fc.assert(
       fc.property(lines, fc.integer({ min: 2, max: 40 }), (line, cells) => {
         const wrapped = wrapLine(line, cells);

@@ -25,12 +25,12 @@ describe("colours", () => {
     ["FORCE_COLOR", "1", file, true],
     ["FORCE_COLOR", "0", terminal, false],
     ["FORCE_COLOR", "", file, false],
-  ])("%s=%j has a say", (name, value, stream, coloured) => {
+  ])("%s=%j is considered", (name, value, stream, coloured) => {
     vi.stubEnv(name, value);
     expect(isColoured(stream)).toBe(coloured);
   });
 
-  it("are never there against NO_COLOR", () => {
+  it("are never used with NO_COLOR", () => {
     vi.stubEnv("NO_COLOR", "1");
     vi.stubEnv("FORCE_COLOR", "1");
     expect(isColoured(terminal)).toBe(false);
@@ -38,7 +38,7 @@ describe("colours", () => {
 });
 
 describe("looks", () => {
-  it("come back behind others that are put into them", () => {
+  it("continue after nested colours", () => {
     const { red, green, bold, dim } = styleOf(true);
     expect(red(`a${green("b")}c`)).toBe("\x1b[31ma\x1b[32mb\x1b[31mc\x1b[39m");
     expect(bold(`a${dim("b")}c`)).toBe("\x1b[1ma\x1b[2mb\x1b[22m\x1b[1mc\x1b[22m");

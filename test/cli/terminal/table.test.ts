@@ -28,7 +28,7 @@ describe("a table", () => {
     expect(coloured).toBe(`${colours.red("a")}   b\naa  b`);
   });
 
-  it("lines up what takes two cells a character", () => {
+  it("aligns characters that take two cells", () => {
     expect(
       formatTable(
         [

@@ -5,7 +5,7 @@ import { deniedIn } from "../../../src/config/learn/denied.ts";
 const named = (path: string, errno: number): Access => ({ kind: "named", use: "open", path, errno });
 
 describe("what was denied", () => {
-  it("is what worked without refusals, and does not any more", () => {
+  it("are the accesses that worked without a sandbox, and now fail", () => {
     const free = [named("/a", 0), named("/b", 2), named("/c", 0), named("/d", 0), named("/e", 0)];
     const enforced = [
       named("/a", 13),

@@ -24,7 +24,7 @@ const learned = (
 ) => learnPolicy(accesses, present, on).unveil.map(formatUnveil);
 
 describe("a learned policy", () => {
-  it("opens what was opened, and no more than was done with it", () => {
+  it("allows opened paths with the used rights only", () => {
     const accesses: Access[] = [
       read("/etc/mime.types"),
       { kind: "opened", path: "/srv/log", read: true, write: true, created: false },
@@ -43,7 +43,7 @@ describe("a learned policy", () => {
     ]);
   });
 
-  it("opens the folder in which things are made, with what was needed of them", () => {
+  it("allows the folder of created files, with the used rights", () => {
     const accesses: Access[] = [
       { kind: "opened", path: "/srv/cache/a", read: false, write: true, created: true },
       { kind: "named", use: "make", path: "/srv/cache/folder/", errno: 0 },
@@ -61,7 +61,7 @@ describe("a learned policy", () => {
     expect(learned(files("/home/joe"))).toHaveLength(4);
   });
 
-  it("leaves out what is open anyway, in part, too", () => {
+  it("omits what is allowed anyway, also partially", () => {
     const paths = [parseUnveil("rx:/usr/lib", "default"), parseUnveil("r:/srv", "task")];
     const accesses: Access[] = [
       read("/usr/lib/a.so"),
@@ -71,7 +71,7 @@ describe("a learned policy", () => {
     expect(learned(accesses, { paths, allocations: [] })).toEqual(["w:/srv/b"]);
   });
 
-  it("asks for identity files in place of the host's", () => {
+  it("uses identity files instead of the host's", () => {
     const policy = learnPolicy([read("/etc/passwd")], nothing, host);
     expect(policy).toMatchObject({ unveil: [], identityFiles: true });
   });
@@ -100,7 +100,7 @@ describe("a learned policy", () => {
     expect(learned([named, read("/opt/app/releases/1/file")], { paths, allocations: [] }, on)).toEqual([]);
   });
 
-  it("has for each process of /proc the entry of all", () => {
+  it("has one entry for all processes in /proc", () => {
     expect(learned([read("/proc/17/status"), read("/proc/17/fd/3"), read("/proc/meminfo")])).toEqual([
       "r:/proc/meminfo",
       "r:/proc/self/fd",
@@ -195,7 +195,7 @@ describe("whatever was used", () => {
     );
   });
 
-  it("needs nothing more once it is open", () => {
+  it("needs nothing more once it is allowed", () => {
     fc.assert(
       fc.property(accesses, (used) => {
         const { unveil } = learnPolicy(used, nothing, host);

@@ -26,7 +26,7 @@ describe("a recorded run under other options of the plugin", () => {
     expect(isUnchanged(same)).toBe(true);
   });
 
-  it("is refused by the rules of a start, with what they say", () => {
+  it("is refused by the rules of a start, with their errors", () => {
     const recorded = run({
       options: options({ unveil: ["r:/srv"], cap_add: ["net_raw"] }),
       sandbox: { ...sandbox(), uid: 0, gid: 42 },
@@ -39,7 +39,7 @@ describe("a recorded run under other options of the plugin", () => {
     ]);
   });
 
-  it("is above limits that may have been the plugin's own", () => {
+  it("may exceed limits that came from the plugin itself", () => {
     const verdict = under(run({ options: options({ connect_tcp: [443, 5432] }) }), {
       connect_tcp: [443],
       pids_limit: 10,
@@ -51,7 +51,7 @@ describe("a recorded run under other options of the plugin", () => {
     ]);
   });
 
-  it("lacks the paths that the plugin gave, and keeps what is its own", () => {
+  it("loses the plugin's paths, and keeps its own", () => {
     const recorded = run({
       sandbox: sandbox(
         ["/opt/bin", "rx", "plugin"],
@@ -69,7 +69,7 @@ describe("a recorded run under other options of the plugin", () => {
     ]);
   });
 
-  it("is still denied what it was denied, or not any more", () => {
+  it("has its denials divided into remaining and resolved ones", () => {
     const denials = [
       { blockers: ["fs.read_file"], object: "/srv/a", count: 2 },
       { blockers: ["fs.write_file"], object: "/srv/a", count: 1 },
@@ -85,7 +85,7 @@ describe("a recorded run under other options of the plugin", () => {
 });
 
 describe("a recorded run with other options of its task", () => {
-  it("lacks what these do not have, and keeps what the plugin gave", () => {
+  it("loses paths that the new options lack, and keeps the plugin's paths", () => {
     const recorded = run({
       sandbox: sandbox(["/srv", "rw", "task"], ["/opt", "r", "task"], ["/etc/x", "r", "plugin"]),
       denials: [{ blockers: ["fs.read_file"], object: "/etc/mime.types", count: 1 }],

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { smallestSufficient } from "../../../src/config/learn/smallest.ts";
 
 describe("the smallest sufficient part", () => {
-  it("is what has to be there, in its order", async () => {
+  it("has the needed entries in their order", async () => {
     const parts = fc.uniqueArray(fc.nat(30), { maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(parts, fc.func(fc.boolean()), async (all, isNeeded) => {

@@ -31,7 +31,7 @@ describe("names of capabilities", () => {
     ["", "Known names: all, audit_control"],
     ["everything", "Known names"],
     ["__proto__", "Known names"],
-  ])("%j is none, and the nearest is told", (written, hint) => {
+  ])("%j is refused with a suggestion", (written, hint) => {
     expect(capabilityProblem(written)).toMatchObject({
       message: `(${JSON.stringify(written)}) is not a capability`,
       hint: expect.stringContaining(hint),
@@ -47,7 +47,7 @@ describe("names of capabilities", () => {
     );
   });
 
-  it("of those that a newer kernel has are numbers", () => {
+  it("of newer kernels are numbers", () => {
     expect(formatCapabilities((1n << 45n) | 1n)).toBe("chown, 45");
   });
 });

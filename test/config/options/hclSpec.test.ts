@@ -103,7 +103,7 @@ describe("hclSpecOf", () => {
     expect(field(z.string().optional())).toEqual(attr("some_key", "string"));
   });
 
-  test("sees through checks", () => {
+  test("ignores checks in schemas", () => {
     expect(field(z.number().refine((value) => value > 1))).toEqual(attr("some_key", "number", true));
   });
 

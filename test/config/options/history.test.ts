@@ -12,7 +12,7 @@ describe("the bounds of the history", () => {
     expect(parseHistory(parsePluginOptions({ history: null }).history)).toEqual(preset);
   });
 
-  it("are each their own", () => {
+  it("are independent of each other", () => {
     expect(bounds({ keep: "1h30m" })).toEqual({ keepMs: 5_400_000, maxBytes: 2 ** 30 });
     expect(bounds({ max_size_mb: "64" })).toEqual({ keepMs: 604_800_000, maxBytes: 64 << 20 });
     expect(bounds({ keep: "0", max_size_mb: "1" })).toEqual({ keepMs: 0, maxBytes: 1 << 20 });
@@ -24,7 +24,7 @@ describe("the bounds of the history", () => {
     [{ max_size_mb: "0" }, /has max_size_mb = "0".*at least 1/],
     [{ max_size_mb: "1.5" }, /has max_size_mb = "1.5"/],
     [{ kept: "1h" }, /has "kept", which is not a bound.*keep/],
-  ])("are refused where they are none: %j", (history, says) => {
+  ])("are refused if they are invalid: %j", (history, says) => {
     expect(() => bounds(history as Record<string, string>)).toThrow(says);
   });
 });

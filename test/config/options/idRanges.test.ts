@@ -21,7 +21,7 @@ describe("ranges of ids", () => {
     expect(idRangesProblem(ranges)).toBe(`has ${told}, which is neither an id nor a range`);
   });
 
-  it("hold both their ends and what is between, and nothing else", () => {
+  it("contain their ends and everything between, and nothing else", () => {
     expect([9, 10, 15, 16, 0, 22, 23].filter((id) => isInRanges(id, "0,10-15,22"))).toEqual([10, 15, 0, 22]);
     const id = fc.nat(maxId);
     fc.assert(

@@ -164,11 +164,11 @@ describe("parsePluginOptions", () => {
     expect(error.message).toContain(reason);
   });
 
-  test("names the options there are beside an unknown one", () => {
+  test("lists the known options for an unknown one", () => {
     expect(errorOf(() => parsePluginOptions({ x: 1 })).hint).toContain("unveil_by_task");
   });
 
-  test("names all that is wrong at once", () => {
+  test("reports all errors at once", () => {
     const { message } = errorOf(() => parsePluginOptions({ allow_root: 1, private_tmp: "no" }));
     expect(message).toContain('"allow_root"');
     expect(message).toContain('"private_tmp"');

@@ -37,7 +37,7 @@ describe("parseUnveil", () => {
     expect(parseUnveil(entry, "task")).toEqual({ path, mode: mode(letters), source: "task" });
   });
 
-  test("keeps who asked", () => {
+  test("keeps the source", () => {
     expect(parseUnveil("r:/x", "plugin").source).toBe("plugin");
   });
 

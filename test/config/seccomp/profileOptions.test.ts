@@ -87,7 +87,7 @@ describe("a task's profile", () => {
       /"seccomp_allow" with @mount, and this client allows mount/,
     ],
     [
-      "all of a call where one group of it is allowed",
+      "a whole call if only one of its groups is allowed",
       { seccomp_allow: ["socket"] },
       { allow_seccomp: ["@packet"] },
       /"seccomp_allow" with socket/,
@@ -123,7 +123,7 @@ describe("a task's profile", () => {
       /\("@keyrings"\) is not a system call.*Did you mean @keyring\?/,
     ],
     [
-      "a call that is nothing like one",
+      "a call without a similar name",
       { seccomp_deny: ["everything-else"] },
       {},
       /is no system call.*or a group's: @mount, /,

@@ -126,7 +126,7 @@ describe("the lists of a profile", () => {
     expect(outcome("socket", [17], { capabilities: ["net_raw"], deny: ["@packet"] })).toBe("EAFNOSUPPORT");
   });
 
-  it("mean nothing where this version does not know a name", () => {
+  it("ignore names that this version does not know", () => {
     const unknown = { allow: ["@of_tomorrow", "newcall"], deny: ["@of_tomorrow", "newcall"] };
     expect(taskFilter({ ...byDefault, ...unknown }, [], {})).toEqual(taskFilter(byDefault, [], {}));
   });

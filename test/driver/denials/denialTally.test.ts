@@ -15,7 +15,7 @@ const one = {
 const probe = { ...one, object: "/proc/filesystems" };
 
 describe("refusals", () => {
-  it("of one kind are recorded as the first, the tenth, the hundredth and so on", () => {
+  it("of one kind are recorded for the first, the tenth, the hundredth and so on", () => {
     const tally = new DenialTally(initialContext.denials);
     const due = Array.from({ length: 10_000 }, (_, index) => (tally.add(one) ? [index + 1] : [])).flat();
     expect(due).toEqual([1, 10, 100, 1_000, 10_000]);
@@ -45,7 +45,7 @@ describe("refusals", () => {
     expect(taken?.others).toBe(968);
   });
 
-  it("go on from what earlier events say", () => {
+  it("continue the counts of earlier events", () => {
     const tally = new DenialTally({ ...initialContext.denials, others: 5 });
     tally.add(one);
     const known = tally.take();
@@ -66,7 +66,7 @@ describe("refusals", () => {
     expect(tally.take()?.refusals).toMatchObject([{ object: "/proc/1/environ", count: 3 }]);
   });
 
-  it("that came last are known, but for what programs can do without", () => {
+  it("that came last are known, except usual probes", () => {
     const tally = new DenialTally(initialContext.denials);
     expect(tally.last).toBeUndefined();
     tally.add(one);
@@ -75,7 +75,7 @@ describe("refusals", () => {
     expect(tally.last).toMatchObject({ refusal: { object: "/late" }, at: 9 });
   });
 
-  it("add up to how many there were, and to few events", () => {
+  it("add up to their true number, with few events", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(60), { maxLength: 2_000 }), (kinds) => {
         const tally = new DenialTally(initialContext.denials);

@@ -48,7 +48,7 @@ function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
 const bulk = { text: "x".repeat(10_000) };
 
 describe("a history that is in an archive", () => {
-  it("is removed before its time, if its task is over and nobody holds it", async () => {
+  it("is removed early if its task is over and it is not held", async () => {
     const { life, pass, archived, held, filesRemoved } = setUp();
     for (const [name, to] of [
       ["over", "destroyed"],
@@ -65,8 +65,8 @@ describe("a history that is in an archive", () => {
   });
 });
 
-describe("a history that is older than is kept", () => {
-  it("is removed where its task is over, destroyed or not, and stays where it is not", async () => {
+describe("a history that is older than the limit", () => {
+  it("is removed if its task is over, destroyed or not, and stays otherwise", async () => {
     const { life, pass, log } = setUp();
     for (const to of [
       "destroyed",
@@ -111,8 +111,8 @@ describe("a history that is older than is kept", () => {
   });
 });
 
-describe("histories that take more room than they may", () => {
-  it("go from the oldest on, as many as it needs, never of a task that is not destroyed", async () => {
+describe("histories that exceed the size limit", () => {
+  it("are removed from the oldest on, as many as needed, but only of destroyed tasks", async () => {
     const { life, pass, store } = setUp({ maxBytes: 35_000 });
     await life("alive", "running", 9, bulk);
     await life("forgotten", "exited", 8, bulk);
@@ -123,7 +123,7 @@ describe("histories that take more room than they may", () => {
     expect(store.bytes()).toBeLessThan(35_000);
   });
 
-  it("all stay where there is room", async () => {
+  it("all stay below the limit", async () => {
     const { life, pass, log } = setUp();
     await life("old", "destroyed", 1, bulk);
     await life("newest", "destroyed", 0);
@@ -133,7 +133,7 @@ describe("histories that take more room than they may", () => {
 });
 
 describe("a pass", () => {
-  it("is made some time after the first wish, and not again at once", async () => {
+  it("runs some time after the first request, and not again at once", async () => {
     const { life, pruner, store } = setUp();
     const names = () => Array.from(store.streams(), ({ stream }) => stream);
     await life("a", "destroyed", 200);
@@ -154,7 +154,7 @@ describe("a pass", () => {
     await pruner.close();
   });
 
-  it("ends with the pruner, and none begins after it", async () => {
+  it("ends with the pruner, and does not run afterwards", async () => {
     const { life, pruner, store } = setUp();
     await life("a", "destroyed", 200);
     await life("b", "running", 0);

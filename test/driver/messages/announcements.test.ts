@@ -78,7 +78,7 @@ function plugin(store = memoryEventStore()) {
   return { store, log, tasks, announcements, heard, listen, happens, recovers, record };
 }
 
-describe("how many events the course of a task costs a person", () => {
+describe("the number of task events for each course of a task", () => {
   it.each<[string, number, readonly Fact[]]>([
     ["a start and an end, as they should", 0, [...run, "exited", "destroyed"]],
     ["a bad end by itself", 0, [...run, ["exited", { exitCode: 7 }], "destroyed"]],
@@ -87,7 +87,7 @@ describe("how many events the course of a task costs a person", () => {
     ["one that fails where limits are missing", 0, [...beginWithout, "startFailed"]],
     ["a stop that is obeyed", 0, [...run, "stopRequested", "signalled", "exited", "destroyed"]],
     [
-      "a stop that has to be a kill",
+      "a stop that ends with a kill",
       1,
       [...run, "stopRequested", "signalled", "stopTimedOut", "forceKilled", ["exited", killed], "destroyed"],
     ],
@@ -181,7 +181,7 @@ describe("a dynamic user that another task has", () => {
 });
 
 describe("missing limits are reported once per allocation", () => {
-  it("of whichever task, and of the next allocation again", async () => {
+  it("for any of its tasks, and again for the next allocation", async () => {
     const { heard, listen, happens } = plugin();
     listen();
     for (const id of [web, sidecar, webAgain]) await happens(id, runWithout);
@@ -201,14 +201,14 @@ describe("missing limits are reported once per allocation", () => {
     expect(next.heard).toEqual([]);
   });
 
-  it("where tasks of it are started at the same moment, too", async () => {
+  it("also if its tasks start at the same moment", async () => {
     const { heard, listen, happens } = plugin();
     listen();
     await Promise.all([web, sidecar, webAgain].map((id) => happens(id, runWithout)));
     expect(heard).toHaveLength(1);
   });
 
-  it("where earlier starts failed, or had all their limits", async () => {
+  it("if earlier starts failed, or had all their limits", async () => {
     const { heard, listen, happens } = plugin();
     listen();
     await happens(toTaskId("6f2d4a9e/a/00000001"), [...beginWithout, "startFailed"]);
@@ -217,7 +217,7 @@ describe("missing limits are reported once per allocation", () => {
     expect(heard).toHaveLength(1);
   });
 
-  it("and no more where there are more runs than can be looked at", async () => {
+  it("but not if there are more runs than can be read", async () => {
     const { heard, listen, happens } = plugin();
     listen();
     for (const [index] of Array(60).entries()) await happens(toTaskId(`6f2d4a9e/a/${index}`), ["requested"]);
@@ -225,7 +225,7 @@ describe("missing limits are reported once per allocation", () => {
     expect(heard).toEqual([]);
   });
 
-  it("although an earlier run cannot be read", async () => {
+  it("even if an earlier run cannot be read", async () => {
     const { store, heard, listen, happens } = plugin();
     listen();
     const readRecords = store.readRecords.bind(store);
@@ -236,7 +236,7 @@ describe("missing limits are reported once per allocation", () => {
   });
 });
 
-describe("what is found before the client has a runner for the task", () => {
+describe("what happens before the client has a runner for the task", () => {
   const lost: readonly Fact[] = [...run, "lost"];
 
   it("is reported once the runner waits for the task", async () => {
@@ -262,7 +262,7 @@ describe("what is found before the client has a runner for the task", () => {
     expect(heard).toEqual(["Lost: the host was rebooted"]);
   });
 
-  it("waits with what happens to the task until then, in order, and no more of it than is shown", async () => {
+  it("waits with later messages of the task, in order, and with a limit", async () => {
     const first = plugin();
     await first.happens(web, run);
     const { heard, listen, recovers, record, announcements } = plugin(first.store);
@@ -310,7 +310,7 @@ describe("messages while no agent reads", () => {
     expect([heard, late]).toEqual([["Lost: 1", "Lost: 2"], ["Lost: 2"]]);
   });
 
-  it("is bounded: the newest stay", async () => {
+  it("are limited to the newest ones", async () => {
     const { heard, listen, happens } = plugin();
     for (const [index] of Array(300).entries()) await happens(toTaskId(`a/${index}/1`), lostAt(index));
     listen();

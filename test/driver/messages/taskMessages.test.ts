@@ -21,7 +21,7 @@ function told<T extends EventType>(type: T, data: Partial<EventData<T>> = {}, of
   return messageOfEvent(event(type, data), of)?.message;
 }
 
-describe("what a person reads of a task", () => {
+describe("task events of a task", () => {
   it.each<[EventType, object, string | undefined]>([
     ["requested", {}, undefined],
     ["sandboxed", {}, undefined],
@@ -83,7 +83,7 @@ describe("what a person reads of a task", () => {
     expect(told("exited", { oom: { ...oom, kills: 3 } }, survived)).toMatch("killed 3");
   });
 
-  it("is whole, with annotations that are text", () => {
+  it("is complete, and its annotations are texts", () => {
     for (const { message, annotations } of eventTypes.flatMap(
       (type) => messageOfEvent(event(type), context) ?? [],
     )) {
@@ -93,14 +93,14 @@ describe("what a person reads of a task", () => {
   });
 });
 
-describe("what a person reads of a task that is taken over", () => {
+describe("task events of a recovered task", () => {
   const adopted = [event("requested"), event("adopted")];
 
   it.each([
     ["that runs", toRunning, undefined],
     ["that has ended well", [...toRunning, event("exited")], undefined],
     [
-      "whose end nobody knows",
+      "with an unknown end",
       [...toRunning, event("exited", { source: "unknown" })],
       "The task is gone and its exit code is unknown",
     ],

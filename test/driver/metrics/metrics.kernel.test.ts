@@ -30,7 +30,7 @@ describe("a plugin's figures", () => {
     expect(text).toMatch(
       /^exec2_task_info\{.*,task="busy",nomad_job="[^"]+",nomad_group="[^"]+",nomad_namespace="/m,
     );
-    // Prometheus gives these two to each series itself.
+    // Prometheus adds these two labels to each series itself.
     expect(text).not.toMatch(/[{,](?:job|instance)="/);
     const findings = promtoolFindings(text);
     if (findings === undefined) console.error("NOT TESTED by promtool: it is not installed");
@@ -47,11 +47,11 @@ describe("a plugin's figures", () => {
       ([name, value]) => name.startsWith("exec2_task_ends_total") && value > 0,
     );
     expect(ends).toHaveLength(1);
-    // A reading is shared for a second.
+    // The plugin caches a reading for a second.
     await vi.waitFor(() => expect(series().get("exec2_tasks_running")).toBe(0), 5_000);
   });
 
-  it("are at a loopback address, too, for this host's names alone", async () => {
+  it("are also served on a loopback address, but only for names of this host", async () => {
     const port = await freePort();
     await startAgent({ options: { metrics: `127.0.0.1:${port}` } });
     const scrape = (...more: string[]) =>

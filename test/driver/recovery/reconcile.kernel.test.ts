@@ -142,17 +142,17 @@ describe("the reconcile at the start of a plugin", () => {
 
   it.each<[string, object, object]>([
     [
-      "ended while nobody watched: with the status that its init recorded",
+      "ended while no plugin watched: with the status that its init recorded",
       { ...livingRun, init: { pid: unusedPid(), startTicks: 1 } },
       { type: "exited", data: { exitCode: 7, signal: 0, source: "status" }, to: "exited" },
     ],
     [
-      "whose pid is another process's by now: with that status, too",
+      "whose pid now belongs to another process: also with that status",
       { ...livingRun, init: { ...livingRun.init, startTicks: livingRun.init.startTicks - 1 } },
       { type: "exited", data: { exitCode: 7, source: "status" } },
     ],
     [
-      "of an earlier boot: as lost, whoever has its pid now",
+      "of an earlier boot: as lost, whatever process has its pid now",
       { ...livingRun, bootId: "4e7a3d2b-0000-4000-8000-000000000000" },
       { type: "lost", data: { reason: expect.stringContaining("rebooted") }, to: "lost" },
     ],
@@ -198,7 +198,7 @@ describe("the reconcile at the start of a plugin", () => {
     expect(readdirSync(run)).toEqual([runFolderName(used)]);
   });
 
-  it("does what it can where one history cannot be read, and says so", async () => {
+  it("continues with the others if one history cannot be read, and logs that", async () => {
     const { run, store, services } = setUp();
     await storeHistory(store, "alloc/damaged/1", running, { started: livingRun });
     await storeHistory(store, "alloc/unanswered/1", ["requested"]);

@@ -31,13 +31,13 @@ const lives: Readonly<Record<string, { readonly state: string; readonly context:
   },
 };
 
-it("there is a log of every version that there was", () => {
+it("every earlier version has a recorded log", () => {
   const earlier = Array.from({ length: EVENT_SCHEMA_VERSION - 1 }, (_, index) => index + 1);
   expect(recordedVersions).toEqual(expect.arrayContaining(earlier));
 });
 
 describe.each(recordedVersions)("a log of schema version %i", (version) => {
-  it("is intact, and its events are what today's schemas take", async () => {
+  it("is intact, and the present schemas accept its events", async () => {
     const log = await openEventReader(recordedLog(version));
     const heads = [...log.streams()];
     expect(heads).toHaveLength(Object.keys(lives).length);
@@ -52,7 +52,7 @@ describe.each(recordedVersions)("a log of schema version %i", (version) => {
     await log.close();
   });
 
-  it("folds with today's machine to the states that were recorded", async () => {
+  it("has the recorded states when the present machine folds it", async () => {
     const log = await openEventReader(recordedLog(version));
     for (const { stream } of log.streams()) {
       let snapshot = initialSnapshot;
@@ -72,7 +72,7 @@ describe.each(recordedVersions)("a log of schema version %i", (version) => {
     await log.close();
   });
 
-  it("can be written on", async () => {
+  it("can be continued", async () => {
     const log = await openEventStore(recordedLog(version));
     const [head] = [...log.streams()];
     const [event] = head ? [...log.readStream(head.stream)] : [];

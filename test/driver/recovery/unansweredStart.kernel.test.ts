@@ -98,7 +98,7 @@ describe("the outcome of a start that was never answered", () => {
     await launch.abandon();
   });
 
-  it("is a task with an unknown end where its init was killed", async () => {
+  it("is a task with an unknown end if its init was killed", async () => {
     const { cgroup, run, services } = setUp();
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
     await launch.release();

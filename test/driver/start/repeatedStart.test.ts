@@ -35,7 +35,7 @@ describe("a start that the log knows already", () => {
     ["running", running],
     ["recovered", [...running, "recovered"]],
     ["exited", [...running, "exited"]],
-  ])("goes on where the first attempt is %s", async (state, types) => {
+  ])("continues if the first attempt is %s", async (state, types) => {
     expect(await repeatedStart(taskId, again, await servicesWith(...types))).toMatchObject({
       snapshot: { value: state },
       version: types.length,

@@ -34,7 +34,7 @@ describe("a start without a user", () => {
   it.each<[string, string, readonly (readonly [string, readonly TaskEvent[]])[]]>([
     ["that its run before was asked for with", "nomad-80001", [[`${web}/01`, [asked("nomad-80001")]]]],
     [
-      "that its run before had without having been given it",
+      "that its previous run had without a user in the request",
       "nomad-80002",
       [[`${web}/01`, ranAs("nomad-80002")]],
     ],
@@ -54,11 +54,7 @@ describe("a start without a user", () => {
         [`${web}/02`, [nobody, event("startFailed")]],
       ],
     ],
-    [
-      "that this start itself had before its plugin died",
-      "nomad-80003",
-      [[`${web}/0a`, ranAs("nomad-80003")]],
-    ],
+    ["of this same start before its plugin died", "nomad-80003", [[`${web}/0a`, ranAs("nomad-80003")]]],
     [
       "of a run that another driver has started",
       "nomad-80004",
@@ -84,13 +80,13 @@ describe("a start without a user", () => {
     ["the log knows nothing", `${web}/0a`, []],
     ["only other tasks have run", `${web}/0a`, ["6f2d4a9e/we/01", "6f2d4a9e/web2/01", "6f2d/web/01"]],
     ["its id is of another form", "web", ["web/01", "web"]],
-  ])("stays without where %s", async (_why, taskId, runs) => {
+  ])("gets none if %s", async (_why, taskId, runs) => {
     const services = await logOf(runs.map((run) => [run, [asked("nomad-80001")]]));
     expect(await withUser(request(taskId), services)).toEqual(request(taskId));
     expect(services.log.lines).toEqual([]);
   });
 
-  it("is answered although a run's history is damaged, or too new", async () => {
+  it("succeeds although a run's history is damaged, or too new", async () => {
     const services = await logOf([[`${web}/01`, [asked("nomad-80001")]]]);
     await services.store.append(`${web}/02`, 0, [
       { ...toStored(asked("nomad-80002"), step(initialSnapshot, asked("x"))), schema: 99 },
@@ -117,7 +113,7 @@ it("a start that names a user is unchanged, and the log is not read", async () =
   expect(await withUser(given, { store, log: recordingLogger() })).toBe(given);
 });
 
-it("of no run none is the newest", () => {
+it("without runs there is no newest one", () => {
   expect(newestOf([])).toBeUndefined();
 });
 
@@ -157,7 +153,7 @@ describe("a task shares its dynamic user", () => {
     expect(sharedUserOf(own, () => [own, ...others])).toBeUndefined();
   });
 
-  it("where that is one of the host's, which jobs name on purpose, with nobody", () => {
+  it("with no task if it is a user of the host, which jobs name on purpose", () => {
     const daemon = running("aa/web/01", "daemon", 1);
     expect(sharedUserOf(daemon, () => [daemon, running("bb/web/01", "daemon", 1)])).toBeUndefined();
   });

@@ -30,13 +30,13 @@ it("runs a limited number at once, and the rest in order", async () => {
   expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
 });
 
-it("gives a failure on, and the turn too", async () => {
+it("passes on a failure, and frees its turn", async () => {
   const turns = new Turns(1, 60_000);
   await expect(turns.take(() => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
   expect(await turns.take(async () => "next")).toBe("next");
 });
 
-it("waits no longer than a turn for work that waits itself, and frees no turn twice", async () => {
+it("limits the wait for work that itself waits, and frees no turn twice", async () => {
   vi.useFakeTimers();
   try {
     const { began, ends } = started(new Turns(1, 100), 3);

@@ -20,7 +20,7 @@ describe("the journal of a task", () => {
     expect(stored()).toEqual(["one"]);
   });
 
-  it("stores what may wait in one transaction with what may not, in order", async () => {
+  it("stores deferred events in one transaction with urgent ones, in order", async () => {
     const { journal, store, stored } = setUp();
     const waiting = ["one", "two"].map((type) => journal.append(fact(type), true));
     await Promise.resolve();
@@ -30,7 +30,7 @@ describe("the journal of a task", () => {
     expect(store.appends).toBe(1);
   });
 
-  it("stores what may wait, where nothing follows", async () => {
+  it("stores deferred events even if nothing follows", async () => {
     const { journal, store, stored } = setUp();
     await Promise.all(["one", "two"].map((type) => journal.append(fact(type), true)));
     expect(stored()).toEqual(["one", "two"]);
@@ -48,7 +48,7 @@ describe("the journal of a task", () => {
     expect(resolved).toEqual(["one", "two"]);
   });
 
-  it("keeps what the store refuses, and stores it before the next event", async () => {
+  it("keeps refused events, and stores them before the next event", async () => {
     const { journal, store, stored } = setUp();
     await journal.append(fact("one"));
     store.full = true;

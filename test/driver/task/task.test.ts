@@ -32,7 +32,7 @@ function setUp() {
 const toRunning: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
 
 describe("recording a fact", () => {
-  it("commits it before its consequences: only preparations start earlier", async () => {
+  it("commits it before its effects; only preparations start earlier", async () => {
     const { log, walk } = setUp();
     await walk(...toRunning);
     expect(log).toEqual([
@@ -47,7 +47,7 @@ describe("recording a fact", () => {
     ]);
   });
 
-  it("stores the event with what the machine made of it", async () => {
+  it("stores the event with the machine's states and effects", async () => {
     const { store, walk } = setUp();
     await walk("requested", "fingerprinted");
     expect([...store.readStream("alloc/web/1")]).toMatchObject([
@@ -84,7 +84,7 @@ describe("a store that refuses", () => {
   const typesOf = ({ store, task }: ReturnType<typeof setUp>) =>
     [...store.readStream(task.id)].map(({ type }) => type);
 
-  it("does not hide the end of a living task, and takes its events later, in order", async () => {
+  it("does not hide a task's end, and stores its events later, in order", async () => {
     const given = setUp();
     const { store, log, task, walk } = given;
     await walk(...toRunning);
@@ -99,7 +99,7 @@ describe("a store that refuses", () => {
     expect(typesOf(given)).toEqual([...toRunning, "signalled", "exited", "destroyed"]);
   });
 
-  it("fails a task that has not started, whose history ends with that", async () => {
+  it("fails a task that has not started, and its history ends there", async () => {
     const given = setUp();
     const { store, log, task, record, walk } = given;
     await walk("requested", "fingerprinted");
@@ -142,7 +142,7 @@ describe("a store that refuses", () => {
     expect(log).toEqual([]);
   });
 
-  it("keeps the reason of a start that had failed before", async () => {
+  it("keeps the reason of an earlier failure", async () => {
     const { store, task, record, walk } = setUp();
     await walk("requested");
     store.full = true;
@@ -170,7 +170,7 @@ describe("a store that refuses", () => {
 describe("waiting for a state", () => {
   const isExited = (snapshot: TaskSnapshot) => snapshot.value === "exited";
 
-  it("resolves at once where it is reached, and later where it is not", async () => {
+  it("resolves at once if the state is reached, otherwise later", async () => {
     const { task, walk } = setUp();
     await walk(...toRunning);
     const waiting = task.reached(isExited);
@@ -194,7 +194,7 @@ describe("waiting for a state", () => {
     });
   });
 
-  it("ends with the error that the task was given up with, also for who comes later", async () => {
+  it("rejects with the task's error, also for later callers", async () => {
     const { task } = setUp();
     const waiting = task.reached(isExited);
     task.abandon(new DriverError("STORE_FAILED", "disk full"));

@@ -35,13 +35,13 @@ describe("a task's handle", () => {
     expect(() => handleOf(taskId, initialSnapshot)).toThrow(/has not started/);
   });
 
-  it("of an earlier version, which counts no OOM kills, is as good", () => {
+  it("of an earlier version without a count of OOM kills is accepted", () => {
     const { oomKills, ...earlier } = state;
     expect(decodeHandle(encodeHandle(earlier as HandleState))).toEqual({ ...earlier, oomKills: 0 });
     expect(oomKills).toBe(0);
   });
 
-  it("is refused whatever bytes come instead, and never crashes", () => {
+  it("is refused for any other bytes, without a crash", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         expect(() => decodeHandle(bytes)).toThrow(expect.objectContaining({ code: "HANDLE_INVALID" }));
@@ -73,7 +73,7 @@ describe("a task that is known only by its handle", () => {
       unclaimed: new Map(),
     }) as unknown as DriverServices;
 
-  it("has a history of what is known, which goes into the log with the first event", async () => {
+  it("has a history from the handle, which is stored with the first event", async () => {
     const given = services();
     const history = await historyOf({ taskId, driverState: encodeHandle(state), request }, given);
     expect(history.snapshot.value).toBe("running");
@@ -107,7 +107,7 @@ describe("a task that is known only by its handle", () => {
     expect(await historyOf({ taskId, driverState: new Uint8Array(), request }, given)).toBe(history);
   });
 
-  it("has that history also where the log cannot be read, whose stream then goes on at its end", async () => {
+  it("has that history also if the log cannot be read, and its stream continues at its end", async () => {
     const given = services();
     const unreadable = () => {
       throw new DriverError("STORE_FAILED", "event 2 is damaged");
@@ -132,7 +132,7 @@ describe("a task that is known only by its handle", () => {
     });
   });
 
-  it("is refused where the handle is another task's", async () => {
+  it("is refused with another task's handle", async () => {
     const other = encodeHandle({ ...state, taskId: toTaskId("alloc/web/00000002") });
     await expect(historyOf({ taskId, driverState: other, request }, services())).rejects.toMatchObject({
       code: "HANDLE_INVALID",

@@ -36,7 +36,7 @@ function setUp() {
 const hour = 3_600_000;
 
 describe("events that the log refused", () => {
-  it("go in as soon as it takes them, without anything else happening", async () => {
+  it("are stored as soon as the log accepts them", async () => {
     const { unsaved, attempts, task, answer } = setUp();
     const web = task("web");
     unsaved.add(web, refusal());
@@ -47,7 +47,7 @@ describe("events that the log refused", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("are tried again ever more rarely, one task standing for all", async () => {
+  it("are tried again less and less often, with one task for all", async () => {
     const { unsaved, attempts, task } = setUp();
     for (const id of ["a", "b", "c"]) unsaved.add(task(id), refusal());
     expect(vi.getTimerCount()).toBe(1);
@@ -57,7 +57,7 @@ describe("events that the log refused", () => {
     expect(attempts.length).toBeLessThan(hour / 30_000 + 10);
   });
 
-  it("of all tasks go in once one does, also of those that come meanwhile", async () => {
+  it("of all tasks are stored once one is, including later ones", async () => {
     const { unsaved, attempts, task, answer } = setUp();
     const late = task("late");
     unsaved.add({ id: toTaskId("first"), stored: async () => unsaved.add(late, refusal()) }, refusal());
@@ -91,7 +91,7 @@ describe("events that the log refused", () => {
     expect(log.lines).toHaveLength(4);
   });
 
-  it("are given up where no attempt can succeed: another writer was quicker", async () => {
+  it("are dropped if no attempt can succeed, because another writer was first", async () => {
     const { log, unsaved, attempts, task, answer } = setUp();
     const web = task("web");
     unsaved.add(web, refusal());

@@ -52,7 +52,7 @@ describe("the sampler", () => {
     expect(new Set(kept.map(([id]) => id)).size).toBe(1_000);
   });
 
-  it("costs a short task nothing, and takes a last sample of another", async () => {
+  it("takes no sample of a short task, and a last one of any other", async () => {
     const read = vi.fn(async () => reading);
     const { sampler: made, kept, watch } = sampler(read);
     watch("short");

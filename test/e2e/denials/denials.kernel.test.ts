@@ -135,7 +135,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     expect(await whyOf(perl(code))).toMatch(new RegExp(`connecting to the abstract socket @${name} \\(`));
   });
 
-  test("a program that is denied nothing has no denial, and none of another task", async () => {
+  test("a program without denials has none, and none of another task", async () => {
     const [quiet, loud] = [makeAllocation(), makeAllocation()];
     const tasks = [
       quiet.config("sleep 0.3; exit 3"),
@@ -237,7 +237,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     await agent.driver.destroyTask({ taskId: task.id, force: true });
   });
 
-  test("audit stays on for the other plugins of the host, and is as before when the last one wants it off", async () => {
+  test("audit stays on for other plugins of the host, and is restored after the last one", async () => {
     const other = await recording();
     await configure(other, "off");
     expect(await auditStatus()).toMatchObject({ enabled: 1 });

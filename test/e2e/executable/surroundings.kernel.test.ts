@@ -38,7 +38,7 @@ describe("the executable is called", () => {
     }
   });
 
-  it("with fewer open files than its runtime needs, which it gets or asks for", async () => {
+  it("with fewer open files than its runtime needs: it raises the limit or says so", async () => {
     const limited = (limit: number) => ({
       program: ["sh", "-c", `ulimit -n ${limit}; exec "$0" "$@"`, builtEntry],
     });
@@ -85,12 +85,12 @@ describe("the executable's native addon", () => {
     expect(open.filter((path) => path.includes("lmdb.node"))).toEqual([]);
   });
 
-  it("is loaded from a folder that is gone afterwards where memory may not be executed", async () => {
+  it("is loaded from a folder, which is then removed, if memory may not be executed", async () => {
     const ended = await withoutMemfds("/run");
     expect(ended).toMatchObject({ code: 0, stdout: "ran\nleft: 0\n" });
   });
 
-  it("is refused, with what to do, where nothing new may be executed at all", async () => {
+  it("is refused with a hint if no new file may be executed at all", async () => {
     const ended = await withoutMemfds("/run", "/dev/shm", "/tmp", "/var/tmp");
     expect(ended.code).toBe(125);
     expect(ended.stderr).toContain("lmdb.node can be loaded neither from memory nor from a folder");

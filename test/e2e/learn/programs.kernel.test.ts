@@ -21,7 +21,9 @@ describe.each(Object.entries({ ...small, ...tools, ...servers, ...languages }))(
   const { needs = [], wants = [], out } = subject;
   const tries = slow.test(name) ? 2 : 40;
 
-  test("does with what was learned as it does without refusals", { timeout: 240_000 }, async (context) => {
+  test("works the same with the learned options as without a sandbox", {
+    timeout: 240_000,
+  }, async (context) => {
     requireTools(context, ...needs);
     tryTools(context, ...wants);
     const folder = temporaryFolder();

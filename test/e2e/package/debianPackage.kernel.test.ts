@@ -64,7 +64,7 @@ describe("the package", { timeout: 300_000 }, () => {
     expect(runIn(folder, "dpkg", "-L", "nomad-driver-exec2")).toContain("man1/nomad-driver-exec2.1.gz");
   });
 
-  it("is installed again over itself, keeps the link, and leaves another's alone", (context) => {
+  it("can be reinstalled, keeps its link, and does not change a foreign link", (context) => {
     const { folder, install } = needed(context);
     install();
     expect(runIn(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");

@@ -20,7 +20,7 @@ const longTime = { seconds: 600, nanos: 0 };
 const noTime = { seconds: 0, nanos: 1_000_000 };
 
 describe("the start of an agent", () => {
-  test("launches the plugin to ask, to validate and to work: only the third launch touches log and host", async () => {
+  test("launches the plugin three times, and only the third launch touches log and host", async () => {
     const { agent, stateDir, allocation, config, handle, pid } = await runningTask();
     await agent.crash();
     const before = filesBelow(stateDir);
@@ -54,7 +54,7 @@ describe("the start of an agent", () => {
     await endByPlugin(working);
   });
 
-  test("that fails between SetConfig and Init is made again, and again, and no task is lost", async () => {
+  test("that fails between SetConfig and Init can be repeated, and no task is lost", async () => {
     const { agent, stateDir, config, handle, pid } = await runningTask();
     await agent.crash();
     for (const _ of [1, 2]) {
@@ -71,7 +71,7 @@ describe("the start of an agent", () => {
 });
 
 describe("the end of an agent", () => {
-  test("kills a plugin that does not end within its time, and no task", async () => {
+  test("kills a plugin that does not end in time, but no task", async () => {
     const { agent, stateDir, allocation, config, handle, pid } = await runningTask();
     process.kill(agent.pid, "SIGSTOP");
     expect(await agent.close()).toEqual({ code: null, signal: "SIGKILL" });
@@ -83,7 +83,7 @@ describe("the end of an agent", () => {
   });
 });
 
-test("Capabilities, asked before each start, recovery and command, are the same whatever goes on", async () => {
+test("Capabilities are the same before each start, recovery and command", async () => {
   const fresh = await startPlugin();
   const { capabilities } = await fresh.driver.capabilities({});
   const { agent, stateDir, config, handle } = await runningTask();
@@ -146,16 +146,13 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
     ["options that are wrong", { command: "true", umask: "9" }],
     ["a command that is nowhere", { command: "no-such-command" }],
     ["a launch that fails", { command: "true", args: ["x".repeat(200_000)] }],
-  ])(
-    "that could not be started for %s leaves nothing behind, though no call follows",
-    async (_why, command) => {
-      const before = tracesOf(agent);
-      const allocation = makeAllocation();
-      await expect(startTask(agent, allocation.config({ ...command, pid_mode: mode }))).rejects.toThrow();
-      allocation.cgroup.removeAsAgent();
-      await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
-    },
-  );
+  ])("that could not be started for %s leaves nothing, although no call follows", async (_why, command) => {
+    const before = tracesOf(agent);
+    const allocation = makeAllocation();
+    await expect(startTask(agent, allocation.config({ ...command, pid_mode: mode }))).rejects.toThrow();
+    allocation.cgroup.removeAsAgent();
+    await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
+  });
 });
 
 /** A task that has printed "up". */

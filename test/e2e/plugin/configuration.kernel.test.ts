@@ -8,8 +8,8 @@ import { setConfig } from "../../support/agent/requests.ts";
 import { tracesOf } from "../../support/host/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
-describe("the launches that an agent makes before the one that counts", () => {
-  test("to have options validated, twice: touches nothing", async () => {
+describe("the first two launches of an agent", () => {
+  test("validate the options, and touch nothing", async () => {
     const stateDir = newStateDir();
     const plugin = await startPlugin();
     for (const _ of [1, 2]) await plugin.base.setConfig(setConfig({ state_dir: stateDir }, false));
@@ -54,7 +54,7 @@ describe("the state folder", () => {
     }
   });
 
-  test("that would be refused is an error of the validating launch, which changes nothing", async () => {
+  test("that would be refused is an error of the validating launch", async () => {
     const stateDir = newStateDir();
     const [file, open] = [`${dirname(stateDir)}/file`, `${dirname(stateDir)}/open`];
     writeFileSync(file, "");

@@ -97,13 +97,13 @@ describe("a start is refused", () => {
     },
   );
 
-  test("with more than the kernel takes for an argument", async () => {
+  test("with an argument that is too long for the kernel", async () => {
     const refused = await refusalOf(makeAllocation(), { command: "true", args: ["x".repeat(1 << 20)] });
     expect(refused).toMatchObject({ code: "LAUNCH_FAILED" });
     expect(String(refused)).toMatch(/execve .*E2BIG/);
   });
 
-  test("with a message beyond all bounds", async () => {
+  test("with a message that is too large", async () => {
     const huge = makeAllocation().config("true", { jobName: "x".repeat(65 << 20) });
     await expect(startTask(agent, huge)).rejects.toMatchObject({
       code: status.RESOURCE_EXHAUSTED,
@@ -112,7 +112,7 @@ describe("a start is refused", () => {
   });
 });
 
-test("an id that looks like a path of another folder leads to none", async () => {
+test("an id that looks like a path leads to no other folder", async () => {
   const allocation = makeAllocation();
   const open = allocation.gate();
   const id = "../../../../../../tmp/exec2-escaped";
@@ -126,7 +126,7 @@ test("an id that looks like a path of another folder leads to none", async () =>
   expect((await agent.driver.waitTask({ taskId: id })).result?.exitCode).toBe(0);
 });
 
-test("a large environment and many arguments arrive whole", async () => {
+test("a large environment and many arguments arrive completely", async () => {
   const allocation = makeAllocation();
   const env = Object.fromEntries(
     Array.from({ length: 200 }, (_, number) => [`LARGE_${number}`, "v".repeat(5_000)]),
@@ -150,7 +150,7 @@ describe("a recovery is refused", () => {
     expect(refused).toMatchObject({ code: "HANDLE_INVALID" });
   });
 
-  test("of a task that nobody has heard of", async () => {
+  test("of an unknown task", async () => {
     const config = makeAllocation().config("true");
     const handle = { version: 1, state: TaskState.RUNNING, config, driverState: Buffer.from("nonsense") };
     const refused = await agent.driver.recoverTask({ taskId: "", handle }).catch(errorOfCall);

@@ -12,7 +12,7 @@ import { setConfig } from "../../support/agent/requests.ts";
 import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
 
 describe("a plugin ends", () => {
-  test("when the agent says so: it answers before, and its tasks go on", async () => {
+  test("when the agent requests it: it answers first, and its tasks go on", async () => {
     const agent = await startAgent();
     const { allocation, config, pid } = await runningTask(agent);
     expect(await agent.driver.shutdown({})).toEqual({});
@@ -23,7 +23,7 @@ describe("a plugin ends", () => {
     expect(allocation.cgroup.processes()).toEqual([pid]);
   });
 
-  test("by SIGTERM, and its tasks go on; whoever waits sees that the plugin has gone", async () => {
+  test("by SIGTERM, and its tasks go on; waiting calls fail", async () => {
     const agent = await startAgent();
     const { allocation, config, pid } = await runningTask(agent);
     const waiting = expect(waitTask(agent, config)).rejects.toMatchObject({ code: 14 });
@@ -35,7 +35,7 @@ describe("a plugin ends", () => {
 });
 
 describe("a plugin goes on", () => {
-  test("through SIGINT and SIGHUP, which its agent's terminal sends to all", async () => {
+  test("after SIGINT and SIGHUP, which its agent's terminal sends to all processes", async () => {
     const agent = await startAgent();
     const { config, pid } = await runningTask(agent);
     for (const signal of ["SIGINT", "SIGHUP", "SIGINT"] as const) process.kill(agent.pid, signal);

@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 type Prepare = (allocation: Allocation) => TaskConfig;
 
-describe("a request is refused before the driver hears of it", () => {
+describe("a request is refused before it reaches the driver", () => {
   test.each<[string, string, RegExp, Prepare]>([
     [
       "an unknown unveil mode",
@@ -35,7 +35,7 @@ describe("a request is refused before the driver hears of it", () => {
       (allocation) => allocation.config({ command: "true", oom_score_adj: -1000 }),
     ],
     [
-      "an option that there is not",
+      "an unknown option",
       "CONFIG_INVALID",
       /unknown option "image"/,
       (allocation) => allocation.config({ command: "true", image: "alpine" }),
@@ -49,7 +49,7 @@ describe("a request is refused before the driver hears of it", () => {
     expect(await withEventLog(agent.stateDir, (log) => log.version(config.id))).toBe(0);
   });
 
-  test("for unveil where the plugin does not allow it", async () => {
+  test("for unveil if the plugin does not allow it", async () => {
     const strict = await startAgent();
     const config = makeAllocation().config({ command: "true", unveil: ["r:/etc/hosts"] });
     const refused = await startTask(strict, config).catch(errorOfCall);

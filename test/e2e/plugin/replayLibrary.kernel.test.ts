@@ -48,7 +48,7 @@ test("the task that resisted its stop was killed", () => {
   ]);
 });
 
-test("a task that stops when it is asked to parts from one that resists", () => {
+test("a task that stops on request diverges from one that resists", () => {
   const [stops, resists] = [replay(bundle, "stops"), replay(bundle, "resists")];
   const { same, divergence, rows, left } = diff(stops, resists);
   assert.equal(same, false);

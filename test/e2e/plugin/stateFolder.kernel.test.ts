@@ -15,8 +15,8 @@ import { setConfig } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
 
-describe("a state folder of another plugin, whose agent is there", () => {
-  test("makes the second one unhealthy, which says whose it is, and starts nothing", async () => {
+describe("a state folder of another plugin that has an agent", () => {
+  test("makes the second plugin unhealthy, which names the owner and starts nothing", async () => {
     const first = await startAgent();
     const second = await startAgent({ stateDir: first.stateDir });
     const told = healthOf(second);
@@ -44,7 +44,7 @@ describe("a state folder of another plugin, whose agent is there", () => {
     expect(await runTask(first, makeAllocation().config("exit 3"))).toMatchObject({ exitCode: 3 });
   });
 
-  test("is taken by the second one once the first has died, and its tasks are looked after", async () => {
+  test("is used by the second plugin once the first has died, and its tasks are recovered", async () => {
     const first = await startAgent();
     const { config, handle, pid } = await runningTask(
       first,
@@ -67,7 +67,7 @@ describe("a state folder of another plugin, whose agent is there", () => {
     expect(await waitTask(second, config)).toMatchObject({ exitCode: 5 });
   });
 
-  test("refuses its tasks after some time, and so does their end, so that none runs twice", async () => {
+  test("refuses recoveries and ends after some time, so that no task runs twice", async () => {
     const first = await startAgent();
     const { config, handle, pid, allocation } = await runningTask(first, "exec sleep 1000");
     const second = await startAgent({ stateDir: first.stateDir });
@@ -86,8 +86,8 @@ describe("a state folder of another plugin, whose agent is there", () => {
   });
 });
 
-describe("a state folder of another plugin, whose agent is gone", () => {
-  test("is handed over at once: that plugin ends, and its tasks go on with the next one", async () => {
+describe("a state folder of another plugin without an agent", () => {
+  test("is handed over at once: that plugin ends, and the next one recovers its tasks", async () => {
     const first = await startAgent();
     const { config, handle, pid, allocation } = await runningTask(
       first,
@@ -116,7 +116,7 @@ describe("a state folder of another plugin, whose agent is gone", () => {
     );
   });
 
-  test("is handed over later where the agent goes later; one of several that wait gets it", async () => {
+  test("is handed over when the agent ends; one of several waiting plugins gets it", async () => {
     const first = await startAgent();
     const others = await Promise.all([1, 2].map(() => startAgent({ stateDir: first.stateDir })));
     const told = others.map(healthOf);
@@ -134,7 +134,7 @@ describe("a state folder of another plugin, whose agent is gone", () => {
     expect(waiting?.messages.every(({ health }) => health === Health.UNHEALTHY)).toBe(true);
   });
 
-  test("stays where that plugin cannot be asked, and is taken when it ends", async () => {
+  test("is not handed over if that plugin does not answer, and is free when it ends", async () => {
     const first = await startAgent();
     first.disconnect();
     rmSync(first.socketPath);
@@ -142,9 +142,7 @@ describe("a state folder of another plugin, whose agent is gone", () => {
     const told = healthOf(second);
     const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
     expect(healthDescription).toMatch(
-      new RegExp(
-        `process ${first.pid} owns the state folder .*, and cannot be asked for it: .*End that process`,
-      ),
+      new RegExp(`process ${first.pid} owns the state folder .*, and does not answer: .*End that process`),
     );
     process.kill(first.pid, "SIGTERM");
     await told.first(({ health }) => health === Health.HEALTHY);
@@ -152,14 +150,14 @@ describe("a state folder of another plugin, whose agent is gone", () => {
 });
 
 describe("a state folder that cannot be used", () => {
-  test("since a file is in its place, makes the driver unhealthy until it can be made", async () => {
+  test("because its path is a file makes the driver unhealthy until it can be created", async () => {
     const stateDir = newStateDir();
     writeFileSync(stateDir, "");
     const agent = await startAgent({ stateDir });
     const told = healthOf(agent);
     const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
     expect(healthDescription).toContain(`STATE_DIR_UNUSABLE: the state folder ${stateDir} cannot be used`);
-    expect(healthDescription).toContain(`(mkdir ${stateDir}: EEXIST). Something that is no folder`);
+    expect(healthDescription).toContain(`(mkdir ${stateDir}: EEXIST). Its path is not a folder`);
     const refused = await startTask(agent, makeAllocation().config("true")).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "STATE_DIR_UNUSABLE", recoverable: true });
     rmSync(stateDir);
@@ -167,7 +165,7 @@ describe("a state folder that cannot be used", () => {
     expect(await runTask(agent, makeAllocation().config("exit 6"))).toMatchObject({ exitCode: 6 });
   });
 
-  test("since its disk is full, makes the driver unhealthy until there is room", async () => {
+  test("because its disk is full makes the driver unhealthy until there is room", async () => {
     const disk = smallFileSystem("40m");
     const filler = `${disk}/filler`;
     expect(() => writeFileSync(filler, Buffer.alloc(41 << 20))).toThrow("ENOSPC");
@@ -179,7 +177,7 @@ describe("a state folder that cannot be used", () => {
     await told.first(({ health }) => health === Health.HEALTHY);
   });
 
-  test("since others may write there, is not touched until it is root's", async () => {
+  test("because others may write to it is not touched until only root may", async () => {
     const stateDir = newStateDir();
     mkdirSync(stateDir);
     chmodSync(stateDir, 0o777);
@@ -194,7 +192,7 @@ describe("a state folder that cannot be used", () => {
     await told.first(({ health }) => health === Health.HEALTHY);
   });
 
-  test("can be exchanged for another one, which is not so once it is in use", async () => {
+  test("can be replaced in the configuration, but not once one is in use", async () => {
     const stateDir = newStateDir();
     writeFileSync(stateDir, "");
     const agent = await startAgent({ stateDir });

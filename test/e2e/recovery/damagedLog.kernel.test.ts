@@ -48,7 +48,7 @@ describe("a log that is damaged while no plugin runs", () => {
     expect(readdirSync(folder).sort()).toEqual(["checkpoint", "data.mdb", "lock.mdb"]);
     expect(next.stderrLines.filter((line) => line.includes("STORE_DAMAGED"))).toHaveLength(1);
     const fingerprint = await collect(next.driver.fingerprint({})).first(() => true);
-    expect(fingerprint.healthDescription).toContain(`is set aside in ${folder}`);
+    expect(fingerprint.healthDescription).toContain(`has been renamed to ${folder}`);
 
     await next.driver.recoverTask({ taskId: "", handle });
     const ended = waitTask(next, config);
@@ -58,7 +58,7 @@ describe("a log that is damaged while no plugin runs", () => {
     expect([types[0], types.at(-1)]).toEqual(["requested", "exited"]);
   });
 
-  test("is not set aside where it is whole, whatever the last plugin's end", async () => {
+  test("is not renamed if it is intact, however the last plugin ended", async () => {
     const first = await startAgent();
     await runTask(first, makeAllocation().config("exit 0"));
     await first.crash();

@@ -62,7 +62,7 @@ describe("a full disk", () => {
     expect(await eventsOf(agent.stateDir, config.id)).toEqual([]);
   });
 
-  test("together with a killed plugin loses no exit code: what init recorded is kept until it is stored", async () => {
+  test("together with a killed plugin loses no exit code, because init's record is kept until it is stored", async () => {
     const { agent, open, config, handle, fill, free, typesOf } = await setUp("exit 9");
     fill();
     open();
@@ -75,7 +75,7 @@ describe("a full disk", () => {
     expect((await typesOf()).at(-1)).toBe("exited");
   });
 
-  test("keeps no new plugin from taking a task over", async () => {
+  test("does not prevent a new plugin from recovering a task", async () => {
     const { agent, open, config, handle, fill, free, typesOf } = await setUp("exit 11");
     await agent.crash();
     fill();

@@ -50,7 +50,7 @@ describe("a running task that the Go driver has started", () => {
     await allocation.cgroup.empty();
   });
 
-  test("gets signals, which do not end it as they did there, and can be stopped", async () => {
+  test("gets signals, which do not end it, and can be stopped", async () => {
     const { agent, allocation, task } = await takenOver(
       "trap 'echo hup' HUP; trap 'echo usr' USR1; trap 'echo stopped; exit 6' INT; echo up; while :; do sleep 1000 & wait; done",
     );
@@ -66,7 +66,7 @@ describe("a running task that the Go driver has started", () => {
     await allocation.cgroup.empty();
   });
 
-  test("is killed where it does not obey, and another run in its cgroup is not", async () => {
+  test("is killed if it does not stop, but another run in its cgroup is not", async () => {
     const { agent, allocation, task } = await takenOver(stubborn);
     const next = allocation.config("exec sleep 1000");
     await startTask(agent, next);
@@ -155,7 +155,7 @@ describe("a task of the Go driver that has ended before it is taken over", () =>
         symlinkSync(`${file}.other`, file);
       },
     ],
-  ])("has an end that nobody knows where %s", async (_why, change) => {
+  ])("has an unknown end if %s", async (_why, change) => {
     const { allocation, task } = await ended("exit 7");
     change(`${allocation.taskFolder}/local/.exit_status.txt`);
     const agent = await recover(task.handle());
@@ -175,7 +175,7 @@ describe("a task of the Go driver that has ended before it is taken over", () =>
 });
 
 describe("a handle of the Go driver", () => {
-  test("is refused where the process is in another cgroup, and that is left alone", async () => {
+  test("is refused if the process is in another cgroup, and nothing is done to it", async () => {
     const { allocation, task } = await running();
     const elsewhere = makeAllocation().config("true");
     const handle = goDriverHandle(elsewhere, { ...task, taskId: elsewhere.id });
@@ -183,7 +183,7 @@ describe("a handle of the Go driver", () => {
     expect(allocation.cgroup.processes()).toContain(task.pid);
   });
 
-  test("is refused where a process of the cgroup has the number and another start time", async () => {
+  test("is refused if a process of the cgroup has the pid but another start time", async () => {
     const { allocation, task } = await running();
     await expect(recover(task.handle({ startedAt: task.startedAt - 40_000 }))).rejects.toThrow(
       /TASK_LOST.*40 s after the time in the handle/,

@@ -33,7 +33,7 @@ describe("a task whose plugin is killed", () => {
     await vi.waitFor(() => expect(tracesOf(next).runFolders).toEqual([]), { timeout: 20_000 });
   });
 
-  test("can be signalled and stopped by the next one, also where the agent has lost the task's options", async () => {
+  test("can be signalled and stopped by the next plugin, even if the agent has lost the task's options", async () => {
     const { next, allocation, config } = await takenOver(
       "trap 'echo signalled' USR1; trap 'echo stopped; exit 6' INT; echo up; while :; do sleep 1000 & wait; done",
       withoutOptions,

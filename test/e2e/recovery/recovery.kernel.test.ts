@@ -13,7 +13,7 @@ import { eventsOf } from "../../support/history/eventLog.ts";
 import { tracesOf } from "../../support/host/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
-describe("StartTask that is sent again since the plugin died before its answer", () => {
+describe("StartTask that is repeated because the plugin died before its answer", () => {
   test("returns the task that already runs", async () => {
     const { allocation, config, agent, handle, pid } = await startedTask("echo up; exec sleep 1000");
     await agent.crash();
@@ -62,7 +62,7 @@ describe("StartTask that is sent again since the plugin died before its answer",
   });
 });
 
-describe("a task of a dynamic user that is started again by an agent that was restarted, which names none then", () => {
+describe("a task of a dynamic user that a restarted agent starts again without a user", () => {
   test("runs as before, and the agent's log says so", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
@@ -103,7 +103,7 @@ describe("a task of a dynamic user that is started again by an agent that was re
   });
 });
 
-describe("a run whose start was answered to an agent that is gone", () => {
+describe("a run that was started by an agent that has died", () => {
   test("is ended if the call was cancelled before", async () => {
     const agent = await startAgent();
     const allocation = makeAllocation();

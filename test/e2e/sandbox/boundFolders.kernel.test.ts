@@ -14,7 +14,7 @@ beforeAll(async () => {
   agent = await startAgent({ options: { root: "host" } });
 });
 
-test("a task works in its bound folders, and what it makes is in the allocation's", async () => {
+test("a task works in its bound folders, and its files are in the allocation's folders", async () => {
   const { allocation, env } = bound();
   const script = `
     set -e

@@ -29,14 +29,17 @@ describe("a device", () => {
     ["rw", "/dev/random", ["read ok", "ioctl EXPECTED", "write ok", "ioctl EXPECTED"]],
     ["r", "/dev/random", ["read ok", "ioctl EXPECTED", "write Permission denied"]],
     ["wm", "/dev/random", ["read Permission denied", "write ok", "ioctl EXPECTED"]],
-  ])("with the permissions %s is used so, at its own path", async (cgroupPermissions, path, expected) => {
-    const { out } = await run(path, [{ taskPath: path, hostPath: path, cgroupPermissions }]);
-    // This error comes from the device; Landlock's error would be "Permission denied".
-    const answer = "Inappropriate ioctl for device";
-    expect(out.replaceAll("Invalid argument", answer).trim().split("\n")).toEqual(
-      expected.map((line) => line.replace("EXPECTED", answer)),
-    );
-  });
+  ])(
+    "with the permissions %s is accessible accordingly at its own path",
+    async (cgroupPermissions, path, expected) => {
+      const { out } = await run(path, [{ taskPath: path, hostPath: path, cgroupPermissions }]);
+      // This error comes from the device; Landlock's error would be "Permission denied".
+      const answer = "Inappropriate ioctl for device";
+      expect(out.replaceAll("Invalid argument", answer).trim().split("\n")).toEqual(
+        expected.map((line) => line.replace("EXPECTED", answer)),
+      );
+    },
+  );
 
   test("is closed unless it is requested", async () => {
     const { out } = await run("/dev/random", []);
@@ -52,7 +55,7 @@ describe("a device", () => {
     expect((await run("/dev/full", other)).out).toMatch(/^read ok\n.*\nwrite Permission denied\n$/);
   });
 
-  test("is reached only by those whom its mode lets", async () => {
+  test("is accessible only according to its mode", async () => {
     const node = deviceNode(0o600);
     const devices = [{ taskPath: "/dev/full", hostPath: node, cgroupPermissions: "rw" }];
     expect((await run("/dev/full", devices)).out).toBe("read Permission denied\nwrite Permission denied\n");

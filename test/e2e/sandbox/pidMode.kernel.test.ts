@@ -99,7 +99,7 @@ describe("pid_mode", () => {
     expect(procStatus(pid).State).toMatch(/^S/);
   });
 
-  test("host lets a command that is run in the task do no more", async () => {
+  test("host gives a command in the task no further rights", async () => {
     const { allocation, config } = await started("echo up; exec sleep 1000");
     const pid = await neighbourOf(allocation);
     const { stdout } = await execScript(agent, config.id, `kill -TERM ${pid} || echo no signal`);
@@ -117,7 +117,7 @@ describe("a task in the host's pid namespace", () => {
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 9 });
   });
 
-  test("stops as it likes, or is killed where it does not", async () => {
+  test("stops by itself, or is killed", async () => {
     const mark = uniqueSleep();
     const polite = await started(`trap 'exit 5' INT; ${daemons(mark)}; echo up; sleep 1000 & wait`);
     await agent.driver.stopTask({ taskId: polite.config.id, timeout: longTime, signal: "" });
@@ -146,7 +146,7 @@ describe("a task in the host's pid namespace", () => {
     await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2));
   });
 
-  test("has commands run in it that see what it sees, and end with it", async () => {
+  test("can run commands, which see the same processes and end with it", async () => {
     const mark = uniqueSleep();
     const { allocation, config } = await started("echo up; exec sleep 1000");
     const pid = await pidOf(agent, config);
@@ -161,7 +161,7 @@ describe("a task in the host's pid namespace", () => {
     expectNothingLeft(allocation, mark);
   });
 
-  test("is restarted in the cgroup where its last run still is, and only that one is ended", async () => {
+  test("can be restarted in the cgroup of its last run, and only that run is ended", async () => {
     const mark = uniqueSleep();
     const allocation = makeAllocation();
     const script = `trap '' INT; ${daemons(mark)}; echo up; while :; do sleep 1000; done`;
@@ -191,7 +191,7 @@ describe("a task in the host's pid namespace", () => {
     expect(pids).toContain(await pidOf(agent, config));
   });
 
-  test("is over where its init is killed, and all of it is ended", async () => {
+  test("ends completely if its init is killed", async () => {
     const mark = uniqueSleep();
     const { allocation, config } = await started(`${daemons(mark)}; echo up; exec sleep 1000`);
     await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2), { timeout: 20_000 });
@@ -203,7 +203,7 @@ describe("a task in the host's pid namespace", () => {
 });
 
 describe("a task in the host's pid namespace whose plugin is killed", () => {
-  test("ends, with its daemons, although nobody watches, and its exit code is known", async () => {
+  test("ends with its daemons without a plugin, and its exit code is known", async () => {
     const first = await startAgent({ options: allowed });
     const mark = uniqueSleep();
     const allocation = makeAllocation();
@@ -230,16 +230,19 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
   test.each([
     ["the event log", (handle: TaskHandle) => handle],
     ["the agent's handle alone", withoutOptions],
-  ])("and its init, too, is ended by the next, which knows of it by %s", async (by, change) => {
-    const { next, allocation, config, mark } = await takenOver(change, async (init, { stateDir }) => {
-      if (by !== "the event log") rmSync(stateFolderPaths(stateDir).events, { recursive: true });
-      process.kill(init, "SIGKILL");
-    });
-    expect(await next.driver.waitTask({ taskId: config.id })).toMatchObject({ result: { exitCode: -1 } });
-    expectNothingLeft(allocation, mark);
-  });
+  ])(
+    "and whose init is killed, too, is ended by the next plugin, which knows it by %s",
+    async (by, change) => {
+      const { next, allocation, config, mark } = await takenOver(change, async (init, { stateDir }) => {
+        if (by !== "the event log") rmSync(stateFolderPaths(stateDir).events, { recursive: true });
+        process.kill(init, "SIGKILL");
+      });
+      expect(await next.driver.waitTask({ taskId: config.id })).toMatchObject({ result: { exitCode: -1 } });
+      expectNothingLeft(allocation, mark);
+    },
+  );
 
-  test("while it was being started is ended where it went on", async () => {
+  test("during its start is ended if it runs", async () => {
     const first = await startAgent({ options: allowed });
     const allocation = makeAllocation();
     const config = inHostPids(allocation, "echo up; exec sleep 1000");

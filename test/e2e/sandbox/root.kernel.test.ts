@@ -172,7 +172,7 @@ function realPath(path: string): string {
 }
 
 describe("a root of the task's own", () => {
-  test("has at its top, in /dev and in /etc what leads to unveiled paths, and nothing else", async () => {
+  test("contains at its top, in /dev and in /etc only what leads to unveiled paths", async () => {
     const task = await heldTask();
     const names = readdirSync(task.root);
     const usual = ["bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr", topOf(makeAllocation())];
@@ -219,7 +219,7 @@ print(tried(connect, "${folder}/socket"), tried(connect, "/run/systemd/private")
     }
   });
 
-  test("is root's to change no more than others'", async () => {
+  test("cannot be changed by root, either", async () => {
     const rooted = await startAgent({ options: { allow_root: true } });
     const asRoot = (script: string) =>
       run(shell(script), makeAllocation({ user: { name: "root", uid: 0, gid: 0 } }), rooted);
@@ -264,7 +264,7 @@ pty.spawn(["sh", "-c", "tty; test -t 0 && echo terminal"])`;
   });
 });
 
-test("a task's folders are where its environment says, also where that leads through a symlink of the host's", async () => {
+test("a task's folders are at the paths in its environment, even through a symlink of the host", async () => {
   const allocation = makeAllocation();
   const link = `${hostFolder()}/data`;
   const data = allocation.folder.slice(0, allocation.folder.lastIndexOf("/alloc/"));
@@ -317,7 +317,7 @@ describe("users and groups of the task's own", () => {
     expect([out, err]).toEqual([`${name}\n${name}\n${name}\n3\n`, ""]);
   });
 
-  test("are there by default where the operator says so, in the host's tree, too", async () => {
+  test("exist by default if the operator says so, also in the host's tree", async () => {
     const driver = await startAgent({ options: { identity_files: true, root: "host" } });
     const allocation = makeAllocation();
     const { out } = await run(shell(names), allocation, driver);
@@ -326,7 +326,7 @@ describe("users and groups of the task's own", () => {
     expect(err).toMatch(/passwd: Permission denied/);
   });
 
-  test("are not there otherwise", async () => {
+  test("do not exist otherwise", async () => {
     const { err } = await run(shell(names));
     expect(err).toMatch(/cannot find name for user ID/);
     expect(err).toMatch(/\/etc\/passwd: No such file/);
@@ -334,7 +334,7 @@ describe("users and groups of the task's own", () => {
 });
 
 describe("of the host", () => {
-  test("no path is there but those that are unveiled, and what leads to them", async () => {
+  test("only unveiled paths and their parents exist", async () => {
     const allocation = makeAllocation();
     const known = [...defaultEntries, ...ownRootPaths, ...ownRootFolders].map(({ path }) => path);
     const unveiled = [...known, ...linkFolders, "/proc", "/dev/ptmx", allocation.folder];
@@ -446,7 +446,7 @@ print(tried(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 4))`),
 });
 
 describe("what changes on the host", () => {
-  test("is in the root of the next task: a path that came, went, or is another file", async () => {
+  test("is in the root of the next task: created, removed and replaced files", async () => {
     const folder = hostFolder();
     writeFileSync(`${folder}/file`, "first\n");
     const task = { ...shell(`cat ${folder}/file; ls ${folder}/sub`), unveil: [`r:${folder}/file`] };
@@ -460,7 +460,7 @@ describe("what changes on the host", () => {
     expect((await run(task)).out).toBe("third\n");
   });
 
-  test("is in it, too, where something is mounted below an unveiled folder whose mount is private", async () => {
+  test("includes mounts below an unveiled folder whose mount is private", async () => {
     const folder = hostFolder();
     const mount = (...args: string[]) => expect(spawnSync("mount", args).status, args.join(" ")).toBe(0);
     mount("--bind", folder, folder);
@@ -476,7 +476,7 @@ describe("what changes on the host", () => {
 });
 
 describe("the host's tree", () => {
-  test("is a job's to ask for where the operator allows it", async () => {
+  test("can be requested by a job if the operator allows it", async () => {
     expect((await run({ ...shell("stat -c %n /etc/passwd"), root: "host" })).out).toBe("/etc/passwd\n");
     const strict = await startAgent({});
     await expect(run({ ...shell("true"), root: "host" }, makeAllocation(), strict)).rejects.toThrow(
@@ -510,7 +510,7 @@ describe("a command or work dir of the host that is not unveiled", () => {
     );
   });
 
-  test("is passed over where another folder of the PATH has it, too", async () => {
+  test("is skipped if another folder of the PATH has the command", async () => {
     const folder = hostFolder();
     writeFileSync(`${folder}/true`, "#!/bin/sh\nexit 3\n", { mode: 0o755 });
     const allocation = makeAllocation();

@@ -56,7 +56,7 @@ describe("a task", () => {
     });
   });
 
-  test("may be allowed calls, and refuse itself others", async () => {
+  test("may be allowed further calls, and may refuse others", async () => {
     expect(await allowed({ seccomp_allow: ["keyctl"] })).toEqual(["keyctl", "ptrace"]);
     expect(await allowed({ seccomp_deny: ["ptrace"] })).toEqual([""]);
   });
@@ -140,7 +140,7 @@ describe("a command that is run in a task", () => {
     expect(`${checked.stdout}`).toBe("unshare\n");
   });
 
-  test("has the filter of the task's options where the event log is lost", async () => {
+  test("has the filter of the task's options if the event log is lost", async () => {
     const options = { seccomp_profiles: [{ strict: ["-ptrace", "+@namespace"] }], allow_seccomp: ["strict"] };
     const first = await startAgent({ options });
     const config = makeAllocation().config({ command: "sleep", args: ["1000"], seccomp: "strict" });
@@ -159,7 +159,7 @@ describe("a command that is run in a task", () => {
     expect((await allowedAfter(known.next, {})).allowed).toBe("ptrace\n");
   });
 
-  test("has none where the task has none", async () => {
+  test("has none if the task has none", async () => {
     const first = await startAgent({ options: { seccomp: "unconfined" } });
     const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
     const handle = await startTask(first, config);

@@ -59,7 +59,7 @@ describe("a task's environment", () => {
     expect(await environmentOf(config)).toMatchObject({ USER: "daemon", HOME: home });
   });
 
-  test("has a PATH where the agent sends none, and the command is looked for there", async () => {
+  test("has a PATH if the agent sends none, and the command is looked up there", async () => {
     const allocation = makeAllocation();
     const config = allocation.config({ command: "sleep", args: ["1000"] });
     config.env.delete("PATH");

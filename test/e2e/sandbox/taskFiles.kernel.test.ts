@@ -83,7 +83,7 @@ describe("its own folders", () => {
     expect(result).toEqual({ exitCode: 0, out: "content\n", err: "" });
   });
 
-  test("are the user's: what it makes belongs to it", async () => {
+  test("belong to the user, and so do new files in them", async () => {
     const { allocation } = await run("touch $NOMAD_TASK_DIR/made");
     const { uid, gid, mode } = statSync(`${allocation.taskFolder}/local/made`);
     expect({ uid, gid, mode }).toEqual({

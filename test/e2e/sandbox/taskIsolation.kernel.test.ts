@@ -20,7 +20,7 @@ describe("the host's processes", () => {
     expect(out.split("\n").filter((name) => /^\d+$/.test(name))).toEqual(["1", "2"]);
   });
 
-  test("nor are those of another task", async () => {
+  test("of another task are invisible, too", async () => {
     const other = makeAllocation();
     const config = other.config("exec sleep 1000");
     await startTask(agent, config);

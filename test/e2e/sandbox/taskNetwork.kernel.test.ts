@@ -109,7 +109,7 @@ describe("a task's /etc/resolv.conf", () => {
     expect(readFileSync("/etc/resolv.conf", "utf8")).toBe(before);
   });
 
-  test("is the group's also where the state folder is below /tmp, which tasks have one of their own of", async () => {
+  test("is also the group's if the state folder is below /tmp, although tasks have their own /tmp", async () => {
     const folder = mkdtempSync("/tmp/exec2-state-");
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const other = await startAgent({ stateDir: `${folder}/state` });
@@ -184,7 +184,7 @@ describe("extra_hosts", () => {
     expect(await allocation.stdout.text()).toMatch(/^192\.0\.2\.5\s+db\.internal\n$/);
   });
 
-  test("that are none are refused", async () => {
+  test("are refused if invalid", async () => {
     const config = makeAllocation().config({ command: "true", extra_hosts: ["db.internal"] });
     await expect(startTask(agent, config)).rejects.toThrow(/"extra_hosts" entry 1 must be a name, a colon/);
   });

@@ -113,7 +113,7 @@ describe.each([
   }
 });
 
-test("a task of an agent that the kernel never kills is killed like any other", async (context) => {
+test("a task of an agent that is exempt from the OOM killer is not exempt", async (context) => {
   requireProtection(context);
   const agent = await startAgent(preparedBy("echo -1000 > /proc/self/oom_score_adj"));
   const config = makeAllocation().config({ command: "sleep", args: ["1000"] });

@@ -25,7 +25,7 @@ const program = `
   }`;
 
 describe("a task", () => {
-  test("uses every port where nobody restricts it", async () => {
+  test("uses every port without restrictions", async () => {
     const port = await listeningPort();
     expect(await attempt([`connect:${port}`, "bind:0"])).toEqual(["connect ok", "bind ok"]);
   });
@@ -72,7 +72,7 @@ describe("a task", () => {
   });
 });
 
-test("commands that are run in the task later are bound to its ports, too", async () => {
+test("later commands in the task are limited to its ports, too", async () => {
   const port = await listeningPort();
   const config = makeAllocation().config({ command: "sleep", args: ["1000"], connect_tcp: [] });
   await startTask(agent, config);

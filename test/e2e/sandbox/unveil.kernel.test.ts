@@ -12,7 +12,7 @@ beforeAll(async () => {
   agent = await startAgent({ options: { unveil_by_task: true, root: "host" } });
 });
 
-describe("what the host mounts later", () => {
+describe("a later mount of the host", () => {
   test("below an unveiled folder appears in a running task, and below another folder stays closed", async () => {
     const allocation = makeAllocation();
     const base = folder(allocation);

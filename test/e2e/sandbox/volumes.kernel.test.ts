@@ -61,7 +61,7 @@ describe("a volume", () => {
     expect(existsSync("/tmp/data")).toBe(false);
   });
 
-  test("has a destination in the task's folder also where the agent's way there is a symlink", async () => {
+  test("has a destination in the task's folder, even if the agent's path there has a symlink", async () => {
     const { allocation, source } = volume();
     const link = `${folder(0)}/alloc`;
     symlinkSync(allocation.folder, link);
@@ -141,7 +141,7 @@ describe("a volume", () => {
   });
 
   test.each(["/srv/program", "/srv/absolute", "./program", "program"])(
-    "holds the task's command, %s, and the folder where it starts",
+    "may contain the task's command, %s, and the work dir",
     async (command) => {
       const { allocation, source } = volume();
       writeFileSync(`${source}/program`, "#!/bin/sh\npwd; echo ran\n", { mode: 0o755 });
@@ -182,7 +182,7 @@ describe("a volume", () => {
   });
 });
 
-describe("what the host mounts below a volume's source later", () => {
+describe("a later mount of the host below a volume's source", () => {
   test("appears with host-to-task, and does not with private", async () => {
     const { allocation, source } = volume();
     mountHere(["--bind", source], source);
@@ -294,7 +294,7 @@ describe("a volume is refused", () => {
   );
 });
 
-test("commands that are run in the task later have its volumes, and no more", async () => {
+test("later commands in the task have exactly its volumes", async () => {
   const { allocation, source } = volume();
   const config = allocation.config("exec sleep 1000", {
     mounts: [volumeMount(source, "/srv", { readonly: true })],

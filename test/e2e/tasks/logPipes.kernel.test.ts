@@ -14,7 +14,7 @@ describe("a start fails recoverably", () => {
   test("because no process reads the log pipe", async () => {
     const allocation = await collectedAllocation();
     await allocation.stderr.close();
-    const text = /nobody reads the task's log pipe .*main\.stderr\.fifo: ENXIO/;
+    const text = /no process reads the task's log pipe .*main\.stderr\.fifo: ENXIO/;
     await expectRefusal(agent, allocation.config("true"), {
       code: "LOG_PIPE_NO_READER",
       text,

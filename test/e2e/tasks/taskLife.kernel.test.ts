@@ -14,29 +14,26 @@ beforeAll(async () => {
   agent = await startAgent();
 });
 
-describe.each(["nobody/knows/0123abcd", "", "../../etc/passwd", "\0"])(
-  "a task %o that is not there",
-  (taskId) => {
-    const timeout = { seconds: 1, nanos: 0 };
+describe.each(["nobody/knows/0123abcd", "", "../../etc/passwd", "\0"])("a missing task %o", (taskId) => {
+  const timeout = { seconds: 1, nanos: 0 };
 
-    test("cannot be waited for, inspected or signalled", async () => {
-      await expect(agent.driver.waitTask({ taskId })).rejects.toMatchObject(notFound);
-      await expect(agent.driver.inspectTask({ taskId })).rejects.toMatchObject(notFound);
-      await expect(agent.driver.signalTask({ taskId, signal: "SIGTERM" })).rejects.toMatchObject(notFound);
-    });
+  test("cannot be waited for, inspected or signalled", async () => {
+    await expect(agent.driver.waitTask({ taskId })).rejects.toMatchObject(notFound);
+    await expect(agent.driver.inspectTask({ taskId })).rejects.toMatchObject(notFound);
+    await expect(agent.driver.signalTask({ taskId, signal: "SIGTERM" })).rejects.toMatchObject(notFound);
+  });
 
-    test("has no statistics", async () => {
-      const stats = agent.driver.taskStats({ taskId, collectionInterval: timeout });
-      await expect(stats.toArray()).rejects.toMatchObject({ code: expect.any(Number) });
-    });
+  test("has no statistics", async () => {
+    const stats = agent.driver.taskStats({ taskId, collectionInterval: timeout });
+    await expect(stats.toArray()).rejects.toMatchObject({ code: expect.any(Number) });
+  });
 
-    test("is stopped and destroyed already", async () => {
-      expect(await agent.driver.stopTask({ taskId, timeout, signal: "" })).toEqual({});
-      expect(await agent.driver.destroyTask({ taskId, force: false })).toEqual({});
-      expect(await agent.driver.destroyTask({ taskId, force: true })).toEqual({});
-    });
-  },
-);
+  test("can be stopped and destroyed without an error", async () => {
+    expect(await agent.driver.stopTask({ taskId, timeout, signal: "" })).toEqual({});
+    expect(await agent.driver.destroyTask({ taskId, force: false })).toEqual({});
+    expect(await agent.driver.destroyTask({ taskId, force: true })).toEqual({});
+  });
+});
 
 describe("StartTask", () => {
   test("called twice at once with the same id starts exactly one task", async () => {
@@ -130,7 +127,7 @@ describe("DestroyTask", () => {
     await expect(agent.driver.waitTask({ taskId: config.id })).rejects.toMatchObject(notFound);
   });
 
-  test("several at once all succeed", async () => {
+  test("several concurrent calls all succeed", async () => {
     const config = makeAllocation().config("exec sleep 1000");
     await startTask(agent, config);
     const destroy = () => agent.driver.destroyTask({ taskId: config.id, force: true });

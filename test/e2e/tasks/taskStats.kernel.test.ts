@@ -97,7 +97,7 @@ describe("TaskStats", () => {
     expect(memory?.measuredFields).not.toContain(MemoryField.KERNEL_MAX_USAGE);
   });
 
-  test("counts processes in a pid namespace that the task has made for them among its own", async () => {
+  test("counts processes in a child pid namespace as the task's", async () => {
     const nested = "unshare --user --pid --fork sh -c 'sleep 1000 & echo up; wait'; exit 1";
     const { config, allocation } = await started({
       command: "sh",

@@ -11,12 +11,12 @@ const plan = buildWitnessPlan({
 });
 const lines = describePlan(plan);
 
-test("a witness is born in the run's cgroup, in no namespace of its own", () => {
+test("a witness starts in the run's cgroup, without new namespaces", () => {
   const fork = lines.find((line) => line.includes("clone3"));
   expect(fork).toContain("flags: CLONE_INTO_CGROUP,");
 });
 
-test("it finds what it was given under names of its own, where nothing is closed or opened", () => {
+test("it finds its inputs at fixed descriptor numbers, which nothing else uses", () => {
   const numbers = Object.values(plan.inherited);
   const { plan: own, report, free } = descriptors;
   expect(Object.keys(plan.inherited)).toEqual(["question", "task", "init"]);

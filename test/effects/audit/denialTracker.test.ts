@@ -55,7 +55,7 @@ const filtered = (pid: number, uid = 80_001, timeMs = begun + 5): AuditRecord =>
 const web = { pid: 10, uid: 80_001, sinceMs: begun };
 
 describe("a denial", () => {
-  it("belongs to whose process made the domain, with the program of the system call", () => {
+  it("belongs to the task whose process created the domain, with the program of the system call", () => {
     const { tracker, denials } = setUp();
     tracker.addProcess("web", web);
     for (const record of [denial("d", 1), made("d", 10), call(1, 12)]) tracker.take(record);
@@ -74,7 +74,7 @@ describe("a denial", () => {
     expect(owners()).toEqual(["web", "web"]);
   });
 
-  it("is told without its program if the record of its call does not come", () => {
+  it("is reported without its program if the record of its call is missing", () => {
     const { tracker, denials } = setUp();
     tracker.addProcess("web", web);
     for (const record of [denial("d", 1), made("d", 10)]) tracker.take(record);
@@ -88,7 +88,7 @@ describe("a denial", () => {
     ["another user", made("d", 10, 80_002)],
     ["a time before the process began", made("d", 10, 80_001, begun - 60_000)],
     ["another pid", made("d", 11)],
-  ])("of a domain with %s is a stranger's", (_, record) => {
+  ])("of a domain with %s belongs to no task", (_, record) => {
     const { tracker, owners } = setUp();
     tracker.addProcess("web", web);
     for (const each of [denial("d", 1), record, call(1, 10)]) tracker.take(each);
@@ -96,7 +96,7 @@ describe("a denial", () => {
     expect(owners()).toEqual([]);
   });
 
-  it("after the process has ended still belongs to its domain, and its pid to nobody", () => {
+  it("after the process has ended still belongs to its domain, but its pid belongs to no task", () => {
     const { tracker, owners } = setUp();
     tracker.addProcess("web", web);
     for (const record of [denial("d", 1), made("d", 10), call(1, 10)]) tracker.take(record);
@@ -110,7 +110,7 @@ describe("a denial", () => {
     expect(owners()).toEqual(["web", "web"]);
   });
 
-  it("of a domain from before this process is found by what the host shows, then by the domain", () => {
+  it("of an older domain is assigned by the host's /proc, then by the domain", () => {
     const { tracker, owners } = setUp((pid) => (pid === 77 ? "web" : undefined));
     for (const record of [denial("d", 1), call(1, 78), denial("d", 2), call(2, 77)]) tracker.take(record);
     expect(owners()).toEqual(["web", "web"]);
@@ -136,7 +136,7 @@ describe("a denial", () => {
 });
 
 describe("a filtered call", () => {
-  it("belongs to the process or its parent, or to whom the host shows", () => {
+  it("belongs to the task of the process, of its parent, or by the host's /proc", () => {
     const { tracker, owners } = setUp((pid) => (pid === 77 ? "db" : undefined));
     tracker.addProcess("web", web);
     tracker.take(filtered(10));
@@ -147,7 +147,7 @@ describe("a filtered call", () => {
   });
 
   it.each([filtered(10, 80_002), filtered(11), filtered(10, 80_001, begun - 60_000)])(
-    "of another user, pid or time is nobody's",
+    "of another user, pid or time belongs to no task",
     (record) => {
       const { tracker, owners } = setUp();
       tracker.addProcess("web", web);
@@ -157,7 +157,7 @@ describe("a filtered call", () => {
     },
   );
 
-  it("before its process is reported waits for that", () => {
+  it("waits until its process is reported", () => {
     const { tracker, owners } = setUp();
     tracker.take(filtered(10));
     tracker.turn("end");
@@ -166,7 +166,7 @@ describe("a filtered call", () => {
   });
 });
 
-it("what the kernel counted beyond the records is lost, if all of a domain was seen", () => {
+it("the kernel's count beyond the records is reported as lost, if all of a domain was seen", () => {
   const { tracker, lost } = setUp();
   tracker.addProcess("web", web);
   for (const record of [denial("d", 1), made("d", 10), call(1, 10)]) tracker.take(record);
@@ -184,7 +184,7 @@ it("what the kernel counted beyond the records is lost, if all of a domain was s
   expect(lost).toEqual([["web", 99]]);
 });
 
-it("in any order and mixture, each denial goes to its domain's owner once, and none to another", () => {
+it("in any order and mixture, each denial is assigned to its domain's owner exactly once", () => {
   const owners = ["web", "db", "cache"];
   const denials = fc.array(fc.nat(3), { minLength: 1, maxLength: 60 });
   fc.assert(
@@ -211,7 +211,7 @@ it("in any order and mixture, each denial goes to its domain's owner once, and n
   );
 });
 
-it("of strangers only so much is kept", () => {
+it("of unrelated processes only a limited number is kept", () => {
   const { tracker, owners } = setUp();
   for (let n = 0; n < 10_000; n += 1) {
     for (const record of [denial(`d${n}`, n), made(`d${n}`, 10), call(n, 10)]) tracker.take(record);
@@ -222,7 +222,7 @@ it("of strangers only so much is kept", () => {
   expect(owners().length).toBe(16_384);
 });
 
-it("a task may be refused a great deal before its process is known, and strangers before it", () => {
+it("many denials of a task and of other processes may come before its process is known", () => {
   const { tracker, owners } = setUp();
   for (const each of [made("stranger", 77), made("own", 10)]) tracker.take(each);
   for (let n = 0; n < 20_000; n += 1)

@@ -27,7 +27,7 @@ describe("the cgroup that a task gets", () => {
     expect(checkCgroup(cgroup)).toBe(cgroup);
   });
 
-  it("is told without symlinks, so that nobody can turn them later", () => {
+  it("has a path without symlinks, so that nobody can change its target later", () => {
     const cgroup = temporaryCgroup();
     const link = `${temporaryFolder()}/link`;
     symlinkSync(cgroup, link);
@@ -62,7 +62,7 @@ describe("the cgroup that a task gets", () => {
 });
 
 describe("limits", () => {
-  it("are in the kernel, or told as missing", () => {
+  it("are set in the kernel, or reported as missing", () => {
     const cgroup = temporaryCgroup();
     const resources = { cpuMhz: 1000, memoryMb: 64, memoryMaxMb: 128, cpusetCpus: "", cgroup };
     const writes = planCgroupWrites(resources, { mhzPerCore: 2500 }, { cpuHardLimit: true });
@@ -91,7 +91,7 @@ describe("limits", () => {
     ["memory.max", "the cgroup has no memory controller"],
     ["cpuset.cpus", "the cgroup has no cpuset controller"],
     ["memory.swap.max", "the kernel does not account for swap in this cgroup"],
-  ])("%s is told as missing, and no file is made", (file, reason) => {
+  ])("%s is reported as missing, and no file is created", (file, reason) => {
     const folder = temporaryFolder();
     expect(applyCgroupWrites(folder, [{ file, value: "1", why: "test" }])).toEqual([
       { file, value: "1", applied: false, reason },
@@ -112,7 +112,7 @@ describe("limits", () => {
     expect(error.message).toContain('"seven"');
   });
 
-  it("of a cgroup that is gone are told as missing, not made", () => {
+  it("of a removed cgroup are reported as missing, and no file is created", () => {
     const gone = `${mount}/exec2-gone-${process.pid}.scope`;
     const [outcome] = applyCgroupWrites(gone, [{ file: "memory.max", value: "1", why: "test" }]);
     expect(outcome).toMatchObject({ applied: false });

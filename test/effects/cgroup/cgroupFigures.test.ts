@@ -21,7 +21,7 @@ burst_usec 0
 `;
 
 describe("cpu.stat", () => {
-  it("tells user and system time on every host, throttling only with the cpu controller", () => {
+  it("have user and system time on every host, throttling only with the cpu controller", () => {
     expect(parseCpuStat(cpuStat)).toEqual({ userUs: 4000, systemUs: 1300, throttled: undefined });
     expect(parseCpuStat(withController)).toEqual({
       userUs: 4000,
@@ -49,13 +49,13 @@ describe("the memory controller's files", () => {
     });
   });
 
-  it("leave out what a kernel or host does not tell", () => {
+  it("omit values that a kernel or host does not report", () => {
     const none = { stat: undefined, current: undefined, peak: undefined, swap: undefined };
     expect(Object.values(parseMemory(none))).toEqual(new Array(6).fill(undefined));
     expect(parseMemory({ ...none, stat: "anon 1\n" })).toMatchObject({ rss: 1, kernelUsage: undefined });
   });
 
-  it("tell what the kernel needs part by part before Linux 5.18", () => {
+  it("have the kernel's memory as a sum of its parts before Linux 5.18", () => {
     const older = "anon 1\nkernel_stack 100\npagetables 10\npercpu 4\nslab 50\n";
     const none = { current: undefined, peak: undefined, swap: undefined };
     expect(parseMemory({ ...none, stat: older })).toMatchObject({ kernelUsage: 164 });
@@ -63,7 +63,7 @@ describe("the memory controller's files", () => {
 });
 
 describe("flat keyed files", () => {
-  it("come back as they were written, other lines between them or not", () => {
+  it("are parsed, also with other lines between them", () => {
     const name = fc.stringMatching(/^[a-z_.]+$/);
     const noise = fc.constantFrom("", "max", "a b c", "name -1", " leading 1", "name 1 ");
     fc.assert(

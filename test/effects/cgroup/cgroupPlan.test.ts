@@ -110,7 +110,7 @@ describe("plan of a cgroup's limits", () => {
   });
   const speed = fc.double({ min: 1, max: 10_000, noNaN: true });
 
-  it("holds only values that the kernel takes, and never two limits of CPU time", () => {
+  it("has only values that the kernel accepts, and never two limits of CPU time", () => {
     fc.assert(
       fc.property(resources, speed, (asked, mhzPerCore) => {
         const files = planned(asked, mhzPerCore);

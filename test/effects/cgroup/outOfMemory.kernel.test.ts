@@ -13,7 +13,7 @@ function cgroup(kills: number): string {
 }
 
 describe("what the kernel counts", () => {
-  it("is told from what it had counted before", () => {
+  it("is the difference from the earlier count", () => {
     expect(readOutOfMemory(cgroup(5), 3)).toEqual({ kills: 2, limitBytes: 1_048_576, peakBytes: null });
     expect(readOutOfMemory(cgroup(5), 5)).toBeNull();
   });
@@ -22,7 +22,7 @@ describe("what the kernel counts", () => {
     expect(readOutOfMemory(temporaryFolder(), 0)).toBeNull();
   });
 
-  it("has no limit where there is none", () => {
+  it("has no limit if none is set", () => {
     const folder = cgroup(1);
     writeFileSync(`${folder}/memory.max`, "max\n");
     writeFileSync(`${folder}/memory.peak`, "4096\n");
@@ -31,7 +31,7 @@ describe("what the kernel counts", () => {
 });
 
 describe("the watch", () => {
-  it("calls for what happened before it, and again for what happens then", async () => {
+  it("calls back for earlier events, and again for new ones", async () => {
     const folder = cgroup(0);
     let calls = 0;
     onTestFinished(watchOutOfMemory(folder, () => calls++));
@@ -42,7 +42,7 @@ describe("the watch", () => {
     await expect.poll(() => calls, { timeout: 10_000 }).toBe(3);
   });
 
-  it("is no more than two calls for a burst of changes, and none after it was ended", async () => {
+  it("calls back at most twice for a burst of changes, and never after its end", async () => {
     const folder = cgroup(0);
     let calls = 0;
     const end = watchOutOfMemory(folder, () => calls++);
@@ -55,7 +55,7 @@ describe("the watch", () => {
     expect(calls).toBe(2);
   });
 
-  it("ends with the cgroup, and harms nobody where there is none", async () => {
+  it("ends with the cgroup, and causes no error without one", async () => {
     const folder = cgroup(0);
     let calls = 0;
     onTestFinished(watchOutOfMemory(folder, () => calls++));

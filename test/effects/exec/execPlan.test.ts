@@ -23,7 +23,7 @@ const anyExecInput = anyLaunchInput.map(
 );
 
 describe("the plan of a command in a running task", () => {
-  it("joins the namespaces after all that has a path of the host, and forks last", () => {
+  it("joins the namespaces after all steps with host paths, and forks last", () => {
     expect(buildExecPlan(execInput()).steps.parent.map(({ name }) => name)).toEqual([
       "end with the plugin",
       "name the waiting process",
@@ -39,14 +39,14 @@ describe("the plan of a command in a running task", () => {
     ]);
   });
 
-  it("finds what it was given in places of its own", () => {
+  it("finds its inputs at fixed descriptor numbers", () => {
     const { inherited } = buildExecPlan(execInput());
     const numbers = [descriptors.plan, descriptors.report, descriptors.hostProc, ...Object.values(inherited)];
     expect(new Set(numbers).size).toBe(numbers.length);
     expect(inherited).toMatchObject({ stdin: 0, stdout: 1, stderr: 2, ruleset: descriptors.ruleset });
   });
 
-  it("gives up what the task's own process gives up, in the same order", () => {
+  it("drops the same privileges as the task's process, in the same order", () => {
     fc.assert(
       fc.property(anyExecInput, (input) => {
         const own = ["set the controlling terminal", "end with the process that waits", "record the task"];
@@ -63,7 +63,7 @@ describe("the plan of a command in a running task", () => {
     );
   });
 
-  it("takes the terminal as the leader of a new session, and only where there is one", () => {
+  it("sets the controlling terminal as leader of a new session, only if there is a terminal", () => {
     const names = (plan: Plan) => plan.steps.task.map(({ name }) => name);
     expect(names(buildTerminalExecPlan(execInput())).slice(0, 2)).toEqual([
       "start a session for the task",

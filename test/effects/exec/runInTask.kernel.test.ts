@@ -30,7 +30,7 @@ describe("a command in a running task", () => {
     expect(await command.ended).toMatchObject({ signal: 9 });
   });
 
-  it("says what it has to say, with its own exit code", async () => {
+  it("has its own output and exit code", async () => {
     using run = new TestRun();
     const target = await execTarget(run);
     expect(await execOutcome(target, "echo out; echo err >&2; exit 7")).toEqual({

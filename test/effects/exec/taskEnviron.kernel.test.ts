@@ -54,14 +54,14 @@ function started(command: string, env: Record<string, string> = {}): ChildProces
   return child;
 }
 
-it("is what it was executed with", async () => {
+it("is the one that it was executed with", async () => {
   const child = started("sleep", { TOKEN: "a=b" });
   await once(child, "spawn");
   const { PATH } = process.env;
   expect(readTaskEnviron(processIdentity(child.pid as number))).toEqual({ PATH, TOKEN: "a=b" });
 });
 
-it("is nobody's where the process is another one", async () => {
+it("is not read if the pid belongs to another process", async () => {
   const child = started("sleep");
   await once(child, "spawn");
   const { pid, startTicks } = processIdentity(child.pid as number);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { parseEnviron } from "../../../src/effects/exec/taskEnviron.ts";
 
-it("takes apart what the kernel puts together", () => {
+it("parses the kernel's form", () => {
   const name = fc.stringMatching(/^[^=\0]+$/).filter((text) => text !== "__proto__");
   const value = fc.string().filter((text) => !text.includes("\0"));
   fc.assert(
@@ -13,6 +13,6 @@ it("takes apart what the kernel puts together", () => {
   );
 });
 
-it("leaves out what a program has written over it", () => {
+it("omits entries that a program has overwritten", () => {
   expect(parseEnviron("nginx: worker process\0\0\0=x\0PATH=/bin\0A=b=c")).toEqual({ PATH: "/bin", A: "b=c" });
 });

@@ -34,7 +34,7 @@ describe("a command", () => {
     expect(lookUp("mine")).toBe(`${root}/second/mine`);
   });
 
-  it("is not what stands earlier in the PATH without an execute bit", () => {
+  it("is not a file without an execute bit earlier in the PATH", () => {
     expect(lookUp("plain")).toBe(`${root}/second/plain`);
   });
 
@@ -51,7 +51,7 @@ describe("a command", () => {
     expect(errorOf(() => lookUp("second/nothing")).code).toBe("COMMAND_NOT_FOUND");
   });
 
-  it("tells where it was looked for", () => {
+  it("names the paths that were tried", () => {
     expect(errorOf(() => lookUp("ghost")).message).toContain(
       `looked for ${root}/first/ghost, ${root}/second/ghost`,
     );

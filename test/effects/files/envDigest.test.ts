@@ -47,7 +47,7 @@ describe("digest of an environment", () => {
     expect(readFileSync(`${copy}/env-digest.key`)).toEqual(readFileSync(path));
   });
 
-  it("refuses a damaged key rather than to make digests that compare with nothing", () => {
+  it("refuses a damaged key, because its digests could not be compared", () => {
     const folder = temporaryFolder();
     writeFileSync(`${folder}/env-digest.key`, "short");
     expect(errorOf(() => envDigest({}, folder))).toMatchObject({
@@ -56,7 +56,7 @@ describe("digest of an environment", () => {
     });
   });
 
-  it("says so where there is no folder to keep the key in", () => {
+  it("reports a missing folder for the key", () => {
     const error = errorOf(() => envDigest({ TOKEN: "s3cret" }, "/nonexistent"));
     expect(error).toMatchObject({ code: "STATE_DIR_UNUSABLE", failed: { errno: "ENOENT" } });
     expect(error.message).not.toContain("s3cret");

@@ -109,7 +109,7 @@ describe("a FIFO with a reader", () => {
     expect(statSync(pipe)).toMatchObject({ uid: 65533, gid: 65533 });
   });
 
-  it("can be opened anew by the task's user, as programs do with /dev/stdout", () => {
+  it("can be opened again by the task's user, as programs do with /dev/stdout", () => {
     makeFifo(pipe);
     const reader = readEnd(pipe);
     const script = "echo once > /dev/stdout; echo twice > /dev/fd/1";
@@ -130,7 +130,7 @@ describe("disabled logs", () => {
 });
 
 describe("no reader", () => {
-  it("is recoverable, and the FIFO stays as it is", () => {
+  it("is recoverable, and does not change the FIFO", () => {
     makeFifo(pipe);
     const error = errorOf(() => openLogPipe(pipe, allocDir, owner));
     expect(error).toMatchObject({
@@ -235,7 +235,7 @@ describe("what a task could put in the FIFO's place", () => {
     expectUnsafe();
   });
 
-  it("another name of somebody else's pipe", () => {
+  it("a hard link to another user's pipe", () => {
     const other = `${allocDir}/other`;
     makeFifo(other);
     readEnd(other);
@@ -255,7 +255,7 @@ describe("what a task could put in the FIFO's place", () => {
     expectUnsafe(`${allocDir}-other/alloc/logs/x`);
   });
 
-  it("in turns, while it is being opened: never is another pipe touched", async () => {
+  it("a path that changes while it is opened: no other pipe is ever touched", async () => {
     const other = victim();
     symlinkSync(other, `${logs}/bad`);
     const swap =
@@ -276,10 +276,10 @@ describe("what a task could put in the FIFO's place", () => {
   });
 });
 
-describe("the line that tells why a task was not started", () => {
+describe("the line that says why a start failed", () => {
   const failure = (message: string) => new DriverError("LAUNCH_FAILED", message);
 
-  it("is one line, however long and of how many", () => {
+  it("is a single line of limited length", () => {
     makeFifo(pipe);
     const reader = readEnd(pipe);
     expect(logStartError(pipe, allocDir, failure(`one\n  two ${"€".repeat(5000)}`))).toBe(true);
@@ -289,7 +289,7 @@ describe("the line that tells why a task was not started", () => {
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096);
   });
 
-  it("waits for nobody: not for a reader, nor for room in the pipe", () => {
+  it("never waits, neither for a reader nor for room in the pipe", () => {
     makeFifo(pipe);
     const before = openDescriptors();
     expect(logStartError(pipe, allocDir, failure("x"))).toBe(false);
@@ -303,7 +303,7 @@ describe("the line that tells why a task was not started", () => {
     expect(openDescriptors()).toHaveLength(before.length + 1);
   });
 
-  it("goes nowhere but into such a pipe, and leaves it its owner", () => {
+  it("is only written to such a pipe, and does not change the pipe's owner", () => {
     writeFileSync(pipe, "");
     expect(logStartError(pipe, allocDir, failure("x"))).toBe(false);
     expect(readFileSync(pipe, "utf8")).toBe("");

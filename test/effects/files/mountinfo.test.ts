@@ -10,7 +10,7 @@ const mountinfo = `22 28 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:14 
 `;
 
 describe("mountinfo", () => {
-  it("tells the mount points of a file system type, whatever optional fields there are", () => {
+  it("finds the mount points of a file system type, with any optional fields", () => {
     expect(mountPoints(mountinfo, "cgroup2")).toEqual([
       "/sys/fs/cgroup",
       "/mnt/with space\ttab",
@@ -19,7 +19,7 @@ describe("mountinfo", () => {
     expect(mountPoints(mountinfo, "proc")).toEqual(["/proc"]);
   });
 
-  it("tells which file systems may not answer: those of other machines and of processes", () => {
+  it("finds file systems that may not answer: network file systems and those of processes", () => {
     const types = ["nfs4", "fuse.sshfs", "fuse", "ext4", "cifs", "tmpfs", "fusectl", "autofs", "9p", "nfsd"];
     const lines = types.map((type, index) => `${index} 1 0:${index} / /${type} rw shared:1 - ${type} it rw`);
     const remote = ["/nfs4", "/fuse.sshfs", "/fuse", "/cifs", "/autofs", "/9p"];
@@ -39,7 +39,7 @@ describe("mountinfo", () => {
     expect(receivesMounts(mountinfo, id)).toBe(receives);
   });
 
-  it("tells any mount point, whatever it is called, and no other mount by its name", () => {
+  it("finds a mount point with any name, and no other mount by this name", () => {
     const name = fc
       .oneof(
         fc.string({ unit: "grapheme" }),

@@ -20,7 +20,7 @@ function usedFolder(run: string, name: string) {
   return files;
 }
 
-it("the folder of a run that is over serves a later one, which finds nothing recorded in it", () => {
+it("the folder of an ended run is reused by a later run, with a blank record", () => {
   const run = temporaryFolder();
   removeRunFiles(usedFolder(run, "first").folder);
   expect(readdirSync(run)).toEqual([expect.stringMatching(/^spare-/)]);
@@ -31,7 +31,7 @@ it("the folder of a run that is over serves a later one, which finds nothing rec
   expect(readRecordedTask(files.status)).toBeUndefined();
 });
 
-it("a folder whose init may live on serves nobody: it would record its end there", () => {
+it("a folder whose init may still live is not reused, because init would record its end there", () => {
   const run = temporaryFolder();
   const { folder, alive } = usedFolder(run, "lost");
   const init = openSync(alive, constants.O_RDWR);
@@ -40,7 +40,7 @@ it("a folder whose init may live on serves nobody: it would record its end there
   expect(readdirSync(run)).toEqual([]);
 });
 
-it("a folder with files of its task's own serves nobody", () => {
+it("a folder with files of its task is not reused", () => {
   const run = temporaryFolder();
   const { folder, hosts } = usedFolder(run, "named");
   writeFileSync(hosts, "127.0.0.1 secret");

@@ -69,7 +69,7 @@ describe("the folders that a task's environment names", () => {
     expect(errorOf(() => checkTaskFolders(folders, request)).message).toContain("is no folder");
   });
 
-  it("are told by name where they are missing", () => {
+  it("are named in the error if they are missing", () => {
     rmSync(`${original}/main/secrets`, { recursive: true });
     const folders = foldersBelow(`${original}/main`, `${original}/alloc`);
     expect(errorOf(() => checkTaskFolders(folders, request))).toMatchObject({

@@ -59,7 +59,7 @@ describe("a path that a task's user could find", () => {
     for (const link of ["link", "winding"]) expect(sees(`${root}/${link}`)).toBe(false);
   });
 
-  it("is one that is there", () => {
+  it("is an existing path", () => {
     expect(sees(`${root}/nothing`)).toBe(false);
     expect(sees(`${file}/more`)).toBe(false);
     expect(sees("/")).toBe(true);
@@ -84,7 +84,7 @@ describe("what a job unveils", () => {
   const check = (each: UnveilRule, realPaths?: ReadonlyMap<string, string>) =>
     checkVisible([each], visibilityFor(viewer), realPaths);
 
-  it("has to be what its user could find, when its rule is added, too", () => {
+  it("must be visible to its user, also when the rule is added", () => {
     check(rule());
     check(rule(), new Map([[file, file]]));
     mkdirSync(`${root}/hidden`, { mode: 0o700 });
@@ -95,7 +95,7 @@ describe("what a job unveils", () => {
     expect(errorOf(() => check(rule())).code).toBe("UNVEIL_PATH_MISSING");
   });
 
-  it("is asked of the job's own entries alone", () => {
+  it("is checked only for the job's own entries", () => {
     folderWith(0o700);
     check(rule({ sources: ["plugin"] }));
     check(rule({ sources: ["task", "plugin"] }));

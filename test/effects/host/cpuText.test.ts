@@ -31,7 +31,7 @@ describe("list of cores", () => {
 });
 
 describe("cpuinfo", () => {
-  it("tells the speed of each processor, rounded", () => {
+  it("has the rounded speed of each processor", () => {
     const text =
       "processor\t: 0\nmodel name\t: AMD EPYC\ncpu MHz\t\t: 2596.146\n\nprocessor\t: 3\ncpu MHz\t\t: 800\n\n";
     expect([...cpuinfoMhz(text)]).toEqual([
@@ -40,7 +40,7 @@ describe("cpuinfo", () => {
     ]);
   });
 
-  it("tells none where the architecture does not", () => {
+  it("has no speeds on architectures without them", () => {
     expect(cpuinfoMhz("processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp\n").size).toBe(0);
   });
 });

@@ -19,7 +19,7 @@ function factsUnder(...wrapper: string[]): HostFacts {
 }
 
 describe("facts of this host", () => {
-  it("are what its own tools say", () => {
+  it("agree with the host's own tools", () => {
     const uname = (flag: string) => execFileSync("uname", [flag], { encoding: "utf8" }).trim();
     const facts = probeHost(topology);
     expect(facts).toMatchObject({
@@ -41,12 +41,12 @@ describe("facts of this host", () => {
     expect(facts.cgroupMount).toBe(mount.trim());
   });
 
-  it("tell of an unprivileged process", () => {
+  it("show an unprivileged process", () => {
     // In a user namespace without mappings, so that the process can read the checkout even if only root may.
     expect(factsUnder("unshare", "--user").root).toBe(false);
   });
 
-  it("tell of forbidden namespaces and memory files, and of a missing cgroup2", () => {
+  it("show forbidden namespaces and memory files, and a missing cgroup2", () => {
     // The script changes mounts, limits and memfd_noexec in new namespaces, so the host's stay as they are.
     const script = `umount -l -a -t cgroup2 && exec unshare --user --map-root-user --pid --fork --mount-proc sh -c '
       echo 2 > /proc/sys/vm/memfd_noexec && echo 0 > /proc/sys/user/max_ipc_namespaces && exec "$@"' sh "$@"`;
@@ -59,12 +59,12 @@ describe("facts of this host", () => {
     expect(facts.cgroupMount).toBeUndefined();
   });
 
-  it("tell of a kernel without seccomp filters", () => {
+  it("show a kernel without seccomp filters", () => {
     const script = 'mount -t tmpfs none /proc/sys/kernel/seccomp && exec "$@"';
     expect(factsUnder("unshare", "--mount", "sh", "-c", script, "sh").seccomp).toBe(false);
   });
 
-  it("count 1000 MHz a core where nobody tells their speed", () => {
+  it("assume 1000 MHz per core if the speed is unknown", () => {
     const silent = { ...topology, cores: topology.cores.map((core) => ({ ...core, baseMhz: 0 })) };
     expect(probeHost(silent)).toMatchObject({ mhzPerCore: assumedMhz, mhzKnown: false });
   });
@@ -84,7 +84,7 @@ describe("watching", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("tells the facts at once, and again only when they have changed", () => {
+  it("emits the facts at once, and again only when they have changed", () => {
     const told: HostFacts[] = [];
     const changing = { ...topology };
     const subscription = watchHost(changing, 1000).subscribe((facts) => told.push(facts));
@@ -97,7 +97,7 @@ describe("watching", () => {
     subscription.unsubscribe();
   });
 
-  it("looks only while somebody listens", () => {
+  it("polls only while it has subscribers", () => {
     const subscription = watchHost(topology, 1000).subscribe();
     expect(vi.getTimerCount()).toBe(1);
     subscription.unsubscribe();
@@ -106,7 +106,7 @@ describe("watching", () => {
 });
 
 describe("a process that watches", () => {
-  it("ends all the same", () => {
+  it("ends nevertheless", () => {
     const watch = `const { watchHost } = await import("${import.meta.dirname}/../../../src/effects/host/hostFacts.ts");
       watchHost().subscribe((facts) => console.log(facts.kernel));`;
     const output = execFileSync(process.execPath, ["--input-type=module", "-e", watch], { encoding: "utf8" });

@@ -25,7 +25,7 @@ describe("health", () => {
     expect(judgeHost(good)).toEqual({ health: "healthy", description: "Healthy", problems: [] });
   });
 
-  it("tells of every event log that was damaged, and stays healthy", () => {
+  it("mentions every damaged event log, and stays healthy", () => {
     const { health, description, problems } = judgeHost(good, {
       quarantined: ["/state/events.damaged-1", "/state/events.damaged-2"],
     });
@@ -94,7 +94,7 @@ describe("health", () => {
     for (const text of Object.values(judgement.problems[0] ?? {})) expect(text).not.toBe("");
   });
 
-  it("is that of the worst problem; all are told, the worst first", () => {
+  it("is that of the worst problem, and the text has all problems, the worst first", () => {
     const { health, description, problems } = judgeHost({
       ...good,
       memfdExecution: false,
@@ -112,7 +112,7 @@ describe("health", () => {
 });
 
 describe("attributes", () => {
-  it("are those that jobs know from exec2, and what constraints may ask for", () => {
+  it("have the names of the Go driver's, and further ones for constraints", () => {
     const options = parsePluginOptions({ unveil_by_task: true });
     expect(fingerprintAttributes(good, options, "1.2.3")).toEqual({
       "driver.exec2": true,
@@ -127,7 +127,7 @@ describe("attributes", () => {
     });
   });
 
-  it("say that tasks see the host's tree where they cannot have a root of their own", () => {
+  it("say that tasks see the host's tree if a private root is impossible", () => {
     const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", {
       privateRootProblem: "pivot_root: EINVAL",
     });
@@ -150,7 +150,7 @@ describe("attributes", () => {
     expect(judgeHost(good, { denialProblem: "audit is off" }).description).toContain("(audit is off)");
   });
 
-  it("are none where the driver is undetected", () => {
+  it("are empty if the driver is undetected", () => {
     expect(fingerprintAttributes({ ...good, root: false }, parsePluginOptions({}), "1.2.3")).toEqual({});
   });
 });

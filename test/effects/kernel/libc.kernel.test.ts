@@ -31,7 +31,7 @@ describe("calls of the C library", () => {
     closeSync(write);
   });
 
-  it("tells who listens on a socket", async () => {
+  it("returns the process that listens on a socket", async () => {
     const path = join(folder, "socket");
     const server = createServer().listen(path);
     await once(server, "listening");
@@ -48,7 +48,7 @@ describe("calls of the C library", () => {
     expect(statSync(path).isFIFO()).toBe(true);
   });
 
-  it("opens below a folder with openat2, and says which way it was refused", () => {
+  it("opens below a folder with openat2, and reports the reason of a refusal", () => {
     const directory = libc.openat2(k.AT_FDCWD, folder, { flags: k.O_PATH });
     expect(descriptorFlags(directory) & k.O_PATH).toBe(k.O_PATH);
     const fd = libc.openat2(directory, "new", { flags: k.O_WRONLY | k.O_CREAT, mode: 0o600 });
@@ -103,7 +103,7 @@ describe("calls of the C library", () => {
     ]);
   });
 
-  it("signals a process by pidfd and tells one that does not exist", () => {
+  it("signals a process by pidfd and detects a pid without a process", () => {
     const pid = posixSpawn("/bin/sleep", ["sleep", "60"], [], []);
     expect(libc.waitpid(pid, 1)).toBeUndefined();
     const pidfd = libc.pidfdOpen(pid);

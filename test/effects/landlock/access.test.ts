@@ -53,7 +53,7 @@ describe("the rights of a letter", () => {
     expect(accessOf(mode(""), "folder", 7)).toBe(0);
   });
 
-  test("is never to make a character device, and never more than is handled", () => {
+  test("never include character devices, and are a subset of the handled rights", () => {
     for (const abi of abis) {
       const most = accessOf(mode("rwxc"), "folder", abi);
       expect(most & (1 << 6)).toBe(0);
@@ -61,7 +61,7 @@ describe("the rights of a letter", () => {
     }
   });
 
-  test("on a file are only those that the kernel takes there", () => {
+  test("on a file are only those that the kernel accepts for files", () => {
     const onFiles = 0x1 | 0x2 | 0x4 | 0x4000 | 0x8000 | 0x10000;
     for (const abi of abis) expect(accessOf(mode("rwxc"), "file", abi) & ~onFiles).toBe(0);
   });

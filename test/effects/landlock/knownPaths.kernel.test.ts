@@ -9,7 +9,7 @@ import { knownRules } from "../../../src/effects/landlock/rules.ts";
 const missing = "/hostname";
 
 describe("the default paths", () => {
-  it("are known, whatever they lead to", () => {
+  it("are resolved to their targets", () => {
     const known = knownPaths();
     expect(known.get("/usr/bin")).toMatchObject({ at: "known", kind: "folder" });
     expect(known.get("/dev/null")).toMatchObject({ at: "known", kind: "file" });
@@ -20,7 +20,7 @@ describe("the default paths", () => {
     expect(knownPaths()).toBe(known);
   });
 
-  it("are looked up again when one has come, has become another file, or has gone", () => {
+  it("are resolved again after one was created, replaced or removed", () => {
     onTestFinished(() => rmSync(missing, { force: true, recursive: true }));
     const before = knownPaths();
     writeFileSync(missing, "one");
@@ -41,7 +41,7 @@ describe("the default paths", () => {
     expect(knownPaths().get(missing)).toEqual({ at: "stream", stream: 1 });
   });
 
-  it("get their rules from init only where nobody else names them", () => {
+  it("get their rules from init unless options name them", () => {
     const known = knownPaths();
     const rule = (path: string, ...sources: ("default" | "plugin" | "task" | "folder")[]) => ({
       path,

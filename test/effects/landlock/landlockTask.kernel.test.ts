@@ -32,7 +32,7 @@ function rules(unveil: readonly string[] = []): readonly UnveilRule[] {
 const shell = (...scripts: string[]): Attempt[] => scripts.map((script) => ["shell", script] as const);
 
 describe("under the default paths", () => {
-  test("ordinary programs run, and other people's files stay closed", async () => {
+  test("ordinary programs run, and files of other users stay closed", async () => {
     const attempts = shell(
       "echo shell",
       "cat /etc/hosts > /dev/null && echo hosts",
@@ -63,7 +63,7 @@ describe("under the default paths", () => {
     ]);
   });
 
-  test("all processes read the kernel's settings that are listed, and no others", async () => {
+  test("all processes can read the listed kernel settings, and no others", async () => {
     const attempts = shell(
       "cat /proc/sys/kernel/ngroups_max",
       "cat /proc/sys/vm/overcommit_memory > /dev/null && echo overcommit",
@@ -74,7 +74,7 @@ describe("under the default paths", () => {
     expect(hostname).toContain("Permission denied");
   });
 
-  test("the main process reads its own command line, and another's is closed to its children", async () => {
+  test("the main process can read its own command line, but its children cannot read another's", async () => {
     const main = await outputOf(
       { rules: rules(), abi, attempts: [], exec: ["/bin/cat", "/proc/self/cmdline"] },
       true,
@@ -107,7 +107,7 @@ describe("a path of /proc/self that the options name", () => {
     expect(Number(outcomes[2])).toBeLessThan(8);
   });
 
-  test("can be written to by the main process where w asks for it", async () => {
+  test("can be written by the main process if the mode has w", async () => {
     const attempts: Attempt[] = [
       ["write", "/proc/self/comm"],
       ["write", "/proc/self/oom_score_adj"],
@@ -128,12 +128,12 @@ describe("when the kernel drops its caches", () => {
     ["read", "/proc/self/status"],
   ];
 
-  test("rules in /proc stay as long as init holds what they are on", async () => {
+  test("rules in /proc stay as long as init keeps their files open", async () => {
     const outcomes = await restricted({ rules: rules(["r:/proc/self/status"]), abi, attempts }, own);
     expect(outcomes).toEqual(["ok", "ok", "ok", "ok", "ok"]);
   });
 
-  test("they are lost otherwise, all but the one on /proc itself: that is why it has to", async () => {
+  test("rules in /proc are lost if init does not keep their files open, except the one on /proc itself", async () => {
     const precise = { rules: rules(), abi, attempts, forgetful: true };
     expect((await restricted(precise, own)).slice(0, 4)).toEqual(["ok", "ok", "EACCES", "ok"]);
     const whole = { rules: rules(["r:/proc/self/status"]), abi, attempts, forgetful: true };

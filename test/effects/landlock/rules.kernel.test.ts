@@ -50,7 +50,7 @@ function build(rules: readonly UnveilRule[], extra: readonly OpenedPath[] = []):
 const openDescriptors = (): readonly string[] => readdirSync("/proc/self/fd");
 
 describe("a path of the host", () => {
-  test("is reported with its kind and what the mode means there", () => {
+  test("is reported with its kind and the effective mode", () => {
     const { applied, skipped, insideNamespace } = build([
       rule(`rwxc:${base}/folder`, "plugin"),
       { ...rule(`rc:${base}/file`), sources: ["default", "task"] },
@@ -62,13 +62,13 @@ describe("a path of the host", () => {
     expect([skipped, insideNamespace]).toEqual([[], []]);
   });
 
-  test("gets no rule where the mode means nothing there", () => {
+  test("gets no rule if the mode has no effect on it", () => {
     const { applied, skipped } = build([rule(`c:${base}/file`)]);
     expect(applied).toEqual([]);
     expect(skipped).toEqual([{ path: `${base}/file`, reason: "c grants nothing on a file" }]);
   });
 
-  test("is what a symlink leads to, and stays that", async () => {
+  test("gets its rule on a symlink's target, even if the symlink changes later", async () => {
     symlinkSync(`${base}/file`, `${base}/link`);
     writeFileSync(`${base}/other`, "content");
     const rules = [rule(`r:${base}/link`)];
@@ -95,7 +95,7 @@ describe("a path that is not there", () => {
     expect(error.message).toContain(`${source}'s config`);
   });
 
-  test("is an error where the options name a default", () => {
+  test("is an error if the options name a default path", () => {
     const both: UnveilRule = { ...rule(`r:${base}/none`), sources: ["default", "plugin"] };
     expect(errorOf(() => buildRuleset([both], [], abi)).code).toBe("UNVEIL_PATH_MISSING");
   });
@@ -120,7 +120,7 @@ describe("a path below a folder where tasks may create files", () => {
     expect(applied).toMatchObject([{ path: `${base}/link`, kind: "folder" }]);
   });
 
-  test("is missing where it is not there, or the folder itself is not", () => {
+  test("is missing if it or the folder itself does not exist", () => {
     for (const beneath of [base, `${base}/none`]) {
       const error = errorOf(() => buildRuleset([rule(`r:${base}/none/x`, "task", beneath)], [], abi));
       expect(error.code).toBe("UNVEIL_PATH_MISSING");
@@ -128,10 +128,10 @@ describe("a path below a folder where tasks may create files", () => {
   });
 });
 
-describe("something that is open already", () => {
+describe("an open file", () => {
   const mode = parseUnveil("rw:/x", "log").mode;
 
-  test("gets a rule, wherever its path leads by now", () => {
+  test("gets a rule, even if its path now leads elsewhere", () => {
     mkfifo(`${base}/fifo`, 0o600);
     const fd = openSync(`${base}/fifo`, "r+");
     onTestFinished(() => closeSync(fd));
@@ -139,14 +139,14 @@ describe("something that is open already", () => {
     expect(applied).toEqual([{ path: "stdout", mode: "rw", kind: "file", source: "log" }]);
   });
 
-  test("needs none where it is an anonymous pipe", () => {
+  test("needs no rule if it is an anonymous pipe", () => {
     const { skipped } = build([], [{ fd: anonymousPipe(), mode, path: "stdout" }]);
     expect(skipped).toMatchObject([{ path: "stdout" }]);
   });
 });
 
 describe("a path in /proc", () => {
-  test("is for init where it is the same for every process", () => {
+  test("is for init if it is the same for every process", () => {
     const { applied, insideNamespace } = build([
       rule("r:/proc/sys/kernel/ngroups_max", "default"),
       rule("r:/proc/cpuinfo"),
@@ -160,7 +160,7 @@ describe("a path in /proc", () => {
     expect(applied).toHaveLength(3);
   });
 
-  test("is for the main process where the defaults name what is each process's own", () => {
+  test("is for the main process if the defaults name a file of each process", () => {
     const { insideNamespace } = build([
       rule("r:/proc/self/cmdline", "default"),
       rule("r:/dev/fd", "default"),
@@ -172,7 +172,7 @@ describe("a path in /proc", () => {
   });
 
   test.each(["/proc/self/mountinfo", "/proc/thread-self/status", "/proc/self", "/proc/mounts"])(
-    "is all of it, to read, where the options name %s",
+    "gives read access to all of /proc if the options name %s",
     (path) => {
       const { applied, insideNamespace } = build([rule(`r:${path}`)]);
       expect(insideNamespace).toEqual([
@@ -201,7 +201,7 @@ describe("a path in /proc", () => {
   });
 });
 
-test("a standard stream is the main process's: here it would be this process's own", () => {
+test("a standard stream is for the main process, because here it would be the plugin's", () => {
   symlinkSync("/dev/stderr", `${base}/log`);
   const { insideNamespace } = build([rule("rw:/dev/stdout", "default"), rule(`w:${base}/log`)]);
   expect(insideNamespace).toEqual([
@@ -236,7 +236,7 @@ test("without Landlock there is an error, and no ruleset", () => {
   expect(error.hint).toContain("lsm=");
 });
 
-test("without signals that stay inside there is no pid namespace of the host's", () => {
+test("the host's pid namespace is refused if Landlock cannot restrict signals", () => {
   expect(() => checkSignalScope(6)).not.toThrow();
   const error = errorOf(() => checkSignalScope(5));
   expect(error.code).toBe("LANDLOCK_UNAVAILABLE");

@@ -28,7 +28,7 @@ beforeEach(() => {
   base = temporaryFolder();
 });
 
-test("this kernel has Landlock: without it, nothing here proves anything", () => {
+test("this kernel has Landlock, which all tests here need", () => {
   expect(hostAbi).toBeGreaterThan(0);
 });
 
@@ -94,7 +94,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
     expect(named(attempts, outcomes)).toEqual(expectedOnFolder(letters, abi));
   });
 
-  test("a folder without a rule, and one beside", async () => {
+  test("a folder without a rule, and a folder beside it", async () => {
     populate(`${base}/beside`);
     const attempts = onFolder(populate(`${base}/none`));
     const outcomes = await restricted({ rules: [...system, rule(`rwxc:${base}/beside`)], abi, attempts });
@@ -162,7 +162,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
     expect(outcomes).toEqual(["ENOTTY", abi < 5 ? "ENOTTY" : "EACCES"]);
   });
 
-  test("signals and abstract sockets stay inside", async () => {
+  test("signals and abstract sockets are restricted to the sandbox", async () => {
     const outside = spawn("sleep", ["20"]);
     onTestFinished(() => void outside.kill());
     const name = `exec2-test-${process.pid}-${abi}`;
@@ -191,7 +191,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
     expect(await restricted({ rules, abi, attempts })).toEqual(["ok", abi < 9 ? "ok" : "EACCES"]);
   });
 
-  test("a socket of its own can be connected to without w", async () => {
+  test("a process can connect to its own socket without w", async () => {
     const rules = [rule(`rc:${base}`)];
     const attempts: Attempt[] = [["connectOwn", `${base}/socket`]];
     expect(await restricted({ rules, abi, attempts })).toEqual(["ok"]);

@@ -29,7 +29,7 @@ import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 const keptEnd = TABLE_ADDRESS + KEPT_BYTES;
 
 describe("an assembled plan", () => {
-  it("resolves every call and argument to what the plan says, on both architectures", () => {
+  it("has every call and argument of the plan, on both architectures", () => {
     fc.assert(
       fc.property(anyLaunchInput, fc.constantFrom("x64", "arm64"), (input, architecture) => {
         const plan = buildLaunchPlan(input);
@@ -46,7 +46,7 @@ describe("an assembled plan", () => {
     );
   });
 
-  it("gives init one page to keep, with everything that it needs to supervise", () => {
+  it("has one page that init keeps, with everything that it needs to supervise", () => {
     for (const runCgroup of [undefined, { parent: "/sys/fs/cgroup/task", name: "r".repeat(255) }]) {
       const plan = buildLaunchPlan(launchInput({ runCgroup }));
       const memory = new Memory(assemblePlan(plan, "x64"));
@@ -61,7 +61,7 @@ describe("an assembled plan", () => {
     }
   });
 
-  it("has the number of the task written where init compares with it", () => {
+  it("has the task's pid written to the place with which init compares", () => {
     fc.assert(
       fc.property(anyLaunchInput, (input) => {
         const plan = buildLaunchPlan(input);
@@ -77,7 +77,7 @@ describe("an assembled plan", () => {
     );
   });
 
-  it("holds nothing of the environment in the page that init keeps", () => {
+  it("has nothing of the environment in the page that init keeps", () => {
     const table = assemblePlan(buildLaunchPlan(launchInput({ env: { TOKEN: "very-secret" } })), "x64");
     const kept = new TextDecoder().decode(table.subarray(0, KEPT_BYTES));
     expect(kept).not.toContain("very-secret");
@@ -91,14 +91,14 @@ describe("an assembled plan", () => {
     expect(stepAt(plan, 0)).toBeUndefined();
   });
 
-  it("passes no number to the kernel that isn't a whole one", () => {
+  it("refuses numbers that are not whole", () => {
     for (const nice of [Number.NaN, 0.5, Number.POSITIVE_INFINITY]) {
       const input = launchInput({ options: { ...defaultTaskOptions(), nice } });
       expect(() => assemblePlan(buildLaunchPlan(input), "x64")).toThrow(RangeError);
     }
   });
 
-  it("refuses what is too long, and strings that would be cut short", () => {
+  it("refuses oversized plans, and strings that would be truncated", () => {
     const assembled = (args: string[]) => () => assemblePlan(buildLaunchPlan(launchInput({ args })), "x64");
     expect(assembled(["x".repeat(TABLE_BYTES)])).toThrow(expect.objectContaining({ code: "LAUNCH_FAILED" }));
     expect(assembled(["x".repeat(100_000)])).not.toThrow();

@@ -11,7 +11,7 @@ import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 const names = (plan: LaunchPlan, phase: Phase) => [...new Set(plan.steps[phase].map(({ name }) => name))];
 
 describe("a launch plan", () => {
-  it("gives up privileges in an order that works, and executes last", () => {
+  it("drops privileges in a valid order, and executes last", () => {
     const plan = buildLaunchPlan(launchInput());
     expect(names(plan, "task")).toEqual([
       "start a session for the task",
@@ -54,7 +54,7 @@ describe("a launch plan", () => {
     expect(names(buildLaunchPlan(launchInput({ uid: 0 })), "task")).not.toContain("drop capabilities");
   });
 
-  it("passes capabilities on to another user's programs, and bounds what they can get", () => {
+  it("passes capabilities to another user's programs, and limits what they can get", () => {
     const capabilities = { kept: 1n << 10n, dropped: 0b11n };
     const lines = describePlan(buildLaunchPlan(launchInput({ uid: 7, gid: 8, groups: [9], capabilities })));
     const task = lines.filter((line) => line.startsWith("task"));
@@ -96,7 +96,7 @@ describe("a launch plan", () => {
     expect(names(buildLaunchPlan(launchInput()), "task")).not.toContain("set the nice value");
   });
 
-  it("never signals every process outside of a pid namespace of its own", () => {
+  it("never signals all processes without its own pid namespace", () => {
     const calls = (plan: LaunchPlan) => phases.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
     fc.assert(
       fc.property(anyLaunchInput, (input) => {
@@ -105,7 +105,7 @@ describe("a launch plan", () => {
     );
   });
 
-  it("has, in the host's pid namespace, a cgroup of the run's own in place of a pid namespace", () => {
+  it("uses a cgroup for the run instead of a pid namespace, in the host's pid namespace", () => {
     const runCgroup = { parent: "/sys/fs/cgroup/task", name: "exec2-run" };
     const plan = buildLaunchPlan(launchInput({ cgroup: runCgroup.parent, runCgroup }));
     const lines = describePlan(plan);
@@ -135,7 +135,7 @@ describe("a launch plan", () => {
     ]);
   });
 
-  it("makes no ipc namespace where the task is to have the host's", () => {
+  it("makes no ipc namespace if the task gets the host's", () => {
     const line = (ipcMode: "private" | "host") =>
       describePlan(buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions(), ipcMode } })))[2];
     expect(line("private")).toContain("CLONE_NEWIPC");
@@ -176,7 +176,7 @@ describe("a launch plan", () => {
     );
   });
 
-  it("has a host name of its own only where it is to have one", () => {
+  it("sets a host name only if the task gets its own", () => {
     const lines = describePlan(buildLaunchPlan(launchInput({ hostname: "web-1" })));
     expect(lines[2]).toContain("{flags: CLONE_NEWPID|CLONE_NEWIPC|CLONE_NEWUTS, ");
     expect(lines).toContain('init      set the host name: sethostname("web-1", 5)');
@@ -251,7 +251,7 @@ describe("a launch plan", () => {
     );
   });
 
-  it("describes steps that plans share like any others", () => {
+  it("describes shared steps like others", () => {
     fc.assert(
       fc.property(anyLaunchInput, (input) => {
         const plan = buildLaunchPlan(input);
@@ -264,7 +264,7 @@ describe("a launch plan", () => {
     );
   });
 
-  it("remembers the steps of the same rules only", () => {
+  it("reuses steps only for the same rules", () => {
     const rule = { path: "/proc/stat", access: 4, addedBy: "task", required: false } as const;
     for (const change of [
       {},

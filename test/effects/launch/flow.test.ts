@@ -59,7 +59,7 @@ describe("the processes of a launch", () => {
     expect(follow([100]).calls).toEqual(callsOf("parent"));
   });
 
-  it("task: furnishes the namespaces as init, is forked, executes the command", () => {
+  it("task: sets up the namespaces as init, is forked, executes the command", () => {
     const forking = callsOf("parent").slice(0, callsOf("parent").indexOf("clone3") + 1);
     expect(follow([0, 0]).calls).toEqual([
       ...forking,
@@ -67,7 +67,7 @@ describe("the processes of a launch", () => {
     ]);
   });
 
-  it("init: ends where the go-ahead never comes", () => {
+  it("init: ends if the go-ahead never comes", () => {
     const { calls } = follow([0], { read: [1, 0] });
     expect(calls.slice(-2)).toEqual(["read", "exit_group"]);
     expect(calls).not.toContain("pread64");
@@ -87,7 +87,7 @@ describe("the processes of a launch", () => {
     ]);
   });
 
-  it("init in the host's pid namespace: knows the task by its number there, and kills the run's cgroup", () => {
+  it("init in the host's pid namespace: knows the task by its host pid, and kills the run's cgroup", () => {
     const orphan = 70_001;
     const task = 70_002;
     const results = { wait4: [orphan, task, orphan, -ECHILD], read: [1, 1], write: [1, 1] };
@@ -102,7 +102,7 @@ describe("the processes of a launch", () => {
     ]);
   });
 
-  it("reports the step that fails, whichever process is at it", () => {
+  it("reports a failed step of any process", () => {
     expect(follow([-11])).toMatchObject({ failedStep: "enter namespaces and cgroup", errno: 11 });
     expect(follow([0], { move_mount: [-ENOENT] })).toMatchObject({
       failedStep: "mount private /tmp",

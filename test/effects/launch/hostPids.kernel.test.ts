@@ -31,7 +31,7 @@ const untilThere = (mark: string) =>
   `while [ $(grep -la ${mark} /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;
 
 describe("a run in the host's pid namespace", () => {
-  it("is one of the host's processes, in a cgroup of its own below the task's, its init beside it", async () => {
+  it("is a process of the host in its own cgroup below the task's, beside its init", async () => {
     using run = new TestRun();
     const { cgroup, own, input } = placed();
     const { init, task } = await run.startScript("exec sleep 60", input);
@@ -44,7 +44,7 @@ describe("a run in the host's pid namespace", () => {
     expect(readFileSync(`/proc/${init.pid}/cmdline`, "utf8")).toBe("exec2-init: 01234567/test\0");
   });
 
-  it("leaves its init nothing but what it needs to end the run", async () => {
+  it("leaves its init only what it needs to end the run", async () => {
     using run = new TestRun();
     const { cgroup, own, input } = placed();
     const { init } = await run.startScript("exec sleep 60", input);
@@ -61,7 +61,7 @@ describe("a run in the host's pid namespace", () => {
     );
   });
 
-  it("takes daemons with it, and has removed its cgroup before its init ends", async () => {
+  it("ends daemons, and removes its cgroup before its init ends", async () => {
     using run = new TestRun();
     const { cgroup, own, input } = placed();
     const mark = uniqueSleep();
@@ -72,7 +72,7 @@ describe("a run in the host's pid namespace", () => {
     await vi.waitFor(() => expect(cgroup.isEmpty()).toBe(true));
   });
 
-  it("has orphans that its init reaps, and an end of its own all the same", async () => {
+  it("reaps orphans, and still has its own end", async () => {
     using run = new TestRun();
     const { input } = placed();
     const { init } = await run.startScript("for i in 1 2 3; do sh -c 'true &'; done; read -r _", input);
@@ -81,7 +81,7 @@ describe("a run in the host's pid namespace", () => {
   });
 
   it.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const)(
-    "has an init that %s passes by",
+    "has an init that ignores %s",
     async (signal) => {
       using run = new TestRun();
       const { input } = placed();
@@ -114,7 +114,7 @@ describe("a run in the host's pid namespace", () => {
     expect(await endCgroup(own)).toBe(true);
   });
 
-  it("ends nobody else in the task's cgroup", async () => {
+  it("ends no other processes in the task's cgroup", async () => {
     using first = new TestRun();
     using second = new TestRun();
     const { input } = placed();
@@ -128,7 +128,7 @@ describe("a run in the host's pid namespace", () => {
     expect(isSameProcess(after.task)).toBe(true);
   });
 
-  it("does not start where there is such a cgroup already, and says so", async () => {
+  it("fails to start if its cgroup exists already, and says so", async () => {
     using first = new TestRun();
     using second = new TestRun();
     const { input } = placed();
@@ -139,7 +139,7 @@ describe("a run in the host's pid namespace", () => {
 });
 
 describe("the end of a cgroup", () => {
-  it("comes to those below it, and to what is frozen there", async () => {
+  it("includes child cgroups and frozen processes", async () => {
     using run = new TestRun();
     const { cgroup, own, input } = placed();
     const { init } = await run.startScript("exec sleep 60", input);

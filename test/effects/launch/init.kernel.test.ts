@@ -18,7 +18,7 @@ async function settled(init: number): Promise<void> {
 }
 
 describe("a run's init", () => {
-  it("says in ps whose it is, and has no environment", async () => {
+  it("has the task's name in ps, and no environment", async () => {
     using run = new TestRun();
     const { init } = await run.startScript("exec sleep 60", { initName: "exec2-init: 0123/web" });
     expect(readFileSync(`/proc/${init.pid}/cmdline`, "utf8")).toBe("exec2-init: 0123/web\0");
@@ -35,7 +35,7 @@ describe("a run's init", () => {
     expect(readlinkSync(`/proc/${init.pid}/cwd`)).toBe("/");
   });
 
-  it("keeps no right but the one to end the task's processes", async () => {
+  it("keeps only the right to end the task's processes", async () => {
     using run = new TestRun();
     const { init } = await run.startScript("exec sleep 60");
     await vi.waitFor(() => {
@@ -45,7 +45,7 @@ describe("a run's init", () => {
     });
   });
 
-  it("takes four pages of memory, and nothing of the task's secrets is in it", async () => {
+  it("uses four pages of memory, without the task's secrets", async () => {
     using run = new TestRun();
     const { init } = await run.startScript("exec sleep 60", { env: { TOKEN: "very-secret" } });
     await settled(init.pid);
@@ -59,7 +59,7 @@ describe("a run's init", () => {
     expect(writable).toEqual(["10000000", "[stack]"]);
   });
 
-  it("is not chosen when memory runs out, as far as this process may decide that", async () => {
+  it("is protected from the OOM killer, if this process may do that", async () => {
     const effective = /^CapEff:\s*(\w+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
     const may = ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n;
     using run = new TestRun();
@@ -71,7 +71,7 @@ describe("a run's init", () => {
     expect(readFileSync(`/proc/${task.pid}/oom_score_adj`, "utf8")).toBe("200\n");
   });
 
-  it("lets signals from inside and outside pass by, but for the one to kill", async () => {
+  it("ignores all signals from inside and outside except SIGKILL", async () => {
     using run = new TestRun();
     const { init, task } = await run.startScript("kill -KILL 1; kill -TERM 1; echo sent; exec sleep 60", {
       uid: 0,

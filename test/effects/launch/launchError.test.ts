@@ -23,7 +23,7 @@ function errorOf(call: string, errno: string, name?: string) {
 }
 
 describe("the error of a launch", () => {
-  it("tells step, call, path and errno, and what to do", () => {
+  it("names step, call, path and errno, and says what to do", () => {
     expect(errorOf("execve", "EACCES")).toMatchObject({
       code: "LAUNCH_FAILED",
       failed: { call: "execve", path: "/opt/app", errno: "EACCES" },
@@ -33,7 +33,7 @@ describe("the error of a launch", () => {
     });
   });
 
-  it("takes the path from the steps that a step works with", () => {
+  it("has the path of the earlier step that opened the descriptor", () => {
     expect(errorOf("setns", "EINVAL").message).toContain("/run/netns/a is no network namespace");
     expect(errorOf("clone3", "EBUSY").failed?.path).toBe("/sys/fs/cgroup/task");
     expect(errorOf("write", "EACCES", "set oom_score_adj").failed).toEqual({
@@ -53,13 +53,13 @@ describe("the error of a launch", () => {
     expect(error.hint).toMatch(hint);
   });
 
-  it("says where trying again may help", () => {
+  it("is recoverable if another attempt may help", () => {
     expect(errorOf("clone3", "EAGAIN").recoverable).toBe(true);
     expect(errorOf("write", "ENOSPC").recoverable).toBe(true);
     expect(errorOf("execve", "EACCES").recoverable).toBe(false);
   });
 
-  it("never tells the environment", () => {
+  it("never contains the environment", () => {
     for (const step of phases.flatMap((phase) => plan.steps[phase])) {
       expect(launchError(plan, step, "EPERM").message).not.toContain("very-secret");
     }

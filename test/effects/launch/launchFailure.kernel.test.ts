@@ -98,14 +98,14 @@ describe("a launch that fails", () => {
     expect(ownZombies()).toEqual([]);
   });
 
-  it("tells so where a descriptor is none", async () => {
+  it("reports an invalid descriptor", async () => {
     using run = new TestRun();
     const before = openDescriptors();
     await expect(run.start({}, { stdout: 9999 })).rejects.toMatchObject({ failed: { errno: "EBADF" } });
     expect(openDescriptors()).toEqual(before);
   });
 
-  it("tells so where the arguments are too long for the kernel", async () => {
+  it("reports arguments that are too long for the kernel", async () => {
     using run = new TestRun();
     await expect(run.start({ args: ["x".repeat(200_000)] })).rejects.toMatchObject({
       failed: { call: "execve", errno: "E2BIG" },

@@ -52,7 +52,7 @@ describe("the launcher", () => {
     expect(processesNamed(initName)).toEqual([]);
   });
 
-  it("tells the identities of a task that is over before anyone could look", async () => {
+  it("returns the identities of a task that ends immediately", async () => {
     for (let n = 0; n < 20; n++) {
       using run = new TestRun();
       const { init, task } = await run.start({ command: "/bin/true" });
@@ -62,7 +62,7 @@ describe("the launcher", () => {
     }
   });
 
-  it("may be killed once it has launched: the task goes on and its end is recorded", async () => {
+  it("may be killed after the launch: the task goes on and its end is recorded", async () => {
     using run = new TestRun();
     // The task waits for a file in this folder.
     chmodSync(run.folder, 0o711);
@@ -78,7 +78,7 @@ describe("the launcher", () => {
     expect(run.output()).toBe("done\n");
   });
 
-  it("takes a file in place of the memfd where the host executes none", async () => {
+  it("uses a file instead of a memfd if the host does not execute memfds", async () => {
     using run = new TestRun();
     const runnerFolder = join(run.folder, "runner");
     mkdirSync(runnerFolder, { mode: 0o700 });
@@ -99,8 +99,8 @@ describe("the launcher", () => {
   });
 });
 
-describe("a launch that is held", () => {
-  it("has an init that waits, and no task, until it is released", async () => {
+describe("a launch that waits for its go-ahead", () => {
+  it("has a waiting init, and no task, until the go-ahead", async () => {
     using run = new TestRun();
     const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
     const held = new PendingLaunch(plan, run.descriptors);
@@ -112,7 +112,7 @@ describe("a launch that is held", () => {
     expect(run.output()).toBe("ran\n");
   });
 
-  it("leaves no process, zombie or descriptor when it is given up, however often that is said", async () => {
+  it("leaves no process, zombie or descriptor after one or several calls of abandon", async () => {
     using run = new TestRun();
     const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
     const before = openDescriptors();
@@ -125,7 +125,7 @@ describe("a launch that is held", () => {
     expect(run.output()).toBe("");
   });
 
-  it("ends with the process that holds it", async () => {
+  it("ends with the process that began it", async () => {
     using run = new TestRun();
     const initName = `exec2-init: ${run.folder}`;
     const child = spawn(process.execPath, [fixture, run.folder, "echo ran", "", "held"], {
@@ -139,7 +139,7 @@ describe("a launch that is held", () => {
     expect(run.output()).toBe("");
   });
 
-  it("tells why init could not do its part, once it is released", async () => {
+  it("reports a failure of init after the go-ahead", async () => {
     using run = new TestRun();
     const plan = run.plan({ initName: `exec2-init: ${run.folder}`, privateTmp: "/nowhere" });
     const held = new PendingLaunch(plan, run.descriptors);
@@ -150,7 +150,7 @@ describe("a launch that is held", () => {
 });
 
 describe("the spawner", () => {
-  it("is one process for all launches of the plugin, and replaced if it is killed", async () => {
+  it("is one process for all launches of the plugin, and is replaced if it is killed", async () => {
     using run = new TestRun();
     await run.startScript("true");
     await run.ended();

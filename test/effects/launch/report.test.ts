@@ -22,7 +22,7 @@ function failureRecord({ entry, errno }: { entry: number; errno: number }): Uint
 const join = (records: Uint8Array[]) => new Uint8Array(records.flatMap((record) => [...record]));
 
 describe("the report of a launch", () => {
-  it("tells who got how far, and the step that failed", () => {
+  it("has the progress of each process, and the failed step", () => {
     fc.assert(
       fc.property(fc.array(identity, { maxLength: 2 }), fc.option(failure), (processes, failed) => {
         const records = [...processes.map(identityRecord), ...(failed ? [failureRecord(failed)] : [])];
@@ -31,7 +31,7 @@ describe("the report of a launch", () => {
     );
   });
 
-  it("keeps the first failure where the process that follows fails too", () => {
+  it("keeps the first failure if the next process fails, too", () => {
     const records = [
       { entry: 0x10001000, errno: 2 },
       { entry: 0x10000000, errno: 9 },
@@ -39,7 +39,7 @@ describe("the report of a launch", () => {
     expect(parseReport(join(records)).failure).toEqual({ entry: 0x10001000, errno: 2 });
   });
 
-  it("leaves out a record that was cut short", () => {
+  it("omits a truncated record", () => {
     fc.assert(
       fc.property(identity, failure, fc.nat(15), (process, failed, length) => {
         const bytes = join([identityRecord(process), failureRecord(failed).subarray(0, length)]);

@@ -100,7 +100,7 @@ describe.each(runners)(
     const native = architecture === process.arch;
     const source = new URL(`../../../src/effects/launch/${listing}`, import.meta.url).pathname;
 
-    it("is what its listing assembles to, byte for byte", (context) => {
+    it("is equal to its assembled listing, byte for byte", (context) => {
       const [as, objcopy] = ["as", "objcopy"].map((tool) => (native ? tool : tools + tool)) as [
         string,
         string,
@@ -118,7 +118,7 @@ describe.each(runners)(
       expect(bytes).toBe(readFileSync(join(folder, "assembled"), "base64"));
     });
 
-    it("knows the table by the same numbers as the assembler of plans", () => {
+    it("uses the same layout of the table as the assembler of plans", () => {
       const constants = [...readFileSync(source, "utf8").matchAll(/\.set\s+(\w+), (\w+)/g)];
       const values = Object.fromEntries(constants.map(([, name, value]) => [name, Number(value)]));
       expect(values).toMatchObject({
@@ -130,7 +130,7 @@ describe.each(runners)(
       });
     });
 
-    it("carries a table out, and reports the step that fails", (context) => {
+    it("executes a table, and reports the failed step", (context) => {
       if (!native) requireTools(context, emulator);
       const executable = join(folder, architecture);
       const table = join(folder, `${architecture}.table`);

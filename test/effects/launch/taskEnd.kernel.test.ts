@@ -29,7 +29,7 @@ describe("the end of a task", () => {
     expect(await run.ended()).toMatchObject({ exitCode: 0, signal });
   });
 
-  it("takes background processes with it, however deep, before init ends", async () => {
+  it("ends background processes at any depth, before init ends", async () => {
     using run = new TestRun();
     const mark = `${process.pid}60.5`;
     const script = `setsid sh -c 'sleep ${mark} & (sleep ${mark} & wait) & wait' & while [ $(ls -d /proc/[0-9]* | wc -l) -lt 7 ]; do :; done`;
@@ -38,7 +38,7 @@ describe("the end of a task", () => {
     expect(processesNamed(mark)).toEqual([]);
   });
 
-  it("is its own although orphans end before it: init reaps them", async () => {
+  it("is recorded although orphans end before it, which init reaps", async () => {
     using run = new TestRun();
     // A zombie would make the loop wait for ever.
     const untilAlone = "while set -- /proc/[0-9]*; [ $# -gt 2 ]; do :; done";
@@ -46,7 +46,7 @@ describe("the end of a task", () => {
     expect(await run.ended()).toMatchObject({ exitCode: 3 });
   });
 
-  it("of its output reaches the reader although init still lives", async () => {
+  it("closes its output although init still lives", async () => {
     using run = new TestRun();
     const pipe = pipe2();
     const { init } = await run.startScript("echo all; exec >&-; exec sleep 60", {}, { stdout: pipe.write });
@@ -58,7 +58,7 @@ describe("the end of a task", () => {
     expect(await run.ended()).toBeUndefined();
   });
 
-  it("comes to the processes that the launch told of", async () => {
+  it("is the end of the processes that the launch returned", async () => {
     using run = new TestRun();
     const { init, task } = await run.startScript("exec sleep 60");
     expect(isSameProcess(init)).toBe(true);

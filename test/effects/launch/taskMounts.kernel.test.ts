@@ -12,7 +12,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("a task's file system", () => {
-  it("has its own /tmp, where devices and set-uid programs do nothing", async () => {
+  it("has its own /tmp, mounted without devices and set-user-ID programs", async () => {
     const own = join(folder, "own-tmp");
     mkdirSync(own, { mode: 0o777 });
     writeFileSync(join(own, "mine"), "");
@@ -32,7 +32,7 @@ describe("a task's file system", () => {
     });
   });
 
-  it("has binds in their place, writable or not, that the host does not see", async () => {
+  it("has its bind mounts, writable or not, which the host does not see", async () => {
     const source = join(folder, "source");
     const target = join(folder, "target");
     mkdirSync(source);
@@ -72,7 +72,7 @@ describe("a task's file system", () => {
     }
   });
 
-  it("has volumes whose sources others hide, and nothing at paths that are hidden", async () => {
+  it("has volumes although their sources are hidden, and nothing at hidden paths", async () => {
     const [one, other] = ["one", "other"].map((name) => join(folder, name)) as [string, string];
     for (const path of [one, other]) mkdirSync(path);
     writeFileSync(join(one, "file"), "one");

@@ -8,11 +8,11 @@ import { TestRun, taskLines } from "../../support/launch/launchRun.ts";
 const ownNamespace = () => readlinkSync("/proc/self/ns/net");
 
 describe("a task's network", () => {
-  it("is the host's where nothing else is asked for", async () => {
+  it("is the host's by default", async () => {
     expect(await taskLines("readlink /proc/self/ns/net")).toEqual([ownNamespace()]);
   });
 
-  it("is the namespace that was to be joined", async () => {
+  it("is the namespace to join", async () => {
     const holder = spawn("unshare", ["--net", "sh", "-c", "echo ready; exec sleep 60"]);
     try {
       await once(holder.stdout, "data");
@@ -34,7 +34,7 @@ describe("a task's network", () => {
     expect(lines.join("\n")).toContain("127.0.0.1");
   });
 
-  it("says so where the namespace is none, or is gone", async () => {
+  it("causes an error if the namespace is invalid or gone", async () => {
     using run = new TestRun();
     const start = (path: string) => run.start({ network: { kind: "join", path } });
     await expect(start("/etc/hostname")).rejects.toMatchObject({

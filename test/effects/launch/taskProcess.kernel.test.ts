@@ -16,14 +16,14 @@ describe("a task's process", () => {
     expect(await taskLines("for p in /proc/[0-9]*; do echo $p; done")).toEqual(["/proc/1", "/proc/2"]);
   });
 
-  it("has the ids that were asked for and none of this process's groups", async () => {
+  it("has the requested ids and none of this process's groups", async () => {
     const status = await taskLines("cat /proc/self/status");
     expect(status).toContain(`Uid:\t${[taskUid, taskUid, taskUid, taskUid].join("\t")}`);
     expect(status).toContain(`Gid:\t${[taskUid, taskUid, taskUid, taskUid].join("\t")}`);
     expect(status.find((line) => line.startsWith("Groups:"))?.trim()).toBe("Groups:");
   });
 
-  it("has the supplementary groups that were asked for", async () => {
+  it("has the requested supplementary groups", async () => {
     const status = await taskLines("cat /proc/self/status", { groups: [7, 84243] });
     expect(status.find((line) => line.startsWith("Groups:"))?.trim()).toBe("Groups:\t7 84243");
   });
@@ -89,13 +89,13 @@ describe("a task's process", () => {
     for (const line of lines) expect(line).toMatch(/Permission denied/);
   });
 
-  it("finds nothing where root may read of init", async () => {
+  it("finds nothing in the files of init that root may read", async () => {
     const env = { PATH: "/usr/bin:/bin", TOKEN: "very-secret" };
     const script = "tr '\\0' '\\n' < /proc/1/environ; tr '\\0' ' ' < /proc/1/cmdline";
     expect(await taskLines(script, { uid: 0, gid: 0, env })).toEqual(["exec2-init: 01234567/test"]);
   });
 
-  it("is born in its cgroup", async () => {
+  it("starts in its cgroup", async () => {
     const hierarchy = existsSync("/sys/fs/cgroup/cgroup.procs") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
     const name = `exec2-test-${process.pid}`;
     mkdirSync(join(hierarchy, name));

@@ -47,7 +47,7 @@ describe("log files", () => {
     files.close();
   });
 
-  it("are in the folder that was there first, and in none that a link leads to", () => {
+  it("are in the original folder, and not in a link's target", () => {
     const place = makeLogs();
     const [logs, other] = [dirname(place.pipe), temporaryFolder()];
     writeFileSync(join(other, "web.stdout.0"), "secret\n");
@@ -61,7 +61,7 @@ describe("log files", () => {
     expect(() => new LogFiles(outside)).toThrow(expect.objectContaining({ code: "LOG_MISSING" }));
   });
 
-  it("are none where a job has logs disabled, or nothing is known of them", () => {
+  it("are empty if a job has logs disabled, or if their paths are unknown", () => {
     const disabled = { allocDir: "/a", stdoutPath: "/dev/null", stderrPath: "/dev/null" };
     for (const request of [null, disabled]) expect(() => logPlaces(request)).toThrow(/LOG_MISSING|logs/);
   });

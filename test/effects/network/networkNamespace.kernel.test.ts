@@ -16,12 +16,12 @@ describe("the allocation's network namespace", () => {
     checkNetworkNamespace({ mode: "none", path: `/var/run/netns/${name}` });
   });
 
-  it("is not asked for in the host's network, nor where the driver makes one itself", () => {
+  it("is not needed in the host's network, nor if the driver creates one itself", () => {
     checkNetworkNamespace({ mode: "host", path: "" });
     checkNetworkNamespace({ mode: "none", path: "" });
   });
 
-  it("is refused as the empty file that an unmounted one leaves behind", () => {
+  it("is refused if it is only the empty file of an unmounted namespace", () => {
     const path = `${temporaryFolder()}/unmounted`;
     writeFileSync(path, "");
     expect(errorOf(() => checkNetworkNamespace({ mode: "group", path }))).toMatchObject({
@@ -46,7 +46,7 @@ describe("the allocation's network namespace", () => {
     });
   });
 
-  it("is needed in mode group: never is the host's taken instead", () => {
+  it("is required in mode group, and never replaced by the host's", () => {
     expect(errorOf(() => checkNetworkNamespace({ mode: "group", path: "" })).code).toBe(
       "NETWORK_NAMESPACE_INVALID",
     );

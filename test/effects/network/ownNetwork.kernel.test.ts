@@ -19,7 +19,7 @@ async function inside({ path }: OwnNetwork, ...command: string[]): Promise<strin
   return text(child.stdout);
 }
 
-it("is another network than the host's, in which the loopback works, and this thread stays where it was", async () => {
+it("differs from the host's, has a working loopback, and this thread stays in the host's", async () => {
   const before = mine();
   const network = made();
   expect(mine()).toBe(before);
@@ -28,7 +28,7 @@ it("is another network than the host's, in which the loopback works, and this th
   expect((await inside(network, "ip", "-o", "link")).trim().split("\n")).toHaveLength(1);
 });
 
-it("is reached by connections from outside, and refuses those to ports where nobody listens", async () => {
+it("is reached by connections from outside, which fail for ports without a listener", async () => {
   const network = made();
   const script =
     "require('net').createServer(s => s.end('hello\\n')).listen(8080, '127.0.0.1', () => console.log('up'))";

@@ -45,13 +45,13 @@ describe("the kernel's types", () => {
     ]),
   );
 
-  it("tell where a field is, in structs in it and in nameless unions, too", () => {
+  it("have the offset of a field, also in nested structs and nameless unions", () => {
     expect(types.offset("file.f_mode")).toBe(0);
     expect(types.offset("file.f_path.dentry")).toBe(24);
     expect(types.offset("path.mnt")).toBe(0);
   });
 
-  it("tell what they do not have", () => {
+  it("report missing types and fields", () => {
     expect(() => types.offset("file.f_flags")).toThrow("file.f_flags");
     expect(() => types.offset("inode.i_mode")).toThrow(RangeError);
     expect(() => new KernelTypes(Buffer.from("no such description at all"))).toThrow("no BTF");

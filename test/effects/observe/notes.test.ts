@@ -16,7 +16,7 @@ function note(kind: keyof typeof noteKinds, detail: number, ...texts: readonly s
 const accessOf = (...given: Parameters<typeof note>) => readNote(note(...given))?.access;
 
 describe("a note", () => {
-  it("has a path from its last name on", () => {
+  it("has a path in reverse order of its names", () => {
     expect(accessOf("opened", 1, "passwd", "etc")).toMatchObject({
       path: "/etc/passwd",
       read: true,
@@ -35,7 +35,7 @@ describe("a note", () => {
     expect(accessOf("openName", 0, "../x", "b", "a")).toMatchObject({ path: "/a/b/../x", errno: 0 });
   });
 
-  it("tells how a file was opened", () => {
+  it("has the flags with which a file was opened", () => {
     expect(accessOf("opened", 0x10_0002, "x")).toMatchObject({ read: false, write: true, created: true });
     expect(accessOf("opened", 0o1001, "x")).toMatchObject({ read: true, write: true, created: false });
   });
@@ -46,7 +46,7 @@ describe("a note", () => {
     expect(accessOf("capability", 0x10a)).toEqual({ kind: "capability", number: 10, refused: true });
   });
 
-  it("of whatever bytes is one, or none", () => {
+  it("of any bytes is valid or undefined", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: noteLayout.bytes, maxLength: noteLayout.bytes }), (bytes) => {
         readNote(Buffer.from(bytes));

@@ -38,7 +38,7 @@ const named = (accesses: readonly Access[], path: string) =>
   accesses.filter((each) => each.kind === "named" && each.path === path);
 
 describe("an observer", () => {
-  it("sees what is opened, by its path without symlinks, however the task names it", () => {
+  it("sees opened files by their paths without symlinks", () => {
     const folder = realpathSync(temporaryFolder());
     spawnSync("sh", ["-c", "mkdir a; echo text > a/file; ln -s a b"], { cwd: folder });
     const { accesses, out } = watch("cat b/./file; exec 3< b; cat /proc/self/fd/3/file", folder);
@@ -50,7 +50,7 @@ describe("an observer", () => {
     ]);
   });
 
-  it("sees what is made, renamed, linked and removed", () => {
+  it("sees created, renamed, linked and removed files", () => {
     const folder = realpathSync(temporaryFolder());
     const { accesses } = watch("echo > a; ln a b; mv b c; ln -s x d; mkdir e; rmdir e; rm a c d", folder);
     const uses = (name: string) =>
@@ -70,7 +70,7 @@ describe("an observer", () => {
     expect(uses("e")).toEqual(expect.arrayContaining(["make", "remove"]));
   });
 
-  it("sees programs, scripts with their interpreters, and the names that were tried", () => {
+  it("sees programs, scripts with their interpreters, and attempted names", () => {
     const folder = realpathSync(temporaryFolder());
     writeFileSync(join(folder, "script"), "#!/usr/bin/env -S sh\necho run\n", { mode: 0o755 });
     const { accesses, out } = watch("./script; test -e /nonexistent/x", folder);
@@ -94,13 +94,13 @@ describe("an observer", () => {
     ]);
   });
 
-  it("sees capabilities, where the kernel tells", ({ skip }) => {
+  it("sees capabilities, if the kernel reports them", ({ skip }) => {
     if (!observer.seesCapabilities) skip("needs Linux 6.13");
     const { accesses } = watch("setpriv --bounding-set -chown true");
     expect(accesses).toContainEqual({ kind: "capability", number: 8, refused: false });
   });
 
-  it("sees nothing of others, loses nothing, and sees each process of many", () => {
+  it("sees nothing of other cgroups, loses nothing, and sees every process", () => {
     const { accesses } = watch(
       "for i in 1 2 3 4 5 6 7 8; do (for j in 1 2 3 4 5 6 7 8 9; do : < /proc/self/stat; test -e /x$i$j; done) & done; wait",
     );
@@ -111,7 +111,7 @@ describe("an observer", () => {
     expect(observer.lost()).toBe(0);
   });
 
-  it("counts what it cannot note", () => {
+  it("counts lost notes", () => {
     watch(`test -e /$(printf '%02000d' 1)`);
     expect(observer.lost()).toBeGreaterThan(0);
   });

@@ -32,7 +32,7 @@ describe("a program", () => {
     ]);
   });
 
-  it("jumps to labels before and behind", () => {
+  it("jumps backwards and forwards to labels", () => {
     const program = new Program()
       .label("start")
       .jump("equal", 1, 0, "end")

@@ -35,7 +35,7 @@ describe("the watch for a task's end", () => {
     expect(readExitStatus(run.statusFile)).toMatchObject({ exitCode: 3 });
   });
 
-  it("can be kept many times, and tells every one", async () => {
+  it("can be started many times, and every watch resolves", async () => {
     using run = new TestRun();
     const { task } = await run.startScript("exec sleep 60");
     const before = openDescriptors();
@@ -46,7 +46,7 @@ describe("the watch for a task's end", () => {
     expect(openDescriptors()).toEqual(before);
   });
 
-  it("tells nothing once it is cancelled, and closes what it had open", async () => {
+  it("never resolves after it is cancelled, and closes its descriptors", async () => {
     using run = new TestRun();
     const { task } = await run.startScript("exec sleep 60");
     const before = openDescriptors();
@@ -82,14 +82,14 @@ describe("a recorded status", () => {
     [0xff00, { exitCode: 255, signal: 0 }],
     [0x0009, { exitCode: 0, signal: 9 }],
     [0x008b, { exitCode: 0, signal: 11 }],
-  ])("0x%s is taken apart", (raw, expected) => {
+  ])("0x%s is decoded", (raw, expected) => {
     using run = new TestRun();
     const file = join(run.folder, "by-hand");
     writeFileSync(file, new Uint8Array(new Int32Array([raw]).buffer));
     expect(readExitStatus(file)).toMatchObject(expected);
   });
 
-  it("is none where the file is empty or missing, and an error where it can't be read", () => {
+  it("is undefined if the file is empty or missing, and an error if the file cannot be read", () => {
     using run = new TestRun();
     writeFileSync(join(run.folder, "empty"), "");
     expect(readExitStatus(join(run.folder, "empty"))).toBeUndefined();

@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-test("memory is given back some time after a task has ended, once", () => {
+test("memory is released once, some time after a task has ended", () => {
   const memory = new IdleMemory();
   memory.wake();
   expect(releases).not.toHaveBeenCalled();
@@ -30,7 +30,7 @@ test("memory is given back some time after a task has ended, once", () => {
   expect(releases).toHaveBeenCalledTimes(2);
 });
 
-test("a busy process gives back at intervals, and collects garbage once it has been at rest", () => {
+test("a busy process releases memory at intervals, and collects garbage once it is idle", () => {
   const memory = new IdleMemory();
   for (let ms = 0; ms < 3 * idleMemoryMs; ms += idleMemoryMs / 10) {
     memory.wake();
@@ -44,7 +44,7 @@ test("a busy process gives back at intervals, and collects garbage once it has b
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("garbage is collected this long after the last task, whenever the first was", () => {
+test("garbage is collected at a fixed time after the last task's end", () => {
   for (const ms of [1, idleMemoryMs / 2, idleMemoryMs - 1]) {
     const memory = new IdleMemory();
     heap.mib = 60;
@@ -59,7 +59,7 @@ test("garbage is collected this long after the last task, whenever the first was
   }
 });
 
-test("a heap that has hardly grown is left as it is", () => {
+test("a heap that has hardly grown is not collected", () => {
   const memory = new IdleMemory();
   memory.wake();
   vi.runAllTimers();
@@ -75,7 +75,7 @@ test("a heap that has hardly grown is left as it is", () => {
   expect(releases).toHaveBeenCalledTimes(3);
 });
 
-test("nothing is scheduled without a task's end, or after the plugin's", () => {
+test("nothing is scheduled without a task's end, or after the plugin's end", () => {
   const memory = new IdleMemory();
   expect(vi.getTimerCount()).toBe(0);
   memory.wake();

@@ -19,7 +19,7 @@ Anonymous:         ${String(anonymousKb).padStart(7)} kB
 VmFlags: rd ex mr mw me
 `;
 
-it("knows the mappings of a file that hold nothing but its pages", () => {
+it("finds the unchanged mappings of a file", () => {
   const smaps = [
     mapping("00400000-0082e000 r--p 00000000 fe:00 53166                     /opt/the plugin", 0),
     mapping("0082e000-03489000 r-xp 0042e000 fe:00 53166                     /opt/the plugin", 0),
@@ -35,7 +35,7 @@ it("knows the mappings of a file that hold nothing but its pages", () => {
   ]);
 });
 
-it("knows the shared mappings of files that are only read", () => {
+it("finds the shared read-only mappings of files", () => {
   const maps = `7f0000000000-7f1000000000 r--s 00000000 fe:00 53166      /state/events/data.mdb
 7f1000000000-7f1000002000 rw-s 00000000 fe:00 53167      /state/events/lock.mdb
 7f2000000000-7f2000002000 r--p 00000000 fe:00 77         /usr/lib/libc.so.6
@@ -57,7 +57,7 @@ it("unmaps an event log's pages, and the log goes on", async () => {
   expect([...store.readStream("task")]).toHaveLength(11);
 });
 
-it("collects what nobody refers to any more", async () => {
+it("collects unreachable objects", async () => {
   const garbage = new WeakRef(Buffer.alloc(1 << 20));
   // A new WeakRef keeps its target until the end of the present turn of the event loop.
   await new Promise(setImmediate);
@@ -68,7 +68,7 @@ it("collects what nobody refers to any more", async () => {
 it("leaves a heap that is hardly larger than before", async () => {
   collectGarbage();
   const before = heapBytes();
-  // Of a hundred objects one stays, so hardly a page of theirs gets empty by itself.
+  // One of a hundred objects stays, so hardly any page of the heap becomes empty by itself.
   let objects: object[] = Array.from({ length: 400_000 }, (_, index) => ({ text: `object ${index}` }));
   objects = objects.filter((_, index) => index % 100 === 0);
   await new Promise(setImmediate);

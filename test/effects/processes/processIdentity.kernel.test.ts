@@ -8,7 +8,7 @@ import { bootId, isSameProcess, processIdentity } from "../../../src/effects/pro
 import { unusedPid } from "../../support/host/processes.ts";
 
 describe("the identity of a process", () => {
-  it("is its number and start time, while it lives", async () => {
+  it("is its pid and start time, while it lives", async () => {
     const child = spawn("sleep", ["60"]);
     const identity = processIdentity(child.pid as number);
     expect(identity.pid).toBe(child.pid);
@@ -29,7 +29,7 @@ describe("the identity of a process", () => {
     waitpid(pid, 0);
   });
 
-  it("does not exist for a number that no process has", () => {
+  it("does not exist for an unused pid", () => {
     const pid = unusedPid();
     expect(() => processIdentity(pid)).toThrow(
       expect.objectContaining({ failed: { call: "open", path: `/proc/${pid}/stat`, errno: "ENOENT" } }),
@@ -37,7 +37,7 @@ describe("the identity of a process", () => {
     expect(isSameProcess({ pid, startTicks: 1 })).toBe(false);
   });
 
-  it("means something in this boot alone, which has a name", () => {
+  it("is valid only in this boot, which has an id", () => {
     expect(bootId()).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     expect(bootId()).toBe(bootId());
   });

@@ -46,7 +46,7 @@ describe("a signal to a task", () => {
     expect(run.output().trim().split("\n")).toEqual(["ready", "child", "task"]);
   });
 
-  it("is not sent to another process that has its number by now", async () => {
+  it("is not sent to another process that now has the pid", async () => {
     using run = new TestRun();
     const { init, task } = await run.startScript("exec sleep 60");
     const older = (identity: typeof task) => ({ ...identity, startTicks: identity.startTicks - 1 });

@@ -30,7 +30,7 @@ function heldNamespaces(): readonly string[] {
 }
 
 describe("templates", () => {
-  it("are made once for equal ones, even at once, and anew once they are discarded", async () => {
+  it("are created once for equal paths, even for concurrent requests, and again after they are discarded", async () => {
     const roots = templates();
     const wanted = withPaths("/usr/bin");
     const held = await Promise.all([roots.hold(wanted), roots.hold(wanted)]);
@@ -45,7 +45,7 @@ describe("templates", () => {
     expect(heldNamespaces()).toHaveLength(1);
   });
 
-  it("are bounded, those that were used last are kept, and all end with their owner", async () => {
+  it("are limited to those used last, and all end with their owner", async () => {
     const roots = templates();
     const folder = temporaryFolder();
     for (let number = 0; number < 70; number += 1) {
@@ -63,7 +63,7 @@ describe("templates", () => {
     await expect.poll(heldNamespaces).toEqual([]);
   });
 
-  it("tell whether a path has come, gone, or become another file since", async () => {
+  it("detect paths that were created, removed or replaced since", async () => {
     const roots = templates();
     const [one, other] = [`${temporaryFolder()}/one`, `${temporaryFolder()}/other`];
     writeFileSync(one, "");
@@ -83,7 +83,7 @@ describe("templates", () => {
     ).toBe(false);
   });
 
-  it("leave nothing behind where they cannot be made, and say what failed", async () => {
+  it("leave nothing if they cannot be created, and report the failure", async () => {
     const roots = new RootTemplates("/run/no-such-folder");
     await expect(roots.hold(withPaths("/usr/bin"))).rejects.toMatchObject({
       code: "LAUNCH_FAILED",

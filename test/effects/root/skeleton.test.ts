@@ -56,7 +56,7 @@ describe("the skeleton of a root", () => {
     expect(folders).toEqual(["/etc", "/run", "/run/resolve", "/usr", "/usr/bin"]);
   });
 
-  it("has nothing of a path that leads nowhere, and the link of one into /proc", () => {
+  it("has nothing of a dangling path, and the link of a path into /proc", () => {
     const paths = {
       "/loop": false,
       "/dangling": false,
@@ -71,13 +71,13 @@ describe("the skeleton of a root", () => {
     });
   });
 
-  it("binds a path once, as writable as any entry has it", () => {
+  it("binds a path once, writable if any entry says so", () => {
     expect(skeleton({ "/bin": false, "/usr/bin": true }).binds).toEqual([
       { path: "/usr/bin", writable: true, devices: false },
     ]);
   });
 
-  it("leaves out what an outer bind covers, and mounts what may be written inside what may not", () => {
+  it("omits paths inside a bind, and mounts writable paths inside read-only ones", () => {
     const inner = { "/srv": false, "/srv/data": true, "/srv/data/log": false };
     expect(skeleton(inner).binds.map(({ path, writable }) => [path, writable])).toEqual([
       ["/srv", false],
@@ -87,13 +87,13 @@ describe("the skeleton of a root", () => {
     expect(skeleton({ "/srv": true, "/srv/data": false }).binds).toHaveLength(1);
   });
 
-  it("has devices that can be used and not changed", () => {
+  it("has devices that can be used but not changed", () => {
     expect(skeleton({ "/dev/null": true }).binds).toEqual([
       { path: "/dev/null", writable: false, devices: true },
     ]);
   });
 
-  it("has places for what tasks mount, but where a bind has them", () => {
+  it("has mount points for tasks, except inside binds", () => {
     const places = [
       { path: "/bin/tool", isFolder: false },
       { path: "/etc/hosts", isFolder: false },
@@ -104,7 +104,7 @@ describe("the skeleton of a root", () => {
     expect(made.folders).toEqual(["/etc", "/proc", "/usr", "/usr/bin"]);
   });
 
-  it("tells what each path led to", () => {
+  it("has the target of each path", () => {
     const { identities } = skeleton({ "/bin": false, "/none": false, "/etc/resolv.conf": false });
     expect([...identities]).toEqual([
       ["/bin", "/usr/bin"],

@@ -40,7 +40,7 @@ describe("an assembled filter", () => {
     expect(tried.map((each) => run(program, number(each)).verdict === 1)).toEqual(expected);
   });
 
-  it.each([253, 254, 255, 256, 257, 300, 3000])("reaches over %i instructions, either way", (count) => {
+  it.each([253, 254, 255, 256, 257, 300, 3000])("can jump over %i instructions, either way", (count) => {
     const program = assemble([
       { kind: "load", offset: 0 },
       { kind: "jump", compare: "equal", value: 1, ifTrue: "one", ifFalse: "other" },
@@ -53,7 +53,7 @@ describe("an assembled filter", () => {
     expect([1, 7].map((each) => run(program, number(each)).verdict)).toEqual([1, 2]);
   });
 
-  it("does what its lines say, however long the jumps are", () => {
+  it("executes correctly with jumps of any length", () => {
     // A chain of comparisons. Each may jump to any later label.
     const program = fc
       .array(

@@ -106,7 +106,7 @@ describe("a task's filter", () => {
   it.each([
     ["its options", optionsFilter],
     ["any restrictions", anyFilter],
-  ])("decides as told: by %s", (_, filters) => {
+  ])("decides as specified: by %s", (_, filters) => {
     fc.assert(
       fc.property(
         filters,
@@ -124,7 +124,7 @@ describe("a task's filter", () => {
     );
   });
 
-  it.each(architectures)("decides every call of the default profile as told, on %s", (on) => {
+  it.each(architectures)("decides every call of the default profile as specified, on %s", (on) => {
     const filter = taskFilter({ profile: "default", allow: [], deny: [] }, [], {
       connectTcp: [],
       bindTcp: [],

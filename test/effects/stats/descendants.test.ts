@@ -31,7 +31,7 @@ describe("processes that descend from others", () => {
     );
   });
 
-  it("are looked at once each, in a line of descent as in a crowd", () => {
+  it("are visited once each, in a chain as well as among siblings", () => {
     const count = 4000;
     for (const parentOf of [(pid: number) => pid - 1, (pid: number) => pid + 1, () => 1]) {
       let looks = 0;

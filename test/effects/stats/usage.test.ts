@@ -38,7 +38,7 @@ const reading = (differing: Partial<RunReading> & { all?: readonly ProcessReadin
 };
 
 describe("the first sample of a run", () => {
-  it("tells the average since the run began, whatever earlier runs have used in its cgroup", () => {
+  it("has the average since the run began, without the usage of earlier runs in its cgroup", () => {
     const all = [
       process(initPid, { childUserTicks: 30, childSystemTicks: 10 }),
       process(101, { userTicks: 50, systemTicks: 10 }),
@@ -48,13 +48,13 @@ describe("the first sample of a run", () => {
     expect(total.cpu).toMatchObject({ userPercent: 40, systemPercent: 10, mhz: 1000 });
   });
 
-  it("of a run of this very moment has no rate that no core could reach", () => {
+  it("of a run that has just started has no impossible rate", () => {
     const all = [process(initPid), process(101, { userTicks: 1 })];
     const { total } = usageOf(undefined, reading({ all, uptimeMs: 10_000 }), units);
     expect(total.cpu.userPercent).toBe(100);
   });
 
-  it("tells each process's average since its own start", () => {
+  it("has each process's average since its own start", () => {
     const all = [process(initPid), process(102, { startTicks: 1100, userTicks: 25 })];
     const { processes } = usageOf(undefined, reading({ all }), units);
     expect(processes.get(102)?.cpu).toMatchObject({ userPercent: 25, systemPercent: 0, mhz: 500 });
@@ -64,7 +64,7 @@ describe("the first sample of a run", () => {
 describe("a later sample", () => {
   const later = { atMs: 7_000, uptimeMs: 14_000 };
 
-  it("tells what the cgroup has used since the one before", () => {
+  it("has the usage of the cgroup since the previous sample", () => {
     const cpu = { userUs: 901_000_000, systemUs: 90_500_000, throttled: { periods: 3, us: 70 } };
     const { total } = usageOf(reading(), reading({ ...later, cpu }), units);
     expect(total.cpu).toEqual({
@@ -76,7 +76,7 @@ describe("a later sample", () => {
     expect(total.memory).toEqual({ usage: 1 << 20, rss: 1 << 19 });
   });
 
-  it("tells only the run's own processes while another run is in the cgroup", () => {
+  it("has only the run's own processes while another run is in the cgroup", () => {
     const before = reading({ all: [process(initPid), process(101, { userTicks: 10 })] });
     const all = [process(initPid, { rssPages: 1 }), process(101, { userTicks: 110, rssPages: 9 })];
     const cpu = { userUs: 999_000_000, systemUs: 99_000_000, throttled: undefined };
@@ -85,14 +85,14 @@ describe("a later sample", () => {
     expect(total.memory).toEqual({ rss: 10 * 4096 });
   });
 
-  it("does not take a process for an earlier one of its number", () => {
+  it("distinguishes a process from an earlier one with its pid", () => {
     const before = reading({ all: [process(initPid), process(101, { userTicks: 90 })] });
     const all = [process(initPid), process(101, { startTicks: 1300, userTicks: 100 })];
     const { processes } = usageOf(before, reading({ ...later, all }), units);
     expect(processes.get(101)?.cpu.userPercent).toBe(50);
   });
 
-  it("never tells less than nothing: a child that nobody waited for takes its time along", () => {
+  it("is never negative, although the time of an unreaped child is lost", () => {
     const before = reading({ shared: true, all: [process(initPid), process(101, { userTicks: 90 })] });
     const { total } = usageOf(before, reading({ ...later, shared: true, all: [process(initPid)] }), units);
     expect(total.cpu.userPercent).toBe(0);

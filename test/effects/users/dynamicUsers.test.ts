@@ -35,7 +35,7 @@ describe("a dynamic user", () => {
     });
   });
 
-  it("is never root, and nobody where there is no range", () => {
+  it("is never root, and does not exist without a range", () => {
     expect(errorOf(() => dynamicUser("nomad-0", "0-99", known)).code).toBe("USER_FORBIDDEN");
     expect(errorOf(() => dynamicUser("nomad-80000", "", known)).message).toContain("any range");
   });

@@ -32,20 +32,20 @@ describe("users of the host", () => {
   });
 
   it.each(["ghost", "33", "0", "nomad-", "nomad-x1", "NOBODY", "DOMAIN\\user", "user@domain"])(
-    "%j is nobody's name here: the name services are asked",
+    "%j is not a local name, so the name services are used",
     (name) => {
       expect(find(name)).toBeUndefined();
     },
   );
 
   it.each(["33:33", "root:x", ":", "-s", "+", "+nis", "a b", "a\nb", "a/b", "nobody\0", " nobody"])(
-    "%j cannot be a name: nobody is asked",
+    "%j cannot be a name, so the name services are not used",
     (name) => {
       expect(errorOf(() => find(name, true)).code).toBe("USER_UNKNOWN");
     },
   );
 
-  it("no user at all is an error that says what to set", () => {
+  it("a missing user is an error that says what to set", () => {
     expect(errorOf(() => find(""))).toMatchObject({
       code: "USER_UNKNOWN",
       hint: expect.stringContaining("dynamic workload users"),

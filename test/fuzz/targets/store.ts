@@ -101,7 +101,7 @@ function readAll(reader: EventReader): void {
 
 let recorded: Buffer | undefined;
 
-/** A log as it was recorded. */
+/** The file of a recorded log. */
 function recordedFile(): Buffer {
   recorded ??= gunzipSync(readFileSync("test/fixtures/logs/schema1.mdb.gz"));
   return recorded;

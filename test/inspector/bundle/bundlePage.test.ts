@@ -1,4 +1,4 @@
-/** Bundles dropped onto the page, what it saves, and how it prints. Screenshots go to test-results/inspector. */
+/** Bundles dropped onto the page, saved files, and printing. Screenshots go to test-results/inspector. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Download, Page } from "playwright-core";
@@ -36,7 +36,7 @@ async function makeBundle(): Promise<string> {
   return path;
 }
 
-/** Drops a file onto the page, as a person does with the mouse. */
+/** Drops a file onto the page, as with the mouse. */
 async function drop(page: Page, name: string, text: string): Promise<void> {
   const transfer = await page.evaluateHandle(
     ([file, content]) => {
@@ -77,7 +77,7 @@ describe("a bundle", () => {
       await page.getByText("Run 1 of 1").waitFor();
       const used = page.getByRole("region", { name: "What it used", exact: true });
       await used.getByRole("img", { name: "Memory: at most 20 MiB" }).waitFor();
-      // Its paths mean nothing on this host.
+      // The bundle's paths do not belong to this host.
       expect(await page.locator(".output").count()).toBe(0);
       await expectAccessible(page);
       await page.screenshot({ path: screenshot(`bundleTask-${colorScheme}-${width}`) });
@@ -86,13 +86,13 @@ describe("a bundle", () => {
       await page.locator("#state-destroyed.lit").waitFor();
       await page.keyboard.press("Escape");
       await page.getByRole("heading", { name: "ticket-4711.jsonl" }).waitFor();
-      // The inspector's own list has nothing of it.
+      // The inspector's own list does not have the bundle's tasks.
       await page.getByRole("link", { name: "Tasks", exact: true }).click();
       await page.getByText("No task has run here yet").waitFor();
     },
   );
 
-  it("is chosen as a file, too; what is none is told", async (context) => {
+  it("can also be chosen as a file; a file that is no bundle causes an error", async (context) => {
     const path = await makeBundle();
     const { server } = await startInspector();
     const page = await openPage(context, server.url, {}, /400/);
@@ -107,7 +107,7 @@ describe("a bundle", () => {
 });
 
 describe("what the page saves", () => {
-  it("is a bundle that proves itself, and drawings that another program can show", async (context) => {
+  it("is a verifiable bundle, and drawings for other programs", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);
     const page = await openPage(context, server.url);
@@ -135,7 +135,7 @@ describe("what the page saves", () => {
       expect(png.suggestedFilename()).toBe(`${file}.png`);
       const picture = await bytesOf(png);
       expect(picture.subarray(1, 4).toString()).toBe("PNG");
-      // Drawn, and not one colour.
+      // The picture is not empty, and has more than one colour.
       expect(picture.length).toBeGreaterThan(5_000);
       writeFileSync(screenshot(`saved-${file}`), picture);
     }
@@ -143,7 +143,7 @@ describe("what the page saves", () => {
 });
 
 describe("what the page prints", () => {
-  it("has the task without what only a screen needs", async (context) => {
+  it("has the task without controls of the screen", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);
     const page = await openPage(context, server.url, {

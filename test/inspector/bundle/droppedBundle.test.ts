@@ -1,4 +1,7 @@
-/** A bundle that is given to the inspector by its page: in bounds, foreign, in memory alone. */
+/**
+ * A bundle that the page sends to the inspector. Its size is limited, it is shown as foreign, and it is kept
+ * only in memory.
+ */
 import { once } from "node:events";
 import { request } from "node:http";
 import { describe, expect, it, vi } from "vitest";
@@ -21,7 +24,7 @@ import {
 const id = idOf(1);
 const query = `id=${encodeURIComponent(id)}`;
 
-/** A bundle with a task that failed, of another host. */
+/** A bundle of another host with a failed task. */
 async function makeBundle(): Promise<string> {
   const { record, ask, log } = await startInspector();
   for (const time of [1_000, 2_000, 3_000]) {
@@ -63,7 +66,7 @@ describe("a bundle that the page gives to the inspector", () => {
     const bundle = await makeBundle();
     const inspected = await startInspector();
     const { record, ask, store } = inspected;
-    // The same id, with another end.
+    // A task with the same id but another end.
     await record(id, life("ended"));
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("ompleted"));
     const position = store.lastPosition();
@@ -103,7 +106,7 @@ describe("a bundle that the page gives to the inspector", () => {
     ]);
   });
 
-  it("is refused if it is none, too large, or not from the page", async () => {
+  it("is refused if it is invalid, too large, or not from the page", async () => {
     const bundle = await makeBundle();
     const inspected = await startInspector();
     expect(await upload(inspected, "no bundle")).toMatchObject({ status: 400 });
@@ -118,7 +121,7 @@ describe("a bundle that the page gives to the inspector", () => {
     expect(await upload(inspected, bundle, { headers: { origin: "null" } })).toMatchObject({ status: 403 });
     expect(await upload(inspected, bundle, { path: "/api/tasks" })).toMatchObject({ status: 405 });
     expect(await upload(inspected, bundle, { method: "PUT" })).toMatchObject({ status: 405 });
-    // And it goes on.
+    // The inspector still works.
     expect(await upload(inspected, bundle)).toMatchObject({ status: 200 });
   });
 

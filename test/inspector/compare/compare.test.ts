@@ -80,7 +80,7 @@ describe("a what-if", () => {
     ["light", 390],
     ["dark", 1280],
   ] as const)(
-    "is asked on the page, and its address keeps it: %s, %i wide",
+    "works on the page, and is kept in the address: %s, %i wide",
     async ([colorScheme, width], context) => {
       const { server, record } = await startInspector();
       await recordAllocation(record, past);
@@ -116,7 +116,7 @@ describe("a what-if", () => {
     },
   );
 
-  it("is of the events that are there: wrong ones are told", async (context) => {
+  it("accepts only existing events, and reports wrong ones", async (context) => {
     const { server, record } = await startInspector();
     await record(runOf("web", 1), lifeFrom(Date.now(), [["requested", 0]]));
     const page = await openPage(context, server.url, {}, /400/);

@@ -6,7 +6,7 @@ import { expectAccessible, openPage, screenshot } from "../../support/screen/bro
 import { startInspector } from "../../support/screen/inspector.ts";
 
 const minute = 60_000;
-/** Half an hour ago and more: two tasks still run. */
+/** Times more than half an hour ago; two tasks still run. */
 const past = { begin: Date.now() - 90 * minute, failures: 37 };
 
 const noSidewaysScroll = (page: Page) =>
@@ -45,7 +45,7 @@ describe("an allocation's lanes", () => {
     await page.getByText("39 errors").waitFor();
     expect(await folded.getAttribute("aria-label")).toContain("web: 37 runs: 37 × Failed with exit code 1");
     await folded.click();
-    // Each of them is there now.
+    // Now every run is drawn.
     await expect.poll(() => page.locator(".lanes .block.bad a[aria-label^=web]").count()).toBe(38);
     await expect.poll(() => page.url()).toMatch(/from=\d+&to=\d+/);
     const window = page.url();
@@ -94,7 +94,7 @@ describe("an allocation's lanes", () => {
     await page.locator(".error-line", { hasText: "exit code 1" }).waitFor();
     await page.keyboard.press("E");
     await page.getByText("1 of 4").waitFor();
-    // Before the first one comes the last one.
+    // Going back from the first error leads to the last one.
     await page.keyboard.press("E");
     await page.getByText("4 of 4").waitFor();
     await page.keyboard.press("e");
@@ -148,7 +148,7 @@ describe("an allocation's lanes", () => {
     },
   );
 
-  it("go on as tasks do, and link a run with the one before, the one after and its siblings", async (context) => {
+  it("are updated with tasks, and link a run with its predecessor, successor and siblings", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, { ...past, failures: 2 });
     const page = await openPage(context, server.url);

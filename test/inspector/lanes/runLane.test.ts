@@ -1,4 +1,4 @@
-/** Runs as lanes: from events to spans and marks, folded where they are narrow, and the way from error to error. */
+/** Runs as lanes: spans and marks from events, folding of narrow runs, and steps from error to error. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { errorsOf, nextError } from "../../../src/inspector/page/lanes/errors.ts";
@@ -16,7 +16,7 @@ import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { allLives, life } from "../../support/agent/lives.ts";
 import { event } from "../../support/history/history.ts";
 
-/** As the log has them. */
+/** The events as the log has them. */
 function stored(events: readonly TaskEvent[], times: readonly number[] = []): StoredEvent[] {
   let snapshot = initialSnapshot;
   return events.map((each, index) => {
@@ -49,7 +49,7 @@ describe("a run's lane", () => {
     expect(lane?.marks.filter(({ kind }) => kind === "error")).toMatchObject([{ seq: 7, time: 600 }]);
   });
 
-  it("ends where its start failed, and has no end while it goes on", () => {
+  it("ends at a failed start, and has no end while it goes on", () => {
     const failed = extendLane(undefined, stored(life("failed"), [0, 1, 3, 9]));
     expect(failed).toMatchObject({ overAt: 3, marks: [{ seq: 3, kind: "error" }] });
     const running = extendLane(undefined, stored(life("ended").slice(0, 4)));
@@ -57,7 +57,7 @@ describe("a run's lane", () => {
     expect(running?.periods.at(-1)).toMatchObject({ state: "running", to: null });
   });
 
-  it("tells of commands nothing, however many there are, and of what no version can read that it is so", () => {
+  it("shows no commands, and marks events that cannot be read", () => {
     const checks = Array.from({ length: 500 }, () => [
       event("execStarted"),
       event("execExited", { exitCode: 1 }),
@@ -71,7 +71,7 @@ describe("a run's lane", () => {
     ]);
   });
 
-  it("is the same whether its events come at once or one after another, be the clock set back", () => {
+  it("is the same whether its events come at once or one by one, even if the clock was set back", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...allLives),
@@ -94,7 +94,7 @@ const run = (begunAt: number, overAt: number | null, outcome = good, id = `a/web
   ...{ id, outcome, begunAt, overAt, periods: [], marks: [] },
 });
 
-describe("runs that are too narrow to be told apart", () => {
+describe("runs that are too narrow to be distinguished", () => {
   it("become one block, between wide ones", () => {
     const runs = [run(0, 400), run(410, 412, bad), run(420, 421, bad), run(430, 432), run(500, null)];
     const blocks = foldRuns(runs, { from: 0, to: 1_000 }, 1_000, 1_000);
@@ -107,7 +107,7 @@ describe("runs that are too narrow to be told apart", () => {
     expect(worstTone(blocks[1]?.runs ?? [])).toBe("bad");
   });
 
-  it("come apart where there is room, and those that are not in the window are not drawn", () => {
+  it("are separate blocks if there is room, and runs outside of the window are not drawn", () => {
     const runs = [run(410, 412), run(420, 421), run(430, 432)];
     expect(foldRuns(runs, { from: 400, to: 440 }, 1_000, 1_000).length).toBe(3);
     expect(foldRuns(runs, { from: 600, to: 900 }, 1_000, 1_000)).toEqual([]);
@@ -127,7 +127,7 @@ describe("runs that are too narrow to be told apart", () => {
         const to = runs.at(-1)?.overAt ?? 1;
         const blocks = foldRuns(runs, { from: 0, to: Math.max(1, to) }, width, to);
         expect(blocks.flatMap((block) => block.runs)).toEqual(runs);
-        // However many runs there are, what is drawn is bounded by the lane's width.
+        // The lane's width limits the number of drawn blocks.
         expect(blocks.length).toBeLessThanOrEqual(width / 7 + 2);
       }),
     );

@@ -1,4 +1,4 @@
-/** The axis of real time. */
+/** The time axis of the lanes. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -13,7 +13,7 @@ import {
 const at = (text: string) => new Date(text).getTime();
 const whole = { from: 1_700_000_000_000, to: 1_700_000_100_000 };
 
-/** A window in the whole. */
+/** A window within the whole time span. */
 const anyWindow = fc
   .tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0.001, max: 1, noNaN: true }))
   .map(([begin, length]) => within(whole, { from: timeAt(whole, begin), to: timeAt(whole, begin + length) }));
@@ -24,7 +24,7 @@ const isInside = ({ from, to }: typeof whole) => {
 };
 
 describe("a window", () => {
-  it("stays in the whole however it is zoomed and moved", () => {
+  it("stays within the whole span however it is zoomed and moved", () => {
     fc.assert(
       fc.property(
         anyWindow,
@@ -38,7 +38,7 @@ describe("a window", () => {
     );
   });
 
-  it("is zoomed around a time that stays where it is, as far as the whole has room", () => {
+  it("is zoomed around a fixed time, as far as the span allows", () => {
     const window = { from: whole.from + 40_000, to: whole.from + 60_000 };
     const around = whole.from + 45_000;
     for (const factor of [0.1, 0.5, 1.5]) {
@@ -81,7 +81,7 @@ describe("ticks", () => {
     ]);
   });
 
-  it("are in the window, in order, and no more than have room", () => {
+  it("are in the window, in order, and fit into it", () => {
     const anySpan = fc.tuple(fc.integer({ min: 0, max: 4e12 }), fc.integer({ min: 20, max: 1e12 }));
     fc.assert(
       fc.property(anySpan, fc.integer({ min: 1, max: 20 }), ([from, length], most) => {

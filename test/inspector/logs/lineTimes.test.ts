@@ -1,4 +1,4 @@
-/** When lines were written, as far as anybody knows, and where events stand among them. */
+/** The times of log lines as far as they are known, and the places of events among them. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type LogEvent, mergeEvents } from "../../../src/inspector/page/logs/mergeEvents.ts";
@@ -16,7 +16,7 @@ const files = [
 ];
 const lines = (...texts: readonly string[]): RawLine[] =>
   texts.map((text, number) => ({ index: 4, offset: number * 100, text }));
-/** What is known of a line: the source of its time, and the bounds. */
+/** The known time of a line: its source and its bounds. */
 const known = (placed: readonly LogLine[]) =>
   placed.map(({ source, after, before }) => [source, after, before]);
 
@@ -70,7 +70,7 @@ describe("a line's own time", () => {
     expect(known(placeLines(lines(text), files, 120))).toEqual([["file", at("12:00:00"), at("13:00:00")]]);
   });
 
-  it("without a zone is none if both UTC and the host's fit", () => {
+  it("without a zone is unknown if both UTC and the host's zone are possible", () => {
     expect(placeLines(lines("2026-11-24 12:50:00 up"), files, 30)[0]?.source).toBe("file");
   });
 });
@@ -107,7 +107,7 @@ const shown = (entries: ReturnType<typeof mergeEvents>) =>
 const whole = { isBegin: true, isEnd: true };
 
 describe("events among lines", () => {
-  it("stand where they happened, and say how many lines may have come before them", () => {
+  it("are at the place of their time, and have the possible number of lines before them", () => {
     const placed = [
       ...placeLines(lines("a", "2026-11-24T12:20:00Z b", "c", "d", "2026-11-24T12:40:00Z e"), files, 0),
       seenLine({ index: 4, offset: 900, text: "f" }, at("13:00:01")),
@@ -120,7 +120,7 @@ describe("events among lines", () => {
     ]);
   });
 
-  it("of before and after the shown part are left out, but for those at the log's own ends", () => {
+  it("before and after the shown part are omitted, except at the log's own ends", () => {
     const placed = placeLines(lines("2026-11-24T12:20:00Z a", "2026-11-24T12:40:00Z b"), files, 0);
     const events = [event(at("12:10:00"), 1), event(at("12:30:00"), 2), event(at("12:50:00"), 3)];
     const inner = { isBegin: false, isEnd: false };

@@ -12,7 +12,7 @@ const taskPage = `#/task/${encodeURIComponent(web)}`;
 const at = (page: Page, fragment: string) => page.goto(new URL(fragment, page.url()).href);
 const iso = (time: number) => new Date(time).toISOString();
 
-/** A run that failed, and the one after it, which runs; their output in three files. */
+/** A failed run and the next run, which still runs, with their output in three files. */
 async function recordOutput(record: Inspected["record"]) {
   const output = makeOutput();
   const begin = Date.now() - 600 * second;
@@ -62,35 +62,32 @@ describe("a task's output", () => {
     ["dark", 768],
     ["light", 1280],
     ["dark", 1920],
-  ] as const)(
-    "stands beside its events, once a person asks for it: %s, %i wide",
-    async ([colorScheme, width], context) => {
-      const { server, record } = await startInspector();
-      await recordOutput(record);
-      const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
-      const asked: string[] = [];
-      page.on("request", (request) => asked.push(request.url()));
-      await page.getByText("Asked to stop").waitFor();
-      await at(page, taskPage);
-      await page.getByText("Run 2 of 2").waitFor();
-      await page.getByRole("button", { name: "stderr" }).waitFor();
-      expect(asked.filter((url) => url.includes("/api/log"))).toEqual([]);
-      await page.getByRole("button", { name: "stderr" }).click();
-      await page.getByText("retrying").waitFor();
-      await page.getByText("following").waitFor();
-      // What another run wrote and how it ended is there, too.
-      const among = page.locator(".among");
-      await expect
-        .poll(() => among.allTextContents())
-        .toContainEqual(expect.stringContaining("Another run: Failed"));
-      await expectAccessible(page);
-      await page.locator(".output").scrollIntoViewIfNeeded();
-      await page.locator(".output").screenshot({ path: screenshot(`output-${colorScheme}-${width}`) });
-      expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
-    },
-  );
+  ] as const)("is shown beside its events on request: %s, %i wide", async ([colorScheme, width], context) => {
+    const { server, record } = await startInspector();
+    await recordOutput(record);
+    const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.getByText("Asked to stop").waitFor();
+    await at(page, taskPage);
+    await page.getByText("Run 2 of 2").waitFor();
+    await page.getByRole("button", { name: "stderr" }).waitFor();
+    expect(asked.filter((url) => url.includes("/api/log"))).toEqual([]);
+    await page.getByRole("button", { name: "stderr" }).click();
+    await page.getByText("retrying").waitFor();
+    await page.getByText("following").waitFor();
+    // The other run's output and end are shown, too.
+    const among = page.locator(".among");
+    await expect
+      .poll(() => among.allTextContents())
+      .toContainEqual(expect.stringContaining("Another run: Failed"));
+    await expectAccessible(page);
+    await page.locator(".output").scrollIntoViewIfNeeded();
+    await page.locator(".output").screenshot({ path: screenshot(`output-${colorScheme}-${width}`) });
+    expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+  });
 
-  it("is followed as it comes, and leads to the event that is clicked in it", async (context) => {
+  it("is followed live, and a click on an event in it selects the event", async (context) => {
     const { server, record } = await startInspector();
     const { output } = await recordOutput(record);
     const page = await openPage(context, server.url);
@@ -113,7 +110,7 @@ describe("a task's output", () => {
     await page.locator(".among.current").waitFor();
   });
 
-  it("is searched whole, and read from a line that was found on; the address keeps both", async (context) => {
+  it("is searched completely, and read from a found line on; the address keeps both", async (context) => {
     const { server, record } = await startInspector();
     await recordOutput(record);
     const page = await openPage(context, server.url);
@@ -129,7 +126,7 @@ describe("a task's output", () => {
     await page.locator(".line", { hasText: "try 0: connection refused" }).waitFor();
   });
 
-  it("that is gone is said to be so", async (context) => {
+  it("that was removed causes a message", async (context) => {
     const { server, record } = await startInspector();
     await record(web, lifeFrom(Date.now(), [["requested", 0]]));
     const page = await openPage(context, server.url, {}, /404/);

@@ -1,4 +1,7 @@
-/** The output of tasks, as the inspector's API gives it: in bounds, of this host's tasks, and of no other file. */
+/**
+ * The output of tasks in the inspector's API: limited in size, only of this host's tasks, and of no other
+ * files.
+ */
 import { once } from "node:events";
 import { linkSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -49,7 +52,7 @@ describe("a log", () => {
     expect(pages.flatMap(textsOf)).toEqual(numbered(0, 5_000));
     expect(page.lines[0]).toMatchObject({ source: "file", after: null, before: 1_000_000 });
     expect(pages.at(-1)?.lines.at(-1)).toMatchObject({ source: "file", after: 1_000_000, before: 2_000_000 });
-    // And forwards again.
+    // Then forwards again.
     let forwards: string[] = textsOf(page);
     while (!page.isEnd) {
       page = JSON.parse((await ask(`/api/log?${query}&stream=stderr&from=${at(page.end)}`)).body) as LogPage;
@@ -80,7 +83,7 @@ describe("a log", () => {
     expect(gone).toMatchObject({ lines: [], isEnd: true });
   });
 
-  it("is searched whole, whatever the case, and the last lines are found where there are many", async () => {
+  it("is searched completely, ignoring case, and the last lines are found if there are many", async () => {
     const { ask, output } = await withOutput();
     output.write("web.stdout.0", `Needle first\n${"hay\n".repeat(50_000)}`);
     output.write("web.stdout.1", `${"hay\n".repeat(50_000)}the needle last`);
@@ -98,7 +101,7 @@ describe("a log", () => {
     expect((await ask(`/api/log/search?${query}&text=`)).status).toBe(400);
   });
 
-  it("is followed: what comes is seen as it comes, on into the next file, and lines that come in parts are whole", async () => {
+  it("is followed across files, and lines that arrive in parts are shown complete", async () => {
     const { server, ask, output } = await withOutput();
     output.write("web.stderr.0", "before\n");
     const page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
@@ -119,7 +122,7 @@ describe("a log", () => {
 });
 
 describe("no other file", () => {
-  it("is read by a link that a task has put in its log's place", async () => {
+  it("is read through a link that a task has put in its log's place", async () => {
     const { ask, output } = await withOutput();
     const secret = join(temporaryFolder(), "secret");
     writeFileSync(secret, "the host's secret\n");
@@ -135,7 +138,7 @@ describe("no other file", () => {
     }
   });
 
-  it("is read for a stranger, for a task of a bundle, and where a job keeps no logs", async () => {
+  it("is read for strangers, for tasks of a bundle, or if a job has logs disabled", async () => {
     const { server, ask, record, output } = await withOutput();
     output.write("web.stderr.0", "own\n");
     for (const path of ["log", "log/search", "log/live"]) {
@@ -159,7 +162,7 @@ describe("no other file", () => {
   });
 });
 
-/** What the stream has sent so far. */
+/** The messages of the stream so far. */
 async function follow(url: string, about: string): Promise<LogNews[]> {
   const cookie = cookieFrom(await get(url, {}));
   const asked = request(new URL(`/api/log/live?${about}`, url).href, {

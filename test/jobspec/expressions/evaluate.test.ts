@@ -153,7 +153,7 @@ describe("an expression", () => {
   });
 });
 
-/** An expression with its value, both made from the same choices. */
+/** An expression with its value, both generated from the same choices. */
 const arithmetic = fc.letrec<{ node: [string, number] }>((tie) => ({
   node: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -179,7 +179,7 @@ describe("any expression", () => {
     const operator = fc.constantFrom("+", "-", "*", "<", ">", "<=", ">=");
     fc.assert(
       fc.property(fc.array(fc.tuple(operator, fc.nat(9)), { maxLength: 6 }), fc.nat(9), (rest, first) => {
-        // Comparisons do not chain in HCL: one at most.
+        // HCL does not allow chained comparisons, so an expression has at most one.
         const kept = rest.filter(
           ([name], index) => !name.match(/[<>]/) || rest.findIndex(([n]) => n.match(/[<>]/)) === index,
         );
@@ -211,7 +211,7 @@ describe("any expression", () => {
     fc.assert(
       fc.property(json, (data) => {
         const source = JSON.stringify(data).replaceAll(/[$%]\{/g, (opening) => opening[0] + opening);
-        // Literal text keeps its escapes until the client resolves it.
+        // Escapes in literal text stay until the client resolves it.
         const escaped = JSON.parse(source);
         expect(hcl.constant(source, lookup)).toEqual(escaped);
       }),

@@ -217,7 +217,7 @@ describe("any value", () => {
   const json = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<Value>;
   const scope = (data: Value) => (name: string) => (name === "x" ? { value: data, steps: 0 } : undefined);
 
-  it("comes back from the encodings as it was", () => {
+  it("survives all encodings unchanged", () => {
     fc.assert(
       fc.property(json, (data) => {
         const back = hcl.constant("jsondecode(jsonencode(x))", scope(data));

@@ -30,7 +30,7 @@ async function environment(lines: string) {
 }
 
 describe("a task's environment", () => {
-  it("tells which of the group's instances it is", async () => {
+  it("has the number of the group's instance", async () => {
     const { groups, ...job } = await parseJob(
       jobFile("t.hcl", 'job "j" {\n group "g" {\n count = 3\n task "t" {\n driver = "exec2"\n}\n}\n}'),
       { given: {}, environment: {} },

@@ -32,8 +32,8 @@ describe("a template's text", () => {
   });
 
   it.each([
-    ['a\n{{ key "x" }}', "line 2 of the template: key asks Consul, and a local run has none"],
-    ["{{ range nomadServices }}{{ end }}", "nomadServices asks a Nomad server, and a local run has none"],
+    ['a\n{{ key "x" }}', "line 2 of the template: key needs Consul, and a local run has none"],
+    ["{{ range nomadServices }}{{ end }}", "nomadServices needs a Nomad server, and a local run has none"],
     ["{{ env", "{{ without }}"],
   ])("%j is refused", (data, message) => {
     expect(() => renderData(template(data), facts)).toThrow(message);
@@ -53,7 +53,7 @@ describe("variables from a template", () => {
     });
   });
 
-  it("are refused by line, without telling what it holds", () => {
+  it("are refused with the number of the line, but without its content", () => {
     expect(() => parseEnvFile("A=1\nsecret text")).toThrow(/^line 2 is not of the form KEY=value$/);
   });
 });

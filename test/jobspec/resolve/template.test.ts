@@ -4,7 +4,7 @@ import { render, replaceReferences, substitute } from "../../../src/jobspec/reso
 import { escapeLiteral, parseTemplate, unescapeLiteral } from "../../../src/jobspec/resolve/template.ts";
 import { TemplateError } from "../../../src/jobspec/templateError.ts";
 
-/** Texts in which the characters that mean something are likely. */
+/** Texts in which special characters are likely. */
 const lively = fc.string({ unit: fc.constantFrom("$", "%", "{", "}", '"', "\\", "a", ".", " ", "é", "\n") });
 
 const reference = (root: string, path: (string | number)[], text: string) => ({ root, path, text });
@@ -47,7 +47,7 @@ describe("template text", () => {
     expect(refused(() => parseTemplate(text)).message).toContain(message);
   });
 
-  it("stands for any literal once escaped", () => {
+  it("represents any literal if it is escaped", () => {
     fc.assert(
       fc.property(lively, (text) => {
         expect(unescapeLiteral(escapeLiteral(text))).toBe(text);
@@ -93,7 +93,7 @@ describe("substitution", () => {
     });
   });
 
-  it("refuses a list within a text, and tells where it stood", () => {
+  it("refuses a list within a text, and names its place", () => {
     const value = { args: ["ok", `x \${var.list}`] };
     const error = refused(() => substitute(value, (text) => replaceReferences(text, lookup)));
     expect(error.message).toContain("var.list is not a single value");

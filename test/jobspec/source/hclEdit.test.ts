@@ -6,7 +6,7 @@ import { parseHcl } from "../../../src/jobspec/syntax.ts";
 
 const config = [["job", undefined], ["group", "web"], ["task", "server"], ["config"]] as const;
 
-/** A job with traps for whoever looks for its config. */
+/** A job with text that looks like a config block. */
 function jobWith(block: string): string {
   return `# config { unveil = [] }
 job "a" {
@@ -61,7 +61,7 @@ describe("a list of a block", () => {
     expect(add(list(",", ""), "r:/c")).toBe(jobWith(list(",", `          "r:/c",\n`)));
   });
 
-  it("that is an expression goes on being one", () => {
+  it("that is an expression stays an expression", () => {
     expect(add("{\n        unveil = var.paths\n      }", "r:/c")).toBe(
       jobWith(`{\n        unveil = concat(var.paths, ["r:/c"])\n      }`),
     );
@@ -87,7 +87,7 @@ describe("a list of a block", () => {
 });
 
 describe("an attribute of a block", () => {
-  it("is set where it stands, or added", () => {
+  it("is changed in its place, or added", () => {
     const set = (block: string) => setAttribute(jobWith(block), config, "identity_files", "true");
     expect(set("{\n        identity_files = false # no\n      }")).toBe(
       jobWith("{\n        identity_files = true # no\n      }"),

@@ -16,7 +16,7 @@ import { usageSample } from "../../support/metrics/usage.ts";
 
 const secret = "marker-91ab";
 
-/** One task of each life; their arguments hold a secret. */
+/** One task for each kind of life. Their arguments contain a secret. */
 function log(): RecordedLog {
   const recorded = new RecordedLog();
   for (const name of allLives) {
@@ -65,7 +65,7 @@ describe("a bundle", () => {
     const { reader } = parseBundle(text, "b.jsonl");
     expect([...reader.readAll()]).toEqual([...recorded.reader().readAll()].map(maskEvent));
     expect(checkLog(reader)).toEqual(checkLog(recorded.reader()));
-    // A bundle of a bundle is the same.
+    // A bundle exported from a bundle is the same.
     const again = recorded.heads.map((head) => ({ head, reader }));
     const lines = [...bundleLines(again, { mask: true, now: 1_764_000_000_000 })];
     expect(lines.map((line) => `${line}\n`).join("")).toBe(text);
@@ -124,7 +124,7 @@ describe("a bundle", () => {
         (at, flip) => {
           const changed = Buffer.from(bytes);
           changed[at] = (changed[at] ?? 0) ^ flip;
-          // A line that is cut in two, or joined with the next, leaves no whole bundle.
+          // A changed line break splits or joins lines, so the bundle is incomplete.
           if (bytes[at] === 10 || changed[at] === 10) {
             expect(refusal(changed.toString())).toMatchObject({ code: "BUNDLE_INVALID" });
             return;
@@ -149,7 +149,7 @@ describe("a bundle", () => {
     expect(check([first, second, second, ...rest])).toMatchObject([{ seq: 3, defect: { kind: "sequence" } }]);
   });
 
-  it("says what is wrong with a file that is none, or not all of one", () => {
+  it("explains what is wrong with a file that is not a bundle, or is truncated", () => {
     const text = bundleOf(log(), true);
     for (const foreign of [
       "",
@@ -170,8 +170,8 @@ describe("a bundle", () => {
     expect(refusal(text.slice(0, -1)).message).toContain(
       "it ends before the samples of what alloc/lost/1 used do",
     );
-    expect(refusal(`${text}more`).message).toContain("something follows");
-    expect(refusal(`${text}\n`).message).toContain("something follows");
+    expect(refusal(`${text}more`).message).toContain("there is text after the last line");
+    expect(refusal(`${text}\n`).message).toContain("there is text after the last line");
     expect(refusal(text.replace('"driver":"', '"driver":"9')).message).toContain("checksum");
     expect(refusal(text.replace('"format":2', '"format":3')).message).toContain("format");
   });

@@ -25,7 +25,7 @@ function bundle(streams: BundleHeader["streams"], ...lines: readonly string[]): 
   return [header(streams), ...lines, ...streams.map(({ stream }) => usageLine(stream, [])), ""].join("\n");
 }
 
-/** The line of an event whose hashes are right, whatever it says. */
+/** The line of an event with valid hashes, whatever its content. */
 function line(data: unknown, fields: Partial<EventToAppend & RecordPlace> = {}): string {
   const event = { type: "requested", schema: 1, time: 0, data, from: "a", to: "b", effects: [], ...fields };
   const place = { stream: "alloc/main/0", seq: 1, position: 1, previousHash: NO_HASH, ...fields };
@@ -101,7 +101,7 @@ describe("a stranger's bundle", () => {
       fc.property(versions, fc.array(anyLine), (versions, lines) => {
         const padding = " ".repeat(300);
         readAll([header(streamsOf(...versions)), ...lines, padding].join("\n"));
-        // As many as the header says, so that they are read.
+        // As many lines as the header announces, so that they are read.
         const whole = lines.map((each) => each.replaceAll("\n", ""));
         readAll(bundle(streamsOf(lines.length), ...whole));
         // Any of them as what the task used.
@@ -123,7 +123,7 @@ describe("a stranger's bundle", () => {
   });
 });
 
-/** Reads whatever can be read, as the verbs do. */
+/** Reads everything as the verbs do. */
 function readAll(text: string): void {
   try {
     const { reader } = parseBundle(text, "b.jsonl");

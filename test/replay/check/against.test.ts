@@ -1,4 +1,4 @@
-/** Histories that earlier versions recorded, against today's machine and against broken ones. */
+/** Checks histories of earlier versions with the present state machine and with broken ones. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ const bundles = await Promise.all(
     .map((name) => loadBundle(join(folder, name))),
 );
 
-/** What a machine makes of all recorded histories: task, event and what is found there. */
+/** The findings of a machine for all recorded histories, with task and event. */
 async function findings(change: (source: string) => string) {
   const machine = await loadMachine(await machineVariant(change));
   return bundles.flatMap(({ reader }) =>
@@ -41,7 +41,7 @@ describe("recorded histories", () => {
     expect([...types].sort()).toEqual([...eventTypes].sort());
   });
 
-  it("go the same way with a machine that was built of the same sources", async () => {
+  it("have the same result with a machine that was built from the same sources", async () => {
     expect(await findings(asItIs)).toEqual([]);
   });
 });

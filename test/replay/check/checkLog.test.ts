@@ -9,7 +9,7 @@ import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 import { sampleEvent } from "../../support/history/sampleEvents.ts";
 
-/** One task of each life. */
+/** One task for each kind of life. */
 function log(): RecordedLog {
   const recorded = new RecordedLog();
   for (const name of allLives) recorded.add(`alloc/${name}/1`, life(name));
@@ -121,7 +121,7 @@ describe("a check of a log", () => {
     ]);
   });
 
-  it("tells which event today's machine cannot take, and why", async () => {
+  it("names the event that the present machine cannot accept, and the reason", async () => {
     const store = memoryEventStore();
     const requested = { ...event("requested"), from: "pending", to: "pending", effects: ["inspectHost"] };
     await store.append("new", 0, [{ ...requested, schema: 999 }]);
@@ -142,7 +142,7 @@ describe("a check of a log", () => {
     const append = (stream: string) =>
       recorded.events(stream).map((each) => store.append(stream, each.seq - 1, [each]));
     await Promise.all(append("alloc/ended/1"));
-    // A reader that lists the streams before more of them come.
+    // A reader that lists the streams before more are added.
     const streams = [...store.streams()];
     await Promise.all(append("alloc/lost/1"));
     await store.append("alloc/ended/1", 6, [sampleEvent("later")]);
@@ -156,7 +156,7 @@ describe("a check of a log", () => {
     expect(checkLog(early)).toEqual({ streams: 1, events: 6, findings: [], damage: [] });
   });
 
-  it("tells how far it is", () => {
+  it("reports its progress", () => {
     const recorded = new RecordedLog();
     for (let task = 0; task < 4000; task++) recorded.add(`a/t/${task}`, life("ended"));
     const shares: number[] = [];

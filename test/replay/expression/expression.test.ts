@@ -17,7 +17,7 @@ const killed = life("killed").map((each) =>
 const history = new History(stream, new RecordedLog().add(stream, killed).events(stream));
 
 const value = (text: string, seq = 9) => valueAtMoment(text, history.at(seq));
-/** Numbers of the events that it fits. */
+/** Numbers of the events at which it holds. */
 const where = (text: string) => [...history.moments()].filter(expressionTest(text)).map(({ seq }) => seq);
 const message = (text: string) => errorOf(() => value(text)).message;
 
@@ -77,7 +77,8 @@ describe("an expression", () => {
     expect(where("signals")).toEqual([6]);
     expect(where("exit.signal == 9 or stop.timedOut")).toEqual([7]);
     expect(where("not exit")).toEqual([]);
-    // As the help and the documentation have it: absent before the end, so it comes to hold there.
+    // The example of the help and the documentation. There is no exit code before the end, so the condition
+    // begins to hold there.
     expect(where("exit.exitCode != 1")).toEqual([9]);
   });
 

@@ -1,4 +1,4 @@
-/** ELF files that were changed are linked and run, on this machine's own linker. */
+/** Modified ELF files are linked by this machine's own linker, and run. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -66,7 +66,7 @@ describe("a program that imports functions", () => {
     expect(strip(changed).byteLength).toBeLessThan(program.byteLength);
   });
 
-  it("has its limit of open files as it is, but never fewer than a runtime needs", (context) => {
+  it("keeps its limit of open files, but at least what a runtime needs", (context) => {
     buildProgram(context);
     writeFileSync(join(folder, "changed"), embedFunctions(program, ownCode(), importedFunctions), {
       mode: 0o755,
@@ -78,7 +78,7 @@ describe("a program that imports functions", () => {
     };
     expect(limited("ulimit -n 200")).toMatchObject({ status: 0, shown: "-1 200 200" });
     expect(limited("ulimit -Sn 20; ulimit -Hn 90")).toMatchObject({ status: 0, shown: "-1 64 90" });
-    // Root without CAP_SYS_RESOURCE, as in many containers, may not raise a hard limit.
+    // In many containers root lacks CAP_SYS_RESOURCE and cannot raise a hard limit.
     if (mayRaise()) expect(limited("ulimit -n 20")).toMatchObject({ status: 0, shown: "-1 64 64" });
     expect(limited("ulimit -n 30", "unshare", "--user")).toMatchObject({ status: 0, shown: "-1 30 30" });
     expect(limited("ulimit -n 20", "unshare", "--user")).toEqual({

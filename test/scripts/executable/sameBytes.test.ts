@@ -1,4 +1,4 @@
-/** The same sources give the same executable, whichever folder they lie in. */
+/** The same sources give the same executable in any folder. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
 
 const root = join(import.meta.dirname, "../../..");
-/** What a build reads. */
+/** The files that a build reads. */
 const sources = ["src", "scripts", "node_modules", "package.json", "dist/inspector"];
 const build = `
   const { buildExecutable, ownTarget } = await import("./scripts/executable/buildExecutable.ts");
@@ -20,7 +20,10 @@ it("the executable is the same, byte by byte, when it is built in another folder
   expect(digestOf(join(folder, "executable"))).toBe(digestOf(builtEntry));
 }, 120_000);
 
-/** On the checkout's own file system, where hard links make a copy of hundreds of megabytes cheap. */
+/**
+ * Copies the sources within the checkout's file system, where hard links make the copy of hundreds of
+ * megabytes cheap.
+ */
 function copyOfSources(): string {
   const above = mkdtempSync(join(root, "dist/.same-bytes-"));
   onTestFinished(() => rmSync(above, { recursive: true }));

@@ -1,4 +1,4 @@
-/** What a release says of itself is true of it, wherever it was made. */
+/** The statements of a release about itself are true, wherever it was built. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ describe("the bill of materials", () => {
 
   it("has no package for development or for other systems", (context) => {
     const { bom, names } = billFor(context);
-    // What others need, too, is no tool alone.
+    // Packages that the driver also needs are not only tools.
     const tools = Object.keys(manifest.devDependencies).filter(
       (name) =>
         name !== "preact" &&
@@ -34,7 +34,7 @@ describe("the bill of materials", () => {
     expect(pointed.filter((ref: string) => !refs.includes(ref))).toEqual([]);
   });
 
-  it("tells nothing of the folder, the day or the run", (context) => {
+  it("contains nothing of the folder, the date or the run", (context) => {
     const { bom } = billFor(context);
     expect(bom.metadata.component).toMatchObject({ name: "nomad-driver-exec2", type: "application" });
     expect(bom.metadata.timestamp).toBe("2025-11-24T16:00:00.000Z");

@@ -1,4 +1,4 @@
-/** What the packages of others may do and ask: at the installation, and by their licences. */
+/** Rules for foreign packages: what they may do at installation, and which licences they may have. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -23,7 +23,8 @@ const shipped = others.filter(({ name, dev }) => dev !== true || packagesOfThePa
 describe("an installation", () => {
   it("runs no script of a package", () => {
     expect(read(".npmrc").split("\n")).toContain("ignore-scripts=true");
-    // Each brings what it needs as a file, or finds it in a package of its own. Look before one joins them.
+    // Each of these works without its script, because its package or another one has the needed file. Check
+    // this before you add one to the list.
     const scripted = others.filter(({ hasInstallScript }) => hasInstallScript === true);
     expect(scripted.map(({ name }) => name).sort()).toEqual([
       "@bufbuild/buf",
@@ -40,11 +41,14 @@ describe("an installation", () => {
   });
 });
 
-/** What the text of each of these licences has. */
+/** A phrase from the text of each of these licences. */
 const termsOfUse =
   /permission is hereby granted|permission to use|redistribution and use|terms and conditions|Mozilla Public License, version 2|Blue Oak Model License/i;
 
-/** What may be passed on with the program, with notices alone; MPL-2.0 asks for the source of its own files. */
+/**
+ * Licences of packages that may be distributed with the program, with notices only. MPL-2.0 also requires the
+ * source of its own files.
+ */
 const forReleases = [
   "MIT",
   "ISC",
@@ -55,7 +59,7 @@ const forReleases = [
   "BlueOak-1.0.0",
   "MPL-2.0",
 ];
-/** Of tools, nothing is passed on. */
+/** Tools are not distributed. */
 const forTools = [...forReleases, "CC-BY-4.0", "EPL-2.0"];
 
 describe("the licence", () => {
@@ -72,7 +76,7 @@ describe("the licence", () => {
     const sections = text.split(`${"=".repeat(78)}\n`).slice(1);
     const titles = sections.filter((_, index) => index % 2 === 0);
     const texts = sections.filter((_, index) => index % 2 === 1);
-    // Native parts of other systems are not installed.
+    // Native packages for other systems are not installed.
     const installed = shipped.filter(({ name }) => existsSync(join(root, "node_modules", name)));
     for (const { name } of installed.filter((each) => !each.name.startsWith("node-linux-"))) {
       const index = titles.findIndex((title) => title.startsWith(`${name} `));
@@ -86,7 +90,10 @@ describe("the licence", () => {
   });
 });
 
-/** `(A AND B) OR C` as the sets of terms of which one has to be accepted: SPDX, as far as packages use it. */
+/**
+ * `(A AND B) OR C` as sets of licences, one of which must be allowed as a whole. Parses SPDX expressions as
+ * far as packages use them.
+ */
 function choicesOf(license: string): string[][] {
   return license
     .replaceAll(/[()]/g, "")

@@ -1,4 +1,4 @@
-/** What appending has to do in every event store. */
+/** Tests of appending for every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { WrongExpectedVersion } from "../../../src/store/storeError.ts";
@@ -23,7 +23,7 @@ export function appending(opened: () => EventStore): void {
       expect(stored[0]?.hash).not.toBe(stored[1]?.hash);
     });
 
-    it("refuses another version than the stream's, telling both, and stores nothing", async () => {
+    it("refuses another version than the stream's, names both, and stores nothing", async () => {
       await store.append("a", 0, samples("a", 1, 2));
       for (const expected of [0, 1, 3]) {
         const refusal = store.append("a", expected, samples("a", 9, 1));
@@ -49,7 +49,7 @@ export function appending(opened: () => EventStore): void {
       expect([...store.readStream("a")].map(labelOf)).toEqual([0]);
     });
 
-    it("carries appends out in the order of the calls, also when many are under way", async () => {
+    it("carries out appends in the order of the calls, also many concurrent ones", async () => {
       const appends = Array.from({ length: 1000 }, (_, index) =>
         store.append("a", index, [sampleEvent(index)]),
       );

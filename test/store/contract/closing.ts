@@ -1,4 +1,4 @@
-/** What closing has to do in every event store. */
+/** Tests of closing for every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";

@@ -1,4 +1,4 @@
-/** What following has to do in every event store. */
+/** Tests of following for every event store. */
 import { firstValueFrom, take, toArray } from "rxjs";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
@@ -12,7 +12,7 @@ export function following(opened: () => FollowableStore): void {
       store = opened();
     });
 
-    it("emits what is stored, then what comes, once and in order, to each follower", async () => {
+    it("emits stored events, then new ones, once and in order, to each follower", async () => {
       await store.append("a", 0, samples("a", 1, 300));
       const both = [1, 2].map(() => firstValueFrom(store.follow().pipe(take(303), toArray())));
       await store.append("b", 0, samples("b", 1, 2));

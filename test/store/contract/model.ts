@@ -1,4 +1,4 @@
-/** Every event store equals a plain list of events. */
+/** Every event store behaves like a plain list of events. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";

@@ -1,4 +1,4 @@
-/** What removing streams has to do in every event store. */
+/** Tests of removing streams for every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
@@ -30,7 +30,7 @@ export function pruning(opened: () => FollowableStore): void {
       }
     });
 
-    it("goes on with positions never used before, and takes a name again as a new stream", async () => {
+    it("continues with unused positions, and treats a reused name as a new stream", async () => {
       await store.prune("old", 3);
       const [event] = await store.append("old", 0, samples("old", 1, 1));
       expect(event).toMatchObject({ seq: 1, position: 10 });
@@ -46,7 +46,7 @@ export function pruning(opened: () => FollowableStore): void {
       expect(store.lastPosition()).toBe(10);
     });
 
-    it("is refused where somebody has appended, and of what is not there", async () => {
+    it("is refused after another append, and for unknown streams", async () => {
       await expect(store.prune("old", 2)).rejects.toMatchObject({
         code: "WRONG_EXPECTED_VERSION",
         current: 3,
@@ -63,7 +63,7 @@ export function pruning(opened: () => FollowableStore): void {
       );
     });
 
-    it("tells how much there is, less after a stream is removed", async () => {
+    it("returns the size, which decreases after a stream is removed", async () => {
       await store.append(
         "big",
         0,
@@ -77,7 +77,7 @@ export function pruning(opened: () => FollowableStore): void {
       expect([...store.readAll()].map(({ position }) => position).at(-1)).toBe(510);
     });
 
-    it("disturbs nobody who reads or follows meanwhile", async () => {
+    it("does not disturb concurrent readers and followers", async () => {
       await store.append("long", 0, samples("long", 1, 600));
       await store.append("old", 3, samples("old", 4, 1));
       const all = store.readAll()[Symbol.iterator]();

@@ -1,4 +1,4 @@
-/** What reading has to do in every event store. */
+/** Tests of reading for every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventStore, StreamEntry } from "../../../src/store/eventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
@@ -20,7 +20,7 @@ export function reading(opened: () => EventStore): void {
       expect([...store.readStream("nowhere")]).toEqual([]);
     });
 
-    it("tells the position of each stream's last event, and of a stream that is not there none", async () => {
+    it("returns the position of each stream's last event, and none for an unknown stream", async () => {
       await store.append("long", 0, samples("long", 1, 700));
       const lacking = { ...([...store.streams()][0] as StreamEntry), firstPosition: 99_999 };
       const heads = [...store.streams(), lacking];
@@ -36,7 +36,7 @@ export function reading(opened: () => EventStore): void {
       expect([...store.readAll(7)]).toEqual([]);
     });
 
-    it("keeps the order of appends and every time as it was told, whichever way the clock goes", async () => {
+    it("keeps the order of appends and every given time, even if the clock goes back", async () => {
       const times = [5_000, 4_000, -1, 9_000];
       await store.append(
         "clock",

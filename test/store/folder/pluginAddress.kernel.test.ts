@@ -1,4 +1,4 @@
-/** Which process owns a state folder, and where it listens. */
+/** The process that owns a state folder, and its address. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 const noPlugin = expect.objectContaining({ code: "PLUGIN_FAILED" });
 
 describe("the plugin of a state folder", () => {
-  it("is found while it lives, with the address that it tells", async () => {
+  it("is found while it lives, with its address", async () => {
     const path = join(temporaryFolder(), "state");
     expect(pluginOf(path)).toBe(undefined);
     const owner = new LineProcess("ownStateFolder", path);
@@ -26,7 +26,7 @@ describe("the plugin of a state folder", () => {
     publishAddress(path, socket);
     expect(addressOf(path)).toBe(`/proc/${owner.child.pid}/root${socket}`);
     await owner.kill();
-    // What it wrote is still there, and may be the pid of anybody by now.
+    // The lock file still has the old pid, which may belong to another process now.
     expect(readFileSync(stateFolderPaths(path).lock, "utf8")).toBe(`${owner.child.pid}\n`);
     writeFileSync(stateFolderPaths(path).lock, `${process.pid}\n`);
     expect(pluginOf(path)).toBe(undefined);

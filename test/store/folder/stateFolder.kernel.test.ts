@@ -56,7 +56,7 @@ describe("the state folder", () => {
     await folder.close();
   });
 
-  it("has one owner: another is told its pid, and changes nothing", async () => {
+  it("has one owner: another process gets the owner's pid, and changes nothing", async () => {
     const path = join(temporaryFolder(), "state");
     const owner = new LineProcess("ownStateFolder", path);
     await owner.written(1);
@@ -170,7 +170,7 @@ describe("the state folder", () => {
     mkdirSync(join(parent, "state"), { mode: 0o700 });
     writeFileSync(join(parent, "state", "events"), "");
     await expect(openStateFolder(join(parent, "state"))).rejects.toMatchObject(unusable("EEXIST"));
-    // It has let go of the lock.
+    // It has released the lock.
     rmSync(join(parent, "state", "events"));
     await (await openStateFolder(join(parent, "state"))).close();
   });

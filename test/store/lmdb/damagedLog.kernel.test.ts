@@ -1,4 +1,7 @@
-/** Files that are no log, or no longer one. LMDB would crash on most of them: each is opened in a process of its own. */
+/**
+ * Files that are not a log, or damaged logs. LMDB would crash on most of them, so each is opened in a child
+ * process.
+ */
 import { spawnSync } from "node:child_process";
 import { randomBytes, randomFillSync, randomInt } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -36,7 +39,7 @@ async function makeLog(folder: string): Promise<void> {
   await store.close();
 }
 
-/** As a writer leaves a log that dies with it. */
+/** Marks the log as open, as a dying writer leaves it. */
 function markLeftOpen(folder: string): void {
   const file = join(folder, "checkpoint");
   const bytes = readFileSync(file);
@@ -112,7 +115,7 @@ describe("damage anywhere in a log that was left open", () => {
       cpSync(join(parent, "good"), folder, { recursive: true });
       markLeftOpen(folder);
       const data = Buffer.from(good);
-      // A dozen sectors of noise behind the meta pages.
+      // A dozen sectors of noise after the meta pages.
       for (let sector = 0; sector < 12; sector++) {
         randomFillSync(data, 8192 + 512 * randomInt((data.length - 8192) / 512), 512);
       }
@@ -142,7 +145,7 @@ describe("damage anywhere in a log that was left open", () => {
     expect(await findPageDefect(file)).toMatch(says);
   });
 
-  it("is none in a log that is as it was written, however big its events", async () => {
+  it("is not reported in an intact log, with events of any size", async () => {
     const folder = temporaryFolder();
     const store = await openEventStore(folder);
     for (let version = 0; version < 200; version++) {
@@ -213,7 +216,7 @@ describe("a log whose writer was killed while it rested", () => {
 });
 
 describe("a database of another program", () => {
-  it("is left as it is", async () => {
+  it("is not changed", async () => {
     const folder = temporaryFolder();
     const foreign = open({ path: folder, noSubdir: false });
     await foreign.put("key", "value");
@@ -254,13 +257,13 @@ describe("damage that leaves the database itself whole", () => {
       code: "STORE_DAMAGED",
       message: expect.stringContaining("position 1"),
     });
-    // It lets go of the log: another attempt fails for the same reason, not because the log is taken.
+    // It releases the log, so another attempt fails for the same reason, and not because the log is locked.
     await expect(openEventStore(folder)).rejects.toThrow("damaged");
   });
 });
 
 describe("other files of a log", () => {
-  it("can be missing or damaged: locks are made anew, and so are checkpoints of a closed log", async () => {
+  it("can be missing or damaged: locks and checkpoints of a closed log are created again", async () => {
     for (const spoil of [
       (file: string) => rmSync(file),
       (file: string) => writeFileSync(file, randomBytes(9000)),

@@ -1,4 +1,4 @@
-/** A disk that fills up, really: a small file system of the test's own. */
+/** A disk that really fills up: a small file system for the test. */
 import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 const MIB = 1 << 20;
 
 describe("a full disk", () => {
-  it("is told to whoever appends, loses nothing, and is over once there is room", async () => {
+  it("fails appends, loses nothing, and is over once there is room", async () => {
     const disk = smallFileSystem("40m");
     const filler = join(disk, "filler");
     writeFileSync(filler, Buffer.alloc(20 * MIB));
@@ -61,14 +61,14 @@ describe("a full disk", () => {
     }
   });
 
-  it("is told where a log cannot be made", async () => {
+  it("causes an error if a log cannot be created", async () => {
     for (const size of ["8k", "324k", "1m", "15m"]) {
       const opening = openEventStore(join(smallFileSystem(size), "events"));
       await expect(opening).rejects.toMatchObject({ code: "STORE_FAILED", failed: { errno: "ENOSPC" } });
     }
   });
 
-  it("that cannot be written at all is told as that", async () => {
+  it("that is read-only causes its own error", async () => {
     const disk = smallFileSystem("30m");
     await (await openEventStore(join(disk, "events"))).close();
     remountReadOnly(disk);
@@ -80,10 +80,10 @@ describe("a full disk", () => {
 });
 
 describe("a file that may not grow", () => {
-  it("fails commits that are under way, undoes all of them, and can be read on", () => {
+  it("fails pending commits, undoes all of them, and can still be read", () => {
     const folder = join(temporaryFolder(), "events");
     const fixture = fileURLToPath(new URL("../../fixtures/appendUntilRefused.ts", import.meta.url));
-    // A limit of 4 MiB for each file (in units of 512 bytes): LMDB meets EFBIG in the midst of its writes.
+    // Limits each file to 4 MiB (in units of 512 bytes), so that LMDB gets EFBIG in the middle of its writes.
     const limited = 'ulimit -f 8192; exec "$@"';
     const child = spawnSync("sh", ["-c", limited, "sh", process.execPath, fixture, folder], {
       encoding: "utf8",

@@ -43,7 +43,7 @@ describe("an event log in LMDB", () => {
     store = await openEventStore(folder);
   };
 
-  it("lists the open streams anew after an older version has written, which knows no list", async () => {
+  it("rebuilds the list of open streams after an older version without such a list has written", async () => {
     const ending = (to: string) => ({ ...sampleEvent(to), to });
     for (const stream of ["over", "runs", "runs too"]) await store.append(stream, 0, [ending("running")]);
     await store.append("over", 1, [ending("exited")]);
@@ -53,7 +53,7 @@ describe("an event log in LMDB", () => {
       keyEncoding: "binary",
       maxDbs: 4,
     } as RootDatabaseOptions);
-    // As it was after the first event, and with what was not so then.
+    // The list as it was after the first event, with an entry that is wrong by now.
     root.putSync(Buffer.from("listed"), Buffer.from([0, 0, 0, 0, 0, 1]));
     const list = root.openDB("open", { encoding: "binary", keyEncoding: "binary" } as DatabaseOptions);
     for (const key of [...list.getKeys()]) list.removeSync(key);
@@ -85,12 +85,12 @@ describe("an event log in LMDB", () => {
     expect(await openStreamsIn(folder)).toEqual(["z", "a"]);
   });
 
-  it("goes on with the removal of a stream that was cut off", async () => {
+  it("continues an interrupted removal of a stream", async () => {
     await store.append("long", 0, samples("long", 1, 1_000));
     await store.append("short", 0, samples("short", 1, 1));
     await store.append("last", 0, samples("last", 1, 1));
     const pruning = store.prune("long", 1_000);
-    // Some of its ten transactions.
+    // Runs some of the ten transactions.
     for (let turn = 0; turn < 3; turn++) await setImmediate();
     await reopen();
     await pruning;
@@ -148,7 +148,7 @@ describe("an event log in LMDB", () => {
     expect(statSync(join(small, "data.mdb")).size).toBeGreaterThan(20_000_000);
   });
 
-  it("is there again when reopened, and goes on where it was", async () => {
+  it("keeps its events when reopened, and continues after them", async () => {
     await store.append("a", 0, samples("a", 1, 2));
     await store.append("b", 0, samples("b", 1, 1));
     const before = [...store.readAll()];
@@ -245,11 +245,11 @@ describe("an event log in LMDB", () => {
     await firstValueFrom(store.follow(3000));
     subscription.unsubscribe();
     expect(seen).toBe(3000);
-    // 3000 commits of some ten pages each: were their pages not used again, it would be 120 MB.
+    // Each of the 3000 commits has some ten pages. If they were not reused, the file would have 120 MB.
     expect(statSync(join(folder, "data.mdb")).size).toBeLessThan(40 << 20);
   });
 
-  it("cannot be read where there is none", async () => {
+  it("cannot be read if it does not exist", async () => {
     for (const where of [newFolder(), parent]) {
       await expect(openEventReader(where)).rejects.toMatchObject({
         code: "STORE_FAILED",
@@ -258,7 +258,7 @@ describe("an event log in LMDB", () => {
     }
   });
 
-  it("tells errors of the file system as they are", async () => {
+  it("returns errors of the file system unchanged", async () => {
     const file = join(parent, "file");
     rmSync(file, { force: true });
     await expect(openEventStore(join(folder, "data.mdb", "below"))).rejects.toMatchObject({

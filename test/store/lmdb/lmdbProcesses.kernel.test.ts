@@ -1,4 +1,4 @@
-/** Several processes at one log: writers that are killed, readers that follow. */
+/** Several processes with one log: writers that are killed, and readers that follow. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { EventReader } from "../../../src/store/eventStore.ts";
@@ -9,7 +9,9 @@ import { sampleEvent } from "../../support/history/sampleEvents.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-/** Every stream hangs together, positions have no gap, and what was acknowledged is there. */
+/**
+ * Expects that every hash chain is intact, that positions have no gap, and that acknowledged events exist.
+ */
 function expectWhole(log: EventReader, acknowledged: readonly string[]): void {
   for (const head of log.streams()) expect(findDefect(log.readRecords(head.stream), head)).toBeUndefined();
   const all = [...log.readAll()];
@@ -69,7 +71,8 @@ describe("readers in other processes", () => {
       for (let version = 1; version < 3000; version++)
         await store.append("s", version, [sampleEvent(version + 1)]);
       const late = new LineProcess("followLog", folder);
-      // One at a time, each only once all have seen the one before: every wake-up counts.
+      // Appends one event at a time, only after all readers have seen the one before, so that every wake-up
+      // is needed.
       for (let version = 3000; version < 3100; version++) {
         await store.append("s", version, [sampleEvent(version + 1)]);
         await Promise.all([...followers, late].map((follower) => follower.written(version + 2)));
@@ -81,7 +84,7 @@ describe("readers in other processes", () => {
     }
   });
 
-  it("do not hold up a writer's pages when they are killed", async () => {
+  it("do not pin a writer's pages after they are killed", async () => {
     const folder = temporaryFolder();
     const store = await openEventStore(folder);
     try {

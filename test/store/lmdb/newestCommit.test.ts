@@ -7,7 +7,10 @@ import { sampleEvent } from "../../support/history/sampleEvents.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-/** Tells what an opening process may tell: that the newest commit is the one before. In a process of its own, as closing the file drops locks. */
+/**
+ * Hides the newest commit, as another opening process may do. It runs in a child process, because closing the
+ * file drops locks.
+ */
 function hideNewestCommit(folder: string): void {
   const script = `
     const fs = require("node:fs");

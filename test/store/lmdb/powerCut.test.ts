@@ -1,7 +1,6 @@
 /**
- * Power cuts, played with copies of a living log: each page of the data file is
- * as it was at some moment since the last flush. The next boot has to find all
- * that was flushed, and nothing half.
+ * Simulates power cuts with copies of a log in use. Each page of the data file is as it was at some moment
+ * since the last flush. The next boot must find everything that was flushed, and no partial commits.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +14,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const PAGE = 4096;
 
-/** A file whose pages are drawn from several states of it, some of which were shorter. */
+/** A file with pages from several of its states, some of which were shorter. */
 function mixture(states: readonly Buffer[]): Buffer {
   const longest = states.reduce((a, b) => (b.length > a.length ? b : a));
   const mixed = Buffer.from(longest);
@@ -26,7 +25,10 @@ function mixture(states: readonly Buffer[]): Buffer {
   return mixed;
 }
 
-/** Plays power cuts while a log is written; yields the folder that each leaves, and how many events were flushed and appended. */
+/**
+ * Simulates power cuts while a log is written. Yields the resulting folder, and the numbers of flushed and
+ * appended events.
+ */
 async function* powerCuts(
   parent: string,
   cuts: number,
@@ -47,7 +49,7 @@ async function* powerCuts(
           await store.append(stream, store.version(stream), [sampleEvent("", data)]);
         }
         if (Math.random() < 0.2) await sleep(Math.random() * 30);
-        // A flush that has ended is on the disk: older states of the pages are gone.
+        // After a flush the pages are on the disk, so older states are impossible.
         if (!readFileSync(checkpoint).equals(newest)) [newest, states] = [readFileSync(checkpoint), []];
         states.push(readFileSync(data));
       }
@@ -91,7 +93,7 @@ describe("after a power cut", () => {
       await again.close();
       torn += survived < appended ? 1 : 0;
     }
-    // Otherwise nothing was torn, and the test has shown nothing.
+    // Otherwise no page was torn, and the test would show nothing.
     expect(torn).toBeGreaterThan(10);
     expect(last).toBeGreaterThan(0);
   });
@@ -119,7 +121,7 @@ describe("after a power cut", () => {
 });
 
 describe("without a power cut", () => {
-  it("a log that was closed is taken over by the next boot as it is", async () => {
+  it("a closed log is used unchanged by the next boot", async () => {
     const folder = temporaryFolder();
     const store = await openEventStore(folder, { bootId: "boot 1" });
     await store.append("s", 0, [sampleEvent(1)]);
@@ -135,7 +137,7 @@ describe("without a power cut", () => {
     await (await openEventStore(folder, { bootId: "boot 1" })).close();
     const store = await openEventStore(folder, { bootId: "boot 2" });
     await store.append("s", 0, [sampleEvent(1)]);
-    // As the files are the moment the process dies: nothing has been flushed yet.
+    // The files at the moment of the process's death, before any flush.
     for (const file of ["data.mdb", "checkpoint"]) copyFileSync(join(folder, file), join(copy, file));
     await store.close();
     const next = await openEventStore(copy, { bootId: "boot 2" });

@@ -31,7 +31,7 @@ describe("thinned samples", () => {
       samples.push(usageSample({ time }));
     }
     const spans = samples.slice(1).map(({ time }, index) => time - (samples[index]?.time ?? 0));
-    // A month in at least 40 spans, and the last hour in minutes.
+    // The spans divide a month into at least 40 parts, and the last hour into minutes.
     expect(Math.max(...spans)).toBeLessThan((30 * 86_400_000) / 40);
     expect(spans.slice(-60).every((span) => span === 60_000)).toBe(true);
   });

@@ -37,7 +37,7 @@ describe("the file of a task's samples", () => {
     expect(readdirSync(join(log, "usage"))).toHaveLength(1);
   });
 
-  it("goes on after a record that a plugin wrote in part when it died", () => {
+  it("continues after a partial record of a plugin that died", () => {
     const log = temporaryFolder();
     for (const time of [1, 2, 3]) appendUsage(log, id, usageSample({ time }));
     for (let cut = 1; cut <= 104; cut++) {

@@ -4,7 +4,7 @@ import { decodeSamples, encodeSample, recordBytes } from "../../../src/store/usa
 import { usageSample } from "../../support/metrics/usage.ts";
 
 describe("a record", () => {
-  it("comes back as it was", () => {
+  it("can be decoded to the same value", () => {
     fc.assert(
       fc.property(fc.array(fc.double()), (values) => {
         const samples = values.map((value, time) =>
@@ -15,7 +15,7 @@ describe("a record", () => {
     );
   });
 
-  it("that is torn or damaged is left out, and no other", () => {
+  it("that is truncated or damaged is skipped, and no other record", () => {
     const samples = [1, 2, 3].map((time) => usageSample({ time }));
     const bytes = Buffer.concat(samples.map(encodeSample));
     const rest = [samples[0], samples[2]];

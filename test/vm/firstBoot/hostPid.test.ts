@@ -31,7 +31,7 @@ describe("in the host's pid namespace", () => {
     await allocation.stdout.contains("killed\n");
     const isOom = ({ taskId, annotations }: (typeof agent.messages)[number]) =>
       taskId === config.id && annotations.has("oom_kills");
-    await until(() => agent.messages.some(isOom), "the kill is told of");
+    await until(() => agent.messages.some(isOom), "the kill is reported");
     goOn();
     assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 0, oomKilled: false });
   });

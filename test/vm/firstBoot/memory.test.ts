@@ -48,7 +48,7 @@ describe("memory", () => {
     await allocation.stdout.contains("killed\n");
     const told = () => agent.messages.filter(({ taskId }) => taskId === config.id);
     const isOom = ({ annotations }: { annotations: Map<string, string> }) => annotations.has("oom_kills");
-    await until(() => told().some(isOom), "the kill is told of");
+    await until(() => told().some(isOom), "the kill is reported");
     assert.match(
       told().find(isOom)?.message ?? "",
       /^Out of memory: the kernel has killed a process of the task, which goes on \(limit 32 MiB, peak \d+ MiB\)$/,
@@ -100,7 +100,7 @@ describe("memory", () => {
     assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20, cgroupFile(cgroup, "memory.stat"));
   });
 
-  test("a task of an agent that the kernel never kills is killed like any other", async () => {
+  test("a task of an agent that is exempt from the OOM killer is not exempt", async () => {
     const { pid } = await sharedAgent();
     writeFileSync(`/proc/${pid}/oom_score_adj`, "-1000");
     onTestFinished(() => writeFileSync(`/proc/${pid}/oom_score_adj`, "0"));

@@ -15,7 +15,7 @@ describe("network", () => {
     assert.equal(statSync(`/proc/${await pidOf(agent, config)}/ns/net`).ino, statSync(path).ino);
   });
 
-  test("mode none is a namespace with nothing but a loopback that is up", async () => {
+  test("in mode none the task's namespace has only a loopback interface, which is up", async () => {
     const { agent, allocation, config } = await startVmTask({
       command: links,
       differing: { networkIsolationSpec: isolation(Mode.NONE, "") },

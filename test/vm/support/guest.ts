@@ -2,8 +2,8 @@
  * The only program of a boot of the virtual machine.
  *
  * `guest.js list SUITE…` prints the names of the cases, on any machine. `guest.js run PLAN` makes the machine
- * ready and runs the cases of a plan: JSON with the paths of suites and the names of cases. Each outcome is
- * told as a line of JSON on a port of the machine, so that those before a crash are not lost.
+ * ready and runs the cases of a plan: JSON with the paths of suites and the names of cases. It writes each
+ * outcome as a line of JSON to a port of the machine, so that outcomes before a crash are not lost.
  */
 import { openSync, readFileSync, writeSync } from "node:fs";
 import { prepareGuest } from "./prepareGuest.ts";

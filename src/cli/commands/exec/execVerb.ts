@@ -17,7 +17,7 @@ export const addExec: AddVerb = (program, exit) => {
         "with its environment. The task's plugin runs it and records it in the task's history. When this program " +
         "ends, the command and the rest of its session end, too.",
     )
-    .option("-t, --tty", "give the command a terminal, even if the output is none")
+    .option("-t, --tty", "give the command a terminal, even if the output is not one")
     .option("-T, --no-tty", "give it no terminal: input, output and errors are separate streams")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(

@@ -120,7 +120,7 @@ function capabilityLines(
     ? capabilityNumbers(capabilitySet(config.cap_add.map(String)))
     : [];
   if (added.length > 0 && !seesCapabilities)
-    return ["  Capabilities: this kernel does not tell which are used (Linux 6.13 does)"];
+    return ["  Capabilities: this kernel does not report which are used (Linux 6.13 does)"];
   const unused = added.filter((number) => !usedCapabilities.includes(number));
   const names = (numbers: readonly number[]) => numbers.map(capabilityName).join(", ");
   return [

@@ -24,7 +24,7 @@ export function helpLines(columns: number): Line[] {
     ...section("Expressions", expressions),
     ...section("Names in them", [
       ...Object.entries(namesOfMoment),
-      ["exit.exitCode …", "the task's context, as return shows it; what is not there is null"],
+      ["exit.exitCode …", "the task's context, as return shows it; missing values are null"],
     ]),
   ].flatMap((line) => wrapLine(line, columns, Math.min(keyColumns, Math.floor(columns / 3))));
 }
@@ -36,16 +36,16 @@ const keyColumns = 20;
 const places: readonly Entry[] = [
   [":7", "event 7"],
   [":+3 :-3", "three events on, or back"],
-  [":+1.5s :-1.5s", "so long after the first event, or before the last (ms, s, m, h, d)"],
+  [":+1.5s :-1.5s", "this long after the first event, or before the last (ms, s, m, h, d)"],
   [":20:24:27.865", "that time on the day of the present event"],
   [":2026-11-24T20:24Z", "a date and time, as shown or as ISO 8601"],
 ];
 
 const expressions: readonly Entry[] = [
   ["==  !=", "equal, or not"],
-  ["<  <=  >  >=", "numbers, or texts; never true of what is not there"],
+  ["<  <=  >  >=", "numbers, or texts; never true of missing values"],
   ["contains", "a text has a part, or a list an entry"],
-  ["changed NAME", "the value is another one than before the event"],
+  ["changed NAME", "the event has changed the value"],
   ["and  or  not  ( )", "put together"],
   ["'text'  5s  64MiB", "text, times and sizes"],
 ];
