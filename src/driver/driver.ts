@@ -307,7 +307,7 @@ export class Driver implements DriverPort {
       if (this.#openError) this.#log.info("the driver can work now");
       this.#current = opened;
       this.#pruner ??= this.#createPruner(opened);
-      this.#rehearsal ??= new Rehearsal(() => this.#services);
+      this.#rehearsal ??= new Rehearsal(opened);
       this.#pruner.wake();
     }
     this.#openError = error;
