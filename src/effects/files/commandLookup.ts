@@ -56,7 +56,7 @@ export function resolveCommand(
     const status = isInTask(path) || isVisible(path) ? statusFor(path) : undefined;
     // Skips folders with that name in the PATH, as shells do.
     if (!status?.isFile() && !(status && command.includes("/"))) continue;
-    const what = status.isDirectory() ? "a folder" : "no regular file with an execute bit";
+    const what = status.isDirectory() ? "a folder" : "not a regular file with an execute bit";
     throw new DriverError(
       "COMMAND_NOT_EXECUTABLE",
       `command ${name} cannot be executed: ${path} is ${what}`,

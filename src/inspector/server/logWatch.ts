@@ -19,7 +19,7 @@ import type { TaskIndex } from "./taskIndex.ts";
 
 /** How soon {@link LogWatch.look} is to be called after a change. Several changes of a folder come together. */
 const afterChangeMs = 20;
-/** A log may change all the time. */
+/** Longer, because a log in use changes all the time. */
 const afterCommitMs = 1_000;
 
 interface Followed {
@@ -115,7 +115,7 @@ export class LogWatch {
     for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
   }
 
-  /** Before logs and plugins are looked for, so that none is missed that comes meanwhile. */
+  /** Called before the search for logs and plugins, so that none that appears meanwhile is missed. */
   #watchFolders(): void {
     const folders = isFile(this.#path) ? [dirname(this.#path)] : foldersOfLogs(this.#path);
     try {
@@ -150,7 +150,7 @@ export class LogWatch {
         next: (event) => {
           this.#read.set(reader, event.position);
           this.#index.take(reader, event);
-          // All is read: the status says so.
+          // Everything is read, which changes the status.
           if (event.position === end) this.#wake(0);
         },
         error: fail,

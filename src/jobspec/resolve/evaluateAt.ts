@@ -3,7 +3,9 @@ import { type JobFile, rejectJob } from "../jobFile.ts";
 import { inside } from "../keys.ts";
 import { TemplateError } from "../templateError.ts";
 
-/** Evaluates what stands at a place of the file. A TemplateError becomes a `JOB_INVALID` that names the place. */
+/**
+ * Evaluates the value at a place of the file. A TemplateError becomes a `JOB_INVALID` that names the place.
+ */
 export function evaluateAt<T>(file: JobFile, place: string, work: () => T): T {
   try {
     return work();

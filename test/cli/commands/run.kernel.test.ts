@@ -361,7 +361,7 @@ describe("what cannot be run", () => {
       "a command that is no program",
       'command = "/etc/passwd"',
       "COMMAND_NOT_EXECUTABLE",
-      "no regular file with an execute bit",
+      "not a regular file with an execute bit",
       126,
     ],
     [

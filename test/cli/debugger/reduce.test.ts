@@ -183,7 +183,7 @@ describe("breakpoints", () => {
 describe("what if", () => {
   const states = (state: typeof killed) => [...shownHistory(state).moments()].map(({ after }) => after.value);
 
-  it("an event had not been", () => {
+  it("an event was dropped", () => {
     const dropped = press(killed, "7", "G", "x");
     expect(dropped.notice?.text).toBe("what if: it ends in destroyed, as it did");
     expect(states(dropped).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
@@ -194,7 +194,7 @@ describe("what if", () => {
     expect(press(dropped, "u", "u").notice).toMatchObject({ isProblem: true });
   });
 
-  it("another event had come", () => {
+  it("another event was inserted", () => {
     const lost = enter(press(killed, "4", "G"), "i", 'lost reason="no more"');
     expect(lost).toMatchObject({ at: 5, notice: { text: "what if: it ends in destroyed, as it did" } });
     expect(lost.edits).toEqual([{ insert: 4, type: "lost", data: { reason: "no more" } }]);
@@ -211,7 +211,7 @@ describe("what if", () => {
     expect(press(rest, "U").fork).toBeUndefined();
   });
 
-  it("an event had other data", () => {
+  it("an event was changed", () => {
     const changed = enter(press(killed, "9", "G"), "m", "exitCode=42 signal=0");
     expect(changed.edits).toEqual([{ change: 9, data: { exitCode: 42, signal: 0 } }]);
     expect(screenOf(changed).join("\n")).toMatch(/exit\.exitCode {2}42/);
@@ -221,7 +221,7 @@ describe("what if", () => {
     expect(press(changed, "x").edits).toEqual([{ drop: 9 }]);
   });
 
-  it("fields that are not given are as recorded", () => {
+  it("fields that are not given are unchanged", () => {
     const again = enter(press(killed, "4", "G"), "i", "exited exitCode=5");
     expect(shownHistory(again).at(5).after.context.exit).toMatchObject({ exitCode: 5, source: "status" });
   });

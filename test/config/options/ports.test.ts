@@ -10,34 +10,29 @@ function portsOf(task: object, plugin: object = {}) {
 
 describe("the ports of a task", () => {
   test.each<[string, object, object, object]>([
-    ["are every port where nobody names any", {}, {}, {}],
-    [
-      "are none where the list is empty",
-      { connect_tcp: [], bind_tcp: [] },
-      {},
-      { connectTcp: [], bindTcp: [] },
-    ],
+    ["are all ports without any list", {}, {}, {}],
+    ["are none with an empty list", { connect_tcp: [], bind_tcp: [] }, {}, { connectTcp: [], bindTcp: [] }],
     ["are the job's", { connect_tcp: [443, 5432] }, {}, { connectTcp: [443, 5432] }],
-    ["are the client's where the job names none", {}, { bind_tcp: [0, 80] }, { bindTcp: [0, 80] }],
+    ["are the client's if the job has no list", {}, { bind_tcp: [0, 80] }, { bindTcp: [0, 80] }],
     [
-      "are the job's of the client's",
+      "are the job's within the client's",
       { connect_tcp: [443] },
       { connect_tcp: [80, 443] },
       { connectTcp: [443] },
     ],
     ["may be none of the client's", { connect_tcp: [] }, { connect_tcp: [80] }, { connectTcp: [] }],
     [
-      "are of each protocol by itself",
+      "are separate for each protocol",
       { connect_udp: [53], bind_tcp: [] },
       { connect_tcp: [80], connect_udp: [53, 123], bind_udp: [0] },
       { connectTcp: [80], bindTcp: [], connectUdp: [53], bindUdp: [0] },
     ],
-    ["are absent where nil came", { connect_tcp: null }, { connect_tcp: null }, {}],
+    ["are absent for nil", { connect_tcp: null }, { connect_tcp: null }, {}],
   ])("%s", (_what, task, plugin, expected) => {
     expect(portsOf(task, plugin)).toEqual(expected);
   });
 
-  test("beyond the client's are refused, and named", () => {
+  test("outside of the client's are refused by number", () => {
     expect(() => portsOf({ connect_tcp: [443, 25, 22] }, { connect_tcp: [443] })).toThrow(
       /"connect_tcp" with 25, 22, and this client allows 443.*Remove them, or add them/,
     );

@@ -23,7 +23,7 @@ describe("a start fails, says why, and leaves nothing", () => {
     [
       "a command without an execute bit",
       "COMMAND_NOT_EXECUTABLE",
-      /no regular file with an execute bit/,
+      /not a regular file with an execute bit/,
       (allocation) => allocation.config({ command: makeProgram(allocation, "local/plain", 0o644) }),
     ],
     [

@@ -13,7 +13,7 @@ import {
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 describe("a pin", () => {
-  it("holds a history until it is removed, whatever the task's id", () => {
+  it("protects a history until it is removed, for any task id", () => {
     const folder = temporaryFolder();
     const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 300, unit: "binary" }), {
       minLength: 1,
@@ -34,13 +34,13 @@ describe("a pin", () => {
     );
   });
 
-  it("gets another reason when it is made again", () => {
+  it("gets a new reason when it is repeated", () => {
     const folder = temporaryFolder();
     for (const at of [1, 2]) pinHistory(folder, { task: "a", reason: `reason ${at}`, at });
     expect(readPins(folder)).toEqual([{ task: "a", reason: "reason 2", at: 2 }]);
   });
 
-  it("that cannot be read holds all the same", () => {
+  it("that cannot be read still protects its history", () => {
     const folder = temporaryFolder();
     pinHistory(folder, { task: "a", reason: "", at: 1 });
     const [name = ""] = readdirSync(join(folder, "pins"));
@@ -48,7 +48,7 @@ describe("a pin", () => {
     expect([isPinned(folder, "a"), readPins(folder)]).toEqual([true, []]);
   });
 
-  it("holds where it cannot be looked for", () => {
+  it("is assumed if the folder cannot be read", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "pins"), "");
     chmodSync(folder, 0o700);
@@ -58,7 +58,7 @@ describe("a pin", () => {
 });
 
 describe("what is archived", () => {
-  it("is what was marked last, or nothing", () => {
+  it("is the set that was marked last, or empty", () => {
     const folder = temporaryFolder();
     expect(readArchived(folder)).toEqual(new Set());
     markArchived(folder, ["a", "b"]);
