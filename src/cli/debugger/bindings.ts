@@ -49,10 +49,10 @@ export const bindingGroups: readonly BindingGroup[] = [
     title: "All of an event (return), and lists",
     pages: ["whole", "help", "edits"],
     bindings: [
-      { keys: ["j", "down"], shown: "j ↓", does: "a line on", act: scrollBy(1) },
-      { keys: ["k", "up"], shown: "k ↑", does: "a line back", act: scrollBy(-1) },
-      { keys: [" ", "pagedown", "C-f"], shown: "space PgDn", does: "a page on", act: scrollBy(10) },
-      { keys: ["pageup", "C-b"], shown: "PgUp", does: "a page back", act: scrollBy(-10) },
+      { keys: ["j", "down"], shown: "j ↓", does: "one line down", act: scrollBy(1) },
+      { keys: ["k", "up"], shown: "k ↑", does: "one line up", act: scrollBy(-1) },
+      { keys: [" ", "pagedown", "C-f"], shown: "space PgDn", does: "one page forward", act: scrollBy(10) },
+      { keys: ["pageup", "C-b"], shown: "PgUp", does: "one page back", act: scrollBy(-10) },
       { keys: ["g", "home"], shown: "g Home", does: "to the top", act: scrollBy(-allLines) },
       { keys: ["G", "end"], shown: "G End", does: "to the end", act: scrollBy(allLines) },
       { keys: ["q", "escape", "return"], shown: "q Esc return", does: "back to the events", act: closePage },
@@ -104,16 +104,16 @@ export const bindingGroups: readonly BindingGroup[] = [
       {
         keys: ["pagedown", "C-f"],
         shown: "PgDn Ctrl-F",
-        does: "a page on",
+        does: "one page forward",
         act: (state, count = 1) => turnPages(state, count),
       },
       {
         keys: ["pageup", "C-b"],
         shown: "PgUp Ctrl-B",
-        does: "a page back",
+        does: "one page back",
         act: (state, count = 1) => turnPages(state, -count),
       },
-      { keys: ["C-d"], shown: "Ctrl-D", does: "half a page on", act: (state) => turnPages(state, 0.5) },
+      { keys: ["C-d"], shown: "Ctrl-D", does: "half a page forward", act: (state) => turnPages(state, 0.5) },
       { keys: ["C-u"], shown: "Ctrl-U", does: "half a page back", act: (state) => turnPages(state, -0.5) },
       { keys: ["e"], shown: "e", does: "to the next error", act: (state) => goToError(state, 1) },
       { keys: ["E"], shown: "E", does: "to the previous error", act: (state) => goToError(state, -1) },
@@ -165,7 +165,7 @@ export const bindingGroups: readonly BindingGroup[] = [
       {
         keys: ["tab"],
         shown: "tab",
-        does: "list of events on and off",
+        does: "show or hide the list of events",
         act: (state) => ({ ...state, listShown: !state.listShown }),
       },
       {
@@ -200,7 +200,7 @@ export const bindingGroups: readonly BindingGroup[] = [
       {
         keys: ["i"],
         shown: "i",
-        does: "put one in behind it: TYPE FIELD=VALUE …",
+        does: "insert one after it: TYPE FIELD=VALUE …",
         act: promptWith("insert "),
       },
       { keys: ["u"], shown: "u", does: "undo the last edit", act: (state) => undoEdits(state, false) },
@@ -218,9 +218,9 @@ export const bindingGroups: readonly BindingGroup[] = [
     pages: [...moments, ...lists],
     bindings: [
       { keys: [":"], shown: ":", does: "a command, or a place to go to", act: promptWith("") },
-      { keys: ["?", "h"], shown: "?", does: "this page, and back", act: togglePage("help") },
-      { keys: ["C-l"], shown: "Ctrl-L", does: "draw anew", act: (state) => state },
-      { keys: ["q", "C-c"], shown: "q Ctrl-C", does: "leave", act: (state) => ({ ...state, over: true }) },
+      { keys: ["?", "h"], shown: "?", does: "open or close this page", act: togglePage("help") },
+      { keys: ["C-l"], shown: "Ctrl-L", does: "redraw", act: (state) => state },
+      { keys: ["q", "C-c"], shown: "q Ctrl-C", does: "quit", act: (state) => ({ ...state, over: true }) },
     ],
   },
 ];

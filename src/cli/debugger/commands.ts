@@ -42,28 +42,28 @@ export const commands: readonly Command[] = [
   {
     names: ["continue", "c"],
     argument: "",
-    does: "go on to the next breakpoint",
+    does: "continue to the next breakpoint",
     run: (state) => continueTo(state, 1),
   },
   {
     names: ["back"],
     argument: "",
-    does: "go back to the breakpoint before",
+    does: "continue backwards to the previous breakpoint",
     run: (state) => continueTo(state, -1),
   },
   {
     names: ["state"],
     argument: "NAME",
-    does: "go on to where the task comes into a state",
+    does: "continue to where the task enters a state",
     run: (state, name) => goToStop(state, `state:${name}`),
   },
   {
     names: ["type"],
     argument: "NAME",
-    does: "go on to an event of a type",
+    does: "continue to an event of a type",
     run: (state, name) => goToStop(state, `type:${name}`),
   },
-  { names: ["error"], argument: "", does: "go on to the next error", run: (state) => goToError(state, 1) },
+  { names: ["error"], argument: "", does: "continue to the next error", run: (state) => goToError(state, 1) },
   {
     names: ["find"],
     argument: "state:NAME, type:NAME or EXPRESSION",
@@ -73,7 +73,7 @@ export const commands: readonly Command[] = [
   {
     names: ["print", "p"],
     argument: "EXPRESSION",
-    does: "show a value at the present event",
+    does: "show a value at this event",
     run: (state, text) => {
       const moment = presentMoment(state);
       return moment === undefined
@@ -112,7 +112,7 @@ export const commands: readonly Command[] = [
     does: "show this page",
     run: (state) => ({ ...state, page: "help", scroll: 0 }),
   },
-  { names: ["quit", "q"], argument: "", does: "leave", run: (state) => ({ ...state, over: true }) },
+  { names: ["quit", "q"], argument: "", does: "quit", run: (state) => ({ ...state, over: true }) },
 ];
 
 export const commandNames: readonly string[] = commands.flatMap(({ names: [name = ""] }) => name);

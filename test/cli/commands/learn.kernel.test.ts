@@ -158,7 +158,7 @@ job "test" {
     });
     expect(await refused(["--learn", "--stop-after", "soon"])).toMatchObject({
       code: 125,
-      stderr: expect.stringContaining("no time"),
+      stderr: expect.stringContaining("not a duration"),
     });
     const json = join(temporaryFolder(), "job.json");
     writeFileSync(

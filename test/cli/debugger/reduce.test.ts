@@ -232,7 +232,7 @@ describe("what if", () => {
     ["i", "lost", /reason/],
     ["m", "exitCode", /name=value/],
     ["m", "exitcode=1", /no exitcode/],
-    ["m", "{", /no JSON object/],
+    ["m", "{", /not a JSON object/],
   ])("%s %s is refused, and nothing is edited", (key, text, reason) => {
     expect(enter(press(killed, "9", "G"), key, text)).toMatchObject({
       edits: [],

@@ -99,7 +99,7 @@ describe("an expression", () => {
     ["1 == 'a", /at "'a": the quote is not closed/],
     ["exit @ 3", /at "@ 3": this character is not expected/],
     ["5sec > 3", /at "5sec > 3": this is not a number\. Units are/],
-    ["1.2.3", /no number/],
+    ["1.2.3", /not a number/],
     ["exti.exitCode == 1", /there is no value exti.*Did you mean exit\?/],
     ["state == exited", /there is no value exited; text needs quotes/],
     ["exit.exitcode != 0", /at "exit\.exitcode != 0": exit has no field exitcode.*Did you mean exitCode\?/],

@@ -44,9 +44,9 @@ const places: readonly Entry[] = [
 const expressions: readonly Entry[] = [
   ["==  !=", "equal, or not"],
   ["<  <=  >  >=", "numbers, or texts; never true of missing values"],
-  ["contains", "a text has a part, or a list an entry"],
+  ["contains", "a text contains a part, or a list an entry"],
   ["changed NAME", "the event has changed the value"],
-  ["and  or  not  ( )", "put together"],
+  ["and  or  not  ( )", "combine conditions"],
   ["'text'  5s  64MiB", "text, times and sizes"],
 ];
 
