@@ -179,6 +179,13 @@ describe("the plugin's options of a local run", () => {
   });
 });
 
+it("the plugin's state folder of a local run can be given as an option, too", async () => {
+  expect(await readPluginConfig(undefined, { state_dir: ["/s"] })).toEqual({
+    pluginConfig: { unveil_by_task: true },
+    stateDir: "/s",
+  });
+});
+
 describe("what is given on the command line", () => {
   it("is of the form name=value, and may repeat a name", () => {
     const given = ["a=1", "b=x=y", "a=2"].reduce((before, text) => collectAssignment(text, before), {});

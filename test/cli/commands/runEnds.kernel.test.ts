@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { allScopes } from "../../../src/client/allocation/cgroupScope.ts";
+import { processesNamed } from "../../support/host/processes.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, main, type Started, shellJob, start } from "../../support/screen/commandLine.ts";
 import { openTerminalSession } from "../../support/screen/terminalSession.ts";
@@ -119,6 +120,31 @@ describe("a terminal that is closed", () => {
     await terminal.hangUp();
     await untilGone(place);
     expect(await lastEvents(stateDir)).toMatch(/killed by SIGINT/);
+  });
+});
+
+describe("a terminal that is closed beside a task that goes on", () => {
+  it("ends what shows the task there, and the task goes on", async () => {
+    const stateDir = temporaryFolder();
+    await startEndless(stateDir);
+    const verbs = [
+      ["logs -f", "task", /^in /m],
+      ["events -f", "task", /started/],
+      ["replay", "task", /event 1/],
+      ["top", "", /running/],
+    ] as const;
+    const closed = verbs.map(async ([verb, task, shown]) => {
+      const terminal = openTerminalSession({ columns: 100, rows: 30 });
+      terminal.type(`exec ${process.execPath} ${main} ${verb} --state-dir ${stateDir} ${task}\n`);
+      await terminal.shows(shown);
+      await terminal.hangUp();
+    });
+    await Promise.all(closed);
+    // In /proc, NULs separate arguments.
+    const left = () =>
+      verbs.flatMap(([verb]) => processesNamed(`${verb} --state-dir ${stateDir}`.replaceAll(" ", "\0")));
+    await vi.waitFor(() => expect(left()).toEqual([]), { timeout: 20_000 });
+    expect((await call(["ps", "--state-dir", stateDir])).stdout).toMatch(/^task .*running/m);
   });
 });
 
