@@ -33,6 +33,7 @@ export class FolderWatch implements Disposable {
   readonly #events = Buffer.alloc(4096);
   readonly #changed: () => void;
   readonly #onSignal = () => this.#drain();
+  #isClosed = false;
 
   /**
    * @param changed called after changes, once for all that came together
@@ -60,7 +61,10 @@ export class FolderWatch implements Disposable {
     }
   }
 
+  /** Once more, it does nothing: the number may be another file's by then. */
   [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     process.off("SIGURG", this.#onSignal);
     closeSync(this.#inotify);
   }
