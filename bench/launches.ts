@@ -1,6 +1,6 @@
 /**
- * The three launches of a plugin when its agent starts: time and processor time, compared with a Node that starts and
- * writes a byte. As root, after `npm run build`: `node bench/launches.ts [rounds]`.
+ * Measures time and processor time of the three launches of a plugin at an agent's start, compared with a
+ * Node that starts and writes a byte. As root, after `npm run build`: `node bench/launches.ts [rounds]`.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,14 +17,14 @@ const base = mkdtempSync("/var/lib/exec2-bench-");
 const executable = join(base, "plugins/nomad-driver-exec2");
 const options = { state_dir: join(base, "state") };
 
-/** What an agent asks of each launch; it kills the first two after that. */
+/** The agent's calls for each launch. Afterwards it kills the first two. */
 const launches: Readonly<Record<string, (plugin: LaunchedPlugin) => Promise<unknown>>> = {
   "first launch: its name and its options": async ({ base: service }) => {
     await service.pluginInfo({});
     await service.configSchema({});
   },
   "second launch: the options are valid": async ({ base: service }) => {
-    // Without the node's topology, twice.
+    // Agents call this twice, without the node's topology.
     await service.setConfig({ ...setConfig(options), nomadConfig: undefined });
     await service.setConfig({ ...setConfig(options), nomadConfig: undefined });
   },

@@ -16,13 +16,16 @@ import { formatMib, printFigure, pssOf, timed } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 const atATime = 8;
-/** Time after its last work by which a plugin has returned unused memory. */
+/** Time after which an idle plugin has returned unused memory. */
 const restedMs = idleMemoryMs + 1_000;
-/** Time after the flood of tasks at which its memory is measured. */
+/** Delay between the flood of tasks and the measurement of memory. */
 const floodedMs = 10_000;
 const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
-/** An installed copy, as on a node: newer kernels count more memory for a file written at once, like the build. */
+/**
+ * An installed copy, as on a node. Newer kernels count more memory for a file that was written at once, such
+ * as the build.
+ */
 const executable = join(base, "plugins/nomad-driver-exec2");
 const allocations = Array.from({ length: atATime }, () => new Allocation());
 

@@ -1,8 +1,8 @@
 /**
- * What a scrape costs the inspector and the plugin, with many tasks in the log and a thousand running: its time,
- * beside an answer that is one line long, their CPU time, and the longest turn of their event loops. The
- * inspector's running tasks are made up: they share one process, and have a cgroup each. The plugin's are real.
- * As root, after `npm run build`: `node bench/metrics.ts [tasks] [running]`.
+ * Measures the costs of a scrape for the inspector and the plugin, with many tasks in the log and a thousand
+ * running: its duration, compared with an answer of one line, their CPU time, and the longest turn of their
+ * event loops. The inspector's running tasks are simulated: they share one process, and each has its own
+ * cgroup. The plugin's are real. As root, after `npm run build`: `node bench/metrics.ts [tasks] [running]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -29,9 +29,9 @@ import { printFigure, printTimes, timed } from "./statistics.ts";
 const ended = Number(process.argv[2] ?? 10_000);
 const running = Number(process.argv[3] ?? 1_000);
 const rounds = 20;
-/** Either has given back by then what it needed before. */
+/** Time after which the plugin and the inspector have returned unused memory. */
 const restedMs = 2 * idleMemoryMs;
-/** Longer than a reading is shared. */
+/** Longer than the time for which a reading is cached. */
 const pauseMs = 1_100;
 const program = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
@@ -89,7 +89,7 @@ async function benchPlugin(stateDir: string): Promise<void> {
   }
 }
 
-/** @param cgroups of the tasks that run, all of them as this process */
+/** @param cgroups cgroups of the running tasks, which all have this process's pid */
 async function fillLog(stateDir: string, cgroups: readonly string[]): Promise<void> {
   const store = await openEventStore(stateFolderPaths(stateDir).events);
   const record = recorderOf(store);

@@ -1,8 +1,8 @@
-/** MessagePack values of which a part is left unread. Pure. */
+/** Skips a part of a MessagePack value, so that it need not be decoded. Pure. */
 
 /**
- * A map's bytes with an empty list in the place of the list in its last field, if that has the name: to decode what
- * is not wanted takes longer than all the rest. Otherwise, or if the bytes are no map, they are returned as they are.
+ * The bytes of a map in which an empty list replaces the list in the last field, if this field has the given
+ * name. Decoding such an unneeded list takes longer than all the rest. Returns other bytes unchanged.
  * @throws RangeError for bytes that end too early
  */
 export function withoutLastList(bytes: Buffer, name: string): Buffer {
@@ -18,7 +18,7 @@ export function withoutLastList(bytes: Buffer, name: string): Buffer {
   return shorter;
 }
 
-/** The first bytes of short values, of which the lowest bits are the length. */
+/** The first bytes of short values. Their lowest bits are the length. */
 const fixed = { map: 0x80, list: 0x90, text: 0xa0 };
 
 function mapAt(bytes: Buffer): { readonly fields: number; readonly first: number } | undefined {
@@ -31,7 +31,7 @@ function isList(head = 0): boolean {
   return (head & 0xf0) === fixed.list || head === 0xdc || head === 0xdd;
 }
 
-/** The end of as many values as given, the first of which begins at `at`. */
+/** The position after `values` values, the first of which begins at `at`. */
 function endOf(bytes: Buffer, at: number, values: number): number {
   let end = at;
   for (let left = values; left > 0 && end < bytes.length; left--) {
@@ -50,7 +50,10 @@ function endOf(bytes: Buffer, at: number, values: number): number {
   return end;
 }
 
-/** What follows the first byte of a longer value: a length of so many bytes, further bytes, values for each of the length. */
+/**
+ * What follows the first byte of a longer value: the number of bytes of its length field, the number of
+ * further bytes, and the number of values per unit of length.
+ */
 const formats: Readonly<
   Record<number, { readonly length?: number; readonly bytes?: number; readonly values?: number }>
 > = {

@@ -1,10 +1,11 @@
 /**
- * A mark that says whether the log's writer is at work in the database. It outlives the writer. So the next
- * one can tell a writer that was killed at rest, which damages nothing and died of no damage, from one that may
- * have died of a damaged page. Only after the latter are the pages checked (pageCheck.ts).
+ * A mark that says whether the log's writer is inside a database operation. It outlives the writer. So the
+ * next writer can distinguish a writer that was killed while idle, which neither caused damage nor died of
+ * it, from one that may have died of a damaged page. It checks the pages only in the latter case
+ * (pageCheck.ts).
  *
- * The mark is a file in /run: a boot resets it, and no disk delays the write of its byte, which takes a
- * microsecond. In the log's own folder, each write would also wake everybody who follows the log.
+ * The mark is a file in /run, so a boot resets it, and no disk delays the write of its byte, which takes a
+ * microsecond. In the log's own folder, each write would also wake all followers of the log.
  */
 import { closeSync, constants, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 
@@ -13,7 +14,7 @@ const WORKING = Buffer.from("w");
 const RESTING = Buffer.from("r");
 
 export class WorkMark {
-  /** Whether an earlier writer of this boot died while it did not work. False if that is not known. */
+  /** Whether an earlier writer of this boot died while it was idle. False if that is unknown. */
   readonly leftResting: boolean;
   readonly #path: string;
   #descriptor: number | undefined;
@@ -25,13 +26,13 @@ export class WorkMark {
       this.#descriptor = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
       readSync(this.#descriptor, mark, 0, 1, 0);
     } catch {
-      // Without a mark, every writer that was killed counts as one that worked.
+      // Without a mark, every killed writer counts as one that was working.
       this.#giveUp();
     }
     this.leftResting = mark.equals(RESTING);
   }
 
-  /** @param folder the log's, which names the mark. So a log that is renamed keeps its mark. */
+  /** @param folder the log's folder, which identifies the mark, so that a renamed log keeps its mark */
   static open(folder: string): WorkMark {
     const { dev, ino } = statSync(folder, { bigint: true });
     return new WorkMark(`/run/nomad-driver-exec2.log-${dev}-${ino}`);

@@ -22,7 +22,7 @@ test.each([1_000, 65_533, 100_000, 200_005])(
   },
 );
 
-test("another range is the operator's to set", async () => {
+test("the operator can set another range", async () => {
   const agent = await startAgent({ options: { dynamic_user_ids: "200000-200009" } });
   const allocation = makeAllocation({ user: { name: "nomad-200005", uid: 200_005, gid: 200_005 } });
   const config = allocation.config("id -u");

@@ -90,7 +90,7 @@ describe("the socket", () => {
     }
   });
 
-  test("keeps what comes before its first reader", async () => {
+  test("keeps data from before its first reader", async () => {
     const { server, path } = await listen({ folder, group: undefined });
     const client = connect(path);
     client.write("early");

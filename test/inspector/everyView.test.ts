@@ -1,6 +1,7 @@
 /**
- * Every view of the page, on a phone and on a wide screen, in both themes: without a finding of axe-core, without
- * sideways scroll, and the same after a reload. Screenshots go to test-results/inspector.
+ * Checks every view of the page, on a phone and on a wide screen, in both themes: axe-core has no finding,
+ * the page does not scroll sideways, and it is the same after a reload. Screenshots go to
+ * test-results/inspector.
  */
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
@@ -20,7 +21,7 @@ const begin = Date.now() - 3_600_000;
 const longName = "a-name-without-any-blank-".repeat(8);
 const bundle = readFileSync(`${import.meta.dirname}/../../docs/histories/outOfMemory.jsonl`, "utf8");
 
-/** Tasks of all kinds; one with samples of its use, one with hundreds of checks, and one whose output is there. */
+/** Records tasks of all kinds: one with usage samples, one with hundreds of checks, and one with output. */
 async function recordAll({ record, log }: Inspected): Promise<void> {
   for (const [index, name] of allLives.entries()) await record(idOf(index, name), life(name));
   await recordAllocation(record, { begin, failures: 20 });
@@ -49,7 +50,7 @@ async function recordAll({ record, log }: Inspected): Promise<void> {
 
 interface View {
   readonly fragment: string;
-  /** What is there once it is shown. */
+  /** A text that the view shows. */
   readonly seen: string;
 }
 
@@ -143,28 +144,25 @@ describe("the list", () => {
     [768, 40, ["Task", "Job", "Outcome", "Ran", "Age"]],
     [1280, 40, ["Task", "Job", "Allocation", "Outcome", "Exit", "Restarts", "Ran", "Age"]],
     [1920, 40, ["Task", "Job", "User", "Allocation", "Outcome", "Exit", "Restarts", "Ran", "Age"]],
-  ] as const)(
-    "has as many columns as there is room for: %i wide",
-    async ([width, rowHeight, columns], context) => {
-      const inspected = await startInspector();
-      for (const [index, name] of allLives.entries()) await inspected.record(idOf(index, name), life(name));
-      const page = await openPage(context, inspected.server.url, { viewport: { width, height: 900 } });
-      await page.locator(".row").first().waitFor();
-      const heads = page.locator(".rows th");
-      const shown = await heads.evaluateAll((each) =>
-        each.filter((head) => head.checkVisibility()).map((head) => head.textContent),
-      );
-      expect(shown).toEqual(columns);
-      // Each task has one line, on a phone two, and the list uses nearly the whole window.
-      expect((await page.locator(".row").first().boundingBox())?.height).toBe(rowHeight);
-      expect((await page.locator(".rows").boundingBox())?.width).toBeGreaterThan(width * 0.92);
-      // What is chosen in the header is in sight on a phone, too.
-      const [links, sign] = [
-        await page.locator("nav").boundingBox(),
-        await page.locator(".link").boundingBox(),
-      ];
-      expect(await page.locator("nav").evaluate((nav) => nav.scrollWidth - nav.clientWidth)).toBe(0);
-      expect((links?.x ?? 0) + (links?.width ?? 0)).toBeLessThanOrEqual(sign?.x ?? 0);
-    },
-  );
+  ] as const)("has as many columns as fit: %i wide", async ([width, rowHeight, columns], context) => {
+    const inspected = await startInspector();
+    for (const [index, name] of allLives.entries()) await inspected.record(idOf(index, name), life(name));
+    const page = await openPage(context, inspected.server.url, { viewport: { width, height: 900 } });
+    await page.locator(".row").first().waitFor();
+    const heads = page.locator(".rows th");
+    const shown = await heads.evaluateAll((each) =>
+      each.filter((head) => head.checkVisibility()).map((head) => head.textContent),
+    );
+    expect(shown).toEqual(columns);
+    // Each task has one line, on a phone two, and the list uses nearly the whole window.
+    expect((await page.locator(".row").first().boundingBox())?.height).toBe(rowHeight);
+    expect((await page.locator(".rows").boundingBox())?.width).toBeGreaterThan(width * 0.92);
+    // The chosen part in the header is visible on a phone, too.
+    const [links, sign] = [
+      await page.locator("nav").boundingBox(),
+      await page.locator(".link").boundingBox(),
+    ];
+    expect(await page.locator("nav").evaluate((nav) => nav.scrollWidth - nav.clientWidth)).toBe(0);
+    expect((links?.x ?? 0) + (links?.width ?? 0)).toBeLessThanOrEqual(sign?.x ?? 0);
+  });
 });

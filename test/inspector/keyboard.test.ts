@@ -1,4 +1,4 @@
-/** The page by the keyboard alone, and for those who want no motion. */
+/** The page with only a keyboard, and without motion. */
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { life } from "../support/agent/lives.ts";
@@ -22,7 +22,7 @@ const look = `(() => {
   };
 })()`;
 
-/** Runs in the page: how many elements a person can want to reach. */
+/** Runs in the page. Counts the elements that the keyboard should reach. */
 const reachable = `[...document.querySelectorAll("a, button, input, select, textarea, summary, [tabindex='0']")]
   .filter((each) => each.tabIndex >= 0 && each.checkVisibility()).length`;
 
@@ -38,7 +38,7 @@ async function goAround(page: Page): Promise<number> {
       name: string;
       seen: boolean;
     };
-    // Behind the last one, before the first one.
+    // The focus is between the last and the first element.
     if (name.startsWith("<body")) continue;
     if (places.has(place)) break;
     if (!seen) hidden.push(name);
@@ -71,7 +71,7 @@ describe("by the keyboard", () => {
     }
   });
 
-  it("the focus stays where it is while tasks come and go on", async (context) => {
+  it("the focus does not move while tasks are added and updated", async (context) => {
     const { server, record } = await startInspector();
     await record(
       runOf("web", 1),

@@ -1,4 +1,4 @@
-/** What the inspector notices of logs and plugins on its own. */
+/** Changes of logs and plugins that the inspector notices by itself. */
 import { once } from "node:events";
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { get } from "node:http";
@@ -14,7 +14,7 @@ import { LineProcess } from "../support/host/lineProcess.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { get as ask, cookieFrom, idOf, recorderOf } from "../support/screen/inspector.ts";
 
-/** An inspector, and the newest status that it has sent to a page on its own. */
+/** An inspector, and the newest status that it has sent to a page by itself. */
 async function watching(path: string): Promise<() => Status> {
   process.setMaxListeners(0);
   const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });

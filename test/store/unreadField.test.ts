@@ -3,7 +3,7 @@ import { Packr } from "msgpackr";
 import { expect, it } from "vitest";
 import { withoutLastList } from "../../src/store/unreadField.ts";
 
-/** As the log's records are written. */
+/** The encoding of the log's records. */
 const messagePack = new Packr({ useRecords: false, variableMapSize: true });
 const values = fc.jsonValue({ maxDepth: 4 });
 const texts = fc.oneof(fc.string({ unit: "binary", maxLength: 40 }), fc.constant("äplan"));
@@ -20,7 +20,7 @@ const fields = fc.dictionary(
 );
 const packed = (value: unknown) => Buffer.from(messagePack.pack(value));
 
-it("leaves a list in the last field unread, whatever stands before it", () => {
+it("skips a list in the last field, whatever comes before it", () => {
   fc.assert(
     fc.property(fields, fc.array(values, { maxLength: 40 }), (before, plan) => {
       const bytes = packed({ ...before, plan });
@@ -33,7 +33,7 @@ it("leaves a list in the last field unread, whatever stands before it", () => {
   );
 });
 
-it("returns anything else as it is", () => {
+it("returns anything else unchanged", () => {
   const plan = ["a step"];
   for (const value of [
     {},
@@ -50,7 +50,7 @@ it("returns anything else as it is", () => {
   }
 });
 
-it("ends, whatever the bytes are", () => {
+it("ends for any bytes", () => {
   const heads = fc.constantFrom(0x81, 0x8f, 0xde, 0xdc, 0xdf, 0xc7);
   fc.assert(
     fc.property(fc.array(fc.oneof(heads, fc.nat(255)), { maxLength: 60 }), (noise) => {

@@ -10,7 +10,7 @@ function pathOf(folder: string): string {
   return `/run/nomad-driver-exec2.log-${dev}-${ino}`;
 }
 
-it("tells whether the one before it worked when it died", () => {
+it("says whether the earlier writer was working when it died", () => {
   const folder = temporaryFolder();
   const first = WorkMark.open(folder);
   expect(first.leftResting).toBe(false);
@@ -27,7 +27,7 @@ it("tells whether the one before it worked when it died", () => {
   first.remove();
 });
 
-it("goes with a log that is renamed, and not to the one that takes its place", () => {
+it("belongs to a renamed log, and not to its replacement", () => {
   const parent = temporaryFolder();
   const folder = `${parent}.log`;
   renameSync(parent, folder);
@@ -38,7 +38,7 @@ it("goes with a log that is renamed, and not to the one that takes its place", (
   mark.remove();
 });
 
-it("is there while a log is open, and no longer", async () => {
+it("exists only while a log is open", async () => {
   const folder = temporaryFolder();
   const store = await openEventStore(folder);
   await store.append("s", 0, [sampleEvent(1)]);

@@ -1,4 +1,4 @@
-/** Traces that a collector made by others has taken, decoded, and sent on. */
+/** Traces that a collector of another project has received, decoded and forwarded. */
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type TaskTrace, taskTrace } from "../../src/traces/taskTrace.ts";
 import { TraceExporter } from "../../src/traces/traceExporter.ts";
@@ -13,7 +13,7 @@ const commands = [
   event("execExited", { exec: 1, exitCode: 2 }),
 ];
 
-/** Those of all lives that are over, each with a command in it. */
+/** The traces of all ended lives, each with a command. */
 function traces(): TaskTrace[] {
   return allLives.flatMap((name, index) => {
     const stream = `6f2d4a9e-0c57-4d2b-8f1e-${String(index).padStart(12, "0")}/web/0a1b2c3d`;
@@ -22,8 +22,8 @@ function traces(): TaskTrace[] {
   });
 }
 
-describe("a collector that others make", () => {
-  it.for(["none", "gzip"])("takes traces whole, compression %s", async (compression, context) => {
+describe("a collector of another project", () => {
+  it.for(["none", "gzip"])("accepts complete traces, compression %s", async (compression, context) => {
     const receiver = await startCollector();
     vi.stubEnv("OTEL_EXPORTER_OTLP_ENDPOINT", await startRotel(context, receiver.address));
     vi.stubEnv("OTEL_EXPORTER_OTLP_COMPRESSION", compression);

@@ -5,7 +5,7 @@ import { DriverError, type ErrorCode } from "../../errors.ts";
 
 /**
  * @param path `-` reads standard input
- * @param what the file is, such as `job file`
+ * @param the kind of the file for errors, such as `job file`
  * @returns its text, without a byte order mark
  * @throws DriverError with this code if it cannot be read, or is not UTF-8
  */

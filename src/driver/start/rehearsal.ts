@@ -1,7 +1,7 @@
 /**
- * Rehearses starts while the plugin is idle: all that is done for a task, up to the init that waits for its
- * go-ahead and never gets it. V8 compiles code when it runs for the first time. Without rehearsals, the first
- * start of a plugin takes eight times as long as a later one, and with them three times.
+ * Rehearses starts while the plugin is idle: every step up to an init that waits for its go-ahead and never
+ * gets it. V8 compiles code when it runs for the first time. Without rehearsals, the first start of a plugin
+ * takes eight times as long as a later one, and with them three times.
  */
 import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -21,9 +21,9 @@ import { fingerprintedEvent, requestedEvent } from "./startEvents.ts";
 
 /** Milliseconds after the plugin's configuration, and after the agent's last RecoverTask. */
 const idleMs = 500;
-/** More would make the next starts faster, too, but by less than their own use of the code does. */
+/** More rounds would make later starts faster, too, but by less than these starts do themselves. */
 const rounds = 10;
-/** Milliseconds between two rounds: calls of the agent wait for one round at most. */
+/** Milliseconds between two rounds, so that calls of the agent wait for at most one round. */
 const pauseMs = 5;
 
 export class Rehearsal {
@@ -37,7 +37,7 @@ export class Rehearsal {
     this.postpone();
   }
 
-  /** Begins, unless it has begun, only after the plugin has been idle again. */
+  /** Restarts the wait for an idle plugin, unless the rehearsal has begun. */
   postpone(): void {
     clearTimeout(this.#timer);
     if (this.#over.signal.aborted) return;
@@ -46,7 +46,10 @@ export class Rehearsal {
     }, idleMs).unref();
   }
 
-  /** Resolves once nothing of it is left. A real start compiles its code itself. */
+  /**
+   * Ends the rehearsal, because a real start compiles the code itself. Resolves once nothing of the rehearsal
+   * is left.
+   */
   async end(): Promise<void> {
     clearTimeout(this.#timer);
     this.#over.abort("over");
@@ -61,7 +64,7 @@ export class Rehearsal {
         mkdirSync(join(ownFolder, name), { recursive: true });
       await this.#rehearseIn(ownFolder);
     } catch (thrown) {
-      // Nobody misses it. If something is wrong with starts, the first one will tell.
+      // A failed rehearsal has no consequences. If starts fail, the first real start reports it.
       if (!this.#over.signal.aborted)
         log.debug("starts could not be rehearsed", { error: messageOf(thrown) });
     }
@@ -70,7 +73,7 @@ export class Rehearsal {
 
   async #rehearseIn(ownFolder: string): Promise<void> {
     const { run } = this.#services.folder;
-    // The folders are at another place than those of tasks, for which this template is of no use.
+    // Uses separate templates, because tasks have their folders elsewhere and could not use these.
     using roots = new RootTemplates(run);
     const folder = { run, runFolder: () => join(run, "rehearsed") };
     for (let round = 0; round < rounds; round += 1) {
@@ -97,7 +100,7 @@ async function rehearse(folder: string, services: PreparingServices): Promise<vo
   }
 }
 
-/** The request of an ordinary task, with folders at a place that no allocation has. */
+/** The request of an ordinary task, with folders that belong to no allocation. */
 function requestIn(folder: string, { options }: PreparingServices): TaskRequest {
   const [lowest = "0"] = /\d+/.exec(options.dynamicUserIds) ?? [];
   return {

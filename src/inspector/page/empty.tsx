@@ -17,7 +17,7 @@ export function Empty({ title, children }: Properties) {
   );
 }
 
-/** For the moment until something is read. @param text what is done */
+/** Shown until something has been read. @param text what the page is doing */
 export function Waiting({ text }: { readonly text: string }) {
   return (
     <div class="empty">

@@ -1,4 +1,7 @@
-/** Server-sent events to a page that may be slow. Nothing is queued here for it: see {@link EventStream.isBehind}. */
+/**
+ * Server-sent events to a page that may be slow. The stream queues nothing for the page: see {@link
+ * EventStream.isBehind}.
+ */
 import type { ServerResponse } from "node:http";
 import { guards } from "./responses.ts";
 
@@ -21,7 +24,7 @@ export class EventStream<Message> {
     response.flushHeaders();
   }
 
-  /** Whether to send nothing now: the page has not read the messages before, or it is gone. */
+  /** Whether to send nothing now, because the page has not read earlier messages, or is gone. */
   get isBehind(): boolean {
     if (this.#response.closed) return true;
     if (!this.#response.writableNeedDrain) return false;

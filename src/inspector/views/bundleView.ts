@@ -10,6 +10,6 @@ export interface BundleView {
   readonly masked: boolean;
   readonly tasks: number;
   readonly events: number;
-  /** What cannot be verified, in words: the first finding of each task; empty if everything is verified. */
+  /** Texts of what cannot be verified: the first finding of each task; empty if everything is verified. */
   readonly findings: readonly string[];
 }

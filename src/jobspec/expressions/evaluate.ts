@@ -34,7 +34,7 @@ import {
 export interface Scope {
   readonly lookup: Names;
   readonly functions: Functions;
-  /** Loop iterations that are left to the whole evaluation. */
+  /** The number of remaining loop iterations, for the whole evaluation. */
   readonly iterations: { left: number };
 }
 

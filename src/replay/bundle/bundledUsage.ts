@@ -15,7 +15,7 @@ const lineSchema = z.strictObject({
   usage: z.string(),
   /** The fields of each sample in their order; null for values that the host does not measure. */
   samples: z.array(z.array(z.number().nullable()).length(numbersOfSample)).max(maxSamples),
-  /** SHA-256 of the line without this field. Samples have no other proof. */
+  /** SHA-256 of the line without this field. Samples are not in the hash chain. */
   checksum: z.string(),
 });
 

@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { errnoOf } from "../../errors.ts";
 
 /**
- * Makes a folder and those above it, unless they exist. Node's own recursive mkdir tries for ever where the
- * kernel makes no folders, such as in /proc.
+ * Creates a folder and its parents, unless they exist. Node's own recursive mkdir never returns where the
+ * kernel refuses folders, such as in /proc.
  * @throws the file system's error
  */
 export function makeFolder(path: string, mode: number): void {

@@ -26,7 +26,7 @@ function runsOf(log: RecordedLog) {
   return Array.from(reader.streams(), (head) => ({ id: head.stream, head, reader }));
 }
 
-/** As a log lists them; a bundle does not know the states. */
+/** The runs as a log lists them. A bundle does not have the states. */
 function listedRunsOf(log: RecordedLog) {
   return runsOf(log).map(({ head, ...run }) => ({ ...run, head: { ...head, state: "destroyed" } }));
 }
@@ -35,7 +35,7 @@ const found = (log: RecordedLog, time: number) =>
   endedBefore(runsOf(log), time).map(({ run, day: of }) => [run.id, of]);
 
 describe("tasks that ended before a time", () => {
-  it("are those whose last events are not later, each with its day, in their order", () => {
+  it("are those with no later last event, each with its day, in order", () => {
     const gaps = fc.array(fc.integer({ min: 0, max: 2 * day }), { maxLength: 20 });
     fc.assert(
       fc.property(gaps, fc.integer({ min: -day, max: 20 * day }), (all, at) => {
@@ -57,16 +57,16 @@ describe("tasks that ended before a time", () => {
     expect(read.mock.calls.length).toBeLessThan(30);
   });
 
-  it("are found where last events are damaged: these count as the next one", () => {
+  it("are found despite damaged last events, which get the time of the next one", () => {
     const log = logOf([begin, begin + day, begin + 2 * day, begin + 9 * day]);
-    // The last record of the second task and that of the newest.
+    // The last records of the second task and of the newest task.
     for (const index of [7, 15]) log.flip(index, 200);
     const runs = listedRunsOf(log);
     const ids = endedBefore(runs, begin + 3 * day).map(({ run }) => run.id);
     expect(ids).toEqual([0, 1, 2].map(idOf));
   });
 
-  it("are not missed after the host's clock was far ahead once", () => {
+  it("are found after the host's clock was once far ahead", () => {
     const ends = [0, 1, 400, 401, 2, 3, 4, 5, 6, 7, 30].map((days) => begin + days * day);
     expect(found(logOf(ends), begin + 10 * day).map(([id]) => id)).toEqual(
       Array.from({ length: 10 }, (_, index) => idOf(index)),

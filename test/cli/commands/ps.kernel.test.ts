@@ -82,7 +82,7 @@ describe("top", () => {
     ["q", "q"],
     ["Ctrl-C", "\x03"],
     ["Escape", "\x1b"],
-  ])("on a terminal is drawn time and again until %s, and leaves it as it was", async (_, key) => {
+  ])("on a terminal is drawn repeatedly until %s, and restores the terminal", async (_, key) => {
     const { stateDir } = await busyTask();
     const terminal = onTerminal(`top --delay 0.2 --state-dir ${stateDir}`);
     await terminal.shows(3);

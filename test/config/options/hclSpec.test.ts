@@ -98,7 +98,7 @@ describe("hclSpecOf", () => {
     return spec.kind === "object" ? spec.attributes.some_key : undefined;
   };
 
-  test("takes what is neither optional nor has a default as required", () => {
+  test("requires options that are not optional and have no default", () => {
     expect(field(z.string())).toEqual(attr("some_key", "string", true));
     expect(field(z.string().optional())).toEqual(attr("some_key", "string"));
   });

@@ -1,4 +1,4 @@
-/** The plugin rehearses starts while it is idle. Nobody may see anything of it afterwards. */
+/** The plugin rehearses starts while it is idle, and must leave no trace of it. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
@@ -8,14 +8,14 @@ import { runTask, startAgent } from "../../support/agent/agent.ts";
 import { Allocation } from "../../support/agent/allocation.ts";
 import { tracesOf } from "../../support/host/pluginTraces.ts";
 
-/** A run whose folder is kept for a later one: something was prepared. */
+/** Whether a spare run folder exists, which shows that a start was rehearsed. */
 const hasPrepared = (stateDir: string) =>
   readdirSync(stateFolderPaths(stateDir).run).some((name) => name.startsWith("spare-"));
 
 const isOver = (stateDir: string) =>
   hasPrepared(stateDir) && !readdirSync(stateFolderPaths(stateDir).run).includes("rehearsal");
 
-it("prepares starts without an agent's request, and leaves no task, process, folder or descriptor", async () => {
+it("prepares starts by itself, and leaves no task, process, folder or descriptor", async () => {
   const agent = await startAgent();
   const before = tracesOf(agent);
   await vi.waitFor(() => expect(isOver(agent.stateDir)).toBe(true), { timeout: 20_000 });
@@ -28,7 +28,7 @@ it("prepares starts without an agent's request, and leaves no task, process, fol
   await allocation.remove();
 });
 
-it("is cut off by a start, and by the plugin's end", async () => {
+it("is interrupted by a start, and by the plugin's end", async () => {
   const agent = await startAgent();
   await vi.waitFor(() => expect(hasPrepared(agent.stateDir)).toBe(true), { timeout: 20_000 });
   const allocation = new Allocation();

@@ -72,7 +72,7 @@ describe("the plan of a command in a running task", () => {
     expect(names(buildExecPlan(execInput()))).not.toContain("set the controlling terminal");
   });
 
-  it("has a terminal's file system in a mount namespace of its own, and the same numbers as without", () => {
+  it("mounts a terminal's file system in a separate mount namespace, and uses the same descriptor numbers as without", () => {
     const plan = buildTerminalExecPlan(execInput());
     const numbers = [
       descriptors.plan,
@@ -90,7 +90,7 @@ describe("the plan of a command in a running task", () => {
     for (const phase of phases) expect(others(plan.steps[phase])).toEqual(others(plain.steps[phase]));
   });
 
-  it("ends with its parent, which is set after the change of user would undo it", () => {
+  it("sets the parent-death signal after the change of user, which would reset it", () => {
     const names = buildExecPlan(execInput()).steps.task.map(({ name }) => name);
     expect(names.indexOf("end with the process that waits")).toBeGreaterThan(names.indexOf("set uid"));
   });

@@ -1,9 +1,9 @@
-/** With the executable's options, Node takes the code caches of its own modules. */
+/** With the executable's options, Node accepts the code caches of its own modules. */
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { nodeOptions } from "../../../scripts/executable/buildExecutable.ts";
 
-/** How many of Node's own modules, of those that the program loads, had to be compiled. */
+/** The number of Node's own modules that the program loads and that Node had to compile. */
 function compiledWith(options: readonly string[]): number {
   const script = `const { internalBinding } = require("internal/test/binding");
     for (const name of ["node:http2", "node:v8", "node:vm", "node:sea"]) require(name);
@@ -12,10 +12,10 @@ function compiledWith(options: readonly string[]): number {
   return Number(execFileSync(process.execPath, args, { encoding: "utf8" }));
 }
 
-test("the executable's options leave Node its code caches", () => {
+test("Node uses its code caches with the executable's options", () => {
   expect(compiledWith(nodeOptions)).toBe(0);
 });
 
-test("other options of V8 do not", () => {
+test("Node does not use them with other options of V8", () => {
   expect(compiledWith([...nodeOptions, "--no-wasm-tier-up"])).toBeGreaterThan(50);
 });

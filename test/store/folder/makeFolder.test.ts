@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { makeFolder } from "../../../src/store/folder/makeFolder.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-it("makes a folder and those above it, and takes one that exists", () => {
+it("creates a folder and its parents, and accepts an existing one", () => {
   const folder = join(temporaryFolder(), "a/b/c");
   makeFolder(folder, 0o700);
   makeFolder(folder, 0o755);
@@ -16,11 +16,11 @@ it("makes a folder and those above it, and takes one that exists", () => {
   expect(existsSync(join(folder, "d"))).toBe(true);
 });
 
-it.each(["/proc/none", "/proc/none/below"])("ends where the kernel makes no folder: %s", (path) => {
+it.each(["/proc/none", "/proc/none/below"])("fails if the kernel refuses the folder: %s", (path) => {
   expect(() => makeFolder(path, 0o700)).toThrow(/^ENOENT: .*'\/proc\/none'$/);
 });
 
-it("says what is in the way", () => {
+it("names the file in the way", () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "file"), "");
   symlinkSync(join(folder, "nowhere"), join(folder, "link"));

@@ -1,4 +1,6 @@
-/** Transactions that LMDB fails as its allocator of pages may: with a refused put, or at the commit. */
+/**
+ * Transactions that fail as LMDB's page allocator may make them fail: with a refused put, or at the commit.
+ */
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { labelOf, sampleEvent } from "../../support/history/sampleEvents.ts";
@@ -67,7 +69,7 @@ describe("a transaction that LMDB fails for its list of free pages", () => {
     ]);
   });
 
-  it("fails if the second attempt does, and leaves nothing", async () => {
+  it("fails if the second attempt fails, and leaves nothing", async () => {
     const store = await logWithAnEvent();
     Object.assign(failing, { times: 2, code: -30798 });
     await expect(store.append("s", 1, [sampleEvent(2)])).rejects.toMatchObject({ code: "STORE_FAILED" });
@@ -76,7 +78,7 @@ describe("a transaction that LMDB fails for its list of free pages", () => {
     expect([...store.readAll()].map(labelOf)).toEqual([1, 2]);
   });
 
-  it("is not tried again for any other reason", async () => {
+  it("is not tried again for other errors", async () => {
     const store = await logWithAnEvent();
     Object.assign(failing, { times: 1, code: -30797 });
     await expect(store.append("s", 1, [sampleEvent(2)])).rejects.toMatchObject({ code: "STORE_DAMAGED" });

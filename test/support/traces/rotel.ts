@@ -1,4 +1,4 @@
-/** Rotel, a collector that others make: it decodes what it gets by a library of its own, and sends it on. */
+/** Rotel, a collector of another project. It decodes traces with another library, and forwards them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
@@ -14,9 +14,9 @@ const program = join(
 );
 
 /**
- * Starts it for a test, which is skipped, loudly, where it is not installed.
- * @param onward the address to which it sends what it has got, by OTLP over HTTP
- * @returns its own address for OTLP over HTTP
+ * Starts it for a test. Skips the test with a message if it is not installed.
+ * @param onward the address to which it forwards traces, by OTLP over HTTP
+ * @returns its address for OTLP over HTTP
  */
 export async function startRotel(context: TestContext, onward: string): Promise<string> {
   if (!existsSync(program)) skipLoudly(context, "Rotel, which is packaged for x86-64");

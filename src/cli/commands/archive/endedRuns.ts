@@ -1,6 +1,7 @@
 /**
- * Finds the tasks that ended before a time without reading the end of each: in the order of the tasks' last
- * events, the times of these ascend, as far as nobody sets the host's clock. So few of them need to be read.
+ * Finds the tasks that ended before a time, without reading the end of each task. It sorts tasks by the
+ * positions of their last events. In this order the times ascend, unless the host's clock was set, so a
+ * binary search reads only a few of them.
  */
 import { formatDay } from "../../../units/times.ts";
 import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
@@ -34,7 +35,10 @@ function byLastEvent(runs: readonly FoundRun[]): FoundRun[] {
     .map(({ run }) => run);
 }
 
-/** Reads the time of a run's last event; if that is damaged, of the next one that is not. */
+/**
+ * Reads the time of a run's last event. If that event is damaged, takes the time of the next run with an
+ * intact last event.
+ */
 function timesOf(runs: readonly FoundRun[]): (index: number) => number {
   const known = new Map<number, number>();
   return (index) => {
@@ -50,7 +54,7 @@ function timeFrom(runs: readonly FoundRun[], index: number): number {
     try {
       for (const { time } of reader.readStream(head.stream, head.version)) return time;
     } catch {
-      // It is damaged.
+      // The event is damaged.
     }
   }
   return Number.POSITIVE_INFINITY;
@@ -58,7 +62,7 @@ function timeFrom(runs: readonly FoundRun[], index: number): number {
 
 interface Day {
   readonly day: string;
-  /** Indices of its first run, and of the one after its last. */
+  /** Indices of the day's first run, and of the run after its last one. */
   readonly from: number;
   readonly to: number;
 }

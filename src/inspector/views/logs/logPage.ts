@@ -28,6 +28,6 @@ export interface LogMatches {
 export interface LogNews {
   /** The first line may be a longer form of the last sent one, at the same position. */
   readonly lines: readonly LogLine[];
-  /** The position behind these lines. */
+  /** The position after these lines. */
   readonly end: LogPosition;
 }
