@@ -42,7 +42,7 @@ export function followSpec(
   }));
   const meant = new Set(unknown.map((name) => nearest(name, names)));
   const values = spec.map((attribute) => {
-    // A misspelt option is not missing, too.
+    // If a misspelt name probably means this option, the option is not reported as missing, too.
     if (meant.has(attribute.name)) return [attribute.name, null];
     try {
       return [attribute.name, configured(config[attribute.name], attribute)];

@@ -74,6 +74,6 @@ test("name services are used only if configured, and need not answer", () => {
   expect(resolvedWith({ "nsswitch.conf": "passwd: files ldap\n" }, "exit 1")).toBe("85000");
 });
 
-test.each(["subuid", "subgid"])("a number for users of containers is refused: %s", (name) => {
+test.each(["subuid", "subgid"])("a subordinate id of a container user is refused: %s", (name) => {
   expect(resolvedWith({ [name]: "ada:80000:6000\n" })).toContain(`by /etc/${name}`);
 });

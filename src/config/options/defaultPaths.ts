@@ -71,7 +71,10 @@ export const ownRootPaths: readonly UnveilEntry[] = ["r:/dev/random", "rw:/dev/t
   parseUnveil(entry, "default"),
 );
 
-/** Shared memory and terminals of such a task, which no other task sees. All tasks share the host's. */
+/**
+ * Shared memory and terminals of a task with a private root. No other task sees them. Tasks in the host's
+ * tree share those of the host.
+ */
 export const ownRootFolders: readonly UnveilEntry[] = ["rwc:/dev/shm", "rw:/dev/pts"].map((entry) =>
   parseUnveil(entry, "default"),
 );

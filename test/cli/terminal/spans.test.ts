@@ -30,7 +30,7 @@ describe("a line", () => {
     expect(cutLine([span("hello")], 0)).toEqual([]);
   });
 
-  it("wraps at words, and through them where they are too long", () => {
+  it("wraps between words, and inside words that are too long", () => {
     const wrapped = (text: string, cells: number, indent = 0) =>
       wrapLine([span(text)], cells, indent).map(textOf);
     expect(wrapped("one two three", 8)).toEqual(["one two ", "three"]);
@@ -59,7 +59,7 @@ describe("a line", () => {
     );
   });
 
-  it("has colours where there are any", () => {
+  it("has colours if they are enabled", () => {
     const line = [span("a", "red", "bold"), span("b")];
     expect(paintLine(line, styleOf(false))).toBe("ab");
     expect(paintLine(line, styleOf(true))).toBe("\x1b[1m\x1b[31ma\x1b[39m\x1b[22mb");

@@ -79,7 +79,7 @@ const segment = fc
   .filter((text) => !/[/*?[\0]/.test(text) && text !== "." && text !== "..");
 const segments = fc.array(segment, { maxLength: 5 });
 
-test("what is formatted is read back", () => {
+test("formatted entries can be parsed again", () => {
   fc.assert(
     fc.property(letters, segments, (chosen, parts) => {
       const entry = parseUnveil(`${chosen.join("")}:/${parts.join("/")}`, "task");

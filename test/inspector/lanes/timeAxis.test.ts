@@ -51,7 +51,7 @@ describe("a window", () => {
 });
 
 describe("ticks", () => {
-  it("are round local times, named as finely as they need", () => {
+  it("are round local times, with as many units as needed", () => {
     const labels = (from: string, to: string, most: number) =>
       ticksOf({ from: at(from), to: at(to) }, most).map(({ label }) => label);
     expect(labels("2026-11-24T16:05:09.100", "2026-11-24T16:05:09.300", 4)).toEqual([

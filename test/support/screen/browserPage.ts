@@ -50,7 +50,10 @@ export async function openPage(
   return page;
 }
 
-/** No finding of axe-core, of whatever impact: all its rules that are not experimental. @param view its name */
+/**
+ * Expects that axe-core has no finding of any impact, with all rules that are not experimental. @param view
+ * name of the view, for the error
+ */
 export async function expectAccessible(page: Page, view = ""): Promise<void> {
   // Evaluated through the browser's debugging protocol, because the page's policy allows no foreign scripts.
   await page.evaluate(readFileSync(axe, "utf8"));
