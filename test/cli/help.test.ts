@@ -112,6 +112,7 @@ describe("what fails", () => {
       "JOB_INVALID: the file of variables cannot be read: /nowhere: no such",
     ],
     [["validate", "/tmp"], "JOB_INVALID: the job file cannot be read: /tmp: is a directory\n"],
+    [["validate", "/dev/zero"], "JOB_INVALID: the job file is larger than 64 MiB: /dev/zero\n"],
     [["export", "--all", "web"], "CONFIG_INVALID: --all takes no names of tasks\n"],
     [["inspect", "--listen", "300.1.1.1"], "300.1.1.1:4650: getaddrinfo: there is no host of this name\n"],
     [["signal", "web", "TREM"], 'SIGNAL_UNKNOWN: there is no signal "TREM"\nhint: Did you mean TERM?\n'],

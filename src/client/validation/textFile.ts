@@ -1,7 +1,7 @@
 /** Reads files that people write. */
-import { readFile } from "node:fs/promises";
-import { buffer } from "node:stream/consumers";
+import { createReadStream } from "node:fs";
 import { DriverError, type ErrorCode } from "../../errors.ts";
+import { formatBytes } from "../../units/sizes.ts";
 
 /**
  * @param path `-` reads standard input
@@ -10,16 +10,35 @@ import { DriverError, type ErrorCode } from "../../errors.ts";
  * @throws DriverError with this code if it cannot be read, or is not UTF-8
  */
 export async function readTextFile(path: string, code: ErrorCode, what: string): Promise<string> {
-  let bytes: Uint8Array;
+  let bytes: Uint8Array | undefined;
   try {
-    bytes = path === "-" ? await buffer(process.stdin) : await readFile(path);
+    bytes = await readBounded(path === "-" ? process.stdin : createReadStream(path));
   } catch (thrown) {
-    throw DriverError.from(thrown, code, `the ${what} cannot be read`);
+    // A read that fails does not name its file.
+    throw DriverError.from(Object.assign(thrown as Error, { path }), code, `the ${what} cannot be read`);
+  }
+  if (bytes === undefined) {
+    throw new DriverError(code, `the ${what} is larger than ${formatBytes(maxBytes)}: ${path}`);
   }
   const text = decoded(bytes);
   if (text !== undefined) return text;
   const summary = `the ${what} is not a text file: ${path}`;
   throw new DriverError(code, summary, isUtf16(bytes) ? { hint: "It is UTF-16: save it as UTF-8" } : {});
+}
+
+/** Far more than any file that a person writes. */
+const maxBytes = 64 * 1024 * 1024;
+
+/** Undefined for a file without an end, such as /dev/zero. */
+async function readBounded(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > maxBytes) return undefined;
+  }
+  return Buffer.concat(chunks);
 }
 
 function decoded(bytes: Uint8Array): string | undefined {
