@@ -114,7 +114,10 @@ describe("what fails", () => {
     [["validate", "/tmp"], "JOB_INVALID: the job file cannot be read: /tmp: is a directory\n"],
     [["validate", "/dev/zero"], "JOB_INVALID: the job file is larger than 64 MiB: /dev/zero\n"],
     [["export", "--all", "web"], "CONFIG_INVALID: --all takes no names of tasks\n"],
-    [["inspect", "--listen", "300.1.1.1"], "300.1.1.1:4650: getaddrinfo: there is no host of this name\n"],
+    [
+      ["inspect", "--listen", "203.0.113.1"],
+      "UNSUPPORTED: the inspector cannot listen on 203.0.113.1:4650: address not available\n",
+    ],
     [["signal", "web", "TREM"], 'SIGNAL_UNKNOWN: there is no signal "TREM"\nhint: Did you mean TERM?\n'],
     [
       ["stop", "web", "-s", "SIGNONE"],
