@@ -137,7 +137,7 @@ describe("restart", () => {
     await call(["run", "--state-dir", stateDir, shellJob("true")]);
     expect(await call(["restart", "task", "--state-dir", stateDir])).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^TASK_NOT_FOUND: task does not run/),
+      stderr: expect.stringMatching(/^TASK_NOT_FOUND: task is not running/),
     });
   });
 });
