@@ -1,41 +1,52 @@
 /**
- * A mark that says whether the log's writer is inside a database operation. It outlives the writer. So the
- * next writer can distinguish a writer that was killed while idle, which neither caused damage nor died of
- * it, from one that may have died of a damaged page. It checks the pages only in the latter case
- * (pageCheck.ts).
+ * A mark that says whether the log's writer is at work in the database, and what the database's file was like
+ * after the last commit. It outlives the writer. So the next one can tell a writer that was killed at rest,
+ * which damages nothing and died of no damage, from one that may have died of a damaged page, and sees whether
+ * somebody else has written to the file since. Unless all is well, the pages are checked (pageCheck.ts).
  *
- * The mark is a file in /run, so a boot resets it, and no disk delays the write of its byte, which takes a
- * microsecond. In the log's own folder, each write would also wake all followers of the log.
+ * The mark is a file in /run: a boot resets it, and no disk delays the write of its byte, which takes a
+ * microsecond. In the log's own folder, each write would also wake everybody who follows the log.
  */
 import { closeSync, constants, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 
 const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 const WORKING = Buffer.from("w");
 const RESTING = Buffer.from("r");
+/** More than a version of the file takes. */
+const VERSION_BYTES = 80;
 
 export class WorkMark {
-  /** Whether an earlier writer of this boot died while it was idle. False if that is unknown. */
+  /**
+   * Whether an earlier writer of this boot died while it did not work, and nobody has changed the data since.
+   * False if that is not known.
+   */
   readonly leftResting: boolean;
   readonly #path: string;
+  readonly #data: string;
   #descriptor: number | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, data: string) {
     this.#path = path;
-    const mark = Buffer.alloc(1);
+    this.#data = data;
+    const mark = Buffer.alloc(1 + VERSION_BYTES);
     try {
       this.#descriptor = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
-      readSync(this.#descriptor, mark, 0, 1, 0);
+      readSync(this.#descriptor, mark, 0, mark.length, 0);
     } catch {
-      // Without a mark, every killed writer counts as one that was working.
+      // Without a mark, every writer that was killed counts as one that worked.
       this.#giveUp();
     }
-    this.leftResting = mark.equals(RESTING);
+    this.leftResting =
+      mark.subarray(0, 1).equals(RESTING) && mark.toString("latin1", 1) === this.#dataVersion();
   }
 
-  /** @param folder the log's folder, which identifies the mark, so that a renamed log keeps its mark */
-  static open(folder: string): WorkMark {
+  /**
+   * @param folder the log's, which names the mark. So a log that is renamed keeps its mark.
+   * @param data the path of its data
+   */
+  static open(folder: string, data: string): WorkMark {
     const { dev, ino } = statSync(folder, { bigint: true });
-    return new WorkMark(`/run/nomad-driver-exec2.log-${dev}-${ino}`);
+    return new WorkMark(`/run/nomad-driver-exec2.log-${dev}-${ino}`, data);
   }
 
   /** Marks the writer as working until the action has ended. */
@@ -49,11 +60,16 @@ export class WorkMark {
   }
 
   begin(): void {
-    this.#write(WORKING);
+    this.#write(WORKING, 0);
   }
 
   end(): void {
-    this.#write(RESTING);
+    this.#write(RESTING, 0);
+  }
+
+  /** To be called after each commit. */
+  committed(): void {
+    this.#write(Buffer.from(this.#dataVersion(), "latin1"), 1);
   }
 
   /** Removes the mark of a log that was closed. */
@@ -61,10 +77,16 @@ export class WorkMark {
     this.#giveUp();
   }
 
-  #write(mark: Buffer): void {
+  /** What every write to the file changes. Nobody can set the time of its last change, utimensat(2). */
+  #dataVersion(): string {
+    const file = statSync(this.#data, { throwIfNoEntry: false });
+    return (file ? `${file.ino} ${file.size} ${file.ctimeMs}` : "").padEnd(VERSION_BYTES);
+  }
+
+  #write(bytes: Buffer, position: number): void {
     if (this.#descriptor === undefined) return;
     try {
-      writeSync(this.#descriptor, mark, 0, 1, 0);
+      writeSync(this.#descriptor, bytes, 0, bytes.length, position);
     } catch {
       this.#giveUp();
     }

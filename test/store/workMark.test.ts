@@ -1,49 +1,82 @@
-import { existsSync, renameSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
 import { WorkMark } from "../../src/store/workMark.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
+const dataOf = (folder: string) => join(folder, "data.mdb");
+const openMark = (folder: string) => WorkMark.open(folder, dataOf(folder));
+
 function pathOf(folder: string): string {
   const { dev, ino } = statSync(folder, { bigint: true });
   return `/run/nomad-driver-exec2.log-${dev}-${ino}`;
 }
 
+function replace(file: string): void {
+  renameSync(file, `${file}.old`);
+  writeFileSync(file, "data");
+}
+
 it("says whether the earlier writer was working when it died", () => {
   const folder = temporaryFolder();
-  const first = WorkMark.open(folder);
+  writeFileSync(dataOf(folder), "data");
+  const first = openMark(folder);
   expect(first.leftResting).toBe(false);
-  expect(first.during(() => WorkMark.open(folder).leftResting)).toBe(false);
-  expect(WorkMark.open(folder).leftResting).toBe(true);
+  first.committed();
+  expect(first.during(() => openMark(folder).leftResting)).toBe(false);
+  expect(openMark(folder).leftResting).toBe(true);
   expect(() =>
     first.during(() => {
       throw new Error("an action that fails");
     }),
   ).toThrow("that fails");
-  expect(WorkMark.open(folder).leftResting).toBe(true);
+  expect(openMark(folder).leftResting).toBe(true);
   first.begin();
-  expect(WorkMark.open(folder).leftResting).toBe(false);
+  expect(openMark(folder).leftResting).toBe(false);
   first.remove();
+});
+
+it.each<[string, (data: string) => void]>([
+  ["appended to", (data) => appendFileSync(data, "more")],
+  ["written again with as many bytes", (data) => writeFileSync(data, "date")],
+  ["touched, as if it were not", (data) => utimesSync(data, statSync(data).atime, statSync(data).mtime)],
+  ["replaced", replace],
+  ["removed", (data) => renameSync(data, `${data}.old`)],
+])("does not trust data that was %s after the writer's last commit", (_what, change) => {
+  const folder = temporaryFolder();
+  writeFileSync(dataOf(folder), "data");
+  const mark = openMark(folder);
+  mark.during(() => {});
+  mark.committed();
+  expect(openMark(folder).leftResting).toBe(true);
+  change(dataOf(folder));
+  expect(openMark(folder).leftResting).toBe(false);
+  mark.committed();
+  expect(openMark(folder).leftResting).toBe(true);
+  mark.remove();
 });
 
 it("belongs to a renamed log, and not to its replacement", () => {
   const parent = temporaryFolder();
   const folder = `${parent}.log`;
   renameSync(parent, folder);
-  const mark = WorkMark.open(folder);
+  const mark = openMark(folder);
   mark.end();
+  mark.committed();
   renameSync(folder, parent);
-  expect(WorkMark.open(parent).leftResting).toBe(true);
+  expect(openMark(parent).leftResting).toBe(true);
   mark.remove();
 });
 
 it("exists only while a log is open", async () => {
   const folder = temporaryFolder();
   const store = await openEventStore(folder);
+  expect(openMark(folder).leftResting).toBe(true);
   await store.append("s", 0, [sampleEvent(1)]);
-  const mark = WorkMark.open(folder);
-  expect(mark.leftResting).toBe(true);
+  [...store.readAll(1)];
+  expect(openMark(folder).leftResting).toBe(true);
   await store.close();
   expect(existsSync(pathOf(folder))).toBe(false);
 });

@@ -79,7 +79,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
     const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
-    const marked = WorkMark.open(folder);
+    const marked = WorkMark.open(folder, files.data);
     mark = marked;
     const { data, checkpoint, checkpointed } = inspectLog(folder, boot);
     if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
@@ -105,6 +105,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
       return new WritableLmdbTable(lmdb, folder, flush, newest, marked);
     });
     marked.end();
+    marked.committed();
     return await checked(new LogStore(table, usageIn(folder)), table);
   } catch (thrown) {
     checkpoints?.close();
@@ -115,9 +116,9 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
 
 /**
  * Reads every page, which takes seconds for a log of gigabytes. A log is trusted without it if in this boot it
- * was closed, or its writer was killed while it rested (workMark.ts): what the writer had handed to the kernel
- * is whole then. If that trust is wrong, LMDB may crash the process once. The next process then finds that this
- * one died at work, and checks the pages.
+ * was closed, or its writer was killed while it rested and nobody has changed the file since (workMark.ts):
+ * what the writer had handed to the kernel is whole then. If that trust is wrong, LMDB may crash the process
+ * once. The next process then finds that this one died at work, and checks the pages.
  */
 async function checkPages(path: string): Promise<void> {
   const defect = await findPageDefect(path);

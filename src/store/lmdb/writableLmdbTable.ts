@@ -70,6 +70,7 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
       requireRoom(this.folder, bytes);
       const result = this.#onNewestSnapshot(() => this.#transaction(action));
       this.#newest.committed();
+      this.#mark.committed();
       this.#flush.committed();
       return result;
     } catch (thrown) {

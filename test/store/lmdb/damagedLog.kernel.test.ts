@@ -13,6 +13,7 @@ import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { NodePage, newestMeta } from "../../../src/store/lmdb/pages.ts";
+import { WorkMark } from "../../../src/store/workMark.ts";
 import { sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -181,6 +182,15 @@ describe("a log whose writer was killed while it rested", () => {
     return folder;
   }
 
+  /** Changes the log's data in its file, or on its disk: then the file's version stays the same. */
+  function damage(folder: string, by: "writing" | "the disk", change: (data: Buffer) => void): void {
+    const file = join(folder, "data.mdb");
+    const data = readFileSync(file);
+    change(data);
+    writeFileSync(file, data);
+    if (by === "the disk") WorkMark.open(folder, file).committed();
+  }
+
   it("is opened without a look at all pages. One that crashes LMDB does so once", async () => {
     const folder = await killedAtRest();
     expect(openInChild("writer", folder)).toEqual({ events: EVENTS });
@@ -188,12 +198,18 @@ describe("a log whose writer was killed while it rested", () => {
     await again.written(1);
     await again.kill();
 
-    const file = join(folder, "data.mdb");
-    const data = readFileSync(file);
-    damageRecords(data);
-    writeFileSync(file, data);
+    damage(folder, "the disk", damageRecords);
     const { signal } = spawnSync(process.execPath, [fixture, "writer", folder]);
     expect(["SIGBUS", "SIGSEGV"]).toContain(signal);
+    expect(openInChild("writer", folder)).toMatchObject({
+      code: "STORE_DAMAGED",
+      message: expect.stringMatching(/an entry of page \d+ exceeds it/),
+    });
+  });
+
+  it("is checked before LMDB opens it if somebody has written to it since", async () => {
+    const folder = await killedAtRest();
+    damage(folder, "writing", damageRecords);
     expect(openInChild("writer", folder)).toMatchObject({
       code: "STORE_DAMAGED",
       message: expect.stringMatching(/an entry of page \d+ exceeds it/),
@@ -203,12 +219,11 @@ describe("a log whose writer was killed while it rested", () => {
   it("crashes no two writers in a row, wherever it is damaged", { timeout: 120_000 }, async () => {
     for (let round = 0; round < 12; round++) {
       const folder = await killedAtRest();
-      const file = join(folder, "data.mdb");
-      const data = readFileSync(file);
-      for (let sector = 0; sector < 12; sector++) {
-        randomFillSync(data, 8192 + 512 * randomInt((data.length - 8192) / 512), 512);
-      }
-      writeFileSync(file, data);
+      damage(folder, "the disk", (data) => {
+        for (let sector = 0; sector < 12; sector++) {
+          randomFillSync(data, 8192 + 512 * randomInt((data.length - 8192) / 512), 512);
+        }
+      });
       const { signal } = spawnSync(process.execPath, [fixture, "writer", folder]);
       if (signal !== null) openInChild("writer", folder);
     }
