@@ -29,7 +29,7 @@ import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.t
  * Runs in the page. Sets `readyAt` when the last row is counted and the first ones are painted: milliseconds
  * after the navigation began.
  */
-const tellWhenReady = `
+const recordReadyTime = `
   globalThis.rowsSeen = 0;
   new MutationObserver(() => {
     const text = document.querySelector(".count")?.textContent ?? "";
@@ -42,7 +42,7 @@ const tellWhenReady = `
 `;
 
 /** Runs in the page: records when each task's row was painted, in milliseconds since the epoch. */
-const tellWhenSeen = `
+const recordSeenTimes = `
   globalThis.seenAt = {};
   new MutationObserver(() => {
     const names = [...document.querySelectorAll(".row a")].map(({ textContent }) => textContent);
@@ -197,7 +197,7 @@ function bundleBytes(): number {
 /** Reports the whole navigation, for which a person waits, and the part after the load event. */
 async function benchReady(context: BrowserContext, url: string, count: number): Promise<void> {
   const page = await context.newPage();
-  await page.addInitScript({ content: tellWhenReady });
+  await page.addInitScript({ content: recordReadyTime });
   await page.goto(url);
   const picture: number[] = [];
   const ready: number[] = [];
@@ -274,7 +274,7 @@ async function plainClient(url: string): Promise<Client> {
 
 async function pageClient(context: BrowserContext, url: string): Promise<Client> {
   const page = await context.newPage();
-  await page.addInitScript({ content: tellWhenSeen });
+  await page.addInitScript({ content: recordSeenTimes });
   await page.goto(url);
   await page.locator(".row").first().waitFor();
   await delay(500);

@@ -37,7 +37,7 @@ export async function buildInspectorPage(folder: string): Promise<void> {
   for (const name of ["index.html", "icon.svg"]) await copyFile(join(page, name), join(folder, name));
   const sheets = styles.map((name) => readFile(join(page, "style", `${name}.css`), "utf8"));
   await writeFile(join(folder, "page.css"), (await Promise.all(sheets)).join(""));
-  await writeFile(join(folder, "chart.json"), JSON.stringify(await layOutChart()));
+  await writeFile(join(folder, "chart.json"), JSON.stringify(await chartLayout()));
 }
 
 /**
@@ -55,7 +55,7 @@ interface Way {
   readonly from: string[];
 }
 
-async function layOutChart(): Promise<ChartLayout> {
+async function chartLayout(): Promise<ChartLayout> {
   const { children } = toDirectedGraph(taskMachine);
   const ways = new Map<string, Way>();
   for (const { source, target, transition } of children.flatMap(({ edges }) => edges)) {

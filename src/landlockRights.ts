@@ -1,8 +1,8 @@
 /**
  * The rights of Landlock that each ABI of the kernel added: landlock(7), `linux/landlock.h`. Pure.
  *
- * A right has the name by which audit records call it as a blocker: its constant is `LANDLOCK_ACCESS_FS_…`,
- * `LANDLOCK_ACCESS_NET_…` or `LANDLOCK_SCOPE_…`. If the kernel is newer than the table, the driver uses
+ * Rights have the names that audit records use for what has blocked an access. Their constants are
+ * `LANDLOCK_ACCESS_FS_…`, `LANDLOCK_ACCESS_NET_…` and `LANDLOCK_SCOPE_…`. If the kernel is newer than the table, the driver uses
  * {@link LATEST_ABI}: a ruleset refuses only the rights that it names.
  */
 
@@ -84,7 +84,7 @@ export const abis = {
   8: { linux: "7.0", rights: {} },
   9: {
     linux: "7.1",
-    meaning: "no connections to sockets in folders, but where writing is allowed",
+    meaning: "no connections to sockets in folders, except where writing is allowed",
     rights: { "fs.resolve_unix": 1 << 16 },
   },
   // This ABI also lets a rule suppress audit records. The driver does not use that, because it could not

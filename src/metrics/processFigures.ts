@@ -11,8 +11,8 @@ export class ProcessFigures {
   #timer: NodeJS.Timeout;
 
   /**
-   * Begins to measure the delay of the event loop, with one timer each second. @param role `plugin` or
-   * `inspector`
+   * Begins to measure the delay of the event loop, with one timer each second.
+   * @param role `plugin` or `inspector`
    */
   constructor(role: string) {
     this.#role = role;

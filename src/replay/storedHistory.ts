@@ -19,7 +19,7 @@ export function damagedEvent(stream: string, seq: number): string {
  * without data stands in for a damaged one. Unless the damaged event's header is intact, it
  * takes the states from its neighbours, and the time from the event before.
  *
- * @param limit reads no more events than these
+ * @param limit maximum number of events
  */
 export function readHistory(
   reader: EventReader,
@@ -53,6 +53,7 @@ function damagedOf(header: Omit<StoredEvent, "data"> | undefined): StoredEvent |
   return header && { ...header, type: DAMAGED, data: {} };
 }
 
+/** Puts placeholders in the places of damaged events. */
 function filled(events: readonly (StoredEvent | undefined)[], stream: string, from: number): StoredEvent[] {
   const next: (StoredEvent | undefined)[] = [];
   for (let index = events.length - 1; index >= 0; index--) {

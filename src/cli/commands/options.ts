@@ -1,4 +1,4 @@
-/** Options of the form name=value that may be repeated. */
+/** Options that several verbs have, and parsers of their values. */
 import { InvalidArgumentError } from "commander";
 
 /** All values of each name, in order. */

@@ -71,8 +71,8 @@ async function statusOf(
   using connection = new DisposableStack();
   connection.defer(() => socket.destroy());
   const connect = () => (secure ? tlsConnect({ socket, rejectUnauthorized: verifies }) : socket);
-  const answer = { host: "127.0.0.1", port, method, path, signal, createConnection: connect };
-  const call = request({ ...answer, headers: { connection: "close", ...headers } });
+  const options = { host: "127.0.0.1", port, method, path, signal, createConnection: connect };
+  const call = request({ ...options, headers: { connection: "close", ...headers } });
   // An aborted check fails by its signal. The request reports another error later, which is ignored.
   call.on("error", () => undefined);
   call.end(body);

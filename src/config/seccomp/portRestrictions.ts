@@ -18,17 +18,17 @@ export function portRestrictions(limits: PortLimits): readonly Restriction[] {
   ];
 }
 
-/** IP has eight bits for a protocol. */
-const NO_PROTOCOL_OF_IP = 0xffffff00;
+/** The bits of a protocol number that no protocol of IP has: IP has eight bits for it. */
+const ABOVE_IP_PROTOCOLS = 0xffffff00;
 
 const forTcp: readonly Restriction[] = [
-  // Higher numbers are Linux's own, IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP. If they are refused,
-  // programs fall back to TCP.
+  // Protocols with higher numbers are Linux's own: IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP. If they
+  // are refused, programs fall back to TCP.
   {
     calls: ["socket"],
     when: [
       { argument: 0, isOneOf: [k.AF_INET, k.AF_INET6] },
-      { argument: 2, hasAnyBitOf: NO_PROTOCOL_OF_IP },
+      { argument: 2, hasAnyBitOf: ABOVE_IP_PROTOCOLS },
     ],
     errno: "EPROTONOSUPPORT",
   },
@@ -42,6 +42,7 @@ const forTcp: readonly Restriction[] = [
     ],
     errno: "ENOENT",
   },
+  // io_uring creates sockets and sets their options by requests that no filter sees.
   { calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"], errno: "EPERM" },
 ];
 

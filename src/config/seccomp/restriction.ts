@@ -19,6 +19,7 @@ export type Condition = { readonly argument: ArgumentIndex } & (
   | { readonly isOneOf: readonly number[] }
   | { readonly isNoneOf: readonly number[] }
   | { readonly hasAnyBitOf: number }
+  /** Any bit that is not in this mask. */
   | { readonly hasAnyBitBeside: number }
 );
 

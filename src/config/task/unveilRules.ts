@@ -49,7 +49,7 @@ export interface UnveilRule {
    */
   readonly beneath?: string;
   /** The mount's target, if the path is the source of a mount. */
-  readonly at?: string;
+  readonly target?: string;
   /** Set if the path exists only in the task's private root, and not on the host. */
   readonly ownRoot?: true;
 }
@@ -127,7 +127,7 @@ function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
 }
 
 function mountRule({ kind, source, target, mode }: PlacedMount): UnveilRule {
-  return { path: source, mode, sources: [kind], ...(source === target ? {} : { at: target }) };
+  return { path: source, mode, sources: [kind], ...(source === target ? {} : { target }) };
 }
 
 function whyTmpIsShared(

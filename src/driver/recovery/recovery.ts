@@ -112,7 +112,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
   } else {
-    // No further event follows whose append would store the pending ones, too. So they are stored here.
+    // Pending events are otherwise stored with the next event, but an ended task gets none.
     await task
       .stored()
       .catch((thrown) =>

@@ -175,7 +175,15 @@ export interface EarlySandbox {
 export function planEarly(
   request: TaskRequest,
   program: TaskProgram,
-  { options, privateRootProblem, cgroup, files, landlockAbi, maskProc = false, ...place }: SandboxPlace,
+  {
+    options,
+    privateRootProblem,
+    cgroup,
+    files,
+    landlockAbi,
+    maskProc = false,
+    known: knownPaths,
+  }: SandboxPlace,
 ): EarlySandbox {
   const { options: task } = request;
   const { folders, mounts } = program;
@@ -188,7 +196,7 @@ export function planEarly(
   checkVisible(rules.entries, program.isVisible);
   const points = prepareMounts(mounts, folders, rules, program.isVisible);
   // If the mount namespace hides paths, init would find other files at them, so the plugin adds all rules.
-  const known = points.hidden.length === 0 ? place.known : new Map();
+  const known = points.hidden.length === 0 ? knownPaths : new Map();
   const root =
     rules.root === "host"
       ? undefined

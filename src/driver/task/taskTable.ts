@@ -80,12 +80,16 @@ export class TaskTable {
   /** Returns a task of this process. Takes over a task that an earlier process left running. */
   async claim(taskId: TaskId, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
-    return this.recover(taskId, services, async () => (await settledHistory(taskId, services)) ?? unknown());
+    return this.recover(
+      taskId,
+      services,
+      async () => (await settledHistory(taskId, services)) ?? throwNotFound(),
+    );
   }
 
   /**
    * Ends earlier, unclaimed runs of the same task of an allocation. An agent starts a new run only if it
-   * knows of no other. So it died before it got the answer to their start.
+   * knows of no other: it died before it learned that these had started.
    */
   async endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;
@@ -130,6 +134,6 @@ export async function end(task: Task): Promise<void> {
   await task.reached(hasEnded, { withinMs: killGraceMs });
 }
 
-function unknown(): never {
+function throwNotFound(): never {
   throw notFound();
 }

@@ -18,8 +18,8 @@ export function checkTaskFolders(
 ): void {
   // Nomad forbids only slashes. The folders of a task named ".." are beside those of all allocations.
   if (!isTaskName(taskName)) {
-    const named = `a task may not be named ${JSON.stringify(taskName)}: its folder would not be its own`;
-    throw new DriverError("CONFIG_INVALID", named, { hint: "Give the task another name" });
+    const summary = `a task may not be named ${JSON.stringify(taskName)}: its folder would not be its own`;
+    throw new DriverError("CONFIG_INVALID", summary, { hint: "Give the task another name" });
   }
   const own = `${allocDir}/${taskName}`;
   checkSame("NOMAD_TASK_DIR", folders.taskDir, `${own}/local`);
@@ -30,8 +30,8 @@ export function checkTaskFolders(
 
 function checkSame(name: string, path: string, original: string): void {
   const expected = originalOf(name, original);
-  const named = statusOf(path);
-  if (named?.isDirectory() && named.dev === expected.dev && named.ino === expected.ino) return;
+  const actual = statusOf(path);
+  if (actual?.isDirectory() && actual.dev === expected.dev && actual.ino === expected.ino) return;
   // The same error for a missing path, so that a job cannot learn which paths exist.
   throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
     hint: "The Nomad agent sets the variable: remove it from the job's env block",

@@ -64,8 +64,8 @@ export interface NamespaceRule {
 export type KnownRule = Pick<NamespaceRule, "path" | "access">;
 
 /** Whether the rule comes only from the default paths, and its path is the host's. */
-function isDefault({ sources, at, ownRoot }: UnveilRule): boolean {
-  return sources.length === 1 && sources[0] === "default" && at === undefined && ownRoot === undefined;
+function isDefault({ sources, target, ownRoot }: UnveilRule): boolean {
+  return sources.length === 1 && sources[0] === "default" && target === undefined && ownRoot === undefined;
 }
 
 /** The rules on default paths that are known to exist. */
@@ -182,9 +182,14 @@ export class RulesetBuilder {
     return access;
   }
 
-  #report({ path, at = path, mode, sources }: UnveilRule, kind: PathKind): void {
+  #report({ path, target = path, mode, sources }: UnveilRule, kind: PathKind): void {
     const create = kind === "folder" && mode.create;
-    this.applied.push({ path: at, mode: formatMode({ ...mode, create }), kind, source: sources.join(", ") });
+    this.applied.push({
+      path: target,
+      mode: formatMode({ ...mode, create }),
+      kind,
+      source: sources.join(", "),
+    });
   }
 
   #skip({ path }: UnveilRule, reason: string): void {

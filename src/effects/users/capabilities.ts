@@ -53,8 +53,8 @@ export function entersAllFolders(capabilities: TaskCapabilities | undefined): bo
 }
 
 /**
- * Like {@link taskCapabilities}, for a set that was decided before. @param names capabilities that the task
- * keeps
+ * Like {@link taskCapabilities}, for a set that was decided before.
+ * @param names capabilities that the task keeps
  */
 export function keptCapabilities(names: readonly string[]): TaskCapabilities {
   const kept = capabilitySet(names);

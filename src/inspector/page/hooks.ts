@@ -28,8 +28,8 @@ function usesKeys(target: Element): boolean {
 }
 
 /**
- * Counts the times that the interval has passed while the page was visible. @param intervalMs undefined turns
- * it off
+ * Counts the times that the interval has passed while the page was visible.
+ * @param intervalMs undefined turns it off
  */
 export function useInterval(intervalMs: number | undefined): number {
   const [count, setCount] = useState(0);

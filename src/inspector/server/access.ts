@@ -86,8 +86,8 @@ export class Access {
 }
 
 /**
- * Parses a request's target. @returns undefined for a target that is neither a path nor an address, such as
- * `//`
+ * Parses a request's target.
+ * @returns undefined for a target that is neither a path nor an address, such as `//`
  */
 export function targetOf(url = "/"): URL | undefined {
   return URL.parse(url, "http://localhost") ?? undefined;

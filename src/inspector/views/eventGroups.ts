@@ -20,17 +20,18 @@ const maxSeparate = 4;
 /** A request opens a group. Later steps belong to it until its end, or the next request. */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];
-  /** Number of consecutive groups at the end that are of commands and begin equally. */
+  /** Number of the last groups that are of commands and begin with the same event. */
   let alike = 0;
   let from = 1;
   let [bad, isCommand] = [false, true];
   const close = (to: number) => {
     const last = groups.at(-1);
     const group: StepGroup = { from, to, bad, folded: 1 };
-    const joins = isCommand && alike > 0 && last !== undefined && isLike(steps, last.from, from);
+    const joins = isCommand && alike > 0 && last !== undefined && isSameType(steps, last.from, from);
     alike = joins ? alike + 1 : isCommand ? 1 : 0;
     if (!joins || alike <= maxSeparate) groups.push(group);
     else {
+      // The first fold replaces the separate groups. Later ones extend the folded group.
       const members = alike === maxSeparate + 1 ? groups.splice(-maxSeparate) : groups.splice(-1);
       const wasBad = bad || members.some((member) => member.bad);
       groups.push({ from: members[0]?.from ?? from, to, bad: wasBad, folded: alike });
@@ -49,7 +50,7 @@ export function groupSteps(steps: Steps): StepGroup[] {
   return groups;
 }
 
-function isLike(steps: Steps, a: number, b: number): boolean {
+function isSameType(steps: Steps, a: number, b: number): boolean {
   return steps.kindOf(a).type === steps.kindOf(b).type;
 }
 

@@ -44,6 +44,15 @@ export function templateFunctions({ env, now }: TemplateFacts): Functions {
   };
 }
 
+const htmlEscapes: Readonly<Record<string, string>> = {
+  "<": "&lt;",
+  ">": "&gt;",
+  "&": "&amp;",
+  "'": "&#39;",
+  '"': "&#34;",
+  "\0": "\ufffd",
+};
+
 /** The functions of text/template. */
 const builtIn: Functions = {
   not: one(any, (value) => !isTrue(value)),
@@ -78,14 +87,7 @@ const builtIn: Functions = {
       .join(""),
   printf: ([format = null, ...values]) => printf(text(format), values),
   println: (values) => `${values.map(goText).join(" ")}\n`,
-  html: all((value) =>
-    value.replaceAll(/[<>&'"\0]/g, (character) =>
-      (character === "\0" ? "\ufffd" : `&#${character.charCodeAt(0)};`)
-        .replace("&#60;", "&lt;")
-        .replace("&#62;", "&gt;")
-        .replace("&#38;", "&amp;"),
-    ),
-  ),
+  html: all((value) => value.replaceAll(/[<>&'"\0]/g, (character) => htmlEscapes[character] ?? character)),
   js: all((value) =>
     JSON.stringify(value)
       .slice(1, -1)

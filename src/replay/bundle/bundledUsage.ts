@@ -21,7 +21,7 @@ const lineSchema = z.strictObject({
 
 export function usageLine(stream: string, samples: readonly UsageSample[]): string {
   // JSON writes NaN as null.
-  return signed({ usage: stream, samples: samples.map(toNumbers) });
+  return withChecksum({ usage: stream, samples: samples.map(toNumbers) });
 }
 
 /** @returns undefined if the line was changed, or belongs to another stream */
@@ -29,10 +29,10 @@ export function samplesIn(line: string, stream: string): UsageSample[] | undefin
   const parsed = lineSchema.safeParse(parseJsonOrNothing(line));
   if (!parsed.success || parsed.data.usage !== stream) return undefined;
   const { usage, samples } = parsed.data;
-  return signed({ usage, samples }) === line ? samples.map(fromNumbers) : undefined;
+  return withChecksum({ usage, samples }) === line ? samples.map(fromNumbers) : undefined;
 }
 
-function signed(unsigned: object): string {
-  const checksum = createHash("sha256").update(JSON.stringify(unsigned)).digest("hex");
-  return JSON.stringify({ ...unsigned, checksum });
+function withChecksum(fields: object): string {
+  const checksum = createHash("sha256").update(JSON.stringify(fields)).digest("hex");
+  return JSON.stringify({ ...fields, checksum });
 }

@@ -51,7 +51,11 @@ export interface Meta {
   readonly free: Tree;
 }
 
-/** @param pages the file's first two pages @throws PageDefect */
+/**
+ * The newest snapshot.
+ * @param pages the file's first two pages
+ * @throws PageDefect
+ */
 export function newestMeta(pages: Buffer): Meta {
   const size = pages.length / 2;
   const [first, second] = [metaOf(pages.subarray(0, size)), metaOf(pages.subarray(size))];

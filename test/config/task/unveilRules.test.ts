@@ -165,7 +165,7 @@ describe("volumes and devices", () => {
 
   test("have rules of their own, on their sources", () => {
     const rules = withMounts([volume("/srv/a", "/data"), volume("/srv/b", "/mnt", true)]);
-    expect(rules.slice(-3).map(({ at, ...rule }) => [formatUnveil(rule), at, rule.sources])).toEqual([
+    expect(rules.slice(-3).map(({ target, ...rule }) => [formatUnveil(rule), target, rule.sources])).toEqual([
       ["rwxc:/srv/a", "/data", ["volume"]],
       ["r:/dev/fb0", undefined, ["device"]],
       ["rx:/srv/b", "/mnt", ["volume"]],

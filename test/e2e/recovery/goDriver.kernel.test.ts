@@ -9,7 +9,7 @@ import { collect } from "../../support/agent/collectedStream.ts";
 import {
   goDriverHandle,
   goDriverSecret,
-  kernelTellsExits,
+  kernelReportsExitStatus,
   startAsGoDriver,
 } from "../../support/agent/goDriverTask.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
@@ -89,7 +89,7 @@ describe("a running task that the Go driver has started", () => {
     const ended = waitTask(agent, task.config);
     open();
     expect(await ended).toMatchObject(
-      kernelTellsExits ? { exitCode: 139, signal: 11 } : { exitCode: 255, signal: 0 },
+      kernelReportsExitStatus ? { exitCode: 139, signal: 11 } : { exitCode: 255, signal: 0 },
     );
   });
 

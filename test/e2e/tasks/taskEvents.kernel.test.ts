@@ -23,7 +23,7 @@ describe("the task events of a task", () => {
     await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 600, nanos: 0 }, signal: "" });
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
     await agent.driver.destroyTask({ taskId: config.id, force: true });
-    expect(await toldOf(config, events)).toEqual(await aboutLimits(config));
+    expect(await messagesOf(config, events)).toEqual(await limitMessagesOf(config));
   });
 
   test("are none for four runs that fail by themselves, and the agent's log has no line at its usual level", async () => {
@@ -33,8 +33,8 @@ describe("the task events of a task", () => {
     const runs = Array.from({ length: 4 }, () => allocation.config("exit 7"));
     for (const run of runs) expect(await runTask(agent, run)).toMatchObject({ exitCode: 7 });
     const [first, ...others] = runs as [(typeof runs)[0], ...typeof runs];
-    expect(await toldOf(first, events)).toEqual(await aboutLimits(first));
-    for (const run of others) expect(await toldOf(run, events)).toEqual([]);
+    expect(await messagesOf(first, events)).toEqual(await limitMessagesOf(first));
+    for (const run of others) expect(await messagesOf(run, events)).toEqual([]);
 
     const logged = agent.stderrLines.slice(lines).map((line) => JSON.parse(line));
     expect(logged.filter((line) => !["debug", "trace"].includes(line["@level"]))).toEqual([]);
@@ -92,7 +92,7 @@ describe("after a plugin's death task events say", () => {
     await next.driver.destroyTask({ taskId: config.id, force: true });
     const again = allocation.config("true");
     await runTask(next, again);
-    for (const each of [config, again]) expect(await toldOf(each, events, next)).toEqual([]);
+    for (const each of [config, again]) expect(await messagesOf(each, events, next)).toEqual([]);
   });
 
   test("what happened to a task, once the client has a runner that waits for the task", async () => {
@@ -107,16 +107,16 @@ describe("after a plugin's death task events say", () => {
     const next = await startAgent({ stateDir: first.stateDir });
     const events = collect(next.driver.taskEvents({}));
     await next.driver.recoverTask({ taskId: "", handle });
-    expect(await toldOf(config, events, next)).toEqual([]);
+    expect(await messagesOf(config, events, next)).toEqual([]);
     await next.driver.waitTask({ taskId: config.id });
     const told = await events.first(({ taskId }) => taskId === config.id);
     expect(told.message).toBe("The task is gone and its exit code is unknown");
-    expect(await toldOf(config, events, next)).toHaveLength(1);
+    expect(await messagesOf(config, events, next)).toHaveLength(1);
   });
 });
 
 /** The events of a task so far. Events come in order, so a later event shows that none is missing. */
-async function toldOf(
+async function messagesOf(
   { id }: { id: string },
   events: CollectedStream<DriverTaskEvent>,
   by = agent,
@@ -127,7 +127,7 @@ async function toldOf(
 }
 
 /** The messages about limits of a first run on this host, which may lack controllers. */
-async function aboutLimits({ id }: { id: string }): Promise<unknown[]> {
+async function limitMessagesOf({ id }: { id: string }): Promise<unknown[]> {
   const [sandboxed] = (await eventsOf(agent.stateDir, id)).flatMap(({ type, data }) =>
     type === "sandboxed" ? [data as EventData<"sandboxed">] : [],
   );

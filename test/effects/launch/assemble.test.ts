@@ -70,7 +70,7 @@ describe("an assembled plan", () => {
         const fork = entries.findLast(({ step }) => step.name === "fork the task");
         const wait = entries.find(({ step }) => step.flow?.kind === "repeatUntilTask");
         const attributes = memory.call(fork?.entry ?? 0).args[0] ?? 0;
-        memory.tellChild(attributes, 4_194_303);
+        memory.setParentTid(attributes, 4_194_303);
         const match = (wait?.entry ?? 0) + ENTRY_BYTES - 4 * WORD_BYTES;
         expect(memory.word(match)).toBe(4_194_303);
       }),

@@ -37,7 +37,7 @@ export const goDriverSecret = "marker-3f9c1d";
  * Whether the kernel reports how a process ended to other processes than its parent, which it does since
  * 6.15.
  */
-export const kernelTellsExits = kernelIsAtLeast(6, 15);
+export const kernelReportsExitStatus = kernelIsAtLeast(6, 15);
 
 export async function startAsGoDriver(allocation: Allocation, script: string): Promise<GoDriverTask> {
   const config = allocation.config(script, { env: { SECRET: goDriverSecret } });

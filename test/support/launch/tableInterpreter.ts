@@ -73,7 +73,7 @@ export class Memory {
   }
 
   /** Writes the child's pid as clone3(2) does in the parent with CLONE_PARENT_SETTID. */
-  tellChild(attributes: number, child: number): void {
+  setParentTid(attributes: number, child: number): void {
     const flags = this.word(attributes);
     const parentTid = this.word(attributes + 3 * WORD_BYTES);
     if ((flags & CLONE_PARENT_SETTID) === 0) return;
@@ -104,7 +104,7 @@ export function interpret(table: Uint8Array, kernel: (call: Call) => number | un
     calls.push(call);
     const result = kernel(call);
     if (result === undefined) return { calls, failure: undefined };
-    if (call.number === clone3 && result > 0) memory.tellChild(call.args[0] as number, result);
+    if (call.number === clone3 && result > 0) memory.setParentTid(call.args[0] as number, result);
     if (result === match) entry = onMatch as number;
     else if (result >= 0) entry = next as number;
     else if (onError === 0) return { calls, failure: { entry, errno: -result } };

@@ -51,8 +51,8 @@ export async function openPage(
 }
 
 /**
- * Expects that axe-core has no finding of any impact, with all rules that are not experimental. @param view
- * name of the view, for the error
+ * Expects that axe-core has no finding of any impact, with all rules that are not experimental.
+ * @param view name of the view, for the error
  */
 export async function expectAccessible(page: Page, view = ""): Promise<void> {
   // Evaluated through the browser's debugging protocol, because the page's policy allows no foreign scripts.

@@ -15,13 +15,14 @@ export interface ExportedTasks {
 
 /**
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, also if no task given; `STORE_FAILED` if a record is damaged
+ * @throws DriverError `TASK_NOT_FOUND`, also if no task is given; `STORE_FAILED` if a record is damaged
  */
 export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: boolean): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   let failed = false;
   onOutputFailure(() => {
     failed = true;
+    // Ends the wait below: a closed output never drains.
     process.stdout.emit("drain");
   });
   try {

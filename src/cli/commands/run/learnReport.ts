@@ -33,12 +33,19 @@ export interface LearnReport {
   readonly tasks: readonly LearnedTask[];
   /** The run without refusals. */
   readonly seen: { readonly exitCode: number; readonly milliseconds: number; readonly stopped: boolean };
+  /** Number of uses that the observer could not record. */
   readonly lost: number;
+  /** Whether the kernel reports which capabilities a process uses. */
   readonly seesCapabilities: boolean;
+  /** The result of trying the learned options. */
   readonly enforced: {
+    /** The last trial; undefined if a person has stopped it. */
     readonly trial: { readonly exitCode: number; readonly failures: readonly unknown[] } | undefined;
+    /** Whether it ended as the run without refusals did. */
     readonly same: boolean;
+    /** What the job could do without refusals, but not in this trial. */
     readonly denied: readonly string[];
+    /** Whether some options were not tried without one another. */
     readonly limited: boolean;
   };
   /** Whether all names are listed. */

@@ -11,8 +11,10 @@ import { isJson } from "../../../jobspec/syntax.ts";
 import type { LearnedTask } from "./learnReport.ts";
 
 /**
- * Learning takes a while, so this is found out before.
- * @throws DriverError `CONFIG_INVALID` for a file that nothing can be written to, `JOB_INVALID`
+ * Checks whether learned options can be written to a job file. A caller does so before it learns them, because
+ * learning takes a while.
+ * @throws DriverError `CONFIG_INVALID` for standard input and for JSON, `JOB_INVALID` for a file without write
+ *   access
  */
 export function refuseToWrite(path: string, file: JobFile): void {
   const why = path === "-" ? "standard input" : isJson(file) ? "a job file in JSON" : undefined;

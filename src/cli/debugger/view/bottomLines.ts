@@ -6,7 +6,7 @@ import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal
 import { type DebuggerState, type Page, type Prompt, presentMoment, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 
-/** As many lines as the layout has room for. A long notice has more lines, and covers lines above. */
+/** A notice that needs more lines than the layout has for the bottom covers lines above them. */
 export function bottomLines(state: DebuggerState): Line[] {
   const { prompt, notice, page, size } = state;
   const { barRows } = layoutOf(state);

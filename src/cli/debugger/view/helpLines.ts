@@ -5,6 +5,7 @@ import { bindingGroups } from "../bindings.ts";
 import { commands } from "../commands.ts";
 
 export function helpLines(columns: number): Line[] {
+  // The first two groups are for pages of their own. They come last, after the keys of the main page.
   const groups = [...bindingGroups.slice(2), ...bindingGroups.slice(0, 2)];
   return [
     ...groups.flatMap(({ title, bindings }) =>

@@ -175,7 +175,7 @@ function Folded({
     <g
       class={`block folded ${worstTone(runs)}`}
       role="button"
-      // In an SVG, attributes are told apart by case.
+      // Attributes of SVG are case-sensitive: tabIndex would have no effect.
       tabindex={0}
       aria-label={`${text} ${title}. Zoom in`}
       onClick={zoom}

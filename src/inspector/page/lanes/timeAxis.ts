@@ -28,8 +28,8 @@ export function within(whole: Span, { from, to }: Span): Span {
 }
 
 /**
- * @param factor below 1 shows a shorter span, above 1 a longer one @param around the time that keeps its
- * position
+ * @param factor below 1 shows a shorter span, above 1 a longer one
+ * @param around the time that keeps its position
  */
 export function zoomed(whole: Span, { from, to }: Span, factor: number, around = (from + to) / 2): Span {
   const length = Math.min(whole.to - whole.from, Math.max(minSpanMs, (to - from) * factor));

@@ -96,8 +96,8 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
 const longHistory = 2_000;
 
 /**
- * The number of the shown step, of `count`. @param event its number in the address; any other text stands for
- * the newest event
+ * The number of the shown step, of `count`.
+ * @param event its number in the address; any other text stands for the newest event
  */
 function stepIn(count: number, event: string): number {
   const seq = Number(event);

@@ -17,11 +17,11 @@ export function whatIfView(recorded: History, edits: readonly Edit[]): WhatIfVie
   const [now, then] = [history, recorded].map((each) => each.finalState.value);
   const from = fork === 1 ? "Different from the first event on" : `As recorded up to event ${fork - 1}`;
   const end = now === then ? `it ends in ${now}, as it did` : `it ends in ${now}; it did end in ${then}`;
-  return { diff: diffView(diffHistories(recorded, asFolded(history))), text: `${from}; ${end}.` };
+  return { diff: diffView(diffHistories(recorded, withMachineResults(history))), text: `${from}; ${end}.` };
 }
 
 /** The history with the machine's results in place of the recorded ones. */
-function asFolded(history: History): History {
+function withMachineResults(history: History): History {
   const events = Array.from(history.moments(), ({ stored, before, after, effects }) => ({
     ...stored,
     from: before.value,
