@@ -33,7 +33,7 @@ describe("a denial", () => {
     [[OTHER_MACHINE], null, "32-bit system calls", 'seccomp = "unconfined"'],
     [["scope.signal"], "init, pid 1", "sending a signal to init, pid 1", undefined],
     [["fs.new_in_the_kernel"], "/x", "fs.new_in_the_kernel /x", undefined],
-  ])("of %j on %s is told, with the line that allows it", (blockers, object, text, option) => {
+  ])("of %j on %s is described, with the line that allows it", (blockers, object, text, option) => {
     expect(describeDenial({ blockers, object })).toBe(text);
     expect(remedyOf({ blockers, object }, all).option).toBe(option);
   });
@@ -62,7 +62,7 @@ describe("a denial", () => {
     expect(unveilEntry({ blockers: ["fs.read_file"], object })).toBeUndefined();
   });
 
-  it("is counted in words", () => {
+  it("has its count in words", () => {
     expect([1, 2, 3, 1204].map(formatRepetition)).toEqual(["", "twice", "3 times", "1,204 times"]);
   });
 });

@@ -132,7 +132,7 @@ describe("what fails", () => {
   });
 });
 
-it("passes no warning of Node's on", () => {
+it("shows no warning of Node's", () => {
   const warning = "data:text/javascript,setTimeout(() => process.emitWarning('for programmers'))";
   const { stderr } = spawnSync(process.execPath, ["--import", warning, main, "help"], { encoding: "utf8" });
   expect(stderr).toBe("");
@@ -148,7 +148,7 @@ describe("version", () => {
     });
   });
 
-  it("tells the driver's, the runtime's and the host's", () => {
+  it("shows the versions of the driver, of its runtime and of the host", () => {
     expect(call("version").stdout).toMatch(
       /^nomad-driver-exec2 \d+\.\d+\.\d+\nNode\.js \d+\.\d+\.\d+\nLinux \S+ \w+\n$/,
     );

@@ -23,12 +23,12 @@ const asks = (wish: Partial<GroupFeatures>): GroupFeatures => ({
 });
 
 describe("a client", () => {
-  it("collects logs unless the driver says that there are none to collect", () => {
+  it("collects logs unless the driver says that its tasks write none", () => {
     expect(collectsLogs(silent)).toBe(true);
     expect(collectsLogs({ ...silent, disableLogCollection: true })).toBe(false);
   });
 
-  it("lends users to tasks of drivers that take them", () => {
+  it("assigns dynamic users to tasks of drivers that support them", () => {
     expect(hasDynamicUsers(silent)).toBe(false);
     expect(hasDynamicUsers({ ...silent, dynamicWorkloadUsers: true })).toBe(true);
   });
@@ -44,7 +44,7 @@ describe("a client", () => {
     expect(paths).toEqual(task === "/local" ? { alloc: "/alloc", task, secrets: "/secrets" } : onHost);
   });
 
-  it("refuses networks that the driver does not name", () => {
+  it("refuses network modes that the driver does not support", () => {
     const modes = [NetworkMode.HOST, NetworkMode.NONE];
     const driver = { ...silent, networkIsolationModes: modes };
     for (const networkMode of modes) refuseUnsupported(driver, asks({ networkMode }));
@@ -54,7 +54,7 @@ describe("a client", () => {
     expect(() => refuseUnsupported(silent, asks({}))).toThrow("refuses the network mode host");
   });
 
-  it("refuses host names unless the driver makes networks, and volumes where it takes none", () => {
+  it("refuses host names unless the driver creates networks, and volumes unless the driver mounts them", () => {
     const driver = { ...silent, networkIsolationModes: [NetworkMode.HOST] };
     expect(() => refuseUnsupported(driver, asks({ hostname: true }))).toThrow("hostname");
     refuseUnsupported({ ...driver, mustCreateNetwork: true }, asks({ hostname: true }));

@@ -149,7 +149,7 @@ describe("the plugin's options of a local run", () => {
     });
   });
 
-  it("are refused where the plugin has none of that name", () => {
+  it("are refused if the plugin has no option of that name", () => {
     expect(() => fitPluginOptions({ unveil_path: "r:/x" }, specs)).toThrow(
       "plugin option unveil_path: the driver has no such option. Did you mean unveil_paths?",
     );
@@ -197,7 +197,7 @@ describe("what is given on the command line", () => {
 });
 
 describe("the state folders of local runs", () => {
-  it("are numbered, and come to an end", () => {
+  it("are numbered, up to a limit", () => {
     const choice = new StateFolderChoice("/s");
     expect(choice.path).toBe("/s/local/1");
     expect(choice.next()).toBe(true);

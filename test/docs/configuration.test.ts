@@ -44,12 +44,12 @@ test("a table has name, type, default, meaning and an example of each option", (
 });
 
 test.each([z.object({ bare: z.string() }), z.object({ bare: z.string().meta({ description: "half" }) })])(
-  "an option that nothing is said of is named",
+  "an option without a description is an error that names it",
   (schema) => {
     expect(() => optionTable(schema)).toThrow("bare has no description or no example");
   },
 );
 
-test("a page without the marks is not taken", () => {
+test("a page without the generator's marks is refused", () => {
   expect(() => renewPage("# Configuration")).toThrow("no marks for its plugin options");
 });

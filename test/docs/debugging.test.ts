@@ -8,12 +8,12 @@ const docs = `${import.meta.dirname}/../../docs`;
 const page = readFileSync(`${docs}/debugging.md`, "utf8");
 const bundles = readdirSync(`${docs}/histories`);
 
-test("what the page shows is what the program says: npm run generate", { timeout: 60_000 }, () => {
+test("the page shows what the program prints: npm run generate", { timeout: 60_000 }, () => {
   expect(page.match(/^\$ nomad-driver-exec2 \w+/gm)?.length).toBeGreaterThan(10);
   expect(renewPage(page)).toBe(page);
 });
 
-test.each(bundles)("%s is on the page, masked, and goes today as it went", async (name) => {
+test.each(bundles)("%s is on the page, is masked, and replays without a divergence", async (name) => {
   expect(page).toContain(`<!-- histories/${name} -->`);
   const { header, reader } = await loadBundle(`${docs}/histories/${name}`);
   expect(header.masked).toBe(true);

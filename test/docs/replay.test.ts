@@ -17,7 +17,7 @@ beforeEach(() => vi.stubEnv("TZ", "UTC"));
 afterEach(() => vi.unstubAllEnvs());
 
 describe("the documentation of the view", () => {
-  it("shows what it shows", async () => {
+  it("shows the picture that the view draws", async () => {
     const { reader } = await loadBundle(bundle);
     const { stream = "" } = [...reader.streams()].find((each) => each.stream.includes("/resists/")) ?? {};
     const state = initialState(new History(stream, [...reader.readStream(stream)]), {

@@ -7,7 +7,7 @@ import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 const neverLoaded = () => expect.fail("the driver was loaded");
 
 describe("before the plugin is configured", () => {
-  test("it returns its name and its options, without its driver", async () => {
+  test("the plugin returns its name and its options, without loading its driver", async () => {
     const { base, driver } = await serveInProcess(neverLoaded);
     expect(await base.pluginInfo({})).toEqual({
       type: 2,
@@ -23,7 +23,7 @@ describe("before the plugin is configured", () => {
     });
   });
 
-  test("options are validated any number of times without its driver", async () => {
+  test("options are validated any number of times without loading the driver", async () => {
     const { base } = await serveInProcess(neverLoaded);
     const valid = setConfig({ unveil_paths: ["r:/etc/mime.types"], unveil_by_task: true }, false);
     expect(await base.setConfig(valid)).toEqual({});

@@ -90,7 +90,7 @@ describe("an error as a status", () => {
     );
   });
 
-  test("a message that is too long loses hint and path first", () => {
+  test("an error that is too long loses hint and path first", () => {
     const failed = { call: "openat", path: "/a/long/path/of/something/on/this/host", errno: "EACCES" };
     const error = new DriverError("STORE_FAILED", "the file cannot be read", { failed, hint: "Mend it" });
     expect(toStatus(error, 79).details).toBe("STORE_FAILED: the file cannot be read (EACCES)");
@@ -122,7 +122,7 @@ describe("a status as an error again", () => {
     );
   });
 
-  test("is as short as its text where that had to be", () => {
+  test("is shortened as its text was, if that was too long", () => {
     const failed = { call: "openat", path: "/a/long/path/of/something/on/this/host", errno: "EACCES" };
     const error = new DriverError("STORE_FAILED", "it cannot be read", {
       failed,

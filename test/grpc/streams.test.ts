@@ -113,7 +113,7 @@ describe("a stream", () => {
     expect(await failed).toMatchObject({ code: status.UNAVAILABLE });
   });
 
-  test("that was cancelled before the driver was there never reaches it", async () => {
+  test("that was cancelled before the driver was loaded never reaches the driver", async () => {
     const loaded = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     const fake = fakeDriver({ taskEvents: () => new Observable(() => expect.fail("subscribed")) });

@@ -294,7 +294,7 @@ describe("WaitTask", () => {
   });
 });
 
-test("StopTask, DestroyTask and SignalTask pass on what they are given", async () => {
+test("StopTask, DestroyTask and SignalTask pass their arguments to the driver", async () => {
   const { fake, driver } = await configured();
   await driver.stopTask({ taskId, timeout: { seconds: 5, nanos: 500_000_000 }, signal: "SIGTERM" });
   await driver.stopTask({ taskId, signal: "" });
@@ -339,7 +339,7 @@ describe("InspectTask", () => {
     expect(answer.driver?.attributes).toEqual(new Map([["pid", "7"]]));
   });
 
-  test("sets times and result even where there are none: agents read them unchecked", async () => {
+  test("sets times and result even if there are none, because agents read them unchecked", async () => {
     const never = { seconds: -62_135_596_800, nanos: 0 };
     const answer = await inspect({});
     expect(answer.task).toMatchObject({

@@ -26,7 +26,7 @@ describe("a browser", () => {
   });
 });
 
-describe("refused is", () => {
+describe("a request is refused:", () => {
   it.each([
     ["another method", 405, "POST", "/", own],
     ["a method of no browser", 405, undefined, "/", own],

@@ -69,7 +69,7 @@ describe("the node", () => {
     expect([sum(activity.starts), sum(activity.exits)]).toEqual([2, 1]);
   });
 
-  it("says nothing of this host where the histories are a bundle's, and ends with their end", () => {
+  it("of a bundle shows nothing of this host, and its time span ends with the last event", () => {
     const began = now - 90 * 86_400_000;
     const row = rowOf(1, "ended", { begunAt: began, startedAt: began, endedAt: began + 5_000 });
     const { host: told, activity } = viewOf([row], { ...status, bundle: true });

@@ -291,7 +291,7 @@ describe("the page", () => {
     expect(await page.evaluate("navigator.clipboard.readText()")).toMatch(/^sequenceDiagram/);
   });
 
-  it("draws of 2,000 tasks those in sight, finds any, and stays where it is while others come", async (context) => {
+  it("draws only the visible ones of 2,000 tasks, finds any, and does not scroll while others are added", async (context) => {
     const { server, record } = await startInspector();
     const adding = Array.from({ length: 2_000 }, (_, number) =>
       record(idOf(number, `task${number}`), life("failed")),

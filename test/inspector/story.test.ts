@@ -100,7 +100,7 @@ describe("groups", () => {
     expect(rest).toEqual(["Stop requested → SIGTERM delivered → exit code 0, after 2 ms", "Destroyed"]);
   });
 
-  it("name of many outcomes the first and the last", () => {
+  it("name only the first and the last of many outcomes", () => {
     const signals = Array.from({ length: 20 }, () => event("signalled"));
     expect(titlesOf([...begun, event("stopRequested"), ...signals, event("exited")])[1]).toMatch(
       /^Stop requested( → SIGTERM delivered){4} → … → exit code 0, after /,
@@ -121,7 +121,7 @@ describe("groups", () => {
 describe("rows", () => {
   const seqsOf = (rows: readonly StoryRow[]) => rows.flatMap((row) => (row.kind === "step" ? row.seq : []));
 
-  it("have every step that is not folded away, and each where it is said to be", () => {
+  it("have every step that is not folded away, each at the index that indexOf returns", () => {
     fc.assert(
       fc.property(anySteps, fc.integer({ min: 1, max: 34 }), (steps, opened) => {
         const rows = new StoryRows(groupSteps(steps), opened);

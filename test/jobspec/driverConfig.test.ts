@@ -20,7 +20,7 @@ describe("a task's config by the driver's schema", () => {
     });
   });
 
-  it("converts what spells another type", () => {
+  it("converts a value that spells one of the required type", () => {
     const config = {
       command: 7,
       args: ["a", 1, true],
@@ -53,7 +53,7 @@ describe("a task's config by the driver's schema", () => {
     ]);
   });
 
-  it("tells all that does not fit, and keeps what does", () => {
+  it("reports every value that does not fit the schema, and keeps the others", () => {
     const { config, mismatches } = followSpec({ command: "x", args: "y", fast: 1, zzz: 1 }, spec);
     expect(mismatches.map(({ attribute }) => attribute)).toEqual(["zzz", "args", "fast"]);
     expect(config).toMatchObject({ command: "x", args: null, fast: null });

@@ -123,7 +123,7 @@ const apiJob = {
 };
 
 describe("the form of Nomad's API", () => {
-  it("is the same job", async () => {
+  it("gives the same job as the HCL form", async () => {
     const job = await parse(apiJob);
     expect(job).toMatchObject({ id: "web", name: "website", namespace: "default", datacenter: "dc1" });
     const [group] = job.groups;
@@ -164,7 +164,7 @@ describe("the form of Nomad's API", () => {
     expect(template).toMatchObject({ data: `echo $\${x:-y} %%{z}`, perms: 0o755 });
   });
 
-  it("has references in it, and no expressions: those of a shell are literal", async () => {
+  it("may contain references, but no expressions: a shell's ${…} is literal", async () => {
     const args = ["-c", `echo \${NOMAD_TASK_NAME} \${X:-y} \${upper("a")} %{z} \${env["A"]}`];
     const job = await parse({
       Job: {

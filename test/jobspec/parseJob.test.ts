@@ -92,7 +92,7 @@ describe("a job file", () => {
     expect(await task(lines)).toMatchObject(expected);
   });
 
-  it("knows the phases around the main tasks", async () => {
+  it("may have tasks that run before, beside and after the main ones", async () => {
     const phases = ["prestart", "poststart", "poststop"].map(
       (hook) =>
         `task "${hook}" {\n driver = "exec2"\n lifecycle {\n hook = "${hook}"\n sidecar = ${hook !== "poststop"}\n}\n}`,
@@ -149,7 +149,7 @@ describe("a job file", () => {
     expect((await parse(source)).groups[0]?.tasks[0]?.meta).toEqual({ a: "job", b: "group", c: "3" });
   });
 
-  it("takes a task right below the job as a group of its own", async () => {
+  it("may have a task directly in the job, which becomes a group of its own", async () => {
     const job = await parse('job "j" {\n task "t" {\n driver = "exec2"\n }\n}');
     expect(job.groups.map(({ name, tasks }) => [name, tasks.map((each) => each.name)])).toEqual([
       ["t", ["t"]],
@@ -359,7 +359,7 @@ describe("variables", () => {
     expect(await refusal(source)).toContain("local values depend on too many others");
   });
 
-  it("without a type are the text that is given, whatever it looks like", async () => {
+  it("without a type have the given text as value, even if it looks like another type", async () => {
     const source = file('variable "v" {\n default = "x"\n}', "var.v");
     for (const given of ["007", "1e3", "true", '["a"]'])
       expect(await variable(source, { v: given })).toBe(given);
@@ -367,7 +367,7 @@ describe("variables", () => {
     expect(await variable(list, { v: '["a"]' })).toBe("a");
   });
 
-  it("serve in locals, which may use one another", async () => {
+  it("can be used in locals, which may use one another", async () => {
     const declarations = `variable "v" {\n default = "x"\n}\nlocals {\n b = "\${local.a}!"\n a = "<\${var.v}>"\n}`;
     expect(await variable(file(declarations, "local.b"))).toBe("<x>!");
   });
@@ -585,7 +585,7 @@ describe("the checks of services", () => {
   });
 });
 
-describe("what is left out by name", () => {
+describe("an unsupported block that --skip can leave out", () => {
   const source = `job "j" {
     vault {}
     group "g" {
@@ -611,7 +611,7 @@ describe("what is left out by name", () => {
     }
   }`;
 
-  it("is a problem with the name to leave it out by", async () => {
+  it("is refused, and the error has its name for --skip", async () => {
     const message = await refusal(source);
     for (const name of ["vault", "csi", "connect", "artifact"]) {
       expect(message).toContain(`--skip ${name} goes on without it.`);

@@ -20,25 +20,25 @@ describe("an error of a parser", () => {
     );
   });
 
-  it("is told beside the others of the file, in the order of the lines", async () => {
+  it("is reported with the file's other errors, in the order of the lines", async () => {
     expect(await errorOf("job.hcl", "group {\n  count = \n  bar ~ 3\n}\n")).toMatch(
       /^job\.hcl has 2 errors:\njob\.hcl:2:11: .*Invalid expression: .*\njob\.hcl:3:7: .*Unsupported operator: /s,
     );
   });
 
-  it("is told once where it gives others in the lines after it", async () => {
+  it("is reported alone if it causes errors in the lines after it", async () => {
     expect(await errorOf("job.hcl", 'a = "x\nb = "y"\nc = "z"\n')).toMatch(
       /^job\.hcl:1:7: this is not valid HCL2: Invalid multi-line string: [^:]*\n {2}1 \| a = "x\n {4}\| {7}\^$/,
     );
   });
 
-  it("names other places as people do", async () => {
+  it("names another place by the number of its line", async () => {
     expect(await errorOf("job.hcl", "a = 1\na = 2\n")).toContain(
       '"a" was already set in line 1. Each argument',
     );
   });
 
-  it("shows of a long line what is around it", async () => {
+  it("shows only the surrounding part of a long line", async () => {
     const error = await errorOf("job.hcl", `a = "${"x".repeat(10_000)}" = "${"y".repeat(10_000)}"\n`);
     expect(error).toMatch(/^ {2}1 \| x+" = "y+\n {4}\| +\^$/m);
     expect(error.length).toBeLessThan(600);

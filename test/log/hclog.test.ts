@@ -45,7 +45,7 @@ describe("a line", () => {
 });
 
 describe("a logger", () => {
-  test("writes its lines in order, those of its parts too", async () => {
+  test("writes its lines and those of its child loggers in order", async () => {
     const { path, fd } = temporaryFile();
     const log = createLogger("exec2", fd);
     log.info("first");

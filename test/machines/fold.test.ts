@@ -45,7 +45,7 @@ describe("the fold", () => {
     );
   });
 
-  it("never leaves an end for a living state, and names known effects only", () => {
+  it("never returns from a final state to a living one, and names known effects only", () => {
     fc.assert(
       fc.property(histories, (types) => {
         let snapshot = initialSnapshot;

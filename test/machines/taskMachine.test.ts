@@ -15,7 +15,7 @@ function walk(...types: EventType[]) {
 
 const toRunning: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
 
-describe("a task's way through the machine", () => {
+describe("a task's course through the machine", () => {
   it("runs from the request to its end and names each effect once", () => {
     expect(walk(...toRunning, "exited", "destroyed")).toEqual([
       "requested: pending [inspectHost]",
@@ -27,7 +27,7 @@ describe("a task's way through the machine", () => {
     ]);
   });
 
-  it("stops politely", () => {
+  it("ends before the stop's timeout", () => {
     expect(walk(...toRunning, "stopRequested", "signalled", "exited").slice(4)).toEqual([
       "stopRequested: stopping [sendStopSignal startKillTimer]",
       "signalled: stopping []",
@@ -45,7 +45,7 @@ describe("a task's way through the machine", () => {
     ]);
   });
 
-  it("kills what ignores the stop", () => {
+  it("ends by a kill if the task ignores the stop", () => {
     expect(walk(...toRunning, "stopRequested", "stopTimedOut", "forceKilled", "exited").slice(5)).toEqual([
       "stopTimedOut: killing [killRun]",
       "forceKilled: killing []",
@@ -71,7 +71,7 @@ describe("a task's way through the machine", () => {
     ]);
   });
 
-  it("takes up a task of another driver where that left it", () => {
+  it("begins in the state in which another driver left the task", () => {
     expect(walk("requested", "adopted", "recovered", "stopRequested").slice(1)).toEqual([
       "adopted: running [watchExit]",
       "recovered: recovered [watchExit]",

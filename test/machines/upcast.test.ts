@@ -6,7 +6,7 @@ import { sampleData } from "../support/history/history.ts";
 const place = { stream: "alloc/web/1", seq: 3, type: "exited" };
 
 describe("an event of an earlier version", () => {
-  it("keeps what it says, and gets what it could not say, at any depth", () => {
+  it("keeps its fields, and gets defaults for those that its version lacked, at any depth", () => {
     const added = { caps: [], resources: { limits: { files: 0 }, cgroup: "unknown" } };
     const data = { user: "web", resources: { cgroup: "/x" } };
     expect(withAdditions(data, added)).toEqual({
@@ -45,8 +45,8 @@ describe("an event of today", () => {
   });
 });
 
-describe("an event of a version that is not known", () => {
-  it("is refused where it is newer, naming stream, number and version", () => {
+describe("an event of an unknown version", () => {
+  it("is refused if the version is newer, and the error names stream, number and version", () => {
     const newer = { ...place, schema: EVENT_SCHEMA_VERSION + 1, data: {} };
     expect(() => upcast(newer)).toThrow(
       expect.objectContaining({
@@ -60,7 +60,7 @@ describe("an event of a version that is not known", () => {
     );
   });
 
-  it.each([0, -1, 1.5, Number.NaN])("is refused where there never was one: %s", (schema) => {
+  it.each([0, -1, 1.5, Number.NaN])("is refused if no such version can exist: %s", (schema) => {
     expect(() => upcast({ ...place, schema, data: {} })).toThrow(
       expect.objectContaining({ code: "EVENT_INVALID" }),
     );

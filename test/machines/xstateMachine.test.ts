@@ -18,7 +18,7 @@ function agreedStep(from: TaskSnapshot, event: TaskEvent): Step {
 }
 
 describe("the fold over the machine's table", () => {
-  it("takes the steps of XState, for every type of event in every state", () => {
+  it("makes the same steps as XState, for every type of event in every state", () => {
     const steps = stateNames.flatMap((value) =>
       eventTypes.map((type) => agreedStep({ value, context: initialContext }, event(type))),
     );
@@ -26,7 +26,7 @@ describe("the fold over the machine's table", () => {
     expect(steps.some(({ accepted }) => !accepted)).toBe(true);
   });
 
-  it("takes them in every history, from a state to the next", () => {
+  it("makes the same steps as XState in every history", () => {
     fc.assert(
       fc.property(histories, (types) => {
         types.reduce((snapshot, type) => agreedStep(snapshot, event(type)).snapshot, initialSnapshot);
@@ -35,7 +35,7 @@ describe("the fold over the machine's table", () => {
     );
   });
 
-  it.each(["vanished", "constructor", "__proto__", ""])("has no use for an event of the type %j", (type) => {
+  it.each(["vanished", "constructor", "__proto__", ""])("refuses an event of the unknown type %j, as XState does", (type) => {
     const unknown = { ...event("exited"), type } as TaskEvent;
     for (const value of stateNames) {
       const { accepted, snapshot } = agreedStep({ value, context: initialContext }, unknown);

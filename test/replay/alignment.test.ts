@@ -49,7 +49,7 @@ describe("an alignment", () => {
     );
   });
 
-  it("has as much side by side as can be", () => {
+  it("pairs as many equal entries as possible", () => {
     fc.assert(
       fc.property(word, word, (a, b) => {
         const common = align(letters(a), letters(b), own).filter(({ left, right }) => left && right);
@@ -58,7 +58,7 @@ describe("an alignment", () => {
     );
   });
 
-  it("of a list with itself leaves nothing alone, and is the mirror's mirror in what is common", () => {
+  it("of a list with itself pairs every entry, and of two lists pairs as many in either order", () => {
     fc.assert(
       fc.property(anyLength, anyLength, (a, b) => {
         expect(align(letters(a), letters(a), own).every(({ left, right }) => left === right)).toBe(true);
@@ -69,7 +69,7 @@ describe("an alignment", () => {
     );
   });
 
-  it("of long lists finds what was put in", () => {
+  it("of long lists finds the inserted entries", () => {
     const long = Array.from({ length: 5000 }, (_, index) => `${index}`);
     const other = [...long.slice(0, 1000), "new", ...long.slice(1000, 3000), ...long.slice(3010)];
     const pairs = align(["first", ...long], ["other", ...other], own, 50);

@@ -50,7 +50,7 @@ async function writingBeside(process: Promise<Ended>): Promise<Ended & { readonl
 }
 
 describe("beside a writer", () => {
-  it("a check verifies the events at its start, and the writer goes on", { timeout: 60_000 }, async () => {
+  it("a check verifies the events that exist at its start, and the writer continues", { timeout: 60_000 }, async () => {
     for (let round = 0; round < 3; round++) {
       const { code, stdout, stderr, lived } = await writingBeside(
         call(["replay", "--check", "--state-dir", stateDir]),
@@ -61,7 +61,7 @@ describe("beside a writer", () => {
     }
   });
 
-  it("an export is a whole bundle of its moment", { timeout: 60_000 }, async () => {
+  it("an export is a valid bundle of the events at one moment", { timeout: 60_000 }, async () => {
     const { stdout, lived } = await writingBeside(call(["export", "--all", "--state-dir", stateDir]));
     expect(checkLog(parseBundle(stdout, "stdout").reader).findings).toEqual([]);
     expect(lived).toBeGreaterThan(10);
@@ -74,7 +74,7 @@ describe("beside a writer", () => {
     expect(other.stdout).toBe(one.stdout);
   });
 
-  it("a reader that is stopped in its work holds nothing up", { timeout: 60_000 }, async () => {
+  it("a reader that is suspended while it reads does not delay the writer", { timeout: 60_000 }, async () => {
     const { child, ended } = start(["replay", "--check", "--state-dir", stateDir]);
     // Stops it at any point: at its start, in the middle of a read, or at its end.
     for (let round = 0; round < 20 && child.exitCode === null; round++) {

@@ -30,7 +30,7 @@ describe("a breakpoint", () => {
     ["state:", /no state ""/],
     ["", /a value is expected/],
     ["stat:running", /this character is not expected|there is no value/],
-  ])("%s is none", (text, problem) => {
+  ])("%s is refused", (text, problem) => {
     expect(errorOf(() => parseBreakpoint(text))).toMatchObject({
       code: "EXPRESSION_INVALID",
       message: expect.stringMatching(problem),

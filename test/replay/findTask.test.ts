@@ -17,7 +17,7 @@ describe("the runs that a person names", () => {
     expect(findRuns(text, runs).map(({ id }) => Number(id.at(-1)))).toEqual(numbers);
   });
 
-  it("are offered where the name is nearly theirs", () => {
+  it("are suggested if the name is similar to theirs", () => {
     expect(() => findRuns("wbe", runs)).toThrow(
       "no task is called wbe, and no id begins with it. Did you mean web?",
     );

@@ -27,7 +27,7 @@ const long = [...life("ended").slice(0, 4), ...Array.from({ length: 300 }, () =>
 const longEvents = new RecordedLog().add(stream, long).events(stream);
 
 describe("a history", () => {
-  it("has at each moment the state that the fold has there, whichever way it is stepped to", () => {
+  it("has at each moment the state that the fold has there, in whichever direction it is reached", () => {
     const states = long.map((_, index) => fold(long.slice(0, index + 1)));
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: long.length }), { minLength: 1 }), (steps) => {
@@ -90,7 +90,7 @@ describe("a history", () => {
     for (const moment of moments) expect(moment).toMatchObject({ accepted: true, asRecorded: true });
   });
 
-  it("goes on after an event that this version cannot read", () => {
+  it("continues after an event that this version cannot read", () => {
     const events = new RecordedLog().add(stream, life("ended")).events(stream);
     const [first, ...rest] = events;
     if (first === undefined) throw new Error("no event");
@@ -136,7 +136,7 @@ describe("searching a history", () => {
     expect(momentAt(history, 0)).toBeUndefined();
   });
 
-  it("comes into a state again where its effects are named again", () => {
+  it("enters a state again where the state's effects are named again", () => {
     const history = historyOf("recovered");
     expect(nextMoment(history, 5, enters("recovered"))?.seq).toBe(6);
   });

@@ -37,13 +37,13 @@ const begun = () => life("ended").slice(0, 3);
 const types = (events: readonly TaskEvent[]) => events.map(({ type }) => type);
 
 describe("two histories", () => {
-  it.each(allLives)("of one way (%s) are the same, whatever differs between any two runs", (name) => {
+  it.each(allLives)("with the same course (%s) are equal, whatever differs between any two runs", (name) => {
     const diff = diffHistories(historyOf(life(name)), historyOf(elsewhere(life(name))));
     expect(diff.rows.filter(differs)).toEqual([]);
     expect(diff).toMatchObject({ same: true, divergence: undefined });
   });
 
-  it("are lined up by type, and part where one of them diverges", () => {
+  it("are aligned by type, and diverge at the first event that only one of them has", () => {
     const failed = [...life("failed")];
     const { rows, divergence, same } = diffHistories(historyOf(life("ended")), historyOf(failed));
     expect(rows.map(({ left, right }) => [left?.seq, right?.seq])).toEqual([
@@ -61,7 +61,7 @@ describe("two histories", () => {
     expect(same).toBe(false);
   });
 
-  it("part where something else happened, not where something else was given", () => {
+  it("diverge where something else happened, not where their input differs", () => {
     const [left, right] = [3, 0].map((exitCode) => {
       const unveil = exitCode === 0 ? ["r:/etc/mime.types", "r:/srv/x"] : ["r:/etc/mime.types"];
       return historyOf([
@@ -81,7 +81,7 @@ describe("two histories", () => {
     });
   });
 
-  it("have the time of each step, and how many times the other's that is", () => {
+  it("have the duration of each step, and its ratio to the other's", () => {
     const at = (times: readonly number[]) =>
       historyOf([...begun(), event("started")].map((each, index) => ({ ...each, time: times[index] ?? 0 })));
     const { rows } = diffHistories(at([100, 110, 110, 120]), at([200, 225, 230, 225]));
@@ -93,7 +93,7 @@ describe("two histories", () => {
     ]);
   });
 
-  it("are timed from the last event that both have, where one has more between", () => {
+  it("have durations since the last event that both have, if one has further events in between", () => {
     const one = [...begun(), event("started"), event("exited")];
     const other = [...begun(), event("started"), event("oomSeen"), event("exited")];
     const timed = (events: readonly TaskEvent[], last: number) =>
@@ -134,7 +134,7 @@ describe("two histories", () => {
     ]);
   });
 
-  it("lose no event and no order, and are the same the other way round", () => {
+  it("lose no event and keep the order, and are compared alike in either order", () => {
     const lives = fc.constantFrom(...allLives).map((name) => life(name));
     const cut = fc.tuple(lives, fc.nat({ max: 10 })).map(([events, length]) => events.slice(0, length));
     fc.assert(
@@ -150,7 +150,7 @@ describe("two histories", () => {
   });
 });
 
-it.each(eventTypes)("of %s only fields are left out that it has", (type) => {
+it.each(eventTypes)("every ignored field of %s exists", (type) => {
   const oom = { kills: 1, limitBytes: null, peakBytes: null };
   const whole = type === "exited" ? event("exited", { oom }) : event(type);
   for (const path of eventCatalogue[type].fields.ignored) {

@@ -23,7 +23,7 @@ describe("items that repeat", () => {
     expect(folded(text)).toBe(expected);
   });
 
-  it("are all there, in their order", () => {
+  it("are all kept, in their order", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 60 }), (text) => {
         const items = letters(text.join(""));

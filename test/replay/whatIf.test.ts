@@ -18,7 +18,7 @@ const states = ({ history }: ReturnType<typeof forked>) =>
   [...history.moments()].map(({ after }) => after.value);
 
 describe("an edited history", () => {
-  it("diverges where an event is dropped", () => {
+  it("diverges at an event that is dropped", () => {
     const polite = forked({ drop: 7 });
     expect(states(polite).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
     expect(polite.fork).toBe(7);
@@ -32,7 +32,7 @@ describe("an edited history", () => {
     expect(polite.sources.map(({ recorded }) => recorded)).toEqual([1, 2, 3, 4, 5, 6, 8, 9, 10]);
   });
 
-  it("diverges where an event is put in", () => {
+  it("diverges at an event that is inserted", () => {
     const lost = forked({ insert: 4, type: "lost", data: { reason: "what if" } });
     expect(states(lost).slice(3)).toEqual([
       "running",
@@ -51,7 +51,7 @@ describe("an edited history", () => {
     expect(timed.history.at(1)).toMatchObject({ stored: { time: 7 }, accepted: false });
   });
 
-  it("remembers what was changed, and leaves the rest of the event", () => {
+  it("records which fields were changed, and keeps the rest of the event", () => {
     const { history, fork, sources } = forked({ change: 9, data: { exitCode: 42 }, time: 5 });
     expect(fork).toBe(9);
     expect(history.at(9)).toMatchObject({
@@ -62,7 +62,7 @@ describe("an edited history", () => {
     expect(sources[8]).toEqual({ recorded: 9, edited: true });
   });
 
-  it("carries several edits out together, by the recorded numbers", () => {
+  it("applies several edits together, by the recorded numbers of events", () => {
     const { sources, history } = forked(
       { insert: 6, type: "signalled", data: { signal: 1, delivered: true } },
       { drop: 5 },
@@ -87,7 +87,7 @@ describe("an edited history", () => {
     expect(history.events[9]?.data).toMatchObject({ exitCode: 1, signal: 2 });
   });
 
-  it("is the fold of the events that are left, whatever is dropped", () => {
+  it("is the fold of the remaining events, whichever are dropped", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 1, max: killed.length }), { minLength: 1 }), (dropped) => {
         const { history } = forked(...dropped.map((drop) => ({ drop })));

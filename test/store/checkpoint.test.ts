@@ -36,7 +36,7 @@ describe("checkpoints", () => {
     expect(readCheckpoint(join(temporaryFolder(), "checkpoint"))).toBeUndefined();
   });
 
-  it("one that was not written to its end leaves the one before it, whatever is damaged", async () => {
+  it("a partial or damaged one leaves the previous one valid", async () => {
     const path = await written(4);
     const whole = readFileSync(path);
     const slot = 160 << 10;

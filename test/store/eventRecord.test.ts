@@ -60,7 +60,7 @@ const anyPlace = fc.record({
 });
 
 describe("event records", () => {
-  it("give back every event and place", () => {
+  it("decode to the same event and place", () => {
     fc.assert(
       fc.property(anyEvent, anyPlace, (event, at) => {
         const { bytes, stored } = encode(event, at);
@@ -125,7 +125,7 @@ describe("event records", () => {
     }
   });
 
-  it("are given without a list that nobody wants", () => {
+  it("can be decoded without a list that the caller does not need", () => {
     const { bytes, stored } = encode(sampleEvent("planned", { label: "text", list: [1, "two"] }));
     expect(readRecord(bytes, "list")).toMatchObject({
       event: { ...stored, data: { label: "text", list: [] } },
@@ -144,7 +144,7 @@ describe("event records", () => {
     );
   });
 
-  it("are no events where only their hashes are right", () => {
+  it("are refused if their hashes are right but their content is no event", () => {
     const place = {
       stream: "s",
       seq: 1,

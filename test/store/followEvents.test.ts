@@ -37,7 +37,7 @@ const turns = async (count: number) => {
 };
 
 describe("following", () => {
-  it("reads nothing before it is subscribed to, and a batch a turn then", async () => {
+  it("reads nothing before a subscription, and then one batch in each turn of the event loop", async () => {
     const log = new Numbers();
     log.commit(35);
     const seen: number[] = [];
@@ -52,7 +52,7 @@ describe("following", () => {
     expect(seen).toEqual(Array.from({ length: 35 }, (_, index) => index + 1));
   });
 
-  it("sleeps while there is nothing, however often it is called for nothing", async () => {
+  it("sleeps while there are no new events, however often it is woken without one", async () => {
     const log = new Numbers();
     log.follow().subscribe();
     await turns(5);
@@ -74,7 +74,7 @@ describe("following", () => {
     expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it("misses no commit that comes between subscribing and the first look", async () => {
+  it("misses no commit between the subscription and the first read", async () => {
     const log = new Numbers();
     const seen: number[] = [];
     log.follow().subscribe(({ position }) => seen.push(position));
@@ -114,7 +114,7 @@ describe("following", () => {
     expect(log.reads).toBe(0);
   });
 
-  it("completes with the commits", async () => {
+  it("completes when the stream of commits completes", async () => {
     const log = new Numbers();
     let completed = false;
     log.follow().subscribe({

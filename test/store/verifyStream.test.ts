@@ -48,7 +48,7 @@ describe("verifying a stream", () => {
     expect(seen).toEqual([1, 2]);
   });
 
-  it("finds an event left out, put in twice, swapped, and a lost end", () => {
+  it("finds an omitted, a duplicated and a swapped event, and a lost end", () => {
     const { records, head } = stored(4);
     const [a, b, c, d] = records as [Buffer, Buffer, Buffer, Buffer];
     expect(findDefect([a, c, d], head)).toEqual({ seq: 2, kind: "sequence", expected: "2", found: "3" });

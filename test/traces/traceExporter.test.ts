@@ -105,7 +105,7 @@ describe("a trace", () => {
   it.each([
     [{ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, /protocol "grpc"/],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318" }, /OTEL_EXPORTER_OTLP_ENDPOINT is not an HTTP address/],
-  ])("is not sent by variables that would not be heeded: %j", (env, message) => {
+  ])("is not sent if a variable asks for something unsupported: %j", (env, message) => {
     expect(() => new TraceExporter(env as unknown as Record<string, string>)).toThrow(message);
   });
 });

@@ -93,7 +93,7 @@ describe("a bundle of a run", () => {
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("BUNDLE_INVALID") });
   });
 
-  it("with one changed event still shows the other tasks, and the events before", async () => {
+  it("with one changed event still shows the other tasks, and the events before that one", async () => {
     const path = join(temporaryFolder(), "b.jsonl");
     const lines = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8").split("\n");
     const damaged = lines.map((line) =>
@@ -165,7 +165,7 @@ describe("a bundle of a run", () => {
 });
 
 describe("a bundle of several tasks", () => {
-  it("has the named tasks, or all", async () => {
+  it("contains the tasks that are named, or else all", async () => {
     const stateDir = temporaryFolder();
     const recorded = new RecordedLog().add("a/web/1", life("killed")).add("b/db/1", life("lost"));
     const store = await openEventStore(stateFolderPaths(stateDir).events);

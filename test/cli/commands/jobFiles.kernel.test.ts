@@ -51,7 +51,7 @@ describe("a job file that runs", () => {
     await run.ended;
   });
 
-  it("bridge: has a plan, and nothing of its network stays", async () => {
+  it("bridge: doctor shows its launch plan", async () => {
     const { code, stdout } = await call(["doctor", "--plan", job("bridge")]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/join the network namespace.*setns/);
@@ -90,7 +90,7 @@ describe("a job file that runs", () => {
     expect(stdout).toBe("127.0.0.1:25432 INFO\n\nserver a weight 1 first\nserver b weight 2\ntotal 2\n");
   });
 
-  it("hostVolume: with the path that the client would know", async () => {
+  it("hostVolume: gets the volume's path from the command line, as a client has it in its configuration", async () => {
     const folder = temporaryFolder();
     chmodSync(folder, 0o777);
     const options = ["--host-volume", `db-data=${folder}`, "-o", "allow_root=true"];
@@ -130,7 +130,7 @@ describe("a job file that names what it lacks", () => {
   });
 });
 
-it("docker: of a task of another driver the options are not checked, nor asked for", async () => {
+it("docker: the options of another driver's task are neither checked nor required", async () => {
   const { stderr } = await call(["validate", job("docker")]);
   expect(stderr).not.toContain(".config.");
 });

@@ -53,7 +53,7 @@ describe("run --learn", { timeout: 120_000 }, () => {
     expect(stdout).not.toMatch(/"[rwxc]+:\/(?!etc|proc)/);
   });
 
-  it("refuses to write to a file that cannot be written before it learns, and loses none on a full disk", async () => {
+  it("refuses a file that cannot be written before it starts the task, and loses no file on a full disk", async () => {
     const files = smallFileSystem("64k");
     const job = `${files}/job.hcl`;
     writeFileSync(job, readFileSync(shellJob("cat /etc/mime.types"), "utf8"));
@@ -74,7 +74,7 @@ describe("run --learn", { timeout: 120_000 }, () => {
     expect(readOnly.stderr).not.toContain("started");
   });
 
-  it("writes it to the job file, and a run with other input extends that", async () => {
+  it("writes the policy to the job file, and a run with other input extends it", async () => {
     const folder = hostFolder("a", "b");
     const file = jobFileOf(`variable "name" {}
 job "test" {

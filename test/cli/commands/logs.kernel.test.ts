@@ -28,7 +28,7 @@ const twoTasks = () =>
   );
 
 describe("logs", () => {
-  it("of one task are its bytes for each stream, or the last lines", async () => {
+  it("of one task are its bytes, unchanged, for each stream, or only the last lines", async () => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--state-dir", stateDir, twoTasks()]);
     await run.seen("web | up");
@@ -41,7 +41,7 @@ describe("logs", () => {
     expect(await logs("web", "--stderr")).toMatchObject({ stdout: "", stderr: "web bad\n" });
   });
 
-  it("of several tasks begin with their names", async () => {
+  it("of several tasks have the task's name before each line", async () => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--state-dir", stateDir, twoTasks()]);
     await run.seen("web | up");
@@ -51,7 +51,7 @@ describe("logs", () => {
     expect(stderr.split("\n").sort()).toEqual(["", "db  ! db bad", "web ! web bad"]);
   });
 
-  it("followed go on until the task ends, and have its last words", async () => {
+  it("that are followed continue until the task ends, and include its last output", async () => {
     const stateDir = temporaryFolder();
     const run = start([
       "run",
@@ -93,7 +93,7 @@ describe("logs", () => {
 });
 
 describe("restart", () => {
-  it("ends the task with its own signal, and starts it again where it was", async () => {
+  it("ends the task with its own signal, and starts it again in the same folder", async () => {
     const stateDir = temporaryFolder();
     const script =
       "echo run >> local/runs; echo up $(wc -l < local/runs); trap 'exit 4' TERM; while :; do sleep 0.1; done";

@@ -49,13 +49,13 @@ describe("a breakpoint", () => {
   const replay = (where: string) =>
     call(["replay", "fails", "--state-dir", "test/fixtures/histories/schema1.jsonl", "--break", where]);
 
-  it("stops where the exit code is known, as in the help", async () => {
+  it("stops at the event with the exit code, as the help's example says", async () => {
     const { stdout } = await replay("exit.exitCode != 0");
     expect(stdout).toMatch(/^ {3}5 {2}exited /m);
     expect(stdout).not.toMatch(/^ {3}4 /m);
   });
 
-  it("without a stop says so", async () => {
+  it("that no event matches is reported", async () => {
     expect((await replay("exit.exitCode == 99")).stdout).toMatch(
       /None of the task's 6 events matches exit\.exitCode == 99\.\n$/,
     );

@@ -85,7 +85,7 @@ describe("a job of one task", () => {
     expect(hash.digest("hex")).toBe(expected.digest("hex"));
   });
 
-  it("gives the task what a client gives", async () => {
+  it("gives the task the folders, environment, user and files that a client gives", async () => {
     const script = "pwd; env; id -u; cat local/file; ls -ld local secrets tmp; cat /proc/self/cgroup";
     const more = `
       env {
@@ -481,7 +481,7 @@ describe("what cannot be run", () => {
     expect(readdirSync(full)).toEqual(["fill"]);
   });
 
-  it("is reported: a state folder where the kernel makes none", async () => {
+  it("is reported: a state folder where the kernel creates no folders", async () => {
     expect(await call(["run", "--state-dir", "/proc/none", shellJob("true")])).toMatchObject({
       code: 125,
       stderr: expect.stringMatching(/^STATE_DIR_UNUSABLE: .*\/proc is on a file system of the kernel/ms),
@@ -544,7 +544,7 @@ describe("what cannot be run", () => {
 });
 
 describe("interrupts", () => {
-  it("stop the task with its signal, and the exit code is what it makes of it", async () => {
+  it("stop the task with its own signal, and run exits with the task's exit code", async () => {
     const job = shellJob(
       "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.1; done",
       'kill_signal = "SIGTERM"',
@@ -670,7 +670,7 @@ describe("jobs of several tasks", () => {
 });
 
 describe("the examples", () => {
-  it.each(["--var", "-var"])("say hello, with %s as Nomad has it, too", async (option) => {
+  it.each(["--var", "-var"])("say hello, with a variable given by %s, both spellings that Nomad accepts", async (option) => {
     const { code, stdout } = await call(running(option, "message=good day", `${examples}/hello.nomad.hcl`));
     expect(code).toBe(0);
     expect(stdout).toMatch(/^good day\nI am user \d+, task hello of job hello\n$/);
@@ -719,7 +719,7 @@ describe("the examples", () => {
     expect(network.stdout).toMatch(/^init +mount \/etc\/hosts: /m);
   });
 
-  it("use the ports that they may", async () => {
+  it("use the ports that they are allowed", async () => {
     const { code, stdout, stderr } = await call(running(`${examples}/network.nomad.hcl`));
     expect([code, stderr]).toEqual([0, expect.not.stringContaining("expected")]);
     expect([code, stdout.match(/^(allowed|EACCES) /gm)]).toMatchObject([0, { length: 4 }]);

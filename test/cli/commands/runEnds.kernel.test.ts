@@ -123,8 +123,8 @@ describe("a terminal that is closed", () => {
   });
 });
 
-describe("a terminal that is closed beside a task that goes on", () => {
-  it("ends what shows the task there, and the task goes on", async () => {
+describe("a terminal that is closed while a verb shows a running task there", () => {
+  it("ends the verb, and not the task", async () => {
     const stateDir = temporaryFolder();
     await startEndless(stateDir);
     const verbs = [

@@ -74,7 +74,7 @@ it("checks the plugin's block in an agent's configuration, and says what is vali
   expect(stderr).toMatch(/client\.hcl:6:2: plugin\.config\.unveil_by_taks: .*Did you mean unveil_by_task\?/);
 });
 
-it("tells everything that is wrong in one block of options", async () => {
+it("reports all errors of one block of options at once", async () => {
   const job = jobFileOf(
     wrong
       .replace('unveil  = ["q:/x"]', 'unveil = ["q:/x"]\n umask = "999"\n args = "x"')
@@ -98,14 +98,14 @@ it("tells everything that is wrong in one block of options", async () => {
   ]);
 });
 
-it("tells the place of a block that lacks something", async () => {
+it("reports the place of a block that lacks an attribute", async () => {
   const { stderr } = await call(["validate", jobFileOf(wrong.replace("comand =", "umask = 7 #"))]);
   expect(stderr).toMatch(
     /:18:7: job\.web\.group\.g\.task\.b\.config\.command: the driver requires it\n {2}18 \| +config \{$/m,
   );
 });
 
-it("tells the place of an error of syntax to programs, too, and a file that cannot be read", async () => {
+it("reports as JSON, too, the place of a syntax error, and a file that cannot be read", async () => {
   const job = jobFileOf('job "x" {\n  group =\n}\n');
   const missing = `${job}.missing`;
   const { code, stdout, stderr } = await call(["validate", "--json", job, missing]);
@@ -152,14 +152,14 @@ it.each([
   }
 });
 
-it("takes a job with a byte order mark and with the line ends of Windows", async () => {
+it("accepts a job with a byte order mark and with the line ends of Windows", async () => {
   const job = jobFileOf(
     `\u{feff}${readFileSync("examples/hello.nomad.hcl", "utf8").replaceAll("\n", "\r\n")}`,
   );
   expect(await call(["validate", job])).toMatchObject({ code: 0, stderr: "" });
 });
 
-it("reads an agent's configuration in JSON, and one that says nothing of this driver", async () => {
+it("accepts an agent's configuration in JSON, and one without a block for this driver", async () => {
   const write = (name: string, content: string) => {
     const path = join(temporaryFolder(), name);
     writeFileSync(path, content);
@@ -183,7 +183,7 @@ it("reads an agent's configuration in JSON, and one that says nothing of this dr
   expect((await call(["validate", wrong])).stderr).toContain("Did you mean unveil_by_task?");
 });
 
-it("is what run and doctor do first", async () => {
+it("makes the checks that run and doctor make first", async () => {
   const job = jobFileOf(wrong);
   expect(await call(["run", "--state-dir", temporaryFolder(), job])).toMatchObject({
     code: 125,

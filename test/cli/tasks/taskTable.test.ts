@@ -78,7 +78,7 @@ describe("a task as it is shown", () => {
     expect(row(toRunning, { alive: true, usage: resident }).memoryBytes).toBe(4096);
   });
 
-  it("without processes, although the log has it running, is gone", () => {
+  it("that has no processes, although the log says that it runs, is shown as gone", () => {
     expect(row(toRunning, absent)).toMatchObject({ state: "gone", pid: null, cpuPercent: null });
   });
 

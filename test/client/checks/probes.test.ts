@@ -33,7 +33,7 @@ const http = (port: number, path = "/", more = {}): ResolvedProbe => ({
 });
 
 describe("a check by HTTP", () => {
-  it("is what the answer's status says", async () => {
+  it("has the result that the answer's status says", async () => {
     const port = await portOf(
       createHttpServer((request, response) => {
         response.writeHead(Number(request.url?.slice(1))).end("x".repeat(100_000));
@@ -92,7 +92,7 @@ describe("a check by HTTPS", () => {
 });
 
 describe("a check by TCP", () => {
-  it("is whether the port takes connections", async () => {
+  it("succeeds if the port accepts connections", async () => {
     const server = createServer();
     const port = await portOf(server);
     expect(await run({ kind: "tcp", port })).toEqual({ status: "passing", detail: "" });

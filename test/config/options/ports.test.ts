@@ -32,7 +32,7 @@ describe("the ports of a task", () => {
     expect(portsOf(task, plugin)).toEqual(expected);
   });
 
-  test("outside of the client's are refused by number", () => {
+  test("outside of the client's are refused, and the error names them", () => {
     expect(() => portsOf({ connect_tcp: [443, 25, 22] }, { connect_tcp: [443] })).toThrow(
       /"connect_tcp" with 25, 22, and this client allows 443.*Remove them, or add them/,
     );

@@ -79,7 +79,7 @@ describe("the default profile", () => {
     expect(outcome(call, args)).toBe(expected);
   });
 
-  it("gives each group a reason, and names that are there", () => {
+  it("has for each group a unique name and a reason, and refers to existing capabilities only", () => {
     for (const { name, restrictions, liftedBy = [], reason } of defaultProfile) {
       expect(name).toMatch(/^[a-z_]+$/);
       expect(reason).not.toBe("");
@@ -91,7 +91,7 @@ describe("the default profile", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it("leaves a capability what it is for, and nothing else", () => {
+  it("allows with a capability the calls that need it, and no others", () => {
     for (const { name, liftedBy = [] } of defaultProfile) {
       for (const capability of liftedBy) {
         const [without, withIt] = [[], [capability]].map((capabilities) =>

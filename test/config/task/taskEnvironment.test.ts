@@ -55,7 +55,7 @@ describe("environment of a task", () => {
     ["TOKEN=s3cret", '"TOKEN"…'],
     ["=s3cret", '""…'],
     ["NU\0L", String.raw`"NU\u0000L"`],
-  ])("refuses the name %j without telling a value", (name, told) => {
+  ])("refuses the name %j without showing a value", (name, told) => {
     const error = errorOf(() => made({ [name]: "s3cret" }));
     expect(error.code).toBe("CONFIG_INVALID");
     expect(error.message).toContain(told);
@@ -96,7 +96,7 @@ describe("environment of a task", () => {
     expect(made({}, { cores })).toHaveProperty("GOMAXPROCS", threads);
   });
 
-  it("leaves GOMAXPROCS as the job has it, and out where nothing limits the task", () => {
+  it("leaves GOMAXPROCS as the job sets it, and omits it if nothing limits the task", () => {
     expect(made({ GOMAXPROCS: "7" }, { cores: 2 })).toHaveProperty("GOMAXPROCS", "7");
     expect(made({})).not.toHaveProperty("GOMAXPROCS");
     expect(made({}, { cores: 2, deniedEnvvars: ["GOMAX*"] })).not.toHaveProperty("GOMAXPROCS");

@@ -20,7 +20,7 @@ describe("folders of a task", () => {
     });
   });
 
-  it.each(Object.keys(env))("%s has to be there", (name) => {
+  it.each(Object.keys(env))("%s is required", (name) => {
     const { [name as keyof typeof env]: _, ...without } = env;
     expect(errorOf(() => taskFolders(without))).toMatchObject({
       code: "CONFIG_INVALID",

@@ -52,7 +52,7 @@ describe("a volume's destination", () => {
     );
   });
 
-  test("is taken once", () => {
+  test("cannot be requested twice", () => {
     expect(() => place(volume("/a", "/data"), volume("/b", "/data/"))).toThrow(/"\/data" is requested twice/);
   });
 });
@@ -76,7 +76,7 @@ describe("mounts in mounts", () => {
   const name = fc.constantFrom("a", "a-b", "b", "a.c");
   const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => `/${names.join("/")}`);
 
-  test("come after those that they lie in, and paths lead to the innermost", () => {
+  test("come after the mounts that contain them, and a path belongs to the innermost mount", () => {
     fc.assert(
       fc.property(fc.uniqueArray(path, { minLength: 1, maxLength: 6 }), path, (targets, asked) => {
         const placed = place(...targets.map((target) => volume(`/host${target}`, target)));

@@ -57,7 +57,7 @@ describe("the root of a task", () => {
     expect(rootOf({ unveil: ["r:/srv"] }).template).not.toEqual(other.template);
   });
 
-  it("has the unveiled paths, each writable where a letter says so", () => {
+  it("has the unveiled paths, each writable if a letter of its mode allows writing", () => {
     const { template } = rootOf({
       plugin: { unveil_defaults: false, unveil_paths: ["r:/srv/a", "rw:/srv/b"] },
       unveil: ["rc:/srv/c", "x:/srv/d"],
@@ -98,7 +98,7 @@ describe("the root of a task", () => {
     expect(template.paths.map(({ path }) => path)).toContain(entry.slice(entry.indexOf(":") + 1));
   });
 
-  it("has places for volumes outside of the task's own folders", () => {
+  it("has mount points for volumes outside of the task's own folders", () => {
     const root = rootOf({
       mounts: [
         { target: "/srv/data", isFolder: true },
@@ -124,7 +124,7 @@ describe("the root of a task", () => {
     expect(placesOf(root)).toContain(`${allocMounts}/${allocId}-web`);
   });
 
-  it("has the folders of a task apart, each below what all allocations share", () => {
+  it("lists the task's own folders separately from their parent, which all allocations share", () => {
     const data = "/var/nomad/alloc";
     const folders = {
       rootDir: `${data}/${allocId}/web`,

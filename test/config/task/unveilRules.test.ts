@@ -122,13 +122,13 @@ describe("/tmp", () => {
 describe("a path that something is bound over", () => {
   const bound = [{ target: "/etc/resolv.conf", source: "/run/exec2/a/resolv.conf" }];
 
-  test("has its rule on what is bound", () => {
+  test("has its rule on the folder that is bound there", () => {
     const { at } = rulesOf({ bound });
     expect(at("/etc/resolv.conf")).toBeUndefined();
     expect(at("/run/exec2/a/resolv.conf")?.mode.read).toBe(true);
   });
 
-  test("has none where nobody unveils it", () => {
+  test("has no rule if nobody unveils it", () => {
     expect(rulesOf({ bound, plugin: { unveil_defaults: false } }).entries).toEqual([]);
   });
 });
@@ -147,7 +147,7 @@ describe("a path below a folder where tasks may create files", () => {
     );
   });
 
-  test("is left alone where the driver itself names it, or the folder is / or not open to tasks", () => {
+  test("is not restricted if the driver itself names it, or if the folder is / or not open to tasks", () => {
     const { entries } = rulesOf({ unveil: ["rwc:/", "rw:/opt", "r:/opt/x"] });
     expect(entries.filter(({ beneath }) => beneath !== undefined)).toEqual([]);
   });
@@ -172,13 +172,13 @@ describe("volumes and devices", () => {
     ]);
   });
 
-  test("take the place of entries in a volume: what its symlinks lead to on the host is not meant", () => {
+  test("replace entries for paths below a volume's destination, whose symlinks must not open files of the host", () => {
     const rules = withMounts([volume("/srv/a", "/usr", true)], ["r:/usr/share/doc", "r:/etc/os-release"]);
     expect(rules.filter(({ path }) => path.startsWith("/usr"))).toEqual([]);
     expect(rules.map((rule) => formatUnveil(rule))).toContain("r:/etc/os-release");
   });
 
-  test("leave what is unveiled at the same path as it is", () => {
+  test("are added to entries for the same path", () => {
     const rules = withMounts([volume("/srv", "/srv", true)], ["rw:/srv", "w:/dev/fb0"]);
     expect(rules.map((rule) => formatUnveil(rule)).filter((rule) => /srv|fb0/.test(rule))).toEqual([
       "rw:/srv",

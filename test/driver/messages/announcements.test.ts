@@ -124,7 +124,7 @@ describe("the number of task events for each course of a task", () => {
     expect(heard).toHaveLength(count);
   });
 
-  it("a restart: 0, and 0 again where limits are missing, once that was told", async () => {
+  it("a restart: 0, and 0 again if limits are missing but were reported before", async () => {
     const { heard, listen, happens } = plugin();
     listen();
     for (const id of [web, webAgain]) await happens(id, [...run, "exited", "destroyed"]);

@@ -44,7 +44,7 @@ function ask(address: MetricsAddress, { path = "/metrics", method = "GET", heade
 const asked = (address: MetricsAddress, what?: Ask) => vi.waitFor(() => ask(address, what), 10_000);
 
 describe("the endpoint", () => {
-  it("answers on the loopback device, and refuses what is not a scraper", async () => {
+  it("answers on the loopback device, and refuses requests that no scraper makes", async () => {
     const address = { host: "127.0.0.1", port: await freePort() };
     open(address);
     expect(await asked(address)).toEqual({ status: 200, body: text });
@@ -95,7 +95,7 @@ describe("the endpoint", () => {
     expect((await asked(address)).status).toBe(200);
   });
 
-  it("says so if the figures cannot be read, and goes on", async () => {
+  it("reports that the figures cannot be read, and continues to serve", async () => {
     const address = { path: join(temporaryFolder(), "metrics.sock") };
     let fails = true;
     open(address, async () => {

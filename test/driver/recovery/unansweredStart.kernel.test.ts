@@ -108,7 +108,7 @@ describe("the outcome of a start that was never answered", () => {
     expect(snapshot.context.exit).toMatchObject({ exitCode: -1, source: "unknown" });
   });
 
-  it("is nothing of this boot for a start of an earlier one", async () => {
+  it("is no task if the start was in an earlier boot", async () => {
     const { cgroup, run, services } = setUp();
     const before = fold([
       event("requested"),

@@ -61,7 +61,7 @@ describe("a start that the log knows already", () => {
     });
   });
 
-  it("is none where the log does not know the task", async () => {
+  it("is a first start if the log does not know the task", async () => {
     expect(await repeatedStart(taskId, again, await servicesWith())).toBeUndefined();
   });
 });

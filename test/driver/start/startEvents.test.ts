@@ -13,13 +13,13 @@ function recorded(options: TaskOptions): TaskOptions {
 }
 
 describe("the event of a request", () => {
-  it("tells all of its options, also to later processes of the task", () => {
+  it("has all options of the task, for later processes of the task, too", () => {
     const examples = Object.entries(taskSchema().shape).map(([name, field]) => [name, field.meta()?.example]);
     const options = taskSchema().parse(Object.fromEntries(examples));
     expect(recorded(options)).toEqual(options);
   });
 
-  it("of a task without any tells those of the usual task", () => {
+  it("of a task without options has the defaults", () => {
     expect(recorded(defaultTaskOptions())).toEqual(defaultTaskOptions());
   });
 });

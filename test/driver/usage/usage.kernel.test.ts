@@ -42,7 +42,7 @@ describe("a running task", () => {
     expect(told).toMatch(/It used [\d.]+ .*core/);
   });
 
-  it("is not, if the operator wants none", async () => {
+  it("is not sampled if the operator wants no samples", async () => {
     const agent = await startAgent({ options: { usage_interval: "0" } });
     const allocation = makeAllocation({ taskName: "unseen" });
     const config = allocation.config("sleep 2.5");

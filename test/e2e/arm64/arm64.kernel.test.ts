@@ -17,7 +17,7 @@ const arm64 = { program: [...emulator, executable] as const };
 const native = { program: [builtEntry] };
 
 describe.runIf(process.env.TEST_ARM64)("the executable for arm64", { timeout: 60_000 }, () => {
-  it("says what it is", async () => {
+  it("prints its version and architecture", async () => {
     const { code, stdout } = await call(["version"], arm64);
     expect({ code, stdout }).toMatchObject({
       code: 0,

@@ -82,7 +82,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
       /the system call unshare \(unshare, .*seccomp_allow = \["unshare"\]/,
     ],
     ["mounts", "mount -t tmpfs none /mnt", /the system call \w+ \(mount, .*Tasks cannot mount/],
-  ])("a program that fails because it %s is told why", async (_, script, expected) => {
+  ])("the cause is reported if a program fails because it %s", async (_, script, expected) => {
     expect(await whyOf(failing(script.replaceAll("$F", openFolder())))).toMatch(expected);
   });
 
@@ -108,12 +108,12 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
       "socket(S, PF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(4242, INADDR_LOOPBACK))",
       /binding TCP port 4242 .*bind_tcp = \[4242, 8080\]/,
     ],
-  ])("a program that fails because it %s is told why", async (_, code, expected) => {
+  ])("the cause is reported if a program fails because it %s", async (_, code, expected) => {
     const command = { ...perl(code.replaceAll("$F", openFolder())), connect_tcp: [80], bind_tcp: [8080] };
     expect(await whyOf(command)).toMatch(expected);
   });
 
-  test("a program that fails because it signals a process of the host is told why", async () => {
+  test("the cause is reported if a program fails because it signals a process of the host", async () => {
     const allocation = makeAllocation();
     const { uid, gid } = allocation.user;
     const other = spawn("sleep", ["60"], { uid, gid });
@@ -126,7 +126,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     expect(other.exitCode).toBeNull();
   });
 
-  test("a program that fails because it connects to an abstract socket is told why", async () => {
+  test("the cause is reported if a program fails because it connects to an abstract socket", async () => {
     const name = `exec2-test-${process.pid}`;
     const server = createServer().listen(`\0${name}`);
     await once(server, "listening");

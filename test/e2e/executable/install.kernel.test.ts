@@ -12,7 +12,7 @@ const built = { program: [builtEntry] };
 const name = "nomad-driver-exec2";
 
 describe("install", () => {
-  it("copies the executable, tells of the host, and prints the agent's block", async () => {
+  it("copies the executable, reports on the host, and prints the agent's block", async () => {
     const folder = join(temporaryFolder(), "plugins");
     const ended = await call(["install", "--plugin-dir", folder], built);
     expect(ended).toMatchObject({ code: 0, stderr: "" });

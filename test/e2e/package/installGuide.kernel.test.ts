@@ -66,7 +66,7 @@ describe("the guide's commands", { timeout: 300_000 }, () => {
     expect(existsSync(join(root, "opt/nomad/data/plugins/nomad-driver-exec2"))).toBe(false);
   });
 
-  it("write settings of the agent's unit that systemd takes", (context) => {
+  it("write settings of the agent's unit that systemd accepts", (context) => {
     tryTools(context, "systemd-analyze");
     const script = scripts.find((each) => each.includes("nomad.service.d")) ?? "";
     const [, path = "", settings = ""] = /^cat > (\S+) <<'END'\n(.*?)^END$/ms.exec(script) ?? [];

@@ -27,7 +27,7 @@ const damages: readonly [string, (file: string) => void][] = [
 ];
 
 describe("a log that is damaged while no plugin runs", () => {
-  test.each(damages)("%s: is set aside, told, and a running task is taken over", async (_name, damage) => {
+  test.each(damages)("%s: is renamed and reported, and a running task is recovered", async (_name, damage) => {
     const first = await startAgent();
     const allocation = makeAllocation();
     const open = allocation.gate();

@@ -77,14 +77,14 @@ describe("a running task that the Go driver has started", () => {
     await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([pid]), 20_000);
   });
 
-  test("can be destroyed by force, with all that it has started", async () => {
+  test("can be destroyed by force, with all processes that it has started", async () => {
     const { agent, allocation, task } = await takenOver(`setsid sleep 1000 & ${stubborn}`);
     await agent.driver.destroyTask({ taskId: task.config.id, force: true });
     await task.ended;
     await allocation.cgroup.empty();
   });
 
-  test("and that dies of a signal has died of that signal", async () => {
+  test("that is ended by a signal is reported with that signal", async () => {
     const { agent, task, open } = await takenOver(`${gated}; kill -SEGV $$`);
     const ended = waitTask(agent, task.config);
     open();
@@ -107,7 +107,7 @@ describe("a running task that the Go driver has started", () => {
     expect(types).toEqual(["requested", "adopted", "recovered", "recovered", "exited"]);
   });
 
-  test("is taken over again where the event log was lost since", async () => {
+  test("is taken over again if the event log was lost in between", async () => {
     const { agent, task, open } = await takenOver(`${gated}; exit 24`);
     await agent.crash();
     rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });
@@ -164,7 +164,7 @@ describe("a task of the Go driver that has ended before it is taken over", () =>
     expect(err).toContain("unknown");
   });
 
-  test("is not mistaken for the process that has its number now", async () => {
+  test("is not mistaken for the process that has its pid now", async () => {
     const { task } = await ended("exit 7");
     const other = makeAllocation();
     const { pid } = await startAsGoDriver(other, "exec sleep 1000");

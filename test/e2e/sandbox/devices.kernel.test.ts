@@ -62,7 +62,7 @@ describe("a device", () => {
   });
 });
 
-test.skipIf(landlockAbi() < 5)("what is merely unveiled for reading takes no commands", async () => {
+test.skipIf(landlockAbi() < 5)("a device that is only unveiled for reading accepts no ioctl commands", async () => {
   const allocation = makeAllocation();
   await runTask(
     agent,

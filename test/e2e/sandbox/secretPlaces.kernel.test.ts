@@ -41,7 +41,7 @@ test("the search finds a secret in every form", () => {
   }
 });
 
-test("what is written to files holds none, free pages of the event log included", async () => {
+test("no written file holds a secret, not even in free pages of the event log", async () => {
   const agent = await startAgent();
   const handle = await startTask(agent, sleeping(makeAllocation()));
   expect(holds(Buffer.from(handle.driverState), secret)).toBe(false);
@@ -58,7 +58,7 @@ test("what is written to files holds none, free pages of the event log included"
   expect(agent.stderrLines.filter((line) => holds(line, allocation.id))).not.toEqual([]);
 });
 
-test("no process holds one but those of the task, and commands that are run in it", async () => {
+test("no process holds a secret except those of the task and of commands that are run in it", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const config = sleeping(allocation);
@@ -84,7 +84,7 @@ describe("no core dump is made", () => {
   if (!toFile) console.warn(`NOT TESTED: core dumps go to ${pattern} on this machine, not to files`);
   const coresIn = (folder: string) => readdirSync(folder).filter((name) => name.startsWith("core"));
 
-  test.runIf(toFile)("of a plugin, were it allowed to make any", async () => {
+  test.runIf(toFile)("of a plugin, even if its limit would allow one", async () => {
     const folder = temporaryFolder();
     const unlimited = preparedBy(`cd ${folder}; ulimit -c unlimited`);
     // For comparison, an ordinary program dumps core, and its core file has the secret.
@@ -116,7 +116,7 @@ describe("no core dump is made", () => {
   });
 });
 
-test("nothing that the inspector sends holds one, nor an argument", async () => {
+test("nothing that the inspector sends holds a secret or an argument", async () => {
   const stateDir = newStateDir();
   const agent = await startAgent({ stateDir });
   const ids = await tasksOf(agent);

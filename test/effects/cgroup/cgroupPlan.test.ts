@@ -86,7 +86,7 @@ describe("plan of a cgroup's limits", () => {
     });
   });
 
-  it("says why", () => {
+  it("has a reason for each write", () => {
     const writes = planCgroupWrites(
       { ...none, cpuMhz: 100, memoryMb: 64, memoryMaxMb: 128 },
       { mhzPerCore: 2500 },

@@ -35,7 +35,7 @@ describe("mountinfo", () => {
     [2, false],
     [99, false],
     [Number.NaN, false],
-  ])("tells whether slaves of mount %d get what is mounted below it later: %s", (id, receives) => {
+  ])("shows whether slaves of mount %d get later mounts below it: %s", (id, receives) => {
     expect(receivesMounts(mountinfo, id)).toBe(receives);
   });
 
@@ -61,7 +61,7 @@ describe("mountinfo", () => {
     );
   });
 
-  it.each(["", "\n", "no mountinfo at all", "1 2 3 4 5"])("tells nothing of %j", (text) => {
+  it.each(["", "\n", "no mountinfo at all", "1 2 3 4 5"])("returns nothing for %j", (text) => {
     expect(mountPoints(text, "cgroup2")).toEqual([]);
   });
 });

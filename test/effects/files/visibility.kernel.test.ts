@@ -28,13 +28,13 @@ function folderWith(mode: number, uid = 0, gid = 0): void {
   chmodSync(`${root}/folder`, mode);
 }
 
-describe("a path that a task's user could find", () => {
+describe("a path", () => {
   it.each<[string, number, number?, number?]>([
     ["all may enter its folder", 0o711],
     ["its folder is the user's", 0o700, viewer.uid],
     ["its folder is its group's", 0o710, 0, viewer.gid],
     ["its folder is a further group's", 0o710, 0, 70001],
-  ])("is told: %s", (_why, mode, uid, gid) => {
+  ])("is visible to a task's user: %s", (_why, mode, uid, gid) => {
     folderWith(mode, uid, gid);
     expect(sees(file)).toBe(true);
   });
@@ -44,14 +44,14 @@ describe("a path that a task's user could find", () => {
     ["its folder may be read and not entered", 0o744],
     ["its folder is the user's, who is kept out", 0o077, viewer.uid],
     ["its folder is its group's, which is kept out", 0o707, 0, viewer.gid],
-  ])("is none: %s", (_why, mode, uid, gid) => {
+  ])("is not visible to a task's user: %s", (_why, mode, uid, gid) => {
     folderWith(mode, uid, gid);
     expect(sees(file)).toBe(false);
     expect(sees(file, { entersAll: true })).toBe(true);
     expect(sees(`${root}/folder`)).toBe(true);
   });
 
-  it("is looked at behind links, too", () => {
+  it("is checked behind links, too", () => {
     symlinkSync(file, `${root}/link`);
     symlinkSync("folder/../folder/file", `${root}/winding`);
     for (const link of ["link", "winding"]) expect(sees(`${root}/${link}`)).toBe(true);
@@ -59,14 +59,14 @@ describe("a path that a task's user could find", () => {
     for (const link of ["link", "winding"]) expect(sees(`${root}/${link}`)).toBe(false);
   });
 
-  it("is an existing path", () => {
+  it("is not visible if it does not exist", () => {
     expect(sees(`${root}/nothing`)).toBe(false);
     expect(sees(`${file}/more`)).toBe(false);
     expect(sees("/")).toBe(true);
     expect(sees("/proc/self/status")).toBe(true);
   });
 
-  it("may be in a folder that an access list opens", (context) => {
+  it("is visible in a folder that an access list opens", (context) => {
     tryTools(context, "setfacl");
     folderWith(0o700);
     spawnSync("setfacl", ["-m", `u:${viewer.uid}:x`, `${root}/folder`]);

@@ -104,7 +104,7 @@ describe("an allocation's lanes", () => {
     await expect.poll(() => page.url()).toContain("event=3");
   });
 
-  it("stay around the error that was gone to while they are zoomed", async (context) => {
+  it("are zoomed around the selected error", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);
     const page = await openPage(context, server.url);

@@ -31,7 +31,7 @@ const textsOf = ({ lines }: { readonly lines: readonly { readonly text: string }
 const at = ({ index, offset }: LogPage["begin"]) => `${index}:${offset}`;
 
 describe("a log", () => {
-  it("is read backwards a page at a time, from its end to its begin, through all its files", async () => {
+  it("is read backwards a page at a time, from its end to its start, through all its files", async () => {
     const { ask, output } = await withOutput();
     const numbered = (from: number, to: number) =>
       Array.from({ length: to - from }, (_, index) => `line ${from + index} ${"x".repeat(40)}`);

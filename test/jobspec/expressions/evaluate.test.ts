@@ -88,7 +88,7 @@ describe("an expression", () => {
     expect(value(source)).toEqual(expected);
   });
 
-  it("leaves to the client what it does not know, also in functions and texts", () => {
+  it("keeps references that only the client can resolve, also in functions and texts", () => {
     expect(value("NOMAD_PORT_http")).toBe("${NOMAD_PORT_http}");
     expect(value('env["HOME"]')).toBe('${env["HOME"]}');
     expect(value("attr.kernel.name")).toBe("${attr.kernel.name}");
@@ -142,12 +142,12 @@ describe("an expression", () => {
     }
   });
 
-  it("of loops within loops comes to an end", () => {
+  it("with nested loops ends at a limit of steps", () => {
     const loops = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
     expect(refused(loops).message).toContain("its loops have more than 1000000 iterations");
   });
 
-  it("names the part that is wrong, for its place in the file", () => {
+  it("reports the text of the wrong part, by which its place in the file is found", () => {
     expect(refused('[upper("a"), lower([])]').text).toBe("lower([])");
     expect(refused("1 + (2 * var.list)").text).toBe("var.list");
   });
@@ -175,7 +175,7 @@ describe("any expression", () => {
     fc.assert(fc.property(arithmetic, ([source, expected]) => value(source) === expected));
   });
 
-  it("binds as JavaScript's operators do", () => {
+  it("has the operator precedence of JavaScript", () => {
     const operator = fc.constantFrom("+", "-", "*", "<", ">", "<=", ">=");
     fc.assert(
       fc.property(fc.array(fc.tuple(operator, fc.nat(9)), { maxLength: 6 }), fc.nat(9), (rest, first) => {
@@ -207,7 +207,7 @@ describe("any expression", () => {
     );
   });
 
-  it("of JSON's values is read as JSON reads it", () => {
+  it("that is JSON has the value that JSON.parse gives", () => {
     fc.assert(
       fc.property(json, (data) => {
         const source = JSON.stringify(data).replaceAll(/[$%]\{/g, (opening) => opening[0] + opening);

@@ -124,7 +124,7 @@ describe("a template", () => {
     expect(() => rendered(source)).toThrow(message);
   });
 
-  it("that is far too deep or too long is refused, and exhausts nothing", () => {
+  it("that is far too deep or too long is refused, and exhausts neither stack nor memory", () => {
     const deep = `{{ if true }}`.repeat(90);
     for (const source of [
       `{{ define "a" }}${deep}{{ template "a" }}${"{{ end }}".repeat(91)}{{ template "a" }}`,
@@ -162,7 +162,7 @@ describe("any template", () => {
     );
   });
 
-  it("of text alone is that text, and a literal comes out as it went in", () => {
+  it("without actions is its own text, and a literal is printed unchanged", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), (text) => {
         fc.pre(!text.includes("{{") && !text.includes("`") && !text.includes("}}"));
@@ -183,7 +183,7 @@ describe("any template", () => {
     );
   });
 
-  it("of nested conditions takes the branches that its values say", () => {
+  it("with nested conditions takes the branches that its values select", () => {
     const tree = fc.letrec<{ node: readonly [string, string] }>((tie) => ({
       node: fc.oneof(
         { maxDepth: 4 },

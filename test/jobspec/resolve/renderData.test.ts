@@ -22,11 +22,11 @@ describe("a template's text", () => {
     ['<{{ env "NAME" }}>{{env `NAME`}}', "<web>web"],
     ['<{{ env "EMPTY" }}{{ env "UNSET" }}>', "<>"],
     [`$\${x} \${LATER} $y`, `\${x} \${LATER} $y`],
-  ])("%j is filled in", (data, text) => {
+  ])("%j is rendered", (data, text) => {
     expect(renderData(template(data), facts)).toBe(text);
   });
 
-  it("has delimiters of its own where the block says so", () => {
+  it("has the delimiters that its block sets", () => {
     const custom = template('{{ kept }} [[ env "NAME" ]]', { leftDelimiter: "[[", rightDelimiter: "]]" });
     expect(renderData(custom, facts)).toBe("{{ kept }} web");
   });

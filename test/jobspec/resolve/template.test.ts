@@ -31,7 +31,7 @@ describe("template text", () => {
     [`\${var.list[1].name}`, [reference("var", ["list", 1, "name"], "var.list[1].name")]],
     [`\${local.list.0}`, [reference("local", ["list", 0], "local.list.0")]],
     [`$\${\${x}}`, [`$\${`, reference("x", [], "x"), "}"]],
-  ])("%j is taken apart", (text, parts) => {
+  ])("%j is parsed", (text, parts) => {
     expect(parseTemplate(text)).toEqual(parts);
   });
 
@@ -57,7 +57,7 @@ describe("template text", () => {
     );
   });
 
-  it("puts a value in place of every reference and leaves all else", () => {
+  it("replaces every reference by its value and changes nothing else", () => {
     const name = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,5}$/);
     const piece = fc.record({ literal: lively, name, value: lively });
     fc.assert(
@@ -80,12 +80,12 @@ describe("substitution", () => {
   const lookup = ({ root, path }: { root: string; path: readonly (string | number)[] }) =>
     root === "var" ? known[String(path[0])] : undefined;
 
-  it("keeps the type of a value that is all of a text", () => {
+  it("keeps the type of a value if the text is nothing but its reference", () => {
     const value = { args: `\${var.list}`, n: `\${var.number}` };
     expect(substitute(value, (text) => replaceReferences(text, lookup))).toEqual({ args: ["a", "b"], n: 7 });
   });
 
-  it("works in keys and in the depth, and leaves later references and escapes", () => {
+  it("works in keys and at any depth, and keeps escapes and references that are resolved later", () => {
     const later = `\${NOMAD_TASK_DIR} $\${x}`;
     const value = Object.fromEntries([[`k-\${var.text}`, [`<\${var.number}>`, later, true, null]]]);
     expect(substitute(value, (text) => replaceReferences(text, lookup))).toEqual({
@@ -93,7 +93,7 @@ describe("substitution", () => {
     });
   });
 
-  it("refuses a list within a text, and names its place", () => {
+  it("refuses a list within a text, and the error has its place", () => {
     const value = { args: ["ok", `x \${var.list}`] };
     const error = refused(() => substitute(value, (text) => replaceReferences(text, lookup)));
     expect(error.message).toContain("var.list is not a single value");

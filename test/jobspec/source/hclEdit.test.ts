@@ -36,7 +36,7 @@ EOF
 const add = (block: string, ...items: string[]) => addToList(jobWith(block), config, "unveil", items);
 
 describe("a list of a block", () => {
-  it("is added behind what is there", () => {
+  it("is added after the block's attributes", () => {
     const added = `\n        unveil = [\n          "r:/a",\n        ]\n      }`;
     expect(add(`{\n        command = "x" # why\n      }`, "r:/a")).toBe(
       jobWith(`{\n        command = "x" # why${added}`),
@@ -45,7 +45,7 @@ describe("a list of a block", () => {
     expect(add("{}", "r:/a")).toBe(jobWith(`{${added}`));
   });
 
-  it("is made longer on its line, and keeps the comment behind it", () => {
+  it("is extended on its line, and keeps the comment after it", () => {
     expect(add(`{\n        unveil = ["r:/a"] # why\n      }`, "r:/b", "r:/c")).toBe(
       jobWith(`{\n        unveil = ["r:/a", "r:/b", "r:/c"] # why\n      }`),
     );
@@ -54,7 +54,7 @@ describe("a list of a block", () => {
     );
   });
 
-  it("is made longer on lines of its own, and keeps the comments in it", () => {
+  it("is extended by lines of its own, and keeps the comments in it", () => {
     const list = (comma: string, more: string) =>
       `{\n        unveil = [\n          # first\n          "r:/a", # one\n          "r:/b"${comma} # two\n${more}        ]\n      }`;
     expect(add(list("", ""), "r:/c")).toBe(jobWith(list(",", `          "r:/c",\n`)));
@@ -67,13 +67,13 @@ describe("a list of a block", () => {
     );
   });
 
-  it("is left alone where there is no such block, or more than one", () => {
+  it("is not changed if there is no such block, or more than one", () => {
     expect(addToList(jobWith("{}"), [["job", "b"]], "unveil", ["r:/a"])).toBeUndefined();
     expect(addToList("a {\n}\na {\n}\n", [["a"]], "x", ["y"])).toBeUndefined();
     expect(addToList("a {", [["a"]], "x", ["y"])).toBeUndefined();
   });
 
-  it("holds any texts afterwards, as the parser reads it", async () => {
+  it("holds any added texts when it is parsed", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.string({ unit: "grapheme-ascii" }), { minLength: 1 }), async (texts) => {
         const source = addToList(`a {\n  x = ["first", # c\n  ]\n}\n`, [["a"]], "x", texts) ?? "";
@@ -87,7 +87,7 @@ describe("a list of a block", () => {
 });
 
 describe("an attribute of a block", () => {
-  it("is changed in its place, or added", () => {
+  it("is changed where it stands, or added", () => {
     const set = (block: string) => setAttribute(jobWith(block), config, "identity_files", "true");
     expect(set("{\n        identity_files = false # no\n      }")).toBe(
       jobWith("{\n        identity_files = true # no\n      }"),

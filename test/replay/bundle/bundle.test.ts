@@ -46,7 +46,7 @@ function bundleOf(recorded: RecordedLog, mask: boolean): string {
 const refusal = (text: string) => errorOf(() => parseBundle(text, "b.jsonl"));
 
 describe("a bundle", () => {
-  it("has the very records of the log, and proves the same", () => {
+  it("has the log's records unchanged, and verifies as the log does", () => {
     const recorded = log();
     const { reader, header } = parseBundle(bundleOf(recorded, false), "b.jsonl");
     expect(header).toMatchObject({ masked: false, streams: recorded.heads });
@@ -57,7 +57,7 @@ describe("a bundle", () => {
     expect(checkLog(reader)).toEqual(checkLog(recorded.reader()));
   });
 
-  it("is without secrets where it is masked, and proves the chain all the same", () => {
+  it("has no secrets if it is masked, and its chain can still be verified", () => {
     const recorded = log();
     const text = bundleOf(recorded, true);
     expect(text).not.toContain(secret);
@@ -71,7 +71,7 @@ describe("a bundle", () => {
     expect(lines.map((line) => `${line}\n`).join("")).toBe(text);
   });
 
-  it("has samples of what tasks used, and of a long life every so often one", () => {
+  it("has samples of what tasks used, thinned out for a long life", () => {
     const recorded = log();
     const [first, last] = [recorded.heads[0], recorded.heads.at(-1)].map((head) => head?.stream ?? "");
     const { reader } = parseBundle(bundleOf(recorded, true), "b.jsonl");
@@ -89,7 +89,7 @@ describe("a bundle", () => {
     expect(Math.max(...kept.map(({ memoryBytes }) => memoryBytes))).toBe(1_000);
   });
 
-  it("of the first format is read, too: it has no samples", () => {
+  it("of the first format can be read, too, and has no samples", () => {
     const recorded = log();
     const [header = "", ...lines] = bundleOf(recorded, false).trimEnd().split("\n");
     const { checksum: _, ...fields } = JSON.parse(header) as Record<string, unknown>;
@@ -105,7 +105,7 @@ describe("a bundle", () => {
     expect(reader.usage(recorded.heads.at(-1)?.stream ?? "")).toEqual([]);
   });
 
-  it.each([true, false])("shows any changed byte at the event it is in (masked: %s)", (mask) => {
+  it.each([true, false])("reports any changed byte at the event that contains it (masked: %s)", (mask) => {
     const recorded = log();
     const bytes = Buffer.from(bundleOf(recorded, mask));
     const lines = bytes.toString().split("\n");
@@ -140,7 +140,7 @@ describe("a bundle", () => {
     );
   });
 
-  it("shows events that were left out, exchanged or doubled", () => {
+  it("reports events that were omitted, swapped or duplicated", () => {
     const [header, ...lines] = bundleOf(log(), true).trimEnd().split("\n");
     const check = (changed: (string | undefined)[]) =>
       checkLog(parseBundle([header, ...changed, ""].join("\n"), "b.jsonl").reader).findings;
@@ -176,7 +176,7 @@ describe("a bundle", () => {
     expect(refusal(text.replace('"format":2', '"format":3')).message).toContain("format");
   });
 
-  it("has data that JSON cannot carry without their proof, as near as it can", async () => {
+  it("has data that JSON cannot represent in the nearest form, and reports that they cannot be verified", async () => {
     const store = memoryEventStore();
     await store.append("odd", 0, [sampleEvent("odd", { count: -0, ratio: Number.NaN, list: [1] })]);
     const [head] = store.streams();
@@ -187,7 +187,7 @@ describe("a bundle", () => {
     expect(checkLog(reader).findings).toMatchObject([{ kind: "unreadable" }]);
   });
 
-  it("ends where its stream did when the export began", async () => {
+  it("ends with the event that was the last one when the export began", async () => {
     const recorded = log();
     const [head] = recorded.heads;
     if (head === undefined) throw new Error("no stream");

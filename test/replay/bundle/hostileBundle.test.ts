@@ -38,13 +38,13 @@ describe("a stranger's bundle", () => {
     ["in one task", [2 ** 33]],
     ["in many", Array<number>(50).fill(2 ** 30)],
     ["beyond numbers", [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]],
-  ])("takes no memory for events that it only promises, %s", (_, versions) => {
+  ])("takes no memory for events that it announces and does not have, %s", (_, versions) => {
     const error = errorOf(() => parseBundle(`${header(streamsOf(...versions))}\n`, "b.jsonl"));
     expect(error).toMatchObject({ code: "BUNDLE_INVALID" });
     expect(error.message).toContain("too short for the");
   });
 
-  it("is not a bundle if it names a task twice", () => {
+  it("is refused if it names a task twice", () => {
     const [stream] = streamsOf(0);
     if (stream === undefined) throw new Error("no stream");
     expect(errorOf(() => parseBundle(`${header([stream, stream])}\n`, "b.jsonl")).code).toBe(
@@ -52,7 +52,7 @@ describe("a stranger's bundle", () => {
     );
   });
 
-  it("shows data that are nested without end as damage", () => {
+  it("reports data that are nested too deeply as damage", () => {
     const nested = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
     const text = bundle(streamsOf(1), line("…").replace('"…"', nested));
     expect(checkLog(parseBundle(text, "b.jsonl").reader).findings).toMatchObject([
@@ -60,7 +60,7 @@ describe("a stranger's bundle", () => {
     ]);
   });
 
-  it("does not make an error as long as itself", () => {
+  it("causes an error of limited length", () => {
     const keys = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, 1]));
     expect(errorOf(() => parseBundle(JSON.stringify(keys), "b.jsonl")).message.length).toBeLessThan(1000);
   });
@@ -71,7 +71,7 @@ describe("a stranger's bundle", () => {
     for (const { stream } of reader.streams()) expect([...reader.readStream(stream)]).toEqual([]);
   });
 
-  it("never throws anything but errors with a code, whatever its lines say", () => {
+  it("never throws anything but errors with a code, whatever its lines contain", () => {
     const fields = {
       ...{ stream: fc.constantFrom("alloc/main/0", "alloc/main/1", "", "__proto__") },
       ...{ seq: fc.integer({ min: 0, max: 3 }), position: fc.integer({ min: -1, max: 5 }) },
@@ -110,7 +110,7 @@ describe("a stranger's bundle", () => {
     );
   });
 
-  it("never throws anything but errors with a code, whatever its header says", () => {
+  it("never throws anything but errors with a code, whatever its header contains", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.dictionary(fc.string(), fc.jsonValue()), (value, fields) => {
         readAll(JSON.stringify(value));

@@ -28,7 +28,7 @@ async function findings(change: (source: string) => string) {
 }
 
 describe("recorded histories", () => {
-  it("go today as they went", () => {
+  it("are the same when today's machine folds them", () => {
     expect(bundles.length).toBeGreaterThan(1);
     for (const { reader, header } of bundles) {
       expect(header.streams.length).toBeGreaterThan(1);
@@ -36,7 +36,7 @@ describe("recorded histories", () => {
     }
   });
 
-  it("have every type of event, each as some version wrote it", () => {
+  it("contain every type of event, as written by some version", () => {
     const types = new Set(bundles.flatMap(({ reader }) => Array.from(reader.readAll(), ({ type }) => type)));
     expect([...types].sort()).toEqual([...eventTypes].sort());
   });
@@ -47,7 +47,7 @@ describe("recorded histories", () => {
 });
 
 describe("a broken machine", () => {
-  it("is caught where a transition was dropped", async () => {
+  it("is detected if a transition was dropped", async () => {
     const dropped = await findings((source) => source.replace(/, stopTimedOut: \{[^}]*\}/, ""));
     expect(dropped).toMatchObject([
       { kind: "divergence", task: "resists", type: "stopTimedOut", now: { accepted: false, to: "stopping" } },
@@ -61,14 +61,14 @@ describe("a broken machine", () => {
     ["execStarted", 2],
     ["execExited", 2],
     ["execsRepeated", 1],
-  ])("is caught where it drops %s", async (type, tasks) => {
+  ])("is detected if it drops %s", async (type, tasks) => {
     const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
     expect(dropped).toHaveLength(tasks);
     for (const finding of dropped)
       expect(finding).toMatchObject({ kind: "divergence", type, now: { accepted: false } });
   });
 
-  it("is caught where a guard was inverted, and only then", async () => {
+  it("is detected if a guard is inverted, and not if the guard always holds", async () => {
     const guarded = (guard: string) => (source: string) =>
       source.replace('exited: { target: "exited", ', `exited: { target: "exited", guard: ${guard}, `);
     expect(await findings(guarded("({ context }) => context.process !== null"))).toEqual([]);
@@ -92,7 +92,7 @@ describe("a broken machine", () => {
     }
   });
 
-  it("is caught where it names other effects, or the same in another order", async () => {
+  it("is detected if it names other effects, or the same in another order", async () => {
     const silent = await findings((source) => source.replace('killing: { entry: ["killRun"],', "killing: {"));
     expect(silent.map(({ task }) => task).sort()).toEqual(["is-destroyed", "resists"]);
     const other = await findings((source) =>
@@ -104,7 +104,7 @@ describe("a broken machine", () => {
     ]);
   });
 
-  it("is caught where it leads elsewhere", async () => {
+  it("is detected if a transition leads to another state", async () => {
     const found = await findings((source) =>
       source.replace('lost: { target: "lost"', 'lost: { target: "exited"'),
     );

@@ -17,7 +17,7 @@ function log(): RecordedLog {
 }
 
 describe("a check of a log", () => {
-  it("proves what the machine recorded", () => {
+  it("verifies what the machine recorded", () => {
     const recorded = log();
     expect(checkLog(recorded.reader())).toEqual({
       streams: allLives.length,
@@ -30,7 +30,7 @@ describe("a check of a log", () => {
     });
   });
 
-  it("finds any flipped bit at the event it is in, and nothing else", () => {
+  it("finds any flipped bit at the event that contains it, and nothing else", () => {
     const count = log().records.length;
     fc.assert(
       fc.property(fc.nat(count - 1), fc.nat(), fc.nat(7), (index, at, bit) => {
@@ -46,7 +46,7 @@ describe("a check of a log", () => {
     );
   });
 
-  it("finds events that were left out, exchanged, or put into another task's place", () => {
+  it("finds events that were omitted, swapped, or moved to another task", () => {
     const [first, second] = ["alloc/ended/1", "alloc/stopped/1"];
     const at = (recorded: RecordedLog, stream: string, seq: number) =>
       recorded.records.findIndex((each) => each.stream === stream && each.seq === seq);
@@ -75,7 +75,7 @@ describe("a check of a log", () => {
     ]);
   });
 
-  it("finds a stream that is not what its head says, and one that has no head", () => {
+  it("finds a stream that differs from its head, and one that has no head", () => {
     const rewritten = log();
     const { heads } = rewritten;
     heads[0] = { ...(heads[0] as (typeof heads)[number]), hash: "0".repeat(64) };
@@ -109,7 +109,7 @@ describe("a check of a log", () => {
     ]);
   });
 
-  it("counts an event that the machine would refuse as another way, although nothing changes by it", async () => {
+  it("reports an event that the machine would refuse as a divergence, although it changes nothing", async () => {
     const store = memoryEventStore();
     const [requested, late] = [event("requested"), event("destroyed")];
     await store.append("s", 0, [
@@ -136,7 +136,7 @@ describe("a check of a log", () => {
     ]);
   });
 
-  it("leaves what is added meanwhile for another time", async () => {
+  it("ignores events that are appended while it runs", async () => {
     const store = memoryEventStore();
     const recorded = log();
     const append = (stream: string) =>

@@ -72,7 +72,7 @@ describe("an expression", () => {
     else expect(value(text)).toBe(expected);
   });
 
-  it("over the context fits where it comes to hold", () => {
+  it("about the context matches where it becomes true", () => {
     expect(where("state == 'stopping'")).toEqual([5]);
     expect(where("signals")).toEqual([6]);
     expect(where("exit.signal == 9 or stop.timedOut")).toEqual([7]);
@@ -82,7 +82,7 @@ describe("an expression", () => {
     expect(where("exit.exitCode != 1")).toEqual([9]);
   });
 
-  it("over the event fits wherever it holds", () => {
+  it("about the event matches wherever it is true", () => {
     expect(where("changed stop.timedOut")).toEqual([5, 7]);
     expect(where("error")).toEqual([7]);
     expect(where("seq > 8 and signals")).toEqual([9, 10]);
@@ -116,12 +116,12 @@ describe("an expression", () => {
     ["request.command > 3", /request\.command \("python3"\) and 3 have no order/],
     ["exit.signal contains 9", /exit\.signal \(9\) contains nothing/],
     ["request < request", /have no order/],
-  ])("%s is refused, telling what is wrong and where", (text, expected) => {
+  ])("%s is refused, and the error says what is wrong and where", (text, expected) => {
     expect(message(text)).toMatch(expected);
     expect(message(text).length).toBeLessThan(500);
   });
 
-  it("sees what the data themselves have, and nothing of the program", () => {
+  it("can read the data's own properties, and nothing of the program", () => {
     for (const name of ["constructor", "__proto__", "toString"]) {
       expect(message(`exit.${name}`)).toMatch(/exit has no field/);
       expect(message(`request.args.${name}`)).toMatch(/request\.args has no field/);
@@ -150,7 +150,7 @@ describe("an expression", () => {
     );
   });
 
-  it("has no name of its own that hides one of the machine's", () => {
+  it("defines no name that hides one of the machine's", () => {
     for (const name of Object.keys(namesOfMoment)) expect(Object.keys(initialContext)).not.toContain(name);
   });
 });

@@ -15,7 +15,7 @@ const architectures = [
 ] as const;
 
 describe.each(architectures)("the code that the executable for $arch brings along", ({ arch, tools }) => {
-  it("is what its listing assembles to, with its functions where they are said to be", (context) => {
+  it("equals its assembled listing, with its functions at the stated offsets", (context) => {
     const prefix = arch === process.arch ? "" : tools;
     const [as, objcopy, nm] = ["as", "objcopy", "nm"].map((tool) => prefix + tool) as [
       string,
@@ -58,7 +58,7 @@ describe("a program that imports functions", () => {
   let folder: string;
   let program: Buffer;
 
-  it("brings them along, does without the library that had them, and keeps the others", (context) => {
+  it("can contain them instead of needing their library, and keeps its other imports", (context) => {
     buildProgram(context);
     const changed = dropLibrary(embedFunctions(program, ownCode(), importedFunctions), "libatomic.so.1");
     rmSync(join(folder, "libatomic.so.1"));
@@ -66,7 +66,7 @@ describe("a program that imports functions", () => {
     expect(strip(changed).byteLength).toBeLessThan(program.byteLength);
   });
 
-  it("keeps its limit of open files, but at least what a runtime needs", (context) => {
+  it("keeps its limit of open files, but has at least as many as a runtime needs", (context) => {
     buildProgram(context);
     writeFileSync(join(folder, "changed"), embedFunctions(program, ownCode(), importedFunctions), {
       mode: 0o755,
@@ -88,7 +88,7 @@ describe("a program that imports functions", () => {
     });
   });
 
-  it("is refused a library or a function that it does not have", (context) => {
+  it("is refused if it lacks the library or the function to replace", (context) => {
     buildProgram(context);
     expect(() => dropLibrary(program, "libnone.so")).toThrow("does not need libnone.so");
     expect(() => embedFunctions(program, ownCode(), { none: 0 })).toThrow("does not import none");

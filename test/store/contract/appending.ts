@@ -23,7 +23,7 @@ export function appending(opened: () => EventStore): void {
       expect(stored[0]?.hash).not.toBe(stored[1]?.hash);
     });
 
-    it("refuses another version than the stream's, names both, and stores nothing", async () => {
+    it("refuses a version other than the stream's, names both, and stores nothing", async () => {
       await store.append("a", 0, samples("a", 1, 2));
       for (const expected of [0, 1, 3]) {
         const refusal = store.append("a", expected, samples("a", 9, 1));
@@ -59,7 +59,7 @@ export function appending(opened: () => EventStore): void {
       );
     });
 
-    it("keeps what else was appended in the same turn when one is refused", async () => {
+    it("stores the other events of a turn if one append is refused", async () => {
       const [first, refused, second] = await Promise.allSettled([
         store.append("a", 0, [sampleEvent("first")]),
         store.append("a", 7, [sampleEvent("refused")]),
@@ -72,7 +72,7 @@ export function appending(opened: () => EventStore): void {
       ]);
     });
 
-    it("takes no events as a check of the version alone", async () => {
+    it("checks only the version if there are no events", async () => {
       await expect(store.append("a", 0, [])).resolves.toEqual([]);
       await expect(store.append("a", 1, [])).rejects.toMatchObject({ code: "WRONG_EXPECTED_VERSION" });
       expect([...store.streams()]).toEqual([]);
@@ -97,7 +97,7 @@ export function appending(opened: () => EventStore): void {
       expect([...store.readStream("a")].map(({ data }) => data)).toEqual([data, { label: "after" }]);
     });
 
-    it("refuses data that cannot be stored, and more than it holds", async () => {
+    it("refuses data that JSON cannot represent, and data that are too large", async () => {
       const cycle: unknown[] = [];
       cycle.push(cycle);
       const tooMuch = { text: "x".repeat(9 << 20) };
@@ -118,7 +118,7 @@ export function appending(opened: () => EventStore): void {
       expect(store.version("a")).toBe(0);
     });
 
-    it("takes any text of up to 1978 bytes as a stream's name, and keeps all apart", async () => {
+    it("accepts any text of up to 1978 bytes as a stream's name, and keeps all streams separate", async () => {
       const names = [
         "a",
         "a\0",
@@ -138,7 +138,7 @@ export function appending(opened: () => EventStore): void {
       expect([...store.streams()].map(({ stream }) => stream)).toEqual(byBytes);
     });
 
-    it("refuses names that are no text, none, or too long", async () => {
+    it("refuses names that are not text, are empty, or are too long", async () => {
       for (const name of ["", "x".repeat(1979), "€".repeat(660), "\ud800"]) {
         await expect(store.append(name, 0, samples("", 1, 1))).rejects.toMatchObject({
           code: "EVENT_INVALID",

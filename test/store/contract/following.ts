@@ -29,7 +29,7 @@ export function following(opened: () => FollowableStore): void {
       expect((await fromFour).position).toBe(4);
     });
 
-    it("emits nothing more once unsubscribed, from within as well", async () => {
+    it("emits nothing more once unsubscribed, even while it emits", async () => {
       await store.append("a", 0, samples("a", 1, 5));
       const seen: StoredEvent[] = [];
       const subscription = store.follow().subscribe((event) => {

@@ -24,7 +24,7 @@ export function listing(store: () => FollowableStore): void {
       expect(openStreams()).toEqual(["first by name"]);
     });
 
-    it("have what ended a stream only after it is committed, and a start that is tried again", async () => {
+    it("change only with committed events, and include a stream whose start is tried again", async () => {
       await append("failed", 0, "requested", "failed");
       expect(openStreams()).toEqual([]);
       await append("failed", 2, "requested");
@@ -32,7 +32,7 @@ export function listing(store: () => FollowableStore): void {
       expect(openStreams()).toEqual(["failed"]);
     });
 
-    it("are not those that were removed, nor is a later stream of the same name", async () => {
+    it("include neither removed streams nor a later, ended stream of the same name", async () => {
       await append("removed", 0, "running");
       await append("newest", 0, "running");
       await store().prune("removed", 1);

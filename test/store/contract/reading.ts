@@ -57,7 +57,7 @@ export function reading(opened: () => EventStore): void {
       ]);
     });
 
-    it("names those streams whose names begin with something", async () => {
+    it("names the streams whose names have a given prefix", async () => {
       const named = (prefix: string) => Array.from(store.streams(prefix), ({ stream }) => stream);
       for (const stream of ["a/1", "a/2", "a0", "ä/1", "a/\u{10ffff}"])
         await store.append(stream, 0, samples(stream, 1, 1));
@@ -68,7 +68,7 @@ export function reading(opened: () => EventStore): void {
       expect(named("")).toHaveLength(7);
     });
 
-    it("gives the records of a stream as verification takes them", () => {
+    it("returns the records of a stream in the form that verification needs", () => {
       for (const head of store.streams())
         expect(findDefect(store.readRecords(head.stream), head)).toBeUndefined();
       expect([...store.readRecords("a", 3)]).toHaveLength(1);
@@ -84,7 +84,7 @@ export function reading(opened: () => EventStore): void {
       expect([...store.readAll()]).toHaveLength(7);
     });
 
-    it("reads on from an iterator that rested while much was written", async () => {
+    it("continues an iterator that was paused while many events were written", async () => {
       await store.append("long", 0, samples("long", 1, 600));
       const reading = store.readStream("long")[Symbol.iterator]();
       for (let i = 0; i < 256; i++) reading.next();

@@ -48,7 +48,7 @@ describe("the state folder", () => {
     expect(modeOf(path)).toBe(0o700);
   });
 
-  it("says where things are as readers find them", async () => {
+  it("has the paths at which readers look for its parts", async () => {
     const path = join(temporaryFolder(), "state");
     const folder = await openStateFolder(path);
     expect(folder).toMatchObject(stateFolderPaths(path));
@@ -142,7 +142,7 @@ describe("the state folder", () => {
     );
   });
 
-  it("is refused where the way to it, behind a link, is another user's", async () => {
+  it("is refused where a folder on its path, behind a link, belongs to another user", async () => {
     const parent = temporaryFolder();
     mkdirSync(join(parent, "theirs", "state"), { recursive: true, mode: 0o700 });
     symlinkSync(join(parent, "theirs", "state"), join(parent, "link"));

@@ -134,7 +134,7 @@ describe("damage anywhere in a log that was left open", () => {
     ["another kind", (page) => page.writeUInt16LE(7, 18), /is of kind 7/],
     ["an impossible room", (page) => page.writeUInt16LE(9, 20), /has its free space from 9/],
     ["a node outside of it", (page) => page.writeUInt16LE(5000, 24), /node 0 of page \d+ is not within/],
-  ])("is told as what it is: %s", async (_name, damage, says) => {
+  ])("causes an error that names the damage: %s", async (_name, damage, says) => {
     const folder = temporaryFolder();
     await makeLog(folder);
     const file = join(folder, "data.mdb");
@@ -172,7 +172,7 @@ function damageRecords(data: Buffer): void {
   leaf.writeUInt32LE(2 ** 30, 24 + leaf.readUInt16LE(24));
 }
 
-describe("a log whose writer was killed while it rested", () => {
+describe("a log whose writer was killed while it was idle", () => {
   async function killedAtRest(): Promise<string> {
     const folder = temporaryFolder();
     await makeLog(folder);
@@ -191,7 +191,7 @@ describe("a log whose writer was killed while it rested", () => {
     if (by === "the disk") WorkMark.open(folder, file).committed();
   }
 
-  it("is opened without a look at all pages. One that crashes LMDB does so once", async () => {
+  it("is opened without a check of all pages, which is made after LMDB has crashed once", async () => {
     const folder = await killedAtRest();
     expect(openInChild("writer", folder)).toEqual({ events: EVENTS });
     const again = new LineProcess("restingWriter", folder);

@@ -57,7 +57,7 @@ describe("a transaction that LMDB fails for its list of free pages", () => {
     ["that was refused a put", { puts: 1 }],
     ["that fails at the commit", { times: 1, code: -30798 }],
     ["that fails for an earlier error in it", { times: 1, code: -30782 }],
-  ])("is carried out at the second attempt, and once: one %s", async (_name, failure) => {
+  ])("succeeds at the second attempt, and is applied once: one %s", async (_name, failure) => {
     const store = await logWithAnEvent();
     Object.assign(failing, failure);
     await store.append("s", 1, [sampleEvent(2), sampleEvent(3)]);

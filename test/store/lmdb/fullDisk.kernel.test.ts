@@ -12,7 +12,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 const MIB = 1 << 20;
 
 describe("a full disk", () => {
-  it("fails appends, loses nothing, and is over once there is room", async () => {
+  it("fails appends until there is room, and loses nothing", async () => {
     const disk = smallFileSystem("40m");
     const filler = join(disk, "filler");
     writeFileSync(filler, Buffer.alloc(20 * MIB));
@@ -46,7 +46,7 @@ describe("a full disk", () => {
     }
   });
 
-  it("refuses what it has no room for, and takes what it has", async () => {
+  it("refuses an event that it has no room for, and accepts one that fits", async () => {
     const store = await openEventStore(join(smallFileSystem("30m"), "events"));
     try {
       await store.append("s", 0, [sampleEvent(1)]);

@@ -77,7 +77,7 @@ describe("an event log in LMDB", () => {
     store = await openEventStore(folder);
   });
 
-  it("has the list for readers in other processes, too: in its own order, without a look at other streams", async () => {
+  it("gives the list of open streams to readers in other processes, too, in the order of first events", async () => {
     const ending = (to: string) => ({ ...sampleEvent(to), to });
     for (const stream of ["z", "a", "over"]) await store.append(stream, 0, [ending("running")]);
     expect(await openStreamsIn(folder)).toEqual(["z", "a", "over"]);
@@ -106,7 +106,7 @@ describe("an event log in LMDB", () => {
     expect(await findPageDefect(join(folder, "data.mdb"))).toBeUndefined();
   });
 
-  it("takes a name whose stream was removed only in part", async () => {
+  it("accepts a name whose stream was removed only partially", async () => {
     await store.append("long", 0, samples("long", 1, 1_000));
     await store.append("last", 0, samples("last", 1, 1));
     const pruning = store.prune("long", 1_000);

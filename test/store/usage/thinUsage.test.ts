@@ -36,7 +36,7 @@ describe("thinned samples", () => {
     expect(spans.slice(-60).every((span) => span === 60_000)).toBe(true);
   });
 
-  it("know a figure if one of theirs does", () => {
+  it("have a figure if one of the merged samples has it", () => {
     const samples = Array.from({ length: 100 }, (_, time) =>
       usageSample({ time, memoryBytes: time === 7 ? 5 : Number.NaN }),
     );

@@ -51,7 +51,7 @@ describe("the file of a task's samples", () => {
     }
   });
 
-  it("that something else wrote has none", () => {
+  it("that another program wrote has no samples", () => {
     const log = temporaryFolder();
     appendUsage(log, id, usageSample({ time: 1 }));
     writeFileSync(onlyFile(log), "nothing of ours, and long enough to be a header");
