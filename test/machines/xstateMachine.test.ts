@@ -35,12 +35,15 @@ describe("the fold over the machine's table", () => {
     );
   });
 
-  it.each(["vanished", "constructor", "__proto__", ""])("refuses an event of the unknown type %j, as XState does", (type) => {
-    const unknown = { ...event("exited"), type } as TaskEvent;
-    for (const value of stateNames) {
-      const { accepted, snapshot } = agreedStep({ value, context: initialContext }, unknown);
-      expect(accepted).toBe(false);
-      expect(snapshot.value).toBe(value);
-    }
-  });
+  it.each(["vanished", "constructor", "__proto__", ""])(
+    "refuses an event of the unknown type %j, as XState does",
+    (type) => {
+      const unknown = { ...event("exited"), type } as TaskEvent;
+      for (const value of stateNames) {
+        const { accepted, snapshot } = agreedStep({ value, context: initialContext }, unknown);
+        expect(accepted).toBe(false);
+        expect(snapshot.value).toBe(value);
+      }
+    },
+  );
 });

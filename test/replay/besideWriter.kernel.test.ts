@@ -50,7 +50,9 @@ async function writingBeside(process: Promise<Ended>): Promise<Ended & { readonl
 }
 
 describe("beside a writer", () => {
-  it("a check verifies the events that exist at its start, and the writer continues", { timeout: 60_000 }, async () => {
+  it("a check verifies the events that exist at its start, and the writer continues", {
+    timeout: 60_000,
+  }, async () => {
     for (let round = 0; round < 3; round++) {
       const { code, stdout, stderr, lived } = await writingBeside(
         call(["replay", "--check", "--state-dir", stateDir]),

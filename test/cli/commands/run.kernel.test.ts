@@ -670,11 +670,14 @@ describe("jobs of several tasks", () => {
 });
 
 describe("the examples", () => {
-  it.each(["--var", "-var"])("say hello, with a variable given by %s, both spellings that Nomad accepts", async (option) => {
-    const { code, stdout } = await call(running(option, "message=good day", `${examples}/hello.nomad.hcl`));
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^good day\nI am user \d+, task hello of job hello\n$/);
-  });
+  it.each(["--var", "-var"])(
+    "say hello, with a variable given by %s, both spellings that Nomad accepts",
+    async (option) => {
+      const { code, stdout } = await call(running(option, "message=good day", `${examples}/hello.nomad.hcl`));
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^good day\nI am user \d+, task hello of job hello\n$/);
+    },
+  );
 
   it("say hello with a file of variables, which --var overrides", async () => {
     const path = join(temporaryFolder(), "hello.vars.hcl");

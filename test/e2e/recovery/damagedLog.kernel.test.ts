@@ -27,36 +27,39 @@ const damages: readonly [string, (file: string) => void][] = [
 ];
 
 describe("a log that is damaged while no plugin runs", () => {
-  test.each(damages)("%s: is renamed and reported, and a running task is recovered", async (_name, damage) => {
-    const first = await startAgent();
-    const allocation = makeAllocation();
-    const open = allocation.gate();
-    const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 5");
-    const handle = await startTask(first, config);
-    await first.crash();
-    damage(dataOf(first));
-    const damaged = readFileSync(dataOf(first));
+  test.each(damages)(
+    "%s: is renamed and reported, and a running task is recovered",
+    async (_name, damage) => {
+      const first = await startAgent();
+      const allocation = makeAllocation();
+      const open = allocation.gate();
+      const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 5");
+      const handle = await startTask(first, config);
+      await first.crash();
+      damage(dataOf(first));
+      const damaged = readFileSync(dataOf(first));
 
-    const next = await startAgent({ stateDir: first.stateDir });
-    const [aside, second] = quarantinedIn(next);
-    expect([aside, second]).toEqual([
-      expect.stringMatching(/^events\.damaged-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/),
-      undefined,
-    ]);
-    const folder = join(next.stateDir, aside as string);
-    expect(readFileSync(join(folder, "data.mdb")).equals(damaged)).toBe(true);
-    expect(readdirSync(folder).sort()).toEqual(["checkpoint", "data.mdb", "lock.mdb"]);
-    expect(next.stderrLines.filter((line) => line.includes("STORE_DAMAGED"))).toHaveLength(1);
-    const fingerprint = await collect(next.driver.fingerprint({})).first(() => true);
-    expect(fingerprint.healthDescription).toContain(`has been renamed to ${folder}`);
+      const next = await startAgent({ stateDir: first.stateDir });
+      const [aside, second] = quarantinedIn(next);
+      expect([aside, second]).toEqual([
+        expect.stringMatching(/^events\.damaged-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/),
+        undefined,
+      ]);
+      const folder = join(next.stateDir, aside as string);
+      expect(readFileSync(join(folder, "data.mdb")).equals(damaged)).toBe(true);
+      expect(readdirSync(folder).sort()).toEqual(["checkpoint", "data.mdb", "lock.mdb"]);
+      expect(next.stderrLines.filter((line) => line.includes("STORE_DAMAGED"))).toHaveLength(1);
+      const fingerprint = await collect(next.driver.fingerprint({})).first(() => true);
+      expect(fingerprint.healthDescription).toContain(`has been renamed to ${folder}`);
 
-    await next.driver.recoverTask({ taskId: "", handle });
-    const ended = waitTask(next, config);
-    open();
-    expect(await ended).toMatchObject({ exitCode: 5 });
-    const types = (await eventsOf(next.stateDir, config.id)).map(({ type }) => type);
-    expect([types[0], types.at(-1)]).toEqual(["requested", "exited"]);
-  });
+      await next.driver.recoverTask({ taskId: "", handle });
+      const ended = waitTask(next, config);
+      open();
+      expect(await ended).toMatchObject({ exitCode: 5 });
+      const types = (await eventsOf(next.stateDir, config.id)).map(({ type }) => type);
+      expect([types[0], types.at(-1)]).toEqual(["requested", "exited"]);
+    },
+  );
 
   test("is not renamed if it is intact, however the last plugin ended", async () => {
     const first = await startAgent();

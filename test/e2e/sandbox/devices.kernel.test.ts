@@ -62,14 +62,19 @@ describe("a device", () => {
   });
 });
 
-test.skipIf(landlockAbi() < 5)("a device that is only unveiled for reading accepts no ioctl commands", async () => {
-  const allocation = makeAllocation();
-  await runTask(
-    agent,
-    allocation.config({ command: "perl", args: ["-MFcntl", "-e", attempts, "/dev/zero"] }),
-  );
-  expect(await allocation.stdout.text()).toBe("read ok\nioctl Permission denied\nwrite Permission denied\n");
-});
+test.skipIf(landlockAbi() < 5)(
+  "a device that is only unveiled for reading accepts no ioctl commands",
+  async () => {
+    const allocation = makeAllocation();
+    await runTask(
+      agent,
+      allocation.config({ command: "perl", args: ["-MFcntl", "-e", attempts, "/dev/zero"] }),
+    );
+    expect(await allocation.stdout.text()).toBe(
+      "read ok\nioctl Permission denied\nwrite Permission denied\n",
+    );
+  },
+);
 
 describe("a device is refused", () => {
   test.each<[string, string, RegExp, Partial<Device>]>([

@@ -37,7 +37,9 @@ describe("a log whose writer is killed", () => {
     expect(acknowledged.length).toBeGreaterThan(1000);
   });
 
-  it("can be read and continued at once, while an earlier reader still lives", { timeout: 120_000 }, async () => {
+  it("can be read and continued at once, while an earlier reader still lives", {
+    timeout: 120_000,
+  }, async () => {
     const folder = temporaryFolder();
     await (await openEventStore(folder)).close();
     const follower = new LineProcess("followLog", folder);

@@ -70,7 +70,9 @@ async function* powerCuts(
 }
 
 describe("after a power cut", () => {
-  it("the log is intact, ends at one of its flushes, and can be continued", { timeout: 120_000 }, async () => {
+  it("the log is intact, ends at one of its flushes, and can be continued", {
+    timeout: 120_000,
+  }, async () => {
     let torn = 0;
     let last = 0;
     for await (const { folder, flushed, appended } of powerCuts(temporaryFolder(), 40)) {
