@@ -164,7 +164,7 @@ describe("the form of Nomad's API", () => {
     expect(template).toMatchObject({ data: `echo $\${x:-y} %%{z}`, perms: 0o755 });
   });
 
-  it("may contain references, but no expressions: a shell's ${…} is literal", async () => {
+  it("may contain references, but no expressions, so that a shell's own are literal", async () => {
     const args = ["-c", `echo \${NOMAD_TASK_NAME} \${X:-y} \${upper("a")} %{z} \${env["A"]}`];
     const job = await parse({
       Job: {

@@ -114,9 +114,9 @@ describe("edits", () => {
     ["no JSON", "{", /not JSON/],
     ["no list", '{"drop": 5}', /array/],
     ["nothing", "[]", /wrong/],
-    ["a number that is none", '[{"drop": 0}]', /wrong/],
+    ["an event number of the wrong form", '[{"drop": 0}]', /wrong/],
     ["an unknown word", '[{"remove": 5}]', /wrong/],
-    ["an unknown field beside it", '[{"drop": 5, "why": "x"}]', /wrong/],
+    ["an unknown field beside drop", '[{"drop": 5, "why": "x"}]', /wrong/],
     ["an event without data", '[{"insert": 5, "type": "lost"}]', /wrong/],
   ])("are refused with the reason: %s", (_, text, reason) => {
     expect(errorOf(() => parseEdits(text))).toMatchObject({
@@ -127,9 +127,17 @@ describe("edits", () => {
 
   it.each<[string, Edit, RegExp]>([
     ["name no event", { drop: 11 }, /last event is number 10/],
-    ["make no event of a known type", { insert: 1, type: "teleported", data: {} }, /teleported.*requested/s],
-    ["make no event of its type", { change: 9, data: { exitCode: "one" } }, /exitCode/],
-    ["name a field that the event has not", { change: 9, data: { exitcode: 1 } }, /no exitcode.*exitCode/],
+    [
+      "insert an event of an unknown type",
+      { insert: 1, type: "teleported", data: {} },
+      /teleported.*requested/s,
+    ],
+    ["give a field a value of the wrong type", { change: 9, data: { exitCode: "one" } }, /exitCode/],
+    [
+      "name a field that the event does not have",
+      { change: 9, data: { exitcode: 1 } },
+      /no exitcode.*exitCode/,
+    ],
   ])("are refused where they %s", (_, edit, reason) => {
     expect(errorOf(() => forked(edit))).toMatchObject({
       code: "EDITS_INVALID",

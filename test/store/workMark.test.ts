@@ -40,8 +40,11 @@ it("says whether the earlier writer was working when it died", () => {
 
 it.each<[string, (data: string) => void]>([
   ["appended to", (data) => appendFileSync(data, "more")],
-  ["written again with as many bytes", (data) => writeFileSync(data, "date")],
-  ["touched, as if it were not", (data) => utimesSync(data, statSync(data).atime, statSync(data).mtime)],
+  ["overwritten with as many bytes", (data) => writeFileSync(data, "date")],
+  [
+    "touched, with its times set back",
+    (data) => utimesSync(data, statSync(data).atime, statSync(data).mtime),
+  ],
   ["replaced", replace],
   ["removed", (data) => renameSync(data, `${data}.old`)],
 ])("does not trust data that was %s after the writer's last commit", (_what, change) => {

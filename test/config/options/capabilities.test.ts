@@ -52,13 +52,13 @@ describe("names of capabilities", () => {
   });
 });
 
-describe("the capabilities that a task asks for", () => {
+describe("the capabilities of a task are", () => {
   it.each([
-    ["nothing", [], [], [], ""],
-    ["what is added", [], ["kill", "chown"], [], "chown, kill"],
-    ["what is added, where all else is dropped", ["chown"], ["kill"], ["all"], "kill"],
-    ["what root has, but for what is dropped", ["chown", "kill"], [], ["CAP_KILL"], "chown"],
-    ["nothing, where root drops all", ["chown", "kill"], [], ["ALL"], ""],
+    ["none by default", [], [], [], ""],
+    ["those that cap_add lists", [], ["kill", "chown"], [], "chown, kill"],
+    ["those that cap_add lists, if cap_drop has all", ["chown"], ["kill"], ["all"], "kill"],
+    ["root's, without those that cap_drop lists", ["chown", "kill"], [], ["CAP_KILL"], "chown"],
+    ["none for root, if cap_drop has all", ["chown", "kill"], [], ["ALL"], ""],
   ])("%s", (_, base, add, drop, expected) => {
     expect(wanted(base, add, drop)).toBe(expected);
   });

@@ -92,16 +92,16 @@ describe("mounts in mounts", () => {
   });
 });
 
-describe("sources that are hidden", () => {
+describe("the sources to hide", () => {
   test.each<[string, string[], string[], string[]]>([
-    ["all that nothing else reaches", ["/srv/a", "/srv/b"], ["/usr/bin"], ["/srv/a", "/srv/b"]],
-    ["once", ["/srv/a", "/srv/a"], [], ["/srv/a"]],
-    ["not what is unveiled", ["/srv/a"], ["/srv/a"], []],
-    ["not what is in an unveiled folder", ["/srv/a"], ["/srv"], []],
-    ["not what is around an unveiled path", ["/srv"], ["/srv/a/b"], []],
-    ["the outermost of several", ["/srv/a/b", "/srv/a"], [], ["/srv/a"]],
-    ["a neighbour with the same beginning", ["/srv/ab"], ["/srv/a"], ["/srv/ab"]],
-    ["never the root", ["/"], ["/usr"], []],
+    ["include all that no unveiled path reaches", ["/srv/a", "/srv/b"], ["/usr/bin"], ["/srv/a", "/srv/b"]],
+    ["have no duplicates", ["/srv/a", "/srv/a"], [], ["/srv/a"]],
+    ["exclude an unveiled path", ["/srv/a"], ["/srv/a"], []],
+    ["exclude a path in an unveiled folder", ["/srv/a"], ["/srv"], []],
+    ["exclude a folder that contains an unveiled path", ["/srv"], ["/srv/a/b"], []],
+    ["include only the outermost of nested ones", ["/srv/a/b", "/srv/a"], [], ["/srv/a"]],
+    ["include a path that only shares a prefix with an unveiled one", ["/srv/ab"], ["/srv/a"], ["/srv/ab"]],
+    ["never include /", ["/"], ["/usr"], []],
   ])("%s", (_what, sources, reachable, hidden) => {
     expect(hiddenSources(sources, reachable)).toEqual(hidden);
   });

@@ -80,11 +80,11 @@ function plugin(store = memoryEventStore()) {
 
 describe("the number of task events for each course of a task", () => {
   it.each<[string, number, readonly Fact[]]>([
-    ["a start and an end, as they should", 0, [...run, "exited", "destroyed"]],
-    ["a bad end by itself", 0, [...run, ["exited", { exitCode: 7 }], "destroyed"]],
+    ["a start and an end without problems", 0, [...run, "exited", "destroyed"]],
+    ["an exit with an error", 0, [...run, ["exited", { exitCode: 7 }], "destroyed"]],
     ["a start with missing limits", 1, [...runWithout, "exited", "destroyed"]],
     ["a start that fails", 0, ["requested", "fingerprinted", "startFailed"]],
-    ["one that fails where limits are missing", 0, [...beginWithout, "startFailed"]],
+    ["a start that fails with missing limits", 0, [...beginWithout, "startFailed"]],
     ["a stop that is obeyed", 0, [...run, "stopRequested", "signalled", "exited", "destroyed"]],
     [
       "a stop that ends with a kill",
@@ -102,9 +102,9 @@ describe("the number of task events for each course of a task", () => {
         "destroyed",
       ],
     ],
-    ["a lack of memory that it comes through", 1, [...run, ["oomSeen", oom], ["exited", { oom }]]],
+    ["an OOM kill that the task survives", 1, [...run, ["oomSeen", oom], ["exited", { oom }]]],
     [
-      "many of them",
+      "several OOM kills that the task survives",
       1,
       [
         ...run,
@@ -112,11 +112,11 @@ describe("the number of task events for each course of a task", () => {
         ["exited", { oom: { ...oom, kills: 4 } }],
       ],
     ],
-    ["a lack of memory that ends it", 1, [...run, ["exited", { ...killed, oomKilled: true, oom }]]],
+    ["an OOM kill that ends the task", 1, [...run, ["exited", { ...killed, oomKilled: true, oom }]]],
     ["signals and commands", 0, [...run, "signalled", "execStarted", "execExited", "exited"]],
     ["being taken over by a later plugin", 0, [...run, "recovered", "recovered", "exited"]],
     ["a loss", 1, [...run, "lost"]],
-    ["an end that nobody knows", 1, [...run, ["exited", { exitCode: -1, source: "unknown" }]]],
+    ["an unknown end", 1, [...run, ["exited", { exitCode: -1, source: "unknown" }]]],
   ])("%s: %d", async (_, count, facts) => {
     const { heard, listen, happens } = plugin();
     listen();

@@ -98,36 +98,46 @@ describe("task events of a recovered task", () => {
 
   it.each([
     ["that runs", toRunning, undefined],
-    ["that has ended well", [...toRunning, event("exited")], undefined],
+    ["that has ended without an error", [...toRunning, event("exited")], undefined],
     [
       "with an unknown end",
       [...toRunning, event("exited", { source: "unknown" })],
       "The task is gone and its exit code is unknown",
     ],
     ["that is lost", [...toRunning, event("lost")], "Lost: the host was rebooted"],
-    ["that the Go driver has started", adopted, "Taken over from the Go driver, process 300"],
-    ["that was taken over from it before", [...adopted, event("recovered")], undefined],
+    ["that the Go driver started", adopted, "Taken over from the Go driver, process 300"],
+    ["that an earlier plugin took over from the Go driver", [...adopted, event("recovered")], undefined],
     [
-      "of the Go driver's that has ended",
+      "that the Go driver started and that has ended",
       [...adopted, event("exited", { source: "taskFile" })],
       "Exit code as the Go driver left it in the task's own folder",
     ],
-    ["of the Go driver's that is lost", [...adopted, event("lost")], "Lost: the host was rebooted"],
+    [
+      "that the Go driver started and that is lost",
+      [...adopted, event("lost")],
+      "Lost: the host was rebooted",
+    ],
     ["that never started", [...begun, event("startFailed")], undefined],
   ])("%s", (_, history, message) => {
     expect(messageOfHistory(fold(history))?.message).toBe(message);
   });
 });
 
-describe("a lack of memory", () => {
+describe("the cause of a task's end", () => {
   const survived = { ...oom, at: 1_000_000 };
 
   it.each([
-    ["that there was not", null, null, 1_000_000, false],
-    ["of which nobody has told", oom, null, 1_000_000, true],
-    ["beyond the one that was told of", { ...oom, kills: 3 }, survived, 9_000_000, true],
-    ["that was told of a moment ago", oom, survived, 1_010_000, true],
-    ["that was told of long ago", oom, survived, 1_010_001, false],
+    ["is no lack of memory if there was none", null, null, 1_000_000, false],
+    ["is a lack of memory that was not recorded before", oom, null, 1_000_000, true],
+    [
+      "is a lack of memory if there were further OOM kills since the recorded one",
+      { ...oom, kills: 3 },
+      survived,
+      9_000_000,
+      true,
+    ],
+    ["is a lack of memory that was recorded a moment ago", oom, survived, 1_010_000, true],
+    ["is no lack of memory that was recorded long ago", oom, survived, 1_010_001, false],
   ])("%s", (_, seen, told, endedAt, fatal) => {
     expect(wasFatal(seen, told, endedAt)).toBe(fatal);
   });
