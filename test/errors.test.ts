@@ -6,7 +6,7 @@ import { DriverError, errorCodes, isErrorCode } from "../src/errors.ts";
 
 const failed = { call: "openat", path: "/opt/x", errno: "EACCES" };
 
-it("a code of this version is one, and nothing else", () => {
+it("only the codes of this version are codes", () => {
   for (const code of errorCodes) expect(isErrorCode(code)).toBe(true);
   for (const code of ["", "constructor", "LAUNCH", "launch_failed"]) expect(isErrorCode(code)).toBe(false);
 });

@@ -111,8 +111,8 @@ describe("a folder's files", () => {
   });
 });
 
-describe("what is read of imports", () => {
-  it("is every statement and call, with the names and whether it is types alone", () => {
+describe("the graph of imports", () => {
+  it("has every statement and call, with the imported names, and whether only types are imported", () => {
     const text = [
       'import type { A } from "./a.ts";',
       'import { type B, c as d } from "../b.ts";',
@@ -140,7 +140,7 @@ describe("what is read of imports", () => {
     ]);
   });
 
-  it("leads to existing files", () => {
+  it("contains existing files only", () => {
     const missing = [...graph].flatMap(([path, { imports }]) =>
       imports
         .filter(({ from }) => from.startsWith("src/") && !graph.has(from))
@@ -149,7 +149,7 @@ describe("what is read of imports", () => {
     expect(missing).toEqual([]);
   });
 
-  it("shows the chain of imports to what is not pure", () => {
+  it("shows the chain of imports that leads to an impure module", () => {
     const file = (text: string, ...imports: Import[]) => ({ text, imports });
     const to = (from: string, ...names: string[]): Import => ({ from, names, typeOnly: false });
     const made: ImportGraph = new Map([

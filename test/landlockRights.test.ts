@@ -8,7 +8,7 @@ import {
   rightsOfFamily,
 } from "../src/landlockRights.ts";
 
-test("the rights of a family have a bit each, without a gap: the kernel adds them in order", () => {
+test("each right of a family has the next higher bit, because the kernel adds rights in this order", () => {
   for (const family of ["fs", "net", "scope"] as const) {
     const rights = rightsOfFamily(family);
     expect(rights.map((right) => maskOfRights([right], LATEST_ABI))).toEqual(

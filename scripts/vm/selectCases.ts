@@ -2,7 +2,7 @@
 import type { BootSuites } from "./bundleSuites.ts";
 
 /**
- * The cases whose names contain a text, in upper or lower case, without boots that have none.
+ * The cases whose names contain a text, in upper or lower case. Boots without such a case are omitted.
  * Cases of a later boot examine what the first boot's cases of the same group have left, so
  * these are selected, too.
  */

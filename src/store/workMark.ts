@@ -1,8 +1,8 @@
 /**
  * A mark that says whether the log's writer is at work in the database, and what the database's file was like
- * after the last commit. It outlives the writer. So the next one can tell a writer that was killed at rest,
- * which damages nothing and died of no damage, from one that may have died of a damaged page, and sees whether
- * somebody else has written to the file since. Unless all is well, the pages are checked (pageCheck.ts).
+ * after the last commit. It outlives the writer. It tells the next writer whether its predecessor was killed at
+ * work, perhaps by a damaged page, and whether somebody else has written to the file since. If so, or if the
+ * mark is missing, the next writer checks the pages (pageCheck.ts).
  *
  * The mark is a file in /run: a boot resets it, and no disk delays the write of its byte, which takes a
  * microsecond. In the log's own folder, each write would also wake everybody who follows the log.
@@ -12,7 +12,7 @@ import { closeSync, constants, openSync, readSync, rmSync, statSync, writeSync }
 const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 const WORKING = Buffer.from("w");
 const RESTING = Buffer.from("r");
-/** More than a version of the file takes. */
+/** More bytes than the text of a file's version has. */
 const VERSION_BYTES = 80;
 
 export class WorkMark {
@@ -77,7 +77,7 @@ export class WorkMark {
     this.#giveUp();
   }
 
-  /** What every write to the file changes. Nobody can set the time of its last change, utimensat(2). */
+  /** Identifies a version of the file. Every write changes it, because nobody can set ctime: utimensat(2). */
   #dataVersion(): string {
     const file = statSync(this.#data, { throwIfNoEntry: false });
     return (file ? `${file.ino} ${file.size} ${file.ctimeMs}` : "").padEnd(VERSION_BYTES);

@@ -186,8 +186,8 @@ it("the plugin's state folder of a local run can be given as an option, too", as
   });
 });
 
-describe("what is given on the command line", () => {
-  it("is of the form name=value, and may repeat a name", () => {
+describe("a repeatable option like --var", () => {
+  it("has the form name=value, and may repeat a name", () => {
     const given = ["a=1", "b=x=y", "a=2"].reduce((before, text) => collectAssignment(text, before), {});
     expect(given).toEqual({ a: ["1", "2"], b: ["x=y"] });
     expect(single(given)).toEqual({ a: "2", b: "x=y" });

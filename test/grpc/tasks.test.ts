@@ -75,7 +75,7 @@ describe("StartTask", () => {
     ]);
   });
 
-  test("answers with a handle that holds the whole config again, its environment complete", async () => {
+  test("answers with a handle that contains the whole config, with the complete environment", async () => {
     const { driver } = await configured();
     const task = taskConfig();
     const { handle, result } = await driver.startTask({ task });

@@ -35,7 +35,7 @@ describe("a task's course through the machine", () => {
     ]);
   });
 
-  it("goes on in every state after a lack of memory that the task survives", () => {
+  it("stays in the same state after a lack of memory that the task survives", () => {
     expect(walk(...toRunning, "oomSeen", "stopRequested", "oomSeen", "exited", "oomSeen").slice(4)).toEqual([
       "oomSeen: running []",
       "stopRequested: stopping [sendStopSignal startKillTimer]",

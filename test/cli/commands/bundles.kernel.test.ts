@@ -27,7 +27,7 @@ async function exported(...options: string[]) {
 }
 
 describe("a bundle of a run", () => {
-  it("gives byte for byte the replay that its state folder gives, wherever it is opened", async () => {
+  it("is replayed byte for byte like its state folder, wherever it is opened", async () => {
     const { stateDir, bundle, text } = await exported();
     expect(text).toContain("PASSWORD");
     for (const hidden of [secret, argument]) expect(text).not.toContain(hidden);
@@ -50,7 +50,7 @@ describe("a bundle of a run", () => {
     expect(json).toMatchObject({ masked: true, tasks: [{ events: 6 }], check: { findings: [], streams: 1 } });
   });
 
-  it("shows what its task used", async () => {
+  it("shows the resource usage of its task", async () => {
     const stateDir = temporaryFolder();
     await call(["run", "--state-dir", stateDir, shellJob("sleep 2")]);
     const bundle = join(temporaryFolder(), "bundle.jsonl");

@@ -1,4 +1,4 @@
-/** Job files in the style of Nomad's documentation. Each runs, or says what it lacks. */
+/** Job files in the style of Nomad's documentation. Each runs, or its error names what a local run lacks. */
 import { chmodSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -90,7 +90,7 @@ describe("a job file that runs", () => {
     expect(stdout).toBe("127.0.0.1:25432 INFO\n\nserver a weight 1 first\nserver b weight 2\ntotal 2\n");
   });
 
-  it("hostVolume: gets the volume's path from the command line, as a client has it in its configuration", async () => {
+  it("hostVolume: --host-volume gives the volume's folder", async () => {
     const folder = temporaryFolder();
     chmodSync(folder, 0o777);
     const options = ["--host-volume", `db-data=${folder}`, "-o", "allow_root=true"];
@@ -100,7 +100,7 @@ describe("a job file that runs", () => {
   });
 });
 
-describe("a job file that names what it lacks", () => {
+describe("a job file that needs what a local run lacks", () => {
   it.each([
     ["nomadVariables", "line 2 of the template: nomadVar needs a Nomad server, and a local run has none"],
     ["vaultArtifact", "--skip artifact goes on without it"],

@@ -176,7 +176,7 @@ describe("kept output", () => {
     expect(readAll(folder)).toBe("two\nthree\n");
   });
 
-  it("is written to no file that a task has put in its place", () => {
+  it("is never written to a file that a task has put in the log's place", () => {
     const folder = temporaryFolder();
     const log = new LogFile(folder, "web.stdout", { maxBytes: 1, maxFiles: 5 });
     writeFileSync(join(folder, "shadow"), "kept");

@@ -159,7 +159,7 @@ describe("a task without an end of its own", () => {
 });
 
 describe("an explanation", () => {
-  it("names for every sentence events that are there, and the state", () => {
+  it("names for every sentence existing events, and the state", () => {
     for (const name of allLives) {
       const events = life(name);
       const { sentences, task, state } = JSON.parse(whyJson(explained(events)));

@@ -112,7 +112,7 @@ describe("the view on a terminal", () => {
     await expectRestored(desk, 0);
   });
 
-  it("gives the terminal back when it fails within", async (context) => {
+  it("gives the terminal back when it fails by an error of its own", async (context) => {
     const desk = await sitDown(context);
     const failing = `${desk.folder}/failing.mjs`;
     writeFileSync(failing, 'process.on("SIGUSR2", () => { throw new Error("boom"); });');

@@ -49,8 +49,8 @@ describe("a task's profile", () => {
     ["a call of a group that is allowed", { seccomp_allow: ["keyctl"] }, { allow_seccomp: ["@keyring"] }],
     ["a group that is allowed", { seccomp_allow: ["@keyring"] }, { allow_seccomp: ["@keyring"] }],
     ["a group whose calls are allowed", { seccomp_allow: ["@bpf"] }, { allow_seccomp: ["bpf"] }],
-    ["anything where all is allowed", { seccomp: "unconfined" }, { allow_seccomp: ["all"] }],
-    ["any call where all is allowed", { seccomp_allow: ["mount"] }, { allow_seccomp: ["all"] }],
+    ["anything if the client allows all", { seccomp: "unconfined" }, { allow_seccomp: ["all"] }],
+    ["any call if the client allows all", { seccomp_allow: ["mount"] }, { allow_seccomp: ["all"] }],
   ])("may be %s", (_, task, plugin) => {
     expect(profileOf(task, plugin)).toBeTypeOf("object");
   });
@@ -99,25 +99,25 @@ describe("a task's profile", () => {
       /"seccomp_allow" with ptrace/,
     ],
     [
-      "a profile that is not there",
+      "a profile that does not exist",
       { seccomp: "brwser" },
       {},
       /"seccomp" with "brwser", and this client has no such profile\. Did you mean browser\?/,
     ],
     [
-      "a call both ways",
+      "a call in both lists",
       { seccomp_allow: ["bpf"], seccomp_deny: ["bpf"] },
       {},
       /"seccomp_allow" and "seccomp_deny" both name bpf/,
     ],
     [
-      "a call that is none",
+      "an unknown call",
       { seccomp_deny: ["ptrac"] },
       {},
       /"seccomp_deny" entry 1 \("ptrac"\) is not a system call.*Did you mean ptrace\?/,
     ],
     [
-      "a group that is none",
+      "an unknown group",
       { seccomp_allow: ["@keyrings"] },
       {},
       /\("@keyrings"\) is not a system call.*Did you mean @keyring\?/,

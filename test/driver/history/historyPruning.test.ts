@@ -92,7 +92,7 @@ describe("a history that is older than the limit", () => {
     expect(await pass()).toEqual(["held", "newest"]);
   });
 
-  it("stays while the log's newest event is its own", async () => {
+  it("stays while it contains the log's newest event", async () => {
     const { life, pass } = setUp();
     await life("old", "destroyed", 500);
     await life("newest", "destroyed", 400);

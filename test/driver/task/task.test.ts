@@ -129,7 +129,7 @@ describe("a store that refuses", () => {
     expect(typesOf(given)).toEqual(toRunning);
   });
 
-  it("lets no part of a failed start go on, even if it takes events again by then", async () => {
+  it("prevents all later steps of a failed start, even if it accepts events again", async () => {
     const { store, log, record, walk } = setUp();
     await walk("requested");
     store.full = true;

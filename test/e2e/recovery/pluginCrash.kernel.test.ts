@@ -110,7 +110,7 @@ describe("a plugin that is killed while it starts a task", () => {
       "after the next one has come",
       (thaw: () => Promise<void>, next: () => Promise<void>) => next().then(thaw),
     ],
-  ])("leaves no unknown task: it would go on %s", async (_when, inOrder) => {
+  ])("leaves no unknown task, even if the start would continue %s", async (_when, inOrder) => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up");
@@ -220,7 +220,7 @@ describe("RecoverTask", () => {
     expect(allocation.cgroup.processes()).toEqual([]);
   });
 
-  test("with a handle that is none of this driver's, of a task that the log does not know, is refused, and the task can be destroyed", async () => {
+  test("with another driver's handle, of a task that the log does not know, is refused, and the task can be destroyed", async () => {
     const agent = await startAgent();
     const config = makeAllocation().config("true");
     const handle = { version: 1, state: TaskState.RUNNING, config, driverState: Buffer.from("?") };

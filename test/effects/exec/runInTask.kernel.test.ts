@@ -53,7 +53,7 @@ describe("a command in a running task", () => {
     await command.ended;
   });
 
-  it("gets binary input whole, and its end", async () => {
+  it("gets all of its binary input, and the input's end", async () => {
     using run = new TestRun();
     const target = await execTarget(run);
     const command = await exec(target, "sha256sum; wc -c");

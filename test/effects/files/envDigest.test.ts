@@ -35,7 +35,7 @@ describe("digest of an environment", () => {
     expect(envDigest({ PIN: "1234" }, one)).not.toBe(envDigest({ PIN: "1234" }, other));
   });
 
-  it("keeps its key for root alone, and uses the one that is there", () => {
+  it("stores its key for root alone, and uses an existing one", () => {
     const folder = temporaryFolder();
     envDigest({}, folder);
     const path = `${folder}/env-digest.key`;

@@ -144,7 +144,7 @@ describe("a launch plan", () => {
   });
 
   it.each([-1, 2 ** 32 - 1, 2 ** 32, 1.5, Number.NaN])(
-    "takes no %d for a uid, gid or group: it could mean root",
+    "refuses %d as a uid, gid or group, because it could mean root",
     (id) => {
       for (const input of [{ uid: id }, { gid: id }, { groups: [id] }]) {
         expect(() => buildLaunchPlan(launchInput(input))).toThrow(

@@ -18,7 +18,7 @@ describe("users of the host", () => {
     expect(find("guest")).toMatchObject({ uid: 80007, gid: 100 });
   });
 
-  it("may be called nomad-something, or by digits", () => {
+  it("may have names like nomad-something, or names of digits", () => {
     expect(find("nomad-agent")).toMatchObject({ uid: 990 });
     expect(find("1000")).toMatchObject({ uid: 2000 });
   });

@@ -86,7 +86,7 @@ describe("a bundle that the page gives to the inspector", () => {
     expect(store.lastPosition()).toBe(position);
   });
 
-  it("shows what its task used", async () => {
+  it("shows the resource usage of its task", async () => {
     const inspected = await startInspector();
     const { key } = JSON.parse((await upload(inspected, await makeBundle())).body) as { key: string };
     const usage = JSON.parse((await inspected.ask(`/api/usage?${query}&in=${key}`)).body) as UsageView;

@@ -171,7 +171,7 @@ const arithmetic = fc.letrec<{ node: [string, number] }>((tie) => ({
 const json: fc.Arbitrary<Value> = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<Value>;
 
 describe("any expression", () => {
-  it("of numbers has the value that its parentheses give it", () => {
+  it("of numbers has the value that its parentheses determine", () => {
     fc.assert(fc.property(arithmetic, ([source, expected]) => value(source) === expected));
   });
 

@@ -58,7 +58,7 @@ describe("in the host's pid namespace", () => {
     assert.equal(task?.state, TaskState.RUNNING);
   });
 
-  test("a task's CPU is what its limit lets it have, and its own cgroup has no controllers", async () => {
+  test("a task uses as much CPU as its limit allows, and its own cgroup has no controllers", async () => {
     const busy = { command: "sh", args: ["-c", "while :; do :; done"] };
     const { allocation, cgroup } = await inHostPids(busy, { cpuMhz: mhzPerCore / 4 });
     const [own = ""] = allocation.cgroup.below();
