@@ -76,29 +76,6 @@ function cgroupOf({ request, process }: TaskContext): string | undefined {
 
 /** @param count number of running tasks, with a reading or without */
 function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
-  /**
-   * The samples of one or more figures of each task, each with its own labels. A task that lacks a figure has
-   * no sample of it.
-   */
-  const each = (
-    ...figures: (readonly [figure: (task: TaskReading) => number | null | undefined, labels?: Labels])[]
-  ) => ({
-    *[Symbol.iterator](): Generator<Sample> {
-      for (const task of tasks) {
-        for (const [figure, labels] of figures) {
-          const value = figure(task);
-          if (value !== null && value !== undefined) yield { of: task.labels, labels, value };
-        }
-      }
-    },
-  });
-  const pressures = (kind: "someUs" | "fullUs") =>
-    each(
-      ...resources.map(
-        (labels) =>
-          [({ reading }: TaskReading) => seconds(reading.pressure[labels.resource]?.[kind]), labels] as const,
-      ),
-    );
   return [
     gauge("exec2_tasks_running", "Running tasks.", count),
     gauge("exec2_tasks_shown", "Running tasks that have their own series, at most 1000.", tasks.length),
@@ -107,64 +84,105 @@ function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
       "A running task, with the names of its job in labels; the value is always 1.",
       tasks.map(({ labels, jobLabels }) => ({ of: labels, labels: jobLabels, value: 1 })),
     ),
-    gauge(
-      "exec2_task_started_timestamp_seconds",
-      "When the task's program began, in seconds since the epoch.",
-      each([({ context }) => (context.startedAt === null ? null : context.startedAt / 1000)]),
-    ),
-    counter(
-      "exec2_task_cpu_seconds_total",
-      "CPU time that the task's cgroup has used.",
-      each(
-        [({ reading }) => seconds(reading.cpu.userUs), { mode: "user" }],
-        [({ reading }) => seconds(reading.cpu.systemUs), { mode: "system" }],
-      ),
-    ),
-    gauge(
-      "exec2_task_cpu_limit_cores",
-      "Cores that the task may use at most.",
-      each([({ limits }) => limits.cores]),
-    ),
-    counter(
-      "exec2_task_cpu_throttled_seconds_total",
-      "Time in which the CPU limit throttled the task.",
-      each([({ reading }) => seconds(reading.cpu.throttled?.us)]),
-    ),
-    gauge(
-      "exec2_task_memory_bytes",
-      "Memory that counts against the limit.",
-      each([({ reading }) => reading.memoryBytes]),
-    ),
-    gauge(
-      "exec2_task_memory_peak_bytes",
-      "The most memory that the task's cgroup ever used.",
-      each([({ reading }) => reading.memoryPeakBytes]),
-    ),
-    gauge(
-      "exec2_task_memory_limit_bytes",
-      "Memory that the task may use at most.",
-      each([({ limits }) => limits.memoryBytes]),
-    ),
-    gauge("exec2_task_pids", "Processes and threads of the task.", each([({ reading }) => reading.pids])),
-    gauge(
-      "exec2_task_pids_limit",
-      "Processes and threads that the task may have at most.",
-      each([({ limits }) => limits.pids]),
-    ),
-    counter(
-      "exec2_task_pressure_waiting_seconds_total",
-      "Time in which some of the task's processes waited for a resource.",
-      pressures("someUs"),
-    ),
-    counter(
-      "exec2_task_pressure_stalled_seconds_total",
-      "Time in which all of the task's processes waited for a resource.",
-      pressures("fullUs"),
-    ),
+    ...taskMetrics.map(([make, name, help, ...figures]) => make(name, help, samplesOf(tasks, figures))),
   ];
 }
 
+/** A value of a task, and the labels of its sample. A task without the value has no such sample. */
+type Figure = readonly [read: (task: TaskReading) => number | null | undefined, labels?: Labels];
+
+function samplesOf(tasks: readonly TaskReading[], figures: readonly Figure[]): Iterable<Sample> {
+  return {
+    *[Symbol.iterator]() {
+      for (const task of tasks) {
+        for (const [read, labels] of figures) {
+          const value = read(task);
+          if (value !== null && value !== undefined) yield { of: task.labels, labels, value };
+        }
+      }
+    },
+  };
+}
+
 const resources = [{ resource: "cpu" }, { resource: "memory" }, { resource: "io" }] as const;
+
+function pressures(kind: "someUs" | "fullUs"): Figure[] {
+  return resources.map((labels) => [
+    ({ reading }) => seconds(reading.pressure[labels.resource]?.[kind]),
+    labels,
+  ]);
+}
+
+/** The metrics of each running task. */
+const taskMetrics: readonly (readonly [
+  make: typeof gauge | typeof counter,
+  name: string,
+  help: string,
+  ...figures: Figure[],
+])[] = [
+  [
+    gauge,
+    "exec2_task_started_timestamp_seconds",
+    "When the task's program began, in seconds since the epoch.",
+    [({ context }) => (context.startedAt === null ? null : context.startedAt / 1000)],
+  ],
+  [
+    counter,
+    "exec2_task_cpu_seconds_total",
+    "CPU time that the task's cgroup has used.",
+    [({ reading }) => seconds(reading.cpu.userUs), { mode: "user" }],
+    [({ reading }) => seconds(reading.cpu.systemUs), { mode: "system" }],
+  ],
+  [
+    gauge,
+    "exec2_task_cpu_limit_cores",
+    "Cores that the task may use at most.",
+    [({ limits }) => limits.cores],
+  ],
+  [
+    counter,
+    "exec2_task_cpu_throttled_seconds_total",
+    "Time in which the CPU limit throttled the task.",
+    [({ reading }) => seconds(reading.cpu.throttled?.us)],
+  ],
+  [
+    gauge,
+    "exec2_task_memory_bytes",
+    "Memory that counts against the limit.",
+    [({ reading }) => reading.memoryBytes],
+  ],
+  [
+    gauge,
+    "exec2_task_memory_peak_bytes",
+    "The most memory that the task's cgroup ever used.",
+    [({ reading }) => reading.memoryPeakBytes],
+  ],
+  [
+    gauge,
+    "exec2_task_memory_limit_bytes",
+    "Memory that the task may use at most.",
+    [({ limits }) => limits.memoryBytes],
+  ],
+  [gauge, "exec2_task_pids", "Processes and threads of the task.", [({ reading }) => reading.pids]],
+  [
+    gauge,
+    "exec2_task_pids_limit",
+    "Processes and threads that the task may have at most.",
+    [({ limits }) => limits.pids],
+  ],
+  [
+    counter,
+    "exec2_task_pressure_waiting_seconds_total",
+    "Time in which some of the task's processes waited for a resource.",
+    ...pressures("someUs"),
+  ],
+  [
+    counter,
+    "exec2_task_pressure_stalled_seconds_total",
+    "Time in which all of the task's processes waited for a resource.",
+    ...pressures("fullUs"),
+  ],
+];
 
 function labelsOf({ id }: LiveTask): Labels {
   return { alloc_id: allocationOf(id), task: taskName(id) };

@@ -41,20 +41,7 @@ export async function openServices(
   socketPath: string,
 ): Promise<DriverServices> {
   const facts = probeHost(topology);
-  if (current !== undefined) {
-    if (options.stateDir !== current.options.stateDir) {
-      throw new DriverError(
-        "CONFIG_INVALID",
-        `state_dir cannot change from ${current.options.stateDir} to ${options.stateDir} while the plugin runs`,
-        {
-          hint: "Restart the Nomad agent",
-        },
-      );
-    }
-    current.usage.configure(parseDuration(options.usageInterval) ?? 0);
-    await current.denials.configure(options.denials, facts.landlockAbi);
-    return { ...current, options, topology, facts };
-  }
+  if (current !== undefined) return reconfigured(current, { options, topology, facts });
   const folder = await openStateFolder(options.stateDir);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => folder.close());
@@ -98,4 +85,22 @@ export async function openServices(
     plugin,
     unclaimed,
   };
+}
+
+async function reconfigured(
+  current: DriverServices,
+  changed: Pick<DriverServices, "options" | "topology" | "facts">,
+): Promise<DriverServices> {
+  const { options, facts } = changed;
+  const { stateDir } = current.options;
+  if (options.stateDir !== stateDir) {
+    throw new DriverError(
+      "CONFIG_INVALID",
+      `state_dir cannot change from ${stateDir} to ${options.stateDir} while the plugin runs`,
+      { hint: "Restart the Nomad agent" },
+    );
+  }
+  current.usage.configure(parseDuration(options.usageInterval) ?? 0);
+  await current.denials.configure(options.denials, facts.landlockAbi);
+  return { ...current, ...changed };
 }

@@ -4,7 +4,7 @@
  */
 import { isAtOrBelow } from "../../../config/options/unveil.ts";
 import * as k from "../../kernel/constants.ts";
-import type { EarlyInput, HiddenPath, LaunchMount, LaunchRoot } from "../launchInput.ts";
+import type { Bind, EarlyInput, HiddenPath, LaunchMount, LaunchRoot } from "../launchInput.ts";
 import { descriptors, type Flags, flags, octal, type Step, shared } from "../plan.ts";
 import { anyFolder, closeScratchStep } from "./fileSteps.ts";
 import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
@@ -56,96 +56,99 @@ function isMasked(root: LaunchRoot): boolean {
 }
 
 /** In the order in which they are mounted. */
-function mountsOf({
-  root,
-  runCgroup,
-  binds,
-  readOnlyFolders,
-  privateTmp,
-  mounts,
-  hidden,
-  statusFile,
-}: EarlyInput): Mount[] {
-  const common = { followSource: true, propagation: slave, targetIsTasks: false };
+function mountsOf(input: EarlyInput): Mount[] {
+  const { root, runCgroup, binds, readOnlyFolders, privateTmp, mounts, hidden, statusFile } = input;
   return [
-    // In the host's pid namespace a task gets the host's own /proc, which may be mounted with hidepid.
-    ...(root.kind === "private" && runCgroup !== undefined
-      ? [
-          {
-            ...common,
-            name: "mount /proc",
-            source: PROC,
-            target: PROC,
-            attributes: flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
-          },
-        ]
-      : []),
-    ...(root.kind === "private" ? root.folders : []).map((folder) => ({
-      ...common,
-      name: `mount ${folder}`,
-      source: folder,
-      target: folder,
-      attributes: nosuidNodev,
-    })),
-    ...binds.map((bind) => ({
-      ...common,
-      name: `mount ${bind.target}`,
-      source: bind.source,
-      target: bind.target,
-      attributes: bind.readOnly ? readOnly : nothing,
-    })),
-    // These come before the volumes, which may be below them. The task owns the folder around them.
-    ...readOnlyFolders.map((folder) => ({
-      name: `mount ${folder} read-only`,
-      source: folder,
-      target: folder,
-      followSource: false,
-      targetIsTasks: true,
-      attributes: readOnlyNosuidNodev,
-      propagation: slave,
-    })),
-    // This comes before the volumes, which may be below it. The task owns the parent of the source, and may
-    // have put a symlink there.
-    ...(privateTmp === undefined
-      ? []
-      : [
-          {
-            ...common,
-            name: "mount private /tmp",
-            source: privateTmp,
-            target: "/tmp",
-            followSource: false,
-            attributes: nosuidNodev,
-          },
-        ]),
-    ...mounts.map((mount) => ({
-      name: `mount the ${mount.kind} ${mount.target}`,
-      source: mount.source,
-      target: mount.target,
-      followSource: true,
-      targetIsTasks: true,
-      attributes: attributesOf(mount),
-      propagation: mount.propagation === "private" ? flags({ MS_PRIVATE }) : slave,
-    })),
-    ...(isMasked(root) ? procMasks.files : []).map((file) => ({
-      ...common,
-      name: `mask ${PROC}/${file}`,
-      source: "/dev/null",
-      target: `${PROC}/${file}`,
-      optional: true,
-      attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC }),
-    })),
-    // No Landlock rule allows the status file.
-    ...hidden
-      .filter(({ isFolder }) => !isFolder)
-      .map(({ path }) => ({
-        ...common,
-        name: `hide ${path}`,
-        source: statusFile,
-        target: path,
-        attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
-      })),
+    ...(root.kind === "private" && runCgroup !== undefined ? [hostProcMount] : []),
+    ...(root.kind === "private" ? root.folders : []).map(hostFolderMount),
+    ...binds.map(bindMount),
+    // These, and the private /tmp, come before the volumes, which may be below them.
+    ...readOnlyFolders.map(readOnlyMount),
+    ...(privateTmp === undefined ? [] : [privateTmpMount(privateTmp)]),
+    ...mounts.map(jobMount),
+    ...(isMasked(root) ? procMasks.files : []).map(procMaskMount),
+    ...hidden.filter(({ isFolder }) => !isFolder).map(({ path }) => hiddenFileMount(path, statusFile)),
   ];
+}
+
+const common = { followSource: true, propagation: slave, targetIsTasks: false } as const;
+
+/** In the host's pid namespace a task gets the host's own /proc, which may be mounted with hidepid. */
+const hostProcMount: Mount = {
+  ...common,
+  name: "mount /proc",
+  source: PROC,
+  target: PROC,
+  attributes: flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
+};
+
+function hostFolderMount(folder: string): Mount {
+  return { ...common, name: `mount ${folder}`, source: folder, target: folder, attributes: nosuidNodev };
+}
+
+function bindMount({ source, target, readOnly: isReadOnly }: Bind): Mount {
+  return { ...common, name: `mount ${target}`, source, target, attributes: isReadOnly ? readOnly : nothing };
+}
+
+/** The task owns the folder around it. */
+function readOnlyMount(folder: string): Mount {
+  return {
+    ...common,
+    name: `mount ${folder} read-only`,
+    source: folder,
+    target: folder,
+    followSource: false,
+    targetIsTasks: true,
+    attributes: readOnlyNosuidNodev,
+  };
+}
+
+/** The task owns the source's parent, and may have put a symlink there. */
+function privateTmpMount(source: string): Mount {
+  return {
+    ...common,
+    name: "mount private /tmp",
+    source,
+    target: "/tmp",
+    followSource: false,
+    attributes: nosuidNodev,
+  };
+}
+
+/** A volume or a device. */
+function jobMount(mount: LaunchMount): Mount {
+  const { kind, source, target, propagation } = mount;
+  return {
+    ...common,
+    name: `mount the ${kind} ${target}`,
+    source,
+    target,
+    targetIsTasks: true,
+    attributes: attributesOf(mount),
+    propagation: propagation === "private" ? flags({ MS_PRIVATE }) : slave,
+  };
+}
+
+function procMaskMount(file: string): Mount {
+  return {
+    ...common,
+    name: `mask ${PROC}/${file}`,
+    source: "/dev/null",
+    target: `${PROC}/${file}`,
+    optional: true,
+    attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC }),
+  };
+}
+
+/** No Landlock rule allows the status file. */
+function hiddenFileMount(path: string, statusFile: string): Mount {
+  return {
+    ...common,
+    name: `hide ${path}`,
+    source: statusFile,
+    target: path,
+    attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
+  };
 }
 
 function openSteps({ name, ...mount }: Mount, index: number): Step[] {
