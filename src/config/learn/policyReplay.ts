@@ -32,7 +32,7 @@ export interface RecordedSandbox {
 /** The policy to compare: other options of the plugin, or of the task. */
 export type AskedPolicy =
   | { readonly kind: "plugin"; readonly plugin: PluginOptions }
-  /** The plugin's options at that time are not recorded, so everything that it gave and allowed is kept. */
+  /** Keeps all that the plugin gave and allowed at that time, because its options are not recorded. */
   | { readonly kind: "task"; readonly task: TaskOptions; readonly plugin: PluginOptions };
 
 export interface PolicyVerdict {
@@ -71,16 +71,16 @@ function refusals(
   { options, sandbox }: RecordedRun,
   plugin: PluginOptions,
 ): Pick<PolicyVerdict, "refused" | "above"> {
-  const bare = Object.fromEntries(
+  const withoutLimits = Object.fromEntries(
     Object.entries(options).filter(([name]) => !(limits as readonly string[]).includes(name)),
   ) as TaskOptions;
   const refused = [
-    ...refusalOf(bare, plugin),
+    ...refusalOf(withoutLimits, plugin),
     ...capabilityRefusal(options, plugin),
     ...(sandbox === undefined ? [] : userRefusals(sandbox, plugin)),
   ];
   const above = limits.flatMap((limit) =>
-    options[limit] === undefined ? [] : refusalOf({ ...bare, [limit]: options[limit] }, plugin),
+    options[limit] === undefined ? [] : refusalOf({ ...withoutLimits, [limit]: options[limit] }, plugin),
   );
   return { refused, above: above.filter((each) => !refused.includes(each)) };
 }
@@ -125,15 +125,15 @@ function pathsUnder(task: TaskOptions, plugin: PluginOptions): PathRight[] {
   ]);
 }
 
-/** Paths that the changed options had unveiled. The task keeps its folders, volumes and logs. */
+/** Paths that only the replaced options had unveiled. The task keeps its folders, volumes and logs. */
 function lostPaths(
   { unveiled }: RecordedSandbox,
   given: readonly PathRight[],
   kind: AskedPolicy["kind"],
 ): string[] {
-  const asked = kind === "task" ? ["task"] : ["default", "plugin", "task"];
+  const replaced = kind === "task" ? ["task"] : ["default", "plugin", "task"];
   return unveiled.flatMap(({ path, mode, source }) => {
-    if (!source.split(/[, ]+/).every((each) => asked.includes(each))) return [];
+    if (!source.split(/[, ]+/).every((each) => replaced.includes(each))) return [];
     const lost = without(modeOf(mode), rightsAt(path, given));
     return isNothing(lost) ? [] : formatUnveil({ path, mode: lost });
   });

@@ -61,9 +61,9 @@ function mapHeaderBytes([first = 0]: Uint8Array): number {
  */
 function timeOf(value: unknown, encoded: Uint8Array): number | undefined {
   if (value instanceof Date) return value.getTime();
-  const zoneBytes = { 1: 2, 2: 3 };
-  for (const [version, zone] of Object.entries(zoneBytes)) {
-    const length = 1 + 8 + 4 + zone;
+  const zoneBytesOfVersion = { 1: 2, 2: 3 };
+  for (const [version, zoneBytes] of Object.entries(zoneBytesOfVersion)) {
+    const length = 1 + 8 + 4 + zoneBytes;
     const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
     const at = encoded.byteLength - length;
     if (at < 1 || at > 2 || view.getUint8(at) !== Number(version)) continue;

@@ -18,7 +18,7 @@ export interface EventQuery {
 }
 
 /** Positions to read in one turn: some milliseconds of work. */
-const ofTurn = 256;
+const positionsPerTurn = 256;
 /** An answer is sent after this many hits or this much time. It says where to continue. */
 const maxHits = 100;
 const maxMs = 300;
@@ -29,7 +29,7 @@ export async function searchEvents(
   { words, type, from }: EventQuery,
   isWanted: () => boolean,
 ): Promise<EventHits> {
-  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const lowerWords = words.toLowerCase().split(/\s+/).filter(Boolean);
   const begun = performance.now();
   const hits: EventHit[] = [];
   let [log = 0, before = 0] = from === "" ? [] : from.split(":").map(Number);
@@ -40,8 +40,8 @@ export async function searchEvents(
       if (hits.length >= maxHits || performance.now() - begun > maxMs || !isWanted()) {
         return { hits, next: `${log}:${before}` };
       }
-      const first = Math.max(1, before - ofTurn);
-      hits.push(...hitsBetween(reader, first, before, wanted, type).reverse());
+      const first = Math.max(1, before - positionsPerTurn);
+      hits.push(...hitsBetween(reader, first, before, lowerWords, type).reverse());
       before = first;
       await nextTurn();
     }

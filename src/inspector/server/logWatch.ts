@@ -40,11 +40,13 @@ export class LogWatch {
   readonly #path: string;
   readonly #index: TaskIndex;
   readonly #logs = new Map<string, Followed>();
+  /** Logs that cannot be read, by their folders. */
   readonly #failures = new Map<string, Failure>();
   readonly #wake: (withinMs: number) => void;
   #folders: FolderWatch | undefined;
   /** Why {@link #folders} does not watch; undefined if it does. */
   #blind: string | undefined;
+  /** Position of the last event that was read from a log. */
   readonly #read = new Map<EventReader, number>();
 
   /**
@@ -242,8 +244,7 @@ const pluginGone =
 
 /** Time of the last write to a log; 0 if it was removed. */
 function changedAt(folder: string): number {
-  const file = isFile(folder) ? folder : logFiles(folder).data;
-  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return dataOf(folder)?.mtimeMs ?? 0;
 }
 
 /** Identifies a log's file, because another one may take over its name. */

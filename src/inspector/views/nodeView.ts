@@ -35,14 +35,14 @@ export interface NodeHost {
   readonly cgroupControllers: readonly string[];
 }
 
-/** As far as a view of it needs it. */
+/** The part of the task index that this view needs. */
 interface Tasks {
   rows(): readonly TaskSummary[];
   /** The version of a running plugin process; undefined until an event names it. */
   pluginVersion(pid: number): string | undefined;
 }
 
-/** The same facts of the host where they are probed. */
+/** The host's facts in the form in which they are probed. */
 interface HostFacts extends Omit<NodeHost, "cgroupMount"> {
   readonly cgroupMount: string | undefined;
 }

@@ -61,7 +61,7 @@ export class FolderWatch implements Disposable {
     }
   }
 
-  /** Once more, it does nothing: the number may be another file's by then. */
+  /** A second call does nothing, because another file may have the descriptor's number by then. */
   [Symbol.dispose](): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

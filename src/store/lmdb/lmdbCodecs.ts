@@ -18,7 +18,7 @@ const POSITION_BYTES = 6;
 const SEQ_BYTES = 4;
 /** Positions have 48 bits. */
 export const MAX_POSITION = 2 ** 48 - 1;
-/** Key of a position: up to it, the list of open streams is complete. Older versions do not write it. */
+/** Key of the position up to which the list of open streams is complete. Older versions do not write it. */
 export const LISTED_KEY = Buffer.from("listed");
 const HASH_BYTES = 32;
 const HEAD_FORMAT = 1;

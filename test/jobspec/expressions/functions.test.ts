@@ -193,6 +193,7 @@ describe("a function refuses", () => {
     ['formatdate("q", "2026-01-02T15:04:05Z")', 'formatdate: "q" in its format means nothing'],
     ['timeadd("today", "1h")', "timeadd: its time must be such as 2026-01-31T12:00:00Z"],
     ['regex_replace("a", "(", "")', "regex_replace: its pattern is not a regular expression"],
+    ['regex_replace("aa", "(?U)a+", "")', "regex_replace: its pattern is not a regular expression"],
     ['reverse(["a"])', "reverse: its 1st parameter must be a string: Nomad's reverse takes no list"],
     ["setproduct(range(1000), range(1000))", "setproduct: it would have 1000000 items"],
     ['indent(1000000, "a\\nb")', "indent: its number must be from 0 to 10000"],

@@ -67,6 +67,7 @@ describe("a template", () => {
       '{{ "a.b.c" | replaceAll "." "-" }} {{ "a1" | regexReplaceAll "[0-9]" "<$0>" }} {{ "ab" | regexMatch "^a" }}',
       "a-b-c a<1> true",
     ],
+    ["{{ html `<a href='b'>&\"` }}", "&lt;a href=&#39;b&#39;&gt;&amp;&#34;"],
     ['{{ loop 3 | len }} {{ split "," "a,b" | join "+" }}', "3 a+b"],
     [
       '{{ "x" | base64Encode }} {{ "eA==" | base64Decode }} {{ "a" | sha256Hex | len }} {{ "" | md5sum }}',

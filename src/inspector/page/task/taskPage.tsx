@@ -45,7 +45,8 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
     End: () => go(() => count),
   });
   if (row === undefined && status?.ready === true) return <NoTask />;
-  // Drawn once everything is loaded, so that nothing moves. A long history is folded for a while.
+  // Drawn once everything is loaded, so that nothing moves. Only the results of folding a long history may come
+  // later, because that takes a while.
   const isLong = count > longHistory;
   const isLoaded = isLong || (moment !== undefined && sentences !== undefined);
   if (steps === undefined || row === undefined || layout === undefined || !isLoaded) {

@@ -1,9 +1,12 @@
 /** Go's regular expressions (RE2) in JavaScript's syntax. */
 import { fail } from "./define.ts";
 
-/** @throws TemplateError for a pattern that is invalid */
+/**
+ * @throws TemplateError for a pattern that is invalid, or has a flag that JavaScript lacks: `(?U)` makes all
+ *   quantifiers lazy
+ */
 export function goPattern(pattern: string, flags = ""): RegExp {
-  const [, inline = ""] = /^\(\?([imsU]+)\)/.exec(pattern) ?? [];
+  const [, inline = ""] = /^\(\?([ims]+)\)/.exec(pattern) ?? [];
   const body = pattern
     .slice(inline === "" ? 0 : inline.length + 3)
     .replaceAll("(?P<", "(?<")
@@ -11,7 +14,7 @@ export function goPattern(pattern: string, flags = ""): RegExp {
     .replaceAll("\\z", "$")
     .replaceAll(/\[\[:(\w+):\]\]/g, (whole, name: string) => (classes[name] ? `[${classes[name]}]` : whole));
   try {
-    return new RegExp(body, `${flags}u${inline.replace("U", "")}`);
+    return new RegExp(body, `${flags}u${inline}`);
   } catch {
     return fail("its pattern is not a regular expression");
   }
