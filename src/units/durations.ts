@@ -27,8 +27,9 @@ export function formatLife(milliseconds: number): string {
 
 /** `0.4 ms`, `12 ms`, `3.2 s`, `4 min`, `2 h`, `9 d`. */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < units.s) return `${rounded(milliseconds)} ms`;
-  if (milliseconds < units.min) return `${rounded(milliseconds / units.s)} s`;
+  // A unit ends where its amount would be rounded to a whole one of the next: `1 min`, and not `60 s`.
+  if (milliseconds < units.s - 0.5) return `${rounded(milliseconds)} ms`;
+  if (milliseconds < units.min - units.s / 2) return `${rounded(milliseconds / units.s)} s`;
   const unit = milliseconds < units.h ? "min" : milliseconds < units.d ? "h" : "d";
-  return `${Math.floor(milliseconds / units[unit])} ${unit}`;
+  return `${Math.max(1, Math.floor(milliseconds / units[unit]))} ${unit}`;
 }
