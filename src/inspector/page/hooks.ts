@@ -1,12 +1,13 @@
 /** Hooks that several parts of the page share: page-wide keys, and the current time. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 /**
  * Page-wide keys, except while the focus is in an input or in an element that they scroll.
  * @param handle handlers by key name, active until the component unmounts
  */
 export function useKeys(handle: Readonly<Record<string, () => void>>): void {
-  useEffect(() => {
+  // Before the next key can come: an effect after the drawing would let a quick second key act on the old state.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const action = Object.hasOwn(handle, event.key) ? handle[event.key] : undefined;
       const isUsed = event.target instanceof Element && usesKeys(event.target);
