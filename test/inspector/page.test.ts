@@ -350,8 +350,8 @@ describe("the page", () => {
     await record(idOf(1), [...life("ended").slice(0, 4), ...checks.flat()]);
     const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "web" }).click();
-    await page.getByText("Command started ×1000, the last: command 1000: exit code 0").waitFor();
-    await page.getByText("Step 2004 of 2004").waitFor();
+    await page.getByText("Command started ×1,000, the last: command 1000: exit code 0").waitFor();
+    await page.getByText("Step 2,004 of 2,004").waitFor();
     expect(await page.locator(".step").count()).toBeLessThan(20);
     const fold = page.getByRole("button", { name: "[5…2004]" });
     expect(await fold.getAttribute("aria-expanded")).toBe("false");
@@ -373,8 +373,8 @@ describe("the page", () => {
     await page.getByRole("button", { name: "[5…2004]" }).click();
     await page.keyboard.press("End");
     await record(idOf(1), [event("execStarted", { exec: 1_001 }), event("execExited", { exec: 1_001 })]);
-    await page.getByText("Step 2006 of 2006").waitFor();
-    await page.getByText("Command started ×1001, the last: command 1001: exit code 0").waitFor();
+    await page.getByText("Step 2,006 of 2,006").waitFor();
+    await page.getByText("Command started ×1,001, the last: command 1001: exit code 0").waitFor();
   });
 
   it("keeps the focus on a button at the last moment", async (context) => {

@@ -114,7 +114,7 @@ describe("groups", () => {
       { folded: 5, from: 5, to: 14 },
       { folded: 1 },
     ]);
-    expect(titlesOf(checks(1_000))[1]).toBe("Command started ×1000, the last: command 1: exit code 0");
+    expect(titlesOf(checks(1_000))[1]).toBe("Command started ×1,000, the last: command 1: exit code 0");
   });
 });
 

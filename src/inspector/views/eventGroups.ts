@@ -1,6 +1,7 @@
 /**
  * Groups steps: a request together with its outcome. Pure; the page groups steps as they come.
  */
+import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { Steps } from "./stepTable.ts";
 import type { Phrase } from "./story.ts";
@@ -69,7 +70,7 @@ export function groupTitle(
   const { title } = steps.kindOf(from);
   if (folded > 1) {
     const last = phraseOf(to)?.text;
-    return `${title} ×${folded}${last === undefined ? "" : `, the last: ${last}`}`;
+    return `${title} ×${formatCount(folded)}${last === undefined ? "" : `, the last: ${last}`}`;
   }
   const shown = stepsInTitle({ from, to });
   const outcomes = shown

@@ -49,11 +49,14 @@ export function momentView(moment: Moment, effects: readonly EffectOutcome[]): M
     data: stored.data,
     asRecorded,
     context: after.context,
-    changes: contextDiff(before.context, after.context).map((change) => ({
-      path: change.path.join("."),
-      before: change.before ?? null,
-      after: change.after ?? null,
-    })),
+    changes: contextDiff(before.context, after.context)
+      .map(({ path, before: old, after: now }) => ({
+        path: path.join("."),
+        before: old ?? null,
+        after: now ?? null,
+      }))
+      // A field that appears with null tells nothing.
+      .filter((change) => change.before !== null || change.after !== null),
     effects: effects.map(({ effect, report }) => ({
       effect,
       reports: reportsOf(effect)?.length !== 0,

@@ -87,7 +87,7 @@ function Side({ name, label, id, source, side, rows: own }: SideProperties) {
       <input
         type="search"
         value={text}
-        placeholder="Another run: task, job or id"
+        placeholder={`${id === "" ? "A" : "Another"} run: task, job or id`}
         aria-label={`Find a run for side ${label}`}
         onInput={({ currentTarget: { value } }) => setText(value)}
       />

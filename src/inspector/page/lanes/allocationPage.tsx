@@ -80,7 +80,7 @@ function Runs({ view, now }: { readonly view: AllocationView; readonly now: numb
               <th scope="col">Outcome</th>
               <th scope="col">Begun</th>
               <th scope="col" class="number">
-                Ran
+                Lasted
               </th>
             </tr>
           </thead>

@@ -1,6 +1,7 @@
 /** Draws an allocation's lanes: a lane for each task, with its runs as blocks, below a time axis. */
 import type { ComponentChildren } from "preact";
 import { shortId } from "../../../taskId.ts";
+import { formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView, LaneRun, TaskLanes } from "../../views/allocation/allocationView.ts";
@@ -115,12 +116,14 @@ function Lane({ task: { task, runs, earlier }, window, width, now, current, open
   const blocks = foldRuns(runs, window, width, now);
   const rest = earlier === 0 ? "" : `, and ${earlier} earlier`;
   const texts = [4, 3, 2, 1].map((most) => `${outcomesText(runs, most)}${rest}`);
+  const room = Math.floor(width / nameLetter);
+  const name = task.length > room ? `${task.slice(0, room - 1)}…` : task;
   return (
     <>
       <text class="task" x={1} y={lane.title}>
-        {task}
+        {name}
         <tspan class="outcomes" dx={8}>
-          {textIn(task.length * nameLetter, width, [...texts, `${runs.length + earlier} runs`])}
+          {textIn(name.length * nameLetter, width, [...texts, `${runs.length + earlier} runs`])}
         </tspan>
       </text>
       <path class="base" d={`M0,${lane.bar + lane.barHeight / 2}H${width}`} />
@@ -166,7 +169,7 @@ function Folded({
 }: BlockProperties & Pick<Properties, "open">) {
   const [from, to] = [Math.max(-2, left), Math.min(width + 2, Math.max(right, left + 6))];
   const title = `${task}: ${outcomesText(runs)}`;
-  const count = `×${runs.length}`;
+  const count = `×${formatCount(runs.length)}`;
   const [most] = countOutcomes(runs);
   const text = textIn(from, to, [`${count} ${most?.outcome.text ?? ""}`, count]);
   const zoom = () => open(spanOfFold(runs, window, now));

@@ -1,7 +1,7 @@
 /** Searches the events of all tasks, newest first. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { taskName } from "../../../taskId.ts";
-import { formatCount } from "../../../units/counts.ts";
+import { countOf } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { EventHit, EventHits } from "../../views/eventHits.ts";
 import { linkTo } from "../address.ts";
@@ -20,7 +20,7 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
   return (
     <>
       <h1 class="plain">Events</h1>
-      <div class="filters">
+      <div class="filters short">
         <input
           ref={input}
           type="search"
@@ -31,7 +31,7 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
         />
         <Choice label="Event" value={type} values={eventTypes} show={setType} />
         <span class="count" role="status">
-          {isSearch(words, type) ? `${formatCount(hits.length)}${isDone ? "" : " so far"}` : ""}
+          {isSearch(words, type) ? `${countOf(hits.length, "event")}${isDone ? "" : " so far"}` : ""}
         </span>
       </div>
       {!isSearch(words, type) ? (

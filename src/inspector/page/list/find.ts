@@ -1,6 +1,6 @@
 /** Finds the tasks that match the choices in the address, and sorts them. Pure. */
 
-import { formatDuration } from "../../../units/durations.ts";
+import { formatDuration, formatLife } from "../../../units/durations.ts";
 import { type OutcomeKind, outcomeKinds, toneOf } from "../../views/outcomeKinds.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { Choices } from "../address.ts";
@@ -35,7 +35,7 @@ function ranFor({ startedAt, endedAt }: TaskSummary, now: number): number | null
 export function ranText(row: TaskSummary, now: number): string {
   const ran = ranFor(row, now);
   if (ran === null) return "–";
-  return `${row.outcome.kind === "lost" ? "≥ " : ""}${formatDuration(ran)}`;
+  return row.outcome.kind === "lost" ? `≥ ${formatDuration(ran)}` : formatLife(ran);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Draws the state machine, with the task's state and the path to it. */
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { formatCount } from "../../../units/counts.ts";
 import type { ChartArrow, ChartLayout, ChartWay, Point } from "../../views/chartLayout.ts";
 import type { Steps } from "../../views/stepTable.ts";
 import { Scroll } from "../table.tsx";
@@ -147,7 +148,7 @@ function Label({ arrow: { label, middle, hasHead }, taken }: { arrow: ChartArrow
 
 /** `4`, `4, 9` or `×37`. */
 function numbersText({ count, seqs }: Taken): string {
-  return count > maxNumbers ? `×${count}` : seqs.slice(0, count).join(", ");
+  return count > maxNumbers ? `×${formatCount(count)}` : seqs.slice(0, count).join(", ");
 }
 
 const bend = 7;

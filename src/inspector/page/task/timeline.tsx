@@ -1,5 +1,6 @@
 /** A bar of the task's states. Click, drag or step to any moment. */
 import { useMemo, useRef } from "preact/hooks";
+import { formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { Steps } from "../../views/stepTable.ts";
@@ -62,7 +63,7 @@ export function Timeline({ steps, seq, choose }: Properties) {
         <Go label="Step on" to={seq + 1} {...{ seq, choose, last: steps.length }} />
         <Go label="Last step" to={steps.length} {...{ seq, choose, last: steps.length }} />
         <span>
-          Step {seq} of {steps.length}
+          Step {formatCount(seq)} of {formatCount(steps.length)}
         </span>
         <span>+{formatDuration(Math.max(0, time - steps.timeOf(1)))}</span>
         <span class="wide">{formatTime(time)}</span>
