@@ -58,7 +58,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
       <TaskTitle row={row} query={query} />
       <Verdict row={row} sentences={sentences} choose={chooseStep} />
       <Timeline steps={steps} seq={seq} choose={chooseStep} />
-      <div class="columns">
+      <div class="columns with-chart">
         <div>
           <Story query={query} steps={steps} seq={seq} choose={chooseStep} />
           {moment === undefined ? null : <Moment moment={moment} />}
