@@ -52,8 +52,8 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
     );
   }
   // Most tasks need no further check. To compare all refusals would take a twentieth of a start.
-  const isClients = task.seccomp === undefined || task.seccomp === plugin.seccomp;
-  if (isClients && task.seccompAllow.length === 0) return;
+  const hasClientsProfile = task.seccomp === undefined || task.seccomp === plugin.seccomp;
+  if (hasClientsProfile && task.seccompAllow.length === 0) return;
   const { allowSeccomp } = plugin;
   const requested = seccompProfile(task, plugin);
   if (allowSeccomp.includes(ALL)) return;

@@ -73,7 +73,7 @@ export async function reconcile(
 
 /**
  * The open streams, then closed streams whose runs still have folders.
- * @param leftover names of runs' folders; this function removes those of open streams from it
+ * @param leftover names of runs' folders; the caller removes the folder of each stream that it gets
  */
 function* streamsToSettle(
   leftover: ReadonlySet<string>,

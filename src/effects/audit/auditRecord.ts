@@ -162,9 +162,9 @@ function textIn(body: string, name: string): string | undefined {
 /** The value of ` name=value`, which ends at a space. */
 function fieldIn(body: string, name: string): string | undefined {
   const key = `${name}=`;
-  let at = body.startsWith(key) ? 0 : body.indexOf(` ${key}`);
-  if (at < 0) return undefined;
-  at += at === 0 && body.startsWith(key) ? key.length : key.length + 1;
-  const end = body.indexOf(" ", at);
-  return body.slice(at, end < 0 ? undefined : end);
+  const at = body.startsWith(key) ? 0 : body.indexOf(` ${key}`) + 1;
+  if (!body.startsWith(key, at)) return undefined;
+  const begin = at + key.length;
+  const end = body.indexOf(" ", begin);
+  return body.slice(begin, end < 0 ? undefined : end);
 }

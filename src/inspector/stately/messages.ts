@@ -60,14 +60,14 @@ export function actorMessage(
   subject: Subject,
   name: string,
   state: MachineState,
-  isDefined = true,
+  withDefinition = true,
 ): ActorMessage {
   const base = common(subject);
   return {
     ...base,
     type: "@xstate.actor",
     name,
-    definition: isDefined ? definition : undefined,
+    definition: withDefinition ? definition : undefined,
     parentId: undefined,
     snapshot: inspected(state),
   };

@@ -56,7 +56,7 @@ export class StepTable {
     this.#packed[this.#length++] = Math.max(0, Math.round(time)) * codes + code;
   }
 
-  /** The step of event number `seq`, from 1. */
+  /** Time of event number `seq`, from 1. */
   timeOf(seq: number): number {
     return Math.floor((this.#packed[seq - 1] ?? 0) / codes);
   }

@@ -11,8 +11,8 @@ export function logFolders(stateDir: string): string[] {
 }
 
 /**
- * All folders in which logs may appear, or the plugins that write them, with the nearest folder that exists if
- * there is none yet.
+ * All folders to watch for new logs and for plugins that come or go. If the state folder does not exist yet,
+ * the nearest existing folder around it takes its place.
  */
 export function foldersOfLogs(stateDir: string): string[] {
   return [nearestFolder(resolve(stateDir)), localFolder(stateDir), ...stateFolders(stateDir)];
