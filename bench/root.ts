@@ -78,7 +78,7 @@ async function benchOn(host: string, command: string): Promise<void> {
   printTimes("  first byte, the host's tree", times.host);
   printTimes("  first byte, a root of the task's own", times.private);
   const ratio = percentile(times.private, 0.5) / percentile(times.host, 0.5);
-  printFigure("  the one beside the other", `${ratio.toFixed(3)} ×`);
+  printFigure("  private root / host's tree", `${ratio.toFixed(3)} ×`);
 
   const growth = async (pathOf: (number: number) => string) => {
     const before = pssOf(plugin.pid);
@@ -91,8 +91,8 @@ async function benchOn(host: string, command: string): Promise<void> {
   };
   await growth(() => "same");
   const [same, different] = [await growth(() => "same"), await growth((number) => `unveiled-${number}`)];
-  printFigure(`  memory (PSS) after ${manyRoots} starts with one root more`, formatMib(same));
-  printFigure(`  and with ${manyRoots} different ones`, formatMib(different));
+  printFigure(`  memory (PSS) after ${manyRoots} starts that share one further root`, formatMib(same));
+  printFigure(`  memory (PSS) after ${manyRoots} starts with different roots`, formatMib(different));
   await plugin.close();
   await allocation.remove();
 }

@@ -286,8 +286,8 @@ export class Driver implements DriverPort {
   }
 
   /**
-   * The module is loaded only if the option is set, because OpenTelemetry's libraries are large. @throws
-   * DriverError `CONFIG_INVALID`
+   * The module is loaded only if the option is set, because OpenTelemetry's libraries are large.
+   * @throws DriverError `CONFIG_INVALID`
    */
   async #sendTraces({ traces }: PluginOptions): Promise<void> {
     if (traces === (this.#traces !== undefined)) return;

@@ -17,7 +17,7 @@ const VERSION_BYTES = 80;
 
 export class WorkMark {
   /**
-   * Whether an earlier writer of this boot died while it did not work, and nobody has changed the data since.
+   * Whether an earlier writer of this boot died while it was idle, and nobody has changed the data since.
    * False if that is not known.
    */
   readonly leftResting: boolean;

@@ -15,7 +15,7 @@ const [JOIN_SESSION_KEYRING, CLEAR, LINK, SEARCH, READ] = [1, 7, 8, 10, 11];
 const [EPERM, ENOKEY] = [1, 126];
 const name = `exec2-test-${process.pid}`;
 
-/** Perl passes no constant strings. */
+/** Passes variables to Perl's syscall(), which refuses string constants. */
 const perl = (script: string) =>
   `perl -e 'my ($type, $name, $content) = ("user\\0", "${name}\\0", "secret" . "\\0" x 64); ${script}'`;
 

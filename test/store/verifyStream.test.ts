@@ -20,14 +20,14 @@ function stored(length: number, stream = "s", firstHash = NO_HASH) {
 }
 
 describe("verifying a stream", () => {
-  it("finds nothing in what was stored, and yields its events", () => {
+  it("finds no defect in a stored stream, and yields its events", () => {
     const { records, head } = stored(5);
     expect(findDefect(records, head)).toBeUndefined();
     expect([...verifyStream(records, head)].map(labelOf)).toEqual([1, 2, 3, 4, 5]);
     expect(findDefect([], { stream: "s", version: 0, hash: NO_HASH })).toBeUndefined();
   });
 
-  it("finds any flipped bit at the event it is in", () => {
+  it("finds any flipped bit at the event that contains it", () => {
     const { records, head } = stored(6);
     fc.assert(
       fc.property(fc.nat({ max: 5 }), fc.nat(), fc.nat({ max: 7 }), (index, at, bit) => {

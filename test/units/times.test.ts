@@ -5,7 +5,7 @@ import { formatClock, formatDay, formatTime, parseTime } from "../../src/units/t
 const time = new Date(2026, 0, 2, 3, 4, 5, 6).getTime();
 
 describe("a time", () => {
-  it("is the local one, to the millisecond", () => {
+  it("is shown as local time, to the millisecond", () => {
     expect(formatTime(time)).toBe("2026-01-02 03:04:05.006");
     expect(formatDay(time)).toBe("2026-01-02");
     expect(formatClock(time)).toBe("03:04:05.006");

@@ -51,7 +51,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "execve EACCES":
       return `The command or its interpreter is not unveiled with x, or its file mode keeps the task's user from executing it: add unveil "rx:${path}"`;
     case "execve ENOENT":
-      return "The command does not exist; or it is a script whose interpreter is missing, or a program whose dynamic loader is missing. What the host has may have to be unveiled with rx";
+      return "The command does not exist; or it is a script whose interpreter is missing, or a program whose dynamic loader is missing. A file that the host has may lack an unveil entry with rx";
     case "execve ENOEXEC":
       return "The file is neither a program for this machine's architecture nor a script: a script begins with #! and its interpreter";
     case "execve E2BIG":
@@ -85,7 +85,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "open_tree EINVAL":
       return `The mount at ${path} is unbindable: see mount_namespaces(7)`;
     case "move_mount ENOENT":
-      return `${name}: the host has no file at the path to mount on: create an empty one`;
+      return `${name}: the mount point does not exist on the host: create an empty file there`;
     case "move_mount EINVAL":
       return `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`;
     default:

@@ -88,7 +88,7 @@ describe("archive", () => {
     expect(readFileSync(join(archive, name), "utf8")).toBe(first);
   });
 
-  it("on a full disk reports it, leaves no partial file and lets nothing be removed", async () => {
+  it("reports a full disk, leaves no partial file, and marks no history for removal", async () => {
     const { stateDir } = await oldLog();
     const archiveInto = (folder: string, ...more: string[]) =>
       call(["archive", "--older-than", "30d", ...more, "--into", folder, "--state-dir", stateDir]);

@@ -44,7 +44,7 @@ describe("looks", () => {
     expect(bold(`a${dim("b")}c`)).toBe("\x1b[1ma\x1b[2mb\x1b[22m\x1b[1mc\x1b[22m");
   });
 
-  it("are none without colours", () => {
+  it("are no escape sequences without colours", () => {
     expect(styleOf(false).red("a")).toBe("a");
   });
 });

@@ -2,7 +2,7 @@
 import type { Program } from "../../support/agent/programs.ts";
 
 export const tools: Readonly<Record<string, Program>> = {
-  "openssl: a certificate as its configuration has it": {
+  "openssl: a certificate with the extensions of its configuration": {
     needs: ["openssl"],
     unveil: ["r:/etc/ssl/openssl.cnf"],
     script: `

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 let count = 0;
-/** A number of seconds that no other process sleeps. */
+/** A duration for sleep(1) that no other process uses. */
 const uniqueSleep = () => `${process.pid}80.${count++}`;
 /** Starts processes in their own sessions that are no children of the process that started them. */
 const daemons = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
@@ -129,7 +129,7 @@ describe("a task in the host's pid namespace", () => {
     expectNothingLeft(rude.allocation, mark);
   });
 
-  test("is destroyed by force, all of it", async () => {
+  test("is destroyed by force, with its daemons", async () => {
     const mark = uniqueSleep();
     const { allocation, config } = await started(`${daemons(mark)}; echo up; exec sleep 1000`);
     await agent.driver.destroyTask({ taskId: config.id, force: true });
@@ -220,7 +220,7 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
     expect(await waitTask(next, config)).toMatchObject({ exitCode: 23 });
   });
 
-  test("is taken over by the next, which can stop all of it", async () => {
+  test("is taken over by the next plugin, which can stop the task with its daemons", async () => {
     const { next, allocation, config, mark } = await takenOver();
     await next.driver.stopTask({ taskId: config.id, timeout: longTime, signal: "" });
     expect(await waitTask(next, config)).toMatchObject({ exitCode: 6 });

@@ -244,7 +244,7 @@ describe("a database of another program", () => {
 });
 
 describe("damage that leaves the database itself whole", () => {
-  it("is found at the event it is in, and others can be read", async () => {
+  it("is found at the event that contains it, and others can be read", async () => {
     const folder = temporaryFolder();
     await makeLog(folder);
     const file = join(folder, "data.mdb");

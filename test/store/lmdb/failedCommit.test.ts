@@ -52,11 +52,11 @@ async function logWithAnEvent() {
   return store;
 }
 
-describe("a transaction that LMDB fails for its list of free pages", () => {
+describe("a transaction that fails because of LMDB's list of free pages", () => {
   it.each([
-    ["that was refused a put", { puts: 1 }],
+    ["with a refused put", { puts: 1 }],
     ["that fails at the commit", { times: 1, code: -30798 }],
-    ["that fails for an earlier error in it", { times: 1, code: -30782 }],
+    ["that fails because of its own earlier error", { times: 1, code: -30782 }],
   ])("succeeds at the second attempt, and is applied once: one %s", async (_name, failure) => {
     const store = await logWithAnEvent();
     Object.assign(failing, failure);

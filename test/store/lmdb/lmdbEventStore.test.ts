@@ -189,7 +189,7 @@ describe("an event log in LMDB", () => {
     expect(store.version("a")).toBe(1);
   });
 
-  it("resolves flushed, with nothing to flush as well, and while more is appended", async () => {
+  it("resolves flushed() if there is nothing to flush, and while more is appended", async () => {
     await store.flushed();
     const appended = Array.from({ length: 50 }, async (_, index) => {
       await store.append(`s${index}`, 0, [sampleEvent(index)]);

@@ -11,7 +11,7 @@ import { eventData } from "../support/vmAgent.ts";
 const busy = "while :; do :; done";
 
 describe("cgroup", () => {
-  test("if an agent kills its cgroup, the end is noticed, and its exit code is unknown", async () => {
+  test("if an agent kills a task's cgroup, the task's end is noticed, and its exit code is unknown", async () => {
     const { agent, allocation, config, cgroup } = await startVmTask({ command: "sleep 1000" });
     const waited = agent.driver.waitTask({ taskId: config.id });
     writeFileSync(`${cgroup}/cgroup.kill`, "1");

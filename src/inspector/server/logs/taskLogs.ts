@@ -84,7 +84,7 @@ export class TaskLogs {
     }
   }
 
-  /** Paths that a failed task missed by the end of its output; none of a task of another host. */
+  /** Paths that a failed task could not find, by the end of its output; none for a task of another host. */
   missingPaths(context: TaskContext): string[] {
     return this.#isForeign() ? [] : missingPaths(context);
   }

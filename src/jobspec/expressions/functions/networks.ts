@@ -26,7 +26,7 @@ function networkOf(cidr: string): Network {
   const read = addressOf(address);
   const prefix = Number(prefixText);
   if (read === undefined || prefixText === "" || prefix > read.bits) {
-    return fail("its network must be such as 10.0.0.0/8");
+    return fail("its network must have a form like 10.0.0.0/8");
   }
   return { address: read.value & maskOf(read.bits, prefix), bits: read.bits, prefix };
 }
@@ -80,8 +80,9 @@ function cidrhost(cidr: string, index: number): string {
 
 function subnetText({ address, bits, prefix }: Network, newBits: number, index: bigint): string {
   const longer = prefix + newBits;
-  if (newBits < 0 || longer > bits) fail(`a prefix of ${prefix} bits cannot be longer by ${newBits}`);
-  if (index < 0n || index >= 1n << BigInt(newBits)) fail(`${newBits} more bits have no network ${index}`);
+  if (newBits < 0 || longer > bits) fail(`a prefix of ${prefix} bits cannot be extended by ${newBits}`);
+  if (index < 0n || index >= 1n << BigInt(newBits))
+    fail(`with ${newBits} more bits there is no network ${index}`);
   return `${addressText(address | (index << BigInt(bits - longer)), bits)}/${longer}`;
 }
 
@@ -93,7 +94,7 @@ function cidrsubnets(cidr: string, ...sizes: readonly number[]): string[] {
   return sizes.map((newBits) => {
     const prefix = network.prefix + newBits;
     if (newBits < 1 || prefix > network.bits)
-      fail(`a prefix of ${network.prefix} bits cannot be longer by ${newBits}`);
+      fail(`a prefix of ${network.prefix} bits cannot be extended by ${newBits}`);
     const size = 1n << BigInt(network.bits - prefix);
     const start = ((next + size - 1n) / size) * size;
     if (start + size > end) fail(`${cidr} has not enough addresses`);

@@ -19,7 +19,7 @@ function timeOf(value: string): Time {
   const [, date, zone = ""] =
     /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(value) ?? [];
   const local = new Date(`${date}Z`);
-  if (Number.isNaN(local.getTime())) return fail("its time must be such as 2026-01-31T12:00:00Z");
+  if (Number.isNaN(local.getTime())) return fail("its time must have a form like 2026-01-31T12:00:00Z");
   return { local, zone };
 }
 
@@ -27,7 +27,7 @@ function timeAdd(value: string, duration: string): string {
   const { local, zone } = timeOf(value);
   const [, sign, amount = ""] = /^([+-]?)(.*)$/s.exec(duration) ?? [];
   const milliseconds = parseDuration(amount, goUnits);
-  if (milliseconds === undefined) return fail("its duration must be such as 90m");
+  if (milliseconds === undefined) return fail("its duration must have a form like 90m");
   const moved = new Date(local.getTime() + (sign === "-" ? -1 : 1) * milliseconds);
   return `${moved.toISOString().slice(0, 19)}${zone}`;
 }
