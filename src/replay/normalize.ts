@@ -20,7 +20,7 @@ export function taskWords(moments: Iterable<Moment>): TaskWords {
       [allocDir, "<allocation's folder>"],
       [allocId, "<allocation>"],
       [shortId(allocId), "<allocation>"],
-      [isDynamic ? user : "", "<lent user>"],
+      [isDynamic ? user : "", "<dynamic user>"],
     ] as const;
     return words.filter(([word]) => word !== "");
   }

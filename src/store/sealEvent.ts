@@ -8,6 +8,7 @@ import { MAX_NAME_BYTES } from "./recordTable.ts";
 
 /** A single larger event would block the event loop for longer than a whole group of appends. */
 const MAX_DATA_BYTES = 8 << 20;
+
 /** @throws DriverError `EVENT_INVALID` if it cannot be a stream's name */
 export function checkName(stream: string): void {
   const bytes = Buffer.byteLength(stream);

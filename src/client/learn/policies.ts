@@ -32,7 +32,7 @@ export interface LearnedOptions {
 /** By option. */
 export type PortLists = Readonly<Partial<Record<"connect_tcp" | "bind_tcp", readonly number[]>>>;
 
-/** Paths and names that differ between the instances of a task. */
+/** Paths that differ between the instances of a task. */
 export interface OwnPlaces {
   readonly folders: TaskFolders;
   /** Folder of its allocation. */

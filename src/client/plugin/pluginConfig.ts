@@ -52,7 +52,7 @@ export function fitPluginOptions(
   throw new DriverError("CONFIG_INVALID", `plugin option ${option}: ${message}`, { option });
 }
 
-/** The same, with everything that does not fit. */
+/** Like {@link fitPluginOptions}, but also returns everything that does not fit. */
 export function followPluginSpec(
   options: Readonly<Record<string, unknown>>,
   specs: readonly AttributeSpec[],

@@ -57,14 +57,14 @@ export class DiffView {
 
   #stacked(row: DiffRow): string[] {
     const { left, right, spans } = row;
-    const name = markWidth + 2;
-    const columns = this.#width - name - ratioWidth;
+    const nameWidth = markWidth + 2;
+    const columns = this.#width - nameWidth - ratioWidth;
     const mark = this.#mark(row);
     const secondMark = left === undefined ? mark : " ".repeat(markWidth);
     return [
       ...(left ? [`${mark}A ${this.#cell(left, spans.left, columns)}`] : []),
       ...(right ? [`${secondMark}B ${this.#cell(right, spans.right, columns)}${ratioText(row)}`] : []),
-      ...this.#details(row, name, this.#width - name),
+      ...this.#details(row, nameWidth, this.#width - nameWidth),
     ];
   }
 

@@ -140,7 +140,7 @@ function procMaskMount(file: string): Mount {
   };
 }
 
-/** No Landlock rule allows the status file. */
+/** Mounts the status file over the path, because no Landlock rule allows that file. */
 function hiddenFileMount(path: string, statusFile: string): Mount {
   return {
     ...common,
