@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { call } from "../support/screen/commandLine.ts";
 
-test("the job that is denied its file gets it once it is unveiled, and diff names that", async () => {
+test("the job that is denied its file succeeds once the file is unveiled, and diff names this difference", async () => {
   const [bad, good] = [temporaryFolder(), temporaryFolder()];
   const job = "examples/denied.nomad.hcl";
   // Switches denials off, because the histories must not depend on the host's audit.

@@ -34,7 +34,7 @@ function viewOf(rows: readonly TaskSummary[], told = status) {
 }
 
 describe("the node", () => {
-  it("has its plugins, with the versions in events", () => {
+  it("has its plugins, with the versions from their events", () => {
     expect(viewOf([])).toMatchObject({
       plugins: [
         { pid: 7, version: "0.1.0" },
@@ -56,7 +56,7 @@ describe("the node", () => {
     expect(start).toEqual({ starts: 100, p50: 51, p90: 91, p99: 100, max: 100 });
   });
 
-  it("has starts and exits in spans of time; a start that failed is neither", () => {
+  it("counts starts and exits in each span of time, and a failed start as neither", () => {
     const { activity } = viewOf([
       rowOf(1, "ended", { startedAt: now - 60_000, endedAt: now }),
       rowOf(2, "ended", { startedAt: now - 30_000, endedAt: null }),

@@ -28,13 +28,13 @@ function ended(
   ]).context;
 }
 
-test("names what is on the host and was not unveiled, the last first", () => {
+test("names paths that exist on the host and were not unveiled, the last one first", () => {
   const text =
     'cat: /etc/group: No such file\ngrep: /etc/passwd: No such file\nopen("/no/such/path") /etc/hosts /tmp /proc/1 /etc';
   expect(missingPaths(ended(text))).toEqual(["/etc/passwd", "/etc/group"]);
 });
 
-test("looks at the end of the output alone, and not at the driver's own line", () => {
+test("reads only the end of the output, and ignores the driver's own line", () => {
   const early = `/etc/group\n${"line\n".repeat(20)}`;
   const own = "nomad-driver-exec2: 1 ms before its end the task was denied reading /etc/shadow\n";
   expect(missingPaths(ended(`${early}/etc/passwd\n${own}`))).toEqual(["/etc/passwd"]);

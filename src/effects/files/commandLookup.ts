@@ -10,9 +10,8 @@ import type { IsVisible } from "./visibility.ts";
  * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.
  * @param command with a "/": a path, relative to the work dir unless absolute; otherwise a name to look for
  * @param options.path the task's `PATH`; only its absolute entries count
- * @param options.mounts paths that lead to something else in the task than on the host. A path into a volume
- * is
- *   returned unchecked, because its symlinks can only be resolved inside the task
+ * @param options.mounts paths that lead to something else in the task than on the host. A path into a
+ *   volume is returned unchecked, because its symlinks can only be resolved inside the task
  * @param options.isInRoot whether a path of the host is in the task's root; by default all are
  * @param options.isVisible whether the task's user can see a path of the host; by default all are visible
  * @param options.lookAt looks a path up as a running task sees it; by default paths are looked up on the host

@@ -100,7 +100,7 @@ export function itemOf(of: Value, key: Value, text: string): Value {
   const item = index === undefined ? undefined : of[index];
   if (item !== undefined) return item;
   throw new TemplateError(
-    `${text} does not exist: the list has ${of.length} items, and no ${describe(key)}`,
+    `${text} does not exist: the list has ${of.length} items, and no item ${describe(key)}`,
     text,
   );
 }

@@ -286,7 +286,7 @@ function itemOf(value: GoValue, key: GoValue): GoValue {
   if (isMap(value)) return value.get(text(key)) ?? null;
   const index = Number(whole(key));
   const item = list(value)[index];
-  return item === undefined ? fail(`its list has ${list(value).length} items, and no ${index}`) : item;
+  return item === undefined ? fail(`its list has ${list(value).length} items, and no item ${index}`) : item;
 }
 
 function wholeIn(value: string): bigint {

@@ -43,7 +43,7 @@ const fields = [
   "ioStalledUs",
 ] as const satisfies readonly (keyof UsageSample)[];
 
-/** The most samples that are kept of a task: a file of 26 KiB. */
+/** Maximum number of samples that are kept for a task: a file of 26 KiB. */
 export const maxSamples = 256;
 
 export const numbersOfSample = fields.length;

@@ -84,7 +84,7 @@ describe("a launch plan", () => {
     expect(describePlan(plan).join("\n")).toContain("{effective: 0x4, permitted: 0x4, inheritable: 0}");
   });
 
-  it("sets a nice value and further limits only where there are any", () => {
+  it("sets a nice value and further limits only if they are requested", () => {
     const limits = [{ resource: "RLIMIT_CORE", soft: 0, hard: Number.POSITIVE_INFINITY }] as const;
     const lines = describePlan(
       buildLaunchPlan(launchInput({ limits, options: { ...defaultTaskOptions(), nice: 5 } })),
@@ -96,7 +96,7 @@ describe("a launch plan", () => {
     expect(names(buildLaunchPlan(launchInput()), "task")).not.toContain("set the nice value");
   });
 
-  it("never signals all processes without its own pid namespace", () => {
+  it("sends no signal to all processes unless it has its own pid namespace", () => {
     const calls = (plan: LaunchPlan) => phases.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
     fc.assert(
       fc.property(anyLaunchInput, (input) => {

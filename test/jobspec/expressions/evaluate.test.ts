@@ -102,7 +102,7 @@ describe("an expression", () => {
     ["1 / 0", "a division by zero"],
     ["var.name ? 1 : 2", "var.name must be true or false"],
     ["!NOMAD_META_x", "known only to a running task"],
-    ["var.list[3]", "the list has 3 items, and no 3"],
+    ["var.list[3]", "the list has 3 items, and no item 3"],
     ["var.map.c", "var.map.c does not exist: there is no c (there are: b, a)"],
     ["var.name.x", "a string has no items"],
     ['"${var.list}"', undefined],

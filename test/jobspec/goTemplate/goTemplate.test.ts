@@ -109,7 +109,7 @@ describe("a template", () => {
     ['{{ "a".b }}', "a value is not a function"],
     ['{{ (print "a").b }}', "a string has no field b"],
     ['{{ mustEnv "UNSET" }}', "mustEnv: the task has no variable UNSET"],
-    ["{{ index (loop 2) 5 }}", "index: its list has 2 items, and no 5"],
+    ["{{ index (loop 2) 5 }}", "index: its list has 2 items, and no item 5"],
     ['{{ template "none" }}', 'no template is defined as "none"'],
     ['{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}', "calls itself too often"],
     ["{{ divide 0 1 }}", "divide: a division by zero"],

@@ -47,7 +47,7 @@ export class TaskLogs {
   async search(query: URLSearchParams, isWanted: () => boolean): Promise<Answer> {
     const text = query.get("text") ?? "";
     if (text === "" || text.length > maxNeedle) return textAnswer("Name a text to search for.", 400);
-    if (this.#searches >= maxSearches) return textAnswer("Other searches go on.", 503);
+    if (this.#searches >= maxSearches) return textAnswer("Too many searches are running.", 503);
     this.#searches += 1;
     try {
       const log = this.#open(query);
