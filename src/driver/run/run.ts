@@ -130,7 +130,7 @@ export class Run {
 
   async #watch(): Promise<void> {
     if (this.#task.snapshot.context.process === null) return;
-    // RecoverTask answers first.
+    // Lets RecoverTask answer first.
     if (this.#task.state === "recovered") await nextTurn();
     if (this.#watching.closed) return;
     this.#watching.add(this.#memory.begin());

@@ -102,6 +102,8 @@ export const PIDFD_INFO_EXIT = 1 << 3;
 
 /** `asm-generic/poll.h` */
 export const POLLIN = 0x1;
+export const POLLPRI = 0x2;
+export const POLLOUT = 0x4;
 
 /** `linux/inotify.h`: inotify(7) */
 export const IN_CLOSE_WRITE = 0x8;
@@ -112,9 +114,6 @@ export const IN_DELETE = 0x200;
 export const IN_DELETE_SELF = 0x400;
 export const IN_MOVE_SELF = 0x800;
 export const IN_ONLYDIR = 0x1000000;
-
-export const POLLPRI = 0x2;
-export const POLLOUT = 0x4;
 
 /** `linux/sched.h` */
 export const CLONE_PARENT_SETTID = 0x00100000;

@@ -109,7 +109,8 @@ class Scan {
       unverified.check.next(stream, record) ??
       (isLast ? (unverified.check.end(stream) ?? checkState(head, record.event)) : undefined);
     if (finding === undefined && !isLast) return;
-    // Cleared explicitly: a holder in the old generation would keep it alive until the next full collection.
+    // Cleared, because `unverified` may be in V8's old generation, where it would keep the check alive until the
+    // next full collection.
     unverified.check = undefined;
     // The stream stays unverified, because the damage may begin at an earlier record that could not be read.
     if (finding?.kind === "damage") return;
