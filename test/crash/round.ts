@@ -60,9 +60,9 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
       const cgroups = lives.flatMap(({ allocation }) => allocation.cgroup.below());
       return runFoldersIn(stateDir).length === 0 && cgroups.length === 0;
     }, "the run folders and the runs' cgroups are gone");
-    await becomes(async () => allOver(await readStates(), []), "all is over by the log");
+    await becomes(async () => allOver(await readStates(), []), "all tasks are over by the log");
     await agent.close();
-    if (!allOver(await readLog(), [])) throw new Error("something is not over any more");
+    if (!allOver(await readLog(), [])) throw new Error("a task that was over is not over any more");
     return { deaths: agent.deaths };
   } catch (thrown) {
     const doing = lives.map((life) => `${life.taskId}: ${life.doing}`);
@@ -92,17 +92,17 @@ async function settle(
     await becomes(async () => {
       const { pid } = await life.inspect();
       return life.allocation.cgroup.processes().join() === String(pid);
-    }, `${life.taskId} is what the plugin says, and nothing else runs`);
+    }, `in the cgroup of ${life.taskId}, only the process runs that the plugin reports`);
     // After a full disk the log lags behind. If the plugin dies even now, the next plugin records more
     // events.
     await becomes(async () => {
       const { state } = await life.inspect();
       return (await readStates()).get(life.taskId) === state;
-    }, `${life.taskId} is in the state that the plugin says by its log, too`);
+    }, `the log has ${life.taskId} in the state that the plugin reports`);
   }
   for (const life of lives) if (!left.includes(life)) await life.allocation.cgroup.empty();
   const running = left.map(({ taskId }) => taskId);
-  await becomes(async () => allOver(await readStates(), running), "all others are over by their logs");
+  await becomes(async () => allOver(await readStates(), running), "all other tasks are over by the log");
   for (const life of left) await life.destroy();
   for (const { allocation } of lives) await allocation.cgroup.empty();
   await becomes(() => processesNamed(marker).length === 0, "no process of the round is left");
@@ -137,7 +137,7 @@ async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise
 async function becomes(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`it does not come true that ${what}`);
+    if (performance.now() > deadline) throw new Error(`this did not become true in time: ${what}`);
     await delay(5);
   }
 }
@@ -145,7 +145,7 @@ async function becomes(condition: () => boolean | Promise<boolean>, what: string
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   const tooLate = new AbortController();
   const late = delay(ms, undefined, { signal: tooLate.signal }).then(() => {
-    throw new Error(`it is not over after ${ms / 1000} s`);
+    throw new Error(`the round has not ended after ${ms / 1000} s`);
   });
   late.catch(() => undefined);
   try {

@@ -75,7 +75,7 @@ describe("the end of a task", () => {
   });
 });
 
-describe("what led there", () => {
+describe("the cause of an end", () => {
   it("can be a requested stop", () => {
     const text = why(...life("stopped"));
     expect(text).toContain("The agent requested a stop with SIGINT and a timeout of 5 s [5].");
@@ -159,7 +159,7 @@ describe("a task without an end of its own", () => {
 });
 
 describe("an explanation", () => {
-  it("names for every sentence existing events, and the state", () => {
+  it("names existing events for every sentence, and the task's state", () => {
     for (const name of allLives) {
       const events = life(name);
       const { sentences, task, state } = JSON.parse(whyJson(explained(events)));

@@ -54,7 +54,7 @@ describe("the cgroup that a task gets", () => {
     });
   });
 
-  it("is refused where a symlink leads to the root of them all", () => {
+  it("is refused if a symlink leads to the root cgroup", () => {
     const link = `${temporaryFolder()}/link`;
     symlinkSync(mount, link);
     expect(errorOf(() => checkCgroup(link)).message).toContain("root of a cgroup v2 mount");
@@ -120,15 +120,15 @@ describe("limits", () => {
   });
 });
 
-describe("what the kernel counts", () => {
-  it("OOM kills, where there is a memory controller", () => {
+describe("the kernel's figures", () => {
+  it("include OOM kills if there is a memory controller", () => {
     const folder = temporaryFolder();
     expect(readOomKills(folder)).toBeUndefined();
     writeFileSync(`${folder}/memory.events`, "low 0\nhigh 3\nmax 17\noom 2\noom_kill 5\noom_group_kill 1\n");
     expect(readOomKills(folder)).toBe(5);
   });
 
-  it("the root's controllers are those that its file names", () => {
+  it("include the controllers of the root cgroup", () => {
     const text = readFileSync(`${mount}/cgroup.controllers`, "utf8").trim();
     expect(readControllers(mount, "cgroup.controllers").join(" ")).toBe(text);
     expect(readControllers(temporaryFolder(), "cgroup.controllers")).toEqual([]);

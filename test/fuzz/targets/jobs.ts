@@ -93,12 +93,15 @@ export const templates: Target = {
   fuzz: (bytes) => {
     const text = bytes.toString();
     readSyntaxErrors(text);
-    hold(unescapeLiteral(escapeLiteral(text)) === text, "an escaped text is not what it was");
-    hold(render(escapeLiteral(text), () => "") === text, "an escaped text is rendered as something else");
+    hold(unescapeLiteral(escapeLiteral(text)) === text, "unescaping an escaped text changes it");
+    hold(render(escapeLiteral(text), () => "") === text, "rendering an escaped text changes it");
     allowingTemplateErrors(() => {
       const parts = parseTemplate(text);
       const again = parts.map((part) => (typeof part === "string" ? part : `\${${part.text}}`)).join("");
-      hold(parseTemplate(again).length === parts.length, "a template's parts are not those of its text");
+      hold(
+        parseTemplate(again).length === parts.length,
+        "a template that is put together from its parts has other parts",
+      );
     });
   },
   seeds: () =>

@@ -11,7 +11,7 @@ export interface Column {
   readonly sortBy: (row: TaskSummary, now: number) => string | number | null;
 }
 
-/** The columns by their names, which are also those in the address and of their classes. */
+/** The columns by their names, which the address and the CSS classes use, too. */
 export const columns = {
   task: { title: "Task", sortBy: ({ task }) => task },
   job: { title: "Job", sortBy: ({ job }) => job },
@@ -58,8 +58,8 @@ function compared(a: string | number | null, b: string | number | null, way: num
 }
 
 /**
- * Makes a test of a row for all filters except the outcome. The outcomes' counts are of the rows that pass
- * it.
+ * Makes a test of a row for all filters except the outcome's. Outcomes are counted over the rows that
+ * pass it.
  */
 export function matcher(
   { search = "", job = "", user = "", event = "", cause = "" }: Choices,
