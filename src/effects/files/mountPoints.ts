@@ -81,6 +81,7 @@ function placeOf(
     const { source: anchor, target: outerPath } = outer.mount;
     return { place: { target, anchor, rest, within: "volume" }, pathInTask: `${outerPath}/${rest}` };
   }
+  // The task's /tmp is its own tmp folder.
   if (rules.privateTmp && target !== TMP && isAtOrBelow(target, TMP)) {
     const { place } = placeOf(`${folders.tmpDir}/${below(TMP)}`, made, folders, {
       ...rules,

@@ -60,8 +60,8 @@ export function dynamicUser(name: string, ids: string, known: KnownIds): PasswdE
 function ownerOf(id: number, { passwd, group, subuid, subgid }: KnownIds): string | undefined {
   const user = entryOfUid(passwd, id)?.name;
   if (user !== undefined) return `uid ${id} belongs to the host's user ${JSON.stringify(user)}`;
-  const owners = nameOfGid(group, id);
-  if (owners !== undefined) return `gid ${id} belongs to the host's group ${JSON.stringify(owners)}`;
+  const groupName = nameOfGid(group, id);
+  if (groupName !== undefined) return `gid ${id} belongs to the host's group ${JSON.stringify(groupName)}`;
   if (isSubordinate(id, subuid)) return `uid ${id} is for users in namespaces, by /etc/subuid`;
   return isSubordinate(id, subgid) ? `gid ${id} is for groups in namespaces, by /etc/subgid` : undefined;
 }

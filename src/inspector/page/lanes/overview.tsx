@@ -106,7 +106,7 @@ export function Overview({ view, whole, window, width, now, show }: Properties) 
 interface Place {
   readonly whole: Span;
   readonly window: Span;
-  /** The same distance in milliseconds. */
+  /** {@link reach}, in milliseconds. */
   readonly near: number;
 }
 
