@@ -29,21 +29,24 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
         ))}
       </ul>
       <h3>Changes in what the driver remembers</h3>
-      {changes.length === 0 ? <p class="faint">None.</p> : null}
-      <table>
-        <tbody>
-          {changes.map(({ path, before, after }) => (
-            <tr key={path}>
-              <th scope="row">
-                <code>{path}</code>
-              </th>
-              <td>
-                <Value kind="del" value={before} /> <Value kind="ins" value={after} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      {changes.length === 0 ? (
+        <p class="faint">None.</p>
+      ) : (
+        <table>
+          <tbody>
+            {changes.map(({ path, before, after }) => (
+              <tr key={path}>
+                <th scope="row">
+                  <code>{path}</code>
+                </th>
+                <td>
+                  <Value kind="del" value={before} /> <Value kind="ins" value={after} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
       <details>
         <summary>The event as it is stored</summary>
         <Code label="The event as it is stored" text={JSON.stringify(data, null, 2)} />
