@@ -90,6 +90,7 @@ describe("a run's lane", () => {
 
 const good = { tone: "good", text: "Completed" } as LaneRun["outcome"];
 const bad = { tone: "bad", text: "Failed with exit code 1" } as LaneRun["outcome"];
+const lost = { tone: "unclear", text: "Lost: the host was rebooted" } as LaneRun["outcome"];
 const run = (begunAt: number, overAt: number | null, outcome = good, id = `a/web/${begunAt}`): LaneRun => ({
   ...{ id, outcome, begunAt, overAt, periods: [], marks: [] },
 });
@@ -105,6 +106,11 @@ describe("runs that are too narrow to be distinguished", () => {
     ]);
     expect(outcomesText(blocks[1]?.runs ?? [])).toBe("3 runs: 2 × Failed with exit code 1, Completed");
     expect(worstTone(blocks[1]?.runs ?? [])).toBe("bad");
+  });
+
+  it("do not hide a loss among successes and running ones", () => {
+    expect(worstTone([run(0, 1), run(1, 2, lost), run(2, null)])).toBe("unclear");
+    expect(worstTone([run(0, 1), run(1, 2, lost), run(2, 3, bad)])).toBe("bad");
   });
 
   it("are separate blocks if there is room, and runs outside of the window are not drawn", () => {

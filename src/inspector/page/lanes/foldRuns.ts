@@ -72,8 +72,8 @@ export function outcomesText(runs: readonly LaneRun[], most = 4): string {
   return runs.length === 1 ? texts.join() : `${runs.length} runs: ${all.join(", ")}`;
 }
 
-/** The tone of the worst outcome of the runs, so that one failure among many successes is visible. */
+/** The tone of the worst outcome of the runs, so that one failure or loss among many successes is visible. */
 export function worstTone(runs: readonly LaneRun[]): Outcome["tone"] {
   const tones = runs.map(({ outcome }) => outcome.tone);
-  return (["bad", "busy"] as const).find((tone) => tones.includes(tone)) ?? "good";
+  return (["bad", "unclear", "busy"] as const).find((tone) => tones.includes(tone)) ?? "good";
 }
