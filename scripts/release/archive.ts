@@ -1,4 +1,4 @@
-/** The archive for every other distribution. */
+/** The release's archive, for distributions without Debian packages. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -96,7 +96,7 @@ export class Program {
   }
 
   label(label: string): this {
-    if (this.#labels.has(label)) throw new RangeError(`label ${label} is there twice`);
+    if (this.#labels.has(label)) throw new RangeError(`label ${label} is defined twice`);
     this.#labels.set(label, this.#lines.length);
     return this;
   }

@@ -24,7 +24,7 @@ test("every default path is as the documentation has it", () => {
   expect(defaultEntries.map(formatUnveil).sort()).toEqual(expected.sort());
 });
 
-test("no path is there twice, and all come from the defaults", () => {
+test("no path occurs twice, and all come from the defaults", () => {
   expect(new Set(defaultEntries.map(({ path }) => path)).size).toBe(defaultEntries.length);
   expect(new Set(defaultEntries.map(({ source }) => source))).toEqual(new Set(["default"]));
 });

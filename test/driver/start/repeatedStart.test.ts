@@ -54,7 +54,7 @@ describe("a start that the log knows already", () => {
   it.each([
     ["other arguments", { ...again, args: ["-c", "true"] }],
     ["another environment", { ...again, envDigest: "01ff" }],
-    ["the process that took the first one", first],
+    ["the same plugin process", first],
   ])("is refused with %s", async (_what, requested) => {
     await expect(repeatedStart(taskId, requested, await servicesWith(...running))).rejects.toMatchObject({
       code: "TASK_EXISTS",

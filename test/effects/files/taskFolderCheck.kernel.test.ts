@@ -27,7 +27,7 @@ function foldersBelow(task: string, alloc = `${task}/alloc`): TaskFolders {
 }
 
 describe("the folders that a task's environment names", () => {
-  it("are the task's own where the agent bound them elsewhere", () => {
+  it("are accepted if the agent has bound the task's folders there", () => {
     const mounts = temporaryFolder();
     const mount = (from: string, to: string) => {
       execFileSync("mount", ["--bind", from, to]);
@@ -39,7 +39,7 @@ describe("the folders that a task's environment names", () => {
     checkTaskFolders(foldersBelow(mounts), request);
   });
 
-  it("are the task's own where they are the originals themselves", () => {
+  it("are accepted if they are the task's folders themselves", () => {
     checkTaskFolders(foldersBelow(`${original}/main`, `${original}/alloc`), request);
   });
 

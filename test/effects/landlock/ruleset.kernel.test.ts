@@ -148,7 +148,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
     expect(outcomes.slice(2)).toEqual(["EACCES", "EACCES"]);
   });
 
-  test("device ioctls go with w", async () => {
+  test("device ioctls need w", async () => {
     const rules = [rule("rw:/dev/null"), rule("r:/dev/zero")];
     const outcomes = await restricted({
       rules,
@@ -180,7 +180,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
     expect(await restricted({ rules, abi, attempts, scopes: 0 })).toEqual(["ok", "ok", "ok"]);
   });
 
-  test("sockets in folders go with w", async () => {
+  test("connections to sockets in folders need w", async () => {
     const attempts: Attempt[] = ["w", "rxc"].map((letters) => {
       mkdirSync(`${base}/${letters}`);
       const server = net.createServer((socket) => socket.destroy()).listen(`${base}/${letters}/socket`);

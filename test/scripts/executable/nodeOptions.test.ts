@@ -16,6 +16,6 @@ test("Node uses its code caches with the executable's options", () => {
   expect(compiledWith(nodeOptions)).toBe(0);
 });
 
-test("Node does not use them with other options of V8", () => {
+test("Node does not use its code caches with other options of V8", () => {
   expect(compiledWith([...nodeOptions, "--no-wasm-tier-up"])).toBeGreaterThan(50);
 });
