@@ -33,14 +33,14 @@ export function nextCheckState(
   age: number,
 ): CheckStep {
   const failing = status === "critical";
-  const row = { passed: failing ? 0 : passed + 1, failed: failing ? failed + 1 : 0 };
-  const counts = failing ? row.failed >= failuresBeforeCritical : row.passed >= successBeforePassing;
-  const now = counts ? status : shown;
+  const inRow = { passed: failing ? 0 : passed + 1, failed: failing ? failed + 1 : 0 };
+  const isEnough = failing ? inRow.failed >= failuresBeforeCritical : inRow.passed >= successBeforePassing;
+  const now = isEnough ? status : shown;
   const inGrace = restart !== undefined && age < restart.graceMs;
   const towards = failing && !inGrace ? towardsRestart + 1 : 0;
   const restarts = restart !== undefined && towards >= restart.limit;
   return {
-    state: { shown: now, ...row, towardsRestart: restarts ? 0 : towards },
+    state: { shown: now, ...inRow, towardsRestart: restarts ? 0 : towards },
     changed: now !== shown,
     restarts,
   };

@@ -113,6 +113,7 @@ export class TaskDenials implements Disposable {
     cgroup: string | undefined,
   ): boolean {
     if (run.runCgroup !== null) {
+      // /proc shows the path from another root. The cgroup's name, which is unique, is enough to compare.
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
     }
     // Init lives as long as its namespace, so its pid cannot have been reused yet.

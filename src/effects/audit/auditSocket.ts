@@ -140,8 +140,8 @@ function loaded(type: number): number {
 }
 
 /**
- * Possible offsets of `success=no` in the record of a system call. It follows two numbers of variable length:
- * the event's serial number and the call's number. The filter looks for it because most calls on a busy host
+ * Possible offsets of `s=no`, the end of `success=no`, in the record of a system call. It follows two numbers
+ * of variable length: the event's serial number and the call's number. The filter looks for it because most calls on a busy host
  * succeed.
  */
 const successPlaces = Array.from({ length: 12 }, (_, index) => 71 + index);
