@@ -102,7 +102,7 @@ function positionsOf(lines: readonly Line[], sizes: readonly number[]): Layout {
     positions.push(at);
     at += sizes[index] as number;
     if (line.kind !== "label") continue;
-    if (labels.has(line.label)) throw new RangeError(`label ${line.label} is there twice`);
+    if (labels.has(line.label)) throw new RangeError(`label ${line.label} is defined twice`);
     labels.set(line.label, at);
   }
   return { positions, labels, length: at };

@@ -29,7 +29,7 @@ export interface InspectorOptions {
 const maxPages = 16;
 /** Maximum number of connections; more than any browser opens for that many pages. */
 const maxConnections = 256;
-/** How soon after a read of a log the status tells what is damaged in it. */
+/** Time from a read of a log until the status reports what is damaged in it. */
 const afterReadMs = 1_000;
 
 const notFound = textAnswer("Not found.\n", 404);

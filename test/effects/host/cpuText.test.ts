@@ -14,7 +14,7 @@ describe("list of cores", () => {
     expect(parseCpuList(text)).toEqual(expected);
   });
 
-  it("reads back what ranges were written of", () => {
+  it("has the cores from which its ranges were written", () => {
     const range = fc.tuple(fc.nat({ max: 500 }), fc.nat({ max: 20 }));
     fc.assert(
       fc.property(fc.array(range), (ranges) => {
