@@ -114,10 +114,10 @@ function openFolder(allocDir: string, folder: string): number {
   } catch (thrown) {
     if (hasErrno(thrown, "ENOENT")) throw logMissing();
     const { failed } = DriverError.from(thrown, "LOG_MISSING", "the logs cannot be read");
-    const isLed = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
+    const hasLink = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
     throw new DriverError("LOG_MISSING", "the logs cannot be read", {
       failed,
-      hint: isLed ? "A task may have put a link in place of their folder" : undefined,
+      hint: hasLink ? "A task may have put a link in place of their folder" : undefined,
     });
   }
 }

@@ -66,8 +66,8 @@ const maxRows = 1_000;
 
 export function diffView(diff: HistoryDiff): DiffView {
   const { left, right, rows, divergence, same } = diff;
-  const differing = rows.length > maxRows ? rows.filter(differs) : rows;
-  const shown = differing.slice(0, maxRows);
+  const candidates = rows.length > maxRows ? rows.filter(differs) : rows;
+  const shown = candidates.slice(0, maxRows);
   return {
     left: sideOf(left),
     right: sideOf(right),
