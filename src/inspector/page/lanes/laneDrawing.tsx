@@ -1,7 +1,7 @@
 /** Draws an allocation's lanes: a lane for each task, with its runs as blocks, below a time axis. */
 import type { ComponentChildren } from "preact";
 import { shortId } from "../../../taskId.ts";
-import { formatCount } from "../../../units/counts.ts";
+import { countOf, formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView, LaneRun, TaskLanes } from "../../views/allocation/allocationView.ts";
@@ -123,7 +123,7 @@ function Lane({ task: { task, runs, earlier }, window, width, now, current, open
       <text class="task" x={1} y={lane.title}>
         {name}
         <tspan class="outcomes" dx={8}>
-          {textIn(name.length * nameLetter, width, [...texts, `${runs.length + earlier} runs`])}
+          {textIn(name.length * nameLetter, width, [...texts, countOf(runs.length + earlier, "run")])}
         </tspan>
       </text>
       <path class="base" d={`M0,${lane.bar + lane.barHeight / 2}H${width}`} />
