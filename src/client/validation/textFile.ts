@@ -5,7 +5,7 @@ import { formatBytes } from "../../units/sizes.ts";
 
 /**
  * @param path `-` reads standard input
- * @param the kind of the file for errors, such as `job file`
+ * @param what the kind of the file for errors, such as `job file`
  * @returns its text, without a byte order mark
  * @throws DriverError with this code if it cannot be read, or is not UTF-8
  */

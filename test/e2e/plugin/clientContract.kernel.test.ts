@@ -1,6 +1,6 @@
 /**
- * Does what a Nomad client does around a task's life, call by call, and no less strictly: launches, ends, and
- * what the client expects of the answers.
+ * Makes the calls that a Nomad client makes around a task's life, in the client's order, and checks the
+ * answers as strictly as the client does.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
