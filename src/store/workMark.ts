@@ -4,6 +4,9 @@
  * work, perhaps by a damaged page, and whether somebody else has written to the file since. If so, or if the
  * mark is missing, the next writer checks the pages (pageCheck.ts).
  *
+ * A damaged page may also corrupt memory, and the process dies of that later, when it is idle. So no two writers
+ * in a row trust the mark.
+ *
  * The mark is a file in /run: a boot resets it, and no disk delays the write of its byte, which takes a
  * microsecond. In the log's own folder, each write would also wake everybody who follows the log.
  */
@@ -11,16 +14,21 @@ import { closeSync, constants, openSync, readSync, rmSync, statSync, writeSync }
 
 const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 const WORKING = Buffer.from("w");
-const RESTING = Buffer.from("r");
+const IDLE = Buffer.from("i");
+const CHECKED = Buffer.from("c");
+const UNCHECKED = Buffer.from("u");
+/** The mark has three fields: whether the writer works, how it opened the log, and the version of the data. */
+const OPENED_AT = 1;
+const VERSION_AT = 2;
 /** More bytes than the text of a file's version has. */
 const VERSION_BYTES = 80;
 
 export class WorkMark {
   /**
-   * Whether an earlier writer of this boot died while it was idle, and nobody has changed the data since.
-   * False if that is not known.
+   * Whether the log needs no check: its writer was killed in this boot while it was idle, it had not trusted
+   * the mark itself, and nobody has changed the data since. False if that is not known.
    */
-  readonly leftResting: boolean;
+  readonly isTrusted: boolean;
   readonly #path: string;
   readonly #data: string;
   #descriptor: number | undefined;
@@ -28,7 +36,7 @@ export class WorkMark {
   private constructor(path: string, data: string) {
     this.#path = path;
     this.#data = data;
-    const mark = Buffer.alloc(1 + VERSION_BYTES);
+    const mark = Buffer.alloc(VERSION_AT + VERSION_BYTES);
     try {
       this.#descriptor = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
       readSync(this.#descriptor, mark, 0, mark.length, 0);
@@ -36,8 +44,9 @@ export class WorkMark {
       // Without a mark, every writer that was killed counts as one that worked.
       this.#giveUp();
     }
-    this.leftResting =
-      mark.subarray(0, 1).equals(RESTING) && mark.toString("latin1", 1) === this.#dataVersion();
+    this.isTrusted =
+      mark.subarray(0, VERSION_AT).equals(Buffer.concat([IDLE, CHECKED])) &&
+      mark.toString("latin1", VERSION_AT) === this.#dataVersion();
   }
 
   /**
@@ -49,27 +58,34 @@ export class WorkMark {
     return new WorkMark(`/run/nomad-driver-exec2.log-${dev}-${ino}`, data);
   }
 
+  /**
+   * Marks the writer as working until the log is open.
+   * @param unchecked whether it opens the log without a check because the mark was trusted
+   */
+  opening(unchecked: boolean): void {
+    this.#write(WORKING, 0);
+    this.#write(unchecked ? UNCHECKED : CHECKED, OPENED_AT);
+  }
+
+  /** To be called once the log is open. */
+  opened(): void {
+    this.committed();
+    this.#write(IDLE, 0);
+  }
+
   /** Marks the writer as working until the action has ended. */
   during<T>(action: () => T): T {
-    this.begin();
+    this.#write(WORKING, 0);
     try {
       return action();
     } finally {
-      this.end();
+      this.#write(IDLE, 0);
     }
-  }
-
-  begin(): void {
-    this.#write(WORKING, 0);
-  }
-
-  end(): void {
-    this.#write(RESTING, 0);
   }
 
   /** To be called after each commit. */
   committed(): void {
-    this.#write(Buffer.from(this.#dataVersion(), "latin1"), 1);
+    this.#write(Buffer.from(this.#dataVersion(), "latin1"), VERSION_AT);
   }
 
   /** Removes the mark of a log that was closed. */

@@ -23,19 +23,32 @@ it("says whether the earlier writer was working when it died", () => {
   const folder = temporaryFolder();
   writeFileSync(dataOf(folder), "data");
   const first = openMark(folder);
-  expect(first.leftResting).toBe(false);
-  first.committed();
-  expect(first.during(() => openMark(folder).leftResting)).toBe(false);
-  expect(openMark(folder).leftResting).toBe(true);
+  expect(first.isTrusted).toBe(false);
+  first.opening(false);
+  expect(openMark(folder).isTrusted).toBe(false);
+  first.opened();
+  expect(first.during(() => openMark(folder).isTrusted)).toBe(false);
+  expect(openMark(folder).isTrusted).toBe(true);
   expect(() =>
     first.during(() => {
       throw new Error("an action that fails");
     }),
   ).toThrow("that fails");
-  expect(openMark(folder).leftResting).toBe(true);
-  first.begin();
-  expect(openMark(folder).leftResting).toBe(false);
+  expect(openMark(folder).isTrusted).toBe(true);
   first.remove();
+});
+
+it("is not trusted twice in a row", () => {
+  const folder = temporaryFolder();
+  writeFileSync(dataOf(folder), "data");
+  const marks = [false, true, false].map((unchecked) => {
+    const mark = openMark(folder);
+    expect(mark.isTrusted).toBe(unchecked);
+    mark.opening(unchecked);
+    mark.opened();
+    return mark;
+  });
+  for (const mark of marks) mark.remove();
 });
 
 it.each<[string, (data: string) => void]>([
@@ -51,13 +64,13 @@ it.each<[string, (data: string) => void]>([
   const folder = temporaryFolder();
   writeFileSync(dataOf(folder), "data");
   const mark = openMark(folder);
-  mark.during(() => {});
-  mark.committed();
-  expect(openMark(folder).leftResting).toBe(true);
+  mark.opening(false);
+  mark.opened();
+  expect(openMark(folder).isTrusted).toBe(true);
   change(dataOf(folder));
-  expect(openMark(folder).leftResting).toBe(false);
+  expect(openMark(folder).isTrusted).toBe(false);
   mark.committed();
-  expect(openMark(folder).leftResting).toBe(true);
+  expect(openMark(folder).isTrusted).toBe(true);
   mark.remove();
 });
 
@@ -66,20 +79,20 @@ it("belongs to a renamed log, and not to its replacement", () => {
   const folder = `${parent}.log`;
   renameSync(parent, folder);
   const mark = openMark(folder);
-  mark.end();
-  mark.committed();
+  mark.opening(false);
+  mark.opened();
   renameSync(folder, parent);
-  expect(openMark(parent).leftResting).toBe(true);
+  expect(openMark(parent).isTrusted).toBe(true);
   mark.remove();
 });
 
 it("exists only while a log is open", async () => {
   const folder = temporaryFolder();
   const store = await openEventStore(folder);
-  expect(openMark(folder).leftResting).toBe(true);
+  expect(openMark(folder).isTrusted).toBe(true);
   await store.append("s", 0, [sampleEvent(1)]);
   [...store.readAll(1)];
-  expect(openMark(folder).leftResting).toBe(true);
+  expect(openMark(folder).isTrusted).toBe(true);
   await store.close();
   expect(existsSync(pathOf(folder))).toBe(false);
 });

@@ -83,10 +83,10 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     mark = marked;
     const { data, checkpoint, checkpointed } = inspectLog(folder, boot);
     if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
-    const isTrusted = checkpoint?.bootId === boot && (!locked.leftOpen || marked.leftResting);
+    const isTrusted = checkpoint?.bootId === boot && (!locked.leftOpen || marked.isTrusted);
     if (data !== "missing" && !isTrusted) await checkPages(files.data);
     locked.markInUse(true);
-    marked.begin();
+    marked.opening(isTrusted && locked.leftOpen);
     const table = await withRoot(folder, options, async (root) => {
       if (root.get(LAYOUT_KEY) === undefined) {
         for (const _ of root.getKeys({ limit: 1 })) throw damaged(files.data, "it is another program's");
@@ -104,8 +104,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
       const flush = await BackgroundFlush.open(log, checkpointed);
       return new WritableLmdbTable(lmdb, folder, flush, newest, marked);
     });
-    marked.end();
-    marked.committed();
+    marked.opened();
     return await checked(new LogStore(table, usageIn(folder)), table);
   } catch (thrown) {
     checkpoints?.close();
@@ -116,9 +115,9 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
 
 /**
  * Reads every page, which takes seconds for a log of gigabytes. A log is trusted without it if in this boot it
- * was closed, or its writer was killed while it rested and nobody has changed the file since (workMark.ts):
+ * was closed, or its writer was killed while it was idle and nobody has changed the file since (workMark.ts):
  * what the writer had handed to the kernel is whole then. If that trust is wrong, LMDB may crash the process
- * once. The next process then finds that this one died at work, and checks the pages.
+ * once. The next process then checks the pages.
  */
 async function checkPages(path: string): Promise<void> {
   const defect = await findPageDefect(path);

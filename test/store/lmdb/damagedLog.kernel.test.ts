@@ -216,6 +216,15 @@ describe("a log whose writer was killed while it was idle", () => {
     });
   });
 
+  it("is checked if that writer itself opened it without a check", async () => {
+    const folder = await killedAtRest();
+    const second = new LineProcess("restingWriter", folder);
+    await second.written(1);
+    await second.kill();
+    damage(folder, "the disk", damageRecords);
+    expect(openInChild("writer", folder)).toMatchObject({ code: "STORE_DAMAGED" });
+  });
+
   it("crashes no two writers in a row, wherever it is damaged", { timeout: 120_000 }, async () => {
     for (let round = 0; round < 12; round++) {
       const folder = await killedAtRest();
