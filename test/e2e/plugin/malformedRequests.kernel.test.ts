@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {
@@ -7,9 +7,9 @@ import {
   TaskState,
 } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
-import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { runFoldersIn } from "../../support/host/pluginTraces.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -119,8 +119,7 @@ test("an id that looks like a path leads to no other folder", async () => {
   const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate", { id });
   await startTask(agent, config);
   // The refused starts have left nothing there, either.
-  const { run } = stateFolderPaths(agent.stateDir);
-  expect(readdirSync(run)).toEqual([expect.stringMatching(/^[^/]*escaped~[0-9a-f]{64}$/)]);
+  expect(runFoldersIn(agent.stateDir)).toEqual([expect.stringMatching(/^[^/]*escaped~[0-9a-f]{64}$/)]);
   expect(existsSync("/tmp/exec2-escaped")).toBe(false);
   open();
   expect((await agent.driver.waitTask({ taskId: id })).result?.exitCode).toBe(0);
