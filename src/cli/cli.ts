@@ -52,15 +52,15 @@ const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "wait"]
 
 /**
  * @param args without the program's name
- * @returns the exit code: 1 for a failure, 2 for invalid arguments; of `run`, `exec` and `wait` 125 for both
+ * @returns the exit code: 1 for a failure, 2 for invalid arguments; `run`, `exec` and `wait` use 125 for both
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   const { failure, usage } = passing.has(args[0]) ? passingOn : codes;
   guardOutput();
-  // Node's own warnings are for those who write programs.
+  // Node's own warnings are for programmers.
   process.removeAllListeners("warning");
   process.on("uncaughtException", (thrown) => {
-    // Printed at the exit, when a verb that had taken over the terminal has restored it.
+    // The error is printed at the exit: a verb that took over the terminal has then restored it.
     process.once("exit", () => printError(thrown));
     process.exit(failure);
   });
@@ -92,8 +92,8 @@ function normalizeArguments(given: readonly string[]): string[] {
 }
 
 /**
- * Puts `--` before the command in the arguments of `exec`, because its options are not options of this
- * program.
+ * Puts `--` before the command in the arguments of `exec`, because the command's options are not options of
+ * this program.
  */
 function separateCommand(args: readonly string[]): readonly string[] {
   let hasTask = false;

@@ -21,7 +21,7 @@ function collectNames(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((name) => name.trim())];
 }
 
-/** The arguments of the option that leaves out parts that a local run lacks. */
+/** The arguments of the option that leaves out parts of a job that a local run lacks. */
 export const skipOption = [
   "--skip <names>",
   "leave out parts that are missing here, such as artifact,vault; repeatable",

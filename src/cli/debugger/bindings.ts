@@ -233,7 +233,7 @@ export function bindingOf(page: Page, key: string): Binding | undefined {
     .find(({ keys }) => keys.includes(key));
 }
 
-/** Goes to the event whose number was typed before return, as many pagers do. */
+/** Goes to the event whose number was typed before return, as in pagers; without a number, opens the event. */
 function goOrOpen(state: DebuggerState, count: number | undefined): DebuggerState {
   return count === undefined ? { ...state, page: "whole", scroll: 0 } : goTo(state, count);
 }

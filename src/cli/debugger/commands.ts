@@ -143,7 +143,7 @@ function numberIn(text: string): number {
   throw new DriverError("EXPRESSION_INVALID", `${JSON.stringify(text)} is not the number of a breakpoint`);
 }
 
-/** Goes on to where a breakpoint like this would stop. */
+/** Goes to the next event at which such a breakpoint would stop. */
 function goToStop(state: DebuggerState, breakpoint: string): DebuggerState {
   return goToNext(state, 1, parseBreakpoint(breakpoint).stopsAt, `no ${breakpoint}`);
 }

@@ -30,13 +30,13 @@ export function turnPages(state: DebuggerState, pages: number): DebuggerState {
   return step(state, Math.round(pages * Math.max(2, (list?.rows ?? 10) - 1)));
 }
 
-/** Goes to the next error, or the one before. */
+/** Goes to the next or previous error. */
 export function goToError(state: DebuggerState, direction: Direction): DebuggerState {
   return goToNext(state, direction, isError, "no error");
 }
 
 /**
- * Goes to the next matching moment.
+ * Goes to the next matching moment in a direction.
  * @param notFound what to say if there is none, such as `no error`
  */
 export function goToNext(
@@ -70,7 +70,7 @@ export function arrive(
   }
 }
 
-/** Goes to the next event that contains the search text; wraps around at the end. */
+/** Goes to the next event in a direction that contains the search text; wraps around at either end. */
 export function goToMatch(state: DebuggerState, direction: Direction): DebuggerState {
   const { search } = state;
   if (search === "") return refused(state, "nothing is searched for: / begins a search");

@@ -6,7 +6,7 @@ export function openPrompt(mark: Prompt["mark"], text = ""): Prompt {
   return { mark, text, cursor: text.length, recalled: 0, candidates: [] };
 }
 
-/** The result of a key: the changed prompt, or that its line is complete or cancelled. */
+/** The prompt after a key: changed, complete (`done`) or `cancelled`. */
 export type Typed = Prompt | "done" | "cancelled";
 
 /**

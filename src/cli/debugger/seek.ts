@@ -10,7 +10,7 @@ export type Direction = 1 | -1;
 
 export type SearchResult =
   | { readonly kind: "found"; readonly seq: number }
-  /** The test failed at this moment. */
+  /** The test threw an error at this moment. */
   | { readonly kind: "problem"; readonly seq: number; readonly problem: string }
   /** Not found so far. There are more events to search. */
   | { readonly kind: "unfinished"; readonly seq: number }

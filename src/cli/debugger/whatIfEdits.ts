@@ -42,7 +42,7 @@ export function changePresent(state: DebuggerState, fields: string): DebuggerSta
 
 /**
  * Inserts an event after the present one.
- * @param text its type, then fields; missing fields are copied from the first recorded event
+ * @param text the new event's type, then fields; missing fields are copied from the first recorded event
  *   of that type, if there is one
  * @throws DriverError `EDITS_INVALID`
  */
@@ -101,7 +101,10 @@ function fieldsIn(text: string): Record<string, unknown> {
   });
 }
 
-/** Number of the recorded event that is shown, or of the one before an inserted event; 0 before the first. */
+/**
+ * Number of the present event in the recorded history. For an inserted event, that of the recorded event
+ * before it; 0 if there is none.
+ */
 function recordedSeq({ at, fork }: DebuggerState): number {
   if (fork === undefined) return at;
   return fork.sources.slice(0, at).findLast(({ recorded }) => recorded !== undefined)?.recorded ?? 0;

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { type BundleHeader, readHeader } from "../../replay/bundle/bundleFormat.ts";
 import { archiveFolder, bundlesIn } from "../../store/folder/logFolders.ts";
 
-/** A stream as a bundle's header lists it; its id is the task's. */
+/** A stream in the header of a bundle. Its id is the task's id. */
 export interface ArchivedStream {
   readonly id: string;
   readonly hash: string;

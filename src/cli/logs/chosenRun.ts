@@ -52,7 +52,7 @@ function noteOn(chosen: FoundRun, runs: readonly FoundRun[], back: number | unde
   return `${which} of ${runs.length} runs; ${counted}: ${outcomesOf(others)}`;
 }
 
-/** `exit 1 ×4, SIGSEGV`, the most frequent first. */
+/** The outcomes, the most frequent first, such as `exit 1 ×4, SIGSEGV`. */
 function outcomesOf(runs: readonly FoundRun[]): string {
   const counts = Map.groupBy(runs, ({ reader, id }) =>
     shortResult(foldReadable(readHistory(reader, id)).context),
@@ -65,7 +65,7 @@ function outcomesOf(runs: readonly FoundRun[]): string {
 
 /**
  * The only running one of these runs.
- * @throws DriverError `TASK_NOT_FOUND` if none is, or several are
+ * @throws DriverError `TASK_NOT_FOUND` if none or several of them are running
  */
 export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
   const running = runs.filter(isRunning);
@@ -85,7 +85,7 @@ export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
   throw new DriverError("TASK_NOT_FOUND", `${name} is not running: ${last ? describeRun(last) : ""}`);
 }
 
-/** `6f2d4a9e/web of job shop, begun 2026-11-24 16:05:09.123: exit 1`. */
+/** Such as `6f2d4a9e/web of job shop, begun 2026-11-24 16:05:09.123: exit 1`. */
 function describeRun({ id, reader }: FoundRun): string {
   const events = readHistory(reader, id);
   const { context } = foldReadable(events);
@@ -109,8 +109,8 @@ function lastState(reader: EventReader, { stream, version }: StreamEntry): strin
 }
 
 /**
- * The newest runs, newest first. Within a log they are in the log's order, and between logs in the order of
- * time.
+ * The newest runs, newest first. Runs of one log are in the log's order, and runs of different logs in the
+ * order of time.
  */
 export function newest(runs: readonly FoundRun[], count: number): FoundRun[] {
   const first: FoundRun[] = [];

@@ -27,7 +27,7 @@ import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 interface OpenLog {
   readonly reader: EventReader;
   readonly end: number;
-  /** The events stored after that position. */
+  /** The events stored after the position `end`. */
   readonly later: Observable<StoredEvent>;
 }
 
@@ -105,7 +105,7 @@ export class EventLogs {
     return histories.sort((a, b) => a.begunAt - b.begunAt);
   }
 
-  /** The logs themselves. */
+  /** The readers of the logs. */
   get readers(): readonly EventReader[] {
     return this.#logs.map(({ reader }) => reader);
   }
@@ -156,7 +156,7 @@ export class EventLogs {
     return this.#listed.runs;
   }
 
-  /** Runs that are not over. Logs of this host have a list of them, so other runs cost nothing. */
+  /** Runs that are not over. Logs of this host list these runs, so ended runs cost nothing. */
   running(): readonly FoundRun[] {
     const runs =
       this.folders.length === 0
@@ -179,7 +179,7 @@ export class EventLogs {
     return mergeLogs(logs);
   }
 
-  /** Events that were stored after the logs were opened, and new ones. */
+  /** All events stored since the logs were opened, then new ones as they come. */
   coming(): Observable<StoredEvent> {
     return merge(...this.#logs.map(({ later }) => later));
   }

@@ -40,7 +40,7 @@ export class FindingView {
     ].join("\n");
   }
 
-  /** The same as one JSON object. */
+  /** All findings and the summary's figures as one JSON object. */
   json({ streams, events, findings, damage }: CheckReport, { driver }: MachineVersion): string {
     const masked = findings.map((finding) =>
       "event" in finding ? { ...finding, event: this.#masked(finding.event) } : finding,

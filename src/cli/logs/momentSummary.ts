@@ -33,7 +33,7 @@ export function reportText({ stored }: Moment, { stored: report, seq }: Moment):
   return `→ ${visible(report.type)} (${seq}) after ${formatDuration(Math.max(0, report.time - stored.time))}`;
 }
 
-/** `+12 ms`. */
+/** A span with its sign, such as `+12 ms`. */
 export function spanBetween(milliseconds: number): string {
   return milliseconds < 0 ? `-${formatDuration(-milliseconds)}` : `+${formatDuration(milliseconds)}`;
 }

@@ -20,7 +20,7 @@ export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
   return events.reduce(stepReadable, initialSnapshot);
 }
 
-/** The snapshot after one more event, in the same way. */
+/** The snapshot after one more event, as {@link foldReadable} folds it. */
 export function stepReadable(snapshot: TaskSnapshot, event: StoredEvent): TaskSnapshot {
   const known = readable(event);
   if (known !== undefined) return step(snapshot, known).snapshot;
@@ -45,7 +45,7 @@ function damageText(events: readonly number[]): string {
   return `${named}, see replay --check`;
 }
 
-/** The event as the machine reads it; undefined if it cannot, such as an event of a newer version. */
+/** The event as the machine reads it; undefined for an unreadable one, such as that of a newer version. */
 export function readable(event: StoredEvent) {
   try {
     return thisMachine.readEvent(event);

@@ -7,7 +7,7 @@ export function zshCompletion({ name, options, verbs }: ProgramOutline): string 
     const specs = [...verb.options.map(optionSpec), ...verb.arguments.map(argumentSpec)];
     return `    ${verb.name})\n      _arguments -s -S ${specs.map((spec) => `\\\n        ${spec}`).join(" ")} ;;`;
   });
-  // zsh loads the file as a function of this name, or a person reads it with source.
+  // zsh loads the file as the function that has the command's name after `_`, or a person sources the file.
   return `#compdef ${name}
 # generated from the program's help
 

@@ -14,7 +14,7 @@ export function leftoverSentence(leftover: Leftover, now: number): string {
   return `${leftoverName(leftover, now)} was killed and left ${leftoverParts(leftover)}`;
 }
 
-/** Such as `tasks web and db, folder /var/tmp/nomad-driver-exec2-x1y2z3`. */
+/** Such as `tasks web, db; folder /var/tmp/nomad-driver-exec2-x1y2z3`. */
 export function leftoverParts({ work, record, scopes }: Leftover): string {
   const names = scopes.map(({ task }) => task);
   const tasks = names.length === 0 ? [] : [`${names.length === 1 ? "task" : "tasks"} ${names.join(", ")}`];

@@ -13,7 +13,7 @@ import type { NodeTask } from "./taskRow.ts";
 
 /**
  * The tasks in the order of their requests.
- * @param runs those to read
+ * @param runs the tasks' runs, whose events are read
  */
 export function nodeTasks(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): NodeTask[] {
   const tasks = runs.map(({ id, reader }): NodeTask => {

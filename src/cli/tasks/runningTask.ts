@@ -29,8 +29,8 @@ export async function connectTask(stateDir: string, name: string): Promise<Runni
 
 /**
  * A running task of a local run, and the run's work folder.
- * @param verb Nomad's verb for a task of its own
- * @throws DriverError `UNSUPPORTED` for a task of an agent, which would restart it
+ * @param verb the verb of `nomad alloc` for an agent's task, for the error's hint
+ * @throws DriverError `UNSUPPORTED` for a task of an agent: the agent would start it again
  */
 export async function findLocalTask(
   stateDir: string,

@@ -17,7 +17,7 @@ export interface NodeTask extends TaskTimes {
   readonly begunAt: number;
   /** Reads the time of the last usage sample. */
   readonly lastUse: () => number | undefined;
-  /** Why a person keeps its history; undefined if nobody does. */
+  /** The pin on the task's history; undefined if the history is not pinned. */
   readonly pin: Pin | undefined;
 }
 
@@ -68,7 +68,7 @@ export function rowOf(
   const outline = outlineOf(id, snapshot);
   const limits = limitsOf(snapshot.context);
   const state = snapshot.value;
-  // `gone`: the log has the task running, but the host does not.
+  // `gone`: the task runs according to the log, but its init does not exist on the host.
   const isGone = isAlive(state) && !alive;
   const until = endedAt ?? (isGone ? Math.max(changedAt, lastUse() ?? 0) : now);
   const known = knownEnd(exit);

@@ -127,7 +127,7 @@ function totalWidth(cells: readonly Cells[]): number {
   return cells.reduce((sum, { room }) => sum + room + gap.length, -gap.length);
 }
 
-/** A missing figure is unknown for a running task, and none for any other. */
+/** A figure as text. A missing one is `?` for a running task, and `-` for any other. */
 function figure({ pid }: TaskRow, value: number | null, format: (value: number) => string): string {
   if (value !== null) return format(value);
   return pid === null ? nothing : unknown;

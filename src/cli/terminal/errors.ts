@@ -27,8 +27,8 @@ function partsOf(thrown: unknown): ErrorParts {
 }
 
 /**
- * Adds the failed call, with its errno in words. The names of calls on files are left out, because path and
- * errno are enough.
+ * Adds the failed call to a summary, with the errno in words. The names of calls on files are left out,
+ * because path and errno are enough.
  */
 export function inWords(summary: string, failed: FailedCall | undefined): string {
   if (failed === undefined) return summary;

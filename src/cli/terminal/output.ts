@@ -12,8 +12,8 @@ export function print(text: string): void {
 }
 
 /**
- * Makes control characters visible, except colours, newlines and tabs. Views have already done that for
- * foreign text, so the remaining ones are the program's own.
+ * Makes control characters visible, except colours, newlines and tabs. Views have already done so in
+ * foreign text, so the colours that remain are the program's own.
  */
 export function printable(text: string): string {
   return text

@@ -21,7 +21,7 @@ export interface ScreenEvents {
 const enter = "\x1b[?1049h\x1b[?25l";
 const leave = "\x1b[?25h\x1b[?1049l";
 const home = "\x1b[H";
-/** Synchronized output: between the two, terminals do not redraw. Those without the mode ignore it. */
+/** Synchronized output: terminals do not redraw between `begin` and `end`, or ignore both. */
 const begin = "\x1b[?2026h";
 const end = "\x1b[?2026l";
 const restOfLine = "\x1b[K";

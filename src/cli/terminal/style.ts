@@ -22,7 +22,10 @@ export type Style = Readonly<Record<Look, (text: string) => string>>;
 /** A stream to which text for people is written. */
 export type TextStream = NodeJS.WritableStream & Pick<Partial<WriteStream>, "isTTY" | "columns">;
 
-/** Colours for a terminal, unless `NO_COLOR` is set (no-color.org) or the terminal has none. */
+/**
+ * Colours for a terminal that has them. `FORCE_COLOR` turns colours on for any stream, or with `0` off;
+ * `NO_COLOR` turns colours off (no-color.org).
+ */
 export function styleFor(stream: TextStream): Style {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   const coloured = FORCE_COLOR ? FORCE_COLOR !== "0" : stream.isTTY === true && TERM !== "dumb";

@@ -57,7 +57,10 @@ export class Bridge {
     }
   }
 
-  /** Connects two sockets. The end of one direction leaves the other open, and an error ends both. */
+  /**
+   * Passes a connection on to a port in the namespace. The end of one direction leaves the other open, and an
+   * error ends both.
+   */
   #pass(outer: Socket, port: number): void {
     let inner: Socket;
     try {

@@ -8,7 +8,7 @@ export interface AssignedPort {
   readonly ip: string;
   /** The port on the host. */
   readonly port: number;
-  /** The port on which the task listens. It differs only in a network of the group's own. */
+  /** The port on which the task listens. Differs from `port` only in a network of the group's own. */
   readonly inside: number;
 }
 

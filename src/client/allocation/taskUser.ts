@@ -30,7 +30,7 @@ const anybody = {
 const firstDynamicId = 80_000;
 const dynamicIds = 10_000;
 
-/** An id without a passwd entry or a process. Random, so that concurrent runs rarely pick the same one. */
+/** A random id without a passwd entry or a process. Concurrent runs rarely pick the same random id. */
 function freeDynamicId(): number {
   // A minimal container may have no such file.
   const passwd = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8") : "";

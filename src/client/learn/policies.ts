@@ -29,7 +29,7 @@ export interface LearnedOptions {
   readonly ports: PortLists;
 }
 
-/** By option. */
+/** Ports by option. */
 export type PortLists = Readonly<Partial<Record<"connect_tcp" | "bind_tcp", readonly number[]>>>;
 
 /** Paths that differ between the instances of a task. */
@@ -111,8 +111,8 @@ export function withoutPorts(config: Readonly<Record<string, unknown>>): Readonl
 }
 
 /**
- * The job in the form in which it runs to be observed: no access to files and ports is refused. The host does
- * not know dynamic users, so tasks have their own passwd(5), unless the job sets that option.
+ * The job for the observed run, in which no access to files and ports is refused. The host does not know
+ * dynamic users, so tasks have their own passwd(5), unless the job sets `identity_files`.
  */
 export function withoutRefusals(job: Job): Job {
   return mapTasks(job, (task) => ({

@@ -23,7 +23,7 @@ export interface WatchedTask {
   /** Targets and access of its volumes. */
   readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
   readonly accesses: () => readonly Access[];
-  /** Reads the peaks, in bytes and processes; undefined if the host's cgroups do not count them. */
+  /** The peaks. A peak is undefined until the task has ended, or if the host's cgroups do not count it. */
   readonly peaks: () => Peaks;
 }
 
@@ -37,7 +37,7 @@ export class WatchedTasks implements TaskObserver {
   readonly #tasks = new Map<string, WatchedTask>();
   readonly #peaks = new Map<string, Peaks>();
 
-  /** @param observer undefined if accesses are not to be noted */
+  /** @param observer undefined if accesses are not to be recorded */
   constructor(observer: Observer | undefined) {
     this.#observer = observer;
   }

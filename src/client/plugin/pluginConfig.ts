@@ -79,14 +79,14 @@ export async function pluginOptionsIn(file: JobFile): Promise<Body | undefined> 
   return "config" in plugin ? body(file, "config", plugin.config) : plugin;
 }
 
-/** Whether this is an agent's configuration, and no job. */
+/** Whether this is an agent's configuration, and not a job. */
 export function isAgentConfig(content: Body): boolean {
   return agentKeys.some((key) => key in content);
 }
 
 const pluginName = "nomad-driver-exec2";
 
-/** What agents' configurations have, and this driver's options have not. */
+/** Keys of agents' configurations. None is the name of an option of this driver. */
 const agentKeys = "acl client consul data_dir plugin plugin_dir ports server telemetry tls vault".split(" ");
 
 async function readConfigFile(path: string): Promise<Body> {

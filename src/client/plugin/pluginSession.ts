@@ -28,7 +28,7 @@ export interface PluginSessionOptions {
   readonly onLogLine?: (line: string) => void;
   /** Gets the events that `nomad alloc status` would show for a task. */
   readonly onTaskEvent?: (event: DriverTaskEvent) => void;
-  /** Ends a start: the plugin, which may not answer, is killed. */
+  /** Interrupts a start by killing the plugin, which may not answer. */
   readonly interrupt?: AbortSignal;
   /** Called when the plugin has died, before it is launched again. */
   readonly onRestart?: (exit: PluginExit) => void;
@@ -80,7 +80,7 @@ export class PluginSession {
     return this.#plugin;
   }
 
-  /** Queries the driver for each task, as the client does. */
+  /** Queries the driver, which a client does for each task. */
   async driverFacts(): Promise<DriverFacts> {
     const { driver } = this.#plugin;
     const { spec } = await answered(driver.taskConfigSchema({}));
@@ -104,7 +104,7 @@ export class PluginSession {
     return this.#restarting;
   }
 
-  /** Ends the plugin. Tasks that still run would keep running. */
+  /** Ends the plugin. Running tasks keep running. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#restarting?.catch(() => undefined);

@@ -28,7 +28,7 @@ export function catchInterrupts(): Interrupts {
   };
 }
 
-/** Runs `work` once when the signal is aborted; immediately if it already is. */
+/** Runs `work` once when the signal is aborted; immediately if the signal is already aborted. */
 export function whenAborted(signal: AbortSignal, work: () => void): void {
   if (signal.aborted) work();
   else signal.addEventListener("abort", work, { once: true });

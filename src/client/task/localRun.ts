@@ -25,7 +25,7 @@ export interface StartedTask {
   stop(how: StopRequest): Promise<void>;
 }
 
-/** How a person wants a task to be stopped, where not as its job says. */
+/** How a person wants a task to be stopped. The job sets what is undefined. */
 export interface StopRequest {
   readonly signal?: string | undefined;
   readonly timeoutMs?: number | undefined;
@@ -45,7 +45,7 @@ export interface LocalRun extends Placement {
   readonly interrupts: Interrupts;
   /** Folder for all files of the run. */
   readonly work: string;
-  /** All tasks of the run, from when they are prepared. */
+  /** All tasks of the run that have been prepared. */
   readonly tasks: StartedTask[];
   /** All ports that are assigned. */
   readonly ports: Set<number>;

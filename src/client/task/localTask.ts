@@ -103,13 +103,13 @@ export class LocalTask implements StartedTask, CheckedTask {
     if (this.#handle === undefined || this.#isEnding()) throw this.#notRunning();
     this.#restart ??= Promise.withResolvers();
     const { promise } = this.#restart;
-    // It may fail while the stop below is awaited, which must not count as an unhandled rejection.
+    // The promise may reject during the stop below, which must not count as an unhandled rejection.
     promise.catch(() => undefined);
     await this.#stop();
     await promise;
   }
 
-  /** @throws DriverError `TASK_NOT_RUNNING` if it does not run; the driver's error */
+  /** @throws DriverError `TASK_NOT_RUNNING` if the task does not run, or the driver's error */
   async stop(how: StopRequest): Promise<void> {
     if (this.#handle === undefined) throw this.#notRunning();
     await this.#call((driver) => driver.stopTask(this.#stopRequest(how)));

@@ -38,7 +38,7 @@ export interface DriverFacts {
 }
 
 /**
- * Makes the task's folders and files. It only names the cgroup and the log pipes, which prepareTask.ts makes.
+ * Makes the task's folders and files. Only names the cgroup and the log pipes: prepareTask.ts makes them.
  */
 export async function placeTask(
   placement: Placement,

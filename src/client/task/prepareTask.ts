@@ -16,9 +16,9 @@ export interface PreparedTask {
   readonly label: string;
   readonly message: TaskConfig;
   readonly cgroup: string;
-  /** Undefined if the job or the driver disables logs. */
+  /** The task's output; undefined if the job or the driver disables logs. */
   readonly output: Streams<Socket> | undefined;
-  /** The files in which the output is kept; undefined if there is none. */
+  /** The files in which the output is kept; undefined without output. */
   readonly logs: Streams<LogFile> | undefined;
 }
 
@@ -50,7 +50,7 @@ export async function prepareTask(
   }
 }
 
-/** Prepares a task for another run. It keeps its cgroup, folders and log files. */
+/** Prepares a task for another run. The task keeps its cgroup, folders and log files. */
 export function prepareAgain(prepared: PreparedTask): PreparedTask {
   const { message, output } = prepared;
   return {

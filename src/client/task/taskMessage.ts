@@ -94,7 +94,7 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
     taskGroupName: group.name,
     jobName: job.name,
     allocId: placed.allocId,
-    // The client omits it for the host's network.
+    // The client omits this field for the host's network.
     networkIsolationSpec:
       group.network.mode === "host"
         ? undefined

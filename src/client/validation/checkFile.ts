@@ -78,8 +78,8 @@ export function isJob(file: JobFile): boolean {
 }
 
 /**
- * The options of a job's tasks, by group and task name. References that only an allocation resolves are kept
- * as text.
+ * The options of a job's tasks, by group and task name. Sample values replace references that
+ * only an allocation resolves.
  * @throws InvalidFile as {@link checkJob}
  */
 export async function taskOptionsIn(
@@ -121,7 +121,7 @@ function checkPluginOptions(file: JobFile, options: Body): void {
 function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void {
   const { job, group, task } = place;
   const at = `job.${job.id}.group.${group.name}.task.${task.name}`;
-  // The options of another driver are not this one's.
+  // A task of another driver has other options.
   if (file.problems.some((problem) => problem.place === `${at}.driver`)) return;
   attempt(file, () => {
     const { config, configProblems } = sampleOf(file, place);
@@ -134,7 +134,7 @@ function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {
   return resolveTask(file, place, sampleFacts(place.group), attributeSpecs(specOf(taskOptionsSpec())));
 }
 
-/** Collects the problems of options that are set. Of others, the schema has already said what is wrong. */
+/** Collects the problems of options, except null ones: these are not set, or the schema has refused them. */
 function checkOptions(
   file: JobFile,
   place: string,

@@ -7,7 +7,7 @@ import { formatBytes } from "../../units/sizes.ts";
  * @param path `-` reads standard input
  * @param what the kind of the file for errors, such as `job file`
  * @returns its text, without a byte order mark
- * @throws DriverError with this code if it cannot be read, or is not UTF-8
+ * @throws DriverError with this code if the file cannot be read, is too large, or is not UTF-8
  */
 export async function readTextFile(path: string, code: ErrorCode, what: string): Promise<string> {
   let bytes: Uint8Array | undefined;

@@ -23,7 +23,7 @@ const pluginEndMs = 3_000;
 /**
  * Removes what a killed run left. A plugin ends the tasks, so that their histories record the end.
  * @param onPluginError called if the plugin fails; the tasks are killed in any case
- * @returns false if another process removes it
+ * @returns false if another process removes the leftover
  * @throws DriverError if a cgroup or folder cannot be removed
  */
 export async function removeLeftover(
@@ -51,7 +51,7 @@ async function remove(work: string): Promise<void> {
   }
 }
 
-/** Ends all tasks that the run's log has. */
+/** Ends all tasks of the run that are in its log. */
 async function endTasks(work: string, stateFolder: string): Promise<void> {
   await endPluginOf(work, stateFolder);
   const tasks = await tasksOf(allocationsIn(work), stateFolder);
@@ -104,7 +104,7 @@ async function endPluginOf(work: string, stateFolder: string): Promise<void> {
     if (!isSameProcess(plugin)) return;
     process.kill(pid, signal);
     const deadline = performance.now() + pluginEndMs;
-    // The kernel reports the end of a process to its parent, and this is not the parent.
+    // The kernel reports the end of a process only to its parent, so this process has to poll.
     while (isSameProcess(plugin) && performance.now() < deadline) await delay(20);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Requests of other processes to a run, over a socket in the run's folder that only root can reach. Each
+ * Passes requests of other processes to a run. Only root can reach its socket in the run's folder. Each
  * connection carries one request and its answer, as lines of JSON.
  */
 import { once } from "node:events";
@@ -10,14 +10,14 @@ import { z } from "zod";
 import { DriverError, errnoOf, isErrorCode } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 
-/** Each names a task of the run by its id. */
+/** A request names a task of the run by the task's id. */
 const requestSchema = z.union([
   z.object({ restart: z.string() }),
   z.object({
     stop: z.string(),
-    /** In place of its kill_signal. */
+    /** In place of the task's kill_signal. */
     signal: z.string().optional(),
-    /** Milliseconds, in place of its kill_timeout. */
+    /** Milliseconds, in place of the task's kill_timeout. */
     timeoutMs: z.number().optional(),
   }),
 ]);
@@ -36,7 +36,7 @@ export interface RunControl {
 
 /**
  * Listens for requests.
- * @param serve throws DriverError, which the other side gets
+ * @param serve carries out a request; the client gets the DriverError that it throws
  * @throws DriverError `RUN_FOLDER_UNUSABLE`
  */
 export async function openControl(
@@ -109,8 +109,8 @@ async function answer(socket: Socket, serve: (request: RunRequest) => Promise<vo
 }
 
 /**
- * Reads the first line. Undefined if the connection ends before it, or if it is longer than any request or
- * answer.
+ * Reads the first line. Undefined if the connection ends within the line, or if the line is longer than any
+ * request or answer.
  */
 async function firstLine(socket: Socket): Promise<string | undefined> {
   let text = "";

@@ -74,7 +74,7 @@ export async function makeWorkFolder(
 async function makeFolder(parent: string, record: RunRecord) {
   let path: string | undefined;
   try {
-    // A minimal host may lack it.
+    // A minimal host may lack this folder.
     await mkdir(parent, { recursive: true });
     path = await mkdtemp(join(parent, workPrefix));
     await chmod(path, traverseOnly);
@@ -93,7 +93,7 @@ const traverseOnly = 0o711;
  * @throws the file system's error if a file in it cannot be removed
  */
 export async function removeWorkFolder(path: string): Promise<void> {
-  // Keeps all users but root from the folders in it, some of which any user may write to.
+  // Keeps all users but root out, because some of the inner folders are writable for any user.
   await chmod(path, 0o700);
   // The record is removed last: without it nobody would find what an interrupted removal left.
   const names = await readdir(path);
@@ -128,7 +128,7 @@ export function takeAbandonedWork(path: string): AbandonedWork | undefined {
   return { record: record.data, release: () => closeSync(descriptor) };
 }
 
-/** Opens a record. Undefined if root has not made it, because anybody can make such folders in /var/tmp. */
+/** Opens a record. Undefined if root has not made the folder: anybody can make such folders in /var/tmp. */
 function openRecord(path: string): number | undefined {
   try {
     const { uid, mode } = lstatSync(path);

@@ -91,8 +91,7 @@ async function archive(
 }
 
 /**
- * Marks histories as archived. Damaged ones are not marked, because the log may hold more of them than the
- * bundle.
+ * Marks histories as archived. Skips damaged ones, because the log may hold events that their bundle lacks.
  */
 function letPrune(logs: EventLogs, old: readonly EndedRun[], damaged: ReadonlySet<string>): void {
   const folders = Map.groupBy(old, ({ run }) => logs.stateFolderOf(run) ?? "");

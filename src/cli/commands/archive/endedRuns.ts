@@ -1,14 +1,14 @@
 /**
- * Finds the tasks that ended before a time, without reading the end of each task. It sorts tasks by the
- * positions of their last events. In this order the times ascend, unless the host's clock was set, so a
- * binary search reads only a few of them.
+ * Finds the tasks that ended before a time, without reading the last event of each task. The tasks are sorted
+ * by the positions of their last events. In this order the events' times ascend, unless the host's clock was
+ * set, so a binary search reads only a few of these events.
  */
 import { formatDay } from "../../../units/times.ts";
 import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
 
 export interface EndedRun {
   readonly run: FoundRun;
-  /** The day of its last event, such as `2026-11-24`. */
+  /** The day of the run's last event, such as `2026-11-24`. */
   readonly day: string;
 }
 
@@ -62,7 +62,7 @@ function timeFrom(runs: readonly FoundRun[], index: number): number {
 
 interface Day {
   readonly day: string;
-  /** Indices of the day's first run, and of the run after its last one. */
+  /** Index of the day's first run, and the index after that of its last run. */
   readonly from: number;
   readonly to: number;
 }
@@ -76,7 +76,7 @@ function* daysOf(count: number, timeOf: (index: number) => number): Generator<Da
   }
 }
 
-/** The first index of a range for which the test fails, if it passes for all before. */
+/** The first index in a range for which the test fails. The test must pass for all indices before it. */
 function partitionPoint(from: number, to: number, passes: (index: number) => boolean): number {
   let [low, high] = [from, to];
   while (low < high) {

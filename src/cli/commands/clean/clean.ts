@@ -24,7 +24,7 @@ export async function clean(folders: readonly string[], { dryRun, json }: CleanO
   requireRoot("only root can end the tasks of others");
   const works = folders.map((folder) => resolve(folder));
   const found = findLeftovers().filter(({ work }) => works.length === 0 || works.includes(work ?? ""));
-  // An existing folder without leftovers belongs to a run that goes on, or is mistyped.
+  // An existing folder without leftovers belongs to a living run, or to no run.
   for (const work of works.filter((each) => existsSync(each) && !found.some((one) => one.work === each)))
     throw new DriverError("RUN_FOLDER_UNUSABLE", `${work} is not the folder of a killed run`, {
       hint: "To list what killed runs left: nomad-driver-exec2 clean --dry-run",

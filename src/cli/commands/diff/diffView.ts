@@ -85,7 +85,7 @@ export class DiffView {
     return differs(row) ? this.#style.yellow(" | ") : "   ";
   }
 
-  /** The lines below a row: a summary of an event of only one side, or else the differences. */
+  /** The lines below a row: the summary of an event that only one side has, or else the differences. */
   #details({ left, right, sameWay, changes }: DiffRow, margin: number, room: number): string[] {
     const block = (text: string, width: number) =>
       wrap(text, width).map((line) => " ".repeat(margin + indent) + this.#style.dim(line));

@@ -35,7 +35,7 @@ async function histories(left: TaskPlace, right: TaskPlace): Promise<[History, H
   const logs = await EventLogs.openFor(left);
   try {
     const a = logs.history(left, true).history;
-    // Usually the same log has both. One of them may be only in the archive.
+    // Usually one log holds both histories, but one of them may be only in the archive.
     const isSame = right.path === left.path && logs.folders.length > 0 && logs.has(right);
     return [a, isSame ? logs.history(right, true).history : await historyAt(right)];
   } finally {

@@ -25,7 +25,7 @@ export interface Report {
 /**
  * @param leftovers one sentence for each killed run that left something behind
  * @param problems why tasks cannot have a private root, and why denials are not recorded by default; undefined
- *   if there is no problem, or if it was not checked
+ *   if there is no problem, or if there was no check
  */
 export function reportOn(
   facts: HostFacts,

@@ -37,7 +37,7 @@ export async function showEvents(place: TaskPlace, options: ShowOptions): Promis
   try {
     const { format, showArgs } = options;
     if (format === "mermaid") {
-      // GitHub and others draw code fences of this kind.
+      // GitHub and others draw the diagram in such a code fence.
       print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(place, showArgs).history)}\`\`\``);
     } else {
       await show(logs, place, { ...options, format }, outputGone.signal);
@@ -54,7 +54,7 @@ async function show(
   { follow, format, last, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
   outputGone: AbortSignal,
 ): Promise<void> {
-  // If a bundle has only one run, it needs no name.
+  // Without a name, `--run` chooses among all runs, such as those of a bundle.
   const run = place.name === undefined && place.back === undefined ? undefined : logs.find(place);
   const id = run?.id;
   const shown = shownEvent(showArgs);

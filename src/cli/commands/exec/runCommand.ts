@@ -15,7 +15,7 @@ import { onOutputFailure } from "../../terminal/output.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
-  /** Whether the command gets a terminal; undefined if it gets one whenever this program has one. */
+  /** Whether the command gets a terminal; undefined gives it one whenever this program has one. */
   readonly tty: boolean | undefined;
 }
 
@@ -38,9 +38,9 @@ export async function runCommand(
   if (tty) attached.defer(attachTerminal(call));
   const interrupts = catchInterrupts();
   attached.defer(() => interrupts.release());
-  // The driver then kills the command's session.
+  // The driver kills the session of a command whose call is cancelled.
   whenAborted(interrupts.stop, () => call.cancel());
-  // As for a program of this host that writes to nobody.
+  // A program of this host gets the same signal when the reader of its output has gone.
   onOutputFailure(() => interrupts.requestStop("SIGPIPE"));
   attached.defer(passInput(call));
   try {
@@ -80,7 +80,7 @@ function passInput(call: Call): () => void {
   };
 }
 
-/** Shows the output as fast as it is read. Resolves with the command's result. */
+/** Shows the output as fast as the terminal or pipe takes it. Resolves with the command's result. */
 function resultOf(call: Call): Promise<ExitResult | undefined> {
   return new Promise((resolve, reject) => {
     let result: ExitResult | undefined;

@@ -7,7 +7,10 @@ import { EventLogs } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { chosen, type ExportedTasks } from "./exportTasks.ts";
 
-/** Tasks in a request. A task has some ten spans, and every collector accepts requests of 4 MB. */
+/**
+ * Maximum number of tasks in a request. A task has some ten spans, and every collector accepts requests of
+ * 4 MB.
+ */
 const tasksPerRequest = 100;
 
 /**

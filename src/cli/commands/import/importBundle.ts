@@ -15,7 +15,7 @@ import { styleFor } from "../../terminal/style.ts";
 
 /**
  * @param to folder to copy the bundle to; undefined makes no copy
- * @returns the exit code: 1 if an event was changed, or if the machine's result differs
+ * @returns the exit code: 1 if an event was changed, or if the state machine's result is not the recorded one
  * @throws DriverError `BUNDLE_INVALID` if the file is not a complete bundle, or the folder is not empty
  */
 export async function importBundle(path: string, to: string | undefined, json: boolean): Promise<number> {

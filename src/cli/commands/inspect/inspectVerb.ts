@@ -44,7 +44,7 @@ async function act(
 ): Promise<number> {
   const { showInspector } = await import("./showInspector.ts");
   if (bundle !== undefined) {
-    // A log may appear later, but a file that is not a bundle is an error, reported at once.
+    // A missing log may appear later, but a file that is not a bundle never becomes one.
     const { loadBundle } = await import("../../../replay/bundle/loadBundle.ts");
     await loadBundle(bundle);
   } else {

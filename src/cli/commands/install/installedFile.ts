@@ -7,7 +7,7 @@ import { DriverError } from "../../../errors.ts";
 const name = "nomad-driver-exec2";
 
 /**
- * The driver's path in a plugin folder, and whether it is there.
+ * The driver's path in a plugin folder, and whether the driver is there.
  * @param hints what to do if another file is there, or the package's link
  * @throws DriverError `UNSUPPORTED` in these cases
  */

@@ -19,7 +19,7 @@ type StreamName = "stdout" | "stderr";
 export interface LogsOptions {
   /** Whether to follow the output until the tasks have ended. */
   readonly follow: boolean;
-  /** The last lines of each stream; undefined means all. */
+  /** Number of lines to show from the end of each stream; undefined means all. */
   readonly tail: number | undefined;
   readonly streams: readonly StreamName[];
   /** Number of runs to go back from the newest one. */
@@ -107,7 +107,7 @@ class Output {
     return this.#log.exists;
   }
 
-  /** Calls `changed` after each change in the folder that the task's streams share, until the end. */
+  /** Calls `changed` after each change in the folder that the task's streams share, until `close`. */
   watch(changed: () => void): void {
     this.#log.watch(changed);
   }
@@ -124,7 +124,7 @@ class Output {
     this.#log.close();
   }
 
-  /** Waits for a slow reader. */
+  /** Writes to the sink, and waits for its reader. */
   async #write(bytes: Buffer): Promise<void> {
     if (bytes.length === 0 || hasFailed(this.#stream) || this.#sink.write(bytes)) return;
     const failed = new Promise<void>((resolve) => onOutputFailure(() => resolve()));

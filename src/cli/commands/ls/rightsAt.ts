@@ -7,7 +7,7 @@ type Unveiled = EventData<"sandboxed">["unveiled"][number];
 export interface RightsAt {
   /** Letters of an unveil entry, in the order rwxc; empty if the task has none. */
   readonly rights: string;
-  /** Who unveiled it: {@link UnveilSource}s. */
+  /** The sources that unveiled the path: {@link UnveilSource}s. */
   readonly sources: readonly string[];
   /** Whether a path below this one is unveiled. */
   readonly leads: boolean;

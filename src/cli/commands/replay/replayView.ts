@@ -46,7 +46,7 @@ export class ReplayView {
     ].join("\n");
   }
 
-  /** The same as one JSON object. */
+  /** A moment as one JSON object. */
   json(moment: Moment): string {
     const { seq, stored, before, after, effects, accepted, asRecorded, problem, sinceBefore } = moment;
     const { type, time, data } = stored;

@@ -18,8 +18,8 @@ export class LearnConsole implements JobConsole {
   }
 
   /**
-   * The output by task and stream, including empty streams. Of a long output, only the first part.
-   * @param names names that differ in another run
+   * The output by task and stream, including empty streams. A long output is cut to its first part.
+   * @param names names that differ between runs; `…` replaces them
    */
   printed(names: readonly string[]): Printed {
     const plain = (text: string) => names.reduce((rest, name) => rest.replaceAll(name, "…"), text);
@@ -55,11 +55,11 @@ export class LearnConsole implements JobConsole {
     this.#printed.set(key, "");
     source.on("data", (chunk: Buffer) => {
       const text = this.#printed.get(key) ?? "";
-      if (text.length < longest) this.#printed.set(key, text + chunk.toString("latin1"));
+      if (text.length < maxLength) this.#printed.set(key, text + chunk.toString("latin1"));
     });
     if (this.#shown !== undefined) return this.#shown.show(label, source, stream);
     await new Promise<void>((resolve) => source.once("close", () => resolve()));
   }
 }
 
-const longest = 2 ** 20;
+const maxLength = 2 ** 20;

@@ -86,7 +86,7 @@ interface LearningInput {
 /** One option that a task may need. */
 export interface Need {
   readonly owner: string;
-  /** An unveil entry; undefined: identity files. */
+  /** An unveil entry; undefined for the option `identity_files`. */
   readonly entry: string | undefined;
 }
 
@@ -101,9 +101,9 @@ export interface Trial {
 }
 
 interface TrialOptions {
-  /** Whether its output is shown. */
+  /** Whether the tasks' output is shown. */
   readonly shown: boolean;
-  /** Whether its tasks are observed. */
+  /** Whether the tasks are observed. */
   readonly watched: boolean;
   readonly stopAfterMs: number | undefined;
 }
@@ -218,7 +218,7 @@ class Learning {
     }
   }
 
-  /** The needs without which the job ends differently or prints something else than with all of them. */
+  /** The needs that the job cannot do without: lacking one, it ends differently, or prints something else. */
   async #smallest(place: Place, all: readonly Need[], withAll: Trial, seen: Trial): Promise<readonly Need[]> {
     const began = performance.now();
     const alike = (one: Trial, other: Trial) => (stream: string) =>
@@ -267,7 +267,7 @@ class Learning {
     });
   }
 
-  /** Runs trials with one plugin, because they have the same options of the plugin. */
+  /** Runs trials that have the same plugin options, so that one plugin serves all of them. */
   async #inPlace<Result>(
     pluginConfig: RunOptions["pluginConfig"],
     work: (place: Place) => Promise<Result>,
@@ -365,13 +365,13 @@ export interface Enforced {
   readonly kept: readonly Need[];
   /** The last trial; undefined if a person has stopped it. */
   readonly trial: Trial | undefined;
-  /** Whether it ended as the run without refusals did. */
+  /** Whether the last trial ended as the run without refusals did. */
   readonly same: boolean;
   /** What the job could do without refusals, but not in this trial. */
   readonly denied: readonly string[];
   /**
-   * Whether some entries were not tried, because there were too many, or because a person has stopped the
-   * trials.
+   * Whether no trial left out some of the options, because there were too many, because the first run was
+   * stopped, or because a person has stopped the trials. The job may not need these options.
    */
   readonly limited: boolean;
 }

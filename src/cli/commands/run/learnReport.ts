@@ -41,11 +41,11 @@ export interface LearnReport {
   readonly enforced: {
     /** The last trial; undefined if a person has stopped it. */
     readonly trial: { readonly exitCode: number; readonly failures: readonly unknown[] } | undefined;
-    /** Whether it ended as the run without refusals did. */
+    /** Whether the last trial ended as the run without refusals did. */
     readonly same: boolean;
     /** What the job could do without refusals, but not in this trial. */
     readonly denied: readonly string[];
-    /** Whether some options were not tried without one another. */
+    /** Whether no trial left out some of the options. The job may not need these. */
     readonly limited: boolean;
   };
   /** Whether all names are listed. */

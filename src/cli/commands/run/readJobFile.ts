@@ -8,7 +8,7 @@ import { suggestion } from "../../../suggest.ts";
 /**
  * @param path `-` reads standard input
  * @param skips parts to leave out, by name
- * @throws DriverError `JOB_INVALID`; `CONFIG_INVALID` for a name of no such part
+ * @throws DriverError `JOB_INVALID`; `CONFIG_INVALID` for an unknown part in `skips`
  */
 export async function readJobFile(path: string, skips: readonly string[] = []): Promise<JobFile> {
   for (const name of skips) {

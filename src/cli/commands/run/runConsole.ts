@@ -71,8 +71,8 @@ export class RunConsole implements RunDisplay {
   };
 
   /**
-   * Shows a line of the plugin's log, in hclog's JSON format. Lines wait until the plugin is ready. If it
-   * does not start, they are not shown: its error quotes them.
+   * Shows a line of the plugin's log, in hclog's JSON format. Unless verbose, lines wait until the plugin is
+   * ready. If the plugin does not start, they are not shown, because its error quotes them.
    */
   pluginLog(line: string): void {
     if (this.#heldLog !== undefined) return void this.#heldLog.push(line);
@@ -134,7 +134,7 @@ function parseLogLine(line: string): { level: string; message: string } {
     const { "@level": level, "@message": message, error } = JSON.parse(line) as Record<string, unknown>;
     return { level: String(level), message: error === undefined ? String(message) : `${message}: ${error}` };
   } catch {
-    // Not a log line: most likely the runtime's last words.
+    // Not a log line: most likely the runtime's message before a crash.
     return { level: "error", message: line };
   }
 }

@@ -31,7 +31,7 @@ import { RunConsole } from "./runConsole.ts";
 
 export interface RunOptions {
   readonly variables: Readonly<Record<string, string>>;
-  /** Values of files of variables. */
+  /** The variables' values from files. */
   readonly variableFiles: Readonly<Record<string, unknown>>;
   readonly hostVolumes: HostVolumes;
   /** Parts of the job to leave out. */
@@ -84,7 +84,7 @@ export interface ConsoleInput {
 /** The console that shows a run. */
 export type JobConsole = RunDisplay & Pick<RunConsole, "event" | "pluginLog" | "pluginReady">;
 
-/** A plugin, and a folder for the runs with it. Only one run at a time. */
+/** A plugin, and a work folder for its runs, which follow one another. */
 export class RunPlace {
   readonly #work: WorkFolder;
   #session: PluginSession | undefined;
@@ -104,8 +104,8 @@ export class RunPlace {
 
   /**
    * Runs a job. The first run launches the plugin, with that run's options.
-   * @returns the tasks' outcomes, in the order of their ends in each group; `interrupted` before any has
-   * begun
+   * @returns the tasks' outcomes, in the order of their ends in each group; `interrupted` if the run
+   * was interrupted before any task began
    * @throws DriverError if no task could be started
    */
   async run(run: JobRun): Promise<readonly TaskOutcome[] | "interrupted"> {
@@ -220,7 +220,7 @@ async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promi
   }
 }
 
-/** The console for `run` without `--learn`. */
+/** Makes the console that shows a run. `run --learn` wraps it. */
 export function consoleFor(
   job: Job,
   { raw, verbose }: Pick<RunOptions, "raw" | "verbose">,
@@ -264,7 +264,8 @@ function notices({ groups, ignored }: Job): string[] {
 }
 
 /**
- * The first exit code that is not 0, without tasks that the group stopped because it no longer needed them.
+ * The first exit code that is not 0, or else 0. Ignores tasks that their group stopped because it no longer
+ * needed them.
  */
 export function exitCodeOf(outcomes: readonly TaskOutcome[]): number {
   const own = outcomes.filter(({ dismissed }) => !dismissed);

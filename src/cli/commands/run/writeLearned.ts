@@ -11,8 +11,8 @@ import { isJson } from "../../../jobspec/syntax.ts";
 import type { LearnedTask } from "./learnReport.ts";
 
 /**
- * Checks whether learned options can be written to a job file. A caller does so before it learns them, because
- * learning takes a while.
+ * Checks whether learned options can be written to a job file. To be called before the options are
+ * learned, because learning takes a while.
  * @throws DriverError `CONFIG_INVALID` for standard input and for JSON, `JOB_INVALID` for a file without write
  *   access
  */
@@ -55,7 +55,7 @@ function requireWritable(path: string): void {
   }
 }
 
-/** On a full disk, the file stays as it is. */
+/** Replaces a file as a whole: on a full disk, the old text stays. */
 async function replaceFile(path: string, text: string): Promise<void> {
   const target = realpathSync(path);
   const next = `${target}.${process.pid}.new`;

@@ -4,8 +4,9 @@ import { parseSignal, signalName } from "../../../signalNames.ts";
 import { findLocalTask } from "../../tasks/runningTask.ts";
 
 export interface StopOptions {
-  /** Undefined means the task's own. */
+  /** Undefined means the task's `kill_signal`. */
   readonly signal: string | undefined;
+  /** Undefined means the task's `kill_timeout`. */
   readonly timeoutMs: number | undefined;
   readonly stateDir: string;
 }

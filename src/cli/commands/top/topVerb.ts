@@ -12,7 +12,7 @@ interface Options {
   readonly stateDir: string;
 }
 
-/** Seconds. The maximum is a day, which is practically never. */
+/** Limits of `--delay`, in seconds. The maximum is a day: nobody waits that long for a frame. */
 const [minDelay, maxDelay] = [0.2, 86_400];
 
 export const addTop: AddVerb = (program, exit) => {

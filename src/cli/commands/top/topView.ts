@@ -11,13 +11,13 @@ export interface TopView {
   readonly search: string;
   /** Whether keys are typed into the search. */
   readonly typing: boolean;
-  /** How many tasks to show. */
+  /** Maximum number of tasks to show. */
   readonly limit: number;
 }
 
 const quitKeys: ReadonlySet<string> = new Set(["q", "Q", "C-c", "C-d", "escape", endKey]);
 
-/** The view after a key was pressed, or that the person quits. */
+/** The view after a key was pressed; `quit` if the key ends the program. */
 export function press(view: TopView, key: string): TopView | "quit" {
   if (view.typing) return type(view, key);
   if (key === "/") return { ...view, typing: true };

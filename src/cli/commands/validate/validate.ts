@@ -11,7 +11,7 @@ import { readJobFile } from "../run/readJobFile.ts";
 export interface ValidateOptions {
   readonly config: LocalPluginConfig;
   readonly variables: Readonly<Record<string, string>>;
-  /** Values of files of variables. */
+  /** The variables' values from files. */
   readonly variableFiles: Readonly<Record<string, unknown>>;
   /** Parts of jobs to leave out. */
   readonly skips: readonly string[];

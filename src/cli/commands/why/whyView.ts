@@ -19,7 +19,7 @@ export function whyText(
   return `${first}${heading}\n\n${wrap(paragraph, width).join("\n")}`;
 }
 
-/** The same as one JSON object. */
+/** The whole explanation as one JSON object. */
 export function whyJson(explanation: Explanation): string {
   return visibleJson(explanation);
 }

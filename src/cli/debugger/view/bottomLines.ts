@@ -6,7 +6,7 @@ import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal
 import { type DebuggerState, type Page, type Prompt, presentMoment, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 
-/** A notice that needs more lines than the layout has for the bottom covers lines above them. */
+/** A long notice takes more lines than the layout gives to the bottom, and covers lines above. */
 export function bottomLines(state: DebuggerState): Line[] {
   const { prompt, notice, page, size } = state;
   const { barRows } = layoutOf(state);
@@ -49,7 +49,7 @@ function bar(state: DebuggerState): Line {
 
 type Hint = readonly [keys: string, does: string];
 
-/** The most useful hints first. Those without room are omitted. */
+/** Each list begins with the most useful hints. Hints without room are omitted. */
 const hintsOf: Readonly<Record<Page, readonly Hint[]>> = {
   moment: [
     ["?", "help"],

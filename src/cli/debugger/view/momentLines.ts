@@ -103,7 +103,7 @@ function valueLines(head: Line, path: readonly string[], value: unknown, inFull:
   ];
 }
 
-/** Names of times end with `At`. They are in milliseconds since the epoch. */
+/** Times are in milliseconds since the epoch, and their names end with `At`. */
 function isTime(path: readonly string[], value: unknown): value is number {
   return typeof value === "number" && value > 0 && /(^a|A)t$/.test(path.at(-1) ?? "");
 }
