@@ -174,7 +174,7 @@ function failedCallOf(thrown: unknown): FailedCall | undefined {
   const errno = errnoOf(thrown);
   const error = thrown as NodeJS.ErrnoException & { readonly dest?: string };
   if (errno === undefined || error.syscall === undefined) return undefined;
-  // Of two paths, the one that is written to has no room.
+  // If the call has two paths, these errnos are about the one that it writes to.
   const path = noPlace.has(errno) ? (error.dest ?? error.path) : error.path;
   return { call: error.syscall, errno, ...(path === undefined ? {} : { path }) };
 }

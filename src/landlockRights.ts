@@ -19,7 +19,7 @@ interface AddedByAbi {
   /** The first version of Linux with this ABI. */
   readonly linux: string;
   /**
-   * What the driver keeps from tasks with this ABI's rights, in words. Absent if the driver uses none of
+   * What the driver restricts in tasks by this ABI's rights, in words. Absent if the driver uses none of
    * them.
    */
   readonly meaning?: string;
@@ -94,7 +94,7 @@ export const abis = {
     meaning: "only the UDP ports of connect_udp and bind_udp",
     rights: { "net.bind_udp": 1 << 2, "net.connect_send_udp": 1 << 3 },
   },
-  // Can also set no_new_privs. The launch plan sets it in a step of its own.
+  // This ABI can also set no_new_privs. The launch plan sets it in a step of its own.
   11: { linux: "7.3", rights: {} },
 } as const satisfies Readonly<Record<Abi, AddedByAbi>>;
 

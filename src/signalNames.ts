@@ -19,7 +19,7 @@ export function parseSignal(signal: string): number {
   });
 }
 
-/** Whether {@link parseSignal} knows it. */
+/** Whether {@link parseSignal} knows the signal. */
 export function isSignal(signal: string): boolean {
   try {
     return parseSignal(signal) > 0;

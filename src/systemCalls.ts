@@ -7,7 +7,7 @@
 /** Values of Node's `process.arch`. */
 export type Architecture = "x64" | "arm64";
 
-/** [x86-64, arm64]; null: not there. Up to Linux 7.0. */
+/** All calls up to Linux 7.0: [x86-64, arm64]. Null: the architecture does not have the call. */
 const numbers = {
   read: [0, 63],
   write: [1, 64],
@@ -400,7 +400,7 @@ type Numbers = typeof numbers;
 
 export type SystemCallName = keyof Numbers;
 
-/** A call of both architectures. Launch plans consist of these. */
+/** A system call that both architectures have. Launch plans consist of such calls. */
 export type SystemCall = {
   [Name in SystemCallName]: Numbers[Name][1] extends number ? Name : never;
 }[SystemCallName];

@@ -2,7 +2,7 @@
 import type { ErrorCode } from "./errors.ts";
 import { signalName } from "./signalNames.ts";
 
-/** What env(1) and docker-run(1) exit with when they fail themselves. */
+/** Exit code of env(1) and docker-run(1) for their own failures. */
 export const RUNNER_FAILED = 125;
 /** Exit codes of POSIX shells for a command that they cannot run. */
 export const NOT_EXECUTABLE = 126;

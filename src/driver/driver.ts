@@ -161,7 +161,7 @@ export class Driver implements DriverPort {
   async recoverTask(handle: RecoverableHandle): Promise<void> {
     this.#idleMemory.wake();
     this.#rehearsal?.postpone();
-    // After an error the agent would destroy the task and start it anew.
+    // Waits, because the agent would answer an error by destroying the task and starting it anew.
     if (this.#openError) await this.#opening?.settled;
     const services = this.#services;
     await this.#tasks.recover(handle.taskId, services, async () => {
@@ -219,7 +219,7 @@ export class Driver implements DriverPort {
       if (!force) throw stillRunning(task);
       await end(task);
     }
-    // The task's commands have ended with it. Their events belong before this one.
+    // The task's commands have ended with it. Their events belong before `destroyed`.
     await task.run.commands.over();
     task.run.denials.close();
     await task.record("destroyed", {});
@@ -381,7 +381,7 @@ export const capabilities: Capabilities = {
   fsIsolation: "unveil",
   networkModes: ["host", "group", "none"],
   mountConfigs: "any",
-  // If it were true, a client would start no log collector and create no FIFOs, but still send their paths.
+  // With `true`, a client would start no log collector and create no FIFOs, but still send their paths.
   disableLogCollection: false,
   dynamicWorkloadUsers: true,
 };

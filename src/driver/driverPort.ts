@@ -44,7 +44,7 @@ export interface DriverPort {
    */
   startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
-  /** Takes over a task, or does nothing if it is known. Rejects with `TASK_LOST` if the task is lost. */
+  /** Takes over a task. Does nothing for a known task. Rejects with `TASK_LOST` if the task is lost. */
   recoverTask(handle: RecoverableHandle): Promise<void>;
 
   /** Resolves once the task has ended, which may be at once. Rejects when `signal` is aborted. */
@@ -93,7 +93,7 @@ export interface DriverPort {
 export type RequestHandOver = (folder: string, signal: AbortSignal) => Promise<FolderOwner>;
 
 export interface FolderOwner {
-  /** Whether the owner has released the folder. It keeps the folder while an agent is connected to it. */
+  /** Whether the owner has released the folder. An owner to which an agent is connected keeps the folder. */
   readonly handedOver: boolean;
   /** Resolves once the owner's process has ended. */
   readonly ended: Promise<void>;
@@ -117,7 +117,7 @@ export interface Fingerprint {
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
   readonly health: "undetected" | "unhealthy" | "healthy";
   readonly description: string;
-  /** Why the driver's services could not be opened, if that makes it unhealthy. */
+  /** Why the driver's services could not be opened, if that makes the driver unhealthy. */
   readonly error?: DriverError;
 }
 
@@ -189,7 +189,7 @@ export interface CheckRequest {
 }
 
 export interface ExecOutcome {
-  /** The end of the output if it is too long, after a line that says so. */
+  /** The output. If it is too long, a line that says so replaces the beginning. */
   readonly stdout: Buffer;
   readonly stderr: Buffer;
   readonly exit: ExitResult;

@@ -1,6 +1,6 @@
 /**
  * The driver behind the services. It is loaded by the first call that needs it. In the first two of an
- * agent's three launches there is no such call, and the handshake does not wait for it.
+ * agent's three launches there is no such call, and the handshake does not wait for the driver.
  */
 
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
@@ -43,7 +43,7 @@ export class DriverSlot {
     this.#options = options;
   }
 
-  /** Notifies the driver if it is loaded. Otherwise it has no tasks yet that the agent may not know. */
+  /** Notifies the driver if it is loaded. A driver that is not loaded has no tasks of an earlier agent. */
   async agentArrived(): Promise<void> {
     (await this.#driver)?.agentArrived();
   }

@@ -89,7 +89,7 @@ export function createHandlers(log: Logger): Handlers {
     unary: (answer) => async (call, callback) => {
       const cancelled = new AbortController();
       let answered = false;
-      // Every call ends with this event, also an answered one.
+      // Every call emits this event at its end, even a call that was answered.
       call.on("cancelled", () => answered || cancelled.abort());
       try {
         const response = await answer(call.request, cancelled.signal);
@@ -113,7 +113,7 @@ export function createHandlers(log: Logger): Handlers {
     duplex: (converse, maxMessageBytes) => async (call) => {
       const cancelled = new AbortController();
       let over = false;
-      // Every call ends with this event.
+      // Every call emits this event at its end.
       call.on("cancelled", () => over || cancelled.abort());
       const { send, sent } = sender(call, cancelled.signal);
       try {
@@ -121,7 +121,7 @@ export function createHandlers(log: Logger): Handlers {
         over = true;
         call.end();
       } catch (thrown) {
-        // An error would destroy unsent messages, and would not be sent itself then.
+        // Messages go first: an error destroys unsent messages, and then is not sent itself.
         await sent();
         over = true;
         const { aborted } = cancelled.signal;

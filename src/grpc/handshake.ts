@@ -43,7 +43,7 @@ export interface SocketOptions {
  */
 export function readLaunch(env: Environment): SocketOptions {
   const versions = env.PLUGIN_PROTOCOL_VERSIONS;
-  // An agent that does not set it accepts any version.
+  // An agent that does not set the variable accepts any version.
   if (versions && !versions.split(",").map(Number).includes(pluginProtocolVersion)) {
     throw new DriverError(
       "UNSUPPORTED",

@@ -42,7 +42,7 @@ export interface LaunchOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Called with each line that the plugin writes to standard error. */
   readonly onLogLine?: (line: string) => void;
-  /** Has the plugin killed. */
+  /** Kills the plugin when it is aborted. */
   readonly kill?: AbortSignal;
   /**
    * Binds the plugin to this process. When this process ends, in whatever way, the plugin ends, too, and has

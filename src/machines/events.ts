@@ -13,7 +13,7 @@ import { running } from "./events/running.ts";
 import { starting } from "./events/starting.ts";
 import { takingOver } from "./events/takingOver.ts";
 
-/** Version of the schemas, stored with every event; upcast.ts reads those of earlier ones. */
+/** Version of the schemas, stored with every event; upcast.ts converts events of earlier versions. */
 export const EVENT_SCHEMA_VERSION = 8;
 
 export const eventCatalogue = { ...starting, ...running, ...denials, ...ending, ...takingOver };

@@ -41,7 +41,7 @@ export function resultOf({ exit, failure, lostReason, stop, forceKilled }: TaskC
 export interface TaskTimes {
   /**
    * Time of the end. For a failed start, the time of the failure; for a lost task, the last time at which it
-   * was known to run. Null while it goes on.
+   * was known to run. Null while the task starts or runs.
    */
   readonly endedAt: number | null;
   /** Time of the last event. */
@@ -50,8 +50,8 @@ export interface TaskTimes {
 
 /**
  * The times after an event.
- * @param before those before it; undefined for the first event
- * @param context the context after it
+ * @param before the times before the event; undefined for the first event
+ * @param context the context after the event
  * @param time of the event
  * @param lastUse reads the time of the last usage sample; called only for a lost task
  */

@@ -1,24 +1,20 @@
 /**
  * The stored form of an event, with its link in a chain of hashes.
  *
- *     0   version of this format (1)
- *     1   length of the header, 32 bits, big-endian
- *     5   hash of the previous event in its stream; zeros for the first
- *     37  hash of salt and data
- *     69  header, MessagePack: [stream, seq, position, type, schema, time, from, to, effects]
- *     …   hash of everything above, to which the next event refers
- *     …   salt
- *     …   data, MessagePack
+ * 0   version of this format (1) 1   length of the header, 32 bits, big-endian 5   hash of the previous event
+ * in its stream; zeros for the first 37  hash of salt and data 69  header, MessagePack: [stream, seq,
+ * position, type, schema, time, from, to, effects] …   hash of everything above, to which the next event
+ * refers …   salt …   data, MessagePack
  *
- * Hashes are SHA-256 over the stored bytes themselves. So no canonical form is
- * needed, and every byte is covered by a hash.
+ * Hashes are SHA-256 over the stored bytes themselves. So no canonical form is needed, and every byte is
+ * covered by a hash.
  *
- * The data have a hash of their own, so an event can still be verified as a link
- * of the chain after an export has masked its data. Masking removes the salt too:
- * without the salt nobody can find the data by hashing guesses.
+ * The data have a hash of their own, so an event can still be verified as a link of the chain after an export
+ * has masked its data. Masking removes the salt too: without the salt nobody can find the data by hashing
+ * guesses.
  *
- * The hash also covers the position, because the order of events across tasks is
- * evidence too. Nothing renumbers a log: pruning leaves gaps.
+ * An event's hash also covers its position, because the order of events across tasks is evidence too. Nothing
+ * renumbers a log: pruning leaves gaps.
  */
 import { hash as digest } from "node:crypto";
 import { Packr } from "msgpackr";
@@ -32,8 +28,8 @@ export const SALT_BYTES = 16;
 
 const FORMAT = 1;
 /**
- * The format of a record whose data were masked. No log has such records. All its hashes are those of the
- * original record. A checksum of the masked data takes the place of the salt.
+ * The format of a record whose data were masked. All hashes in such a record are those of the original
+ * record. A checksum of the masked data takes the place of the salt. No log has such records.
  */
 export const MASKED_FORMAT = 2;
 export const HASH_BYTES = 32;
@@ -116,7 +112,7 @@ export function encodeRecord(
 /**
  * Reads stored bytes and checks every one of them.
  * @param bytes may change after the call
- * @param unread name of a list, the last field of the data, that is given as empty
+ * @param unread name of a list that is returned empty, if it is the last field of the data
  */
 export function readRecord(bytes: Buffer, unread?: string): EventRecord | RecordDefect {
   const masked = bytes[0] === MASKED_FORMAT;
@@ -159,7 +155,7 @@ export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect
   return "kind" in read;
 }
 
-/** @returns undefined for bytes that are not one value of the kind; no stored value is undefined */
+/** @returns undefined for bytes that are not exactly one value of the kind: no stored value is undefined */
 function decoded(bytes: Buffer, isOfKind: (value: unknown) => boolean, unread?: string): unknown {
   try {
     const value: unknown = messagePack.decode(unread === undefined ? bytes : withoutLastList(bytes, unread));

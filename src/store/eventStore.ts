@@ -59,8 +59,8 @@ export interface StreamEntry extends StreamHead {
 export interface EventReader {
   /**
    * Events of one stream, in order, from sequence number `from` (default 1).
-   * @param unread name of a list that the caller does not need: where it is the last field of an event's data, it
-   *   is given as empty, and the event read in a third of the time
+   * @param unread name of a list that the caller does not need. If the list is the last field of an event's
+   *   data, it is returned empty, and reading the event takes a third of the time.
    */
   readStream(stream: string, from?: number, unread?: string): Iterable<StoredEvent>;
   /** The same events as stored bytes (eventRecord.ts), unchecked. An event that cannot be read has no bytes. */
@@ -91,9 +91,9 @@ export interface EventReader {
   /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */
   streams(prefix?: string): Iterable<StreamEntry>;
   /**
-   * Streams of tasks that are not, or may not be, over, in the order of their first events. That takes as long
-   * as there are such streams, whatever the log's size: they are in a list. Without one (of an older version, or
-   * a bundle's) all streams are looked at.
+   * Streams of tasks that are not, or may not be, over, in the order of their first events. The log lists
+   * these streams, so the time depends on their number only, whatever the log's size. A log of an older
+   * version and a bundle have no such list: there, all streams are looked at.
    */
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */

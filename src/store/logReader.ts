@@ -12,7 +12,10 @@ const MAX_NAMED = 20;
 /** Finds the samples of what the task of a stream used, in the order of time. */
 export type UsageOf = (stream: string) => readonly UsageSample[];
 
-/** Events from a position on. `next` is the position to read from afterwards: the same one if there are no events yet. */
+/**
+ * Events from a position on. The next read begins at `next`, which is the same position if there are no
+ * events yet.
+ */
 export interface EventBatch {
   readonly events: readonly StoredEvent[];
   readonly next: number;

@@ -14,7 +14,7 @@ export interface PlacedRecord {
 
 /**
  * @param heads of all streams
- * @param records of those streams; those of one stream in the order of their sequence numbers
+ * @param records of those streams; each stream's records in the order of their sequence numbers
  * @param usage samples of what their tasks used, by the streams' names
  */
 export function readerOf(

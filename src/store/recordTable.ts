@@ -7,8 +7,9 @@ import type { StreamEntry } from "./eventStore.ts";
 
 /** The name of a stream is a key, and this is LMDB's limit for keys. */
 export const MAX_NAME_BYTES = 1978;
-/** A batch ends after this many records, or with the record that exceeds this many bytes. */
+/** Maximum number of records in a batch. */
 export const BATCH_RECORDS = 256;
+/** A batch ends with the record that makes it exceed this many bytes. */
 export const BATCH_BYTES = 1 << 20;
 /** Streams in a batch. The number is large, because entries are small and each batch costs a search. */
 export const BATCH_ENTRIES = 4096;
@@ -45,7 +46,7 @@ export interface RecordTable {
   heads(after: string | undefined, prefix: string): StreamEntry[];
   /**
    * Heads of the streams that the log lists as open, by first position. Undefined if it has no list, or one
-   * that does not fit its streams: older versions append without it.
+   * that does not fit its streams: older versions append without updating it.
    */
   openHeads?(): StreamEntry[] | undefined;
   /** Position of the newest record; 0 if there is none. */

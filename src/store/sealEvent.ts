@@ -6,7 +6,10 @@ import { SALT_BYTES, type SealedData, sealData } from "./eventRecord.ts";
 import type { EventToAppend } from "./eventStore.ts";
 import { MAX_NAME_BYTES } from "./recordTable.ts";
 
-/** A single larger event would block the event loop for longer than a whole group of appends. */
+/**
+ * Maximum size of an event's data. A larger event would block the event loop for longer than a whole group of
+ * appends.
+ */
 const MAX_DATA_BYTES = 8 << 20;
 
 /** @throws DriverError `EVENT_INVALID` if it cannot be a stream's name */

@@ -50,7 +50,7 @@ export class WorkMark {
   }
 
   /**
-   * @param folder the log's, which names the mark. So a log that is renamed keeps its mark.
+   * @param folder the log's folder. Its inode names the mark, so a log that is renamed keeps its mark.
    * @param data the path of its data
    */
   static open(folder: string, data: string): WorkMark {

@@ -43,7 +43,7 @@ export interface TaskTrace {
   readonly spans: readonly TraceSpan[];
 }
 
-/** Limit for spans and for marks, each: a task may have had thousands of commands and signals. */
+/** Maximum numbers of command spans and of marks: a task may have had thousands of commands and signals. */
 const maxCommands = 100;
 const maxEvents = 100;
 

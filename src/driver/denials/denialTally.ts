@@ -1,6 +1,6 @@
 /**
- * Counts the sandbox's refusals to a task, and decides when a count is recorded. Both are limited, because a
- * task may cause any number of refusals, of any number of kinds. Pure.
+ * Counts the sandbox's refusals to a task, and decides when a count is recorded. The numbers of kinds and of
+ * records are limited, because a task may cause any number of refusals, of any number of kinds. Pure.
  */
 import { isProbe } from "../../denial.ts";
 import { type DenialHistory, type Refusal, refusalKey } from "../../machines/events/denied.ts";
@@ -9,8 +9,8 @@ import type { EventData } from "../../machines/events.ts";
 /** Maximum number of kinds of refusals that are counted separately. All others are counted together. */
 const maxKinds = 32;
 /**
- * Maximum number of domains to remember. The task has a domain, and each command in it has another one, so
- * the oldest are dropped.
+ * Maximum number of domains to remember: the task has one, and each command in it another. Beyond this
+ * number, the oldest are dropped.
  */
 const maxDomains = 64;
 
@@ -44,8 +44,8 @@ export class DenialTally {
   }
 
   /**
-   * The last refusal by the kernel's clock, without usual probes. Undefined if there was none since this
-   * object was made.
+   * The last refusal by the kernel's clock. Usual probes do not count. Undefined if there was no other
+   * refusal since this object was made.
    */
   get last(): LastRefusal | undefined {
     return this.#last;
@@ -92,7 +92,7 @@ export class DenialTally {
   }
 }
 
-/** 1, 10, 100 and so on. */
+/** Whether a count is 1, 10, 100 and so on. */
 function isRound(count: number): boolean {
   return 10 ** Math.round(Math.log10(count)) === count;
 }

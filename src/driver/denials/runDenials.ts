@@ -10,7 +10,10 @@ import type { RunTask } from "../run/runTask.ts";
 import { DenialTally } from "./denialTally.ts";
 import type { DeniedRun, TaskDenials } from "./taskDenials.ts";
 
-/** Minimum time between two `denied` events of a task. So many refusals make few events. */
+/**
+ * Minimum time between two `denied` events of a task. It keeps a flood of refusals from making a flood of
+ * events.
+ */
 const pauseMs = 200;
 
 /** Maximum time between a refusal and the failure that it may have caused. */
@@ -19,7 +22,10 @@ const consequenceMs = 2_000;
 /** How long the log pipe is kept open for a task without refusals. */
 const keepLogMs = 1_000;
 
-/** Records of an ended run may arrive this much later. Until then, its pids still count as the run's. */
+/**
+ * Time after a run's end in which its records may still arrive. Until then, its pids still count as the
+ * run's.
+ */
 const lateMs = 100;
 
 /** Maximum time between the start of a run's main process and the event `started`. */
@@ -82,14 +88,15 @@ export class RunDenials implements DeniedRun {
 
   /**
    * To be called when the run has ended. Records its refusals, and adds a line to the task's log if the last
-   * one may be the reason of a failure.
+   * refusal may be the reason for a failure.
    */
   async end(exit: EventData<"exited">): Promise<void> {
     if (this.#all !== undefined) {
       const { stop } = this.#task.snapshot.context;
       const isBad = exit.exitCode !== 0 && stop === null;
       this.#all.handOut();
-      // A failure waits for records that are under way, so that its reason is recorded before it.
+      // Waits for records that are under way, so that the reason for a failure is recorded before the
+      // failure.
       if (isBad || this.#tally?.last !== undefined) await this.#all.settle();
       this.#afterwards = setTimeout(() => this.#all?.tracker.removeProcesses(this), lateMs).unref();
       if (isBad && !exit.oomKilled) this.#explain(exit.endedAt);

@@ -17,7 +17,7 @@ export interface DeniedRun {
 
 /** What identifies the processes of a run. */
 interface RunTraits {
-  /** PID 1 of its pid namespace, if it has one. */
+  /** The run's init: PID 1 of the run's pid namespace, if it has one. */
   readonly init: ProcessIdentity;
   readonly uid: number;
   readonly user: string;
@@ -27,7 +27,7 @@ interface RunTraits {
   readonly sinceMs: number;
 }
 
-/** Minimum time between two warnings, because a flood of denials keeps losing records. */
+/** Minimum time between two warnings: during a flood of denials, the kernel loses records all the time. */
 const warnEveryMs = 60_000;
 
 export class TaskDenials implements Disposable {
@@ -55,7 +55,7 @@ export class TaskDenials implements Disposable {
     return this.#watch.problem;
   }
 
-  /** {@link problem}, now and after every change. Does not complete. */
+  /** Emits {@link problem} at once, and after every change. Does not complete. */
   get problems(): Observable<string | undefined> {
     return this.#watch.problems;
   }

@@ -41,8 +41,8 @@ const pauseMs = 600_000;
 /** Streams to check in one turn of the event loop: some 1 ms of work. */
 const streamsPerTurn = 20;
 /**
- * A pass ends after it has kept this many streams in a row, because all others are newer. It does not end at
- * the first one: some tasks run for long, and clocks jump.
+ * A pass ends after it has kept this many streams in a row: all later streams are newer. One kept stream does
+ * not end the pass, because some tasks run for long, and clocks jump.
  */
 const maxKeptInARow = 1_000;
 

@@ -25,8 +25,9 @@ import {
   type TaskMessage,
 } from "./taskMessages.ts";
 
-/** Bounds of waiting messages: for one task, as many as the client shows; for all tasks while nobody reads. */
+/** Maximum number of messages that wait for the runner of a task: as many as the client shows. */
 const maxPending = 10;
+/** Maximum number of messages of all tasks that wait for a reader. */
 const maxUnread = 200;
 
 /** Maximum number of allocations to remember. For others the event log is read. */
@@ -38,7 +39,7 @@ export class Announcements {
   readonly #unread: TaskEventMessage[] = [];
   /** Messages for tasks without a known runner, by `<allocation>/<task>`. */
   readonly #pending = new Map<string, TaskEventMessage[]>();
-  /** Tasks whose first OOM kill was announced. Some have one every second. */
+  /** Tasks whose first OOM kill was announced. Some tasks have an OOM kill every second. */
   readonly #oomAnnounced = new WeakSet<Task>();
 
   /** For each task, the refusals that were announced: see {@link messageOfDenial}. */

@@ -13,8 +13,8 @@ import { lacksLimits } from "./taskMessages.ts";
 const maxRuns = 50;
 
 /**
- * Whether a run is the first of its allocation that started without all of its limits. Of two runs that
- * started at the same time, that is the first one in the log.
+ * Whether a run is the first of its allocation that started without all of its limits. If several such runs
+ * started at the same time, the one whose start comes first in the log counts as the first.
  * @param taskId of a run that started without some of its limits
  * @returns true if the log cannot be read; false if it has more runs than {@link maxRuns}
  */

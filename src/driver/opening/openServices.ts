@@ -59,7 +59,7 @@ export async function openServices(
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
   const [privateRootProblem] = await probing;
-  // Done here, so that the first start finds the paths already looked up.
+  // Looks up the default paths now, so that the first start need not.
   setImmediate(knownPaths);
   undo.move();
   const plugin = { pid: process.pid, version };

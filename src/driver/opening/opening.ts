@@ -1,11 +1,11 @@
 /**
  * Opens the driver's services, and retries until that succeeds. A state folder that cannot be used (another
- * process owns it, its disk is full, its mode was changed) must not disable the driver for ever. Until it
- * succeeds, the node's health shows what is wrong.
+ * process owns it, its disk is full, its mode was changed) must not disable the driver for ever. Meanwhile,
+ * the node's health shows what is wrong.
  *
- * A plugin that has outlived its agent hands the folder over on request. For any other owner, this process
- * waits for its end. It also retries periodically, because nothing reports that a disk has room again, that a
- * file was moved away, or that an agent has disconnected.
+ * A plugin that has outlived its agent hands the folder over on request. From any other owner, this process
+ * takes the folder over when the owner ends. This process also retries periodically, because nothing reports
+ * that a disk has room again, that a file was moved away, or that an agent has disconnected.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, messageOf } from "../../errors.ts";
@@ -65,7 +65,7 @@ export class Opening<Opened> {
     return this.#firstOutcome.promise;
   }
 
-  /** Stops retrying. Resolves once a running attempt has ended, which is still reported if it succeeds. */
+  /** Stops retrying. Resolves once a running attempt has ended. Its success is still reported. */
   async stop(): Promise<void> {
     this.#ending.abort();
     await this.#ended;

@@ -1,7 +1,6 @@
 /**
- * The Go driver's part of an agent's task handle: a MessagePack map of `PID`,
- * `StartedAt` and `TaskConfig`. `TaskConfig` holds the task's environment, so nothing of it
- * is kept.
+ * The Go driver's part of an agent's task handle: a MessagePack map of `PID`, `StartedAt` and `TaskConfig`.
+ * `TaskConfig` holds the task's environment, so the driver keeps no part of `TaskConfig`.
  */
 
 import { Unpackr } from "msgpackr";
@@ -25,7 +24,10 @@ export function decodeGoDriverHandle(bytes: Uint8Array, taskId: TaskId): GoDrive
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-/** The map's fields. The Go driver marks the start time as text, but it is binary: it is decoded from its bytes. */
+/**
+ * The map's fields. The Go driver marks the start time as text, although the time is binary. So `timeOf`
+ * decodes its bytes.
+ */
 function fieldsOf(bytes: Uint8Array): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   const size = mapHeaderBytes(bytes);
@@ -73,5 +75,5 @@ function timeOf(value: unknown, encoded: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** Seconds between the beginnings of these years. */
+/** Seconds from the beginning of the year 1 to the Unix epoch. */
 const YEAR_1_TO_1970 = 62_135_596_800;

@@ -1,7 +1,7 @@
 /**
  * Settles what an earlier plugin process left when it died: starts that it never answered, runs that ended
  * while no plugin watched, and files of ended runs. This happens once, when the plugin is configured, because
- * before that it may not touch anything.
+ * before that the plugin may touch nothing.
  */
 
 import { readdirSync, rmSync } from "node:fs";
@@ -124,9 +124,9 @@ function removeFiles(taskId: TaskId, { folder, log }: ReconcileServices): void {
 }
 
 /**
- * Removes a folder of a run that the log does not have, unless the run is alive or has recorded
- * its exit. Usually its request was never stored. But if the log is a new one, the agent may still
- * have a handle of the run.
+ * Removes the folder of a run that the log does not have. Usually the run's request was never stored. But if
+ * the log is a new one, the agent may still have a handle of the run. So the folder stays if the run is alive
+ * or has recorded its exit.
  */
 function removeIfDead(folder: string): void {
   const { status, alive } = runFiles(folder);

@@ -57,9 +57,9 @@ export async function readSettled(
 }
 
 /**
- * A task's history: from the log, or from the agent's handle if the log does not have
- * the task or cannot be read. Events rebuilt from the handle begin a new stream. If the log
- * has a damaged stream of the task, they are not stored: only later events are appended to it.
+ * A task's history: from the log, or from the agent's handle if the log does not have the task or cannot be
+ * read. Events rebuilt from the handle begin a new stream. If the log has a damaged stream of the task, the
+ * rebuilt events are not stored, and only later events are appended to that stream.
  * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
  */
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {

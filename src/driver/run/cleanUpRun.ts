@@ -10,9 +10,10 @@ import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 
 /**
- * Ends the processes that a run in the host's pid namespace may leave if its init is killed. Other runs
- * end together with their init. Removes the cgroups below the task's. Resolves once the agent can remove the task's cgroup.
- * @param init if it is not in the events
+ * Ends the processes that a run in the host's pid namespace may leave if its init is killed. Other runs end
+ * together with their init. Removes the cgroups below the task's. Resolves once the agent can remove the
+ * task's cgroup.
+ * @param init the run's init, if no event names it
  */
 export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
   const { request, sandbox, process } = context;

@@ -20,8 +20,9 @@ const maxSeparate = 3;
 /** A program that was not run for this long counts as new. */
 const forgottenMs = 3_600_000;
 
-/** Limits of the remembered programs, and of the different ends that one event lists. */
+/** Maximum number of programs to remember. */
 const maxPrograms = 32;
+/** Maximum number of different ends that one event lists. */
 const maxRepetitions = 32;
 
 /**
@@ -93,7 +94,7 @@ export class CommandTally {
     return taken;
   }
 
-  /** @returns whether the end differs from the one before */
+  /** @returns whether the end differs from the program's last end */
   #learn(command: string, end: CommandEnd, now: number): boolean {
     const before = this.#streaks.get(command);
     const isEqual = before !== undefined && sameEnd(before.end, end) && now - before.at < forgottenMs;

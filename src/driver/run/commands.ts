@@ -37,7 +37,7 @@ import type { RunTask } from "./runTask.ts";
 
 type Reason = CommandEnd["reason"];
 
-/** A session that can be ended for any of the reasons that events have. */
+/** A session that the driver can end, with the reason that the event `execExited` records. */
 export interface TaskExec extends ExecSession {
   end(reason: Reason): void;
 }

@@ -52,7 +52,7 @@ function endBy(status: ExitStatus): End {
 function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolean): End {
   if (forceKilled)
     return { ...endBySignal(constants.signals.SIGKILL), endedAt: Date.now(), source: "forceKilled" };
-  // The Go driver's shim writes its own file.
+  // The shim of a task of the Go driver writes the exit code to a file.
   const written = adopted && request && readGoDriverExit(adopted.handle, request.allocDir, request.taskName);
   return written
     ? { exitCode: written.exitCode, signal: 0, endedAt: Math.round(written.endedAtMs), source: "taskFile" }

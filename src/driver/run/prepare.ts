@@ -98,7 +98,7 @@ export async function prepareRun(
   ];
   const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
   undo.defer(() => lastLine?.[Symbol.dispose]());
-  // In words while init is still on its way.
+  // Describes the plan while init still sets up its namespaces.
   const plan = describePlan(joinPlan(early, late));
   const sandboxed = {
     command,

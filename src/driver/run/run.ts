@@ -114,8 +114,8 @@ export class Run {
     try {
       recorded = await this.#task.record("sandboxed", prepared.sandboxed);
     } finally {
-      // If it was recorded, the machine will release the run. Otherwise the preparation has to be undone
-      // here.
+      // Once `sandboxed` is recorded, the machine releases the run. Otherwise nobody else undoes the
+      // preparation.
       if (!recorded) await prepared.undo();
     }
   }

@@ -18,8 +18,8 @@ type WatchServices = Pick<DriverServices, "folder" | "log">;
 
 /**
  * Resolves once all processes of the run have ended and its cgroup can be removed, because the agent removes
- * the cgroup as soon as it learns of the end. Never resolves if it is cancelled before.
- * @param watching gets what cancels the watch
+ * the cgroup as soon as it learns of the end. Never resolves if the watch is cancelled before.
+ * @param watching cancels the watch when it is unsubscribed
  */
 export async function runEnded(
   task: RunTask,

@@ -1,7 +1,7 @@
 /**
  * Rehearses starts while the plugin is idle: every step up to an init that waits for its go-ahead and never
  * gets it. V8 compiles code when it runs for the first time. Without rehearsals, the first start of a plugin
- * takes eight times as long as a later one, and with them three times.
+ * takes eight times as long as a later one; with rehearsals, three times.
  */
 import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -19,9 +19,11 @@ import { type PreparingServices, prepareRun } from "../run/prepare.ts";
 import { advance } from "../task/storedEvents.ts";
 import { fingerprintedEvent, requestedEvent } from "./startEvents.ts";
 
-/** Milliseconds after the plugin's configuration, and after the agent's last RecoverTask. */
+/** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */
 const idleMs = 500;
-/** More rounds would make later starts faster, too, but by less than these starts do themselves. */
+/**
+ * Further rounds would still speed up later starts, but less than each real start speeds up the next ones.
+ */
 const rounds = 10;
 /** Milliseconds between two rounds, so that calls of the agent wait for at most one round. */
 const pauseMs = 5;

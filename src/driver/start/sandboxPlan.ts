@@ -122,7 +122,7 @@ export async function findProgram(
 
 /**
  * Returns a function that tells whether a path of the host is in the task's root and visible to its user.
- * Most paths are in a folder that every task has, so the rules are computed only for others.
+ * Most paths are in a folder that every task has, so the rules are computed only for other paths.
  */
 function rootCheck(input: UnveilInput, isVisible: IsVisible): (path: string) => boolean {
   const { folders, options } = input;

@@ -34,7 +34,7 @@ export async function startTask(
   if (tasks.get(taskId) !== undefined) throw existsAlready(taskId);
   const digest = envDigest(request.env, services.folder.path);
   const requested = requestedEvent(received, digest, services.plugin);
-  // A task that is not in the log, which is the usual case, is added in the same turn, so that no second
+  // Usually, the log does not have the task. Then the task is added in the same turn, so that no second
   // request comes in between.
   const history =
     services.store.version(taskId) === 0 ? undefined : await repeatedStart(taskId, requested, services);
@@ -82,7 +82,10 @@ export async function repeatedStart(
   throw existsAlready(taskId);
 }
 
-/** Whether another plugin process got the same request. This process has answered all of its own. */
+/**
+ * Whether another plugin process got the same request. This process has answered every request that it got
+ * itself.
+ */
 function isRepeated(stored: EventData<"requested"> | null, requested: EventData<"requested">): boolean {
   if (stored === null || stored.plugin.pid === requested.plugin.pid) return false;
   return isDeepStrictEqual(stored, { ...requested, plugin: stored.plugin });

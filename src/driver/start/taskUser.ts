@@ -23,7 +23,8 @@ export interface EarlierRun {
 }
 
 /**
- * The request. If it names no user, it gets the user of the task's previous run, if the log has one.
+ * Returns the request. Adds the user of the task's previous run, if the request names none and the log has
+ * one.
  * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export async function withUser(

@@ -2,7 +2,7 @@
  * A semaphore: limits how much work is done at once. The rest waits in order.
  *
  * A thousand starts would not be faster if all began at once. Their inits would compete for the processors,
- * no start would be answered before the end, and a stop would wait for all of them.
+ * no start would be answered until almost all were done, and a stop would wait for all of them.
  */
 export class Turns {
   readonly #turnMs: number;

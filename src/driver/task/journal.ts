@@ -5,7 +5,7 @@
  */
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 
-/** Longer than the preparation of a start on most hosts. */
+/** Maximum time that an event waits for others: longer than the preparation of a start on most hosts. */
 const maxDelayMs = 10;
 
 export class Journal {

@@ -1,7 +1,6 @@
 /**
- * A task at run time: its state in the machine, its journal and its run. Recording an
- * event gives the machine's effects. These run once the event is committed, and record
- * their results in turn.
+ * A task at run time: its state in the machine, its journal and its run. For each recorded event, the machine
+ * requests effects. The effects run once the event is committed, and record their results in turn.
  */
 
 import {
@@ -165,7 +164,8 @@ export class Task implements RunTask {
 
   #handleStoreFailure(event: TaskEvent, from: StateName, thrown: unknown): void {
     const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
-    // A started task keeps running: the next plugin can find it by the event before this one.
+    // A started task keeps running. If `started` itself is not stored, the next plugin finds the task by
+    // `sandboxed`.
     if (isUnderway(from) && event.type !== "started") {
       this.#failStart(event, error);
       throw error;

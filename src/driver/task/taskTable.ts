@@ -1,4 +1,4 @@
-/** The tasks of this process. Takes over those of an earlier one. */
+/** The tasks of this process. Takes over tasks of an earlier process. */
 import { messageOf } from "../../errors.ts";
 import { hasEnded, hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -88,8 +88,8 @@ export class TaskTable {
   }
 
   /**
-   * Ends earlier, unclaimed runs of the same task of an allocation. An agent starts a new run only if it
-   * knows of no other: it died before it learned that these had started.
+   * Ends earlier, unclaimed runs of the same task of an allocation. An agent that starts a new run does not
+   * know of the earlier ones: it died before it learned that they had started.
    */
   async endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;

@@ -28,7 +28,7 @@ export class UnsavedEvents {
     this.#log = log;
   }
 
-  /** Adds a task whose events were refused. Logs it if it is the first one. */
+  /** Adds a task whose events were refused. Logs the error of the first such task. */
   add(task: UnsavedTask, error: DriverError): void {
     if (error.code !== "STORE_FAILED") {
       this.#giveUp(task, error);

@@ -12,7 +12,7 @@ export function timestampOf(ms: number | undefined): Timestamp {
   return { seconds, nanos: Math.floor((ms - seconds * 1000) * 1e6) };
 }
 
-/** Milliseconds, of a time since the Unix epoch; 0 for an absent one. */
+/** Milliseconds of a duration, or of a time since the Unix epoch; 0 if it is absent. */
 export function msOf(time: Duration | Timestamp | undefined): number {
   return time === undefined ? 0 : time.seconds * 1000 + time.nanos / 1e6;
 }

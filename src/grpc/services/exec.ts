@@ -46,7 +46,7 @@ async function converse(first: Request | undefined, call: Call, signal: AbortSig
   const setup = first?.setup;
   if (setup === undefined) throw noSetup();
   const second = requests.next();
-  // passInput() awaits it, too. Until then a rejection must not count as unhandled.
+  // passInput() awaits this promise later. Until then, its rejection must not count as unhandled.
   second.catch(() => undefined);
   const { taskId, command, tty } = setup;
   const size = tty ? await sizeAtStart(first, second) : undefined;

@@ -35,7 +35,7 @@ export interface EventTraits {
     readonly category: "input" | "start" | "run" | "command" | "end" | "takeover";
     /** A request opens a group. Later events belong to it until one closes it or opens the next. */
     readonly group: "opens" | "continues" | "closes";
-    /** Who causes it, and who is affected. */
+    /** Who causes the event, and whom it affects. */
     readonly parties: readonly ["agent" | "task", "driver"] | readonly ["driver", "driver" | "task"];
   };
   readonly fields: {

@@ -5,12 +5,12 @@ import { formatCount, formatRepetition } from "../../units/counts.ts";
 import { defineEvent } from "./defineEvent.ts";
 
 const refusal = z.object({
-  /** `Denial.blockers` and `Denial.object`. */
+  /** `blockers` and `object` are those of `Denial`. */
   blockers: z.array(z.string()),
   object: z.string().nullable(),
-  /** Path of the program that was refused it; null if the audit record lacks it. */
+  /** Path of the program that was refused the access; null if the audit record lacks it. */
   program: z.string().nullable(),
-  /** Pid, on the host, of the first process that was refused it. */
+  /** Pid, on the host, of the first process that was refused the access. */
   pid: z.number().nullable(),
   /** Time of the first refusal, in milliseconds since the epoch. */
   firstAt: z.number(),

@@ -88,7 +88,7 @@ const exited = defineEvent({
   fields: { ignored: ["endedAt", "oom.peakBytes"], masked: {} },
 });
 
-/** The driver can learn nothing more about the task, for this reason. */
+/** The driver can learn nothing more about the task; `reason` says why. */
 const lost = defineEvent({
   schema: z.object({ reason: z.string() }),
   evolve: ({ data }) => ({ lostReason: data.reason }),

@@ -22,7 +22,7 @@ const signalled = defineEvent({
 });
 
 const command = z.object({
-  /** Number of the command: 1 for the first one of the task that has events of its own. */
+  /** Number of the command among the task's commands with events of their own, from 1. */
   exec: z.number(),
   /** Absolute path of its program. */
   command: z.string(),
@@ -78,7 +78,7 @@ const execExited = defineEvent({
 });
 
 const repeatedCommands = z.object({
-  /** When the first of them began, in milliseconds since the epoch. */
+  /** When the first of these commands began, in milliseconds since the epoch. */
   since: z.number(),
   repetitions: z.array(
     z.object({

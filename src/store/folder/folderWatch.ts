@@ -37,7 +37,7 @@ export class FolderWatch implements Disposable {
 
   /**
    * @param changed called after changes, once for all that came together
-   * @throws DriverError `KERNEL_CALL_FAILED`, such as if the user has no inotify instance left
+   * @throws DriverError `KERNEL_CALL_FAILED`, for example if the user has no inotify instance left
    */
   constructor(changed: () => void) {
     this.#changed = changed;
@@ -46,10 +46,10 @@ export class FolderWatch implements Disposable {
   }
 
   /**
-   * Watches a folder's entries and the folder itself, but not what is in its folders. To add a folder again
+   * Watches a folder's entries and the folder itself, but not what is in its folders. Adding a folder again
    * changes nothing.
    * @returns false if there is no such folder
-   * @throws DriverError `KERNEL_CALL_FAILED`, such as if the user has no watches left
+   * @throws DriverError `KERNEL_CALL_FAILED`, for example if the user has no watches left
    */
   add(folder: string): boolean {
     try {

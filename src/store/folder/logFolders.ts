@@ -48,7 +48,7 @@ function localFolder(stateDir: string): string {
   return join(stateDir, "local");
 }
 
-/** Whether a state folder is that of a local run, and not an agent's. */
+/** Whether a state folder belongs to a local run, and not to an agent. */
 export function isLocal(stateFolder: string): boolean {
   return basename(dirname(stateFolder)) === "local";
 }

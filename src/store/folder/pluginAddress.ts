@@ -1,4 +1,7 @@
-/** Finds a running plugin by its state folder: it holds the folder's lock and publishes its socket there. */
+/**
+ * Finds a running plugin by its state folder: the plugin holds the folder's lock, and publishes its socket
+ * there.
+ */
 import {
   type BigIntStats,
   closeSync,
@@ -30,8 +33,8 @@ export function publishAddress(folder: string, socketPath: string): void {
 
 /**
  * The plugin that owns a state folder, found among the kernel's locks (proc_locks(5)). The pid in the lock
- * file may be that of a plugin that has died. To try the lock would make a plugin that starts at the same
- * moment fail.
+ * file may be that of a plugin that has died. Trying to take the lock would make a plugin fail that starts at
+ * the same moment.
  * @returns its pid; undefined if no process holds the lock
  */
 export function pluginOf(folder: string): number | undefined {
@@ -55,7 +58,7 @@ function hasOpen(pid: number, { dev, ino }: BigIntStats): boolean {
       return open?.dev === dev && open.ino === ino;
     });
   } catch (thrown) {
-    // It has exited.
+    // The process has exited.
     if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return false;
     throw thrown;
   }

@@ -52,7 +52,7 @@ export class BackgroundFlush {
 
   /**
    * Resolves once there is a checkpoint of the newest snapshot.
-   * @param checkpointed whether it exists already
+   * @param checkpointed whether that checkpoint exists already
    */
   static async open(log: FlushedLog, checkpointed: boolean): Promise<BackgroundFlush> {
     const data = openSync(log.dataPath, "r");
@@ -121,7 +121,8 @@ export class BackgroundFlush {
 
   async #checkpoint(): Promise<void> {
     const { dataPath, bootId, checkpoints } = this.#log;
-    // These four must describe one commit: they are synchronous, so none can come in between.
+    // These four values must describe one commit. The calls are synchronous, so no commit can come in
+    // between.
     const target = this.#committed;
     const metaPages = readMetaPages(this.#data, dataPath);
     const dataSize = fstatSync(this.#data).size;

@@ -12,7 +12,7 @@ const RESERVED_BYTES = 16 << 20;
 
 /**
  * Takes 2 µs.
- * @param folder the event log's
+ * @param folder the event log's folder
  * @param bytes number of bytes about to be written
  * @throws DriverError `STORE_FAILED` if writing them would use up the reserve
  */

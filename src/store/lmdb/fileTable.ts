@@ -31,7 +31,10 @@ import type { Gap, Snapshot, SnapshotReader } from "./snapshotReader.ts";
 const BATCH_HEADS = 1 << 14;
 /** The bytes of a record that cannot be read. */
 const NO_BYTES = Buffer.alloc(0);
-/** Every record is longer. So the file's size bounds the number of events that a damaged head can claim. */
+/**
+ * Every record is longer than this. So the file's size bounds the number of events in a stream, and a head that
+ * claims more is damaged.
+ */
 const MIN_RECORD_BYTES = 128;
 
 export class FileTable implements RecordTable {

@@ -114,10 +114,10 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
 }
 
 /**
- * Reads every page, which takes seconds for a log of gigabytes. A log is trusted without it if in this boot it
- * was closed, or its writer was killed while it was idle and nobody has changed the file since (workMark.ts):
- * what the writer had handed to the kernel is whole then. If that trust is wrong, LMDB may crash the process
- * once. The next process then checks the pages.
+ * Reads every page, which takes seconds for a log of gigabytes. This check is skipped in two cases: the log
+ * was closed in this boot; or its writer was killed in this boot while idle, and nobody has changed the file
+ * since (workMark.ts). In both cases the kernel has whole commits only. If a page is damaged nevertheless,
+ * LMDB may crash the process once. The next process then checks the pages.
  */
 async function checkPages(path: string): Promise<void> {
   const defect = await findPageDefect(path);

@@ -109,7 +109,7 @@ function checkMeta(page: Buffer, path: string): void {
   if (version !== DATA_VERSION) throw damaged(path, `its format is ${version}, not ${DATA_VERSION}`);
 }
 
-/** Opens the data file. Undefined if there is none, or an empty one, which LMDB initializes. */
+/** Opens the data file. Undefined if the file is missing or empty: LMDB initializes an empty file. */
 function openData(path: string): { readonly descriptor: number; readonly size: number } | undefined {
   let descriptor: number;
   try {

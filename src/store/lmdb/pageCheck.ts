@@ -34,7 +34,7 @@ export async function findPageDefect(path: string): Promise<string | undefined> 
     await check.run();
     return undefined;
   } catch (thrown) {
-    // A RangeError means that something is shorter than its content.
+    // A RangeError means that a number in the file points beyond the bytes that were read.
     if (thrown instanceof PageDefect || thrown instanceof RangeError) return thrown.message;
     throw thrown;
   } finally {

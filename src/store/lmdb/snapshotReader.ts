@@ -121,7 +121,7 @@ function attemptOf<T>(action: () => T): { readonly result?: T; readonly thrown?:
   }
 }
 
-/** A RangeError means that something is shorter than its content. */
+/** A RangeError means that a number in the file points beyond the bytes that were read. */
 function isDefect(thrown: unknown): thrown is PageDefect | RangeError {
   return thrown instanceof PageDefect || thrown instanceof RangeError;
 }
@@ -143,8 +143,8 @@ export interface Leaf {
 }
 
 /**
- * A range of keys that cannot be read: from `from` on, and below `to`. An undefined bound is that of the
- * tree.
+ * A range of keys that cannot be read: from `from` on, and below `to`. Where a bound is undefined, the range
+ * extends to that end of the tree.
  */
 export interface Gap {
   readonly from: Buffer | undefined;
@@ -255,7 +255,7 @@ export class Snapshot {
     this.skipped.push(thrown.message);
   }
 
-  /** Begins a read: forgets the pages and defects of the one before. */
+  /** Begins a read: forgets the pages and defects of the last read. */
   begin(): void {
     this.skipped.length = 0;
     this.#read.clear();

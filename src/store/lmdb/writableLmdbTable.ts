@@ -14,8 +14,9 @@ import type { NewestCommit } from "./newestCommit.ts";
  */
 const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 
-/** Errors of LMDB that no commit should have: something is not there; an error came earlier in the transaction. */
+/** LMDB did not find an entry or a free page. No commit should fail with this error. */
 const MDB_NOTFOUND = -30798;
+/** An earlier call in the transaction has failed. No commit should fail with this error. */
 const MDB_BAD_TXN = -30782;
 
 export class WritableLmdbTable extends LmdbTable implements WritableTable {
