@@ -30,9 +30,9 @@ export interface Check {
   readonly task: string | undefined;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** Consecutive results after which it becomes healthy. */
+  /** Consecutive successes after which the check becomes healthy. */
   readonly successBeforePassing: number;
-  /** Consecutive results after which it becomes unhealthy. */
+  /** Consecutive failures after which the check becomes unhealthy. */
   readonly failuresBeforeCritical: number;
   /** Undefined if nothing is restarted. */
   readonly restart: CheckRestart | undefined;
@@ -54,9 +54,9 @@ export type Probe =
   | { readonly kind: "script"; readonly command: string; readonly args: readonly string[] };
 
 export interface CheckRestart {
-  /** Consecutive unhealthy results after which it restarts. */
+  /** Consecutive unhealthy results after which the task, or the group, is restarted. */
   readonly limit: number;
-  /** Time from the task's start in which results do not count. */
+  /** Time after the task's start during which results do not count. */
   readonly graceMs: number;
 }
 

@@ -97,7 +97,7 @@ function problemText({ file, position, place, message, excerpt }: FoundProblem):
 /** A problem with its position, as far as the file's text tells it. */
 export function located(file: JobFile, problem: Problem): FoundProblem {
   const { place, find, whole } = problem;
-  // What is missing has no place of its own.
+  // A missing attribute has no position of its own, so the position of the block around it stands in.
   const ofPlace =
     positionOf(file, place) ?? positionOf(file, place.slice(0, Math.max(0, place.lastIndexOf("."))));
   const position = (find === undefined ? undefined : positionOfText(file.source, find, whole)) ?? ofPlace;
@@ -108,7 +108,7 @@ function positionOf({ source }: JobFile, place: string): Position | undefined {
   return place === "" ? undefined : positionOfPlace(source, place);
 }
 
-/** A problem whose position is known, or is unknown for good. */
+/** Completes a problem with its position, which is undefined if nothing tells it. */
 export function problemAt(file: JobFile, problem: Problem, position: Position | undefined): FoundProblem {
   const shown = position !== undefined && !holdsSecrets.test(problem.place);
   const excerpt = shown ? excerptAt(file.source, position) : "";
@@ -122,7 +122,7 @@ function summaryOf(problems: readonly FoundProblem[]): string {
   return `${first?.file} has ${problems.length} errors:\n${texts.join("\n")}`;
 }
 
-/** One source line with its number, and a caret below the column. Of a long line only what is around it. */
+/** One source line with its number, and a caret below the column. A long line is cut to the part around it. */
 function excerptAt(source: string, { line, column }: Position): string {
   const whole = source.split("\n")[line - 1]?.replaceAll("\t", " ").trimEnd() ?? "";
   const from = whole.length <= maxExcerpt ? 0 : Math.max(0, column - maxExcerpt / 2);

@@ -59,7 +59,10 @@ function wrongName(name: string): string | undefined {
   return undefined;
 }
 
-/** Bytes. The longest name that contains it is the cgroup's, `<36 digits>.<name>.scope`, of which Linux allows 255. */
+/**
+ * Maximum number of bytes. The longest name made from a task's is that of its cgroup, `<allocation id>.<name>.scope`.
+ * It is 43 bytes longer, and Linux allows 255.
+ */
 const maxNameLength = 200;
 
 function withoutAttributes({

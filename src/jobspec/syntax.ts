@@ -22,10 +22,10 @@ export function isJson({ source }: Pick<JobFile, "source">): boolean {
 
 /** @throws InvalidFile with the place of each error */
 export async function parseHcl(file: JobFile): Promise<Body> {
-  // Loaded on demand: it is 2 MB of WebAssembly that no other part of the program needs.
+  // Loaded on demand: the parser is 2 MB of WebAssembly that no other part of the program needs.
   const { parse } = await import("@cdktn/hcl2json");
   try {
-    // Its errors quote the file's name, which could look like a position.
+    // The parser gets no file name: its errors would quote the name, which could look like a position.
     return await parse("", file.source);
   } catch (thrown) {
     return rejectSyntax(file, "HCL2", thrown);
@@ -59,7 +59,8 @@ export interface SyntaxProblem {
  * WebAssembly passes on only the text of its Go errors, and V8's `SyntaxError` has only
  * a message. If another version words its messages differently, they are shown as they
  * are, and only the position is missing.
- * @returns at least one, by lines. Of a line only the first, since the others mostly follow from it
+ * @returns at least one error, in the order of lines. Only the first of each line, because it mostly causes the
+ *   others
  */
 export function readSyntaxErrors(text: string): readonly SyntaxProblem[] {
   const [, hcl] = hclErrors.exec(text) ?? [];

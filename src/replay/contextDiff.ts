@@ -18,9 +18,9 @@ export type ListDiff = (
 ) => Change[];
 
 /**
- * The values that differ, in the order of the data. An object that replaces null,
- * or is replaced by it, is reported entry by entry. A list that is added or removed
- * is a single change.
+ * The values that differ, in the order of the data. An object that is added or
+ * removed, or that replaces null or is replaced by it, is reported entry by entry. A
+ * list that is added or removed is a single change.
  * @param ofLists compares two lists; by default, entry by entry at the same index
  */
 export function contextDiff(before: unknown, after: unknown, ofLists?: ListDiff): Change[] {
@@ -38,7 +38,7 @@ function diff(path: readonly string[], before: unknown, after: unknown, ofLists?
   return keys.size === 0 && isContainer(before) !== isContainer(after) ? [{ path, before, after }] : changes;
 }
 
-/** True for two lists, for two objects, and for an object and null. */
+/** True for two lists, for two objects, and for an object and null or a missing value. */
 function isNested(before: unknown, after: unknown): boolean {
   if (isNothing(before)) return isContainer(after) && !Array.isArray(after);
   if (isNothing(after)) return isContainer(before) && !Array.isArray(before);

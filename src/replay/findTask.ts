@@ -27,7 +27,7 @@ export function findRuns<T extends Candidate>(text: string, candidates: readonly
   });
 }
 
-/** Whether there are any such runs. */
+/** Whether {@link findRuns} finds any. */
 export function hasRuns(text: string, candidates: readonly Candidate[]): boolean {
   return runsOf(text, candidates) !== undefined;
 }

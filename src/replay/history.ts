@@ -1,6 +1,6 @@
 /**
  * A task's history as a list of moments, with random access. A moment is the fold
- * of the events up to it, by the same machine that ran the task. Pure.
+ * of the events up to it by a state machine: by default, this version's. Pure.
  */
 
 import { reportsOf } from "../machines/effects.ts";
@@ -150,7 +150,7 @@ export function momentOf(
   }
 }
 
-/** The results of a moment's effects. Pure. */
+/** The result of one of a moment's effects. */
 export interface EffectOutcome {
   readonly effect: string;
   /** The event that reports it; undefined if there is none (yet). */

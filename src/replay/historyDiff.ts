@@ -40,7 +40,7 @@ export interface HistoryDiff {
   readonly left: History;
   readonly right: History;
   readonly rows: readonly DiffRow[];
-  /** The first row in which something else happened; undefined if there is none. */
+  /** The first row that differs by more than the tasks' input; undefined if there is none. */
   readonly divergence: DiffRow | undefined;
   /** Whether nothing differs at all. */
   readonly same: boolean;

@@ -1,4 +1,4 @@
-/** Reads a task's events around damaged ones. Pure. */
+/** Reads a task's events, with placeholders for damaged ones. Pure. */
 import { isDefect, readRecord } from "../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../store/eventStore.ts";
 

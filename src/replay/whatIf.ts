@@ -19,7 +19,10 @@ const editSchema = z.union([
   z.strictObject({ drop: z.int().positive() }),
   /** Fields of `data` replace the recorded ones; the others stay. */
   z.strictObject({ change: z.int().positive(), time: time.optional(), data: data.optional() }),
-  /** Inserts after that event; 0 is before the first. The default time is that of the event before it. */
+  /**
+   * Inserts an event after the one with this number; 0 inserts it before the first. Its default time is
+   * that of the event before it or, at the beginning, that of the first recorded event.
+   */
   z.strictObject({ insert: z.int().nonnegative(), type: z.string(), time: time.optional(), data }),
 ]);
 
@@ -38,7 +41,10 @@ export interface WhatIf {
   readonly history: History;
   /** The source of each event, at index number - 1. */
   readonly sources: readonly Source[];
-  /** Number, in the edited history, of the first event that differs from the recording. */
+  /**
+   * Number, in the edited history, of the first event that differs from the recording. One more than the
+   * history's length if only its end was dropped.
+   */
   readonly fork: number;
 }
 

@@ -46,7 +46,7 @@ export function denialSentences(
 function textOf(refusal: Refusal, startedAt: number | null): string {
   const { program, firstAt, count } = refusal;
   const name = program === null ? [] : [program.slice(program.lastIndexOf("/") + 1)];
-  // The kernel's clock for records is coarser than the driver's.
+  // The kernel's clock for records is coarser than the driver's, so a denial may seem to precede the start.
   const after =
     startedAt === null ? [] : [`${formatDuration(Math.max(0, firstAt - startedAt))} after its start`];
   const times = formatRepetition(count);

@@ -237,7 +237,7 @@ function signalMeaning(signal: number): string | undefined {
   return signalMeanings[signalName(signal)];
 }
 
-/** signal(7). */
+/** Signals that follow from what the program itself did: see signal(7). */
 const signalMeanings: Readonly<Record<string, string>> = {
   SIGABRT: "it aborted itself, as abort(3) and failed assertions do",
   SIGBUS: "it accessed mapped memory with nothing behind it, such as a file that became shorter",

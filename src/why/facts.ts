@@ -11,8 +11,8 @@ export type Fact<T extends EventType = EventType> = Extract<TaskEvent, { type: T
 export interface Sentence {
   readonly text: string;
   /**
-   * Numbers of these events: if there are more than six, the first and the last. Empty for a sentence that is
-   * based on samples of usage.
+   * Numbers of these events, but only the first and the last if there are more than six. Empty for a sentence
+   * that is based on usage samples.
    */
   readonly events: readonly number[];
   /** The number of all these events. */

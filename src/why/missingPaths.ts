@@ -19,7 +19,7 @@ const maxBytes = 64 * 1024;
  */
 export function missingPaths({ request, sandbox, exit }: TaskContext): string[] {
   if (sandbox?.root !== "private" || exit === null || exit.exitCode === 0) return [];
-  // Every root has /proc, and every private root has /tmp.
+  // Every root has /proc. The root of a task with a private /tmp has /tmp, too.
   const there = [
     "/proc",
     ...(sandbox.privateTmp ? ["/tmp"] : []),

@@ -13,9 +13,9 @@ export interface UsageSpan {
   /** The span's end, in milliseconds since the epoch, and its length. */
   readonly time: number;
   readonly spanMs: number;
-  /** On average. */
+  /** CPU cores used on average. */
   readonly cores: number | null;
-  /** The maximum in the span. */
+  /** At the span's end. If the sample there is a merged one, the maximum of those that it replaces. */
   readonly memoryBytes: number | null;
   readonly pids: number | null;
   /** Milliseconds in which the CPU limit throttled the task, summed over the host's CPUs. */
@@ -56,7 +56,7 @@ function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
 
 /**
  * The sentence on usage, such as `It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory; its
- * CPU limit held it back for 12 s; it waited for memory 5 % of the time`.
+ * CPU limit held it back for 12 s; some of its processes waited for memory 5 % of the time`.
  * @returns undefined without two samples
  */
 export function usageText(samples: readonly UsageSample[], limits: TaskLimits): string | undefined {

@@ -1,5 +1,5 @@
 /**
- * Addresses in the page. The fragment of the URL holds a part of the page and the choices made in it. So
+ * Addresses in the page. The fragment of the URL names a part of the page and the choices made in it. So
  * every view survives a reload, is in the browser's history, and can be sent to others.
  *
  *     #/task/<id>?event=7     { path: ["task", "<id>"], choices: { event: "7" } }

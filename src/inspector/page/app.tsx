@@ -19,7 +19,7 @@ import { NodePage } from "./node/nodePage.tsx";
 import { TaskPage } from "./task/taskPage.tsx";
 
 interface Part {
-  /** Its name in the browser's title, unless the part has a subject, which is then the name. */
+  /** The part's name in the browser's title. The page of a task has the task's name instead. */
   readonly title: string;
   /** Whether the header links to it. */
   readonly inHeader: boolean;

@@ -1,10 +1,10 @@
-/** Shown instead of a part that has nothing to show, or not yet. */
+/** Texts in place of a part that has nothing to show, or is still loading. */
 import type { ComponentChildren } from "preact";
 
 interface Properties {
-  /** The text, such as that nothing exists yet. */
+  /** What is missing, such as `There is no such task`. */
   readonly title: string;
-  /** What to do then. */
+  /** Advice, such as how to get something to show. */
   readonly children?: ComponentChildren;
 }
 
@@ -17,7 +17,7 @@ export function Empty({ title, children }: Properties) {
   );
 }
 
-/** Shown until something has been read. @param text what the page is doing */
+/** Shown while something is being read. @param text what the page is doing */
 export function Waiting({ text }: { readonly text: string }) {
   return (
     <div class="empty">

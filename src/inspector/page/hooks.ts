@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
  * @param handle handlers by key name, active until the component unmounts
  */
 export function useKeys(handle: Readonly<Record<string, () => void>>): void {
-  // Before the next key can come: an effect after the drawing would let a quick second key act on the old state.
+  // A layout effect: an effect after the drawing would let a quick second key act on the old state.
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const action = Object.hasOwn(handle, event.key) ? handle[event.key] : undefined;

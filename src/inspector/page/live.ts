@@ -92,8 +92,8 @@ function follow(onMessage: (message: LiveMessage) => void, onLink: (link: Link) 
 }
 
 /**
- * An answer of the API, fetched again if an argument changes. Undefined while it is loading, or if it was
- * refused.
+ * An answer of the API, fetched again if an argument changes. Undefined until the first answer, and after a
+ * refusal.
  */
 export function useAnswer<T>(address: string | undefined, version: unknown = 0): T | undefined {
   const [answer, setAnswer] = useState<T>();

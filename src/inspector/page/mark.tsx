@@ -1,4 +1,4 @@
-/** A small sign for an outcome, which is shown by the shape as well as by the colour. */
+/** A small sign for an outcome. Its shape alone tells the outcome, without the colour. */
 import type { Tone } from "../views/outcomeKinds.ts";
 
 const shapes: Readonly<Record<Tone, string>> = {
@@ -18,7 +18,7 @@ export function Mark({ tone }: { readonly tone: Tone }) {
   );
 }
 
-/** The same sign within a drawing, 16 by 16. */
+/** The same sign for use within an SVG drawing. Its size is 16 by 16. */
 export function Shape({ tone }: { readonly tone: Tone }) {
   return (
     <>

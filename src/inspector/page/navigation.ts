@@ -69,7 +69,7 @@ export function chosenNow(name: string): string {
   return present.choices[name] ?? "";
 }
 
-/** A choice in the current address, and a function that changes it. Empty if there is none. */
+/** A choice in the current address, empty if it was not made, and a function that changes it. */
 export function useChoice(name: string): readonly [string, (value: string) => void] {
   const { choices } = useAddress();
   return [choices[name] ?? "", (value) => choose({ [name]: value })];

@@ -30,7 +30,7 @@ export type Verdict =
 /** Path for uploads of bundles that were dropped onto the page. No other path accepts data. */
 const uploadPath = "/api/bundles";
 
-/** Path for scrapes of Prometheus. */
+/** The path that Prometheus scrapes. */
 export const metricsPath = "/metrics";
 
 export class Access {

@@ -50,7 +50,7 @@ export class DroppedBundles {
   async add(bytes: Buffer, fileName: string): Promise<DroppedBundle> {
     const name = fileName.slice(0, maxNameLength);
     const { header, reader } = await parseBundleInTurns(bytes.toString("utf8"), name, turn);
-    // Of what is no event; that of events follows with their tasks.
+    // Damage outside of events. Damage of events is found below, by the check of each stream.
     const damage = reader.damage.map((text) => text.charAt(0).toUpperCase() + text.slice(1));
     const index = new TaskIndex();
     let taken = 0;

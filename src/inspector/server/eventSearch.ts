@@ -23,7 +23,7 @@ const positionsPerTurn = 256;
 const maxHits = 100;
 const maxMs = 300;
 
-/** @param isWanted false once nobody waits for the answer */
+/** @param isWanted returns false once nobody waits for the answer */
 export async function searchEvents(
   readers: readonly EventReader[],
   { words, type, from }: EventQuery,

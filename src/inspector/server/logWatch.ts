@@ -17,9 +17,9 @@ import { logFiles } from "../../store/lmdb/lmdbFile.ts";
 import type { Problem, Status } from "../views/liveMessage.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
-/** How soon {@link LogWatch.look} is to be called after a change. Several changes of a folder come together. */
+/** Delay of {@link LogWatch.look} after a change of a folder, because several changes come together. */
 const afterChangeMs = 20;
-/** Longer, because a log in use changes all the time. */
+/** Delay after a change of a log. It is longer, because a log in use changes all the time. */
 const afterCommitMs = 1_000;
 
 interface Followed {
@@ -73,8 +73,8 @@ export class LogWatch {
   }
 
   /**
-   * Removes tasks whose histories are no longer in a log. To look up tens of thousands of tasks takes a
-   * while. So it is done only if the log has changed, and uses at most a hundredth of the time.
+   * Removes tasks whose histories are no longer in a log. Looking up tens of thousands of tasks takes a
+   * while, so the search runs only if the log has changed, and takes at most a hundredth of the time.
    */
   #forgetRemoved(log: Followed): void {
     const now = performance.now();
@@ -198,7 +198,7 @@ export class LogWatch {
 
 interface Failure {
   readonly text: string;
-  /** Waits for a change after which to try again. */
+  /** Waits for the log to change, and then requests another attempt. */
   readonly watch: Subscription;
 }
 

@@ -12,7 +12,7 @@ export class InspectorMetrics {
   readonly #index: TaskIndex;
   readonly #watch: LogWatch;
   readonly #running = new RunningTasksReader();
-  /** Its timer begins with the first scrape. */
+  /** Made at the first scrape, because it starts a timer. */
   #process: ProcessFigures | undefined;
 
   constructor(index: TaskIndex, watch: LogWatch) {

@@ -25,7 +25,7 @@ export interface InspectorOptions {
   readonly port: number;
 }
 
-/** Maximum number of open pages. Each may use memory for one row a task until it has read them. */
+/** Maximum number of open pages. Each may hold one row per task in memory until its browser has read them. */
 const maxPages = 16;
 /** Maximum number of connections; more than any browser opens for that many pages. */
 const maxConnections = 256;
@@ -73,7 +73,7 @@ export class InspectorServer {
     };
     this.#http = createServer(limits, (request, response) => this.#handle(request, response));
     this.#connections = new Connections(this.#http, maxConnections);
-    // Reading a long log leaves much garbage.
+    // Reading a long log leaves much garbage, which is collected once no more events come.
     this.index.changes.subscribe(() => this.#idleMemory.wake());
   }
 
@@ -201,7 +201,7 @@ export class InspectorServer {
     response.on("close", () => this.#pages.delete(page));
   }
 
-  /** Sees to it that {@link #look} is called within a time. */
+  /** Ensures that {@link #look} is called within the given time. */
   #lookWithin(ms: number): void {
     const at = performance.now() + ms;
     if (this.#isClosed || (this.#next !== undefined && this.#next.at <= at)) return;

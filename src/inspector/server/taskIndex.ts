@@ -30,10 +30,7 @@ interface Entry {
   readonly newest: Moment | undefined;
 }
 
-/**
- * Time after which a history is closed that no page has requested again. One of 50,000 events takes some 40
- * MiB.
- */
+/** A history that no page requests for this long is closed. One of 50,000 events takes some 40 MiB. */
 const openForMs = 30_000;
 
 export class TaskIndex {

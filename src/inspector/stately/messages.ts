@@ -18,7 +18,7 @@ interface Common {
 export interface ActorMessage extends Common {
   readonly type: "@xstate.actor";
   readonly name: string;
-  /** The machine's config as JSON. All actors are of the same machine: it may come with the first one alone. */
+  /** The machine's config as JSON. Only the first actor needs it, because all have the same machine. */
   readonly definition: string | undefined;
   readonly parentId: undefined;
   readonly snapshot: InspectedSnapshot;

@@ -16,9 +16,9 @@ export interface ChartArrow {
    */
   readonly ways: readonly ChartWay[];
   readonly points: readonly Point[];
-  /** Whether it ends at a state. */
+  /** Whether the arrow ends at a state. Otherwise it ends at a joint. */
   readonly hasHead: boolean;
-  /** The event's name; empty if the state has the same one, or the arrow joins others before its name. */
+  /** The event's name; empty if the next state has the same name, or if the arrow ends at a joint. */
   readonly label: string;
   /** Position of its label and of its steps' numbers. */
   readonly middle: Point;

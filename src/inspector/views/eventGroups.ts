@@ -1,6 +1,4 @@
-/**
- * Groups steps: a request together with its outcome. Pure; the page groups steps as they come.
- */
+/** Groups steps: a group is a request with its outcome. Pure: the page groups steps as they come. */
 import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { Steps } from "./stepTable.ts";
@@ -11,17 +9,17 @@ export interface StepGroup {
   readonly from: number;
   readonly to: number;
   readonly bad: boolean;
-  /** Number of equal groups that it replaces; 1 for a group that replaces no other. */
+  /** Number of alike groups that this one replaces; 1 for a group that replaces no other. */
   readonly folded: number;
 }
 
 /** Health checks run a command in the task every few seconds. A longer run of commands becomes one group. */
 const maxSeparate = 4;
 
-/** A request opens a group. Later steps belong to it until its end, or the next request. */
+/** A request opens a group. Later steps belong to the group, until one closes it or the next request comes. */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];
-  /** Number of the last groups that are of commands and begin with the same event. */
+  /** Length of the run of groups at the end that hold only commands and begin with the same type of event. */
   let alike = 0;
   let from = 1;
   let [bad, isCommand] = [false, true];

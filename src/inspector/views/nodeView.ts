@@ -12,9 +12,9 @@ export interface NodeView {
   readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
   /** Null for a bundle, whose events are of another host. */
   readonly host: NodeHost | null;
-  /** Those that occur, in the order of the list's filter. */
+  /** The outcomes that occur, in the order of the list's filter. */
   readonly outcomes: readonly { readonly kind: OutcomeKind; readonly tasks: number }[];
-  /** Milliseconds from a request to the running program, over all starts in the log. */
+  /** Milliseconds from a request to the running program, over all starts in the log. Null without starts. */
   readonly start: {
     readonly starts: number;
     readonly p50: number;
@@ -69,7 +69,7 @@ export function nodeView(tasks: Tasks, host: HostFacts, status: Status, now: num
       return tasks === undefined ? [] : [{ kind, tasks }];
     }),
     start: percentilesOf(rows.flatMap(({ startMs }) => startMs ?? [])),
-    // The activity of a bundle ends with its last event.
+    // The activity of a bundle ends with the last request, start or end in it.
     activity: activityOf(rows, status.bundle ? lastOf(rows) : now),
   };
 }
@@ -78,7 +78,7 @@ function hostOf({ kernel, arch, cores, landlockAbi, cgroupMount, cgroupControlle
   return { kernel, arch, cores, landlockAbi, cgroupMount: cgroupMount ?? null, cgroupControllers };
 }
 
-/** Time of the last start or end of a task. */
+/** Time of the last request, start or end of a task. */
 function lastOf(rows: readonly TaskSummary[]): number {
   return rows.reduce(
     (last, { begunAt, startedAt, endedAt }) => Math.max(last, endedAt ?? startedAt ?? begunAt),

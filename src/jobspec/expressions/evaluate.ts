@@ -38,7 +38,7 @@ export interface Scope {
   readonly iterations: { left: number };
 }
 
-/** More than people need: nested loops must come to an end. */
+/** Nested loops must come to an end. People need fewer iterations. */
 export const maxIterations = 1_000_000;
 
 /** @throws TemplateError that names the part of the expression that is wrong */

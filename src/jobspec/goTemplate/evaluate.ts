@@ -180,7 +180,7 @@ class Rendering {
     scope: Scope,
     line: number,
   ): GoValue {
-    // These stop evaluating once the result is known.
+    // `and` and `or` stop evaluating once the result is known.
     if (name === "and" || name === "or") {
       let value: GoValue = null;
       for (const operand of operands) {

@@ -8,7 +8,7 @@ export type Node =
   | ({ readonly kind: "template"; readonly name: string; readonly argument: Pipeline | undefined } & Line);
 
 interface Line {
-  /** Of the template, from 1. */
+  /** Number of the template's line, from 1. */
   readonly line: number;
 }
 
@@ -27,7 +27,7 @@ export interface Pipeline extends Line {
   readonly commands: readonly Command[];
 }
 
-/** A function or value, with its arguments. The value of the command before it is the last one. */
+/** A function or value, with its arguments. The value of the command before becomes the last argument. */
 export type Command = readonly Operand[];
 
 export type Operand =

@@ -1,4 +1,4 @@
-/** Evaluating values of a job file, with errors that name their places. */
+/** Evaluates values of a job file, with errors that name their places. */
 import { type JobFile, rejectJob } from "../jobFile.ts";
 import { inside } from "../keys.ts";
 import { TemplateError } from "../templateError.ts";

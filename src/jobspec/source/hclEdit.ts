@@ -18,8 +18,8 @@ type Item =
 export type BlockNames = readonly (string | undefined)[];
 
 /**
- * Adds texts or numbers to a list in a block, behind those that are there. A list that is an expression is
- * wrapped in `concat`. If there is no such attribute, it is added.
+ * Adds texts or numbers to a list in a block, behind the present items. A list that is an expression is
+ * wrapped in `concat`. A missing attribute is added.
  * @returns undefined if there is no such block, or more than one
  */
 export function addToList(
@@ -68,7 +68,7 @@ export function setAttribute(
 interface Body {
   readonly open: number;
   readonly close: number;
-  /** Of its attributes. */
+  /** Indentation of the body's attributes. */
   readonly indent: string;
 }
 
@@ -94,7 +94,7 @@ function attributeIn(source: string, { open, close }: Body, name: string) {
     | undefined;
 }
 
-/** That of the body's first line; of an empty body, two more spaces than the block has. */
+/** The indentation of the body's first line. For an empty body, two more spaces than the block has. */
 function indentIn(source: string, open: number, close: number): string {
   const first = /^\{[^\n]*\n(?:[ \t]*\n)*([ \t]+)\S/.exec(source.slice(open, close));
   if (first?.[1] !== undefined) return first[1];
@@ -102,7 +102,7 @@ function indentIn(source: string, open: number, close: number): string {
   return `${/^[ \t]*/.exec(line)?.[0] ?? ""}  `;
 }
 
-/** Behind the body's last line. */
+/** Adds an attribute behind the body's last line. */
 function addAttribute(source: string, { open, close, indent }: Body, name: string, value: string): string {
   const inside = source.slice(open + 1, close);
   const rest = /[ \t]*$/.exec(inside)?.[0] ?? "";
@@ -121,7 +121,7 @@ function replaced(source: string, { start, end }: { start: number; end: number }
   return source.slice(0, start) + value + source.slice(end);
 }
 
-/** A list with more items, on lines of their own if it has any. */
+/** Appends items to a list. If the list has several lines, each new item gets its own line. */
 function longerList(list: string, literals: readonly string[], indent: string): string {
   const inside = list.slice(1, -1);
   const last = lastToken(inside);
@@ -140,7 +140,7 @@ function longerList(list: string, literals: readonly string[], indent: string): 
   return `[${inside.slice(0, end)}${comma}${tail}${literals.map((each) => `\n${own}${each},`).join("")}${closing}]`;
 }
 
-/** A string as HCL has it: a `${` in it would begin a template. */
+/** A string or number as an HCL literal. Escapes `${` and `%{`, which would begin a template. */
 function literalOf(item: string | number): string {
   return JSON.stringify(item).replaceAll(/[$%](?=\{)/g, (sign) => sign + sign);
 }
@@ -260,7 +260,7 @@ function lineEnd(source: string, at: number): number {
   return end === -1 ? source.length : end;
 }
 
-/** A name, or one in quotes. */
+/** The name at an offset, with its quotes if it has any. */
 function wordAt(source: string, at: number): string | undefined {
   word.lastIndex = at;
   return word.exec(source)?.[0];

@@ -28,7 +28,7 @@ export function positionOfPlace(source: string, place: string): Position | undef
 }
 
 /**
- * The position of a text that occurs exactly once in the source; otherwise undefined.
+ * The position of a text. Undefined unless the text, or `whole` around it, occurs exactly once in the source.
  * @param whole an attribute's text or expression, which is searched first
  */
 export function positionOfText(source: string, text: string, whole = ""): Position | undefined {

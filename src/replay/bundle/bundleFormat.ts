@@ -1,7 +1,7 @@
 /**
  * The format of bundles: files with histories of tasks and the hashes that prove them.
- * JSON lines: a header, then of one stream after another the events, and what its task used
- * (bundledUsage.ts). Pure.
+ * JSON lines: a header, then for each stream its events and its usage samples (bundledUsage.ts).
+ * Pure.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -11,7 +11,7 @@ import type { StoredEvent } from "../../store/eventStore.ts";
 import { maskProof, type RecordProof, readProof, rebuildRecord } from "../../store/recordProof.ts";
 import { maskEvent } from "../mask.ts";
 
-/** Version of this format. The first one had no samples of use. */
+/** Version of this format. The first version had no usage samples. */
 const FORMAT = 2;
 const READABLE = [1, FORMAT] as const;
 
@@ -49,7 +49,7 @@ const headerSchema = z.strictObject({
 
 export type BundleHeader = z.infer<typeof headerSchema>;
 
-/** Whether the events of each stream are followed by a line with samples of use. */
+/** Whether a line with usage samples follows the events of each stream. */
 export function hasUsageLines({ format }: Pick<BundleHeader, "format">): boolean {
   return format > 1;
 }
@@ -114,7 +114,7 @@ export function eventLine(bytes: Buffer, mask: boolean, read = readRecord(bytes)
   return lineOf({ ...event, data }, maskProof(proof, data));
 }
 
-/** Replaces an event whose record is damaged and has no proof. */
+/** The line in place of an event whose record is damaged, so that nothing of it can be proved. */
 export const damagedLine = JSON.stringify({ damaged: true });
 
 /** The record of an event's line; undefined if the line was changed. */

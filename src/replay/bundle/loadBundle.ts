@@ -109,7 +109,7 @@ function linesOf({ version }: BundleHeader["streams"][number], header: BundleHea
   return version + (hasUsageLines(header) ? 1 : 0);
 }
 
-/** What the line with this index after the header holds, from 0. */
+/** Describes what a line holds. @param index from 0, the first line after the header */
 function lineName(index: number, header: BundleHeader): string {
   let before = 0;
   for (const each of header.streams) {

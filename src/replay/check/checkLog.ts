@@ -1,7 +1,7 @@
 /**
  * Checks a whole log. It reads the records in storage order and folds all streams at the same time, which is
  * much faster than one stream after another. It compares the positions of each stream's events with the
- * index, by which others read them. A stream that this scan does not verify is then checked alone.
+ * index, through which all other code reads them. A stream that this scan does not verify is then checked alone.
  */
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
@@ -54,7 +54,7 @@ class Scan {
   readonly #reader: EventReader;
   readonly #heads: readonly StreamEntry[];
   readonly #machine: MachineVersion;
-  /** A stream is removed, and its memory freed, once it is verified or has a finding. */
+  /** Streams without a result. A damaged stream stays here, and is checked alone after the scan. */
   readonly #unverified: Map<string, Unverified>;
   readonly #found = new Map<string, Finding>();
   readonly #unknownStreams = new Map<string, number>();
@@ -146,7 +146,7 @@ class Scan {
   }
 }
 
-/** Whether the log lists the stream with the state of its last event. */
+/** Checks that the log lists the stream with the state of its last event. */
 function checkState({ stream, version, state }: StreamEntry, { to }: StoredEvent): Finding | undefined {
   return state === undefined || state === to ? undefined : damageAt(stream, version, "end", state, to);
 }

@@ -66,10 +66,7 @@ interface ShownProperties {
   readonly id: string;
 }
 
-/**
- * Maximum number of tasks in the list. Larger bundles are for `inspect BUNDLE`, whose list has search and
- * sorting.
- */
+/** Maximum number of tasks in the list. The list of `inspect BUNDLE` shows all, with search and sorting. */
 const maxListed = 500;
 
 function Shown({ about, rows, id }: ShownProperties) {

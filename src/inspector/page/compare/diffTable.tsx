@@ -14,7 +14,7 @@ interface Properties {
   readonly isBrief?: boolean;
 }
 
-/** Up to this many rows, all are shown. */
+/** A table that is not brief shows all of its rows at first if it has at most this many. */
 const fewRows = 40;
 
 export function DiffTable({ view: { rows, omitted }, names: [left, right], isBrief = false }: Properties) {

@@ -14,7 +14,7 @@ export interface Block {
   readonly right: number;
 }
 
-/** A run that is narrower than this shares a block with neighbours that are nearer than this. */
+/** Runs that are narrower than this share a block if the distance between them is also less than this. */
 const minWidth = 14;
 
 /**

@@ -20,7 +20,7 @@ interface Properties {
   readonly shown: { readonly id: string; readonly time: number } | undefined;
   /** Time of the selected error. */
   readonly pointed: number | undefined;
-  /** Called for a block of several runs. */
+  /** Called with the time to show, when a person opens a block of several runs. */
   readonly open: (span: Span) => void;
 }
 
@@ -60,7 +60,7 @@ export function LaneDrawing({ view, window, width, now, shown, pointed, open }: 
           <Lane {...{ task, window, width, now, open }} current={shown?.id} />
         </g>
       ))}
-      {/* Once more above the bars, and behind all texts but theirs. */}
+      {/* The same lines again, above the bars, which cover the first ones. Only texts in bars are behind them. */}
       {lines.map(({ name, at }) => (
         <path key={name} class={name} d={view.tasks.map((_, index) => barLine(at, index)).join("")} />
       ))}
@@ -78,7 +78,7 @@ interface AxisProperties {
   readonly height: number;
 }
 
-/** Width of a label, and at most of one of its digits, in pixels. */
+/** Room for a tick with its label, and maximum width of a digit in the label, in pixels. */
 const tickRoom = 110;
 const digit = 8;
 
@@ -90,7 +90,7 @@ function Axis({ window, width, height }: AxisProperties) {
         return (
           <g key={time}>
             <path class={day ? "tick" : "line"} d={`M${x},0V${height}`} />
-            {/* The last one may have no room behind its line, and before it is the label of another. */}
+            {/* The last label is left out if it does not fit behind its line: another one is before the line. */}
             {x + 5 + label.length * digit > width ? null : (
               <text x={x + 5} y={12}>
                 {label}

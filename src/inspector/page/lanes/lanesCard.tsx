@@ -15,7 +15,7 @@ import { moved, type Span, shareOf, timeAt, within, zoomed } from "./timeAxis.ts
 interface Properties {
   readonly view: AllocationView;
   readonly now: number;
-  /** The run and the moment that the page shows beside it. */
+  /** The run that the page shows beside the lanes, and the time of its shown moment. */
   readonly shown?: { readonly id: string; readonly time: number } | undefined;
   /** Shows an event of that run. */
   readonly chooseEvent?: (seq: number) => void;
@@ -34,7 +34,7 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   const goToError = (step: 1 | -1) => {
     const ends = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
     const from = errorBy(chosenNow("error")) ?? shown?.time ?? ends;
-    // After the last error, it starts again with the first one.
+    // The last error is followed by the first one, and the first one is preceded by the last one.
     const next = nextError(errors, from, step) ?? nextError(errors, ends, step);
     if (next === undefined) return;
     choose({ error: keyOf(next) });
@@ -43,7 +43,7 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
     }
     if (next.id === shown?.id) chooseEvent?.(next.seq);
   };
-  /** What a person looks at stays in sight. */
+  /** The time around which to zoom, so that the selected error or the shown moment stays in sight. */
   const focus = [error?.time, shown?.time].find(
     (time) => time !== undefined && time >= window.from && time <= window.to,
   );
@@ -122,7 +122,7 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
 
 interface ToolProperties {
   readonly title: string;
-  /** Its name where the text is a sign. */
+  /** The button's name, if its text is only a sign. */
   readonly label?: string;
   readonly isOff?: boolean;
   readonly act: () => void;
@@ -135,7 +135,7 @@ function Tool({ title, label, isOff = false, act, children }: ToolProperties) {
       type="button"
       title={title}
       aria-label={label}
-      // Not disabled by the browser, which would take the focus from it.
+      // Not the attribute `disabled`, because a disabled button loses the focus.
       aria-disabled={isOff}
       onClick={() => isOff || act()}
     >

@@ -111,7 +111,7 @@ interface Place {
 }
 
 /**
- * Decides what a pointer drags that was pressed at a time: an end of the window, the whole window, or the end
+ * Decides what the pointer drags after a press at a time: an end of the window, the whole window, or the end
  * of a new one.
  */
 function gripAt(time: number, { whole, window, near }: Place): Grip {
@@ -131,7 +131,10 @@ interface Stretch {
   readonly tone: string;
 }
 
-/** Runs as bars of a pixel or more. Bars that touch become one, with the worst outcome. */
+/**
+ * Runs as bars. Bars that touch become one if they have the same tone, or are narrower than 3 pixels together. A
+ * bar is bad if any of its runs is.
+ */
 function stretches(
   runs: AllocationView["tasks"][number]["runs"],
   whole: Span,

@@ -26,12 +26,12 @@ export const columns = {
 
 export type ColumnName = keyof typeof columns;
 
-/** Milliseconds from its start until it ended, or until now; null if it has never run. */
+/** Milliseconds from the task's start to its end, or to now; null if the task has never run. */
 function ranFor({ startedAt, endedAt }: TaskSummary, now: number): number | null {
   return startedAt === null ? null : Math.max(0, (endedAt ?? now) - startedAt);
 }
 
-/** `3 s`; `at least 3 s` for a task whose end was not observed. */
+/** `3 s`, `≥ 3 s` for a task whose end was not observed, or `–` for a task that has never run. */
 export function ranText(row: TaskSummary, now: number): string {
   const ran = ranFor(row, now);
   if (ran === null) return "–";
@@ -89,7 +89,7 @@ export const outcomeGroups: Readonly<Record<string, (kind: OutcomeKind) => boole
   ...Object.fromEntries(outcomeKinds.map((each) => [each, (kind: OutcomeKind) => kind === each])),
 };
 
-/** The distinct values, in the order of the alphabet. */
+/** The distinct values, in alphabetical order. */
 export function valuesOf(rows: readonly TaskSummary[], of: (row: TaskSummary) => string | null): string[] {
   return [...new Set(rows.flatMap((row) => of(row) ?? []))].sort();
 }

@@ -15,7 +15,7 @@ const place: { top: number; opened: string | undefined } = { top: 0, opened: und
 export function TaskList({ live: { rows, status, eventTypes } }: PartProperties) {
   const { choices } = useAddress();
   const { outcome = "", sort = "" } = choices;
-  // The order is left out, because it does not affect which tasks are found.
+  // `sort` and `outcome` are not among these choices, so a change of them does not repeat the search.
   const { search = "", job = "", user = "", event = "", cause = "" } = choices;
   const searchInput = useRef<HTMLInputElement>(null);
   useKeys({ "/": () => searchInput.current?.focus() });

@@ -1,6 +1,6 @@
 /**
- * The events to show among a task's output: all events of the shown run, and the outcomes of the task's other
- * runs. Pure.
+ * The events to show among a task's output: all events of the shown run, and the starts, states and outcomes of
+ * the task's other runs. Pure.
  */
 import type { LaneRun } from "../../views/allocation/allocationView.ts";
 import type { LaneStep } from "../../views/allocation/runLane.ts";

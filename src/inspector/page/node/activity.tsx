@@ -60,7 +60,7 @@ interface BarProperties {
 
 function Bar({ kind, share, index }: BarProperties) {
   if (share === 0) return null;
-  // At least 2, so that one of thousands is visible.
+  // At least 2, so that a bar for a single task is visible beside one for thousands.
   const height = Math.max(2, (half - 2) * share);
   const y = kind === "start" ? half - height : half;
   return <rect class={kind} x={index * barWidth + 1} y={y} width={barWidth - 2} height={height} />;

@@ -26,7 +26,7 @@ export function useChartLayout(): ChartLayout | undefined {
 export function Chart({ layout, steps, seq }: Properties) {
   const state = steps.stateAfter(seq);
   useEffect(() => {
-    // On a phone the chart is wider than the window.
+    // If the chart is wider than the window, as on a phone, scrolls the task's state to the middle.
     const lit = document.getElementById(`state-${state}`);
     const place = lit?.closest(".scroll");
     if (!lit || !place || place.scrollWidth <= place.clientWidth) return;

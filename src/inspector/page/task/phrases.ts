@@ -9,7 +9,8 @@ const maxChunks = 50;
 
 /**
  * @param query names the task to the API
- * @param wanted numbers of the visible steps, of `count`
+ * @param wanted numbers of the visible steps
+ * @param count number of all steps
  * @returns a step's texts; undefined until they are loaded
  */
 export function usePhrases(

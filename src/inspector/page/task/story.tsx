@@ -21,7 +21,7 @@ interface Properties {
 const headHeight = 30;
 
 export function Story({ query, steps, seq, choose }: Properties) {
-  /** A step of the open one of the folded groups: the group's first step, or the chosen one. */
+  /** The first step of the folded group that is open. If empty, the group with the chosen step is open. */
   const [open, setOpen] = useChoice("open");
   const [chosen] = useChoice("event");
   const opened = Number(open || chosen) || undefined;

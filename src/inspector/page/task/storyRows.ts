@@ -12,7 +12,7 @@ export class StoryRows {
   /** The number of rows before each group, and before the end. */
   readonly #starts: Int32Array;
 
-  /** @param opened a step in the open one of the folded groups */
+  /** @param opened any step of the folded group that is open; undefined if none is */
   constructor(groups: readonly StepGroup[], opened: number | undefined) {
     this.#groups = groups;
     this.#opened = opened;
@@ -66,7 +66,7 @@ export class StoryRows {
     return folded === 1 || (this.#opened !== undefined && this.#opened >= from && this.#opened <= to);
   }
 
-  /** The last group that begins at a place or before it. */
+  /** The last group that begins at or before a place: a row or a step, as `placeOf` returns it. */
   #groupBefore(place: number, placeOf: (index: number) => number): number {
     let [low, high] = [0, this.#groups.length - 1];
     while (low < high) {

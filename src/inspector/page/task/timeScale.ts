@@ -48,7 +48,7 @@ export class TimeScale {
 
   #placeIn({ first, last, spanMs, from, width }: Period, seq: number): number {
     const begun = this.#steps.timeOf(first);
-    // The last state has no end, so it is drawn to a little behind its last step.
+    // The last state has no end, so it is drawn to a little past its last step.
     const span = spanMs ?? Math.max(0, this.#steps.timeOf(last) - begun) * 1.1;
     return from + width * (span > 0 ? clamp((this.#steps.timeOf(seq) - begun) / span) : 0);
   }

@@ -106,7 +106,7 @@ interface PlotProperties {
   readonly figure: Figure;
   readonly spans: readonly UsageSpan[];
   readonly axis: Axis;
-  /** Times of what is marked, and of the shown moment. */
+  /** Times of the marks, and of the shown moment. */
   readonly marks: readonly number[];
   readonly chosen: number;
 }
@@ -126,7 +126,7 @@ function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
   const values = spans.map((span) => value(span) ?? 0);
   const most = mostOf(figure, spans);
   const drawn = drawnLimit(figure, spans);
-  // With some room above, so that a constant use is a line, too.
+  // Leaves room at the top, so that constant usage is a visible line below the edge.
   const top = 1.1 * (Math.max(most, drawn ?? 0) || 1);
   const xOf = (time: number) =>
     Math.min(width, Math.max(0, ((time - axis.from) / (axis.to - axis.from)) * width));

@@ -15,7 +15,7 @@ export class LogFollower {
   #at: LogPosition;
   /** End of the sent bytes. */
   #sent: LogPosition;
-  /** Whether no lines were sent yet. Lines that already existed have no known time of arrival. */
+  /** Whether the lines to send existed before this follower. Such lines have no known time of arrival. */
   #isFirst = true;
 
   /** The follower closes the log. */
@@ -57,7 +57,8 @@ export class LogFollower {
   #next() {
     const read = this.#log.linesFrom(this.#at);
     const isSent = read.end.index === this.#sent.index && read.end.offset === this.#sent.offset;
-    // A file may end without a newline if its writer has continued in the next file.
+    // A file may end without a newline, if its writer has continued in the next file. Reading then goes on behind
+    // the last line.
     const found = isSent && this.#at.offset !== this.#sent.offset ? this.#log.linesFrom(this.#sent) : read;
     return found.lines.length === 0 ? undefined : found;
   }

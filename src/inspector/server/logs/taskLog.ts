@@ -134,7 +134,7 @@ export class TaskLog {
     };
   }
 
-  /** @param only whether to stay in that file */
+  /** @param only the number of the file to stay in; undefined continues with the next file */
   #read({ index, offset }: LogPosition, files: readonly LogFile[], only?: number): ReadLines {
     const bytes = this.#bytes(index, offset, pageBytes);
     const next = only === undefined ? files.find((file) => file.index > index) : undefined;

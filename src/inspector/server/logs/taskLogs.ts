@@ -14,10 +14,10 @@ import { TaskLog } from "./taskLog.ts";
 /** Limits, because each follower holds an inotify watch, and each search reads whole files. */
 const maxFollowers = 16;
 const maxSearches = 4;
-/** No shown line can contain a longer text. */
+/** Maximum length of a text to search for. */
 const maxNeedle = 1_000;
 
-/** Number of a task's first events among which the request is. */
+/** The request is among this many first events of a task. */
 const maxEventsToRequest = 8;
 
 export class TaskLogs {

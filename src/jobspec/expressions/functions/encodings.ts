@@ -72,7 +72,7 @@ function uuidv5(namespace: string, name: string): string {
   return hash.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** The first line has the names (RFC 4180). */
+/** Parses RFC 4180. The first line has the names of the columns. */
 function csvdecode(source: string): Value {
   const rows = csvRows(source);
   const [names = []] = rows;

@@ -51,7 +51,7 @@ function maskOf(bits: number, prefix: number): bigint {
   return ((1n << BigInt(prefix)) - 1n) << BigInt(bits - prefix);
 }
 
-/** IPv6 as RFC 5952 writes it: the longest run of zeros is `::`. */
+/** An address as text. IPv6 is written as RFC 5952 does it: the longest run of zeros is `::`. */
 function addressText(address: bigint, bits: number): string {
   const size = bits === 32 ? 8n : 16n;
   const count = bits / Number(size);
