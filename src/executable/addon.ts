@@ -33,8 +33,8 @@ function loadFromMemory(name: string, bytes: Uint8Array): unknown {
 }
 
 /**
- * Loads the addon from a folder that only root may enter. The folder is removed at once, because the linker
- * has mapped the addon.
+ * Loads the addon from a folder that only root may enter. The folder is removed at once: the linker needs no
+ * file after it has mapped the addon.
  */
 function loadFromFolder(name: string, bytes: Uint8Array): unknown {
   let refusal: unknown;

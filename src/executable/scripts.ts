@@ -44,7 +44,7 @@ function compiled(name: string): Wrapper {
   const source = Buffer.from(getRawAsset(`scripts/${name}`)).toString("latin1");
   const script = new Script(source, {
     filename: name,
-    // A cache for another version or other flags of V8 is ignored.
+    // V8 ignores a cache that was made for another version or other flags.
     cachedData: Buffer.from(getRawAsset(`caches/${name}`)),
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });

@@ -20,7 +20,9 @@ export function parseDuration(text: string, known: Units = units): number | unde
   return total;
 }
 
-/** A run time. A task may end before its start is recorded, which makes the time negative: then `< 1 ms`. */
+/**
+ * A task's run time. If the task ends before its start is recorded, the time is negative: then `< 1 ms`.
+ */
 export function formatLife(milliseconds: number): string {
   return milliseconds < 1 ? "< 1 ms" : formatDuration(milliseconds);
 }

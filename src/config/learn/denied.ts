@@ -7,7 +7,7 @@ import type { Access, NamedAccess } from "./access.ts";
  */
 const refusals: ReadonlySet<number> = new Set([1, 2, 13, 30]);
 
-/** @returns names of the second run without repetitions, in their order */
+/** @returns the names that only the second run was refused, sorted, each once */
 export function deniedIn(free: readonly Access[], enforced: readonly Access[]): string[] {
   const could = done(free);
   const can = done(enforced);

@@ -43,10 +43,10 @@ export interface Learned {
   /** TCP ports, in ascending order. */
   readonly connectTcp: readonly number[];
   readonly bindTcp: readonly number[];
-  /** Numbers of the capabilities that it used, and of those that it was refused. */
+  /** Numbers of the capabilities that the task used, and of further ones that the kernel refused. */
   readonly usedCapabilities: readonly number[];
   readonly refusedCapabilities: readonly number[];
-  /** Names that it looked for and did not find. */
+  /** Names that the task looked for and did not find. */
   readonly missing: readonly string[];
 }
 
@@ -127,8 +127,8 @@ function needsOfName({ use, path, errno }: NamedAccess, host: HostView): PathRig
 const ENOENT = 2;
 
 /**
- * Whether it is TCGETS or TIOCGWINSZ. isatty(3) makes these requests on any file, and takes every error as
- * "no".
+ * Whether a request is TCGETS or TIOCGWINSZ. isatty(3) makes these requests on any file, and takes every
+ * error as "no".
  */
 function asksForTerminal(request: number): boolean {
   return request === 0x5401 || request === 0x5413;
@@ -161,7 +161,7 @@ function isIdentityFile(path: string): boolean {
 
 /**
  * Adds entries for names whose symlinks would otherwise be missing from the task's root. The driver makes the
- * symlinks on the way to a path as an entry names it.
+ * symlinks on the way to each entry's path.
  */
 function namedAs(
   real: readonly PathRight[],
@@ -230,8 +230,8 @@ function ports(accesses: readonly Access[]): Pick<Learned, "connectTcp" | "bindT
   const of = (kind: "connected" | "bound") =>
     sorted(accesses.flatMap((access) => (access.kind === kind && access.tcp ? [access.port] : [])));
   const bindTcp = of("bound");
-  // If the task binds any free port, a connection to a high port most likely goes to that one, whose number
-  // differs each time.
+  // If the task binds any free port, a connection to a high port most likely goes to the port that the task
+  // got. Its number differs each time.
   const isFixed = (port: number) => port > 0 && !(bindTcp.includes(0) && port >= FIRST_FREE_PORT);
   return { connectTcp: of("connected").filter(isFixed), bindTcp };
 }
@@ -254,14 +254,14 @@ function capabilities(
 }
 
 /**
- * Ignored: the kernel checks for it at each larger allocation, to reserve memory for root, so it says nothing
- * about the task.
+ * Ignored: the kernel checks for this capability at each larger allocation, because it reserves memory for
+ * root. So a check says nothing about the task.
  */
 const CAP_SYS_ADMIN = 21;
 
 /**
- * Names that were not found, without those that were then found in another folder, as programs and libraries
- * are.
+ * Names that were not found. Leaves out those that were found in another folder: programs look for commands
+ * and libraries in several folders.
  */
 function missing(names: readonly NamedAccess[], open: readonly PathRight[]): string[] {
   const last = (path: string) => trimmed(path).slice(trimmed(path).lastIndexOf("/") + 1);

@@ -36,7 +36,7 @@ export type AskedPolicy =
   | { readonly kind: "task"; readonly task: TaskOptions; readonly plugin: PluginOptions };
 
 export interface PolicyVerdict {
-  /** Reasons for which the start would be refused. */
+  /** Reasons why the policy would refuse the start. */
   readonly refused: readonly string[];
   /**
    * Limits and ports above those of the policy. They would be refused only if the job had set them, and not

@@ -41,15 +41,16 @@ export function merged(entries: readonly PathRight[]): PathRight[] {
 }
 
 /**
- * Numbers of files in a folder, or anywhere below it, from which on one entry for the folder replaces them.
+ * One entry for a folder replaces its files' entries from these numbers on: files directly in the folder, and
+ * files anywhere below it.
  */
 const manyInFolder = 4;
 const manyBelow = 8;
 
 /**
  * Reduces entries to fewer ones that allow at least the same. A folder in which files are created gets the
- * rights that were needed on anything in it, because the next run creates other files. A folder of which many
- * files were read replaces their entries.
+ * rights that were needed on anything in it, because the next run creates other files. If many entries in a
+ * folder have neither `w` nor `c`, one entry for the folder replaces them.
  */
 export function collapsed(entries: readonly PathRight[], homes: readonly string[]): PathRight[] {
   let now = withoutCovered(madeIn(merged(entries)));

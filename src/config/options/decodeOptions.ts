@@ -4,7 +4,7 @@ import { DriverError } from "../../errors.ts";
 import { hclName } from "./hclSpec.ts";
 import type { OptionProblem } from "./optionProblem.ts";
 
-/** An error of options, with everything that is wrong in them. */
+/** The error for invalid options. Names everything that is wrong with them. */
 export class InvalidOptions extends DriverError {
   readonly problems: readonly NamedProblem[];
 
@@ -30,7 +30,7 @@ export type NamedProblem = Pick<OptionProblem, "message"> & {
  * @param owner whose options these are, for the error
  * @param raw a plain object keyed by the options' HCL names; an option that is null or missing is not set
  * @throws InvalidOptions that names every wrong option, and the wrong entry of a list
- * @throws DriverError `CONFIG_INVALID` for options that there are not
+ * @throws DriverError `CONFIG_INVALID` for unknown options
  */
 export function decodeOptions<Schema extends z.ZodObject>(
   owner: "plugin" | "task",

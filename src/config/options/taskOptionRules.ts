@@ -76,7 +76,7 @@ function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefine
   );
 }
 
-/** The limit as a number that compares: -1, no limit, becomes `Infinity`. */
+/** A limit in a form to compare: -1, which means no limit, becomes `Infinity`. */
 function numeric(limit: number): number {
   return limit === -1 ? Infinity : limit;
 }

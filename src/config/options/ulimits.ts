@@ -26,7 +26,7 @@ const resources = {
 export type UlimitName = keyof typeof resources;
 export type LimitedResource = (typeof resources)[UlimitName];
 
-/** In the resource's own unit; `Infinity` means no limit. */
+/** A limit in the resource's own unit; `Infinity` means no limit. */
 export interface Ulimit {
   readonly name: UlimitName;
   readonly resource: LimitedResource;

@@ -132,8 +132,8 @@ function pathProblem(path: string): OptionProblem | undefined {
     };
   }
   // Where `..` leads depends on the symlinks of each host: `/a/link/..` may not be `/a`. Resolving it here
-  // could unveil another path than the kernel finds. Keeping it hides from a reader what the option opens.
-  // The same path can always be written without it.
+  // could unveil another path than the kernel finds. Keeping it would hide from a reader what the option
+  // opens. The same path can always be written without it.
   if (path.split("/").includes("..")) {
     return { message: 'has a ".." in its path', hint: "Write the path that it leads to" };
   }

@@ -18,7 +18,7 @@ export function portRestrictions(limits: PortLimits): readonly Restriction[] {
   ];
 }
 
-/** The bits of a protocol number that no protocol of IP has: IP has eight bits for it. */
+/** The bits above an IP protocol's number, for which IP's header has eight bits. */
 const ABOVE_IP_PROTOCOLS = 0xffffff00;
 
 const forTcp: readonly Restriction[] = [
@@ -66,7 +66,7 @@ const connecting: readonly Restriction[] = [
  */
 const listening: Restriction = { calls: ["listen"], errno: "EACCES" };
 
-/** SCTP can send over UDP, and RxRPC does so in the kernel. */
+/** SCTP can send over UDP. RxRPC sends over UDP inside the kernel. */
 const forUdp: readonly Restriction[] = [
   {
     calls: ["socket"],

@@ -5,9 +5,9 @@ import type { CapabilityName } from "../options/capabilities.ts";
 /** System calls that are refused, always or by their arguments. */
 export interface Restriction {
   readonly calls: readonly SystemCallName[];
-  /** All of these have to hold for a call to be refused. */
+  /** A call is refused only if all these conditions hold. */
   readonly when?: readonly Condition[];
-  /** What the refused call returns. */
+  /** The error that a refused call returns. */
   readonly errno: Errno;
 }
 
@@ -19,7 +19,7 @@ export type Condition = { readonly argument: ArgumentIndex } & (
   | { readonly isOneOf: readonly number[] }
   | { readonly isNoneOf: readonly number[] }
   | { readonly hasAnyBitOf: number }
-  /** Any bit that is not in this mask. */
+  /** Holds if the argument has a bit that is not in this mask. */
   | { readonly hasAnyBitBeside: number }
 );
 
@@ -43,7 +43,7 @@ export interface RestrictionGroup {
   /** The group's name. Options write it with `@` for all calls of the group. */
   readonly name: string;
   readonly restrictions: readonly (Restriction & {
-    /** If there is a condition: the refused arguments, in words. */
+    /** The refused arguments in words, if the restriction has conditions. */
     readonly what?: string;
   })[];
   /** A task with one of these capabilities may make the calls. The kernel itself requires the capability. */

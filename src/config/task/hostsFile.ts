@@ -9,7 +9,7 @@ export function hasOwnHosts({ network, options }: Pick<TaskRequest, "network" | 
 
 /**
  * The text of a task's hosts file.
- * @param hostFile reads the host's file; not used for a task with its own network
+ * @param hostFile reads the host's file; called only for a task in the host's network
  */
 export function hostsFile(
   { network, options }: Pick<TaskRequest, "network" | "options">,

@@ -22,8 +22,8 @@ export function passwdFile({ user: { name, uid, gid, home } }: TaskIdentity): st
 }
 
 /**
- * The text of group(5), with their groups. The host's names of supplementary groups are not known, so they
- * are named `group-<gid>`.
+ * The text of group(5), with root's group, nogroup and the groups of the task's user. The host's names of
+ * supplementary groups are unknown here, so these groups are named `group-<gid>`.
  */
 export function groupFile({ user, groups }: TaskIdentity): string {
   const names = new Map<number, string>([

@@ -52,7 +52,7 @@ export interface TaskNetwork {
   readonly mode: "host" | "group" | "none";
   /** Path of the network namespace to join; empty if there is none. */
   readonly path: string;
-  /** The allocation's host name and address; undefined if it has no name. */
+  /** The allocation's host name and address; undefined if the allocation has no host name. */
   readonly self: HostEntry | undefined;
 }
 

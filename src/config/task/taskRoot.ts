@@ -46,11 +46,11 @@ export interface OwnRoot {
   /** Folders of the host that the task has at the same paths. None is inside another. */
   readonly folders: readonly string[];
   /**
-   * Folders around these, whose paths are the same for all allocations. In the root they contain only {@link
-   * folders}.
+   * Folders around {@link folders}. Their paths are the same for all allocations. In the root they contain
+   * only {@link folders}.
    */
   readonly parents: readonly string[];
-  /** The task's own ones of /dev/shm and /dev/pts. */
+  /** /dev/shm and /dev/pts, as far as the task has its own. */
   readonly ownDevices: readonly string[];
   /**
    * Whether to mask files of /proc that describe the host. With the default options no rule allows reading

@@ -17,7 +17,7 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import { livingStat, startedAt as startedAtOf } from "../processes/processIdentity.ts";
 import type { ProcessIdentity, ProcessStat } from "../processes/processStat.ts";
 
-/** A run in the Go driver's handle. */
+/** A run as the Go driver's handle describes it. */
 export interface GoDriverRun {
   /** The outermost process. */
   readonly pid: number;
@@ -28,7 +28,7 @@ export interface GoDriverRun {
 export type GoDriverFinding =
   | {
       readonly kind: "running";
-      /** PID 1 of its pid namespace. */
+      /** PID 1 of the run's pid namespace. */
       readonly init: ProcessIdentity;
       /** The command; PID 1 itself if there is no shim, or it has no child. */
       readonly task: ProcessIdentity;
@@ -38,7 +38,7 @@ export type GoDriverFinding =
   | { readonly kind: "ended" }
   /** The run is from an earlier boot of the host. */
   | { readonly kind: "otherBoot" }
-  /** The process with its pid may or may not belong to the run, so it must not be touched. */
+  /** A process has the run's pid, but may not belong to the run, so it must not be touched. */
   | { readonly kind: "doubtful"; readonly reason: string };
 
 /**
@@ -118,7 +118,7 @@ function running(init: ProcessStat, inside: readonly ProcessStat[]): GoDriverFin
   const [first] = children.toSorted((one, other) => one.startTicks - other.startTicks || one.pid - other.pid);
   const task = (isShim && first) || init;
   const [uid, gid] = idsOf(task.pid);
-  // It has exited in the meantime.
+  // The process has exited in the meantime.
   if (uid === undefined || gid === undefined) return { kind: "ended" };
   return { kind: "running", init: identityOf(init), task: identityOf(task), uid, gid };
 }
@@ -127,7 +127,7 @@ function identityOf({ pid, startTicks }: ProcessStat): ProcessIdentity {
   return { pid, startTicks };
 }
 
-/** Whether a process is PID 1 of a namespace below this process's own. */
+/** Whether a process is PID 1 of a pid namespace below this process's own. */
 function isNamespaceInit(pid: number): boolean {
   const numbers = statusField(pid, "NSpid");
   return numbers.length > 1 && numbers.at(-1) === 1;

@@ -67,7 +67,7 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
       args: [inherited.question, place("identity"), pidfdInfo.maskBytes],
     },
     { name: "wait until init exits", call: "ppoll", args: [initExit, 1, 0, 0, 0] },
-    // Fails before kernel 6.13, which ends the witness.
+    // Before kernel 6.13 this call fails, and the failure ends the witness.
     {
       name: "request the task's exit status",
       call: "ioctl",

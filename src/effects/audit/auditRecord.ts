@@ -41,9 +41,9 @@ export type AuditRecord =
 export interface Caller {
   readonly pid: number;
   readonly uid: number;
-  /** Pid of its parent; undefined if the record lacks it. */
+  /** Pid of the process's parent; undefined if the record lacks it. */
   readonly parent: number | undefined;
-  /** Path of its program, or the program's name if the kernel has no path. */
+  /** Path of the process's program, or the program's name if the kernel has no path. */
   readonly program: string | null;
 }
 

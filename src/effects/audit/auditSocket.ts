@@ -35,7 +35,7 @@ const answerMs = 2_000;
 
 /**
  * Explains why this process cannot use the kernel's audit.
- * @returns the reason why not, as the rest of a sentence
+ * @returns the reason, without a capital letter and a full stop
  */
 export function auditProblem(thrown: unknown): string {
   if (hasErrno(thrown, "EPROTONOSUPPORT")) return "the kernel has no audit, or was booted with audit=0";
@@ -71,7 +71,7 @@ export async function auditStatus(): Promise<AuditStatus> {
 
 /**
  * Turns audit on or off for the host.
- * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM if it is locked
+ * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM if audit is locked
  */
 export async function setAudit(
   set: Partial<Pick<AuditStatus, "backlogLimit">> & { enabled: boolean },
@@ -140,9 +140,9 @@ function loaded(type: number): number {
 }
 
 /**
- * Possible offsets of `s=no`, the end of `success=no`, in the record of a system call. It follows two numbers
- * of variable length: the event's serial number and the call's number. The filter looks for it because most calls on a busy host
- * succeed.
+ * Possible offsets of `s=no`, the end of `success=no`, in the record of a system call. Before this text there
+ * are two numbers of variable length: the event's serial number and the call's number. The filter keeps only
+ * failed calls, because most calls on a busy host succeed.
  */
 const successPlaces = Array.from({ length: 12 }, (_, index) => 71 + index);
 

@@ -1,7 +1,7 @@
 /**
  * Reads audit records of denials as they arrive, without polling. When there is a record, the kernel sends
  * this process a signal (fcntl(2), `O_ASYNC`). So no thread and no process has to wait, and there is no cost
- * while nothing is denied. The signal is SIGURG, because its default action is to be ignored.
+ * while nothing is denied. The signal is SIGURG, because a process without a handler ignores it.
  *
  * A task can cause denials at any rate. So one turn of the event loop reads a limited number of records, and
  * the next one follows after a pause that is a multiple of the turn's duration. The kernel drops and counts
@@ -38,9 +38,9 @@ const queueBytes = { denials: 16 * 2 ** 20, domains: 2 ** 20 } as const;
 const turnMs = 2;
 const turnRecords = 512;
 /**
- * The record of a domain arrives on the other socket, after the record of the domain's first denial. So a
- * turn reads the other socket after this many denials: denialTracker.ts holds a limited number of denials of
- * unknown domains.
+ * The record of a domain follows the record of the domain's first denial, on a socket of its own. A turn
+ * reads that socket again after this many denials, because denialTracker.ts holds only a limited number of
+ * denials of unknown domains.
  */
 const chunkRecords = 64;
 
@@ -57,8 +57,8 @@ const settleMs = 200;
 export class DenialReader implements Disposable {
   readonly #sink: RecordSink;
   /**
-   * Records of domains have their own queue. They name the owner of the denials and the kernel's count, and
-   * are needed most when the queue of denials overflows.
+   * Records of domains have their own queue. They tell whose the denials are and how many the kernel counted,
+   * and are needed most when the queue of denials overflows.
    */
   readonly #sockets: Readonly<Record<keyof typeof queueBytes, number>>;
   readonly #buffer = Buffer.alloc(MESSAGE_BYTES);
@@ -92,7 +92,7 @@ export class DenialReader implements Disposable {
   }
 
   /**
-   * Resolves once the records of all earlier denials have been read. In a flood of other records it gives up
+   * Resolves once the records of all earlier denials have been read. In a flood of other records, resolves
    * after {@link settleMs}.
    */
   async settle(): Promise<void> {
@@ -118,7 +118,7 @@ export class DenialReader implements Disposable {
     let found = this.#read();
     if (found === "nothing" && !this.#sink.isWaiting) {
       this.#setSignal(SIGURG);
-      // Read once more: a record that arrived before the signal was set again has sent none.
+      // Read once more: a record that arrived before the signal was set again has sent no signal.
       found = this.#read();
       if (found === "nothing") {
         this.#timer = undefined;
@@ -139,7 +139,7 @@ export class DenialReader implements Disposable {
       const denials = this.#readFrom("denials", chunkRecords, until);
       count += domains.count + denials.count;
       if (denials.isEmpty) {
-        // The end of a domain has its count, so it is handled after the domain's denials.
+        // The record of a domain's end has the number of the domain's denials, so it is handled after them.
         for (const end of this.#ends.splice(0)) this.#sink.take(end);
         return count === 0 && domains.isEmpty ? "nothing" : "something";
       }

@@ -96,7 +96,7 @@ export class DenialTracker<Owner> {
     return this.#open.size > 0;
   }
 
-  /** Adds a process of the owner, and hands out what was recorded of it before. */
+  /** Adds a process of the owner, and hands out the process's earlier denials. */
   addProcess(owner: Owner, process: OwnedProcess): void {
     this.#processes.set(process.pid, { ...process, owner });
     for (const [domain, { creator }] of this.#strange) {
@@ -115,8 +115,8 @@ export class DenialTracker<Owner> {
   }
 
   /**
-   * Forgets the owner's processes: they have ended, and their pids may be reused. Keeps its domains, of which
-   * records may still follow.
+   * Forgets the owner's processes: they have ended, and their pids may be reused. Keeps the owner's domains,
+   * because records of them may still follow.
    */
   removeProcesses(owner: Owner): void {
     for (const [pid, process] of this.#processes) if (process.owner === owner) this.#processes.delete(pid);
@@ -191,7 +191,8 @@ export class DenialTracker<Owner> {
     const stranger = this.#stranger(domain);
     this.#hold(stranger, denial);
     if (stranger.creator !== undefined || caller === undefined) return;
-    // The first denial came before this process listened, or its record was lost.
+    // The record of the domain's creator is missing: the first denial came before this process listened, or
+    // the record was lost.
     const owner = this.#sink.locate(caller.pid, caller.uid, timeMs);
     if (owner !== undefined) this.#claim(domain, owner, undefined);
   }

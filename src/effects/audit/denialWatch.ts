@@ -36,7 +36,7 @@ export class DenialWatch<Owner> implements Disposable {
     return this.#problem;
   }
 
-  /** Begins to watch, or ends it. Never rejects: a failure becomes the {@link problem}. */
+  /** Starts or stops the watch. Never rejects: a failure becomes the {@link problem}. */
   async configure(mode: DenialMode, landlockAbi: number): Promise<void> {
     this.#mode = mode;
     if (mode !== "on") this.#release();
@@ -103,8 +103,8 @@ export class DenialWatch<Owner> implements Disposable {
 }
 
 /**
- * Why denials would not be recorded with an option `denials`, as a sentence without its full stop; undefined if they
- * would be. Changes nothing.
+ * Why denials would not be recorded with this value of the option `denials`, as a sentence without its full
+ * stop; undefined if they would be. Changes nothing.
  */
 export async function findDenialProblem(mode: DenialMode, landlockAbi: number): Promise<string | undefined> {
   if (mode === "off") return 'the client has denials = "off"';

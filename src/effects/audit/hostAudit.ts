@@ -26,11 +26,15 @@ const auditMarker = "/run/nomad-driver-exec2.audit";
 /** The value of auditd's default rules. With the kernel's default of 64, records of a burst are lost. */
 const backlogLimit = 8_192;
 
-/** A plugin that turns audit off locks the file exclusively, but only for a moment. */
+/**
+ * Maximum number of attempts to lock the file. A plugin that turns audit off locks the file exclusively, but
+ * only for a moment.
+ */
 const lockAttempts = 200;
 
 /**
- * Keeps others from turning audit off while it exists. Afterwards audit stays on until {@link turnAuditOff}.
+ * Keeps other plugins from turning audit off. Audit stays on after the lease's disposal, until
+ * {@link turnAuditOff}.
  */
 export class AuditLease implements Disposable {
   readonly #file: number;
@@ -40,7 +44,7 @@ export class AuditLease implements Disposable {
   }
 
   /**
-   * Turns audit on, if it is not.
+   * Turns audit on if it is off.
    * @throws Error as fs functions do
    * @throws DriverError `KERNEL_CALL_FAILED`
    */
@@ -86,7 +90,10 @@ export async function turnAuditOff(path = auditMarker): Promise<void> {
   }
 }
 
-/** Opens the file with a shared lock. Tries again if the file was removed before it was locked. */
+/**
+ * Opens the file with a shared lock. Tries again if another process has locked the file exclusively, or
+ * removed it before the lock.
+ */
 async function openLocked(path: string): Promise<number> {
   for (let attempt = 0; attempt < lockAttempts; attempt += 1) {
     const file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);

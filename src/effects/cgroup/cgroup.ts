@@ -19,7 +19,7 @@ import { CGROUP2_SUPER_MAGIC } from "../kernel/constants.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
 
-/** The names of the cgroups that commands of a task have below the task's own begin with it. */
+/** The prefix of the names of commands' cgroups, which are below the task's cgroup. */
 export const commandCgroupPrefix = "exec2-exec-";
 
 /** The result of a planned write. The `limits` of a `sandboxed` event have this shape. */

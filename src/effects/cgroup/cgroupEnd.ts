@@ -168,14 +168,14 @@ function readEvents(cgroup: string): string | undefined {
   }
 }
 
-/** Also removes cgroups below it: those of commands, and what a task that runs as root may have created. */
+/** Removes a cgroup and those below it: commands' cgroups, and cgroups that a task of root has created. */
 async function remove(cgroup: string): Promise<boolean> {
   if (await tryRemove(cgroup)) return true;
   for (const name of cgroupsBelow(cgroup)) if (!(await remove(join(cgroup, name)))) return false;
   return tryRemove(cgroup);
 }
 
-/** ENODEV: it was removed between open and read or write. */
+/** ENODEV: the cgroup was removed between open and read or write. */
 function isGone(thrown: unknown): boolean {
   return errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV";
 }

@@ -14,7 +14,7 @@ export interface CpuCounters {
   readonly throttled: { readonly periods: number; readonly us: number } | undefined;
 }
 
-/** In bytes; undefined if the host does not report it. */
+/** Figures in bytes; undefined stands for figures that the host does not report. */
 export interface MemoryFigures {
   /** Anonymous memory: what programs have allocated. */
   readonly rss?: number | undefined;
@@ -66,7 +66,7 @@ export function parseMemory({ stat, current, peak, swap }: MemoryFiles): MemoryF
   };
 }
 
-/** Total time since the cgroup was made in which a resource was short, in microseconds. */
+/** Total time in which a resource was short since the cgroup's creation, in microseconds. */
 export interface Pressure {
   /** Time in which some processes had to wait. */
   readonly someUs: number;
@@ -76,7 +76,7 @@ export interface Pressure {
 
 /**
  * Parses a `cpu.pressure`, `memory.pressure` or `io.pressure`: Documentation/accounting/psi.rst.
- * @returns undefined if the kernel does not measure it
+ * @returns undefined if the kernel does not measure the pressure
  */
 export function parsePressure(text: string): Pressure | undefined {
   const some = /^some .*\btotal=(\d+)$/m.exec(text)?.[1];
@@ -84,7 +84,7 @@ export function parsePressure(text: string): Pressure | undefined {
   return some === undefined ? undefined : { someUs: Number(some), fullUs: Number(full ?? 0) };
 }
 
-/** The text of a file with one number; undefined for `max`, which is not a number. */
+/** Parses the text of a file with one number. @returns undefined for `max`, which is not a number */
 export function parseBytes(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+\s*$/.test(text) ? Number(text) : undefined;
 }

@@ -1,9 +1,9 @@
 /**
- * Plans the limits to write to a task's cgroup, from the task's resources. Pure.
- * The files are described in the kernel's Documentation/admin-guide/cgroup-v2.rst.
+ * Plans the limits to write to a task's cgroup, from the task's resources. Pure. The files are described in
+ * the kernel's Documentation/admin-guide/cgroup-v2.rst.
  *
- * `memory.oom.group` is left at 0 on purpose: the kernel then kills the process
- * that needs the memory, and the task's init survives to record it.
+ * `memory.oom.group` is left at 0 on purpose: the kernel then kills the process that needs the memory, and
+ * the task's init survives to record the task's end.
  */
 
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
@@ -100,9 +100,9 @@ function cpuQuota(cores: number): number {
 }
 
 /**
- * Linear, because the kernel compares weights as ratios: twice the MHz, twice the
- * share. A whole core weighs 100, the kernel's default. So a task with one core
- * counts the same as a sibling cgroup without an explicit weight.
+ * Linear in the MHz, because the kernel compares weights as ratios: twice the MHz, twice the share. A whole
+ * core weighs 100, the kernel's default. So a task with one core counts the same as a sibling cgroup without
+ * an explicit weight.
  */
 function cpuWeight(cpuMhz: number, mhzPerCore: number): number {
   return Math.min(10_000, Math.max(1, Math.round((cpuMhz * 100) / mhzPerCore)));

@@ -27,11 +27,11 @@ export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemor
  * a second after each change of `memory.events`. If the kernel killed the main process, the task has ended
  * before the call.
  *
- * It needs a timer, then an inotify watch (all watches share one descriptor), and no CPU time while nothing
- * happens. A task at its limit makes the kernel change the file a hundred times a second. So no watch is set
- * for a second after each change.
- * @returns a function that stops watching. The watch stops by itself when the cgroup
- *   is removed, and does not start without a memory controller
+ * The function needs a timer, then an inotify watch (all watches share one descriptor), and no CPU time while
+ * nothing happens. A task at its limit makes the kernel change the file a hundred times a second. So no watch
+ * is set for a second after each change.
+ * @returns a function that stops watching. The watch stops by itself when the cgroup is removed, and does not
+ *   start without a memory controller
  */
 export function watchOutOfMemory(cgroup: string, onSuspicion: () => void): () => void {
   let watcher: FSWatcher | undefined;

@@ -22,7 +22,7 @@ import { killProcess } from "../processes/signals.ts";
 export interface CommandCgroup {
   /** Absolute path of the cgroup that the task's processes are in. */
   readonly parent: string;
-  /** Name of the folder in it. */
+  /** Name of the cgroup's folder in `parent`. */
   readonly name: string;
 }
 
@@ -30,7 +30,8 @@ export interface CommandCgroup {
 export interface CommandCgroups {
   readonly parent: string;
   /**
-   * The prefix of this run's cgroups. After a restart of the task, commands of two runs may be in one cgroup.
+   * Begins the names of this run's cgroups. After a restart of the task, cgroups of two runs may be in
+   * `parent`.
    */
   readonly prefix: string;
 }
@@ -53,8 +54,8 @@ export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
 
 /**
  * Attribute of a command's cgroup that names the leader of the command's session, as long as the session may
- * have members. With it, the next plugin process finds them. The kernel keeps the attribute with the cgroup,
- * and shows it to root only (xattr(7)).
+ * have members. With the attribute, the next plugin process finds these. The kernel keeps the attribute with
+ * the cgroup, and shows it to root only (xattr(7)).
  */
 const sessionAttribute = "trusted.exec2.session";
 const noSession = "none";
@@ -138,7 +139,7 @@ async function readSession(cgroup: string, leader: ProcessIdentity): Promise<Ses
   return { members, others };
 }
 
-/** Processes to look at in one turn of the event loop: about a millisecond of work. */
+/** Number of processes to look at in one turn of the event loop: about a millisecond of work. */
 const batch = 32;
 
 async function* inTurns<T>(all: readonly T[]): AsyncGenerator<T> {

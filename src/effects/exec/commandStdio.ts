@@ -19,7 +19,7 @@ export interface CommandStdio {
 }
 
 export interface ConnectedStdio {
-  /** Ending it ends the command's input. Errors once the command no longer reads. */
+  /** The end of the stream ends the command's input. A write fails once the command no longer reads. */
   readonly stdin: Writable;
   readonly stdout: Readable;
   /** Empty with a terminal. */

@@ -45,7 +45,9 @@ const inherited = {
   ruleset,
   /** Pidfd of the task's init, whose namespaces are joined. */
   init: ruleset + 1,
-  /** Pipe to which the waiting process writes the command's raw wait status. It ends with that process. */
+  /**
+   * Pipe to which the waiting process writes the command's raw wait status. The pipe ends with that process.
+   */
   status: hostProc + 1,
 };
 const { init, status } = inherited;
@@ -55,7 +57,7 @@ const cgroupFolder = status + 1;
 const devpts = cgroupFolder + 1;
 
 /**
- * For a command without a terminal.
+ * Builds the plan for a command without a terminal.
  * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set
  */
 export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof inherited> {
@@ -63,8 +65,9 @@ export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof inherite
 }
 
 /**
- * For a command whose standard streams are a terminal, which becomes the controlling terminal of its session.
- * The command gets a mount namespace of its own: the task's, with the terminal's file system at /dev/pts.
+ * Builds the plan for a command whose standard streams are a terminal, which becomes the controlling terminal
+ * of its session. The command gets a mount namespace of its own: the task's, with the terminal's file system
+ * at /dev/pts.
  * @throws as {@link buildExecPlan} does
  */
 export function buildTerminalExecPlan(input: ExecInput): WholePlan<keyof typeof inherited | "devpts"> {
@@ -85,7 +88,7 @@ function planOf<Name extends string>(
       parent: parentSteps(input, terminal),
       task: taskSteps(input, {
         inSession: terminal ? [controllingTerminalStep()] : [],
-        // After the change of uid, which would reset it.
+        // Follows the change of uid, which would reset the signal.
         asUser: [endWithParentStep("end with the process that waits")],
       }),
       supervise: superviseSteps(),
@@ -128,7 +131,8 @@ function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
           closeRangeStep("close inherited descriptors", devpts + 1),
         ]
       : [closeRangeStep("close inherited descriptors", cgroupFolder)]),
-    // Before it joins the mount namespace: mounts of the task may hide these paths there.
+    // These paths are opened before the process joins the mount namespace, where the task's mounts may hide
+    // them.
     openFolderStep("open the plugin's /proc", "/proc"),
     ...cgroupSteps(cgroup, terminal ? devpts + 1 : cgroupFolder + 1),
     { name: "join the task's namespaces", call: "setns", args: [init, namespaces] },
@@ -144,7 +148,8 @@ function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
 }
 
 /**
- * Creates the command's cgroup and opens it. No controllers are enabled in it: the task's limits apply.
+ * Creates the command's cgroup and opens it. No controllers are enabled in the cgroup, so the task's limits
+ * apply.
  * @param opened the lowest free descriptor
  */
 function cgroupSteps({ parent, name: folder }: CommandCgroup, opened: number): Step[] {
@@ -180,7 +185,7 @@ function superviseSteps(): Step[] {
   const ONLY_CHILD = -1;
   const STATUS_BYTES = 4;
   return [
-    // This matters for the command's pipes: their reader waits until every writer has closed them.
+    // The reader of the command's pipes waits until every writer has closed them.
     { name: "close the command's descriptors", call: "close_range", args: [0, status - 1, 0] },
     closeRangeStep("close the cgroup's folder", cgroupFolder),
     unmapSecretsStep(),
@@ -191,7 +196,7 @@ function superviseSteps(): Step[] {
   ];
 }
 
-/** ioctl_tty(2). It works because the session leader has no controlling terminal yet. */
+/** ioctl_tty(2). The call succeeds because the session leader has no controlling terminal yet. */
 function controllingTerminalStep(): Step {
   const { TIOCSCTTY } = k;
   return {

@@ -25,12 +25,11 @@ export interface RunningCommand extends Omit<ConnectedStdio, "finish"> {
   /** The command's process, leader of its session. */
   readonly leader: ProcessIdentity;
   /**
-   * Resolves once the command and everything in its session has ended. Its output
-   * may still be unread then. Undefined if its status is unknown, because the
-   * process that waited for it was killed.
+   * Resolves once the command and everything in its session has ended. Its output may still be unread then.
+   * The status is undefined if the process that waited for the command was killed.
    */
   readonly ended: Promise<ExitStatus | undefined>;
-  /** SIGKILL. */
+  /** Sends SIGKILL to the command's process. */
   kill(): void;
 }
 
@@ -41,7 +40,7 @@ export interface ExecPlace {
   readonly landlockAbi: number;
   /** Where to put the plan runner if this host doesn't execute memfds; only root may have access. */
   readonly runnerFolder: string;
-  /** Whether the command's standard streams are a terminal, and its size, if known. */
+  /** Set if the command's standard streams are a terminal, whose size may be unknown. */
   readonly terminal: { readonly size: TerminalSize | undefined } | undefined;
 }
 
@@ -111,7 +110,7 @@ function openInit(init: ProcessIdentity): number {
 
 /**
  * Copies the task's own ruleset out of init. A rebuilt ruleset could differ: the task's rules apply to the
- * files that it got at its start, wherever their paths lead by now.
+ * files to which their paths led at the task's start, wherever the paths lead by now.
  */
 function rulesetOf(init: number): number {
   const descriptor = tryGetfd(init, kept.ruleset);

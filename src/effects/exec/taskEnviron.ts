@@ -24,7 +24,8 @@ export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
   try {
     using opened = new DisposableStack();
     const descriptor = opened.adopt(openSync(`/proc/${task.pid}/environ`, "r"), closeSync);
-    // The descriptor belongs to one process. That is the task's if the task is still alive after the open.
+    // The descriptor belongs to one process. If the task is still alive after the open, that process is the
+    // task.
     if (!isSameProcess(task)) throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
     for (let read = -1; read !== 0 && chunks.length <= maxChunks; ) {
       const chunk = Buffer.allocUnsafe(chunkBytes);

@@ -2,8 +2,8 @@
  * A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side.
  *
  * Each terminal is in its own file system, which only its command has at /dev/pts. This keeps other processes
- * from reaching the terminal by a path. Permissions would not: the rule that allows the terminal is in the
- * ruleset of the whole task, and later commands run as the same user.
+ * from reaching the terminal by a path. File permissions would not keep them away: the rule that allows the
+ * terminal is in the ruleset of the whole task, and later commands run as the same user.
  */
 import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from "node:fs";
 import * as k from "../kernel/constants.ts";
@@ -18,7 +18,7 @@ export interface Terminal {
   readonly master: number;
   /** The command's side. It belongs to the task's user. */
   readonly slave: number;
-  /** The root of its file system. */
+  /** The root of the terminal's file system. */
   readonly devpts: number;
 }
 
@@ -28,7 +28,7 @@ export interface TerminalSize {
   readonly columns: number;
 }
 
-/** @throws DriverError `KERNEL_CALL_FAILED`, or Node's own error if it cannot be opened */
+/** @throws DriverError `KERNEL_CALL_FAILED`, or Node's own error if the terminal cannot be opened */
 export function openTerminal(uid: number): Terminal {
   using opened = new DisposableStack();
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
@@ -49,7 +49,7 @@ export function resizeTerminal(master: number, { rows, columns }: TerminalSize):
   ioctl(master, k.TIOCSWINSZ, windowSize(clamp(rows), clamp(columns)));
 }
 
-/** An `unsigned short`. */
+/** Limits a number to the range of `unsigned short`. */
 function clamp(characters: number): number {
   return Math.min(Math.max(0, Math.trunc(characters)), 0xffff);
 }

@@ -106,7 +106,7 @@ export function resolveWorkDir(
   );
 }
 
-/** Resolves the symlinks in a path of the host; undefined if it cannot be reached. */
+/** Resolves the symlinks in a path of the host; undefined if the path cannot be reached. */
 export function realPathOf(path: string): string | undefined {
   try {
     return realpathSync.native(path);
@@ -121,7 +121,7 @@ export function realPathOf(path: string): string | undefined {
 const maxFolders = 128;
 
 /**
- * The absolute paths where a command is looked for, in order. They are joined without being normalized, so that
+ * The absolute paths where a command is looked for, in order. Paths are joined but not normalized, so that
  * the kernel interprets "..".
  */
 export function candidatesOf(

@@ -12,7 +12,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 
 /**
- * Creates the key if there is none yet, and caches it. So a start needs no disk space for it.
+ * Creates the key if there is none yet, and caches the key. So a start needs no disk space for it.
  * @param stateFolder root-only folder that holds the key
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */

@@ -20,7 +20,8 @@ const remote =
 function pointsOf(mountinfo: string, isWanted: (type: string) => boolean): string[] {
   return mountinfo.split("\n").flatMap((line) => {
     const fields = line.split(" ");
-    // A variable number of optional fields precedes the separator, and the type follows it.
+    // A variable number of optional fields precedes the separator. The file system's type follows the
+    // separator.
     const separator = fields.indexOf("-", 6);
     const point = fields[4];
     const found = separator > 0 && point !== undefined && isWanted(fields[separator + 1] ?? "");
@@ -29,8 +30,8 @@ function pointsOf(mountinfo: string, isWanted: (type: string) => boolean): strin
 }
 
 /**
- * Whether later mounts below a mount propagate to its slave copies. They do if it is
- * shared, or a slave itself (mount_namespaces(7)).
+ * Whether later mounts below a mount propagate to the mount's slave copies: true if the mount is shared, or a
+ * slave itself (mount_namespaces(7)).
  * @param id `mnt_id` of proc_pid_fdinfo(5)
  */
 export function receivesMounts(mountinfo: string, id: number): boolean {
@@ -47,9 +48,9 @@ function propagates(fields: readonly string[]): boolean {
 }
 
 /**
- * Finds mounts at or below paths that are inside a private mount. Slave copies get no mounts that are added
- * there later.
- * @returns the lines of these mounts, or undefined if everything around the paths propagates
+ * Finds the mounts at or below some paths, if any of the paths is inside a private mount. Slave copies of a
+ * private mount get no mounts that are added later.
+ * @returns the lines of these mounts; undefined if no path is inside a private mount
  */
 export function unpropagatedMounts(mountinfo: string, paths: readonly string[]): string[] | undefined {
   const mounts = mountinfo

@@ -5,18 +5,17 @@ import { DriverError } from "../../errors.ts";
 import { isTaskName } from "../../taskId.ts";
 
 /**
- * A task may read, write and execute everything in its folders. A job's `env` block
- * can set the variables that name them: `NOMAD_TASK_DIR = "/etc"` would give the
- * task `/etc`. The allocation's folder, however, comes from the agent itself. The
- * task's folders are bind mounts of folders in there. So each must be the same
- * folder (device and inode) as its original.
+ * A task may read, write and execute everything in its folders. A job's `env` block can set the variables
+ * that name them: `NOMAD_TASK_DIR = "/etc"` would give the task `/etc`. The allocation's folder, however,
+ * comes from the agent itself. The task's folders are bind mounts of folders in the allocation's folder. So
+ * each must be the same folder (device and inode) as its original.
  * @throws DriverError `CONFIG_INVALID`
  */
 export function checkTaskFolders(
   folders: TaskFolders,
   { allocDir, taskName }: { readonly allocDir: string; readonly taskName: string },
 ): void {
-  // Nomad forbids only slashes. The folders of a task named ".." are beside those of all allocations.
+  // Nomad forbids only slashes. The folders of a task named ".." would be beside those of all allocations.
   if (!isTaskName(taskName)) {
     const summary = `a task may not be named ${JSON.stringify(taskName)}: its folder would not be its own`;
     throw new DriverError("CONFIG_INVALID", summary, { hint: "Give the task another name" });
@@ -32,7 +31,7 @@ function checkSame(name: string, path: string, original: string): void {
   const expected = originalOf(name, original);
   const actual = statusOf(path);
   if (actual?.isDirectory() && actual.dev === expected.dev && actual.ino === expected.ino) return;
-  // The same error for a missing path, so that a job cannot learn which paths exist.
+  // A missing path gets the same error, so that a job cannot learn which paths exist.
   throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
     hint: "The Nomad agent sets the variable: remove it from the job's env block",
   });

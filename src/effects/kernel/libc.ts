@@ -274,8 +274,9 @@ export function send(socket: number, message: Uint8Array): void {
 }
 
 /**
- * recv(2) of one message from a non-blocking socket. Does not throw: an error with its stack is slower than the call.
- * @returns its length; undefined if there is none
+ * recv(2) of one message from a non-blocking socket. Does not throw: an error with its stack is slower than
+ * the call.
+ * @returns the message's length; undefined if there is no message
  */
 export function tryReceive(
   socket: number,

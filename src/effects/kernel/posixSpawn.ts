@@ -1,4 +1,4 @@
-/** Starting a program: posix_spawn(3), which copies no page tables. */
+/** Starts programs by posix_spawn(3), which copies no page tables. */
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { errnoName, kernelError } from "./kernelError.ts";
@@ -68,8 +68,8 @@ function cleanAttributes(): Uint8Array {
   const c = libc();
   const attributes = new Uint8Array(SPAWN_OBJECT_BYTES);
   checked(c.spawnAttributesInit(attributes), "posix_spawnattr_init");
-  // Every bit is set, including those of the two signals that glibc reserves. Without their bits these would
-  // stay ignored.
+  // Every bit is set, including those of the two signals that glibc reserves. Without their bits, these two
+  // signals would stay ignored.
   const allSignals = new Uint8Array(SIGNAL_SET_BYTES).fill(0xff);
   checked(c.spawnAttributesSetDefault(attributes, allSignals), "posix_spawnattr_setsigdefault");
   const noSignals = new Uint8Array(SIGNAL_SET_BYTES);

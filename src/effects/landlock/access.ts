@@ -63,10 +63,10 @@ export const portRights: Readonly<Record<PortOption, LandlockRight>> = {
 
 /**
  * `w` includes device ioctls: a task that may write to a device is meant to use it (terminals, /dev/kvm,
- * /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its usual answer. A task that may only read one,
- * such as /dev/urandom, needs no ioctls. A device from a device plugin is meant to be used, so even `r`
- * includes them. `w` also includes connections to sockets: unix(7) requires write permission for these, too.
- * No letter grants fs.make_char: a character device can expose the kernel's memory.
+ * /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its usual answer. A task that may only read a
+ * device, such as /dev/urandom, needs no ioctls. But a device from a device plugin is meant to be used, so
+ * even `r` includes ioctls on it. `w` also includes connections to sockets: unix(7) requires write permission
+ * for these, too. No letter grants fs.make_char: a character device can expose the kernel's memory.
  */
 const rightsOf: Readonly<Record<Letter, Readonly<Record<PathKind, readonly LandlockRight[]>>>> = {
   read: {

@@ -128,8 +128,8 @@ function ownEntry(path: string): string | undefined {
 }
 
 /**
- * Whether the file is in a proc file system other than the host's /proc. The default paths are not checked:
- * no host has one there.
+ * Whether the file is in a proc file system other than the host's /proc. The default paths are not checked,
+ * because no host has a proc file system there.
  */
 function isOtherProc(descriptor: number, rule: UnveilRule): boolean {
   return isConfigured(rule) && statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;

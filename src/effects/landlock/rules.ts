@@ -56,7 +56,7 @@ export interface NamespaceRule {
    * `task`: the task's main process, before it restricts itself, for paths of its own.
    */
   readonly addedBy: "init" | "task";
-  /** Whether the start fails without it. */
+  /** Whether the start fails if the rule cannot be added. */
   readonly required: boolean;
 }
 
@@ -203,7 +203,8 @@ const READ: UnveilMode = { read: true, write: false, execute: false, create: fal
  * Checks that the task's user can reach on the host every path that the job unveils. Otherwise the task's
  * private root would let the user into folders that are closed to it on the host.
  * @param realPaths see {@link AddedRules}; undefined before the rules are added
- * @throws DriverError `UNVEIL_PATH_MISSING`, as for a missing path: the job must not learn that it exists
+ * @throws DriverError `UNVEIL_PATH_MISSING`, as for a missing path: the job must not learn that the path
+ *   exists
  */
 export function checkVisible(
   rules: readonly UnveilRule[],

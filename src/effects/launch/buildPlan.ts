@@ -45,8 +45,8 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLatePlan(input: LateInput): LatePlan {
   const asUser = [
-    // In a pid namespace the kernel does this. Here it ends only this process: the run's other processes are
-    // killed through its cgroup.
+    // In a pid namespace the kernel kills all processes when init exits. Elsewhere this step ends the task's
+    // main process with init, and the run's other processes are killed through the run's cgroup.
     ...(input.runCgroup ? [endWithParentStep("end with init")] : []),
     ...taskRuleSteps(input.namespaceRules),
   ];

@@ -18,7 +18,7 @@ export function failedStep(
 
 /**
  * @param step the step that failed
- * @param errno its symbolic error, such as `EACCES`
+ * @param errno the symbolic error of the step's call, such as `EACCES`
  * @param consequence begins the error's text
  */
 export function launchError(plan: Plan, step: Step, errno: string, consequence = notStarted): DriverError {

@@ -34,7 +34,7 @@ export interface EarlyInput {
   readonly statusFile: string;
   /** Landlock rules that init adds in its root. */
   readonly knownRules: readonly KnownRule[];
-  /** An existing FIFO in the same folder, which init holds open for writing until it exits. */
+  /** An existing FIFO in the status file's folder. Init holds the FIFO open for writing until it exits. */
   readonly aliveFifo: string;
 }
 

@@ -111,7 +111,7 @@ export interface Step {
   readonly isShared?: true;
 }
 
-/** Steps that do not depend on the task, made once for all plans. */
+/** Marks steps that do not depend on the task, and are made once for all plans. */
 export function shared(steps: readonly Step[]): readonly Step[] {
   return steps.map((step) => ({ ...step, isShared: true }));
 }

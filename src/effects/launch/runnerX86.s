@@ -62,7 +62,8 @@ entry:
         xor     r9d, r9d
         syscall
 
-        # Otherwise the first byte may take a huge page of 2 MiB, charged to the task. An error means that there are none.
+        # Without this call, the first write may take a huge page of 2 MiB, which is charged to the task. The call fails
+        # only if the kernel has no huge pages.
         mov     eax, SYS_madvise
         mov     edi, TABLE_ADDRESS
         mov     esi, TABLE_BYTES

@@ -27,9 +27,9 @@ export interface Spawned extends ReportPipe {
 }
 
 /**
- * @param passed this process's descriptors for those that the plan names. They have to be above 6, as all
- *   are that this process opened itself, and stay open here. Standard streams that the plan does not name
- *   become `/dev/null`.
+ * @param passed this process's descriptors for those that the plan names. Their numbers have to be above 6,
+ *   as those of all descriptors that this process opened itself. They stay open here. Standard streams that
+ *   the plan does not name become `/dev/null`.
  * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */

@@ -39,7 +39,7 @@ export const TABLE_BYTES = 0x400000;
 /** Size of the part that init keeps: one page of 4 KiB. */
 export const KEPT_BYTES = 0x1000;
 
-/** Size of the process's name, its first argument. The name is at the end of that part. */
+/** Size of the process's name, its first argument. The name is at the end of the part that init keeps. */
 export const NAME_BYTES = 160;
 export const NAME_OFFSET = KEPT_BYTES - NAME_BYTES;
 

@@ -82,8 +82,8 @@ export class LogFiles {
   }
 
   /**
-   * Calls `changed` after each change in the folder, by inotify(7), until the end of this object.
-   * @param gone called when the folder cannot be watched any longer: it changes no more
+   * Calls `changed` after each change in the folder, by inotify(7), until {@link close}.
+   * @param gone called if the watch fails; `changed` is not called any more then
    */
   watch(changed: () => void, gone: () => void): void {
     this.#watcher = watch(this.#path, changed).on("error", gone);

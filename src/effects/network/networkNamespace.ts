@@ -6,8 +6,8 @@ import { NSFS_MAGIC } from "../kernel/constants.ts";
 
 /**
  * Checks the namespace's path, for a clear error. Without the check, a missing path, or a plain file in place
- * of the mounted namespace, would fail the launch with little more than an errno. The kernel checks that it
- * is a *network* namespace when the task joins it.
+ * of the mounted namespace, would fail the launch with little more than an errno. When the task joins the
+ * namespace, the kernel checks that it is a *network* namespace.
  * @throws DriverError `NETWORK_NAMESPACE_INVALID`
  */
 export function checkNetworkNamespace({ mode, path }: Pick<TaskNetwork, "mode" | "path">): void {

@@ -1,6 +1,6 @@
 /**
  * Observes what the processes of a cgroup use: files, names, ports, capabilities. Programs in the kernel
- * (bpf(2)) note it. They add a microsecond to a call, and count what they could not note.
+ * (bpf(2)) note each use. They add a microsecond to a call, and count the uses that they could not note.
  *
  * The observer does not see what io_uring(7) opens, files whose descriptors a process got from another
  * process, the dynamic linker that the kernel maps beside a program, and system calls of other architectures.
@@ -44,7 +44,7 @@ const maxNotes = 200_000;
 
 /**
  * @param level depth of the watched cgroups below the root cgroup
- * @throws DriverError `UNSUPPORTED` if the kernel does not support this
+ * @throws DriverError `UNSUPPORTED` if the kernel cannot run the programs
  */
 export function openObserver(level: number, architecture: Architecture): Observer {
   const opened = new DisposableStack();

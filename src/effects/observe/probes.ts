@@ -488,8 +488,8 @@ export class ProbeProgram {
       .jump("less", count, maxPathDepth, "next")
       .goto("lost")
       .label("root");
-    // The mounts of pipes, memfds and the like are in no namespace: the field then holds no pointer, or an
-    // error number.
+    // The mounts of pipes, memfds and the like are in no namespace: their `mnt_ns` is NULL or an error
+    // number.
     this.#read(8, 1, mount, offset("mount.mnt_ns")).jump("signedGreaterOrEqual", 1, -4096, "end");
   }
 

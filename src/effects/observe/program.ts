@@ -11,7 +11,7 @@ type Size = 1 | 2 | 4 | 8;
 interface Instruction {
   readonly code: number;
   readonly to?: Register;
-  /** 1 beside a 64-bit constant: it is a map's descriptor. */
+  /** 1 marks a 64-bit constant as a map's descriptor. */
   readonly from?: Register;
   readonly offset?: number;
   readonly value?: number;

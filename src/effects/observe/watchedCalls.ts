@@ -21,10 +21,10 @@ export const noteKinds = {
   executed: 10,
   /** ioctl(2) on a device. Detail: the request. */
   control: 11,
-  /** Detail: the port in network order; above 16 bits the socket's type. */
+  /** Detail: the port in network order in the lower 16 bits, the socket's type in the upper ones. */
   connect: 12,
   bind: 13,
-  /** Detail: its number, and `REFUSED`. */
+  /** Detail: the capability's number, and `REFUSED` if the kernel refused it. */
   capability: 14,
 } as const;
 

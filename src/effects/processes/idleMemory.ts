@@ -1,6 +1,6 @@
 /**
  * Returns memory to the kernel that this process needed only for its start or for recent work. Nothing polls:
- * only such an event schedules a pass.
+ * only the start and later work schedule a pass.
  */
 import { collectGarbage, heapBytes, releaseMemory } from "./ownMemory.ts";
 
@@ -33,7 +33,7 @@ export class IdleMemory {
   #pass(): void {
     this.#timer = undefined;
     const restLeftMs = this.#wokenAt + idleMemoryMs - performance.now();
-    // V8 collects the garbage of a busy process itself, but it would wait for minutes in one that is at rest.
+    // V8 collects the garbage of a busy process by itself. In a process at rest it would wait for minutes.
     if (restLeftMs <= 0 && heapBytes() - this.#collectedTo >= worthwhileBytes) {
       collectGarbage();
       this.#collectedTo = heapBytes();

@@ -59,8 +59,8 @@ export interface Mapping {
 
 /**
  * Mappings of a file whose pages are all unchanged: proc_pid_smaps(5).
- * @param file whose mappings no thread may unmap meanwhile: an address could belong to another mapping by
- *   then
+ * @param file a mapped file. No thread may unmap it before the result is used: an address could then belong
+ *   to another mapping
  */
 export function unchangedMappings(smaps: string, file: string): Mapping[] {
   return smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((mapping) => {

@@ -7,7 +7,7 @@ import { type ProcessIdentity, parseStat } from "./processStat.ts";
 
 /**
  * Reads how the task ended, as init recorded it.
- * @returns undefined if it recorded nothing: the task still runs, or init was killed
+ * @returns undefined if init recorded nothing: the task still runs, or init was killed
  * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
 export function readExitStatus(statusFile: string): ExitStatus | undefined {

@@ -102,8 +102,8 @@ function drop(kept: KeptTemplate | undefined): void {
 
 /**
  * Finds out whether a root with the default paths can be created.
- * @param roots the templates to which it is added; without them, it is created for this call only
- * @returns the reason why that fails on this host; undefined if it works
+ * @param roots the templates to which the root is added; without them, the root is created for this call only
+ * @returns why the host cannot create the root; undefined if it can
  */
 export async function findRootProblem(roots?: RootTemplates): Promise<string | undefined> {
   if (roots === undefined) {

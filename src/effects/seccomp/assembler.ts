@@ -17,7 +17,7 @@ export type Line =
 
 /** Compares what was loaded last, as an unsigned number. */
 interface Jump {
-  /** `anyBit` holds if it has one of the value's bits. */
+  /** `anyBit` holds if the loaded number has one of the value's bits. */
   readonly compare: keyof typeof comparisons;
   readonly value: number;
   readonly ifTrue?: Label;

@@ -102,7 +102,7 @@ function readIfPresent(path: string): string | undefined {
   }
 }
 
-/** Processes to read in one turn of the event loop: about a millisecond of work. */
+/** Number of processes to read in one turn of the event loop: about a millisecond of work. */
 const batch = 64;
 
 async function ownProcesses(
@@ -154,7 +154,10 @@ export function pageSize(): number {
 
 let cached: number | undefined;
 
-/** The kernel passes it to every program: getauxval(3). The vector consists of pairs of words. */
+/**
+ * The kernel passes the page size to every program in the auxiliary vector, which consists of pairs of words:
+ * getauxval(3).
+ */
 function readPageSize(): number {
   const bytes = readFileSync("/proc/self/auxv");
   const words = new BigUint64Array(new Uint8Array(bytes).buffer);

@@ -13,7 +13,7 @@ export function entryOfName(passwd: string, name: string): PasswdEntry | undefin
 }
 
 export function entryOfUid(passwd: string, uid: number): PasswdEntry | undefined {
-  // A quick check first: at most starts the number is one that nobody has.
+  // This quick check suffices at most starts, because nobody has the number.
   if (!passwd.includes(`:${uid}:`)) return undefined;
   return findEntry(passwd, (entry) => entry.uid === uid);
 }

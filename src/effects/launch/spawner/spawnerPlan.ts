@@ -41,7 +41,9 @@ const FIRST = SOCKET + 1;
  */
 const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
 
-/** The early part. It waits for a byte over the socket, which tells that the late part has been written. */
+/**
+ * The early part. Waits for a byte over the socket, which the plugin sends once it has written the late part.
+ */
 export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
   initName: spawnerName,
   inherited: { socket: descriptors.ruleset },

@@ -55,7 +55,7 @@ const beginning = shared([
   },
 ]);
 
-/** Frees its number, so that later descriptors have known numbers. */
+/** Frees the descriptor's number, so that later descriptors have known numbers. */
 const closeCgroup = shared([{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] }]);
 
 const openProc = shared([openFolderStep("open the plugin's /proc", "/proc")]);

@@ -31,8 +31,8 @@ const stepsOfInit = remembered((rules: readonly NamespaceRule[]) =>
 );
 
 /**
- * Rules that the task's process adds before it restricts itself, on paths of its own. It has closed the
- * driver's descriptors by then.
+ * Rules that the task's process adds before it restricts itself, on paths of its own. The process has closed
+ * the driver's descriptors by then.
  */
 export function taskRuleSteps(rules: readonly NamespaceRule[]): readonly Step[] {
   return stepsOfTask(rulesOf("task", rules));

@@ -90,7 +90,7 @@ function bindMount({ source, target, readOnly: isReadOnly }: Bind): Mount {
   return { ...common, name: `mount ${target}`, source, target, attributes: isReadOnly ? readOnly : nothing };
 }
 
-/** The task owns the folder around it. */
+/** The task owns the folder's parent, and may have put a symlink there. */
 function readOnlyMount(folder: string): Mount {
   return {
     ...common,

@@ -108,8 +108,9 @@ export function unmapSecretsStep(): Step {
 }
 
 /**
- * capset(2) of a process that only waits from now on. It keeps CAP_KILL, with which init kills what is left of
- * the task. The child's PR_SET_PDEATHSIG(2const) needs it, too: it is sent only by a parent that may signal the child.
+ * capset(2) of a process that only waits from now on. It keeps CAP_KILL, with which init kills what is left
+ * of the task. The child's PR_SET_PDEATHSIG(2const) needs CAP_KILL, too: the kernel sends that signal only if
+ * the parent may signal the child.
  */
 export function dropCapabilitiesStep(): Step {
   const set = capabilitySet(["kill"]);
