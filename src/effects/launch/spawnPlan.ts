@@ -110,8 +110,8 @@ export function writeLate(table: number, late: LatePlan): void {
 
 /**
  * A pipe for a plan's report.
- * @param outlivesPlugin opens the end to write for reading, too (fifo(7)): a process that writes to it never
- *   gets SIGPIPE. A released init must start the task even if this process dies meanwhile
+ * @param outlivesPlugin whether a released init must start the task even if this process dies. Then the write
+ *   end can be read as well, fifo(7), so that init never gets SIGPIPE
  */
 export function reportPipe(outlivesPlugin: boolean): { readonly read: number; readonly write: number } {
   const pipe = pipe2();
