@@ -56,6 +56,15 @@ describe("the inspector", () => {
     expect(status().ready).toBe(true);
   });
 
+  it("notices a new log in a folder that exists already", async () => {
+    const path = temporaryFolder();
+    mkdirSync(join(path, "events"));
+    const status = await watching(path);
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["missing"]));
+    await write(join(path, "events"), 1);
+    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 5_000);
+  });
+
   it("notices a replaced log and a removed one", async () => {
     const path = temporaryFolder();
     const log = join(path, "events");

@@ -6,16 +6,24 @@ import { stateFolderPaths } from "./stateFolder.ts";
 
 /** The folders of all existing logs below a state folder. On a full disk, a plugin makes a folder without a log. */
 export function logFolders(stateDir: string): string[] {
-  const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
-  return folders.filter((folder) => existsSync(logFiles(folder).data));
+  return eventFolders(stateDir).filter(hasLog);
 }
 
 /**
  * All folders to watch for new logs and for plugins that come or go. If the state folder does not exist yet,
- * the nearest existing folder around it takes its place.
+ * the nearest existing folder around it takes its place. A log's folder is among them only until it has a log.
  */
 export function foldersOfLogs(stateDir: string): string[] {
-  return [nearestFolder(resolve(stateDir)), localFolder(stateDir), ...stateFolders(stateDir)];
+  const empty = eventFolders(stateDir).filter((folder) => !hasLog(folder));
+  return [nearestFolder(resolve(stateDir)), localFolder(stateDir), ...stateFolders(stateDir), ...empty];
+}
+
+function eventFolders(stateDir: string): string[] {
+  return stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
+}
+
+function hasLog(folder: string): boolean {
+  return existsSync(logFiles(folder).data);
 }
 
 function nearestFolder(path: string): string {
