@@ -12,6 +12,7 @@ import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
+import { live } from "./lives.ts";
 import { RawPlan } from "./rawPlan.ts";
 import { percentile, printFigure, printTimes, timed } from "./statistics.ts";
 
@@ -162,20 +163,11 @@ async function benchStops({ driver }: LaunchedPlugin, allocation: Allocation): P
 }
 
 /** Measures whole lives of tasks (start, wait, destroy), several at a time. */
-async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
+async function benchThroughput(plugin: LaunchedPlugin): Promise<void> {
   const allocations = Array.from({ length: atATime }, () => new Allocation());
-  for (const allocation of allocations) await prepareStart(driver, allocation.config("true"));
+  for (const allocation of allocations) await prepareStart(plugin.driver, allocation.config("true"));
   const lives = rounds * 4;
-  let left = lives;
-  const worker = async (allocation: Allocation) => {
-    while (left-- > 0) {
-      const task = allocation.config({ command: "/bin/true" });
-      await driver.startTask({ task });
-      await driver.waitTask({ taskId: task.id });
-      await driver.destroyTask({ taskId: task.id, force: true });
-    }
-  };
-  const ms = await timed(() => Promise.all(allocations.map(worker)));
+  const ms = await timed(() => live(plugin, allocations, lives));
   printFigure(`tasks, ${atATime} at a time`, `${((lives / ms) * 1000).toFixed(0)} a second`);
   for (const allocation of allocations) await allocation.remove();
 }

@@ -12,6 +12,7 @@ import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { live } from "./lives.ts";
 import { formatMib, printFigure, pssOf, timed } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
@@ -48,7 +49,7 @@ async function benchRound(plugin: LaunchedPlugin): Promise<void> {
   const [allocation] = allocations as [Allocation];
   await delay(restedMs);
   printFigure("plugin without a task", formatMib(pssOf(plugin.pid)));
-  await live(plugin, 250);
+  await live(plugin, allocations, 250);
   const running = Array.from({ length: 50 }, () =>
     allocation.config({ command: "/bin/sleep", args: ["600"] }),
   );
@@ -59,27 +60,13 @@ async function benchRound(plugin: LaunchedPlugin): Promise<void> {
   const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
   printFigure("a task's init", `${beside.toFixed(1)} KiB`);
   for (const task of running) await plugin.driver.destroyTask({ taskId: task.id, force: true });
-  const ms = await timed(() => live(plugin, 2_000));
+  const ms = await timed(() => live(plugin, allocations, 2_000));
   const atOnce = formatMib(pssOf(plugin.pid));
   await delay(floodedMs);
   printFigure(
     `after 2,000 tasks, ${(2_000_000 / ms).toFixed(0)} a second`,
     `${atOnce}, ${floodedMs / 1_000} s later ${formatMib(pssOf(plugin.pid))}`,
   );
-}
-
-/** Starts, awaits and destroys tasks. */
-async function live({ driver }: LaunchedPlugin, lives: number): Promise<void> {
-  let left = lives;
-  const worker = async (allocation: Allocation) => {
-    while (left-- > 0) {
-      const task = allocation.config({ command: "/bin/true" });
-      await driver.startTask({ task });
-      await driver.waitTask({ taskId: task.id });
-      await driver.destroyTask({ taskId: task.id, force: true });
-    }
-  };
-  await Promise.all(allocations.map(worker));
 }
 
 function initsIn(cgroup: string): number[] {

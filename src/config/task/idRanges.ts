@@ -23,6 +23,12 @@ export function isInRanges(id: number, ranges: string): boolean {
   });
 }
 
+/** The first id of the ranges, which must have been checked; undefined if there are none. */
+export function firstId(ranges: string): number | undefined {
+  const [part] = partsOf(ranges);
+  return part === undefined ? undefined : rangeOf(part)?.[0];
+}
+
 function partsOf(ranges: string): string[] {
   return ranges.trim() === "" ? [] : ranges.split(",").map((part) => part.trim());
 }

@@ -8,6 +8,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseTaskOptions } from "../../config/options/taskOptionRules.ts";
+import { firstId } from "../../config/task/idRanges.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { messageOf } from "../../errors.ts";
@@ -104,7 +105,6 @@ async function rehearse(folder: string, services: PreparingServices): Promise<vo
 
 /** The request of an ordinary task, with folders that belong to no allocation. */
 function requestIn(folder: string, { options }: PreparingServices): TaskRequest {
-  const [lowest = "0"] = /\d+/.exec(options.dynamicUserIds) ?? [];
   return {
     taskId: toTaskId("rehearsal"),
     taskName: "task",
@@ -121,7 +121,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
       NOMAD_ALLOC_DIR: `${folder}/alloc`,
       NOMAD_SECRETS_DIR: `${folder}/task/secrets`,
     },
-    user: `nomad-${lowest}`,
+    user: `nomad-${firstId(options.dynamicUserIds) ?? 0}`,
     allocDir: folder,
     stdoutPath: "/dev/null",
     stderrPath: "/dev/null",

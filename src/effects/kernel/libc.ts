@@ -323,16 +323,6 @@ export function connectToLoopback(socket: number, port: number): void {
 
 const loopback = [127, 0, 0, 1] as const;
 
-/** inotify_init1(2): a close-on-exec descriptor whose reads do not block. */
-export function inotifyInit(): number {
-  return checked(libc().inotifyInit(k.O_CLOEXEC | k.O_NONBLOCK), "inotify_init1");
-}
-
-/** inotify_add_watch(2). Watching a folder again changes nothing. @param mask `IN_…` bits */
-export function inotifyAddWatch(inotify: number, path: string, mask: number): void {
-  checked(libc().inotifyAddWatch(inotify, path, mask), "inotify_add_watch", path);
-}
-
 /** socketpair(2) of sockets that keep messages apart; both close-on-exec. */
 export function socketPair(): readonly [number, number] {
   const ends = new Int32Array(2);
@@ -408,7 +398,7 @@ export function mallocTrim(): void {
 }
 
 /** For calls that return -1 and set errno. */
-function checked(result: number, call: string, path?: string): number {
+export function checked(result: number, call: string, path?: string): number {
   if (result >= 0) return result;
   throw kernelError(call, errnoName(libc().errno()), path);
 }

@@ -6,16 +6,16 @@
  * inotify(7) reports. Paths through file systems that do not report all changes are not cached: each start
  * looks them up.
  */
-import { closeSync, readSync, statfsSync } from "node:fs";
+import { closeSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { defaultEntries, ownRootPaths } from "../../config/options/defaultPaths.ts";
 import { TMP } from "../../config/task/unveilRules.ts";
-import { errnoOf } from "../../errors.ts";
 import { follow } from "../files/followPath.ts";
 import { lookAt } from "../files/hostEntry.ts";
 import { type HostMounts, hostMounts, isRemote } from "../host/hostMounts.ts";
 import * as k from "../kernel/constants.ts";
-import { inotifyAddWatch, inotifyInit, poll } from "../kernel/libc.ts";
+import { drainInotify, inotifyAddWatch, inotifyInit, NAME_CHANGES } from "../kernel/inotify.ts";
+import { poll } from "../kernel/libc.ts";
 import { type Found, findPath } from "./paths.ts";
 
 type FoundOnHost = Extract<Found, { at: "host" }>;
@@ -53,7 +53,7 @@ export function knownPaths(): KnownPaths {
 
 function lookUp(inotify: number): KnownPaths {
   // Changes after this are noticed at the next call.
-  drain(inotify);
+  drainInotify(inotify);
   const paths = new Map<string, Known>();
   const watched = new Map<string, boolean>();
   const isReported = (path: string) =>
@@ -87,27 +87,8 @@ function foldersOnTheWay(path: string): string[] {
 /** Whether changes in a folder are reported from now on. */
 function isWatched(inotify: number, folder: string): boolean {
   if (unreported.has(statfsSync(folder).type) || isRemote(folder)) return false;
-  inotifyAddWatch(inotify, folder, changes);
+  inotifyAddWatch(inotify, folder, NAME_CHANGES);
   return true;
 }
 
 const unreported: ReadonlySet<number> = new Set([k.PROC_SUPER_MAGIC, k.SYSFS_MAGIC, k.CGROUP2_SUPER_MAGIC]);
-
-const changes =
-  k.IN_CREATE |
-  k.IN_DELETE |
-  k.IN_MOVED_FROM |
-  k.IN_MOVED_TO |
-  k.IN_DELETE_SELF |
-  k.IN_MOVE_SELF |
-  k.IN_ONLYDIR;
-
-const events = Buffer.alloc(4096);
-
-function drain(inotify: number): void {
-  try {
-    while (readSync(inotify, events) > 0);
-  } catch (thrown) {
-    if (errnoOf(thrown) !== "EAGAIN") throw thrown;
-  }
-}

@@ -3,34 +3,14 @@
  * and a process that ends closes all its files, however it ends. The kernel reports changes by a signal (fcntl(2),
  * `O_ASYNC`), because libuv cannot wait for a descriptor of this kind. SIGURG is ignored by default.
  */
-import { closeSync, readSync } from "node:fs";
-import {
-  IN_CLOSE_WRITE,
-  IN_CREATE,
-  IN_DELETE,
-  IN_DELETE_SELF,
-  IN_MOVE_SELF,
-  IN_MOVED_FROM,
-  IN_MOVED_TO,
-  IN_ONLYDIR,
-  SIGURG,
-} from "../../effects/kernel/constants.ts";
-import { inotifyAddWatch, inotifyInit, setReadSignal } from "../../effects/kernel/libc.ts";
-import { errnoOf, hasErrno } from "../../errors.ts";
-
-const changes =
-  IN_CREATE |
-  IN_DELETE |
-  IN_MOVED_FROM |
-  IN_MOVED_TO |
-  IN_CLOSE_WRITE |
-  IN_DELETE_SELF |
-  IN_MOVE_SELF |
-  IN_ONLYDIR;
+import { closeSync } from "node:fs";
+import { IN_CLOSE_WRITE, SIGURG } from "../../effects/kernel/constants.ts";
+import { drainInotify, inotifyAddWatch, inotifyInit, NAME_CHANGES } from "../../effects/kernel/inotify.ts";
+import { setReadSignal } from "../../effects/kernel/libc.ts";
+import { hasErrno } from "../../errors.ts";
 
 export class FolderWatch implements Disposable {
   readonly #inotify = inotifyInit();
-  readonly #events = Buffer.alloc(4096);
   readonly #changed: () => void;
   readonly #onSignal = () => this.#drain();
   #isClosed = false;
@@ -53,7 +33,7 @@ export class FolderWatch implements Disposable {
    */
   add(folder: string): boolean {
     try {
-      inotifyAddWatch(this.#inotify, folder, changes);
+      inotifyAddWatch(this.#inotify, folder, NAME_CHANGES | IN_CLOSE_WRITE);
       return true;
     } catch (thrown) {
       if (hasErrno(thrown, "ENOENT") || hasErrno(thrown, "ENOTDIR")) return false;
@@ -71,12 +51,6 @@ export class FolderWatch implements Disposable {
 
   /** The signal may also have come from another source. */
   #drain(): void {
-    let found = false;
-    try {
-      while (readSync(this.#inotify, this.#events) > 0) found = true;
-    } catch (thrown) {
-      if (errnoOf(thrown) !== "EAGAIN") throw thrown;
-    }
-    if (found) this.#changed();
+    if (drainInotify(this.#inotify)) this.#changed();
   }
 }
