@@ -5,8 +5,8 @@
 import type { ServerResponse } from "node:http";
 import { guards } from "./responses.ts";
 
-/** A page that reads nothing for this long is disconnected. A browser that is awake reconnects by itself. */
-const stuckAfterMs = 30_000;
+/** A client that reads nothing for this long is disconnected. A browser that is awake reconnects by itself. */
+export const stuckAfterMs = 30_000;
 
 export class EventStream<Message> {
   readonly #response: ServerResponse;

@@ -177,9 +177,8 @@ export class LogWatch {
 
   #problems(open: number, plugins: readonly (number | undefined)[]): Problem[] {
     const texts = [...this.#failures.values()].map(({ text }) => text);
-    const failures = [...texts, this.#blind ?? []]
-      .flat()
-      .map((text): Problem => ({ kind: "unreadable", text }));
+    const blind = this.#blind === undefined ? [] : [this.#blind];
+    const failures = [...texts, ...blind].map((text): Problem => ({ kind: "unreadable", text }));
     const damage = [...this.#logs.values()].flatMap(({ reader }) => reader.damage);
     const missing = open === 0 && texts.length === 0;
     const { unreadable } = this.#index;

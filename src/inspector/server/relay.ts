@@ -18,11 +18,10 @@ import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { shortId, taskName } from "../../taskId.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "../stately/messages.ts";
 import { type Access, targetOf } from "./access.ts";
+import { stuckAfterMs } from "./eventStream.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 const maxClients = 8;
-/** A client that reads nothing for this long is disconnected. */
-const stuckAfterMs = 30_000;
 const path = "/stately";
 
 interface Relayed {
