@@ -1,6 +1,6 @@
 /** The text of a denial, and the option that would allow it. */
 import { describe, expect, it } from "vitest";
-import { parseUnveil, unveilProblem } from "../src/config/options/unveil.ts";
+import { parseUnveil, unveilProblem } from "../src/config/values/unveil.ts";
 import { callBlocker, describeDenial, OTHER_MACHINE, remedyOf, unveilEntry } from "../src/denial.ts";
 import { accessOf } from "../src/effects/landlock/access.ts";
 import { LATEST_ABI, maskOfRights, rightsOfFamily } from "../src/landlockRights.ts";

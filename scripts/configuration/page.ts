@@ -1,7 +1,8 @@
 /** Generates the parts of docs/configuration.md that are between marks. The rest is written by hand. Pure. */
-import { defaultPaths } from "../../src/config/options/defaultPaths.ts";
+
 import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
 import { taskSchema } from "../../src/config/options/taskOptions.ts";
+import { defaultPaths } from "../../src/config/task/defaultPaths.ts";
 import { optionTable } from "./optionTable.ts";
 import { profileTable } from "./profileTable.ts";
 

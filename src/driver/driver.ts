@@ -4,10 +4,10 @@
  */
 
 import { combineLatest, map, type Observable, of, ReplaySubject, switchMap } from "rxjs";
-import { parseHistory } from "../config/options/history.ts";
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { TaskRequest } from "../config/task/taskRequest.ts";
+import { parseHistory } from "../config/values/history.ts";
 import { removeSpareFolders } from "../effects/files/runFiles.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
 import { IdleMemory } from "../effects/processes/idleMemory.ts";

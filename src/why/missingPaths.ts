@@ -4,7 +4,7 @@
  * if these still exist, and are stored nowhere.
  */
 import { lstatSync } from "node:fs";
-import { isAtOrBelow } from "../config/options/unveil.ts";
+import { isAtOrBelow } from "../config/values/unveil.ts";
 import { logPlaces } from "../effects/logs/logFiles.ts";
 import { LogStream } from "../effects/logs/logStream.ts";
 import type { TaskContext } from "../machines/taskContext.ts";

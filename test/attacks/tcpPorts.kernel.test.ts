@@ -1,7 +1,7 @@
 /** Attempts to bypass connect_tcp and bind_tcp. Landlock alone allows them; the filter refuses them. */
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
-import type { PortLimits } from "../../src/config/options/ports.ts";
+import type { PortLimits } from "../../src/config/values/ports.ts";
 import { readKernelFile } from "../../src/effects/kernel/kernelFiles.ts";
 import { leaveOut } from "../support/host/requireTools.ts";
 import { TestRun } from "../support/launch/launchRun.ts";

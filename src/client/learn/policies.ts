@@ -2,22 +2,16 @@
 import type { Access } from "../../config/learn/access.ts";
 import { type HostView, type Learned, learnPolicy } from "../../config/learn/policy.ts";
 import type { PathRight } from "../../config/learn/rights.ts";
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import {
   defaultEntries,
   identityPaths,
   ownRootFolders,
   ownRootPaths,
-} from "../../config/options/defaultPaths.ts";
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import {
-  formatUnveil,
-  isAtOrBelow,
-  modeOf,
-  parseUnveil,
-  unveilProblem,
-} from "../../config/options/unveil.ts";
+} from "../../config/task/defaultPaths.ts";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { TMP } from "../../config/task/unveilRules.ts";
+import { formatUnveil, isAtOrBelow, modeOf, parseUnveil, unveilProblem } from "../../config/values/unveil.ts";
 import type { Job, Task } from "../../jobspec/job.ts";
 
 /** Options of a task's `config` block that a learned policy sets. */

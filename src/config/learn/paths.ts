@@ -1,5 +1,5 @@
 /** Decides which paths a learned policy never opens, and to which folders it never widens an entry. Pure. */
-import { isAtOrBelow, isInProc } from "../options/unveil.ts";
+import { isAtOrBelow, isInProc } from "../values/unveil.ts";
 
 /** The folder around a path; `/` for `/`. */
 export function folderOf(path: string): string {

@@ -1,6 +1,6 @@
 /** Computes the smallest policy that allows a task's observed accesses. Pure. */
-import { identityPaths, linkFolders } from "../options/defaultPaths.ts";
-import { isAtOrBelow, isInProc, modeOf, type UnveilMode } from "../options/unveil.ts";
+import { identityPaths, linkFolders } from "../task/defaultPaths.ts";
+import { isAtOrBelow, isInProc, modeOf, type UnveilMode } from "../values/unveil.ts";
 import type { Access, NamedAccess } from "./access.ts";
 import { folderOf, procPath, whyForbidden } from "./paths.ts";
 import { collapsed, isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";

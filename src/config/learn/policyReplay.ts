@@ -4,13 +4,13 @@
  */
 import { type Denial, describeDenial, unveilEntry } from "../../denial.ts";
 import { DriverError } from "../../errors.ts";
-import { capabilitySet, formatCapabilities } from "../options/capabilities.ts";
-import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../options/defaultPaths.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { withinPluginLimits } from "../options/taskOptionRules.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
-import { formatUnveil, modeOf, parseUnveil } from "../options/unveil.ts";
-import { isInRanges } from "../task/idRanges.ts";
+import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../task/defaultPaths.ts";
+import { capabilitySet, formatCapabilities } from "../values/capabilities.ts";
+import { isInRanges } from "../values/idRanges.ts";
+import { formatUnveil, modeOf, parseUnveil } from "../values/unveil.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
 /** The recorded facts of a run. */

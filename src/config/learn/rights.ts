@@ -1,5 +1,5 @@
 /** Combines rights on paths without symlinks into fewer entries. Pure. */
-import { isAtOrBelow, modeOf, type UnveilMode, unionOfModes } from "../options/unveil.ts";
+import { isAtOrBelow, modeOf, type UnveilMode, unionOfModes } from "../values/unveil.ts";
 import { folderOf, mayStandForItsFiles } from "./paths.ts";
 
 export interface PathRight {

@@ -1,8 +1,8 @@
 /** Decodes the map that a Nomad client sends into checked options, with errors that a person can act on. */
 import type { z } from "zod";
 import { DriverError } from "../../errors.ts";
+import type { OptionProblem } from "../values/optionProblem.ts";
 import { hclName } from "./hclSpec.ts";
-import type { OptionProblem } from "./optionProblem.ts";
 
 /** The error for invalid options. Names everything that is wrong with them. */
 export class InvalidOptions extends DriverError {

@@ -9,14 +9,14 @@ import { z } from "zod";
 import { parseDuration } from "../../units/durations.ts";
 import { callProblem, deniedCallProblem } from "../seccomp/callNames.ts";
 import { profileProblem } from "../seccomp/profileOptions.ts";
-import { isHostName, parseHostEntry } from "../task/hostNames.ts";
-import { idRangesProblem } from "../task/idRanges.ts";
-import { capabilityProblem } from "./capabilities.ts";
-import { historyProblem } from "./history.ts";
-import { parseMetricsAddress } from "./metricsAddress.ts";
-import type { OptionProblem } from "./optionProblem.ts";
-import { ulimitProblem } from "./ulimits.ts";
-import { unveilProblem } from "./unveil.ts";
+import { capabilityProblem } from "../values/capabilities.ts";
+import { historyProblem } from "../values/history.ts";
+import { isHostName, parseHostEntry } from "../values/hostNames.ts";
+import { idRangesProblem } from "../values/idRanges.ts";
+import { parseMetricsAddress } from "../values/metricsAddress.ts";
+import type { OptionProblem } from "../values/optionProblem.ts";
+import { ulimitProblem } from "../values/ulimits.ts";
+import { unveilProblem } from "../values/unveil.ts";
 
 export const flag = () => z.boolean(mustBe("true or false"));
 

@@ -1,11 +1,11 @@
 /** Checks a task's options against each other and against the plugin's options. Pure. */
 import { DriverError } from "../../errors.ts";
 import { checkSeccomp } from "../seccomp/profileOptions.ts";
-import { contradiction } from "./capabilities.ts";
+import { contradiction } from "../values/capabilities.ts";
+import { type PortLimits, portOptions } from "../values/ports.ts";
 import { decodeOptions } from "./decodeOptions.ts";
 import { hclName } from "./hclSpec.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
-import { portsWithin } from "./ports.ts";
 import { type TaskOptions, taskSchema } from "./taskOptions.ts";
 
 /**
@@ -79,4 +79,30 @@ function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefine
 /** A limit in a form to compare: -1, which means no limit, becomes `Infinity`. */
 function numeric(limit: number): number {
   return limit === -1 ? Infinity : limit;
+}
+
+/**
+ * The ports that a task may use. A job may always name ports, since that only restricts the task. If the
+ * client names ports, too, the job's must be among them.
+ */
+function portsWithin(task: PortLimits, plugin: PortLimits): PortLimits {
+  return Object.fromEntries(
+    portOptions.map((option) => [option, portListWithin(hclName(option), task[option], plugin[option])]),
+  );
+}
+
+function portListWithin(
+  name: string,
+  requested: number[] | undefined,
+  allowed: number[] | undefined,
+): number[] | undefined {
+  if (requested === undefined || allowed === undefined) return requested ?? allowed;
+  const forbidden = requested.filter((port) => !allowed.includes(port));
+  if (forbidden.length === 0) return requested;
+  const ports = allowed.length === 0 ? "none" : allowed.join(", ");
+  throw new DriverError(
+    "CONFIG_INVALID",
+    `The task's config has option "${name}" with ${forbidden.join(", ")}, and this client allows ${ports}`,
+    { option: name, hint: `Remove them, or add them to ${name} in the client's plugin block of this driver` },
+  );
 }

@@ -5,7 +5,7 @@
 
 import { nearest } from "../../suggest.ts";
 import { isSystemCallName, systemCallNames } from "../../systemCalls.ts";
-import type { OptionProblem } from "../options/optionProblem.ts";
+import type { OptionProblem } from "../values/optionProblem.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 
 /** Whether a name is that of a system call or a group. */

@@ -8,7 +8,7 @@
 
 import * as k from "../../kernelConstants.ts";
 import type { SystemCallName } from "../../systemCalls.ts";
-import type { CapabilityName } from "../options/capabilities.ts";
+import type { CapabilityName } from "../values/capabilities.ts";
 import type { Condition, RestrictionGroup } from "./restriction.ts";
 
 const newNamespaces =

@@ -4,7 +4,7 @@
  */
 
 import * as k from "../../kernelConstants.ts";
-import type { PortLimits } from "../options/ports.ts";
+import type { PortLimits } from "../values/ports.ts";
 import type { Restriction } from "./restriction.ts";
 
 /** The restrictions for these limits; none if the ports are not limited. They apply with every profile. */

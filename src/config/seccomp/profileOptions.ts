@@ -5,7 +5,7 @@
 
 import { DriverError } from "../../errors.ts";
 import { suggestion } from "../../suggest.ts";
-import type { OptionProblem } from "../options/optionProblem.ts";
+import type { OptionProblem } from "../values/optionProblem.ts";
 import { callProblem, deniedCallProblem, isCallName } from "./callNames.ts";
 import { refusals, type SeccompProfile, UNCONFINED } from "./taskFilter.ts";
 

@@ -1,6 +1,6 @@
 /** What a filter of system calls refuses, as data. Pure. */
 import type { SystemCallName } from "../../systemCalls.ts";
-import type { CapabilityName } from "../options/capabilities.ts";
+import type { CapabilityName } from "../values/capabilities.ts";
 
 /** System calls that are refused, always or by their arguments. */
 export interface Restriction {

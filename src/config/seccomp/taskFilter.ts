@@ -1,6 +1,6 @@
 /** Determines the system calls that a task may not make, from its profile, capabilities and ports. Pure. */
 import { isSystemCallName, type SystemCallName } from "../../systemCalls.ts";
-import type { PortLimits } from "../options/ports.ts";
+import type { PortLimits } from "../values/ports.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 import { portRestrictions } from "./portRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";

@@ -1,5 +1,5 @@
 /** Finds the sources of volumes that a task must reach only through its mounts. Pure. */
-import { isAtOrBelow } from "../options/unveil.ts";
+import { isAtOrBelow } from "../values/unveil.ts";
 
 /**
  * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule opens its source, too. The

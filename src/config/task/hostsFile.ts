@@ -1,5 +1,5 @@
 /** The hosts file of a task, hosts(5). Pure. */
-import { parseHostEntry } from "./hostNames.ts";
+import { parseHostEntry } from "../values/hostNames.ts";
 import type { TaskRequest } from "./taskRequest.ts";
 
 /** Whether a task gets its own hosts file. */

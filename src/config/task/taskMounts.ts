@@ -1,6 +1,6 @@
 /** Decides where the mounts of a task, its volumes and devices, are mounted, and in which order. Pure. */
 import { DriverError } from "../../errors.ts";
-import { isAtOrBelow, isInProc, type UnveilMode } from "../options/unveil.ts";
+import { isAtOrBelow, isInProc, type UnveilMode } from "../values/unveil.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 import type { Propagation, TaskDevice, TaskMount } from "./taskRequest.ts";
 

@@ -5,7 +5,7 @@
 
 import type { TaskId } from "../../taskId.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
-import type { HostEntry } from "./hostNames.ts";
+import type { HostEntry } from "../values/hostNames.ts";
 
 export interface TaskRequest {
   /** `<allocation id>/<task name>/<8 hex digits>`, new at every start. */

@@ -6,8 +6,9 @@
  * than forbidden. So the task cannot see that it exists. Also, many programs do without a missing file, but
  * fail on a forbidden one.
  */
-import { linkFolders } from "../options/defaultPaths.ts";
-import { isAtOrBelow, isInProc } from "../options/unveil.ts";
+
+import { isAtOrBelow, isInProc } from "../values/unveil.ts";
+import { linkFolders } from "./defaultPaths.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 import { isConfigured, PTS, TMP, type UnveilRules } from "./unveilRules.ts";
 

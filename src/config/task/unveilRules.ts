@@ -2,7 +2,7 @@
  * Builds the rules for the paths that a task may access: default paths, its own folders, and paths of the
  * plugin's and the job's options. Pure.
  */
-import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../options/defaultPaths.ts";
+
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
 import {
@@ -14,7 +14,8 @@ import {
   type UnveilMode,
   type UnveilSource,
   unionOfModes,
-} from "../options/unveil.ts";
+} from "../values/unveil.ts";
+import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "./defaultPaths.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 import { mountAround, type PlacedMount } from "./taskMounts.ts";
 

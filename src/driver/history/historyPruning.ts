@@ -7,7 +7,7 @@
  */
 
 import { setImmediate } from "node:timers/promises";
-import type { HistoryBounds } from "../../config/options/history.ts";
+import type { HistoryBounds } from "../../config/values/history.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { isOver } from "../../machines/taskMachine.ts";

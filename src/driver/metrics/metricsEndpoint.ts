@@ -4,7 +4,7 @@
 import { chmod, lstat, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import type { MetricsAddress } from "../../config/options/metricsAddress.ts";
+import type { MetricsAddress } from "../../config/values/metricsAddress.ts";
 import { errnoOf, messageOf } from "../../errors.ts";
 import { Connections } from "../../http/connections.ts";
 import { isOwnHost } from "../../http/hostHeader.ts";

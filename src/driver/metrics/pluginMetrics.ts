@@ -1,7 +1,7 @@
 /**
  * Metrics of this plugin and of its tasks, for Prometheus. Loaded only if the operator has set the option.
  */
-import { parseMetricsAddress } from "../../config/options/metricsAddress.ts";
+import { parseMetricsAddress } from "../../config/values/metricsAddress.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type Family, gauge } from "../../metrics/exposition.ts";

@@ -3,13 +3,12 @@
  * it creates mount points for volumes in the task's own folders. The driver runs the
  * plan; `doctor --plan` prints it.
  */
-import { defaultPaths } from "../../config/options/defaultPaths.ts";
+
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import { isAtOrBelow } from "../../config/options/unveil.ts";
 import { seccompProfile } from "../../config/seccomp/profileOptions.ts";
 import type { SeccompProfile } from "../../config/seccomp/taskFilter.ts";
 import { cpuShare } from "../../config/task/cpuShare.ts";
-import { isHostName } from "../../config/task/hostNames.ts";
+import { defaultPaths } from "../../config/task/defaultPaths.ts";
 import { taskEnvironment } from "../../config/task/taskEnvironment.ts";
 import { type TaskFolders, taskFolders } from "../../config/task/taskFolders.ts";
 import { type PlacedMount, placeMounts } from "../../config/task/taskMounts.ts";
@@ -21,6 +20,8 @@ import {
   type UnveilRules,
   unveilRules,
 } from "../../config/task/unveilRules.ts";
+import { isHostName } from "../../config/values/hostNames.ts";
+import { isAtOrBelow } from "../../config/values/unveil.ts";
 import {
   candidatesOf,
   realPathOf,

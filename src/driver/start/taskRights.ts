@@ -1,8 +1,9 @@
 /** The rights of a task's processes, as in the event `sandboxed`. */
-import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
-import type { PortLimits } from "../../config/options/ports.ts";
+
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import type { LimitedResource } from "../../config/options/ulimits.ts";
+import { capabilityName, capabilityNumbers } from "../../config/values/capabilities.ts";
+import type { PortLimits } from "../../config/values/ports.ts";
+import type { LimitedResource } from "../../config/values/ulimits.ts";
 import type { TaskProcess } from "../../effects/launch/launchInput.ts";
 import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
 import { keptCapabilities } from "../../effects/users/capabilities.ts";

@@ -1,5 +1,5 @@
 /** Follows a path one name after another, as the kernel does. Pure. */
-import { isInProc } from "../../config/options/unveil.ts";
+import { isInProc } from "../../config/values/unveil.ts";
 
 /** What is at a path of the host. Symlinks are not followed. */
 export type HostEntry =

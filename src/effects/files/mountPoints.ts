@@ -1,9 +1,10 @@
 /** Turns the mounts that a task requests into the mounts that its init makes. */
-import { isAtOrBelow } from "../../config/options/unveil.ts";
+
 import { hiddenSources } from "../../config/task/hiddenSources.ts";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
 import { TMP, type UnveilRules } from "../../config/task/unveilRules.ts";
+import { isAtOrBelow } from "../../config/values/unveil.ts";
 import type { HiddenPath, LaunchMount } from "../launch/launchInput.ts";
 import { realPathOf } from "./commandLookup.ts";
 import { findSource } from "./mountSource.ts";

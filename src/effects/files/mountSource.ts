@@ -1,7 +1,7 @@
 /** Finds the host's file, folder or device for a task's mount. */
 import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
-import { isInProc } from "../../config/options/unveil.ts";
 import type { PlacedMount } from "../../config/task/taskMounts.ts";
+import { isInProc } from "../../config/values/unveil.ts";
 import { DriverError } from "../../errors.ts";
 import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";

@@ -1,5 +1,5 @@
 /** Parses `/proc/<pid>/mountinfo`, proc_pid_mountinfo(5). Pure. */
-import { isAtOrBelow } from "../../config/options/unveil.ts";
+import { isAtOrBelow } from "../../config/values/unveil.ts";
 
 /** Mount points of the file systems of a type, in the order of the file. */
 export function mountPoints(mountinfo: string, fileSystemType: string): string[] {

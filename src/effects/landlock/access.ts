@@ -2,8 +2,8 @@
  * Maps unveil modes and ports to Landlock access rights, depending on the kernel's ABI:
  * landlock(7) and Documentation/userspace-api/landlock.rst. Pure.
  */
-import type { PortOption } from "../../config/options/ports.ts";
-import type { UnveilMode } from "../../config/options/unveil.ts";
+import type { PortOption } from "../../config/values/ports.ts";
+import type { UnveilMode } from "../../config/values/unveil.ts";
 import { type LandlockRight, maskOfRights, rightsOfFamily } from "../../landlockRights.ts";
 
 /** A rule on a folder covers everything below it. A device is a file that the task may control by ioctls. */

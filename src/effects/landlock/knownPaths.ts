@@ -8,7 +8,7 @@
  */
 import { closeSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { defaultEntries, ownRootPaths } from "../../config/options/defaultPaths.ts";
+import { defaultEntries, ownRootPaths } from "../../config/task/defaultPaths.ts";
 import { TMP } from "../../config/task/unveilRules.ts";
 import { follow } from "../files/followPath.ts";
 import { lookAt } from "../files/hostEntry.ts";

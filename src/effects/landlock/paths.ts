@@ -20,8 +20,8 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
-import { isAtOrBelow, isInProc } from "../../config/options/unveil.ts";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
+import { isAtOrBelow, isInProc } from "../../config/values/unveil.ts";
 import { DriverError } from "../../errors.ts";
 import { identityOf } from "../files/hostEntry.ts";
 import { mountPoints } from "../files/mountinfo.ts";

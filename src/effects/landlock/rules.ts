@@ -6,8 +6,8 @@
  * paths are those of many kinds of hosts, and missing ones are skipped.
  */
 import { closeSync, fstatSync, readlinkSync } from "node:fs";
-import { formatMode, type UnveilMode } from "../../config/options/unveil.ts";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
+import { formatMode, type UnveilMode } from "../../config/values/unveil.ts";
 import { DriverError, hasErrno } from "../../errors.ts";
 import type { IsVisible } from "../files/visibility.ts";
 import { landlockAddRule } from "../kernel/libc.ts";

@@ -4,8 +4,8 @@
  */
 import { closeSync } from "node:fs";
 import { hclName } from "../../config/options/hclSpec.ts";
-import { type PortLimits, type PortOption, portOptions } from "../../config/options/ports.ts";
 import type { UnveilRule } from "../../config/task/unveilRules.ts";
+import { type PortLimits, type PortOption, portOptions } from "../../config/values/ports.ts";
 import { DriverError } from "../../errors.ts";
 import { abiWith, kernelWith, maskOfRights } from "../../landlockRights.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION } from "../kernel/constants.ts";

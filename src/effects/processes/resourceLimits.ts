@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { isSea } from "node:sea";
-import { type LimitedResource, parseUlimits, type Ulimit } from "../../config/options/ulimits.ts";
+import { type LimitedResource, parseUlimits, type Ulimit } from "../../config/values/ulimits.ts";
 import { DriverError } from "../../errors.ts";
 import { resourceNumbers } from "../kernel/constants.ts";
 import { setrlimit } from "../kernel/libc.ts";

@@ -3,7 +3,7 @@
  * copies, which outlive this process.
  */
 import { closeSync, openSync } from "node:fs";
-import { defaultEntries } from "../../config/options/defaultPaths.ts";
+import { defaultEntries } from "../../config/task/defaultPaths.ts";
 import { isSameTemplate, type RootTemplate } from "../../config/task/taskRoot.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import { lookAt } from "../files/hostEntry.ts";

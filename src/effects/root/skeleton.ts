@@ -2,8 +2,9 @@
  * The skeleton of a root: the folders, symlinks and mount points on the way to its paths, as they are on the
  * host. Pure.
  */
-import { isAtOrBelow } from "../../config/options/unveil.ts";
+
 import type { RootLink, RootTemplate } from "../../config/task/taskRoot.ts";
+import { isAtOrBelow } from "../../config/values/unveil.ts";
 import { follow, type LookAt, namesOf } from "../files/followPath.ts";
 
 export interface Skeleton {

@@ -1,7 +1,8 @@
 /** The filter of a task's processes, from its event `sandboxed`. */
-import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
-import { type PortLimits, portOptions } from "../../config/options/ports.ts";
+
 import { type SeccompProfile, taskFilter } from "../../config/seccomp/taskFilter.ts";
+import { capabilityName, capabilityNumbers } from "../../config/values/capabilities.ts";
+import { type PortLimits, portOptions } from "../../config/values/ports.ts";
 import type { SystemCallFilter } from "../launch/plan.ts";
 import { runnerArchitecture } from "../launch/runner.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";

@@ -1,13 +1,14 @@
 /** The capabilities that a task starts with, taken from those of this process. */
+
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import {
   type CapabilitySet,
   capabilitySet,
   formatCapabilities,
   noCapabilities,
   wantedCapabilities,
-} from "../../config/options/capabilities.ts";
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import type { TaskOptions } from "../../config/options/taskOptions.ts";
+} from "../../config/values/capabilities.ts";
 import { DriverError } from "../../errors.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 

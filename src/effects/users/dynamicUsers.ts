@@ -2,7 +2,7 @@
  * Resolves dynamic users: `nomad-<n>` has uid and gid n. The host does not know them. The agent assigns each
  * to one task at a time.
  */
-import { isInRanges, parseId } from "../../config/task/idRanges.ts";
+import { isInRanges, parseId } from "../../config/values/idRanges.ts";
 import { DriverError } from "../../errors.ts";
 import { askNameServices, readDatabase } from "./nameServices.ts";
 import { entryOfUid, isSubordinate, nameOfGid, type PasswdEntry, servicesOf } from "./passwd.ts";

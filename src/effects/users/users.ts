@@ -1,5 +1,5 @@
 /** Resolves the user as which a task runs: a dynamic user from the agent, or a user of the host. */
-import { isInRanges, parseId } from "../../config/task/idRanges.ts";
+import { isInRanges, parseId } from "../../config/values/idRanges.ts";
 import { DriverError } from "../../errors.ts";
 import { isDynamicUser, resolveDynamicUser } from "./dynamicUsers.ts";
 import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Access } from "../../../src/config/learn/access.ts";
 import { allows, type HostView, learnPolicy } from "../../../src/config/learn/policy.ts";
-import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../../src/config/options/unveil.ts";
+import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../../src/config/values/unveil.ts";
 import { follow, type HostEntry } from "../../../src/effects/files/followPath.ts";
 
 /** A host with these symlinks, on which every other path exists. */

@@ -1,10 +1,10 @@
 import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
-import { capabilityNames } from "../../../src/config/options/capabilities.ts";
-import type { PortLimits } from "../../../src/config/options/ports.ts";
 import { defaultProfile } from "../../../src/config/seccomp/defaultProfile.ts";
 import { errnos } from "../../../src/config/seccomp/restriction.ts";
 import { refusals, type SeccompProfile, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
+import { capabilityNames } from "../../../src/config/values/capabilities.ts";
+import type { PortLimits } from "../../../src/config/values/ports.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../src/effects/kernel/constants.ts";
 import { auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
 import type { SystemCallName } from "../../../src/systemCalls.ts";

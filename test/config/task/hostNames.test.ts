@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
-import { isHostName, parseHostEntry } from "../../../src/config/task/hostNames.ts";
 import { hasOwnHosts, hostsFile } from "../../../src/config/task/hostsFile.ts";
 import type { TaskNetwork } from "../../../src/config/task/taskRequest.ts";
+import { isHostName, parseHostEntry } from "../../../src/config/values/hostNames.ts";
 
 function given(network: Partial<TaskNetwork>, extra_hosts: string[] = []) {
   const options = parseTaskOptions({ command: "x", extra_hosts }, parsePluginOptions({}));

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatMode, isAtOrBelow } from "../../../src/config/options/unveil.ts";
 import { hiddenSources } from "../../../src/config/task/hiddenSources.ts";
 import type { TaskFolders } from "../../../src/config/task/taskFolders.ts";
 import { hostPath, mountAround, placeMounts } from "../../../src/config/task/taskMounts.ts";
 import type { TaskMount } from "../../../src/config/task/taskRequest.ts";
+import { formatMode, isAtOrBelow } from "../../../src/config/values/unveil.ts";
 
 const root = "/nomad/alloc_mounts/6f2d-web";
 const folders: TaskFolders = {

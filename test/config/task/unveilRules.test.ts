@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { defaultEntries } from "../../../src/config/options/defaultPaths.ts";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
-import { formatUnveil } from "../../../src/config/options/unveil.ts";
+import { defaultEntries } from "../../../src/config/task/defaultPaths.ts";
 import type { TaskFolders } from "../../../src/config/task/taskFolders.ts";
 import { placeMounts } from "../../../src/config/task/taskMounts.ts";
 import { type BoundPath, isConfigured, unveilRules } from "../../../src/config/task/unveilRules.ts";
+import { formatUnveil } from "../../../src/config/values/unveil.ts";
 
 const root = "/opt/nomad/alloc_mounts/6f2d-web";
 

@@ -5,7 +5,7 @@ import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import type { MetricsAddress } from "../../../src/config/options/metricsAddress.ts";
+import type { MetricsAddress } from "../../../src/config/values/metricsAddress.ts";
 import { MetricsEndpoint } from "../../../src/driver/metrics/metricsEndpoint.ts";
 import { freePort } from "../../support/host/freePort.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

@@ -20,8 +20,8 @@ import {
   linkFolders,
   ownRootFolders,
   ownRootPaths,
-} from "../../../src/config/options/defaultPaths.ts";
-import { isAtOrBelow } from "../../../src/config/options/unveil.ts";
+} from "../../../src/config/task/defaultPaths.ts";
+import { isAtOrBelow } from "../../../src/config/values/unveil.ts";
 import { type Architecture, systemCallNumber } from "../../../src/systemCalls.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";

@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { constants as fileConstants, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it, type TestContext } from "vitest";
-import { capabilityNames } from "../../../src/config/options/capabilities.ts";
+import { capabilityNames } from "../../../src/config/values/capabilities.ts";
 import * as constants from "../../../src/effects/kernel/constants.ts";
 import * as filterConstants from "../../../src/kernelConstants.ts";
 import {

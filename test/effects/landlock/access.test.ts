@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { UnveilMode } from "../../../src/config/options/unveil.ts";
+import type { UnveilMode } from "../../../src/config/values/unveil.ts";
 import { accessOf, handledAccess, scopesOf } from "../../../src/effects/landlock/access.ts";
 import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import { LATEST_ABI } from "../../../src/landlockRights.ts";

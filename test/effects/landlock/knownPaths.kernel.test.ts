@@ -1,7 +1,7 @@
 /** The driver resolves the host's default paths again only after a change. */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { modeOf } from "../../../src/config/options/unveil.ts";
+import { modeOf } from "../../../src/config/values/unveil.ts";
 import { knownPaths } from "../../../src/effects/landlock/knownPaths.ts";
 import { knownRules } from "../../../src/effects/landlock/rules.ts";
 

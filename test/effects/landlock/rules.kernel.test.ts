@@ -9,8 +9,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { parseUnveil, type UnveilSource } from "../../../src/config/options/unveil.ts";
 import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
+import { parseUnveil, type UnveilSource } from "../../../src/config/values/unveil.ts";
 import { mkfifo, pipe2 } from "../../../src/effects/kernel/libc.ts";
 import type { OpenedPath } from "../../../src/effects/landlock/rules.ts";
 import {

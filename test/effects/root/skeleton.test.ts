@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isAtOrBelow } from "../../../src/config/options/unveil.ts";
 import type { RootTemplate } from "../../../src/config/task/taskRoot.ts";
+import { isAtOrBelow } from "../../../src/config/values/unveil.ts";
 import type { HostEntry } from "../../../src/effects/files/followPath.ts";
 import { skeletonOf } from "../../../src/effects/root/skeleton.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { capabilityNames } from "../../../src/config/options/capabilities.ts";
 import { defaultProfile } from "../../../src/config/seccomp/defaultProfile.ts";
 import { type Condition, errnos, type Restriction } from "../../../src/config/seccomp/restriction.ts";
 import { type TaskFilter, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
+import { capabilityNames } from "../../../src/config/values/capabilities.ts";
 import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
 import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
 import {

@@ -3,7 +3,7 @@
  * them.
  */
 
-import { idRangesProblem, isInRanges, parseId } from "../../../src/config/task/idRanges.ts";
+import { idRangesProblem, isInRanges, parseId } from "../../../src/config/values/idRanges.ts";
 import {
   parseBytes,
   parseCpuStat,

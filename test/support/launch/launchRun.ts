@@ -2,8 +2,8 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type PortLimits, portOptions } from "../../../src/config/options/ports.ts";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import { type PortLimits, portOptions } from "../../../src/config/values/ports.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { portRights } from "../../../src/effects/landlock/access.ts";

@@ -1,6 +1,7 @@
 /** Filters of tasks that are launched by hand. */
-import type { PortLimits } from "../../../src/config/options/ports.ts";
+
 import type { SeccompProfile } from "../../../src/config/seccomp/taskFilter.ts";
+import type { PortLimits } from "../../../src/config/values/ports.ts";
 import type { SystemCallFilter } from "../../../src/effects/launch/plan.ts";
 import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
 

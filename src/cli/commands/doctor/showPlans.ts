@@ -12,9 +12,9 @@ import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.
 import { makeWorkFolder } from "../../../client/work/workFolder.ts";
 import { hclName } from "../../../config/options/hclSpec.ts";
 import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
-import { type PortLimits, portOptions } from "../../../config/options/ports.ts";
 import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
+import { type PortLimits, portOptions } from "../../../config/values/ports.ts";
 import { capabilities } from "../../../driver/driver.ts";
 import { findProgram, planEarly, planLate } from "../../../driver/start/sandboxPlan.ts";
 import { findDenialProblem } from "../../../effects/audit/denialWatch.ts";

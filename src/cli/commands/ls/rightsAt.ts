@@ -1,5 +1,5 @@
 /** The rights of a task at a path of its root. Pure. */
-import { isAtOrBelow, type UnveilSource } from "../../../config/options/unveil.ts";
+import { isAtOrBelow, type UnveilSource } from "../../../config/values/unveil.ts";
 import type { EventData } from "../../../machines/events.ts";
 
 type Unveiled = EventData<"sandboxed">["unveiled"][number];

@@ -1,6 +1,6 @@
 /** `ls`: files as a running task sees them. */
 import { posix } from "node:path";
-import type { UnveilSource } from "../../../config/options/unveil.ts";
+import type { UnveilSource } from "../../../config/values/unveil.ts";
 import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts";
 import { DriverError } from "../../../errors.ts";
 import type { TaskSnapshot } from "../../../machines/fold.ts";

@@ -2,8 +2,8 @@
 import type { PortLists } from "../../../client/learn/policies.ts";
 import type { Peaks } from "../../../client/learn/watchedTasks.ts";
 import type { Learned } from "../../../config/learn/policy.ts";
-import { capabilityName, capabilityNumbers, capabilitySet } from "../../../config/options/capabilities.ts";
-import { formatMode } from "../../../config/options/unveil.ts";
+import { capabilityName, capabilityNumbers, capabilitySet } from "../../../config/values/capabilities.ts";
+import { formatMode } from "../../../config/values/unveil.ts";
 import type { Task } from "../../../jobspec/job.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatBytes } from "../../../units/sizes.ts";

@@ -1,5 +1,5 @@
 /** Steps that switch the task's process to its user, and leave it only the task's capabilities. */
-import { capabilityName, capabilityNumbers } from "../../../config/options/capabilities.ts";
+import { capabilityName, capabilityNumbers } from "../../../config/values/capabilities.ts";
 import { DriverError } from "../../../errors.ts";
 import * as k from "../../kernel/constants.ts";
 import { capabilityData, capabilityHeader, groupList } from "../../kernel/structs.ts";

@@ -2,7 +2,7 @@
  * Steps that give a run its own mount namespace: a copy of the host's, or of a template that has only
  * unveiled paths. Sources on the host are opened before that.
  */
-import { isAtOrBelow } from "../../../config/options/unveil.ts";
+import { isAtOrBelow } from "../../../config/values/unveil.ts";
 import * as k from "../../kernel/constants.ts";
 import type { Bind, EarlyInput, HiddenPath, LaunchMount, LaunchRoot } from "../launchInput.ts";
 import { descriptors, type Flags, flags, octal, type Step, shared } from "../plan.ts";

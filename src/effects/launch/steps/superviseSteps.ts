@@ -1,5 +1,5 @@
 /** The steps of the run's init after it has forked the task: it waits, records and cleans up. */
-import { capabilitySet } from "../../../config/options/capabilities.ts";
+import { capabilitySet } from "../../../config/values/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
 import { capabilityData, capabilityHeader } from "../../kernel/structs.ts";
 import type { RunCgroup } from "../launchInput.ts";

@@ -8,7 +8,7 @@ import {
   type UnveilMode,
   unionOfModes,
   unveilProblem,
-} from "../../../src/config/options/unveil.ts";
+} from "../../../src/config/values/unveil.ts";
 import { errorOf } from "../../support/errors.ts";
 
 const mode = (letters: string): UnveilMode => ({

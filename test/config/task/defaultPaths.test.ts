@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { defaultEntries } from "../../../src/config/options/defaultPaths.ts";
-import { formatUnveil } from "../../../src/config/options/unveil.ts";
+import { defaultEntries } from "../../../src/config/task/defaultPaths.ts";
+import { formatUnveil } from "../../../src/config/values/unveil.ts";
 
 test("every default path is as the documentation has it", () => {
   const published = {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
-import { portOptions } from "../../../src/config/options/ports.ts";
 import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
+import { portOptions } from "../../../src/config/values/ports.ts";
 
 function portsOf(task: object, plugin: object = {}) {
   const options = parseTaskOptions({ command: "x", ...task }, parsePluginOptions(plugin));

@@ -3,7 +3,7 @@
  * task starts. They are enough for ordinary programs to start, and reveal nothing
  * about other users or tasks.
  */
-import { parseUnveil, type UnveilEntry } from "./unveil.ts";
+import { parseUnveil, type UnveilEntry } from "../values/unveil.ts";
 
 export const defaultPaths = {
   programs: ["rx:/bin", "rx:/usr/bin", "rx:/usr/local/bin"],

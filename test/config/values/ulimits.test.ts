@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseUlimits, type Ulimit, ulimitProblem } from "../../../src/config/options/ulimits.ts";
+import { parseUlimits, type Ulimit, ulimitProblem } from "../../../src/config/values/ulimits.ts";
 
 describe("limits of processes", () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseHistory } from "../../../src/config/options/history.ts";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
+import { parseHistory } from "../../../src/config/values/history.ts";
 
 const bounds = (...history: Record<string, string>[]) =>
   parseHistory(parsePluginOptions({ history }).history);

@@ -8,7 +8,7 @@ import {
   contradiction,
   formatCapabilities,
   wantedCapabilities,
-} from "../../../src/config/options/capabilities.ts";
+} from "../../../src/config/values/capabilities.ts";
 
 const name = fc.constantFrom(...capabilityNames);
 const all = capabilitySet(["all"]);
