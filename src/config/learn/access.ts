@@ -1,4 +1,4 @@
-/** The observed accesses of a task. Pure. */
+/** The observed accesses of a task, and which of them a policy denies. Pure. */
 
 /** What a call did with a name. */
 export type NamedUse = "lookUp" | "open" | "make" | "remove" | "truncate" | "change" | "connect" | "execute";
@@ -31,3 +31,39 @@ export type Access =
   | { readonly kind: "controlled"; readonly path: string; readonly request: number }
   | { readonly kind: "connected" | "bound"; readonly port: number; readonly tcp: boolean }
   | { readonly kind: "capability"; readonly number: number; readonly refused: boolean };
+
+/**
+ * EPERM, ENOENT, EACCES, EROFS. ENOENT is one of them, because paths that are not unveiled are missing from a
+ * private root.
+ */
+const refusals: ReadonlySet<number> = new Set([1, 2, 13, 30]);
+
+/**
+ * Finds what a task could do in a run without refusals, but not in a run under a policy.
+ * @returns the names that only the second run was refused, sorted, each once
+ */
+export function deniedIn(free: readonly Access[], enforced: readonly Access[]): string[] {
+  const could = done(free);
+  const can = done(enforced);
+  const denied = named(enforced).filter(
+    (access) => refusals.has(access.errno) && could.has(keyOf(access)) && !can.has(keyOf(access)),
+  );
+  return [...new Set(denied.map(({ path }) => path))].toSorted();
+}
+
+function done(accesses: readonly Access[]): ReadonlySet<string> {
+  return new Set(
+    named(accesses)
+      .filter(({ errno }) => errno === 0)
+      .map(keyOf),
+  );
+}
+
+/** The use is part of the key: a task may be able to look a folder up, but not to read it. */
+function keyOf({ use, path }: NamedAccess): string {
+  return `${use} ${path}`;
+}
+
+function named(accesses: readonly Access[]): NamedAccess[] {
+  return accesses.filter((access) => access.kind === "named");
+}

@@ -2,8 +2,17 @@
 import { identityPaths, linkFolders } from "../task/defaultPaths.ts";
 import { isAtOrBelow, isInProc, modeOf, type UnveilMode } from "../values/unveil.ts";
 import type { Access, NamedAccess } from "./access.ts";
-import { folderOf, procPath, whyForbidden } from "./paths.ts";
-import { collapsed, isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
+import {
+  collapsed,
+  folderOf,
+  isNothing,
+  merged,
+  type PathRight,
+  procPath,
+  rightsAt,
+  whyForbidden,
+  without,
+} from "./rights.ts";
 
 /** The host's files, as far as a policy depends on them. */
 export interface HostView {

@@ -1,6 +1,8 @@
-/** Combines rights on paths without symlinks into fewer entries. Pure. */
-import { isAtOrBelow, modeOf, type UnveilMode, unionOfModes } from "../values/unveil.ts";
-import { folderOf, mayStandForItsFiles } from "./paths.ts";
+/**
+ * Rights on paths without symlinks: how entries combine to fewer ones, and which paths no learned entry may
+ * open. Pure.
+ */
+import { isAtOrBelow, isInProc, modeOf, type UnveilMode, unionOfModes } from "../values/unveil.ts";
 
 export interface PathRight {
   readonly path: string;
@@ -100,4 +102,64 @@ function withoutCovered(entries: readonly PathRight[]): PathRight[] {
 function foldersAround(path: string): string[] {
   const folder = folderOf(path);
   return folder === "/" ? [] : [folder, ...foldersAround(folder)];
+}
+
+/** The folder around a path; `/` for `/`. */
+export function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+/**
+ * Rewrites a path in any process's folder of /proc to `/proc/self`, where an entry applies to all processes
+ * of the task. For a descriptor's link, which cannot be unveiled, returns the link's folder.
+ */
+export function procPath(path: string): string {
+  return path
+    .replace(/^\/proc\/(?:\d+|self|thread-self)(?=\/|$)/, "/proc/self")
+    .replace(/^(\/proc\/self\/(?:task|fd|fdinfo|map_files))\/.*/, "$1");
+}
+
+/** Why only a person may decide to unveil a path; undefined if a program may unveil it. */
+export function whyForbidden(path: string, homes: readonly string[]): string | undefined {
+  // Unveil entries may have no pattern characters, and in a job file `${` begins a template.
+  if (/[*?[]|[$%]\{/.test(path)) return "has a character that no entry may have";
+  if (path === "/") return "is all of the host";
+  // Directory servers have users whom /etc/passwd does not know.
+  if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
+  if (path.split("/").includes(".ssh")) return "holds keys of ssh";
+  return undefined;
+}
+
+/**
+ * Folders that many programs share. Even if a task used many files of one, its policy does not get the whole
+ * folder.
+ */
+const sharedFolders = new Set([
+  "/dev/shm",
+  "/usr/bin",
+  "/usr/include",
+  "/usr/lib",
+  "/usr/local",
+  "/usr/sbin",
+  "/usr/share",
+  "/usr/src",
+  "/var/cache",
+  "/var/lib",
+  "/var/log",
+  "/var/run",
+  "/var/spool",
+  "/var/tmp",
+]);
+
+/** Whether one entry for the folder may replace entries for files in it. */
+function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean {
+  return (
+    folder.split("/").length > 2 &&
+    !sharedFolders.has(folder) &&
+    !homes.some((home) => isAtOrBelow(home, folder)) &&
+    whyForbidden(folder, homes) === undefined &&
+    // The files in /proc and /sys have nothing in common.
+    !isInProc(folder) &&
+    !isAtOrBelow(folder, "/sys")
+  );
 }

@@ -7,8 +7,7 @@
 
 import { z } from "zod";
 import { parseDuration } from "../../units/durations.ts";
-import { callProblem, deniedCallProblem } from "../seccomp/callNames.ts";
-import { profileProblem } from "../seccomp/profileOptions.ts";
+import { callProblem, deniedCallProblem, profileProblem } from "../seccomp/profileOptions.ts";
 import { capabilityProblem } from "../values/capabilities.ts";
 import { historyProblem } from "../values/history.ts";
 import { isHostName, parseHostEntry } from "../values/hostNames.ts";

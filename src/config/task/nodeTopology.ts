@@ -1,7 +1,5 @@
-/**
- * The node's processors as the agent counts them. They convert a job's MHz to a
- * share of a core. Pure.
- */
+/** The node's processors as the agent counts them, and a task's share of them. Pure. */
+import type { TaskResources } from "./taskRequest.ts";
 
 export interface NodeTopology {
   /** Every core of the node, including those that Nomad may not use. */
@@ -33,4 +31,27 @@ export function nodeMhz({ cores, overrideTotalMhz }: NodeTopology): number | und
 /** The speed that Nomad's scheduler uses: the first known one of base, maximum and guess. */
 function coreMhz({ baseMhz, maxMhz, guessMhz }: NodeCore): number {
   return baseMhz || maxMhz || guessMhz;
+}
+
+/**
+ * The task's share in cores: 0.5 is half a core. A task with `cores` gets all of them.
+ * @param node MHz of one of the node's cores
+ * @param hardLimit the option `cpu_hard_limit`
+ * @returns undefined if the task has no limit
+ */
+export function cpuShare(
+  { cpuMhz, cpusetCpus }: Pick<TaskResources, "cpuMhz" | "cpusetCpus">,
+  node: { readonly mhzPerCore: number },
+  hardLimit: boolean,
+): number | undefined {
+  if (cpusetCpus !== "") return countCpus(cpusetCpus);
+  return hardLimit && cpuMhz > 0 ? cpuMhz / node.mhzPerCore : undefined;
+}
+
+/** Counts the CPUs of a list in the format of cpuset(7): `0-3,8`. */
+function countCpus(list: string): number {
+  return list.split(",").reduce((count, range) => {
+    const [first = Number.NaN, last = first] = range.split("-").map(Number);
+    return count + last - first + 1;
+  }, 0);
 }

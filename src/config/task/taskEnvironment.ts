@@ -1,6 +1,5 @@
 /** Builds a task's environment from the one that the agent sends. Pure. */
 import { DriverError } from "../../errors.ts";
-import { matchesGlob } from "./glob.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 
 /** The `PATH` of a task that has none: the program folders that are unveiled by default. */
@@ -62,4 +61,27 @@ function checkVariable(name: string, value: string): void {
 
 function unusable(summary: string): DriverError {
   return new DriverError("CONFIG_INVALID", summary, { hint: "Correct the job's env block or template" });
+}
+
+/**
+ * Whether a text matches a pattern in which `*` stands for any characters.
+ *
+ * Takes time linear in the text's length, whatever the number of stars. A backtracking expression could take
+ * polynomial time, and jobs choose the text.
+ */
+function matchesGlob(glob: string, text: string): boolean {
+  const [first = "", ...parts] = glob.split("*");
+  const last = parts.pop();
+  if (last === undefined) return text === glob;
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
+    return false;
+  const end = text.length - last.length;
+  let at = first.length;
+  // The leftmost match of each part leaves the most text for the following parts.
+  for (const part of parts) {
+    const found = text.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
 }

@@ -7,8 +7,8 @@
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { seccompProfile } from "../../config/seccomp/profileOptions.ts";
 import type { SeccompProfile } from "../../config/seccomp/taskFilter.ts";
-import { cpuShare } from "../../config/task/cpuShare.ts";
 import { defaultPaths } from "../../config/task/defaultPaths.ts";
+import { cpuShare } from "../../config/task/nodeTopology.ts";
 import { taskEnvironment } from "../../config/task/taskEnvironment.ts";
 import { type TaskFolders, taskFolders } from "../../config/task/taskFolders.ts";
 import { type PlacedMount, placeMounts } from "../../config/task/taskMounts.ts";

@@ -7,7 +7,7 @@
  */
 
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import { cpuShare } from "../../config/task/cpuShare.ts";
+import { cpuShare } from "../../config/task/nodeTopology.ts";
 import type { TaskResources } from "../../config/task/taskRequest.ts";
 
 export interface CgroupWrite {

@@ -1,8 +1,7 @@
 /** Turns the mounts that a task requests into the mounts that its init makes. */
 
-import { hiddenSources } from "../../config/task/hiddenSources.ts";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
-import { mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
+import { hiddenSources, mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
 import { TMP, type UnveilRules } from "../../config/task/unveilRules.ts";
 import { isAtOrBelow } from "../../config/values/unveil.ts";
 import type { HiddenPath, LaunchMount } from "../launch/launchInput.ts";

@@ -1,8 +1,13 @@
 /** Makes a task's own versions of files in /etc, which are bind-mounted over the host's files. */
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import { hasOwnHosts, hostsFile } from "../../config/task/hostsFile.ts";
-import { groupFile, passwdFile, type TaskIdentity } from "../../config/task/identityFiles.ts";
+import {
+  groupFile,
+  hasOwnHosts,
+  hostsFile,
+  passwdFile,
+  type TaskIdentity,
+} from "../../config/task/etcFiles.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { resolvConf } from "../network/resolvConf.ts";
 import type { RunFiles } from "./runFiles.ts";

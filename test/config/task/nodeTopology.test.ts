@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type NodeCore, nodeMhz } from "../../../src/config/task/nodeTopology.ts";
+import { cpuShare, type NodeCore, nodeMhz } from "../../../src/config/task/nodeTopology.ts";
 
 const core = (speeds: Partial<NodeCore>): NodeCore => ({
   coreId: 0,
@@ -36,5 +36,18 @@ describe("MHz of a core", () => {
         );
       }),
     );
+  });
+});
+
+describe("a task's share", () => {
+  it.each([
+    ["the MHz of one core are one core", { cpuMhz: 2500, cpusetCpus: "" }, true, 1],
+    ["fewer MHz are a fraction of a core", { cpuMhz: 500, cpusetCpus: "" }, true, 0.2],
+    ["no MHz are no limit", { cpuMhz: 0, cpusetCpus: "" }, true, undefined],
+    ["a soft limit is no share", { cpuMhz: 500, cpusetCpus: "" }, false, undefined],
+    ["a reserved core is one core", { cpuMhz: 2500, cpusetCpus: "7" }, true, 1],
+    ["reserved cores are counted", { cpuMhz: 2500, cpusetCpus: "0-3,8,10-11" }, false, 7],
+  ])("%s", (_, resources, hardLimit, expected) => {
+    expect(cpuShare(resources, { mhzPerCore: 2500 }, hardLimit)).toBe(expected);
   });
 });

@@ -134,3 +134,45 @@ describe("environment of a task", () => {
     ]);
   });
 });
+
+/** Matches by the definition: a star matches nothing, or one character and then again a star. */
+function matchesByDefinition(glob: string, text: string): boolean {
+  if (glob === "") return text === "";
+  if (glob[0] !== "*") return glob[0] === text[0] && matchesByDefinition(glob.slice(1), text.slice(1));
+  return (
+    matchesByDefinition(glob.slice(1), text) || (text !== "" && matchesByDefinition(glob, text.slice(1)))
+  );
+}
+
+/** Whether a pattern removes a variable. A letter before name and pattern makes every name valid. */
+function isDenied(glob: string, name: string): boolean {
+  return !Object.hasOwn(made({ [`x${name}`]: "" }, { deniedEnvvars: [`x${glob}`] }), `x${name}`);
+}
+
+describe("a pattern of denied_envvars", () => {
+  it("matches as its definition says", () => {
+    const few = (...characters: string[]) =>
+      fc.string({ unit: fc.constantFrom(...characters), maxLength: 9 });
+    const glob = few("a", "b", "*", ".", "\n");
+    const name = few("a", "b", ".", "\n");
+    fc.assert(
+      fc.property(glob, name, (glob, name) => {
+        expect(isDenied(glob, name)).toBe(matchesByDefinition(glob, name));
+      }),
+      {
+        numRuns: 2000,
+        examples: [
+          ["a*a", "a"],
+          ["*ab*b", "ab"],
+          ["", ""],
+          ["*", ""],
+          ["**", "a"],
+        ],
+      },
+    );
+  });
+
+  it("is fast for a name on which backtracking would not end", () => {
+    expect(isDenied("*a*a*a*a*a*b*", "a".repeat(100_000))).toBe(false);
+  });
+});

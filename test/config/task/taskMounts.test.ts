@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hiddenSources } from "../../../src/config/task/hiddenSources.ts";
 import type { TaskFolders } from "../../../src/config/task/taskFolders.ts";
-import { hostPath, mountAround, placeMounts } from "../../../src/config/task/taskMounts.ts";
+import { hiddenSources, hostPath, mountAround, placeMounts } from "../../../src/config/task/taskMounts.ts";
 import type { TaskMount } from "../../../src/config/task/taskRequest.ts";
 import { formatMode, isAtOrBelow } from "../../../src/config/values/unveil.ts";
 

@@ -16,7 +16,7 @@ import {
 } from "../../../client/learn/policies.ts";
 import { type WatchedTask, WatchedTasks } from "../../../client/learn/watchedTasks.ts";
 import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
-import { deniedIn } from "../../../config/learn/denied.ts";
+import { deniedIn } from "../../../config/learn/access.ts";
 import type { Learned } from "../../../config/learn/policy.ts";
 import { smallestSufficient } from "../../../config/learn/smallest.ts";
 import type { PluginOptions } from "../../../config/options/pluginOptions.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Access } from "../../../src/config/learn/access.ts";
-import { deniedIn } from "../../../src/config/learn/denied.ts";
+import { deniedIn } from "../../../src/config/learn/access.ts";
 
 const named = (path: string, errno: number): Access => ({ kind: "named", use: "open", path, errno });
 

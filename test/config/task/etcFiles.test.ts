@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
-import { hasOwnHosts, hostsFile } from "../../../src/config/task/hostsFile.ts";
+import { hasOwnHosts, hostsFile } from "../../../src/config/task/etcFiles.ts";
 import type { TaskNetwork } from "../../../src/config/task/taskRequest.ts";
-import { isHostName, parseHostEntry } from "../../../src/config/values/hostNames.ts";
 
 function given(network: Partial<TaskNetwork>, extra_hosts: string[] = []) {
   const options = parseTaskOptions({ command: "x", extra_hosts }, parsePluginOptions({}));
@@ -36,18 +35,6 @@ describe("a hosts file", () => {
       "\n127.0.1.1 web\n",
     );
   });
-});
-
-test("an entry ends its name at the first colon", () => {
-  expect(parseHostEntry("a:2001:db8::1")).toEqual({ name: "a", address: "2001:db8::1" });
-  expect(parseHostEntry("a")).toEqual({ name: "a", address: "" });
-});
-
-test("names of hosts", () => {
-  const valid = ["a", "A-1", "db.internal", "under_score", "x".repeat(64)];
-  const invalid = ["", ".", "a.", "-a", "a-", "a b", "a\nb", "ä", "x".repeat(65)];
-  expect(valid.filter(isHostName)).toEqual(valid);
-  expect(invalid.filter(isHostName)).toEqual([]);
 });
 
 test.each([
