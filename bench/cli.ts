@@ -9,8 +9,8 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
-import { allLives, life } from "../test/support/agent/lives.ts";
-import { recorderOf } from "../test/support/screen/inspector.ts";
+import { allLives, life } from "../test/support/history/history.ts";
+import { recorderOf } from "../test/support/history/recorder.ts";
 import { printTimes } from "./statistics.ts";
 
 const many = Number(process.argv[2] ?? 10_000);

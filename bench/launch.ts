@@ -9,8 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { waitpid } from "../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../src/effects/kernel/posixSpawn.ts";
 import type { SystemCallFilter } from "../src/effects/launch/plan.ts";
-import { TestRun } from "../test/support/launch/launchRun.ts";
-import { filterOf } from "../test/support/seccomp/filters.ts";
+import { filterOf, TestRun } from "../test/support/launch/launchRun.ts";
 import { printFigure, printTimes, pssOf } from "./statistics.ts";
 
 const program = "/bin/true";

@@ -12,8 +12,7 @@ import { History } from "../src/replay/history.ts";
 import type { EventReader } from "../src/store/eventStore.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
-import { allLives, life } from "../test/support/agent/lives.ts";
-import { event } from "../test/support/history/history.ts";
+import { allLives, event, life } from "../test/support/history/history.ts";
 import { xstateStep } from "../test/support/history/xstateStep.ts";
 import { printFigure } from "./statistics.ts";
 

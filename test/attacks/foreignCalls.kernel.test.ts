@@ -2,8 +2,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { TestRun } from "../support/launch/launchRun.ts";
-import { filterOf } from "../support/seccomp/filters.ts";
+import { filterOf, TestRun } from "../support/launch/launchRun.ts";
 
 const CODE_ADDRESS = 0x400000;
 

@@ -7,8 +7,7 @@ import { createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { type SystemCall, systemCallNumber } from "../../src/systemCalls.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { TestRun, taskLines } from "../support/launch/launchRun.ts";
-import { filterOf } from "../support/seccomp/filters.ts";
+import { filterOf, TestRun, taskLines } from "../support/launch/launchRun.ts";
 
 const number = (call: SystemCall) => systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
 const filter = filterOf();

@@ -4,8 +4,7 @@ import koffi from "koffi";
 import { expect, it, onTestFinished } from "vitest";
 import { systemCallNumber } from "../../src/systemCalls.ts";
 import { execOutcome, execTarget } from "../support/launch/execRun.ts";
-import { TestRun, taskLines } from "../support/launch/launchRun.ts";
-import { filterOf } from "../support/seccomp/filters.ts";
+import { filterOf, TestRun, taskLines } from "../support/launch/launchRun.ts";
 
 const architecture = process.arch === "arm64" ? "arm64" : "x64";
 const [addKey, keyctl] = (["add_key", "keyctl"] as const).map((call) => systemCallNumber(call, architecture));

@@ -1,7 +1,6 @@
 /** A task tries to create a user namespace, in which it would have every capability. */
 import { expect, it } from "vitest";
-import { taskLines } from "../support/launch/launchRun.ts";
-import { filterOf } from "../support/seccomp/filters.ts";
+import { filterOf, taskLines } from "../support/launch/launchRun.ts";
 
 const filter = filterOf();
 

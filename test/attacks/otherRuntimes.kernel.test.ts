@@ -21,7 +21,7 @@ import { type Allocation, makeAllocation, persistentFolders } from "../support/a
 import { execScript } from "../support/agent/execCall.ts";
 import { volumeMount } from "../support/agent/requests.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
-import { procStatus } from "../support/host/procStatus.ts";
+import { procStatus } from "../support/host/processes.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { sourceEntry } from "../support/plugin/pluginEntry.ts";
 

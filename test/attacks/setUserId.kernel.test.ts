@@ -4,8 +4,7 @@ import { chmodSync, statSync } from "node:fs";
 import { expect, it } from "vitest";
 import { type SystemCall, systemCallNumber } from "../../src/systemCalls.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { taskLines, taskUid } from "../support/launch/launchRun.ts";
-import { filterOf } from "../support/seccomp/filters.ts";
+import { filterOf, taskLines, taskUid } from "../support/launch/launchRun.ts";
 
 const number = (call: SystemCall) => systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
 

@@ -2,11 +2,13 @@
  * Root with all capabilities makes every system call that the default profile refuses. Without the filter
  * each call reaches the kernel; with the filter it is refused. The arguments make the kernel do nothing.
  */
+import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { defaultProfile } from "../../src/config/seccomp/defaultProfile.ts";
 import type { Restriction } from "../../src/config/seccomp/restriction.ts";
-import { type Call, hasCall, outcomesOf } from "../support/seccomp/calls.ts";
-import { filterOf } from "../support/seccomp/filters.ts";
+import { type Architecture, type SystemCallName, systemCallNumber } from "../../src/systemCalls.ts";
+import { filterOf, taskLines } from "../support/launch/launchRun.ts";
+import type { LaunchInput } from "../support/launch/wholeLaunch.ts";
 
 const nowhere = "/nonexistent/file";
 const AT_FDCWD = -100;
@@ -170,4 +172,41 @@ describe.each(defaultProfile.map((group) => [group.name, group] as const))(
 
 function errorOf(restrictions: readonly Restriction[], call: Call[0]): string | undefined {
   return restrictions.find(({ calls }) => calls.includes(call))?.errno;
+}
+
+/** A name, and arguments: numbers, and strings for pointers to them. */
+type Call = readonly [name: SystemCallName, ...args: (number | string)[]];
+
+const architecture: Architecture = process.arch === "arm64" ? "arm64" : "x64";
+
+/** Perl is on every Debian and can make any call. It passes strings by their addresses. */
+const perl = `
+  for (@ARGV) {
+    my ($number, @args) = split / /;
+    my $result = syscall($number, map { /^"(.*)"$/ ? "$1\\0" : $_ + 0 } @args);
+    print $result == -1 ? $! + 0 : 0, "\\n";
+  }`;
+
+/**
+ * Makes each call in a separate task process.
+ * @returns for each `ok`, or the name of its error
+ */
+async function outcomesOf(calls: readonly Call[], task: Partial<LaunchInput>): Promise<string[]> {
+  const args = calls.map(([name, ...rest]) =>
+    [
+      systemCallNumber(name, architecture),
+      ...rest.map((arg) => (typeof arg === "string" ? `"${arg}"` : arg)),
+    ].join(" "),
+  );
+  const lines = await taskLines("", { command: "/usr/bin/perl", args: ["-e", perl, ...args], ...task });
+  return lines.map((line) => (line === "0" ? "ok" : (errorName(Number(line)) ?? line)));
+}
+
+/** Whether this machine's architecture has a call. */
+function hasCall(name: SystemCallName): boolean {
+  return systemCallNumber(name, architecture) !== undefined;
+}
+
+function errorName(errno: number): string | undefined {
+  return Object.entries(constants.errno).find(([name, value]) => value === errno && name !== "ENOTSUP")?.[0];
 }

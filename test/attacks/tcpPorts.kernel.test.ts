@@ -4,8 +4,7 @@ import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import type { PortLimits } from "../../src/config/values/ports.ts";
 import { readKernelFile } from "../../src/effects/kernel/kernelFiles.ts";
 import { leaveOut } from "../support/host/requireTools.ts";
-import { TestRun } from "../support/launch/launchRun.ts";
-import { filterOf } from "../support/seccomp/filters.ts";
+import { filterOf, TestRun } from "../support/launch/launchRun.ts";
 
 /** The output of a task that Landlock limits to these ports. */
 async function attempt(script: string, ports: PortLimits, isFiltered: boolean): Promise<string> {

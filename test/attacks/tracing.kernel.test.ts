@@ -9,8 +9,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { startAgent, startTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
-import { processesNamed } from "../support/host/processes.ts";
-import { procStatus } from "../support/host/procStatus.ts";
+import { processesNamed, procStatus } from "../support/host/processes.ts";
 
 const withoutTracing = ["--bounding-set=-sys_ptrace"];
 

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
-import { allLives, life } from "../support/agent/lives.ts";
+import { allLives, life } from "../support/history/history.ts";
+import { recorderOf } from "../support/history/recorder.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { idOf, recorderOf } from "../support/screen/inspector.ts";
+import { idOf } from "../support/screen/inspector.ts";
 
 const damages = 250;
 const tasks = 60;

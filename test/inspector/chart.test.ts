@@ -1,8 +1,7 @@
 /** The chart of the state machine in a real browser. */
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { event, life } from "../support/history/history.ts";
 import { expectAccessible, openPage } from "../support/screen/browserPage.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 

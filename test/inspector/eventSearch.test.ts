@@ -2,8 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { searchEvents } from "../../src/inspector/server/eventSearch.ts";
 import type { EventHit } from "../../src/inspector/views/eventHits.ts";
-import { life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { event, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 import { idOf } from "../support/screen/inspector.ts";
 

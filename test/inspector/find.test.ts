@@ -6,7 +6,7 @@ import { bitOf, summaryOf, type TaskSummary } from "../../src/inspector/views/ta
 import { eventTypes } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
 import { timesAfter } from "../../src/machines/taskOutline.ts";
-import { allLives, type Life, life } from "../support/agent/lives.ts";
+import { allLives, type Life, life } from "../support/history/history.ts";
 import { idOf } from "../support/screen/inspector.ts";
 
 const now = 2_000_000_000_000;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
-import { life } from "../support/agent/lives.ts";
+import { life } from "../support/history/history.ts";
 import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 const many = 400;

@@ -1,8 +1,8 @@
 /** The page with only a keyboard, and without motion. */
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { life } from "../support/agent/lives.ts";
 import { allocation, lifeFrom, recordAllocation, runOf } from "../support/history/allocation.ts";
+import { life } from "../support/history/history.ts";
 import { openPage } from "../support/screen/browserPage.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 

@@ -9,10 +9,11 @@ import { LogWatch } from "../../src/inspector/server/logWatch.ts";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
 import type { LiveMessage, Status } from "../../src/inspector/views/liveMessage.ts";
 import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
-import { life } from "../support/agent/lives.ts";
+import { life } from "../support/history/history.ts";
+import { recorderOf } from "../support/history/recorder.ts";
 import { LineProcess } from "../support/host/lineProcess.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { get as ask, cookieFrom, idOf, recorderOf } from "../support/screen/inspector.ts";
+import { get as ask, cookieFrom, idOf } from "../support/screen/inspector.ts";
 
 /** An inspector, and the newest status that it has sent to a page by itself. */
 async function watching(path: string): Promise<() => Status> {

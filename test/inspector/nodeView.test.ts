@@ -5,7 +5,7 @@ import { nodeView } from "../../src/inspector/views/nodeView.ts";
 import { summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import { fold } from "../../src/machines/fold.ts";
 import { timesAfter } from "../../src/machines/taskOutline.ts";
-import { type Life, life } from "../support/agent/lives.ts";
+import { type Life, life } from "../support/history/history.ts";
 import { idOf } from "../support/screen/inspector.ts";
 
 const now = 2_000_000_000_000;

@@ -3,8 +3,7 @@ import { describe, expect, it } from "vitest";
 import { causeOf, outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
-import { allLives, type Life, life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { allLives, event, type Life, life } from "../support/history/history.ts";
 
 const begun = life("ended").slice(0, 4);
 const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...events]));

@@ -9,8 +9,7 @@ import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.t
 import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/replay/check/checkLog.ts";
 import type { Sentence } from "../../src/why/facts.ts";
-import { life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { event, life } from "../support/history/history.ts";
 import { get, startInspector } from "../support/screen/inspector.ts";
 
 const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";

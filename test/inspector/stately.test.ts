@@ -4,9 +4,8 @@ import { createInspectorServer } from "@statelyai/inspect/server";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createActor } from "xstate";
 import { type StatelyMessage, statelyInspection, taskMachine } from "../../src/inspector/stately/index.ts";
-import { life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
-import { freePort } from "../support/host/freePort.ts";
+import { event, life } from "../support/history/history.ts";
+import { freePort } from "../support/host/loopback.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 
 type Received = {

@@ -11,8 +11,7 @@ import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
 import { isError } from "../../src/replay/search.ts";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
-import { life } from "../support/agent/lives.ts";
-import { event, eventTypes } from "../support/history/history.ts";
+import { event, eventTypes, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";

@@ -1,6 +1,6 @@
 /** Counts what a plugin and its tasks use on the host, to find what tasks leave behind. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { runFoldersIn } from "../support/host/pluginTraces.ts";
+import { runFoldersIn } from "../support/plugin/pluginTraces.ts";
 
 export interface Footprint {
   /** Open descriptors by kind: a pipe, a socket, the name of a file. */

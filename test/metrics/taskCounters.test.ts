@@ -3,8 +3,7 @@ import type { TaskEvent } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { familyLines } from "../../src/metrics/exposition.ts";
 import { TaskCounters } from "../../src/metrics/taskCounters.ts";
-import { life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { event, life } from "../support/history/history.ts";
 import { parseScrape } from "../support/metrics/scraped.ts";
 
 /** The counters after these lives, each of a separate task. */

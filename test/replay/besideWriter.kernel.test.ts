@@ -9,7 +9,7 @@ import { checkLog } from "../../src/replay/check/checkLog.ts";
 import type { EventStore } from "../../src/store/eventStore.ts";
 import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
-import { allLives, life } from "../support/agent/lives.ts";
+import { allLives, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 import { call, type Ended, start } from "../support/screen/commandLine.ts";
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { eventTypes } from "../../src/machines/events.ts";
 import { parseBreakpoint, stateNames } from "../../src/replay/breakpoint.ts";
 import { History } from "../../src/replay/history.ts";
-import { life } from "../support/agent/lives.ts";
 import { errorOf } from "../support/errors.ts";
+import { life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";

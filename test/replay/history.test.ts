@@ -12,8 +12,7 @@ import {
   nextMoment,
   previousMoment,
 } from "../../src/replay/search.ts";
-import { allLives, type Life, life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { allLives, event, type Life, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";

@@ -4,8 +4,7 @@ import { eventCatalogue, eventTypes, type TaskEvent } from "../../src/machines/e
 import { History } from "../../src/replay/history.ts";
 import { differs, diffHistories, isInput } from "../../src/replay/historyDiff.ts";
 import { maskEvent } from "../../src/replay/mask.ts";
-import { allLives, life } from "../support/agent/lives.ts";
-import { event, sampleData } from "../support/history/history.ts";
+import { allLives, event, life, sampleData } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const secret = "marker-7c1f";

@@ -4,9 +4,8 @@ import { fold } from "../../src/machines/fold.ts";
 import { thisMachine } from "../../src/machines/machineVersion.ts";
 import { History } from "../../src/replay/history.ts";
 import { type Edit, parseEdits, whatIf } from "../../src/replay/whatIf.ts";
-import { life } from "../support/agent/lives.ts";
 import { errorOf } from "../support/errors.ts";
-import { sampleData } from "../support/history/history.ts";
+import { life, sampleData } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";

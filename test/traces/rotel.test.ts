@@ -2,8 +2,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type TaskTrace, taskTrace } from "../../src/traces/taskTrace.ts";
 import { TraceExporter } from "../../src/traces/traceExporter.ts";
-import { allLives, life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { allLives, event, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 import { startCollector } from "../support/traces/collector.ts";
 import { startRotel } from "../support/traces/rotel.ts";

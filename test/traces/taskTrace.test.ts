@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { taskTrace } from "../../src/traces/taskTrace.ts";
-import { allLives, life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { allLives, event, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { taskTrace } from "../../src/traces/taskTrace.ts";
 import { TraceExporter } from "../../src/traces/traceExporter.ts";
-import { life } from "../support/agent/lives.ts";
+import { life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 import { requireTools } from "../support/host/requireTools.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";

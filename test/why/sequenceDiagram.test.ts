@@ -3,8 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
 import { sequenceDiagram } from "../../src/why/sequenceDiagram.ts";
-import { allLives, life } from "../support/agent/lives.ts";
-import { event } from "../support/history/history.ts";
+import { allLives, event, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "6f2d4a9e/web/1";

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { isPinned, readArchived } from "../../../src/store/folder/keptHistories.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
-import { life } from "../../support/agent/lives.ts";
+import { life } from "../../support/history/history.ts";
+import { recorderOf } from "../../support/history/recorder.ts";
 import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
-import { idOf, recorderOf } from "../../support/screen/inspector.ts";
+import { idOf } from "../../support/screen/inspector.ts";
 
 const day = 86_400_000;
 

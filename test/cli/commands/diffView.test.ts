@@ -10,8 +10,7 @@ import type { TaskEvent } from "../../../src/machines/events.ts";
 import { divergenceText } from "../../../src/replay/divergenceText.ts";
 import { History } from "../../../src/replay/history.ts";
 import { diffHistories } from "../../../src/replay/historyDiff.ts";
-import { allLives, life } from "../../support/agent/lives.ts";
-import { event } from "../../support/history/history.ts";
+import { allLives, event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 function diffOf(left: readonly TaskEvent[], right: readonly TaskEvent[]) {

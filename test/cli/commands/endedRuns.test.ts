@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { endedBefore } from "../../../src/cli/commands/archive/endedRuns.ts";
 import { formatDay } from "../../../src/units/times.ts";
-import { life } from "../../support/agent/lives.ts";
+import { life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const day = 86_400_000;

@@ -2,9 +2,9 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { postgresPrograms } from "../../support/agent/programs.ts";
+import { untilServed } from "../../support/host/loopback.ts";
 import { requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { untilServed } from "../../support/plugin/untilServed.ts";
 import { call, start } from "../../support/screen/commandLine.ts";
 
 const examples = `${import.meta.dirname}/../../../examples`;

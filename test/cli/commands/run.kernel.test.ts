@@ -15,11 +15,12 @@ import { type AddressInfo, createServer } from "node:net";
 import { basename, join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { makeWorkFolder } from "../../../src/client/work/workFolder.ts";
+import { untilServed } from "../../support/host/loopback.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { untilServed } from "../../support/plugin/untilServed.ts";
-import { call, jobFileOf, main, shellJob, start } from "../../support/screen/commandLine.ts";
+import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
+import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
 
 const examples = `${import.meta.dirname}/../../../examples`;
 
@@ -490,7 +491,7 @@ describe("what cannot be run", () => {
 
   it("is reported: a limit of open files that is too low, and nothing is left", async () => {
     const job = shellJob("true");
-    const command = `ulimit -n 26; exec ${process.execPath} ${main} run --state-dir ${temporaryFolder()} ${job}`;
+    const command = `ulimit -n 26; exec ${process.execPath} ${sourceEntry} run --state-dir ${temporaryFolder()} ${job}`;
     const { status, stderr } = spawnSync("sh", ["-c", command], {
       encoding: "utf8",
       env: { PATH: process.env.PATH },

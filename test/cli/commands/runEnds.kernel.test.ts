@@ -6,7 +6,8 @@ import { describe, expect, it, vi } from "vitest";
 import { allScopes } from "../../../src/client/allocation/cgroupScope.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { call, main, type Started, shellJob, start } from "../../support/screen/commandLine.ts";
+import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
+import { call, type Started, shellJob, start } from "../../support/screen/commandLine.ts";
 import { openTerminalSession } from "../../support/screen/terminalSession.ts";
 
 /** A task that prints its folder and runs until it is stopped. */
@@ -113,7 +114,7 @@ describe("a terminal that is closed", () => {
   it("stops the task with its signal, and leaves nothing", async () => {
     const stateDir = temporaryFolder();
     const terminal = openTerminalSession({ columns: 300, rows: 30 });
-    terminal.type(`exec ${process.execPath} ${main} run --state-dir ${stateDir} ${endless()}\n`);
+    terminal.type(`exec ${process.execPath} ${sourceEntry} run --state-dir ${stateDir} ${endless()}\n`);
     // The run and its task print at the same time.
     const bothSeen = /^(?=.*task: started)(?=.*\/local\.)/s;
     const place = placeIn((await terminal.shows(bothSeen)).join("\n"));
@@ -135,7 +136,7 @@ describe("a terminal that is closed while a verb shows a running task there", ()
     ] as const;
     const closed = verbs.map(async ([verb, task, shown]) => {
       const terminal = openTerminalSession({ columns: 100, rows: 30 });
-      terminal.type(`exec ${process.execPath} ${main} ${verb} --state-dir ${stateDir} ${task}\n`);
+      terminal.type(`exec ${process.execPath} ${sourceEntry} ${verb} --state-dir ${stateDir} ${task}\n`);
       await terminal.shows(shown);
       await terminal.hangUp();
     });
@@ -151,7 +152,7 @@ describe("a terminal that is closed while a verb shows a running task there", ()
 describe("output that cannot be written", () => {
   const full = (args: readonly string[], stream: "stdout" | "stderr" = "stdout") => {
     const device = openSync("/dev/full", "w");
-    const child = spawn(process.execPath, [main, ...args], {
+    const child = spawn(process.execPath, [sourceEntry, ...args], {
       env: { PATH: process.env.PATH },
       stdio: ["ignore", stream === "stdout" ? device : "pipe", stream === "stderr" ? device : "pipe"],
     });

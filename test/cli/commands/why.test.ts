@@ -6,8 +6,7 @@ import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { History } from "../../../src/replay/history.ts";
 import { explain } from "../../../src/why/explain.ts";
-import { allLives, life } from "../../support/agent/lives.ts";
-import { event, sampleData } from "../../support/history/history.ts";
+import { allLives, event, life, sampleData } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "6f2d4a9e/web/1";

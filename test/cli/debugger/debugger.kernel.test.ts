@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
-import { life } from "../../support/agent/lives.ts";
+import { life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { placeIn } from "../../../src/cli/debugger/places.ts";
 import { formatTime } from "../../../src/units/times.ts";
-import { life } from "../../support/agent/lives.ts";
-import { event } from "../../support/history/history.ts";
+import { event, life } from "../../support/history/history.ts";
 import { historyOf } from "../../support/screen/debuggerView.ts";
 
 /** Events at noon (local time), and 1 s, 61 s, an hour and a day later. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { openPrompt, typeKey } from "../../../src/cli/debugger/prompt.ts";
-import { life } from "../../support/agent/lives.ts";
+import { life } from "../../support/history/history.ts";
 import { press, screenOf, viewOf } from "../../support/screen/debuggerView.ts";
 
 const killed = press(viewOf(life("killed")), "9", "G");

@@ -10,8 +10,7 @@ import { endKey } from "../../../src/cli/terminal/keyName.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import { visible } from "../../../src/units/visible.ts";
 import { cellsOf } from "../../../src/units/widths.ts";
-import { allLives, life } from "../../support/agent/lives.ts";
-import { event } from "../../support/history/history.ts";
+import { allLives, event, life } from "../../support/history/history.ts";
 import { enter, historyOf, press, screenOf, viewOf } from "../../support/screen/debuggerView.ts";
 
 /** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */

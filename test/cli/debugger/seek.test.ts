@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { seek } from "../../../src/cli/debugger/seek.ts";
 import { DriverError } from "../../../src/errors.ts";
 import { isOfType, type MomentTest } from "../../../src/replay/search.ts";
-import { life } from "../../support/agent/lives.ts";
+import { life } from "../../support/history/history.ts";
 import { historyOf } from "../../support/screen/debuggerView.ts";
 
 /** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */

@@ -2,8 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { chooseRun, newest, onlyRunning } from "../../../src/cli/logs/chosenRun.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { life } from "../../support/agent/lives.ts";
-import { event } from "../../support/history/history.ts";
+import { event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const begun = life("ended").slice(0, 4);

@@ -9,7 +9,7 @@ import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../src/effects/kerne
 import { auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
 import type { SystemCallName } from "../../../src/systemCalls.ts";
 import { systemCallNumber } from "../../../src/systemCalls.ts";
-import { verdictOf } from "../../support/seccomp/filterInterpreter.ts";
+import { verdictOf } from "../../support/launch/filterInterpreter.ts";
 
 const byDefault: SeccompProfile = { profile: "default", allow: [], deny: [] };
 

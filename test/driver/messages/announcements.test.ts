@@ -10,7 +10,7 @@ import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { type TaskId, toTaskId } from "../../../src/taskId.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
-import { runThat } from "../../support/launch/runThat.ts";
+import { runThat } from "../../support/plugin/fakeDriver.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 type Fact = EventType | readonly [EventType, object];

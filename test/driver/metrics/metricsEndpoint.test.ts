@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { MetricsAddress } from "../../../src/config/values/metricsAddress.ts";
 import { MetricsEndpoint } from "../../../src/driver/metrics/metricsEndpoint.ts";
-import { freePort } from "../../support/host/freePort.ts";
+import { freePort } from "../../support/host/loopback.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 

@@ -12,12 +12,11 @@ import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { runFolderName } from "../../../src/store/folder/stateFolder.ts";
 import { toTaskId } from "../../../src/taskId.ts";
-import { TestCgroup } from "../../support/agent/testCgroup.ts";
 import { event } from "../../support/history/history.ts";
-import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
-import { refusingStore } from "../../support/history/refusingStore.ts";
+import { memoryEventStore, refusingStore } from "../../support/history/memoryEventStore.ts";
 import { unusedPid } from "../../support/host/processes.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 

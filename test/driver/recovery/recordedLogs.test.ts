@@ -5,8 +5,8 @@ import { fold, initialSnapshot, step, type TaskSnapshot } from "../../../src/mac
 import type { EventReader } from "../../../src/store/eventStore.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { earlierLog, earlierVersions } from "../../support/history/earlierLogs.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
-import { recordedLog, recordedVersions } from "../../support/history/recordedLogs.ts";
 
 /** The lives of the tasks that scripts/recordEventLog.ts runs. */
 const lives: Readonly<Record<string, { readonly state: string; readonly context: object }>> = {
@@ -33,12 +33,12 @@ const lives: Readonly<Record<string, { readonly state: string; readonly context:
 
 it("every earlier version has a recorded log", () => {
   const earlier = Array.from({ length: EVENT_SCHEMA_VERSION - 1 }, (_, index) => index + 1);
-  expect(recordedVersions).toEqual(expect.arrayContaining(earlier));
+  expect(earlierVersions).toEqual(expect.arrayContaining(earlier));
 });
 
-describe.each(recordedVersions)("a log of schema version %i", (version) => {
+describe.each(earlierVersions)("a log of schema version %i", (version) => {
   it("is intact, and the present schemas accept its events", async () => {
-    const log = await openEventReader(recordedLog(version));
+    const log = await openEventReader(earlierLog(version));
     const heads = [...log.streams()];
     expect(heads).toHaveLength(Object.keys(lives).length);
     for (const head of heads) {
@@ -53,7 +53,7 @@ describe.each(recordedVersions)("a log of schema version %i", (version) => {
   });
 
   it("has the recorded states when the present machine folds it", async () => {
-    const log = await openEventReader(recordedLog(version));
+    const log = await openEventReader(earlierLog(version));
     for (const { stream } of log.streams()) {
       let snapshot = initialSnapshot;
       for (const stored of log.readStream(stream)) {
@@ -73,7 +73,7 @@ describe.each(recordedVersions)("a log of schema version %i", (version) => {
   });
 
   it("can be continued", async () => {
-    const log = await openEventStore(recordedLog(version));
+    const log = await openEventStore(earlierLog(version));
     const [head] = [...log.streams()];
     const [event] = head ? [...log.readStream(head.stream)] : [];
     if (head === undefined || event === undefined) throw new Error("the log is empty");

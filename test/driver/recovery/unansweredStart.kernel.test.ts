@@ -15,9 +15,9 @@ import { readRecordedTask } from "../../../src/effects/processes/statusFile.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import { toTaskId } from "../../../src/taskId.ts";
-import { TestCgroup } from "../../support/agent/testCgroup.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Journal } from "../../../src/driver/task/journal.ts";
 import type { EventToAppend } from "../../../src/store/eventStore.ts";
-import { refusingStore } from "../../support/history/refusingStore.ts";
+import { refusingStore } from "../../support/history/memoryEventStore.ts";
 
 function fact(type: string): EventToAppend {
   return { type, schema: 1, time: 1, data: {}, from: "a", to: "b", effects: [] };

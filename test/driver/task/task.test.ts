@@ -5,8 +5,8 @@ import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/even
 import type { TaskSnapshot } from "../../../src/machines/fold.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { sampleData } from "../../support/history/history.ts";
-import { refusingStore } from "../../support/history/refusingStore.ts";
-import { runThat } from "../../support/launch/runThat.ts";
+import { refusingStore } from "../../support/history/memoryEventStore.ts";
+import { runThat } from "../../support/plugin/fakeDriver.ts";
 
 function setUp() {
   const store = refusingStore();

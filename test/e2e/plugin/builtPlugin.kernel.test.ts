@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
-import { builtEntry, preparedBy } from "../../support/plugin/pluginEntry.ts";
+import { builtEntry } from "../../support/plugin/pluginEntry.ts";
+import { preparedBy } from "../../support/plugin/startPlugin.ts";
 
 beforeAll(() => {
   // Made by `npm run build`, which `npm test` begins with.

@@ -13,7 +13,7 @@ import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { startWarmAgent } from "../../support/agent/refusal.ts";
 import { setConfig } from "../../support/agent/requests.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { type StartedPlugin, startPlugin } from "../../support/plugin/startPlugin.ts";
 
 const longTime = { seconds: 600, nanos: 0 };

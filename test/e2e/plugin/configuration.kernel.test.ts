@@ -5,7 +5,7 @@ import { errorOfCall } from "../../../src/grpc/status.ts";
 import { newStateDir, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { setConfig } from "../../support/agent/requests.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
 describe("the first two launches of an agent", () => {

@@ -9,7 +9,7 @@ import {
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
-import { runFoldersIn } from "../../support/host/pluginTraces.ts";
+import { runFoldersIn } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
 beforeAll(async () => {

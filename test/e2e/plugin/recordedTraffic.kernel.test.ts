@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { CaptureReplay } from "../../support/agent/captureReplay.ts";
 import { withEventLog } from "../../support/history/eventLog.ts";
-import { runFoldersIn } from "../../support/host/pluginTraces.ts";
+import { runFoldersIn } from "../../support/plugin/pluginTraces.ts";
 
 const exited = (exitCode: number) => ({ exitCode, signal: 0, oomKilled: false });
 const diedOf = (signal: number) => ({ exitCode: 128 + signal, signal, oomKilled: false });

@@ -5,7 +5,7 @@ import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts"
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { startWarmAgent } from "../../support/agent/refusal.ts";
 import { withEventLog } from "../../support/history/eventLog.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { runTask, startAgent } from "../../support/agent/agent.ts";
 import { Allocation } from "../../support/agent/allocation.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 /** Whether a spare run folder exists, which shows that a start was rehearsed. */
 const hasPrepared = (stateDir: string) =>

@@ -1,12 +1,13 @@
 /** Uses the library as users do: from a separate project, with another test runner, and with a type check. */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { cpSync, symlinkSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, type TestContext } from "vitest";
+import manifest from "../../../package.json" with { type: "json" };
 import { asItIs, machineVariant } from "../../support/history/machineVariant.ts";
-import { oldestNode } from "../../support/host/oldestNode.ts";
+import { leaveOut } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
@@ -137,3 +138,22 @@ describe("the machine of a build", () => {
     expect(broken.stdout).toMatch(/6 tasks not as recorded\n$/);
   });
 });
+
+/**
+ * The path of a Node of the oldest major version that package.json's `engines` allows. It need not be this
+ * project's own Node: the system may have it.
+ */
+function oldestNode(context: TestContext): string {
+  const major = /^>=(\d+)$/.exec(manifest.engines.node)?.[1] ?? "none";
+  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/local/bin", "/usr/bin"];
+  const candidates = folders.flatMap((folder) => [join(folder, "node"), join(folder, "nodejs")]);
+  return candidates.find((path) => versionOf(path) === major) ?? leaveOut(context, `Node ${major}`);
+}
+
+function versionOf(path: string): string | undefined {
+  try {
+    return /^v(\d+)\./.exec(execFileSync(path, ["--version"], { encoding: "utf8" }))?.[1];
+  } catch {
+    return undefined;
+  }
+}

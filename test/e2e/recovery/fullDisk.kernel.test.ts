@@ -5,8 +5,8 @@ import { describe, expect, test, vi } from "vitest";
 import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
 import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 const later = { timeout: 20_000, interval: 50 };
 

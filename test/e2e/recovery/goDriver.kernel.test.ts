@@ -13,9 +13,8 @@ import {
   startAsGoDriver,
 } from "../../support/agent/goDriverTask.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
-import { processesNamed } from "../../support/host/processes.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { processesNamed, procStatus } from "../../support/host/processes.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 const gated = "echo up; read -r _ < $NOMAD_TASK_DIR/gate";
 const stubborn = "trap '' INT; echo up; while :; do sleep 1000; done";

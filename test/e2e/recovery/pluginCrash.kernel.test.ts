@@ -5,8 +5,8 @@ import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 describe("a task whose plugin is killed", () => {
   test("keeps running and writing, and is recovered by the next plugin", async () => {

@@ -10,7 +10,7 @@ import { type Allocation, makeAllocation } from "../../support/agent/allocation.
 import { setConfig } from "../../support/agent/requests.ts";
 import { prepareStart } from "../../support/agent/taskClient.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
 describe("StartTask that is repeated because the plugin died before its answer", () => {

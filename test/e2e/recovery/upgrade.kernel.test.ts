@@ -1,4 +1,6 @@
-import { rmSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
 import { EVENT_SCHEMA_VERSION } from "../../../src/machines/events.ts";
@@ -8,10 +10,11 @@ import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { earlierLog } from "../../support/history/earlierLogs.ts";
 import { eventsOf, withEventLog } from "../../support/history/eventLog.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
-import { recordedLog } from "../../support/history/recordedLogs.ts";
-import { earlierDriver } from "../../support/plugin/earlierDriver.ts";
+import { skipLoudly } from "../../support/host/requireTools.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 /** The last commit of the first schema version. */
 const lastOfSchema1 = "59d3a7e954335cde5303fa58820f50394b19c7d8";
@@ -134,7 +137,7 @@ function withoutOptions(handle: TaskHandle): TaskHandle {
 
 /** The same events as the first schema version would have recorded them. */
 async function asOfSchema1(events: readonly StoredEvent[]): Promise<EventToAppend[]> {
-  const log = await openEventReader(recordedLog(1));
+  const log = await openEventReader(earlierLog(1));
   const recorded = [...log.readAll()];
   await log.close();
   return events.map((event) => {
@@ -161,4 +164,23 @@ async function expectIntactLog(stateDir: string): Promise<void> {
     [...log.streams()].map((head) => findDefect(log.readRecords(head.stream), head)),
   );
   expect(defects).toEqual(defects.map(() => undefined));
+}
+
+const checkout = join(import.meta.dirname, "../../..");
+
+/**
+ * The entry of the driver of an earlier commit, for the duration of the test: its sources with the present
+ * libraries. A checkout without this commit, such as a shallow clone, skips the test with a message.
+ */
+function earlierDriver(context: TestContext, commit: string): string {
+  const { status } = spawnSync("git", ["cat-file", "-e", `${commit}^{commit}`], { cwd: checkout });
+  if (status !== 0) skipLoudly(context, `commit ${commit}`);
+  const folder = temporaryFolder();
+  const archive = execFileSync("git", ["archive", commit, "src", "package.json"], {
+    cwd: checkout,
+    maxBuffer: 1 << 26,
+  });
+  execFileSync("tar", ["-x", "-C", folder], { input: archive });
+  symlinkSync(join(checkout, "node_modules"), join(folder, "node_modules"));
+  return join(folder, "src/main.ts");
 }

@@ -10,9 +10,8 @@ import { type Allocation, makeAllocation } from "../../support/agent/allocation.
 import { collect } from "../../support/agent/collectedStream.ts";
 import { ExecCall, execScript } from "../../support/agent/execCall.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
-import { processesNamed } from "../../support/host/processes.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { processesNamed, procStatus } from "../../support/host/processes.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 const allowed = { allow_host_pid: true, unveil_by_task: true };
 const longTime = { seconds: 600, nanos: 0 };

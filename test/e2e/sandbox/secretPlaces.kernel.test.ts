@@ -15,7 +15,7 @@ import { type Allocation, makeAllocation } from "../../support/agent/allocation.
 import { ExecCall } from "../../support/agent/execCall.ts";
 import { filesHolding, holds, memoryHolds, processesHolding } from "../../support/host/secretSearch.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { preparedBy } from "../../support/plugin/pluginEntry.ts";
+import { preparedBy } from "../../support/plugin/startPlugin.ts";
 import { cookieFrom, get } from "../../support/screen/inspector.ts";
 
 /** A value in the environment, which must not be found. It has characters that some encodings change. */

@@ -9,7 +9,7 @@ import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
 
 let agent: Agent;

@@ -6,7 +6,7 @@ import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support
 import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { expectRefusal, startWarmAgent } from "../../support/agent/refusal.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 
 const none = "0".repeat(16);
 const hex = (...names: string[]) => capabilitySet(names).toString(16).padStart(16, "0");

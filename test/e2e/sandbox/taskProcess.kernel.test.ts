@@ -2,8 +2,9 @@ import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 import { beforeAll, describe, expect, type TestContext, test } from "vitest";
 import { type Agent, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
-import { preparedBy } from "../../support/plugin/pluginEntry.ts";
+import { procStatus } from "../../support/host/processes.ts";
+import { skipLoudly } from "../../support/host/requireTools.ts";
+import { preparedBy } from "../../support/plugin/startPlugin.ts";
 
 /** An agent with process attributes that its tasks must not inherit. */
 const careless = preparedBy(`
@@ -134,8 +135,6 @@ function requireProtection(context: TestContext): void {
     writeFileSync(path, "-1000");
     writeFileSync(path, own);
   } catch {
-    const message = `"${context.task.name}" needs CAP_SYS_RESOURCE, which this machine does not give`;
-    console.warn(`NOT TESTED: ${message}`);
-    context.skip(message);
+    skipLoudly(context, "CAP_SYS_RESOURCE");
   }
 }

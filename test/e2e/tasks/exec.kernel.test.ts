@@ -9,8 +9,7 @@ import { type Allocation, makeAllocation } from "../../support/agent/allocation.
 import { capturedSteps } from "../../support/agent/captures.ts";
 import { ExecCall, execScript } from "../../support/agent/execCall.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { processesNamed } from "../../support/host/processes.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { processesNamed, procStatus } from "../../support/host/processes.ts";
 
 const agent = await startAgent({ options: { unveil_by_task: true } });
 

@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
-import { tracesOf } from "../../support/host/pluginTraces.ts";
 import { processesNamed } from "../../support/host/processes.ts";
+import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 test("100 tasks at once: each ends with its own exit code and output, and nothing is left", async () => {
   const agent = await startAgent();

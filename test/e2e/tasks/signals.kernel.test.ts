@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 
 let agent: Agent;
 beforeAll(async () => {

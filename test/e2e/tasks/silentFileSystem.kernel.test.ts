@@ -2,14 +2,17 @@
  * Tests tasks on and beside a file system that no longer answers, such as one of a file server that is down.
  */
 
-import { symlinkSync } from "node:fs";
-import { expect, test } from "vitest";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, existsSync, mkdtempSync, openSync, rmdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, type TestContext, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { ExecCall, execScript } from "../../support/agent/execCall.ts";
 import { volumeMount } from "../../support/agent/requests.ts";
-import { mountSilent } from "../../support/host/silentMount.ts";
+import { leaveOut } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const agent = await startAgent({ options: { unveil_by_task: true, allow_host_root: true } });
@@ -113,3 +116,42 @@ test("the plugin ends normally while a start waits for it", async (context) => {
   await own.close();
   expect(await refused).toBeInstanceOf(Error);
 });
+
+const program = join(import.meta.dirname, "../../fixtures/silentFileSystem.ts");
+
+interface SilentMount {
+  /** The mount point. Every path below it is a folder, except names that begin with "missing". */
+  readonly path: string;
+  /** From now on the file system answers no request. */
+  fallSilent(): Promise<void>;
+}
+
+/**
+ * Mounts a file system that answers until the test makes it fall silent. At the test's end, processes that
+ * wait for it get an error. Needs root and /dev/fuse.
+ */
+async function mountSilent(context: TestContext): Promise<SilentMount> {
+  if (!existsSync("/dev/fuse")) leaveOut(context, "/dev/fuse");
+  const path = mkdtempSync("/var/lib/exec2-silent-");
+  const device = openSync("/dev/fuse", constants.O_RDWR | constants.O_NONBLOCK);
+  const server = spawn(process.execPath, [program], { stdio: ["pipe", "pipe", "inherit", device] });
+  const options = "fd=3,rootmode=40000,user_id=0,group_id=0,allow_other";
+  const mounted = spawnSync("mount", ["-i", "-t", "fuse", "-o", options, "silent", path], {
+    stdio: ["ignore", "ignore", "pipe", device],
+  });
+  closeSync(device);
+  onTestFinished(async () => {
+    server.kill("SIGKILL");
+    await once(server, "exit");
+    spawnSync("umount", ["-l", path]);
+    rmdirSync(path);
+  });
+  if (mounted.status !== 0) throw new Error(`mount: ${mounted.stderr}`);
+  return {
+    path,
+    async fallSilent() {
+      server.stdin?.write("\n");
+      await once(server.stdout as NonNullable<typeof server.stdout>, "data");
+    },
+  };
+}

@@ -3,7 +3,7 @@ import { TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 
 const longTime = { seconds: 600, nanos: 0 };
 const noTime = { seconds: 0, nanos: 1_000_000 };

@@ -5,7 +5,7 @@ import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { type CollectedStream, collect } from "../../support/agent/collectedStream.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 
 let agent: Agent;
 beforeAll(async () => {

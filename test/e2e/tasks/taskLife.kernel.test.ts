@@ -5,7 +5,7 @@ import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 
 const notFound = { code: status.UNKNOWN, details: "task not found for given id" };
 

@@ -5,9 +5,8 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { endCgroup } from "../../../src/effects/cgroup/cgroupEnd.ts";
 import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
-import { TestCgroup } from "../../support/agent/testCgroup.ts";
-import { processesNamed } from "../../support/host/processes.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { processesNamed, procStatus } from "../../support/host/processes.ts";
+import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
 let count = 0;

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
 const CAP_SYS_RESOURCE = 24n;

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { findInit } from "../../../src/effects/processes/findInit.ts";
-import { TestCgroup } from "../../support/agent/testCgroup.ts";
+import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
 describe("a run's init", () => {

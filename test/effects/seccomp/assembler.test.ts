@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assemble, INSTRUCTION_BYTES, type Line } from "../../../src/effects/seccomp/assembler.ts";
-import { run } from "../../support/seccomp/filterInterpreter.ts";
+import { run } from "../../support/launch/filterInterpreter.ts";
 
 const number = (value: number) => ({ architecture: 0, number: value, args: [] });
 const label = (name: string): Line => ({ kind: "label", label: name });

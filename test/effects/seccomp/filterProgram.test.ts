@@ -12,7 +12,7 @@ import {
   systemCallNames,
   systemCallNumber,
 } from "../../../src/systemCalls.ts";
-import { type Call, run, verdictOf } from "../../support/seccomp/filterInterpreter.ts";
+import { type Call, run, verdictOf } from "../../support/launch/filterInterpreter.ts";
 
 const architectures = ["x64", "arm64"] as const;
 const AUDIT_ARCH_I386 = 0x40000003;

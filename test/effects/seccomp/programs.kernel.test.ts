@@ -3,8 +3,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { TestRun } from "../../support/launch/launchRun.ts";
-import { filterOf } from "../../support/seccomp/filters.ts";
+import { filterOf, TestRun } from "../../support/launch/launchRun.ts";
 
 interface Program {
   /** Programs that it needs, and that the tests install. */

@@ -6,7 +6,7 @@ import { History } from "../../../src/replay/history.ts";
 import { parseEdits, whatIf } from "../../../src/replay/whatIf.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { visible } from "../../../src/units/visible.ts";
-import { life } from "../../support/agent/lives.ts";
+import { life } from "../../support/history/history.ts";
 import { allowing, hold, type Target } from "../target.ts";
 
 const history = historyOf(life("killed"));

@@ -41,7 +41,7 @@ export const records: Target = {
     showAll("a/b/c", [read.event]);
   },
   seeds: async () => {
-    const { life } = await import("../../support/agent/lives.ts");
+    const { life } = await import("../../support/history/history.ts");
     const { encodeRecord, NO_HASH, sealData } = await import("../../../src/store/eventRecord.ts");
     return life("killed").map((event, index) => {
       const place = { stream: "a/b/c", seq: 1, position: index + 1, previousHash: NO_HASH };

@@ -10,7 +10,7 @@ import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
 import type { UsageView } from "../../../src/inspector/views/usageView.ts";
 import { appendUsage } from "../../../src/store/usage/usageFile.ts";
 import { toTaskId } from "../../../src/taskId.ts";
-import { life } from "../../support/agent/lives.ts";
+import { life } from "../../support/history/history.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 import {
   cookieFrom,

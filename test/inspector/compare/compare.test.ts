@@ -3,9 +3,8 @@ import type { Page } from "playwright-core";
 import { describe, expect, it, vi } from "vitest";
 import type { DiffView } from "../../../src/inspector/views/compare/diffView.ts";
 import type { WhatIfView } from "../../../src/inspector/views/compare/whatIfView.ts";
-import { life } from "../../support/agent/lives.ts";
 import { lifeFrom, recordAllocation, runOf } from "../../support/history/allocation.ts";
-import { event } from "../../support/history/history.ts";
+import { event, life } from "../../support/history/history.ts";
 import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
 import { idOf, startInspector } from "../../support/screen/inspector.ts";
 

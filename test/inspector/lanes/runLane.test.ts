@@ -13,8 +13,7 @@ import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
-import { allLives, life } from "../../support/agent/lives.ts";
-import { event } from "../../support/history/history.ts";
+import { allLives, event, life } from "../../support/history/history.ts";
 
 /** The events as the log has them. */
 function stored(events: readonly TaskEvent[], times: readonly number[] = []): StoredEvent[] {

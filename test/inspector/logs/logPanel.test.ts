@@ -1,8 +1,8 @@
 /** A task's output beside its events, in a real browser. Screenshots go to test-results/inspector. */
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { makeOutput } from "../../support/agent/taskOutput.ts";
 import { lifeFrom, runOf } from "../../support/history/allocation.ts";
-import { makeOutput } from "../../support/history/taskOutput.ts";
 import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
 import { type Inspected, startInspector } from "../../support/screen/inspector.ts";
 

@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
 import type { LogMatches, LogNews, LogPage } from "../../../src/inspector/views/logs/logPage.ts";
-import { life } from "../../support/agent/lives.ts";
-import { event } from "../../support/history/history.ts";
-import { makeOutput } from "../../support/history/taskOutput.ts";
+import { makeOutput } from "../../support/agent/taskOutput.ts";
+import { event, life } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { cookieFrom, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
 

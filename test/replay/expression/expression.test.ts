@@ -4,9 +4,8 @@ import { DriverError } from "../../../src/errors.ts";
 import { initialContext } from "../../../src/machines/taskContext.ts";
 import { expressionTest, namesOfMoment, valueAtMoment } from "../../../src/replay/expression/momentScope.ts";
 import { History } from "../../../src/replay/history.ts";
-import { life } from "../../support/agent/lives.ts";
 import { errorOf } from "../../support/errors.ts";
-import { event } from "../../support/history/history.ts";
+import { event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";

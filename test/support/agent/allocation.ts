@@ -17,8 +17,8 @@ import { mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import type { Resources, TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
 import { PipeReader } from "../host/pipeReader.ts";
+import { TestCgroup } from "../host/testCgroup.ts";
 import { taskConfig } from "./requests.ts";
-import { TestCgroup } from "./testCgroup.ts";
 
 /** A shell script, or the task's options as in a job. */
 export type Command = string | Readonly<Record<string, unknown>>;

@@ -14,9 +14,9 @@ import {
   TaskState,
   type WaitTaskResponse,
 } from "../../../src/grpc/generated/nomad/driver.ts";
-import { RecordedTasks } from "../history/recordedTasks.ts";
 import { type StartedPlugin, startPlugin } from "../plugin/startPlugin.ts";
 import { newStateDir } from "./agent.ts";
+import { CapturedTasks } from "./capturedTasks.ts";
 import { type CapturedStep, capturedSteps } from "./captures.ts";
 import { prepareStart } from "./taskClient.ts";
 
@@ -25,7 +25,7 @@ type Method = (request: unknown) => Call;
 
 export class CaptureReplay {
   readonly stateDir = newStateDir();
-  readonly tasks = new RecordedTasks();
+  readonly tasks = new CapturedTasks();
   /** The ends of tasks, as the last WaitTask returned them, by the last eight digits of the task's id. */
   readonly ends: Record<string, ExitResult> = {};
   readonly #capture: string;

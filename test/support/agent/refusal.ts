@@ -4,7 +4,7 @@ import { expect, vi } from "vitest";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { eventsOf } from "../history/eventLog.ts";
-import { tracesOf } from "../host/pluginTraces.ts";
+import { tracesOf } from "../plugin/pluginTraces.ts";
 import { type Agent, type AgentOptions, runTask, startAgent, startTask } from "./agent.ts";
 import { Allocation } from "./allocation.ts";
 

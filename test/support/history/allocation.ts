@@ -1,7 +1,7 @@
 /** An allocation with histories of tasks: one that keeps failing, one that runs, one that never started. */
 import type { EventType, TaskEvent } from "../../../src/machines/events.ts";
-import type { Inspected } from "../screen/inspector.ts";
 import { event } from "./history.ts";
+import type { RecordEvents } from "./recorder.ts";
 
 export const allocation = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20";
 
@@ -39,10 +39,7 @@ const minute = 60 * second;
  * `db` runs since the beginning and was recovered once. `web` fails every minute, each time after 40 seconds.
  * Then it is killed because it does not stop, and then it runs. `log` never starts.
  */
-export async function recordAllocation(
-  record: Inspected["record"],
-  { begin, failures }: Past,
-): Promise<void> {
+export async function recordAllocation(record: RecordEvents, { begin, failures }: Past): Promise<void> {
   await record(
     runOf("db", 1),
     lifeFrom(begin, [...begun, ["recovered", (failures / 2) * minute + 20 * second]]),

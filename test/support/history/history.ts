@@ -1,4 +1,7 @@
-/** Events for histories, with plausible data for every type. Each field can be overridden. */
+/**
+ * Events with plausible data for every type, each field of which can be overridden; and complete histories of
+ * tasks.
+ */
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
 
 const samples: { readonly [T in EventType]: EventData<T> } = {
@@ -155,3 +158,22 @@ export function event<T extends EventType>(type: T, data: Partial<EventData<T>> 
 }
 
 export const eventTypes = Object.keys(samples) as EventType[];
+
+const begun = ["requested", "fingerprinted", "sandboxed", "started"] as const;
+
+const types = {
+  ended: [...begun, "exited", "destroyed"],
+  stopped: [...begun, "stopRequested", "signalled", "exited", "destroyed"],
+  killed: [...begun, "stopRequested", "signalled", "stopTimedOut", "forceKilled", "exited", "destroyed"],
+  failed: ["requested", "fingerprinted", "startFailed", "destroyed"],
+  recovered: [...begun, "recovered", "recovered", "exited", "destroyed"],
+  lost: [...begun, "lost", "destroyed"],
+} as const satisfies Record<string, readonly EventType[]>;
+
+export type Life = keyof typeof types;
+export const allLives = Object.keys(types) as Life[];
+
+/** The events of a complete history. */
+export function life(name: Life): TaskEvent[] {
+  return types[name].map((type) => event(type));
+}

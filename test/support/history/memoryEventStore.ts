@@ -1,4 +1,5 @@
 /** The event log in memory. */
+import { DriverError } from "../../../src/errors.ts";
 import type { StreamEntry } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { LogStore } from "../../../src/store/logStore.ts";
@@ -14,6 +15,27 @@ import {
 /** An empty log in memory. It is never on a disk, so `flushed` resolves at once. */
 export function memoryEventStore(): FollowableStore {
   return new LogStore(new MemoryTable(), () => []);
+}
+
+export interface RefusingStore extends FollowableStore {
+  /** Number of attempted appends. */
+  readonly appends: number;
+  /** While true, every append is refused. */
+  full: boolean;
+}
+
+/** An empty log in memory whose disk can be full. */
+export function refusingStore(): RefusingStore {
+  const store = memoryEventStore() as FollowableStore & { appends: number; full: boolean };
+  const append = store.append.bind(store);
+  store.appends = 0;
+  store.full = false;
+  store.append = async (...request) => {
+    store.appends += 1;
+    if (store.full) throw new DriverError("STORE_FAILED", "no space left on device");
+    return append(...request);
+  };
+  return store;
 }
 
 class MemoryTable implements WritableTable {

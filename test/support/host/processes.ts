@@ -1,4 +1,4 @@
-/** Processes and descriptors from `/proc`, to detect what a test leaves. */
+/** Processes and descriptors from `/proc`, seen from outside of any sandbox. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { waitpid } from "../../../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../../../src/effects/kernel/posixSpawn.ts";
@@ -33,6 +33,26 @@ export function openDescriptors(): string[] {
       }
     })
     .sort();
+}
+
+/**
+ * The fields of `/proc/<pid>/status` by name, such as `NoNewPrivs`: proc_pid_status(5). White space between
+ * values is replaced by one space.
+ */
+export function procStatus(pid: number): Readonly<Record<string, string>> {
+  const lines = readFileSync(`/proc/${pid}/status`, "utf8").trimEnd().split("\n");
+  return Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(":");
+      return [
+        line.slice(0, colon),
+        line
+          .slice(colon + 1)
+          .trim()
+          .replaceAll(/\s+/g, " "),
+      ];
+    }),
+  );
 }
 
 function read(path: string): string {

@@ -8,7 +8,7 @@ import { type RunningCommand, runInTask } from "../../../src/effects/exec/runInT
 import type { TerminalSize } from "../../../src/effects/exec/terminal.ts";
 import type { Launched } from "../../../src/effects/launch/launcher.ts";
 import type { ExitStatus } from "../../../src/taskEnd.ts";
-import { TestCgroup } from "../agent/testCgroup.ts";
+import { TestCgroup } from "../host/testCgroup.ts";
 import { launchInput, type TestRun } from "./launchRun.ts";
 
 /** A run of a task that does nothing, in a cgroup of its own. */

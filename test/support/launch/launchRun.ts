@@ -3,16 +3,18 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import type { SeccompProfile } from "../../../src/config/seccomp/taskFilter.ts";
 import { type PortLimits, portOptions } from "../../../src/config/values/ports.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { portRights } from "../../../src/effects/landlock/access.ts";
 import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
-import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
+import type { LaunchPlan, SystemCallFilter } from "../../../src/effects/launch/plan.ts";
 import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
 import { readExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import { LATEST_ABI, maskOfRights } from "../../../src/landlockRights.ts";
 import type { ExitStatus } from "../../../src/taskEnd.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
@@ -87,6 +89,14 @@ export function rulesetFor(paths: readonly string[] = ["/"], ports: PortLimits =
     closeSync(parent);
   }
   return ruleset;
+}
+
+/** The filter of a profile and of limited ports; undefined if they refuse no call. */
+export function filterOf(
+  profile: Partial<SeccompProfile> = {},
+  ports: PortLimits = {},
+): SystemCallFilter | undefined {
+  return systemCallFilter({ profile: "default", allow: [], deny: [], ...profile }, undefined, ports);
 }
 
 interface StartOptions {

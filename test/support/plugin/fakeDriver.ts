@@ -1,7 +1,9 @@
-/** A driver without a kernel, to test the gRPC layer. */
+/** A driver and a run without a kernel. */
 import { NEVER } from "rxjs";
 import type { Capabilities, DriverPort, ExitResult } from "../../../src/driver/driverPort.ts";
+import type { Run } from "../../../src/driver/run/run.ts";
 import { DriverError } from "../../../src/errors.ts";
+import type { EffectName } from "../../../src/machines/effects.ts";
 
 const fakeCapabilities: Capabilities = {
   sendSignals: true,
@@ -22,7 +24,8 @@ export interface FakeDriver extends DriverPort {
   readonly calls: Call[];
 }
 
-/** Knows every task, and reports at once that each has ended with 0. `behaviour` replaces methods. */
+/** A driver to test the gRPC layer. It knows every task, and reports at once that each has ended
+ * with 0. `behaviour` replaces methods. */
 export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
   const calls: Call[] = [];
   const driver: DriverPort = {
@@ -69,3 +72,8 @@ export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
 }
 
 export const unknownTask = () => Promise.reject(new DriverError("TASK_NOT_FOUND", "no such task"));
+
+/** A run without a host. The test decides the outcome of effects. */
+export function runThat(does: (effect: EffectName) => void): Run {
+  return { carryOut: async (effect) => does(effect) } as Pick<Run, "carryOut"> as Run;
+}

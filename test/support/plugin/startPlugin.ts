@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { type LaunchedPlugin, launchPlugin } from "../../../src/grpc/pluginClient.ts";
+import { sourceEntry } from "./pluginEntry.ts";
 
 export interface StartedPlugin extends LaunchedPlugin {
   /** The lines that it has written to standard error so far. */
@@ -33,10 +34,9 @@ afterAll(async () => {
 const stillRunning = Promise.resolve(undefined);
 /** From source, compilation takes a third of a plugin's start, so the compiled code is cached. */
 const compileCache = join(import.meta.dirname, "../../../node_modules/.cache/plugin");
-const ownEntry = join(import.meta.dirname, "../../../src/main.ts");
 
 export async function startPlugin(options: StartOptions = {}): Promise<StartedPlugin> {
-  const { entry = ownEntry, args = [], env = {} } = options;
+  const { entry = sourceEntry, args = [], env = {} } = options;
   const stderrLines: string[] = [];
   const isScript = /\.[mc]?[jt]s$/.test(entry);
   const plugin = await launchPlugin({
@@ -47,4 +47,13 @@ export async function startPlugin(options: StartOptions = {}): Promise<StartedPl
   });
   started.add(plugin);
   return { ...plugin, stderrLines };
+}
+
+/**
+ * Launches the plugin from a shell whose script first changes its own process attributes, which the plugin
+ * inherits.
+ */
+export function preparedBy(script: string, entry = sourceEntry): StartOptions {
+  const command = entry.endsWith(".ts") ? [process.execPath, entry] : [entry];
+  return { entry: "/bin/sh", args: ["-c", `${script}\nexec "$@"`, "sh", ...command] };
 }

@@ -5,9 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
-
-/** The program's entry point. */
-export const main = join(import.meta.dirname, "../../../src/main.ts");
+import { sourceEntry } from "../plugin/pluginEntry.ts";
 
 export interface Ended {
   readonly code: number | null;
@@ -36,7 +34,13 @@ export interface CallOptions {
 
 /** Starts it. All its processes end with the test. */
 export function start(args: readonly string[], given: CallOptions = {}): Started {
-  const { program = [process.execPath, main], input, env = {}, unprivileged = false, ...options } = given;
+  const {
+    program = [process.execPath, sourceEntry],
+    input,
+    env = {},
+    unprivileged = false,
+    ...options
+  } = given;
   // In a user namespace without mappings, so that it can read the checkout even if only root may.
   const wrapper = unprivileged ? ["unshare", "--user"] : [];
   const [command = "", ...rest] = [...wrapper, ...program, ...args];

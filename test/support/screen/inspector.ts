@@ -4,10 +4,9 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
-import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { type RecordEvents, recorderOf } from "../history/recorder.ts";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
 export interface Inspected {
@@ -16,7 +15,7 @@ export interface Inspected {
   /** The log's folder. */
   readonly log: string;
   /** Adds events to a task, as the driver does. */
-  record(stream: string, events: readonly TaskEvent[]): Promise<void>;
+  readonly record: RecordEvents;
   /** The API's answer to an admitted browser. */
   ask(path: string, headers?: Record<string, string>, method?: string): Promise<Reply>;
 }
@@ -44,20 +43,6 @@ export async function startInspector(): Promise<Inspected> {
     log,
     record: recorderOf(store),
     ask: (path, headers = {}, method) => get(new URL(path, server.url).href, { cookie, ...headers }, method),
-  };
-}
-
-/** Adds events to tasks as the driver does, with the machine's states and effects. */
-export function recorderOf(store: EventStore): Inspected["record"] {
-  const snapshots = new Map<string, typeof initialSnapshot>();
-  return async (stream, events) => {
-    for (const event of events) {
-      const { snapshot, accepted, ...made } = step(snapshots.get(stream) ?? initialSnapshot, event);
-      if (!accepted) continue;
-      snapshots.set(stream, snapshot);
-      const stored = { ...event, ...made, schema: EVENT_SCHEMA_VERSION };
-      await store.append(stream, store.version(stream), [stored]);
-    }
   };
 }
 

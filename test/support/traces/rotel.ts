@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { onTestFinished, type TestContext, vi } from "vitest";
-import { freePort } from "../host/freePort.ts";
+import { freePort } from "../host/loopback.ts";
 import { skipLoudly } from "../host/requireTools.ts";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 

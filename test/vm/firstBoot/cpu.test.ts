@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pidOf, waitTask } from "../../support/agent/agent.ts";
 import { setConfig } from "../../support/agent/requests.ts";
-import { procStatus } from "../../support/host/procStatus.ts";
+import { procStatus } from "../../support/host/processes.ts";
 import { cgroupFile, coresUsed } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";

@@ -1,7 +1,6 @@
 /** Counts what a plugin process has open, to detect what a task leaves in it. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import type { Agent } from "../agent/agent.ts";
 
 export interface PluginTraces {
   /** Number of open descriptors, without inotify's, which Node opens once at the first watch. */
@@ -12,7 +11,13 @@ export interface PluginTraces {
   readonly runFolders: readonly string[];
 }
 
-export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): PluginTraces {
+export function tracesOf({
+  pid,
+  stateDir,
+}: {
+  readonly pid: number;
+  readonly stateDir: string;
+}): PluginTraces {
   const threads = readdirSync(`/proc/${pid}/task`);
   return {
     descriptors: readdirSync(`/proc/${pid}/fd`).filter((fd) => !isKept(`/proc/${pid}/fd/${fd}`)).length,

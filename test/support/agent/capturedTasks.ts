@@ -3,18 +3,18 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { entryOfName } from "../../../src/effects/users/passwd.ts";
 import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
-import { type Allocation, makeAllocation } from "../agent/allocation.ts";
+import { type Allocation, makeAllocation } from "./allocation.ts";
 
-interface RecordedTask {
+interface CapturedTask {
   readonly allocation: Allocation;
   readonly script: string;
   /** Number of signals sent to the task so far. */
   signals: number;
 }
 
-export class RecordedTasks {
+export class CapturedTasks {
   readonly #allocations = new Map<string, Allocation>();
-  readonly #tasks = new Map<string, RecordedTask>();
+  readonly #tasks = new Map<string, CapturedTask>();
 
   /** The config as an agent on this machine would send it. */
   moved(config: TaskConfig): TaskConfig {
@@ -85,7 +85,7 @@ export class RecordedTasks {
     return allocation;
   }
 
-  #task(taskId: string): RecordedTask {
+  #task(taskId: string): CapturedTask {
     const task = this.#tasks.get(taskId);
     if (task === undefined) throw new Error(`recorded without a start: ${taskId}`);
     return task;

@@ -8,13 +8,13 @@ import { temporaryFolder } from "../host/temporaryFolder.ts";
 const folder = join(import.meta.dirname, "../../fixtures/logs");
 
 /** The schema versions that have a recorded log. */
-export const recordedVersions: readonly number[] = readdirSync(folder)
+export const earlierVersions: readonly number[] = readdirSync(folder)
   .flatMap((name) => /^schema(\d+)\.mdb\.gz$/.exec(name)?.[1] ?? [])
   .map(Number)
   .toSorted((a, b) => a - b);
 
 /** A copy of a recorded log's folder for the test. */
-export function recordedLog(version: number): string {
+export function earlierLog(version: number): string {
   const log = temporaryFolder();
   writeFileSync(logFiles(log).data, gunzipSync(readFileSync(join(folder, `schema${version}.mdb.gz`))));
   return log;
