@@ -10,9 +10,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { EventReader } from "../src/store/eventStore.ts";
+import { logFiles } from "../src/store/folder/logFolders.ts";
 import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
-import { logFiles } from "../src/store/lmdb/lmdbFile.ts";
 
 const root = join(import.meta.dirname, "..");
 const executable = resolve(process.argv[2] ?? join(root, "dist/plugin/nomad-driver-exec2"));

@@ -1,7 +1,6 @@
 /** Converts what LMDB or the file system throws to the event log's errors. */
 import { getSystemErrorName } from "node:util";
 import { DriverError, messageOf } from "../errors.ts";
-import { damageHint } from "./lmdb/lmdbFile.ts";
 
 /**
  * @param call what failed: `open`, `read`, `commit` or `watch`
@@ -22,6 +21,8 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
     cause: thrown,
   });
 }
+
+export const damageHint = "The plugin sets it aside when it starts, and begins a new one";
 
 const doing: Readonly<Record<string, string>> = {
   open: "opened",
@@ -84,6 +85,11 @@ function errnoName(thrown: unknown): string | undefined {
   if (typeof code === "string") return code;
   if (typeof code !== "number") return undefined;
   return code > 0 ? getSystemErrorName(-code) : LMDB_ERRORS[code + 30_799];
+}
+
+/** The error for a log that can never be used again. @param path of its file */
+export function damaged(path: string, why: string): DriverError {
+  return new DriverError("STORE_DAMAGED", `the event log ${path} is damaged: ${why}`, { hint: damageHint });
 }
 
 /**

@@ -8,12 +8,10 @@ import { messageOf } from "../../errors.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { FolderWatch } from "../../store/folder/folderWatch.ts";
-import { foldersOfLogs, importedBundle, logFolders } from "../../store/folder/logFolders.ts";
+import { foldersOfLogs, importedBundle, logFiles, logFolders } from "../../store/folder/logFolders.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { followRecorded } from "../../store/followableLog.ts";
-import { openEventReader } from "../../store/lmdb/eventReader.ts";
-import { folderChanges } from "../../store/lmdb/folderChanges.ts";
-import { logFiles } from "../../store/lmdb/lmdbFile.ts";
+import { folderChanges, openEventReader } from "../../store/lmdb/eventReader.ts";
 import type { Problem, Status } from "../views/liveMessage.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 

@@ -1,8 +1,16 @@
 /** Finds event logs below a state folder, and bundles in folders that `import` or `archive` made. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { logFiles } from "../lmdb/lmdbFile.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
+
+/** The files in the folder of an event log. */
+export function logFiles(folder: string) {
+  return {
+    data: join(folder, "data.mdb"),
+    lock: join(folder, "lock.mdb"),
+    checkpoint: join(folder, "checkpoint"),
+  };
+}
 
 /** The folders of all existing logs below a state folder. On a full disk, a plugin makes a folder without a log. */
 export function logFolders(stateDir: string): string[] {

@@ -1,13 +1,14 @@
 /** Opens event logs for reading, without LMDB, also while the plugin writes to them. */
-
+import { watch } from "node:fs";
+import { Observable, share } from "rxjs";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";
 import { DriverError } from "../../errors.ts";
+import { logFiles } from "../folder/logFolders.ts";
 import { FollowableLog, type FollowableReader } from "../followableLog.ts";
 import { storeError } from "../storeError.ts";
 import { usageIn } from "../usage/usageFile.ts";
 import { FileTable } from "./fileTable.ts";
-import { folderChanges } from "./folderChanges.ts";
-import { checkLayout, inspectLog, LAYOUT_KEY, logFiles, noLog } from "./lmdbFile.ts";
+import { checkLayout, inspectLog, LAYOUT_KEY, noLog } from "./lmdbFile.ts";
 import { SnapshotReader } from "./snapshotReader.ts";
 
 /**
@@ -34,4 +35,20 @@ export async function openEventReader(folder: string, boot = bootId()): Promise<
     reader?.close();
     throw storeError(thrown, "open", folder);
   }
+}
+
+/**
+ * Emits after each write of another process to a file of the log: inotify(7), without polling. The last write
+ * of a commit is the one that makes the commit visible to readers.
+ */
+export function folderChanges(folder: string): Observable<void> {
+  return new Observable<void>((subscriber) => {
+    try {
+      const watcher = watch(folder, () => subscriber.next());
+      watcher.on("error", (thrown) => subscriber.error(storeError(thrown, "watch", folder)));
+      subscriber.add(() => watcher.close());
+    } catch (thrown) {
+      subscriber.error(storeError(thrown, "watch", folder));
+    }
+  }).pipe(share());
 }

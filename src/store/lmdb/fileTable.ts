@@ -25,7 +25,8 @@ import {
   sequenceKey,
 } from "./lmdbCodecs.ts";
 import { PageDefect, type Tree } from "./pages.ts";
-import type { Gap, Snapshot, SnapshotReader } from "./snapshotReader.ts";
+import type { Gap, Snapshot } from "./snapshot.ts";
+import type { SnapshotReader } from "./snapshotReader.ts";
 
 /** Heads in a batch. The number is large, because each batch may read every page of the index. */
 const BATCH_HEADS = 1 << 14;

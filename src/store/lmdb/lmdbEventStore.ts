@@ -13,14 +13,13 @@ import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";
 import { DriverError } from "../../errors.ts";
-import { CheckpointFile } from "../checkpoint.ts";
+import { logFiles } from "../folder/logFolders.ts";
 import type { FollowableStore } from "../followableLog.ts";
 import { LogStore } from "../logStore.ts";
-import { storeError } from "../storeError.ts";
+import { damaged, damageHint, storeError } from "../storeError.ts";
 import { usageIn } from "../usage/usageFile.ts";
-import { WorkMark } from "../workMark.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
-import { requireRoom } from "./diskRoom.ts";
+import { CheckpointFile } from "./checkpoint.ts";
 import {
   headValue,
   LISTED_KEY,
@@ -34,20 +33,18 @@ import {
 import type { LmdbEnvironment, Slot } from "./lmdbEnvironment.ts";
 import {
   checkLayout,
-  damaged,
-  damageHint,
   inspectLog,
   LAYOUT,
   LAYOUT_KEY,
-  logFiles,
   noLog,
+  requireRoom,
   restoreCheckpoint,
   syncFolder,
 } from "./lmdbFile.ts";
-import type { LmdbTable } from "./lmdbTable.ts";
+import { LmdbTable } from "./lmdbTable.ts";
 import { NewestCommit } from "./newestCommit.ts";
 import { findPageDefect } from "./pageCheck.ts";
-import { WritableLmdbTable } from "./writableLmdbTable.ts";
+import { WorkMark } from "./workMark.ts";
 
 /** Address space, not memory or disk. It is large, so that the map hardly ever has to grow. */
 const MAP_BYTES = 2 ** 36;
@@ -102,7 +99,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
         pin: () => marked.during(() => pin(root, newest)),
       };
       const flush = await BackgroundFlush.open(log, checkpointed);
-      return new WritableLmdbTable(lmdb, folder, flush, newest, marked);
+      return new LmdbTable(lmdb, folder, { flush, newest, mark: marked });
     });
     marked.opened();
     return await checked(new LogStore(table, usageIn(folder)), table);

@@ -1,16 +1,20 @@
 /**
- * LMDB's data file, read without LMDB. If a file is not LMDB's or is truncated,
- * LMDB crashes the whole process (SIGSEGV, SIGBUS) instead of reporting an error.
- * So every file is inspected here before LMDB opens it.
+ * LMDB's data file, without LMDB. If a file is not LMDB's or is truncated, or if its
+ * disk is full, LMDB may crash the whole process (SIGSEGV, SIGBUS) instead of reporting
+ * an error. So this module inspects each file before LMDB opens it, and the room on the
+ * disk before LMDB writes.
  *
  * The file's first two pages are its *meta pages*. Each describes a snapshot of
  * the database, and every commit overwrites the older of the two. Layout: a page
  * header of 24 bytes, then `struct MDB_meta` of liblmdb's mdb.c.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, statfsSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
-import { type Checkpoint, readCheckpoint } from "../checkpoint.ts";
+import { formatBytes } from "../../units/sizes.ts";
+import { logFiles } from "../folder/logFolders.ts";
+import { damaged } from "../storeError.ts";
+import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
@@ -18,15 +22,6 @@ const MAGIC_AT = 24;
 const VERSION_AT = 28;
 const PAGE_SIZE_AT = 48;
 const META_BYTES = 168;
-
-/** The files in the folder of an event log. */
-export function logFiles(folder: string) {
-  return {
-    data: join(folder, "data.mdb"),
-    lock: join(folder, "lock.mdb"),
-    checkpoint: join(folder, "checkpoint"),
-  };
-}
 
 export interface LogState {
   /** `intact`: LMDB can open it. `torn`: the machine went down before the last commits were flushed. */
@@ -132,12 +127,29 @@ function readStart(descriptor: number, length: number, path: string): Buffer {
   return bytes;
 }
 
-/** The error for a log that can never be used again. */
-export function damaged(path: string, why: string): DriverError {
-  return new DriverError("STORE_DAMAGED", `the event log ${path} is damaged: ${why}`, { hint: damageHint });
-}
+/** Space that is kept free: many times what a transaction needs besides its events. */
+const RESERVED_BYTES = 16 << 20;
 
-export const damageHint = "The plugin sets it aside when it starts, and begins a new one";
+/**
+ * Keeps LMDB from running into a full disk. Creating a log without room would crash the process. A failed write
+ * could crash it, too: if the file has some gigabytes, the error's text is longer than its buffer. Takes 2 µs.
+ * @param folder the event log's folder
+ * @param bytes number of bytes about to be written
+ * @throws DriverError `STORE_FAILED` if writing them would use up the reserve
+ */
+export function requireRoom(folder: string, bytes: number): void {
+  // Not `bavail`: root writes the log, and root may use all of `bfree`. Some file systems report no blocks at
+  // all.
+  const { blocks, bfree, bsize } = statfsSync(folder);
+  const free = bfree * bsize;
+  if (blocks === 0 || free >= RESERVED_BYTES + bytes) return;
+  const summary = `the file system of the event log is full: ${formatBytes(free)} are left, ${formatBytes(RESERVED_BYTES)} are kept free`;
+  throw new DriverError("STORE_FAILED", summary, {
+    failed: { call: "commit", path: folder, errno: "ENOSPC" },
+    hint: "Free space on the file system of state_dir",
+    recoverable: true,
+  });
+}
 
 /** Version of the tables' layout, stored under `LAYOUT_KEY`. */
 export const LAYOUT = 1;

@@ -1,5 +1,4 @@
-/** The log's tables in LMDB, for reading. */
-
+/** The log's tables in LMDB, for the log's writer. */
 import type { StreamEntry } from "../eventStore.ts";
 import {
   BATCH_ENTRIES,
@@ -7,26 +6,62 @@ import {
   type IndexEntry,
   MAX_NAME_BYTES,
   RecordBatch,
-  type RecordTable,
+  type RecordWriter,
   type TakeRecord,
+  type WritableTable,
 } from "../recordTable.ts";
 import { storeError } from "../storeError.ts";
+import type { BackgroundFlush } from "./backgroundFlush.ts";
 import { MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
-import type { LmdbEnvironment } from "./lmdbEnvironment.ts";
+import type { Database, LmdbEnvironment, TableStats } from "./lmdbEnvironment.ts";
+import { requireRoom } from "./lmdbFile.ts";
+import type { NewestCommit } from "./newestCommit.ts";
+import type { WorkMark } from "./workMark.ts";
 
-export class LmdbTable implements RecordTable {
-  protected readonly lmdb: LmdbEnvironment;
-  protected readonly folder: string;
+/**
+ * `ABORTABLE | SYNCHRONOUS_COMMIT | NO_SYNC_FLUSH` of lmdb's TransactionFlags, which lmdb exports as a type
+ * only.
+ */
+const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 
-  constructor(lmdb: LmdbEnvironment, folder: string) {
-    this.lmdb = lmdb;
-    this.folder = folder;
+/** LMDB did not find an entry or a free page. No commit should fail with this error. */
+const MDB_NOTFOUND = -30798;
+/** An earlier call in the transaction has failed. No commit should fail with this error. */
+const MDB_BAD_TXN = -30782;
+
+/** What a writer has open besides LMDB. Closed together with the table. */
+export interface WriterParts {
+  readonly flush: BackgroundFlush;
+  readonly newest: NewestCommit;
+  readonly mark: WorkMark;
+}
+
+export class LmdbTable implements WritableTable {
+  readonly #lmdb: LmdbEnvironment;
+  readonly #folder: string;
+  readonly #flush: BackgroundFlush;
+  readonly #newest: NewestCommit;
+  readonly #mark: WorkMark;
+  readonly #writer: RecordWriter;
+  /**
+   * Whether a transaction is open. While it is, reads need no check: its snapshot was checked when it began.
+   */
+  #writing = false;
+
+  /** @param folder the log's folder */
+  constructor(lmdb: LmdbEnvironment, folder: string, { flush, newest, mark }: WriterParts) {
+    this.#lmdb = lmdb;
+    this.#folder = folder;
+    this.#flush = flush;
+    this.#newest = newest;
+    this.#mark = mark;
+    this.#writer = writerOf(lmdb);
   }
 
   head(stream: string): StreamEntry | undefined {
     const key = Buffer.from(stream);
     if (key.length === 0 || key.length > MAX_NAME_BYTES) return undefined;
-    return this.reading(({ heads }) => {
+    return this.#reading(({ heads }) => {
       const head = heads.get(key);
       return head && { stream, ...head };
     });
@@ -37,13 +72,13 @@ export class LmdbTable implements RecordTable {
     // Greater than every byte of UTF-8.
     const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
     const range = { start, exclusiveStart: after !== undefined, end, limit: BATCH_ENTRIES };
-    return this.reading(({ heads }) =>
+    return this.#reading(({ heads }) =>
       Array.from(heads.getRange(range), ({ key, value }) => ({ stream: String(key), ...value })),
     );
   }
 
   openHeads(): StreamEntry[] | undefined {
-    return this.reading((lmdb) => {
+    return this.#reading((lmdb) => {
       if ((lmdb.listed.get() ?? 0) !== lastPositionOf(lmdb)) return undefined;
       const found: StreamEntry[] = [];
       for (const { key, value: stream } of lmdb.open.getRange({ limit: Number.MAX_SAFE_INTEGER })) {
@@ -56,11 +91,11 @@ export class LmdbTable implements RecordTable {
   }
 
   lastPosition(): number {
-    return this.reading(lastPositionOf);
+    return this.#reading(lastPositionOf);
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
-    return this.reading(({ records }) => {
+    return this.#reading(({ records }) => {
       const batch = new RecordBatch(take);
       for (const { key, value } of records.getRange({ start: from, limit: BATCH_RECORDS })) {
         if (batch.add(value, key)) break;
@@ -70,13 +105,10 @@ export class LmdbTable implements RecordTable {
   }
 
   recordsOf<T>({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
-    return this.reading(({ records, positions }) => {
+    return this.#reading(({ records, positions }) => {
       const batch = new RecordBatch(take);
-      const end: SequenceKey = [firstPosition, MAX_SEQ];
       // Reads all positions first, because a value is valid only until the next read.
-      for (const { value } of [
-        ...positions.getRange({ start: [firstPosition, seq], end, limit: BATCH_RECORDS }),
-      ]) {
+      for (const { value } of [...positions.getRange(eventsOf(firstPosition, seq, BATCH_RECORDS))]) {
         const bytes = records.get(value);
         if (bytes === undefined || batch.add(bytes, value)) break;
       }
@@ -85,42 +117,175 @@ export class LmdbTable implements RecordTable {
   }
 
   lastPositions(streams: readonly StreamEntry[]): number[] {
-    return this.reading(({ positions }) =>
+    return this.#reading(({ positions }) =>
       streams.map(({ firstPosition, version }) => positions.get([firstPosition, version]) ?? 0),
     );
   }
 
   positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
-    return this.reading(({ positions }) => {
-      const range = {
-        start: [firstPosition, seq],
-        end: [firstPosition, MAX_SEQ],
-        limit: BATCH_RECORDS,
-      } as const;
-      return Array.from(positions.getRange(range), ({ key, value }) => ({ seq: key[1], position: value }));
+    return this.#reading(({ positions }) =>
+      Array.from(positions.getRange(eventsOf(firstPosition, seq, BATCH_RECORDS)), ({ key, value }) => ({
+        seq: key[1],
+        position: value,
+      })),
+    );
+  }
+
+  firstPositions(after: number): number[] {
+    return this.#reading(({ positions }) => {
+      const found: number[] = [];
+      while (found.length < BATCH_RECORDS) {
+        const start: SequenceKey = [found.at(-1) ?? after, MAX_SEQ];
+        const [next] = positions.getKeys({ start, exclusiveStart: true, limit: 1 });
+        if (next === undefined) break;
+        found.push(next[0]);
+      }
+      return found;
     });
   }
 
-  async close(): Promise<void> {
-    await this.lmdb.close();
+  bytes(): number {
+    return this.#reading(({ records, positions, heads }) =>
+      [records, positions, heads].reduce((sum, table) => sum + bytesOf(table.getStats()), 0),
+    );
   }
 
-  protected failed(thrown: unknown, call: string): Error {
-    return storeError(thrown, call, this.folder);
+  pruned(): number | undefined {
+    return this.#reading(({ pruned }) => pruned.get());
   }
 
-  protected reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
+  write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
     try {
-      // Another process may have written since the last read.
-      this.lmdb.resetReadTxn();
-      return action(this.lmdb);
+      requireRoom(this.#folder, bytes);
+      const result = this.#onNewestSnapshot(() => this.#transaction(action));
+      this.#newest.committed();
+      this.#mark.committed();
+      this.#flush.committed();
+      return result;
     } catch (thrown) {
-      throw this.failed(thrown, "read");
+      throw storeError(thrown, "commit", this.#folder);
     }
   }
+
+  flushed(): Promise<void> {
+    return this.#flush.flushed();
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#flush.close();
+    } finally {
+      await this.#lmdb.close();
+      this.#newest.close();
+      this.#mark.remove();
+    }
+  }
+
+  #reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
+    if (this.#writing) return this.#read(action);
+    return this.#onNewestSnapshot(() => {
+      const result = this.#read(action);
+      this.#newest.requireNewest();
+      return result;
+    });
+  }
+
+  #read<T>(action: (lmdb: LmdbEnvironment) => T): T {
+    try {
+      // Another process may have written since the last read.
+      this.#lmdb.resetReadTxn();
+      return action(this.#lmdb);
+    } catch (thrown) {
+      throw storeError(thrown, "read", this.#folder);
+    }
+  }
+
+  /**
+   * LMDB's allocator of pages was once seen to fail with MDB_NOTFOUND, which lmdb reports as a refused put or at
+   * the commit. Such a transaction is undone, and the allocator's list of free pages dropped with it. So a
+   * second attempt reads the list anew.
+   */
+  #transaction<T>(action: (writer: RecordWriter) => T): T {
+    const attempt = () =>
+      this.#lmdb.transactionSync(() => {
+        this.#newest.requireNewest();
+        this.#writing = true;
+        try {
+          return action(this.#writer);
+        } finally {
+          this.#writing = false;
+        }
+      }, COMMIT_WITHOUT_FLUSH);
+    try {
+      return attempt();
+    } catch (thrown) {
+      const { code } = thrown as { readonly code?: unknown };
+      if (!(thrown instanceof RefusedPut) && code !== MDB_NOTFOUND && code !== MDB_BAD_TXN) throw thrown;
+      return attempt();
+    }
+  }
+
+  #onNewestSnapshot<T>(attempt: () => T): T {
+    return this.#newest.repeatUntilNewest(() => this.#mark.during(attempt));
+  }
+}
+
+/** The writes of a transaction. To be used only within one. */
+function writerOf({ records, positions, heads, open, pruned, listed }: LmdbEnvironment): RecordWriter {
+  return {
+    putRecord: (firstPosition, seq, position, bytes) => {
+      put(records, position, bytes, { append: true });
+      put(positions, [firstPosition, seq], position, { noOverwrite: true });
+    },
+    putHead: ({ stream, ...head }) => put(heads, Buffer.from(stream), head, {}),
+    removeHead: (stream) => void heads.removeSync(Buffer.from(stream)),
+    removeRecords: (firstPosition, limit) => {
+      const entries = [...positions.getRange(eventsOf(firstPosition, 0, limit))];
+      for (const { key, value } of entries) {
+        records.removeSync(value);
+        positions.removeSync(key);
+      }
+      return entries.length === limit;
+    },
+    markPruned: (firstPosition) => pruned.put(firstPosition),
+    clearOpen: () => open.clearSync(),
+    listOpen: ({ stream, firstPosition }, isOpen) => {
+      if (isOpen) put(open, firstPosition, stream, {});
+      else open.removeSync(firstPosition);
+    },
+    markListed: (position) => listed.put(position),
+  };
+}
+
+/** A put that LMDB refused: the entry exists already, or there is no page for it. */
+class RefusedPut extends Error {
+  constructor(key: unknown) {
+    super(`LMDB does not take the entry ${JSON.stringify(key)}`);
+  }
+}
+
+function put<K, V>(
+  table: Database<K, V>,
+  key: K,
+  value: V,
+  flags: { append?: boolean; noOverwrite?: boolean },
+): void {
+  if (!table.putSync(key, value, flags)) throw new RefusedPut(key);
+}
+
+/** The range of a stream's events in the index, from sequence number `seq` on. */
+function eventsOf(firstPosition: number, seq: number, limit: number) {
+  const start: SequenceKey = [firstPosition, seq];
+  const end: SequenceKey = [firstPosition, MAX_SEQ];
+  return { start, end, limit };
 }
 
 function lastPositionOf({ records }: LmdbEnvironment): number {
   const [newest] = records.getKeys({ reverse: true, end: 0, limit: 1 });
   return newest ?? 0;
+}
+
+function bytesOf(stats: TableStats): number {
+  const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats;
+  return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages);
 }

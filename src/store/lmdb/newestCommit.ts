@@ -9,7 +9,8 @@
  */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
-import { logFiles, readMetaPages } from "./lmdbFile.ts";
+import { logFiles } from "../folder/logFolders.ts";
+import { readMetaPages } from "./lmdbFile.ts";
 
 /** `struct MDB_txbody` of mdb.c, at the beginning of the lock file: magic, format, then the number. */
 const PUBLISHED_AT = 8;
@@ -41,9 +42,27 @@ export class NewestCommit {
     throw new DriverError("STORE_FAILED", `the event log's lock file ${lock} is not LMDB's`);
   }
 
-  /** Whether a transaction that begins now, or has just begun, sees the newest commit. */
-  isPublished(): boolean {
-    return this.#numberAt(this.#lock, PUBLISHED_AT) === this.#newest;
+  /**
+   * Runs an attempt, and repeats it while other processes hide the newest commit from it.
+   * @param attempt calls {@link requireNewest} before it believes what it has read
+   */
+  repeatUntilNewest<T>(attempt: () => T): T {
+    for (;;) {
+      try {
+        return attempt();
+      } catch (thrown) {
+        if (!(thrown instanceof HiddenCommit)) throw thrown;
+        this.publish();
+      }
+    }
+  }
+
+  /**
+   * Throws if a transaction that has just begun may not see the newest commit. The error has to leave the
+   * transaction, and thereby aborts it.
+   */
+  requireNewest(): void {
+    if (!this.#isPublished()) throw new HiddenCommit();
   }
 
   /** To be called after each commit: nobody but the log's writer makes any. */
@@ -53,7 +72,7 @@ export class NewestCommit {
 
   /** Corrects the number if it is wrong. Only for the log's writer. */
   publish(): void {
-    if (this.isPublished()) return;
+    if (this.#isPublished()) return;
     this.#word.writeBigUInt64LE(BigInt(this.#newest));
     writeSync(this.#lock, this.#word, 0, NUMBER_BYTES, PUBLISHED_AT);
   }
@@ -67,6 +86,10 @@ export class NewestCommit {
     closeSync(this.#data);
   }
 
+  #isPublished(): boolean {
+    return this.#numberAt(this.#lock, PUBLISHED_AT) === this.#newest;
+  }
+
   #newestInFile(): number {
     const second = this.#pageSize + META_NUMBER_AT;
     return Math.max(this.#numberAt(this.#data, META_NUMBER_AT), this.#numberAt(this.#data, second));
@@ -77,3 +100,5 @@ export class NewestCommit {
     return Number(this.#word.readBigUInt64LE());
   }
 }
+
+class HiddenCommit extends Error {}

@@ -9,6 +9,7 @@ import { readMetaPages } from "./lmdbFile.ts";
 import {
   checkHeader,
   checkOverflow,
+  isDefect,
   type Meta,
   type NodeData,
   NodePage,
@@ -34,8 +35,7 @@ export async function findPageDefect(path: string): Promise<string | undefined> 
     await check.run();
     return undefined;
   } catch (thrown) {
-    // A RangeError means that a number in the file points beyond the bytes that were read.
-    if (thrown instanceof PageDefect || thrown instanceof RangeError) return thrown.message;
+    if (isDefect(thrown)) return thrown.message;
     throw thrown;
   } finally {
     closeSync(descriptor);

@@ -7,6 +7,11 @@
 /** Something in a page that LMDB never writes. */
 export class PageDefect extends Error {}
 
+/** Whether a page was damaged. A RangeError means that a number in it points beyond the bytes that were read. */
+export function isDefect(thrown: unknown): thrown is PageDefect | RangeError {
+  return thrown instanceof PageDefect || thrown instanceof RangeError;
+}
+
 export const PAGE_HEADER_BYTES = 24;
 const COMMIT_AT = 8;
 const KIND_AT = 18;
@@ -106,12 +111,22 @@ export function checkOverflow(page: Buffer, number: number, count: number): void
   throw new PageDefect(`page ${number} does not begin an overflow of ${count} pages`);
 }
 
+/**
+ * Keys from `from` on, and below `to`. Where a bound is undefined, the range extends to that end of the tree.
+ */
+export interface KeyRange {
+  readonly from: Buffer | undefined;
+  readonly to: Buffer | undefined;
+}
+
 /** A page of kind branch or leaf: nodes in the order of their keys. */
 export class NodePage {
   readonly #page: Buffer;
   readonly #number: number;
   /** Where its nodes begin. */
   readonly #at: Uint16Array;
+  /** The index of the first node with a key. The first node of a branch page has none: it stands before all keys. */
+  readonly #firstWithKey: 0 | 1;
 
   /** @throws PageDefect for nodes that are not within it */
   constructor(page: Buffer, number: number) {
@@ -123,6 +138,7 @@ export class NodePage {
     }
     this.#page = page;
     this.#number = number;
+    this.#firstWithKey = page.readUInt16LE(KIND_AT) === pageKinds.branch ? 1 : 0;
     this.#at = new Uint16Array(lower / 2);
     for (let index = 0; index < this.#at.length; index++) {
       const at = page.readUInt16LE(PAGE_HEADER_BYTES + 2 * index);
@@ -152,10 +168,35 @@ export class NodePage {
     return compareBytes(this.#page, this.#keyBegin(index), this.#keyEnd(index), key, 0, key.length);
   }
 
-  /** Compares the keys of two nodes in the same way. */
-  compareNodes(a: number, b: number): number {
-    const page = this.#page;
-    return compareBytes(page, this.#keyBegin(a), this.#keyEnd(a), page, this.#keyBegin(b), this.#keyEnd(b));
+  /**
+   * Index of the last node whose key is less than this one or equal to it. If there is none: -1 in a leaf page,
+   * 0 in a branch page.
+   */
+  lastAtOrBefore(key: Buffer): number {
+    let low: number = this.#firstWithKey;
+    for (let high = this.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.compare(middle, key) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  /** @throws PageDefect if its keys do not ascend */
+  checkOrder(): void {
+    for (let index = this.#firstWithKey + 1; index < this.length; index++) {
+      if (this.#compareNodes(index - 1, index) < 0) continue;
+      throw new PageDefect(`node ${index} of page ${this.#number} is out of order`);
+    }
+  }
+
+  /** @throws PageDefect if a key is not in the range */
+  checkRange({ from, to }: KeyRange): void {
+    const first = this.#firstWithKey;
+    if (first >= this.length) return;
+    if (from && this.compare(first, from) < 0) throw new PageDefect(`page ${this.#number} begins too early`);
+    if (to && this.compare(this.length - 1, to) >= 0)
+      throw new PageDefect(`page ${this.#number} ends too late`);
   }
 
   /**
@@ -180,6 +221,11 @@ export class NodePage {
     if (flags === IS_TREE && size === TREE.bytes) return { kind: "tree", tree: treeAt(page, at) };
     if (flags !== 0) throw new PageDefect(`an entry of page ${this.#number} is of kind ${flags}`);
     return { kind: "bytes", bytes: page.subarray(at, at + size) };
+  }
+
+  #compareNodes(a: number, b: number): number {
+    const page = this.#page;
+    return compareBytes(page, this.#keyBegin(a), this.#keyEnd(a), page, this.#keyBegin(b), this.#keyEnd(b));
   }
 
   #begin(index: number): number {

@@ -20,8 +20,8 @@ import {
 } from "../../../src/store/eventRecord.ts";
 import type { EventReader } from "../../../src/store/eventStore.ts";
 import { FollowableLog } from "../../../src/store/followableLog.ts";
+import { folderChanges } from "../../../src/store/lmdb/eventReader.ts";
 import { FileTable } from "../../../src/store/lmdb/fileTable.ts";
-import { folderChanges } from "../../../src/store/lmdb/folderChanges.ts";
 import { inspectLog } from "../../../src/store/lmdb/lmdbFile.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { SnapshotReader } from "../../../src/store/lmdb/snapshotReader.ts";

@@ -13,7 +13,7 @@ import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { NodePage, newestMeta } from "../../../src/store/lmdb/pages.ts";
-import { WorkMark } from "../../../src/store/workMark.ts";
+import { WorkMark } from "../../../src/store/lmdb/workMark.ts";
 import { sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { logFiles } from "../../../src/store/lmdb/lmdbFile.ts";
+import { logFiles } from "../../../src/store/folder/logFolders.ts";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
 const folder = join(import.meta.dirname, "../../fixtures/logs");

@@ -5,7 +5,7 @@ import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { DriverError, withCall } from "../../../errors.ts";
 import { quarantinedLogs } from "../../../store/folder/quarantine.ts";
 import { checkStateFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
-import { requireRoom } from "../../../store/lmdb/diskRoom.ts";
+import { requireRoom } from "../../../store/lmdb/lmdbFile.ts";
 
 export interface StateFolderFinding {
   readonly found: string;

@@ -1,10 +1,10 @@
 import { appendFileSync, existsSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
-import { WorkMark } from "../../src/store/workMark.ts";
-import { sampleEvent } from "../support/history/sampleEvents.ts";
-import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { WorkMark } from "../../../src/store/lmdb/workMark.ts";
+import { sampleEvent } from "../../support/history/sampleEvents.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const dataOf = (folder: string) => join(folder, "data.mdb");
 const openMark = (folder: string) => WorkMark.open(folder, dataOf(folder));

@@ -2,8 +2,8 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Checkpoint, CheckpointFile, readCheckpoint } from "../../src/store/checkpoint.ts";
-import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { type Checkpoint, CheckpointFile, readCheckpoint } from "../../../src/store/lmdb/checkpoint.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const checkpoint = (n: number, pageSize = 4096): Checkpoint => ({
   bootId: `boot ${n}`,

@@ -1,0 +1,279 @@
+/** One snapshot of an LMDB file: its tables, read page by page, without LMDB. */
+import { readSync } from "node:fs";
+import {
+  checkHeader,
+  checkOverflow,
+  commitOf,
+  isDefect,
+  type KeyRange,
+  type Meta,
+  type NodeData,
+  NodePage,
+  overflowPages,
+  PAGE_HEADER_BYTES,
+  PageDefect,
+  type PageKind,
+  type Tree,
+} from "./pages.ts";
+
+/** Maximum number of pages in the cache: 2 MiB of the usual size. */
+const MAX_CACHED = 512;
+/** Memory for pages is allocated in pieces of this size. */
+const SLAB_BYTES = 256 << 10;
+
+/** An entry of a tree; `value` may throw a PageDefect. */
+export interface Entry {
+  readonly key: Buffer;
+  readonly value: () => Buffer;
+}
+
+/** A leaf page, and the index of the first entry to read. */
+export interface Leaf {
+  readonly page: NodePage;
+  readonly first: number;
+}
+
+/** A range of keys that cannot be read. */
+export type Gap = KeyRange;
+
+export class Snapshot {
+  readonly commit: number;
+  readonly pageSize: number;
+  /** The defects that the current read skipped. */
+  readonly skipped: string[] = [];
+  readonly #descriptor: number;
+  readonly #meta: Meta;
+  readonly #tables = new Map<string, Tree | undefined>();
+  readonly #cached = new Map<number, NodePage>();
+  #slab: Buffer = Buffer.alloc(0);
+  /**
+   * The leaf of the last search. When keys are looked up in their order, the next search often ends in the
+   * same leaf.
+   */
+  #leaf: (Gap & { readonly root: number | undefined; readonly page: NodePage }) | undefined;
+  /** For each page that the current read has taken from the file, the commit that wrote the page. */
+  readonly #read = new Map<number, number>();
+
+  constructor(descriptor: number, pageSize: number, meta: Meta) {
+    this.#descriptor = descriptor;
+    this.pageSize = pageSize;
+    this.#meta = meta;
+    this.commit = meta.commit;
+  }
+
+  /** Approximate size of the log. */
+  get bytes(): number {
+    return this.#meta.pages * this.pageSize;
+  }
+
+  /** The tree of a table; undefined if there is none. @throws PageDefect */
+  table(name: string): Tree | undefined {
+    if (!this.#tables.has(name)) this.#tables.set(name, this.#tableOf(name));
+    return this.#tables.get(name);
+  }
+
+  /** The value of a key that is in no table. @throws PageDefect */
+  value(key: Buffer): Buffer | undefined {
+    return this.get(this.#meta.main, key);
+  }
+
+  /** @throws PageDefect */
+  get(tree: Tree | undefined, key: Buffer): Buffer | undefined {
+    const data = tree && this.#find(tree, key);
+    return data && this.#bytesOf(data);
+  }
+
+  /** The greatest key of a tree that is less than this one or equal to it. @throws PageDefect */
+  keyAtOrBefore(tree: Tree | undefined, key: Buffer): Buffer | undefined {
+    return tree && this.#search(tree, key, (page, at) => (at < 0 ? undefined : page.key(at)));
+  }
+
+  /**
+   * The greatest key of a tree. If the last page is damaged, the least key that the page can have.
+   * @throws PageDefect if nothing of the tree can be read
+   */
+  lastKey({ root, depth }: Tree): Buffer | undefined {
+    let least: Buffer | undefined;
+    let number = root;
+    for (let level = depth; number !== undefined; level--) {
+      try {
+        const page = this.#page(number, level);
+        const last = page.length - 1;
+        if (level === 1) return page.key(last);
+        if (last > 0) least = page.key(last);
+        number = page.child(last);
+      } catch (thrown) {
+        if (least === undefined) throw thrown;
+        this.skip(thrown);
+        return least;
+      }
+    }
+    return undefined;
+  }
+
+  /** Entries from a key on, in order. A gap stands for what cannot be read. */
+  *entries(tree: Tree, from: Buffer): Iterable<Entry | Gap> {
+    for (const leaf of this.leaves(tree, from)) {
+      if (!("page" in leaf)) {
+        yield leaf;
+        continue;
+      }
+      const { page, first } = leaf;
+      for (let at = first; at < page.length; at++)
+        yield { key: page.key(at), value: () => this.bytesAt(page, at) };
+    }
+  }
+
+  /** The same entries as leaf pages, for callers that read very many. */
+  *leaves({ root, depth }: Tree, from: Buffer): Iterable<Leaf | Gap> {
+    if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
+  }
+
+  /** The value of an entry of a leaf page. @throws PageDefect */
+  bytesAt(page: NodePage, at: number): Buffer {
+    return this.#bytesOf(page.data(at));
+  }
+
+  /** Notes a defect, after which the read goes on. @throws `thrown` if it is no defect */
+  skip(thrown: unknown): void {
+    if (!isDefect(thrown)) throw thrown;
+    this.skipped.push(thrown.message);
+  }
+
+  /** Begins a read: forgets the pages and defects of the last read. */
+  begin(): void {
+    this.skipped.length = 0;
+    this.#read.clear();
+  }
+
+  /** Whether the current read took all pages from the cache. */
+  get isFromMemory(): boolean {
+    return this.#read.size === 0;
+  }
+
+  /** Whether the pages that the current read took from the file are still those of the snapshot. */
+  isUnchanged(): boolean {
+    const header = Buffer.alloc(PAGE_HEADER_BYTES);
+    return [...this.#read].every(([number, commit]) => {
+      readSync(this.#descriptor, header, 0, header.length, number * this.pageSize);
+      return commitOf(header) === commit;
+    });
+  }
+
+  #tableOf(name: string): Tree | undefined {
+    // lmdb ends names with a NUL.
+    const data = this.#find(this.#meta.main, Buffer.from(`${name}\0`));
+    if (data === undefined || data.kind === "tree") return data?.tree;
+    throw new PageDefect(`${name} is no table`);
+  }
+
+  #find(tree: Tree, key: Buffer): NodeData | undefined {
+    return this.#search(tree, key, (page, at) =>
+      at >= 0 && page.compare(at, key) === 0 ? page.data(at) : undefined,
+    );
+  }
+
+  /**
+   * Descends to the leaf in which a key belongs. Calls `take` with the leaf's last node whose key is less
+   * than this one or equal to it.
+   */
+  #search<T>(
+    { root, depth }: Tree,
+    key: Buffer,
+    take: (page: NodePage, at: number) => T | undefined,
+  ): T | undefined {
+    const last = this.#leaf;
+    if (last !== undefined && last.root === root && isWithin(key, last)) {
+      return take(last.page, last.page.lastAtOrBefore(key));
+    }
+    let [from, to]: (Buffer | undefined)[] = [];
+    let number = root;
+    for (let level = depth; number !== undefined; level--) {
+      const page = this.#page(number, level);
+      const at = page.lastAtOrBefore(key);
+      if (level === 1) {
+        this.#leaf = { root, page, from, to };
+        return take(page, at);
+      }
+      if (at > 0) from = page.key(at);
+      if (at + 1 < page.length) to = page.key(at + 1);
+      number = page.child(at);
+    }
+    return undefined;
+  }
+
+  *#walk(number: number, level: number, from: Buffer, range: Gap): Iterable<Leaf | Gap> {
+    let page: NodePage;
+    try {
+      page = this.#page(number, level);
+      page.checkRange(range);
+    } catch (thrown) {
+      this.skip(thrown);
+      yield range;
+      return;
+    }
+    const last = page.lastAtOrBefore(from);
+    if (level === 1) {
+      yield { page, first: last >= 0 && page.compare(last, from) === 0 ? last : last + 1 };
+      return;
+    }
+    for (let at = Math.max(0, last); at < page.length; at++) {
+      const below = {
+        from: at === 0 ? range.from : page.key(at),
+        to: at + 1 < page.length ? page.key(at + 1) : range.to,
+      };
+      yield* this.#walk(page.child(at), level - 1, from, below);
+    }
+  }
+
+  #bytesOf(data: NodeData): Buffer {
+    if (data.kind === "bytes") return data.bytes;
+    if (data.kind === "tree") throw new PageDefect("an entry is a table");
+    const count = overflowPages(data.size, this.pageSize);
+    const bytes = this.#readPages(data.page, "overflow", count);
+    checkOverflow(bytes, data.page, count);
+    return bytes.subarray(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + data.size);
+  }
+
+  #page(number: number, level: number): NodePage {
+    const known = this.#cached.get(number);
+    if (known !== undefined) return known;
+    const page = new NodePage(this.#readPages(number, level === 1 ? "leaf" : "branch", 1), number);
+    page.checkOrder();
+    if (this.#cached.size >= MAX_CACHED) this.#cached.clear();
+    this.#cached.set(number, page);
+    return page;
+  }
+
+  /** Buffers of one page each would take longer to allocate than to read. */
+  #memory(bytes: number): Buffer {
+    if (bytes > SLAB_BYTES / 2) return Buffer.allocUnsafeSlow(bytes);
+    if (this.#slab.length < bytes) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    const memory = this.#slab.subarray(0, bytes);
+    this.#slab = this.#slab.subarray(bytes);
+    return memory;
+  }
+
+  #readPages(number: number, kind: PageKind, count: number): Buffer {
+    if (number < 2 || number + count > this.#meta.pages) {
+      throw new PageDefect(`page ${number} is beyond the log's end`);
+    }
+    const bytes = this.#memory(count * this.pageSize);
+    const read = readSync(this.#descriptor, bytes, 0, bytes.length, number * this.pageSize);
+    if (read < bytes.length) throw new PageDefect(`page ${number} ends after ${read} bytes`);
+    checkHeader(bytes, number, kind);
+    const commit = commitOf(bytes);
+    if (commit > this.commit)
+      throw new PageDefect(`page ${number} is of commit ${commit}, which is yet to come`);
+    // Every commit writes the main tree's root anew.
+    if (number === this.#meta.main.root && commit !== this.commit) {
+      throw new PageDefect(`the root, page ${number}, is of commit ${commit} instead of ${this.commit}`);
+    }
+    this.#read.set(number, commit);
+    return bytes;
+  }
+}
+
+function isWithin(key: Buffer, { from, to }: Gap): boolean {
+  return (from === undefined || from.compare(key) <= 0) && (to === undefined || to.compare(key) > 0);
+}
