@@ -42,23 +42,23 @@ import type {
 import { execOutcome } from "./exec/execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./history/historyPruning.ts";
+import type { TaskHistory } from "./history/taskHistory.ts";
 import { Announcements } from "./messages/announcements.ts";
 import type { PluginMetrics } from "./metrics/pluginMetrics.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
 import { openServices } from "./opening/openServices.ts";
-import type { DriverServices } from "./opening/services.ts";
 import { optimizeEarly } from "./optimizeEarly.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
+import { Turns } from "./run/turns.ts";
+import type { DriverServices } from "./services.ts";
 import { Rehearsal } from "./start/rehearsal.ts";
-import { startTask } from "./start/startTask.ts";
-import { Turns } from "./start/turns.ts";
+import { startTask } from "./task/startTask.ts";
 import { Task } from "./task/task.ts";
-import { notConfigured, notReady, notRunning, stillRunning } from "./task/taskErrors.ts";
-import type { TaskHistory } from "./task/taskHistory.ts";
 import { exitResultOf, taskStatusOf } from "./task/taskStatus.ts";
 import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
-import type { TaskTraces } from "./traces/taskTraces.ts";
+import { notConfigured, notReady, notRunning, stillRunning } from "./taskErrors.ts";
+import type { TaskTraces } from "./taskTraces.ts";
 
 const defaultStopSignal = "SIGINT";
 
@@ -209,7 +209,7 @@ export class Driver implements DriverPort {
   }
 
   async execTask(taskId: TaskId, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome> {
-    return execOutcome(this.#find(taskId), request, this.#services, signal);
+    return execOutcome(this.#find(taskId).run.commands, request, this.#services, signal);
   }
 
   async destroyTask(taskId: TaskId, force: boolean): Promise<void> {
@@ -294,7 +294,7 @@ export class Driver implements DriverPort {
     await this.#traces?.close();
     this.#traces = undefined;
     if (!traces) return;
-    const { TaskTraces } = await import("./traces/taskTraces.ts");
+    const { TaskTraces } = await import("./taskTraces.ts");
     this.#traces = new TaskTraces(() => this.#current?.store, this.#log);
   }
 

@@ -6,7 +6,7 @@
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { DriverPort } from "../driver/driverPort.ts";
-import { notConfigured } from "../driver/task/taskErrors.ts";
+import { notConfigured } from "../driver/taskErrors.ts";
 import { DriverError } from "../errors.ts";
 
 export type LoadDriver = () => Promise<DriverPort>;

@@ -3,7 +3,7 @@
  * machine computes the recorded states.
  */
 import { isDeepStrictEqual } from "node:util";
-import { toTaskEvent } from "../../src/driver/task/storedEvents.ts";
+import { toTaskEvent } from "../../src/driver/history/storedEvents.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { isOver, type StateName } from "../../src/machines/taskMachine.ts";
 import type { EventReader, StoredEvent } from "../../src/store/eventStore.ts";

@@ -5,7 +5,7 @@
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { DriverPort } from "../../src/driver/driverPort.ts";
-import { notConfigured, notFound, notRunning } from "../../src/driver/task/taskErrors.ts";
+import { notConfigured, notFound, notRunning } from "../../src/driver/taskErrors.ts";
 import { buildTerminalExecPlan } from "../../src/effects/exec/execPlan.ts";
 import { kernelError } from "../../src/effects/kernel/kernelError.ts";
 import { assembleLate } from "../../src/effects/launch/assemble.ts";

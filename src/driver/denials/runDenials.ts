@@ -6,7 +6,7 @@ import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts
 import { describeRefusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
-import type { RunTask } from "../run/runTask.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
 import { DenialTally } from "./denialTally.ts";
 import type { DeniedRun, TaskDenials } from "./taskDenials.ts";
 
@@ -32,7 +32,7 @@ const lateMs = 100;
 const maxStartMs = 60_000;
 
 export class RunDenials implements DeniedRun {
-  readonly #task: RunTask;
+  readonly #task: RecordedTask;
   #all: TaskDenials | undefined;
   #tally: DenialTally | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -41,7 +41,7 @@ export class RunDenials implements DeniedRun {
   #logTimer: NodeJS.Timeout | undefined;
   #afterwards: NodeJS.Timeout | undefined;
 
-  constructor(task: RunTask) {
+  constructor(task: RecordedTask) {
     this.#task = task;
   }
 

@@ -2,8 +2,8 @@
 import type { Readable } from "node:stream";
 import { DriverError } from "../../errors.ts";
 import type { CheckRequest, ExecOutcome } from "../driverPort.ts";
-import type { DriverServices } from "../opening/services.ts";
-import type { Task } from "../task/task.ts";
+import type { DriverServices } from "../services.ts";
+import type { RunCommands } from "./commands.ts";
 
 /** Bytes to keep of each output. Agents keep 4 KiB of a check's output. */
 const maxOutputBytes = 65_536;
@@ -16,12 +16,12 @@ const maxTimeoutMs = 2 ** 31 - 1;
  * @throws DriverError `EXEC_TIMED_OUT`, and as `RunCommands.run` does
  */
 export async function execOutcome(
-  task: Task,
+  commands: RunCommands,
   { command, timeoutMs }: CheckRequest,
-  services: DriverServices,
+  services: Pick<DriverServices, "folder">,
   signal: AbortSignal,
 ): Promise<ExecOutcome> {
-  const exec = await task.run.commands.run({ command, terminal: false, size: undefined }, services);
+  const exec = await commands.run({ command, terminal: false, size: undefined }, services);
   let timedOut = false;
   const timer = setTimeout(
     () => {

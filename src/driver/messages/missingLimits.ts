@@ -3,7 +3,7 @@
  * process: reads it from the event log.
  */
 import { partsOfTaskId, type TaskId } from "../../taskId.ts";
-import { beginningOf, type Log } from "../start/runBeginning.ts";
+import { beginningOf, type Log } from "../history/runBeginning.ts";
 import { lacksLimits } from "./taskMessages.ts";
 
 /**

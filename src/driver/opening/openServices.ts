@@ -17,11 +17,11 @@ import type { TaskId } from "../../taskId.ts";
 import { parseDuration } from "../../units/durations.ts";
 import { version } from "../../version.ts";
 import { TaskDenials } from "../denials/taskDenials.ts";
+import { UnsavedEvents } from "../history/unsavedEvents.ts";
 import { reconcile } from "../recovery/reconcile.ts";
-import { UnsavedEvents } from "../task/unsavedEvents.ts";
-import { UsageSampler } from "../usage/usageSampler.ts";
+import type { DriverServices } from "../services.ts";
+import { UsageSampler } from "../usageSampler.ts";
 import { openLog } from "./openLog.ts";
-import type { DriverServices } from "./services.ts";
 
 /**
  * Locks the state folder, opens the event log and probes the host.

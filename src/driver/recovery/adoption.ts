@@ -5,9 +5,9 @@ import { readOomKills } from "../../effects/cgroup/cgroup.ts";
 import { bootId } from "../../effects/processes/processIdentity.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { exitOf, lostByReboot } from "../run/exit.ts";
-import { requestedEvent } from "../start/startEvents.ts";
+import { requestedEvent } from "../history/startEvents.ts";
+import { exitOf, lostByReboot } from "../run/runEnd.ts";
+import type { DriverServices } from "../services.ts";
 import { type RebuiltHistory, rebuild } from "./handleHistory.ts";
 
 /**

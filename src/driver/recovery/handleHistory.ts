@@ -9,11 +9,11 @@ import { type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
 import type { EventToAppend } from "../../store/eventStore.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { fingerprintedEvent, requestedEvent } from "../start/startEvents.ts";
-import { advance } from "../task/storedEvents.ts";
-import type { HandleState } from "../task/taskHandle.ts";
-import type { TaskHistory } from "../task/taskHistory.ts";
+import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
+import { advance } from "../history/storedEvents.ts";
+import type { TaskHistory } from "../history/taskHistory.ts";
+import type { DriverServices } from "../services.ts";
+import type { HandleState } from "./taskHandle.ts";
 
 /** A history, and its events to store. */
 export interface RebuiltHistory extends TaskHistory {

@@ -14,10 +14,10 @@ import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";
 import { isHashedRunFolder, runFolderName, taskOfRunFolder } from "../../store/folder/stateFolder.ts";
 import { type TaskId, toTaskId } from "../../taskId.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { cleanUpRun } from "../run/cleanUpRun.ts";
-import { advance, toTaskEvent } from "../task/storedEvents.ts";
-import type { TaskHistory } from "../task/taskHistory.ts";
+import { advance, toTaskEvent } from "../history/storedEvents.ts";
+import type { TaskHistory } from "../history/taskHistory.ts";
+import { cleanUpRun } from "../run/runEnd.ts";
+import type { DriverServices } from "../services.ts";
 import { endOf, readSettled } from "./recovery.ts";
 
 type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;

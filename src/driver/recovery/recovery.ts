@@ -9,16 +9,16 @@ import { isAlive, isUnderway } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { cleanUpRun } from "../run/cleanUpRun.ts";
-import { exitOf, lostByReboot } from "../run/exit.ts";
-import { toTaskEvent } from "../task/storedEvents.ts";
-import type { Task } from "../task/task.ts";
-import { decodeHandle, type HandleState } from "../task/taskHandle.ts";
-import { type TaskHistory, withoutPlan } from "../task/taskHistory.ts";
+import type { RunCommands } from "../exec/commands.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { toTaskEvent } from "../history/storedEvents.ts";
+import { type TaskHistory, withoutPlan } from "../history/taskHistory.ts";
+import { cleanUpRun, exitOf, lostByReboot } from "../run/runEnd.ts";
+import type { DriverServices } from "../services.ts";
 import { adoptedHistory } from "./adoption.ts";
 import { decodeGoDriverHandle } from "./goDriverHandle.ts";
 import { historyFromHandle } from "./handleHistory.ts";
+import { decodeHandle, type HandleState } from "./taskHandle.ts";
 import { settleStart } from "./unansweredStart.ts";
 
 /**
@@ -103,7 +103,11 @@ function ownHandle({ taskId, driverState }: RecoverableHandle): HandleState {
  * has ended while no plugin watched.
  * @throws DriverError `TASK_LOST`, at every call, if the task is from an earlier boot or never started
  */
-export async function takeOver(task: Task, { plugin, unsaved }: DriverServices): Promise<void> {
+export async function takeOver(
+  task: RecordedTask,
+  commands: RunCommands,
+  { plugin, unsaved }: DriverServices,
+): Promise<void> {
   const { snapshot } = task;
   if (isAlive(task.state)) {
     const end = endOf(snapshot);
@@ -119,7 +123,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
         unsaved.add(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
       );
   }
-  await task.run.commands.endAbandoned();
+  await commands.endAbandoned();
   const { exit, lostReason } = task.snapshot.context;
   if (isAlive(task.state) || exit !== null) return;
   const why = lostReason ?? `it was never started: it is ${task.state}`;

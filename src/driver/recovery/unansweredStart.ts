@@ -22,11 +22,10 @@ import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
 import type { TaskId } from "../../taskId.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { cleanUpRun } from "../run/cleanUpRun.ts";
-import { exitOf } from "../run/exit.ts";
-import { startFailedEvent } from "../start/startEvents.ts";
-import { type Advance, advance } from "../task/storedEvents.ts";
+import { startFailedEvent } from "../history/startEvents.ts";
+import { type Advance, advance } from "../history/storedEvents.ts";
+import { cleanUpRun, exitOf } from "../run/runEnd.ts";
+import type { DriverServices } from "../services.ts";
 
 /**
  * @param snapshot of a task that neither runs nor has ended, by its log

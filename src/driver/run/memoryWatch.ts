@@ -1,16 +1,16 @@
 /** Records OOM kills that a task survives. */
 import { watchOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { oomOf } from "./exit.ts";
-import { GrowingPauses } from "./growingPauses.ts";
-import type { RunTask } from "./runTask.ts";
+import { GrowingPauses } from "../history/growingPauses.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { oomOf } from "./runEnd.ts";
 
 export class MemoryWatch {
-  readonly #task: RunTask;
+  readonly #task: RecordedTask;
   readonly #pauses = new GrowingPauses(() => void this.#record());
   #seen: TaskContext["oom"] = null;
 
-  constructor(task: RunTask) {
+  constructor(task: RecordedTask) {
     this.#task = task;
   }
 

@@ -14,14 +14,13 @@ import { DriverError, messageOf } from "../../errors.ts";
 import type { EffectName } from "../../machines/effects.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { fingerprintedEvent, startFailedEvent } from "../start/startEvents.ts";
-import { cleanUpRun } from "./cleanUpRun.ts";
-import { RunCommands } from "./commands.ts";
-import { exitOf } from "./exit.ts";
+import { RunCommands } from "../exec/commands.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
+import type { DriverServices } from "../services.ts";
+import { type PreparedRun, prepareRun } from "../start/prepare.ts";
 import { MemoryWatch } from "./memoryWatch.ts";
-import { type PreparedRun, prepareRun } from "./prepare.ts";
-import type { RunTask } from "./runTask.ts";
+import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunStats } from "./stats.ts";
 import { runEnded } from "./watch.ts";
 
@@ -42,7 +41,7 @@ export class Run {
   readonly commands: RunCommands;
   readonly denials: RunDenials;
   readonly stats: RunStats;
-  readonly #task: RunTask;
+  readonly #task: RecordedTask;
   readonly #memory: MemoryWatch;
   readonly #services: () => DriverServices;
   readonly #effects: Readonly<Record<EffectName, () => Promise<void>>> = {
@@ -63,7 +62,7 @@ export class Run {
   #killed = false;
 
   /** @param services returns the current services: a new configuration replaces them */
-  constructor(task: RunTask, services: () => DriverServices) {
+  constructor(task: RecordedTask, services: () => DriverServices) {
     this.#task = task;
     this.#memory = new MemoryWatch(task);
     this.#services = services;

@@ -15,9 +15,9 @@ import { pageSize, type RunPlace, type RunReading, readRun } from "../../effects
 import { usageOf } from "../../effects/stats/usage.ts";
 import { hasEnded } from "../../machines/fold.ts";
 import type { TaskUsage } from "../driverPort.ts";
-import { Turns } from "../start/turns.ts";
-import { notRunning } from "../task/taskErrors.ts";
-import type { RunTask } from "./runTask.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { notRunning } from "../taskErrors.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * Limits the concurrent readings of all tasks. More would not be faster. Their results would also be handled
@@ -35,11 +35,11 @@ const minIntervalMs = 100;
 const maxIntervalMs = 2 ** 31 - 1;
 
 export class RunStats {
-  readonly #task: RunTask;
+  readonly #task: RecordedTask;
   /** The shared samplings, by interval in milliseconds. */
   readonly #samplings = new Map<number, Observable<TaskUsage>>();
 
-  constructor(task: RunTask) {
+  constructor(task: RecordedTask) {
     this.#task = task;
   }
 

@@ -8,8 +8,8 @@ import { runFiles } from "../../effects/files/runFiles.ts";
 import { watchExit } from "../../effects/processes/exitWatch.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { messageOf } from "../../errors.ts";
-import type { DriverServices } from "../opening/services.ts";
-import type { RunTask } from "./runTask.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import type { DriverServices } from "../services.ts";
 
 /** Milliseconds until the next attempt if the kernel refuses a call. */
 const retryMs = 1_000;
@@ -22,7 +22,7 @@ type WatchServices = Pick<DriverServices, "folder" | "log">;
  * @param watching cancels the watch when it is unsubscribed
  */
 export async function runEnded(
-  task: RunTask,
+  task: RecordedTask,
   services: WatchServices,
   watching: Subscription,
 ): Promise<void> {
@@ -80,7 +80,7 @@ type Retry = (attempt: () => Promise<unknown>, until?: ProcessIdentity) => Promi
  * Retries after failures, for example for lack of descriptors, because an unwatched task would never end.
  * Logs the first failure of each run.
  */
-function retries({ id }: RunTask, { log }: WatchServices): Retry {
+function retries({ id }: RecordedTask, { log }: WatchServices): Retry {
   let logged = false;
   return async (attempt, until) => {
     for (;;) {

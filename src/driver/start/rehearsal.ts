@@ -15,10 +15,10 @@ import { messageOf } from "../../errors.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
 import { seal } from "../../store/sealEvent.ts";
 import { toTaskId } from "../../taskId.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { type PreparingServices, prepareRun } from "../run/prepare.ts";
-import { advance } from "../task/storedEvents.ts";
-import { fingerprintedEvent, requestedEvent } from "./startEvents.ts";
+import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
+import { advance } from "../history/storedEvents.ts";
+import type { DriverServices } from "../services.ts";
+import { type PreparingServices, prepareRun } from "./prepare.ts";
 
 /** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */
 const idleMs = 500;

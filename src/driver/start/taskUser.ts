@@ -8,11 +8,12 @@
 import { setImmediate } from "node:timers/promises";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { partsOfTaskId, type TaskId, taskOfRun, toTaskId } from "../../taskId.ts";
-import type { DriverServices } from "../opening/services.ts";
-import type { Task } from "../task/task.ts";
-import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "./runBeginning.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "../history/runBeginning.ts";
+import type { DriverServices } from "../services.ts";
 
 /** A run of a task, and its user. */
 export interface EarlierRun {
@@ -102,8 +103,8 @@ export function sharedUserOf(
   return others.size === 0 ? undefined : { user: sandbox.user, tasks: [...others].sort() };
 }
 
-type TaskWithUser = Pick<Task, "id" | "state" | "snapshot">;
+type TaskWithUser = Pick<RecordedTask, "id" | "state" | "snapshot">;
 
-function uidOf({ context: { sandbox, adopted } }: Task["snapshot"]): number | undefined {
+function uidOf({ context: { sandbox, adopted } }: TaskSnapshot): number | undefined {
   return sandbox?.uid ?? adopted?.found?.uid;
 }

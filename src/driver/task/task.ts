@@ -23,12 +23,12 @@ import { initialSnapshot, type Step, step, type TaskSnapshot } from "../../machi
 import { isUnderway, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import type { TaskId } from "../../taskId.ts";
+import { Journal } from "../history/journal.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { startFailedEvent } from "../history/startEvents.ts";
+import { toStored } from "../history/storedEvents.ts";
+import { type TaskHistory, withoutPlan } from "../history/taskHistory.ts";
 import type { Run } from "../run/run.ts";
-import type { RunTask } from "../run/runTask.ts";
-import { startFailedEvent } from "../start/startEvents.ts";
-import { Journal } from "./journal.ts";
-import { toStored } from "./storedEvents.ts";
-import { type TaskHistory, withoutPlan } from "./taskHistory.ts";
 
 /** A committed event, with the step that it caused. */
 export interface CommittedStep extends Step {
@@ -43,7 +43,7 @@ export interface TaskDependencies {
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
   /** Creates the run that carries out the task's effects. */
-  readonly createRun: (task: RunTask) => Run;
+  readonly createRun: (task: RecordedTask) => Run;
   /** Called for every event once it is committed. */
   readonly onCommitted: (committed: CommittedStep) => void;
   /** Called if an event could not be stored but stays in the history. */
@@ -58,7 +58,7 @@ export interface WaitLimits {
   readonly withinMs?: number;
 }
 
-export class Task implements RunTask {
+export class Task implements RecordedTask {
   readonly id: TaskId;
   /** What this process keeps for the task besides its history. */
   readonly run: Run;

@@ -3,11 +3,11 @@ import { messageOf } from "../../errors.ts";
 import { hasEnded, hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type TaskId, taskOfRun } from "../../taskId.ts";
-import type { DriverServices } from "../opening/services.ts";
+import type { TaskHistory } from "../history/taskHistory.ts";
 import { settledHistory, takeOver } from "../recovery/recovery.ts";
+import type { DriverServices } from "../services.ts";
+import { notFound } from "../taskErrors.ts";
 import type { Task } from "./task.ts";
-import { notFound } from "./taskErrors.ts";
-import type { TaskHistory } from "./taskHistory.ts";
 
 /** Milliseconds that the kernel gets to end a killed task before the agent gets an error. */
 export const killGraceMs = 30_000;
@@ -114,7 +114,7 @@ export class TaskTable {
   async #recover(taskId: TaskId, services: DriverServices, read: ReadHistory): Promise<Task> {
     const task = this.add(taskId, await read());
     try {
-      await takeOver(task, services);
+      await takeOver(task, task.run.commands, services);
     } catch (thrown) {
       this.forget(taskId);
       throw thrown;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { TaskEventMessage } from "../../../src/driver/driverPort.ts";
+import { toStored } from "../../../src/driver/history/storedEvents.ts";
+import type { TaskHistory } from "../../../src/driver/history/taskHistory.ts";
 import { Announcements } from "../../../src/driver/messages/announcements.ts";
 import { storedHistory } from "../../../src/driver/recovery/recovery.ts";
-import { toStored } from "../../../src/driver/task/storedEvents.ts";
 import { Task } from "../../../src/driver/task/task.ts";
-import type { TaskHistory } from "../../../src/driver/task/taskHistory.ts";
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { type TaskId, toTaskId } from "../../../src/taskId.ts";

@@ -4,7 +4,6 @@ import {
   messageOfHistory,
   messageOfSharedUser,
 } from "../../../src/driver/messages/taskMessages.ts";
-import { wasFatal } from "../../../src/driver/run/outOfMemory.ts";
 import type { EventData, EventType } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/fold.ts";
 import { event, eventTypes } from "../../support/history/history.ts";
@@ -120,25 +119,5 @@ describe("task events of a recovered task", () => {
     ["that never started", [...begun, event("startFailed")], undefined],
   ])("%s", (_, history, message) => {
     expect(messageOfHistory(fold(history))?.message).toBe(message);
-  });
-});
-
-describe("the cause of a task's end", () => {
-  const survived = { ...oom, at: 1_000_000 };
-
-  it.each([
-    ["is no lack of memory if there was none", null, null, 1_000_000, false],
-    ["is a lack of memory that was not recorded before", oom, null, 1_000_000, true],
-    [
-      "is a lack of memory if there were further OOM kills since the recorded one",
-      { ...oom, kills: 3 },
-      survived,
-      9_000_000,
-      true,
-    ],
-    ["is a lack of memory that was recorded a moment ago", oom, survived, 1_010_000, true],
-    ["is no lack of memory that was recorded long ago", oom, survived, 1_010_001, false],
-  ])("%s", (_, seen, told, endedAt, fatal) => {
-    expect(wasFatal(seen, told, endedAt)).toBe(fatal);
   });
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, test } from "vitest";
 import { decodeGoDriverHandle } from "../../../src/driver/recovery/goDriverHandle.ts";
-import { encodeHandle } from "../../../src/driver/task/taskHandle.ts";
+import { encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
 import type { StartTaskResponse } from "../../../src/grpc/generated/nomad/driver.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { capturedCalls, captureNames } from "../../support/agent/captures.ts";

@@ -1,9 +1,9 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import type { DriverServices } from "../../../src/driver/opening/services.ts";
+import { UnsavedEvents } from "../../../src/driver/history/unsavedEvents.ts";
 import { reconcile } from "../../../src/driver/recovery/reconcile.ts";
-import { UnsavedEvents } from "../../../src/driver/task/unsavedEvents.ts";
+import type { DriverServices } from "../../../src/driver/services.ts";
 import { makeRunFiles } from "../../../src/effects/files/runFiles.ts";
 import { bootId, isSameProcess, processIdentity } from "../../../src/effects/processes/processIdentity.ts";
 import { DriverError } from "../../../src/errors.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { toTaskEvent } from "../../../src/driver/task/storedEvents.ts";
+import { toTaskEvent } from "../../../src/driver/history/storedEvents.ts";
 import { EVENT_SCHEMA_VERSION, parseTaskEvent } from "../../../src/machines/events.ts";
 import { fold, initialSnapshot, step, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import type { EventReader } from "../../../src/store/eventStore.ts";

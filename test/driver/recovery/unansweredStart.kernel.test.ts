@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import type { DriverServices } from "../../../src/driver/opening/services.ts";
 import { settleStart } from "../../../src/driver/recovery/unansweredStart.ts";
+import type { DriverServices } from "../../../src/driver/services.ts";
 import { PendingLaunch } from "../../../src/effects/launch/launcher.ts";
 import {
   bootId,

@@ -1,8 +1,8 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { exitOf } from "../../../src/driver/run/exit.ts";
+import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import { MemoryWatch } from "../../../src/driver/run/memoryWatch.ts";
-import type { RunTask } from "../../../src/driver/run/runTask.ts";
+import { exitOf } from "../../../src/driver/run/runEnd.ts";
 import { runFiles } from "../../../src/effects/files/runFiles.ts";
 import { statusFileLayout } from "../../../src/effects/launch/plan.ts";
 import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
@@ -33,7 +33,7 @@ function setUp() {
       recorded.push(data);
       return true;
     },
-  } as Partial<RunTask> as RunTask;
+  } as Partial<RecordedTask> as RecordedTask;
   const watch = new MemoryWatch(task);
   const kill = (kills: number) => {
     writeFileSync(`${cgroup}/memory.events`, `oom_kill ${kills}\n`);

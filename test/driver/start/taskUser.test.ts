@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TaskRequest } from "../../../src/config/task/taskRequest.ts";
+import { toStored } from "../../../src/driver/history/storedEvents.ts";
 import { newestOf, sharedUserOf, withUser } from "../../../src/driver/start/taskUser.ts";
-import { toStored } from "../../../src/driver/task/storedEvents.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { toTaskId } from "../../../src/taskId.ts";

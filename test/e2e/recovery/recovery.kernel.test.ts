@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
-import { decodeHandle, encodeHandle, type HandleState } from "../../../src/driver/task/taskHandle.ts";
+import { decodeHandle, encodeHandle, type HandleState } from "../../../src/driver/recovery/taskHandle.ts";
 import { msOf } from "../../../src/grpc/convert/time.ts";
 import { type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";

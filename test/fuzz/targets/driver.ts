@@ -8,7 +8,7 @@ import { taskEnvironment } from "../../../src/config/task/taskEnvironment.ts";
 import { taskFolders } from "../../../src/config/task/taskFolders.ts";
 import { unveilRules } from "../../../src/config/task/unveilRules.ts";
 import { decodeGoDriverHandle } from "../../../src/driver/recovery/goDriverHandle.ts";
-import { decodeHandle, encodeHandle } from "../../../src/driver/task/taskHandle.ts";
+import { decodeHandle, encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
 import { parseEnviron } from "../../../src/effects/exec/taskEnviron.ts";
 import { carriedError } from "../../../src/grpc/carriedError.ts";
 import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";

@@ -8,7 +8,7 @@ import {
   judge,
   type PolicyVerdict,
 } from "../../../config/learn/policyReplay.ts";
-import { requestedOptions } from "../../../driver/start/startEvents.ts";
+import { requestedOptions } from "../../../driver/history/startEvents.ts";
 import { jobFile } from "../../../jobspec/jobFile.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { readHistory } from "../../../replay/storedHistory.ts";

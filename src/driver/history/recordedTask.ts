@@ -4,9 +4,9 @@ import type { DriverError } from "../../errors.ts";
 import type { EventData, EventType } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { StateName } from "../../machines/taskMachine.ts";
-import type { UnsavedTask } from "../task/unsavedEvents.ts";
+import type { UnsavedTask } from "./unsavedEvents.ts";
 
-export interface RunTask extends UnsavedTask {
+export interface RecordedTask extends UnsavedTask {
   /** Every event of the snapshot is committed. */
   readonly snapshot: TaskSnapshot;
   readonly state: StateName;

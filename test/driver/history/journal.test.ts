@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Journal } from "../../../src/driver/task/journal.ts";
+import { Journal } from "../../../src/driver/history/journal.ts";
 import type { EventToAppend } from "../../../src/store/eventStore.ts";
 import { refusingStore } from "../../support/history/memoryEventStore.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type BegunCommand, CommandTally } from "../../../src/driver/run/commandTally.ts";
+import { type BegunCommand, CommandTally } from "../../../src/driver/exec/commandTally.ts";
 import { type CommandEnd, commandsIn } from "../../../src/machines/events/running.ts";
 
 const check: BegunCommand = { command: "/bin/check", user: "nomad-80001", terminal: false };

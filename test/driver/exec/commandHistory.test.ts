@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CommandHistory } from "../../../src/driver/run/commandHistory.ts";
-import type { RunTask } from "../../../src/driver/run/runTask.ts";
+import { CommandHistory } from "../../../src/driver/exec/commandHistory.ts";
+import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
 import { fold, step } from "../../../src/machines/fold.ts";
 import { event } from "../../support/history/history.ts";
@@ -25,7 +25,7 @@ function setUp() {
       if (accepted) events.push(next);
       return accepted;
     },
-  } as Partial<RunTask> as RunTask;
+  } as Partial<RecordedTask> as RecordedTask;
   const history = new CommandHistory(task);
   return {
     history,

@@ -1,25 +1,29 @@
-/**
- * Finds out how a run ended, once its init has exited: from init's record, or else from the log and the host.
- */
+/** The end of a run whose init has exited: finds out how the run ended, and removes what it left. */
 import { constants } from "node:os";
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";
+import { endCgroup, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { readOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
+import { removeCommandCgroups } from "../../effects/exec/commandCgroup.ts";
 import { runFiles } from "../../effects/files/runFiles.ts";
+import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { readExitStatus } from "../../effects/processes/statusFile.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../taskEnd.ts";
-import { wasFatal } from "./outOfMemory.ts";
+import { commandCgroups } from "../exec/commands.ts";
 
 /** Why a task of an earlier boot is lost. */
 export const lostByReboot = "the host was rebooted: its processes are gone";
 
+/** An OOM kill counts as the cause of a task's end for this long. */
+const consequenceMs = 10_000;
+
 type Exit = EventData<"exited">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 
-/** What this process knows of a run, but may not have recorded yet. */
+/** What this process knows about a run but may not have recorded yet. */
 interface Unrecorded {
   /** Whether this driver has killed the run. */
   readonly killed?: boolean;
@@ -27,6 +31,7 @@ interface Unrecorded {
   readonly oomSeen?: TaskContext["oom"];
 }
 
+/** How a run ended: as its init has recorded it, or else as far as the log and the host show it. */
 export function exitOf(
   { context }: TaskSnapshot,
   { killed = false, oomSeen = context.oom }: Unrecorded = {},
@@ -78,4 +83,28 @@ function memoryAtEnd(
 export function oomOf({ request, sandbox, adopted }: TaskContext): Exit["oom"] {
   const before = sandbox?.oomKills ?? adopted?.oomKills;
   return request === null || before === undefined ? null : readOutOfMemory(request.resources.cgroup, before);
+}
+
+/**
+ * Whether an OOM kill ended a failed task. True if there was a kill that nobody noticed while the task ran,
+ * or if one was noticed a moment before the end. A worker that was killed hours before did not end the task.
+ * @param oom all OOM kills of the run
+ * @param survived the last OOM kill after which the task was seen to go on
+ */
+function wasFatal(oom: Exit["oom"], survived: TaskContext["oom"], endedAt: number): boolean {
+  if (oom === null) return false;
+  return survived === null || oom.kills > survived.kills || endedAt - survived.at <= consequenceMs;
+}
+
+/**
+ * Removes what a run left. A run in the host's pid namespace may leave processes if its init was killed; they
+ * are killed. The cgroups below the task's are removed. Resolves once the agent can remove the task's cgroup.
+ * @param init the run's init, if no event names it
+ */
+export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
+  const { request, sandbox, process } = context;
+  if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, exitTimeoutMs);
+  const known = init ?? process?.init ?? sandbox?.init;
+  if (request && known) await waitForRunExit(request.resources.cgroup, known);
+  if (request && sandbox) await removeCommandCgroups(commandCgroups({ request, sandbox }));
 }

@@ -1,11 +1,11 @@
 /** Sends a trace of each ended task. Loaded only if the operator has set the option. */
-import { messageOf } from "../../errors.ts";
-import type { Logger } from "../../log/hclog.ts";
-import { hasEnded } from "../../machines/fold.ts";
-import type { EventReader } from "../../store/eventStore.ts";
-import { type TaskTrace, taskTrace } from "../../traces/taskTrace.ts";
-import { TraceExporter } from "../../traces/traceExporter.ts";
-import type { CommittedStep } from "../task/task.ts";
+import { messageOf } from "../errors.ts";
+import type { Logger } from "../log/hclog.ts";
+import { hasEnded } from "../machines/fold.ts";
+import type { EventReader } from "../store/eventStore.ts";
+import { type TaskTrace, taskTrace } from "../traces/taskTrace.ts";
+import { TraceExporter } from "../traces/traceExporter.ts";
+import type { CommittedStep } from "./task/task.ts";
 
 /** A pause before sending, because tasks often end together and can then be sent together. */
 const pauseMs = 2_000;

@@ -2,17 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TaskOptions } from "../../../src/config/options/taskOptions.ts";
 import type { RecoverableHandle } from "../../../src/driver/driverPort.ts";
-import type { DriverServices } from "../../../src/driver/opening/services.ts";
+import { Journal } from "../../../src/driver/history/journal.ts";
+import { toStored } from "../../../src/driver/history/storedEvents.ts";
+import type { TaskHistory } from "../../../src/driver/history/taskHistory.ts";
 import { historyOf } from "../../../src/driver/recovery/recovery.ts";
-import { Journal } from "../../../src/driver/task/journal.ts";
-import { toStored } from "../../../src/driver/task/storedEvents.ts";
 import {
   decodeHandle,
   encodeHandle,
   type HandleState,
   handleOf,
-} from "../../../src/driver/task/taskHandle.ts";
-import type { TaskHistory } from "../../../src/driver/task/taskHistory.ts";
+} from "../../../src/driver/recovery/taskHandle.ts";
+import type { DriverServices } from "../../../src/driver/services.ts";
 import { DriverError } from "../../../src/errors.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";

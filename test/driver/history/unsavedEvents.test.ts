@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { UnsavedEvents } from "../../../src/driver/task/unsavedEvents.ts";
+import { UnsavedEvents } from "../../../src/driver/history/unsavedEvents.ts";
 import { DriverError, type ErrorCode } from "../../../src/errors.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";

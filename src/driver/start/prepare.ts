@@ -25,15 +25,9 @@ import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts
 import type { EventData } from "../../machines/events.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { TaskId } from "../../taskId.ts";
-import type { DriverServices } from "../opening/services.ts";
-import {
-  type EarlySandbox,
-  findProgram,
-  planEarly,
-  planLate,
-  type TaskProgram,
-} from "../start/sandboxPlan.ts";
-import { rightsOf } from "../start/taskRights.ts";
+import type { DriverServices } from "../services.ts";
+import { type EarlySandbox, findProgram, planEarly, planLate, type TaskProgram } from "./sandboxPlan.ts";
+import { rightsOf } from "./taskRights.ts";
 
 /** A run whose init waits for its release. */
 export interface PreparedRun {

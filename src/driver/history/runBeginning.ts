@@ -2,7 +2,7 @@
 import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../../machines/events.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
-import { toTaskEvent } from "../task/storedEvents.ts";
+import { toTaskEvent } from "./storedEvents.ts";
 
 /** Runs to read in one turn of the event loop. Each takes some 50 µs. */
 export const runsPerTurn = 20;

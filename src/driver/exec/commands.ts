@@ -3,7 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { defaultPath } from "../../config/task/taskEnvironment.ts";
 import { exitTimeoutMs } from "../../effects/cgroup/cgroupEnd.ts";
 import {
+  type CommandCgroups,
   commandCgroupsIn,
+  commandCgroupsOf,
   endAbandonedCommand,
   newCommandCgroup,
   removeCommandCgroups,
@@ -21,19 +23,19 @@ import { TaskRootView } from "../../effects/root/listRoot.ts";
 import { entersAllFolders } from "../../effects/users/capabilities.ts";
 import { DriverError } from "../../errors.ts";
 import type { CommandEnd } from "../../machines/events/running.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type ExitStatus, endOfStatus, unknownEnd } from "../../taskEnd.ts";
 import { shortName } from "../../taskId.ts";
 import type { RunDenials } from "../denials/runDenials.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
-import { refusedCommand } from "../exec/refusedCommand.ts";
-import type { DriverServices } from "../opening/services.ts";
-import { requestedOptions } from "../start/startEvents.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { requestedOptions } from "../history/startEvents.ts";
+import type { DriverServices } from "../services.ts";
 import { rightsInPlan } from "../start/taskRights.ts";
-import { notRunning } from "../task/taskErrors.ts";
-import { commandCgroups } from "./cleanUpRun.ts";
+import { notRunning } from "../taskErrors.ts";
 import { CommandHistory } from "./commandHistory.ts";
-import type { RunTask } from "./runTask.ts";
+import { refusedCommand } from "./refusedCommand.ts";
 
 type Reason = CommandEnd["reason"];
 
@@ -48,13 +50,13 @@ interface RunningExec extends Pick<TaskExec, "end"> {
 }
 
 export class RunCommands {
-  readonly #task: RunTask;
+  readonly #task: RecordedTask;
   readonly #denials: RunDenials;
   readonly #history: CommandHistory;
   readonly #running = new Set<RunningExec>();
   readonly #starting = new Set<Promise<unknown>>();
 
-  constructor(task: RunTask, denials: RunDenials) {
+  constructor(task: RecordedTask, denials: RunDenials) {
     this.#task = task;
     this.#denials = denials;
     this.#history = new CommandHistory(task);
@@ -163,8 +165,15 @@ export class RunCommands {
   }
 }
 
+/** Where the cgroups of a run's commands are. */
+export function commandCgroups({ request, sandbox }: SandboxedRun): CommandCgroups {
+  return commandCgroupsOf(sandbox.runCgroup ?? request.resources.cgroup, sandbox.runFolder);
+}
+
+type SandboxedRun = { readonly [Name in "request" | "sandbox"]: NonNullable<TaskContext[Name]> };
+
 async function inputOf(
-  task: RunTask,
+  task: RecordedTask,
   { command: words, terminal }: ExecRequest,
   runnerFolder: string,
 ): Promise<ExecInput> {
@@ -220,6 +229,6 @@ function exitOf(status: ExitStatus | undefined): ExitResult {
   return { ...unknownEnd, oomKilled: false, error: "the command's exit code is unknown" };
 }
 
-function cannotRun(task: RunTask): DriverError {
+function cannotRun(task: RecordedTask): DriverError {
   return notRunning(task, "no command can be run in it");
 }

@@ -8,15 +8,15 @@ import { hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { StartedTask } from "../driverPort.ts";
-import type { DriverServices } from "../opening/services.ts";
+import { requestedEvent } from "../history/startEvents.ts";
+import type { TaskHistory } from "../history/taskHistory.ts";
 import { readSettled, storedHistory, takeOver } from "../recovery/recovery.ts";
-import { existsAlready } from "../task/taskErrors.ts";
-import { encodeHandle, handleOf } from "../task/taskHandle.ts";
-import type { TaskHistory } from "../task/taskHistory.ts";
-import { end, type TaskTable } from "../task/taskTable.ts";
-import { findProgram } from "./sandboxPlan.ts";
-import { requestedEvent } from "./startEvents.ts";
-import { withUser } from "./taskUser.ts";
+import { encodeHandle, handleOf } from "../recovery/taskHandle.ts";
+import type { DriverServices } from "../services.ts";
+import { findProgram } from "../start/sandboxPlan.ts";
+import { withUser } from "../start/taskUser.ts";
+import { existsAlready } from "../taskErrors.ts";
+import { end, type TaskTable } from "./taskTable.ts";
 
 /**
  * Resolves once the task runs.
@@ -45,7 +45,7 @@ export async function startTask(
     if (task.snapshot.context.process === null) {
       task.run.setRequest(request);
       await task.record("requested", requested);
-    } else await takeOver(task, services);
+    } else await takeOver(task, task.run.commands, services);
     const snapshot = await task.reached(hasStarted);
     if (snapshot.value === "failed") throw task.run.failure;
     const env = task.run.env ?? (await findProgram(request, services)).env;

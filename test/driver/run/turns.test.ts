@@ -1,5 +1,5 @@
 import { expect, it, vi } from "vitest";
-import { Turns } from "../../../src/driver/start/turns.ts";
+import { Turns } from "../../../src/driver/run/turns.ts";
 
 /** Work that ends when the test ends it. */
 function started(turns: Turns, count: number) {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { UsageSampler } from "../../../src/driver/usage/usageSampler.ts";
-import type { CgroupReading } from "../../../src/effects/stats/cgroupReading.ts";
-import { toTaskId } from "../../../src/taskId.ts";
-import { recordingLogger } from "../../support/recordingLogger.ts";
+import { UsageSampler } from "../../src/driver/usageSampler.ts";
+import type { CgroupReading } from "../../src/effects/stats/cgroupReading.ts";
+import { toTaskId } from "../../src/taskId.ts";
+import { recordingLogger } from "../support/recordingLogger.ts";
 
 const reading: CgroupReading = {
   cpu: { userUs: 3, systemUs: 4, throttled: undefined },

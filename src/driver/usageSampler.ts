@@ -2,11 +2,11 @@
  * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. All
  * tasks together are sampled at most ten times a second. One timer serves all tasks.
  */
-import type { CgroupReading } from "../../effects/stats/cgroupReading.ts";
-import { messageOf } from "../../errors.ts";
-import type { Logger } from "../../log/hclog.ts";
-import type { UsageSample } from "../../store/usage/usageSample.ts";
-import type { TaskId } from "../../taskId.ts";
+import type { CgroupReading } from "../effects/stats/cgroupReading.ts";
+import { messageOf } from "../errors.ts";
+import type { Logger } from "../log/hclog.ts";
+import type { UsageSample } from "../store/usage/usageSample.ts";
+import type { TaskId } from "../taskId.ts";
 
 /** What the sampler depends on. */
 export interface SamplerDependencies {

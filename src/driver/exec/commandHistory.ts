@@ -6,9 +6,9 @@
 import type { CommandEnd } from "../../machines/events/running.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
+import { GrowingPauses } from "../history/growingPauses.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
 import { type BegunCommand, CommandTally } from "./commandTally.ts";
-import { GrowingPauses } from "./growingPauses.ts";
-import type { RunTask } from "./runTask.ts";
 
 interface RecordedCommand {
   /**
@@ -21,7 +21,7 @@ interface RecordedCommand {
 }
 
 export class CommandHistory {
-  readonly #task: RunTask;
+  readonly #task: RecordedTask;
   readonly #tally = new CommandTally();
   readonly #pauses = new GrowingPauses(() => void this.record());
   /**
@@ -31,7 +31,7 @@ export class CommandHistory {
   #last = 0;
   #closed = false;
 
-  constructor(task: RunTask) {
+  constructor(task: RecordedTask) {
     this.#task = task;
   }
 

@@ -3,13 +3,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { readUsage } from "../../../src/store/usage/usageFile.ts";
-import { toTaskId } from "../../../src/taskId.ts";
-import { usageSpans } from "../../../src/why/usage.ts";
-import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
-import { makeAllocation } from "../../support/agent/allocation.ts";
+import { readUsage } from "../../src/store/usage/usageFile.ts";
+import { toTaskId } from "../../src/taskId.ts";
+import { usageSpans } from "../../src/why/usage.ts";
+import { type Agent, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
+import { makeAllocation } from "../support/agent/allocation.ts";
 
-const executable = join(import.meta.dirname, "../../../dist/plugin/nomad-driver-exec2");
+const executable = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exec2");
 
 function samplesOf({ stateDir }: Agent, id: string) {
   return readUsage(join(stateDir, "events"), toTaskId(id));

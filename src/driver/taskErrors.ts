@@ -1,8 +1,8 @@
 /** Errors of requests that the state of the task or of the plugin does not allow. */
 
-import { DriverError } from "../../errors.ts";
-import type { TaskId } from "../../taskId.ts";
-import type { RunTask } from "../run/runTask.ts";
+import { DriverError } from "../errors.ts";
+import type { TaskId } from "../taskId.ts";
+import type { RecordedTask } from "./history/recordedTask.ts";
 
 /** Agents compare this text. */
 export function notFound(): DriverError {
@@ -28,11 +28,11 @@ export function notReady(cause: DriverError): DriverError {
 }
 
 /** @param consequence what is not possible in this state */
-export function notRunning({ state }: Pick<RunTask, "state">, consequence: string): DriverError {
+export function notRunning({ state }: Pick<RecordedTask, "state">, consequence: string): DriverError {
   return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);
 }
 
-export function stillRunning({ id, state }: Pick<RunTask, "id" | "state">): DriverError {
+export function stillRunning({ id, state }: Pick<RecordedTask, "id" | "state">): DriverError {
   return new DriverError("TASK_STILL_RUNNING", `task ${id} is ${state}: it cannot be destroyed`, {
     hint: "Stop it first, or destroy it with force",
   });
