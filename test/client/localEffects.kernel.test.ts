@@ -18,7 +18,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { makeAllocationFolders, makeTaskFolders } from "../../src/client/allocation/allocation.ts";
 import { makeScope, removeScope, scopePath } from "../../src/client/allocation/cgroupScope.ts";
 import { chooseUser } from "../../src/client/allocation/taskUser.ts";
-import { logPipePath, openLogReader } from "../../src/client/task/logReader.ts";
+import { logPipePath, openLogReader } from "../../src/client/task/logCollector.ts";
 import { findLeftovers } from "../../src/client/work/leftovers.ts";
 import { makeWorkFolder, takeAbandonedWork } from "../../src/client/work/workFolder.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { attributeSpecs } from "../../src/client/plugin/attributeSpecs.ts";
-import { fitPluginOptions, readPluginConfig } from "../../src/client/plugin/pluginConfig.ts";
+import { attributeSpecs, fitPluginOptions, readPluginConfig } from "../../src/client/files/pluginConfig.ts";
 import { parsePluginOptions, pluginOptionsSpec } from "../../src/config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../src/config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../src/config/options/taskOptions.ts";

@@ -12,11 +12,10 @@ import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/b
 import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
 import { exitText, type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../grpc/status.ts";
+import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
 import { selfCommand } from "../../selfCommand.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
-import type { DriverFacts } from "../task/placeTask.ts";
-import { attributeSpecs } from "./attributeSpecs.ts";
-import { fitPluginOptions } from "./pluginConfig.ts";
+import { attributeSpecs, fitPluginOptions } from "../files/pluginConfig.ts";
 
 export interface PluginSessionOptions {
   /** Options of the plugin's config block, without `state_dir`. */
@@ -39,6 +38,13 @@ export interface StateFolderChoice {
   readonly path: string;
   /** Advances to the next folder; false if there are no more. */
   next(): boolean;
+}
+
+/** What a client queries from a driver before it starts or recovers a task. */
+export interface DriverFacts {
+  /** Attributes of a task's `config` block. */
+  readonly taskSchema: readonly AttributeSpec[];
+  readonly capabilities: DriverCapabilities;
 }
 
 /** Number of restarts before the session gives up. */

@@ -2,8 +2,7 @@
 import type { Readable } from "node:stream";
 import type { PluginSession } from "../plugin/pluginSession.ts";
 import type { Interrupts } from "./interrupts.ts";
-import type { Placement } from "./placeTask.ts";
-import type { PreparedTask } from "./prepareTask.ts";
+import type { Placement, PreparedTask } from "./prepareTask.ts";
 
 /** Shows messages of the run, and the output of its tasks. */
 export interface RunDisplay {

@@ -14,7 +14,7 @@ import type { CheckedTask } from "../checks/groupChecks.ts";
 import { answered } from "../plugin/pluginSession.ts";
 import { whenAborted } from "./interrupts.ts";
 import type { LocalRun, StartedTask, StopRequest } from "./localRun.ts";
-import type { LogFile } from "./logFile.ts";
+import type { LogFile } from "./logCollector.ts";
 import { type PreparedTask, prepareAgain } from "./prepareTask.ts";
 
 export interface TaskOutcome {

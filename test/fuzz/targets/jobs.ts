@@ -1,5 +1,5 @@
 /** Job files, an agent's plugin block, and the text of their templates. */
-import { checkFile } from "../../../src/client/validation/checkFile.ts";
+import { checkFile } from "../../../src/client/files/checkFile.ts";
 import { hclEvaluator } from "../../../src/jobspec/expressions/hcl.ts";
 import { renderGoTemplate } from "../../../src/jobspec/goTemplate/evaluate.ts";
 import { templateFunctions } from "../../../src/jobspec/goTemplate/functions.ts";

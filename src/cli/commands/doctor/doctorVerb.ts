@@ -47,7 +47,7 @@ Examples:
 };
 
 async function act(options: Options): Promise<number> {
-  const { readPluginConfig } = await import("../../../client/plugin/pluginConfig.ts");
+  const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
   const config = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   if (options.plan !== undefined) {
     const { showPlans } = await import("./showPlans.ts");
@@ -60,7 +60,7 @@ async function act(options: Options): Promise<number> {
       showArgs: options.showArgs ?? false,
     });
   }
-  const { pluginOptionsOf } = await import("../../../client/validation/checkFile.ts");
+  const { pluginOptionsOf } = await import("../../../client/files/checkFile.ts");
   // Called only for its errors, so that a misspelt plugin option fails here as it does with --plan.
   pluginOptionsOf(config);
   const { diagnose } = await import("./diagnose.ts");

@@ -3,12 +3,12 @@
 import { closeSync } from "node:fs";
 import { makeAllocation } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
-import { attributeSpecs } from "../../../client/plugin/attributeSpecs.ts";
+import { checkJob, pluginOptionsOf } from "../../../client/files/checkFile.ts";
+import { attributeSpecs, type LocalPluginConfig } from "../../../client/files/pluginConfig.ts";
 import { refuseUnsupported } from "../../../client/plugin/clientRules.ts";
-import type { LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
-import { type DriverFacts, type Placement, placeTask } from "../../../client/task/placeTask.ts";
+import type { DriverFacts } from "../../../client/plugin/pluginSession.ts";
+import { type Placement, placeTask } from "../../../client/task/prepareTask.ts";
 import { featuresOf } from "../../../client/task/taskMessage.ts";
-import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { makeWorkFolder } from "../../../client/work/workFolder.ts";
 import { hclName } from "../../../config/options/hclSpec.ts";
 import type { PluginOptions } from "../../../config/options/pluginOptions.ts";

@@ -1,7 +1,8 @@
 /** `replay --policy FILE`: shows what another policy would have refused to recorded runs. */
-import { pluginOptionsIn, readPluginConfig } from "../../../client/plugin/pluginConfig.ts";
-import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../client/validation/checkFile.ts";
-import { readTextFile } from "../../../client/validation/textFile.ts";
+
+import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../client/files/checkFile.ts";
+import { pluginOptionsIn, readPluginConfig } from "../../../client/files/pluginConfig.ts";
+import { readTextFile } from "../../../client/files/textFile.ts";
 import {
   type AskedPolicy,
   isUnchanged,

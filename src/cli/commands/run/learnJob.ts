@@ -3,6 +3,7 @@
  * options that they need.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { checkJob, pluginOptionsOf } from "../../../client/files/checkFile.ts";
 import { hostView } from "../../../client/learn/hostView.ts";
 import {
   entriesOf,
@@ -15,7 +16,6 @@ import {
   withoutRefusals,
 } from "../../../client/learn/policies.ts";
 import { type WatchedTask, WatchedTasks } from "../../../client/learn/watchedTasks.ts";
-import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { deniedIn } from "../../../config/learn/access.ts";
 import type { Learned } from "../../../config/learn/policy.ts";
 import { smallestSufficient } from "../../../config/learn/smallest.ts";

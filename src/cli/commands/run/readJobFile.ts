@@ -1,4 +1,4 @@
-import { readTextFile } from "../../../client/validation/textFile.ts";
+import { readTextFile } from "../../../client/files/textFile.ts";
 import { DriverError } from "../../../errors.ts";
 import { type JobFile, jobFile } from "../../../jobspec/jobFile.ts";
 import { skippable } from "../../../jobspec/keys.ts";

@@ -3,12 +3,12 @@
 import { constants } from "node:os";
 import { taskLabel } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
+import { checkJob, pluginOptionsOf } from "../../../client/files/checkFile.ts";
 import { PluginSession } from "../../../client/plugin/pluginSession.ts";
 import { runGroup } from "../../../client/task/groupRun.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import type { LocalRun, RunDisplay, StartedTask, TaskObserver } from "../../../client/task/localRun.ts";
 import type { TaskOutcome } from "../../../client/task/localTask.ts";
-import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { findLeftovers } from "../../../client/work/leftovers.ts";
 import { openControl, type RunControl, type RunRequest } from "../../../client/work/runControl.ts";
 import { makeWorkFolder, type WorkFolder } from "../../../client/work/workFolder.ts";

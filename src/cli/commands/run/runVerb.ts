@@ -71,7 +71,7 @@ Examples:
 };
 
 async function act(path: string, options: Options): Promise<number> {
-  const { readPluginConfig } = await import("../../../client/plugin/pluginConfig.ts");
+  const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
   const { runJob } = await import("./runJob.ts");
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   const { readVariableFiles } = await import("./readJobFile.ts");

@@ -1,6 +1,7 @@
 /** `validate`: checks files, and shows everything that is wrong in them. */
-import type { LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
-import { type CheckedFile, checkFile } from "../../../client/validation/checkFile.ts";
+
+import { type CheckedFile, checkFile } from "../../../client/files/checkFile.ts";
+import type { LocalPluginConfig } from "../../../client/files/pluginConfig.ts";
 import { DriverError } from "../../../errors.ts";
 import { type FoundProblem, InvalidFile } from "../../../jobspec/jobFile.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";

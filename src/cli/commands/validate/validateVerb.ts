@@ -42,7 +42,7 @@ Examples:
 };
 
 async function act(files: readonly string[], options: Options): Promise<number> {
-  const { readPluginConfig } = await import("../../../client/plugin/pluginConfig.ts");
+  const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
   const { validate } = await import("./validate.ts");
   const config = await readPluginConfig(options.pluginConfig, options.option);
   const { readVariableFiles } = await import("../run/readJobFile.ts");

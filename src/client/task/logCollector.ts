@@ -1,5 +1,8 @@
-/** Keeps a task's output in files, as Nomad's log collector does for a client: `web.stdout.0`, then `.1`, … */
+/** Reads a task's log pipes and keeps its output in files, as Nomad's log collector does for a client. */
 import { closeSync, constants, openSync, rmSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import { mkfifo } from "../../effects/kernel/libc.ts";
 import { DriverError } from "../../errors.ts";
 
 export interface LogFileBounds {
@@ -12,7 +15,7 @@ export interface LogFileBounds {
 const defaultBounds: LogFileBounds = { maxBytes: 10 * 1024 * 1024, maxFiles: 10 };
 
 /**
- * One stream of a task's output. The folder is opened once, before any task runs, and existing files in it
+ * The files of one stream of a task's output: `web.stdout.0`, then `.1`, … The folder is opened once, before any task runs, and existing files in it
  * are never opened. So a task that may write to the folder (`writable_logs`) cannot redirect root's writes.
  */
 export class LogFile {
@@ -75,5 +78,29 @@ export class LogFile {
 
   #failed(thrown: unknown): DriverError {
     return DriverError.from(thrown, "RUN_FOLDER_UNUSABLE", `the log ${this.#base} cannot be written`);
+  }
+}
+
+/** Path of a task's log pipe, as on a Nomad client. */
+export function logPipePath(logs: string, task: string, stream: "stdout" | "stderr"): string {
+  return join(logs, `.${task}.${stream}.fifo`);
+}
+
+/**
+ * Makes the FIFO anew and opens it, so that the driver finds a reader.
+ * @returns the task's output; ends when all writers have closed the FIFO
+ */
+export function openLogReader(path: string): Socket {
+  // After a restart, the FIFO of the previous run still exists and belongs to the task's user.
+  rmSync(path, { force: true });
+  mkfifo(path, 0o600);
+  // Non-blocking, because there is no writer yet. The kernel reports the end of file only after a first
+  // writer has closed the FIFO.
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    return new Socket({ fd: descriptor, readable: true, writable: false });
+  } catch (thrown) {
+    closeSync(descriptor);
+    throw thrown;
   }
 }

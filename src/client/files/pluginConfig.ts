@@ -1,12 +1,14 @@
-/** Reads the plugin's options for a local run from a file and the command line. */
+/** Reads the plugin's options for a local run from a file and the command line, and fits them to its schema. */
+
 import { resolve } from "node:path";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 import { DriverError } from "../../errors.ts";
+import type { Spec } from "../../grpc/generated/nomad/hclspec.ts";
 import { asList, type Body, body } from "../../jobspec/body.ts";
 import { type AttributeSpec, type FittedConfig, followSpec } from "../../jobspec/driverConfig.ts";
 import { type JobFile, jobFile } from "../../jobspec/jobFile.ts";
 import { parseFile } from "../../jobspec/syntax.ts";
-import { readTextFile } from "../validation/textFile.ts";
+import { readTextFile } from "./textFile.ts";
 
 export interface LocalPluginConfig {
   /** The options by their HCL names, without `state_dir`. */
@@ -92,4 +94,19 @@ const agentKeys = "acl client consul data_dir plugin plugin_dir ports server tel
 async function readConfigFile(path: string): Promise<Body> {
   const text = await readTextFile(path, "CONFIG_INVALID", "file of plugin options");
   return (await pluginOptionsIn(jobFile(path, text))) ?? {};
+}
+
+/** The attributes of a schema that is one object. Skips kinds of spec that this driver does not use. */
+export function attributeSpecs(schema: Spec | undefined): AttributeSpec[] {
+  const block = schema?.block;
+  if (block?.$case !== "object") return [];
+  return [...block.value.attributes.values()].flatMap((spec) => attributeSpec(spec) ?? []);
+}
+
+function attributeSpec({ block }: Spec): AttributeSpec | undefined {
+  if (block?.$case === "Attr") return block.value;
+  if (block?.$case !== "default" || !block.value.primary) return undefined;
+  const primary = attributeSpec(block.value.primary);
+  const fallback = block.value.default?.block;
+  return primary && { ...primary, default: fallback?.$case === "literal" ? fallback.value.value : undefined };
 }

@@ -18,15 +18,15 @@ import type { AllocationFacts } from "../../jobspec/resolve/allocationEnvironmen
 import { type ResolvedTask, resolveTask } from "../../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../../jobspec/resolve/variables.ts";
 import { isJson, parseJson } from "../../jobspec/syntax.ts";
-import { attributeSpecs } from "../plugin/attributeSpecs.ts";
+import { hostAccess } from "./hostAccess.ts";
 import {
+  attributeSpecs,
   fitPluginOptions,
   followPluginSpec,
   isAgentConfig,
   type LocalPluginConfig,
   pluginOptionsIn,
-} from "../plugin/pluginConfig.ts";
-import { hostAccess } from "./hostAccess.ts";
+} from "./pluginConfig.ts";
 
 export interface CheckedFile {
   /** `agent`: an agent's configuration without a block for this driver. */
