@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitpid } from "../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../src/effects/kernel/posixSpawn.ts";
-import type { SystemCallFilter } from "../src/effects/launch/plan.ts";
+import type { SystemCallFilter } from "../src/effects/seccomp/systemCallFilter.ts";
 import { filterOf, TestRun } from "../test/support/launch/launchRun.ts";
 import { printFigure, printTimes, pssOf } from "./statistics.ts";
 

@@ -7,17 +7,17 @@ import { closeSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { parsePluginOptions } from "../src/config/options/pluginOptions.ts";
 import { findProgram, planEarly, planLate } from "../src/driver/start/sandboxPlan.ts";
-import { makeRunFiles } from "../src/effects/files/runFiles.ts";
 import { probeHost } from "../src/effects/host/hostFacts.ts";
+import { supportedArchitecture } from "../src/effects/kernel/architecture.ts";
 import { MFD_CLOEXEC } from "../src/effects/kernel/constants.ts";
 import { memfdCreate, pipe2 } from "../src/effects/kernel/libc.ts";
 import { knownPaths } from "../src/effects/landlock/knownPaths.ts";
 import { addRules, createRuleset } from "../src/effects/landlock/ruleset.ts";
 import { assembleEarly, assembleLate } from "../src/effects/launch/assemble.ts";
-import { runnerArchitecture } from "../src/effects/launch/runner.ts";
 import { handOver } from "../src/effects/launch/spawner/spawner.ts";
 import { LATE_OFFSET } from "../src/effects/launch/table.ts";
 import { RootTemplates } from "../src/effects/root/rootTemplates.ts";
+import { makeRunFiles } from "../src/effects/run/runFiles.ts";
 import { requestOf } from "../src/grpc/convert/taskConfig.ts";
 import { readTaskOptions } from "../src/grpc/options.ts";
 import type { Allocation } from "../test/support/agent/allocation.ts";
@@ -81,8 +81,8 @@ export class RawPlan {
     const template = root && (await roots.hold(root.template));
     const late = planLate(request, program, added.insideNamespace, runCgroup, false);
     return new RawPlan(
-      assembleEarly(early, runnerArchitecture()),
-      assembleLate(late, runnerArchitecture()),
+      assembleEarly(early, supportedArchitecture()),
+      assembleLate(late, supportedArchitecture()),
       ruleset,
       template?.namespace ?? roots.hostNamespace,
       roots,

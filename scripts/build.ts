@@ -10,7 +10,7 @@ import { execFileSync } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "rolldown";
-import { runnerArchitecture } from "../src/effects/launch/runner.ts";
+import { supportedArchitecture } from "../src/effects/kernel/architecture.ts";
 import { buildExecutable, ownTarget } from "./executable/buildExecutable.ts";
 import { buildInspectorPage } from "./inspectorPage.ts";
 
@@ -36,7 +36,7 @@ for (const library of ["replay", "inspect"]) {
   execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", config], { stdio: "inherit" });
 }
 await buildExecutable(
-  ownTarget(runnerArchitecture()),
+  ownTarget(supportedArchitecture()),
   join(root, "dist/inspector"),
   join(root, "dist/plugin/nomad-driver-exec2"),
 );

@@ -13,11 +13,10 @@ const asynchronous = {
 };
 
 const synchronous = {
-  "effects/files/runFiles.ts": ["makeRunFiles"],
+  "effects/run/runFiles.ts": ["makeRunFiles", "readExitStatus", "readRecordedTask"],
+  "effects/run/aliveFifo.ts": ["findInit"],
   // Dies after the launch is passed to the spawner, and before the spawner reports.
   "effects/launch/spawner/spawner.ts": ["beginLaunch"],
-  "effects/processes/findInit.ts": ["findInit"],
-  "effects/processes/statusFile.ts": ["readExitStatus", "readRecordedTask"],
   "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],
 };
 

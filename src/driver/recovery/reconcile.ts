@@ -6,9 +6,8 @@
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { runFiles } from "../../effects/files/runFiles.ts";
-import { hasNoWriter } from "../../effects/processes/exitWatch.ts";
-import { readExitStatus } from "../../effects/processes/statusFile.ts";
+import { hasNoWriter } from "../../effects/run/aliveFifo.ts";
+import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";

@@ -7,8 +7,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
-import { runFiles } from "../../effects/files/runFiles.ts";
-import { findInit } from "../../effects/processes/findInit.ts";
 import {
   bootId,
   isSameProcess,
@@ -16,7 +14,8 @@ import {
   startedAt,
 } from "../../effects/processes/processIdentity.ts";
 import { killInit } from "../../effects/processes/signals.ts";
-import { readRecordedTask } from "../../effects/processes/statusFile.ts";
+import { findInit } from "../../effects/run/aliveFifo.ts";
+import { readRecordedTask, runFiles } from "../../effects/run/runFiles.ts";
 import { DriverError } from "../../errors.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";

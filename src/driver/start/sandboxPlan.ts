@@ -30,8 +30,6 @@ import {
 } from "../../effects/files/commandLookup.ts";
 import { logFolders } from "../../effects/files/logFolder.ts";
 import { prepareMounts } from "../../effects/files/mountPoints.ts";
-import type { RunFiles } from "../../effects/files/runFiles.ts";
-import { taskEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { type IsVisible, visibilityFor } from "../../effects/files/visibility.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { waitForAnswers } from "../../effects/host/silentMounts.ts";
@@ -42,6 +40,8 @@ import { buildEarlyPlan, buildLatePlan } from "../../effects/launch/buildPlan.ts
 import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launchInput.ts";
 import type { EarlyPlan, LatePlan } from "../../effects/launch/plan.ts";
 import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimits.ts";
+import type { RunFiles } from "../../effects/run/runFiles.ts";
+import { taskEtcFiles } from "../../effects/run/taskEtcFiles.ts";
 import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
 import {
   entersAllFolders,

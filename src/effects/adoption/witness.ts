@@ -5,7 +5,6 @@
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
-import { makeRunFiles } from "../files/runFiles.ts";
 import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "../kernel/constants.ts";
 import { memfdCreate } from "../kernel/libc.ts";
 import { pidfdInfo } from "../kernel/structs.ts";
@@ -13,6 +12,7 @@ import { failureOf } from "../launch/launcher.ts";
 import { reportOf, spawnPlan } from "../launch/spawnPlan.ts";
 import { openProcess } from "../processes/pidfd.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
+import { makeRunFiles } from "../run/runFiles.ts";
 import { buildWitnessPlan } from "./witnessPlan.ts";
 
 export interface WitnessedRun {

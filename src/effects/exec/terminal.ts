@@ -8,9 +8,8 @@
 import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from "node:fs";
 import * as k from "../kernel/constants.ts";
 import { ioctl, landlockAddRule, newFileSystem } from "../kernel/libc.ts";
-import { windowSize } from "../kernel/structs.ts";
+import { pathBeneathAttr, windowSize } from "../kernel/structs.ts";
 import { accessOf, type PathKind } from "../landlock/access.ts";
-import { pathBeneathAttr, RULE_PATH_BENEATH } from "../landlock/attributes.ts";
 
 /** Descriptors, close-on-exec. */
 export interface Terminal {
@@ -75,5 +74,9 @@ export function unveilTerminal(ruleset: number, devpts: number, abi: number): vo
 }
 
 function addRule(ruleset: number, descriptor: number, kind: PathKind, abi: number): void {
-  landlockAddRule(ruleset, RULE_PATH_BENEATH, pathBeneathAttr(accessOf(readWrite, kind, abi), descriptor));
+  landlockAddRule(
+    ruleset,
+    k.LANDLOCK_RULE_PATH_BENEATH,
+    pathBeneathAttr(accessOf(readWrite, kind, abi), descriptor),
+  );
 }

@@ -2,13 +2,29 @@
 
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { hiddenSources, mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
+import type { Propagation } from "../../config/task/taskRequest.ts";
 import { TMP, type UnveilRules } from "../../config/task/unveilRules.ts";
 import { isAtOrBelow } from "../../config/values/unveil.ts";
-import type { HiddenPath, LaunchMount } from "../launch/launchInput.ts";
 import { realPathOf } from "./commandLookup.ts";
 import { findSource } from "./mountSource.ts";
 import { folderInTask, type MountPlace, prepareTarget } from "./mountTarget.ts";
 import type { IsVisible } from "./visibility.ts";
+
+/** A volume or device to mount, with all mounts below its source. */
+export interface LaunchMount {
+  readonly kind: "volume" | "device";
+  readonly source: string;
+  /** Must exist by the time of the mount. A target with a symlink in its path is refused. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation: Propagation;
+}
+
+/** A path of the host whose content the task's mount namespace hides. */
+export interface HiddenPath {
+  readonly path: string;
+  readonly isFolder: boolean;
+}
 
 export interface MountPoints {
   readonly mounts: readonly (LaunchMount & { readonly isFolder: boolean })[];

@@ -7,6 +7,7 @@
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../errors.ts";
+import { hostMounts, remoteMountOnTheWay } from "../files/hostMounts.ts";
 import { remoteMountPoints } from "../files/mountinfo.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { waitpid } from "../kernel/libc.ts";
@@ -14,7 +15,6 @@ import { descriptors, noSteps, type Step, type WholePlan } from "../launch/plan.
 import { spawnPlan } from "../launch/spawnPlan.ts";
 import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
 import { endWithParentStep } from "../launch/steps/superviseSteps.ts";
-import { hostMounts, remoteMountOnTheWay } from "./hostMounts.ts";
 
 /** Maximum time to wait for an answer. */
 const timeoutMs = 10_000;

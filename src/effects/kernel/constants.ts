@@ -20,6 +20,9 @@ export {
 
 /** `linux/landlock.h` */
 export const LANDLOCK_CREATE_RULESET_VERSION = 1;
+/** `enum landlock_rule_type` */
+export const LANDLOCK_RULE_PATH_BENEATH = 1;
+export const LANDLOCK_RULE_NET_PORT = 2;
 /** Flags of landlock_restrict_self(2), from ABI 7 on */
 export const LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON = 1 << 1;
 export const LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 1 << 2;

@@ -12,7 +12,7 @@ import { defaultEntries, ownRootPaths } from "../../config/task/defaultPaths.ts"
 import { TMP } from "../../config/task/unveilRules.ts";
 import { follow } from "../files/followPath.ts";
 import { lookAt } from "../files/hostEntry.ts";
-import { type HostMounts, hostMounts, isRemote } from "../host/hostMounts.ts";
+import { type HostMounts, hostMounts, isRemote } from "../files/hostMounts.ts";
 import * as k from "../kernel/constants.ts";
 import { drainInotify, inotifyAddWatch, inotifyInit, NAME_CHANGES } from "../kernel/inotify.ts";
 import { poll } from "../kernel/libc.ts";

@@ -10,9 +10,10 @@ import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts"
 import { formatMode, type UnveilMode } from "../../config/values/unveil.ts";
 import { DriverError, hasErrno } from "../../errors.ts";
 import type { IsVisible } from "../files/visibility.ts";
+import { LANDLOCK_RULE_PATH_BENEATH } from "../kernel/constants.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
+import { pathBeneathAttr } from "../kernel/structs.ts";
 import { accessOf, type PathKind } from "./access.ts";
-import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
 import type { KnownPaths } from "./knownPaths.ts";
 import { type FoundInProc, findPath, kindOf, type StandardStream } from "./paths.ts";
 
@@ -135,7 +136,12 @@ export class RulesetBuilder {
     const access = this.#accessOf(rule, kind);
     if (access === 0) return;
     try {
-      landlockAddRule(this.#ruleset, RULE_PATH_BENEATH, pathBeneathAttr(access, descriptor), rule.path);
+      landlockAddRule(
+        this.#ruleset,
+        LANDLOCK_RULE_PATH_BENEATH,
+        pathBeneathAttr(access, descriptor),
+        rule.path,
+      );
     } catch (thrown) {
       // Landlock takes no rule on anonymous pipes and similar files, and does not restrict their use.
       const anonymous = hasErrno(thrown, "EBADFD");

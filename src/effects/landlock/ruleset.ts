@@ -8,10 +8,10 @@ import type { UnveilRule } from "../../config/task/unveilRules.ts";
 import { type PortLimits, type PortOption, portOptions } from "../../config/values/ports.ts";
 import { DriverError } from "../../errors.ts";
 import { abiWith, kernelWith, maskOfRights } from "../../landlockRights.ts";
-import { LANDLOCK_CREATE_RULESET_VERSION } from "../kernel/constants.ts";
+import { LANDLOCK_CREATE_RULESET_VERSION, LANDLOCK_RULE_NET_PORT } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
+import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
 import { handledAccess, portRights, scopesOf } from "./access.ts";
-import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "./attributes.ts";
 import type { KnownPaths } from "./knownPaths.ts";
 import {
   type AppliedRule,
@@ -102,7 +102,12 @@ export function createRuleset(abi: number, ports: PortLimits = {}, scopes = scop
   for (const option of limited) {
     const right = maskOfRights([portRights[option]], abi);
     for (const port of ports[option] ?? [])
-      landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(right, port), `${hclName(option)} ${port}`);
+      landlockAddRule(
+        ruleset,
+        LANDLOCK_RULE_NET_PORT,
+        netPortAttr(right, port),
+        `${hclName(option)} ${port}`,
+      );
   }
   return ruleset;
 }

@@ -2,18 +2,9 @@
 
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
+import { identityRecord, statusFileLayout } from "../run/runLayout.ts";
 import type { EarlyInput, LateInput } from "./launchInput.ts";
-import {
-  bufferBytes,
-  bytes,
-  descriptors,
-  type EarlyPlan,
-  flags,
-  type LatePlan,
-  place,
-  type Step,
-  statusFileLayout,
-} from "./plan.ts";
+import { bytes, descriptors, type EarlyPlan, flags, type LatePlan, place, type Step } from "./plan.ts";
 import { closeRangeStep, openFolderStep } from "./steps/fileSteps.ts";
 import { abandonedSteps, heldSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
 import { taskRuleSteps, unveilSteps } from "./steps/landlockSteps.ts";
@@ -62,7 +53,7 @@ export function buildLatePlan(input: LateInput): LatePlan {
 const recordTaskStep: Step = {
   name: "record the task",
   call: "pwrite64",
-  args: [descriptors.status, place("identity"), bufferBytes.identity, statusFileLayout.task],
+  args: [descriptors.status, place("identity"), identityRecord.bytes, statusFileLayout.task],
 };
 
 /**

@@ -1,11 +1,11 @@
 /** The input of a launch plan: everything that is needed to start a task. */
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import type { Propagation } from "../../config/task/taskRequest.ts";
 import type { OwnRoot } from "../../config/task/taskRoot.ts";
+import type { HiddenPath, LaunchMount } from "../files/mountPoints.ts";
 import type { KnownRule, NamespaceRule } from "../landlock/rules.ts";
 import type { TaskLimit } from "../processes/resourceLimits.ts";
+import type { SystemCallFilter } from "../seccomp/systemCallFilter.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
-import type { SystemCallFilter } from "./plan.ts";
 
 /** The input for the run's init and its namespaces. */
 export interface EarlyInput {
@@ -102,22 +102,6 @@ export type LaunchNetwork =
   | { readonly kind: "join"; readonly path: string }
   /** A new namespace with only a loopback interface. */
   | { readonly kind: "loopback" };
-
-/** A volume or device to mount, with all mounts below its source. */
-export interface LaunchMount {
-  readonly kind: "volume" | "device";
-  readonly source: string;
-  /** Must exist by the time of the mount. A target with a symlink in its path is refused. */
-  readonly target: string;
-  readonly readOnly: boolean;
-  readonly propagation: Propagation;
-}
-
-/** A path of the host whose content the task's mount namespace hides. */
-export interface HiddenPath {
-  readonly path: string;
-  readonly isFolder: boolean;
-}
 
 /** A file or folder that the task sees at another path, with all mounts below it. */
 export interface Bind {

@@ -4,6 +4,8 @@
  * (runnerX86.s) executes it.
  */
 import type { SystemCall } from "../../systemCalls.ts";
+import { identityRecord, OPENED_ALIVE } from "../run/runLayout.ts";
+import type { SystemCallFilter } from "../seccomp/systemCallFilter.ts";
 
 /**
  * The phases that are known when a launch begins.
@@ -177,14 +179,6 @@ export interface Message {
   readonly descriptors: number;
 }
 
-/** A filter of system calls. The kernel runs it at each call of a process that has it. */
-export interface SystemCallFilter {
-  /** Array of `struct sock_filter`, for this architecture. */
-  readonly program: Uint8Array;
-  /** Name of the profile from which it was made. */
-  readonly name: string;
-}
-
 /** An address in a buffer that is initially zero and that calls write to. */
 export interface Place {
   readonly kind: "place";
@@ -196,27 +190,10 @@ export type BufferName = keyof typeof bufferBytes;
 
 /** Sizes of the buffers. */
 export const bufferBytes = {
-  /** A process's identity report: eight zeros, then the beginning of its `/proc/self/stat`. */
-  identity: 256,
+  /** A process's {@link identityRecord}. */
+  identity: identityRecord.bytes,
   /** The raw wait status of the task. */
   waitStatus: 8,
-} as const;
-
-/** Length of the zeros at the beginning of the `identity` buffer. */
-export const IDENTITY_TAG_BYTES = 8;
-
-/**
- * The file in which a run records what has to outlive it and the plugin. First comes the task's raw
- * wait status, `noStatus` until the task has exited. Then comes the task's identity, in the format of
- * {@link bufferBytes.identity}. The task itself records it before it executes its command.
- */
-export const statusFileLayout = {
-  /** Offsets. */
-  status: 0,
-  task: 8,
-  bytes: { status: 4 },
-  /** No process has this wait status: wait(2). */
-  noStatus: new Uint8Array(4).fill(0xff),
 } as const;
 
 /** Descriptors have fixed numbers, because nothing else is open when the plan begins. */
@@ -236,7 +213,7 @@ export const descriptors = {
   /** The `/proc` of the plugin's pid namespace, in init and task. */
   hostProc: 7,
   status: 8,
-  alive: 9,
+  alive: OPENED_ALIVE,
   /** For a descriptor that one step opens and a later one closes. */
   scratch: 10,
   /** The same for the task's process, after it has closed the driver's descriptors. */

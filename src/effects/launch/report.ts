@@ -1,6 +1,6 @@
 /** Parses the data from a launch's report pipe. Pure. */
-import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
-import { bufferBytes, IDENTITY_TAG_BYTES } from "./plan.ts";
+import type { ProcessIdentity } from "../processes/processStat.ts";
+import { identityRecord, parseIdentity } from "../run/runLayout.ts";
 
 /** Everything that the processes of a launch reported before all of them closed the pipe. */
 export interface Report {
@@ -28,10 +28,9 @@ export function parseReport(bytes: Uint8Array): Report {
   while (offset + FAILURE_BYTES <= bytes.length) {
     const entry = view.getUint32(offset, true);
     if (entry === 0) {
-      const text = decoder.decode(bytes.subarray(offset + IDENTITY_TAG_BYTES, offset + bufferBytes.identity));
-      const stat = parseStat(text);
-      if (stat !== undefined) processes.push({ pid: stat.pid, startTicks: stat.startTicks });
-      offset += bufferBytes.identity;
+      const process = parseIdentity(bytes.subarray(offset));
+      if (process !== undefined) processes.push(process);
+      offset += identityRecord.bytes;
     } else {
       failure ??= { entry, errno: view.getUint32(offset + 8, true) };
       offset += FAILURE_BYTES;
@@ -41,4 +40,3 @@ export function parseReport(bytes: Uint8Array): Report {
 }
 
 const FAILURE_BYTES = 16;
-const decoder = new TextDecoder();

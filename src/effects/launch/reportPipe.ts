@@ -1,7 +1,7 @@
 /** The plugin's end of a plan's report pipe. Waits in the event loop, so no thread blocks. */
 import { Socket } from "node:net";
 import type { ProcessIdentity } from "../processes/processStat.ts";
-import { bufferBytes } from "./plan.ts";
+import { identityRecord } from "../run/runLayout.ts";
 import { parseReport, type Report } from "./report.ts";
 
 export interface ReportPipe {
@@ -15,7 +15,7 @@ export interface ReportPipe {
 export function readReport(pipe: number): ReportPipe {
   const first = Promise.withResolvers<ProcessIdentity | undefined>();
   const report = readToEnd(pipe, (bytes) => {
-    if (bytes.length >= bufferBytes.identity) first.resolve(parseReport(bytes).processes[0]);
+    if (bytes.length >= identityRecord.bytes) first.resolve(parseReport(bytes).processes[0]);
   }).then(parseReport);
   report.then(() => first.resolve(undefined), first.reject);
   // This only marks a rejection as handled. Callers that wait for `first` still get it.

@@ -2,19 +2,10 @@
 import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../errors.ts";
-import type { Architecture } from "../../systemCalls.ts";
+import { supportedArchitecture } from "../kernel/architecture.ts";
 import { executableMemfd, isRefusal } from "../kernel/memfd.ts";
 import { posixSpawn, type SpawnDescriptor } from "../kernel/posixSpawn.ts";
-import { runnerArm64 } from "./runnerArm64.ts";
-import { runnerX86 } from "./runnerX86.ts";
-
-/** @throws DriverError `UNSUPPORTED` if there is no runner for this architecture */
-export function runnerArchitecture(): Architecture {
-  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
-  throw new DriverError("UNSUPPORTED", `tasks cannot be started on ${process.arch}`, {
-    hint: "The driver runs on x86-64 and arm64",
-  });
-}
+import { runnerPrograms } from "./runnerPrograms.ts";
 
 /**
  * Spawns the runner with an empty environment.
@@ -67,5 +58,5 @@ function runnerInFolder(folder: string): string {
 }
 
 function runnerBytes(): Uint8Array {
-  return Buffer.from(runnerArchitecture() === "x64" ? runnerX86 : runnerArm64, "base64");
+  return Buffer.from(runnerPrograms[supportedArchitecture()], "base64");
 }

@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
+import { supportedArchitecture } from "../kernel/architecture.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
 import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
 import { assembleEarly, assembleLate } from "./assemble.ts";
@@ -17,7 +18,7 @@ import {
 } from "./plan.ts";
 import type { Report } from "./report.ts";
 import { type ReportPipe, readReport } from "./reportPipe.ts";
-import { runnerArchitecture, spawnRunner } from "./runner.ts";
+import { spawnRunner } from "./runner.ts";
 import { LATE_OFFSET } from "./table.ts";
 
 /** A running plan. */
@@ -92,7 +93,7 @@ export function launchNotBegun(thrown: unknown): DriverError {
 export function writeTable(plan: Pick<EarlyPlan, "initName" | "steps">): number {
   const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
   try {
-    writeAt(table, assembleEarly(plan, runnerArchitecture()), 0);
+    writeAt(table, assembleEarly(plan, supportedArchitecture()), 0);
     return table;
   } catch (thrown) {
     closeSync(table);
@@ -105,7 +106,7 @@ export function writeTable(plan: Pick<EarlyPlan, "initName" | "steps">): number 
  * @throws DriverError `LAUNCH_FAILED` if arguments and environment are too long
  */
 export function writeLate(table: number, late: LatePlan): void {
-  writeAt(table, assembleLate(late, runnerArchitecture()), LATE_OFFSET);
+  writeAt(table, assembleLate(late, supportedArchitecture()), LATE_OFFSET);
 }
 
 /**

@@ -10,7 +10,7 @@
 import { closeSync, readFileSync, statSync } from "node:fs";
 import type { Access } from "../../config/learn/access.ts";
 import { DriverError, hasErrno } from "../../errors.ts";
-import type { Architecture } from "../../systemCalls.ts";
+import { supportedArchitecture } from "../kernel/architecture.ts";
 import { createMap, keysOf, missedRuns, readEntry, setEntry, trace } from "./bpf.ts";
 import { KernelTypes } from "./btf.ts";
 import { readNote } from "./notes.ts";
@@ -46,10 +46,11 @@ const maxNotes = 200_000;
  * @param level depth of the watched cgroups below the root cgroup
  * @throws DriverError `UNSUPPORTED` if the kernel cannot run the programs
  */
-export function openObserver(level: number, architecture: Architecture): Observer {
+export function openObserver(level: number): Observer {
   const opened = new DisposableStack();
   const own = (descriptor: number) => opened.adopt(descriptor, closeSync);
   try {
+    const architecture = supportedArchitecture();
     const types = new KernelTypes(readFileSync(typesFile));
     const tables = callTables(types, architecture);
     const maps = {

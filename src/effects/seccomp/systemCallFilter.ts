@@ -1,12 +1,26 @@
-/** The filter of a task's processes, from its event `sandboxed`. */
-
-import { type SeccompProfile, taskFilter } from "../../config/seccomp/taskFilter.ts";
+/**
+ * The filter of a task's system calls: a search for the number of the call, then the conditions on its
+ * arguments. A call that is always allowed takes some ten instructions, and from Linux 5.11 on none, because
+ * the kernel tries all numbers beforehand. Pure.
+ */
+import { constants } from "node:os";
+import type { Condition, Errno, Restriction } from "../../config/seccomp/restriction.ts";
+import { type SeccompProfile, type TaskFilter, taskFilter } from "../../config/seccomp/taskFilter.ts";
 import { capabilityName, capabilityNumbers } from "../../config/values/capabilities.ts";
 import { type PortLimits, portOptions } from "../../config/values/ports.ts";
-import type { SystemCallFilter } from "../launch/plan.ts";
-import { runnerArchitecture } from "../launch/runner.ts";
+import { type Architecture, highestSystemCall, systemCallNumber } from "../../systemCalls.ts";
+import { supportedArchitecture } from "../kernel/architecture.ts";
+import * as k from "../kernel/constants.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
-import { assembleFilter } from "./filterProgram.ts";
+import { assemble, type Label, type Line } from "./assembler.ts";
+
+/** A filter of system calls. The kernel runs it at each call of a process that has it. */
+export interface SystemCallFilter {
+  /** Array of `struct sock_filter`, for this architecture. */
+  readonly program: Uint8Array;
+  /** Name of the profile from which it was made. */
+  readonly name: string;
+}
 
 /**
  * @param profile null for a kernel without filters, and for tasks of earlier versions
@@ -24,7 +38,7 @@ export function systemCallFilter(
   if (known !== undefined) return known;
   const filter = taskFilter(profile, names, ports);
   if (filter === undefined) return undefined;
-  const program = assembleFilter(filter, runnerArchitecture());
+  const program = assembleFilter(filter, supportedArchitecture());
   if (assembled.size >= MAX_ASSEMBLED) assembled.clear();
   const made = { name: profile.profile, program };
   assembled.set(key, made);
@@ -37,3 +51,175 @@ export function systemCallFilter(
  */
 const assembled = new Map<string, SystemCallFilter>();
 const MAX_ASSEMBLED = 64;
+
+/** @returns an array of `struct sock_filter` */
+export function assembleFilter(filter: TaskFilter, architecture: Architecture): Uint8Array {
+  const chains = chainsOf(filter.restrictions, architecture);
+  const ranges = rangesOf(chains, filter.refusesUnknown ? highestSystemCall + 1 : X32_CALLS);
+  const distinct = new Map([...chains.values()].map((chain) => [labelOf(chain), chain]));
+  const errors = new Set<Errno>(["ENOSYS"]);
+  for (const chain of distinct.values()) for (const { errno } of chain) errors.add(errno);
+  return assemble([
+    { kind: "load", offset: dataOffsets.architecture },
+    { kind: "jump", compare: "equal", value: auditArchitectures[architecture], ifTrue: "native" },
+    // Kills a 32-bit program. Its calls have other numbers, so with an errno even its exit would fail.
+    { kind: "return", value: k.SECCOMP_RET_KILL_PROCESS },
+    { kind: "label", label: "native" },
+    { kind: "load", offset: dataOffsets.number },
+    ...search(ranges),
+    ...[...distinct.values()].flatMap(checks),
+    ...[...errors].flatMap((errno) => returning(errno, refusal(errno))),
+    ...returning("allow", k.SECCOMP_RET_ALLOW),
+  ]);
+}
+
+export const auditArchitectures: Readonly<Record<Architecture, number>> = {
+  x64: k.AUDIT_ARCH_X86_64,
+  arm64: k.AUDIT_ARCH_AARCH64,
+};
+
+/** Offsets in `struct seccomp_data` of `linux/seccomp.h`. For an argument, that of its lower half. */
+const dataOffsets = {
+  number: 0,
+  architecture: 4,
+  argument: (index: number) => 16 + 8 * index,
+} as const;
+
+/** The value that a filter returns for a refused call. */
+export function refusal(errno: Errno): number {
+  return k.SECCOMP_RET_ERRNO + constants.errno[errno];
+}
+
+/**
+ * Numbers from here on are calls of the x32 ABI, a second table of calls for 64-bit
+ * programs. Most kernels do not have it, and return ENOSYS.
+ */
+const X32_CALLS = 0x40000000;
+
+/** The restrictions of one call, in order. The last one may be unconditional. */
+type Chain = readonly [Link, ...Link[]];
+
+interface Link {
+  readonly when: readonly Condition[];
+  readonly errno: Errno;
+}
+
+/** The chains by the calls' numbers. A call that is always allowed has none. */
+function chainsOf(restrictions: readonly Restriction[], architecture: Architecture): Map<number, Chain> {
+  const chains = new Map<number, Chain>();
+  for (const { calls, when = [], errno } of restrictions) {
+    for (const call of calls) {
+      const number = systemCallNumber(call, architecture);
+      if (number === undefined) continue;
+      const chain = chains.get(number);
+      if (chain === undefined) chains.set(number, [{ when, errno }]);
+      else if (!chain.some(isUnconditional)) chains.set(number, [...chain, { when, errno }]);
+    }
+  }
+  return chains;
+}
+
+function isUnconditional({ when }: Link): boolean {
+  return when.length === 0;
+}
+
+/** Calls with equal chains have equal labels. */
+function labelOf(chain: Chain): Label {
+  return isUnconditional(chain[0]) ? chain[0].errno : JSON.stringify(chain);
+}
+
+/**
+ * Calls with consecutive numbers and the same treatment. A range ends before the first call of the next one.
+ */
+interface Range {
+  readonly first: number;
+  readonly label: Label;
+}
+
+function rangesOf(chains: ReadonlyMap<number, Chain>, firstUnknown: number): Range[] {
+  const ranges: Range[] = [{ first: 0, label: "allow" }];
+  const begin = (first: number, label: Label) => {
+    const last = ranges.at(-1) as Range;
+    if (last.first === first) ranges.pop();
+    if (ranges.at(-1)?.label !== label) ranges.push({ first, label });
+  };
+  for (const [number, chain] of [...chains].sort(([a], [b]) => a - b)) {
+    begin(number, labelOf(chain));
+    begin(number + 1, "allow");
+  }
+  begin(firstUnknown, "ENOSYS");
+  return ranges;
+}
+
+/** A balanced search: each comparison halves the ranges. */
+function search(ranges: readonly Range[]): Line[] {
+  const middle = ranges.length >> 1;
+  const [low, high] = [ranges.slice(0, middle), ranges.slice(middle)];
+  const [first] = high;
+  if (first === undefined || low.length === 0) return [];
+  return [
+    {
+      kind: "jump",
+      compare: "greaterOrEqual",
+      value: first.first,
+      ifTrue: entryOf(high),
+      ifFalse: entryOf(low),
+    },
+    ...(low.length === 1 ? [] : [{ kind: "label", label: entryOf(low) } as const, ...search(low)]),
+    ...(high.length === 1 ? [] : [{ kind: "label", label: entryOf(high) } as const, ...search(high)]),
+  ];
+}
+
+/** The label at which the search among ranges begins. For a single range, the label of its treatment. */
+function entryOf(ranges: readonly Range[]): Label {
+  const [first, last] = [ranges[0], ranges.at(-1)] as [Range, Range];
+  return ranges.length === 1 ? first.label : `from ${first.first} to ${last.first}`;
+}
+
+/** The instructions for a chain. None if its first restriction is unconditional: that needs only its error. */
+function checks(chain: Chain): Line[] {
+  const name = labelOf(chain);
+  if (isUnconditional(chain[0])) return [];
+  return chain.flatMap(({ when, errno }, index): Line[] => [
+    { kind: "label", label: index === 0 ? name : `${name} ${index}` },
+    ...when.flatMap((condition, n) => {
+      const otherwise = index + 1 < chain.length ? `${name} ${index + 1}` : "allow";
+      return check(condition, otherwise, `${name} ${index} ${n} holds`);
+    }),
+    { kind: "goto", label: errno },
+  ]);
+}
+
+/** Jumps to `otherwise` if the condition does not hold; else continues with the next line. */
+function check(condition: Condition, otherwise: Label, holds: Label): Line[] {
+  const load: Line = { kind: "load", offset: dataOffsets.argument(condition.argument) };
+  const equal = (value: number) => ({ kind: "jump", compare: "equal", value }) as const;
+  if ("hasAnyBitOf" in condition) {
+    return [load, { kind: "jump", compare: "anyBit", value: condition.hasAnyBitOf, ifFalse: otherwise }];
+  }
+  if ("hasAnyBitBeside" in condition) {
+    return [
+      load,
+      { kind: "jump", compare: "anyBit", value: ~condition.hasAnyBitBeside >>> 0, ifFalse: otherwise },
+    ];
+  }
+  if ("isNoneOf" in condition) {
+    return [load, ...condition.isNoneOf.map((value) => ({ ...equal(value), ifTrue: otherwise }))];
+  }
+  const last = condition.isOneOf.length - 1;
+  return [
+    load,
+    ...condition.isOneOf.map((value, index) => ({
+      ...equal(value),
+      ...(index === last ? { ifFalse: otherwise } : { ifTrue: holds }),
+    })),
+    { kind: "label", label: holds },
+  ];
+}
+
+function returning(label: Label, value: number): Line[] {
+  return [
+    { kind: "label", label },
+    { kind: "return", value },
+  ];
+}

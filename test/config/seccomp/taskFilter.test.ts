@@ -6,7 +6,7 @@ import { refusals, type SeccompProfile, taskFilter } from "../../../src/config/s
 import { capabilityNames } from "../../../src/config/values/capabilities.ts";
 import type { PortLimits } from "../../../src/config/values/ports.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../src/effects/kernel/constants.ts";
-import { auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
+import { auditArchitectures } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import type { SystemCallName } from "../../../src/systemCalls.ts";
 import { systemCallNumber } from "../../../src/systemCalls.ts";
 import { verdictOf } from "../../support/launch/filterInterpreter.ts";

@@ -11,7 +11,7 @@ import {
   type ProcessIdentity,
 } from "../../../src/effects/processes/processIdentity.ts";
 import { killTask } from "../../../src/effects/processes/signals.ts";
-import { readRecordedTask } from "../../../src/effects/processes/statusFile.ts";
+import { readRecordedTask } from "../../../src/effects/run/runFiles.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import { toTaskId } from "../../../src/taskId.ts";

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import { MemoryWatch } from "../../../src/driver/run/memoryWatch.ts";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
-import { runFiles } from "../../../src/effects/files/runFiles.ts";
-import { statusFileLayout } from "../../../src/effects/launch/plan.ts";
+import { runFiles } from "../../../src/effects/run/runFiles.ts";
+import { statusFileLayout } from "../../../src/effects/run/runLayout.ts";
 import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/fold.ts";
 import { event } from "../../support/history/history.ts";
@@ -41,7 +41,7 @@ function setUp() {
   };
   const endsWith = (exitCode: number) => {
     const { status } = runFiles(runFolder);
-    const bytes = Buffer.alloc(statusFileLayout.bytes.status);
+    const bytes = Buffer.alloc(statusFileLayout.statusBytes);
     bytes.writeInt32LE(exitCode << 8, statusFileLayout.status);
     writeFileSync(status, bytes);
     utimesSync(status, new Date(), new Date());

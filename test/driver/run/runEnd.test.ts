@@ -1,8 +1,8 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
-import { runFiles } from "../../../src/effects/files/runFiles.ts";
-import { statusFileLayout } from "../../../src/effects/launch/plan.ts";
+import { runFiles } from "../../../src/effects/run/runFiles.ts";
+import { statusFileLayout } from "../../../src/effects/run/runLayout.ts";
 import { fold } from "../../../src/machines/fold.ts";
 import { event } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -12,7 +12,7 @@ function exitWith(kills: number, survived: { kills: number; at: number } | null,
   const cgroup = temporaryFolder();
   const runFolder = temporaryFolder();
   writeFileSync(`${cgroup}/memory.events`, `oom_kill ${kills}\n`);
-  const bytes = Buffer.alloc(statusFileLayout.bytes.status);
+  const bytes = Buffer.alloc(statusFileLayout.statusBytes);
   bytes.writeInt32LE(1 << 8, statusFileLayout.status);
   const { status } = runFiles(runFolder);
   writeFileSync(status, bytes);

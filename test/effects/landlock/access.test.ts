@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { UnveilMode } from "../../../src/config/values/unveil.ts";
+import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
 import { accessOf, handledAccess, scopesOf } from "../../../src/effects/landlock/access.ts";
-import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import { LATEST_ABI } from "../../../src/landlockRights.ts";
 
 /** All ABIs of the table, and a newer one. */

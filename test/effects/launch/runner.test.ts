@@ -7,8 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { bytes, type Plan, place } from "../../../src/effects/launch/plan.ts";
 import { parseReport } from "../../../src/effects/launch/report.ts";
-import { runnerArm64 } from "../../../src/effects/launch/runnerArm64.ts";
-import { runnerX86 } from "../../../src/effects/launch/runnerX86.ts";
+import { runnerPrograms } from "../../../src/effects/launch/runnerPrograms.ts";
 import {
   EARLY_ADDRESS,
   EARLY_BYTES,
@@ -32,14 +31,14 @@ interface Runner {
 const runners: Runner[] = [
   {
     architecture: "x64",
-    bytes: runnerX86,
+    bytes: runnerPrograms.x64,
     listing: "runnerX86.s",
     tools: "x86_64-linux-gnu-",
     emulator: "qemu-x86_64",
   },
   {
     architecture: "arm64",
-    bytes: runnerArm64,
+    bytes: runnerPrograms.arm64,
     listing: "runnerArm64.s",
     tools: "aarch64-linux-gnu-",
     emulator: "qemu-aarch64",

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Access } from "../../../src/config/learn/access.ts";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
-import { runnerArchitecture } from "../../../src/effects/launch/runner.ts";
 import { type Observer, openObserver } from "../../../src/effects/observe/observer.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -14,7 +13,7 @@ const cgroups: string[] = [];
 
 beforeAll(() => {
   // The depth of the folder below the root of the cgroup tree.
-  observer = openObserver(1, runnerArchitecture());
+  observer = openObserver(1);
 });
 
 afterAll(() => {

@@ -3,7 +3,7 @@ import type { Condition } from "../../../src/config/seccomp/restriction.ts";
 import type { TaskFilter } from "../../../src/config/seccomp/taskFilter.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS } from "../../../src/effects/kernel/constants.ts";
 import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
-import { auditArchitectures, refusal } from "../../../src/effects/seccomp/filterProgram.ts";
+import { auditArchitectures, refusal } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import {
   type Architecture,
   highestSystemCall,

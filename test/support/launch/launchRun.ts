@@ -5,16 +5,16 @@ import { join } from "node:path";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import type { SeccompProfile } from "../../../src/config/seccomp/taskFilter.ts";
 import { type PortLimits, portOptions } from "../../../src/config/values/ports.ts";
-import { O_PATH } from "../../../src/effects/kernel/constants.ts";
+import { LANDLOCK_RULE_NET_PORT, O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
+import { netPortAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
 import { portRights } from "../../../src/effects/landlock/access.ts";
-import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
-import type { LaunchPlan, SystemCallFilter } from "../../../src/effects/launch/plan.ts";
-import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
+import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
-import { readExitStatus } from "../../../src/effects/processes/statusFile.ts";
-import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
+import { watchExit } from "../../../src/effects/run/aliveFifo.ts";
+import { readExitStatus } from "../../../src/effects/run/runFiles.ts";
+import { type SystemCallFilter, systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import { LATEST_ABI, maskOfRights } from "../../../src/landlockRights.ts";
 import type { ExitStatus } from "../../../src/taskEnd.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
@@ -76,7 +76,8 @@ export function rulesetFor(paths: readonly string[] = ["/"], ports: PortLimits =
   const ruleset = landlockCreateRuleset(rulesetAttr(Number(access), maskOfRights(net, LATEST_ABI), 0), 0);
   for (const option of limited) {
     const right = maskOfRights([portRights[option]], LATEST_ABI);
-    for (const port of ports[option] ?? []) landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(right, port));
+    for (const port of ports[option] ?? [])
+      landlockAddRule(ruleset, LANDLOCK_RULE_NET_PORT, netPortAttr(right, port));
   }
   for (const path of paths) {
     // Landlock refuses folder rights for a file.

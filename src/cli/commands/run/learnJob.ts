@@ -20,7 +20,6 @@ import { deniedIn } from "../../../config/learn/access.ts";
 import type { Learned } from "../../../config/learn/policy.ts";
 import { smallestSufficient } from "../../../config/learn/smallest.ts";
 import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
-import { runnerArchitecture } from "../../../effects/launch/runner.ts";
 import { type Observer, openObserver } from "../../../effects/observe/observer.ts";
 import type { Job, Task } from "../../../jobspec/job.ts";
 import { type JobFile, jobFile } from "../../../jobspec/jobFile.ts";
@@ -64,7 +63,7 @@ export async function learnJob(path: string, options: LearnOptions): Promise<num
   const plugin = pluginOptionsOf({ ...options, pluginConfig: config });
   const job = await checkJob(file, variablesOf(options), plugin);
   if (options.write) refuseToWrite(path, file);
-  const observer = openObserver(scopeLevel, runnerArchitecture());
+  const observer = openObserver(scopeLevel);
   try {
     return await new Learning({ path, file, job, plugin, observer, options, config }).run();
   } finally {

@@ -1,15 +1,14 @@
 /** Steps for descriptors and their files. */
 import * as k from "../../kernel/constants.ts";
 import { openHow } from "../../kernel/structs.ts";
+import { identityRecord } from "../../run/runLayout.ts";
 import {
   type Argument,
-  bufferBytes,
   bytes,
   descriptors,
   type Flags,
   type Flow,
   flags,
-  IDENTITY_TAG_BYTES,
   octal,
   place,
   type Step,
@@ -86,11 +85,11 @@ export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step
  * read its `/proc`.
  */
 export function reportIdentitySteps(name: string): Step[] {
-  const statBytes = bufferBytes.identity - IDENTITY_TAG_BYTES;
+  const { tagBytes, bytes: recordBytes } = identityRecord;
   return [
     openOwnStep(name, "stat", flags({ O_RDONLY, O_CLOEXEC })),
-    { name, call: "read", args: [descriptors.scratch, place("identity", IDENTITY_TAG_BYTES), statBytes] },
-    { name, call: "write", args: [descriptors.report, place("identity"), bufferBytes.identity] },
+    { name, call: "read", args: [descriptors.scratch, place("identity", tagBytes), recordBytes - tagBytes] },
+    { name, call: "write", args: [descriptors.report, place("identity"), recordBytes] },
     closeScratchStep(name),
   ];
 }

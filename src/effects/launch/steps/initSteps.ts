@@ -5,8 +5,9 @@
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs } from "../../kernel/structs.ts";
+import { statusFileLayout } from "../../run/runLayout.ts";
 import type { EarlyInput, LateInput, RunCgroup } from "../launchInput.ts";
-import { bytes, descriptors, flags, place, type Step, shared, statusFileLayout } from "../plan.ts";
+import { bytes, descriptors, flags, place, type Step, shared } from "../plan.ts";
 import {
   oomScoreAdjSteps,
   openFolderStep,
@@ -20,7 +21,6 @@ import { networkSteps } from "./networkSteps.ts";
 import { makeRunCgroupSteps, prepareRunCgroupSteps } from "./runCgroupSteps.ts";
 import { notDumpableStep, taskPidAddress } from "./superviseSteps.ts";
 
-const { status: statusBytes } = statusFileLayout.bytes;
 const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
 const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
 
@@ -62,7 +62,11 @@ const openProc = shared([openFolderStep("open the plugin's /proc", "/proc")]);
 
 /** Allocates the file's block now. The disk may be full when the task and its status have to be recorded. */
 const reserveSpace = shared([
-  { name: "reserve space for the status", call: "write", args: [descriptors.status, noStatus, statusBytes] },
+  {
+    name: "reserve space for the status",
+    call: "write",
+    args: [descriptors.status, noStatus, statusFileLayout.statusBytes],
+  },
 ]);
 
 /** OOM must kill the task, and leave init to record it. Protection fails in a container without CAP_SYS_RESOURCE. */

@@ -3,7 +3,7 @@
  * `/proc` and on the task's standard streams.
  */
 import * as k from "../../kernel/constants.ts";
-import { pathBeneathAttr, RULE_PATH_BENEATH } from "../../landlock/attributes.ts";
+import { pathBeneathAttr } from "../../kernel/structs.ts";
 import type { KnownRule, NamespaceRule } from "../../landlock/rules.ts";
 import { bytes, descriptors, type Flow, flags, type Step, shared } from "../plan.ts";
 import { closeScratchStep, openFolderStep, openPlainStep } from "./fileSteps.ts";
@@ -121,7 +121,7 @@ function addRuleStep(rule: KnownRule, descriptor: number): Step {
   return {
     name: nameOf(rule),
     call: "landlock_add_rule",
-    args: [descriptors.ruleset, RULE_PATH_BENEATH, bytes(attr, meaning), 0],
+    args: [descriptors.ruleset, k.LANDLOCK_RULE_PATH_BENEATH, bytes(attr, meaning), 0],
   };
 }
 

@@ -3,8 +3,9 @@
  * unveiled paths. Sources on the host are opened before that.
  */
 import { isAtOrBelow } from "../../../config/values/unveil.ts";
+import type { HiddenPath, LaunchMount } from "../../files/mountPoints.ts";
 import * as k from "../../kernel/constants.ts";
-import type { Bind, EarlyInput, HiddenPath, LaunchMount, LaunchRoot } from "../launchInput.ts";
+import type { Bind, EarlyInput, LaunchRoot } from "../launchInput.ts";
 import { descriptors, type Flags, flags, octal, type Step, shared } from "../plan.ts";
 import { anyFolder, closeScratchStep } from "./fileSteps.ts";
 import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";

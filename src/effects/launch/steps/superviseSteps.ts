@@ -2,23 +2,17 @@
 import { capabilitySet } from "../../../config/values/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
 import { capabilityData, capabilityHeader } from "../../kernel/structs.ts";
+import { kept, statusFileLayout } from "../../run/runLayout.ts";
 import type { RunCgroup } from "../launchInput.ts";
-import { bytes, descriptors, flags, place, type Step, shared, statusFileLayout } from "../plan.ts";
+import { bytes, descriptors, flags, place, type Step, shared } from "../plan.ts";
 import { EARLY_ADDRESS, matchAddress, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
 import { blockSignalsStep, killRunCgroupStep, removeRunCgroupStep } from "./runCgroupSteps.ts";
 
 const { SIGKILL } = k;
-const { status, bytes: sizes } = statusFileLayout;
+const { status, statusBytes } = statusFileLayout;
 
 const ANY_CHILD = -1;
 const EVERY_PROCESS = -1;
-
-/**
- * Init's descriptors while it supervises. They have the lowest numbers, so that init can close all others at
- * once. The ruleset stays open for processes that join the task later and restrict themselves with it.
- * `killSwitch` and `cgroup` are only for runs without a pid namespace: init ends the run with them.
- */
-export const kept = { status: 0, alive: 1, ruleset: 2, killSwitch: 3, cgroup: 4 } as const;
 
 export function superviseSteps(runCgroup: RunCgroup | undefined): readonly Step[] {
   if (runCgroup) return stepsOf(runCgroup);
@@ -43,7 +37,7 @@ function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
     {
       name: "record the wait status",
       call: "pwrite64",
-      args: [kept.status, place("waitStatus"), sizes.status, status],
+      args: [kept.status, place("waitStatus"), statusBytes, status],
     },
     // Init's exit would kill the rest too, but only after the alive FIFO has been closed.
     runCgroup ? killRunCgroupStep(kept.killSwitch) : killNamespaceStep(),

@@ -1,15 +1,8 @@
 /** The steps of a task's process before it executes its command. */
 import * as k from "../../kernel/constants.ts";
+import type { SystemCallFilter } from "../../seccomp/systemCallFilter.ts";
 import type { TaskProcess } from "../launchInput.ts";
-import {
-  descriptors,
-  flags,
-  octal,
-  type Step,
-  type Strings,
-  type SystemCallFilter,
-  shared,
-} from "../plan.ts";
+import { descriptors, flags, octal, type Step, type Strings, shared } from "../plan.ts";
 import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "./fileSteps.ts";
 import { identitySteps } from "./identitySteps.ts";
 import { limitSteps } from "./limitSteps.ts";

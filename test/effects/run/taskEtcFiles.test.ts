@@ -1,6 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { resolvConf } from "../../../src/effects/network/resolvConf.ts";
+import type { TaskDns, TaskRequest } from "../../../src/config/task/taskRequest.ts";
+import { runFiles } from "../../../src/effects/run/runFiles.ts";
+import { taskEtcFiles } from "../../../src/effects/run/taskEtcFiles.ts";
 import { errorOf } from "../../support/errors.ts";
+
+/** The text of the resolv.conf of a task that has no other file of its own. */
+function resolvConf(dns: TaskDns): string {
+  const options = { extraHosts: [], identityFiles: false };
+  const request = { dns, network: { self: undefined }, options } as unknown as TaskRequest;
+  const identity = { user: { name: "web", uid: 80_000, gid: 80_000, home: "/" }, groups: [] };
+  const files = taskEtcFiles(request, identity, runFiles("/run/x"), { identityFiles: false });
+  expect(files.map(({ path, source }) => ({ path, source }))).toEqual([
+    { path: "/etc/resolv.conf", source: "/run/x/resolv.conf" },
+  ]);
+  return files.map(({ text }) => text()).join("");
+}
 
 describe("resolv.conf", () => {
   it("has a line for each server, and one for all searches and options", () => {

@@ -1,6 +1,6 @@
 /**
- * The files of one run, in a folder that only root can access. So the task can
- * neither forge its exit status nor pretend to have ended.
+ * The files of one run, in a folder that only root can access. So the task can neither forge its exit status
+ * nor pretend to have ended.
  */
 import {
   closeSync,
@@ -8,15 +8,19 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
 import { mkfifo } from "../kernel/libc.ts";
-import { bufferBytes, statusFileLayout } from "../launch/plan.ts";
-import { hasNoWriter } from "../processes/exitWatch.ts";
+import type { ProcessIdentity } from "../processes/processStat.ts";
+import { hasNoWriter } from "./aliveFifo.ts";
+import { identityRecord, parseIdentity, statusFileLayout } from "./runLayout.ts";
 
 export interface RunFiles {
   /** The folder that holds the files. */
@@ -131,7 +135,7 @@ function becomesSpare(folder: string): boolean {
 }
 
 /** The content of a status file before anything is recorded. */
-const nothingRecorded = Buffer.alloc(statusFileLayout.task + bufferBytes.identity);
+const nothingRecorded = Buffer.alloc(statusFileLayout.task + identityRecord.bytes);
 nothingRecorded.set(statusFileLayout.noStatus, statusFileLayout.status);
 
 function makeFolder(folder: string): void {
@@ -141,5 +145,38 @@ function makeFolder(folder: string): void {
     if (errnoOf(thrown) !== "EEXIST") throw thrown;
     rmSync(folder, { recursive: true });
     mkdirSync(folder, { mode: 0o700 });
+  }
+}
+
+/**
+ * Reads how the task ended, as init recorded it.
+ * @returns undefined if init recorded nothing: the task still runs, or init was killed
+ * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
+ */
+export function readExitStatus(statusFile: string): ExitStatus | undefined {
+  const { status, statusBytes, noStatus } = statusFileLayout;
+  const content = readStatusFile(statusFile);
+  // Inits of earlier driver versions reserve only one byte when they start.
+  if (content === undefined || content.length < statusBytes) return undefined;
+  if (content.subarray(0, statusBytes).equals(noStatus)) return undefined;
+  return exitStatusOf(content.readInt32LE(status), statSync(statusFile).mtimeMs);
+}
+
+/**
+ * Reads the task's identity, which its process recorded before it executed the command.
+ * @returns undefined if there was no task, because its init was never released
+ * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
+ */
+export function readRecordedTask(statusFile: string): ProcessIdentity | undefined {
+  const content = readStatusFile(statusFile);
+  return content && parseIdentity(content.subarray(statusFileLayout.task));
+}
+
+function readStatusFile(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return undefined;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "what a run has recorded cannot be read");
   }
 }

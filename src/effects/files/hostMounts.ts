@@ -1,10 +1,10 @@
 /** The mounts of this process's mount namespace, and which of them another machine or a process serves. */
 import { openSync, readFileSync } from "node:fs";
-import { follow } from "../files/followPath.ts";
-import { lookAt } from "../files/hostEntry.ts";
-import { remoteMountPoints } from "../files/mountinfo.ts";
 import { POLLPRI } from "../kernel/constants.ts";
 import { poll } from "../kernel/libc.ts";
+import { follow } from "./followPath.ts";
+import { lookAt } from "./hostEntry.ts";
+import { remoteMountPoints } from "./mountinfo.ts";
 
 /** Whether a path of the host leads to a remote file system. */
 export function isRemote(path: string): boolean {

@@ -1,16 +1,14 @@
 /**
- * Detects the end of a task, in the same way for tasks that this process started
- * and for tasks that it took over.
- *
- * Only the run's init holds the *alive* FIFO open for writing, so end of file
- * means that init has exited. Init exits last: by then it has recorded the task's
- * status and reaped everything in its pid namespace.
+ * The alive FIFO of a run. Only the run's init holds it open for writing, so end of file means that init has
+ * exited. Init exits last: by then it has recorded the task's status and reaped everything in its pid
+ * namespace. This works in the same way for runs that this process started and for those that it took over.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
-import { kept } from "../launch/steps/superviseSteps.ts";
-import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
+import { processesIn } from "../cgroup/cgroup.ts";
+import { isSameProcess, type ProcessIdentity, processIdentity } from "../processes/processIdentity.ts";
+import { kept, OPENED_ALIVE } from "./runLayout.ts";
 
 export interface ExitWatch {
   /** Resolves once init has exited. Never rejects. Stays pending for ever after {@link ExitWatch.cancel}. */
@@ -53,6 +51,29 @@ export function hasNoWriter(aliveFifo: string): boolean {
   } catch (thrown) {
     if (hasErrno(thrown, "ENOENT")) return true;
     throw thrown;
+  }
+}
+
+/**
+ * Finds a run's init without knowing its pid: the process in the run's cgroup that has the run's alive FIFO
+ * open, even if the FIFO's name was removed.
+ * @returns undefined if there is none
+ */
+export function findInit(cgroup: string, aliveFifo: string): ProcessIdentity | undefined {
+  // proc_pid_fd(5) marks a file whose name was removed.
+  const names = [aliveFifo, `${aliveFifo} (deleted)`];
+  const hasOpen = (pid: number, number: number) => names.includes(openFile(pid, number) ?? "");
+  const pid = processesIn(cgroup).find((each) => hasOpen(each, OPENED_ALIVE) || hasOpen(each, kept.alive));
+  return pid === undefined ? undefined : processIdentity(pid);
+}
+
+/** Path of a process's open file by its descriptor; undefined if either does not exist. */
+function openFile(pid: number, number: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${number}`);
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return undefined;
   }
 }
 

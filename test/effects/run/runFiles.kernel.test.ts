@@ -1,10 +1,16 @@
 /** The folders of runs: how they are created, removed, and kept for later runs. */
 import { closeSync, constants, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, it } from "vitest";
-import { makeRunFiles, removeRunFiles, removeSpareFolders } from "../../../src/effects/files/runFiles.ts";
-import { readExitStatus, readRecordedTask } from "../../../src/effects/processes/statusFile.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  makeRunFiles,
+  readExitStatus,
+  readRecordedTask,
+  removeRunFiles,
+  removeSpareFolders,
+} from "../../../src/effects/run/runFiles.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { TestRun } from "../../support/launch/launchRun.ts";
 
 afterEach(removeSpareFolders);
 
@@ -64,4 +70,27 @@ it("a folder that is in a new run's place is replaced", () => {
   const files = makeRunFiles(join(run, "again"));
   expect(readExitStatus(files.status)).toBeUndefined();
   expect(readdirSync(run)).toEqual(["again"]);
+});
+
+describe("a recorded status", () => {
+  it.each([
+    [0x0000, { exitCode: 0, signal: 0 }],
+    [0x0700, { exitCode: 7, signal: 0 }],
+    [0xff00, { exitCode: 255, signal: 0 }],
+    [0x0009, { exitCode: 0, signal: 9 }],
+    [0x008b, { exitCode: 0, signal: 11 }],
+  ])("0x%s is decoded", (raw, expected) => {
+    using run = new TestRun();
+    const file = join(run.folder, "by-hand");
+    writeFileSync(file, new Uint8Array(new Int32Array([raw]).buffer));
+    expect(readExitStatus(file)).toMatchObject(expected);
+  });
+
+  it("is undefined if the file is empty or missing, and an error if the file cannot be read", () => {
+    using run = new TestRun();
+    writeFileSync(join(run.folder, "empty"), "");
+    expect(readExitStatus(join(run.folder, "empty"))).toBeUndefined();
+    expect(readExitStatus(join(run.folder, "missing"))).toBeUndefined();
+    expect(() => readExitStatus(run.folder)).toThrow(expect.objectContaining({ code: "KERNEL_CALL_FAILED" }));
+  });
 });

@@ -1,10 +1,10 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
+import { rmSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { killTask } from "../../../src/effects/processes/signals.ts";
-import { readExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import { findInit, watchExit } from "../../../src/effects/run/aliveFifo.ts";
+import { readExitStatus } from "../../../src/effects/run/runFiles.ts";
 import { openDescriptors } from "../../support/host/processes.ts";
+import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
 /** Lets the event loop handle everything that is ready. */
@@ -75,25 +75,18 @@ describe("the watch for a task's end", () => {
   });
 });
 
-describe("a recorded status", () => {
-  it.each([
-    [0x0000, { exitCode: 0, signal: 0 }],
-    [0x0700, { exitCode: 7, signal: 0 }],
-    [0xff00, { exitCode: 255, signal: 0 }],
-    [0x0009, { exitCode: 0, signal: 9 }],
-    [0x008b, { exitCode: 0, signal: 11 }],
-  ])("0x%s is decoded", (raw, expected) => {
+describe("a run's init", () => {
+  it("is found in its cgroup by its alive FIFO, also once the FIFO has no name any more", async () => {
+    const cgroup = new TestCgroup(`exec2-find-init-${process.pid}.scope`);
+    onTestFinished(() => cgroup.remove());
     using run = new TestRun();
-    const file = join(run.folder, "by-hand");
-    writeFileSync(file, new Uint8Array(new Int32Array([raw]).buffer));
-    expect(readExitStatus(file)).toMatchObject(expected);
-  });
-
-  it("is undefined if the file is empty or missing, and an error if the file cannot be read", () => {
-    using run = new TestRun();
-    writeFileSync(join(run.folder, "empty"), "");
-    expect(readExitStatus(join(run.folder, "empty"))).toBeUndefined();
-    expect(readExitStatus(join(run.folder, "missing"))).toBeUndefined();
-    expect(() => readExitStatus(run.folder)).toThrow(expect.objectContaining({ code: "KERNEL_CALL_FAILED" }));
+    using neighbour = new TestRun();
+    const { init } = await run.startScript("sleep 600", { cgroup: cgroup.path });
+    await neighbour.startScript("sleep 600", { cgroup: cgroup.path });
+    expect(findInit(cgroup.path, run.aliveFifo)).toEqual(init);
+    rmSync(run.aliveFifo);
+    expect(findInit(cgroup.path, run.aliveFifo)).toEqual(init);
+    expect(findInit(cgroup.path, `${run.aliveFifo}.other`)).toBeUndefined();
+    expect(findInit(`${cgroup.path}.gone`, run.aliveFifo)).toBeUndefined();
   });
 });

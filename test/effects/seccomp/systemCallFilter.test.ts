@@ -5,7 +5,7 @@ import { type Condition, errnos, type Restriction } from "../../../src/config/se
 import { type TaskFilter, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
 import { capabilityNames } from "../../../src/config/values/capabilities.ts";
 import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
-import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
+import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import {
   type Architecture,
   highestSystemCall,
