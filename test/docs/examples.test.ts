@@ -5,10 +5,10 @@ import { parsePluginOptions, pluginOptionsSpec } from "../../src/config/options/
 import { parseTaskOptions } from "../../src/config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../src/config/options/taskOptions.ts";
 import { specOf } from "../../src/grpc/convert/hclSpec.ts";
-import { followSpec } from "../../src/jobspec/driverConfig.ts";
 import type { Task } from "../../src/jobspec/job.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
+import { followSpec } from "../../src/jobspec/resolve/driverConfig.ts";
 
 const folder = `${import.meta.dirname}/../../examples`;
 const jobs = readdirSync(folder).filter((name) => name.endsWith(".nomad.hcl"));

@@ -12,7 +12,7 @@ import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/b
 import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
 import { exitText, type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../grpc/status.ts";
-import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
+import type { AttributeSpec } from "../../jobspec/resolve/driverConfig.ts";
 import { selfCommand } from "../../selfCommand.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { attributeSpecs, fitPluginOptions } from "../files/pluginConfig.ts";

@@ -1,6 +1,5 @@
 /** Resolves everything in a task that depends on its allocation; later steps need no job file. Pure. */
 
-import { type AttributeSpec, followSpec } from "../driverConfig.ts";
 import type { Group, Job, Task, Template } from "../job.ts";
 import { type FoundProblem, type JobFile, located, rejectJob } from "../jobFile.ts";
 import { inside } from "../keys.ts";
@@ -10,6 +9,7 @@ import {
   runtimeLookup,
   taskEnvironment,
 } from "./allocationEnvironment.ts";
+import { type AttributeSpec, followSpec } from "./driverConfig.ts";
 import { evaluateAt } from "./evaluateAt.ts";
 import { render, renderAll } from "./interpolate.ts";
 import { parseEnvFile, renderData } from "./renderData.ts";

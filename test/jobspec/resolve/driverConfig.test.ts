@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type AttributeSpec, followSpec } from "../../src/jobspec/driverConfig.ts";
+import { type AttributeSpec, followSpec } from "../../../src/jobspec/resolve/driverConfig.ts";
 
 const spec: AttributeSpec[] = [
   { name: "command", type: "string", required: true },

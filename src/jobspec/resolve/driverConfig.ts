@@ -3,9 +3,9 @@
  * driver's own schema, with null for attributes that the file leaves out.
  */
 
-import { nearest, suggestion } from "../suggest.ts";
-import { inside } from "./keys.ts";
-import { unescapeLiteral } from "./resolve/template.ts";
+import { nearest, suggestion } from "../../suggest.ts";
+import { inside } from "../keys.ts";
+import { unescapeLiteral } from "./template.ts";
 
 /** The parts of an attribute's schema that a local run needs. */
 export interface AttributeSpec {
