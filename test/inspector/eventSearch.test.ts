@@ -1,7 +1,7 @@
 /** The search in the events of all tasks. */
 import { describe, expect, it } from "vitest";
 import { searchEvents } from "../../src/inspector/server/eventSearch.ts";
-import type { EventHit } from "../../src/inspector/views/eventHits.ts";
+import type { EventHit } from "../../src/inspector/views/answers.ts";
 import { event, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 import { idOf } from "../support/screen/inspector.ts";

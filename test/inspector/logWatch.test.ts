@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { LogWatch } from "../../src/inspector/server/logWatch.ts";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
-import type { LiveMessage, Status } from "../../src/inspector/views/liveMessage.ts";
+import type { LiveMessage, Status } from "../../src/inspector/views/answers.ts";
 import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
 import { life } from "../support/history/history.ts";
 import { recorderOf } from "../support/history/recorder.ts";

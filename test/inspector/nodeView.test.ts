@@ -1,6 +1,6 @@
 /** The node's figures. */
 import { describe, expect, it } from "vitest";
-import type { Status } from "../../src/inspector/views/liveMessage.ts";
+import type { Status } from "../../src/inspector/views/answers.ts";
 import { nodeView } from "../../src/inspector/views/nodeView.ts";
 import { summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import { fold } from "../../src/machines/fold.ts";

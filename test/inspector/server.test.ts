@@ -1,9 +1,9 @@
 /** The inspector's server with a real log that is still written. */
 import { describe, expect, it, vi } from "vitest";
+import type { Status } from "../../src/inspector/views/answers.ts";
 import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";
-import type { Status } from "../../src/inspector/views/liveMessage.ts";
+import type { Phrase } from "../../src/inspector/views/phrase.ts";
 import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
-import type { Phrase } from "../../src/inspector/views/story.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.ts";
 import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";

@@ -5,7 +5,7 @@ import { Socket } from "node:net";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import type { StatelyMessage } from "../../src/inspector/stately/messages.ts";
-import type { LiveMessage } from "../../src/inspector/views/liveMessage.ts";
+import type { LiveMessage } from "../../src/inspector/views/answers.ts";
 import { event, life } from "../support/history/history.ts";
 import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 

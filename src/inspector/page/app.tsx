@@ -1,11 +1,10 @@
-/** The page's parts, chosen by its address. */
+/** The whole page: its header, the part that its address names, and banners. */
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { visible } from "../../units/visible.ts";
 import { linkTo } from "./address.ts";
-import { Banners } from "./banners.tsx";
 import { BundlePage } from "./bundle/bundlePage.tsx";
-import { DropZone } from "./bundle/dropZone.tsx";
+import { DropZone } from "./bundle/openBundle.tsx";
 import { useSource } from "./bundle/source.ts";
 import { ComparePage } from "./compare/comparePage.tsx";
 import { Empty } from "./empty.tsx";
@@ -13,9 +12,9 @@ import { AllocationPage } from "./lanes/allocationPage.tsx";
 import { EventsPage } from "./list/eventsPage.tsx";
 import { Failures } from "./list/failures.tsx";
 import { TaskList } from "./list/taskList.tsx";
-import { type PartProperties, useLive } from "./live.ts";
+import { type Live, type PartProperties, useLive } from "./live.ts";
 import { linkBack, useAddress } from "./navigation.ts";
-import { NodePage } from "./node/nodePage.tsx";
+import { NodePage } from "./nodePage.tsx";
 import { TaskPage } from "./task/taskPage.tsx";
 
 interface Part {
@@ -51,28 +50,7 @@ export function App() {
   }, [title]);
   return (
     <>
-      <header>
-        <a class="brand" href="#/">
-          <img src="/icon.svg" alt="" width="20" height="20" />
-          exec2
-        </a>
-        <nav aria-label="Parts of the page">
-          {Object.entries(parts)
-            .filter(([, { inHeader }]) => inHeader)
-            .map(([each, { title: text }]) => (
-              <a
-                key={each}
-                href={each === name ? `#/${each}` : linkBack(each === "" ? [] : [each])}
-                aria-current={each === name ? "page" : undefined}
-              >
-                {text}
-              </a>
-            ))}
-        </nav>
-        <span class={`link ${own.link}`}>
-          {own.link !== "on" ? "not connected" : own.status?.bundle ? "recorded" : "live"}
-        </span>
-      </header>
+      <Header part={name} live={own} />
       <DropZone />
       {choices.in === undefined ? null : <ForeignNote of={choices.in} />}
       <main>
@@ -84,6 +62,39 @@ export function App() {
       </main>
       <Banners live={own} />
     </>
+  );
+}
+
+interface HeaderProperties {
+  /** The name of the shown part. */
+  readonly part: string;
+  readonly live: Live;
+}
+
+function Header({ part, live: { link, status } }: HeaderProperties) {
+  return (
+    <header>
+      <a class="brand" href="#/">
+        <img src="/icon.svg" alt="" width="20" height="20" />
+        exec2
+      </a>
+      <nav aria-label="Parts of the page">
+        {Object.entries(parts)
+          .filter(([, { inHeader }]) => inHeader)
+          .map(([name, { title }]) => (
+            <a
+              key={name}
+              href={name === part ? `#/${name}` : linkBack(name === "" ? [] : [name])}
+              aria-current={name === part ? "page" : undefined}
+            >
+              {title}
+            </a>
+          ))}
+      </nav>
+      <span class={`link ${link}`}>
+        {link !== "on" ? "not connected" : status?.bundle ? "recorded" : "live"}
+      </span>
+    </header>
   );
 }
 
@@ -104,5 +115,44 @@ function NoPart() {
         <a href="#/">All tasks</a>
       </p>
     </Empty>
+  );
+}
+
+/** What a person can do about each kind of problem. */
+const advice = {
+  missing: (
+    <>
+      Run a job first, or name the driver's state_dir with <code>--state-dir</code>.
+    </>
+  ),
+  unreadable: "The plugin repairs its log when it starts; this page then shows it.",
+  damaged: "Tasks with damaged events are shown without them.",
+  newer: "Some events are from a newer driver: use the inspector of that version.",
+  pluginGone: "",
+} as const;
+
+const links = {
+  off: ["The inspector does not answer.", "The page shows old data and reconnects automatically."],
+  refused: [
+    "The inspector refused this page.",
+    "If it was restarted, open the new address that it printed. It serves at most sixteen pages.",
+  ],
+} as const;
+
+/** Shows problems of the page's data, with advice. Overlays the end of the page, so that nothing moves. */
+function Banners({ live: { status, link } }: { readonly live: Live }) {
+  return (
+    <div class="banners" role="status">
+      {link === "on" ? null : (
+        <p>
+          <b>{links[link][0]}</b> {links[link][1]}
+        </p>
+      )}
+      {status?.problems.map(({ kind, text }) => (
+        <p key={text}>
+          {text} {advice[kind]}
+        </p>
+      ))}
+    </div>
   );
 }

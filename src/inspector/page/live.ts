@@ -1,6 +1,6 @@
 /** Data from the server, kept up to date while the page is open. */
 import { useEffect, useState } from "preact/hooks";
-import type { LiveMessage, Status } from "../views/liveMessage.ts";
+import type { LiveMessage, Status } from "../views/answers.ts";
 import type { TaskSummary } from "../views/taskSummary.ts";
 
 export interface Live {

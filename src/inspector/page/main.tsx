@@ -1,8 +1,31 @@
-/** The inspector's page. */
-import { render } from "preact";
+/**
+ * Renders the inspector's page. Unsafe characters are made visible in all its texts: names in histories may,
+ * for example, reverse the direction of writing.
+ */
+import { options, render, type VNode } from "preact";
+import { visible, visibleLines } from "../../units/visible.ts";
 import { App } from "./app.tsx";
-import { showVisibleText } from "./visibleText.ts";
 
-showVisibleText();
+/** Attributes that browsers show or read aloud. */
+const shownAttributes = ["title", "aria-label", "aria-valuetext"];
+
+function makeVisible(vnode: VNode): void {
+  const props = vnode.props as unknown;
+  // The properties of a text node are the text itself. Newlines stay: only `pre` shows them, and there they
+  // belong to the text.
+  if (typeof props === "string") (vnode as { props: unknown }).props = visibleLines(props);
+  if (typeof vnode.type !== "string") return;
+  const attributes = props as Record<string, unknown>;
+  for (const name of shownAttributes) {
+    const text = attributes[name];
+    if (typeof text === "string") attributes[name] = visible(text);
+  }
+}
+
+const before = options.vnode;
+options.vnode = (vnode) => {
+  makeVisible(vnode);
+  before?.(vnode);
+};
 const place = document.getElementById("page");
 if (place !== null) render(<App />, place);

@@ -86,3 +86,19 @@ export function Scroll({ label, children }: Properties) {
     </section>
   );
 }
+
+/** Maximum length of a shown value. A longer one is cut. */
+const maxLetters = 220;
+
+interface ValueProperties {
+  /** `del`: the value before a change, or on the left. `ins`: the one after it, or on the right. */
+  readonly kind: "del" | "ins";
+  readonly value: unknown;
+}
+
+/** A value as JSON. Shows nothing for null. */
+export function Value({ kind: Kind, value }: ValueProperties) {
+  if (value === null) return null;
+  const text = JSON.stringify(value);
+  return <Kind>{text.length > maxLetters ? `${text.slice(0, maxLetters)}…` : text}</Kind>;
+}

@@ -4,8 +4,14 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { readHistory } from "../../replay/storedHistory.ts";
-import { type AllocationView, allocationView, shownRuns } from "../views/allocation/allocationView.ts";
-import { extendLane, type LaneStep, type RunLane } from "../views/allocation/runLane.ts";
+import {
+  type AllocationView,
+  allocationView,
+  extendLane,
+  type LaneStep,
+  type RunLane,
+  shownRuns,
+} from "../views/allocationView.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 /** Maximum number of kept lanes, some kilobytes each. */

@@ -12,9 +12,9 @@ import { parseBundleInTurns } from "../../replay/bundle/loadBundle.ts";
 import { checkStream, type Finding } from "../../replay/check/streamCheck.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import type { BundleView } from "../views/bundleView.ts";
+import type { BundleView } from "../views/answers.ts";
 import { Allocations } from "./allocations.ts";
-import { TaskLogs } from "./logs/taskLogs.ts";
+import { LogRequests } from "./logs/logRequests.ts";
 import { TaskIndex } from "./taskIndex.ts";
 
 /** Maximum size of a bundle, some 60,000 events. A larger one can be opened with `inspect BUNDLE`. */
@@ -34,7 +34,7 @@ export interface DroppedBundle {
   readonly reader: EventReader;
   readonly index: TaskIndex;
   readonly allocations: Allocations;
-  readonly logs: TaskLogs;
+  readonly logs: LogRequests;
   /** What cannot be verified, in words. */
   readonly found: readonly string[];
   readonly bytes: number;
@@ -66,7 +66,7 @@ export class DroppedBundles {
     }
     const key = randomBytes(9).toString("base64url");
     const allocations = new Allocations(index);
-    const logs = new TaskLogs(index, () => true);
+    const logs = new LogRequests(index, () => true);
     const found = [...findings.map(findingText), ...damage];
     const bundle = { key, name, header, reader, index, allocations, logs, found, bytes: bytes.length };
     this.#makeRoom(bytes.length);

@@ -5,8 +5,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { maskEvent } from "../../replay/mask.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
-import type { EventHit, EventHits } from "../views/eventHits.ts";
-import { phraseOf } from "../views/story.ts";
+import type { EventHit, EventHits } from "../views/answers.ts";
+import { phraseOf } from "../views/phrase.ts";
 
 export interface EventQuery {
   /** Separated by blanks. */

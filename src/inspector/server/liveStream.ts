@@ -5,8 +5,8 @@
  */
 import type { ServerResponse } from "node:http";
 import { eventTypes } from "../../machines/events.ts";
-import type { LiveMessage, Status } from "../views/liveMessage.ts";
-import { EventStream } from "./eventStream.ts";
+import type { LiveMessage, Status } from "../views/answers.ts";
+import { EventStream } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 /** Maximum rows of one message: some 60 kB. */

@@ -12,7 +12,7 @@ import { foldersOfLogs, importedBundle, logFiles, logFolders } from "../../store
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { followRecorded } from "../../store/followableLog.ts";
 import { folderChanges, openEventReader } from "../../store/lmdb/eventReader.ts";
-import type { Problem, Status } from "../views/liveMessage.ts";
+import type { Problem, Status } from "../views/answers.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 /** Delay of {@link LogWatch.look} after a change of a folder, because several changes come together. */

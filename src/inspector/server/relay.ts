@@ -18,7 +18,7 @@ import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { shortId, taskName } from "../../taskId.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "../stately/messages.ts";
 import { type Access, targetOf } from "./access.ts";
-import { stuckAfterMs } from "./eventStream.ts";
+import { stuckAfterMs } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 const maxClients = 8;

@@ -1,4 +1,4 @@
-/** HTTP responses with headers that restrict a browser to showing them. */
+/** HTTP responses, also streams of events, with headers that restrict a browser to showing them. */
 import type { ServerResponse } from "node:http";
 
 /** Allows only this server's own scripts, styles and data: no inline script, frame or form. */
@@ -10,7 +10,7 @@ const contentSecurityPolicy = [
   ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
 ].join("; ");
 
-export const guards: Readonly<Record<string, string>> = {
+const guards: Readonly<Record<string, string>> = {
   "Content-Security-Policy": contentSecurityPolicy,
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
@@ -39,4 +39,45 @@ export function jsonAnswer(value: unknown): Answer {
 
 export function textAnswer(body: string, status = 200): Answer {
   return { status, type: "text/plain; charset=utf-8", body };
+}
+
+/** A client that reads nothing for this long is disconnected. A browser that is awake reconnects by itself. */
+export const stuckAfterMs = 30_000;
+
+/**
+ * Server-sent events to a page that may be slow. The stream queues nothing for the page: see
+ * {@link EventStream.isBehind}.
+ */
+export class EventStream<Message> {
+  readonly #response: ServerResponse;
+  #stuckTimer: NodeJS.Timeout | undefined;
+
+  /** @param caughtUp called when a page that was behind has read everything */
+  constructor(response: ServerResponse, caughtUp: () => void) {
+    this.#response = response;
+    response.on("drain", () => {
+      this.#clearTimer();
+      caughtUp();
+    });
+    response.on("close", () => this.#clearTimer());
+    response.writeHead(200, { ...guards, "Content-Type": "text/event-stream; charset=utf-8" });
+    response.flushHeaders();
+  }
+
+  /** Whether to send nothing now, because the page has not read earlier messages, or is gone. */
+  get isBehind(): boolean {
+    if (this.#response.closed) return true;
+    if (!this.#response.writableNeedDrain) return false;
+    this.#stuckTimer ??= setTimeout(() => this.#response.destroy(), stuckAfterMs).unref();
+    return true;
+  }
+
+  send(message: Message): void {
+    this.#response.write(`data: ${JSON.stringify(message)}\n\n`);
+  }
+
+  #clearTimer(): void {
+    clearTimeout(this.#stuckTimer);
+    this.#stuckTimer = undefined;
+  }
 }

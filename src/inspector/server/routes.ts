@@ -8,17 +8,14 @@ import { diffHistories } from "../../replay/historyDiff.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import { parseEdits } from "../../replay/whatIf.ts";
 import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
-import { diffView } from "../views/compare/diffView.ts";
-import { whatIfView } from "../views/compare/whatIfView.ts";
+import { diffView, whatIfView } from "../views/diffView.ts";
 import { nodeView } from "../views/nodeView.ts";
-import { stepNames } from "../views/stepNames.ts";
-import { phraseOf } from "../views/story.ts";
-import { momentView, type TaskSteps } from "../views/taskView.ts";
-import { usageView } from "../views/usageView.ts";
+import { phraseOf } from "../views/phrase.ts";
+import { momentView, stepNames, type TaskSteps, usageView } from "../views/taskView.ts";
 import type { Allocations } from "./allocations.ts";
 import { bundleView, type DroppedBundles } from "./droppedBundles.ts";
 import { searchEvents } from "./eventSearch.ts";
-import type { TaskLogs } from "./logs/taskLogs.ts";
+import type { LogRequests } from "./logs/logRequests.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { OpenHistory } from "./openHistory.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
@@ -34,7 +31,7 @@ export interface Sources extends TaskSources {
 interface TaskSources {
   readonly index: TaskIndex;
   readonly allocations: Allocations;
-  readonly logs: TaskLogs;
+  readonly logs: LogRequests;
 }
 
 /** @param isWanted returns false once nobody waits for the answer */

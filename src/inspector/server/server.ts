@@ -9,7 +9,7 @@ import { Allocations } from "./allocations.ts";
 import { loadAssets } from "./assets.ts";
 import { bytesOf, DroppedBundles, maxBundleBytes, tooLarge } from "./droppedBundles.ts";
 import { LiveStream } from "./liveStream.ts";
-import { TaskLogs } from "./logs/taskLogs.ts";
+import { LogRequests } from "./logs/logRequests.ts";
 import { LogWatch } from "./logWatch.ts";
 import { InspectorMetrics } from "./metrics.ts";
 import { type Answer, jsonAnswer, send, textAnswer } from "./responses.ts";
@@ -61,7 +61,7 @@ export class InspectorServer {
       index: this.index,
       watch: this.#watch,
       allocations: new Allocations(this.index),
-      logs: new TaskLogs(this.index, () => this.#watch.isBundle),
+      logs: new LogRequests(this.index, () => this.#watch.isBundle),
       dropped: new DroppedBundles(),
     };
     const limits = {

@@ -17,9 +17,9 @@ import { isError } from "../../replay/search.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { taskOfRun } from "../../taskId.ts";
-import { kindNumber, stateNumber } from "../views/stepNames.ts";
 import { StepTable, unknown } from "../views/stepTable.ts";
 import { bitOf, summaryOf, type TaskSummary } from "../views/taskSummary.ts";
+import { kindNumber, stateNumber } from "../views/taskView.ts";
 import { OpenHistory } from "./openHistory.ts";
 
 interface Entry {

@@ -1,8 +1,8 @@
 /** Groups steps: a group is a request with its outcome. Pure: the page groups steps as they come. */
 import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
+import type { Phrase } from "./phrase.ts";
 import type { Steps } from "./stepTable.ts";
-import type { Phrase } from "./story.ts";
 
 /** Steps that belong together. */
 export interface StepGroup {

@@ -1,6 +1,6 @@
 /** Figures of the host and of all its tasks. Pure. */
 import { version } from "../../version.ts";
-import type { Status } from "./liveMessage.ts";
+import type { Status } from "./answers.ts";
 import { type OutcomeKind, outcomeKinds } from "./outcomeKinds.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 

@@ -1,10 +1,15 @@
-/** A task's data for the page: its steps, and any moment. Pure. */
+/** A task's data for the page: its steps, any moment, and its usage. Pure. */
 import { reportsOf } from "../../machines/effects.ts";
+import { eventTypes, traitsOf } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import { limitsOf, type TaskLimits } from "../../machines/taskLimits.ts";
+import { isStateName, taskStates } from "../../machines/taskMachine.ts";
 import { contextDiff } from "../../replay/contextDiff.ts";
 import type { EffectOutcome, Moment } from "../../replay/history.ts";
-import type { StepNames } from "./stepTable.ts";
-import { phraseOf } from "./story.ts";
+import type { UsageSample } from "../../store/usage/usageSample.ts";
+import { type UsageSpan, usageSpans, usageText } from "../../why/usage.ts";
+import { phraseOf } from "./phrase.ts";
+import { type EventKind, type StepNames, unknown } from "./stepTable.ts";
 
 /** A task's steps, from one of them on. */
 export interface TaskSteps {
@@ -14,6 +19,29 @@ export interface TaskSteps {
   readonly from: number;
   /** The steps, in the form of {@link StepTable.toNumbers}. */
   readonly numbers: readonly number[];
+}
+
+const states = Object.keys(taskStates);
+
+/** The numbers of event types and states. */
+export const stepNames: StepNames = {
+  kinds: eventTypes.flatMap((type): EventKind | [] => {
+    const traits = traitsOf(type);
+    if (traits === undefined) return [];
+    const { title, shown } = traits;
+    return { type, title, category: shown.category, group: shown.group };
+  }),
+  states,
+};
+
+const kindNumbers = new Map<string, number>(eventTypes.map((type, index) => [type, index]));
+
+export function kindNumber(type: string): number {
+  return kindNumbers.get(type) ?? unknown;
+}
+
+export function stateNumber(state: string): number {
+  return isStateName(state) ? states.indexOf(state) : unknown;
 }
 
 /** The task after an event. */
@@ -65,4 +93,17 @@ export function momentView(moment: Moment, effects: readonly EffectOutcome[]): M
         : null,
     })),
   };
+}
+
+export interface UsageView {
+  /** In the order of time. */
+  readonly spans: readonly UsageSpan[];
+  readonly limits: TaskLimits;
+  /** A sentence on the whole run; empty if too little is known. */
+  readonly text: string;
+}
+
+export function usageView(samples: readonly UsageSample[], context: TaskContext): UsageView {
+  const limits = limitsOf(context);
+  return { spans: usageSpans(samples), limits, text: usageText(samples, limits) ?? "" };
 }

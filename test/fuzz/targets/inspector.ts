@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Access, targetOf } from "../../../src/inspector/server/access.ts";
 import { Allocations } from "../../../src/inspector/server/allocations.ts";
 import { DroppedBundles } from "../../../src/inspector/server/droppedBundles.ts";
-import { TaskLogs } from "../../../src/inspector/server/logs/taskLogs.ts";
+import { LogRequests } from "../../../src/inspector/server/logs/logRequests.ts";
 import { LogWatch } from "../../../src/inspector/server/logWatch.ts";
 import { answerOf } from "../../../src/inspector/server/routes.ts";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
@@ -20,7 +20,7 @@ const noLog = join(tmpdir(), "exec2-fuzz-no-log");
 const watch = new LogWatch(noLog, index, () => undefined);
 const allocations = new Allocations(index);
 const dropped = new DroppedBundles();
-const logs = new TaskLogs(index, () => false);
+const logs = new LogRequests(index, () => false);
 
 /** Input: lines with a method, a path, and the headers host, origin and cookie. */
 export const requests: Target = {

@@ -5,9 +5,9 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { describe, expect, it, vi } from "vitest";
-import type { BundleView } from "../../../src/inspector/views/bundleView.ts";
+import type { BundleView } from "../../../src/inspector/views/answers.ts";
 import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
-import type { UsageView } from "../../../src/inspector/views/usageView.ts";
+import type { UsageView } from "../../../src/inspector/views/taskView.ts";
 import { appendUsage } from "../../../src/store/usage/usageFile.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { life } from "../../support/history/history.ts";

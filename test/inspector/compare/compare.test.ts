@@ -1,8 +1,7 @@
 /** Comparisons and what-ifs on the page. Screenshots go to test-results/inspector. */
 import type { Page } from "playwright-core";
 import { describe, expect, it, vi } from "vitest";
-import type { DiffView } from "../../../src/inspector/views/compare/diffView.ts";
-import type { WhatIfView } from "../../../src/inspector/views/compare/whatIfView.ts";
+import type { DiffView, WhatIfView } from "../../../src/inspector/views/diffView.ts";
 import { lifeFrom, recordAllocation, runOf } from "../../support/history/allocation.ts";
 import { event, life } from "../../support/history/history.ts";
 import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";

@@ -1,14 +1,14 @@
 /** Runs as lanes: spans and marks from events, folding of narrow runs, and steps from error to error. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { errorsOf, nextError } from "../../../src/inspector/page/lanes/errors.ts";
 import { foldRuns, outcomesText, worstTone } from "../../../src/inspector/page/lanes/foldRuns.ts";
+import { errorsOf, nextError } from "../../../src/inspector/page/lanes/laneErrors.ts";
 import {
   type AllocationView,
   allocationView,
+  extendLane,
   type LaneRun,
-} from "../../../src/inspector/views/allocation/allocationView.ts";
-import { extendLane } from "../../../src/inspector/views/allocation/runLane.ts";
+} from "../../../src/inspector/views/allocationView.ts";
 import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";

@@ -1,13 +1,8 @@
 /** The times of log lines as far as they are known, and the places of events among them. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type LogEvent, mergeEvents } from "../../../src/inspector/page/logs/mergeEvents.ts";
-import {
-  type LogLine,
-  placeLines,
-  type RawLine,
-  seenLine,
-} from "../../../src/inspector/views/logs/lineTimes.ts";
+import { type LogEvent, mergeEvents } from "../../../src/inspector/page/logs/logEntries.ts";
+import { type LogLine, placeLines, type RawLine, seenLine } from "../../../src/inspector/views/lineTimes.ts";
 
 const at = (text: string) => Date.parse(`2026-11-24T${text}Z`);
 const files = [

@@ -8,7 +8,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
-import type { LogMatches, LogNews, LogPage } from "../../../src/inspector/views/logs/logPage.ts";
+import type { LogMatches, LogNews, LogPage } from "../../../src/inspector/views/answers.ts";
 import { makeOutput } from "../../support/agent/taskOutput.ts";
 import { event, life } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

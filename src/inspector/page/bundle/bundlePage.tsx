@@ -1,7 +1,6 @@
 /** A bundle that was dropped onto the page: its origin, its verification, and its tasks. */
-import { useState } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
-import type { BundleView } from "../../views/bundleView.ts";
+import type { BundleView } from "../../views/answers.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
 import { useKeys } from "../hooks.ts";
@@ -9,7 +8,7 @@ import { type PartProperties, useAnswer } from "../live.ts";
 import { Mark } from "../mark.tsx";
 import { goTo } from "../navigation.ts";
 import { Facts, Scroll } from "../table.tsx";
-import { openBundle } from "./openBundle.ts";
+import { OpenCard } from "./openBundle.tsx";
 import { useBundleRows } from "./source.ts";
 
 export function BundlePage({ subject: key }: PartProperties) {
@@ -30,32 +29,8 @@ export function BundlePage({ subject: key }: PartProperties) {
       ) : (
         <Shown about={about} rows={rows} id={key} />
       )}
-      <Open />
+      <OpenCard />
     </>
-  );
-}
-
-function Open() {
-  const [notice, setNotice] = useState("");
-  return (
-    <section class="card" aria-label="Open a bundle">
-      <h2>Open a bundle</h2>
-      <p class="faint">Choose a file, or drop one anywhere onto the page. Nothing of it is stored.</p>
-      <input
-        type="file"
-        accept=".jsonl"
-        aria-label="Bundle"
-        onChange={({ currentTarget: { files } }) => {
-          const file = files?.[0];
-          if (file === undefined) return;
-          setNotice("Reading it…");
-          void openBundle(file).then(setNotice);
-        }}
-      />
-      <p role="status" class="bad">
-        {notice}
-      </p>
-    </section>
   );
 }
 

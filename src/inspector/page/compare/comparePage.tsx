@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { shortNameOf } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
-import type { DiffSide, DiffView } from "../../views/compare/diffView.ts";
+import type { DiffSide, DiffView } from "../../views/diffView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
 import { useBundleRows } from "../bundle/source.ts";

@@ -3,8 +3,8 @@ import { useState } from "preact/hooks";
 import { countOf } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatRatio } from "../../../units/ratios.ts";
-import type { DiffCell, DiffLine, DiffView } from "../../views/compare/diffView.ts";
-import { Value } from "../task/moment.tsx";
+import type { DiffCell, DiffLine, DiffView } from "../../views/diffView.ts";
+import { Value } from "../table.tsx";
 
 interface Properties {
   readonly view: DiffView;

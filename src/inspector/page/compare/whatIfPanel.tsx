@@ -3,7 +3,7 @@
  * history.
  */
 import { useEffect, useState } from "preact/hooks";
-import type { WhatIfView } from "../../views/compare/whatIfView.ts";
+import type { WhatIfView } from "../../views/diffView.ts";
 import { useAnswer } from "../live.ts";
 import { useChoice } from "../navigation.ts";
 import { Code } from "../table.tsx";

@@ -1,7 +1,7 @@
 /** An allocation: its tasks and their runs on one axis of time, and as a list. */
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
-import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import type { AllocationView } from "../../views/allocationView.ts";
 import { linkWithin, listPath } from "../bundle/source.ts";
 import { Empty, Waiting } from "../empty.tsx";
 import { useKeys, useNow } from "../hooks.ts";

@@ -2,7 +2,7 @@
  * Makes blocks of a task's runs on its lane. Runs that are too narrow to be distinguished share a block.
  * Pure.
  */
-import type { LaneRun } from "../../views/allocation/allocationView.ts";
+import type { LaneRun } from "../../views/allocationView.ts";
 import type { Outcome } from "../../views/outcome.ts";
 import { type Span, shareOf } from "./timeAxis.ts";
 

@@ -2,13 +2,13 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
-import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import type { AllocationView } from "../../views/allocationView.ts";
 import { linkWithin } from "../bundle/source.ts";
 import { useKeys } from "../hooks.ts";
 import { choose, chosenNow, useAddress, useChoice } from "../navigation.ts";
-import { SaveDrawing } from "../save/saveDrawing.tsx";
-import { errorsOf, keyOf, nextError } from "./errors.ts";
+import { SaveDrawing } from "../saveDrawing.tsx";
 import { LaneDrawing } from "./laneDrawing.tsx";
+import { errorsOf, keyOf, nextError } from "./laneErrors.ts";
 import { Overview } from "./overview.tsx";
 import { moved, type Span, shareOf, timeAt, within, zoomed } from "./timeAxis.ts";
 

@@ -4,7 +4,7 @@
  */
 import { useRef } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
-import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import type { AllocationView } from "../../views/allocationView.ts";
 import { worstTone } from "./foldRuns.ts";
 import { moved, type Span, shareOf, timeAt, within } from "./timeAxis.ts";
 

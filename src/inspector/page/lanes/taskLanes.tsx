@@ -1,7 +1,7 @@
 /**
  * The lanes on a task's page: those of its allocation, with links to its other runs and to its sibling tasks.
  */
-import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import type { AllocationView } from "../../views/allocationView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { compareLink, linkWithin } from "../bundle/source.ts";
 import { useNow } from "../hooks.ts";

@@ -1,6 +1,6 @@
 /** An allocation's view, fetched again when its tasks change. */
 import { useEffect, useState } from "preact/hooks";
-import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import type { AllocationView } from "../../views/allocationView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { sourceQuery } from "../bundle/source.ts";
 import { useAnswer } from "../live.ts";

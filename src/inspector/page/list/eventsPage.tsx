@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { taskName } from "../../../taskId.ts";
 import { countOf } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
-import type { EventHit, EventHits } from "../../views/eventHits.ts";
+import type { EventHit, EventHits } from "../../views/answers.ts";
 import { linkTo } from "../address.ts";
 import { useKeys } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";

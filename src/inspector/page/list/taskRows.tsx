@@ -4,8 +4,8 @@ import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
+import { Gap, reveal, rowsInSight, useRowHeight } from "../longTable.tsx";
 import { Mark } from "../mark.tsx";
-import { Gap, reveal, rowsInSight, useRowHeight } from "../window.tsx";
 import { type ColumnName, columns, ranText } from "./find.ts";
 
 interface Place {

@@ -1,10 +1,10 @@
 /** Lines of a task's output and its events, in one list that scrolls on its own and stays at its end. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatClock, formatTime } from "../../../units/times.ts";
-import type { LogLine } from "../../views/logs/lineTimes.ts";
-import type { LogFile } from "../../views/logs/logPage.ts";
+import type { LogFile } from "../../views/answers.ts";
+import type { LogLine } from "../../views/lineTimes.ts";
 import { linkWithin } from "../bundle/source.ts";
-import type { LogEntry, LogEvent } from "./mergeEvents.ts";
+import type { LogEntry, LogEvent } from "./logEntries.ts";
 import { positionText } from "./useLog.ts";
 
 interface Properties {

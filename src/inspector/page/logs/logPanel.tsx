@@ -2,14 +2,12 @@
 import { useState } from "preact/hooks";
 import { countOf } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
-import type { LaneRun } from "../../views/allocation/allocationView.ts";
-import type { LaneStep } from "../../views/allocation/runLane.ts";
-import type { LogMatches } from "../../views/logs/logPage.ts";
+import type { LaneRun, LaneStep } from "../../views/allocationView.ts";
+import type { LogMatches } from "../../views/answers.ts";
 import { useAnswer } from "../live.ts";
 import { choose, useChoice } from "../navigation.ts";
-import { logEvents } from "./logEvents.ts";
+import { logEvents, mergeEvents } from "./logEntries.ts";
 import { LogList } from "./logList.tsx";
-import { mergeEvents } from "./mergeEvents.ts";
 import { positionText, useLog } from "./useLog.ts";
 
 interface Properties {

@@ -1,7 +1,7 @@
 /** The loaded part of a task's output, which grows at both ends. It is kept in memory only. */
 import { useEffect, useState } from "preact/hooks";
-import type { LogLine, LogPosition } from "../../views/logs/lineTimes.ts";
-import type { LogFile, LogNews, LogPage } from "../../views/logs/logPage.ts";
+import type { LogFile, LogNews, LogPage } from "../../views/answers.ts";
+import type { LogLine, LogPosition } from "../../views/lineTimes.ts";
 
 export interface Log {
   readonly lines: readonly LogLine[];

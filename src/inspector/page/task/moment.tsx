@@ -1,7 +1,7 @@
 /** A moment: the event's effects and changes, and the machine's context after it. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { MomentView } from "../../views/taskView.ts";
-import { Code } from "../table.tsx";
+import { Code, Value } from "../table.tsx";
 
 export function Moment({ moment }: { readonly moment: MomentView }) {
   const { seq, type, text, state, asRecorded, effects, changes, context, data } = moment;
@@ -69,13 +69,3 @@ const effectMeanings: Readonly<Record<string, string>> = {
   killRun: "killed all processes of the run",
   releaseRun: "removed what the run had on the host",
 };
-
-/** Longer values are cut; the full ones are in the details below. */
-const maxLetters = 220;
-
-/** An old or a new value; nothing for null. */
-export function Value({ kind: Kind, value }: { readonly kind: "del" | "ins"; readonly value: unknown }) {
-  if (value === null) return null;
-  const text = JSON.stringify(value);
-  return <Kind>{text.length > maxLetters ? `${text.slice(0, maxLetters)}…` : text}</Kind>;
-}

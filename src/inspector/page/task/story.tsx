@@ -3,12 +3,12 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import { groupSteps, groupTitle, type StepGroup } from "../../views/eventGroups.ts";
+import type { Phrase } from "../../views/phrase.ts";
 import type { Steps } from "../../views/stepTable.ts";
-import type { Phrase } from "../../views/story.ts";
+import { Gap, reveal, rowsInSight, useRowHeight } from "../longTable.tsx";
 import { useChoice } from "../navigation.ts";
-import { Gap, reveal, rowsInSight, useRowHeight } from "../window.tsx";
-import { usePhrases } from "./phrases.ts";
 import { StoryRows, stepsIn } from "./storyRows.ts";
+import { usePhrases } from "./taskSteps.ts";
 
 interface Properties {
   /** Names the task to the API. */

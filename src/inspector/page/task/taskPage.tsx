@@ -11,16 +11,15 @@ import { useAllocation } from "../lanes/useAllocation.ts";
 import { type PartProperties, useAnswer } from "../live.ts";
 import { LogPanel } from "../logs/logPanel.tsx";
 import { choose, chosenNow, goTo, useChoice } from "../navigation.ts";
-import { SaveDrawing } from "../save/saveDrawing.tsx";
+import { SaveDrawing } from "../saveDrawing.tsx";
 import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { Story } from "./story.tsx";
+import { TaskTitle, Verdict } from "./taskHead.tsx";
 import { useSteps } from "./taskSteps.ts";
-import { TaskTitle } from "./taskTitle.tsx";
 import { Timeline } from "./timeline.tsx";
 import { Usage } from "./usage.tsx";
-import { Verdict } from "./verdict.tsx";
 
 export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: PartProperties) {
   const row = rows.find((each) => each.id === id);

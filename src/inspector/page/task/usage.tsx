@@ -6,7 +6,7 @@ import { formatBytes } from "../../../units/sizes.ts";
 import { formatClock, formatTime } from "../../../units/times.ts";
 import type { UsageSpan } from "../../../why/usage.ts";
 import type { Steps } from "../../views/stepTable.ts";
-import type { UsageView } from "../../views/usageView.ts";
+import type { UsageView } from "../../views/taskView.ts";
 import { useInterval } from "../hooks.ts";
 import { useAnswer } from "../live.ts";
 import { Table } from "../table.tsx";

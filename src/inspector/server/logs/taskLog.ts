@@ -5,8 +5,8 @@
 import { closeSync, fstatSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { LogFiles, type LogPlace, readAt } from "../../../effects/logs/logFiles.ts";
-import { type LogLine, type LogPosition, placeLines, type RawLine } from "../../views/logs/lineTimes.ts";
-import type { LogFile, LogMatches, LogPage } from "../../views/logs/logPage.ts";
+import type { LogFile, LogMatches, LogPage } from "../../views/answers.ts";
+import { type LogLine, type LogPosition, placeLines, type RawLine } from "../../views/lineTimes.ts";
 
 /** Bytes of a page, and of a read. */
 const pageBytes = 64 * 1024;

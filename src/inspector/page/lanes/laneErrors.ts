@@ -1,5 +1,5 @@
 /** Errors of all tasks of an allocation, in the order of time. Pure. */
-import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import type { AllocationView } from "../../views/allocationView.ts";
 
 /** An error of a run, with its place. */
 export interface ErrorPlace {

@@ -1,17 +1,19 @@
-/** A comparison of two histories for the page. Pure. */
-import { divergenceText } from "../../../replay/divergenceText.ts";
-import type { History, Moment } from "../../../replay/history.ts";
+/** For the page: a comparison of two histories, also of an edited history with the recorded one. Pure. */
+import { divergenceText } from "../../replay/divergenceText.ts";
+import { History, type Moment } from "../../replay/history.ts";
 import {
   type DiffRow,
   differs,
+  diffHistories,
   type HistoryDiff,
   type ShownChange,
   shownChange,
-} from "../../../replay/historyDiff.ts";
-import { isError } from "../../../replay/search.ts";
-import { taskName } from "../../../taskId.ts";
-import { type Outcome, outcomeOf } from "../outcome.ts";
-import { phraseOf } from "../story.ts";
+} from "../../replay/historyDiff.ts";
+import { isError } from "../../replay/search.ts";
+import { type Edit, whatIf } from "../../replay/whatIf.ts";
+import { taskName } from "../../taskId.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+import { phraseOf } from "./phrase.ts";
 
 export interface DiffView {
   readonly left: DiffSide;
@@ -109,4 +111,34 @@ function cellOf(moment: Moment, spanMs: number | undefined): DiffCell {
     ...{ seq, title, text, from: before.value, to: after.value, effects },
     ...{ bad: isError(moment), refused: !accepted, spanMs: spanMs ?? null },
   };
+}
+
+export interface WhatIfView {
+  /** The recorded history on the left, the edited one on the right. */
+  readonly diff: DiffView;
+  /** Where they diverge, and how the edited one ends. */
+  readonly text: string;
+}
+
+/**
+ * What the machine would have done.
+ * @throws DriverError `EDITS_INVALID`
+ */
+export function whatIfView(recorded: History, edits: readonly Edit[]): WhatIfView {
+  const { history, fork } = whatIf(recorded, edits);
+  const [now, then] = [history, recorded].map((each) => each.finalState.value);
+  const from = fork === 1 ? "Different from the first event on" : `As recorded up to event ${fork - 1}`;
+  const end = now === then ? `it ends in ${now}, as it did` : `it ends in ${now}; it did end in ${then}`;
+  return { diff: diffView(diffHistories(recorded, withMachineResults(history))), text: `${from}; ${end}.` };
+}
+
+/** The history with the machine's results in place of the recorded ones. */
+function withMachineResults(history: History): History {
+  const events = Array.from(history.moments(), ({ stored, before, after, effects }) => ({
+    ...stored,
+    from: before.value,
+    to: after.value,
+    effects,
+  }));
+  return new History(history.stream, events, history.machine);
 }

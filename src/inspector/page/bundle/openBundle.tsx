@@ -1,6 +1,6 @@
-/** Takes a bundle that is dropped anywhere onto the page. */
+/** The ways to open a bundle: a file that is dropped anywhere onto the page, or one that is chosen. */
 import { useEffect, useState } from "preact/hooks";
-import { openBundle } from "./openBundle.ts";
+import { goTo } from "../navigation.ts";
 
 export function DropZone() {
   const [isOver, setOver] = useState(false);
@@ -46,4 +46,48 @@ export function DropZone() {
       )}
     </div>
   );
+}
+
+/** Opens a chosen file. */
+export function OpenCard() {
+  const [notice, setNotice] = useState("");
+  return (
+    <section class="card" aria-label="Open a bundle">
+      <h2>Open a bundle</h2>
+      <p class="faint">Choose a file, or drop one anywhere onto the page. Nothing of it is stored.</p>
+      <input
+        type="file"
+        accept=".jsonl"
+        aria-label="Bundle"
+        onChange={({ currentTarget: { files } }) => {
+          const file = files?.[0];
+          if (file === undefined) return;
+          setNotice("Reading it…");
+          void openBundle(file).then(setNotice);
+        }}
+      />
+      <p role="status" class="bad">
+        {notice}
+      </p>
+    </section>
+  );
+}
+
+/**
+ * Uploads a bundle to the inspector, and goes to its page.
+ * @returns what went wrong, in words; empty if the page shows the bundle
+ */
+async function openBundle(file: File): Promise<string> {
+  try {
+    const response = await fetch(`/api/bundles?name=${encodeURIComponent(file.name)}`, {
+      method: "POST",
+      body: file,
+    });
+    if (!response.ok) return await response.text();
+    const { key } = (await response.json()) as { readonly key: string };
+    goTo(["bundle", key], {});
+    return "";
+  } catch {
+    return `${file.name} could not be given to the inspector.`;
+  }
 }

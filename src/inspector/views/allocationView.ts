@@ -1,12 +1,85 @@
-/** A run of a task as a lane draws it: the spans of its states, and marks. Pure. */
-import type { EventTraits } from "../../../machines/events/defineEvent.ts";
-import { isWrong, summarise, type TaskEvent, traitsOf } from "../../../machines/events.ts";
-import { thisMachine } from "../../../machines/machineVersion.ts";
-import { isOver } from "../../../machines/taskMachine.ts";
-import { maskEvent } from "../../../replay/mask.ts";
-import type { StoredEvent } from "../../../store/eventStore.ts";
+/** An allocation for the page: its tasks, and for each task its runs as a lane draws them. Pure. */
 
-/** All times are milliseconds since the epoch. */
+import type { EventTraits } from "../../machines/events/defineEvent.ts";
+import { isWrong, summarise, type TaskEvent, traitsOf } from "../../machines/events.ts";
+import { thisMachine } from "../../machines/machineVersion.ts";
+import { isOver } from "../../machines/taskMachine.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
+import type { Outcome } from "./outcome.ts";
+import type { TaskSummary } from "./taskSummary.ts";
+
+export interface AllocationView {
+  readonly allocation: string;
+  readonly job: string | null;
+  readonly group: string | null;
+  /** In the order in which they were first started. */
+  readonly tasks: readonly TaskLanes[];
+}
+
+export interface TaskLanes {
+  readonly task: string;
+  /** The newest runs, oldest first. */
+  readonly runs: readonly LaneRun[];
+  /** Number of older runs that are left out. */
+  readonly earlier: number;
+}
+
+export interface LaneRun {
+  /** The run's id. */
+  readonly id: string;
+  readonly outcome: Outcome;
+  readonly begunAt: number;
+  readonly overAt: number | null;
+  readonly periods: readonly LanePeriod[];
+  readonly marks: readonly LaneMark[];
+}
+
+/** Maximum number of runs of a task on the page, for tasks that are restarted every minute for hours. */
+const maxRuns = 500;
+
+/** Groups runs by task. Tasks are in the order of their first start, and runs oldest first. */
+function runsByTask(rows: readonly TaskSummary[]): Map<string, TaskSummary[]> {
+  return Map.groupBy(
+    rows.toSorted((a, b) => a.begunAt - b.begunAt),
+    ({ task }) => task,
+  );
+}
+
+/** The runs of an allocation that a page shows. */
+export function shownRuns(rows: readonly TaskSummary[]): TaskSummary[] {
+  return [...runsByTask(rows).values()].flatMap((all) => all.slice(-maxRuns));
+}
+
+/**
+ * @param rows of the allocation's tasks, one for each run
+ * @param laneOf undefined for a run that was removed meanwhile
+ */
+export function allocationView(
+  rows: readonly TaskSummary[],
+  laneOf: (id: string) => RunLane | undefined,
+): AllocationView | undefined {
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  return {
+    allocation: first.allocation,
+    job: rows.find(({ job }) => job !== null)?.job ?? null,
+    group: rows.find(({ group }) => group !== null)?.group ?? null,
+    tasks: Array.from(runsByTask(rows), ([task, all]) => ({
+      task,
+      runs: all.slice(-maxRuns).flatMap((row) => runOf(row, laneOf(row.id))),
+      earlier: Math.max(0, all.length - maxRuns),
+    })),
+  };
+}
+
+function runOf({ id, outcome }: TaskSummary, lane: RunLane | undefined): LaneRun[] {
+  if (lane === undefined) return [];
+  const { begunAt, overAt, periods, marks } = lane;
+  return [{ id, outcome, begunAt, overAt, periods, marks }];
+}
+
+/** A run, as read from its events: the spans of its states, and marks. Times are milliseconds since the epoch. */
 export interface RunLane {
   /** Number of the last event in the lane. */
   readonly events: number;

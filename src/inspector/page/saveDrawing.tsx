@@ -1,4 +1,42 @@
-/** Converts a drawing of the page to a file. The file has the colours of the page, and loads nothing. */
+/** Saves drawings of the page, and other files, to the browser's downloads. */
+import { useState } from "preact/hooks";
+
+interface Properties {
+  /** The drawing's subject in a word or two, for the buttons' names. */
+  readonly what: string;
+  /** The file's name without its ending. */
+  readonly name: string;
+  readonly drawing: () => SVGSVGElement | null | undefined;
+}
+
+/** Buttons that save a drawing as a file. */
+export function SaveDrawing({ what, name, drawing }: Properties) {
+  const [notice, setNotice] = useState("");
+  const save = async (kind: "svg" | "png") => {
+    const shown = drawing();
+    if (!shown) return;
+    const picture = pictureOf(shown);
+    const blob = kind === "png" ? await pngOf(picture) : new Blob([picture.text], { type: "image/svg+xml" });
+    saveBlob(blob, `${name}.${kind}`);
+    setNotice("saved");
+  };
+  return (
+    <span class="save">
+      {(["svg", "png"] as const).map((kind) => (
+        <button
+          key={kind}
+          type="button"
+          aria-label={`Save ${what} as ${kind.toUpperCase()}`}
+          title={`Save ${what} as ${kind.toUpperCase()}`}
+          onClick={() => void save(kind).catch(() => setNotice("The browser cannot draw it"))}
+        >
+          {kind.toUpperCase()}
+        </button>
+      ))}
+      <span role="status">{notice}</span>
+    </span>
+  );
+}
 
 /**
  * Properties that the style sheet sets on SVG elements. In a file they become attributes, because it has no
@@ -20,8 +58,8 @@ interface Picture {
   readonly height: number;
 }
 
-/** The drawing as text of an SVG file. */
-export function pictureOf(drawing: SVGSVGElement): Picture {
+/** Converts a drawing to an SVG file. The file has the colours of the page, and loads nothing. */
+function pictureOf(drawing: SVGSVGElement): Picture {
   const copy = copyOf(drawing) as SVGSVGElement;
   const { x, y, width, height } = drawing.viewBox.baseVal;
   const box = [x - margin, y - margin, width + 2 * margin, height + 2 * margin] as const;
@@ -37,7 +75,7 @@ export function pictureOf(drawing: SVGSVGElement): Picture {
   return { text: new XMLSerializer().serializeToString(copy), width: box[2], height: box[3] };
 }
 
-export async function pngOf({ text, width, height }: Picture): Promise<Blob> {
+async function pngOf({ text, width, height }: Picture): Promise<Blob> {
   const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {
     const image = new Image();
@@ -77,4 +115,19 @@ function copyOf(element: Element): Element {
 function backgroundOf(drawing: Element): string {
   const card = drawing.closest(".card");
   return card === null ? "white" : getComputedStyle(card).backgroundColor;
+}
+
+/** @param address an address of this inspector */
+export function saveFile(address: string, name: string): void {
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+}
+
+function saveBlob(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob);
+  saveFile(url, name);
+  // The download has begun by then.
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

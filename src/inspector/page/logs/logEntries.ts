@@ -1,7 +1,7 @@
-/**
- * Merges lines of a log and events of a task into one list, in the order of time as far as it is known. Pure.
- */
-import type { LogLine } from "../../views/logs/lineTimes.ts";
+/** The entries of a task's output: its lines, and events among them. Pure. */
+
+import type { LaneRun, LaneStep } from "../../views/allocationView.ts";
+import type { LogLine } from "../../views/lineTimes.ts";
 
 /** An event of a run of the task. */
 export interface LogEvent {
@@ -20,7 +20,7 @@ export type LogEntry =
   | { readonly kind: "event"; readonly event: LogEvent; readonly among: number };
 
 /**
- * An event is placed before the first line that may have been written after it. Events before the first line
+ * Merges lines and events into one list, in the order of time as far as it is known. An event is placed before the first line that may have been written after it. Events before the first line
  * are left out unless that line is the log's first, and events after the last line unless that is the log's
  * last.
  * @param events in the order of time
@@ -54,4 +54,27 @@ function countEarlier(lines: readonly LogLine[], from: number, time: number): nu
     count++;
   }
   return count;
+}
+
+/**
+ * The events to show among the output: all events of the shown run, and the starts, states and outcomes of the
+ * task's other runs.
+ * @param id the shown run's id
+ * @param runs all runs of the task
+ */
+export function logEvents(id: string, steps: readonly LaneStep[], runs: readonly LaneRun[]): LogEvent[] {
+  const own = steps.map((step) => ({ id, ...step }));
+  const others = runs.flatMap((run) => (run.id === id ? [] : eventsOf(run)));
+  return [...own, ...others].sort((a, b) => a.time - b.time);
+}
+
+function eventsOf({ id, begunAt, overAt, outcome, periods }: LaneRun): LogEvent[] {
+  const events = periods
+    .filter(({ state }) => state === "running" || state === "stopping" || state === "killing")
+    .map(({ state, from }) => ({ id, seq: null, time: from, text: `Another run: ${state}`, bad: false }));
+  const begun = { id, seq: null, time: begunAt, text: "Another run: start requested", bad: false };
+  const bad = outcome.tone === "bad";
+  const over =
+    overAt === null ? [] : [{ id, seq: null, time: overAt, text: `Another run: ${outcome.text}`, bad }];
+  return [begun, ...events, ...over];
 }

@@ -1,0 +1,172 @@
+/** The head of a task's page: name, figures, buttons to copy the history, and the outcome with its reason. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { shortId } from "../../../taskId.ts";
+import type { Sentence } from "../../../why/facts.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { useNow } from "../hooks.ts";
+import { ranText } from "../list/find.ts";
+import { Mark } from "../mark.tsx";
+import { saveFile } from "../saveDrawing.tsx";
+import { Facts } from "../table.tsx";
+
+interface TitleProperties {
+  readonly row: TaskSummary;
+  /** Names the task to the API. */
+  readonly query: string;
+}
+
+export function TaskTitle({ row, query }: TitleProperties) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const now = useNow();
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  const facts = [
+    ["Job", row.job],
+    ["Group", row.group],
+    ["Namespace", row.namespace],
+    ["User", row.user ?? "–"],
+    ["Outcome", row.outcome.kind],
+    ["Exit", row.exit ?? "–"],
+    ["Ran", ranText(row, now)],
+    ["Restarts", String(row.restarts)],
+  ] as const;
+  return (
+    <div class="title">
+      <h1 ref={heading} tabIndex={-1}>
+        {row.task}
+        <code>{row.allocation}</code>
+      </h1>
+      <CopyButtons query={query} name={row.task} />
+      <Facts kind="strip" facts={facts} />
+    </div>
+  );
+}
+
+const kinds = {
+  bundle: { label: "Bundle", file: "jsonl" },
+  events: { label: "JSON", file: "json" },
+  mermaid: { label: "Mermaid", file: "mmd" },
+} as const;
+type Kind = keyof typeof kinds;
+
+/** Copies or saves the history as a bundle with its proof, as JSON, or as a diagram. */
+function CopyButtons({ query, name }: { readonly query: string; readonly name: string }) {
+  const [notice, setNotice] = useState("");
+  const copy = async (kind: Kind) => {
+    const { label, file } = kinds[kind];
+    const address = `/api/${kind}?${query}`;
+    // Browsers let a page write to the clipboard only in a secure context: HTTPS or localhost.
+    if (!isSecureContext) {
+      saveFile(address, `${name}.${file}`);
+      return setNotice(`${label} saved, arguments masked`);
+    }
+    // Passed to the clipboard as a promise: the click's permission may expire before the text is loaded.
+    const text = fetch(address).then(async (response) => {
+      if (!response.ok) throw new Error(await response.text());
+      return new Blob([await response.text()], { type: "text/plain" });
+    });
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": text })]);
+    setNotice(`${label} copied, arguments masked`);
+  };
+  return (
+    <div class="copy">
+      <fieldset>
+        <legend>Copy</legend>
+        {(Object.keys(kinds) as Kind[]).map((kind) => (
+          <button
+            key={kind}
+            type="button"
+            onClick={() => void copy(kind).catch(() => setNotice("The browser does not allow copying"))}
+          >
+            {kinds[kind].label}
+          </button>
+        ))}
+      </fieldset>
+      <fieldset>
+        <legend>Save</legend>
+        {(Object.keys(kinds) as Kind[]).map((kind) => (
+          <button
+            key={kind}
+            type="button"
+            aria-label={`Save as ${kinds[kind].label}`}
+            onClick={() => {
+              saveFile(`/api/${kind}?${query}`, `${name}.${kinds[kind].file}`);
+              setNotice(`${kinds[kind].label} saved, arguments masked`);
+            }}
+          >
+            {kinds[kind].label}
+          </button>
+        ))}
+      </fieldset>
+      <span role="status">{notice}</span>
+    </div>
+  );
+}
+
+interface VerdictProperties {
+  readonly row: TaskSummary;
+  /** The sentences; undefined while a long history is being read. */
+  readonly sentences: readonly Sentence[] | undefined;
+  readonly choose: (seq: number) => void;
+}
+
+/** The outcome and the reason: sentences with the events that prove them. */
+export function Verdict({ row, sentences, choose }: VerdictProperties) {
+  const { outcome } = row;
+  return (
+    <section class={`card verdict ${outcome.tone}`} aria-label="Outcome">
+      <p class="headline">
+        <Mark tone={outcome.tone} />
+        {outcome.text}
+      </p>
+      <p>
+        {sentences === undefined ? <span class="faint">Reading its history…</span> : null}
+        {sentences?.map((sentence) => (
+          <Shown key={sentence.text} sentence={sentence} choose={choose} />
+        ))}
+      </p>
+      {(outcome.tone === "bad" || outcome.tone === "unclear") && row.startedAt !== null ? (
+        <p>
+          What it wrote last, on a cluster: <code>{logCommand(row)}</code>
+        </p>
+      ) : null}
+    </section>
+  );
+}
+
+interface ShownProperties {
+  readonly sentence: Sentence;
+  readonly choose: (seq: number) => void;
+}
+
+/** Length above which a word need not be on the same line as the numbers. */
+const longWord = 24;
+
+function Shown({ sentence: { text, events }, choose }: ShownProperties) {
+  const last = text.lastIndexOf(" ") + 1;
+  // Keeps the numbers on the line of the word before them.
+  const cut = text.length - last > longWord ? text.length : last;
+  return (
+    <span>
+      {text.slice(0, cut)}
+      <span class="references">
+        {text.slice(cut)}.
+        {events.map((seq) => (
+          <button
+            key={seq}
+            type="button"
+            class="reference"
+            aria-label={`Go to event ${seq}`}
+            onClick={() => choose(seq)}
+          >
+            {seq}
+          </button>
+        ))}
+      </span>{" "}
+    </span>
+  );
+}
+
+function logCommand({ allocation, task, namespace }: TaskSummary): string {
+  const where = (namespace || "default") === "default" ? "" : ` -namespace ${namespace}`;
+  return `nomad alloc logs -stderr -tail${where} ${shortId(allocation)} ${task}`;
+}

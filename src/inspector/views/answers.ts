@@ -1,0 +1,96 @@
+/**
+ * What the server sends to pages, as far as no other file here computes it: the live stream, found events,
+ * dropped bundles, and tasks' output. Pure.
+ */
+
+import type { BundleHeader } from "../../replay/bundle/bundleFormat.ts";
+import type { LogFileTime, LogLine, LogPosition } from "./lineTimes.ts";
+import type { TaskSummary } from "./taskSummary.ts";
+
+export type LiveMessage =
+  /** The page drops all rows, and gets them again. */
+  | { readonly kind: "reset"; readonly eventTypes: readonly string[] }
+  | { readonly kind: "rows"; readonly rows: readonly TaskSummary[]; readonly gone: readonly string[] }
+  | { readonly kind: "status"; readonly status: Status };
+
+/** A problem of the logs, with what a person can do. */
+export interface Problem {
+  readonly kind: "missing" | "unreadable" | "damaged" | "newer" | "pluginGone";
+  readonly text: string;
+}
+
+export interface Status {
+  readonly path: string;
+  /** Whether the path is a bundle, which gets no new events and may be of another host. */
+  readonly bundle: boolean;
+  readonly problems: readonly Problem[];
+  /** Pids of the plugins that own the state folders. */
+  readonly plugins: readonly number[];
+  /** Whether all events that were stored at the start are read. */
+  readonly ready: boolean;
+}
+
+/** An event that contains all words. */
+export interface EventHit {
+  /** The task's id. */
+  readonly id: string;
+  readonly seq: number;
+  readonly type: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly title: string;
+  readonly text: string;
+}
+
+export interface EventHits {
+  readonly hits: readonly EventHit[];
+  /**
+   * The place at which to continue: the number of the log, and the position before which to search. Null at
+   * the end.
+   */
+  readonly next: string | null;
+}
+
+/** The page's data on a dropped bundle. */
+export interface BundleView {
+  readonly name: string;
+  readonly driver: string;
+  readonly host: BundleHeader["host"];
+  readonly exportedAt: number;
+  readonly masked: boolean;
+  readonly tasks: number;
+  readonly events: number;
+  /** Texts of what cannot be verified: the first finding of each task; empty if everything is verified. */
+  readonly findings: readonly string[];
+}
+
+export interface LogPage {
+  readonly lines: readonly LogLine[];
+  /** Whether the first line is the log's first one, and whether the last line is the log's last one. */
+  readonly isBegin: boolean;
+  readonly isEnd: boolean;
+  /** The positions of the page's beginning and end. */
+  readonly begin: LogPosition;
+  readonly end: LogPosition;
+  /** All files, the oldest first. */
+  readonly files: readonly LogFile[];
+}
+
+export interface LogFile extends LogFileTime {
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface LogMatches {
+  /** The last matching lines, oldest first. */
+  readonly lines: readonly LogLine[];
+  /** Whether there are earlier matching lines. */
+  readonly more: boolean;
+}
+
+export interface LogNews {
+  /** The first line may be a longer form of the last sent one, at the same position. */
+  readonly lines: readonly LogLine[];
+  /** The position after these lines. */
+  readonly end: LogPosition;
+}
