@@ -3,7 +3,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync 
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { createProgram } from "../../src/cli/cli.ts";
-import { completionOf } from "../../src/cli/commands/completion/completions.ts";
+import { completionOf } from "../../src/cli/reference/completions.ts";
 import { manPage } from "../../src/cli/reference/manPage.ts";
 import { outlineOf } from "../../src/cli/reference/outline.ts";
 import { version } from "../../src/version.ts";

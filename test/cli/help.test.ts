@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createProgram } from "../../src/cli/cli.ts";
-import { meantVerb } from "../../src/cli/commands/help/unknownVerb.ts";
+import { meantVerb } from "../../src/cli/commands/help/helpVerb.ts";
 import { outlineOf } from "../../src/cli/reference/outline.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");

@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { collectAssignment, single } from "../../src/cli/commands/options.ts";
+import { collectAssignment, single } from "../../src/cli/commands/verb.ts";
 import { attributeSpecs, fitPluginOptions, readPluginConfig } from "../../src/client/files/pluginConfig.ts";
 import { hostEnvironment } from "../../src/client/task/nodeFacts.ts";
 import { type TaskPlacement, taskMessage } from "../../src/client/task/taskMessage.ts";

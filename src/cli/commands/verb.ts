@@ -1,7 +1,108 @@
-import type { Command } from "commander";
+/** What the declarations of verbs share: their type, the arguments and options of several verbs, and parsers. */
+import { type Command, InvalidArgumentError } from "commander";
+import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 
 /**
  * Adds one verb to the command line. Code beyond the verb's help is loaded when the verb runs.
  * @param exit receives the verb's exit code
  */
 export type AddVerb = (program: Command, exit: (code: number) => void) => void;
+
+/** Descriptions of arguments that name tasks. */
+export const anyTask = "name of a task, start of its allocation's id, or its whole id";
+export const anyTasks = "names of tasks, starts of their allocations' ids, or whole ids";
+export const runningTask = "name of a running task, start of its allocation's id, or its whole id";
+export const taskOrBundle = `${anyTask}; or a bundle`;
+
+/** Each `…Option` holds the arguments of commander's `option`. */
+export const stateDirOption = ["--state-dir <folder>", "the driver's state_dir", defaultStateDir] as const;
+
+export const stateDirOrBundleOption = [
+  "--state-dir <folder>",
+  "the driver's state_dir, or a bundle",
+  defaultStateDir,
+] as const;
+
+export const jsonOption = ["--json", "print JSON"] as const;
+
+export const jsonLinesOption = ["--json", "print JSON, one object per line"] as const;
+
+export const showArgsOption = [
+  "--show-args",
+  "show arguments of commands, which may contain secrets",
+] as const;
+
+/** Limits a table to the newest tasks. */
+export const lastOption = [
+  "-n, --last <count>",
+  "list at most this many tasks, the newest; 0 lists all",
+  parseCount,
+  100,
+] as const;
+
+/** Chooses one of the runs of a task. */
+export const runOption = [
+  "--run <n>",
+  "an earlier run of the task; -1 is the previous one",
+  parseRun,
+] as const;
+
+/** Leaves out parts of a job that a local run lacks. */
+export const skipOption = [
+  "--skip <names>",
+  "leave out parts that are missing here, such as artifact,vault; repeatable",
+  collectNames,
+] as const;
+
+export const variableFileOption = [
+  "--var-file <file>",
+  "file with values of variables, HCL or JSON; repeatable",
+  collect,
+] as const;
+
+export const pluginOption = [
+  "-o, --option <name=value>",
+  "plugin option; repeatable, for lists",
+  collectAssignment,
+] as const;
+
+export const pluginConfigOption = [
+  "--plugin-config <file>",
+  "file with the plugin's options, alone or in the plugin block of an agent's configuration",
+] as const;
+
+/** All values of each name, in order. */
+export type Assignments = Readonly<Record<string, readonly string[]>>;
+
+/** The last value of each name. */
+export function single(assignments: Assignments = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(assignments).map(([name, values]) => [name, values.at(-1) ?? ""]));
+}
+
+/** A parser for a repeatable option. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** A parser for a repeatable option whose values are assignments. */
+export function collectAssignment(text: string, before: Assignments = {}): Assignments {
+  const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("Expected name=value.");
+  return { ...before, [name]: [...(before[name] ?? []), value] };
+}
+
+/** A parser for a repeatable option whose values are names with commas between them. */
+function collectNames(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(",").map((name) => name.trim())];
+}
+
+/** Parses the value of `--run`, such as -1, to the number of runs to go back from the newest one. */
+function parseRun(text: string): number {
+  if (/^(0|-\d+)$/.test(text)) return Math.abs(Number(text));
+  throw new InvalidArgumentError("Expected 0 for the newest run, -1 for the previous one, and so on.");
+}
+
+function parseCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number; 0 for all.");
+}

@@ -1,8 +1,18 @@
-/** Moves from moment to moment. Pure. */
-import { isError, type MomentTest, mentions } from "../../replay/search.ts";
+/** Moves through a history: to events, to places that a person types, and to matches of a search. Pure. */
+import { messageOf } from "../../errors.ts";
+import type { History, Moment } from "../../replay/history.ts";
+import {
+  isError,
+  type MomentTest,
+  mentions,
+  momentAt,
+  nextMoment,
+  previousMoment,
+} from "../../replay/search.ts";
+import { parseDuration } from "../../units/durations.ts";
+import { parseTime } from "../../units/times.ts";
 import { type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";
 import { layoutOf } from "./layout.ts";
-import { type Direction, SEARCH_LIMIT, type SearchResult, seek } from "./seek.ts";
 
 /** Goes to an event, or to the nearest existing one. */
 export function goTo(state: DebuggerState, seq: number): DebuggerState {
@@ -83,4 +93,79 @@ export function goToMatch(state: DebuggerState, direction: Direction): DebuggerS
   const next = arrive(state, result, `no "${search}"`);
   if (!wraps || result.kind !== "found") return next;
   return notified(next, `searched on from the ${direction === 1 ? "first" : "last"} event`);
+}
+
+/** A search stops after this many events, in about a second. A person decides whether to go on. */
+export const SEARCH_LIMIT = 500_000;
+
+export type Direction = 1 | -1;
+
+export type SearchResult =
+  | { readonly kind: "found"; readonly seq: number }
+  /** The test threw an error at this moment. */
+  | { readonly kind: "problem"; readonly seq: number; readonly problem: string }
+  /** Not found so far. There are more events to search. */
+  | { readonly kind: "unfinished"; readonly seq: number }
+  | { readonly kind: "nowhere" };
+
+/**
+ * Searches in a direction for the first event that fits.
+ * @param from number of the event beside which the search begins
+ */
+export function seek(
+  history: History,
+  from: number,
+  direction: Direction,
+  fits: MomentTest,
+  limit = SEARCH_LIMIT,
+): SearchResult {
+  let tested = 0;
+  let result: SearchResult = { kind: "nowhere" };
+  /** @returns whether the search is over */
+  const visit = (moment: Moment): boolean => {
+    tested += 1;
+    result = outcomeAt(moment, fits) ?? (tested < limit ? result : { kind: "unfinished", seq: moment.seq });
+    return result.kind !== "nowhere";
+  };
+  if (direction === 1) nextMoment(history, from, visit);
+  else previousMoment(history, from, visit);
+  return result;
+}
+
+function outcomeAt(moment: Moment, fits: MomentTest): SearchResult | undefined {
+  const { seq } = moment;
+  try {
+    return fits(moment) ? { kind: "found", seq } : undefined;
+  } catch (thrown) {
+    return { kind: "problem", seq, problem: messageOf(thrown) };
+  }
+}
+
+/**
+ * Parses a place into the number of an event:
+ * - `7`; or `+3` and `-3`, relative to the present event;
+ * - `+1.5s` after the first event, `-1.5s` before the last one;
+ * - a clock, `20:24:27.865`, on the day of the present event;
+ * - a date and time, as shown or as ISO 8601.
+ *
+ * A time stands for the last event at or before it, or else the first event.
+ * @param at number of the present event
+ * @returns undefined if the text is not a place; the number may be out of range
+ */
+export function placeIn(text: string, history: History, at: number): number | undefined {
+  if (/^\d+$/.test(text)) return Number(text);
+  if (/^[+-]\d+$/.test(text)) return at + Number(text);
+  const time = timeIn(text, history, at);
+  return time === undefined ? undefined : (momentAt(history, time)?.seq ?? 1);
+}
+
+function timeIn(text: string, { events }: History, at: number): number | undefined {
+  const [first, last, present] = [events[0], events.at(-1), events[at - 1]];
+  if (first === undefined || last === undefined) return undefined;
+  if (/^[+-]/.test(text)) {
+    const span = parseDuration(text.slice(1));
+    if (span === undefined) return undefined;
+    return text.startsWith("+") ? first.time + span : last.time - span;
+  }
+  return parseTime(text, (present ?? first).time);
 }

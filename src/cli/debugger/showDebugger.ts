@@ -27,20 +27,16 @@ export interface DebuggerOptions {
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`, `EDITS_INVALID`
  */
 export async function showDebugger(place: TaskPlace, options: DebuggerOptions): Promise<number> {
-  const logs = await EventLogs.openFor(place);
-  try {
-    const { history: recorded, note } = logs.history(place, options.showArgs);
-    // A bundle does not grow, and a destroyed task has no further events.
-    const live = logs.folders.length > 0 && recorded.events.at(-1)?.to !== "destroyed";
-    const coming = logs.coming().pipe(
-      filter(({ stream, seq }) => stream === recorded.stream && seq > recorded.length),
-      map(shownEvent(options.showArgs)),
-    );
-    const opened = initialState(recorded, terminalSize(), live);
-    await show(begin(note === undefined ? opened : notified(opened, note), options), live ? coming : EMPTY);
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.openFor(place);
+  const { history: recorded, note } = logs.history(place, options.showArgs);
+  // A bundle does not grow, and a destroyed task has no further events.
+  const live = logs.folders.length > 0 && recorded.events.at(-1)?.to !== "destroyed";
+  const coming = logs.coming().pipe(
+    filter(({ stream, seq }) => stream === recorded.stream && seq > recorded.length),
+    map(shownEvent(options.showArgs)),
+  );
+  const opened = initialState(recorded, terminalSize(), live);
+  await show(begin(note === undefined ? opened : notified(opened, note), options), live ? coming : EMPTY);
   return 0;
 }
 

@@ -2,8 +2,7 @@
 import { type Breakpoint, parseBreakpoint } from "../../replay/breakpoint.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";
-import { arrive, goTo } from "./moves.ts";
-import { type Direction, SEARCH_LIMIT, seek } from "./seek.ts";
+import { arrive, type Direction, goTo, SEARCH_LIMIT, seek } from "./moves.ts";
 
 /**
  * Sets a breakpoint, and shows at how many events it stops.

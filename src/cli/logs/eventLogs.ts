@@ -17,7 +17,7 @@ import { openEventReader } from "../../store/lmdb/eventReader.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
 import { requireAccess } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
-import { printable } from "../terminal/output.ts";
+import { printNote } from "../terminal/output.ts";
 import { archivedBundle } from "./archives.ts";
 import { type ChosenRun, chooseRun, type FoundRun, isRunning, newest, onlyRunning } from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
@@ -76,7 +76,7 @@ export class EventLogs {
     const bundle = archivedBundle(path, (streams) => hasRuns(name, streams));
     if (bundle === undefined) return logs;
     await logs.close();
-    process.stderr.write(`${printable(`${name} is in the archive: ${bundle}`)}\n`);
+    printNote(`${name} is in the archive: ${bundle}`);
     return EventLogs.open(bundle);
   }
 
@@ -189,6 +189,10 @@ export class EventLogs {
     if (!isRunning(run)) return;
     const ends = this.coming().pipe(filter(({ stream, to }) => stream === run.id && isOver(to)));
     await firstValueFrom(ends, { defaultValue: undefined });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** Closes the logs, and warns of what could not be read. */

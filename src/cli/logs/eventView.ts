@@ -1,19 +1,17 @@
-/** Events and tasks as tables. Pure. */
+/** Events as tables. Pure. */
 import { maxTypeLength, summarise, traitsOf } from "../../machines/events.ts";
 import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../../replay/repeats.ts";
 import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { shortId, shortNameOf } from "../../taskId.ts";
-import { formatDuration, formatLife } from "../../units/durations.ts";
+import { shortNameOf } from "../../taskId.ts";
+import { formatDuration } from "../../units/durations.ts";
 import { formatClock, formatDay } from "../../units/times.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks } from "../../units/widths.ts";
-import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 import { readable, type TaskHistory } from "./taskHistory.ts";
 
-const taskHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];
 const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE"];
 /** Minimum terminal width for the description in the same row. */
 const wide = 110;
@@ -32,26 +30,6 @@ export class EventView {
     this.#width = width;
   }
 
-  /** All tasks, the newest last. */
-  tasks(
-    histories: readonly TaskHistory[],
-    now: number,
-    pinned: Pick<ReadonlyMap<string, unknown>, "has"> = new Map(),
-  ): string {
-    const rows = histories
-      .map(visibleTexts)
-      .map(({ id, allocation, task, job, state, result, begunAt, ranMs, end }) => [
-        task,
-        shortId(allocation),
-        job ?? "",
-        paintState(result ?? state, this.#style),
-        begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
-        ranMs === undefined ? "" : formatLife(ranMs),
-        [end, ...(pinned.has(id) ? ["pinned"] : [])].filter((text) => text !== "").join(", "),
-      ]);
-    return formatTable([this.#header(taskHeader), ...rows], this.#width);
-  }
-
   /** The events of a task so far, below notes on the task. */
   task(
     { id, task, job, begunAt }: TaskHistory,
@@ -59,7 +37,10 @@ export class EventView {
     notes: readonly string[] = [],
   ): string {
     const title = `${this.#style.bold(visible(task))} of job ${visible(job ?? "")}, ${formatDay(begunAt)}, ${visible(id)}`;
-    const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
+    const header = this.#format(
+      eventHeader.map((name) => this.#style.dim(name)),
+      this.#style.dim("WHAT"),
+    );
     const first = notes.map((note) => this.#style.dim(note));
     const rows = foldRepeats(events, repeatKey).map((item) =>
       isRepeat(item) ? this.#repeat(item) : this.next(item),
@@ -114,10 +95,6 @@ export class EventView {
       this.#type(event),
       from === to ? this.#style.dim(to) : `${from} → ${to}`,
     ];
-  }
-
-  #header(names: readonly string[]): string[] {
-    return names.map((name) => this.#style.dim(name));
   }
 
   #what(event: StoredEvent): string {

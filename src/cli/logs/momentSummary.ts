@@ -1,5 +1,4 @@
 /** Summarises a moment as text without colours. Pure. */
-
 import { summarise } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
 import type { Moment } from "../../replay/history.ts";

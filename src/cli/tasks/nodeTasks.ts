@@ -1,7 +1,10 @@
-/** Tasks of this node, from its event logs. */
-
+/** Tasks of this node: their event logs say which there are, and the host says what they use. */
 import type { Subscription } from "rxjs";
+import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
+import { pageSize, type RunReading, readRun } from "../../effects/stats/runReading.ts";
+import { usageOf } from "../../effects/stats/usage.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
+import { isAlive } from "../../machines/taskMachine.ts";
 import { type TaskTimes, timesAfter } from "../../machines/taskOutline.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
@@ -9,31 +12,17 @@ import { logFolders } from "../../store/folder/logFolders.ts";
 import type { FoundRun } from "../logs/chosenRun.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
 import { stepReadable } from "../logs/taskHistory.ts";
-import type { NodeTask } from "./taskRow.ts";
+import { type NodeTask, type Presence, rowOf, type TaskRow } from "./taskRow.ts";
 
-/**
- * The tasks in the order of their requests.
- * @param runs the tasks' runs, whose events are read
- */
-export function nodeTasks(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): NodeTask[] {
-  const tasks = runs.map(({ id, reader }): NodeTask => {
-    const lastUse = () => reader.usage(id).at(-1)?.time;
-    const events = readHistory(reader, id);
-    const begunAt = events[0]?.time ?? 0;
-    let times: TaskTimes = { endedAt: null, changedAt: begunAt };
-    let snapshot = initialSnapshot;
-    for (const event of events) {
-      snapshot = stepReadable(snapshot, event);
-      times = timesAfter(times, snapshot.context, event.time, lastUse);
-    }
-    return { id, snapshot, begunAt, ...times, lastUse, pin: pins.get(id) };
-  });
-  return tasks.sort((a, b) => a.begunAt - b.begunAt);
+/** Runs as rows, in the order of their requests. CPU usage is the average since a task's start. */
+export function rowsOf(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): Promise<TaskRow[]> {
+  return new HostSampler().rows(nodeTasks(runs, pins));
 }
 
 /** The running tasks of this node. Reads the event logs again only after new events. */
 export class RunningTasks {
   readonly #stateDir: string;
+  readonly #sampler = new HostSampler();
   #logs: EventLogs;
   #subscription: Subscription;
   /** The tasks; undefined after new events. */
@@ -50,10 +39,20 @@ export class RunningTasks {
     return new RunningTasks(stateDir, await EventLogs.open(stateDir));
   }
 
-  /** The tasks in the order of their requests. Opens all logs again if a local run has added one. */
-  async current(): Promise<readonly NodeTask[]> {
+  /** The tasks in the order of their requests. CPU usage is that since the previous call. */
+  async rows(): Promise<TaskRow[]> {
+    return this.#sampler.rows(await this.#current());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#subscription.unsubscribe();
+    await this.#logs.close();
+  }
+
+  /** Opens all logs again if a local run has added one. */
+  async #current(): Promise<readonly NodeTask[]> {
     if (logFolders(this.#stateDir).join() !== this.#logs.folders.join()) {
-      await this.close();
+      await this[Symbol.asyncDispose]();
       this.#logs = await EventLogs.open(this.#stateDir);
       this.#subscription = this.#follow();
       this.#cached = undefined;
@@ -62,20 +61,60 @@ export class RunningTasks {
     return this.#cached;
   }
 
-  async close(): Promise<void> {
-    this.#subscription.unsubscribe();
-    await this.#logs.close();
-  }
-
   #follow(): Subscription {
-    return this.#logs.coming().subscribe({
-      next: () => {
-        this.#cached = undefined;
-      },
-      // The next read fails as well, and reports the error.
-      error: () => {
-        this.#cached = undefined;
-      },
-    });
+    const forget = () => {
+      this.#cached = undefined;
+    };
+    // After an error, the next read fails as well, and reports the error.
+    return this.#logs.coming().subscribe({ next: forget, error: forget });
   }
 }
+
+/** The tasks of runs, in the order of their requests. Reads the runs' events. */
+export function nodeTasks(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): NodeTask[] {
+  const tasks = runs.map(({ id, reader }): NodeTask => {
+    const lastUse = () => reader.usage(id).at(-1)?.time;
+    const events = readHistory(reader, id);
+    const begunAt = events[0]?.time ?? 0;
+    let times: TaskTimes = { endedAt: null, changedAt: begunAt };
+    let snapshot = initialSnapshot;
+    for (const event of events) {
+      snapshot = stepReadable(snapshot, event);
+      times = timesAfter(times, snapshot.context, event.time, lastUse);
+    }
+    return { id, snapshot, begunAt, ...times, lastUse, pin: pins.get(id) };
+  });
+  return tasks.sort((a, b) => a.begunAt - b.begunAt);
+}
+
+/** Samples the host repeatedly. CPU usage is that between two samples. */
+class HostSampler {
+  #lastReadings = new Map<string, RunReading>();
+
+  /** The tasks as they are now. Data that the host does not report are unknown, which is not an error. */
+  async rows(tasks: readonly NodeTask[]): Promise<TaskRow[]> {
+    const before = this.#lastReadings;
+    this.#lastReadings = new Map();
+    return Promise.all(
+      tasks.map(async (task) => {
+        const presence = await this.#sample(task, before.get(task.id)).catch(() => unreadable);
+        return rowOf(task, presence, Date.now());
+      }),
+    );
+  }
+
+  async #sample({ id, snapshot }: NodeTask, before: RunReading | undefined): Promise<Presence> {
+    const { request, process, host, sandbox } = snapshot.context;
+    if (!isAlive(snapshot.value) || request === null || process === null) return absent;
+    if (process.bootId !== bootId() || !isSameProcess(process.init)) return absent;
+    const { cgroup } = request.resources;
+    const place = { cgroup, init: process.init, runCgroup: sandbox?.runCgroup ?? null };
+    const now = await readRun(place, before);
+    this.#lastReadings.set(id, now);
+    const units = { mhzPerCore: host?.mhzPerCore ?? 0, pageSize: pageSize() };
+    return { alive: true, usage: now.cpu === undefined ? undefined : usageOf(before, now, units) };
+  }
+}
+
+const absent: Presence = { alive: false, usage: undefined };
+const unreadable: Presence = { alive: true, usage: undefined };

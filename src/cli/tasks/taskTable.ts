@@ -1,13 +1,13 @@
-/** A table of tasks that fits its terminal: the least important columns are dropped. Pure. */
-
+/** Tables of tasks. Pure. */
 import { shortId } from "../../taskId.ts";
 import { formatDuration, formatLife } from "../../units/durations.ts";
 import { formatShare } from "../../units/ratios.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks, cellsOf, cutText } from "../../units/widths.ts";
-import { paintState } from "../terminal/paintState.ts";
+import type { TaskHistory } from "../logs/taskHistory.ts";
 import type { Style } from "../terminal/style.ts";
+import { formatTable } from "../terminal/table.ts";
 import type { TaskRow } from "./taskRow.ts";
 
 interface Column {
@@ -65,6 +65,7 @@ const gap = "  ";
 const shortText = 20;
 
 /**
+ * The tasks of this node and their usage. On a narrow terminal, the least important columns are dropped.
  * @param width of the terminal; no line is longer
  * @returns the header, and a line for each task
  */
@@ -97,6 +98,30 @@ export function taskTable(rows: readonly TaskRow[], style: Style, width: number)
 
 function memoryLimit({ memoryBytes, memoryLimitBytes }: TaskRow): string {
   return memoryBytes === null || memoryLimitBytes === null ? "" : ` / ${formatBytes(memoryLimitBytes)}`;
+}
+
+const historyHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];
+
+/** The histories of tasks, one row each; the last column wraps. */
+export function historyTable(
+  histories: readonly TaskHistory[],
+  now: number,
+  pinned: Pick<ReadonlyMap<string, unknown>, "has">,
+  style: Style,
+  width: number,
+): string {
+  const rows = histories
+    .map(visibleTexts)
+    .map(({ id, allocation, task, job, state, result, begunAt, ranMs, end }) => [
+      task,
+      shortId(allocation),
+      job ?? "",
+      paintState(result ?? state, style),
+      begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
+      ranMs === undefined ? "" : formatLife(ranMs),
+      [end, ...(pinned.has(id) ? ["pinned"] : [])].filter((text) => text !== "").join(", "),
+    ]);
+  return formatTable([historyHeader.map((name) => style.dim(name)), ...rows], width);
 }
 
 /** The line below a table that does not list all tasks. */
@@ -132,3 +157,19 @@ function figure({ pid }: TaskRow, value: number | null, format: (value: number) 
   if (value !== null) return format(value);
   return pid === null ? nothing : unknown;
 }
+
+/** @param state of a task, or a word in its place, such as `completed`, `gone` or `damaged` */
+function paintState(state: string, style: Style): string {
+  if (badStates.has(state)) return style.red(state);
+  return state === "running" || state === "recovered" ? style.green(state) : state;
+}
+
+const badStates: ReadonlySet<string> = new Set([
+  "failed",
+  "killed",
+  "out of memory",
+  "never started",
+  "lost",
+  "gone",
+  "damaged",
+]);

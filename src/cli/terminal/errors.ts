@@ -1,8 +1,9 @@
 /** Formats errors for people: the problem, then the hint, without a stack. */
+import { constants } from "node:os";
+import { getSystemErrorMessage } from "node:util";
 import { DriverError, type FailedCall, messageOf } from "../../errors.ts";
 import { visibleLines } from "../../units/visible.ts";
 import { wrap } from "../../units/widths.ts";
-import { errnoText } from "./errnoText.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";
 
 /**
@@ -83,7 +84,7 @@ export function printError(thrown: unknown): void {
  * Runs the work of a comparison, whose exit code 1 means that something differs.
  * @returns the exit code of `work`; 2 after an error, which is printed
  */
-export async function exitCodeOf(work: () => Promise<number>): Promise<number> {
+export async function codeOfComparison(work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (thrown) {
@@ -91,4 +92,19 @@ export async function exitCodeOf(work: () => Promise<number>): Promise<number> {
     printError(thrown);
     return 2;
   }
+}
+
+/** Errors that are no errnos of the kernel, or that libuv words for programmers. */
+const texts: Readonly<Record<string, string>> = {
+  EISDIR: "is a directory",
+  ENOTFOUND: "there is no host of this name",
+};
+
+const numbers: Readonly<Record<string, number>> = constants.errno;
+
+/** A symbolic errno in words: `ENOSPC` is `no space left on device`. */
+export function errnoText(errno: string): string {
+  const number = numbers[errno];
+  if (texts[errno] !== undefined) return texts[errno];
+  return number === undefined ? errno : getSystemErrorMessage(-number);
 }

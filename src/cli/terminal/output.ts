@@ -4,11 +4,16 @@
  */
 import { DriverError, errnoOf } from "../../errors.ts";
 import { visible } from "../../units/visible.ts";
-import { errnoText } from "./errnoText.ts";
+import { errnoText } from "./errors.ts";
 
 /** Writes one or several lines to standard output. */
 export function print(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
+}
+
+/** Writes a note on the output to standard error. */
+export function printNote(text: string): void {
+  process.stderr.write(`${printable(text)}\n`);
 }
 
 /**

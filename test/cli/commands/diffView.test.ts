@@ -3,8 +3,7 @@
  */
 
 import { describe, expect, it } from "vitest";
-import { diffJson } from "../../../src/cli/commands/diff/diffJson.ts";
-import { DiffView } from "../../../src/cli/commands/diff/diffView.ts";
+import { DiffView, diffJson } from "../../../src/cli/commands/diff/diffView.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { divergenceText } from "../../../src/replay/divergenceText.ts";

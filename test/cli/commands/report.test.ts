@@ -1,9 +1,8 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { formatReport } from "../../../src/cli/commands/doctor/diagnose.ts";
-import { type Report, reportOn } from "../../../src/cli/commands/doctor/report.ts";
-import { inspectStateFolder } from "../../../src/cli/commands/doctor/stateFolderCheck.ts";
+import { inspectStateFolder } from "../../../src/cli/commands/doctor/diagnose.ts";
+import { formatReport, type Report, reportOn } from "../../../src/cli/commands/doctor/report.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
 import { LATEST_ABI } from "../../../src/landlockRights.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { placeIn } from "../../../src/cli/debugger/places.ts";
+import { placeIn } from "../../../src/cli/debugger/moves.ts";
 import { formatTime } from "../../../src/units/times.ts";
 import { event, life } from "../../support/history/history.ts";
 import { historyOf } from "../../support/screen/debuggerView.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { seek } from "../../../src/cli/debugger/seek.ts";
+import { seek } from "../../../src/cli/debugger/moves.ts";
 import { DriverError } from "../../../src/errors.ts";
 import { isOfType, type MomentTest } from "../../../src/replay/search.ts";
 import { life } from "../../support/history/history.ts";

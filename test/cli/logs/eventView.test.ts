@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { EventView } from "../../../src/cli/logs/eventView.ts";
 import { taskHistory } from "../../../src/cli/logs/taskHistory.ts";
+import { historyTable } from "../../../src/cli/tasks/taskTable.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import {
   type EventData,
@@ -94,7 +95,7 @@ describe("the table of a task's events", () => {
     expect(history.state).toBe("destroyed");
     expect(view.task(history, events)).not.toMatch(/[+-]-|-\d+ (ms|s|min|h)/);
     expect(taskHistory("a/web/1", ended).ranMs).toBeGreaterThanOrEqual(0);
-    expect(view.tasks([history], 5)).not.toMatch(/-\d+ (ms|s|min|h)/);
+    expect(historyTable([history], 5, new Map(), plain, 300)).not.toMatch(/-\d+ (ms|s|min|h)/);
   });
 
   it("lines up with the rows that come later", () => {
@@ -152,7 +153,7 @@ describe("the table of tasks", () => {
       taskHistory("aaaaaaaa-1/web/1", stored("aaaaaaaa-1/web/1", lived)),
       taskHistory("bbbbbbbb-1/db/1", stored("bbbbbbbb-1/db/1", lived.slice(0, 4))),
     ];
-    const [header, ...rows] = new EventView(plain, 120).tasks(histories, 61_000).split("\n");
+    const [header, ...rows] = historyTable(histories, 61_000, new Map(), plain, 120).split("\n");
     expect(header).toMatch(/TASK +ALLOCATION +JOB +STATE +BEGAN +RAN +END/);
     expect(rows[0]).toMatch(/^web +aaaaaaaa .* completed +1 min ago .* exit code/);
     expect(rows[1]).toMatch(/^db +bbbbbbbb .* running +1 min ago$/);

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import { createProgram } from "../../../src/cli/cli.ts";
-import { completionOf } from "../../../src/cli/commands/completion/completions.ts";
+import { completionOf } from "../../../src/cli/reference/completions.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

@@ -1,8 +1,18 @@
-/** `archive`: writes the histories of ended tasks to bundles. */
-import { resolve } from "node:path";
-import { DriverError } from "../../../errors.ts";
+/**
+ * `archive`: writes the histories of ended tasks to bundles. A bundle gets its name only once it is complete
+ * and on the disk.
+ */
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { readStat } from "../../../effects/processes/processIdentity.ts";
+import { DriverError, errnoOf } from "../../../errors.ts";
+import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
+import { loadBundle } from "../../../replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../replay/check/checkLog.ts";
 import { markArchived } from "../../../store/folder/keptHistories.ts";
-import { archiveFolder, bundlesIn } from "../../../store/folder/logFolders.ts";
+import { archiveFolder, bundlesIn, namesIn } from "../../../store/folder/logFolders.ts";
+import { makeFolder } from "../../../store/folder/makeFolder.ts";
+import { syncFolder } from "../../../store/lmdb/lmdbFile.ts";
 import { visibleJson } from "../../../units/visible.ts";
 import { streamsOf } from "../../logs/archives.ts";
 import type { FoundRun } from "../../logs/chosenRun.ts";
@@ -10,7 +20,6 @@ import { EventLogs } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { warn } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
-import { removeUnfinished, writeBundle } from "./bundleFile.ts";
 import { type EndedRun, endedBefore } from "./endedRuns.ts";
 
 export interface ArchiveOptions {
@@ -37,27 +46,23 @@ export async function archiveTasks(options: ArchiveOptions): Promise<number> {
   requireRoot("only root can read the driver's event log");
   const { stateDir, olderThanMs, prune, dryRun } = options;
   const folder = resolve(options.into ?? archiveFolder(stateDir));
-  const logs = await EventLogs.open(stateDir);
-  try {
-    if (logs.folders.length === 0) throw new DriverError("UNSUPPORTED", `${stateDir} is already an archive`);
-    const old = endedBefore(logs.tasks(), Date.now() - olderThanMs);
-    const hashes = new Set(
-      bundlesIn(folder)
-        .flatMap(streamsOf)
-        .map(({ hash }) => hash),
-    );
-    const missing = old.filter(({ run }) => !hashes.has(run.head.hash));
-    const batches = batchesOf(missing);
-    if (!dryRun) removeUnfinished(folder);
-    const damaged = new Set<string>();
-    for (const batch of batches) for (const id of await archive(batch, folder, options)) damaged.add(id);
-    if (batches.length === 0 && !options.json)
-      print(`No task to archive${old.length === 0 ? "" : `: ${old.length} in ${folder} already`}`);
-    if (prune && !dryRun) letPrune(logs, old, damaged);
-    return damaged.size > 0 ? 1 : 0;
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.open(stateDir);
+  if (logs.folders.length === 0) throw new DriverError("UNSUPPORTED", `${stateDir} is already an archive`);
+  const old = endedBefore(logs.tasks(), Date.now() - olderThanMs);
+  const hashes = new Set(
+    bundlesIn(folder)
+      .flatMap(streamsOf)
+      .map(({ hash }) => hash),
+  );
+  const missing = old.filter(({ run }) => !hashes.has(run.head.hash));
+  const batches = batchesOf(missing);
+  if (!dryRun) removeUnfinished(folder);
+  const damaged = new Set<string>();
+  for (const batch of batches) for (const id of await archive(batch, folder, options)) damaged.add(id);
+  if (batches.length === 0 && !options.json)
+    print(`No task to archive${old.length === 0 ? "" : `: ${old.length} in ${folder} already`}`);
+  if (prune && !dryRun) letPrune(logs, old, damaged);
+  return damaged.size > 0 ? 1 : 0;
 }
 
 interface Batch {
@@ -100,5 +105,72 @@ function letPrune(logs: EventLogs, old: readonly EndedRun[], damaged: ReadonlySe
       folder,
       runs.map(({ run }) => run.id).filter((id) => !damaged.has(id)),
     );
+  }
+}
+
+interface WrittenBundle {
+  readonly path: string;
+  /** Ids of tasks whose histories are damaged in the log, and so in the bundle. */
+  readonly damaged: readonly string[];
+}
+
+/**
+ * @param day the beginning of the bundle's name
+ * @throws DriverError `OUTPUT_FAILED`
+ */
+async function writeBundle(folder: string, day: string, runs: readonly FoundRun[]): Promise<WrittenBundle> {
+  const unfinished = join(folder, `.${day}.${process.pid}.new`);
+  try {
+    makeFolder(folder, 0o700);
+    writeDurably(unfinished, runs);
+    const { findings } = checkLog((await loadBundle(unfinished)).reader);
+    const path = nameOnce(unfinished, (number) =>
+      join(folder, number === 1 ? `${day}.jsonl` : `${day}-${number}.jsonl`),
+    );
+    syncFolder(folder);
+    return { path, damaged: findings.map(({ stream }) => stream) };
+  } catch (thrown) {
+    throw DriverError.from(thrown, "OUTPUT_FAILED", `the archive ${folder} cannot be written`);
+  } finally {
+    if (existsSync(unfinished)) rmSync(unfinished);
+  }
+}
+
+/** Removes what a killed `archive` left. */
+function removeUnfinished(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const [, pid] = /^\.[\d-]+\.(\d+)\.new$/.exec(name) ?? [];
+    if (pid !== undefined && readStat(Number(pid)) === undefined) rmSync(join(folder, name), { force: true });
+  }
+}
+
+const pieceLength = 1 << 20;
+
+function writeDurably(path: string, runs: readonly FoundRun[]): void {
+  const file = openSync(path, "wx", 0o600);
+  try {
+    let piece = "";
+    for (const line of bundleLines(runs, { mask: false, now: Date.now() })) {
+      piece += `${line}\n`;
+      if (piece.length < pieceLength) continue;
+      writeFileSync(file, piece);
+      piece = "";
+    }
+    writeFileSync(file, piece);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Gives a file the first free name. Uses link(2), because rename(2) would replace an existing file. */
+function nameOnce(unfinished: string, nameOf: (number: number) => string): string {
+  for (let number = 1; ; number++) {
+    try {
+      linkSync(unfinished, nameOf(number));
+      return nameOf(number);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EEXIST") throw thrown;
+    }
   }
 }

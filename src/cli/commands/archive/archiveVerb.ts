@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
 import { parseDuration } from "../../../units/durations.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, stateDirOption } from "../verb.ts";
 
 interface Options {
   /** Milliseconds. */
@@ -32,7 +31,7 @@ export const addArchive: AddVerb = (program, exit) => {
     .option("--prune", "let the driver remove archived histories from its log, except pinned ones")
     .option("-n, --dry-run", "show what would be archived")
     .option("--json", "print JSON, one object per bundle")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -45,14 +44,11 @@ Examples:
   nomad-driver-exec2 archive --older-than 7d --into /srv/histories --prune
   nomad-driver-exec2 events --state-dir /srv/histories web`,
     )
-    .action(async (options: Options) => exit(await act(options)));
+    .action(async ({ olderThan, into, stateDir, prune = false, dryRun = false, json = false }: Options) => {
+      const { archiveTasks } = await import("./archiveTasks.ts");
+      exit(await archiveTasks({ stateDir, into, olderThanMs: olderThan, prune, dryRun, json }));
+    });
 };
-
-async function act(options: Options): Promise<number> {
-  const { olderThan: olderThanMs, into, stateDir, prune = false, dryRun = false, json = false } = options;
-  const { archiveTasks } = await import("./archiveTasks.ts");
-  return archiveTasks({ stateDir, into, olderThanMs, prune, dryRun, json });
-}
 
 function parseAge(text: string): number {
   const milliseconds = parseDuration(text);

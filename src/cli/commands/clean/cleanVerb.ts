@@ -1,4 +1,4 @@
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, jsonLinesOption } from "../verb.ts";
 
 interface Options {
   readonly dryRun?: boolean;
@@ -15,7 +15,7 @@ export const addClean: AddVerb = (program, exit) => {
         "Does not touch active runs, folders of run --keep, or tasks of a Nomad agent.",
     )
     .option("-n, --dry-run", "show what would be removed")
-    .option("--json", "print JSON, one object per line")
+    .option(...jsonLinesOption)
     .addHelpText(
       "after",
       `
@@ -23,10 +23,8 @@ Examples:
   nomad-driver-exec2 clean --dry-run
   nomad-driver-exec2 clean`,
     )
-    .action(async (folders: string[], options: Options) => exit(await act(folders, options)));
+    .action(async (folders: string[], { dryRun = false, json = false }: Options) => {
+      const { clean } = await import("./clean.ts");
+      exit(await clean(folders, { dryRun, json }));
+    });
 };
-
-async function act(folders: readonly string[], { dryRun = false, json = false }: Options): Promise<number> {
-  const { clean } = await import("./clean.ts");
-  return clean(folders, { dryRun, json });
-}

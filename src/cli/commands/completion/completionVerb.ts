@@ -22,7 +22,7 @@ Examples:
   nomad-driver-exec2 completion fish > ~/.config/fish/completions/nomad-driver-exec2.fish`,
     )
     .action(async (shell: Shell) => {
-      const { completionOf } = await import("./completions.ts");
+      const { completionOf } = await import("../../reference/completions.ts");
       process.stdout.write(completionOf(program, shell));
       exit(0);
     });

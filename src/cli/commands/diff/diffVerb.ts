@@ -1,5 +1,5 @@
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import type { AddVerb } from "../verb.ts";
+import { codeOfComparison } from "../../terminal/errors.ts";
+import { type AddVerb, jsonOption, stateDirOrBundleOption } from "../verb.ts";
 
 interface Options {
   readonly json?: boolean;
@@ -18,9 +18,9 @@ export const addDiff: AddVerb = (program, exit) => {
         "a row it lists the data that differ, except pids, times, ids, digests and run folders, which always do. " +
         "After a row it shows how long the step took in B, relative to A.",
     )
-    .option("--json", "print JSON")
+    .option(...jsonOption)
     .option("--show-args", "show arguments of commands, which may hold secrets; they are always compared")
-    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .option(...stateDirOrBundleOption)
     .addHelpText(
       "after",
       `
@@ -34,22 +34,15 @@ Examples:
   nomad-driver-exec2 diff web good.jsonl
   nomad-driver-exec2 diff bundle.jsonl:web bundle.jsonl:db --json | jq .divergence`,
     )
-    .action(async (left: string, right: string | undefined, options: Options) =>
-      exit(await act(left, right, options)),
+    .action(
+      async (a: string, b: string | undefined, { json = false, showArgs = false, stateDir }: Options) => {
+        const { locate } = await import("../../logs/eventLogs.ts");
+        const { showDiff } = await import("./showDiff.ts");
+        const [left, right] =
+          b === undefined
+            ? [locate(a, stateDir, 1), locate(a, stateDir, 0)]
+            : [locate(a, stateDir), locate(b, stateDir)];
+        exit(await codeOfComparison(() => showDiff(left, right, { showArgs, json })));
+      },
     );
 };
-
-async function act(
-  left: string,
-  right: string | undefined,
-  { json = false, showArgs = false, stateDir }: Options,
-): Promise<number> {
-  const { locate } = await import("../../logs/eventLogs.ts");
-  const { exitCodeOf } = await import("../../terminal/errors.ts");
-  const { showDiff } = await import("./showDiff.ts");
-  const [a, b] =
-    right === undefined
-      ? [locate(left, stateDir, 1), locate(left, stateDir, 0)]
-      : [locate(left, stateDir), locate(right, stateDir)];
-  return exitCodeOf(() => showDiff(a, b, { showArgs, json }));
-}

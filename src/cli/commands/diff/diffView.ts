@@ -1,15 +1,14 @@
 /** A diff of two histories as text: side by side, or on a narrow terminal one above the other. Pure. */
-
 import { summarise } from "../../../machines/events.ts";
 import { shortResult } from "../../../machines/taskOutline.ts";
 import type { Change } from "../../../replay/contextDiff.ts";
 import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
-import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
+import { type DiffRow, differs, type HistoryDiff, shownChange } from "../../../replay/historyDiff.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatRatio } from "../../../units/ratios.ts";
 import { formatTime } from "../../../units/times.ts";
-import { visible, visibleTexts } from "../../../units/visible.ts";
+import { visible, visibleJson, visibleTexts } from "../../../units/visible.ts";
 import { cutText, wrap } from "../../../units/widths.ts";
 import type { Style } from "../../terminal/style.ts";
 
@@ -128,4 +127,37 @@ function ratioText({ ratio }: DiffRow): string {
 
 function valueText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** One JSON object; missing values are null. */
+export function diffJson(diff: HistoryDiff): string {
+  const { left, right, rows, divergence, same } = diff;
+  return visibleJson({
+    left: sideJson(left),
+    right: sideJson(right),
+    same,
+    divergence: divergence
+      ? { left: divergence.left?.seq ?? null, right: divergence.right?.seq ?? null }
+      : null,
+    text: divergenceText(diff),
+    rows: rows.map((row) => ({
+      left: momentJson(row.left, row.spans.left),
+      right: momentJson(row.right, row.spans.right),
+      sameWay: row.sameWay,
+      ratio: row.ratio ?? null,
+      changes: row.changes.map(shownChange),
+    })),
+  });
+}
+
+function sideJson(history: History) {
+  const { value: state, context } = history.finalState;
+  return { id: history.stream, job: context.request?.jobId ?? null, state, events: history.length };
+}
+
+function momentJson(moment: Moment | undefined, spanMs: number | undefined) {
+  if (moment === undefined) return null;
+  const { seq, stored } = moment;
+  const { type, time, from, to, effects, data } = stored;
+  return { seq, type, time, afterMs: spanMs ?? null, from, to, effects, data };
 }

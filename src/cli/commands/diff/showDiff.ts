@@ -1,12 +1,10 @@
 /** `diff`: shows two tasks' histories side by side. */
-
 import type { History } from "../../../replay/history.ts";
 import { diffHistories } from "../../../replay/historyDiff.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
-import { diffJson } from "./diffJson.ts";
-import { DiffView } from "./diffView.ts";
+import { DiffView, diffJson } from "./diffView.ts";
 
 export interface DiffOptions {
   readonly showArgs: boolean;
@@ -32,22 +30,14 @@ export async function showDiff(
 
 /** Reads two histories unmasked, because possible secrets are compared, too, although they are not shown. */
 async function histories(left: TaskPlace, right: TaskPlace): Promise<[History, History]> {
-  const logs = await EventLogs.openFor(left);
-  try {
-    const a = logs.history(left, true).history;
-    // Usually one log holds both histories, but one of them may be only in the archive.
-    const isSame = right.path === left.path && logs.folders.length > 0 && logs.has(right);
-    return [a, isSame ? logs.history(right, true).history : await historyAt(right)];
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.openFor(left);
+  const a = logs.history(left, true).history;
+  // Usually one log holds both histories, but one of them may be only in the archive.
+  const isSame = right.path === left.path && logs.folders.length > 0 && logs.has(right);
+  return [a, isSame ? logs.history(right, true).history : await historyAt(right)];
 }
 
 async function historyAt(place: TaskPlace): Promise<History> {
-  const logs = await EventLogs.openFor(place);
-  try {
-    return logs.history(place, true).history;
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.openFor(place);
+  return logs.history(place, true).history;
 }

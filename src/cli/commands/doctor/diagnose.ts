@@ -1,16 +1,20 @@
 /** `doctor`: checks whether this host can run tasks. */
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { findLeftovers } from "../../../client/work/leftovers.ts";
 import { findDenialProblem } from "../../../effects/audit/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
+import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
-import { wrap } from "../../../units/widths.ts";
+import { DriverError, withCall } from "../../../errors.ts";
+import { quarantinedLogs } from "../../../store/folder/quarantine.ts";
+import { checkStateFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+import { requireRoom } from "../../../store/lmdb/lmdbFile.ts";
+import { visibleJson } from "../../../units/visible.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { print } from "../../terminal/output.ts";
-import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
-import { formatTable } from "../../terminal/table.ts";
-import { type Report, reportOn, type Verdict } from "./report.ts";
-import { inspectStateFolder } from "./stateFolderCheck.ts";
+import { styleFor, widthOf } from "../../terminal/style.ts";
+import { formatReport, reportOn, type StateFolderFinding } from "./report.ts";
 
 /** @returns the exit code: 1 if tasks cannot run */
 export async function diagnose(stateDir: string, json: boolean): Promise<number> {
@@ -27,31 +31,28 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   return report.fit ? 0 : 1;
 }
 
-export function formatReport({ fit, checks, problems }: Report, style: Style, width: number): string {
-  const marks: Record<Verdict, string> = {
-    fit: style.green("ok"),
-    limited: style.yellow("--"),
-    unfit: style.red("!!"),
-  };
-  const table = checks.map(({ name, verdict, found }) => [marks[verdict], name, visible(found)]);
-  const paragraphs = problems.map(({ what, consequence, remedy }) =>
-    [
-      ...paragraph(style.bold(visible(what)), "", width),
-      ...paragraph(visible(consequence), "  so:   ", width),
-      ...paragraph(visible(remedy), `  ${style.cyan("hint:")} `, width),
-    ].join("\n"),
-  );
-  const verdict = fit
-    ? problems.length > 0
-      ? style.yellow("Tasks can run on this host, with the limitations above.")
-      : style.green("This host supports everything that the driver can use.")
-    : style.red("Tasks cannot run on this host.");
-  return [formatTable(table, width), ...paragraphs, verdict].join("\n\n");
+/** Checks whether the driver can keep its event log in a folder, as the driver itself does. Changes nothing. */
+export function inspectStateFolder(path: string): StateFolderFinding {
+  const folder = resolve(path);
+  const exists = existsSync(folder);
+  try {
+    checkStateFolder(folder);
+    requireRoom(exists ? folder : dirname(folder), 0);
+    return {
+      found: exists ? folder : `${folder}, to be made`,
+      problem: undefined,
+      quarantined: exists ? quarantinedLogs(stateFolderPaths(folder).events) : [],
+    };
+  } catch (thrown) {
+    return { found: folder, problem: problemOf(thrown), quarantined: [] };
+  }
 }
 
-/** Wraps text, with a lead before its first line and an indent before the others. */
-function paragraph(text: string, lead: string, width: number): string[] {
-  const indent = lead === "" ? 0 : 8;
-  const [first = "", ...rest] = wrap(text, width - indent);
-  return [lead + first, ...rest.map((line) => " ".repeat(indent) + line)];
+function problemOf(thrown: unknown): HostProblem {
+  const error = DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the state folder cannot be used");
+  return {
+    what: withCall(error.summary, error.failed),
+    consequence: "the driver cannot keep its event log, and starts no tasks",
+    remedy: error.hint ?? "Choose another folder with the plugin option state_dir",
+  };
 }

@@ -1,5 +1,12 @@
-import { type Assignments, collectAssignment, single } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import {
+  type AddVerb,
+  type Assignments,
+  collectAssignment,
+  jsonOption,
+  pluginConfigOption,
+  pluginOption,
+  single,
+} from "../verb.ts";
 
 interface Options {
   readonly json?: boolean;
@@ -21,18 +28,15 @@ export const addDoctor: AddVerb = (program, exit) => {
         "state folder. Shows what is missing, what follows from it, and how to fix it. Changes nothing. Exits with " +
         "1 if tasks cannot run.",
     )
-    .option("--json", "print JSON")
+    .option(...jsonOption)
     .option(
       "--plan <job>",
       "show the launch plan of each task of a job file instead, with masked environment and arguments",
     )
     .option("--show-args", "with --plan: show arguments of commands, which may contain secrets")
     .option("--var <name=value>", "with --plan: set a variable of the job", collectAssignment)
-    .option("-o, --option <name=value>", "plugin option; repeatable, for lists", collectAssignment)
-    .option(
-      "--plugin-config <file>",
-      "file with the plugin's options, alone or in the plugin block of an agent's configuration",
-    )
+    .option(...pluginOption)
+    .option(...pluginConfigOption)
     .option("--host-volume <name=path>", "with --plan: path of a host volume of the job", collectAssignment)
     .option("--state-dir <folder>", "the driver's state_dir")
     .addHelpText(

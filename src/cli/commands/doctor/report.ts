@@ -1,17 +1,27 @@
-/** A report on the host: the result of each check, and the problems. Pure. */
+/** A report on the host: the result of each check, the problems, and both as text. Pure. */
 import type { HostFacts } from "../../../effects/host/hostFacts.ts";
 import type { HostFindings, HostProblem } from "../../../effects/host/hostHealth.ts";
 import { judgeHost } from "../../../effects/host/hostHealth.ts";
 import { abis } from "../../../landlockRights.ts";
-import type { StateFolderFinding } from "./stateFolderCheck.ts";
+import { visible } from "../../../units/visible.ts";
+import { wrap } from "../../../units/widths.ts";
+import type { Style } from "../../terminal/style.ts";
+import { formatTable } from "../../terminal/table.ts";
 
 /** `limited`: tasks run, but without some of the driver's features. */
-export type Verdict = "fit" | "limited" | "unfit";
+type Verdict = "fit" | "limited" | "unfit";
 
 interface Check {
   readonly name: string;
   readonly verdict: Verdict;
   readonly found: string;
+}
+
+export interface StateFolderFinding {
+  readonly found: string;
+  readonly problem: HostProblem | undefined;
+  /** Damaged event logs in the folder, which the driver has renamed. */
+  readonly quarantined: readonly string[];
 }
 
 export interface Report {
@@ -117,4 +127,33 @@ function required(name: string, good: boolean, found: string): Check {
 /** A check that may fail: tasks then run, but without one of the features. */
 function optional(name: string, good: boolean, found: string): Check {
   return { name, verdict: good ? "fit" : "limited", found };
+}
+
+export function formatReport({ fit, checks, problems }: Report, style: Style, width: number): string {
+  const marks: Record<Verdict, string> = {
+    fit: style.green("ok"),
+    limited: style.yellow("--"),
+    unfit: style.red("!!"),
+  };
+  const table = checks.map(({ name, verdict, found }) => [marks[verdict], name, visible(found)]);
+  const paragraphs = problems.map(({ what, consequence, remedy }) =>
+    [
+      ...paragraph(style.bold(visible(what)), "", width),
+      ...paragraph(visible(consequence), "  so:   ", width),
+      ...paragraph(visible(remedy), `  ${style.cyan("hint:")} `, width),
+    ].join("\n"),
+  );
+  const verdict = fit
+    ? problems.length > 0
+      ? style.yellow("Tasks can run on this host, with the limitations above.")
+      : style.green("This host supports everything that the driver can use.")
+    : style.red("Tasks cannot run on this host.");
+  return [formatTable(table, width), ...paragraphs, verdict].join("\n\n");
+}
+
+/** Wraps text, with a lead before its first line and an indent before the others. */
+function paragraph(text: string, lead: string, width: number): string[] {
+  const indent = lead === "" ? 0 : 8;
+  const [first = "", ...rest] = wrap(text, width - indent);
+  return [lead + first, ...rest.map((line) => " ".repeat(indent) + line)];
 }

@@ -1,5 +1,4 @@
 /** `doctor --plan`: shows how the driver would start each task of a job. */
-
 import { closeSync } from "node:fs";
 import { makeAllocation } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";

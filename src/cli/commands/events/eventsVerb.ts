@@ -1,8 +1,13 @@
 import { type Command, Option } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import { lastOption, runOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
-import { type EventsFormat, eventsFormats, whyNotFollowed } from "./formats.ts";
+import {
+  type AddVerb,
+  lastOption,
+  runOption,
+  showArgsOption,
+  stateDirOrBundleOption,
+  taskOrBundle,
+} from "../verb.ts";
+import type { EventsFormat } from "./showEvents.ts";
 
 interface Options {
   readonly follow?: boolean;
@@ -14,10 +19,18 @@ interface Options {
   readonly stateDir: string;
 }
 
+/** All formats, and why one does not support `--follow`; undefined if it does. */
+const whyNotFollowed: Readonly<Record<EventsFormat, string | undefined>> = {
+  table: undefined,
+  json: "--follow never ends, but a JSON list does: use --format jsonl",
+  jsonl: undefined,
+  mermaid: "--follow never ends, but a diagram shows all events at once",
+};
+
 export const addEvents: AddVerb = (program, exit) => {
   program
     .command("events")
-    .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
+    .argument("[task]", taskOrBundle)
     .summary("show the event log")
     .description(
       "Lists all tasks that the driver ran on this host, for an agent or a local run. For one task, shows every " +
@@ -29,12 +42,12 @@ export const addEvents: AddVerb = (program, exit) => {
     .option(...lastOption)
     .addOption(
       new Option("--format <format>", "output format; mermaid draws a sequence diagram")
-        .choices(eventsFormats)
+        .choices(Object.keys(whyNotFollowed))
         .default("table"),
     )
     .addOption(new Option("--json", "the same as --format jsonl").conflicts("format"))
-    .option("--show-args", "show arguments of commands, which may contain secrets")
-    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .option(...showArgsOption)
+    .option(...stateDirOrBundleOption)
     .addHelpText(
       "after",
       `
@@ -51,20 +64,10 @@ Examples:
     .action(async (task: string | undefined, options: Options, command: Command) => {
       const refusal = options.follow ? whyNotFollowed[options.format] : undefined;
       if (refusal !== undefined) command.error(`error: ${refusal}`);
-      exit(await act(task, options));
+      const { stateDir, run, last, follow = false, format, json = false, showArgs = false } = options;
+      const { locate } = await import("../../logs/eventLogs.ts");
+      const { showEvents } = await import("./showEvents.ts");
+      const shown = { follow, last: last === 0 ? Number.POSITIVE_INFINITY : last, showArgs };
+      exit(await showEvents(locate(task, stateDir, run), { ...shown, format: json ? "jsonl" : format }));
     });
 };
-
-async function act(
-  task: string | undefined,
-  { stateDir, run, last, follow = false, format, json = false, showArgs = false }: Options,
-): Promise<number> {
-  const { locate } = await import("../../logs/eventLogs.ts");
-  const { showEvents } = await import("./showEvents.ts");
-  return showEvents(locate(task, stateDir, run), {
-    follow,
-    last: last === 0 ? Number.POSITIVE_INFINITY : last,
-    format: json ? "jsonl" : format,
-    showArgs,
-  });
-}

@@ -10,10 +10,11 @@ import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";
-import { earlierText } from "../../tasks/taskTable.ts";
+import { earlierText, historyTable } from "../../tasks/taskTable.ts";
 import { onOutputFailure, print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
-import type { EventsFormat } from "./formats.ts";
+
+export type EventsFormat = "table" | "json" | "jsonl" | "mermaid";
 
 export interface ShowOptions {
   /** Whether to continue with new events, as a table or as JSON lines. */
@@ -31,19 +32,15 @@ export interface ShowOptions {
  * @throws DriverError `TASK_NOT_FOUND`
  */
 export async function showEvents(place: TaskPlace, options: ShowOptions): Promise<number> {
-  const logs = await EventLogs.openFor(place);
+  await using logs = await EventLogs.openFor(place);
   const outputGone = new AbortController();
   onOutputFailure(() => outputGone.abort());
-  try {
-    const { format, showArgs } = options;
-    if (format === "mermaid") {
-      // GitHub and others draw the diagram in such a code fence.
-      print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(place, showArgs).history)}\`\`\``);
-    } else {
-      await show(logs, place, { ...options, format }, outputGone.signal);
-    }
-  } finally {
-    await logs.close();
+  const { format, showArgs } = options;
+  if (format === "mermaid") {
+    // GitHub and others draw the diagram in such a code fence.
+    print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(place, showArgs).history)}\`\`\``);
+  } else {
+    await show(logs, place, { ...options, format }, outputGone.signal);
   }
   return 0;
 }
@@ -95,16 +92,21 @@ function tableView(
   task: TaskHistory | undefined,
   notes: readonly string[],
 ): View {
-  const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
+  const [style, width] = [styleFor(process.stdout), widthOf(process.stdout)];
+  const view = new EventView(style, width);
+  if (task !== undefined) {
+    return {
+      all: (events) => print(view.task(task, events, notes)),
+      next: (event) => print(view.next(event)),
+    };
+  }
   return {
-    all: (events) => {
-      print(
-        task ? view.task(task, events, notes) : view.tasks(logs.histories(last), Date.now(), logs.pins()),
-      );
-      const left = task ? 0 : logs.tasks().length - last;
+    all: () => {
+      print(historyTable(logs.histories(last), Date.now(), logs.pins(), style, width));
+      const left = logs.tasks().length - last;
       if (left > 0) print(earlierText(left));
     },
-    next: (event) => print(task ? view.next(event) : view.live(event)),
+    next: (event) => print(view.live(event)),
   };
 }
 

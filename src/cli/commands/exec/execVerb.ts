@@ -1,5 +1,4 @@
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, runningTask, stateDirOption } from "../verb.ts";
 
 interface Options {
   readonly tty?: boolean;
@@ -9,7 +8,7 @@ interface Options {
 export const addExec: AddVerb = (program, exit) => {
   program
     .command("exec")
-    .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
+    .argument("<task>", runningTask)
     .argument("<command...>", "the command and its arguments")
     .summary("run a command in a running task")
     .description(
@@ -19,7 +18,7 @@ export const addExec: AddVerb = (program, exit) => {
     )
     .option("-t, --tty", "give the command a terminal, even if the output is not one")
     .option("-T, --no-tty", "give it no terminal: input, output and errors are separate streams")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -32,12 +31,8 @@ Examples:
   nomad-driver-exec2 exec 6f2d4a9e cat local/config.json
   tar c . | nomad-driver-exec2 exec web tar x -C local`,
     )
-    .action(async (task: string, command: string[], options: Options) =>
-      exit(await act(task, command, options)),
-    );
+    .action(async (task: string, command: string[], { tty, stateDir }: Options) => {
+      const { runCommand } = await import("./runCommand.ts");
+      exit(await runCommand(task, command, { tty, stateDir }));
+    });
 };
-
-async function act(task: string, command: readonly string[], { tty, stateDir }: Options): Promise<number> {
-  const { runCommand } = await import("./runCommand.ts");
-  return runCommand(task, command, { tty, stateDir });
-}

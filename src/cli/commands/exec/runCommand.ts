@@ -1,5 +1,4 @@
 /** `exec`: runs a command in a running task, connected to this terminal or these pipes. */
-
 import { constants } from "node:os";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";

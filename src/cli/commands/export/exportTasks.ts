@@ -4,7 +4,7 @@ import { DriverError } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
 import type { FoundRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
-import { onOutputFailure, printable } from "../../terminal/output.ts";
+import { onOutputFailure, printNote } from "../../terminal/output.ts";
 
 export interface ExportedTasks {
   /** Undefined means all tasks. */
@@ -18,20 +18,16 @@ export interface ExportedTasks {
  * @throws DriverError `TASK_NOT_FOUND`, also if no task is given; `STORE_FAILED` if a record is damaged
  */
 export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: boolean): Promise<number> {
-  const logs = await EventLogs.open(stateDir);
+  await using logs = await EventLogs.open(stateDir);
   let failed = false;
   onOutputFailure(() => {
     failed = true;
     // Ends the wait below: a closed output never drains.
     process.stdout.emit("drain");
   });
-  try {
-    for (const line of bundleLines(chosen(logs, tasks), { mask, now: Date.now() })) {
-      if (failed) break;
-      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
-    }
-  } finally {
-    await logs.close();
+  for (const line of bundleLines(chosen(logs, tasks), { mask, now: Date.now() })) {
+    if (failed) break;
+    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
   }
   return 0;
 }
@@ -43,7 +39,6 @@ export function chosen(logs: EventLogs, { names, back }: ExportedTasks): readonl
     throw new DriverError("TASK_NOT_FOUND", "no task given", { hint: "Name tasks, or use --all" });
   }
   const found = names.map((name) => ({ name, ...logs.find({ name, back }) }));
-  for (const { name, note } of found)
-    if (note !== undefined) process.stderr.write(`${printable(`${name}: ${note}`)}\n`);
+  for (const { name, note } of found) if (note !== undefined) printNote(`${name}: ${note}`);
   return [...new Map(found.map(({ id, head, reader }) => [id, { id, head, reader }])).values()];
 }

@@ -1,8 +1,6 @@
 import { Option } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
 import { DriverError } from "../../../errors.ts";
-import { runOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, anyTasks, runOption, stateDirOrBundleOption } from "../verb.ts";
 
 interface Options {
   readonly all?: boolean;
@@ -15,7 +13,7 @@ interface Options {
 export const addExport: AddVerb = (program, exit) => {
   program
     .command("export")
-    .argument("[task...]", "names of tasks, starts of their allocations' ids, or whole ids")
+    .argument("[task...]", anyTasks)
     .summary("export histories as a bundle")
     .description(
       "Writes the events of tasks and their hashes to standard output, as a bundle for replay, events and other " +
@@ -30,7 +28,7 @@ export const addExport: AddVerb = (program, exit) => {
         "showArgs",
       ),
     )
-    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .option(...stateDirOrBundleOption)
     .addHelpText(
       "after",
       `
@@ -40,19 +38,16 @@ Examples:
   nomad-driver-exec2 replay bundle.jsonl
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 nomad-driver-exec2 export --otlp --all`,
     )
-    .action(async (tasks: string[], options: Options) => exit(await act(tasks, options)));
+    .action(async (tasks: string[], options: Options) => {
+      const { all = false, showArgs = false, otlp = false, run, stateDir } = options;
+      if (all && tasks.length > 0) throw new DriverError("CONFIG_INVALID", "--all takes no names of tasks");
+      const chosen = { names: all ? undefined : tasks, back: run };
+      if (otlp) {
+        const { sendTraces } = await import("./sendTraces.ts");
+        exit(await sendTraces(stateDir, chosen));
+      } else {
+        const { exportTasks } = await import("./exportTasks.ts");
+        exit(await exportTasks(stateDir, chosen, !showArgs));
+      }
+    });
 };
-
-async function act(
-  tasks: readonly string[],
-  { all = false, showArgs = false, otlp = false, run, stateDir }: Options,
-): Promise<number> {
-  if (all && tasks.length > 0) throw new DriverError("CONFIG_INVALID", "--all takes no names of tasks");
-  const chosen = { names: all ? undefined : tasks, back: run };
-  if (otlp) {
-    const { sendTraces } = await import("./sendTraces.ts");
-    return sendTraces(stateDir, chosen);
-  }
-  const { exportTasks } = await import("./exportTasks.ts");
-  return exportTasks(stateDir, chosen, !showArgs);
-}

@@ -19,9 +19,9 @@ const tasksPerRequest = 100;
  */
 export async function sendTraces(stateDir: string, tasks: ExportedTasks): Promise<number> {
   const exporter = new TraceExporter(process.env);
-  const logs = await EventLogs.open(stateDir);
   const [sent, unsent] = [{ tasks: 0, spans: 0 }, { tasks: 0 }];
   try {
+    await using logs = await EventLogs.open(stateDir);
     let traces: TaskTrace[] = [];
     const send = async () => {
       if (traces.length > 0) await exporter.send(traces);
@@ -37,7 +37,6 @@ export async function sendTraces(stateDir: string, tasks: ExportedTasks): Promis
     }
     await send();
   } finally {
-    await logs.close();
     await exporter.close();
   }
   const more = unsent.tasks === 0 ? "" : `; ${formatCount(unsent.tasks)} not over yet`;

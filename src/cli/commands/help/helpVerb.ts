@@ -1,5 +1,6 @@
+import type { Command } from "commander";
+import { nearest } from "../../../suggest.ts";
 import type { AddVerb } from "../verb.ts";
-import { unknownVerb } from "./unknownVerb.ts";
 
 /** Replaces commander's own verb, which accepts any arguments. */
 export const addHelp: AddVerb = (program, exit) => {
@@ -17,3 +18,40 @@ export const addHelp: AddVerb = (program, exit) => {
       exit(0);
     });
 };
+
+/** Words that people know from other programs, and the verbs that do the same here. */
+const sameKind: Readonly<Record<string, readonly string[]>> = {
+  archive: ["save", "backup"],
+  clean: ["gc", "prune", "remove", "rm"],
+  diff: ["compare"],
+  doctor: ["check", "info"],
+  events: ["history", "journal"],
+  exec: ["attach", "enter", "sh", "shell", "ssh"],
+  export: ["dump"],
+  import: ["load"],
+  inspect: ["serve", "ui", "web"],
+  logs: ["cat", "log", "output", "tail"],
+  ps: ["list", "status", "tasks"],
+  replay: ["debug", "step"],
+  run: ["apply", "create", "job", "launch", "start", "up"],
+  signal: ["reload"],
+  stop: ["down", "end", "halt", "kill", "quit", "terminate"],
+  top: ["monitor", "stats", "watch"],
+  validate: ["lint", "plan", "verify"],
+  why: ["explain", "reason"],
+};
+
+/** Ends the program with an error that names the verb that was probably meant. */
+export function unknownVerb(program: Command, name: string): never {
+  const verbs = program.commands.map((command) => command.name());
+  const meant = meantVerb(name, verbs);
+  return program.error(
+    `error: unknown command '${name}'${meant === undefined ? "" : `\n(Did you mean ${meant}?)`}`,
+  );
+}
+
+/** The verb that does what the word says, or else the one that is spelled most like it. */
+export function meantVerb(name: string, verbs: readonly string[]): string | undefined {
+  const word = name.toLowerCase();
+  return verbs.find((verb) => sameKind[verb]?.includes(word)) ?? nearest(word, verbs);
+}

@@ -25,10 +25,8 @@ Examples:
   nomad-driver-exec2 import bundle.jsonl --to /tmp/report
   nomad-driver-exec2 replay web --state-dir /tmp/report`,
     )
-    .action(async (path: string, options: Options) => exit(await act(path, options)));
+    .action(async (path: string, { to, json = false }: Options) => {
+      const { importBundle } = await import("./importBundle.ts");
+      exit(await importBundle(path, to, json));
+    });
 };
-
-async function act(path: string, { to, json = false }: Options): Promise<number> {
-  const { importBundle } = await import("./importBundle.ts");
-  return importBundle(path, to, json);
-}

@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, stateDirOption } from "../verb.ts";
 
 interface Options {
   readonly port: number;
@@ -23,7 +22,7 @@ export const addInspect: AddVerb = (program, exit) => {
     .option("-p, --port <port>", "port to listen on; 0 for any free port", parsePort, 4650)
     .option("--listen <address>", "address to listen on", "127.0.0.1")
     .option("--stately", "also print an address for @statelyai/inspect (WebSocket)")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -35,24 +34,20 @@ Examples:
   nomad-driver-exec2 inspect --port 0 --stately
   nomad-driver-exec2 inspect bundle.jsonl`,
     )
-    .action(async (bundle: string | undefined, options: Options) => exit(await act(bundle, options)));
+    .action(async (bundle: string | undefined, options: Options) => {
+      const { port, listen: host, stately = false, stateDir } = options;
+      const { showInspector } = await import("./showInspector.ts");
+      if (bundle !== undefined) {
+        // A missing log may appear later, but a file that is not a bundle never becomes one.
+        const { loadBundle } = await import("../../../replay/bundle/loadBundle.ts");
+        await loadBundle(bundle);
+      } else {
+        const { requireAccess } = await import("../../requireRoot.ts");
+        requireAccess(stateDir);
+      }
+      exit(await showInspector({ path: bundle ?? stateDir, host, port, stately }));
+    });
 };
-
-async function act(
-  bundle: string | undefined,
-  { port, listen: host, stately = false, stateDir }: Options,
-): Promise<number> {
-  const { showInspector } = await import("./showInspector.ts");
-  if (bundle !== undefined) {
-    // A missing log may appear later, but a file that is not a bundle never becomes one.
-    const { loadBundle } = await import("../../../replay/bundle/loadBundle.ts");
-    await loadBundle(bundle);
-  } else {
-    const { requireAccess } = await import("../../requireRoot.ts");
-    requireAccess(stateDir);
-  }
-  return showInspector({ path: bundle ?? stateDir, host, port, stately });
-}
 
 function parsePort(text: string): number {
   const port = Number(text);

@@ -1,5 +1,5 @@
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, jsonLinesOption, stateDirOption } from "../verb.ts";
 
 interface InstallOptions {
   readonly pluginDir: string;
@@ -49,8 +49,8 @@ export const addUninstall: AddVerb = (program, exit) => {
     .option("--plugin-dir <folder>", "the agent's plugin_dir", defaultPluginDir)
     .option("--histories", "also remove the histories of all tasks")
     .option("-n, --dry-run", "show what would be removed")
-    .option("--json", "print JSON, one object per line")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...jsonLinesOption)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -60,7 +60,7 @@ Examples:
     )
     .action(
       async ({ pluginDir, stateDir, histories = false, dryRun = false, json = false }: UninstallOptions) => {
-        const { uninstall } = await import("./uninstall.ts");
+        const { uninstall } = await import("./install.ts");
         exit(uninstall({ pluginDir, stateDir, histories, dryRun, json }));
       },
     );

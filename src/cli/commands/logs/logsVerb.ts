@@ -1,7 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import { runOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, anyTasks, runOption, stateDirOption } from "../verb.ts";
 
 interface Options {
   readonly follow?: boolean;
@@ -15,7 +13,7 @@ interface Options {
 export const addLogs: AddVerb = (program, exit) => {
   program
     .command("logs")
-    .argument("<task...>", "names of tasks, starts of their allocations' ids, or whole ids")
+    .argument("<task...>", anyTasks)
     .summary("show the output of tasks")
     .description(
       "Shows what tasks wrote: standard output and standard error, each to the same stream. With several tasks, " +
@@ -27,7 +25,7 @@ export const addLogs: AddVerb = (program, exit) => {
     .addOption(new Option("--stdout", "show only standard output").conflicts("stderr"))
     .option("--stderr", "show only standard error")
     .option(...runOption)
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -36,15 +34,13 @@ Examples:
   nomad-driver-exec2 logs -f --tail 20 web db
   nomad-driver-exec2 logs --stderr 6f2d4a9e/web | grep -i error`,
     )
-    .action(async (tasks: string[], options: Options) => exit(await act(tasks, options)));
+    .action(async (tasks: string[], options: Options) => {
+      const { follow = false, tail, stdout = false, stderr = false, run: back, stateDir } = options;
+      const { showLogs } = await import("./showLogs.ts");
+      const streams = stdout ? (["stdout"] as const) : stderr ? (["stderr"] as const) : bothStreams;
+      exit(await showLogs(tasks, { follow, tail, streams, back, stateDir }));
+    });
 };
-
-async function act(tasks: readonly string[], options: Options): Promise<number> {
-  const { follow = false, tail, stdout = false, stderr = false, run: back, stateDir } = options;
-  const { showLogs } = await import("./showLogs.ts");
-  const streams = stdout ? (["stdout"] as const) : stderr ? (["stderr"] as const) : bothStreams;
-  return showLogs(tasks, { follow, tail, streams, back, stateDir });
-}
 
 const bothStreams = ["stdout", "stderr"] as const;
 

@@ -9,10 +9,9 @@ import { shortNameOf, taskName } from "../../../taskId.ts";
 import type { ChosenRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
-import { LinePrefixer } from "../../terminal/lines.ts";
 import { hasFailed, onOutputFailure } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
-import { TaskLabels } from "../../terminal/taskLabels.ts";
+import { LinePrefixer, TaskLabels } from "../../terminal/taskLines.ts";
 
 type StreamName = "stdout" | "stderr";
 
@@ -38,23 +37,19 @@ const quietMs = 200;
  * @throws DriverError `TASK_NOT_FOUND`, `LOG_MISSING`
  */
 export async function showLogs(names: readonly string[], options: LogsOptions): Promise<number> {
-  const events = await EventLogs.open(options.stateDir);
-  try {
-    const runs = names.map((name) => events.find({ name, back: options.back }));
-    const shown = openOutputs([...new Map(runs.map((run) => [run.id, run])).values()], options);
-    await Promise.all(
-      shown.map(async ({ run, outputs }) => {
-        try {
-          for (const output of outputs) await output.show();
-          if (options.follow) await followUntilEnd(events, run, outputs);
-        } finally {
-          for (const output of outputs) await output.close();
-        }
-      }),
-    );
-  } finally {
-    await events.close();
-  }
+  await using events = await EventLogs.open(options.stateDir);
+  const runs = names.map((name) => events.find({ name, back: options.back }));
+  const shown = openOutputs([...new Map(runs.map((run) => [run.id, run])).values()], options);
+  await Promise.all(
+    shown.map(async ({ run, outputs }) => {
+      try {
+        for (const output of outputs) await output.show();
+        if (options.follow) await followUntilEnd(events, run, outputs);
+      } finally {
+        for (const output of outputs) await output.close();
+      }
+    }),
+  );
   return 0;
 }
 

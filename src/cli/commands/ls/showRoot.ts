@@ -36,13 +36,9 @@ export async function showRoot(
 }
 
 async function findRunning(name: string, stateDir: string): Promise<TaskSnapshot> {
-  const logs = await EventLogs.open(stateDir);
-  try {
-    const { id, reader } = logs.findRunning(name);
-    return foldReadable(readHistory(reader, id));
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.open(stateDir);
+  const { id, reader } = logs.findRunning(name);
+  return foldReadable(readHistory(reader, id));
 }
 
 function entriesOf({ context }: TaskSnapshot, given: string): Listed[] {

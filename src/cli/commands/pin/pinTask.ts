@@ -1,5 +1,4 @@
 /** `pin` and `unpin`: keep histories of tasks, or allow their removal again. */
-
 import { DriverError } from "../../../errors.ts";
 import { pinHistory, readPins, unpinHistory } from "../../../store/folder/keptHistories.ts";
 import { stateFolders } from "../../../store/folder/logFolders.ts";
@@ -58,13 +57,9 @@ export async function listPins(stateDir: string, json: boolean): Promise<number>
 
 async function find(which: Which, stateDir: string): Promise<{ id: string; folder: string }> {
   requireRoot("only root can write to the driver's state folder");
-  const logs = await EventLogs.open(stateDir);
-  try {
-    const run = logs.find(which);
-    const folder = logs.stateFolderOf(run);
-    if (folder !== undefined) return { id: run.id, folder };
-    throw new DriverError("UNSUPPORTED", `task ${which.name} is in a bundle, from which nothing is removed`);
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.open(stateDir);
+  const run = logs.find(which);
+  const folder = logs.stateFolderOf(run);
+  if (folder !== undefined) return { id: run.id, folder };
+  throw new DriverError("UNSUPPORTED", `task ${which.name} is in a bundle, from which nothing is removed`);
 }

@@ -1,6 +1,4 @@
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import { runOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, anyTask, runOption, stateDirOption } from "../verb.ts";
 
 interface Options {
   readonly reason?: string;
@@ -12,7 +10,7 @@ interface Options {
 export const addPin: AddVerb = (program, exit) => {
   program
     .command("pin")
-    .argument("[task]", "name of a task, start of its allocation's id, or its whole id")
+    .argument("[task]", anyTask)
     .summary("keep the history of a task, or list pinned ones")
     .description(
       "Protects a task's history from removal, whatever its age and the size of the log. Without a task, lists " +
@@ -21,7 +19,7 @@ export const addPin: AddVerb = (program, exit) => {
     .option("-r, --reason <text>", "why, shown by ps --all and events")
     .option(...runOption)
     .option("--json", "print the list as JSON, one object per line")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -30,25 +28,24 @@ Examples:
   nomad-driver-exec2 pin web --run -1
   nomad-driver-exec2 pin`,
     )
-    .action(async (task: string | undefined, options: Options) => exit(await act(task, options)));
+    .action(async (name: string | undefined, { reason = "", run, json = false, stateDir }: Options) => {
+      const { listPins, pinTask } = await import("./pinTask.ts");
+      exit(
+        await (name === undefined
+          ? listPins(stateDir, json)
+          : pinTask({ name, back: run }, reason, stateDir)),
+      );
+    });
 };
-
-async function act(
-  name: string | undefined,
-  { reason = "", run, json = false, stateDir }: Options,
-): Promise<number> {
-  const { listPins, pinTask } = await import("./pinTask.ts");
-  return name === undefined ? listPins(stateDir, json) : pinTask({ name, back: run }, reason, stateDir);
-}
 
 export const addUnpin: AddVerb = (program, exit) => {
   program
     .command("unpin")
-    .argument("<task>", "name of a task, start of its allocation's id, or its whole id")
+    .argument("<task>", anyTask)
     .summary("allow a pinned history to be removed")
     .description("Undoes pin: the driver may remove the history again.")
     .option(...runOption)
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText("after", "\nExample:\n  nomad-driver-exec2 unpin web")
     .action(async (name: string, { run, stateDir }: Options) => {
       const { unpinTask } = await import("./pinTask.ts");

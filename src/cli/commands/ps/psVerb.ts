@@ -1,6 +1,4 @@
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import { lastOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, lastOption, stateDirOption } from "../verb.ts";
 
 interface Options {
   readonly all?: boolean;
@@ -21,7 +19,7 @@ export const addPs: AddVerb = (program, exit) => {
     .option("-a, --all", "include ended tasks, and how they ended")
     .option(...lastOption)
     .option("--json", "print JSON, one object per line; unknown values are null")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -30,10 +28,8 @@ Examples:
   nomad-driver-exec2 ps --all
   nomad-driver-exec2 ps --json | jq 'select(.memoryBytes > 1e9) | .id'`,
     )
-    .action(async (options: Options) => exit(await act(options)));
+    .action(async ({ stateDir, all = false, last, json = false }: Options) => {
+      const { showTasks } = await import("./showTasks.ts");
+      exit(await showTasks(stateDir, { all, json, last: json || last === 0 ? undefined : last }));
+    });
 };
-
-async function act({ stateDir, all = false, last, json = false }: Options): Promise<number> {
-  const { showTasks } = await import("./showTasks.ts");
-  return showTasks(stateDir, { all, json, last: json || last === 0 ? undefined : last });
-}

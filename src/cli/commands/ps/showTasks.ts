@@ -2,8 +2,7 @@
 import { visibleJson } from "../../../units/visible.ts";
 import { newest } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
-import { HostView } from "../../tasks/hostView.ts";
-import { nodeTasks } from "../../tasks/nodeTasks.ts";
+import { rowsOf } from "../../tasks/nodeTasks.ts";
 import { earlierText, taskTable } from "../../tasks/taskTable.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
@@ -21,18 +20,14 @@ export interface ShowTasksOptions {
  * @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read
  */
 export async function showTasks(stateDir: string, { all, json, last }: ShowTasksOptions): Promise<number> {
-  const logs = await EventLogs.open(stateDir);
-  try {
-    const runs = all ? logs.tasks() : logs.running();
-    const shown = newest(runs, last ?? runs.length);
-    const rows = await new HostView().rows(nodeTasks(shown, logs.pins()));
-    const lines = json
-      ? rows.map((row) => visibleJson(row))
-      : taskTable(rows, styleFor(process.stdout), widthOf(process.stdout));
-    if (shown.length < runs.length) lines.push(earlierText(runs.length - shown.length));
-    if (lines.length > 0) print(lines.join("\n"));
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.open(stateDir);
+  const runs = all ? logs.tasks() : logs.running();
+  const shown = newest(runs, last ?? runs.length);
+  const rows = await rowsOf(shown, logs.pins());
+  const lines = json
+    ? rows.map((row) => visibleJson(row))
+    : taskTable(rows, styleFor(process.stdout), widthOf(process.stdout));
+  if (shown.length < runs.length) lines.push(earlierText(runs.length - shown.length));
+  if (lines.length > 0) print(lines.join("\n"));
   return 0;
 }

@@ -5,9 +5,7 @@ import { loadMachine } from "../../../replay/check/loadMachine.ts";
 import { checkStream } from "../../../replay/check/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { FindingView, isVerified } from "../../logs/findingView.ts";
-import { exitCodeOf } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
-import { ProgressBar } from "../../terminal/progressBar.ts";
 import { styleFor } from "../../terminal/style.ts";
 
 export interface CheckTasksOptions {
@@ -19,22 +17,17 @@ export interface CheckTasksOptions {
   readonly json: boolean;
 }
 
-/** @returns the exit code: 0 if all is verified, 1 for a difference or damage, 2 if the check failed */
-export async function checkTasks(options: CheckTasksOptions): Promise<number> {
-  return exitCodeOf(() => check(options));
-}
-
-async function check({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
+/**
+ * @returns the exit code: 0 if all is verified, 1 for a difference or damage
+ * @throws DriverError if the check failed
+ */
+export async function checkTasks({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
   const machine = against === undefined ? thisMachine : await loadMachine(against);
-  const logs = await EventLogs.openFor(place);
+  await using logs = await EventLogs.openFor(place);
   const view = new FindingView(styleFor(process.stdout), showArgs);
-  try {
-    const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
-    print(json ? view.json(report, machine) : view.report(report, machine));
-    return isVerified(report) ? 0 : 1;
-  } finally {
-    await logs.close();
-  }
+  const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
+  print(json ? view.json(report, machine) : view.report(report, machine));
+  return isVerified(report) ? 0 : 1;
 }
 
 function checkOne(logs: EventLogs, place: TaskPlace, machine: MachineVersion): CheckReport {
@@ -44,7 +37,7 @@ function checkOne(logs: EventLogs, place: TaskPlace, machine: MachineVersion): C
 }
 
 function checkAll(logs: EventLogs, machine: MachineVersion): CheckReport {
-  const bar = new ProgressBar(process.stderr, "checking");
+  const bar = new ProgressBar("checking");
   const reports = logs.readers.map((reader, index) =>
     checkLog(reader, { machine, onProgress: (done) => bar.show((index + done) / logs.readers.length) }),
   );
@@ -55,4 +48,35 @@ function checkAll(logs: EventLogs, machine: MachineVersion): CheckReport {
     findings: reports.flatMap(({ findings }) => findings),
     damage: reports.flatMap(({ damage }) => damage),
   };
+}
+
+const barWidth = 30;
+
+/** A line on standard error that shows the progress, if standard error is a terminal. */
+class ProgressBar {
+  readonly #name: string;
+  #shown = "";
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** @param share the part that is done, from 0 to 1 */
+  show(share: number): void {
+    const done = Math.min(1, Math.max(0, share));
+    const filled = Math.round(done * barWidth);
+    const bar = `${this.#name} ${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${Math.floor(done * 100)} %`;
+    if (bar === this.#shown) return;
+    this.#shown = bar;
+    this.#write(`\r${bar}`);
+  }
+
+  clear(): void {
+    if (this.#shown !== "") this.#write("\r\x1b[K");
+    this.#shown = "";
+  }
+
+  #write(text: string): void {
+    if (process.stderr.isTTY) process.stderr.write(text);
+  }
 }

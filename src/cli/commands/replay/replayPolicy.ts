@@ -18,7 +18,6 @@ import { formatCount } from "../../../units/counts.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
-import { exitCodeOf } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
 
 export interface PolicyOptions {
@@ -29,27 +28,22 @@ export interface PolicyOptions {
   readonly json: boolean;
 }
 
-/** @returns the exit code: 0 if the policy would change no run, 1 if it would change one, 2 for a failure */
-export async function replayPolicy(options: PolicyOptions): Promise<number> {
-  return exitCodeOf(() => replay(options));
-}
-
-async function replay({ place, file, json }: PolicyOptions): Promise<number> {
+/**
+ * @returns the exit code: 0 if the policy would change no run, 1 if it would change one
+ * @throws DriverError if the file or a log cannot be read
+ */
+export async function replayPolicy({ place, file, json }: PolicyOptions): Promise<number> {
   const policyFor = await readPolicy(file);
-  const logs = await EventLogs.openFor(place);
-  try {
-    const found = place.name === undefined ? logs.tasks() : [logs.find(place)];
-    const runs = found.flatMap(({ id, reader }) => {
-      const { context } = foldReadable(readHistory(reader, id));
-      const verdict = verdictOn(context, policyFor);
-      return verdict === undefined ? [] : [{ id, context, verdict }];
-    });
-    if (json) for (const { id, verdict } of runs) print(JSON.stringify({ task: id, ...verdict }));
-    else print(reportOf(runs, file));
-    return runs.every(({ verdict }) => isUnchanged(verdict)) ? 0 : 1;
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.openFor(place);
+  const found = place.name === undefined ? logs.tasks() : [logs.find(place)];
+  const runs = found.flatMap(({ id, reader }) => {
+    const { context } = foldReadable(readHistory(reader, id));
+    const verdict = verdictOn(context, policyFor);
+    return verdict === undefined ? [] : [{ id, context, verdict }];
+  });
+  if (json) for (const { id, verdict } of runs) print(JSON.stringify({ task: id, ...verdict }));
+  else print(reportOf(runs, file));
+  return runs.every(({ verdict }) => isUnchanged(verdict)) ? 0 : 1;
 }
 
 /** Returns the policy for a run; undefined if the file does not apply to the run. */

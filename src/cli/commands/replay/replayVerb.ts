@@ -1,7 +1,13 @@
 import { Option } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import { runOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import { codeOfComparison } from "../../terminal/errors.ts";
+import {
+  type AddVerb,
+  collect,
+  jsonLinesOption,
+  runOption,
+  showArgsOption,
+  stateDirOrBundleOption,
+} from "../verb.ts";
 
 interface Options {
   readonly check?: boolean;
@@ -37,7 +43,7 @@ export const addReplay: AddVerb = (program, exit) => {
       "--against <module>",
       "verify with the state machine of another version: its dist/replay/machine.js",
     )
-    .option("--show-args", "show arguments of commands, which may contain secrets")
+    .option(...showArgsOption)
     .option(
       "-b, --break <where>",
       "stop at state:NAME, type:NAME or where an expression holds; printed output has only those moments; repeatable",
@@ -45,7 +51,7 @@ export const addReplay: AddVerb = (program, exit) => {
     )
     .option(...runOption)
     .option("--plain", "print all moments, even on a terminal")
-    .option("--json", "print JSON, one object per line")
+    .option(...jsonLinesOption)
     .addOption(
       new Option(
         "--what-if <edits>",
@@ -58,7 +64,7 @@ export const addReplay: AddVerb = (program, exit) => {
         "show what the options in a file, of the plugin or a job, would have refused to the task, or to all tasks",
       ).conflicts(["check", "all", "against", "whatIf"]),
     )
-    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .option(...stateDirOrBundleOption)
     .addHelpText(
       "after",
       `
@@ -85,28 +91,23 @@ async function act(task: string | undefined, options: Options): Promise<number> 
   if (options.check || options.all || against !== undefined) {
     const { checkTasks } = await import("./checkTasks.ts");
     const checked = options.all ? { ...place, name: undefined } : place;
-    return checkTasks({ place: checked, against, showArgs, json });
+    return codeOfComparison(() => checkTasks({ place: checked, against, showArgs, json }));
   }
   if (options.policy !== undefined) {
+    const { policy: file } = options;
     const { replayPolicy } = await import("./replayPolicy.ts");
-    return replayPolicy({ place, file: options.policy, json });
+    return codeOfComparison(() => replayPolicy({ place, file, json }));
   }
-  const { showWhatIf, readEdits } = await import("./showWhatIf.ts");
+  const { showReplay, readEdits } = await import("./showReplay.ts");
   const edits = options.whatIf === undefined ? undefined : readEdits(options.whatIf);
   if (!json && !options.plain && isTerminal()) {
     const { showDebugger } = await import("../../debugger/showDebugger.ts");
     return showDebugger(place, { showArgs, breakpoints, edits: edits ?? [] });
   }
-  if (edits !== undefined) return showWhatIf(place, edits, { showArgs, json, breakpoints });
-  const { showReplay } = await import("./showReplay.ts");
-  return showReplay(place, { showArgs, json, breakpoints });
+  return showReplay(place, { showArgs, json, breakpoints, edits });
 }
 
 /** Whether a person can see the view and press keys. */
 function isTerminal(): boolean {
   return process.stdin.isTTY && process.stdout.isTTY && process.env.TERM !== "dumb";
-}
-
-function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
 }

@@ -27,8 +27,7 @@ import type { VariableSources } from "../../../jobspec/resolve/variables.ts";
 import { RUNNER_FAILED } from "../../../taskEnd.ts";
 import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
-import { formatError } from "../../terminal/errors.ts";
-import { styleFor, widthOf } from "../../terminal/style.ts";
+import { printError } from "../../terminal/errors.ts";
 import { LearnConsole, type Printed } from "./learnConsole.ts";
 import { type LearnedTask, learnReport } from "./learnReport.ts";
 import { readJobFile } from "./readJobFile.ts";
@@ -177,7 +176,7 @@ class Learning {
       verbose: options.verbose,
     });
     process.stdout.write(report);
-    if (!outcome.same) for (const failure of outcome.trial?.failures ?? []) showFailure(failure);
+    if (!outcome.same) for (const failure of outcome.trial?.failures ?? []) printError(failure);
     if (options.write && outcome.same) await this.#write(tasks);
     else if (options.write) process.stderr.write("Nothing was written, since it does not work.\n");
     return outcome.trial?.exitCode ?? seen.exitCode;
@@ -352,11 +351,6 @@ class Learning {
 
 function variablesOf({ variables, variableFiles }: RunOptions): VariableSources {
   return { given: variables, files: variableFiles, environment: process.env };
-}
-
-function showFailure(thrown: unknown): void {
-  const { stderr } = process;
-  stderr.write(`${formatError(thrown, styleFor(stderr), widthOf(stderr))}\n`);
 }
 
 /** The result of trying the learned options. */

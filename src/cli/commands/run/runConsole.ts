@@ -6,10 +6,9 @@ import type { StoredEvent } from "../../../store/eventStore.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
-import { LinePrefixer } from "../../terminal/lines.ts";
 import { hasFailed, type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
-import { TaskLabels } from "../../terminal/taskLabels.ts";
+import { LinePrefixer, TaskLabels } from "../../terminal/taskLines.ts";
 
 export interface RunConsoleOptions {
   /** The tasks' labels in the run's output. */

@@ -1,5 +1,4 @@
 /** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
-
 import { constants } from "node:os";
 import { taskLabel } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
@@ -23,7 +22,7 @@ import { endBySignal, RUNNER_FAILED } from "../../../taskEnd.ts";
 import { taskName } from "../../../taskId.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
-import { errnoText } from "../../terminal/errnoText.ts";
+import { errnoText } from "../../terminal/errors.ts";
 import { type OutputFailure, streamName } from "../../terminal/output.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import { readJobFile } from "./readJobFile.ts";

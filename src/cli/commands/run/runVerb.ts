@@ -1,7 +1,15 @@
 import { DriverError } from "../../../errors.ts";
 import { parseDuration } from "../../../units/durations.ts";
-import { type Assignments, collectAssignment, single, skipOption, variableFileOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import {
+  type AddVerb,
+  type Assignments,
+  collectAssignment,
+  pluginConfigOption,
+  pluginOption,
+  single,
+  skipOption,
+  variableFileOption,
+} from "../verb.ts";
 
 interface Options {
   readonly var?: Assignments;
@@ -34,11 +42,8 @@ export const addRun: AddVerb = (program, exit) => {
     .option(...skipOption)
     .option("-v, --verbose", "show the driver's events and log")
     .option("--raw", "pass the tasks' output on unchanged, without their names")
-    .option("-o, --option <name=value>", "plugin option; repeatable, for lists", collectAssignment)
-    .option(
-      "--plugin-config <file>",
-      "file with the plugin's options, alone or in the plugin block of an agent's configuration",
-    )
+    .option(...pluginOption)
+    .option(...pluginConfigOption)
     .option(
       "--host-volume <name=path>",
       "path of a host volume, as in a client's configuration; repeatable",

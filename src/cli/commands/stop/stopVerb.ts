@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
 import { parseDuration } from "../../../units/durations.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, runningTask, stateDirOption } from "../verb.ts";
 
 interface Options {
   readonly signal?: string;
@@ -13,7 +12,7 @@ interface Options {
 export const addStop: AddVerb = (program, exit) => {
   program
     .command("stop")
-    .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
+    .argument("<task>", runningTask)
     .summary("stop a task of a local run")
     .description(
       "Stops a task of run: sends its kill_signal, and kills it if it still runs after its kill_timeout. Returns " +
@@ -21,7 +20,7 @@ export const addStop: AddVerb = (program, exit) => {
     )
     .option("-s, --signal <signal>", "signal to send, instead of its kill_signal")
     .option("-t, --timeout <duration>", "such as 10s, instead of its kill_timeout", parseTimeout)
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -29,13 +28,11 @@ Examples:
   nomad-driver-exec2 stop web
   nomad-driver-exec2 stop --signal SIGTERM --timeout 30s 6f2d4a9e`,
     )
-    .action(async (task: string, options: Options) => exit(await act(task, options)));
+    .action(async (task: string, { signal, timeout, stateDir }: Options) => {
+      const { stopTask } = await import("../../tasks/localTask.ts");
+      exit(await stopTask(stateDir, task, { signal, timeoutMs: timeout }));
+    });
 };
-
-async function act(task: string, { signal, timeout, stateDir }: Options): Promise<number> {
-  const { stopTask } = await import("./stopTask.ts");
-  return stopTask(task, { signal, timeoutMs: timeout, stateDir });
-}
 
 function parseTimeout(text: string): number {
   const milliseconds = parseDuration(text);

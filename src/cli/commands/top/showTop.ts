@@ -2,7 +2,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import { visibleJson } from "../../../units/visible.ts";
-import { HostView } from "../../tasks/hostView.ts";
 import { RunningTasks } from "../../tasks/nodeTasks.ts";
 import { taskTable } from "../../tasks/taskTable.ts";
 import { print } from "../../terminal/output.ts";
@@ -27,21 +26,16 @@ export interface TopOptions {
  * @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read
  */
 export async function showTop(stateDir: string, options: TopOptions): Promise<number> {
-  const tasks = await RunningTasks.open(stateDir);
-  try {
-    if (process.stdout.isTTY && !options.json) await showLive(tasks, options);
-    else await showOnce(tasks, options);
-  } finally {
-    await tasks.close();
-  }
+  await using tasks = await RunningTasks.open(stateDir);
+  if (process.stdout.isTTY && !options.json) await showLive(tasks, options);
+  else await showOnce(tasks, options);
   return 0;
 }
 
 async function showOnce(tasks: RunningTasks, { view, json, intervalMs }: TopOptions): Promise<void> {
-  const host = new HostView();
-  await host.rows(await tasks.current());
+  await tasks.rows();
   await delay(intervalMs);
-  const rows = matching(await host.rows(await tasks.current()), view).slice(0, view.limit);
+  const rows = matching(await tasks.rows(), view).slice(0, view.limit);
   const { stdout } = process;
   const lines = json
     ? rows.map((row) => visibleJson(row))
@@ -52,12 +46,11 @@ async function showOnce(tasks: RunningTasks, { view, json, intervalMs }: TopOpti
 async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOptions): Promise<void> {
   const { stdin, stdout } = process;
   const style = styleFor(stdout);
-  const host = new HostView();
   let view = first;
   const quit = new AbortController();
   const interrupts = catchInterrupts();
   whenAborted(interrupts.stop, () => quit.abort());
-  let rows = await host.rows(await tasks.current());
+  let rows = await tasks.rows();
   const draw = () => {
     const size = { columns: stdout.columns, rows: stdout.rows };
     screen.draw(topFrame(rows, view, new Date().toTimeString().slice(0, 8), style, size));
@@ -74,7 +67,7 @@ async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOpt
   try {
     draw();
     for (let wait = firstMs; await hasElapsed(wait, quit.signal); wait = intervalMs) {
-      rows = await host.rows(await tasks.current());
+      rows = await tasks.rows();
       draw();
     }
   } finally {

@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, stateDirOption } from "../verb.ts";
 import { type SortKey, sortKeys } from "./topView.ts";
 
 interface Options {
@@ -28,7 +27,7 @@ export const addTop: AddVerb = (program, exit) => {
     .option("-n, --limit <count>", "show at most this many tasks", parseLimit)
     .addOption(new Option("-s, --sort <key>", "sort key").choices(sortKeys).default("cpu"))
     .option("--json", "print one sample as JSON, one object per line")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -40,15 +39,12 @@ Examples:
   nomad-driver-exec2 top web --sort memory
   nomad-driver-exec2 top --json --delay 1 | jq .cpuPercent`,
     )
-    .action(async (text: string | undefined, options: Options) => exit(await act(text, options)));
+    .action(async (search = "", { stateDir, delay, limit, sort, json = false }: Options) => {
+      const { showTop } = await import("./showTop.ts");
+      const view = { sort, search, typing: false, limit: limit ?? Number.POSITIVE_INFINITY };
+      exit(await showTop(stateDir, { view, json, intervalMs: delay * 1000 }));
+    });
 };
-
-async function act(search: string | undefined, options: Options): Promise<number> {
-  const { stateDir, delay, limit = Number.POSITIVE_INFINITY, sort, json = false } = options;
-  const { showTop } = await import("./showTop.ts");
-  const view = { sort, search: search ?? "", typing: false, limit };
-  return showTop(stateDir, { view, json, intervalMs: delay * 1000 });
-}
 
 function parseDelay(text: string): number {
   const seconds = Number(text);

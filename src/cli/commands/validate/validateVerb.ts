@@ -1,5 +1,13 @@
-import { type Assignments, collectAssignment, single, skipOption, variableFileOption } from "../options.ts";
-import type { AddVerb } from "../verb.ts";
+import {
+  type AddVerb,
+  type Assignments,
+  collectAssignment,
+  pluginConfigOption,
+  pluginOption,
+  single,
+  skipOption,
+  variableFileOption,
+} from "../verb.ts";
 
 interface Options {
   readonly var?: Assignments;
@@ -22,11 +30,8 @@ export const addValidate: AddVerb = (program, exit) => {
     .option("--var <name=value>", "set a variable of the jobs; repeatable", collectAssignment)
     .option(...variableFileOption)
     .option(...skipOption)
-    .option("-o, --option <name=value>", "plugin option; repeatable, for lists", collectAssignment)
-    .option(
-      "--plugin-config <file>",
-      "file with the plugin's options, alone or in the plugin block of an agent's configuration",
-    )
+    .option(...pluginOption)
+    .option(...pluginConfigOption)
     .option("--json", "print errors as JSON, one object per line")
     .addHelpText(
       "after",
@@ -38,19 +43,14 @@ Examples:
   nomad-driver-exec2 validate /etc/nomad.d/client.hcl
   nomad-driver-exec2 validate --json *.hcl | jq .message`,
     )
-    .action(async (files: string[], options: Options) => exit(await act(files, options)));
+    .action(async (files: string[], options: Options) => {
+      const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
+      const { validate } = await import("./validate.ts");
+      const { readVariableFiles } = await import("../run/readJobFile.ts");
+      const config = await readPluginConfig(options.pluginConfig, options.option);
+      const variables = single(options.var);
+      const variableFiles = await readVariableFiles(options.varFile ?? []);
+      const { skip: skips = [], json = false } = options;
+      exit(await validate(files, { config, variables, variableFiles, skips, json }));
+    });
 };
-
-async function act(files: readonly string[], options: Options): Promise<number> {
-  const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
-  const { validate } = await import("./validate.ts");
-  const config = await readPluginConfig(options.pluginConfig, options.option);
-  const { readVariableFiles } = await import("../run/readJobFile.ts");
-  return validate(files, {
-    config,
-    variables: single(options.var),
-    variableFiles: await readVariableFiles(options.varFile ?? []),
-    skips: options.skip ?? [],
-    json: options.json ?? false,
-  });
-}

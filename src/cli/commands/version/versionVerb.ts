@@ -1,13 +1,13 @@
 import { arch, release } from "node:os";
 import { version } from "../../../version.ts";
-import type { AddVerb } from "../verb.ts";
+import { type AddVerb, jsonOption } from "../verb.ts";
 
 export const addVersion: AddVerb = (program, exit) => {
   program
     .command("version")
     .summary("show version information")
     .description("Shows the versions of the driver, its runtime and the kernel.")
-    .option("--json", "print JSON")
+    .option(...jsonOption)
     .addHelpText(
       "after",
       "\nExamples:\n  nomad-driver-exec2 version\n  nomad-driver-exec2 version --json | jq -r .driver",

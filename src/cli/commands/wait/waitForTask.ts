@@ -10,14 +10,10 @@ import { foldReadable } from "../../logs/taskHistory.ts";
  * @throws DriverError `TASK_NOT_FOUND`
  */
 export async function waitForTask(name: string, stateDir: string): Promise<number> {
-  const logs = await EventLogs.open(stateDir);
-  try {
-    const run = logs.find({ name, back: undefined });
-    await logs.untilOver(run);
-    return codeToPassOn(knownEnd(exitOf(run)) ?? unknownEnd);
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.open(stateDir);
+  const run = logs.find({ name, back: undefined });
+  await logs.untilOver(run);
+  return codeToPassOn(knownEnd(exitOf(run)) ?? unknownEnd);
 }
 
 function exitOf({ id, reader }: FoundRun) {

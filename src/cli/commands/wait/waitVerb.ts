@@ -1,20 +1,15 @@
-import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
-import type { AddVerb } from "../verb.ts";
-
-interface Options {
-  readonly stateDir: string;
-}
+import { type AddVerb, anyTask, stateDirOption } from "../verb.ts";
 
 export const addWait: AddVerb = (program, exit) => {
   program
     .command("wait")
-    .argument("<task>", "name of a task, start of its allocation's id, or its whole id")
+    .argument("<task>", anyTask)
     .summary("wait until a task ends")
     .description(
       "Waits until a task ends, and exits with its exit code, or 128 + signal. Returns at once if the task has " +
         "already ended.",
     )
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option(...stateDirOption)
     .addHelpText(
       "after",
       `
@@ -24,10 +19,8 @@ wait itself failed.
 Example:
   nomad-driver-exec2 wait web && echo done`,
     )
-    .action(async (task: string, options: Options) => exit(await act(task, options)));
+    .action(async (task: string, { stateDir }: { readonly stateDir: string }) => {
+      const { waitForTask } = await import("./waitForTask.ts");
+      exit(await waitForTask(task, stateDir));
+    });
 };
-
-async function act(task: string, { stateDir }: Options): Promise<number> {
-  const { waitForTask } = await import("./waitForTask.ts");
-  return waitForTask(task, stateDir);
-}

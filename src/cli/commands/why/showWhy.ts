@@ -11,16 +11,12 @@ import { whyJson, whyText } from "./whyView.ts";
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
  */
 export async function showWhy(place: TaskPlace, json: boolean): Promise<number> {
-  const logs = await EventLogs.openFor(place);
-  try {
-    const { history, note } = logs.history(place, false);
-    const missing = missingPaths(history.finalState.context);
-    const explanation = explain(history, logs.usage(place), missing);
-    const { stdout } = process;
-    const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
-    print(text);
-  } finally {
-    await logs.close();
-  }
+  await using logs = await EventLogs.openFor(place);
+  const { history, note } = logs.history(place, false);
+  const missing = missingPaths(history.finalState.context);
+  const explanation = explain(history, logs.usage(place), missing);
+  const { stdout } = process;
+  const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
+  print(text);
   return 0;
 }

@@ -1,5 +1,4 @@
 /** Explanations as text. Pure. */
-
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import type { Explanation } from "../../../why/explain.ts";

@@ -1,5 +1,4 @@
 /** The bottom of the view: the status bar, and below it the prompt, a notice, or key hints. Pure. */
-
 import { visible } from "../../../units/visible.ts";
 import { cellsOf } from "../../../units/widths.ts";
 import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal/spans.ts";

@@ -1,12 +1,19 @@
-/** One frame of the view. Pure. */
+/** One frame of the view: title, list of events, page, and bottom. Pure. */
+import { maxTypeLength } from "../../../machines/events.ts";
+import type { Breakpoint } from "../../../replay/breakpoint.ts";
+import type { Moment } from "../../../replay/history.ts";
+import { isError, mentions } from "../../../replay/search.ts";
+import type { Source } from "../../../replay/whatIf.ts";
 import { taskName } from "../../../taskId.ts";
 import { formatDay } from "../../../units/times.ts";
-import { cutLine, fillLine, type Line, paintLine, span } from "../../terminal/spans.ts";
-import type { Style } from "../../terminal/style.ts";
-import type { DebuggerState } from "../debuggerState.ts";
-import { layoutOf } from "../layout.ts";
+import { blanks } from "../../../units/widths.ts";
+import { spanBetween } from "../../logs/momentSummary.ts";
+import { cutLine, fillLine, type Line, paintLine, type Span, span } from "../../terminal/spans.ts";
+import type { Look, Style } from "../../terminal/style.ts";
+import { type DebuggerState, shownHistory } from "../debuggerState.ts";
+import { type Box, layoutOf } from "../layout.ts";
+import { stopsAt } from "../stops.ts";
 import { bottomLines } from "./bottomLines.ts";
-import { listLines } from "./listLines.ts";
 import { pageLines } from "./pageLines.ts";
 
 /** @returns exactly the terminal's number of lines, each at most as wide as the terminal */
@@ -58,4 +65,64 @@ function windowOf({ scroll, page }: DebuggerState, lines: readonly Line[], rows:
 
 function filled(lines: readonly Line[], rows: number): Line[] {
   return Array.from({ length: rows }, (_, row) => lines[row] ?? []);
+}
+
+const deltaColumns = 8;
+/** Minimum width for the column of states. */
+const minColumnsWithState = 44;
+
+/** Keeps the present event in the middle, except near either end of the history. */
+function listLines(state: DebuggerState, { columns, rows }: Box): Line[] {
+  const history = shownHistory(state);
+  const above = Math.min(state.at - 1 - Math.floor(rows / 2), history.length - rows);
+  const first = Math.max(1, above + 1);
+  const count = Math.min(rows, history.length - first + 1);
+  return Array.from({ length: Math.max(0, count) }, (_, index) =>
+    listLine(state, history.at(first + index), columns, String(history.length).length),
+  );
+}
+
+function listLine(state: DebuggerState, moment: Moment, columns: number, digits: number): Line {
+  const { seq, stored, after, sinceBefore } = moment;
+  const present = seq === state.at;
+  const found = state.search !== "" && mentions(state.search)(moment);
+  const delta = sinceBefore === undefined ? "" : spanBetween(sinceBefore);
+  const typeLooks: Look[] = [isError(moment) ? "red" : "cyan", ...(found ? (["underline"] as const) : [])];
+  const line = [
+    span(present ? "▸" : " ", "bold"),
+    gutter(state, moment),
+    span(` ${String(seq).padStart(digits)} `, "dim"),
+    span(stored.type, ...typeLooks),
+    span(`${blanks(stored.type, maxTypeLength)} `),
+    span(delta.padStart(deltaColumns), "dim"),
+    ...(columns < minColumnsWithState
+      ? []
+      : [span(`  ${after.value}`, ...(after.value === moment.before.value ? (["dim"] as const) : []))]),
+  ];
+  const filled = fillLine(line, columns);
+  if (!present) return filled;
+  return filled.map(({ text, looks }) => ({
+    text,
+    looks: [...looks.filter((look) => look !== "dim"), "inverse"],
+  }));
+}
+
+/** The mark of a breakpoint that stops here, or of an edited event. */
+function gutter({ breakpoints, fork }: DebuggerState, moment: Moment): Span {
+  if (isStop(breakpoints, moment)) return span("●", "red");
+  const source = fork?.sources[moment.seq - 1];
+  return source?.edited ? span(signOf(source), "yellow") : span(" ");
+}
+
+/** Ignores failing breakpoints here. The error is shown when the view reaches the event. */
+function isStop(breakpoints: readonly Breakpoint[], moment: Moment): boolean {
+  try {
+    return stopsAt(breakpoints, moment).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function signOf({ recorded }: Source): string {
+  return recorded === undefined ? "+" : "~";
 }

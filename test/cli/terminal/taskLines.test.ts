@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LinePrefixer } from "../../../src/cli/terminal/lines.ts";
+import { LinePrefixer } from "../../../src/cli/terminal/taskLines.ts";
 
 function prefixed(chunks: readonly (string | Uint8Array)[], prefix = "> "): Buffer {
   const prefixer = new LinePrefixer(prefix);
