@@ -1,6 +1,8 @@
 /** The job file that is being read, and errors that show its name and source lines. */
+
 import { DriverError } from "../errors.ts";
 import { type Position, positionOfPlace, positionOfText } from "./source/positions.ts";
+import { TemplateError } from "./templateError.ts";
 
 export interface JobFile {
   /** The path as the user typed it. */
@@ -133,3 +135,34 @@ function excerptAt(source: string, { line, column }: Position): string {
 
 /** Characters. */
 const maxExcerpt = 160;
+
+/**
+ * Evaluates the value at a place of the file. A TemplateError becomes a `JOB_INVALID` that names the place.
+ */
+export function evaluateAt<T>(file: JobFile, place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    return rejectJob(file, {
+      place: placeOf(place, thrown.path),
+      message: thrown.message,
+      find: thrown.text,
+      whole: thrown.whole,
+    });
+  }
+}
+
+/** Shows list positions, except for blocks: the parser returns a block as a list of one. */
+export function placeOf(place: string, steps: readonly (string | number)[]): string {
+  return steps.reduce<string>((path, step, index) => {
+    if (typeof step === "string") return inside(path, step);
+    const isBlock = typeof steps[index + 1] === "string";
+    return isBlock ? path : `${path}[${step}]`;
+  }, place);
+}
+
+/** The path of a key within a body. */
+export function inside(place: string, key: string): string {
+  return place === "" ? key : `${place}.${key}`;
+}

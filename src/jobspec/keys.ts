@@ -6,7 +6,7 @@
 
 import { suggestion } from "../suggest.ts";
 import type { Body } from "./body.ts";
-import { attempt, type JobFile, rejectJob } from "./jobFile.ts";
+import { attempt, inside, type JobFile, rejectJob } from "./jobFile.ts";
 
 interface Keys {
   readonly attributes: readonly string[];
@@ -229,11 +229,6 @@ export function skipOrReject(file: JobFile, place: string, name: string, message
 export function skippable(): string[] {
   const refused = Object.values<Keys>(levels).flatMap((keys) => Object.keys(keys.refused));
   return [...new Set([...refused, "connect", "csi"])].sort();
-}
-
-/** The path of a key within a body. */
-export function inside(place: string, key: string): string {
-  return place === "" ? key : `${place}.${key}`;
 }
 
 function rejectKey(file: JobFile, keys: Keys, place: string, key: string): never {

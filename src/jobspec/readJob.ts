@@ -1,16 +1,31 @@
-/** Reads the body of a `job` block. */
+/** Reads a job file, HCL2 or JSON, to a validated {@link Job}. */
+import { apiJobToBody } from "./apiJob.ts";
 import { asList, type Body, body, labelled } from "./body.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
-import { attempt, rejectJob } from "./jobFile.ts";
-import { inside } from "./keys.ts";
+import { attempt, inside, type JobFile, rejectJob } from "./jobFile.ts";
+import { supportedPart } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readChecks, refuseStrayChecks } from "./readServices.ts";
 import { readTask } from "./readTask.ts";
 import { readVolumes } from "./readVolumes.ts";
+import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./schemas.ts";
+import { parseFile } from "./syntax.ts";
+
+/**
+ * Reads as much of the job as possible. Wrong parts become problems of the file, and defaults stand in for them.
+ * @returns undefined only if there are problems
+ * @throws InvalidFile for a file whose syntax is wrong
+ */
+export async function readJobFile(file: JobFile, variables: VariableSources): Promise<Job | undefined> {
+  const content = await parseFile(file);
+  const top = apiJobToBody(content) ?? supportedPart(file, "file", "", content).blocks;
+  const scope = await readFileScope(file, top, variables);
+  return attempt(file, () => readJob({ file, scope, scopes: new WeakMap(), skippedVolumes: new Set() }, top));
+}
 
 /** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
-export function readJob(reader: JobReader, top: Body): Job {
+function readJob(reader: JobReader, top: Body): Job {
   const { file } = reader;
   const [job, second] = labelled(file, "job", top.job);
   if (!job) {

@@ -1,8 +1,7 @@
 /** Reads the checks of `service` blocks. The services themselves are registered nowhere. */
 import { asList, body } from "./body.ts";
 import type { Check, CheckRestart, PortRequest, Probe } from "./job.ts";
-import { attempt, rejectJob } from "./jobFile.ts";
-import { inside } from "./keys.ts";
+import { attempt, inside, rejectJob } from "./jobFile.ts";
 import { type JobReader, read } from "./reader.ts";
 import { checkRestartSchema, checkSchema, serviceSchema } from "./schemas.ts";
 

@@ -2,8 +2,7 @@
 import { isTaskName } from "../taskId.ts";
 import { asList, type Body, body } from "./body.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
-import { attempt, rejectJob } from "./jobFile.ts";
-import { inside } from "./keys.ts";
+import { attempt, inside, rejectJob } from "./jobFile.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readChecks } from "./readServices.ts";
 import { readVolumeMounts } from "./readVolumes.ts";

@@ -3,8 +3,8 @@
 import { suggestion } from "../suggest.ts";
 import { asList, body, labelled } from "./body.ts";
 import type { VolumeMount, VolumeRequest } from "./job.ts";
-import { attempt, rejectJob } from "./jobFile.ts";
-import { inside, skipOrReject } from "./keys.ts";
+import { attempt, inside, rejectJob } from "./jobFile.ts";
+import { skipOrReject } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { volumeMountSchema, volumeSchema } from "./schemas.ts";
 

@@ -13,10 +13,10 @@ import { specOf } from "../../src/grpc/convert/hclSpec.ts";
 import { requestOf } from "../../src/grpc/convert/taskConfig.ts";
 import { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
-import { parseJob } from "../../src/jobspec/parseJob.ts";
 import { StateFolderChoice } from "../../src/store/folder/logFolders.ts";
 import { toTaskId } from "../../src/taskId.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { parseJob } from "../support/parseJob.ts";
 
 const placed: TaskPlacement = {
   taskId: toTaskId("a/t/1"),

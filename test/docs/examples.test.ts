@@ -7,8 +7,8 @@ import { taskOptionsSpec } from "../../src/config/options/taskOptions.ts";
 import { specOf } from "../../src/grpc/convert/hclSpec.ts";
 import type { Task } from "../../src/jobspec/job.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
-import { parseJob } from "../../src/jobspec/parseJob.ts";
 import { followSpec } from "../../src/jobspec/resolve/driverConfig.ts";
+import { parseJob } from "../support/parseJob.ts";
 
 const folder = `${import.meta.dirname}/../../examples`;
 const jobs = readdirSync(folder).filter((name) => name.endsWith(".nomad.hcl"));

@@ -1,7 +1,7 @@
 /** Job files in JSON: HCL's own JSON form, and the form of Nomad's API. */
 import { describe, expect, it } from "vitest";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
-import { parseJob } from "../../src/jobspec/parseJob.ts";
+import { parseJob } from "../support/parseJob.ts";
 
 const parse = (content: unknown) =>
   parseJob(jobFile("job.json", JSON.stringify(content, null, 2)), { given: {}, environment: {} });

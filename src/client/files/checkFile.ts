@@ -11,9 +11,15 @@ import { DriverError } from "../../errors.ts";
 import { specOf } from "../../grpc/convert/hclSpec.ts";
 import type { Body } from "../../jobspec/body.ts";
 import type { Group, Job, Task } from "../../jobspec/job.ts";
-import { attempt, type JobFile, located, type Problem, throwCollected } from "../../jobspec/jobFile.ts";
-import { inside } from "../../jobspec/keys.ts";
-import { readJobFile } from "../../jobspec/parseJob.ts";
+import {
+  attempt,
+  inside,
+  type JobFile,
+  located,
+  type Problem,
+  throwCollected,
+} from "../../jobspec/jobFile.ts";
+import { readJobFile } from "../../jobspec/readJob.ts";
 import type { AllocationFacts } from "../../jobspec/resolve/allocationEnvironment.ts";
 import { type ResolvedTask, resolveTask } from "../../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../../jobspec/resolve/variables.ts";

@@ -1,9 +1,16 @@
 /** HCL2 for job files: all of its expressions, and Nomad's functions. Loaded for files that need it. */
+
 import { TemplateError } from "../templateError.ts";
 import { evaluate, maxIterations } from "./evaluate.ts";
 import type { Evaluator, Names } from "./evaluator.ts";
-import { type HostAccess, noHost } from "./functions/files.ts";
-import { allFunctions } from "./functions/functions.ts";
+import { collectionFunctions } from "./functions/collections.ts";
+import type { Functions } from "./functions/define.ts";
+import { encodingFunctions } from "./functions/encodings.ts";
+import { type HostAccess, hostFunctions, noHost } from "./functions/files.ts";
+import { networkFunctions } from "./functions/networks.ts";
+import { numberFunctions } from "./functions/numbers.ts";
+import { textFunctions } from "./functions/texts.ts";
+import { timeFunctions } from "./functions/times.ts";
 import { parseExpression, parseTemplateText } from "./parser.ts";
 import { parseTypeExpression } from "./types.ts";
 
@@ -26,5 +33,18 @@ export function hclEvaluator(host: HostAccess = noHost): Evaluator {
       const [, inside] = /^\$\{(.*)\}$/s.exec(text) ?? [];
       return parseTypeExpression(parseExpression(inside ?? (text === "" ? "any" : text)));
     },
+  };
+}
+
+/** All functions of Nomad's job files (jobspec2/functions.go), except try, can and convert: evaluate.ts has them. */
+function allFunctions(host: HostAccess): Functions {
+  return {
+    ...textFunctions,
+    ...collectionFunctions,
+    ...numberFunctions,
+    ...encodingFunctions,
+    ...networkFunctions,
+    ...timeFunctions,
+    ...hostFunctions(host),
   };
 }

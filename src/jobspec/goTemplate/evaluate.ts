@@ -2,15 +2,15 @@
 import { suggestion } from "../../suggest.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { TemplateError } from "../templateError.ts";
-import { compare, type Functions } from "./functions.ts";
-import { whyMissing } from "./lacking.ts";
-import { inLine } from "./parser.ts";
+import { type Functions, type TemplateFacts, templateFunctions } from "./functions.ts";
+import { type Delimiters, inLine, parseGoTemplate } from "./parser.ts";
 import type { Branch, Command, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
-import { type GoValue, goText, isList, isMap, isTrue, kindOf, sortedKeys } from "./values.ts";
+import { compare, type GoValue, goText, isList, isMap, isTrue, kindOf, sortedKeys } from "./values.ts";
 
 /** @throws TemplateError that names the line */
-export function renderGoTemplate({ main, defined }: ParsedTemplate, functions: Functions): string {
-  return new Rendering(defined, functions).render(main, null, undefined);
+export function renderGoTemplate(source: string, delimiters: Delimiters, facts: TemplateFacts): string {
+  const { main, defined } = parseGoTemplate(source, delimiters);
+  return new Rendering(defined, templateFunctions(facts)).render(main, null, undefined);
 }
 
 /** Depth of sections and template calls. A template that calls itself must fail before the stack overflows. */
@@ -226,4 +226,26 @@ function rangeOf(value: GoValue, line: number): (readonly [GoValue, GoValue])[] 
     return Array.from({ length: Math.max(0, Number(value)) }, (_, index) => [BigInt(index), BigInt(index)]);
   }
   throw inLine(line, `range iterates over a list, a map or a small whole number, not over ${kindOf(value)}`);
+}
+
+const consul =
+  "key keyExists keyOrDefault ls safeLs tree safeTree node nodes datacenters service services connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
+const vault = "secret secrets pkiCert byVault";
+const nomad = "nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe";
+const files = "file executeTemplate writeToFile plugin";
+const formats = "parseYAML toYAML toTOML";
+
+const reasons: readonly (readonly [string, string])[] = [
+  [consul, "needs Consul, and a local run has none"],
+  [vault, "needs Vault, and a local run has none"],
+  [nomad, "needs a Nomad server, and a local run has none"],
+  [files, "reaches files or programs, which templates of a local run cannot: HCL's file() reads a file"],
+  [formats, "is missing in a local run; use parseJSON or toJSON"],
+];
+
+/** Undefined for a function that no version of Nomad has. */
+function whyMissing(name: string): string | undefined {
+  if (name.startsWith("sprig_")) return `${name} is missing in a local run, as all of sprig is`;
+  const reason = reasons.find(([names]) => names.split(" ").includes(name))?.[1];
+  return reason && `${name} ${reason}`;
 }

@@ -2,22 +2,28 @@
 import { createHash, createHmac } from "node:crypto";
 import { parseJsonOrNothing } from "../../json.ts";
 import { fail } from "../expressions/functions/define.ts";
-import { goPattern, goReplacement } from "../expressions/functions/goRegex.ts";
-import { titleCase, trimCutset, trimPrefix, trimSuffix } from "../expressions/functions/goStrings.ts";
-import { escapeJson } from "../expressions/functions/json.ts";
-import { byText } from "../expressions/values.ts";
-import { printf } from "./printf.ts";
-import { formatTime } from "./times.ts";
+import { escapeJson } from "../expressions/functions/goFormat.ts";
 import {
+  goPattern,
+  goReplacement,
+  titleCase,
+  trimCutset,
+  trimPrefix,
+  trimSuffix,
+} from "../expressions/functions/goStrings.ts";
+import { formatTime, printf } from "./formats.ts";
+import {
+  compare,
   type GoMap,
   type GoValue,
   goText,
+  isEqual,
   isList,
   isMap,
   isTrue,
   kindOf,
+  numeric,
   ofJson,
-  sortedKeys,
   toPlain,
 } from "./values.ts";
 
@@ -248,38 +254,12 @@ function arithmetic(
   });
 }
 
-function numeric(value: GoValue): number {
-  if (typeof value === "bigint" || typeof value === "number") return Number(value);
-  return fail(`it wants a number, not ${kindOf(value)}`);
-}
-
 function nonZero<T extends bigint | number>(value: T): T {
   return value ? value : fail("a division by zero");
 }
 
 function has(values: readonly GoValue[], value: GoValue): boolean {
   return values.some((each) => isEqual(each, value));
-}
-
-function isEqual(a: GoValue, b: GoValue): boolean {
-  if (isList(a) && isList(b))
-    return a.length === b.length && a.every((item, index) => isEqual(item, b[index] ?? null));
-  if (isMap(a) && isMap(b)) {
-    return (
-      a.size === b.size &&
-      sortedKeys(a).every((key) => b.has(key) && isEqual(a.get(key) ?? null, b.get(key) ?? null))
-    );
-  }
-  if (typeof a === "bigint" && typeof b === "number") return Number(a) === b;
-  if (typeof a === "number" && typeof b === "bigint") return a === Number(b);
-  return a === b;
-}
-
-/** Compares two numbers or two strings. */
-export function compare(a: GoValue, b: GoValue): number {
-  if (typeof a === "string" && typeof b === "string") return byText(a, b);
-  if (typeof a === "bigint" && typeof b === "bigint") return a < b ? -1 : a > b ? 1 : 0;
-  return numeric(a) - numeric(b);
 }
 
 function itemOf(value: GoValue, key: GoValue): GoValue {

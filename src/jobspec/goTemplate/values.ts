@@ -1,4 +1,5 @@
 /** The values of Go's templates: whole numbers are bigints, floats are numbers. */
+import { fail } from "../expressions/functions/define.ts";
 import { byText } from "../expressions/values.ts";
 
 export type GoValue = null | boolean | bigint | number | string | readonly GoValue[] | GoMap;
@@ -65,4 +66,32 @@ export function toPlain(value: GoValue): unknown {
   if (isList(value)) return value.map(toPlain);
   if (!isMap(value)) return value;
   return Object.fromEntries(sortedKeys(value).map((key) => [key, toPlain(value.get(key) ?? null)]));
+}
+
+/** Whether two values are equal. A whole number may equal a float. */
+export function isEqual(a: GoValue, b: GoValue): boolean {
+  if (isList(a) && isList(b))
+    return a.length === b.length && a.every((item, index) => isEqual(item, b[index] ?? null));
+  if (isMap(a) && isMap(b)) {
+    return (
+      a.size === b.size &&
+      sortedKeys(a).every((key) => b.has(key) && isEqual(a.get(key) ?? null, b.get(key) ?? null))
+    );
+  }
+  if (typeof a === "bigint" && typeof b === "number") return Number(a) === b;
+  if (typeof a === "number" && typeof b === "bigint") return a === Number(b);
+  return a === b;
+}
+
+/** Compares two numbers or two strings. */
+export function compare(a: GoValue, b: GoValue): number {
+  if (typeof a === "string" && typeof b === "string") return byText(a, b);
+  if (typeof a === "bigint" && typeof b === "bigint") return a < b ? -1 : a > b ? 1 : 0;
+  return numeric(a) - numeric(b);
+}
+
+/** @throws TemplateError for a value that is no number */
+export function numeric(value: GoValue): number {
+  if (typeof value === "bigint" || typeof value === "number") return Number(value);
+  return fail(`it wants a number, not ${kindOf(value)}`);
 }

@@ -4,7 +4,7 @@
  */
 
 import { nearest, suggestion } from "../../suggest.ts";
-import { inside } from "../keys.ts";
+import { inside } from "../jobFile.ts";
 import { unescapeLiteral } from "./template.ts";
 
 /** The parts of an attribute's schema that a local run needs. */

@@ -1,8 +1,10 @@
 /** Resolves everything in a task that depends on its allocation; later steps need no job file. Pure. */
 
+import { renderGoTemplate } from "../goTemplate/evaluate.ts";
+import type { TemplateFacts } from "../goTemplate/functions.ts";
 import type { Group, Job, Task, Template } from "../job.ts";
-import { type FoundProblem, type JobFile, located, rejectJob } from "../jobFile.ts";
-import { inside } from "../keys.ts";
+import { evaluateAt, type FoundProblem, inside, type JobFile, located, rejectJob } from "../jobFile.ts";
+import { TemplateError } from "../templateError.ts";
 import {
   type AllocationFacts,
   baseEnvironment,
@@ -10,9 +12,7 @@ import {
   taskEnvironment,
 } from "./allocationEnvironment.ts";
 import { type AttributeSpec, followSpec } from "./driverConfig.ts";
-import { evaluateAt } from "./evaluateAt.ts";
 import { render, renderAll } from "./interpolate.ts";
-import { parseEnvFile, renderData } from "./renderData.ts";
 
 export interface ResolvedTask {
   /** Complete except for what the driver adds. Holds secrets. */
@@ -112,4 +112,40 @@ function withinAllocation(destination: string, { folders }: AllocationFacts): st
 
 function parentOf(folder: string): string {
   return folder.slice(0, folder.lastIndexOf("/"));
+}
+
+/**
+ * The text of a template.
+ * @throws TemplateError that names the template's line, also for functions that need a server
+ */
+function renderData(template: Template, facts: TemplateFacts): string {
+  const { leftDelimiter: left, rightDelimiter: right } = template;
+  // A `${…}` that the file does not define is literal text, such as a shell variable.
+  const data = render(template.data, ({ text }) => `\${${text}}`);
+  if (!data.includes(left)) return data;
+  return renderGoTemplate(data, { left, right }, facts);
+}
+
+/**
+ * Parses the `KEY=value` lines of a template with `env = true`. Skips blank lines
+ * and comments; strips `export` and a pair of quotes.
+ * @throws TemplateError naming the line, not its content
+ */
+function parseEnvFile(text: string): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const [index, line] of text.split("\n").entries()) {
+    const trimmed = line.trim();
+    if (trimmed === "" || trimmed.startsWith("#")) continue;
+    const [, name, value = ""] = /^(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*(.*)$/.exec(trimmed) ?? [];
+    if (name === undefined) throw new TemplateError(`line ${index + 1} is not of the form KEY=value`, "");
+    variables[name] = unquote(value);
+  }
+  return variables;
+}
+
+function unquote(value: string): string {
+  const [, single, double] = /^'([^']*)'$|^"((?:[^"\\]|\\.)*)"$/.exec(value) ?? [];
+  if (single !== undefined) return single;
+  if (double === undefined) return value;
+  return double.replaceAll(/\\(.)/g, (_, character: string) => (character === "n" ? "\n" : character));
 }

@@ -2,15 +2,14 @@
 import { parseJsonOrNothing } from "../../json.ts";
 import { suggestion } from "../../suggest.ts";
 import { asList, type Body, body, labelled } from "../body.ts";
-import type { Evaluator, Names } from "../expressions/evaluator.ts";
+import type { Evaluator, Found, Names } from "../expressions/evaluator.ts";
 import type { HostAccess } from "../expressions/functions/files.ts";
-import { type Type, toType, typeText } from "../expressions/types.ts";
-import { boolOf, textOf, type Value } from "../expressions/values.ts";
-import { type JobFile, rejectJob } from "../jobFile.ts";
+import { parseTypeExpression, type Type, toType, typeText } from "../expressions/types.ts";
+import { boolOf, itemOf, textOf, type Value } from "../expressions/values.ts";
+import { evaluateAt, type JobFile, rejectJob } from "../jobFile.ts";
 import { TemplateError } from "../templateError.ts";
-import { evaluateAt } from "./evaluateAt.ts";
-import { substitute } from "./interpolate.ts";
-import { loadEvaluator } from "./loadEvaluator.ts";
+import { replaceReferences, substitute } from "./interpolate.ts";
+import { parseTemplate } from "./template.ts";
 
 /** The sources of variables' values, besides their defaults. */
 export interface VariableSources {
@@ -189,4 +188,49 @@ function found(
   if (typeof name === "string" && Object.hasOwn(names, name)) return { value: value(name), steps: 1 };
   const hint = suggestion(String(name), Object.keys(names));
   throw new TemplateError(`there is no ${root}.${name}. ${hint}`, text);
+}
+
+/** Loads HCL2's expressions and functions for a file that has them. */
+async function loadEvaluator(top: Body, host: HostAccess | undefined): Promise<Evaluator> {
+  if (hasOnlyReferences(top)) return referenceEvaluator;
+  const { hclEvaluator } = await import("../expressions/hcl.ts");
+  return hclEvaluator(host);
+}
+
+const referenceEvaluator: Evaluator = {
+  evaluate: (text, names) =>
+    replaceReferences(text, ({ root, path, text: whole }) => {
+      const found = names(root, path, whole);
+      return found && follow(found, path, whole);
+    }),
+  constant: (text) => parseJsonOrNothing(text) ?? refuseConstant(text),
+  typeOf: (text) => {
+    const name = /^\$\{\s*(\w+)\s*\}$/.exec(text)?.[1] ?? (text === "" ? "any" : text);
+    return parseTypeExpression({ kind: "variable", name, text: name });
+  },
+};
+
+function refuseConstant(text: string): never {
+  throw new TemplateError("it is not JSON", text);
+}
+
+function follow({ value, steps }: Found, path: readonly (string | number)[], text: string): Value {
+  return path.slice(steps).reduce<Value>((inner, key) => itemOf(inner, key, text), value);
+}
+
+function hasOnlyReferences(value: unknown): boolean {
+  if (typeof value === "string") return parsesAsReferences(value);
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([key, item]) => parsesAsReferences(key) && hasOnlyReferences(item));
+}
+
+function parsesAsReferences(text: string): boolean {
+  if (!/[$%]\{/.test(text)) return true;
+  try {
+    parseTemplate(text);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof TemplateError) return false;
+    throw thrown;
+  }
 }

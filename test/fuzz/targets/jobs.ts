@@ -2,8 +2,6 @@
 import { checkFile } from "../../../src/client/files/checkFile.ts";
 import { hclEvaluator } from "../../../src/jobspec/expressions/hcl.ts";
 import { renderGoTemplate } from "../../../src/jobspec/goTemplate/evaluate.ts";
-import { templateFunctions } from "../../../src/jobspec/goTemplate/functions.ts";
-import { parseGoTemplate } from "../../../src/jobspec/goTemplate/parser.ts";
 import { jobFile } from "../../../src/jobspec/jobFile.ts";
 import { render } from "../../../src/jobspec/resolve/interpolate.ts";
 import { escapeLiteral, parseTemplate, unescapeLiteral } from "../../../src/jobspec/resolve/template.ts";
@@ -145,12 +143,12 @@ export const expressions: Target = {
 };
 
 const delimiters = { left: "{{", right: "}}" };
-const functions = templateFunctions({ env: { NOMAD_TASK_NAME: "web", LIST: "a,b" }, now: 1_764_000_000_000 });
+const templateFacts = { env: { NOMAD_TASK_NAME: "web", LIST: "a,b" }, now: 1_764_000_000_000 };
 
 /** The data of a template block. */
 export const goTemplates: Target = {
   fuzz: (bytes) => {
-    allowingTemplateErrors(() => renderGoTemplate(parseGoTemplate(bytes.toString(), delimiters), functions));
+    allowingTemplateErrors(() => renderGoTemplate(bytes.toString(), delimiters, templateFacts));
   },
   seeds: () => [
     '{{ range $i, $x := split "," (env "LIST") }}{{ $i }}={{ $x | toUpper }}{{ else }}none{{ end }}',

@@ -1,8 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { renderGoTemplate } from "../../../src/jobspec/goTemplate/evaluate.ts";
-import { templateFunctions } from "../../../src/jobspec/goTemplate/functions.ts";
-import { parseGoTemplate } from "../../../src/jobspec/goTemplate/parser.ts";
 import { TemplateError } from "../../../src/jobspec/templateError.ts";
 
 const env = {
@@ -14,8 +12,7 @@ const env = {
 const now = Date.UTC(2026, 0, 31, 15, 4, 5);
 
 function rendered(source: string): string {
-  const functions = templateFunctions({ env, now });
-  return renderGoTemplate(parseGoTemplate(source, { left: "{{", right: "}}" }), functions);
+  return renderGoTemplate(source, { left: "{{", right: "}}" }, { env, now });
 }
 
 const json = '{{ $d := env "JSON" | parseJSON }}';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { jobFile } from "../../../src/jobspec/jobFile.ts";
-import { parseJob } from "../../../src/jobspec/parseJob.ts";
 import {
   type AllocationFacts,
   baseEnvironment,
@@ -8,6 +7,7 @@ import {
   taskEnvironment,
 } from "../../../src/jobspec/resolve/allocationEnvironment.ts";
 import { render } from "../../../src/jobspec/resolve/interpolate.ts";
+import { parseJob } from "../../support/parseJob.ts";
 
 const facts: AllocationFacts = {
   allocIndex: 0,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { parseJsonOrNothing } from "../../../json.ts";
 import { mapOf, type Value } from "../values.ts";
 import { anything, type Functions, fail, takes, text } from "./define.ts";
-import { toJson } from "./json.ts";
+import { toJson } from "./goFormat.ts";
 
 export const encodingFunctions: Functions = {
   base64decode: takes([text], base64decode),

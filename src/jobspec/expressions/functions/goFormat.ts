@@ -1,7 +1,6 @@
-/** Go's format verbs, as far as `format` of job files and `printf` of templates use them. */
-import { numberOf, numberText, textOf, type Value } from "../values.ts";
+/** What Go's packages fmt, encoding/json and time write, as far as functions of job files and templates use it. */
+import { isList, keysOf, numberOf, numberText, textOf, type Value } from "../values.ts";
 import { fail } from "./define.ts";
-import { toJson } from "./json.ts";
 
 const verb = /%(?:(%)|([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?(?:\[(\d+)\])?([a-zA-Z]))/g;
 
@@ -109,3 +108,30 @@ function pad(text: string, columns: number, flags: string, letter: string): stri
   const [, sign = "", digits = ""] = /^([-+ ]?)(.*)$/.exec(text) ?? [];
   return sign + "0".repeat(missing) + digits;
 }
+
+/** Writes JSON with sorted keys and escapes. */
+export function toJson(value: Value): string {
+  if (typeof value === "string") return escapeJson(JSON.stringify(value));
+  if (typeof value === "number") return numberText(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  if (isList(value)) return `[${value.map(toJson).join(",")}]`;
+  return `{${keysOf(value)
+    .map((key) => `${toJson(key)}:${toJson(value[key] as Value)}`)
+    .join(",")}}`;
+}
+
+/** Escapes what Go's encoding/json escapes by default, so that JSON can stand in HTML. */
+export function escapeJson(json: string): string {
+  return json.replaceAll(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** From Sunday on, as `Date` counts. */
+export const dayNames = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+export const monthNames = [
+  ...["January", "February", "March", "April", "May", "June", "July"],
+  ...["August", "September", "October", "November", "December"],
+];

@@ -13,8 +13,7 @@ import {
   whole,
 } from "./define.ts";
 import { goFormat } from "./goFormat.ts";
-import { goPattern, goReplacement } from "./goRegex.ts";
-import { titleCase, trimCutset, trimPrefix, trimSuffix } from "./goStrings.ts";
+import { goPattern, goReplacement, titleCase, trimCutset, trimPrefix, trimSuffix } from "./goStrings.ts";
 
 const reversible: Parameter<string> = { ...text, expected: "a string: Nomad's reverse takes no list" };
 

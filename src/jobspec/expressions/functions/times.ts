@@ -1,7 +1,7 @@
 /** HCL2's functions of times. */
 import { goUnits, parseDuration } from "../../../units/durations.ts";
-import { dayNames, monthNames } from "./calendar.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
+import { dayNames, monthNames } from "./goFormat.ts";
 
 export const timeFunctions: Functions = {
   formatdate: takes([text, text], formatDate),

@@ -3,7 +3,7 @@ import { DriverError } from "../../src/errors.ts";
 import type { Job, Task } from "../../src/jobspec/job.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { skippable } from "../../src/jobspec/keys.ts";
-import { parseJob } from "../../src/jobspec/parseJob.ts";
+import { parseJob } from "../support/parseJob.ts";
 
 async function parse(source: string, given: Record<string, string> = {}, environment = {}): Promise<Job> {
   return parseJob(jobFile("test.hcl", source), { given, environment });

@@ -1,9 +1,12 @@
-/** Formats times by Go's layouts. A layout shows how the time 2006-01-02 15:04:05 is to be written. */
-import { dayNames, monthNames } from "../expressions/functions/calendar.ts";
+/** Formats values by Go's verbs, and times by Go's layouts. */
+import { dayNames, goFormat, monthNames } from "../expressions/functions/goFormat.ts";
+import type { Value } from "../expressions/values.ts";
+import { type GoValue, goText, isList, isMap } from "./values.ts";
 
 const parts = /2006|06|January|Jan|01|Monday|Mon|02|15|03|04|05|PM|pm|MST|Z07:00|-0700|-07:00/g;
 
 /**
+ * Formats a time by a layout, which shows how the time 2006-01-02 15:04:05 is to be written.
  * @param now milliseconds since 1970
  * @param layout `unix` for seconds since 1970; empty for RFC 3339, in UTC
  */
@@ -36,4 +39,16 @@ export function formatTime(now: number, layout: string): string {
     "-07:00": "+00:00",
   };
   return layout.replaceAll(parts, (part) => written[part] ?? part);
+}
+
+/** @throws TemplateError for verbs that are unknown or lack their value */
+export function printf(format: string, values: readonly GoValue[]): string {
+  return goFormat(format, ...values.map(plain));
+}
+
+/** Verbs format single values. Lists, maps and nil are formatted as Go prints them. */
+function plain(value: GoValue): Value {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (isList(value) || isMap(value) || value === null) return goText(value);
+  return value;
 }
