@@ -2,7 +2,7 @@
  * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. All
  * tasks together are sampled at most ten times a second. One timer serves all tasks.
  */
-import type { CgroupReading } from "../effects/stats/cgroupReading.ts";
+import type { CgroupReading } from "../effects/stats/readings.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
 import type { UsageSample } from "../store/usage/usageSample.ts";

@@ -1,6 +1,6 @@
 /** Metrics of running tasks: their usage, beside their limits. */
 import { bootId, isSameProcess } from "../effects/processes/processIdentity.ts";
-import { type CgroupReading, readCgroup } from "../effects/stats/cgroupReading.ts";
+import { type CgroupReading, readCgroup } from "../effects/stats/readings.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { limitsOf, type TaskLimits } from "../machines/taskLimits.ts";
 import { allocationOf, taskName } from "../taskId.ts";

@@ -5,8 +5,7 @@
  */
 import { lstatSync } from "node:fs";
 import { isAtOrBelow } from "../config/values/unveil.ts";
-import { logPlaces } from "../effects/logs/logFiles.ts";
-import { LogStream } from "../effects/logs/logStream.ts";
+import { LogStream, logPlaces } from "../effects/logs/logFiles.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { namedPaths } from "./namedPaths.ts";
 

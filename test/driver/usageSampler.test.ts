@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { UsageSampler } from "../../src/driver/usageSampler.ts";
-import type { CgroupReading } from "../../src/effects/stats/cgroupReading.ts";
+import type { CgroupReading } from "../../src/effects/stats/readings.ts";
 import { toTaskId } from "../../src/taskId.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
 

@@ -1,7 +1,7 @@
 /** Tasks of this node: their event logs say which there are, and the host says what they use. */
 import type { Subscription } from "rxjs";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
-import { pageSize, type RunReading, readRun } from "../../effects/stats/runReading.ts";
+import { pageSize, type RunReading, readRun } from "../../effects/stats/readings.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";

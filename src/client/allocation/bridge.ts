@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { pipeline } from "node:stream";
-import { OwnNetwork } from "../../effects/network/ownNetwork.ts";
+import { OwnNetwork } from "../../effects/network/networkNamespace.ts";
 import { type AssignedPort, portTaken } from "./ports.ts";
 
 export class Bridge {

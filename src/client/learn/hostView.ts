@@ -2,7 +2,7 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import type { HostView } from "../../config/learn/policy.ts";
 import { follow } from "../../effects/files/followPath.ts";
-import { lookAt } from "../../effects/files/hostEntry.ts";
+import { lookAt } from "../../effects/files/hostPaths.ts";
 
 /** A view of the host that keeps what it has read. */
 export function hostView(): HostView {

@@ -15,7 +15,7 @@ import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts"
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { candidatesOf, resolveCommand } from "../../effects/files/commandLookup.ts";
 import { isRemote } from "../../effects/files/hostMounts.ts";
-import { visibilityFor } from "../../effects/files/visibility.ts";
+import { visibilityFor } from "../../effects/files/hostPaths.ts";
 import { waitForAnswersInTask } from "../../effects/host/silentMounts.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { presetLimitsOf } from "../../effects/processes/resourceLimits.ts";

@@ -7,7 +7,7 @@ import { probeHost } from "../../effects/host/hostFacts.ts";
 import { knownPaths } from "../../effects/landlock/knownPaths.ts";
 import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
 import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
-import { readCgroup } from "../../effects/stats/cgroupReading.ts";
+import { readCgroup } from "../../effects/stats/readings.ts";
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { publishAddress } from "../../store/folder/pluginAddress.ts";

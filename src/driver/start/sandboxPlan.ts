@@ -28,9 +28,9 @@ import {
   resolveCommand,
   resolveWorkDir,
 } from "../../effects/files/commandLookup.ts";
-import { logFolders } from "../../effects/files/logFolder.ts";
+import { type IsVisible, visibilityFor } from "../../effects/files/hostPaths.ts";
+import { logFolders } from "../../effects/files/logPipes.ts";
 import { prepareMounts } from "../../effects/files/mountPoints.ts";
-import { type IsVisible, visibilityFor } from "../../effects/files/visibility.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { waitForAnswers } from "../../effects/host/silentMounts.ts";
 import type { KnownPaths } from "../../effects/landlock/knownPaths.ts";

@@ -10,8 +10,8 @@ import { memfdCreate } from "../kernel/libc.ts";
 import { pidfdInfo } from "../kernel/structs.ts";
 import { failureOf } from "../launch/launcher.ts";
 import { reportOf, spawnPlan } from "../launch/spawnPlan.ts";
-import { openProcess } from "../processes/pidfd.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
+import { openProcess } from "../processes/signals.ts";
 import { makeRunFiles } from "../run/runFiles.ts";
 import { buildWitnessPlan } from "./witnessPlan.ts";
 

@@ -4,7 +4,7 @@ import { isAbsolute } from "node:path";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { hostPath, mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
 import { DriverError } from "../../errors.ts";
-import type { IsVisible } from "./visibility.ts";
+import type { IsVisible } from "./hostPaths.ts";
 
 /**
  * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.

@@ -3,7 +3,7 @@ import { openSync, readFileSync } from "node:fs";
 import { POLLPRI } from "../kernel/constants.ts";
 import { poll } from "../kernel/libc.ts";
 import { follow } from "./followPath.ts";
-import { lookAt } from "./hostEntry.ts";
+import { lookAt } from "./hostPaths.ts";
 import { remoteMountPoints } from "./mountinfo.ts";
 
 /** Whether a path of the host leads to a remote file system. */

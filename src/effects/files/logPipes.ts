@@ -7,12 +7,15 @@
  * link to another pipe there. Therefore the path is resolved once, to a descriptor.
  * All later steps (checks, open, change of owner) use that descriptor.
  */
-import { closeSync, constants, fchownSync, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fchownSync, fstatSync, lstatSync, openSync, writeSync } from "node:fs";
 import { relative } from "node:path";
+import type { TaskFolders } from "../../config/task/taskFolders.ts";
+import type { RootMode } from "../../config/task/unveilRules.ts";
 import { DriverError, errnoOf, type FailedCall, lineOf } from "../../errors.ts";
 import { visible } from "../../units/visible.ts";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { fcntlSetFlags, openat2 } from "../kernel/libc.ts";
+import { folderInTask } from "./mountTarget.ts";
 
 /**
  * @param path of a FIFO below the allocation's folder, or `/dev/null` if the task's logs are disabled
@@ -170,5 +173,34 @@ function noReader(path: string, summary: string, failed: FailedCall): DriverErro
     failed: { ...failed, path },
     hint: "The agent's log collector makes and reads it: trying again is safe",
     recoverable: true,
+  });
+}
+
+/**
+ * Paths of the folder in the task's mount namespace, without symlinks, for a task that must not write there.
+ *
+ * The agent writes and rotates the logs in it as root, and would follow a symlink that a task has put there:
+ * CVE-2026-6959. A task needs no access to the folder, because it gets its log pipes as descriptors.
+ * @param allocDir the allocation's private folder, which contains the same `alloc/logs`
+ * @param root the task's root; in the host's tree the task sees the private folder, too
+ * @returns none if there is no such folder
+ * @throws DriverError `LOG_PIPE_UNSAFE` if something else is in its place
+ */
+export function logFolders(
+  { allocDir: shared }: Pick<TaskFolders, "allocDir">,
+  allocDir: string,
+  root: RootMode,
+): string[] {
+  const around = root === "host" ? [shared, `${allocDir}/alloc`] : [shared];
+  return [...new Set(around.flatMap((folder) => logFolderIn(folder, root)))];
+}
+
+function logFolderIn(folder: string, root: RootMode): string[] {
+  const path = `${folder}/logs`;
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return [];
+  if (status.isDirectory()) return [`${folderInTask(folder, root)}/logs`];
+  throw new DriverError("LOG_PIPE_UNSAFE", `${path} is unsafe: it is no folder`, {
+    hint: "A task of the allocation may have replaced it: restart the allocation on another node, and find out who did it",
   });
 }

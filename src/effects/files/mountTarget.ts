@@ -7,7 +7,7 @@ import type { RootMode } from "../../config/task/unveilRules.ts";
 import { DriverError, errnoOf, type FailedCall } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
-import type { IsVisible } from "./visibility.ts";
+import type { IsVisible } from "./hostPaths.ts";
 
 /**
  * The path of one of the task's own folders in its mount namespace, without symlinks. In a private root, the

@@ -23,7 +23,7 @@ import { basename, dirname, relative, resolve } from "node:path";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
 import { isAtOrBelow, isInProc } from "../../config/values/unveil.ts";
 import { DriverError } from "../../errors.ts";
-import { identityOf } from "../files/hostEntry.ts";
+import { identityOf } from "../files/hostPaths.ts";
 import { mountPoints } from "../files/mountinfo.ts";
 import {
   AT_FDCWD,

@@ -9,7 +9,7 @@ import { closeSync, fstatSync, readlinkSync } from "node:fs";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
 import { formatMode, type UnveilMode } from "../../config/values/unveil.ts";
 import { DriverError, hasErrno } from "../../errors.ts";
-import type { IsVisible } from "../files/visibility.ts";
+import type { IsVisible } from "../files/hostPaths.ts";
 import { LANDLOCK_RULE_PATH_BENEATH } from "../kernel/constants.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { pathBeneathAttr } from "../kernel/structs.ts";

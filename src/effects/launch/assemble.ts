@@ -23,10 +23,10 @@ import {
   NAME_OFFSET,
   TABLE_ADDRESS,
   TABLE_BYTES,
+  TableWriter,
   UNVEIL_ADDRESS,
   WORD_BYTES,
 } from "./table.ts";
-import { TableWriter } from "./tableWriter.ts";
 
 /**
  * Assembles the table's first two parts, for the addresses where the runner puts them.

@@ -16,8 +16,7 @@ import {
   type Spawning,
   type WholePlan,
 } from "./plan.ts";
-import type { Report } from "./report.ts";
-import { type ReportPipe, readReport } from "./reportPipe.ts";
+import { type Report, type ReportPipe, readReport } from "./report.ts";
 import { spawnRunner } from "./runner.ts";
 import { LATE_OFFSET } from "./table.ts";
 

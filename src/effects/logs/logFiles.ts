@@ -134,3 +134,98 @@ export function readAt(file: number, offset: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
 }
+
+const chunkBytes = 64 * 1024;
+const newline = 0x0a;
+
+/** Reads one stream of a task's output unchanged: from a line on, and across files. */
+export class LogStream {
+  readonly #files: LogFiles;
+  #file: number | undefined;
+  #index = -1;
+  #offset = 0;
+
+  /** @throws DriverError `LOG_MISSING` */
+  constructor(place: LogPlace) {
+    this.#files = new LogFiles(place);
+  }
+
+  /** Whether there are any files of the stream. */
+  get exists(): boolean {
+    return this.#files.indexes().length > 0;
+  }
+
+  /** Starts at the last `count` lines. */
+  seekLines(count: number): void {
+    if (count === 0) {
+      this.#seekEnd();
+      return;
+    }
+    // A newline at the very end does not begin another line.
+    let missing = count + 1;
+    let isEnd = true;
+    for (const index of this.#files.indexes().reverse()) {
+      const file = this.#files.open(index);
+      if (file === undefined) continue;
+      for (let end = fstatSync(file).size; end > 0; ) {
+        const bytes = readAt(file, Math.max(0, end - chunkBytes), Math.min(end, chunkBytes));
+        if (isEnd && bytes.at(-1) !== newline) missing -= 1;
+        isEnd = false;
+        for (let at = bytes.length - 1; at >= 0; at--) {
+          if (bytes[at] !== newline) continue;
+          missing -= 1;
+          if (missing > 0) continue;
+          this.#goTo(file, index, end - bytes.length + at + 1);
+          return;
+        }
+        end -= bytes.length;
+        if (bytes.length === 0) break;
+      }
+      closeSync(file);
+    }
+  }
+
+  #seekEnd(): void {
+    const last = this.#files.indexes().at(-1);
+    const file = last === undefined ? undefined : this.#files.open(last);
+    if (last !== undefined && file !== undefined) this.#goTo(file, last, fstatSync(file).size);
+  }
+
+  /** The next bytes, from the next file if this one is at its end. Undefined if there are none yet. */
+  read(): Buffer | undefined {
+    for (;;) {
+      if (this.#file !== undefined) {
+        const bytes = readAt(this.#file, this.#offset, chunkBytes);
+        this.#offset += bytes.length;
+        if (bytes.length > 0) return bytes;
+      }
+      // The file is at its end. If there is a later file, the writer may have appended to this one before it
+      // began the later one, so this one is read once more.
+      const next = this.#files.indexes().find((index) => index > this.#index);
+      if (next === undefined) return undefined;
+      const last = this.#file === undefined ? Buffer.alloc(0) : readAt(this.#file, this.#offset, chunkBytes);
+      if (last.length > 0) {
+        this.#offset += last.length;
+        return last;
+      }
+      const file = this.#files.open(next);
+      if (file === undefined) return undefined;
+      this.#goTo(file, next, 0);
+    }
+  }
+
+  /** Calls `changed` after each change in the folder of the stream's files, until the stream is closed. */
+  watch(changed: () => void): void {
+    this.#files.watch(changed, () => {});
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#files.close();
+  }
+
+  #goTo(file: number, index: number, offset: number): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    [this.#file, this.#index, this.#offset] = [file, index, offset];
+  }
+}

@@ -1,8 +1,19 @@
-/** Checks the allocation's network namespace, which the agent created. */
-import { statfsSync } from "node:fs";
+/** Network namespaces: checks the one that the agent has created for an allocation, and makes one without an agent. */
+import { closeSync, openSync, statfsSync } from "node:fs";
+import { Socket } from "node:net";
 import type { TaskNetwork } from "../../config/task/taskRequest.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
-import { NSFS_MAGIC } from "../kernel/constants.ts";
+import {
+  AF_INET,
+  CLONE_NEWNET,
+  IFF_UP,
+  NSFS_MAGIC,
+  SIOCSIFFLAGS,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+} from "../kernel/constants.ts";
+import { connectToLoopback, ioctl, setns, socket, unshare } from "../kernel/libc.ts";
+import { interfaceFlags } from "../kernel/structs.ts";
 
 /**
  * Checks the namespace's path, for a clear error. Without the check, a missing path, or a plain file in place
@@ -34,4 +45,75 @@ function invalid(summary: string, options = {}): DriverError {
     ...options,
     hint: "A reboot of the host removes it: stop the allocation, so that Nomad replaces it",
   });
+}
+
+/**
+ * A network namespace with only a loopback interface. This thread enters it for a few synchronous system
+ * calls at a time, so no other code runs in it. A socket stays in the namespace in which it was made. The
+ * namespace ends with its last descriptor and process.
+ */
+export class OwnNetwork {
+  readonly #descriptor: number;
+
+  private constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /** @throws DriverError `KERNEL_CALL_FAILED` */
+  static make(): OwnNetwork {
+    return restoringNamespace(() => {
+      unshare(CLONE_NEWNET);
+      raiseLoopback();
+      return new OwnNetwork(openSync(ofThisThread, "r"));
+    });
+  }
+
+  /** Path of the namespace, for root, until {@link OwnNetwork.close}. */
+  get path(): string {
+    return `/proc/${process.pid}/fd/${this.#descriptor}`;
+  }
+
+  /**
+   * Connects to a port on the namespace's loopback address.
+   * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens there
+   */
+  connect(port: number): Socket {
+    const made = restoringNamespace(() => {
+      setns(this.#descriptor, CLONE_NEWNET);
+      return socket(AF_INET, SOCK_STREAM);
+    });
+    try {
+      connectToLoopback(made, port);
+      return new Socket({ fd: made, readable: true, writable: true, allowHalfOpen: true });
+    } catch (thrown) {
+      closeSync(made);
+      throw thrown;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+const ofThisThread = "/proc/thread-self/ns/net";
+
+/** Runs work that changes this thread's network namespace, and then restores the namespace. */
+function restoringNamespace<T>(work: () => T): T {
+  const before = openSync(ofThisThread, "r");
+  try {
+    return work();
+  } finally {
+    setns(before, CLONE_NEWNET);
+    closeSync(before);
+  }
+}
+
+function raiseLoopback(): void {
+  const any = socket(AF_INET, SOCK_DGRAM);
+  try {
+    ioctl(any, SIOCSIFFLAGS, interfaceFlags("lo", IFF_UP));
+  } finally {
+    closeSync(any);
+  }
 }

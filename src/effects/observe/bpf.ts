@@ -1,5 +1,5 @@
 /** Makes maps and loads programs by bpf(2), and attaches the programs to tracepoints. */
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { bpf, writePointer } from "../kernel/libc.ts";
 import { INSTRUCTION_BYTES } from "./program.ts";
 
@@ -80,8 +80,12 @@ export function trace(
   const attached = Buffer.alloc(ATTR_BYTES);
   writePointer(attached, 0, name);
   attached.writeUInt32LE(program, 8);
-  const link = bpf(commands.attach, attached, tracepoint);
-  return { program, link };
+  try {
+    return { program, link: bpf(commands.attach, attached, tracepoint) };
+  } catch (thrown) {
+    closeSync(program);
+    throw thrown;
+  }
 }
 
 /** Loads a program. Tries again on EAGAIN: the kernel stops checking a program when a signal arrives. */

@@ -1,8 +1,57 @@
-/** Decodes the notes that the programs of probes.ts make. Pure. */
+/** Notes on what watched tasks use: the kinds and the layout of the notes that the programs of probes.ts make, and their decoding. Pure. */
 import type { Access, NamedUse } from "../../config/learn/access.ts";
 import { SOCK_STREAM } from "../kernel/constants.ts";
-import { noteLayout, openBits, REFUSED } from "./probes.ts";
-import { noteKinds } from "./watchedCalls.ts";
+
+/** The kinds of notes. */
+export const noteKinds = {
+  /** A name was looked up. Detail: the call's error as a negative number, or 0, as for all kinds with a name. */
+  lookUp: 1,
+  openName: 2,
+  make: 3,
+  remove: 4,
+  truncate: 5,
+  /** A change of mode, owner, times or attributes. */
+  change: 6,
+  /** The name of a socket's file. */
+  connectPath: 7,
+  /** The name of an executed program or script. */
+  executeName: 8,
+  /** The path of a file or folder that was opened. Detail: `openBits`. */
+  opened: 9,
+  /** The path of an executed program. For a script that is its interpreter. */
+  executed: 10,
+  /** ioctl(2) on a device. Detail: the request. */
+  control: 11,
+  /** Detail: the port in network order in the lower 16 bits, the socket's type in the upper ones. */
+  connect: 12,
+  bind: 13,
+  /** Detail: the capability's number, and `REFUSED` if the kernel refused it. */
+  capability: 14,
+} as const;
+
+export type NoteKind = keyof typeof noteKinds;
+
+/**
+ * Layout of a note. Its text has parts that end with a NUL, and is of one of two kinds. The text of a path
+ * has the path's names, last one first. The text of a name has the name itself and, if the name is relative,
+ * the names of the folder in which it begins, last one first.
+ */
+export const noteLayout = { cgroup: 0, kind: 8, detail: 12, text: 16, textBytes: 1280, bytes: 1296 } as const;
+
+/**
+ * Bits in the detail of an opened file: flags of open(2), flags of the kernel, and the file's type as in its
+ * mode.
+ */
+export const openBits = {
+  read: 1,
+  write: 2,
+  truncate: 0o1000,
+  type: 0o170000,
+  created: 0x100000,
+} as const;
+
+/** Bit in the detail of a capability. */
+export const REFUSED = 0x100;
 
 export interface Note {
   /** The watched cgroup. */

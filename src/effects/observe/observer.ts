@@ -10,20 +10,13 @@
 import { closeSync, readFileSync, statSync } from "node:fs";
 import type { Access } from "../../config/learn/access.ts";
 import { DriverError, hasErrno } from "../../errors.ts";
+import type { Architecture } from "../../systemCalls.ts";
 import { supportedArchitecture } from "../kernel/architecture.ts";
-import { createMap, keysOf, missedRuns, readEntry, setEntry, trace } from "./bpf.ts";
+import { createMap, keysOf, type MapShape, missedRuns, readEntry, setEntry, trace } from "./bpf.ts";
 import { KernelTypes } from "./btf.ts";
-import { readNote } from "./notes.ts";
-import {
-  CALL_BYTES,
-  CALL_NUMBERS,
-  type CallTable,
-  callTables,
-  noteLayout,
-  ProbeProgram,
-  probes,
-  ROOM_BYTES,
-} from "./probes.ts";
+import { noteLayout, readNote } from "./notes.ts";
+import { type Probe, type ProbeMaps, ProbeProgram, probes, ROOM_BYTES } from "./probes.ts";
+import { CALL_BYTES, CALL_NUMBERS, type CallTable, callTables } from "./watchedCalls.ts";
 
 export interface Observer {
   /** Whether this kernel lets the observer see capabilities. */
@@ -47,74 +40,85 @@ const maxNotes = 200_000;
  * @throws DriverError `UNSUPPORTED` if the kernel cannot run the programs
  */
 export function openObserver(level: number): Observer {
-  const opened = new DisposableStack();
-  const own = (descriptor: number) => opened.adopt(descriptor, closeSync);
+  using opened = new DisposableStack();
+  const own: Own = (descriptor) => opened.adopt(descriptor, closeSync);
   try {
     const architecture = supportedArchitecture();
     const types = new KernelTypes(readFileSync(typesFile));
-    const tables = callTables(types, architecture);
-    const maps = {
-      watched: own(createMap({ type: "hash", keyBytes: 8, valueBytes: 4, entries: maxCgroups })),
-      notes: own(createMap({ type: "hash", keyBytes: noteLayout.bytes, valueBytes: 8, entries: maxNotes })),
-      rooms: own(
-        createMap({
-          type: "arrayPerProcessor",
-          keyBytes: 4,
-          valueBytes: ROOM_BYTES,
-          entries: probes.length + 1,
-        }),
-      ),
-      lost: own(createMap({ type: "array", keyBytes: 4, valueBytes: 8, entries: 1 })),
-      calls: Object.fromEntries(
-        Object.entries(tables).map(([table, entries]) => [table, own(callMap(entries))]),
-      ) as Record<CallTable, number>,
-    };
-    const programs: number[] = [];
-    let seesCapabilities = true;
-    for (const [index, { tracepoint, optional, body }] of probes.entries()) {
-      const probe = new ProbeProgram(types, maps, { index: index + 1, level, architecture });
-      body(probe);
-      try {
-        const { program, link } = trace(tracepoint, probe.bytes());
-        programs.push(own(program));
-        own(link);
-      } catch (thrown) {
-        if (optional !== true || !hasErrno(thrown, "ENOENT")) throw thrown;
-        seesCapabilities = false;
-      }
-    }
-    const ids = new Map<string, bigint>();
-    return {
-      seesCapabilities,
-      watch: (cgroup) => {
-        // The id of a cgroup is its folder's inode number.
-        const id = statSync(cgroup, { bigint: true }).ino;
-        ids.set(cgroup, id);
-        setEntry(maps.watched, new Uint8Array(new BigUint64Array([id]).buffer), new Uint8Array(4));
-      },
-      read: (cgroup) => {
-        const id = ids.get(cgroup);
-        return keysOf(maps.notes, noteLayout.bytes).flatMap((key) => {
-          const note = readNote(key);
-          return note !== undefined && note.cgroup === id ? [note.access] : [];
-        });
-      },
-      lost: () =>
-        Number(readEntry(maps.lost, new Uint8Array(4), 8).readBigUInt64LE()) +
-        programs.map(missedRuns).reduce((sum, missed) => sum + missed, 0),
-      close: () => opened.dispose(),
-    };
+    const maps = createMaps(types, architecture, own);
+    const programs = probes.map((probe, index) => {
+      const program = new ProbeProgram(types, maps, { index: index + 1, level, architecture });
+      probe.body(program);
+      return attach(probe, program.bytes(), own);
+    });
+    return observerOf(maps, programs, opened.move());
   } catch (thrown) {
-    opened.dispose();
     throw unsupported(thrown);
   }
 }
 
-function callMap(entries: ReadonlyMap<number, Uint32Array>): number {
-  const map = createMap({ type: "array", keyBytes: 4, valueBytes: CALL_BYTES, entries: CALL_NUMBERS });
-  for (const [number, entry] of entries)
-    setEntry(map, new Uint8Array(new Uint32Array([number]).buffer), new Uint8Array(entry.buffer));
-  return map;
+/** Closes a descriptor together with the observer. */
+type Own = (descriptor: number) => number;
+
+function createMaps(types: KernelTypes, architecture: Architecture, own: Own): ProbeMaps {
+  const make = (type: MapShape["type"], keyBytes: number, valueBytes: number, entries: number) =>
+    own(createMap({ type, keyBytes, valueBytes, entries }));
+  const calls = Object.entries(callTables(types, architecture)).map(([table, entries]) => {
+    const map = make("array", 4, CALL_BYTES, CALL_NUMBERS);
+    for (const [number, entry] of entries)
+      setEntry(map, new Uint8Array(new Uint32Array([number]).buffer), new Uint8Array(entry.buffer));
+    return [table, map];
+  });
+  return {
+    watched: make("hash", 8, 4, maxCgroups),
+    notes: make("hash", noteLayout.bytes, 8, maxNotes),
+    rooms: make("arrayPerProcessor", 4, ROOM_BYTES, probes.length + 1),
+    lost: make("array", 4, 8, 1),
+    calls: Object.fromEntries(calls) as Record<CallTable, number>,
+  };
+}
+
+/** @returns the program's descriptor; undefined if this kernel lacks the tracepoint of an optional program */
+function attach({ tracepoint, optional }: Probe, code: Uint8Array, own: Own): number | undefined {
+  try {
+    const { program, link } = trace(tracepoint, code);
+    own(link);
+    return own(program);
+  } catch (thrown) {
+    if (optional === true && hasErrno(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+}
+
+/** @param opened the descriptors that the observer closes */
+function observerOf(
+  maps: ProbeMaps,
+  attached: readonly (number | undefined)[],
+  opened: DisposableStack,
+): Observer {
+  const ids = new Map<string, bigint>();
+  const programs = attached.filter((program) => program !== undefined);
+  return {
+    // Only the program that notes capabilities is optional.
+    seesCapabilities: programs.length === attached.length,
+    watch: (cgroup) => {
+      // The id of a cgroup is its folder's inode number.
+      const id = statSync(cgroup, { bigint: true }).ino;
+      ids.set(cgroup, id);
+      setEntry(maps.watched, new Uint8Array(new BigUint64Array([id]).buffer), new Uint8Array(4));
+    },
+    read: (cgroup) => {
+      const id = ids.get(cgroup);
+      return keysOf(maps.notes, noteLayout.bytes).flatMap((key) => {
+        const note = readNote(key);
+        return note !== undefined && note.cgroup === id ? [note.access] : [];
+      });
+    },
+    lost: () =>
+      Number(readEntry(maps.lost, new Uint8Array(4), 8).readBigUInt64LE()) +
+      programs.map(missedRuns).reduce((sum, missed) => sum + missed, 0),
+    close: () => opened.dispose(),
+  };
 }
 
 function unsupported(thrown: unknown): DriverError {

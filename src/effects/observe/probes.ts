@@ -5,43 +5,15 @@
  *
  * A note is a key of a map, so repetitions cost no memory: see {@link noteLayout}. Pure.
  */
-import { type Architecture, type SystemCallName, systemCallNumber } from "../../systemCalls.ts";
+import { type Architecture, systemCallNumber } from "../../systemCalls.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../kernel/constants.ts";
 import type { KernelTypes } from "./btf.ts";
+import { noteKinds, noteLayout, openBits, REFUSED } from "./notes.ts";
 import { Program, type Register } from "./program.ts";
-import { addressCalls, namingCalls, noteKinds, openingCalls } from "./watchedCalls.ts";
-
-/**
- * Layout of a note. Its text has parts that end with a NUL, and is of one of two kinds. The text of a path
- * has the path's names, last one first. The text of a name has the name itself and, if the name is relative,
- * the names of the folder in which it begins, last one first.
- */
-export const noteLayout = { cgroup: 0, kind: 8, detail: 12, text: 16, textBytes: 1280, bytes: 1296 } as const;
-
-/**
- * Bits in the detail of an opened file: flags of open(2), flags of the kernel, and the file's type as in its
- * mode.
- */
-export const openBits = {
-  read: 1,
-  write: 2,
-  truncate: 0o1000,
-  type: 0o170000,
-  created: 0x100000,
-} as const;
-
-/** Bit in the detail of a capability. */
-export const REFUSED = 0x100;
+import { argumentOffset, CALL_NUMBERS, type CallTable } from "./watchedCalls.ts";
 
 /** Size of a buffer for a note, with the length of its text behind it. */
 export const ROOM_BYTES = noteLayout.bytes + 8;
-
-/**
- * Size of an entry in a table of calls. Its words are the kind, the offsets of the registers with the name
- * and the folder, and whether only failures count.
- */
-export const CALL_BYTES = 16;
-export const CALL_NUMBERS = 512;
 
 /** Descriptors of the maps that the programs use. */
 export interface ProbeMaps {
@@ -56,8 +28,6 @@ export interface ProbeMaps {
   /** The tables of {@link callTables}, by name. */
   readonly calls: Readonly<Record<CallTable, number>>;
 }
-
-export type CallTable = "names" | "secondNames" | "opened" | "addresses";
 
 export interface Probe {
   /** The tracepoint at which the program runs. */
@@ -525,55 +495,3 @@ export const probes: readonly Probe[] = [
   { tracepoint: "sched_process_exec", body: (probe) => probe.noteExecuted() },
   { tracepoint: "cap_capable", optional: true, body: (probe) => probe.noteCapability() },
 ];
-
-/** The entries of each table, by the numbers of their calls. */
-export function callTables(
-  types: KernelTypes,
-  architecture: Architecture,
-): Readonly<Record<CallTable, ReadonlyMap<number, Uint32Array>>> {
-  const argument = (index: number) => argumentOffset(types, architecture, index);
-  const named = (calls: (typeof namingCalls)[number]) =>
-    tableOf(calls, architecture, ({ kind, name, folder, ifFailed }) => [
-      noteKinds[kind],
-      argument(name),
-      folder === undefined ? 0 : argument(folder),
-      ifFailed ? 1 : 0,
-    ]);
-  return {
-    names: named(namingCalls[0]),
-    secondNames: named(namingCalls[1]),
-    opened: tableOf(Object.fromEntries(openingCalls.map((name) => [name, name])), architecture, () => [
-      noteKinds.opened,
-      0,
-      0,
-      0,
-    ]),
-    addresses: tableOf(addressCalls, architecture, ({ kind, address }) => [
-      noteKinds[kind],
-      argument(address),
-      argument(0),
-      0,
-    ]),
-  };
-}
-
-function tableOf<Call>(
-  calls: Partial<Readonly<Record<SystemCallName, Call>>>,
-  architecture: Architecture,
-  entryOf: (call: Call) => readonly [number, number, number, number],
-): ReadonlyMap<number, Uint32Array> {
-  const entries = Object.entries(calls) as [SystemCallName, Call][];
-  return new Map(
-    entries.flatMap(([name, call]) => {
-      const number = systemCallNumber(name, architecture);
-      return number === undefined ? [] : [[number, new Uint32Array(entryOf(call))] as const];
-    }),
-  );
-}
-
-/** Offset of a system call's argument in the saved registers, at the end of the call. */
-function argumentOffset(types: KernelTypes, architecture: Architecture, index: number): number {
-  if (architecture === "x64") return types.offset(`pt_regs.${["di", "si", "dx", "r10", "r8", "r9"][index]}`);
-  // When this program runs, the first register holds the call's result.
-  return index === 0 ? types.offset("pt_regs.orig_x0") : types.offset("pt_regs.regs") + index * 8;
-}

@@ -1,37 +1,10 @@
-/** The system calls whose arguments are noted, and the kinds of notes. Pure. */
-import type { SystemCallName } from "../../systemCalls.ts";
-
-/** The kinds of notes. */
-export const noteKinds = {
-  /** A name was looked up. Detail: the call's error as a negative number, or 0, as for all kinds with a name. */
-  lookUp: 1,
-  openName: 2,
-  make: 3,
-  remove: 4,
-  truncate: 5,
-  /** A change of mode, owner, times or attributes. */
-  change: 6,
-  /** The name of a socket's file. */
-  connectPath: 7,
-  /** The name of an executed program or script. */
-  executeName: 8,
-  /** The path of a file or folder that was opened. Detail: `openBits`. */
-  opened: 9,
-  /** The path of an executed program. For a script that is its interpreter. */
-  executed: 10,
-  /** ioctl(2) on a device. Detail: the request. */
-  control: 11,
-  /** Detail: the port in network order in the lower 16 bits, the socket's type in the upper ones. */
-  connect: 12,
-  bind: 13,
-  /** Detail: the capability's number, and `REFUSED` if the kernel refused it. */
-  capability: 14,
-} as const;
-
-export type NoteKind = keyof typeof noteKinds;
+/** The system calls whose arguments are noted, and the tables in which the programs of probes.ts find them. Pure. */
+import { type Architecture, type SystemCallName, systemCallNumber } from "../../systemCalls.ts";
+import type { KernelTypes } from "./btf.ts";
+import { type NoteKind, noteKinds } from "./notes.ts";
 
 /** A call that names a file. */
-export interface NamingCall {
+interface NamingCall {
   readonly kind: NoteKind;
   /** Index of the argument with the name, from 0 on. */
   readonly name: number;
@@ -52,7 +25,7 @@ const lookUp = { kind: "lookUp", ...first } as const;
 const change = { kind: "change", ...first } as const;
 
 /** A call with two names is in the second list, too. */
-export const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
+const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
   {
     open: { kind: "openName", ...first },
     creat: { kind: "openName", ...first },
@@ -116,11 +89,72 @@ export const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
 ];
 
 /** Calls that return the descriptor of a file that they have opened. */
-export const openingCalls = ["open", "creat", "openat", "openat2", "open_by_handle_at"] as const;
+const openingCalls = ["open", "creat", "openat", "openat2", "open_by_handle_at"] as const;
 
 /** For each call, the index of the address, and what the call does. The first argument is the socket. */
-export const addressCalls: Calls<{ readonly kind: "connect" | "bind"; readonly address: number }> = {
+const addressCalls: Calls<{ readonly kind: "connect" | "bind"; readonly address: number }> = {
   connect: { kind: "connect", address: 1 },
   sendto: { kind: "connect", address: 4 },
   bind: { kind: "bind", address: 1 },
 };
+
+export type CallTable = "names" | "secondNames" | "opened" | "addresses";
+
+/**
+ * Size of an entry in a table of calls. Its words are the kind, the offsets of the registers with the name
+ * and the folder, and whether only failures count.
+ */
+export const CALL_BYTES = 16;
+export const CALL_NUMBERS = 512;
+
+/** The entries of each table, by the numbers of their calls. */
+export function callTables(
+  types: KernelTypes,
+  architecture: Architecture,
+): Readonly<Record<CallTable, ReadonlyMap<number, Uint32Array>>> {
+  const argument = (index: number) => argumentOffset(types, architecture, index);
+  const named = (calls: (typeof namingCalls)[number]) =>
+    tableOf(calls, architecture, ({ kind, name, folder, ifFailed }) => [
+      noteKinds[kind],
+      argument(name),
+      folder === undefined ? 0 : argument(folder),
+      ifFailed ? 1 : 0,
+    ]);
+  return {
+    names: named(namingCalls[0]),
+    secondNames: named(namingCalls[1]),
+    opened: tableOf(Object.fromEntries(openingCalls.map((name) => [name, name])), architecture, () => [
+      noteKinds.opened,
+      0,
+      0,
+      0,
+    ]),
+    addresses: tableOf(addressCalls, architecture, ({ kind, address }) => [
+      noteKinds[kind],
+      argument(address),
+      argument(0),
+      0,
+    ]),
+  };
+}
+
+function tableOf<Call>(
+  calls: Partial<Readonly<Record<SystemCallName, Call>>>,
+  architecture: Architecture,
+  entryOf: (call: Call) => readonly [number, number, number, number],
+): ReadonlyMap<number, Uint32Array> {
+  const entries = Object.entries(calls) as [SystemCallName, Call][];
+  return new Map(
+    entries.flatMap(([name, call]) => {
+      const number = systemCallNumber(name, architecture);
+      return number === undefined ? [] : [[number, new Uint32Array(entryOf(call))] as const];
+    }),
+  );
+}
+
+/** Offset of a system call's argument in the saved registers, at the end of the call. */
+export function argumentOffset(types: KernelTypes, architecture: Architecture, index: number): number {
+  if (architecture === "x64") return types.offset(`pt_regs.${["di", "si", "dx", "r10", "r8", "r9"][index]}`);
+  // When this program runs, the first register holds the call's result.
+  return index === 0 ? types.offset("pt_regs.orig_x0") : types.offset("pt_regs.regs") + index * 8;
+}

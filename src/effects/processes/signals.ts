@@ -1,11 +1,28 @@
-/** Sends signals to the right process, or to none. */
+/** Opens processes by their identity, and sends signals to them. A process that has replaced another one under its pid is never affected. */
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { DriverError, hasErrno } from "../../errors.ts";
 import { PIDFD_SIGNAL_PROCESS_GROUP } from "../kernel/constants.ts";
-import { pidfdSendSignal } from "../kernel/libc.ts";
-import { openProcess } from "./pidfd.ts";
-import { livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";
+import { pidfdOpen, pidfdSendSignal } from "../kernel/libc.ts";
+import { isSameProcess, livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";
+
+/**
+ * Opens the pidfd before it checks the identity, because what a pidfd refers to can't change any more.
+ * @returns a pidfd, which the caller closes; undefined if the process has exited
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export function openProcess(process: ProcessIdentity): number | undefined {
+  let pidfd: number;
+  try {
+    pidfd = pidfdOpen(process.pid);
+  } catch (thrown) {
+    if (hasErrno(thrown, "ESRCH")) return undefined;
+    throw thrown;
+  }
+  if (isSameProcess(process)) return pidfd;
+  closeSync(pidfd);
+  return undefined;
+}
 
 /**
  * Sends a signal to the task's own process group: to the task, and to its children

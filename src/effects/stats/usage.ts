@@ -2,7 +2,7 @@
 
 import type { MemoryFigures } from "../cgroup/cgroupFigures.ts";
 import { type ProcessStat, ticksPerSecond } from "../processes/processStat.ts";
-import type { RunReading } from "./runReading.ts";
+import type { RunReading } from "./readings.ts";
 
 export interface CpuUsage {
   /** Percent of one core. */

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { commandOutput } from "../../../src/effects/exec/commandOutput.ts";
+import { commandOutput } from "../../../src/effects/exec/commandStdio.ts";
 import { openTerminal, resizeTerminal } from "../../../src/effects/exec/terminal.ts";
 import { newStateDir, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";

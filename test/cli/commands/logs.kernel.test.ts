@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LogFile } from "../../../src/client/task/logCollector.ts";
-import { LogStream } from "../../../src/effects/logs/logStream.ts";
+import { LogStream } from "../../../src/effects/logs/logFiles.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
 

@@ -1,8 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readNote } from "../../../src/effects/observe/notes.ts";
-import { noteLayout } from "../../../src/effects/observe/probes.ts";
-import { noteKinds } from "../../../src/effects/observe/watchedCalls.ts";
+import { noteKinds, noteLayout, readNote } from "../../../src/effects/observe/notes.ts";
 
 function note(kind: keyof typeof noteKinds, detail: number, ...texts: readonly string[]): Buffer {
   const bytes = Buffer.alloc(noteLayout.bytes);

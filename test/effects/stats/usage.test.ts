@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ProcessReading, RunReading } from "../../../src/effects/stats/runReading.ts";
+import type { ProcessReading, RunReading } from "../../../src/effects/stats/readings.ts";
 import { usageOf } from "../../../src/effects/stats/usage.ts";
 
 const units = { mhzPerCore: 2000, pageSize: 4096 };

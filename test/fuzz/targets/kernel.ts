@@ -11,7 +11,7 @@ import {
   parseMemory,
 } from "../../../src/effects/cgroup/cgroupFigures.ts";
 import { mountPoints, receivesMounts, unpropagatedMounts } from "../../../src/effects/files/mountinfo.ts";
-import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/cpuText.ts";
+import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/nodeCores.ts";
 import { parseReport } from "../../../src/effects/launch/report.ts";
 import { unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
 import { parseStat } from "../../../src/effects/processes/processStat.ts";

@@ -1,8 +1,7 @@
 /** `logs`: shows the output of tasks. */
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { type LogPlace, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
-import { LogStream } from "../../../effects/logs/logStream.ts";
+import { type LogPlace, LogStream, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { DriverError } from "../../../errors.ts";
 import { readHistory } from "../../../replay/storedHistory.ts";
 import { shortNameOf, taskName } from "../../../taskId.ts";

@@ -3,7 +3,7 @@ import { closeSync, readFileSync, writeSync } from "node:fs";
 import { hasErrno } from "../../../errors.ts";
 import { sendDescriptors, socketPair, waitpid } from "../../kernel/libc.ts";
 import type { Descriptors, EarlyPlan } from "../plan.ts";
-import { type ReportPipe, readReport } from "../reportPipe.ts";
+import { type ReportPipe, readReport } from "../report.ts";
 import { launchNotBegun, reportPipe, spawnTable, writeLate, writeTable } from "../spawnPlan.ts";
 import { handedOver, spawnerBegin, spawnerRest } from "./spawnerPlan.ts";
 

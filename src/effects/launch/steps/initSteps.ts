@@ -4,11 +4,12 @@
  * work in parallel. If the plugin dies or gives up the launch, the pipe ends, and init exits.
  */
 import * as k from "../../kernel/constants.ts";
-import { cloneArgs } from "../../kernel/structs.ts";
+import { cloneArgs, interfaceFlags } from "../../kernel/structs.ts";
 import { statusFileLayout } from "../../run/runLayout.ts";
-import type { EarlyInput, LateInput, RunCgroup } from "../launchInput.ts";
+import type { EarlyInput, LateInput, LaunchNetwork, RunCgroup } from "../launchInput.ts";
 import { bytes, descriptors, flags, place, type Step, shared } from "../plan.ts";
 import {
+  closeScratchStep,
   oomScoreAdjSteps,
   openFolderStep,
   openStep,
@@ -17,12 +18,12 @@ import {
 } from "./fileSteps.ts";
 import { initRuleSteps } from "./landlockSteps.ts";
 import { mountSteps } from "./mountSteps.ts";
-import { networkSteps } from "./networkSteps.ts";
 import { makeRunCgroupSteps, prepareRunCgroupSteps } from "./runCgroupSteps.ts";
 import { notDumpableStep, taskPidAddress } from "./superviseSteps.ts";
 
 const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
-const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
+const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
+const { CLONE_NEWNET, AF_INET, SOCK_DGRAM, SOCK_CLOEXEC, SIOCSIFFLAGS } = k;
 
 export function initSteps(input: EarlyInput): Step[] {
   return [
@@ -121,3 +122,42 @@ function forkTask(runCgroup: RunCgroup | undefined): Step {
 }
 
 const forkInNamespace = shared([forkTask(undefined)]);
+
+/** Steps that give a run its network. */
+function networkSteps({ network, hostname }: EarlyInput): Step[] {
+  return [...namespaceSteps(network), ...(hostname === undefined ? [] : [hostnameStep(hostname)])];
+}
+
+function hostnameStep(hostname: string): Step {
+  return { name: "set the host name", call: "sethostname", args: [hostname, hostname.length] };
+}
+
+function namespaceSteps(network: LaunchNetwork): Step[] {
+  switch (network.kind) {
+    case "host":
+      return [];
+    case "join":
+      return joinSteps("join the network namespace", network.path);
+    case "loopback":
+      return loopbackSteps("create a network namespace");
+  }
+}
+
+function joinSteps(name: string, path: string): Step[] {
+  return [
+    openStep(name, path, flags({ O_RDONLY, O_CLOEXEC })),
+    { name, call: "setns", args: [descriptors.scratch, flags({ CLONE_NEWNET })] },
+    closeScratchStep(name),
+  ];
+}
+
+/** A new namespace has a loopback interface, which is down: netdevice(7). */
+function loopbackSteps(name: string): Step[] {
+  const loopbackUp = bytes(interfaceFlags("lo", k.IFF_UP), '{ifr_name: "lo", ifr_flags: IFF_UP}');
+  return [
+    { name, call: "unshare", args: [flags({ CLONE_NEWNET })] },
+    { name, call: "socket", args: [flags({ AF_INET }), flags({ SOCK_DGRAM, SOCK_CLOEXEC }), 0] },
+    { name, call: "ioctl", args: [descriptors.scratch, flags({ SIOCSIFFLAGS }), loopbackUp] },
+    closeScratchStep(name),
+  ];
+}

@@ -1,11 +1,12 @@
 /** The steps of a task's process before it executes its command. */
 import * as k from "../../kernel/constants.ts";
+import { rlimit64 } from "../../kernel/structs.ts";
+import type { TaskLimit } from "../../processes/resourceLimits.ts";
 import type { SystemCallFilter } from "../../seccomp/systemCallFilter.ts";
-import type { TaskProcess } from "../launchInput.ts";
-import { descriptors, flags, octal, type Step, type Strings, shared } from "../plan.ts";
+import type { LateInput, TaskProcess } from "../launchInput.ts";
+import { bytes, descriptors, flags, octal, type Step, type Strings, shared } from "../plan.ts";
 import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "./fileSteps.ts";
 import { identitySteps } from "./identitySteps.ts";
-import { limitSteps } from "./limitSteps.ts";
 
 const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC, O_PATH, O_DIRECTORY, O_CLOEXEC } = k;
 
@@ -139,4 +140,23 @@ function environment(env: TaskProcess["env"]): Strings {
 
 function strings(list: readonly string[]): Strings {
   return { kind: "strings", strings: list, secret: false };
+}
+
+/** Must run while the process is still root, because raising a limit requires CAP_SYS_RESOURCE. */
+function limitSteps({ limits, options: { nice } }: Pick<LateInput, "limits" | "options">): Step[] {
+  return [...limits.map(limitStep), ...(nice === 0 ? [] : [niceStep(nice)])];
+}
+
+/** The calling process: getrlimit(2), setpriority(2). */
+const SELF = 0;
+
+function limitStep({ resource, soft, hard }: TaskLimit): Step {
+  const limit = bytes(rlimit64({ soft, hard }), `{rlim_cur: ${soft}, rlim_max: ${hard}}`);
+  const which = flags({ [resource]: k.resourceNumbers[resource] });
+  return { name: `set ${resource}`, call: "prlimit64", args: [SELF, which, limit, 0] };
+}
+
+function niceStep(nice: number): Step {
+  const { PRIO_PROCESS } = k;
+  return { name: "set the nice value", call: "setpriority", args: [flags({ PRIO_PROCESS }), SELF, nice] };
 }

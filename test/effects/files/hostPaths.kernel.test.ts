@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
-import { type Viewer, visibilityFor } from "../../../src/effects/files/visibility.ts";
+import { type Viewer, visibilityFor } from "../../../src/effects/files/hostPaths.ts";
 import { checkVisible } from "../../../src/effects/landlock/rules.ts";
 import { errorOf } from "../../support/errors.ts";
 import { tryTools } from "../../support/host/requireTools.ts";

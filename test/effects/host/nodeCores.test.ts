@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/cpuText.ts";
+import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/nodeCores.ts";
 
 describe("list of cores", () => {
   it.each([
