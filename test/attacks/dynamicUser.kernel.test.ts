@@ -1,6 +1,6 @@
 /**
- * A job names a dynamic user itself, `user = "nomad-<n>"`, to get the uid n of somebody else: of an account
- * of a directory server, or of a user in another container.
+ * A job names a dynamic user itself, `user = "nomad-<n>"`. The uid n may belong to an account of a directory
+ * server, or to a user in a container.
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
@@ -63,7 +63,7 @@ test("a number of a directory server's account is refused", () => {
   expect(resolvedWith(nsswitch)).toBe("85000");
 });
 
-test("name services are used only if configured, and need not answer", () => {
+test("name services are asked only if they are configured, and a failure of one refuses no number", () => {
   const knowsAll = "echo ada:x:85000:500::/home/ada:/bin/sh";
   expect(
     resolvedWith(

@@ -3,13 +3,14 @@
  * enter.
  */
 
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { beforeEach, describe, expect, test } from "vitest";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import { type Agent, runTask, startAgent, startTask } from "../support/agent/agent.ts";
-import { type Differing, makeAllocation, persistentFolders } from "../support/agent/allocation.ts";
+import { type Differing, makeAllocation } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
 import { volumeMount } from "../support/agent/requests.ts";
+import { persistentFolders, temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 const agent = await startAgent({
   options: { unveil_by_task: true, allow_host_root: true, allow_root: true },
@@ -23,8 +24,7 @@ let folder: string;
 const names = ["nothing", "file", "folder", "program"];
 
 beforeEach(() => {
-  folder = mkdtempSync(`${persistentFolders}/exec2-hidden-`);
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  folder = temporaryFolder(persistentFolders);
   mkdirSync(`${folder}/folder`);
   writeFileSync(`${folder}/file`, "hidden\n", { mode: 0o644 });
   writeFileSync(`${folder}/program`, "#!/bin/sh\n", { mode: 0o755 });

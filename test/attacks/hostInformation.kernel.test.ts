@@ -1,6 +1,6 @@
 /**
- * Information about the host that the kernel would give a task despite Landlock, and data of a task that the
- * host would read.
+ * The filter refuses calls that Landlock does not cover: they tell a task about the host, or change what the
+ * host reads about the task.
  */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -14,7 +14,7 @@ const filter = filterOf();
 
 const perl = (script: string) => ({ command: "/usr/bin/perl", args: ["-e", script] });
 
-it("the paths of the host's unix sockets, by NETLINK_SOCK_DIAG", async () => {
+it("NETLINK_SOCK_DIAG does not list the paths of the host's unix sockets", async () => {
   const path = `${temporaryFolder()}/secret.socket`;
   const server = createServer();
   onTestFinished(() => void server.close());
@@ -31,7 +31,7 @@ it("the paths of the host's unix sockets, by NETLINK_SOCK_DIAG", async () => {
   expect(await taskLines("", { ...perl(script), filter })).toEqual(["Protocol not supported"]);
 });
 
-it("mounts, by listmount", async () => {
+it("listmount lists no mounts", async () => {
   const script = `
     my ($request, $found) = (pack("LLQQ", 24, 0, ~0, 0), "\\0" x 8192);
     my $count = syscall(${number("listmount")}, $request, $found, 1024, 0);
@@ -42,7 +42,7 @@ it("mounts, by listmount", async () => {
   expect(await taskLines("", { ...perl(script), filter })).toEqual(["Function not implemented"]);
 });
 
-it("the kernel's log", async () => {
+it("syslog does not read the kernel's log", async () => {
   const READ_ALL = 3;
   const script = `
     my $log = "\\0" x 65536;
@@ -52,7 +52,7 @@ it("the kernel's log", async () => {
   expect(await taskLines("", { ...perl(script), ...asRoot, filter })).toEqual(["Operation not permitted"]);
 });
 
-it("a forged environment of any size, which the host would read, by PR_SET_MM_MAP", async () => {
+it("PR_SET_MM_MAP does not forge the environment that the host reads", async () => {
   const PR_SET_MM = 35;
   const PR_SET_MM_MAP = 14;
   // A struct prctl_mm_map with the present values, except for the environment.

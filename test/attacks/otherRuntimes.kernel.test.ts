@@ -5,24 +5,16 @@
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import { pidOf, runTask, startAgent, startTask } from "../support/agent/agent.ts";
-import { type Allocation, makeAllocation, persistentFolders } from "../support/agent/allocation.ts";
+import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
 import { execScript } from "../support/agent/execCall.ts";
 import { volumeMount } from "../support/agent/requests.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
 import { procStatus } from "../support/host/processes.ts";
-import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { persistentFolders, temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { sourceEntry } from "../support/plugin/pluginEntry.ts";
 
 /** Runs a script as root in a new mount namespace, as the runtimes prepare a container. */
@@ -32,8 +24,7 @@ function inNamespace(script: string): string {
 
 /** A volume whose content the job controls. */
 function volumeAt(target: string, content: (folder: string) => void) {
-  const hostPath = mkdtempSync(`${persistentFolders}/exec2-volume-`);
-  onTestFinished(() => rmSync(hostPath, { recursive: true }));
+  const hostPath = temporaryFolder(persistentFolders);
   content(hostPath);
   return [volumeMount(hostPath, target)];
 }
@@ -109,7 +100,7 @@ describe("a fake /proc of the job, as in runc's CVE-2025-52881", () => {
     },
   );
 
-  test("gets nothing through a link that leads to one", async () => {
+  test("is refused as a volume behind a link that leads to /proc", async () => {
     const allocation = makeAllocation();
     symlinkSync("/proc", `${allocation.taskFolder}/local/p`);
     const mounts = volumeAt("local/p/self", () => undefined);
@@ -136,7 +127,7 @@ describe("capabilities that the runtime inherits, as in crun's CVE-2022-27650 an
     expect(`${stdout}`).not.toMatch(/CapInh:\t0+$/m);
   });
 
-  test("are no task's", async () => {
+  test("reach no task", async () => {
     const careless = await startAgent({
       entry: "/usr/bin/setpriv",
       args: [...inheriting, process.execPath, sourceEntry],
@@ -187,7 +178,7 @@ describe("a link in place of a log pipe, as in HashiCorp's driver's CVE-2026-805
     expect(written()).toBe("a line of the task's choice\n");
   });
 
-  test("is not used as log pipe, neither for the task nor for the error of its start", async () => {
+  test("gets neither the task's output nor the error of its start", async () => {
     const { next, written } = await planted();
     const refused = await agent.driver.startTask({ task: next }).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "LOG_PIPE_UNSAFE" });

@@ -27,7 +27,7 @@ const listening = (path: string) =>
   `use IO::Socket::UNIX; umask 0; my $s = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => '${path}', Listen => 1) or die; `;
 const lasting = `$| = 1; print "up\n"; sleep 1000;`;
 
-test("with a lock on a file that has the lock's inode number, in another file system", async () => {
+test("no process passes for the plugin by a lock on a file with the lock's inode number in another file system", async () => {
   const [own, theirs] = [smallFileSystem("4m"), smallFileSystem("4m")];
   // Both file systems begin with the same inode number.
   const folder = join(own, "state");
@@ -46,7 +46,7 @@ test("with a lock on a file that has the lock's inode number, in another file sy
   expect(() => openPluginSocket(folder)).toThrow(noPlugin);
 });
 
-test("with a socket that has the name of the plugin's", async () => {
+test("no process passes for the plugin by a socket with the name of the plugin's socket", async () => {
   const folder = join(temporaryFolder(), "state");
   const owner = new LineProcess("ownStateFolder", folder);
   await owner.written(1);
@@ -61,7 +61,7 @@ test("with a socket that has the name of the plugin's", async () => {
   );
 });
 
-test("as root, but not as the process that holds the lock", async () => {
+test("root's process does not pass for the plugin if another process holds the lock", async () => {
   const folder = join(temporaryFolder(), "state");
   const owner = new LineProcess("ownStateFolder", folder);
   await owner.written(1);

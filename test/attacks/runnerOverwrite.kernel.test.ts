@@ -21,7 +21,7 @@ sh -c 'exec 3< /proc/1/exe' 2> /dev/null && echo "opened init's program"
 sh -c 'echo overwritten > /proc/self/exe' 2> /dev/null && echo "wrote to its own program"
 true`;
 
-test("is refused to root, with all of /proc unveiled for writing, and to a command", async () => {
+test("the program cannot be overwritten by root with all of /proc unveiled for writing, nor by a command", async () => {
   const agent = await startAgent({
     options: {
       allow_root: true,
@@ -43,7 +43,7 @@ test("is refused to root, with all of /proc unveiled for writing, and to a comma
   expect(await allocation.stdout.text()).toBe("");
 });
 
-test("fails even with init's program open, because the program is sealed", async () => {
+test("the program cannot be overwritten by a process that has it open, because it is sealed", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");

@@ -34,17 +34,17 @@ async function nodeRunning(script: string): Promise<number> {
 
 const staying = `console.log("up"); process.stdin.resume();`;
 
-test("succeeds without protection", async () => {
+test("a process without protection can be looked into", async () => {
   expect(canLookInto(await nodeRunning(staying))).toBe(true);
 });
 
-test("fails for a process that is not dumpable, like the plugin", async () => {
+test("a process that is not dumpable, like the plugin, cannot be looked into", async () => {
   const module = join(import.meta.dirname, "../../src/effects/processes/ownMemory.ts");
   const hiding = `import { hideMemory } from ${JSON.stringify(module)}; hideMemory();`;
   expect(canLookInto(await nodeRunning(hiding + staying))).toBe(false);
 });
 
-test("fails for a run's init and for processes that wait for commands, although they have fewer rights", async () => {
+test("a run's init and processes that wait for commands cannot be looked into, although they have fewer rights", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");

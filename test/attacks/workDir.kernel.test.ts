@@ -4,14 +4,15 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chownSync, mkdirSync, statSync, symlinkSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { LaunchPlan, Step } from "../../src/effects/launch/plan.ts";
 import { startTask } from "../support/agent/agent.ts";
-import { makeAllocation, persistentFolders } from "../support/agent/allocation.ts";
+import { makeAllocation } from "../support/agent/allocation.ts";
 import { execScript } from "../support/agent/execCall.ts";
 import { expectRefusal, startWarmAgent } from "../support/agent/refusal.ts";
 import { volumeMount } from "../support/agent/requests.ts";
+import { hostFolder, persistentFolders, temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { TestRun } from "../support/launch/launchRun.ts";
 import { launch } from "../support/launch/wholeLaunch.ts";
 
@@ -42,8 +43,7 @@ describe("a work dir that is a link to a descriptor", () => {
   test("is not entered in a volume, which the driver cannot check before", async () => {
     const allocation = makeAllocation();
     const { uid } = allocation.user;
-    const hostPath = mkdtempSync(`${persistentFolders}/exec2-volume-`);
-    onTestFinished(() => rmSync(hostPath, { recursive: true }));
+    const hostPath = temporaryFolder(persistentFolders);
     chownSync(hostPath, uid, uid);
     symlinkSync("/proc/self/fd/7", `${hostPath}/escape`);
     const config = allocation.config(
@@ -119,14 +119,10 @@ describe("a procfs of the host at another path", () => {
     ["mounted anew", ["-t", "proc", "proc"]],
   ])("is refused: %s", async (_how, what) => {
     const allocation = makeAllocation();
-    const around = mkdtempSync(`${persistentFolders}/exec2-proc-`);
-    chmodSync(around, 0o755);
+    const around = hostFolder();
     const folder = `${around}/deep`;
     mkdirSync(folder);
-    onTestFinished(() => {
-      command("umount", [folder]);
-      rmSync(around, { recursive: true });
-    });
+    onTestFinished(() => void command("umount", [folder]));
     command("mount", [...what, folder]);
     await expectRefusal(agent, allocation.config("true", { mounts: [volumeMount(folder, "local/data")] }), {
       code: "MOUNT_SOURCE_INVALID",

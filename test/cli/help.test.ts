@@ -55,7 +55,7 @@ describe("a verb that lists something", () => {
   });
 });
 
-describe("arguments that make no sense", () => {
+describe("invalid arguments", () => {
   it.each([
     [["rnu"], "unknown command 'rnu'", "Did you mean run?"],
     [["help", "evnets"], "unknown command 'evnets'", "Did you mean events?"],
@@ -96,7 +96,7 @@ describe("a word that is no verb", () => {
   });
 });
 
-describe("what fails", () => {
+describe("a verb that fails", () => {
   it.each([
     [
       ["run", "/nowhere.hcl"],
@@ -139,7 +139,7 @@ it("shows no warning of Node's", () => {
 });
 
 describe("version", () => {
-  it("as JSON has the same", () => {
+  it("has the same content as JSON", () => {
     expect(JSON.parse(call("version", "--json").stdout)).toEqual({
       driver: expect.stringMatching(/^\d+\.\d+\.\d+$/),
       node: process.versions.node,

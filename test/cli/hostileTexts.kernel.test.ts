@@ -1,4 +1,4 @@
-/** What verbs print of histories whose names and texts contain control characters. */
+/** Verbs print histories whose names and texts contain control characters. */
 import { writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { RunConsole } from "../../src/cli/commands/run/runConsole.ts";
@@ -154,7 +154,7 @@ describe("of a hostile task", () => {
     expect(toStatus(error).details).not.toContain("\n");
   });
 
-  it("its own log has a line of text", () => {
+  it("the task's own log has a line of text", () => {
     const [error] = errors as [DriverError];
     expectPlain(lineOf(error));
     expect(lineOf(error)).not.toContain("\n");

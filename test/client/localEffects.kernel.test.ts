@@ -63,7 +63,7 @@ describe("a work folder", () => {
     await work.close();
   });
 
-  it("is a leftover with its record once its run was killed", async () => {
+  it("is found as a leftover, with its record, once its run was killed", async () => {
     const parent = temporaryFolder();
     const path = await workOfKilledRun(parent, run);
     const record = {

@@ -101,7 +101,7 @@ describe("the task config for the driver", () => {
     expect(requestOf(message).resources).toMatchObject({ cpuMhz: 2_500, cpusetCpus: "0" });
   });
 
-  it("carries the limit that memory_max raises, and -1 as none", async () => {
+  it("has the limit that memory_max raises, where -1 means no limit", async () => {
     const raised = await messageOf("", "memory = 40\n memory_max = 80");
     expect(raised.resources?.linuxResources?.memoryLimitBytes).toBe(83_886_080);
     expect(requestOf(raised).resources).toMatchObject({ memoryMb: 40, memoryMaxMb: 80 });
@@ -120,7 +120,7 @@ describe("the task config for the driver", () => {
 });
 
 describe("the driver's schemas", () => {
-  it("are read as far as needed to check options", () => {
+  it("are read as far as the check of options needs them", () => {
     const task = attributeSpecs(specOf(taskOptionsSpec()));
     expect(task).toContainEqual(expect.objectContaining({ name: "command", type: "string", required: true }));
     expect(task).toContainEqual(

@@ -47,7 +47,7 @@ export class CrashAgent {
   /**
    * Calls the running plugin.
    * @param call also gets the number of the plugin's launch
-   * @throws PluginDied if the plugin dies before it answers; the next plugin then runs already
+   * @throws PluginDied if the plugin dies before it answers; the next plugin is launched by then
    */
   async ask<T>(call: (driver: DriverCalls, launch: number) => Promise<T>): Promise<T> {
     const generation = await this.#current;

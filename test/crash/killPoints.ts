@@ -1,7 +1,7 @@
 /**
  * Points at which the crash tests can kill a plugin: before and after certain functions, commits and calls.
- * The environment says at which point, and at which of its passings, the plugin dies. The functions
- * themselves have no code for this (plugin.ts wraps them).
+ * The environment names the point, and says how often the plugin passes it before it dies there. The
+ * functions themselves have no code for this (plugin.ts wraps them).
  */
 import type { EventStore } from "../../src/store/eventStore.ts";
 

@@ -5,7 +5,7 @@
 import type { LifePlan, RoundPlan } from "./roundPlan.ts";
 
 export interface Regression extends RoundPlan {
-  /** What went wrong, or would go wrong. */
+  /** What holds, and once did not. */
   readonly title: string;
 }
 
@@ -21,48 +21,48 @@ const stepsOfStart = [
 
 export const regressions: readonly Regression[] = [
   ...stepsOfStart.map((step) => ({
-    title: `a batch task runs once, and its true exit is told, where the plugin dies ${step}`,
+    title: `a batch task runs once and its exit code is reported if the plugin dies ${step}`,
     lives: [ends],
     crashes: [{ at: `${step}#1` }],
   })),
   ...["during release", "before commit started"].map((step) => ({
-    title: `a run is ended, and gone, before the next one begins, where the plugin dies ${step} and the agent too`,
+    title: `a run is over before the next one begins if the plugin dies ${step}, and its agent, too`,
     lives: [{ ...sleeps, forgets: true }],
     crashes: [{ at: `${step}#1` }],
   })),
   {
-    title: "what was found while the disk was full stayed undone until the next plugin",
+    title: "work that a full disk prevents is done once there is room, without another plugin",
     lives: [ends, { ...ends, forgets: true }, sleeps],
     crashes: [{ at: "after release#2" }],
     fullDisk: { fromMs: 10, toMs: 1_500 },
   },
   {
-    title: "a start whose answer was lost was refused when the agent sent it again",
+    title: "a start whose answer is lost is accepted when the agent sends it again",
     lives: [sleeps, ends],
     crashes: [{ at: "after startTask#1" }],
   },
   {
-    title: "a start that came to nothing was refused when the agent sent it again",
+    title: "a start that came to nothing is accepted when the agent sends it again",
     lives: [sleeps],
     crashes: [{ at: "after beginLaunch#1" }, { at: "before release#1" }, { at: "before commit requested#1" }],
   },
   {
-    title: "a run went on whose agent had died before the answer to its start",
+    title: "a run ends if its agent dies before the answer to its start",
     lives: [{ ...sleeps, forgets: true }],
     crashes: [{ at: "after startTask#1" }],
   },
   {
-    title: "the folder of a run stayed whose request was never stored",
+    title: "the folder of a run whose request was never stored is removed",
     lives: [{ ...ends, forgets: true }],
     crashes: [{ at: "after makeRunFiles#1" }, { at: "after beginLaunch#1" }],
   },
   {
-    title: "a start was refused whose first attempt had left a folder, but nothing in the log",
+    title: "a start is accepted if its first attempt left a folder, but nothing in the log",
     lives: [ends],
     crashes: [{ at: "after makeRunFiles#1" }, { at: "after beginLaunch#1" }],
   },
   {
-    title: "a reconcile that is killed itself is done again",
+    title: "a reconcile during which the plugin is killed is repeated",
     lives: [{ ...sleeps, forgets: true }, sleeps],
     crashes: [
       { at: "after commit sandboxed#1" },
@@ -71,12 +71,13 @@ export const regressions: readonly Regression[] = [
     ],
   },
   {
-    title: "processes and cgroup of a start that came to nothing would stay in the host's pid namespace",
+    title:
+      "processes and cgroup of a start that came to nothing are removed in the host's pid namespace, too",
     lives: [{ ...sleeps, forgets: true, hostPid: true }],
     crashes: [{ at: "during launch#1" }, { at: "before endCgroup#1" }],
   },
   {
-    title: "files of a run stayed when the plugin died between the task's end and their removal",
+    title: "a run's files are removed although the plugin dies between the task's end and their removal",
     lives: [ends],
     crashes: [{ at: "before releaseRun#1" }],
   },

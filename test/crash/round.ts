@@ -1,14 +1,15 @@
-/** One round: it runs tasks, kills their plugin, and checks what must hold whatever happened. */
+/** A round: it runs tasks, kills their plugin, and checks that no task, event or exit code is lost. */
 
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
-import { Allocation, persistentFolders } from "../support/agent/allocation.ts";
+import { Allocation } from "../support/agent/allocation.ts";
 import { withEventLog } from "../support/history/eventLog.ts";
 import { processesNamed } from "../support/host/processes.ts";
 import { mountSmallFileSystem, unmount } from "../support/host/smallFileSystem.ts";
+import { persistentFolders } from "../support/host/temporaryFolder.ts";
 import { runFoldersIn } from "../support/plugin/pluginTraces.ts";
 import { allOver, checkLog, type EndStates, endStates } from "./checkLog.ts";
 import { CrashAgent } from "./crashAgent.ts";
@@ -41,7 +42,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
   // With a full disk, events that the log refused are lost with the plugin that kept them, although the agent
   // has learned of them.
   const readLog = () => checkedLog(stateDir, fullDisk ? [] : lives);
-  // The plugin may still write. If it dies even now, the next plugin does the rest.
+  // The plugin may still write. If the plugin dies even now, the next plugin finishes its work.
   const readStates = async () => {
     await agent.insist((calls) => calls.capabilities({}));
     return withEventLog(stateDir, endStates);
@@ -128,7 +129,7 @@ const diskSize = "40m";
 
 async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise<EndStates> {
   const promised = lives.flatMap((life) => life.promised);
-  // The plugin was killed before it created a log.
+  // If the agent has learned of nothing, the plugin may have been killed before it created a log.
   if (promised.length === 0 && !existsSync(join(stateFolderPaths(stateDir).events, "data.mdb")))
     return new Map();
   return withEventLog(stateDir, (log) => checkLog(log, promised));

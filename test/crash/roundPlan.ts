@@ -1,6 +1,5 @@
 /**
- * What happens in a round, as plain data. It comes from a seed, or is kept from a round that once failed.
- * Pure.
+ * The events of a round, as plain data. The data come from a seed, or from a round that once failed. Pure.
  */
 import { points } from "./points.ts";
 import { type Random, randomOf } from "./random.ts";

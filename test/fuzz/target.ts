@@ -20,7 +20,7 @@ export function allowing<T>(codes: readonly ErrorCode[], action: () => T): T | u
   }
 }
 
-/** The same for asynchronous actions. */
+/** `allowing` for asynchronous actions. */
 export async function allowingLater<T>(
   codes: readonly ErrorCode[],
   action: () => Promise<T>,

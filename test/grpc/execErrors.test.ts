@@ -1,7 +1,4 @@
-/**
- * How much of a call's error reaches the user: agents pass on at most 79 bytes, and nothing of a longer
- * error.
- */
+/** Agents pass on a call's error to the user if it has at most 79 bytes, and nothing of a longer error. */
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { DriverPort } from "../../src/driver/driverPort.ts";
@@ -19,7 +16,7 @@ import { launchInput } from "../support/launch/launchRun.ts";
 import { fakeDriver } from "../support/plugin/fakeDriver.ts";
 import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 
-/** `rpc error: code = FailedPrecondition desc = ` is before it, in a close frame of 123 bytes. */
+/** A close frame of 123 bytes holds `rpc error: code = FailedPrecondition desc = ` and then the error. */
 const bytesPassedOn = 79;
 
 const planFor = (args: readonly string[] = []) =>

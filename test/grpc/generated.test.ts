@@ -1,12 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { folderOfFile } from "../support/host/temporaryFolder.ts";
 
 const root = join(import.meta.dirname, "../..");
-const anew = mkdtempSync(join(tmpdir(), "generated-"));
-afterAll(() => rmSync(anew, { recursive: true }));
+const anew = folderOfFile();
 
 test("the committed bindings are what proto/ generates", () => {
   execFileSync(process.execPath, [join(root, "scripts/generateProto.ts"), anew]);

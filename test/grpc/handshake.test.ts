@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   handshakeLine,
   isPluginLaunch,
@@ -11,9 +10,10 @@ import {
   readLaunch,
 } from "../../src/grpc/handshake.ts";
 import { listen } from "../../src/grpc/socket.ts";
+import { folderOfFile } from "../support/host/temporaryFolder.ts";
 
 describe("a launch", () => {
-  test("is one by an agent if the magic cookie is right", () => {
+  test("with the right magic cookie is an agent's", () => {
     expect(isPluginLaunch({ ...launchEnvironment })).toBe(true);
     expect(isPluginLaunch({})).toBe(false);
     expect(isPluginLaunch({ NOMAD_PLUGIN_MAGIC_COOKIE: "another" })).toBe(false);
@@ -62,14 +62,13 @@ describe("the handshake line", () => {
     "2|2|unix|/tmp/a|grpc",
     "1|2|tcp|127.0.0.1:1|grpc",
     "1|2|unix|/tmp/a|netrpc",
-  ])("%o is none", (line) => {
+  ])("is not %o", (line) => {
     expect(() => parseHandshake(line)).toThrow(expect.objectContaining({ code: "PLUGIN_FAILED" }));
   });
 });
 
 describe("the socket", () => {
-  const folder = mkdtempSync(join(tmpdir(), "socket-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = folderOfFile();
 
   test("is accessible only to this user", async () => {
     const { server, path } = await listen({ folder, group: undefined });
@@ -108,7 +107,7 @@ describe("the socket", () => {
     [{ folder, group: "no-such-group" }, "no group no-such-group"],
     [{ folder: join(folder, "missing"), group: undefined }, "cannot be created"],
     [{ folder: join(folder, "x".repeat(120)), group: undefined }, "longer than 107 bytes"],
-  ])("%o is refused", async (wishes, message) => {
+  ])("is refused with %o", async (wishes, message) => {
     await expect(listen(wishes)).rejects.toThrow(message);
   });
 });

@@ -1,8 +1,7 @@
-/** A plugin process in the situations in which an agent puts it: launched, called, abandoned, ended. */
+/** A plugin process that is launched, called, abandoned or ended, as an agent does. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { status } from "@grpc/grpc-js";
@@ -10,6 +9,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { launchEnvironment } from "../../src/grpc/handshake.ts";
 import { connectPlugin } from "../../src/grpc/pluginClient.ts";
 import { setConfig, taskConfig, taskId } from "../support/agent/requests.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { type StartedPlugin, startPlugin } from "../support/plugin/startPlugin.ts";
 
 const entry = join(import.meta.dirname, "../fixtures/fakePlugin.ts");
@@ -60,7 +60,7 @@ describe("a launch that cannot be served", () => {
   );
 });
 
-describe("the end", () => {
+describe("the end of a plugin", () => {
   test("comes when the agent requests it, with an answer, exit code 0 and no socket left", async () => {
     const plugin = await start();
     await plugin.driver.capabilities({});
@@ -96,8 +96,7 @@ describe("the end", () => {
 
 describe("the socket of a plugin that was killed", () => {
   test("is removed by the next plugin, and nothing else is", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "exec2-dead-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder();
     const env = { PLUGIN_UNIX_SOCKET_DIR: folder };
     const [killed, living] = [await startPlugin({ entry, env }), await startPlugin({ entry, env })];
     process.kill(killed.pid, "SIGKILL");
@@ -169,8 +168,8 @@ describe("a plugin lives on", () => {
   });
 });
 
-describe("launching", () => {
-  test("a program that is no plugin causes an error with its output", async () => {
+describe("the launch of", () => {
+  test("a program that is no plugin fails with the program's output", async () => {
     const failed = startPlugin({ entry: "/bin/sh", args: ["-c", "echo not today >&2; exit 3"] });
     await expect(failed).rejects.toMatchObject({
       code: "PLUGIN_FAILED",
@@ -178,13 +177,13 @@ describe("launching", () => {
     });
   });
 
-  test("a program that prints another handshake causes an error, and is killed", async () => {
+  test("a program that prints another handshake fails, and the program is killed", async () => {
     await expect(
       startPlugin({ entry: "/bin/sh", args: ["-c", "echo hello; exec sleep 1000"] }),
     ).rejects.toThrow('not the handshake of a Nomad driver plugin: "hello"');
   });
 
-  test("a missing program causes an error", async () => {
+  test("a missing program fails", async () => {
     await expect(startPlugin({ entry: "/no/such/plugin" })).rejects.toThrow("ENOENT");
   });
 });

@@ -146,7 +146,7 @@ async function ask<Case extends Answer["$case"]>(messageRequest: Question, expec
 }
 
 describe("the state folder", () => {
-  test("is not handed over while another client is connected, even without a call; nothing ends", async () => {
+  test("is not handed over while another client is connected, even without a call, and nothing ends", async () => {
     const { health, socketPath, ended } = await serveInProcess(fakeDriver());
     await health.check({ service: "" });
     for (let asked = 0; asked < 3; asked++) {
@@ -155,7 +155,7 @@ describe("the state folder", () => {
     expect(ended()).toBe(0);
   });
 
-  test("is handed over if only other plugins that want it are connected: the driver releases it, then the process ends", async () => {
+  test("is handed over if only plugins that want it are connected: the driver releases it, then the process ends", async () => {
     const fake = fakeDriver();
     const { base, socketPath, ended, disconnect } = await serveInProcess(fake);
     await base.setConfig(setConfig());

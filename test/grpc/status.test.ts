@@ -42,7 +42,7 @@ describe("an error as a status", () => {
     expect(RecoverableError.decode(decoded.details[0]?.value as Buffer)).toEqual({ recoverable: true });
   });
 
-  test("other errors have none: the error itself is sent in addition to the status's details", () => {
+  test("other errors carry no such detail: the error itself is sent beside the status's details", () => {
     const { metadata } = toStatus(new DriverError("LAUNCH_FAILED", "no"));
     expect(Object.keys(metadata.getMap())).toEqual(["exec2-error-bin"]);
   });
@@ -122,7 +122,7 @@ describe("a status as an error again", () => {
     );
   });
 
-  test("is shortened as its text was, if that was too long", () => {
+  test("is as short as its text if that was too long", () => {
     const failed = { call: "openat", path: "/a/long/path/of/something/on/this/host", errno: "EACCES" };
     const error = new DriverError("STORE_FAILED", "it cannot be read", {
       failed,
@@ -144,7 +144,7 @@ describe("a status as an error again", () => {
       carried({ code: "BRAND_NEW", summary: "odd", recoverable: false }),
     ],
     ["that is garbage", Buffer.from("garbage")],
-    ["that there is none of", undefined],
+    ["that is missing", undefined],
   ])("with an error %s is sent unchanged", (_what, bytes) => {
     const metadata = new Metadata();
     if (bytes) metadata.set("exec2-error-bin", bytes);

@@ -51,7 +51,7 @@ describe("Fingerprint", () => {
     expect([second, third]).toMatchObject([{ health: 1 }, { health: 0 }]);
   });
 
-  test("has its first error in its headers, and agents show the text", async () => {
+  test("has its first error in its headers, whose text agents show", async () => {
     const failed = { call: "mkdir", path: "/state", errno: "EROFS" };
     const error = new DriverError("STATE_DIR_UNUSABLE", "no", { failed, hint: "Mend it" });
     const later = new DriverError("STORE_FAILED", "later");
@@ -64,7 +64,7 @@ describe("Fingerprint", () => {
     expect(messages).toMatchObject([{ healthDescription: "in words" }, { healthDescription: "in words" }]);
   });
 
-  test("that begins without an error has none", async () => {
+  test("has no error in its headers if it begins without one", async () => {
     const { driver } = await serve({ fingerprints: () => of(healthy) });
     const stream = driver.fingerprint({});
     const [[headers]] = await Promise.all([once(stream, "metadata"), stream.toArray()]);

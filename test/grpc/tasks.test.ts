@@ -201,7 +201,7 @@ describe("StartTask", () => {
 describe("RecoverTask", () => {
   const handle = { version: 1, state: 1, driverState: Buffer.from("state") } as const;
 
-  test("takes the task's id from the handle, for the request has none", async () => {
+  test("takes the task's id from the handle, because the request has none", async () => {
     const { fake, driver } = await configured();
     expect(await driver.recoverTask({ taskId: "", handle: { ...handle, config: taskConfig() } })).toEqual({});
     expect(fake.calls.at(-1)?.[1]).toMatchObject({
@@ -211,7 +211,7 @@ describe("RecoverTask", () => {
     });
   });
 
-  test("needs no options, for a restarted agent has lost them", async () => {
+  test("needs no options, because a restarted agent has lost them", async () => {
     const { fake, driver, logged } = await configured();
     const config = taskConfig({ msgpackDriverConfig: Buffer.alloc(0) });
     await driver.recoverTask({ taskId: "", handle: { ...handle, config } });
@@ -253,7 +253,7 @@ describe("WaitTask", () => {
     });
   });
 
-  test("always has a result, also where it is unknown", async () => {
+  test("always has a result, even if the end is unknown", async () => {
     const { driver } = await configured({ waitTask: async () => ({ ...exitedWith(-1), error: "lost" }) });
     expect(await driver.waitTask({ taskId })).toEqual({ result: exitedWith(-1), err: "lost" });
   });
@@ -362,7 +362,7 @@ test.each(["waitTask", "inspectTask"] as const)(
   },
 );
 
-test("a driver that throws instead of rejecting fails the call, is logged, and nothing else", async () => {
+test("a driver that throws instead of rejecting fails only the call, and is logged", async () => {
   const { driver, logged } = await configured({
     signalTask: () => {
       throw new TypeError("a defect");

@@ -1,4 +1,4 @@
-/** Which clients the inspector admits. */
+/** The inspector admits some clients and refuses others. */
 import { describe, expect, it } from "vitest";
 import { Access } from "../../src/inspector/server/access.ts";
 
@@ -20,7 +20,7 @@ describe("a browser", () => {
     [{ host: "localhost:9000", cookie: `other=1; ${cookie}` }],
     [{ host: "[::1]:4650", cookie }],
     [{ host, cookie, origin: `http://${host}` }],
-  ])("is admitted with it: %j", (headers) => {
+  ])("is admitted with the cookie: %j", (headers) => {
     expect(access.judge({ method: "GET", url: "/", headers })).toEqual({ kind: "admitted" });
     expect(access.judge({ method: "HEAD", url: "/api/tasks", headers })).toEqual({ kind: "admitted" });
   });
@@ -32,8 +32,8 @@ describe("a request is refused:", () => {
     ["a method of no browser", 405, undefined, "/", own],
     ["a name that resolves to this host", 421, "GET", "/", { ...own, host: "evil.example:4650" }],
     ["a name that begins as an address does", 421, "GET", "/", { ...own, host: "127.0.0.1.evil.example" }],
-    ["a path that is none", 400, "GET", "//", own],
-    ["an address that is none", 400, "GET", "http://[", own],
+    ["an invalid path", 400, "GET", "//", own],
+    ["an invalid address", 400, "GET", "http://[", own],
     ["no host at all", 421, "GET", "/", { cookie }],
     ["a page of another origin", 403, "GET", "/api/tasks", { ...own, origin: "http://evil.example" }],
     ["a page without an origin", 403, "GET", "/api/tasks", { ...own, origin: "null" }],
@@ -55,7 +55,7 @@ describe("a client that is no browser", () => {
     expect(access.admitsClient({ url, headers: { host, origin: "http://localhost:8080" } })).toBe(true);
   });
 
-  it("is refused without it, under another name, and from another origin", () => {
+  it("is refused without the token, under another name, and from another origin", () => {
     expect(access.admitsClient({ url: "/stately", headers: { host } })).toBe(false);
     expect(access.admitsClient({ url: "//", headers: { host } })).toBe(false);
     expect(access.admitsClient({ url, headers: { host: "evil.example" } })).toBe(false);

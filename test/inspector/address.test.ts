@@ -15,7 +15,7 @@ describe("an address", () => {
     );
   });
 
-  it("is parsed in the form in which people send it", () => {
+  it("is also parsed as people paste it", () => {
     expect(addressOf("#/task/0001%2Fweb%2F00?event=7")).toEqual({
       path: ["task", "0001/web/00"],
       choices: { event: "7" },
@@ -24,7 +24,7 @@ describe("an address", () => {
     expect(linkTo([], { search: "", outcome: "failed" })).toBe("#/?outcome=failed");
   });
 
-  it("is read whatever the fragment is", () => {
+  it("is parsed from any fragment", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (fragment) => {
         const { path, choices } = addressOf(fragment);

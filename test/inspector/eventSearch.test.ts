@@ -21,7 +21,7 @@ describe("the search in events", () => {
   for (let number = 0; number < 150; number++) log.add(idOf(number), life("killed"));
   log.add(idOf(150), [event("requested", { args: ["correct-horse"] })]);
 
-  it("finds all events with all words, in what is shown and in the data, the newest first, each once", async () => {
+  it("finds all events whose shown text or data has all words, the newest first, each once", async () => {
     const hits = await found(log, "sigkill DELIVERED");
     expect(hits).toHaveLength(150);
     expect(hits[0]).toMatchObject({ id: idOf(149), seq: 8, type: "forceKilled", title: "Killed" });
@@ -29,12 +29,12 @@ describe("the search in events", () => {
     expect(await found(log, "80001 /etc/mime.types")).toHaveLength(151);
   });
 
-  it("is for a type, with words or without", async () => {
+  it("finds events of a type, with words or without", async () => {
     expect(await found(log, "", "exited")).toHaveLength(150);
     expect(await found(log, `${idOf(7)} exit`, "exited")).toHaveLength(1);
   });
 
-  it("does not find what is masked", async () => {
+  it("does not find masked values", async () => {
     expect(await found(log, "correct-horse")).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
 /**
  * Checks every view of the page, on a phone and on a wide screen, in both themes: axe-core has no finding,
- * the page does not scroll sideways, and it is the same after a reload. Screenshots go to
+ * the page does not scroll sideways, and a reload shows the same view. Screenshots go to
  * test-results/inspector.
  */
 import { readFileSync } from "node:fs";

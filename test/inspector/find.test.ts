@@ -24,8 +24,8 @@ const rows = allLives.map((name, number) => rowOf(number, name, { job: number % 
 const found = (choices: Record<string, string>) =>
   rows.filter(matcher(choices, eventTypes)).map(({ task }) => task);
 
-describe("what is found", () => {
-  it("matches each word of the search, and every filter", () => {
+describe("a search", () => {
+  it("finds tasks that match each of its words and every filter", () => {
     expect(found({})).toEqual(allLives);
     expect(found({ search: "LOST rebooted" })).toEqual(["lost"]);
     expect(found({ search: "python3 nomad-80001" })).toEqual(["killed", "failed"]);
@@ -36,7 +36,7 @@ describe("what is found", () => {
     expect(found({ cause: "lost: the host was rebooted" })).toEqual(["lost"]);
   });
 
-  it("has a bit for each type of event", () => {
+  it("by types of events has a bit for each type", () => {
     expect(eventTypes.length).toBeLessThanOrEqual(31);
     expect(new Set(eventTypes.map(bitOf)).size).toBe(eventTypes.length);
   });

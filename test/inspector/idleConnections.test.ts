@@ -1,4 +1,4 @@
-/** A page loads however many other connections send no request, or never complete one. */
+/** A page loads although many other connections send no request, or never complete one. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -8,7 +8,7 @@ import { cookieFrom, get, type Inspected, idOf, startInspector } from "../suppor
 
 const many = 400;
 
-/** What a connection sends first, by kind. */
+/** The first bytes that a connection sends, by kind. */
 const beginnings: Readonly<Record<string, (host: string) => string>> = {
   "that send nothing": () => "",
   "whose request line never ends": () => "GET /",

@@ -109,7 +109,7 @@ describe("by the keyboard", () => {
 });
 
 describe("motion", () => {
-  it("is omitted if the user prefers no motion", async (context) => {
+  it("is omitted if the user prefers reduced motion", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const page = await openPage(context, server.url);

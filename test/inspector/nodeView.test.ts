@@ -56,7 +56,7 @@ describe("the node", () => {
     expect(start).toEqual({ starts: 100, p50: 51, p90: 91, p99: 100, max: 100 });
   });
 
-  it("counts starts and exits in each span of time, and a failed start as neither", () => {
+  it("counts starts and exits in each span of time, where a failed start is neither", () => {
     const { activity } = viewOf([
       rowOf(1, "ended", { startedAt: now - 60_000, endedAt: now }),
       rowOf(2, "ended", { startedAt: now - 30_000, endedAt: null }),

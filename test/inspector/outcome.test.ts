@@ -20,7 +20,7 @@ describe("the outcome of a task", () => {
     expect(outcomeOf(fold(life(name)))).toEqual({ kind, tone, text });
   });
 
-  it("exists for every kind of life", () => {
+  it("has a text for every kind of life", () => {
     for (const name of allLives) expect(outcomeOf(fold(life(name))).tone).not.toBe("busy");
   });
 

@@ -113,7 +113,7 @@ describe("the page", () => {
     await lit(page, "pending");
   });
 
-  it("has every choice in its address: it survives a reload, and may be sent", async (context) => {
+  it("has every choice in its address, which survives a reload and can be sent to others", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1, "first"), life("killed"));
     await record(idOf(2, "second"), life("ended"));
@@ -158,7 +158,7 @@ describe("the page", () => {
     expect(await shown()).not.toMatch(unwritable);
   });
 
-  it("finds tasks by job, user, event and outcome, sorts by any column, and has all of it in the address", async (context) => {
+  it("finds tasks by job, user, event and outcome, sorts by any column, and has these choices in the address", async (context) => {
     const { server, record } = await startInspector();
     for (const [number, name] of (["ended", "killed", "failed", "lost", "stopped"] as Life[]).entries()) {
       const [, ...rest] = life(name);
@@ -290,7 +290,7 @@ describe("the page", () => {
     expect(await page.evaluate("navigator.clipboard.readText()")).toMatch(/^sequenceDiagram/);
   });
 
-  it("draws only the visible ones of 2,000 tasks, finds any, and does not scroll while others are added", async (context) => {
+  it("draws only the visible rows of 2,000 tasks, finds any task, and does not scroll while tasks are added", async (context) => {
     const { server, record } = await startInspector();
     const adding = Array.from({ length: 2_000 }, (_, number) =>
       record(idOf(number, `task${number}`), life("failed")),
@@ -367,7 +367,7 @@ describe("the page", () => {
     await expect.poll(() => page.url()).toMatch(/open=5&event=96\d$/);
     await page.reload();
     await page.locator(".step.current", { hasText: "command 480: /bin/sh" }).waitFor();
-    // It follows the end again, whatever happened meanwhile.
+    // The list follows the end again, whatever happened meanwhile.
     await page.keyboard.press("Home");
     await page.getByRole("button", { name: "[5…2004]" }).click();
     await page.keyboard.press("End");

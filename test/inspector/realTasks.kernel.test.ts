@@ -1,4 +1,4 @@
-/** The page with a real plugin and real tasks shows what happens. Needs root and Chromium. */
+/** The page shows real tasks of a real plugin. Needs root and Chromium. */
 import { rmSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
@@ -66,7 +66,7 @@ describe("the page", () => {
     await page.getByText("There is no event log").waitFor({ state: "detached" });
   });
 
-  it("has what a real task writes beside what happens to it, as it comes", async (context) => {
+  it("shows live what a real task writes, beside its events", async (context) => {
     const stateDir = temporaryFolder();
     const script = "echo up; trap 'echo bye; exit 3' INT; while :; do sleep 0.1; done";
     const run = start(["run", "--keep", "--state-dir", stateDir, shellJob(script)]);
@@ -85,7 +85,7 @@ describe("the page", () => {
     rmSync(work, { recursive: true });
   });
 
-  it("names the path that a task missed by its own output, as why does", async (context) => {
+  it("names the path that a task missed according to its own output, as why does", async (context) => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--keep", "--state-dir", stateDir, shellJob("cat /etc/issue; exit 4")]);
     const { stderr } = await run.ended;

@@ -75,7 +75,7 @@ describe("the API", () => {
     expect((await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=5`)).status).toBe(200);
   });
 
-  it("has verifiable bundles", async () => {
+  it("serves bundles that can be verified", async () => {
     const { record, ask } = await startInspector();
     await record(id, life("ended"));
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));

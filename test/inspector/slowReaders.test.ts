@@ -30,7 +30,7 @@ interface Burst {
   readonly ids: readonly string[];
   /** The number of events of each task afterwards. */
   readonly each: number;
-  /** The maximum number of bytes that the server buffered for the reader. */
+  /** The maximum number of bytes that the server has buffered for the reader. */
   readonly held: number;
 }
 
@@ -50,7 +50,7 @@ async function burst({ record }: Inspected, reader: Socket, least: number): Prom
 }
 
 describe("a page that reads nothing", () => {
-  it("delays no other client, and gets the present state of what it missed once it reads again", async () => {
+  it("delays no other client, and gets the present state of the tasks that it missed once it reads again", async () => {
     const inspected = await startInspector();
     const { server, record, ask } = inspected;
     const { host, hostname, port } = new URL(server.url);

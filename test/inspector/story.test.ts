@@ -47,7 +47,7 @@ const checks = (count: number) => [
 ];
 
 describe("steps", () => {
-  it("survive the transfer, from any of them on", () => {
+  it("survive the transfer from any step on", () => {
     fc.assert(
       fc.property(anySteps, fc.nat(40), (steps, cut) => {
         const table = new StepTable();
@@ -148,7 +148,7 @@ describe("rows", () => {
 });
 
 describe("the bar of states", () => {
-  it("is full, in the order of time, and leads to the step that is nearest", () => {
+  it("is full, in the order of time, and leads to the nearest step", () => {
     fc.assert(
       fc.property(anySteps, (steps) => {
         const scale = new TimeScale(steps);
@@ -166,7 +166,7 @@ describe("the bar of states", () => {
     );
   });
 
-  it("has room for each state, however short beside the others", () => {
+  it("has room for each state, even for one that is very short beside the others", () => {
     const late = life("ended").map((each, index) =>
       index < 4 ? each : { ...each, time: each.time + 86_400_000 },
     );

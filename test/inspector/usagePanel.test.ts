@@ -41,12 +41,12 @@ async function recordHungry({ record }: Inspected, id: string): Promise<void> {
   await record(id, [requested, fingerprinted, sandboxed, started, denied, oom]);
 }
 
-describe("what a task used", () => {
+describe("a task's usage", () => {
   it.for([
     ["light", 1280],
     ["dark", 390],
   ] as const)(
-    "is drawn beside its limits, and is a table, too: %s, %i wide",
+    "is drawn beside the task's limits, and is a table, too: %s, %i wide",
     async ([colorScheme, width], context) => {
       const inspected = await startInspector();
       const id = idOf(1);
@@ -81,7 +81,7 @@ describe("what a task used", () => {
     },
   );
 
-  it("is not there without samples", async (context) => {
+  it("is not shown without samples", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const page = await openPage(context, server.url);

@@ -159,12 +159,12 @@ describe("the form of Nomad's API", () => {
     );
   });
 
-  it("holds template texts literally", async () => {
+  it("contains template texts literally", async () => {
     const [template] = (await parse(apiJob)).groups[0]?.tasks[0]?.templates ?? [];
     expect(template).toMatchObject({ data: `echo $\${x:-y} %%{z}`, perms: 0o755 });
   });
 
-  it("may contain references, but no expressions, so that a shell's own are literal", async () => {
+  it("may contain references, but no expressions, so that a shell's expressions are literal", async () => {
     const args = ["-c", `echo \${NOMAD_TASK_NAME} \${X:-y} \${upper("a")} %{z} \${env["A"]}`];
     const job = await parse({
       Job: {
@@ -178,7 +178,7 @@ describe("the form of Nomad's API", () => {
     ]);
   });
 
-  it("is refused for the same reasons", async () => {
+  it("is refused for the same reasons as the HCL form", async () => {
     const withVault = structuredClone(apiJob) as unknown as { Job: { TaskGroups: { Tasks: object[] }[] } };
     withVault.Job.TaskGroups[0]?.Tasks.push({ Name: "v", Driver: "exec2", Vault: { Role: "x" } });
     await expect(parse(withVault)).rejects.toThrow(

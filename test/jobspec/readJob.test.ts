@@ -106,7 +106,7 @@ describe("a job file", () => {
     ]);
   });
 
-  it("reads templates, each with its own", async () => {
+  it("has templates, each with its own settings", async () => {
     const { templates } = await task(`
       template {
         data = <<-EOF
@@ -128,7 +128,7 @@ describe("a job file", () => {
     ]);
   });
 
-  it("joins metadata from the job down to the task", async () => {
+  it("has metadata that are joined from the job down to the task", async () => {
     const source = `job "j" {
       meta {
         a = "job"
@@ -156,7 +156,7 @@ describe("a job file", () => {
     ]);
   });
 
-  it("reads ports and name servers", async () => {
+  it("has ports and name servers", async () => {
     const source = `job "j" {
       group "g" {
         network {
@@ -184,7 +184,7 @@ describe("a job file", () => {
     });
   });
 
-  it("lists what has no effect here, once, without the job's name", async () => {
+  it("has a list of settings without an effect in a local run, each once, without the job's name", async () => {
     const source = `job "j" {
       update {
         max_parallel = "\${upper("not evaluated")}"
@@ -311,7 +311,7 @@ describe("a job file is refused", () => {
       'group "h" {\n network {\n port "q" {\n static = 80\n}\n}\n task "t" {\n driver = "exec2"\n}\n}',
       "group.h.network.port.q: one host cannot give 80 to port p of group g and to this one",
     ],
-  ])("for a static port that %j and %j want twice", async (count, other, message) => {
+  ])("for a static port that is used twice: by %j and %j", async (count, other, message) => {
     const port = 'network {\n port "p" {\n static = 80\n}\n}';
     const source = `job "a" {\n group "g" {\n ${count}\n ${port}\n task "t" {\n driver = "exec2"\n}\n}\n ${other}\n}`;
     expect(await refusal(source)).toContain(message);
@@ -332,14 +332,14 @@ describe("variables", () => {
   const variable = async (source: string, given = {}, environment = {}) =>
     (await parse(source, given, environment)).groups[0]?.tasks[0]?.env.V;
 
-  it("come from the command line before the environment before their defaults", async () => {
+  it("come from the command line, else from the environment, else from their defaults", async () => {
     const source = file('variable "v" {\n default = "default"\n}', "var.v");
     expect(await variable(source)).toBe("default");
     expect(await variable(source, {}, { NOMAD_VAR_v: "environment" })).toBe("environment");
     expect(await variable(source, { v: "given" }, { NOMAD_VAR_v: "environment" })).toBe("given");
   });
 
-  it("have the type that the file declares", async () => {
+  it("have the types that the file declares", async () => {
     const source = file('variable "v" {\n type = list(string)\n}', `"\${var.v[1]}"`);
     expect(await variable(source, { v: '["a", "b"]' })).toBe("b");
     expect(await refusal(source, { v: "a,b" })).toContain(
@@ -359,7 +359,7 @@ describe("variables", () => {
     expect(await refusal(source)).toContain("local values depend on too many others");
   });
 
-  it("without a type have the given text as value, even if it looks like another type", async () => {
+  it("without a type have the given text as their value, even if it looks like another type", async () => {
     const source = file('variable "v" {\n default = "x"\n}', "var.v");
     for (const given of ["007", "1e3", "true", '["a"]'])
       expect(await variable(source, { v: given })).toBe(given);
@@ -372,7 +372,7 @@ describe("variables", () => {
     expect(await variable(file(declarations, "local.b"))).toBe("<x>!");
   });
 
-  it("may be in one block with their defaults, and may have types and conditions", async () => {
+  it("may be declared in one block with their defaults, and may have types and conditions", async () => {
     const source = file('variables {\n v = "x"\n n = [1, 2]\n}', 'format("%s%d", var.v, var.n[1])');
     expect(await variable(source)).toBe("x2");
     expect(await variable(source, { v: "y" })).toBe("y2");
@@ -412,7 +412,7 @@ describe("variables", () => {
     ],
     ["locals {\n a = local.b\n b = local.a\n}", "local.a", {}, "local.a depends on itself"],
     ['locals {\n a = { x = "y" }\n}', "local.a.z", {}, "local.a.z does not exist"],
-  ])("%j are refused where they do not fit", async (declarations, value, given, message) => {
+  ])("of %j are refused if they do not fit", async (declarations, value, given, message) => {
     expect(await refusal(file(declarations, value), given)).toContain(message);
   });
 });
@@ -544,7 +544,7 @@ describe("the checks of services", () => {
     expect(ignored).toEqual(["group.g.service.tags", "group.g.task.t.service"]);
   });
 
-  it("may be scripts of a task, and have names of their own", async () => {
+  it("may be scripts of a task, and may have names of their own", async () => {
     const script =
       'check {\n type = "script"\n name = "up"\n command = "true"\n args = ["x"]\n interval = "1m"\n timeout = "1s"\n failures_before_critical = 3\n}';
     const { groups } = await parse(
@@ -580,7 +580,7 @@ describe("the checks of services", () => {
       "the group has no task u",
     ],
     ["prot = 5", "Did you mean port?"],
-  ])("%j are refused where they do not fit", async (service, message) => {
+  ])("with %j are refused", async (service, message) => {
     expect(await refusal(withService(service))).toContain(message);
   });
 });
@@ -648,7 +648,7 @@ describe("a group's host name", () => {
       `job "j" {\n group "g" {\n network {\n mode = "${mode}"\n hostname = "web"\n}\n task "t" {\n driver = "exec2"\n}\n}\n}`,
     );
 
-  it("is its own in a network of its own, and the host's in the host's", async () => {
+  it("is the group's own in a network of its own, and the host's in the host's network", async () => {
     expect((await named("none")).groups[0]?.network).toMatchObject({ mode: "none", hostname: "web" });
     const { groups, ignored } = await named("host");
     expect(groups[0]?.network.hostname).toBeUndefined();
@@ -675,7 +675,7 @@ describe("a task's name", () => {
     },
   );
 
-  it("is refused where it holds a NUL, which the JSON form can write", async () => {
+  it("is refused if it contains a NUL, which the JSON form can express", async () => {
     const source = JSON.stringify({
       job: { j: { group: { g: { task: { "a\0b": { driver: "exec2" } } } } } },
     });

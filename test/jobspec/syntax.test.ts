@@ -32,7 +32,7 @@ describe("an error of a parser", () => {
     );
   });
 
-  it("names another place by the number of its line", async () => {
+  it("names a second place by the number of its line", async () => {
     expect(await errorOf("job.hcl", "a = 1\na = 2\n")).toContain(
       '"a" was already set in line 1. Each argument',
     );

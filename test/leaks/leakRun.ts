@@ -10,10 +10,11 @@ import { isDeepStrictEqual } from "node:util";
 import type { TaskConfig, TaskHandle } from "../../src/grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin } from "../../src/grpc/pluginClient.ts";
 import { type Random, randomOf } from "../crash/random.ts";
-import { Allocation, type Command, persistentFolders } from "../support/agent/allocation.ts";
+import { Allocation, type Command } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
 import { setConfig } from "../support/agent/requests.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
+import { persistentFolders } from "../support/host/temporaryFolder.ts";
 import { type Footprint, footprintOf, memoryOf } from "./footprint.ts";
 
 export interface LeakRun {

@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import fc from "fast-check";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createLogger, formatLine, stackOf } from "../../src/log/hclog.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 const time = new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
 
@@ -115,10 +115,4 @@ function temporaryPipe() {
   execFileSync("mkfifo", [path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return { reader, writer: openSync(path, constants.O_WRONLY) };
-}
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "log-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
 }

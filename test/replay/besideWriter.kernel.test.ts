@@ -1,7 +1,3 @@
-/** Replays, checks and exports in other processes while events are appended. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
@@ -11,9 +7,10 @@ import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
+import { folderOfFile } from "../support/host/temporaryFolder.ts";
 import { call, type Ended, start } from "../support/screen/commandLine.ts";
 
-const stateDir = mkdtempSync(join(tmpdir(), "exec2-test-"));
+const stateDir = folderOfFile();
 const recorded = allLives.map((name) => new RecordedLog().add("a/b/c", life(name)).events("a/b/c"));
 let store: EventStore;
 let tasks = 0;
@@ -24,7 +21,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await store.close();
-  rmSync(stateDir, { recursive: true });
 });
 
 /** Appends a task's whole life, event by event. */

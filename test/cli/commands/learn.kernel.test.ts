@@ -1,7 +1,7 @@
 /** `run --learn`: what it prints and writes, and what it does with wrong input. */
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
@@ -20,8 +20,7 @@ const learn = (args: readonly string[], options?: CallOptions) =>
  * hide.
  */
 function hostFolder(...names: readonly string[]): string {
-  const folder = mkdtempSync("/var/tmp/exec2-learn-");
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("/var/tmp");
   chmodSync(folder, 0o755);
   for (const name of names) writeFileSync(join(folder, name), `${name}\n`);
   return folder;
@@ -133,7 +132,7 @@ job "test" {
     expect(code).toBe(2);
   });
 
-  it("stops a service after a time, or at Ctrl-C, and repeats that under the policy", async () => {
+  it("stops a service after a time, or at Ctrl-C, and runs it again under the policy", async () => {
     const folder = hostFolder("page");
     const job = shellJob(`trap 'exit 0' INT; cat ${folder}/page; while :; do sleep 0.05; done`);
     const timed = await learn(["--stop-after", "500ms", job]);

@@ -28,7 +28,7 @@ const twoTasks = () =>
   );
 
 describe("logs", () => {
-  it("of one task are its bytes, unchanged, for each stream, or only the last lines", async () => {
+  it("of one task are its unchanged bytes for each stream, or only the last lines", async () => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--state-dir", stateDir, twoTasks()]);
     await run.seen("web | up");

@@ -1,8 +1,9 @@
 /** `ls`: files as a running task sees them. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { beforeAll, expect, test } from "vitest";
 import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts";
-import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { hostFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
 let agent: Agent;
@@ -25,7 +26,7 @@ async function listing(...unveil: string[]): Promise<{
   return { allocation, ls: (...args) => call(["ls", "--state-dir", agent.stateDir, config.id, ...args]) };
 }
 
-test("shows each entry with the task's rights and their sources", async () => {
+test("ls shows each entry with the task's rights and their sources", async () => {
   const { allocation, ls } = await listing();
   const top = await ls();
   expect(top).toMatchObject({ code: 0, stderr: "" });
@@ -42,16 +43,14 @@ test("shows each entry with the task's rights and their sources", async () => {
   expect((await ls(allocation.taskFolder)).stdout).toMatch(/^rwxc {2}local\/ +task's own folder$/m);
 });
 
-test("distinguishes a folder from a file, even if the folder has only an entry with its own name", async () => {
-  const folder = mkdtempSync(`${persistentFolders}/exec2-ls-`);
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  chmodSync(folder, 0o755);
+test("ls distinguishes a folder from a file, even if the folder has only an entry with its own name", async () => {
+  const folder = hostFolder();
   mkdirSync(`${folder}/app/app`, { recursive: true });
   const { ls } = await listing(`rx:${folder}/app/app`);
   expect((await ls(`${folder}/app`)).stdout).toBe("r-x-  app/  job's unveil\n");
 });
 
-test("follows no link out of the task's root, and escapes control characters in names", async () => {
+test("ls follows no link out of the task's root, and escapes control characters in names", async () => {
   const { allocation, ls } = await listing();
   const local = `${allocation.taskFolder}/local`;
   symlinkSync("/etc", `${local}/link`);
@@ -75,7 +74,7 @@ test("follows no link out of the task's root, and escapes control characters in 
   });
 });
 
-test("says that a path does not exist, or that a task does not run", async () => {
+test("ls says that a path does not exist, or that a task does not run", async () => {
   const { ls } = await listing();
   expect(await ls("/root")).toMatchObject({
     code: 1,

@@ -49,7 +49,7 @@ describe("ps", () => {
     for (const { stdout } of [live, json, all]) expect(stdout).not.toContain(secret);
   });
 
-  it("shows all other tasks if an event of one is damaged, and that one as far as it can be read", async () => {
+  it("shows a task with a damaged event as far as it can be read, and all other tasks", async () => {
     const path = join(temporaryFolder(), "damaged.jsonl");
     const bundle = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8");
     writeFileSync(path, bundle.replace(/("type":"stopRequested".*)running/, "$1Running"));

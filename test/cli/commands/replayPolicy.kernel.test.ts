@@ -1,4 +1,4 @@
-/** `replay --policy`: what other options would have refused to recorded runs. */
+/** `replay --policy` shows what other options would have refused to recorded runs. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

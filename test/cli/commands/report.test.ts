@@ -30,7 +30,7 @@ const verdicts = ({ checks }: Report) =>
   Object.fromEntries(checks.map(({ name, verdict }) => [name.trim(), verdict]));
 
 describe("a doctor's report", () => {
-  it("finds nothing to say on a host that has everything", () => {
+  it("has no problem on a host that has everything", () => {
     const report = reportOn(good, state, []);
     expect(report).toMatchObject({ fit: true, problems: [] });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
@@ -73,7 +73,7 @@ describe("a doctor's report", () => {
     expect(verdicts(report)[name]).toBe("limited");
   });
 
-  it("says for each problem what it is, what it means and what to do", () => {
+  it("has for each problem its name, its effect and a remedy", () => {
     const report = reportOn({ ...good, landlockAbi: 0 }, state, []);
     const text = formatReport(report, styleOf(false), 60);
     expect(text).toMatch(/has no Landlock\n {2}so: {3}nothing .*\n(.*\n)*? {2}hint: Boot Linux/);
@@ -81,7 +81,7 @@ describe("a doctor's report", () => {
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);
   });
 
-  it("has a state folder that cannot be used among its problems", () => {
+  it("has a problem for a state folder that cannot be used", () => {
     const report = reportOn(good, inspectStateFolder("/dev/null/nowhere"), []);
     expect(report.fit).toBe(false);
     expect(report.problems.at(-1)?.what).toContain("/dev/null/nowhere cannot be used");
@@ -99,7 +99,7 @@ describe("the state folder", () => {
     });
   });
 
-  it("is refused as by the driver: if its parent is missing, stores no files, or is open to others", () => {
+  it("is refused, as by the driver, if its parent is missing, stores no files, or is open to others", () => {
     const folder = temporaryFolder();
     expect(inspectStateFolder(join(folder, "a/b")).problem).toMatchObject({
       what: expect.stringContaining("a/b cannot be used"),

@@ -2,15 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { basename, join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -18,7 +10,7 @@ import { makeWorkFolder } from "../../../src/client/work/workFolder.ts";
 import { untilServed } from "../../support/host/loopback.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
-import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
 
@@ -37,7 +29,7 @@ function launchedPlugin(pid = 0): number | undefined {
 }
 
 describe("a job of one task", () => {
-  it("shows what the task writes, and ends as it does", async () => {
+  it("shows what the task writes, and ends with the task's exit code", async () => {
     const job = shellJob("echo out; echo err >&2; exit 7");
     const { code, stdout, stderr } = await call(running(job));
     expect(code).toBe(7);
@@ -349,10 +341,10 @@ describe("checks", () => {
   });
 });
 
-describe("what cannot be run", () => {
+describe("a job that cannot be run", () => {
   it.each([
     [
-      "a command that is not there",
+      "a command that does not exist",
       'command = "no-such-program"',
       "COMMAND_NOT_FOUND",
       "no-such-program",
@@ -366,7 +358,7 @@ describe("what cannot be run", () => {
       126,
     ],
     [
-      "a path to unveil that is not there",
+      "a path to unveil that does not exist",
       'command = "true"\nunveil = ["r:/nowhere"]',
       "UNVEIL_PATH_MISSING",
       "does not exist: no such file or directory",
@@ -393,7 +385,7 @@ describe("what cannot be run", () => {
       `config.command: \${NOMAD_PORT_http} is unknown`,
       125,
     ],
-    ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "JOB_INVALID", "q:/x", 125],
+    ["an invalid unveil entry", 'command = "true"\nunveil = ["q:/x"]', "JOB_INVALID", "q:/x", 125],
   ])("is reported once: %s", async (_, config, errorCode, detail, expected) => {
     const job = jobFileOf(
       `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n${config}\n}\n}\n}\n}`,
@@ -544,8 +536,8 @@ describe("what cannot be run", () => {
   });
 });
 
-describe("interrupts", () => {
-  it("stop the task with its own signal, and run exits with the task's exit code", async () => {
+describe("a run that is interrupted", () => {
+  it("stops the task with its own signal, and exits with the task's exit code", async () => {
     const job = shellJob(
       "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.1; done",
       'kill_signal = "SIGTERM"',
@@ -559,7 +551,7 @@ describe("interrupts", () => {
     expect(stderr).toContain("SIGINT: stopping the tasks");
   });
 
-  it("kill it when they are repeated", async () => {
+  it("kills the task at the next interrupt", async () => {
     const job = shellJob("trap 'echo no' INT; echo up; while :; do sleep 0.1; done", 'kill_timeout = "60s"');
     const { child, ended, seen } = start(running(job));
     await seen("up");
@@ -569,7 +561,7 @@ describe("interrupts", () => {
     expect((await ended).code).toBe(137);
   });
 
-  it("end a task that does not stop, with Nomad's message", async () => {
+  it("kills a task that does not stop, with Nomad's message", async () => {
     const job = shellJob("trap '' INT; echo up; while :; do sleep 0.1; done", 'kill_timeout = "1ms"');
     const { child, ended, seen } = start(running(job));
     await seen("up");
@@ -579,7 +571,7 @@ describe("interrupts", () => {
     expect(stderr).toMatch(/^warning: task: Killed: still running 1 ms after SIGINT$/m);
   });
 
-  it("end a run whose plugin does not answer", async () => {
+  it("ends although its plugin does not answer", async () => {
     const run = start(running(shellJob("true")));
     process.kill(
       await vi.waitUntil(() => launchedPlugin(run.child.pid), { interval: 1, timeout: 20_000 }),
@@ -592,7 +584,7 @@ describe("interrupts", () => {
     });
   });
 
-  it("stop it when nobody reads its output any more", async () => {
+  it("stops the task, too, when nobody reads its output any more", async () => {
     const { child, ended, seen } = start(
       running(shellJob("while echo more; do sleep 0.05; done; sleep 1000")),
     );
@@ -699,10 +691,8 @@ describe("the examples", () => {
   });
 
   it("keep notes in a volume", async () => {
-    // Not below /tmp, because the task has its own /tmp.
-    const source = mkdtempSync("/var/lib/exec2-notes-");
+    const source = temporaryFolder(persistentFolders);
     chmodSync(source, 0o1777);
-    onTestFinished(() => rmSync(source, { recursive: true }));
     const args = ["--host-volume", `notes=${source}`, `${examples}/volume.nomad.hcl`];
     for (const run of [1, 2]) {
       const { code, stdout } = await call(running(...args));

@@ -1,4 +1,4 @@
-/** However `run` ends, its tasks end with it, and nothing is left. */
+/** When `run` ends in any way, its tasks end, too, and nothing is left. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
@@ -13,7 +13,7 @@ import { openTerminalSession } from "../../support/screen/terminalSession.ts";
 /** A task that prints its folder and runs until it is stopped. */
 const endless = () => shellJob('echo "in $NOMAD_TASK_DIR."; exec sleep 1000', 'kill_timeout = "20s"');
 
-/** What must be gone after the run. */
+/** Folders and processes that must be gone after the run. */
 interface Place {
   readonly work: string;
   readonly alloc: string;
@@ -48,7 +48,7 @@ async function lastEvents(stateDir: string): Promise<string> {
 }
 
 describe.each(["SIGKILL", "SIGQUIT"] as const)("%s of the run", (signal) => {
-  it("ends the task, which the history shows, and leaves nothing", async () => {
+  it("ends the task, as the history shows, and leaves nothing", async () => {
     const stateDir = temporaryFolder();
     const { run, ...place } = await startEndless(stateDir);
     run.child.kill(signal);
@@ -97,7 +97,7 @@ describe("SIGKILL of run and plugin", () => {
     expect(history.stdout).toMatch(/recovered.*destroyRequested.*destroyed/s);
   });
 
-  it("is cleaned up also while another run uses the state folder", async () => {
+  it("leaves files that clean removes even while another run uses the state folder", async () => {
     const stateDir = temporaryFolder();
     const { run, ...place } = await startEndless(stateDir);
     const plugin = run.plugin();
@@ -125,7 +125,7 @@ describe("a terminal that is closed", () => {
 });
 
 describe("a terminal that is closed while a verb shows a running task there", () => {
-  it("ends the verb, and not the task", async () => {
+  it("ends the verb, but not the task", async () => {
     const stateDir = temporaryFolder();
     await startEndless(stateDir);
     const verbs = [

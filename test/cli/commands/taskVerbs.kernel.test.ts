@@ -8,7 +8,7 @@ import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 const agent = await startAgent();
 const script = "trap 'echo got HUP' HUP; trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done";
 
-it("signal reaches the task, stop ends it with its signal, and wait has its exit code", async () => {
+it("signal reaches the task, stop ends the task with its own signal, and wait returns its exit code", async () => {
   const stateDir = temporaryFolder();
   const verb = (...args: string[]) => call([...args, "--state-dir", stateDir]);
   const run = start(["run", "--state-dir", stateDir, shellJob(script)]);
@@ -44,7 +44,7 @@ it("stop kills a task that does not obey", async () => {
   expect((await run.ended).code).toBe(137);
 });
 
-it("say what is wrong", async () => {
+it("stop, signal and wait say what is wrong with their arguments", async () => {
   const stateDir = temporaryFolder();
   await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
   const verb = (...args: string[]) => call([...args, "--state-dir", stateDir]);

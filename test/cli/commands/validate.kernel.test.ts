@@ -33,7 +33,7 @@ const wrong = `job "web" {
 }
 `;
 
-it("shows every error with its line and a caret, and needs no root rights", async () => {
+it("validate shows every error with its line and a caret, and needs no root rights", async () => {
   const job = jobFileOf(wrong);
   const { code, stdout, stderr } = await call(["validate", job], { unprivileged: true });
   expect([code, stdout]).toEqual([1, ""]);
@@ -41,7 +41,7 @@ it("shows every error with its line and a caret, and needs no root rights", asyn
   expect(stderr).toContain('  9 |       kill_signal = "SIGTREM"\n    |       ^\n');
 });
 
-it("prints them as JSON in the order of the lines", async () => {
+it("validate prints errors as JSON in the order of the lines", async () => {
   const { code, stdout } = await call(["validate", "--json", jobFileOf(wrong)]);
   expect(code).toBe(1);
   const told = stdout
@@ -58,7 +58,7 @@ it("prints them as JSON in the order of the lines", async () => {
   ]);
 });
 
-it("checks the plugin's block in an agent's configuration, and says what is valid", async () => {
+it("validate checks the plugin's block in an agent's configuration, and names valid files", async () => {
   const agent = join(temporaryFolder(), "client.hcl");
   const block = (option: string) =>
     `client {\n enabled = true\n}\nplugin "nomad-driver-exec2" {\n config {\n ${option} = true\n }\n}\n`;
@@ -74,7 +74,7 @@ it("checks the plugin's block in an agent's configuration, and says what is vali
   expect(stderr).toMatch(/client\.hcl:6:2: plugin\.config\.unveil_by_taks: .*Did you mean unveil_by_task\?/);
 });
 
-it("reports all errors of one block of options at once", async () => {
+it("validate reports all errors of one block of options at once", async () => {
   const job = jobFileOf(
     wrong
       .replace('unveil  = ["q:/x"]', 'unveil = ["q:/x"]\n umask = "999"\n args = "x"')
@@ -98,14 +98,14 @@ it("reports all errors of one block of options at once", async () => {
   ]);
 });
 
-it("reports the place of a block that lacks an attribute", async () => {
+it("validate reports the place of a block that lacks an attribute", async () => {
   const { stderr } = await call(["validate", jobFileOf(wrong.replace("comand =", "umask = 7 #"))]);
   expect(stderr).toMatch(
     /:18:7: job\.web\.group\.g\.task\.b\.config\.command: the driver requires it\n {2}18 \| +config \{$/m,
   );
 });
 
-it("reports as JSON, too, the place of a syntax error, and a file that cannot be read", async () => {
+it("validate also reports as JSON the place of a syntax error, and a file that cannot be read", async () => {
   const job = jobFileOf('job "x" {\n  group =\n}\n');
   const missing = `${job}.missing`;
   const { code, stdout, stderr } = await call(["validate", "--json", job, missing]);
@@ -141,7 +141,7 @@ it.each([
   ["\x7fELF\x02\x01\0\0", "the job file is not a text file"],
   ["\xff\xfej\0o\0b\0", "It is UTF-16: save it as UTF-8"],
   ["plain text\n", "this is not valid HCL2"],
-])("says what is wrong with a file of %j", async (content, message) => {
+])("validate says what is wrong with a file of %j", async (content, message) => {
   const path = join(temporaryFolder(), "job.hcl");
   writeFileSync(path, content, "latin1");
   for (const args of [["validate"], ["run", "--state-dir", temporaryFolder()]]) {
@@ -152,14 +152,14 @@ it.each([
   }
 });
 
-it("accepts a job with a byte order mark and with the line ends of Windows", async () => {
+it("validate accepts a job with a byte order mark and with the line ends of Windows", async () => {
   const job = jobFileOf(
     `\u{feff}${readFileSync("examples/hello.nomad.hcl", "utf8").replaceAll("\n", "\r\n")}`,
   );
   expect(await call(["validate", job])).toMatchObject({ code: 0, stderr: "" });
 });
 
-it("accepts an agent's configuration in JSON, and one without a block for this driver", async () => {
+it("validate accepts an agent's configuration in JSON, and one without a block for this driver", async () => {
   const write = (name: string, content: string) => {
     const path = join(temporaryFolder(), name);
     writeFileSync(path, content);
@@ -183,7 +183,7 @@ it("accepts an agent's configuration in JSON, and one without a block for this d
   expect((await call(["validate", wrong])).stderr).toContain("Did you mean unveil_by_task?");
 });
 
-it("makes the checks that run and doctor make first", async () => {
+it("validate makes the checks with which run and doctor begin", async () => {
   const job = jobFileOf(wrong);
   expect(await call(["run", "--state-dir", temporaryFolder(), job])).toMatchObject({
     code: 125,
@@ -199,7 +199,7 @@ it("makes the checks that run and doctor make first", async () => {
   });
 });
 
-it("refuses tasks whose names lead to other folders, as run does", async () => {
+it("validate refuses tasks whose names lead to other folders, as run does", async () => {
   const job = jobFileOf(wrong.replace("comand", "command").replaceAll('task "a"', 'task ".."'));
   for (const verb of ["validate", "run"]) {
     const { code, stderr } = await call([verb, job]);

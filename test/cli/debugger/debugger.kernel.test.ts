@@ -52,7 +52,7 @@ async function signalled({ session, folder }: Desk, command: string, signal: Nod
 }
 
 describe("the view on a terminal", () => {
-  it("is stepped through, and gives the terminal back", async (context) => {
+  it("goes from step to step, and gives the terminal back", async (context) => {
     const desk = await sitDown(context);
     const { session } = desk;
     session.type(`${replay}\n`);

@@ -44,7 +44,7 @@ describe("moving through the events", () => {
     expect(press(killed, " ", "backspace").at).toBe(1);
   });
 
-  it("moves by the pages of the list", () => {
+  it("by page keys goes by the pages of the list", () => {
     const page = press(long, "pagedown");
     expect(page.at).toBe(27);
     expect(press(page, "pageup").at).toBe(1);
@@ -86,7 +86,7 @@ describe("moving through the events", () => {
     });
   });
 
-  it("keeps a wrong command for correction", () => {
+  it("by a wrong command goes nowhere, and keeps the command for correction", () => {
     const wrong = enter(killed, "b", "state:exitd");
     expect(screenOf(wrong).slice(-2)).toEqual([
       expect.stringContaining("Did you mean exited?"),
@@ -220,7 +220,7 @@ describe("what if", () => {
     expect(press(changed, "x").edits).toEqual([{ drop: 9 }]);
   });
 
-  it("fields that are not given are unchanged", () => {
+  it("an event was changed in some fields: the others are unchanged", () => {
     const again = enter(press(killed, "4", "G"), "i", "exited exitCode=5");
     expect(shownHistory(again).at(5).after.context.exit).toMatchObject({ exitCode: 5, source: "status" });
   });

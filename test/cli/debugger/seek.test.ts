@@ -9,7 +9,7 @@ import { historyOf } from "../../support/screen/debuggerView.ts";
 const history = historyOf(life("killed"));
 const never: MomentTest = () => false;
 
-describe("looking for a moment", () => {
+describe("a search for a moment", () => {
   it("finds the nearest one in either direction", () => {
     expect(seek(history, 1, 1, isOfType("signalled"))).toEqual({ kind: "found", seq: 6 });
     expect(seek(history, 9, -1, isOfType("signalled"))).toEqual({ kind: "found", seq: 6 });

@@ -1,4 +1,4 @@
-/** Which run a name means, and what the output says about the other runs. */
+/** A name means one of a task's runs, and the output has a note on the others. */
 import { describe, expect, it } from "vitest";
 import { chooseRun, newest, onlyRunning } from "../../../src/cli/logs/chosenRun.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
@@ -37,7 +37,7 @@ const chosen = (names: readonly string[], back?: number) => {
   return [id.split("-")[0], note];
 };
 
-describe("the run that is meant", () => {
+describe("the run that a name means", () => {
   it("is the only one, without a note on others", () => {
     expect(chosen(["done"])).toEqual(["0done", undefined]);
   });
@@ -83,7 +83,7 @@ describe("runs of several logs", () => {
   });
 });
 
-describe("the running task that is meant", () => {
+describe("the running task that a name means", () => {
   it("is the only one that goes on", () => {
     expect(onlyRunning("web", logOf(["failed", "running", "done"])).id).toBe("1running-1000/web/1");
   });

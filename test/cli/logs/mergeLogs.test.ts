@@ -10,7 +10,7 @@ function log(stream: string, ...times: number[]): StoredEvent[] {
 
 const order = (events: readonly StoredEvent[]) => events.map(({ stream, seq }) => `${stream}${seq}`);
 
-it("merges the events of several logs by time", () => {
+it("the events of several logs are merged by time", () => {
   expect(order(mergeLogs([log("a", 1, 5, 6), log("b", 2, 3, 9)]))).toEqual([
     "a1",
     "b1",
@@ -22,11 +22,11 @@ it("merges the events of several logs by time", () => {
   expect(mergeLogs([])).toEqual([]);
 });
 
-it("keeps the order of each log when the clock was set back", () => {
+it("the events of each log keep their order when the clock was set back", () => {
   expect(order(mergeLogs([log("a", 100, 3, 4), log("b", 50)]))).toEqual(["b1", "a1", "a2", "a3"]);
 });
 
-it("loses nothing and keeps every log's order, whatever the times", () => {
+it("no event is lost, and every log keeps its order, whatever the times", () => {
   const times = fc.array(fc.integer({ min: 0, max: 50 }), { maxLength: 20 });
   fc.assert(
     fc.property(fc.array(times, { maxLength: 4 }), (all) => {

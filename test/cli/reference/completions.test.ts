@@ -46,7 +46,7 @@ for (const shell of ["bash", "fish"] as const) {
       });
     }
 
-    it("files, for an argument that is one", (context) => {
+    it("files for an argument that is a file", (context) => {
       const folder = temporaryFolder();
       writeFileSync(join(folder, "web.nomad.hcl"), "");
       expect(shells[shell](context, `${name} run ${folder}/we`)).toEqual([`${folder}/web.nomad.hcl`]);
@@ -63,7 +63,7 @@ describe("zsh completes", () => {
     expect(completedByZsh(line, expected)).toBe(true);
   });
 
-  it("the same where its script is read with source", () => {
+  it("the same if its script is read with source", () => {
     expect(completedByZsh(`${name} ev`, "events", (file) => `compinit -D -u; source ${file}`)).toBe(true);
   });
 });

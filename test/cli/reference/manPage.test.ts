@@ -8,7 +8,7 @@ import { outlineOf } from "../../../src/cli/reference/outline.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-it("has every verb and option, and man(1) renders it without warnings", (context) => {
+it("the manual page has every verb and option, and man(1) renders it without warnings", (context) => {
   requireTools(context, "man");
   const outline = outlineOf(createProgram(() => {}));
   const path = join(temporaryFolder(), "page.1");

@@ -134,11 +134,11 @@ describe("the table", () => {
     expect(taskTable(rows.slice(0, 1), plain, wide)[0]).not.toContain("END");
   });
 
-  it("keeps task, state and figures where there is little", () => {
+  it("keeps task, state and figures if there is little room", () => {
     expect(taskTable(rows.slice(0, 1), plain, 50)[0]).toMatch(/^TASK +STATE +PID +CPU +MEMORY$/);
   });
 
-  it("is never wider than its terminal, nor the picture higher, whatever the names", () => {
+  it("is never wider than its terminal, and the picture of top never higher, whatever the names", () => {
     const names = fc.record({
       task: fc.stringMatching(/^[a-z-]{1,200}$/),
       job: fc.stringMatching(/^[a-z-]{1,60}$/),

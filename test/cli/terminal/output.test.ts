@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { printable } from "../../../src/cli/terminal/output.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 
-it("keeps text, lines and colours, and makes control sequences visible", () => {
+it("output keeps text, lines and colours, and makes control sequences visible", () => {
   const text = `${styleOf(true).red("naïve → …")}\n\tdone`;
   expect(printable(text)).toBe(text);
   for (const order of [

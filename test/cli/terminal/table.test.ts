@@ -5,7 +5,7 @@ import { formatTable } from "../../../src/cli/terminal/table.ts";
 const colours = styleOf(true);
 
 describe("a table", () => {
-  it("has columns as wide as what is in them", () => {
+  it("has columns as wide as their cells", () => {
     expect(
       formatTable(
         [
@@ -47,7 +47,7 @@ describe("a table", () => {
     );
   });
 
-  it("does not wrap where that leaves too little room", () => {
+  it("does not wrap its last column if there is too little room for it", () => {
     expect(formatTable([["a".repeat(60), "two words"]], 40)).toBe(`${"a".repeat(60)}  two words`);
   });
 

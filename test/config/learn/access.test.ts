@@ -4,8 +4,8 @@ import { deniedIn } from "../../../src/config/learn/access.ts";
 
 const named = (path: string, errno: number): Access => ({ kind: "named", use: "open", path, errno });
 
-describe("what was denied", () => {
-  it("are the accesses that worked without a sandbox, and now fail", () => {
+describe("the denied accesses", () => {
+  it("are those that worked without a sandbox and now fail", () => {
     const free = [named("/a", 0), named("/b", 2), named("/c", 0), named("/d", 0), named("/e", 0)];
     const enforced = [
       named("/a", 13),

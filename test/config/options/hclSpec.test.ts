@@ -14,7 +14,7 @@ const attr = (name: string, type: string, required = false): HclSpec => ({
 const withDefault = (primary: HclSpec, literal: string): HclSpec => ({ kind: "default", primary, literal });
 
 // unveil_defaults, unveil_paths and unveil_by_task are exactly what the Go driver answers to ConfigSchema.
-test("the plugin's options", () => {
+test("the plugin's options have this hclspec", () => {
   expect(pluginOptionsSpec).toEqual({
     kind: "object",
     attributes: {
@@ -57,7 +57,7 @@ test("the plugin's options", () => {
 
 // command, args and unveil are exactly what the Go driver answers to TaskConfigSchema; its
 // oom_score_adj has no default there, so that nil reaches the driver.
-test("a task's options", () => {
+test("a task's options have this hclspec", () => {
   expect(taskOptionsSpec()).toEqual({
     kind: "object",
     attributes: {

@@ -10,7 +10,7 @@ function given(network: Partial<TaskNetwork>, extra_hosts: string[] = []) {
 }
 
 describe("a hosts file", () => {
-  test("is a task's own where it has a name or names hosts, else the host's", () => {
+  test("is the task's own if the task has a host name or additional hosts, otherwise the host's", () => {
     expect(hasOwnHosts(given({}))).toBe(false);
     expect(hasOwnHosts(given({ mode: "none" }))).toBe(false);
     expect(hasOwnHosts(given({ self: { name: "web", address: "" } }))).toBe(true);

@@ -10,7 +10,7 @@ const env = {
 };
 
 describe("folders of a task", () => {
-  it("come from its environment, the temporary folder beside the task's own", () => {
+  it("come from its environment; the temporary folder is beside them", () => {
     expect(taskFolders(env)).toEqual({
       rootDir: mounts,
       taskDir: `${mounts}/local`,

@@ -56,7 +56,7 @@ describe("a volume's destination", () => {
   });
 });
 
-test("what the task may do with a volume, and with a device", () => {
+test("a task has all rights on a volume and only reads a read-only one; a device has its own permissions", () => {
   const devices = [
     { source: "/dev/a", target: "/dev/a", read: true, write: false },
     { source: "/dev/b", target: "/dev/b", read: true, write: true },

@@ -166,7 +166,7 @@ describe("equal templates", () => {
   });
 });
 
-describe("the host's tree is the root", () => {
+describe("the host's tree is a task's root", () => {
   it("where everything is unveiled", () => {
     const options = parsePluginOptions({ unveil_paths: ["r:/"] });
     const task = parseTaskOptions({ command: "x" }, options);

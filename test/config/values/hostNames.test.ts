@@ -6,7 +6,7 @@ test("an entry ends its name at the first colon", () => {
   expect(parseHostEntry("a")).toEqual({ name: "a", address: "" });
 });
 
-test("names of hosts", () => {
+test("a host name has letters, digits and inner punctuation, and at most 64 characters", () => {
   const valid = ["a", "A-1", "db.internal", "under_score", "x".repeat(64)];
   const invalid = ["", ".", "a.", "-a", "a-", "a b", "a\nb", "ä", "x".repeat(65)];
   expect(valid.filter(isHostName)).toEqual(valid);

@@ -47,7 +47,7 @@ describe("events that the log refused", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("are tried again less and less often, with one task for all", async () => {
+  it("are tried again less and less often, and one task tries for all", async () => {
     const { unsaved, attempts, task } = setUp();
     for (const id of ["a", "b", "c"]) unsaved.add(task(id), refusal());
     expect(vi.getTimerCount()).toBe(1);
@@ -123,7 +123,7 @@ describe("events that the log refused", () => {
   });
 });
 
-it("a task whose events are stored is not waited for", async () => {
+it("nothing waits for a task whose events are stored", async () => {
   const { unsaved, task } = setUp();
   await unsaved.whenStored(task("web"));
 });

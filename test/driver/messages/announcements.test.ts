@@ -252,7 +252,7 @@ describe("what happens before the client has a runner for the task", () => {
     expect(heard).toEqual(["The task is gone and its exit code is unknown"]);
   });
 
-  it("of a lost task is reported when its runner starts it again", async () => {
+  it("to a lost task is reported when its runner starts the task again", async () => {
     const first = plugin();
     await first.happens(web, lost);
     const { heard, listen, recovers, happens } = plugin(first.store);

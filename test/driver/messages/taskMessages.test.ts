@@ -49,12 +49,12 @@ describe("task events of a task", () => {
     expect(told(type, data)).toEqual(message);
   });
 
-  it("names the signal that a stop began with", () => {
+  it("name the signal that a stop began with", () => {
     const stopping = fold([...toRunning, event("stopRequested", { signal: 15, timeoutMs: 5000 })]).context;
     expect(told("stopTimedOut", {}, stopping)).toEqual("Killed: still running 5000 ms after SIGTERM");
   });
 
-  it("has one line with the limits that the host does not enforce, and the reasons", () => {
+  it("have one line with the limits that the host does not enforce, and the reasons", () => {
     const limits = [
       { file: "pids.max", value: "9", applied: true },
       missing("cpu.max", "no cpu"),
@@ -68,7 +68,7 @@ describe("task events of a task", () => {
     });
   });
 
-  it("names all tasks that have its user", () => {
+  it("name all tasks that have its user", () => {
     const shared = { user: "nomad-80001", tasks: ["0a0a/web", "0b0b/db"] };
     expect(messageOfSharedUser(shared)).toEqual({
       message: "Runs as nomad-80001, the user of other tasks that run: 0a0a/web, 0b0b/db",
@@ -76,13 +76,13 @@ describe("task events of a task", () => {
     });
   });
 
-  it("does not repeat at the end what was reported before", () => {
+  it("do not repeat at the end what was reported before", () => {
     const survived = fold([...toRunning, event("oomSeen", oom)]).context;
     expect(told("exited", { oom }, survived)).toBeUndefined();
     expect(told("exited", { oom: { ...oom, kills: 3 } }, survived)).toMatch("killed 3");
   });
 
-  it("is complete, and its annotations are texts", () => {
+  it("are complete, and their annotations are texts", () => {
     for (const { message, annotations } of eventTypes.flatMap(
       (type) => messageOfEvent(event(type), context) ?? [],
     )) {

@@ -87,7 +87,7 @@ describe("the reconcile at the start of a plugin", () => {
   it.each<[string, EventType[]]>([
     ["asked for", ["requested"]],
     ["looked at", ["requested", "fingerprinted"]],
-    ["prepared, in a cgroup that is gone", ["requested", "fingerprinted", "sandboxed"]],
+    ["prepared in a cgroup that is gone", ["requested", "fingerprinted", "sandboxed"]],
   ])("closes the history of a task that was only %s", async (_title, types) => {
     const { store, services } = setUp();
     await storeHistory(store, "alloc/web/00000002", types);
@@ -141,12 +141,12 @@ describe("the reconcile at the start of a plugin", () => {
 
   it.each<[string, object, object]>([
     [
-      "ended while no plugin watched: with the status that its init recorded",
+      "that ended while no plugin watched: with the status that its init recorded",
       { ...livingRun, init: { pid: unusedPid(), startTicks: 1 } },
       { type: "exited", data: { exitCode: 7, signal: 0, source: "status" }, to: "exited" },
     ],
     [
-      "whose pid now belongs to another process: also with that status",
+      "whose pid now belongs to another process: with the status that its init recorded",
       { ...livingRun, init: { ...livingRun.init, startTicks: livingRun.init.startTicks - 1 } },
       { type: "exited", data: { exitCode: 7, source: "status" } },
     ],

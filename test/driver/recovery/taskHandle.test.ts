@@ -94,7 +94,7 @@ describe("a task that is known only by its handle", () => {
     expect(again).toMatchObject({ snapshot: { value: "lost" }, version: 5 });
   });
 
-  it("has the history that was read when the plugin was configured, and reads nothing again", async () => {
+  it("has the history that was read when the plugin was configured, which is not read again", async () => {
     const history: TaskHistory = { snapshot: running, version: 4 };
     const read = () => {
       throw new Error("the log is read");
@@ -107,7 +107,7 @@ describe("a task that is known only by its handle", () => {
     expect(await historyOf({ taskId, driverState: new Uint8Array(), request }, given)).toBe(history);
   });
 
-  it("has that history also if the log cannot be read, and its stream continues at its end", async () => {
+  it("has that history even if the log cannot be read, and its stream continues at its end", async () => {
     const given = services();
     const unreadable = () => {
       throw new DriverError("STORE_FAILED", "event 2 is damaged");

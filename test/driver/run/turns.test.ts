@@ -17,7 +17,7 @@ function started(turns: Turns, count: number) {
   return { began, ends, results };
 }
 
-it("runs a limited number at once, and the rest in order", async () => {
+it("a limited number of works runs at once, and the rest follows in order", async () => {
   const { began, ends, results } = started(new Turns(2, 60_000), 4);
   await Promise.resolve();
   expect(began).toEqual([0, 1]);
@@ -30,13 +30,13 @@ it("runs a limited number at once, and the rest in order", async () => {
   expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
 });
 
-it("passes on a failure, and frees its turn", async () => {
+it("a failed work passes on its failure, and frees its turn", async () => {
   const turns = new Turns(1, 60_000);
   await expect(turns.take(() => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
   expect(await turns.take(async () => "next")).toBe("next");
 });
 
-it("limits the wait for work that itself waits, and frees no turn twice", async () => {
+it("a work that takes too long frees its turn, and frees no second one when it ends", async () => {
   vi.useFakeTimers();
   try {
     const { began, ends } = started(new Turns(1, 100), 3);

@@ -32,9 +32,9 @@ const request = (taskId: string, user = "") => ({ taskId, user }) as TaskRequest
 
 describe("a start without a user", () => {
   it.each<[string, string, readonly (readonly [string, readonly TaskEvent[]])[]]>([
-    ["that its run before was asked for with", "nomad-80001", [[`${web}/01`, [asked("nomad-80001")]]]],
+    ["that the request of its previous run named", "nomad-80001", [[`${web}/01`, [asked("nomad-80001")]]]],
     [
-      "that its previous run had without a user in the request",
+      "that its previous run had although the request named none",
       "nomad-80002",
       [[`${web}/01`, ranAs("nomad-80002")]],
     ],
@@ -47,24 +47,24 @@ describe("a start without a user", () => {
       ],
     ],
     [
-      "of the newest that had one",
+      "of the newest run that had a user",
       "nomad-80001",
       [
         [`${web}/01`, [asked("nomad-80001")]],
         [`${web}/02`, [nobody, event("startFailed")]],
       ],
     ],
-    ["of this same start before its plugin died", "nomad-80003", [[`${web}/0a`, ranAs("nomad-80003")]]],
+    ["that this start had before its plugin died", "nomad-80003", [[`${web}/0a`, ranAs("nomad-80003")]]],
     [
       "of a run that another driver has started",
       "nomad-80004",
       [[`${web}/01`, [asked("nomad-80004"), event("adopted"), event("exited")]]],
     ],
-  ])("gets the one %s", async (_which, user, runs) => {
+  ])("gets the user %s", async (_which, user, runs) => {
     expect(await withUser(request(`${web}/0a`), await logOf(runs))).toEqual(request(`${web}/0a`, user));
   });
 
-  it("is mentioned in the agent's log", async () => {
+  it("is mentioned in the agent's log with the user that it gets", async () => {
     const services = await logOf([[`${web}/01`, [asked("nomad-80001")]]]);
     await withUser(request(`${web}/0a`), services);
     expect(services.log.lines).toEqual([
@@ -80,7 +80,7 @@ describe("a start without a user", () => {
     ["the log knows nothing", `${web}/0a`, []],
     ["only other tasks have run", `${web}/0a`, ["6f2d4a9e/we/01", "6f2d4a9e/web2/01", "6f2d/web/01"]],
     ["its id is of another form", "web", ["web/01", "web"]],
-  ])("gets none if %s", async (_why, taskId, runs) => {
+  ])("gets no user if %s", async (_why, taskId, runs) => {
     const services = await logOf(runs.map((run) => [run, [asked("nomad-80001")]]));
     expect(await withUser(request(taskId), services)).toEqual(request(taskId));
     expect(services.log.lines).toEqual([]);
@@ -98,7 +98,7 @@ describe("a start without a user", () => {
     expect((await withUser(request(`${web}/0a`), services)).user).toBe("nomad-80001");
   });
 
-  it("is looked up among more runs than are looked at in one turn", async () => {
+  it("gets the newest user even of more runs than one turn of the event loop reads", async () => {
     const runs = Array.from(
       { length: 50 },
       (_, index) => [`${web}/${index}`, [asked(`nomad-${80_000 + index}`)]] as const,
@@ -113,7 +113,7 @@ it("a start that names a user is unchanged, and the log is not read", async () =
   expect(await withUser(given, { store, log: recordingLogger() })).toBe(given);
 });
 
-it("without runs there is no newest one", () => {
+it("the newest of no runs is undefined", () => {
   expect(newestOf([])).toBeUndefined();
 });
 
@@ -132,21 +132,21 @@ describe("a task shares its dynamic user", () => {
   const own = running(`${web}/02`);
 
   it.each([
-    ["of another allocation", [running("aa/web/01")], ["aa/web"]],
-    ["of its own allocation", [running("6f2d4a9e/db/01")], ["6f2d4a9e/db"]],
-    ["that another driver has started", [adopted], ["bb/db"]],
-    ["and every other", [running("cc/web/01"), running("aa/x/01"), running("aa/x/02")], ["aa/x", "cc/web"]],
+    ["a running task of another allocation", [running("aa/web/01")], ["aa/web"]],
+    ["a running task of its own allocation", [running("6f2d4a9e/db/01")], ["6f2d4a9e/db"]],
+    ["a running task that another driver has started", [adopted], ["bb/db"]],
+    ["all running tasks", [running("cc/web/01"), running("aa/x/01"), running("aa/x/02")], ["aa/x", "cc/web"]],
     [
-      "that is being stopped",
+      "a task that is being stopped",
       [running("aa/web/01", "nomad-80001", 80_001, event("stopRequested"))],
       ["aa/web"],
     ],
-  ])("with a task that runs %s", (_which, others, tasks) => {
+  ])("with %s", (_which, others, tasks) => {
     expect(sharedUserOf(own, () => [own, ...others])).toEqual({ user: "nomad-80001", tasks });
   });
 
   it.each([
-    ["its own run before, which is being stopped", [running(`${web}/01`)]],
+    ["its own previous run, which is being stopped", [running(`${web}/01`)]],
     ["a task with another user", [running("aa/web/01", "nomad-80002", 80_002)]],
     ["a task that has ended", [running("aa/web/01", "nomad-80001", 80_001, event("exited"))]],
   ])("not with %s", (_which, others) => {

@@ -29,7 +29,7 @@ async function servicesWith(...types: EventType[]) {
   return { store, folder, log: recordingLogger() };
 }
 
-describe("a start that the log knows already", () => {
+describe("a start that is already in the log", () => {
   it.each<[string, EventType[]]>([
     ["failed", ["requested", "fingerprinted", "sandboxed", "startFailed"]],
     ["running", running],
@@ -45,7 +45,7 @@ describe("a start that the log knows already", () => {
   it.each<[string, EventType[]]>([
     ["destroyed", [...running, "exited", "destroyed"]],
     ["lost", [...running, "lost"]],
-  ])("is refused where the task is %s", async (_state, types) => {
+  ])("is refused if the task is %s", async (_state, types) => {
     await expect(repeatedStart(taskId, again, await servicesWith(...types))).rejects.toMatchObject({
       code: "TASK_EXISTS",
     });

@@ -1,7 +1,7 @@
 /** Tests that denials are in the history and in the text of `why`, with this host's real audit. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type AuditStatus, auditStatus } from "../../../src/effects/audit/auditSocket.ts";
@@ -17,6 +17,7 @@ import { type Agent, runTask, startAgent, startTask, waitTask } from "../../supp
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { setConfig } from "../../support/agent/requests.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const problem = await findDenialProblem("on", landlockAbi());
 if (problem !== undefined) console.warn(`NOT TESTED: denials, since ${problem}`);
@@ -44,8 +45,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
 
   /** A folder with a file, a program and folders whose modes let everybody access them. */
   function openFolder(): string {
-    const folder = mkdtempSync("/var/tmp/exec2-denied-");
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder("/var/tmp");
     chmodSync(folder, 0o777);
     for (const name of ["file", "other"]) {
       writeFileSync(`${folder}/${name}`, "text");
@@ -135,7 +135,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     expect(await whyOf(perl(code))).toMatch(new RegExp(`connecting to the abstract socket @${name} \\(`));
   });
 
-  test("a program without denials has none, and none of another task", async () => {
+  test("a program that is denied nothing has no denials, not even those of another task", async () => {
     const [quiet, loud] = [makeAllocation(), makeAllocation()];
     const tasks = [
       quiet.config("sleep 0.3; exit 3"),

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
-import { makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
 import { emptyRoot, inRoot } from "../../support/host/emptyRoot.ts";
-import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
 
 const run = promisify(execFile);

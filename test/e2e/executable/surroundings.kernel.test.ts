@@ -3,7 +3,6 @@ import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -11,14 +10,14 @@ import {
   symlinkSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { runTask, startAgent } from "../../support/agent/agent.ts";
-import { makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
-import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, type Ended, shellJob, start } from "../../support/screen/commandLine.ts";
 
-describe("the executable is called", () => {
+describe("the executable works if it is called", () => {
   it("through symlinks, from any folder", async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "plugins"));
@@ -38,7 +37,7 @@ describe("the executable is called", () => {
     }
   });
 
-  it("with fewer open files than its runtime needs: it raises the limit or says so", async () => {
+  it("with fewer open files than its runtime needs: it raises the limit, or says that it cannot", async () => {
     const limited = (limit: number) => ({
       program: ["sh", "-c", `ulimit -n ${limit}; exec "$0" "$@"`, builtEntry],
     });
@@ -58,7 +57,7 @@ describe("the executable is called", () => {
     for (const exit of await Promise.all(exits)) expect(exit).toMatchObject({ exitCode: 3 });
   });
 
-  it("and starts itself again although its file has been removed", async () => {
+  it("and its file is then removed: it can still launch its plugin again", async () => {
     const folder = temporaryFolder();
     const copy = join(folder, "nomad-driver-exec2");
     copyFileSync(builtEntry, copy);
@@ -103,8 +102,7 @@ describe("the executable's native addon", () => {
  * `noexec`.
  */
 async function withoutMemfds(...noexec: readonly string[]): Promise<Ended> {
-  const folder = mkdtempSync(join(persistentFolders, "exec2-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(persistentFolders);
   const job = join(folder, "job.nomad.hcl");
   copyFileSync(shellJob("echo ran"), job);
   const script = `

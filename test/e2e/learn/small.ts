@@ -1,8 +1,8 @@
-/** Small programs of many kinds. The tests learn what they need besides the default paths. */
+/** Small programs of many kinds. The tests learn what each program needs besides the default paths. */
 import type { Program } from "../../support/agent/programs.ts";
 
 export const small: Readonly<Record<string, Program>> = {
-  "a shell that reads what it should not need": {
+  "a shell that reads a file, but works without it": {
     script: "cat /etc/shells > /dev/null 2>&1 || true; echo done",
     out: "done\n",
   },

@@ -143,10 +143,10 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
   );
 
   test.each<[string, object]>([
-    ["options that are wrong", { command: "true", umask: "9" }],
+    ["wrong options", { command: "true", umask: "9" }],
     ["a command that is nowhere", { command: "no-such-command" }],
     ["a launch that fails", { command: "true", args: ["x".repeat(200_000)] }],
-  ])("that could not be started for %s leaves nothing, although no call follows", async (_why, command) => {
+  ])("that could not start because of %s leaves nothing, although no call follows", async (_why, command) => {
     const before = tracesOf(agent);
     const allocation = makeAllocation();
     await expect(startTask(agent, allocation.config({ ...command, pid_mode: mode }))).rejects.toThrow();

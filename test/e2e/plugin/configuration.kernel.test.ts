@@ -18,7 +18,7 @@ describe("the first two launches of an agent", () => {
     expect(readdirSync(dirname(stateDir))).toEqual([]);
   });
 
-  test("with wrong options names them", async () => {
+  test("name wrong options", async () => {
     const plugin = await startPlugin();
     const wrong = { unveil_defaults: "yes", unveil_paths: ["r:/srv", "z:/x"], nonsense: 1 };
     for (const [name, value] of Object.entries(wrong)) {
@@ -102,7 +102,7 @@ describe("a later SetConfig", () => {
   });
 });
 
-test("tasks are refused, recoverably, before there is a configuration", async () => {
+test("starts are refused recoverably before there is a configuration", async () => {
   const plugin = await startPlugin();
   const refused = await startTask(plugin, makeAllocation().config("true")).catch(errorOfCall);
   expect(refused).toMatchObject({ code: "PLUGIN_FAILED", recoverable: true });

@@ -30,7 +30,7 @@ describe("bytes that are no message", () => {
     `${driver}/InspectTask`,
     `${driver}/SignalTask`,
     `${driver}/NoSuchMethod`,
-  ])("to %s fail the call and nothing else", async (method) => {
+  ])("let a call of %s fail and harm nothing else", async (method) => {
     for (const bytes of ["ffffffffff", "0a", "0affffffff0f61", "08", "0bff"]) {
       await expect(callRaw(method, Buffer.from(bytes, "hex"))).rejects.toMatchObject({
         code: expect.any(Number),

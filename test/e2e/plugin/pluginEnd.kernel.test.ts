@@ -12,7 +12,7 @@ import { setConfig } from "../../support/agent/requests.ts";
 import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
 
 describe("a plugin ends", () => {
-  test("when the agent requests it: it answers first, and its tasks go on", async () => {
+  test("when the agent requests it: the plugin answers first, and its tasks go on", async () => {
     const agent = await startAgent();
     const { allocation, config, pid } = await runningTask(agent);
     expect(await agent.driver.shutdown({})).toEqual({});
@@ -43,7 +43,7 @@ describe("a plugin goes on", () => {
     expect(await runTask(agent, makeAllocation().config("exit 2"))).toMatchObject({ exitCode: 2 });
   });
 
-  test("without its agent: the next one connects again, and configures nothing", async () => {
+  test("without its agent: the next agent connects again, and configures nothing", async () => {
     const { child, socketPath } = await launchedByHand();
     const first = connectPlugin(socketPath);
     const stateDir = newStateDir();

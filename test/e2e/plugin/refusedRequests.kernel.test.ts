@@ -49,7 +49,7 @@ describe("a request is refused before it reaches the driver", () => {
     expect(await withEventLog(agent.stateDir, (log) => log.version(config.id))).toBe(0);
   });
 
-  test("for unveil if the plugin does not allow it", async () => {
+  test("for unveil entries if the plugin does not allow them", async () => {
     const strict = await startAgent();
     const config = makeAllocation().config({ command: "true", unveil: ["r:/etc/hosts"] });
     const refused = await startTask(strict, config).catch(errorOfCall);

@@ -1,4 +1,4 @@
-/** The plugin rehearses starts while it is idle, and must leave no trace of it. */
+/** The plugin rehearses starts while it is idle. A rehearsal must leave no trace. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
@@ -15,7 +15,7 @@ const hasPrepared = (stateDir: string) =>
 const isOver = (stateDir: string) =>
   hasPrepared(stateDir) && !readdirSync(stateFolderPaths(stateDir).run).includes("rehearsal");
 
-it("prepares starts by itself, and leaves no task, process, folder or descriptor", async () => {
+it("a rehearsal begins by itself, and leaves no task, process, folder or descriptor", async () => {
   const agent = await startAgent();
   const before = tracesOf(agent);
   await vi.waitFor(() => expect(isOver(agent.stateDir)).toBe(true), { timeout: 20_000 });
@@ -28,7 +28,7 @@ it("prepares starts by itself, and leaves no task, process, folder or descriptor
   await allocation.remove();
 });
 
-it("is interrupted by a start, and by the plugin's end", async () => {
+it("a rehearsal is interrupted by a start, and by the plugin's end", async () => {
   const agent = await startAgent();
   await vi.waitFor(() => expect(hasPrepared(agent.stateDir)).toBe(true), { timeout: 20_000 });
   const allocation = new Allocation();
@@ -38,7 +38,7 @@ it("is interrupted by a start, and by the plugin's end", async () => {
   expect(readdirSync(stateFolderPaths(agent.stateDir).run)).toEqual([]);
 });
 
-it("leaves nothing to a later plugin if it is killed", async () => {
+it("a rehearsal whose plugin is killed leaves nothing to a later plugin", async () => {
   const agent = await startAgent();
   await vi.waitFor(() => expect(readdirSync(join(agent.stateDir, "run"))).toContain("rehearsal"), {
     timeout: 20_000,

@@ -1,6 +1,6 @@
 /**
- * With a state folder that cannot be used, the driver keeps running, says why, and works as soon as the
- * folder can be used.
+ * If its state folder cannot be used, the driver keeps running, says why, and works as soon as the folder can
+ * be used.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -16,7 +16,7 @@ import { eventsOf } from "../../support/history/eventLog.ts";
 import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
 
 describe("a state folder of another plugin that has an agent", () => {
-  test("makes the second plugin unhealthy, which names the owner and starts nothing", async () => {
+  test("makes the second plugin unhealthy: it names the owner, and starts nothing", async () => {
     const first = await startAgent();
     const second = await startAgent({ stateDir: first.stateDir });
     const told = healthOf(second);
@@ -67,7 +67,7 @@ describe("a state folder of another plugin that has an agent", () => {
     expect(await waitTask(second, config)).toMatchObject({ exitCode: 5 });
   });
 
-  test("refuses recoveries and ends after some time, so that no task runs twice", async () => {
+  test("makes the second plugin refuse recoveries and end after some time, so that no task runs twice", async () => {
     const first = await startAgent();
     const { config, handle, pid, allocation } = await runningTask(first, "exec sleep 1000");
     const second = await startAgent({ stateDir: first.stateDir });

@@ -1,4 +1,4 @@
-/** A plugin that finds its event log damaged when it starts. */
+/** A plugin finds its event log damaged when it starts. */
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

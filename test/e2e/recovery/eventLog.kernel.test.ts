@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 
 describe("the history of a task", () => {
-  test("that ends by itself", async () => {
+  test("has these steps if the task ends by itself", async () => {
     const config = makeAllocation().config("exit 7");
     await runTask(agent, config);
     expect(await stepsOf(config)).toEqual([
@@ -24,7 +24,7 @@ describe("the history of a task", () => {
     ]);
   });
 
-  test("that gets signals, is stopped, and then killed because it does not end", async () => {
+  test("has these steps if the task gets signals, is stopped, and is killed because it does not end", async () => {
     const allocation = makeAllocation();
     const config = allocation.config(
       "trap 'echo again' INT USR1; echo up; while :; do sleep 1000 & wait; done",
@@ -45,7 +45,7 @@ describe("the history of a task", () => {
     ]);
   });
 
-  test("that never starts", async () => {
+  test("has these steps if the task never starts", async () => {
     const config = makeAllocation().config({ command: "/dev/null" });
     await startTask(agent, config).catch(() => undefined);
     expect(await stepsOf(config)).toEqual([
@@ -55,7 +55,7 @@ describe("the history of a task", () => {
     ]);
   });
 
-  test("has the request, the host's facts, and what was done", async () => {
+  test("has the request, the host's facts, and what the driver did", async () => {
     const allocation = makeAllocation();
     const config = allocation.config({ command: "true", args: ["x", "y"] });
     await runTask(agent, config);

@@ -20,7 +20,7 @@ const gated = "echo up; read -r _ < $NOMAD_TASK_DIR/gate";
 const stubborn = "trap '' INT; echo up; while :; do sleep 1000; done";
 
 describe("a running task that the Go driver has started", () => {
-  test("is taken over, and its end is known", async () => {
+  test("is taken over, and its end is reported", async () => {
     const { agent, allocation, task, open } = await takenOver(`${gated}; echo after; exit 19`);
     const { task: status } = await agent.driver.inspectTask({ taskId: task.config.id });
     const startedAt = { seconds: Math.floor(task.startedAt / 1000) };

@@ -220,7 +220,7 @@ describe("RecoverTask", () => {
     expect(allocation.cgroup.processes()).toEqual([]);
   });
 
-  test("with another driver's handle, of a task that the log does not know, is refused, and the task can be destroyed", async () => {
+  test("with another driver's handle is refused if the log does not know the task, which can be destroyed", async () => {
     const agent = await startAgent();
     const config = makeAllocation().config("true");
     const handle = { version: 1, state: TaskState.RUNNING, config, driverState: Buffer.from("?") };

@@ -13,7 +13,7 @@ import { eventsOf } from "../../support/history/eventLog.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
-describe("StartTask that is repeated because the plugin died before its answer", () => {
+describe("a StartTask that is repeated because the plugin died before its answer", () => {
   test("returns the task that already runs", async () => {
     const { allocation, config, agent, handle, pid } = await startedTask("echo up; exec sleep 1000");
     await agent.crash();
@@ -94,7 +94,7 @@ describe("a task of a dynamic user that a restarted agent starts again without a
     });
   });
 
-  test("is refused if the log has no run of it", async () => {
+  test("is refused if the log has no run of the task", async () => {
     const agent = await startAgent();
     const neighbour = makeAllocation();
     await startTask(agent, neighbour.config("exec sleep 1000"));

@@ -22,7 +22,7 @@ const lastOfSchema1 = "59d3a7e954335cde5303fa58820f50394b19c7d8";
 const gated = "echo up; read -r _ < $NOMAD_TASK_DIR/gate";
 
 describe("tasks that the driver of the first schema version has started", () => {
-  test("are taken over by today's, and end with their own codes", async (context) => {
+  test("are taken over by the present driver, and end with their own codes", async (context) => {
     const { next, open, config, allocation, handle } = await upgraded(context, `${gated}; exit 19`);
     const pid = allocation.cgroup.processes().find((each) => each > 0);
     await next.driver.recoverTask({ taskId: "", handle });
@@ -43,7 +43,7 @@ describe("tasks that the driver of the first schema version has started", () => 
     await expectIntactLog(next.stateDir);
   });
 
-  test("that ended before today's came have the codes that were recorded", async (context) => {
+  test("have the recorded codes if they ended before the present driver came", async (context) => {
     const { next, config, handle } = await upgraded(context, `${gated}; exit 23`, ({ open, allocation }) => {
       open();
       return allocation.cgroup.empty();
@@ -52,7 +52,7 @@ describe("tasks that the driver of the first schema version has started", () => 
     expect(await waitTask(next, config)).toMatchObject({ exitCode: 23 });
   });
 
-  test("are stopped, signalled and killed by today's", async (context) => {
+  test("are stopped, signalled and killed by the present driver", async (context) => {
     const trap = "trap 'echo signalled' USR1; trap '' INT; echo up; while :; do sleep 1000 & wait; done";
     const { next, config, allocation, handle } = await upgraded(context, trap);
     await next.driver.recoverTask({ taskId: "", handle });

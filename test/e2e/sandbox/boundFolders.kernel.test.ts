@@ -27,7 +27,7 @@ test("a task works in its bound folders, and its files are in the allocation's f
   expect(readFileSync(`${allocation.taskFolder}/tmp/file`, "utf8")).toBe("temporary\n");
 });
 
-test("it starts in the folder that its environment names", async () => {
+test("a task starts in the folder that its environment names", async () => {
   const { allocation, env, mounted } = bound();
   const config = allocation.config("exec sleep 1000", { env });
   await startTask(agent, config);
@@ -35,7 +35,7 @@ test("it starts in the folder that its environment names", async () => {
   await agent.driver.destroyTask({ taskId: config.id, force: true });
 });
 
-test("the original folders, which its environment does not name, are closed to it", async () => {
+test("the original folders, which the task's environment does not name, are closed to the task", async () => {
   const { allocation, env } = bound();
   writeFileSync(`${allocation.folder}/private`, "the agent's");
   const script = `cat ${allocation.folder}/private`;
@@ -43,7 +43,7 @@ test("the original folders, which its environment does not name, are closed to i
   expect(await allocation.stderr.text()).toContain("Permission denied");
 });
 
-test("programs in its secrets do not run", async () => {
+test("programs in a task's secrets do not run", async () => {
   const { allocation, env } = bound();
   const script = "cp /bin/true $NOMAD_SECRETS_DIR/program && $NOMAD_SECRETS_DIR/program";
   expect(await runTask(agent, allocation.config(script, { env }))).toMatchObject({ exitCode: 126 });

@@ -1,13 +1,14 @@
 /** Devices as a device plugin reserves them for a task. */
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { chmodSync, chownSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import type { Device } from "../../../src/grpc/generated/nomad/driver.ts";
 import { type Agent, runTask, startAgent } from "../../support/agent/agent.ts";
-import { makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
 import { expectRefusal } from "../../support/agent/refusal.ts";
+import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -104,8 +105,7 @@ async function run(path: string, devices: Device[]) {
 
 /** Creates another device node with the numbers of /dev/zero. */
 function deviceNode(mode = 0o666): string {
-  const folder = mkdtempSync(`${persistentFolders}/exec2-device-`);
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder(persistentFolders);
   const path = `${folder}/zero`;
   const { status, stderr } = spawnSync("mknod", [path, "c", "1", "5"], { encoding: "utf8" });
   if (status !== 0) throw new Error(`mknod failed: ${stderr}`);

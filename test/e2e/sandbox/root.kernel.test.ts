@@ -24,7 +24,8 @@ import {
 import { isAtOrBelow } from "../../../src/config/values/unveil.ts";
 import { type Architecture, systemCallNumber } from "../../../src/systemCalls.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
-import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { hostFolder, persistentFolders } from "../../support/host/temporaryFolder.ts";
 
 const architecture: Architecture = process.arch === "arm64" ? "arm64" : "x64";
 
@@ -46,14 +47,6 @@ async function run(command: object, allocation = makeAllocation(), driver: Agent
 
 const shell = (script: string) => ({ command: "sh", args: ["-c", script] });
 const python = (script: string) => ({ command: "python3", args: ["-c", script] });
-
-/** A folder of the host that is in no task's root. */
-function hostFolder(): string {
-  const folder = mkdtempSync(`${persistentFolders}/exec2-root-`);
-  chmodSync(folder, 0o755);
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** A task that runs until the test releases it, or ends. */
 async function heldTask(command: object = {}): Promise<{ readonly root: string; end(): Promise<unknown> }> {
@@ -310,7 +303,7 @@ function linkOf(path: string): string {
 describe("users and groups of the task's own", () => {
   const names = "id -un; id -gn; whoami; wc -l < /etc/passwd";
 
-  test("are there where the job asks for them: root, nobody and the task's user", async () => {
+  test("exist if the job asks for them: root, nobody and the task's user", async () => {
     const allocation = makeAllocation();
     const { out, err } = await run({ ...shell(names), identity_files: true }, allocation);
     const { name } = allocation.user;
@@ -460,7 +453,7 @@ describe("what changes on the host", () => {
     expect((await run(task)).out).toBe("third\n");
   });
 
-  test("includes mounts below an unveiled folder whose mount is private", async () => {
+  test("is in the root of the next task: mounts below an unveiled folder whose mount is private", async () => {
     const folder = hostFolder();
     const mount = (...args: string[]) => expect(spawnSync("mount", args).status, args.join(" ")).toBe(0);
     mount("--bind", folder, folder);
@@ -484,7 +477,7 @@ describe("the host's tree", () => {
     );
   });
 
-  test("is what tasks see where the operator says so, but for those that ask for a root of their own", async () => {
+  test("is the root of tasks if the operator says so, except of those that ask for a root of their own", async () => {
     const driver = await startAgent({ options: { root: "host" } });
     const script = shell("stat -c %n /etc/passwd; true");
     expect((await run(script, makeAllocation(), driver)).out).toBe("/etc/passwd\n");
@@ -498,7 +491,7 @@ describe("the host's tree", () => {
 });
 
 describe("a command or work dir of the host that is not unveiled", () => {
-  test("is not found, and the error has the entry that would bring it", async () => {
+  test("is not found, and the error has the unveil entry that would add it", async () => {
     const program = `${hostFolder()}/program`;
     writeFileSync(program, "#!/bin/sh\necho ran\n", { mode: 0o755 });
     await expect(run({ command: program })).rejects.toThrow(

@@ -1,7 +1,7 @@
 /**
- * Searches for values of a task's environment everywhere that root could look: in the event log's file with
- * its free pages, in the state folder, in logs, in processes, and in what the inspector sends. Each search
- * also looks for something that it must find.
+ * Searches for values of a task's environment wherever root could look: in the event log's file with its free
+ * pages, in the state folder, in logs, in processes, and in what the inspector sends. Each search also looks
+ * for a text that is there, which shows that the search works.
  */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";

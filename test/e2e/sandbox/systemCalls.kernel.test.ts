@@ -1,4 +1,4 @@
-/** Tests the filter of system calls that the options of task and client determine. */
+/** Tests that the options of task and client determine the filter of system calls. */
 import { rmSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
@@ -65,7 +65,7 @@ describe("a task", () => {
     expect(await allowed({ seccomp: "namespaced" })).toEqual(["unshare"]);
   });
 
-  test("may make the calls that need one of its capabilities", async () => {
+  test("may make the calls for which it has the capability", async () => {
     expect(await allowed({ cap_add: ["net_raw"] })).toEqual(["ptrace", "AF_PACKET"]);
     expect(await allowed({ cap_add: ["net_raw"], seccomp_deny: ["@packet"] })).toEqual(["ptrace"]);
   });

@@ -1,7 +1,8 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -25,15 +26,13 @@ describe("/tmp", () => {
   });
 
   test("shows nothing of the host's", async () => {
-    const folder = mkdtempSync("/tmp/exec2-host-");
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder("/tmp");
     const { result } = await run(`ls -A /tmp; test -e ${folder}`);
     expect(result).toEqual({ exitCode: 1, out: "", err: "" });
   });
 
   test("is the host's /tmp if the job unveils a path in it", async () => {
-    const folder = mkdtempSync("/tmp/exec2-host-");
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder("/tmp");
     chmodSync(folder, 0o755);
     writeFileSync(`${folder}/shared`, "the host's\n");
     const { result } = await run({
@@ -48,8 +47,7 @@ describe("/tmp", () => {
 describe("/tmp with private_tmp = false", () => {
   test("is the host's /tmp, and closed unless it is unveiled", async () => {
     const shared = await startAgent({ options: { private_tmp: false, unveil_by_task: true } });
-    const folder = mkdtempSync("/tmp/exec2-shared-tmp-");
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder("/tmp");
     chmodSync(folder, 0o777);
     writeFileSync(`${folder}/file`, "the host's");
     for (const [unveil, exitCode] of [
@@ -62,7 +60,7 @@ describe("/tmp with private_tmp = false", () => {
   });
 });
 
-describe("its own folders", () => {
+describe("a task's own folders", () => {
   test("can be read, written, and run from; secrets cannot be run", async () => {
     const { result } = await run(`
       set -e

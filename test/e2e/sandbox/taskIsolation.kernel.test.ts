@@ -30,7 +30,7 @@ describe("the host's processes", () => {
     expect(other.cgroup.processes()).toEqual([pid]);
   });
 
-  test("cannot be signalled, not even by root, not even its own init", async () => {
+  test("cannot be signalled, not even by root, and neither can the task's own init", async () => {
     const { out } = await run(
       makeAllocation({ user: root }),
       `
@@ -84,7 +84,7 @@ describe("abstract unix sockets", () => {
   });
 });
 
-describe("what a task could use to get out", () => {
+describe("ways out of the sandbox", () => {
   test("set-uid programs give no rights", async () => {
     const allocation = makeAllocation();
     const program = `${allocation.taskFolder}/local/id`;

@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const modes = { host: 0, group: 1, none: 3 } as const;
 
@@ -110,8 +111,7 @@ describe("a task's /etc/resolv.conf", () => {
   });
 
   test("is also the group's if the state folder is below /tmp, although tasks have their own /tmp", async () => {
-    const folder = mkdtempSync("/tmp/exec2-state-");
-    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folder = temporaryFolder("/tmp");
     const other = await startAgent({ stateDir: `${folder}/state` });
     const allocation = makeAllocation();
     const dns = { servers: ["192.0.2.53"], searches: [], options: [] };
@@ -120,7 +120,7 @@ describe("a task's /etc/resolv.conf", () => {
     await other.close();
   });
 
-  test("is the host's without one", async () => {
+  test("is the host's without a dns block", async () => {
     const allocation = makeAllocation();
     await runTask(agent, allocation.config(read));
     expect(await allocation.stdout.text()).toBe(readFileSync("/etc/resolv.conf", "utf8"));
@@ -139,7 +139,7 @@ describe("a task's host name", () => {
     );
   });
 
-  test("is the group's, has its address in /etc/hosts, and the host's name stays unchanged", async () => {
+  test("is the group's with its address in /etc/hosts, and the host's own name stays unchanged", async () => {
     const allocation = makeAllocation();
     const hostsConfig = { hostname: "web.example.org", address: "192.0.2.7" };
     const networkIsolationSpec = { mode: modes.none, path: "", labels, hostsConfig };

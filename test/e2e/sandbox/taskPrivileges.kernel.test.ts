@@ -74,7 +74,7 @@ describe("capabilities", () => {
     expect(bare.status).toMatchObject({ CapPrm: none, CapEff: none, CapBnd: none });
   });
 
-  test("all except those that the client does not allow", async () => {
+  test("may be all except those that the client does not allow", async () => {
     await refused(
       { cap_add: ["all"] },
       /"cap_add" with dac_override, .* and this client allows chown, kill, net_b/,
@@ -101,14 +101,14 @@ describe("supplementary groups", () => {
     await refused({ groups: [group] }, text, code);
   });
 
-  test("root's is refused where tasks must not be root", async () => {
+  test("do not include root's group where tasks must not be root", async () => {
     const strict = await startAgent({ options: { groups_by_task: true } });
     const config = makeAllocation().config({ command: "true", groups: ["root"] });
     await expect(startTask(strict, config)).rejects.toThrow(/USER_FORBIDDEN.*root's \(gid 0\)/);
   });
 });
 
-describe("ids that the operator denies to tasks", () => {
+describe("a task is refused for an id that the operator denies", () => {
   test.each([
     ["a uid", { name: "www-data", uid: 33, gid: 33 }, /uid 33 is one that this client denies/],
     ["a primary group", { name: "mail", uid: 8, gid: 8 }, /gid 8 is one that this client denies/],

@@ -1,10 +1,11 @@
 /** Tests the effect of `unveil` entries in a running task. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
-import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { hostFolder } from "../../support/host/temporaryFolder.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -15,7 +16,7 @@ beforeAll(async () => {
 describe("a later mount of the host", () => {
   test("below an unveiled folder appears in a running task, and below another folder stays closed", async () => {
     const allocation = makeAllocation();
-    const base = folder(allocation);
+    const base = hostFolder(allocation.user);
     command("mount", "--bind", base, base);
     onTestFinished(() => command("umount", "--recursive", "--lazy", base));
     command("mount", "--make-shared", base);
@@ -42,7 +43,7 @@ describe("a later mount of the host", () => {
 describe("a path", () => {
   test("may contain colons; the first colon ends the mode", async () => {
     const allocation = makeAllocation();
-    const base = folder(allocation);
+    const base = hostFolder(allocation.user);
     for (const name of ["a:b:c", "a"]) writeFileSync(`${base}/${name}`, `${name}\n`);
     const args = [`${base}/a:b:c`, `${base}/a`];
     const { out, err } = await run(allocation, { command: "cat", args, unveil: [`r:${base}/a:b:c`] });
@@ -51,7 +52,7 @@ describe("a path", () => {
 
   test("that two entries name has the rights of both", async () => {
     const allocation = makeAllocation();
-    const file = `${folder(allocation)}/file`;
+    const file = `${hostFolder(allocation.user)}/file`;
     writeFileSync(file, "before\n");
     chownSync(file, allocation.user.uid, allocation.user.gid);
     const attempts = `cat ${file}; echo after > ${file}; cat ${file}`;
@@ -61,7 +62,7 @@ describe("a path", () => {
   });
 
   test("that plugin and job name has the rights of both", async () => {
-    const program = `${folder(makeAllocation())}/program`;
+    const program = `${hostFolder(makeAllocation().user)}/program`;
     copyFileSync("/bin/echo", program);
     chmodSync(program, 0o755);
     const reading = await startAgent({
@@ -95,15 +96,6 @@ describe("a path", () => {
     },
   );
 });
-
-/** A folder that is not a default path. */
-function folder({ user }: Allocation): string {
-  const path = mkdtempSync(`${persistentFolders}/exec2-unveil-`);
-  onTestFinished(() => rmSync(path, { recursive: true }));
-  chmodSync(path, 0o755);
-  chownSync(path, user.uid, user.gid);
-  return path;
-}
 
 async function run(allocation: Allocation, what: Readonly<Record<string, unknown>>, by = agent) {
   const { exitCode } = await runTask(by, allocation.config(what));

@@ -3,29 +3,22 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
-  chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Mount } from "../../../src/grpc/generated/nomad/driver.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
-import {
-  type Allocation,
-  type Command,
-  makeAllocation,
-  persistentFolders,
-} from "../../support/agent/allocation.ts";
+import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { expectRefusal } from "../../support/agent/refusal.ts";
 import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { hostFolder, persistentFolders } from "../../support/host/temporaryFolder.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -63,7 +56,7 @@ describe("a volume", () => {
 
   test("has a destination in the task's folder, even if the agent's path there has a symlink", async () => {
     const { allocation, source } = volume();
-    const link = `${folder(0)}/alloc`;
+    const link = `${hostFolder()}/alloc`;
     symlinkSync(allocation.folder, link);
     const env = {
       NOMAD_ALLOC_DIR: `${link}/alloc`,
@@ -117,7 +110,7 @@ describe("a volume", () => {
 
   test("may be inside another volume, in any order of the mounts", async () => {
     const { allocation, source } = volume();
-    const inner = folder(allocation.user.uid);
+    const inner = hostFolder(allocation.user);
     writeFileSync(`${inner}/file`, "inner\n");
     mkdirSync(`${source}/sub`);
     const mounts = [volumeMount(inner, "/srv/sub"), volumeMount(source, "/srv")];
@@ -283,7 +276,7 @@ describe("a volume is refused", () => {
     "at %s, behind a symlink that a task has created",
     async (target) => {
       const { allocation, source } = volume();
-      const elsewhere = folder(0);
+      const elsewhere = hostFolder();
       symlinkSync(elsewhere, `${allocation.taskFolder}/local/link`);
       await refused(allocation, [volumeMount(source, target)], {
         code: "MOUNT_TARGET_INVALID",
@@ -322,18 +315,10 @@ test("a task without volumes has no additional mount", async () => {
 /** A folder with a file that belong to the user, and an allocation. */
 function volume() {
   const allocation = makeAllocation();
-  const source = folder(allocation.user.uid);
+  const source = hostFolder(allocation.user);
   writeFileSync(`${source}/file`, "content\n", { mode: 0o666 });
   chmodSync(`${source}/file`, 0o666);
   return { allocation, source };
-}
-
-function folder(uid: number): string {
-  const path = mkdtempSync(`${persistentFolders}/exec2-volume-`);
-  onTestFinished(() => rmSync(path, { recursive: true }));
-  chmodSync(path, 0o755);
-  chownSync(path, uid, uid);
-  return path;
 }
 
 async function run(

@@ -29,7 +29,7 @@ async function target(
   return { agent, allocation, id: config.id };
 }
 
-describe("without a terminal", () => {
+describe("a command without a terminal:", () => {
   test("output, end of output and exit code come in the form that agents expect", async () => {
     const { id } = await target();
     const call = await execScript(agent, id, "echo out; echo err >&2; exit 4");
@@ -46,7 +46,7 @@ describe("without a terminal", () => {
     expect(await call.result).toEqual({ exitCode: 139, signal: 11, oomKilled: false });
   });
 
-  test("it has the task's environment, working directory, user, namespaces and cgroup", async () => {
+  test("the command has the task's environment, working directory, user, namespaces and cgroup", async () => {
     const env = { GREETING: "hello there", EMPTY: "" };
     const { id, allocation } = await target("exec sleep 1000", env);
     const call = new ExecCall(agent, id, [
@@ -104,7 +104,7 @@ describe("without a terminal", () => {
     expect(call.stdout.length).toBe(100_000_000);
   });
 
-  test("a command that ends early takes no more input", async () => {
+  test("a command that has ended takes no more input", async () => {
     const { id } = await target();
     const call = new ExecCall(agent, id, ["true"]);
     for (let round = 0; round < 50; round++) call.type(Buffer.alloc(100_000));
@@ -127,7 +127,7 @@ test("the recorded requests of `nomad alloc exec` are answered", async () => {
   expect(`${call.stderr}`).toContain("No such file or directory");
 });
 
-describe("with a terminal", () => {
+describe("the terminal of a command", () => {
   test("is the command's controlling terminal, in the requested size", async () => {
     const { id } = await target();
     const call = await execScript(
@@ -154,7 +154,7 @@ describe("with a terminal", () => {
     expect(await call.result).toMatchObject({ exitCode: 0 });
   });
 
-  test("Ctrl-C interrupts, Ctrl-D ends", async () => {
+  test("interrupts the command by Ctrl-C, and ends the input by Ctrl-D", async () => {
     const { id } = await target();
     const cat = new ExecCall(agent, id, ["cat"], { tty: true });
     cat.type("line\n");
@@ -167,7 +167,7 @@ describe("with a terminal", () => {
     expect(`${other.stdout}`).toContain("unfinishedunfinished");
   });
 
-  test("input waits for a program that does not read, and none is lost", async () => {
+  test("keeps input for a program that does not read, and loses none", async () => {
     const { id, allocation } = await target();
     const open = allocation.gate();
     const script = "stty raw -echo; echo ready; read -r _ < $NOMAD_TASK_DIR/gate; head -c 300000 | sha256sum";
@@ -181,14 +181,14 @@ describe("with a terminal", () => {
     expect(`${call.stdout}`).toContain(createHash("sha256").update(content).digest("hex"));
   });
 
-  test("output is complete to the last byte", async () => {
+  test("shows the output to the last byte", async () => {
     const { id } = await target();
     const call = await execScript(agent, id, "stty -onlcr; seq 200000", { tty: true });
     expect(`${call.stdout}`).toBe(Array.from({ length: 200_000 }, (_, n) => `${n + 1}\n`).join(""));
   });
 });
 
-describe("the sandbox", () => {
+describe("the sandbox of a command", () => {
   test("is the task's sandbox, also after the plugin was restarted with other options", async () => {
     const allocation = makeAllocation();
     const first = await startAgent({ options: { unveil_by_task: true } });
@@ -342,7 +342,7 @@ describe("the end of a command", () => {
   });
 });
 
-describe("the events", () => {
+describe("the events of a command", () => {
   test("have program, user, terminal and end, but no arguments, and do not change the task's state", async () => {
     const { id, allocation } = await target("exec sleep 1000", { TOKEN: "s3cr3t-of-the-env" });
     await execScript(agent, id, "echo s3cr3t-argument $TOKEN; exit 5");

@@ -54,7 +54,7 @@ describe("SignalTask", () => {
     expect(await waitTask(agent, config)).toEqual(ended);
   });
 
-  test("init ignores every signal that can be ignored, from the driver and from the host", async () => {
+  test("does not end init, which ignores every signal that can be ignored, from the driver and from the host", async () => {
     const allocation = makeAllocation();
     const goOn = allocation.gate();
     const { config } = await started(

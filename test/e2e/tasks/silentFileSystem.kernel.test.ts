@@ -1,5 +1,6 @@
 /**
- * Tests tasks on and beside a file system that no longer answers, such as one of a file server that is down.
+ * Tests tasks that use a silent file system, and tasks beside them. A file system falls silent when its file
+ * server is down, for example.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -33,7 +34,7 @@ async function stop({ driver }: Agent, taskId: string): Promise<void> {
 
 const volumeAt = (path: string) => ({ mounts: [volumeMount(path, "local/data")] });
 
-test("starts that need it fail after a time, and delay no other task", async (context) => {
+test("starts that need a silent file system fail after a time, and delay no other task", async (context) => {
   const silent = await mountSilent(context);
   await silent.fallSilent();
   const { path } = silent;
@@ -62,7 +63,7 @@ test("starts that need it fail after a time, and delay no other task", async (co
   }
 });
 
-test("a start on it succeeds as long as it answers", async (context) => {
+test("a start that needs the file system succeeds as long as it answers", async (context) => {
   const { path } = await mountSilent(context);
   const config = makeAllocation().config(
     { ...sleeping, unveil: [`r:${path}/data`], work_dir: "local/data/work" },
@@ -73,7 +74,7 @@ test("a start on it succeeds as long as it answers", async (context) => {
   await stop(agent, config.id);
 });
 
-test("a running task on it can be inspected, stopped and recovered, and its commands delay no other task", async (context) => {
+test("a running task on a silent file system can be inspected, stopped and recovered, and its commands delay no other task", async (context) => {
   const own = await startAgent();
   const silent = await mountSilent(context);
   const allocation = makeAllocation();
@@ -96,7 +97,7 @@ test("a running task on it can be inspected, stopped and recovered, and its comm
   expect(await ended).toMatchObject({ signal: 9 });
 });
 
-test("a command outside of its task's root is not looked up on it", async (context) => {
+test("a command outside of its task's root is not looked up on a silent file system", async (context) => {
   const silent = await mountSilent(context);
   await silent.fallSilent();
   const config = makeAllocation().config(sleeping);
@@ -106,7 +107,7 @@ test("a command outside of its task's root is not looked up on it", async (conte
   await anotherTaskLives(agent);
 });
 
-test("the plugin ends normally while a start waits for it", async (context) => {
+test("the plugin ends normally while a start waits for a silent file system", async (context) => {
   const own = await startAgent();
   const silent = await mountSilent(context);
   await silent.fallSilent();

@@ -141,8 +141,8 @@ test("a stopped init does not keep its run alive", async () => {
   await allocation.cgroup.empty();
 });
 
-describe("a restart of an allocation, whose new run shares the cgroup of the old one", () => {
-  test("while the old run is stopping", async () => {
+describe("a restart, whose new run shares the cgroup of the old run, ends only the old run", () => {
+  test("if the old run is stopping", async () => {
     const { allocation, before, after } = restart(
       'trap "echo $RUN stopping; read -r _ < $NOMAD_TASK_DIR/gate; exit 3" INT',
     );
@@ -160,7 +160,7 @@ describe("a restart of an allocation, whose new run shares the cgroup of the old
     await expectOnly(after, allocation);
   });
 
-  test("while the old run has to be killed", async () => {
+  test("if the old run has to be killed", async () => {
     const { allocation, before, after } = restart('trap "" INT');
     await startTask(agent, before);
     await allocation.stdout.contains("old up\n");

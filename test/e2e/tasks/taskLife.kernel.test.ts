@@ -48,7 +48,7 @@ describe("StartTask", () => {
     expect(allocation.cgroup.processes()).toEqual([]);
   });
 
-  test("with the id of a destroyed task is refused, because the history has ended", async () => {
+  test("with the id of a destroyed task is refused, because the task's history has ended", async () => {
     const allocation = makeAllocation();
     const config = allocation.config("true");
     await runTask(agent, config);

@@ -1,4 +1,4 @@
-/** Which task a denial belongs to: by domain, by process, by the host's /proc, but never by a pid alone. */
+/** A denial is assigned to a task by domain, by process, or by the host's /proc, but never by a pid alone. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AuditRecord } from "../../../src/effects/audit/auditRecord.ts";
@@ -166,7 +166,7 @@ describe("a filtered call", () => {
   });
 });
 
-it("the kernel's count beyond the records is reported as lost, if all of a domain was seen", () => {
+it("denials that the kernel counted but did not record are reported as lost if all records of the domain were seen", () => {
   const { tracker, lost } = setUp();
   tracker.addProcess("web", web);
   for (const record of [denial("d", 1), made("d", 10), call(1, 10)]) tracker.take(record);
@@ -211,7 +211,7 @@ it("in any order and mixture, each denial is assigned to its domain's owner exac
   );
 });
 
-it("of unrelated processes only a limited number is kept", () => {
+it("only a limited number of denials of unrelated processes is kept", () => {
   const { tracker, owners } = setUp();
   for (let n = 0; n < 10_000; n += 1) {
     for (const record of [denial(`d${n}`, n), made(`d${n}`, 10), call(n, 10)]) tracker.take(record);
@@ -222,7 +222,7 @@ it("of unrelated processes only a limited number is kept", () => {
   expect(owners().length).toBe(16_384);
 });
 
-it("many denials of a task and of other processes may come before its process is known", () => {
+it("many denials of a task and of other processes may come before the task's process is known", () => {
   const { tracker, owners } = setUp();
   for (const each of [made("stranger", 77), made("own", 10)]) tracker.take(each);
   for (let n = 0; n < 20_000; n += 1)

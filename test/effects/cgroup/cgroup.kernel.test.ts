@@ -22,7 +22,7 @@ function temporaryCgroup(): string {
 }
 
 describe("the cgroup that a task gets", () => {
-  it("is accepted where it is a folder of cgroup v2", () => {
+  it("is accepted if it is a folder of cgroup v2", () => {
     const cgroup = temporaryCgroup();
     expect(checkCgroup(cgroup)).toBe(cgroup);
   });

@@ -21,7 +21,7 @@ burst_usec 0
 `;
 
 describe("cpu.stat", () => {
-  it("have user and system time on every host, throttling only with the cpu controller", () => {
+  it("has user and system time on every host, and throttling only with the cpu controller", () => {
     expect(parseCpuStat(cpuStat)).toEqual({ userUs: 4000, systemUs: 1300, throttled: undefined });
     expect(parseCpuStat(withController)).toEqual({
       userUs: 4000,
@@ -30,7 +30,7 @@ describe("cpu.stat", () => {
     });
   });
 
-  it.each(["", "usage_usec 1", "user_usec x\nsystem_usec y"])("is none: %j", (text) => {
+  it.each(["", "usage_usec 1", "user_usec x\nsystem_usec y"])("has no figures if it is %j", (text) => {
     expect(parseCpuStat(text)).toBeUndefined();
   });
 });
@@ -63,7 +63,7 @@ describe("the memory controller's files", () => {
 });
 
 describe("flat keyed files", () => {
-  it("are parsed, also with other lines between them", () => {
+  it("are parsed even with other lines among theirs", () => {
     const name = fc.stringMatching(/^[a-z_.]+$/);
     const noise = fc.constantFrom("", "max", "a b c", "name -1", " leading 1", "name 1 ");
     fc.assert(
@@ -84,7 +84,7 @@ describe("a file with one number", () => {
     ["", undefined],
     ["-1", undefined],
     [undefined, undefined],
-  ])("%j is %o", (text, bytes) => {
+  ])("that is %j has the value %o", (text, bytes) => {
     expect(parseBytes(text)).toBe(bytes);
   });
 });

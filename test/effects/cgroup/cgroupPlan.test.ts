@@ -23,9 +23,9 @@ function planned(
   return Object.fromEntries(writes.map(({ file, value }) => [file, value]));
 }
 
-describe("plan of a cgroup's limits", () => {
+describe("the plan of a cgroup's limits", () => {
   it.each<[string, Partial<TaskResources>, Record<string, string>]>([
-    ["nothing asked for, nothing written", {}, {}],
+    ["no request", {}, {}],
     ["memory", { memoryMb: 40 }, { "memory.max": "41943040", "memory.swap.max": "0" }],
     [
       "memory and memory_max",
@@ -38,25 +38,25 @@ describe("plan of a cgroup's limits", () => {
       { "memory.low": "67108864", "memory.max": "max", "memory.swap.max": "0" },
     ],
     [
-      "more than 32 bits can count",
+      "more memory than 32 bits can count",
       { memoryMb: 4_194_304 },
       { "memory.max": "4398046511104", "memory.swap.max": "0" },
     ],
     ["one core", { cpuMhz: 2500 }, { "cpu.max": "100000 100000", "cpu.weight": "100" }],
     ["a part of a core", { cpuMhz: 100 }, { "cpu.max": "4000 100000", "cpu.weight": "4" }],
     ["two and a half cores", { cpuMhz: 6250 }, { "cpu.max": "250000 100000", "cpu.weight": "250" }],
-    ["less than the kernel takes", { cpuMhz: 1 }, { "cpu.max": "1000 100000", "cpu.weight": "1" }],
+    ["less than the kernel's smallest quota", { cpuMhz: 1 }, { "cpu.max": "1000 100000", "cpu.weight": "1" }],
     [
-      "more than a weight holds",
+      "more than the highest weight",
       { cpuMhz: 500_000 },
       { "cpu.max": "20000000 100000", "cpu.weight": "10000" },
     ],
     [
-      "reserved cores take the place of the quota",
+      "reserved cores, which replace the quota",
       { cpuMhz: 5000, cpusetCpus: "0-1,4" },
       { "cpuset.cpus": "0-1,4", "cpu.weight": "200" },
     ],
-  ])("%s", (_, resources, expected) => {
+  ])("has these writes for %s", (_, resources, expected) => {
     expect(planned(resources)).toEqual(expected);
   });
 
@@ -64,7 +64,7 @@ describe("plan of a cgroup's limits", () => {
     [undefined, undefined],
     [2, "2"],
     [4_194_304, "4194304"],
-  ])("a limit of %o processes", (limit, expected) => {
+  ])("has for a limit of %o processes the value %o", (limit, expected) => {
     expect(planned({}, 2500, { pidsLimit: limit })["pids.max"]).toBe(expected);
   });
 
@@ -73,11 +73,11 @@ describe("plan of a cgroup's limits", () => {
     [0, "0"],
     [256, "268435456"],
     [-1, "max"],
-  ])("swap_limit %o", (swapLimit, expected) => {
+  ])("has for swap_limit %o the value %o", (swapLimit, expected) => {
     expect(planned({ memoryMb: 64 }, 2500, { swapLimit })["memory.swap.max"]).toBe(expected);
   });
 
-  it("without a hard limit of CPU, the weight alone counts", () => {
+  it("limits CPU time only by its weight if the hard limit is off", () => {
     const options = { cpuHardLimit: false };
     expect(planned({ cpuMhz: 500 }, 2500, options)).toEqual({ "cpu.max": "max 100000", "cpu.weight": "20" });
     expect(planned({ cpuMhz: 500, cpusetCpus: "3" }, 2500, options)).toEqual({

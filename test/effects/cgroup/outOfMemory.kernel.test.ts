@@ -12,17 +12,17 @@ function cgroup(kills: number): string {
   return folder;
 }
 
-describe("what the kernel counts", () => {
-  it("is the difference from the earlier count", () => {
+describe("a task's OOM kills", () => {
+  it("are those since the earlier count", () => {
     expect(readOutOfMemory(cgroup(5), 3)).toEqual({ kills: 2, limitBytes: 1_048_576, peakBytes: null });
     expect(readOutOfMemory(cgroup(5), 5)).toBeNull();
   });
 
-  it("is nothing without a memory controller", () => {
+  it("are unknown without a memory controller", () => {
     expect(readOutOfMemory(temporaryFolder(), 0)).toBeNull();
   });
 
-  it("has no limit if none is set", () => {
+  it("have no limit if none is set", () => {
     const folder = cgroup(1);
     writeFileSync(`${folder}/memory.max`, "max\n");
     writeFileSync(`${folder}/memory.peak`, "4096\n");
@@ -30,7 +30,7 @@ describe("what the kernel counts", () => {
   });
 });
 
-describe("the watch", () => {
+describe("the watch for OOM kills", () => {
   it("calls back for earlier events, and again for new ones", async () => {
     const folder = cgroup(0);
     let calls = 0;

@@ -1,4 +1,4 @@
-/** The environment of a running process, also of one that pretends to have another. */
+/** The environment of a running process, which may pretend to have another. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -54,14 +54,14 @@ function started(command: string, env: Record<string, string> = {}): ChildProces
   return child;
 }
 
-it("is the one that it was executed with", async () => {
+it("a process's environment is the one that it was executed with", async () => {
   const child = started("sleep", { TOKEN: "a=b" });
   await once(child, "spawn");
   const { PATH } = process.env;
   expect(readTaskEnviron(processIdentity(child.pid as number))).toEqual({ PATH, TOKEN: "a=b" });
 });
 
-it("is not read if the pid belongs to another process", async () => {
+it("a process's environment is not read if its pid belongs to another process", async () => {
   const child = started("sleep");
   await once(child, "spawn");
   const { pid, startTicks } = processIdentity(child.pid as number);
@@ -69,7 +69,7 @@ it("is not read if the pid belongs to another process", async () => {
   expect(errorOf(() => readTaskEnviron(earlier))).toMatchObject({ code: "TASK_NOT_RUNNING" });
 });
 
-it("is refused where it is larger than execve allows: the plugin would run out of memory", async (context) => {
+it("an environment larger than execve allows is refused, because the plugin would run out of memory", async (context) => {
   requireTools(context, "cc");
   const folder = temporaryFolder();
   writeFileSync(join(folder, "liar.c"), liar);

@@ -58,16 +58,19 @@ describe("a command", () => {
     expect(errorOf(() => lookUp("ghost", "bin:lib")).message).toContain("PATH names no absolute folder");
   });
 
-  it.each(["folder", "dangling", "loop", "", "a".repeat(5000), "nu\0l"])("%j is none", (command) => {
-    expect(errorOf(() => lookUp(command)).code).toBe("COMMAND_NOT_FOUND");
-  });
+  it.each(["folder", "dangling", "loop", "", "a".repeat(5000), "nu\0l"])(
+    "that is %j is not found",
+    (command) => {
+      expect(errorOf(() => lookUp(command)).code).toBe("COMMAND_NOT_FOUND");
+    },
+  );
 
   it.each([
     ["plain", "first/plain is not a regular file with an execute bit"],
     ["first/plain", "first/plain is not a regular file with an execute bit"],
     ["second/folder", "second/folder is a folder"],
     ["/dev/null", "/dev/null is not a regular file with an execute bit"],
-  ])("%j is one that cannot be executed", (command, what) => {
+  ])("that is %j cannot be executed", (command, what) => {
     expect(errorOf(() => lookUp(command, `${root}/first`))).toMatchObject({
       code: "COMMAND_NOT_EXECUTABLE",
       message: expect.stringContaining(what),
@@ -83,7 +86,7 @@ describe("a work dir", () => {
     expect(resolveWorkDir("/", folders)).toBe("/");
   });
 
-  it.each(["nowhere", "local/app", "/etc/passwd", "/no/such"])("%s is none", (workDir) => {
+  it.each(["nowhere", "local/app", "/etc/passwd", "/no/such"])("that is %s is invalid", (workDir) => {
     expect(errorOf(() => resolveWorkDir(workDir, { rootDir: root }))).toMatchObject({
       code: "WORK_DIR_INVALID",
       message: expect.stringContaining(workDir.startsWith("/") ? workDir : `${root}/${workDir}`),

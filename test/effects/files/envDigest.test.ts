@@ -6,7 +6,7 @@ import { errorOf } from "../../support/errors.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 describe("digest of an environment", () => {
-  it("is the same for the same variables in any order, and another for any other", () => {
+  it("is the same for the same variables in any order, and differs for other variables", () => {
     const folder = temporaryFolder();
     const env = fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true });
     fc.assert(
@@ -29,7 +29,7 @@ describe("digest of an environment", () => {
     );
   });
 
-  it("is 64 hex digits that differ from node to node: guesses cannot be tried elsewhere", () => {
+  it("is 64 hex digits that differ from node to node, so that guesses cannot be tried elsewhere", () => {
     const [one, other] = [temporaryFolder(), temporaryFolder()];
     expect(envDigest({ PIN: "1234" }, one)).toMatch(/^[0-9a-f]{64}$/);
     expect(envDigest({ PIN: "1234" }, one)).not.toBe(envDigest({ PIN: "1234" }, other));

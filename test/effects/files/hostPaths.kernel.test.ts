@@ -84,7 +84,7 @@ describe("what a job unveils", () => {
   const check = (each: UnveilRule, realPaths?: ReadonlyMap<string, string>) =>
     checkVisible([each], visibilityFor(viewer), realPaths);
 
-  it("must be visible to its user, also when the rule is added", () => {
+  it("must be visible to its user even at the moment when the rule is added", () => {
     check(rule());
     check(rule(), new Map([[file, file]]));
     mkdirSync(`${root}/hidden`, { mode: 0o700 });

@@ -98,7 +98,7 @@ describe("a FIFO with a reader", () => {
     expect(statSync(pipe)).toMatchObject(owner);
   });
 
-  it("of another user is no log pipe: it would become the task's, and the output that user's", () => {
+  it("of another user is refused: the task would own it, and that user would read the output", () => {
     makeFifo(pipe);
     chownSync(pipe, 65533, 65533);
     readEnd(pipe);
@@ -129,8 +129,8 @@ describe("disabled logs", () => {
   });
 });
 
-describe("no reader", () => {
-  it("is recoverable, and does not change the FIFO", () => {
+describe("a missing reader", () => {
+  it("is a recoverable error, and does not change the FIFO", () => {
     makeFifo(pipe);
     const error = errorOf(() => openLogPipe(pipe, allocDir, owner));
     expect(error).toMatchObject({
@@ -141,7 +141,7 @@ describe("no reader", () => {
     expect(statSync(pipe).uid).toBe(0);
   });
 
-  it("and no FIFO, as after a reboot, is recoverable too", () => {
+  it("is also a recoverable error without a FIFO, as after a reboot", () => {
     const error = errorOf(() => openLogPipe(pipe, allocDir, owner));
     expect(error).toMatchObject({
       code: "LOG_PIPE_NO_READER",
@@ -151,7 +151,7 @@ describe("no reader", () => {
   });
 });
 
-describe("what a task could put in the FIFO's place", () => {
+describe("refused in the FIFO's place is", () => {
   /** A pipe of another user outside of the allocation, with a reader. */
   function victim(): string {
     const path = `${temporaryFolder()}/victim`;
@@ -303,7 +303,7 @@ describe("the line that says why a start failed", () => {
     expect(openDescriptors()).toHaveLength(before.length + 1);
   });
 
-  it("is only written to such a pipe, and does not change the pipe's owner", () => {
+  it("is only written to a log pipe, and does not change the pipe's owner", () => {
     writeFileSync(pipe, "");
     expect(logStartError(pipe, allocDir, failure("x"))).toBe(false);
     expect(readFileSync(pipe, "utf8")).toBe("");

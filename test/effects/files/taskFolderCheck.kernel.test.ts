@@ -62,7 +62,7 @@ describe("the folders that a task's environment names", () => {
     expect(errorOf(() => checkTaskFolders(folders, request)).code).toBe("CONFIG_INVALID");
   });
 
-  it("cannot be symlinks, not even both at once", () => {
+  it("cannot be symlinks, not even if the allocation's own folder is the same symlink", () => {
     rmSync(`${original}/main/tmp`, { recursive: true });
     symlinkSync("/etc", `${original}/main/tmp`);
     const folders = foldersBelow(`${original}/main`, `${original}/alloc`);

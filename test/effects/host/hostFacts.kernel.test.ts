@@ -69,7 +69,7 @@ describe("facts of this host", () => {
     expect(probeHost(silent)).toMatchObject({ mhzPerCore: assumedMhz, mhzKnown: false });
   });
 
-  it("the cores are all that are online, each once", () => {
+  it("have all online cores, each once", () => {
     const { cores, overrideTotalMhz } = readNodeTopology();
     expect(overrideTotalMhz).toBe(0);
     expect(new Set(cores.map(({ coreId }) => coreId)).size).toBe(cores.length);
@@ -80,7 +80,7 @@ describe("facts of this host", () => {
   });
 });
 
-describe("watching", () => {
+describe("the watch of this host", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
@@ -106,7 +106,7 @@ describe("watching", () => {
 });
 
 describe("a process that watches", () => {
-  it("ends nevertheless", () => {
+  it("can end while it watches", () => {
     const watch = `const { watchHost } = await import("${import.meta.dirname}/../../../src/effects/host/hostFacts.ts");
       watchHost().subscribe((facts) => console.log(facts.kernel));`;
     const output = execFileSync(process.execPath, ["--input-type=module", "-e", watch], { encoding: "utf8" });

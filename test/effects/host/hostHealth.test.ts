@@ -20,8 +20,8 @@ const good: HostFacts = {
   mhzKnown: true,
 };
 
-describe("health", () => {
-  it("of a host that has everything", () => {
+describe("the health", () => {
+  it("of a host that has everything is healthy", () => {
     expect(judgeHost(good)).toEqual({ health: "healthy", description: "Healthy", problems: [] });
   });
 
@@ -86,7 +86,7 @@ describe("health", () => {
       "healthy",
       "Healthy, but the speed of the cores is unknown: a job's MHz are converted at 1000 MHz per core",
     ],
-  ])("of a host with %s", (_, lacking, health, description) => {
+  ])("of a host with %s has this level and description", (_, lacking, health, description) => {
     const judgement = judgeHost({ ...good, ...lacking });
     expect(judgement.health).toBe(health);
     expect(judgement.description).toContain(description);

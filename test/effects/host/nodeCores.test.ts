@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/nodeCores.ts";
 
-describe("list of cores", () => {
+describe("a list of cores", () => {
   it.each([
     ["0", [0]],
     ["0-2,5", [0, 1, 2, 5]],
@@ -10,7 +10,7 @@ describe("list of cores", () => {
     ["0-1,\n", [0, 1]],
     ["a,3,-1,2-,4", [3, 4]],
     ["5-3", []],
-  ])("%j", (text, expected) => {
+  ])("written as %j is %j", (text, expected) => {
     expect(parseCpuList(text)).toEqual(expected);
   });
 

@@ -140,7 +140,7 @@ describe("system calls have the numbers", () => {
     console.warn(`NOT TESTED: "${context.task.name}" for ${lacking.join(", ")}: older headers are installed`);
   }
 
-  it("of this architecture's header, which has no others below the highest", (context) => {
+  it("of this architecture's header, which has no further calls below the highest", (context) => {
     requireTools(context, "cc");
     const macros = execFileSync("cc", ["-dM", "-E", "-include", "sys/syscall.h", "-"], {
       input: "",

@@ -1,23 +1,19 @@
 import { once } from "node:events";
-import { closeSync, mkdtempSync, readFileSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import * as k from "../../../src/effects/kernel/constants.ts";
 import * as libc from "../../../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../../../src/effects/kernel/posixSpawn.ts";
+import { folderOfFile } from "../../support/host/temporaryFolder.ts";
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "libc-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderOfFile();
 
 const descriptorFlags = (fd: number) =>
   Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8);
 
-describe("calls of the C library", () => {
+describe("the binding of the C library", () => {
   it("makes pipes that close on exec", () => {
     const { read, write } = libc.pipe2();
     writeSync(write, "through");

@@ -3,7 +3,7 @@ import * as structs from "../../../src/effects/kernel/structs.ts";
 
 const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-describe("struct layouts", () => {
+describe("these structs have the kernel's layout:", () => {
   it("clone_args", () => {
     const args = view(structs.cloneArgs({ flags: 0x220000000, exitSignal: 17, cgroup: 6 }));
     expect(args.byteLength).toBe(88);

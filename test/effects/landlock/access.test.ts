@@ -30,7 +30,7 @@ test("handled rights are all that the ABI knows", () => {
   ]);
 });
 
-describe("the rights of a letter", () => {
+describe("the rights of letters", () => {
   test.each([
     ["r", "file", [0x4, 0x4, 0x4, 0x4, 0x4, 0x4]],
     ["r", "folder", [0xc, 0xc, 0xc, 0xc, 0xc, 0xc]],
@@ -44,11 +44,11 @@ describe("the rights of a letter", () => {
     ["w", "device", [0x2, 0x2, 0x4002, 0x4002, 0xc002, 0xc002]],
     ["x", "device", [0, 0, 0, 0, 0, 0]],
     ["c", "device", [0, 0, 0, 0, 0, 0]],
-  ] as const)("%s on a %s", (letter, kind, expected) => {
+  ] as const)("of %s on a %s follow the ABI", (letter, kind, expected) => {
     expect([1, 2, 3, 4, 5, 9].map((abi) => accessOf(mode(letter), kind, abi))).toEqual(expected);
   });
 
-  test("adds up", () => {
+  test("add up", () => {
     expect(accessOf(mode("rwxc"), "folder", 7)).toBe(0xffff & ~(1 << 6));
     expect(accessOf(mode(""), "folder", 7)).toBe(0);
   });

@@ -1,4 +1,4 @@
-/** The result for each kind of path: a rule, a rule for the launch plan, no rule, or an error. */
+/** A path leads to a rule, a rule for the launch plan, no rule, or an error, by its kind. */
 import {
   closeSync,
   mkdirSync,
@@ -77,7 +77,7 @@ describe("a path of the host", () => {
   });
 });
 
-describe("a path that is not there", () => {
+describe("a path that does not exist", () => {
   test.each<UnveilSource>(["default", "folder"])("is skipped for %s", (source) => {
     const { applied, skipped } = build([rule(`r:${base}/none`, source), rule(`r:${base}/file/x`, source)]);
     expect(applied).toEqual([]);
@@ -196,7 +196,7 @@ describe("a path in /proc", () => {
     ]);
   });
 
-  test("is missing like any other", () => {
+  test("is missing like any other path", () => {
     expect(errorOf(() => buildRuleset([rule("r:/proc/none")], [], abi)).code).toBe("UNVEIL_PATH_MISSING");
   });
 });

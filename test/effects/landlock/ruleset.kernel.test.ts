@@ -87,21 +87,24 @@ const named = (attempts: readonly Attempt[], outcomes: readonly string[]): strin
   attempts.map(([what], index) => `${what} ${outcomes[index]}`);
 
 describe.each(abis)("with the rights of ABI %i", (abi) => {
-  test.each(["r", "w", "x", "c", "rx", "rw", "rwxc"])("a folder with %s", async (letters) => {
-    const folder = populate(`${base}/${letters}`);
-    const attempts = onFolder(folder);
-    const outcomes = await restricted({ rules: [...system, rule(`${letters}:${folder}`)], abi, attempts });
-    expect(named(attempts, outcomes)).toEqual(expectedOnFolder(letters, abi));
-  });
+  test.each(["r", "w", "x", "c", "rx", "rw", "rwxc"])(
+    "a folder with %s has only these rights",
+    async (letters) => {
+      const folder = populate(`${base}/${letters}`);
+      const attempts = onFolder(folder);
+      const outcomes = await restricted({ rules: [...system, rule(`${letters}:${folder}`)], abi, attempts });
+      expect(named(attempts, outcomes)).toEqual(expectedOnFolder(letters, abi));
+    },
+  );
 
-  test("a folder without a rule, and a folder beside it", async () => {
+  test("a folder without a rule is closed, even if the folder beside it has one", async () => {
     populate(`${base}/beside`);
     const attempts = onFolder(populate(`${base}/none`));
     const outcomes = await restricted({ rules: [...system, rule(`rwxc:${base}/beside`)], abi, attempts });
     expect(named(attempts, outcomes)).toEqual(expectedOnFolder("", abi));
   });
 
-  test("files", async () => {
+  test("a file's rule holds for this file alone", async () => {
     populate(base);
     const rules = [rule(`r:${base}/file`), rule(`w:${base}/other`), rule(`rx:${base}/program`)];
     const attempts: Attempt[] = [
@@ -133,7 +136,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
     ]);
   });
 
-  test("across folders", async () => {
+  test("files move only between folders that have c", async () => {
     for (const name of ["one", "two", "closed"]) populate(`${base}/${name}`);
     const rules = [rule(`rwc:${base}/one`), rule(`rwc:${base}/two`), rule(`rw:${base}/closed`)];
     const attempts: Attempt[] = [

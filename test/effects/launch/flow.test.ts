@@ -55,11 +55,11 @@ function follow(
 }
 
 describe("the processes of a launch", () => {
-  it("parent: forks init and ends", () => {
+  it("run in order: the parent forks init and ends", () => {
     expect(follow([100]).calls).toEqual(callsOf("parent"));
   });
 
-  it("task: sets up the namespaces as init, is forked, executes the command", () => {
+  it("run in order: init sets up the namespaces and forks the task, which executes the command", () => {
     const forking = callsOf("parent").slice(0, callsOf("parent").indexOf("clone3") + 1);
     expect(follow([0, 0]).calls).toEqual([
       ...forking,
@@ -67,13 +67,13 @@ describe("the processes of a launch", () => {
     ]);
   });
 
-  it("init: ends if the go-ahead never comes", () => {
+  it("run in order: init ends if the go-ahead never comes", () => {
     const { calls } = follow([0], { read: [1, 0] });
     expect(calls.slice(-2)).toEqual(["read", "exit_group"]);
     expect(calls).not.toContain("pread64");
   });
 
-  it("init: reaps orphans until the task has ended, records, kills and reaps the rest, ends", () => {
+  it("run in order: init reaps orphans until the task has ended, records, kills and reaps the rest, and ends", () => {
     const orphan = 7;
     const task = 2;
     const { calls } = follow([0, task], { wait4: [orphan, orphan, task, orphan, -ECHILD], kill: [-ESRCH] });
@@ -87,7 +87,7 @@ describe("the processes of a launch", () => {
     ]);
   });
 
-  it("init in the host's pid namespace: knows the task by its host pid, and kills the run's cgroup", () => {
+  it("run in order: init in the host's pid namespace knows the task by its host pid, and kills the run's cgroup", () => {
     const orphan = 70_001;
     const task = 70_002;
     const results = { wait4: [orphan, task, orphan, -ECHILD], read: [1, 1], write: [1, 1] };
@@ -102,7 +102,7 @@ describe("the processes of a launch", () => {
     ]);
   });
 
-  it("reports a failed step of any process", () => {
+  it("report a failed step", () => {
     expect(follow([-11])).toMatchObject({ failedStep: "enter namespaces and cgroup", errno: 11 });
     expect(follow([0], { move_mount: [-ENOENT] })).toMatchObject({
       failedStep: "mount private /tmp",
@@ -114,7 +114,7 @@ describe("the processes of a launch", () => {
     });
   });
 
-  it("goes on without keyrings and without the right to protect init", () => {
+  it("go on without keyrings and without the right to protect init", () => {
     expect(follow([0, 0], { keyctl: [-38], write: [1, 0, -13] }).failedStep).toBeUndefined();
   });
 });

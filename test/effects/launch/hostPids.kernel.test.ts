@@ -1,4 +1,4 @@
-/** Runs in the host's pid namespace: which processes end with them, and which do not. */
+/** Some processes end with a run in the host's pid namespace, others do not. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";

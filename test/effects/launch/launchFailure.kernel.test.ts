@@ -1,23 +1,21 @@
 /** Failed launches: each step reports its failure, and nothing is left. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
+import { folderOfFile } from "../../support/host/temporaryFolder.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 import type { LaunchInput } from "../../support/launch/wholeLaunch.ts";
 
-let folder: string;
+const folder = folderOfFile();
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "failure-"));
   chmodSync(folder, 0o755);
   mkdirSync(join(folder, "root-only"), { mode: 0o700 });
   writeFileSync(join(folder, "no-interpreter"), "#!/no/such/interpreter\n", { mode: 0o755 });
   writeFileSync(join(folder, "no-program"), "neither a program nor a script\n", { mode: 0o755 });
   writeFileSync(join(folder, "not-executable"), "#!/bin/sh\n", { mode: 0o644 });
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const inFolder = (name: string) => join(folder, name);
 

@@ -19,7 +19,10 @@ import { TestRun } from "../../support/launch/launchRun.ts";
 
 const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
 
-/** Starts the fixture, by a command that takes Node and its arguments, and waits for what it launched. */
+/**
+ * Starts the fixture by a command that takes Node and its arguments. Resolves once the fixture has launched
+ * its task.
+ */
 async function launchElsewhere(
   command: readonly string[],
   args: readonly string[],

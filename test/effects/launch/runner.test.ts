@@ -1,9 +1,8 @@
 /** The runners' bytes match their listings, and execute a table. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { bytes, type Plan, place } from "../../../src/effects/launch/plan.ts";
 import { parseReport } from "../../../src/effects/launch/report.ts";
@@ -17,6 +16,7 @@ import {
 } from "../../../src/effects/launch/table.ts";
 import type { Architecture } from "../../../src/systemCalls.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
+import { folderOfFile } from "../../support/host/temporaryFolder.ts";
 import { assemblePlan } from "../../support/launch/tableInterpreter.ts";
 
 interface Runner {
@@ -87,11 +87,7 @@ const plan: Plan = {
   },
 };
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "runner-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderOfFile();
 
 describe.each(runners)(
   "the runner for $architecture",

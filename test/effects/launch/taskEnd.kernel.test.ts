@@ -1,4 +1,4 @@
-/** A task's end: what init records, and what is left. */
+/** A task's end is recorded by init, and leaves no process. */
 import { closeSync, createReadStream, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { pipe2 } from "../../../src/effects/kernel/libc.ts";
@@ -58,7 +58,7 @@ describe("the end of a task", () => {
     expect(await run.ended()).toBeUndefined();
   });
 
-  it("is the end of the processes that the launch returned", async () => {
+  it("is the end of both processes that the launch returned", async () => {
     using run = new TestRun();
     const { init, task } = await run.startScript("exec sleep 60");
     expect(isSameProcess(init)).toBe(true);

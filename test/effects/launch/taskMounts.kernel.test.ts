@@ -1,15 +1,11 @@
 /** The mounts that a started task sees. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { folderOfFile } from "../../support/host/temporaryFolder.ts";
 import { TestRun, taskLines } from "../../support/launch/launchRun.ts";
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "mounts-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = folderOfFile();
 
 describe("a task's file system", () => {
   it("has its own /tmp, mounted without devices and set-user-ID programs", async () => {
@@ -32,7 +28,7 @@ describe("a task's file system", () => {
     });
   });
 
-  it("has its bind mounts, writable or not, which the host does not see", async () => {
+  it("has its bind mounts, writable or read-only, which the host does not see", async () => {
     const source = join(folder, "source");
     const target = join(folder, "target");
     mkdirSync(source);

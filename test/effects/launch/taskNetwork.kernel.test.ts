@@ -12,7 +12,7 @@ describe("a task's network", () => {
     expect(await taskLines("readlink /proc/self/ns/net")).toEqual([ownNamespace()]);
   });
 
-  it("is the namespace to join", async () => {
+  it("is the namespace that it joins", async () => {
     const holder = spawn("unshare", ["--net", "sh", "-c", "echo ready; exec sleep 60"]);
     try {
       await once(holder.stdout, "data");
@@ -26,7 +26,7 @@ describe("a task's network", () => {
     }
   });
 
-  it("is nothing but a loopback interface, which works", async () => {
+  it("is only a working loopback interface if it is separate", async () => {
     const script = "tail -n +3 /proc/net/dev | cut -d: -f1; cat /proc/net/fib_trie";
     const lines = await taskLines(script, { network: { kind: "loopback" } });
     expect(lines[0]?.trim()).toBe("lo");

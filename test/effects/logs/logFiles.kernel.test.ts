@@ -26,7 +26,7 @@ function textOf(files: LogFiles, index: number): string | undefined {
 }
 
 describe("log files", () => {
-  it("are regular files of one name: no link of either kind, no pipe, no folder is opened, and nothing waits", () => {
+  it("are regular files with one name: no symlink, hard link, pipe or folder is opened, and nothing waits", () => {
     const place = makeLogs();
     const logs = dirname(place.pipe);
     const secret = join(temporaryFolder(), "secret");
@@ -47,7 +47,7 @@ describe("log files", () => {
     files.close();
   });
 
-  it("are in the original folder, and not in a link's target", () => {
+  it("are read from the original folder, and not from a link's target", () => {
     const place = makeLogs();
     const [logs, other] = [dirname(place.pipe), temporaryFolder()];
     writeFileSync(join(other, "web.stdout.0"), "secret\n");

@@ -9,7 +9,7 @@ import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 describe("the allocation's network namespace", () => {
-  it("is accepted where the agent mounted one", (context) => {
+  it("is accepted if the agent has mounted one", (context) => {
     requireTools(context, "ip");
     const name = `exec2-test-${process.pid}`;
     execFileSync("ip", ["netns", "add", name]);
@@ -39,7 +39,7 @@ describe("the allocation's network namespace", () => {
     );
   });
 
-  it("is refused where it is gone", () => {
+  it("is refused if it is gone", () => {
     expect(
       errorOf(() => checkNetworkNamespace({ mode: "group", path: "/var/run/netns/exec2-gone" })),
     ).toMatchObject({
@@ -69,7 +69,7 @@ async function inside({ path }: OwnNetwork, ...command: string[]): Promise<strin
   return text(child.stdout);
 }
 
-it("differs from the host's, has a working loopback, and this thread stays in the host's", async () => {
+it("a new network differs from the host's, has a working loopback, and leaves this thread in the host's", async () => {
   const before = mine();
   const network = made();
   expect(mine()).toBe(before);
@@ -78,7 +78,7 @@ it("differs from the host's, has a working loopback, and this thread stays in th
   expect((await inside(network, "ip", "-o", "link")).trim().split("\n")).toHaveLength(1);
 });
 
-it("is reached by connections from outside, which fail for ports without a listener", async () => {
+it("a new network is reached by connections from outside, which fail for ports without a listener", async () => {
   const network = made();
   const script =
     "require('net').createServer(s => s.end('hello\\n')).listen(8080, '127.0.0.1', () => console.log('up'))";

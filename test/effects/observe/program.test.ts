@@ -48,7 +48,7 @@ describe("a program", () => {
     ]);
   });
 
-  it("knows its labels", () => {
+  it("refuses a jump to an unknown label, and a label that is set twice", () => {
     expect(() => new Program().goto("nowhere").bytes()).toThrow("nowhere");
     expect(() => new Program().label("a").label("a")).toThrow("twice");
   });

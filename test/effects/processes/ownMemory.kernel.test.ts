@@ -19,7 +19,7 @@ Anonymous:         ${String(anonymousKb).padStart(7)} kB
 VmFlags: rd ex mr mw me
 `;
 
-it("finds the unchanged mappings of a file", () => {
+it("the unchanged mappings of a file are found", () => {
   const smaps = [
     mapping("00400000-0082e000 r--p 00000000 fe:00 53166                     /opt/the plugin", 0),
     mapping("0082e000-03489000 r-xp 0042e000 fe:00 53166                     /opt/the plugin", 0),
@@ -35,7 +35,7 @@ it("finds the unchanged mappings of a file", () => {
   ]);
 });
 
-it("finds the shared read-only mappings of files", () => {
+it("the shared read-only mappings of files are found", () => {
   const maps = `7f0000000000-7f1000000000 r--s 00000000 fe:00 53166      /state/events/data.mdb
 7f1000000000-7f1000002000 rw-s 00000000 fe:00 53167      /state/events/lock.mdb
 7f2000000000-7f2000002000 r--p 00000000 fe:00 77         /usr/lib/libc.so.6
@@ -44,7 +44,7 @@ it("finds the shared read-only mappings of files", () => {
   expect(readOnlyMappings(maps)).toEqual([{ address: 0x7f0000000000n, bytes: 0x1000000000n }]);
 });
 
-it("unmaps an event log's pages, and the log goes on", async () => {
+it("an event log's pages are unmapped, and the log still works", async () => {
   const store = await openEventStore(join(temporaryFolder(), "events"));
   onTestFinished(() => store.close());
   const event = sampleEvent("", { text: "x".repeat(100_000) });
@@ -57,7 +57,7 @@ it("unmaps an event log's pages, and the log goes on", async () => {
   expect([...store.readStream("task")]).toHaveLength(11);
 });
 
-it("collects unreachable objects", async () => {
+it("unreachable objects are collected", async () => {
   const garbage = new WeakRef(Buffer.alloc(1 << 20));
   // A new WeakRef keeps its target until the end of the present turn of the event loop.
   await new Promise(setImmediate);
@@ -65,7 +65,7 @@ it("collects unreachable objects", async () => {
   expect(garbage.deref()).toBeUndefined();
 });
 
-it("leaves a heap that is hardly larger than before", async () => {
+it("the heap after a collection is hardly larger than before the garbage", async () => {
   collectGarbage();
   const before = heapBytes();
   // One of a hundred objects stays, so hardly any page of the heap becomes empty by itself.
@@ -77,7 +77,7 @@ it("leaves a heap that is hardly larger than before", async () => {
   expect(heapBytes() - before).toBeLessThan(5 << 20);
 });
 
-it("unmaps the executable's pages, and the process goes on", async () => {
+it("the executable's pages are unmapped, and the process goes on", async () => {
   const before = residentKb();
   await releaseMemory();
   expect(residentKb()).toBeLessThan(before);

@@ -19,7 +19,7 @@ describe("the identity of a process", () => {
     expect(isSameProcess(identity)).toBe(false);
   });
 
-  it("is not that of a living process once it is a zombie", () => {
+  it("is not that of a living process once the process is a zombie", () => {
     const pid = posixSpawn("/bin/sleep", ["sleep", "60"], [], []);
     const identity = processIdentity(pid);
     process.kill(pid, "SIGKILL");

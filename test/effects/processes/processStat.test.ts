@@ -42,7 +42,7 @@ describe("a line of /proc/<pid>/stat", () => {
   });
 
   it.each(["", "12", "12 (sh", "12 (sh)", "12 (sh) S 1 2", "x (sh) S".padEnd(60, " 1")])(
-    "is none: %j",
+    "is refused: %j",
     (text) => {
       expect(parseStat(text)).toBeUndefined();
     },

@@ -32,7 +32,7 @@ describe("a signal to a task", () => {
     expect(run.output().trim().split("\n")).toEqual(["ready", "child", "task"]);
   });
 
-  it("does so on kernels before 6.9 too", async () => {
+  it("reaches its whole process group on kernels before 6.9, too", async () => {
     using run = new TestRun();
     const { task } = await run.startScript(answering);
     await untilReady(run);
@@ -57,7 +57,7 @@ describe("a signal to a task", () => {
     expect(await run.ended()).toMatchObject({ signal: SIGKILL });
   });
 
-  it("is no error where the task is gone", async () => {
+  it("is no error if the task is gone", async () => {
     using run = new TestRun();
     const { init, task } = await run.start();
     await run.ended();

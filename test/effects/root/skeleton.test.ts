@@ -56,7 +56,7 @@ describe("the skeleton of a root", () => {
     expect(folders).toEqual(["/etc", "/run", "/run/resolve", "/usr", "/usr/bin"]);
   });
 
-  it("has nothing of a dangling path, and the link of a path into /proc", () => {
+  it("omits a dangling path, and has the link of a path into /proc", () => {
     const paths = {
       "/loop": false,
       "/dangling": false,
@@ -112,7 +112,7 @@ describe("the skeleton of a root", () => {
     ]);
   });
 
-  it("never makes anything inside a bind, nor anything twice", () => {
+  it("makes nothing inside a bind, and nothing twice", () => {
     const names = fc.constantFrom("a", "b", "c");
     const path = fc.array(names, { minLength: 1, maxLength: 4 }).map((parts) => `/${parts.join("/")}`);
     const kind = fc.oneof(fc.constantFrom("folder", "file", "device"), path, names);

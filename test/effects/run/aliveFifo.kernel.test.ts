@@ -27,7 +27,7 @@ describe("the watch for a task's end", () => {
     expect(readExitStatus(run.statusFile)).toMatchObject({ signal: 9 });
   });
 
-  it("resolves at once where init was gone before", async () => {
+  it("resolves at once if init was gone before", async () => {
     using run = new TestRun();
     await run.startScript("exit 3");
     await run.ended();
@@ -65,7 +65,7 @@ describe("the watch for a task's end", () => {
     expect(told).toBe(false);
   });
 
-  it("says so where there is no FIFO", () => {
+  it("throws an error that says so if there is no FIFO", () => {
     expect(() => watchExit("/no/such/fifo")).toThrow(
       expect.objectContaining({
         code: "KERNEL_CALL_FAILED",
@@ -76,7 +76,7 @@ describe("the watch for a task's end", () => {
 });
 
 describe("a run's init", () => {
-  it("is found in its cgroup by its alive FIFO, also once the FIFO has no name any more", async () => {
+  it("is found in its cgroup by its alive FIFO, even if the FIFO has no name any more", async () => {
     const cgroup = new TestCgroup(`exec2-find-init-${process.pid}.scope`);
     onTestFinished(() => cgroup.remove());
     using run = new TestRun();

@@ -54,7 +54,7 @@ it("a folder with files of its task is not reused", () => {
   expect(readdirSync(run)).toEqual([]);
 });
 
-it("a few are kept, and removed at the end", () => {
+it("a few folders are kept for later runs, and removed at the plugin's end", () => {
   const run = temporaryFolder();
   const used = Array.from({ length: 40 }, (_, number) => usedFolder(run, `run-${number}`));
   for (const { folder } of used) removeRunFiles(folder);

@@ -40,18 +40,21 @@ describe("an assembled filter", () => {
     expect(tried.map((each) => run(program, number(each)).verdict === 1)).toEqual(expected);
   });
 
-  it.each([253, 254, 255, 256, 257, 300, 3000])("can jump over %i instructions, either way", (count) => {
-    const program = assemble([
-      { kind: "load", offset: 0 },
-      { kind: "jump", compare: "equal", value: 1, ifTrue: "one", ifFalse: "other" },
-      ...padding(count),
-      label("one"),
-      returns(1),
-      label("other"),
-      returns(2),
-    ]);
-    expect([1, 7].map((each) => run(program, number(each)).verdict)).toEqual([1, 2]);
-  });
+  it.each([253, 254, 255, 256, 257, 300, 3000])(
+    "can jump over %i instructions, whether its condition holds or not",
+    (count) => {
+      const program = assemble([
+        { kind: "load", offset: 0 },
+        { kind: "jump", compare: "equal", value: 1, ifTrue: "one", ifFalse: "other" },
+        ...padding(count),
+        label("one"),
+        returns(1),
+        label("other"),
+        returns(2),
+      ]);
+      expect([1, 7].map((each) => run(program, number(each)).verdict)).toEqual([1, 2]);
+    },
+  );
 
   it("executes correctly with jumps of any length", () => {
     // A chain of comparisons. Each may jump to any later label.
@@ -117,7 +120,7 @@ describe("an assembled filter", () => {
     expect(() => assemble(lines)).toThrow(reason);
   });
 
-  it("may have as many instructions as the kernel takes", () => {
+  it("may have as many instructions as the kernel accepts", () => {
     expect(assemble([...padding(4095), returns(0)]).length).toBe(4096 * INSTRUCTION_BYTES);
   });
 });

@@ -178,7 +178,7 @@ END
 };
 
 describe.each(Object.entries(programs))("%s", (_name, { needs, wants = [], script }) => {
-  it("runs", async (context) => {
+  it("runs under the default filter as without it", async (context) => {
     requireTools(context, ...needs);
     tryTools(context, ...wants);
     const free = await outcome(script, undefined);

@@ -48,7 +48,7 @@ describe("the first sample of a run", () => {
     expect(total.cpu).toMatchObject({ userPercent: 40, systemPercent: 10, mhz: 1000 });
   });
 
-  it("of a run that has just started has no impossible rate", () => {
+  it("of a run that has just started has no impossibly high rate", () => {
     const all = [process(initPid), process(101, { userTicks: 1 })];
     const { total } = usageOf(undefined, reading({ all, uptimeMs: 10_000 }), units);
     expect(total.cpu.userPercent).toBe(100);

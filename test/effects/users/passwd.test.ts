@@ -36,7 +36,7 @@ describe("passwd", () => {
     expect(entryOfName(passwd, "emptyhome")).toMatchObject({ uid: 1003, gid: 100, home: "" });
   });
 
-  it("finds the first of two, as the C library does", () => {
+  it("finds the first of two entries with the same name, as the C library does", () => {
     expect(entryOfName(passwd, "twin")).toMatchObject({ uid: 1001, home: "/home/first" });
   });
 
@@ -103,7 +103,7 @@ describe("subordinate ids", () => {
     [200_000, true],
     [200_001, false],
     [300_000, false],
-  ])("%i is one: %s", (id, expected) => {
+  ])("include %i: %s", (id, expected) => {
     expect(isSubordinate(id, ranges)).toBe(expected);
   });
 });
@@ -115,7 +115,7 @@ describe("the services of a database", () => {
     ["passwd:compat systemd\n", ["compat", "systemd"]],
     ["passwd_compat: nis\ngroup: files\n", []],
     ["", []],
-  ])("%j", (text, services) => {
+  ])("are read from %j", (text, services) => {
     expect(servicesOf(text, "passwd")).toEqual(services);
   });
 });

@@ -45,7 +45,7 @@ describe("users of the host", () => {
     },
   );
 
-  it("a missing user is an error that says what to set", () => {
+  it("cause an error that says what to set if the request names no user", () => {
     expect(errorOf(() => find(""))).toMatchObject({
       code: "USER_UNKNOWN",
       hint: expect.stringContaining("dynamic workload users"),

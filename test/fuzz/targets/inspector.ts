@@ -1,4 +1,4 @@
-/** What strangers may send to the inspector: requests, and other bytes. */
+/** Requests and other bytes that strangers may send to the inspector. */
 
 import { connect } from "node:net";
 import { tmpdir } from "node:os";

@@ -74,7 +74,7 @@ export const jobFiles: Target = {
   seeds: () => [hcl, pluginBlock],
 };
 
-/** The same in JSON: the form of the API, or that of HCL. */
+/** A job file or an agent's configuration in JSON: in the API's form, or in HCL's. */
 export const jsonJobs: Target = {
   fuzz: (bytes) => check("job.json", `{${bytes.toString()}`),
   seeds: async () => {

@@ -106,7 +106,7 @@ describe("a bundle", () => {
   });
 });
 
-describe("what the page saves", () => {
+describe("a file that the page saves", () => {
   it("is a verifiable bundle, and drawings for other programs", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);
@@ -142,7 +142,7 @@ describe("what the page saves", () => {
   });
 });
 
-describe("what the page prints", () => {
+describe("the printed page", () => {
   it("has the task without controls of the screen", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);

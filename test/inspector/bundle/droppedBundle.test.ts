@@ -61,8 +61,8 @@ async function upload({ server }: Inspected, body: string | Buffer, options: Upl
   return { status: response.statusCode, headers: response.headers, body: text };
 }
 
-describe("a bundle that the page gives to the inspector", () => {
-  it("is shown beside its own tasks, which stay as they are, and is written nowhere", async () => {
+describe("a bundle that the page sends to the inspector", () => {
+  it("is shown beside the inspector's own tasks, which do not change, and is written nowhere", async () => {
     const bundle = await makeBundle();
     const inspected = await startInspector();
     const { record, ask, store } = inspected;

@@ -31,7 +31,7 @@ describe("the API", () => {
     expect((await ask("/api/diff?a=x&b=y")).status).toBe(404);
   });
 
-  it("says what is wrong with edits", async () => {
+  it("says what is wrong with invalid edits", async () => {
     const { record, ask } = await startInspector();
     await record(idOf(1), life("killed"));
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));

@@ -87,7 +87,7 @@ describe("an allocation's lanes", () => {
     expect(await page.locator(".lanes .pointed-line").count()).toBeGreaterThan(0);
     await page.keyboard.press("e");
     await page.getByText("2 of 4").waitFor();
-    // It is in the address, and the keys go on from there.
+    // The selected error is in the address, and the keys go on from there.
     await expect.poll(() => page.url()).toMatch(/error=5\./);
     await page.reload();
     await page.getByText("2 of 4").waitFor();
@@ -117,7 +117,7 @@ describe("an allocation's lanes", () => {
     const line = (await page.locator(".lanes .pointed-line").first().boundingBox())?.x ?? 0;
     expect(line).toBeGreaterThan(x);
     expect(line).toBeLessThan(x + width);
-    // A button that has led as far as it can keeps the focus.
+    // A button keeps the focus after it has led to the last error.
     const whole = page.getByTitle("The whole time (0)");
     await whole.focus();
     await page.keyboard.press("Enter");

@@ -33,7 +33,7 @@ function stored(events: readonly TaskEvent[], times: readonly number[] = []): St
 }
 
 describe("a run's lane", () => {
-  it("has the spans of its states until it is over, and marks what went wrong", () => {
+  it("has the spans of its states until the run is over, and marks failures", () => {
     const lane = extendLane(undefined, stored(life("killed"), [0, 2, 5, 10, 100, 101, 600, 601, 650, 700]));
     expect(lane).toMatchObject({ events: 10, begunAt: 0, lastAt: 700, overAt: 650 });
     expect(lane?.periods).toEqual([
@@ -48,7 +48,7 @@ describe("a run's lane", () => {
     expect(lane?.marks.filter(({ kind }) => kind === "error")).toMatchObject([{ seq: 7, time: 600 }]);
   });
 
-  it("ends at a failed start, and has no end while it goes on", () => {
+  it("ends at a failed start, and has no end while the run goes on", () => {
     const failed = extendLane(undefined, stored(life("failed"), [0, 1, 3, 9]));
     expect(failed).toMatchObject({ overAt: 3, marks: [{ seq: 3, kind: "error" }] });
     const running = extendLane(undefined, stored(life("ended").slice(0, 4)));

@@ -16,14 +16,14 @@ const known = (placed: readonly LogLine[]) =>
   placed.map(({ source, after, before }) => [source, after, before]);
 
 describe("a line without a time", () => {
-  it("was written between the last writes to the file before and to its own", () => {
+  it("was written between the last write to the previous file and the last write to its own", () => {
     expect(known(placeLines(lines("up"), files, 0))).toEqual([["file", at("12:00:00"), at("13:00:00")]]);
     expect(known(placeLines([{ index: 3, offset: 0, text: "up" }], files, 0))).toEqual([
       ["file", null, at("12:00:00")],
     ]);
   });
 
-  it("was written between the lines around it that have one", () => {
+  it("was written between the nearest lines that have a time", () => {
     const placed = placeLines(
       lines("2026-11-24T12:10:00Z begin", "  at trace", "2026-11-24T12:20:00Z end", "bye"),
       files,
@@ -70,8 +70,8 @@ describe("a line's own time", () => {
   });
 });
 
-describe("what is known of lines", () => {
-  it("never contradicts itself, whatever the lines say", () => {
+describe("the known times of lines", () => {
+  it("never contradict each other, whatever the lines say", () => {
     const anyText = fc.oneof(
       fc.string(),
       fc.integer({ min: -7_200, max: 7_200 }).map((s) => new Date(at("12:30:00") + s * 1_000).toISOString()),

@@ -126,7 +126,7 @@ describe("a task's output", () => {
     await page.locator(".line", { hasText: "try 0: connection refused" }).waitFor();
   });
 
-  it("that was removed causes a message", async (context) => {
+  it("is replaced by a message if it was removed", async (context) => {
     const { server, record } = await startInspector();
     await record(web, lifeFrom(Date.now(), [["requested", 0]]));
     const page = await openPage(context, server.url, {}, /404/);

@@ -1,7 +1,4 @@
-/**
- * The output of tasks in the inspector's API: limited in size, only of this host's tasks, and of no other
- * files.
- */
+/** The inspector's API serves the output of this host's tasks, in limited parts, and no other file. */
 import { once } from "node:events";
 import { linkSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -60,7 +57,7 @@ describe("a log", () => {
     expect(forwards).toEqual(numbered(0, 5_000));
   });
 
-  it("with lines longer than a page and bytes that are no text is read in bounds", async () => {
+  it("with lines longer than a page and bytes that are no text is read in pages of limited size", async () => {
     const { ask, output } = await withOutput();
     output.write("web.stderr.0", `${"y".repeat(500_000)}\nend`);
     const { body } = await ask(`/api/log?${query}&stream=stderr`);
@@ -82,7 +79,7 @@ describe("a log", () => {
     expect(gone).toMatchObject({ lines: [], isEnd: true });
   });
 
-  it("is searched completely, ignoring case, and the last lines are found if there are many", async () => {
+  it("is searched completely, ignoring case, and the search finds the last lines if many match", async () => {
     const { ask, output } = await withOutput();
     output.write("web.stdout.0", `Needle first\n${"hay\n".repeat(50_000)}`);
     output.write("web.stdout.1", `${"hay\n".repeat(50_000)}the needle last`);

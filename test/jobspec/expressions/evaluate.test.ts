@@ -147,7 +147,7 @@ describe("an expression", () => {
     expect(refused(loops).message).toContain("its loops have more than 1000000 iterations");
   });
 
-  it("reports the text of the wrong part, by which its place in the file is found", () => {
+  it("reports the text of its wrong part, by which the place in the file is found", () => {
     expect(refused('[upper("a"), lower([])]').text).toBe("lower([])");
     expect(refused("1 + (2 * var.list)").text).toBe("var.list");
   });

@@ -78,7 +78,7 @@ describe("a task's environment", () => {
     });
   });
 
-  it("holds the job's own variables, which win, with their references looked up", async () => {
+  it("has the job's own variables, which override others, with their references resolved", async () => {
     const env = await environment(`env {
       HOME = "/elsewhere"
       A = "\${NOMAD_TASK_DIR}/x \${env["PATH"]} \${node.unique.name} \${attr.kernel.name}"
@@ -95,7 +95,7 @@ describe("a reference at run time", () => {
     [`\${NOMAD_PORT_my-port}`, "25000"],
     [`\${env["a.b"]}`, "dotted"],
     [`\${node.unique.name}`, "here"],
-  ])("%s is found", (text, value) => {
+  ])("that is %s is resolved", (text, value) => {
     expect(render(text, lookup)).toBe(value);
   });
 

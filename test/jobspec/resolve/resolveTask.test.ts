@@ -75,7 +75,7 @@ describe("variables from a template", () => {
     expect(resolved(text).env).not.toHaveProperty("A");
   });
 
-  it("are refused with the number of the line, but without its content", () => {
+  it("are refused with the number of the wrong line, but without its content", () => {
     const { message } = errorOf(() => resolved("A=1\nsecret text", { env: true }));
     expect(message).toMatch(/template: line 2 is not of the form KEY=value$/);
     expect(message).not.toContain("secret text");

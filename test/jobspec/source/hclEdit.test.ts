@@ -96,7 +96,7 @@ describe("an attribute of a block", () => {
   });
 });
 
-describe("whatever text", () => {
+describe("any text", () => {
   it("is scanned to its end", () => {
     const pieces = fc.constantFrom(
       "a",

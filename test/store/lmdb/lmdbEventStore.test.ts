@@ -1,20 +1,19 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type DatabaseOptions, open, type RootDatabaseOptions } from "lmdb";
 import { firstValueFrom, take, toArray } from "rxjs";
-import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
+import { folderOfFile } from "../../support/host/temporaryFolder.ts";
 import { eventStoreContract } from "../eventStoreContract.ts";
 
-const parent = mkdtempSync(join(tmpdir(), "event-log-"));
-afterAll(() => rmSync(parent, { recursive: true }));
+const parent = folderOfFile();
 let folders = 0;
 const newFolder = () => join(parent, String(++folders));
 

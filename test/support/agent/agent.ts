@@ -6,8 +6,8 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { afterAll } from "vitest";
 import type { ExitResult, TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import { persistentFolders } from "../host/temporaryFolder.ts";
 import { type StartedPlugin, type StartOptions, startPlugin } from "../plugin/startPlugin.ts";
-import { persistentFolders } from "./allocation.ts";
 import { setConfig } from "./requests.ts";
 import { prepareStart } from "./taskClient.ts";
 

@@ -17,6 +17,7 @@ import { mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import type { Resources, TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
 import { PipeReader } from "../host/pipeReader.ts";
+import { persistentFolders } from "../host/temporaryFolder.ts";
 import { TestCgroup } from "../host/testCgroup.ts";
 import { taskConfig } from "./requests.ts";
 
@@ -158,9 +159,6 @@ function dataDir(): string {
   }
   return madeDataDir;
 }
-
-/** Not below /tmp, because tasks have their own /tmp. */
-export const persistentFolders = "/var/lib";
 
 /** A user with an id in the agents' range of dynamic users that no account of the host has. */
 function dynamicUser() {

@@ -1,11 +1,34 @@
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+/** Folders for a test, or for all tests of a file. */
+import { chmodSync, chownSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 
-/** A new folder without symlinks in its path, which is removed when the test is over. */
-export function temporaryFolder(): string {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "exec2-test-")));
+/** Not below /tmp, because tasks have their own /tmp. */
+export const persistentFolders = "/var/lib";
+
+/** A new folder without symlinks in its path, which only this user may enter. It is removed after the test. */
+export function temporaryFolder(parent = tmpdir()): string {
+  const folder = newFolder(parent);
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** A folder of the host that every user may enter and read, and that no task has. It is removed after the test. */
+export function hostFolder({ uid, gid } = { uid: 0, gid: 0 }): string {
+  const folder = temporaryFolder(persistentFolders);
+  chmodSync(folder, 0o755);
+  chownSync(folder, uid, gid);
+  return folder;
+}
+
+/** A new folder for all tests of a file, whose top level calls this function. It is removed after them. */
+export function folderOfFile(): string {
+  const folder = newFolder(tmpdir());
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function newFolder(parent: string): string {
+  return realpathSync(mkdtempSync(join(parent, "exec2-test-")));
 }

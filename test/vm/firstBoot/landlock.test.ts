@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import { abiWith, type LandlockRight } from "../../../src/landlockRights.ts";
 import { waitTask } from "../../support/agent/agent.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";
 import { eventData } from "../support/vmAgent.ts";
@@ -132,8 +133,7 @@ describe("landlock", () => {
 
 /** The outcome of an attempt in a folder that is unveiled with these letters. */
 async function outcomeOf(letters: string, attempt: string): Promise<string> {
-  const folder = mkdtempSync("/srv/exec2-landlock-");
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = temporaryFolder("/srv");
   for (const each of ["one", "other", "empty"]) mkdirSync(`${folder}/${each}`);
   for (const each of ["file", "one/file"]) writeFileSync(`${folder}/${each}`, "content");
   const server = createServer((socket) => socket.destroy()).listen(`${folder}/socket`);
