@@ -1,6 +1,6 @@
 /** Makes a table of options from their schemas, for the documentation. Pure. */
 import { z } from "zod";
-import { hclName } from "../../src/config/options/hclSpec.ts";
+import { hclName } from "../../src/config/options/hclOptions.ts";
 
 interface OptionText {
   /** The option's name in jobs and client configurations. */

@@ -2,8 +2,9 @@
  * Converts jobs in the JSON form of Nomad's API, as `nomad job run -output` prints
  * them, to the form of an HCL file. One reader then serves both.
  */
-import { asList, type Body } from "./body.ts";
+
 import { escapeLiteral } from "./resolve/template.ts";
+import { asList, type Body } from "./syntax.ts";
 
 /** @returns undefined if the content is not in the API's form */
 export function apiJobToBody(content: Body): Body | undefined {

@@ -5,8 +5,8 @@
  */
 
 import { suggestion } from "../suggest.ts";
-import type { Body } from "./body.ts";
 import { attempt, inside, type JobFile, rejectJob } from "./jobFile.ts";
+import type { Body } from "./syntax.ts";
 
 interface Keys {
   readonly attributes: readonly string[];

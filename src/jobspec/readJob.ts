@@ -1,6 +1,5 @@
 /** Reads a job file, HCL2 or JSON, to a validated {@link Job}. */
 import { apiJobToBody } from "./apiJob.ts";
-import { asList, type Body, body, labelled } from "./body.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
 import { attempt, inside, type JobFile, rejectJob } from "./jobFile.ts";
 import { supportedPart } from "./keys.ts";
@@ -10,7 +9,7 @@ import { readTask } from "./readTask.ts";
 import { readVolumes } from "./readVolumes.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./schemas.ts";
-import { parseFile } from "./syntax.ts";
+import { asList, type Body, body, labelled, parseFile } from "./syntax.ts";
 
 /**
  * Reads as much of the job as possible. Wrong parts become problems of the file, and defaults stand in for them.

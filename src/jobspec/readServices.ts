@@ -1,9 +1,10 @@
 /** Reads the checks of `service` blocks. The services themselves are registered nowhere. */
-import { asList, body } from "./body.ts";
+
 import type { Check, CheckRestart, PortRequest, Probe } from "./job.ts";
 import { attempt, inside, rejectJob } from "./jobFile.ts";
 import { type JobReader, read } from "./reader.ts";
 import { checkRestartSchema, checkSchema, serviceSchema } from "./schemas.ts";
+import { asList, body } from "./syntax.ts";
 
 /** The place of a service in the job. */
 export interface ServiceOwner {

@@ -1,12 +1,12 @@
 /** Reads the body of a `task` block. */
 import { isTaskName } from "../taskId.ts";
-import { asList, type Body, body } from "./body.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { attempt, inside, rejectJob } from "./jobFile.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readChecks } from "./readServices.ts";
 import { readVolumeMounts } from "./readVolumes.ts";
 import { lifecycleSchema, logsSchema, resourcesSchema, taskSchema, templateSchema } from "./schemas.ts";
+import { asList, type Body, body } from "./syntax.ts";
 
 /** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
 export function readTask(

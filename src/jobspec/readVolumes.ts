@@ -1,12 +1,12 @@
 /** Reads a group's `volume` blocks and the `volume_mount` blocks of its tasks. */
 
 import { suggestion } from "../suggest.ts";
-import { asList, body, labelled } from "./body.ts";
 import type { VolumeMount, VolumeRequest } from "./job.ts";
 import { attempt, inside, rejectJob } from "./jobFile.ts";
 import { skipOrReject } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { volumeMountSchema, volumeSchema } from "./schemas.ts";
+import { asList, body, labelled } from "./syntax.ts";
 
 /** @throws DriverError `JOB_INVALID`, also for volumes that need a cluster */
 export function readVolumes(reader: JobReader, place: string, value: unknown): VolumeRequest[] {

@@ -1,7 +1,6 @@
 /** Reads the attributes of one body: checks its keys, substitutes variables and locals, checks types. */
 
 import type { z } from "zod";
-import { asList, type Body } from "./body.ts";
 import { entriesOf, isList, kindOf, textOf, type Value } from "./expressions/values.ts";
 import {
   attempt,
@@ -15,6 +14,7 @@ import {
 import { type Level, supportedPart } from "./keys.ts";
 import { substitute } from "./resolve/interpolate.ts";
 import type { FileScope } from "./resolve/variables.ts";
+import { asList, type Body } from "./syntax.ts";
 import { TemplateError } from "./templateError.ts";
 
 export interface JobReader {

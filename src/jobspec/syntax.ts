@@ -1,12 +1,22 @@
 /**
- * Parses HCL2 and JSON to plain data. HCL2 is parsed by HashiCorp's own parser, as
- * WebAssembly: blocks become `{type: {label: [body]}}` and attributes their values.
- * Expressions stay template text, `"${…}"`, with their escapes.
+ * Parses HCL2 and JSON to plain data, and selects blocks in these data. HashiCorp's own parser parses HCL2, as
+ * WebAssembly. Blocks become `{type: {label: [body]}}`, and attributes become their values. Expressions stay
+ * template text, `"${…}"`, with their escapes.
  */
+
 import { messageOf } from "../errors.ts";
-import type { Body } from "./body.ts";
-import { InvalidFile, type JobFile, problemAt } from "./jobFile.ts";
+import { InvalidFile, type JobFile, problemAt, rejectJob } from "./jobFile.ts";
 import type { Position } from "./source/positions.ts";
+
+/**
+ * A map of attributes and blocks. A block is a body or a list of bodies, and each label wraps it in one more map.
+ */
+export type Body = Readonly<Record<string, unknown>>;
+
+interface LabelledBlock {
+  readonly label: string;
+  readonly block: Body;
+}
 
 /**
  * Parses HCL2, or JSON if the first character is a brace.
@@ -21,7 +31,7 @@ export function isJson({ source }: Pick<JobFile, "source">): boolean {
 }
 
 /** @throws InvalidFile with the place of each error */
-export async function parseHcl(file: JobFile): Promise<Body> {
+async function parseHcl(file: JobFile): Promise<Body> {
   // Loaded on demand: the parser is 2 MB of WebAssembly that no other part of the program needs.
   const { parse } = await import("@cdktn/hcl2json");
   try {
@@ -91,3 +101,35 @@ const hclError = /^:(?<line>\d+),(?<column>\d+)(?:-[\d,]+)?: (?<message>.+)$/s;
 const otherPlace = /at :(\d+),[\d,-]+/g;
 
 const jsonError = /^(?<message>.+) in JSON at position \d+ \(line (?<line>\d+) column (?<column>\d+)\)$/s;
+
+/** The body of a block that may occur at most once; empty if the block is absent. */
+export function body(file: JobFile, place: string, value: unknown): Body {
+  const [first, second] = asList(value);
+  if (second !== undefined) return rejectJob(file, { place, message: "there may be only one such block" });
+  if (first === undefined) return {};
+  if (typeof first !== "object" || Array.isArray(first)) {
+    return rejectJob(file, { place, message: "a block is expected here, not a single value" });
+  }
+  return first as Body;
+}
+
+/** Blocks of one type: none, one, or a list. */
+export function asList(value: unknown): readonly NonNullable<unknown>[] {
+  const list = Array.isArray(value) ? value : [value];
+  return list.filter((item) => item !== undefined && item !== null);
+}
+
+/** Blocks with one label, in the order of the parser, which sorts them. */
+export function labelled(file: JobFile, place: string, value: unknown): LabelledBlock[] {
+  const blocks = asList(value).flatMap((map) =>
+    Object.entries(body(file, place, map)).map(([label, block]) => ({
+      label,
+      block: body(file, `${place}.${label}`, block),
+    })),
+  );
+  for (const [index, { label }] of blocks.entries()) {
+    const isFirst = blocks.findIndex((other) => other.label === label) === index;
+    if (!isFirst) rejectJob(file, { place: `${place}.${label}`, message: "the name is used twice" });
+  }
+  return blocks;
+}

@@ -1,5 +1,5 @@
 /** Checks a job file, or an agent's configuration of the plugin, independently of the host. */
-import { InvalidOptions } from "../../config/options/decodeOptions.ts";
+import { InvalidOptions } from "../../config/options/hclOptions.ts";
 import {
   type PluginOptions,
   parsePluginOptions,
@@ -9,7 +9,6 @@ import { parseTaskOptions } from "../../config/options/taskOptionRules.ts";
 import { type TaskOptions, taskOptionsSpec } from "../../config/options/taskOptions.ts";
 import { DriverError } from "../../errors.ts";
 import { specOf } from "../../grpc/convert/hclSpec.ts";
-import type { Body } from "../../jobspec/body.ts";
 import type { Group, Job, Task } from "../../jobspec/job.ts";
 import {
   attempt,
@@ -23,7 +22,7 @@ import { readJobFile } from "../../jobspec/readJob.ts";
 import type { AllocationFacts } from "../../jobspec/resolve/allocationEnvironment.ts";
 import { type ResolvedTask, resolveTask } from "../../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../../jobspec/resolve/variables.ts";
-import { isJson, parseJson } from "../../jobspec/syntax.ts";
+import { type Body, isJson, parseJson } from "../../jobspec/syntax.ts";
 import { hostAccess } from "./hostAccess.ts";
 import {
   attributeSpecs,

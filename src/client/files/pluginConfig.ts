@@ -4,10 +4,9 @@ import { resolve } from "node:path";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 import { DriverError } from "../../errors.ts";
 import type { Spec } from "../../grpc/generated/nomad/hclspec.ts";
-import { asList, type Body, body } from "../../jobspec/body.ts";
 import { type JobFile, jobFile } from "../../jobspec/jobFile.ts";
 import { type AttributeSpec, type FittedConfig, followSpec } from "../../jobspec/resolve/driverConfig.ts";
-import { parseFile } from "../../jobspec/syntax.ts";
+import { asList, type Body, body, parseFile } from "../../jobspec/syntax.ts";
 import { readTextFile } from "./textFile.ts";
 
 export interface LocalPluginConfig {

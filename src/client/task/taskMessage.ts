@@ -2,7 +2,6 @@
 
 import {
   type DNSConfig,
-  type HostsConfig,
   NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
   type TaskConfig,
 } from "../../grpc/generated/nomad/driver.ts";
@@ -47,37 +46,13 @@ export interface TaskPlacement {
 }
 
 export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlacement): TaskConfig {
-  const { memoryMb, memoryMaxMb } = task.resources;
-  const cpuShares = task.resources.cpuMhz || placed.coresMhz;
   return {
     id: placed.taskId,
     name: task.name,
     msgpackDriverConfig: placed.config,
     env: new Map(Object.entries(placed.env)),
     deviceEnv: new Map(),
-    resources: {
-      allocatedResources: {
-        cpu: { cpuShares },
-        memory: { memoryMb, memoryMaxMb: memoryMaxMb ?? 0 },
-        networks: [],
-      },
-      linuxResources: {
-        cpuPeriod: 0,
-        cpuQuota: 0,
-        cpuShares,
-        memoryLimitBytes: Math.max(memoryMb, memoryMaxMb ?? 0) * 1024 * 1024,
-        oomScoreAdj: 0,
-        cpusetCpus: placed.cpusetCpus,
-        cpusetCgroup: placed.cgroup,
-        PercentTicks: placed.nodeMhz > 0 ? cpuShares / placed.nodeMhz : 0,
-      },
-      ports: placed.ports.map(({ label, ip, port, inside }) => ({
-        label,
-        value: port,
-        to: inside === port ? 0 : inside,
-        hostIp: ip,
-      })),
-    },
+    resources: resourcesMessage(task, placed),
     mounts: placed.mounts.map(({ path, destination, readOnly, propagation }) => ({
       hostPath: path,
       taskPath: destination,
@@ -94,22 +69,41 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
     taskGroupName: group.name,
     jobName: job.name,
     allocId: placed.allocId,
-    // The client omits this field for the host's network.
-    networkIsolationSpec:
-      group.network.mode === "host"
-        ? undefined
-        : {
-            mode: networkModes[group.network.mode],
-            path: placed.networkPath ?? "",
-            labels: new Map(),
-            hostsConfig: hostsMessage(placed.hostname),
-          },
+    networkIsolationSpec: networkMessage(group, placed),
     dns: group.network.dns && dnsMessage(group.network.dns),
     jobId: job.id,
     namespace: job.namespace,
     nodeName: placed.nodeName,
     nodeId: placed.nodeId,
     parentJobId: "",
+  };
+}
+
+function resourcesMessage(task: Task, placed: TaskPlacement): TaskConfig["resources"] {
+  const { memoryMb, memoryMaxMb } = task.resources;
+  const cpuShares = task.resources.cpuMhz || placed.coresMhz;
+  return {
+    allocatedResources: {
+      cpu: { cpuShares },
+      memory: { memoryMb, memoryMaxMb: memoryMaxMb ?? 0 },
+      networks: [],
+    },
+    linuxResources: {
+      cpuPeriod: 0,
+      cpuQuota: 0,
+      cpuShares,
+      memoryLimitBytes: Math.max(memoryMb, memoryMaxMb ?? 0) * 1024 * 1024,
+      oomScoreAdj: 0,
+      cpusetCpus: placed.cpusetCpus,
+      cpusetCgroup: placed.cgroup,
+      PercentTicks: placed.nodeMhz > 0 ? cpuShares / placed.nodeMhz : 0,
+    },
+    ports: placed.ports.map(({ label, ip, port, inside }) => ({
+      label,
+      value: port,
+      to: inside === port ? 0 : inside,
+      hostIp: ip,
+    })),
   };
 }
 
@@ -124,11 +118,21 @@ export function featuresOf({ network, tasks }: Group): GroupFeatures {
   };
 }
 
-function dnsMessage({ servers, searches, options }: NonNullable<Group["network"]["dns"]>): DNSConfig {
-  return { servers: [...servers], searches: [...searches], options: [...options] };
+/** The client omits this field for the host's network. */
+function networkMessage(
+  { network }: Group,
+  { networkPath = "", hostname }: TaskPlacement,
+): TaskConfig["networkIsolationSpec"] {
+  if (network.mode === "host") return undefined;
+  return {
+    mode: networkModes[network.mode],
+    path: networkPath,
+    labels: new Map(),
+    // A network with only loopback has no address.
+    hostsConfig: hostname === undefined ? undefined : { hostname, address: "" },
+  };
 }
 
-/** A network with only loopback has no address. */
-function hostsMessage(hostname: string | undefined): HostsConfig | undefined {
-  return hostname === undefined ? undefined : { hostname, address: "" };
+function dnsMessage({ servers, searches, options }: NonNullable<Group["network"]["dns"]>): DNSConfig {
+  return { servers: [...servers], searches: [...searches], options: [...options] };
 }

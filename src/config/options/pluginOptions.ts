@@ -5,7 +5,6 @@
  */
 import { z } from "zod";
 import { seccompProblem } from "../seccomp/profileOptions.ts";
-import { decodeOptions, InvalidOptions } from "./decodeOptions.ts";
 import { defaultStateDir } from "./defaultStateDir.ts";
 import {
   absolutePath,
@@ -24,7 +23,7 @@ import {
   text,
   unveilEntry,
 } from "./fields.ts";
-import { hclSpecOf } from "./hclSpec.ts";
+import { decodeOptions, hclSpecOf, InvalidOptions } from "./hclOptions.ts";
 
 export const pluginSchema = z.object({
   unveilDefaults: flag().default(true).meta({

@@ -3,8 +3,7 @@ import { DriverError } from "../../errors.ts";
 import { checkSeccomp } from "../seccomp/profileOptions.ts";
 import { contradiction } from "../values/capabilities.ts";
 import { type PortLimits, portOptions } from "../values/ports.ts";
-import { decodeOptions } from "./decodeOptions.ts";
-import { hclName } from "./hclSpec.ts";
+import { decodeOptions, hclName } from "./hclOptions.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
 import { type TaskOptions, taskSchema } from "./taskOptions.ts";
 

@@ -20,7 +20,7 @@ import {
   unveilEntry,
   wholeNumber,
 } from "./fields.ts";
-import { hclSpecOf } from "./hclSpec.ts";
+import { hclSpecOf } from "./hclOptions.ts";
 
 /**
  * Made at the first use, like everything that is derived from it, because a plugin's start does not need it.

@@ -1,6 +1,6 @@
 /** Builds the events of a start: the request without the values of its environment, the host, a failure. */
 import { isDeepStrictEqual } from "node:util";
-import { hclName } from "../../config/options/hclSpec.ts";
+import { hclName } from "../../config/options/hclOptions.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../config/options/taskOptions.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";

@@ -3,7 +3,7 @@
  * the task inherits it. Only the task restricts itself with it.
  */
 import { closeSync } from "node:fs";
-import { hclName } from "../../config/options/hclSpec.ts";
+import { hclName } from "../../config/options/hclOptions.ts";
 import type { UnveilRule } from "../../config/task/unveilRules.ts";
 import { type PortLimits, type PortOption, portOptions } from "../../config/values/ports.ts";
 import { DriverError } from "../../errors.ts";

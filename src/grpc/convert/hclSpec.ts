@@ -1,5 +1,5 @@
 /** Converts the options' hclspec to its message. Pure. */
-import type { HclSpec } from "../../config/options/hclSpec.ts";
+import type { HclSpec } from "../../config/options/hclOptions.ts";
 import type { Spec } from "../generated/nomad/hclspec.ts";
 
 export function specOf(spec: HclSpec): Spec {

@@ -1,12 +1,12 @@
 /** The job file's own definitions: its `variable`, `variables` and `locals` blocks. */
 import { parseJsonOrNothing } from "../../json.ts";
 import { suggestion } from "../../suggest.ts";
-import { asList, type Body, body, labelled } from "../body.ts";
 import type { Evaluator, Found, Names } from "../expressions/evaluator.ts";
 import type { HostAccess } from "../expressions/functions/files.ts";
 import { parseTypeExpression, type Type, toType, typeText } from "../expressions/types.ts";
 import { boolOf, itemOf, textOf, type Value } from "../expressions/values.ts";
 import { evaluateAt, type JobFile, rejectJob } from "../jobFile.ts";
+import { asList, type Body, body, labelled } from "../syntax.ts";
 import { TemplateError } from "../templateError.ts";
 import { replaceReferences, substitute } from "./interpolate.ts";
 import { parseTemplate } from "./template.ts";

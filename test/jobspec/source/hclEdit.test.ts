@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { jobFile } from "../../../src/jobspec/jobFile.ts";
 import { addToList, setAttribute } from "../../../src/jobspec/source/hclEdit.ts";
-import { parseHcl } from "../../../src/jobspec/syntax.ts";
+import { parseFile } from "../../../src/jobspec/syntax.ts";
 
 const config = [["job", undefined], ["group", "web"], ["task", "server"], ["config"]] as const;
 
@@ -77,7 +77,7 @@ describe("a list of a block", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.string({ unit: "grapheme-ascii" }), { minLength: 1 }), async (texts) => {
         const source = addToList(`a {\n  x = ["first", # c\n  ]\n}\n`, [["a"]], "x", texts) ?? "";
-        const parsed = (await parseHcl(jobFile("x", source))) as { a: [{ x: string[] }] };
+        const parsed = (await parseFile(jobFile("x", source))) as { a: [{ x: string[] }] };
         const plain = texts.map((text) => text.replaceAll(/[$%](?=\{)/g, (sign) => sign + sign));
         expect(parsed.a[0].x).toEqual(["first", ...plain]);
       }),

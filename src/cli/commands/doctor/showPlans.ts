@@ -9,7 +9,7 @@ import type { DriverFacts } from "../../../client/plugin/pluginSession.ts";
 import { type Placement, placeTask } from "../../../client/task/prepareTask.ts";
 import { featuresOf } from "../../../client/task/taskMessage.ts";
 import { makeWorkFolder } from "../../../client/work/workFolder.ts";
-import { hclName } from "../../../config/options/hclSpec.ts";
+import { hclName } from "../../../config/options/hclOptions.ts";
 import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type HclSpec, hclName, hclSpecOf } from "../../../src/config/options/hclSpec.ts";
+import { type HclSpec, hclName, hclSpecOf } from "../../../src/config/options/hclOptions.ts";
 import { pluginOptionsSpec } from "../../../src/config/options/pluginOptions.ts";
 import { taskOptionsSpec } from "../../../src/config/options/taskOptions.ts";
 import { errorOf } from "../../support/errors.ts";
