@@ -111,6 +111,32 @@ describe("a folder's files", () => {
   });
 });
 
+describe("the rooms of a folder, its files and its subfolders as wholes,", () => {
+  const folders = new Set([...graph.keys()].flatMap(foldersAbove));
+
+  it.each([...folders])("import each other in one direction only: %s", (folder) => {
+    expect(arrowsInCircles(graph, folder)).toEqual([]);
+  });
+
+  it("are in a circle if each leads to the other, even by a type alone", () => {
+    const file = (...imports: string[]) => ({
+      text: "",
+      imports: imports.map((from) => ({ from, names: [], typeOnly: true })),
+    });
+    const made: ImportGraph = new Map([
+      ["src/a/b/c.ts", file("src/a/d.ts")],
+      ["src/a/b/e.ts", file()],
+      ["src/a/d.ts", file("src/a/b/e.ts", "src/f.ts")],
+      ["src/f.ts", file()],
+    ]);
+    expect(arrowsInCircles(made, "src/a")).toEqual([
+      "src/a/b/c.ts -> src/a/d.ts",
+      "src/a/d.ts -> src/a/b/e.ts",
+    ]);
+    expect(arrowsInCircles(made, "src")).toEqual([]);
+  });
+});
+
 describe("the graph of imports", () => {
   it("has every statement and call, with the imported names, and whether only types are imported", () => {
     const text = [
@@ -165,6 +191,32 @@ describe("the graph of imports", () => {
     expect(impurities(made, "src/d.ts")).toEqual(["src/d.ts -> Date.now"]);
   });
 });
+
+/** The folders that a file of src/ is in, from src/ down. */
+function foldersAbove(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
+}
+
+/** The imports between a folder's rooms that are in a circle, or lead from one circle to another. */
+function arrowsInCircles(among: ImportGraph, folder: string): string[] {
+  const roomOf = (path: string) =>
+    path.startsWith(`${folder}/`) ? path.slice(folder.length + 1).split("/", 1)[0] : undefined;
+  let arrows = [...among].flatMap(([path, { imports }]) =>
+    imports.flatMap(({ from }) => {
+      const of = roomOf(path);
+      const to = roomOf(from);
+      return of === undefined || to === undefined || of === to ? [] : { path, from, of, to };
+    }),
+  );
+  for (let before = 0; before !== arrows.length; ) {
+    before = arrows.length;
+    const sources = new Set(arrows.map(({ of }) => of));
+    const targets = new Set(arrows.map(({ to }) => to));
+    arrows = arrows.filter(({ of, to }) => targets.has(of) && sources.has(to));
+  }
+  return arrows.map(({ path, from }) => `${path} -> ${from}`);
+}
 
 /** The chains of imports from a file to what a pure file must not import. */
 function impurities(among: ImportGraph, path: string): string[] {
