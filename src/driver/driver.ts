@@ -20,7 +20,7 @@ import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
 import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
-import { quarantinedLogs } from "../store/folder/quarantine.ts";
+import { quarantinedLogs } from "../store/folder/logFolders.ts";
 import { removeUsage } from "../store/usage/usageFile.ts";
 import type { TaskId } from "../taskId.ts";
 import type {

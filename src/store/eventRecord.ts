@@ -17,9 +17,8 @@
  * renumbers a log: pruning leaves gaps.
  */
 import { hash as digest } from "node:crypto";
-import { Packr } from "msgpackr";
 import type { EventToAppend, StoredEvent } from "./eventStore.ts";
-import { withoutLastList } from "./unreadField.ts";
+import { decodeData, encodeData, isPlain } from "./plainData.ts";
 
 /** Hash that the first event of a stream refers to; hex. */
 export const NO_HASH = "0".repeat(64);
@@ -31,14 +30,11 @@ const FORMAT = 1;
  * The format of a record whose data were masked. All hashes in such a record are those of the original
  * record. A checksum of the masked data takes the place of the salt. No log has such records.
  */
-export const MASKED_FORMAT = 2;
+const MASKED_FORMAT = 2;
 export const HASH_BYTES = 32;
-export const PREVIOUS_AT = 5;
+const PREVIOUS_AT = 5;
 export const DATA_HASH_AT = PREVIOUS_AT + HASH_BYTES;
 export const HEADER_AT = DATA_HASH_AT + HASH_BYTES;
-
-/** Plain MessagePack, without extensions that only this library reads. Integers and doubles are exact. */
-const messagePack = new Packr({ useRecords: false, variableMapSize: true, copyBuffers: true });
 
 /** An event's data in their stored form. */
 export interface SealedData {
@@ -81,9 +77,7 @@ export interface RecordDefect {
  * @throws TypeError if the data are not plain, RangeError for cycles
  */
 export function sealData(data: unknown, salt: Uint8Array): SealedData {
-  if (!isPlain(data))
-    throw new TypeError("they are not plain numbers, strings, booleans, arrays and objects");
-  const bytes = Buffer.concat([salt, messagePack.encode(data)]);
+  const bytes = Buffer.concat([salt, encodeData(data)]);
   return { bytes, hash: digest("sha256", bytes, "hex") };
 }
 
@@ -95,7 +89,7 @@ export function encodeRecord(
 ): { readonly bytes: Uint8Array; readonly event: StoredEvent } {
   const { type, schema, time, data, from, to, effects } = event;
   const { stream, seq, position, previousHash } = place;
-  const header = messagePack.encode([stream, seq, position, type, schema, time, from, to, effects]);
+  const header = encodeData([stream, seq, position, type, schema, time, from, to, effects]);
   const hashAt = HEADER_AT + header.length;
   const bytes = Buffer.allocUnsafe(hashAt + HASH_BYTES + sealed.bytes.length);
   bytes[0] = FORMAT;
@@ -137,12 +131,12 @@ export function readRecord(bytes: Buffer, unread?: string): EventRecord | Record
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
   // Right hashes do not make a header well-formed: anybody can hash any bytes.
-  const fields = decoded(bytes.subarray(HEADER_AT, hashAt), isHeader);
+  const fields = decodeData(bytes.subarray(HEADER_AT, hashAt), isHeader);
   if (fields === undefined) return { kind: "format", expected: "a header", found: "something else" };
-  const [stream, seq, position, type, schema, time, from, to, effects] = fields as Header;
+  const [stream, seq, position, type, schema, time, from, to, effects] = fields;
   const header = { stream, seq, position, type, schema, time, from, to, effects, hash };
   if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash, header };
-  const data = decoded(bytes.subarray(dataAt + SALT_BYTES), isPlain, unread);
+  const data = decodeData(bytes.subarray(dataAt + SALT_BYTES), isPlain, unread);
   if (data === undefined) return { kind: "data", expected: "plain data", found: "something else", header };
   return {
     event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },
@@ -155,17 +149,7 @@ export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect
   return "kind" in read;
 }
 
-/** @returns undefined for bytes that are not exactly one value of the kind: no stored value is undefined */
-function decoded(bytes: Buffer, isOfKind: (value: unknown) => boolean, unread?: string): unknown {
-  try {
-    const value: unknown = messagePack.decode(unread === undefined ? bytes : withoutLastList(bytes, unread));
-    return isOfKind(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isHeader(value: unknown): boolean {
+function isHeader(value: unknown): value is Header {
   if (!Array.isArray(value) || value.length !== headerTypes.length) return false;
   return headerTypes.every((type, index) => typeof value[index] === type) && isTexts(value.at(-1));
 }
@@ -190,7 +174,7 @@ const headerTypes = [
 const NO_SALT = Buffer.alloc(SALT_BYTES);
 
 /** Checksum of masked data in their stored form, with zeros for the salt: half a SHA-256 in hex. */
-export function checksumOf(sealed: Uint8Array): string {
+function checksumOf(sealed: Uint8Array): string {
   const bytes = Buffer.concat([NO_SALT, sealed.subarray(SALT_BYTES)]);
   return digest("sha256", bytes, "hex").slice(0, 2 * SALT_BYTES);
 }
@@ -200,26 +184,6 @@ function unmasked(hashed: Buffer): Buffer {
   const original = Buffer.from(hashed);
   original[0] = FORMAT;
   return original;
-}
-
-/**
- * Whether a value is plain data. Other values would be decoded as something else, or need extensions that
- * only this library reads.
- */
-function isPlain(value: unknown): boolean {
-  if (typeof value !== "object") {
-    return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";
-  }
-  if (value === null) return true;
-  // Plain loops: this runs for every event that is read.
-  if (Array.isArray(value)) {
-    for (const item of value) if (!isPlain(item)) return false;
-    return true;
-  }
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return false;
-  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key])) return false;
-  return true;
 }
 
 type Header = readonly [
@@ -233,3 +197,51 @@ type Header = readonly [
   to: string,
   effects: readonly string[],
 ];
+
+/**
+ * What a record holds besides its event: event and proof together are enough to rebuild the record. All
+ * values are hex.
+ */
+export interface RecordProof {
+  readonly previousHash: string;
+  readonly dataHash: string;
+  /** Salt of the stored data; undefined if the data were masked. */
+  readonly salt?: string;
+  /** Checksum of masked data. */
+  readonly checksum?: string;
+}
+
+/** The proof of an intact record. */
+export function readProof(bytes: Buffer): RecordProof {
+  const seal = hexAt(bytes, hashAt(bytes) + HASH_BYTES, SALT_BYTES);
+  return {
+    previousHash: hexAt(bytes, PREVIOUS_AT, HASH_BYTES),
+    dataHash: hexAt(bytes, DATA_HASH_AT, HASH_BYTES),
+    ...(bytes[0] === MASKED_FORMAT ? { checksum: seal } : { salt: seal }),
+  };
+}
+
+/** The proof of an event after masking has replaced its data with `data`. */
+export function maskProof({ previousHash, dataHash }: RecordProof, data: unknown): RecordProof {
+  return { previousHash, dataHash, checksum: checksumOf(sealData(data, Buffer.alloc(SALT_BYTES)).bytes) };
+}
+
+/** Rebuilds a record, unchecked: `readRecord` checks whether it is intact. */
+export function rebuildRecord(event: StoredEvent, proof: RecordProof): Buffer {
+  const { stream, seq, position, hash } = event;
+  const { previousHash, dataHash, salt, checksum } = proof;
+  const sealed = sealData(event.data, Buffer.from(salt ?? checksum ?? "", "hex"));
+  const place = { stream, seq, position, previousHash };
+  const bytes = Buffer.from(encodeRecord(event, place, { bytes: sealed.bytes, hash: dataHash }).bytes);
+  if (salt === undefined) bytes[0] = MASKED_FORMAT;
+  bytes.write(hash, hashAt(bytes), HASH_BYTES, "hex");
+  return bytes;
+}
+
+function hashAt(bytes: Buffer): number {
+  return HEADER_AT + bytes.readUInt32BE(1);
+}
+
+function hexAt(bytes: Buffer, at: number, length: number): string {
+  return bytes.toString("hex", at, at + length);
+}

@@ -1,6 +1,6 @@
 /** Finds what killed runs left on this host. */
 import { join } from "node:path";
-import { namesIn } from "../../store/folder/logFolders.ts";
+import { namesIn } from "../../store/folder/files.ts";
 import { allScopes, type LocalScope } from "../allocation/cgroupScope.ts";
 import { type RunRecord, takeAbandonedWork, workParent, workPrefix } from "./workFolder.ts";
 

@@ -2,7 +2,7 @@
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import type { EventStore } from "../../store/eventStore.ts";
-import { quarantine } from "../../store/folder/quarantine.ts";
+import { quarantine } from "../../store/folder/logFolders.ts";
 import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 
 /**

@@ -6,9 +6,15 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { parseJsonOrNothing } from "../../json.ts";
-import { isDefect, readRecord } from "../../store/eventRecord.ts";
+import {
+  isDefect,
+  maskProof,
+  type RecordProof,
+  readProof,
+  readRecord,
+  rebuildRecord,
+} from "../../store/eventRecord.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { maskProof, type RecordProof, readProof, rebuildRecord } from "../../store/recordProof.ts";
 import { maskEvent } from "../mask.ts";
 
 /** Version of this format. The first version had no usage samples. */

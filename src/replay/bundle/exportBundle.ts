@@ -3,7 +3,7 @@ import { arch, release } from "node:os";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
-import { thinned } from "../../store/usage/thinUsage.ts";
+import { thinned } from "../../store/usage/usageSample.ts";
 import { damagedEvent } from "../storedHistory.ts";
 import { usageLine } from "./bundledUsage.ts";
 import { damagedLine, eventLine, headerLine } from "./bundleFormat.ts";

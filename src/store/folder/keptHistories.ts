@@ -2,23 +2,13 @@
  * Stores which histories a person has pinned, and which are archived. Both lists are files in the state
  * folder, so they can be written while no plugin runs. The plugin reads them before it removes a history.
  */
-import {
-  closeSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 import { toTaskId } from "../../taskId.ts";
-import { namesIn } from "./logFolders.ts";
-import { makeFolder } from "./makeFolder.ts";
+import { isUnfinished, makeFolder, namesIn, replaceFile } from "./files.ts";
 import { runFolderName } from "./stateFolder.ts";
 
 const pinSchema = z.object({
@@ -37,7 +27,7 @@ export type Pin = Readonly<z.infer<typeof pinSchema>>;
 export function pinHistory(stateFolder: string, pin: Pin): void {
   try {
     makeFolder(pinsFolder(stateFolder), 0o700);
-    replaceFile(pinPath(stateFolder, pin.task), `${JSON.stringify(pin)}\n`);
+    replaceDurably(pinPath(stateFolder, pin.task), `${JSON.stringify(pin)}\n`);
   } catch (thrown) {
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the pin cannot be kept in ${stateFolder}`);
   }
@@ -70,7 +60,7 @@ export function isPinned(stateFolder: string, task: string): boolean {
 export function readPins(stateFolder: string): Pin[] {
   const folder = pinsFolder(stateFolder);
   return namesIn(folder).flatMap((name) => {
-    if (name.endsWith(unfinished)) return [];
+    if (isUnfinished(name)) return [];
     const pin = pinSchema.safeParse(parseJsonOrNothing(textOf(join(folder, name))));
     return pin.success ? [pin.data] : [];
   });
@@ -83,7 +73,7 @@ export function readPins(stateFolder: string): Pin[] {
  */
 export function markArchived(stateFolder: string, tasks: Iterable<string>): void {
   try {
-    replaceFile(archivedPath(stateFolder), JSON.stringify([...tasks]));
+    replaceDurably(archivedPath(stateFolder), JSON.stringify([...tasks]));
   } catch (thrown) {
     const summary = `${stateFolder} cannot keep which histories are archived`;
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", summary);
@@ -96,25 +86,10 @@ export function readArchived(stateFolder: string): ReadonlySet<string> {
   return new Set(tasks.data);
 }
 
-/** Replaces a file, so that readers see the old one or the new one, even after a power cut. */
-function replaceFile(path: string, text: string): void {
-  const next = `${path}.${process.pid}${unfinished}`;
-  try {
-    const file = openSync(next, "w", 0o600);
-    try {
-      writeFileSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(next, path);
-  } catch (thrown) {
-    rmSync(next, { force: true });
-    throw thrown;
-  }
+/** Replaces a file, so that the old or the new one is there even after a power cut. */
+function replaceDurably(path: string, text: string): void {
+  replaceFile(path, (unfinished) => writeFileSync(unfinished, text, { mode: 0o600, flush: true }));
 }
-
-const unfinished = ".new";
 
 function pinsFolder(stateFolder: string): string {
   return join(stateFolder, "pins");

@@ -1,6 +1,11 @@
-/** Finds event logs below a state folder, and bundles in folders that `import` or `archive` made. */
-import { existsSync, readdirSync } from "node:fs";
+/**
+ * Finds event logs below a state folder, and bundles in folders that `import` or `archive` made. Quarantines
+ * damaged logs.
+ */
+import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { DriverError } from "../../errors.ts";
+import { namesIn, nearestFolder } from "./files.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 
 /** The files in the folder of an event log. */
@@ -34,8 +39,31 @@ function hasLog(folder: string): boolean {
   return existsSync(logFiles(folder).data);
 }
 
-function nearestFolder(path: string): string {
-  return existsSync(path) ? path : nearestFolder(dirname(path));
+/** Between the path of a quarantined log and the time. */
+const DAMAGED_MARK = ".damaged-";
+
+/**
+ * Quarantines a damaged log: renames its folder, and deletes nothing. Nobody may have the log open for writing.
+ * @returns the new path: `events.damaged-2026-01-31T12-30-00Z`
+ * @throws DriverError `STATE_DIR_UNUSABLE` if the file system refuses
+ */
+export function quarantine(log: string, now: Date): string {
+  const time = now.toISOString().replace(/\.\d+/, "").replaceAll(":", "-");
+  let target = `${log}${DAMAGED_MARK}${time}`;
+  while (existsSync(target)) target += "+";
+  try {
+    renameSync(log, target);
+    return target;
+  } catch (thrown) {
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "a damaged event log cannot be renamed");
+  }
+}
+
+/** The quarantined logs that earlier had this path, oldest first. */
+export function quarantinedLogs(log: string): string[] {
+  const parent = dirname(log);
+  const names = readdirSync(parent).filter((name) => name.startsWith(basename(log) + DAMAGED_MARK));
+  return names.sort().map((name) => join(parent, name));
 }
 
 /** The bundle in a folder that `import` made. */
@@ -72,15 +100,6 @@ export function isLocal(stateFolder: string): boolean {
 function localNumbers(stateDir: string): number[] {
   const names = namesIn(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
   return names.map(Number).sort((a, b) => a - b);
-}
-
-/** Names in a folder; none if it cannot be read. */
-export function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 /** More concurrent runs are most likely a mistake. */

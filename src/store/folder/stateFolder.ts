@@ -12,7 +12,6 @@ import {
   accessSync,
   closeSync,
   constants,
-  existsSync,
   ftruncateSync,
   lstatSync,
   openSync,
@@ -28,7 +27,7 @@ import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effect
 import { tryFlock } from "../../effects/kernel/libc.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { plainTaskId, type TaskId, toTaskId } from "../../taskId.ts";
-import { makeFolder } from "./makeFolder.ts";
+import { makeFolder, nearestFolder } from "./files.ts";
 
 export interface StateFolderPaths {
   readonly path: string;
@@ -200,10 +199,6 @@ function unusable(thrown: unknown, folder: string): DriverError {
   return DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the state folder ${folder} cannot be used`, {
     hint,
   });
-}
-
-function nearestFolder(path: string): string {
-  return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 
 function noFolder(folder: string, found: string): DriverError {

@@ -8,7 +8,6 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -16,10 +15,16 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type TaskId, toTaskId } from "../../taskId.ts";
+import { replaceFile } from "../folder/files.ts";
 import { runFolderName } from "../folder/stateFolder.ts";
-import { thinned } from "./thinUsage.ts";
-import { decodeSamples, encodeSample, recordBytes } from "./usageRecord.ts";
-import { maxSamples, type UsageSample } from "./usageSample.ts";
+import {
+  decodeSamples,
+  encodeSample,
+  maxSamples,
+  recordBytes,
+  thinned,
+  type UsageSample,
+} from "./usageSample.ts";
 
 /** Identifies the format. Files of other formats are not read. */
 const magic = Buffer.from("exec2 usage 1\n\0\0", "latin1");
@@ -81,9 +86,7 @@ function begin(path: string, sample: UsageSample): void {
 }
 
 function replace(path: string, samples: readonly UsageSample[]): void {
-  const next = `${path}.new`;
-  writeFileSync(next, fileOf(samples), { mode: 0o600 });
-  renameSync(next, path);
+  replaceFile(path, (unfinished) => writeFileSync(unfinished, fileOf(samples), { mode: 0o600 }));
 }
 
 function write(path: string, sample: UsageSample, position: number): void {

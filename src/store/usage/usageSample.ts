@@ -1,9 +1,11 @@
 /**
- * Samples of a task's usage. Pure.
+ * Samples of a task's usage, their form as records of few bytes, and thinning them out. Pure.
  *
  * A sample holds sums since the task's cgroup was made. So any two samples give the usage between them, even
  * if samples between them were dropped.
  */
+import { crc32 } from "node:zlib";
+
 /** NaN stands for values that the host does not measure. */
 export interface UsageSample {
   /** Milliseconds since the epoch. */
@@ -57,4 +59,66 @@ export function toNumbers(sample: UsageSample): number[] {
 export function fromNumbers(numbers: readonly (number | null)[]): UsageSample {
   const values = fields.map((field, index) => [field, numbers[index] ?? Number.NaN] as const);
   return Object.fromEntries(values) as Record<(typeof fields)[number], number>;
+}
+
+const checkAt = numbersOfSample * 8;
+
+/** Bytes of a record: the fields as little-endian doubles, the CRC-32 of these, and four unused bytes. */
+export const recordBytes = checkAt + 8;
+
+export function encodeSample(sample: UsageSample): Buffer {
+  const record = Buffer.alloc(recordBytes);
+  for (const [index, number] of toNumbers(sample).entries()) record.writeDoubleLE(number, index * 8);
+  record.writeUInt32LE(crc32(record.subarray(0, checkAt)), checkAt);
+  return record;
+}
+
+/** Decodes samples, in order. Leaves out records that are damaged or incomplete. */
+export function decodeSamples(records: Buffer): UsageSample[] {
+  const samples: UsageSample[] = [];
+  for (let at = 0; at + recordBytes <= records.length; at += recordBytes) {
+    const record = records.subarray(at, at + recordBytes);
+    if (record.readUInt32LE(checkAt) !== crc32(record.subarray(0, checkAt))) continue;
+    samples.push(fromNumbers(numbersIn(record)));
+  }
+  return samples;
+}
+
+function numbersIn(record: Buffer): number[] {
+  return Array.from({ length: numbersOfSample }, (_, index) => record.readDoubleLE(index * 8));
+}
+
+/** This many of the newest samples are never thinned out. */
+const recent = 64;
+
+/**
+ * Thins out samples so that the rest still covers the task's whole life. The older samples are divided into
+ * equal spans of time, and each span keeps one. If there are too many spans, their length doubles. A longer
+ * span begins where a shorter one began, so thinning out repeatedly gives the same samples as thinning out
+ * once. The first sample is kept, because the sums begin there.
+ * @param samples in the order of time
+ * @param most number of samples to keep, more than {@link recent}
+ */
+export function thinned(samples: readonly UsageSample[], most: number): UsageSample[] {
+  const first = samples.slice(0, 1);
+  const older = samples.slice(1, -recent);
+  const newest = samples.slice(-recent);
+  for (let spanMs = 1_000; ; spanMs *= 2) {
+    const spans = Map.groupBy(older, ({ time }) => Math.floor(time / spanMs));
+    if (spans.size <= most - recent - 1) return [...first, ...[...spans.values()].map(merged), ...newest];
+  }
+}
+
+/** The last of the samples, with the maximum memory and number of processes of all. */
+function merged(samples: readonly UsageSample[]): UsageSample {
+  const most = (figure: (sample: UsageSample) => number) =>
+    samples.reduce(
+      (max, sample) => (figure(sample) > max || Number.isNaN(max) ? figure(sample) : max),
+      Number.NaN,
+    );
+  return {
+    ...(samples.at(-1) as UsageSample),
+    memoryBytes: most(({ memoryBytes }) => memoryBytes),
+    pids: most(({ pids }) => pids),
+  };
 }

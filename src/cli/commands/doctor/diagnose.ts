@@ -7,7 +7,7 @@ import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { DriverError, withCall } from "../../../errors.ts";
-import { quarantinedLogs } from "../../../store/folder/quarantine.ts";
+import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
 import { checkStateFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { requireRoom } from "../../../store/lmdb/lmdbFile.ts";
 import { visibleJson } from "../../../units/visible.ts";

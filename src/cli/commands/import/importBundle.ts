@@ -1,12 +1,12 @@
 /** `import`: checks a bundle from another host, and stores it. */
-import { chmodSync, copyFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { DriverError } from "../../../errors.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import { type Bundle, loadBundle } from "../../../replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../replay/check/checkLog.ts";
+import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
-import { makeFolder } from "../../../store/folder/makeFolder.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { FindingView, isVerified } from "../../logs/findingView.ts";
@@ -57,16 +57,10 @@ function keep(path: string, to: string): void {
     if (readdirSync(to).length > 0) {
       throw new DriverError("BUNDLE_INVALID", `${to} is not empty`, { hint: "Choose another folder" });
     }
-    // The bundle gets its name only once it is complete.
-    const unfinished = `${importedBundle(to)}.new`;
-    try {
+    replaceFile(importedBundle(to), (unfinished) => {
       copyFileSync(path, unfinished);
       chmodSync(unfinished, 0o600);
-      renameSync(unfinished, importedBundle(to));
-    } catch (thrown) {
-      rmSync(unfinished, { force: true });
-      throw thrown;
-    }
+    });
   } catch (thrown) {
     throw DriverError.from(thrown, "BUNDLE_INVALID", `the bundle cannot be stored in ${resolve(to)}`);
   }

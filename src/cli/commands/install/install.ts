@@ -7,13 +7,12 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   rmSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isSea } from "node:sea";
 import { DriverError } from "../../../errors.ts";
-import { makeFolder } from "../../../store/folder/makeFolder.ts";
+import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { pluginOf } from "../../../store/folder/pluginAddress.ts";
 import { isRunFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { visibleJson } from "../../../units/visible.ts";
@@ -49,15 +48,14 @@ export async function install(pluginDir: string, stateDir: string): Promise<numb
 }
 
 function copyTo(path: string, executable: string): void {
-  const unfinished = `${path}.${process.pid}`;
   try {
     makeFolder(dirname(path), 0o755);
-    copyFileSync(executable, unfinished);
-    chmodSync(unfinished, 0o755);
     // A running plugin keeps the file from which it was started.
-    renameSync(unfinished, path);
+    replaceFile(path, (unfinished) => {
+      copyFileSync(executable, unfinished);
+      chmodSync(unfinished, 0o755);
+    });
   } catch (thrown) {
-    rmSync(unfinished, { force: true });
     throw DriverError.from(thrown, "OUTPUT_FAILED", `${path} cannot be written`);
   }
 }

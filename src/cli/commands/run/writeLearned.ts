@@ -1,6 +1,5 @@
 /** Writes learned options to a job file, and keeps the file's comments and format. */
-import { accessSync, constants, realpathSync, statSync } from "node:fs";
-import { chmod, chown, rename, rm, writeFile } from "node:fs/promises";
+import { accessSync, chmodSync, chownSync, constants, realpathSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { entriesOf } from "../../../client/learn/policies.ts";
 import { DriverError } from "../../../errors.ts";
@@ -8,6 +7,7 @@ import type { Job, Task } from "../../../jobspec/job.ts";
 import type { JobFile } from "../../../jobspec/jobFile.ts";
 import { addToList, type BlockNames, setAttribute } from "../../../jobspec/source/hclEdit.ts";
 import { isJson } from "../../../jobspec/syntax.ts";
+import { replaceFile } from "../../../store/folder/files.ts";
 import type { LearnedTask } from "./learnReport.ts";
 
 /**
@@ -42,7 +42,7 @@ export async function writeLearned(
   if (changed === source) return false;
   const job = await read(changed);
   for (const learned of tasks) if (!hasOptions(job, learned)) throw notFound(learned);
-  await replaceFile(path, changed);
+  replaceText(path, changed);
   return true;
 }
 
@@ -55,18 +55,16 @@ function requireWritable(path: string): void {
   }
 }
 
-/** Replaces a file as a whole: on a full disk, the old text stays. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const target = realpathSync(path);
-  const next = `${target}.${process.pid}.new`;
+function replaceText(path: string, text: string): void {
   try {
+    const target = realpathSync(path);
     const { mode, uid, gid } = statSync(target);
-    await writeFile(next, text, { flag: "wx", flush: true });
-    await chown(next, uid, gid);
-    await chmod(next, mode & 0o7777);
-    await rename(next, target);
+    replaceFile(target, (unfinished) => {
+      writeFileSync(unfinished, text, { flag: "wx", flush: true });
+      chownSync(unfinished, uid, gid);
+      chmodSync(unfinished, mode & 0o7777);
+    });
   } catch (thrown) {
-    await rm(next, { force: true });
     throw notWritten(thrown);
   }
 }

@@ -1,13 +1,13 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { describe, expect, it } from "vitest";
-import type { StoredEvent } from "../../src/store/eventStore.ts";
-import { followEvents } from "../../src/store/followEvents.ts";
-import type { EventBatch } from "../../src/store/logReader.ts";
+import { encodeRecord, NO_HASH, SALT_BYTES, sealData } from "../../src/store/eventRecord.ts";
+import { FollowableLog } from "../../src/store/followableLog.ts";
+import type { RecordTable, TakeRecord } from "../../src/store/recordTable.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
 
-/** A log of numbered events, read in batches of up to 10, that counts its reads. */
-class Numbers {
+/** The records of a log, read in batches of up to 10, with a count of the reads. */
+class Records implements RecordTable {
   readonly commits = new Subject<void>();
   last = 0;
   reads = 0;
@@ -17,19 +17,32 @@ class Numbers {
     this.commits.next();
   }
 
-  readonly batch = (from: number): EventBatch => {
+  follow() {
+    return new FollowableLog(this, () => [], this.commits).follow();
+  }
+
+  recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
     this.reads += 1;
     const length = Math.max(0, Math.min(10, this.last - from + 1));
-    const events = Array.from({ length }, (_, index): StoredEvent => {
-      const position = from + index;
-      return { ...sampleEvent(position), stream: "s", seq: position, position, hash: "" };
-    });
-    return { events, next: from + length };
-  };
-
-  follow(from = 1) {
-    return followEvents(this.batch, this.commits, from);
+    return Array.from({ length }, (_, index) => take(recordAt(from + index), from + index));
   }
+
+  lastPosition(): number {
+    return this.last;
+  }
+
+  readonly head = () => undefined;
+  readonly heads = () => [];
+  readonly recordsOf = () => [];
+  readonly lastPositions = () => [];
+  readonly positionsOf = () => [];
+  readonly close = async () => {};
+}
+
+function recordAt(position: number): Buffer {
+  const event = sampleEvent(position);
+  const place = { stream: "s", seq: position, position, previousHash: NO_HASH };
+  return Buffer.from(encodeRecord(event, place, sealData(event.data, Buffer.alloc(SALT_BYTES))).bytes);
 }
 
 const turns = async (count: number) => {
@@ -38,7 +51,7 @@ const turns = async (count: number) => {
 
 describe("following", () => {
   it("reads nothing before a subscription, and then one batch in each turn of the event loop", async () => {
-    const log = new Numbers();
+    const log = new Records();
     log.commit(35);
     const seen: number[] = [];
     const events = log.follow();
@@ -53,7 +66,7 @@ describe("following", () => {
   });
 
   it("sleeps while there are no new events, however often it is woken without one", async () => {
-    const log = new Numbers();
+    const log = new Records();
     log.follow().subscribe();
     await turns(5);
     expect(log.reads).toBe(1);
@@ -63,7 +76,7 @@ describe("following", () => {
   });
 
   it("reads on after a commit that comes while it hands events out", async () => {
-    const log = new Numbers();
+    const log = new Records();
     log.commit(3);
     const seen: number[] = [];
     log.follow().subscribe(({ position }) => {
@@ -75,7 +88,7 @@ describe("following", () => {
   });
 
   it("misses no commit between the subscription and the first read", async () => {
-    const log = new Numbers();
+    const log = new Records();
     const seen: number[] = [];
     log.follow().subscribe(({ position }) => seen.push(position));
     log.commit(2);
@@ -84,7 +97,7 @@ describe("following", () => {
   });
 
   it("releases everything when unsubscribed", async () => {
-    const log = new Numbers();
+    const log = new Records();
     log.commit(30);
     const subscription = log.follow().subscribe();
     await turn();
@@ -97,16 +110,13 @@ describe("following", () => {
 
   it("ends with an error if the log cannot be read, or commits cannot be observed", async () => {
     const broken = new Error("broken");
-    const throwing = followEvents(
-      () => {
-        throw broken;
-      },
-      new Subject(),
-      1,
-    );
+    const throwing = new Records();
+    throwing.recordsFrom = () => {
+      throw broken;
+    };
     const errors: unknown[] = [];
-    throwing.subscribe({ error: (thrown) => errors.push(thrown) });
-    const log = new Numbers();
+    throwing.follow().subscribe({ error: (thrown) => errors.push(thrown) });
+    const log = new Records();
     log.follow().subscribe({ error: (thrown) => errors.push(thrown) });
     log.commits.error(broken);
     await turns(2);
@@ -115,7 +125,7 @@ describe("following", () => {
   });
 
   it("completes when the stream of commits completes", async () => {
-    const log = new Numbers();
+    const log = new Records();
     let completed = false;
     log.follow().subscribe({
       complete: () => {

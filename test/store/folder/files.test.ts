@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { makeFolder } from "../../../src/store/folder/makeFolder.ts";
+import { makeFolder } from "../../../src/store/folder/files.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 it("creates a folder and its parents, and accepts an existing one", () => {

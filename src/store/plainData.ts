@@ -1,11 +1,65 @@
-/** Skips a part of a MessagePack value, so that it need not be decoded. Pure. */
+/**
+ * Plain data as MessagePack: numbers, strings, booleans, null, arrays, and objects of those. Pure.
+ */
+import { Packr } from "msgpackr";
+
+/** Without extensions that only this library reads. Integers and doubles are exact. */
+const messagePack = new Packr({ useRecords: false, variableMapSize: true, copyBuffers: true });
+
+/** @throws TypeError if the data are not plain, RangeError for cycles */
+export function encodeData(data: unknown): Buffer {
+  if (!isPlain(data))
+    throw new TypeError("they are not plain numbers, strings, booleans, arrays and objects");
+  return messagePack.encode(data);
+}
+
+/**
+ * @param isOfKind what the value has to be
+ * @param unread name of a list that is returned empty, if it is the last field of an object
+ * @returns undefined for bytes that are not exactly one such value: no stored value is undefined
+ */
+export function decodeData<T>(
+  bytes: Buffer,
+  isOfKind: (value: unknown) => value is T,
+  unread?: string,
+): T | undefined {
+  try {
+    const value: unknown = messagePack.decode(unread === undefined ? bytes : withoutLastList(bytes, unread));
+    return isOfKind(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Plain data; objects and arrays hold only such values. */
+type Plain = string | number | boolean | object | null | undefined;
+
+/**
+ * Whether a value is plain data. Other values would be decoded as something else, or need extensions that
+ * only this library reads.
+ */
+export function isPlain(value: unknown): value is Plain {
+  if (typeof value !== "object") {
+    return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";
+  }
+  if (value === null) return true;
+  // Plain loops: this runs for every event that is read.
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isPlain(item)) return false;
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key])) return false;
+  return true;
+}
 
 /**
  * The bytes of a map in which an empty list replaces the list in the last field, if this field has the given
  * name. Decoding such an unneeded list takes longer than all the rest. Returns other bytes unchanged.
  * @throws RangeError for bytes that end too early
  */
-export function withoutLastList(bytes: Buffer, name: string): Buffer {
+function withoutLastList(bytes: Buffer, name: string): Buffer {
   const map = mapAt(bytes);
   if (map === undefined) return bytes;
   const last = endOf(bytes, map.first, 2 * (map.fields - 1));
