@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, hasErrno } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
 import { errnoName, kernelError } from "../kernel/kernelError.ts";
-import { attachFilter, bind, send, setSocketOption, socket, tryReceive } from "../kernel/libc.ts";
+import { attachFilter, bind, send, setSocketOption, socket, tryReceive } from "../kernel/sockets.ts";
 import { netlinkAddress } from "../kernel/structs.ts";
 import { assemble, type Line } from "../seccomp/assembler.ts";
 

@@ -10,7 +10,7 @@
 import { closeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { SIGURG } from "../kernel/constants.ts";
-import { droppedMessages, setReadSignal, tryReceive } from "../kernel/libc.ts";
+import { droppedMessages, setReadSignal, tryReceive } from "../kernel/sockets.ts";
 import { type AuditRecord, parseRecord } from "./auditRecord.ts";
 import { auditStatus, HEADER_BYTES, MESSAGE_BYTES, openRecords } from "./auditSocket.ts";
 

@@ -1,6 +1,6 @@
 /**
  * The only bindings to native code: functions of the C library, bound by Node's FFI,
- * with their C conventions. libc.ts and posixSpawn.ts wrap them.
+ * with their C conventions. The other files of this folder wrap them.
  *
  * The FFI is loaded at the first call, since a plugin that only does its handshake
  * makes none. Calls run on the calling thread: many of these functions act on it.

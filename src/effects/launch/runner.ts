@@ -2,10 +2,10 @@
 import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../errors.ts";
+import type { Architecture } from "../../systemCalls.ts";
 import { supportedArchitecture } from "../kernel/architecture.ts";
 import { executableMemfd, isRefusal } from "../kernel/memfd.ts";
 import { posixSpawn, type SpawnDescriptor } from "../kernel/posixSpawn.ts";
-import { runnerPrograms } from "./runnerPrograms.ts";
 
 /**
  * Spawns the runner with an empty environment.
@@ -60,3 +60,19 @@ function runnerInFolder(folder: string): string {
 function runnerBytes(): Uint8Array {
   return Buffer.from(runnerPrograms[supportedArchitecture()], "base64");
 }
+
+/** For each architecture, the runner's executable in base64: runnerX86.s or runnerArm64.s, assembled by `as`. */
+export const runnerPrograms: Readonly<Record<Architecture, string>> = {
+  x64:
+    "f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAAAAAA" +
+    "AAAAAEAAAAAAAAAAQAAAAAAASQEAAAAAAABJAQAAAAAAAAAQAAAAAAAAuAkAAAC/AAAAEL4AAEAAugMAAABBujIAAABJx8D/////RTHJ" +
+    "DwW4HAAAAL8AAAAQvgAAQAC6DwAAAA8FMcC/AwAAAL4AAAAQugAQAAAPBTHAvwMAAAC+AAABELoAAAIADwW7AAABEEiLA0iLewhIi3MQ" +
+    "SItTGEyLUyBMi0MoTItLMA8FSDtDOHQOSD0B8P//cwxIi1tQ689Ii1tA68lIi0tISIXJdAVIicvru0j32FBTuAEAAAC/BAAAAEiJ5roQ" +
+    "AAAADwW45wAAAL9/AAAADwU=",
+  arm64:
+    "f0VMRgIBAQAAAAAAAAAAAAIAtwABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAAAAAA" +
+    "AAAAAEAAAAAAAAAAQAAAAAAASAEAAAAAAABIAQAAAAAAAAAAAQAAAAAAyBuA0gAAotIBCKDSYgCA0kMGgNIEAICSBQCA0gEAANQoHYDS" +
+    "AACi0gEIoNLiAYDSAQAA1OgHgNJgAIDSAQCi0gIAgtIBAADU6AeA0mAAgNIhAKLSQgCg0gEAANQzAKLSaAJA+WCGQKlijkGpZJZCqQEA" +
+    "ANRpHkD5HwAJ66AAAFQf/D+xogAAVHMqQPn1//8XcyJA+fP//xdpJkD5aQAAtPMDCarv//8X4AMAy/MDv6kICIDSgACA0uEDAJECAoDS" +
+    "AQAA1MgLgNLgD4DSAQAA1A==",
+};

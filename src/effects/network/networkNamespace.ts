@@ -12,7 +12,8 @@ import {
   SOCK_DGRAM,
   SOCK_STREAM,
 } from "../kernel/constants.ts";
-import { connectToLoopback, ioctl, setns, socket, unshare } from "../kernel/libc.ts";
+import { ioctl, setns, unshare } from "../kernel/libc.ts";
+import { connectToLoopback, socket } from "../kernel/sockets.ts";
 import { interfaceFlags } from "../kernel/structs.ts";
 
 /**

@@ -6,7 +6,7 @@
 import { closeSync } from "node:fs";
 import { IN_CLOSE_WRITE, SIGURG } from "../../effects/kernel/constants.ts";
 import { drainInotify, inotifyAddWatch, inotifyInit, NAME_CHANGES } from "../../effects/kernel/inotify.ts";
-import { setReadSignal } from "../../effects/kernel/libc.ts";
+import { setReadSignal } from "../../effects/kernel/sockets.ts";
 import { hasErrno } from "../../errors.ts";
 
 export class FolderWatch implements Disposable {

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { O_PATH } from "../../effects/kernel/constants.ts";
-import { listenerOf } from "../../effects/kernel/libc.ts";
+import { listenerOf } from "../../effects/kernel/sockets.ts";
 import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
 import { isLocal } from "./logFolders.ts";
 import { stateFolderPaths } from "./stateFolder.ts";

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import * as k from "../../../src/effects/kernel/constants.ts";
 import * as libc from "../../../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../../../src/effects/kernel/posixSpawn.ts";
+import { listenerOf } from "../../../src/effects/kernel/sockets.ts";
 import { folderOfFile } from "../../support/host/temporaryFolder.ts";
 
 const folder = folderOfFile();
@@ -31,9 +32,9 @@ describe("the binding of the C library", () => {
     const path = join(folder, "socket");
     const server = createServer().listen(path);
     await once(server, "listening");
-    expect(libc.listenerOf(path)).toEqual({ pid: process.pid, uid: process.getuid?.() });
+    expect(listenerOf(path)).toEqual({ pid: process.pid, uid: process.getuid?.() });
     server.close();
-    expect(() => libc.listenerOf(join(folder, "none"))).toThrow(
+    expect(() => listenerOf(join(folder, "none"))).toThrow(
       expect.objectContaining({ failed: { call: "connect", path: join(folder, "none"), errno: "ENOENT" } }),
     );
   });

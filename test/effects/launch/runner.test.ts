@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { bytes, type Plan, place } from "../../../src/effects/launch/plan.ts";
 import { parseReport } from "../../../src/effects/launch/report.ts";
-import { runnerPrograms } from "../../../src/effects/launch/runnerPrograms.ts";
+import { runnerPrograms } from "../../../src/effects/launch/runner.ts";
 import {
   EARLY_ADDRESS,
   EARLY_BYTES,

@@ -1,7 +1,8 @@
 /** Begins launches with the spawner (spawnerPlan.ts). */
 import { closeSync, readFileSync, writeSync } from "node:fs";
 import { hasErrno } from "../../../errors.ts";
-import { sendDescriptors, socketPair, waitpid } from "../../kernel/libc.ts";
+import { waitpid } from "../../kernel/libc.ts";
+import { sendDescriptors, socketPair } from "../../kernel/sockets.ts";
 import type { Descriptors, EarlyPlan } from "../plan.ts";
 import { type ReportPipe, readReport } from "../report.ts";
 import { launchNotBegun, reportPipe, spawnTable, writeLate, writeTable } from "../spawnPlan.ts";

@@ -2,16 +2,22 @@
  * Steps that give a run its own mount namespace: a copy of the host's, or of a template that has only
  * unveiled paths. Sources on the host are opened before that.
  */
-import { isAtOrBelow } from "../../../config/values/unveil.ts";
-import type { HiddenPath, LaunchMount } from "../../files/mountPoints.ts";
+import type { LaunchMount } from "../../files/mountPoints.ts";
 import * as k from "../../kernel/constants.ts";
 import type { Bind, EarlyInput, LaunchRoot } from "../launchInput.ts";
-import { descriptors, type Flags, flags, octal, type Step, shared } from "../plan.ts";
-import { anyFolder, closeScratchStep } from "./fileSteps.ts";
+import { descriptors, type Flags, flags, type Step, shared } from "../plan.ts";
+import { closeScratchStep } from "./fileSteps.ts";
+import {
+  emptyFolderStep,
+  mountProc,
+  ownRootSteps,
+  PROC,
+  procMasks,
+  protectProcSteps,
+} from "./ownMountSteps.ts";
 import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
 
 const { CLONE_NEWNS, O_CLOEXEC, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
-const { MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = k;
 
 export function mountSteps(input: EarlyInput): Step[] {
@@ -25,11 +31,11 @@ export function mountSteps(input: EarlyInput): Step[] {
     ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
     ...mounts.flatMap(mountedSteps),
     ...(isMasked(input.root) ? protectProcSteps() : []),
-    ...input.hidden.filter(({ isFolder }) => isFolder).map(hideFolderStep),
+    ...input.hidden
+      .filter(({ isFolder }) => isFolder)
+      .map(({ path }) => emptyFolderStep(`hide ${path}`, path)),
   ];
 }
-
-const PROC = "/proc";
 
 const tolerateErrors = { kind: "tolerateErrors" } as const;
 
@@ -197,100 +203,3 @@ const becomeSlaves = shared([
     args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
   },
 ]);
-
-const mountProc = shared([
-  {
-    name: "mount /proc",
-    call: "mount",
-    args: ["proc", PROC, "proc", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), 0],
-  },
-]);
-
-/** Mounts in a task's root that are its own, not the host's. */
-function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & { kind: "private" }): Step[] {
-  return [
-    ...clearUmask,
-    ...parents.flatMap((parent) => {
-      const name = `make ${parent}`;
-      const inside = folders.filter((folder) => isAtOrBelow(folder, parent));
-      return [
-        mountNewStep(name, parent, "ramfs", { MS_NOSUID, MS_NODEV, MS_NOEXEC }, "mode=755"),
-        ...foldersBelow(parent, inside).map(
-          (folder): Step => ({ name, call: "mkdirat", args: [anyFolder, folder, octal(0o755)] }),
-        ),
-      ];
-    }),
-    ...ownDevices.map((path) =>
-      path === "/dev/pts"
-        ? // A terminal belongs to whoever opens it, and nobody else may use it.
-          mountNewStep("mount /dev/pts", path, "devpts", { MS_NOSUID, MS_NOEXEC }, ptsOptions)
-        : mountNewStep(
-            `mount ${path}`,
-            path,
-            "tmpfs",
-            { MS_NOSUID, MS_NODEV, MS_NOEXEC },
-            `mode=1777,size=${shmBytes}`,
-          ),
-    ),
-  ];
-}
-
-/** The agent's umask may take bits off the modes. */
-const clearUmask = shared([{ name: "clear the umask", call: "umask", args: [0] }]);
-
-/** These folders and those around them, up to the parent: outer ones first. */
-function foldersBelow(parent: string, folders: readonly string[]): string[] {
-  const all = new Set<string>();
-  for (const folder of folders) {
-    for (let path = folder; path.length > parent.length; path = path.slice(0, path.lastIndexOf("/")))
-      all.add(path);
-  }
-  return [...all].toSorted();
-}
-
-/** Documentation/filesystems/devpts.rst: every mount has terminals of its own. */
-const ptsOptions = "ptmxmode=0666,mode=0600";
-
-function mountNewStep(
-  name: string,
-  target: string,
-  type: string,
-  how: Readonly<Record<string, number>>,
-  options: string,
-): Step {
-  return { name, call: "mount", args: [type, target, type, flags(how), options] };
-}
-
-/** Entries of /proc that describe the host, or change it. */
-const procMasks = {
-  files: ["kcore", "keys", "key-users", "timer_list", "sched_debug", "latency_stats", "kmsg", "interrupts"],
-  folders: ["acpi", "scsi", "asound"],
-  readOnly: ["sys", "sysrq-trigger", "irq", "bus", "fs"],
-} as const;
-
-function protectProcSteps(): Step[] {
-  const { scratch } = descriptors;
-  const shown = { followSource: true, attributes: readOnly, propagation: nothing };
-  const steps = [
-    ...procMasks.folders.map((folder) => emptyFolderStep(`mask ${PROC}/${folder}`, `${PROC}/${folder}`)),
-    ...procMasks.readOnly.flatMap((entry) => {
-      const source = `${PROC}/${entry}`;
-      const name = `protect ${source}`;
-      return [
-        ...copyTreeSteps(name, { source, ...shown }, scratch),
-        mountStep(name, scratch, source),
-        closeScratchStep(name),
-      ];
-    }),
-  ];
-  return steps.map((step) => ({ ...step, flow: tolerateErrors }));
-}
-
-function hideFolderStep({ path }: HiddenPath): Step {
-  return emptyFolderStep(`hide ${path}`, path);
-}
-
-function emptyFolderStep(name: string, path: string): Step {
-  const how = flags({ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC });
-  return { name, call: "mount", args: ["none", path, "tmpfs", how, "mode=0"] };
-}
