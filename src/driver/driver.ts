@@ -7,24 +7,17 @@ import { combineLatest, map, type Observable, of, ReplaySubject, switchMap } fro
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { TaskRequest } from "../config/task/taskRequest.ts";
-import { parseHistory } from "../config/values/history.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
-import { IdleMemory } from "../effects/processes/idleMemory.ts";
-import { hideMemory } from "../effects/processes/ownMemory.ts";
-import { raiseOwnFileLimit } from "../effects/processes/resourceLimits.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
-import { removeSpareFolders } from "../effects/run/runFiles.ts";
 import type { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
-import { hasEnded, hasStarted } from "../machines/fold.ts";
+import { hasEnded } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
-import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
-import { removeUsage } from "../store/usage/usageFile.ts";
 import type { TaskId } from "../taskId.ts";
+import { capabilities, exitResultOf, fingerprintOf, taskStatusOf } from "./answers.ts";
 import type {
-  Capabilities,
   CheckRequest,
   DriverPort,
   ExecOutcome,
@@ -40,25 +33,18 @@ import type {
   TaskUsage,
 } from "./driverPort.ts";
 import { execOutcome } from "./exec/execOutcome.ts";
-import { fingerprintOf } from "./fingerprint.ts";
-import { HistoryPruner } from "./history/historyPruning.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { Announcements } from "./messages/announcements.ts";
-import type { PluginMetrics } from "./metrics/pluginMetrics.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
-import { openServices } from "./opening/openServices.ts";
-import { optimizeEarly } from "./optimizeEarly.ts";
+import { closeServices, openServices } from "./opening/openServices.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
 import { Turns } from "./run/turns.ts";
 import type { DriverServices } from "./services.ts";
-import { Rehearsal } from "./start/rehearsal.ts";
-import { startTask } from "./task/startTask.ts";
 import { Task } from "./task/task.ts";
-import { exitResultOf, taskStatusOf } from "./task/taskStatus.ts";
-import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
+import { TaskTable } from "./task/taskTable.ts";
 import { notConfigured, notReady, notRunning, stillRunning } from "./taskErrors.ts";
-import type { TaskTraces } from "./taskTraces.ts";
 
 const defaultStopSignal = "SIGINT";
 
@@ -68,9 +54,6 @@ const defaultStopSignal = "SIGINT";
  */
 const startsAtOnce = 16;
 const startTurnMs = 500;
-
-/** The maximum timeout of a stop, 24 days: a Node timer with a longer delay fires at once. */
-const maxStopMs = 2 ** 31 - 1 - killGraceMs;
 
 /** The current options, and the outcome of opening the services with them. */
 interface Configured {
@@ -91,11 +74,7 @@ export class Driver implements DriverPort {
   #current: DriverServices | undefined;
   /** Why the services could not be opened yet. */
   #openError: DriverError | undefined;
-  #pruner: HistoryPruner | undefined;
-  #metrics: PluginMetrics | undefined;
-  #traces: TaskTraces | undefined;
-  readonly #idleMemory = new IdleMemory();
-  #rehearsal: Rehearsal | undefined;
+  readonly #housekeeping: Housekeeping;
   readonly #starts = new Turns(startsAtOnce, startTurnMs);
 
   /** @param socketPath the plugin's socket */
@@ -104,6 +83,7 @@ export class Driver implements DriverPort {
     this.#requestHandOver = requestHandOver;
     this.#announcements = new Announcements(log);
     this.#socketPath = socketPath;
+    this.#housekeeping = new Housekeeping(this.#tasks, () => this.#current, log);
   }
 
   /** Rejects for invalid options only. The fingerprint reports a state folder that cannot be used. */
@@ -148,19 +128,17 @@ export class Driver implements DriverPort {
 
   async startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask> {
     this.#announcements.runnerCalls(request.taskId);
-    void this.#rehearsal?.end();
-    this.#idleMemory.wake();
+    this.#housekeeping.starting();
     try {
-      return await this.#starts.take(() => startTask(request, signal, this.#tasks, this.#services));
+      return await this.#starts.take(() => this.#tasks.start(request, signal, this.#services));
     } catch (thrown) {
-      this.#pruner?.wake();
+      this.#housekeeping.forgotten();
       throw thrown;
     }
   }
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
-    this.#idleMemory.wake();
-    this.#rehearsal?.postpone();
+    this.#housekeeping.recovering();
     // Waits, because the agent would answer an error by destroying the task and starting it anew.
     if (this.#openError) await this.#opening?.settled;
     const services = this.#services;
@@ -181,15 +159,11 @@ export class Driver implements DriverPort {
     return taskStatusOf(taskId, this.#find(taskId).snapshot);
   }
 
-  async stopTask(taskId: TaskId, requestedMs: number, signal: string): Promise<void> {
+  async stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void> {
     this.#announcements.runnerCalls(taskId);
-    const timeoutMs = Math.min(requestedMs, maxStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
     const task = await this.#tasks.claim(taskId, this.#ready);
-    if (task === undefined) return;
-    await task.reached(hasStarted);
-    await task.record("stopRequested", { signal: number, timeoutMs });
-    await task.reached(hasEnded, { withinMs: timeoutMs + killGraceMs });
+    await task?.stop(number, timeoutMs);
   }
 
   async signalTask(taskId: TaskId, signal: string): Promise<void> {
@@ -217,44 +191,28 @@ export class Driver implements DriverPort {
     if (task === undefined) return;
     if (!hasEnded(task.snapshot)) {
       if (!force) throw stillRunning(task);
-      await end(task);
+      await task.end();
     }
     // The task's commands have ended with it. Their events belong before `destroyed`.
     await task.run.commands.over();
     task.run.denials.close();
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
-    this.#pruner?.wake();
-    this.#idleMemory.wake();
+    this.#housekeeping.forgotten();
   }
 
   async shutdown(): Promise<void> {
-    // Tasks keep running without the plugin. Commands that this process runs in them end, and its resources
-    // are released.
+    // Tasks keep running without the plugin. The commands that this process runs in them are ended, and its
+    // resources are released.
     await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
     await Promise.all(this.#tasks.all.map(({ run }) => run.denials.record().catch(() => undefined)));
     await this.#opening?.stop();
-    await this.#metrics?.close();
-    await this.#traces?.close();
-    await this.#pruner?.close();
-    await this.#rehearsal?.end();
-    this.#idleMemory.close();
-    await this.#current?.unsaved.close();
-    this.#current?.usage.close();
-    this.#current?.denials[Symbol.dispose]();
-    this.#current?.roots[Symbol.dispose]();
-    removeSpareFolders();
-    await this.#current?.store.close();
-    await this.#current?.folder.close();
+    await this.#housekeeping.close();
+    if (this.#current) await closeServices(this.#current);
   }
 
   async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
-    optimizeEarly();
-    raiseOwnFileLimit();
-    hideMemory();
-    this.#idleMemory.wake();
-    await this.#serveMetrics(options);
-    await this.#sendTraces(options);
+    await this.#housekeeping.configure(options);
     await this.#opening?.stop();
     const open = () =>
       openServices(
@@ -275,40 +233,15 @@ export class Driver implements DriverPort {
     await this.#opening.firstOutcome;
   }
 
-  /** The module is loaded only if the option is set, because it needs an HTTP server. */
-  async #serveMetrics({ metrics: address }: PluginOptions): Promise<void> {
-    if (address !== "" && this.#metrics === undefined) {
-      const { PluginMetrics } = await import("./metrics/pluginMetrics.ts");
-      const logBytes = () => this.#current?.store.bytes();
-      this.#metrics = new PluginMetrics({ tasks: () => this.#tasks.all, logBytes }, this.#log);
-    }
-    await this.#metrics?.configure(address);
-  }
-
-  /**
-   * The module is loaded only if the option is set, because OpenTelemetry's libraries are large.
-   * @throws DriverError `CONFIG_INVALID`
-   */
-  async #sendTraces({ traces }: PluginOptions): Promise<void> {
-    if (traces === (this.#traces !== undefined)) return;
-    await this.#traces?.close();
-    this.#traces = undefined;
-    if (!traces) return;
-    const { TaskTraces } = await import("./taskTraces.ts");
-    this.#traces = new TaskTraces(() => this.#current?.store, this.#log);
-  }
-
   #applyOutcome(configured: Configured): void {
     const { opened, error } = configured.outcome;
     if (error) {
       const { code, message } = error;
-      this.#log.error("the driver cannot work yet; it is tried again", { code, error: message });
+      this.#log.error("the driver cannot work yet, and tries again", { code, error: message });
     } else {
       if (this.#openError) this.#log.info("the driver can work now");
       this.#current = opened;
-      this.#pruner ??= this.#createPruner(opened);
-      this.#rehearsal ??= new Rehearsal(opened);
-      this.#pruner.wake();
+      this.#housekeeping.opened(opened);
     }
     this.#openError = error;
     this.#configured.next(configured);
@@ -342,11 +275,10 @@ export class Driver implements DriverPort {
         now: Date.now,
         createRun: (task) => new Run(task, () => this.#services),
         onCommitted: (committed) => {
-          this.#metrics?.note(committed);
-          this.#traces?.note(committed);
+          this.#housekeeping.committed(committed);
           const publish = () => this.#announcements.committed(committed, store, () => this.#tasks.all);
           // StartTask and RecoverTask answer first, because an announcement may look into the log. An end is
-          // announced before WaitTask answers, because the client drops events after that.
+          // announced before WaitTask answers, because the client drops later events.
           const { type } = committed.event;
           if (type === "started" || type === "recovered") setImmediate(publish);
           else publish();
@@ -356,32 +288,8 @@ export class Driver implements DriverPort {
       history,
     );
   }
-
-  #createPruner({ store, log, unclaimed, folder }: DriverServices): HistoryPruner {
-    return new HistoryPruner({
-      store,
-      log,
-      now: Date.now,
-      bounds: () => parseHistory(this.#services.options.history),
-      isHeld: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId) || isPinned(folder.path, taskId),
-      archived: () => readArchived(folder.path),
-      removeFiles: (taskId) => removeUsage(folder.events, taskId),
-    });
-  }
 }
 
 function quarantinedIn({ opened }: Outcome<DriverServices>): string[] {
   return opened ? quarantinedLogs(opened.folder.events) : [];
 }
-
-/** The capabilities that the driver reports to Nomad. */
-export const capabilities: Capabilities = {
-  sendSignals: true,
-  exec: true,
-  fsIsolation: "unveil",
-  networkModes: ["host", "group", "none"],
-  mountConfigs: "any",
-  // With `true`, a client would start no log collector and create no FIFOs, but still send their paths.
-  disableLogCollection: false,
-  dynamicWorkloadUsers: true,
-};

@@ -1,6 +1,6 @@
 /**
  * The driver's interface for the gRPC layer: plain requests and answers, no protobuf.
- * Every method may reject with a DriverError. For an unknown task that is
+ * Every method may reject with a DriverError. For an unknown task, the error is
  * `TASK_NOT_FOUND`, unless a method says otherwise.
  */
 
@@ -18,8 +18,8 @@ import type { TaskId } from "../taskId.ts";
 
 export interface DriverPort {
   /**
-   * Applies the options; may be called again. Not called if the agent only
-   * validates them, so that such a launch touches nothing.
+   * Applies the options. May be called again. A launch in which the agent only validates options does not call
+   * this method, and touches nothing.
    */
   configure(options: PluginOptions, topology: NodeTopology): Promise<void>;
 
@@ -40,23 +40,23 @@ export interface DriverPort {
   /**
    * Resolves once the task runs. If an agent repeats a request to a new plugin process, the start continues
    * where the first one stopped. If `signal` is aborted, the task is ended, because its agent would not learn
-   * of it.
+   * of the task.
    */
   startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
   /** Takes over a task. Does nothing for a known task. Rejects with `TASK_LOST` if the task is lost. */
   recoverTask(handle: RecoverableHandle): Promise<void>;
 
-  /** Resolves once the task has ended, which may be at once. Rejects when `signal` is aborted. */
+  /** Resolves once the task has ended, at once if it has ended already. Rejects when `signal` is aborted. */
   waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult>;
 
   /**
    * Resolves once the run's processes have exited, or at once for an unknown task.
-   * @param signal what to send first, such as `SIGTERM`; empty: the driver's default
+   * @param signal the signal to send first, such as `SIGTERM`; if empty, the driver's default
    */
   stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void>;
 
-  /** Forgets a task; ends a running one with `force`. Does nothing for an unknown task. */
+  /** Forgets a task. With `force`, ends a running task first. Does nothing for an unknown task. */
   destroyTask(taskId: TaskId, force: boolean): Promise<void>;
 
   inspectTask(taskId: TaskId): Promise<TaskStatus>;
@@ -70,8 +70,9 @@ export interface DriverPort {
   taskStats(taskId: TaskId, intervalMs: number): Promise<Observable<TaskUsage>>;
 
   /**
-   * Runs a command in a running task: in its sandbox, as its user. Resolves once it runs. If it cannot
-   * be found or executed, it still resolves: the error output and the exit code, 127 or 126, say so.
+   * Runs a command in a running task: in its sandbox, as its user. Resolves once the command
+   * runs. Also resolves for a command that cannot be found or executed: its error output and its exit code, 127
+   * or 126, say so.
    * Rejects with `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `LAUNCH_FAILED`.
    */
   exec(taskId: TaskId, request: ExecRequest): Promise<ExecSession>;
@@ -176,7 +177,7 @@ export interface ExecSession {
   /** Empty with a terminal, which has only one output. */
   readonly stderr: Readable;
   resize(size: TerminalSize): void;
-  /** Resolves when the command has ended. Its output may not be read to the end by then. */
+  /** Resolves when the command has ended. By then, its output may not have been read to the end. */
   readonly ended: Promise<ExitResult>;
   /** Kills the command, because its caller has cancelled it. */
   cancel(): void;

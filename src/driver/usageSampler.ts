@@ -34,7 +34,7 @@ interface Watched {
   readonly begunAt: number;
   /** Time of the next sample. */
   dueAt: number;
-  /** Whether this process has kept a sample of it. */
+  /** Whether this process has kept a sample of the task. */
   kept: boolean;
 }
 
@@ -117,7 +117,7 @@ export class UsageSampler {
     } catch (thrown) {
       // A task keeps running without its samples, for example if the disk is full. One warning is logged.
       if (!this.#failed)
-        log.warn("what tasks use cannot be sampled", { task_id: taskId, error: messageOf(thrown) });
+        log.warn("the usage of tasks cannot be sampled", { task_id: taskId, error: messageOf(thrown) });
       this.#failed = true;
     }
   }

@@ -52,7 +52,7 @@ describe("the sampler", () => {
     expect(new Set(kept.map(([id]) => id)).size).toBe(1_000);
   });
 
-  it("takes no sample of a short task, and a last one of any other", async () => {
+  it("takes no sample of a short task, and a last sample of any other task", async () => {
     const read = vi.fn(async () => reading);
     const { sampler: made, kept, watch } = sampler(read);
     watch("short");
@@ -89,6 +89,6 @@ describe("the sampler", () => {
     });
     watch("a");
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(log.lines).toMatchObject([{ level: "warn", message: "what tasks use cannot be sampled" }]);
+    expect(log.lines).toMatchObject([{ level: "warn", message: "the usage of tasks cannot be sampled" }]);
   });
 });

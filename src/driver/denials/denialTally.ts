@@ -1,6 +1,6 @@
 /**
- * Counts the sandbox's refusals to a task, and decides when a count is recorded. The numbers of kinds and of
- * records are limited, because a task may cause any number of refusals, of any number of kinds. Pure.
+ * Counts the sandbox's refusals to a task, and decides when a count is recorded. The number of kinds and
+ * the number of records are limited, because a task may cause any number of refusals, of any kind. Pure.
  */
 import { isProbe } from "../../denial.ts";
 import { type DenialHistory, type Refusal, refusalKey } from "../../machines/events/denied.ts";
@@ -9,8 +9,8 @@ import type { EventData } from "../../machines/events.ts";
 /** Maximum number of kinds of refusals that are counted separately. All others are counted together. */
 const maxKinds = 32;
 /**
- * Maximum number of domains to remember: the task has one, and each command in it another. Beyond this
- * number, the oldest are dropped.
+ * Maximum number of Landlock domains to remember: the task has one, and each command in the task has its own.
+ * Beyond this number, the oldest are dropped.
  */
 const maxDomains = 64;
 

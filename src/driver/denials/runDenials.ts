@@ -11,7 +11,7 @@ import { DenialTally } from "./denialTally.ts";
 import type { DeniedRun, TaskDenials } from "./taskDenials.ts";
 
 /**
- * Minimum time between two `denied` events of a task. It keeps a flood of refusals from making a flood of
+ * Minimum time between two `denied` events of a task. It keeps a flood of refusals from becoming a flood of
  * events.
  */
 const pauseMs = 200;
@@ -23,8 +23,8 @@ const consequenceMs = 2_000;
 const keepLogMs = 1_000;
 
 /**
- * Time after a run's end in which its records may still arrive. Until then, its pids still count as the
- * run's.
+ * Time after a run's end in which records of its refusals may still arrive. During this time, its pids still
+ * count as the run's.
  */
 const lateMs = 100;
 
@@ -60,8 +60,8 @@ export class RunDenials implements DeniedRun {
   }
 
   /**
-   * Adds a process of the run that has restricted itself.
-   * @param sinceMs a time before its start, in milliseconds since the epoch
+   * Adds a process of the run, once the process has restricted itself.
+   * @param sinceMs a time before the process's start, in milliseconds since the epoch
    */
   addProcess({ pid }: ProcessIdentity, sinceMs: number): void {
     const { sandbox } = this.#task.snapshot.context;

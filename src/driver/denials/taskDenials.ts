@@ -50,7 +50,7 @@ export class TaskDenials implements Disposable {
     return this.#watch.tracker;
   }
 
-  /** Why denials are not recorded now, as a sentence without its full stop; undefined if they are. */
+  /** Why denials are not recorded now, as a sentence without its full stop; undefined if they are recorded. */
   get problem(): string | undefined {
     return this.#watch.problem;
   }
@@ -93,7 +93,7 @@ export class TaskDenials implements Disposable {
 
   /**
    * Finds the run of a process. A living process belongs to the run with its pid namespace or its cgroup. A
-   * dead one belongs to the only run with its dynamic user, if there is exactly one.
+   * dead process belongs to the run with its dynamic user, if exactly one run has this user.
    */
   #locate(pid: number, uid: number, timeMs: number): DeniedRun | undefined {
     const running = [...this.#runs].filter(([, { sinceMs }]) => sinceMs <= timeMs);
@@ -113,7 +113,7 @@ export class TaskDenials implements Disposable {
     cgroup: string | undefined,
   ): boolean {
     if (run.runCgroup !== null) {
-      // /proc shows the path from another root. The cgroup's name, which is unique, is enough to compare.
+      // /proc shows the path relative to another root. The name of the cgroup is unique, so it is compared alone.
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
     }
     // Init lives as long as its namespace, so its pid cannot have been reused yet.

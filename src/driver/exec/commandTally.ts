@@ -1,6 +1,6 @@
 /**
  * Decides which commands in a task get events of their own, and counts the others. Otherwise a script check
- * once a second would write 170,000 events a day. Pure: the time is given.
+ * that runs every second would write 170,000 events a day. Pure: the time is a parameter.
  */
 
 import type { CommandEnd } from "../../machines/events/running.ts";
@@ -26,8 +26,8 @@ const maxPrograms = 32;
 const maxRepetitions = 32;
 
 /**
- * A task chooses its programs and how they end, so it could fill the log with always different ones. A budget
- * limits the events: this many at once, and another one after each `budgetReturnMs`.
+ * A task chooses its programs and how they end, so it could fill the log with events that always differ. A
+ * budget limits the events: this many at once, and one more after each `budgetReturnMs`.
  */
 const budgetSize = 32;
 const budgetReturnMs = 300_000;
@@ -35,7 +35,7 @@ const budgetReturnMs = 300_000;
 /** How a program ended most recently. */
 interface Streak {
   readonly end: CommandEnd;
-  /** Number of times in a row that it has ended so. */
+  /** Number of times in a row that the program has ended in this way. */
   readonly equal: number;
   readonly at: number;
 }
@@ -69,7 +69,7 @@ export class CommandTally {
 
   /**
    * Counts a command that has no events and has ended.
-   * @returns whether to record the counts at once, because it ended in another way than before
+   * @returns whether to record the counts at once, because this end differs from the program's last one
    */
   count({ command, user }: BegunCommand, end: CommandEnd, begunAt: number, now: number): boolean {
     const { exitCode, signal, reason } = end;

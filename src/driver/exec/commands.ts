@@ -91,7 +91,7 @@ export class RunCommands {
     await this.#history.record();
   }
 
-  /** Ends the sessions of an earlier plugin process: commands do not outlive the plugin that ran them. */
+  /** Ends the commands that an earlier plugin process has left running. Records the ends of its commands. */
   async endAbandoned(): Promise<void> {
     const { request, sandbox, execs } = this.#task.snapshot.context;
     const cgroups = request && sandbox ? commandCgroupsIn(commandCgroups({ request, sandbox })) : [];
@@ -101,7 +101,7 @@ export class RunCommands {
   }
 
   /**
-   * To be called when the run and its commands have ended. Records the commands, and removes their cgroups,
+   * To be called when the run has ended, and its commands with it. Records the commands, and removes their cgroups,
    * which would keep the agent from removing the task's cgroup.
    */
   async close(): Promise<void> {

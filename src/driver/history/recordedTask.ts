@@ -1,4 +1,4 @@
-/** The interface of a task that its run needs. */
+/** A task as its run sees it: its state, and the way to record what happens. */
 import type { Observable } from "rxjs";
 import type { DriverError } from "../../errors.ts";
 import type { EventData, EventType } from "../../machines/events.ts";

@@ -1,6 +1,10 @@
-/** The history of a task, as the driver keeps it in memory. Pure. */
-import type { TaskSnapshot } from "../../machines/fold.ts";
-import type { EventToAppend } from "../../store/eventStore.ts";
+/** The histories of tasks: as the log stores them, and as the driver keeps them in memory. */
+import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../../machines/events.ts";
+import { fold, type TaskSnapshot } from "../../machines/fold.ts";
+import { isDefect, readRecord } from "../../store/eventRecord.ts";
+import type { EventReader, EventToAppend, StoredEvent } from "../../store/eventStore.ts";
+import type { TaskId } from "../../taskId.ts";
+import { toTaskEvent } from "./storedEvents.ts";
 
 /** The history of a task before this process got it. */
 export interface TaskHistory {
@@ -12,6 +16,18 @@ export interface TaskHistory {
 }
 
 /**
+ * A task's history in the log.
+ * @returns undefined if the log does not have the task
+ * @throws DriverError `STORE_FAILED` if its events cannot be read
+ */
+export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory | undefined {
+  const events = [...store.readStream(taskId, 1, "plan")];
+  return events.length === 0
+    ? undefined
+    : { snapshot: withoutPlan(fold(events.map(toTaskEvent))), version: events.length };
+}
+
+/**
  * Drops the launch plan: it is most of a history, and only people read it, in the log. Without the plans, a
  * thousand running tasks take 10 MiB less memory.
  */
@@ -19,4 +35,31 @@ export function withoutPlan(snapshot: TaskSnapshot): TaskSnapshot {
   const { sandbox } = snapshot.context;
   if (sandbox === null || sandbox.plan.length === 0) return snapshot;
   return { ...snapshot, context: { ...snapshot.context, sandbox: { ...sandbox, plan: [] } } };
+}
+
+/** Runs whose beginnings to read in one turn of the event loop. Each takes some 50 µs. */
+export const runsPerTurn = 20;
+
+export type Log = Pick<EventReader, "readRecords" | "streams">;
+
+export type PlacedEvent = TaskEvent & Pick<StoredEvent, "position">;
+
+/**
+ * The events of a run, which may have ended, up to and including `started`. Ends before an event that cannot
+ * be read.
+ */
+export function* beginningOf(stream: string, log: Pick<Log, "readRecords">): Iterable<PlacedEvent> {
+  for (const bytes of log.readRecords(stream)) {
+    const stored = readable(bytes);
+    if (stored === undefined) return;
+    const category = traitsOf(stored.type)?.shown.category;
+    if (category !== "input" && category !== "start") return;
+    yield { ...toTaskEvent(stored), position: stored.position };
+    if (stored.type === "started") return;
+  }
+}
+
+function readable(bytes: Buffer): StoredEvent | undefined {
+  const read = readRecord(bytes);
+  return isDefect(read) || read.event.schema > EVENT_SCHEMA_VERSION ? undefined : read.event;
 }

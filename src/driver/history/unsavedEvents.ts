@@ -1,7 +1,7 @@
 /**
- * Events that the log has refused, for example because its disk is full. Storing them is retried until it
- * succeeds, even if the tasks record no further events. One timer serves all tasks, because they share the
- * disk.
+ * Events that the log has refused, for example because its disk is full. The plugin retries to store them until
+ * the log takes them, even if their tasks record no further events. One timer serves all tasks, because they
+ * share the disk.
  */
 
 import { DriverError, messageOf } from "../../errors.ts";
@@ -14,7 +14,7 @@ const maxPauseMs = 30_000;
 /** The part of a task that is needed to store its events. */
 export interface UnsavedTask {
   readonly id: TaskId;
-  /** Resolves once all of its events are stored; rejects if the log refuses. */
+  /** Resolves once all of its events are stored; rejects if the log refuses them. */
   stored(): Promise<void>;
 }
 
@@ -38,7 +38,10 @@ export class UnsavedEvents {
     this.#tasks.set(task, Promise.withResolvers());
     if (this.#tasks.size > 1) return;
     const { code, message } = error;
-    this.#log.error("events cannot be stored; tasks go on, and it is tried again", { code, error: message });
+    this.#log.error("events cannot be stored; tasks go on, and the plugin tries again", {
+      code,
+      error: message,
+    });
     this.#retryLater();
   }
 
@@ -74,7 +77,7 @@ export class UnsavedEvents {
     }
   }
 
-  /** Stores one task after another: if the log refuses the first one, it would refuse all. */
+  /** Stores the events of one task after another: a log that refuses the first ones would refuse all. */
   async #storeAll(): Promise<void> {
     for (const [task, { resolve }] of this.#tasks) {
       await task.stored().catch((thrown: unknown) => {

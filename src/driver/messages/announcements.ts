@@ -14,10 +14,11 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { partsOfTaskId, type TaskId, taskOfRun } from "../../taskId.ts";
 import type { TaskEventMessage } from "../driverPort.ts";
+import { beginningOf, type Log } from "../history/taskHistory.ts";
 import { sharedUserOf } from "../start/taskUser.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
-import { isFirstWithoutLimits } from "./missingLimits.ts";
 import {
+  lacksLimits,
   messageOfDenial,
   messageOfEvent,
   messageOfHistory,
@@ -32,6 +33,12 @@ const maxUnread = 200;
 
 /** Maximum number of allocations to remember. For others the event log is read. */
 const maxAllocations = 1_000;
+
+/**
+ * Maximum number of other runs of the allocation to read. Each takes some 50 µs, and usually the first one
+ * decides.
+ */
+const maxRuns = 50;
 
 export class Announcements {
   readonly #log: Logger;
@@ -167,4 +174,38 @@ export class Announcements {
 function keep(messages: TaskEventMessage[], message: TaskEventMessage, max: number): void {
   messages.push(message);
   if (messages.length > max) messages.shift();
+}
+
+/**
+ * Whether a run is the first of its allocation that started without some of its limits. If several such runs
+ * started at the same time, the run whose start comes first in the log counts as the first.
+ * @param taskId of a run that started without some of its limits
+ * @returns true also if the log cannot be read; false also if the allocation has more runs than {@link maxRuns}
+ */
+function isFirstWithoutLimits(taskId: TaskId, log: Log): boolean {
+  const parts = partsOfTaskId(taskId);
+  if (parts === undefined) return true;
+  try {
+    const own = startedWithoutLimits(taskId, log) ?? Number.POSITIVE_INFINITY;
+    let read = 0;
+    for (const { stream } of log.streams(`${parts.allocId}/`)) {
+      if (stream === taskId) continue;
+      read += 1;
+      const other = startedWithoutLimits(stream, log);
+      if (read > maxRuns || (other !== undefined && other < own)) return false;
+    }
+    return true;
+  } catch {
+    return true;
+  }
+}
+
+/** Position of a run's `started` event, if limits were missing then. */
+function startedWithoutLimits(stream: string, log: Log): number | undefined {
+  let lacking = false;
+  for (const { type, data, position } of beginningOf(stream, log)) {
+    if (type === "sandboxed") lacking = lacksLimits(data);
+    if (type === "started") return lacking ? position : undefined;
+  }
+  return undefined;
 }

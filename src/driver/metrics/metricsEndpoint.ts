@@ -67,7 +67,7 @@ export class MetricsEndpoint {
     } catch (thrown) {
       if (this.#closed) return;
       if (!this.#failed) {
-        this.#log.warn("figures cannot be served yet; it is tried again", { error: messageOf(thrown) });
+        this.#log.warn("figures cannot be served yet; the plugin tries again", { error: messageOf(thrown) });
       }
       this.#failed = true;
       this.#retry = setTimeout(() => void this.#listen(), retryMs).unref();

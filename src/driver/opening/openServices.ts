@@ -7,11 +7,15 @@ import { probeHost } from "../../effects/host/hostFacts.ts";
 import { knownPaths } from "../../effects/landlock/knownPaths.ts";
 import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
 import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
+import { removeSpareFolders } from "../../effects/run/runFiles.ts";
 import { readCgroup } from "../../effects/stats/readings.ts";
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
+import type { EventStore } from "../../store/eventStore.ts";
+import { quarantine } from "../../store/folder/logFolders.ts";
 import { publishAddress } from "../../store/folder/pluginAddress.ts";
 import { openStateFolder } from "../../store/folder/stateFolder.ts";
+import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 import { appendUsage } from "../../store/usage/usageFile.ts";
 import type { TaskId } from "../../taskId.ts";
 import { parseDuration } from "../../units/durations.ts";
@@ -21,7 +25,6 @@ import { UnsavedEvents } from "../history/unsavedEvents.ts";
 import { reconcile } from "../recovery/reconcile.ts";
 import type { DriverServices } from "../services.ts";
 import { UsageSampler } from "../usageSampler.ts";
-import { openLog } from "./openLog.ts";
 
 /**
  * Locks the state folder, opens the event log and probes the host.
@@ -85,6 +88,60 @@ export async function openServices(
     plugin,
     unclaimed,
   };
+}
+
+/** Tries a last time to store events that the log has refused, then closes everything. */
+export async function closeServices({
+  unsaved,
+  usage,
+  denials,
+  roots,
+  store,
+  folder,
+}: DriverServices): Promise<void> {
+  await unsaved.close();
+  usage.close();
+  denials[Symbol.dispose]();
+  roots[Symbol.dispose]();
+  removeSpareFolders();
+  await store.close();
+  await folder.close();
+}
+
+/**
+ * Opens the event log. Quarantines a damaged one and begins a new one.
+ * @param path the log's folder
+ * @param initialize reads what the driver needs from the log; if it throws `STORE_DAMAGED`, the log counts as
+ * damaged
+ * @throws DriverError `STORE_FAILED` if the log cannot be opened for now
+ */
+async function openLog<T>(
+  path: string,
+  log: Logger,
+  initialize: (store: EventStore) => Promise<T>,
+): Promise<{ readonly store: EventStore; readonly initialized: T }> {
+  const open = async () => {
+    const store = await openEventStore(path);
+    try {
+      return { store, initialized: await initialize(store) };
+    } catch (thrown) {
+      await store.close();
+      throw thrown;
+    }
+  };
+  try {
+    return await open();
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError) || thrown.code !== "STORE_DAMAGED") throw thrown;
+    const aside = quarantine(path, new Date());
+    const { code, message } = thrown;
+    log.error("the event log is set aside, and a new one is begun", {
+      code,
+      error: message,
+      set_aside: aside,
+    });
+    return open();
+  }
 }
 
 async function reconfigured(

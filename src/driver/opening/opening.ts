@@ -45,8 +45,8 @@ export class Opening<Opened> {
 
   /**
    * @param open makes one attempt, which leaves nothing behind if it fails
-   * @param ask asks the plugin that owns the folder to hand it over; called if there is one
-   * @param report called with the outcome of an attempt, unless it repeats the last one
+   * @param ask asks the plugin that owns the folder to hand it over; called if another plugin owns it
+   * @param report called with the outcome of an attempt, unless that is the last reported outcome again
    */
   constructor(
     open: () => Promise<Opened>,
@@ -108,7 +108,7 @@ export class Opening<Opened> {
     try {
       const owner = await this.#ask(this.#ending.signal);
       const connected = new DriverError(code, `${summary}, and an agent is connected to it`, {
-        hint: "Give each agent of this host a state_dir of its own. If the other agent ends, with its plugin, this one takes the folder over",
+        hint: "Give each agent of this host a state_dir of its own. If the other agent and its plugin end, this plugin takes the folder over",
       });
       return { error: connected, owner };
     } catch (thrown) {

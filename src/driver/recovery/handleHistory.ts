@@ -1,44 +1,70 @@
 /**
- * Rebuilds a task's history from the agent's handle if the event log is lost or
- * cannot be read. The handle has all that a takeover needs. Pure.
+ * Rebuilds a task's history from the agent's handle, for a task that the event log does not have, or whose
+ * events cannot be read. A handle of this driver has all that a takeover needs. For a handle of HashiCorp's
+ * Go driver, the host has the rest.
  */
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { defaultTaskOptions, type TaskOptions } from "../../config/options/taskOptions.ts";
 import { profileNames, seccompProfile } from "../../config/seccomp/profileOptions.ts";
+import {
+  findGoDriverRun,
+  type GoDriverFinding,
+  type GoDriverRun,
+} from "../../effects/adoption/goDriverRun.ts";
+import { readOomKills } from "../../effects/cgroup/cgroup.ts";
+import { bootId } from "../../effects/processes/processIdentity.ts";
+import { DriverError } from "../../errors.ts";
 import { type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
-import type { EventToAppend } from "../../store/eventStore.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
-import { advance } from "../history/storedEvents.ts";
-import type { TaskHistory } from "../history/taskHistory.ts";
+import { type Advance, advance } from "../history/storedEvents.ts";
+import { exitOf, lostByReboot } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
-import type { HandleState } from "./taskHandle.ts";
+import { decodeGoDriverHandle } from "./goDriverHandle.ts";
+import { decodeHandle } from "./taskHandle.ts";
 
-/** A history, and its events to store. */
-export interface RebuiltHistory extends TaskHistory {
-  readonly events: readonly EventToAppend[];
+/**
+ * @param reason why the event log cannot give the history
+ * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
+ */
+export function historyFromHandle(
+  handle: RecoverableHandle,
+  reason: string,
+  services: DriverServices,
+): Advance {
+  const { log } = services;
+  const { taskId, driverState } = handle;
+  const run = decodeGoDriverHandle(driverState, taskId);
+  if (run === undefined) {
+    const history = advance(initialSnapshot, ownEvents(handle, services));
+    log.warn("a task is recovered from the agent's handle, without the event log", {
+      task_id: taskId,
+      reason,
+    });
+    return history;
+  }
+  const history = adoptedHistory(handle, run, services);
+  log.info("a task comes from the Go driver", {
+    task_id: taskId,
+    pid: run.pid,
+    state: history.snapshot.value,
+  });
+  return history;
 }
 
-/** The handle does not hold the task's rights. These are the defaults. */
-const unknownRights = {
-  groups: [],
-  capabilities: null,
-  resourceLimits: [],
-  umask: 0o022,
-  nice: 0,
-};
-
-export function historyFromHandle(
-  { request }: RecoverableHandle,
-  state: HandleState,
-  services: Pick<DriverServices, "facts" | "plugin" | "options">,
-): RebuiltHistory {
-  const { facts, plugin } = services;
+/** The events of a start, as far as the handle has them. */
+function ownEvents(
+  { taskId, driverState, request }: RecoverableHandle,
+  { facts, plugin, options: pluginOptions }: DriverServices,
+): readonly TaskEvent[] {
+  const state = decodeHandle(driverState);
+  if (state.taskId !== taskId)
+    throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} belongs to task ${state.taskId}`);
   const options = request.options ?? defaultTaskOptions();
   // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
-  const events: readonly TaskEvent[] = [
+  return [
     taskEvent("requested", at, requestedEvent({ ...request, options }, "", plugin)),
     taskEvent("fingerprinted", at, { ...fingerprintedEvent(facts), bootId: state.bootId }),
     taskEvent("sandboxed", at, {
@@ -59,13 +85,21 @@ export function historyFromHandle(
       runCgroup: state.runCgroup,
       init: state.init,
       ...unknownRights,
-      seccomp: facts.seccomp ? profileOf(options, services.options) : null,
+      seccomp: facts.seccomp ? profileOf(options, pluginOptions) : null,
       plan: [],
     }),
     taskEvent("started", at, { init: state.init, task: state.task, bootId: state.bootId }),
   ];
-  return rebuild(events);
 }
+
+/** The handle does not hold the task's rights. These are the defaults. */
+const unknownRights = {
+  groups: [],
+  capabilities: null,
+  resourceLimits: [],
+  umask: 0o022,
+  nice: 0,
+};
 
 /**
  * The seccomp profile for later commands in the task, which must not have more rights than the task. The
@@ -83,8 +117,41 @@ function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: 
   return { profile, allow: [...allow], deny: [...deny] };
 }
 
-/** Folds the events of a new stream. */
-export function rebuild(facts: readonly TaskEvent[]): RebuiltHistory {
-  const { snapshot, events } = advance(initialSnapshot, facts);
-  return { snapshot, version: events.length, events };
+/**
+ * The history of a Go driver's task: `requested` and `adopted`, then `exited` if the task
+ * has ended, or `lost` if it cannot be taken over.
+ */
+function adoptedHistory(
+  { taskId, request }: RecoverableHandle,
+  handle: GoDriverRun,
+  { folder, plugin }: DriverServices,
+): Advance {
+  const options = request.options ?? defaultTaskOptions();
+  const { cgroup } = request.resources;
+  const found = findGoDriverRun(handle, cgroup);
+  const time = Date.now();
+  const adopted = advance(initialSnapshot, [
+    // The handle's start time is the only known time before the adoption.
+    taskEvent("requested", handle.startedAt, requestedEvent({ ...request, options }, "", plugin)),
+    taskEvent("adopted", time, {
+      handle,
+      found: found.kind === "running" ? processesOf(found) : null,
+      oomKills: readOomKills(cgroup) ?? 0,
+      runFolder: folder.runFolder(taskId),
+      plugin,
+    }),
+  ]);
+  if (found.kind === "running") return adopted;
+  const end =
+    found.kind === "ended"
+      ? taskEvent("exited", time, exitOf(adopted.snapshot))
+      : taskEvent("lost", time, { reason: found.kind === "otherBoot" ? lostByReboot : found.reason });
+  const { snapshot, events } = advance(adopted.snapshot, [end]);
+  return { snapshot, events: [...adopted.events, ...events] };
+}
+
+type RunningRun = Extract<GoDriverFinding, { kind: "running" }>;
+
+function processesOf({ init, task, uid, gid }: RunningRun) {
+  return { init, task, uid, gid, bootId: bootId() };
 }

@@ -72,7 +72,7 @@ export async function reconcile(
 
 /**
  * The open streams, then closed streams whose runs still have folders.
- * @param leftover names of runs' folders; the caller removes the folder of each stream that it gets
+ * @param leftover names of runs' folders; the caller removes from it the folder of each stream that it gets
  */
 function* streamsToSettle(
   leftover: ReadonlySet<string>,

@@ -1,37 +1,23 @@
 /** Takes over a task from an earlier plugin process: replays its events, then compares them with the host. */
 
+import { isDeepStrictEqual } from "node:util";
 import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
-import { fold, type TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive, isUnderway } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
-import { toTaskEvent } from "../history/storedEvents.ts";
-import { type TaskHistory, withoutPlan } from "../history/taskHistory.ts";
+import { storedHistory, type TaskHistory } from "../history/taskHistory.ts";
 import { cleanUpRun, exitOf, lostByReboot } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
-import { adoptedHistory } from "./adoption.ts";
-import { decodeGoDriverHandle } from "./goDriverHandle.ts";
+import { existsAlready } from "../taskErrors.ts";
 import { historyFromHandle } from "./handleHistory.ts";
-import { decodeHandle, type HandleState } from "./taskHandle.ts";
 import { settleStart } from "./unansweredStart.ts";
-
-/**
- * A task's history in the log.
- * @returns undefined if the log does not have the task
- * @throws DriverError `STORE_FAILED` if its events cannot be read
- */
-export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory | undefined {
-  const events = [...store.readStream(taskId, 1, "plan")];
-  return events.length === 0
-    ? undefined
-    : { snapshot: withoutPlan(fold(events.map(toTaskEvent))), version: events.length };
-}
 
 /**
  * The history in the log. If the start is unfinished, its outcome is added as events that are not stored yet.
@@ -63,7 +49,6 @@ export async function readSettled(
  * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
  */
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
-  const { store, log } = services;
   const { taskId } = handle;
   let reason = "it does not have the task";
   let version = 0;
@@ -72,30 +57,40 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
     if (stored !== undefined) return stored;
   } catch (thrown) {
     reason = messageOf(thrown);
-    version = versionOf(taskId, store);
+    version = versionOf(taskId, services.store);
   }
-  const run = decodeGoDriverHandle(handle.driverState, taskId);
-  const { snapshot, events } = run
-    ? adoptedHistory(handle, run, services)
-    : historyFromHandle(handle, ownHandle(handle), services);
-  if (run)
-    log.info("a task comes from the Go driver", {
-      task_id: taskId,
-      pid: run.pid,
-      state: snapshot.value,
-    });
-  else
-    log.warn("a task is recovered from the agent's handle, without the event log", {
-      task_id: taskId,
-      reason,
-    });
+  const { snapshot, events } = historyFromHandle(handle, reason, services);
   return { snapshot, version, unstored: version === 0 ? events : [] };
 }
 
-function ownHandle({ taskId, driverState }: RecoverableHandle): HandleState {
-  const state = decodeHandle(driverState);
-  if (state.taskId === taskId) return state;
-  throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} belongs to task ${state.taskId}`);
+/**
+ * The history of a StartTask whose task is in the log already. If a plugin dies during a start, its agent
+ * sends the same start to the next plugin. That start continues where the first one stopped, so that the
+ * task neither runs twice nor is refused.
+ * @returns the history of a failed start, or of a run that is alive or has ended; undefined if the log has no such task
+ * @throws DriverError `TASK_EXISTS` if another request had this id, or if its history is closed
+ */
+export async function repeatedStart(
+  taskId: TaskId,
+  requested: EventData<"requested">,
+  services: Pick<DriverServices, "store" | "folder" | "log">,
+): Promise<TaskHistory | undefined> {
+  const stored = storedHistory(taskId, services.store);
+  if (stored === undefined) return undefined;
+  if (!isRepeated(stored.snapshot.context.request, requested)) throw existsAlready(taskId);
+  const history = (await readSettled(taskId, services)) ?? stored;
+  const state = history.snapshot.value;
+  if (state === "failed" || state === "exited" || isAlive(state)) return history;
+  throw existsAlready(taskId);
+}
+
+/**
+ * Whether another plugin process got the same request. This process has answered every request that it got
+ * itself.
+ */
+function isRepeated(stored: EventData<"requested"> | null, requested: EventData<"requested">): boolean {
+  if (stored === null || stored.plugin.pid === requested.plugin.pid) return false;
+  return isDeepStrictEqual(stored, { ...requested, plugin: stored.plugin });
 }
 
 /**

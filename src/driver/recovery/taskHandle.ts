@@ -20,9 +20,9 @@ const handleSchema = z.object({
   cgroup: z.string(),
   runFolder: z.string(),
   startedAt: z.number(),
-  /** OOM kills that the cgroup counted before the task started. The first handles lack it. */
+  /** OOM kills that the cgroup counted before the task started. The first handles lack this field. */
   oomKills: z.number().int().nonnegative().default(0),
-  /** As in the event `sandboxed`. The first handles lack it: their runs have their own pid namespaces. */
+  /** As in the event `sandboxed`. The first handles lack this field: their runs have their own pid namespaces. */
   runCgroup: z.string().nullable().default(null),
 });
 

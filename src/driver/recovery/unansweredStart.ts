@@ -27,7 +27,7 @@ import { cleanUpRun, exitOf } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
 
 /**
- * @param snapshot of a task that neither runs nor has ended, by its log
+ * @param snapshot of a task that, according to its log, neither runs nor has ended
  * @returns events for the log: `started`, and `exited` if the run has ended; or `startFailed`
  */
 export async function settleStart(

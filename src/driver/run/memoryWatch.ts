@@ -27,7 +27,7 @@ export class MemoryWatch {
 
   /**
    * Looks for new OOM kills. The first one is recorded at once. A task can cause them at any rate, so later
-   * ones are recorded together, in growing pauses.
+   * kills are recorded together, with growing pauses between the records.
    */
   look(): void {
     const found = oomOf(this.#task.snapshot.context);

@@ -2,7 +2,7 @@
  * A run is what this process keeps in memory for a living task. It runs the machine's effects, one method per
  * effect, and records their results.
  *
- * Recovery does not depend on it. The request, with its secrets, is kept only here.
+ * Recovery does not depend on this object. The request, with its secrets, is kept only here.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subscription } from "rxjs";

@@ -39,7 +39,7 @@ export async function runEnded(
     const { alive } = runFiles(sandbox.runFolder);
     await retry(() => fifoEnd(alive, watching, init), init);
     const { runCgroup } = sandbox;
-    // Init ends the rest of its run, unless it was killed. A command of `alloc exec` may still be ending.
+    // Init ends the rest of its run, unless init was killed. A command of `alloc exec` may still be ending.
     if (runCgroup !== null) await retry(() => endCgroup(runCgroup));
   }
   await waitForRunExit(cgroup, init);

@@ -20,26 +20,28 @@ import { describePlan } from "../../effects/launch/describePlan.ts";
 import { PendingLaunch } from "../../effects/launch/launcher.ts";
 import { joinPlan } from "../../effects/launch/plan.ts";
 import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts";
-import { makeRunFiles, type RunFiles, removeRunFiles } from "../../effects/run/runFiles.ts";
+import { makeRunFiles, removeRunFiles } from "../../effects/run/runFiles.ts";
 import { taskEtcFiles, writeEtcFiles } from "../../effects/run/taskEtcFiles.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { DriverServices } from "../services.ts";
-import { type EarlySandbox, findProgram, planEarly, planLate, type TaskProgram } from "./sandboxPlan.ts";
+import {
+  type EarlySandbox,
+  findProgram,
+  planEarly,
+  planLate,
+  type SandboxPlace,
+  type TaskProgram,
+} from "./sandboxPlan.ts";
 import { rightsOf } from "./taskRights.ts";
 
-/** A run whose init waits for its release. */
-export interface PreparedRun {
-  readonly launch: PendingLaunch;
+/** A run whose init waits for its go-ahead. */
+export interface PreparedRun extends Pick<BegunRun, "launch" | "lastLine" | "undo"> {
   /** The task's environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Undefined if denials are not recorded. */
-  readonly lastLine: LastLine | undefined;
   /** Data of the event `sandboxed`: what was prepared. */
   readonly sandboxed: EventData<"sandboxed">;
-  /** Ends the launch and removes what was prepared. */
-  undo(): Promise<void>;
 }
 
 export type PreparingServices = Pick<
@@ -47,75 +49,109 @@ export type PreparingServices = Pick<
   "options" | "facts" | "roots" | "privateRootProblem" | "denials"
 > & { readonly folder: Pick<StateFolder, "run" | "runFolder"> };
 
-/**
- * @param rehearsed whether nothing will run: init stays in this process's cgroup, and no limits are set
- * @throws DriverError for anything that keeps the task from starting
- */
+/** @throws DriverError for anything that keeps the task from starting */
 export async function prepareRun(
   taskId: TaskId,
   request: TaskRequest,
   services: PreparingServices,
-  rehearsed = false,
 ): Promise<PreparedRun> {
-  const { options, facts, folder } = services;
+  const { facts } = services;
+  const program = await findCheckedProgram(request, services);
+  const cgroup = checkCgroup(request.resources.cgroup);
+  const oomKills = readOomKills(cgroup) ?? 0;
+  const { launch, lastLine, sandboxed, undo } = await beginRun(taskId, request, program, cgroup, services);
+  await using undoing = new AsyncDisposableStack();
+  undoing.defer(undo);
+  const writes = planCgroupWrites(request.resources, facts, request.options);
+  const limits = [...applyCgroupWrites(cgroup, writes), ...(facts.seccomp ? [] : [missingFilter])];
+  const data = await sandboxed(limits, oomKills);
+  undoing.move();
+  return { launch, lastLine, env: program.env, sandboxed: data, undo };
+}
+
+/**
+ * Resolves what the task names, and checks its folders and its network namespace. Changes nothing.
+ * @throws DriverError if one of them cannot be used
+ */
+export async function findCheckedProgram(
+  request: TaskRequest,
+  services: PreparingServices,
+): Promise<TaskProgram> {
   const program = await findProgram(request, services);
-  const { user, env, workDir, command } = program;
   checkTaskFolders(program.folders, request);
   checkNetworkNamespace(request.network);
-  const cgroup = rehearsed ? undefined : checkCgroup(request.resources.cgroup);
-  const oomKills = cgroup === undefined ? 0 : (readOomKills(cgroup) ?? 0);
+  return program;
+}
 
+/** A run whose launch has begun and has its whole plan. Its limits are not applied yet. */
+export interface BegunRun {
+  readonly launch: PendingLaunch;
+  /** Undefined if denials are not recorded. */
+  readonly lastLine: LastLine | undefined;
+  /** Data of the event `sandboxed`. Resolves once init has reported its identity. */
+  sandboxed(limits: Sandboxed["limits"], oomKills: number): Promise<Sandboxed>;
+  /** Ends the launch and removes what was prepared. */
+  undo(): Promise<void>;
+}
+
+type Sandboxed = EventData<"sandboxed">;
+
+/**
+ * Makes the run's files and begins its launch.
+ * @param cgroup as in {@link SandboxPlace}
+ */
+export async function beginRun(
+  taskId: TaskId,
+  request: TaskRequest,
+  program: TaskProgram,
+  cgroup: SandboxPlace["cgroup"],
+  services: PreparingServices,
+): Promise<BegunRun> {
+  const { user } = program;
   using opened = new DisposableStack();
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
   const stdout = keep(openLogPipe(request.stdoutPath, request.allocDir, user));
   const stderr = keep(openLogPipe(request.stderrPath, request.allocDir, user));
-  const runFolder = folder.runFolder(taskId);
+  const runFolder = services.folder.runFolder(taskId);
   const files = makeRunFiles(runFolder);
-  await using undo = new AsyncDisposableStack();
-  undo.defer(() => removeRunFiles(runFolder));
-  writeEtcFiles(taskEtcFiles(request, program, files, options));
+  await using undoing = new AsyncDisposableStack();
+  undoing.defer(() => removeRunFiles(runFolder));
+  writeEtcFiles(taskEtcFiles(request, program, files, services.options));
 
-  const { launch, added, early, rules, runCgroup } = await beginLaunch(
-    request,
-    program,
-    { cgroup, files, stdout, stderr },
-    services,
-  );
-  undo.defer(() => launch.abandon());
+  const resources = { cgroup, files, stdout, stderr };
+  const { launch, added, early, rules, runCgroup } = await beginLaunch(request, program, resources, services);
+  undoing.defer(() => launch.abandon());
   const unrecordedDenials = services.denials.problem ?? null;
   const late = planLate(request, program, added.insideNamespace, runCgroup, unrecordedDenials === null);
   launch.load(late);
-  const writes = planCgroupWrites(request.resources, facts, request.options);
-  const limits = [
-    ...(cgroup === undefined ? [] : applyCgroupWrites(cgroup, writes)),
-    ...(facts.seccomp ? [] : [missingFilter]),
-  ];
   const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
-  undo.defer(() => lastLine?.[Symbol.dispose]());
-  // Describes the plan while init still sets up its namespaces.
-  const plan = describePlan(joinPlan(early, late));
-  const sandboxed = {
-    command,
-    workDir,
-    user: user.name,
-    uid: user.uid,
-    gid: user.gid,
-    ...rightsOf(program, request.options),
-    limits,
-    unveiled: added.applied.map(({ path, mode, source }) => ({ path, mode, source })),
-    skipped: [...added.skipped],
-    root: rules.root,
-    privateTmp: rules.privateTmp,
-    sharedTmpReason: rules.sharedTmpReason,
-    unrecordedDenials,
-    oomKills,
-    runFolder,
-    runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
-    init: await launch.init(),
-    plan,
+  undoing.defer(() => lastLine?.[Symbol.dispose]());
+  const sandboxed = async (limits: Sandboxed["limits"], oomKills: number) => {
+    // Describes the plan while init still sets up its namespaces.
+    const plan = describePlan(joinPlan(early, late));
+    return {
+      command: program.command,
+      workDir: program.workDir,
+      user: user.name,
+      uid: user.uid,
+      gid: user.gid,
+      ...rightsOf(program, request.options),
+      limits,
+      unveiled: added.applied.map(({ path, mode, source }) => ({ path, mode, source })),
+      skipped: [...added.skipped],
+      root: rules.root,
+      privateTmp: rules.privateTmp,
+      sharedTmpReason: rules.sharedTmpReason,
+      unrecordedDenials,
+      oomKills,
+      runFolder,
+      runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
+      init: await launch.init(),
+      plan,
+    };
   };
-  const cleanup = undo.move();
-  return { launch, env, lastLine, sandboxed, undo: () => cleanup.disposeAsync() };
+  const cleanup = undoing.move();
+  return { launch, lastLine, sandboxed, undo: () => cleanup.disposeAsync() };
 }
 
 /** Reported as a limit that could not be applied. */
@@ -131,9 +167,7 @@ interface BegunLaunch extends EarlySandbox {
   readonly added: AddedRules;
 }
 
-interface LaunchResources {
-  readonly cgroup: string | undefined;
-  readonly files: RunFiles;
+interface LaunchResources extends Pick<SandboxPlace, "cgroup" | "files"> {
   readonly stdout: number;
   readonly stderr: number;
 }
@@ -141,7 +175,7 @@ interface LaunchResources {
 /**
  * Begins the launch and adds the Landlock rules. Adding them opens all unveiled paths, which shows whether
  * the template of the task's root is still current. The launch begins again if a path has appeared,
- * disappeared or become another file, or if it unexpectedly leads to /proc.
+ * disappeared or become another file, or if a path unexpectedly leads to /proc.
  */
 async function beginLaunch(
   request: TaskRequest,

@@ -82,7 +82,8 @@ export interface HostServices {
 }
 
 /**
- * Resolves what the task names: user, groups, folders, command. First waits for silent file systems.
+ * Resolves what the task names: user, groups, folders, command. First waits until the file systems of all named
+ * paths answer.
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`,
  * `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
  * `FILE_SYSTEM_SILENT`
@@ -152,6 +153,7 @@ function pathsInRoot({ entries }: UnveilRules): string[] {
 export interface SandboxPlace extends Pick<HostServices, "options" | "privateRootProblem"> {
   /** Whether to mask parts of /proc even if no option names a path in it, because a link may lead there. */
   readonly maskProc?: boolean;
+  /** The task's cgroup, an absolute path. Undefined for a rehearsal: init then stays in this process's cgroup. */
   readonly cgroup: string | undefined;
   readonly files: RunFiles;
   readonly known: KnownPaths;

@@ -2,7 +2,7 @@
  * Dynamic users of tasks after a restart of the client. A restarted client restarts a
  * task without naming its dynamic user, so the driver takes the user from the log. Such
  * a client has also forgotten which ids are in use, and may assign the id of a running
- * task to another one.
+ * task to another task.
  */
 
 import { setImmediate } from "node:timers/promises";
@@ -12,7 +12,7 @@ import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { partsOfTaskId, type TaskId, taskOfRun, toTaskId } from "../../taskId.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
-import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "../history/runBeginning.ts";
+import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "../history/taskHistory.ts";
 import type { DriverServices } from "../services.ts";
 
 /** A run of a task, and its user. */
@@ -24,8 +24,8 @@ export interface EarlierRun {
 }
 
 /**
- * Returns the request. Adds the user of the task's previous run, if the request names none and the log has
- * one.
+ * Returns the request. If the request names no user, adds the user of the task's previous run, as far as the
+ * log has one.
  * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export async function withUser(
@@ -36,7 +36,7 @@ export async function withUser(
   const run = newestOf(await runsWithUser(request.taskId, store));
   if (run === undefined) return request;
   const { user } = run;
-  log.info("the agent names no user for a task: it gets that of its run before", {
+  log.info("the agent names no user for a task: the task gets the user of its previous run", {
     task_id: request.taskId,
     user,
     run_before: run.taskId,

@@ -19,7 +19,14 @@ import {
 import { DriverError } from "../../errors.ts";
 import { isPreparation } from "../../machines/effects.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../machines/events.ts";
-import { initialSnapshot, type Step, step, type TaskSnapshot } from "../../machines/fold.ts";
+import {
+  hasEnded,
+  hasStarted,
+  initialSnapshot,
+  type Step,
+  step,
+  type TaskSnapshot,
+} from "../../machines/fold.ts";
 import { isUnderway, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import type { TaskId } from "../../taskId.ts";
@@ -50,6 +57,12 @@ export interface TaskDependencies {
   readonly onStoreFailure: (task: Task, error: DriverError) => void;
 }
 
+/** Milliseconds that the kernel gets to end a killed task before the agent gets an error. */
+const killGraceMs = 30_000;
+
+/** The maximum timeout of a stop, 24 days: a Node timer with a longer delay fires at once. */
+const maxStopMs = 2 ** 31 - 1 - killGraceMs;
+
 const noHistory: TaskHistory = { snapshot: initialSnapshot, version: 0 };
 
 export interface WaitLimits {
@@ -77,7 +90,7 @@ export class Task implements RecordedTask {
     this.run = dependencies.createRun(this);
   }
 
-  /** The public state: every event of it is committed. */
+  /** The public state: all events that led to it are committed. */
   get snapshot(): TaskSnapshot {
     return this.#committed;
   }
@@ -133,6 +146,24 @@ export class Task implements RecordedTask {
     return defer(() => this.#commits.pipe(startWith(this.#committed), filter(condition), take(1)));
   }
 
+  /**
+   * Stops the task: sends the signal, and kills the task after the timeout. Resolves once the task has ended.
+   * @throws DriverError `TASK_STILL_RUNNING` if the kernel does not end the killed task in time
+   */
+  async stop(signal: number, requestedMs: number): Promise<void> {
+    const timeoutMs = Math.min(requestedMs, maxStopMs);
+    await this.reached(hasStarted);
+    await this.record("stopRequested", { signal, timeoutMs });
+    await this.reached(hasEnded, { withinMs: timeoutMs + killGraceMs });
+  }
+
+  /** Kills the task. Resolves and throws as {@link stop} does. */
+  async end(): Promise<void> {
+    await this.reached(hasStarted);
+    await this.record("destroyRequested", { force: true });
+    await this.reached(hasEnded, { withinMs: killGraceMs });
+  }
+
   /** Gives up the task: all who wait for a state of it get this error. */
   abandon(error: DriverError): void {
     this.#commits.error(error);
@@ -145,7 +176,7 @@ export class Task implements RecordedTask {
           "TASK_STILL_RUNNING",
           `task ${this.id} is still ${this.state} after ${withinMs} ms`,
           {
-            hint: "A process of it may be in an uninterruptible system call: see /proc/<pid>/stack",
+            hint: "A process of the task may be in an uninterruptible system call: see /proc/<pid>/stack",
           },
         );
       }),

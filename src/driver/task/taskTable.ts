@@ -1,31 +1,33 @@
-/** The tasks of this process. Takes over tasks of an earlier process. */
+/** The tasks of this process: starts tasks, and takes over those of an earlier process. */
+import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import { envDigest } from "../../effects/files/envDigest.ts";
 import { messageOf } from "../../errors.ts";
-import { hasEnded, hasStarted } from "../../machines/fold.ts";
+import { hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type TaskId, taskOfRun } from "../../taskId.ts";
+import type { StartedTask } from "../driverPort.ts";
+import { requestedEvent } from "../history/startEvents.ts";
 import type { TaskHistory } from "../history/taskHistory.ts";
-import { settledHistory, takeOver } from "../recovery/recovery.ts";
+import { repeatedStart, settledHistory, takeOver } from "../recovery/recovery.ts";
+import { encodeHandle, handleOf } from "../recovery/taskHandle.ts";
 import type { DriverServices } from "../services.ts";
-import { notFound } from "../taskErrors.ts";
+import { findProgram } from "../start/sandboxPlan.ts";
+import { withUser } from "../start/taskUser.ts";
+import { existsAlready, notFound } from "../taskErrors.ts";
 import type { Task } from "./task.ts";
 
-/** Milliseconds that the kernel gets to end a killed task before the agent gets an error. */
-export const killGraceMs = 30_000;
-
+type CreateTask = (taskId: TaskId, history: TaskHistory | undefined) => Task;
 type ReadHistory = () => TaskHistory | Promise<TaskHistory>;
 
 export class TaskTable {
   readonly #tasks = new Map<TaskId, Task>();
   /** Tasks that are being taken over. */
-  readonly #recoveries = new Map<string, Promise<Task>>();
-  readonly #create: (taskId: TaskId, history: TaskHistory | undefined) => Task;
+  readonly #recoveries = new Map<TaskId, Promise<Task>>();
+  readonly #create: CreateTask;
 
-  constructor(create: (taskId: TaskId, history: TaskHistory | undefined) => Task) {
+  /** @param create gets the history of a task that is in the log already */
+  constructor(create: CreateTask) {
     this.#create = create;
-  }
-
-  get(taskId: TaskId): Task | undefined {
-    return this.#tasks.get(taskId);
   }
 
   /** Whether this process has the task, or is taking it over. */
@@ -45,13 +47,6 @@ export class TaskTable {
     return task;
   }
 
-  /** @param history of a task that is in the log already */
-  add(taskId: TaskId, history?: TaskHistory): Task {
-    const task = this.#create(taskId, history);
-    this.#tasks.set(taskId, task);
-    return task;
-  }
-
   /** To be called when a new agent has connected. Marks all running tasks as unclaimed. */
   unclaim({ unclaimed }: DriverServices): void {
     for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.set(id, undefined);
@@ -59,6 +54,38 @@ export class TaskTable {
 
   forget(taskId: TaskId): void {
     this.#tasks.delete(taskId);
+  }
+
+  /**
+   * Starts a task, or continues a start that an earlier plugin process did not answer. Resolves once the task
+   * runs.
+   * @param signal aborted once the agent no longer waits for the answer; the task is ended then
+   * @throws DriverError `TASK_EXISTS`, or the error with which the start failed
+   */
+  async start(received: TaskRequest, signal: AbortSignal, services: DriverServices): Promise<StartedTask> {
+    const { taskId } = received;
+    const request = await withUser(received, services);
+    const requested = requestedEvent(received, envDigest(request.env, services.folder.path), services.plugin);
+    const task = await this.#addNew(taskId, requested, services);
+    try {
+      await this.#endForgotten(taskId, services);
+      if (task.snapshot.context.process === null) {
+        task.run.setRequest(request);
+        await task.record("requested", requested);
+      } else await takeOver(task, task.run.commands, services);
+      const snapshot = await task.reached(hasStarted);
+      if (snapshot.value === "failed") throw task.run.failure;
+      const env = task.run.env ?? (await findProgram(request, services)).env;
+      // An agent that has disconnected would not learn of the task, nor request it later.
+      signal.throwIfAborted();
+      return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
+    } catch (thrown) {
+      if (isAlive(task.state)) await task.end();
+      this.forget(taskId);
+      throw thrown;
+    } finally {
+      task.run.answered();
+    }
   }
 
   /**
@@ -80,25 +107,49 @@ export class TaskTable {
   /** Returns a task of this process. Takes over a task that an earlier process left running. */
   async claim(taskId: TaskId, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
-    return this.recover(
-      taskId,
-      services,
-      async () => (await settledHistory(taskId, services)) ?? throwNotFound(),
-    );
+    return this.recover(taskId, services, async () => {
+      const history = await settledHistory(taskId, services);
+      if (history === undefined) throw notFound();
+      return history;
+    });
+  }
+
+  /**
+   * Adds a task that is to be started, with its history if an earlier process has begun to start it.
+   * @throws DriverError `TASK_EXISTS`
+   */
+  async #addNew(
+    taskId: TaskId,
+    requested: Parameters<typeof repeatedStart>[1],
+    services: DriverServices,
+  ): Promise<Task> {
+    if (this.#tasks.has(taskId)) throw existsAlready(taskId);
+    // Usually, the log does not have the task. Then the task is added in the same turn, so that no second
+    // request comes in between.
+    if (services.store.version(taskId) === 0) return this.#add(taskId);
+    const history = await repeatedStart(taskId, requested, services);
+    if (this.#tasks.has(taskId)) throw existsAlready(taskId);
+    return this.#add(taskId, history);
+  }
+
+  #add(taskId: TaskId, history?: TaskHistory): Task {
+    const task = this.#create(taskId, history);
+    this.#tasks.set(taskId, task);
+    return task;
   }
 
   /**
    * Ends earlier, unclaimed runs of the same task of an allocation. An agent that starts a new run does not
    * know of the earlier ones: it died before it learned that they had started.
    */
-  async endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
+  async #endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;
     unclaimed.delete(taskId);
     for (const earlier of unclaimed.keys()) {
       if (taskOfRun(earlier) !== taskOfRun(taskId)) continue;
       try {
         const task = await this.claim(earlier, services);
-        if (task !== undefined) await end(task);
+        await task?.end();
         await task?.record("destroyed", {});
         this.forget(earlier);
         log.warn("ended a run that the agent has forgotten", { task_id: earlier });
@@ -112,7 +163,7 @@ export class TaskTable {
   }
 
   async #recover(taskId: TaskId, services: DriverServices, read: ReadHistory): Promise<Task> {
-    const task = this.add(taskId, await read());
+    const task = this.#add(taskId, await read());
     try {
       await takeOver(task, task.run.commands, services);
     } catch (thrown) {
@@ -122,18 +173,4 @@ export class TaskTable {
     services.unclaimed.delete(taskId);
     return task;
   }
-}
-
-/**
- * Ends a task by force.
- * @throws DriverError `TASK_STILL_RUNNING` if the kernel does not end it in time
- */
-export async function end(task: Task): Promise<void> {
-  await task.reached(hasStarted);
-  await task.record("destroyRequested", { force: true });
-  await task.reached(hasEnded, { withinMs: killGraceMs });
-}
-
-function throwNotFound(): never {
-  throw notFound();
 }

@@ -49,7 +49,7 @@ describe("the commands of a task", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("are recorded one by one at first, and later together, in growing pauses", async () => {
+  it("are recorded one by one at first, and later together, with growing pauses", async () => {
     const { run, recorded } = setUp();
     for (let times = 0; times < 3; times++) await run();
     expect(recorded()).toEqual(separate);
@@ -98,7 +98,7 @@ describe("the commands of a task", () => {
     expect(await history.begin({ ...check, process: { pid: 1, startTicks: 1 } }).started).toBe(false);
   });
 
-  it("are all in the task's memory", async () => {
+  it("are all counted in the task's context", async () => {
     const { run, history, task } = setUp();
     for (let times = 0; times < 20; times++) await run();
     await history.record();

@@ -43,7 +43,7 @@ describe("a command that is run again and again", () => {
     expect(tally.take()).toBeUndefined();
   });
 
-  it("is recorded at once when it ends in another way, with what was counted before", () => {
+  it("is recorded at once when it ends in another way, with the commands counted before", () => {
     const { run } = setUp();
     for (let times = 0; times < 10; times++) run(good);
     expect(run(bad)).toMatchObject({

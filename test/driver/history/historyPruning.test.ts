@@ -48,7 +48,7 @@ function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
 const bulk = { text: "x".repeat(10_000) };
 
 describe("a history that is in an archive", () => {
-  it("is removed early if its task is over and it is not held", async () => {
+  it("is removed early if its task is over and nobody holds the history", async () => {
     const { life, pass, archived, held, filesRemoved } = setUp();
     for (const [name, to] of [
       ["over", "destroyed"],
@@ -112,7 +112,7 @@ describe("a history that is older than the limit", () => {
 });
 
 describe("histories that exceed the size limit", () => {
-  it("are removed from the oldest on, as many as needed, but only of destroyed tasks", async () => {
+  it("are removed, oldest first, until the log is small enough, but only those of destroyed tasks", async () => {
     const { life, pass, store } = setUp({ maxBytes: 35_000 });
     await life("alive", "running", 9, bulk);
     await life("forgotten", "exited", 8, bulk);

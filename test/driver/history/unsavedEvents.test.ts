@@ -76,7 +76,7 @@ describe("events that the log refused", () => {
     expect(log.lines).toMatchObject([
       {
         level: "error",
-        message: expect.stringMatching(/tried again$/),
+        message: expect.stringMatching(/tries again$/),
         fields: { code: "STORE_FAILED", error: expect.stringContaining("no space") },
       },
     ]);

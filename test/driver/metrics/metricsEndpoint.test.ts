@@ -55,7 +55,7 @@ describe("the endpoint", () => {
     expect((await ask(address, { headers: { origin: "http://evil.example" } })).status).toBe(403);
   });
 
-  it("answers on a socket that only root may open, and leaves one on which somebody listens", async () => {
+  it("answers on a socket that only root may open, and leaves a socket alone on which another process listens", async () => {
     const path = join(temporaryFolder(), "metrics.sock");
     open({ path });
     expect(await asked({ path })).toEqual({ status: 200, body: text });
@@ -79,7 +79,7 @@ describe("the endpoint", () => {
     writeFileSync(path, "mine");
     const log = open({ path });
     await vi.waitFor(() =>
-      expect(log.lines).toMatchObject([{ message: "figures cannot be served yet; it is tried again" }]),
+      expect(log.lines).toMatchObject([{ message: "figures cannot be served yet; the plugin tries again" }]),
     );
     expect(statSync(path).isFile()).toBe(true);
   });

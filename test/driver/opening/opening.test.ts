@@ -30,7 +30,7 @@ describe("an opening", () => {
     expect(told).toEqual([{ opened: "opened" }]);
   });
 
-  test("of a folder that is refused waits for its owner's end, and stops watching it", async () => {
+  test("of a folder whose owner refuses waits for the owner's end, and then stops watching the owner", async () => {
     let owned = true;
     const forgotten = Promise.withResolvers<void>();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();

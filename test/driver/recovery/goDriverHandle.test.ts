@@ -42,7 +42,7 @@ describe("handles that the Go driver wrote", () => {
 
 const time = fc.integer({ min: 1, max: 4e12 });
 
-test("a pid and a time come through, whatever else the map holds", () => {
+test("the pid and the time are decoded, whatever else the map holds", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 22 }), time, (pid, startedAt) => {
       const config = taskConfig();
@@ -60,7 +60,7 @@ test("a pid and a time come through, whatever else the map holds", () => {
   );
 });
 
-test("a time may be MessagePack's own", () => {
+test("a time may be MessagePack's timestamp", () => {
   fc.assert(
     fc.property(time, (startedAt) => {
       const fields = { PID: 7, StartedAt: new Date(startedAt), TaskConfig: { ID: "a" } };

@@ -62,7 +62,7 @@ function over(init: ProcessIdentity): Promise<void> {
 }
 
 describe("the outcome of a start that was never answered", () => {
-  it("is a running task with its true identity if it got the go-ahead", async () => {
+  it("is a running task with its true identity if its init got the go-ahead", async () => {
     const { cgroup, run, services } = setUp();
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
     const { task } = await launch.release();
@@ -85,7 +85,7 @@ describe("the outcome of a start that was never answered", () => {
     expect(cgroup.isEmpty()).toBe(true);
   });
 
-  it("is nothing if it never got the go-ahead: its init ends, and nothing of the task has run", async () => {
+  it("is no task if its init never got the go-ahead: init ends, and nothing of the task has run", async () => {
     const { cgroup, run, services } = setUp();
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
     const { events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
@@ -122,7 +122,7 @@ describe("the outcome of a start that was never answered", () => {
 });
 
 describe("a run whose plugin dies directly after the go-ahead", () => {
-  it("still becomes the task: a report without a reader does not end it", async () => {
+  it("still becomes the task: a report without a reader does not end the run", async () => {
     using run = new TestRun();
     const plugin = spawn(process.execPath, [fixture, run.folder, "echo ran; exit 4", "", "dies"]);
     const [[init]] = await Promise.all([once(plugin.stdout, "data"), once(plugin, "exit")]);

@@ -81,7 +81,7 @@ describe("OOM kills that a task survives", () => {
     expect(kills().at(-1)).toBeGreaterThan(60 * (day - 61));
   });
 
-  it("explain a failure a moment later, but not one long afterwards, recorded or not", () => {
+  it("explain a failure a moment later, but no failure long afterwards, whether they are recorded or not", () => {
     const { kill, kills, endsWith } = setUp();
     kill(1);
     kill(2);

@@ -70,7 +70,7 @@ describe("a start without a user", () => {
     expect(services.log.lines).toEqual([
       {
         level: "info",
-        message: "the agent names no user for a task: it gets that of its run before",
+        message: "the agent names no user for a task: the task gets the user of its previous run",
         fields: { task_id: `${web}/0a`, user: "nomad-80001", run_before: `${web}/01` },
       },
     ]);

@@ -32,7 +32,7 @@ function setUp() {
 const toRunning: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
 
 describe("recording a fact", () => {
-  it("commits it before its effects; only preparations start earlier", async () => {
+  it("commits the fact before its effects start; only preparations start earlier", async () => {
     const { log, walk } = setUp();
     await walk(...toRunning);
     expect(log).toEqual([
@@ -64,7 +64,7 @@ describe("recording a fact", () => {
     ]);
   });
 
-  it("stores nothing of a fact that the machine refuses", async () => {
+  it("stores no fact that the machine refuses", async () => {
     const { store, record } = setUp();
     expect(await record("exited")).toBe(false);
     expect(store.appends).toBe(0);
@@ -84,7 +84,7 @@ describe("a store that refuses", () => {
   const typesOf = ({ store, task }: ReturnType<typeof setUp>) =>
     [...store.readStream(task.id)].map(({ type }) => type);
 
-  it("does not hide a task's end, and stores its events later, in order", async () => {
+  it("does not hide a task's end, and gets the task's events later, in order", async () => {
     const given = setUp();
     const { store, log, task, walk } = given;
     await walk(...toRunning);
@@ -117,7 +117,7 @@ describe("a store that refuses", () => {
     });
   });
 
-  it("does not end a task that has started: its run is committed", async () => {
+  it("does not end a task that has started", async () => {
     const given = setUp();
     const { store, task, record, walk } = given;
     await walk("requested", "fingerprinted", "sandboxed");
@@ -155,7 +155,7 @@ describe("a store that refuses", () => {
     ]);
   });
 
-  it("has no trace of a start if it refused all its events", async () => {
+  it("has no trace of a start whose events it has all refused", async () => {
     const given = setUp();
     const { store, log, task, record } = given;
     store.full = true;

@@ -84,7 +84,9 @@ describe("a task of a dynamic user that a restarted agent starts again without a
     const told = next.stderrLines
       .map((line) => JSON.parse(line))
       .filter(
-        (line) => line["@message"] === "the agent names no user for a task: it gets that of its run before",
+        (line) =>
+          line["@message"] ===
+          "the agent names no user for a task: the task gets the user of its previous run",
       );
     expect(told).toHaveLength(2);
     expect(told[0]).toMatchObject({

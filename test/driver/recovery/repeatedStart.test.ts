@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toStored } from "../../../src/driver/history/storedEvents.ts";
+import { repeatedStart } from "../../../src/driver/recovery/recovery.ts";
 import type { DriverServices } from "../../../src/driver/services.ts";
-import { repeatedStart } from "../../../src/driver/task/startTask.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { toTaskId } from "../../../src/taskId.ts";

@@ -1,0 +1,83 @@
+/** The driver's answers about the node and its tasks, in the terms of its interface. Pure. */
+import type { PluginOptions } from "../config/options/pluginOptions.ts";
+import type { HostFacts } from "../effects/host/hostFacts.ts";
+import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
+import type { DriverError } from "../errors.ts";
+import type { TaskSnapshot } from "../machines/fold.ts";
+import { isAlive } from "../machines/taskMachine.ts";
+import { unknownEnd } from "../taskEnd.ts";
+import type { TaskId } from "../taskId.ts";
+import { version } from "../version.ts";
+import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driverPort.ts";
+
+/** The capabilities that the driver reports to Nomad. */
+export const capabilities: Capabilities = {
+  sendSignals: true,
+  exec: true,
+  fsIsolation: "unveil",
+  networkModes: ["host", "group", "none"],
+  mountConfigs: "any",
+  // With `true`, a client would start no log collector and create no FIFOs, but still send their paths.
+  disableLogCollection: false,
+  dynamicWorkloadUsers: true,
+};
+
+export interface DriverFindings {
+  /** Paths of damaged event logs. */
+  readonly quarantined: readonly string[];
+  /** Why tasks cannot have a private root; undefined if they can. */
+  readonly privateRootProblem: string | undefined;
+  /** Why denials are not recorded; undefined if they are. */
+  readonly denialProblem: string | undefined;
+  /** Why the driver's services could not be opened. */
+  readonly error?: DriverError | undefined;
+}
+
+/** The node's fingerprint. */
+export function fingerprintOf(
+  facts: HostFacts,
+  options: PluginOptions,
+  { quarantined, privateRootProblem, denialProblem, error }: DriverFindings,
+): Fingerprint {
+  const attributes = fingerprintAttributes(facts, options, version, { privateRootProblem, denialProblem });
+  const { health, description } = judgeHost(facts, {
+    quarantined,
+    privateRootProblem,
+    denialProblem: options.denials === "on" ? denialProblem : undefined,
+  });
+  if (error === undefined || health === "undetected") return { attributes, health, description };
+  const text = `${error.code}: ${error.message}`;
+  return {
+    attributes,
+    health: "unhealthy",
+    description: health === "unhealthy" ? `${text}; ${description}` : text,
+    error,
+  };
+}
+
+/** The result of a task that has ended, or that is lost or never started. */
+export function exitResultOf({ context }: TaskSnapshot): ExitResult {
+  const { exit, lostReason, failure } = context;
+  if (exit === null) {
+    const error = lostReason === null ? failure?.message : `the task is lost: ${lostReason}`;
+    return { ...unknownEnd, oomKilled: false, error };
+  }
+  const { exitCode, signal, oomKilled } = exit;
+  const unknown =
+    exit.source === "unknown" ? { error: "the task's exit code is unknown: its init is gone" } : {};
+  return { exitCode, signal, oomKilled, ...unknown };
+}
+
+export function taskStatusOf(taskId: TaskId, snapshot: TaskSnapshot): TaskStatus {
+  const { request, process, exit, startedAt } = snapshot.context;
+  const state = snapshot.value;
+  return {
+    taskId,
+    taskName: request?.taskName ?? "",
+    state: isAlive(state) ? "running" : exit === null ? "unknown" : "exited",
+    startedAtMs: startedAt ?? undefined,
+    completedAtMs: exit?.endedAt,
+    exit: exit === null ? undefined : exitResultOf(snapshot),
+    attributes: { state, ...(process && { pid: String(process.task.pid) }) },
+  };
+}

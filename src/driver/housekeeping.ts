@@ -1,0 +1,119 @@
+/**
+ * The plugin's own work beside the lives of tasks: figures, traces, pruning of the history, rehearsals of
+ * starts, and returning memory.
+ */
+
+import type { PluginOptions } from "../config/options/pluginOptions.ts";
+import { parseHistory } from "../config/values/history.ts";
+import { IdleMemory } from "../effects/processes/idleMemory.ts";
+import { hideMemory } from "../effects/processes/ownMemory.ts";
+import { raiseOwnFileLimit } from "../effects/processes/resourceLimits.ts";
+import type { Logger } from "../log/hclog.ts";
+import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
+import { removeUsage } from "../store/usage/usageFile.ts";
+import { HistoryPruner } from "./history/historyPruning.ts";
+import type { PluginMetrics } from "./metrics/pluginMetrics.ts";
+import type { DriverServices } from "./services.ts";
+import { optimizeEarly, Rehearsal } from "./start/rehearsal.ts";
+import type { CommittedStep } from "./task/task.ts";
+import type { TaskTable } from "./task/taskTable.ts";
+import type { TaskTraces } from "./taskTraces.ts";
+
+export class Housekeeping {
+  readonly #tasks: TaskTable;
+  readonly #services: () => DriverServices | undefined;
+  readonly #log: Logger;
+  readonly #idleMemory = new IdleMemory();
+  #metrics: PluginMetrics | undefined;
+  #traces: TaskTraces | undefined;
+  #pruner: HistoryPruner | undefined;
+  #rehearsal: Rehearsal | undefined;
+
+  /** @param services returns the current services, once they are open */
+  constructor(tasks: TaskTable, services: () => DriverServices | undefined, log: Logger) {
+    this.#tasks = tasks;
+    this.#services = services;
+    this.#log = log;
+  }
+
+  /** @throws DriverError `CONFIG_INVALID` for variables of OpenTelemetry whose values are not supported */
+  async configure(options: PluginOptions): Promise<void> {
+    optimizeEarly();
+    raiseOwnFileLimit();
+    hideMemory();
+    this.#idleMemory.wake();
+    await this.#serveMetrics(options);
+    await this.#sendTraces(options);
+  }
+
+  /** To be called when the services are open, and when they have new options. */
+  opened(services: DriverServices): void {
+    this.#pruner ??= this.#createPruner(services);
+    this.#rehearsal ??= new Rehearsal(services);
+    this.#pruner.wake();
+  }
+
+  /** To be called before a start. */
+  starting(): void {
+    void this.#rehearsal?.end();
+    this.#idleMemory.wake();
+  }
+
+  /** To be called before a recovery. */
+  recovering(): void {
+    this.#idleMemory.wake();
+    this.#rehearsal?.postpone();
+  }
+
+  /** To be called for each committed event. */
+  committed(step: CommittedStep): void {
+    this.#metrics?.note(step);
+    this.#traces?.note(step);
+  }
+
+  /** To be called when this process has forgotten a task: its history may be pruned later. */
+  forgotten(): void {
+    this.#pruner?.wake();
+    this.#idleMemory.wake();
+  }
+
+  async close(): Promise<void> {
+    await this.#metrics?.close();
+    await this.#traces?.close();
+    await this.#pruner?.close();
+    await this.#rehearsal?.end();
+    this.#idleMemory.close();
+  }
+
+  /** The module is loaded only if the option is set, because it needs an HTTP server. */
+  async #serveMetrics({ metrics: address }: PluginOptions): Promise<void> {
+    if (address !== "" && this.#metrics === undefined) {
+      const { PluginMetrics } = await import("./metrics/pluginMetrics.ts");
+      const logBytes = () => this.#services()?.store.bytes();
+      this.#metrics = new PluginMetrics({ tasks: () => this.#tasks.all, logBytes }, this.#log);
+    }
+    await this.#metrics?.configure(address);
+  }
+
+  /** The module is loaded only if the option is set, because OpenTelemetry's libraries are large. */
+  async #sendTraces({ traces }: PluginOptions): Promise<void> {
+    if (traces === (this.#traces !== undefined)) return;
+    await this.#traces?.close();
+    this.#traces = undefined;
+    if (!traces) return;
+    const { TaskTraces } = await import("./taskTraces.ts");
+    this.#traces = new TaskTraces(() => this.#services()?.store, this.#log);
+  }
+
+  #createPruner({ options, store, log, unclaimed, folder }: DriverServices): HistoryPruner {
+    return new HistoryPruner({
+      store,
+      log,
+      now: Date.now,
+      bounds: () => parseHistory((this.#services()?.options ?? options).history),
+      isHeld: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId) || isPinned(folder.path, taskId),
+      archived: () => readArchived(folder.path),
+      removeFiles: (taskId) => removeUsage(folder.events, taskId),
+    });
+  }
+}
