@@ -18,7 +18,7 @@ import { handOver } from "../src/effects/launch/spawner/spawner.ts";
 import { LATE_OFFSET } from "../src/effects/launch/table.ts";
 import { RootTemplates } from "../src/effects/root/rootTemplates.ts";
 import { makeRunFiles } from "../src/effects/run/runFiles.ts";
-import { requestOf } from "../src/grpc/convert/taskConfig.ts";
+import { requestOf } from "../src/grpc/convert/requests.ts";
 import { readTaskOptions } from "../src/grpc/options.ts";
 import type { Allocation } from "../test/support/agent/allocation.ts";
 

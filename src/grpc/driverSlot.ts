@@ -1,6 +1,6 @@
 /**
- * The driver behind the services. It is loaded by the first call that needs it. In the first two of an
- * agent's three launches there is no such call, and the handshake does not wait for the driver.
+ * The driver behind the services, and the options' schemas. The first call that needs one of them loads it. In
+ * the first two of an agent's three launches, no call needs the driver. The handshake waits for neither.
  */
 
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
@@ -53,3 +53,14 @@ export class DriverSlot {
     await (await this.#driver)?.shutdown();
   }
 }
+
+/**
+ * Loads the options' schemas. Keeps the promise, because a dynamic import costs some 50 µs even if the module
+ * is loaded.
+ */
+export function loadOptions(): Promise<typeof import("./options.ts")> {
+  loading ??= import("./options.ts");
+  return loading;
+}
+
+let loading: Promise<typeof import("./options.ts")> | undefined;

@@ -16,31 +16,11 @@ import { type Logger, stackOf } from "../log/hclog.ts";
 import { toHeaders, toStatus } from "./status.ts";
 import { StreamWriter } from "./streamWriter.ts";
 
-export interface Handlers {
-  /** One answer. `signal` is aborted when the caller cancels or disconnects. */
-  readonly unary: <Request, Response>(
-    answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
-  ) => handleUnaryCall<Request, Response>;
-
-  /**
-   * Sends the values of an observable as messages until the caller disconnects.
-   * @param errorOf the error that the first value reports, if any; it goes into the headers
-   */
-  readonly stream: <Request, Response, Value>(
-    observe: (request: Request) => Promise<Observable<Value>>,
-    toMessage: (value: Value, request: Request) => Response,
-    errorOf?: (first: Value) => DriverError | undefined,
-  ) => handleServerStreamingCall<Request, Response>;
-
-  /**
-   * A bidirectional stream that ends when `converse` resolves. `signal` is aborted when the caller
-   * cancels or disconnects.
-   * @param maxMessageBytes bound of the message of a final error
-   */
-  readonly duplex: <Request, Response>(
-    converse: (call: Duplex<Request, Response>, signal: AbortSignal) => Promise<void>,
-    maxMessageBytes: number,
-  ) => handleBidiStreamingCall<Request, Response>;
+/** How the values of an observable become the messages of a stream. */
+interface Conversion<Request, Response, Value> {
+  readonly toMessage: (value: Value, request: Request) => Response;
+  /** The error that the first value reports, if any; it goes into the headers. */
+  readonly errorOf: (first: Value) => DriverError | undefined;
 }
 
 /** Both directions have flow control: the reader sets the pace. */
@@ -50,43 +30,20 @@ export interface Duplex<Request, Response> {
   readonly send: (response: Response) => Promise<void>;
 }
 
-/** @param log gets unexpected failures, and readers that are too slow */
-export function createHandlers(log: Logger): Handlers {
-  const statusOf = (thrown: unknown, method: string, maxMessageBytes?: number) => {
-    const status = toStatus(thrown, maxMessageBytes);
-    if (!(thrown instanceof DriverError)) {
-      log.error("a call failed unexpectedly", { method, status: status.code, error: stackOf(thrown) });
-    }
-    return status;
-  };
+export class Handlers {
+  readonly #log: Logger;
 
-  const observe = <Request, Response, Value>(
-    observable: Observable<Value>,
-    toMessage: (value: Value, request: Request) => Response,
-    errorOf: (first: Value) => DriverError | undefined,
-    call: ServerWritableStream<Request, Response>,
-  ) => {
-    if (call.cancelled) return;
-    const method = call.getPath();
-    const writer = new StreamWriter(call, () =>
-      log.warn("a reader is too slow: the oldest messages for it are dropped", { method }),
-    );
-    let started = false;
-    const subscription = observable.subscribe({
-      next: (value) => {
-        const error = started ? undefined : errorOf(value);
-        if (error) call.sendMetadata(toHeaders(error));
-        started = true;
-        writer.write(toMessage(value, call.request));
-      },
-      error: (thrown) => writer.end(() => call.emit("error", statusOf(thrown, method))),
-      complete: () => writer.end(() => call.end()),
-    });
-    call.on("cancelled", () => subscription.unsubscribe());
-  };
+  /** @param log gets unexpected failures, and readers that are too slow */
+  constructor(log: Logger) {
+    this.#log = log;
+  }
 
-  return {
-    unary: (answer) => async (call, callback) => {
+  /** One answer. `signal` is aborted when the caller cancels or disconnects. */
+  readonly unary =
+    <Request, Response>(
+      answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
+    ): handleUnaryCall<Request, Response> =>
+    async (call, callback) => {
       const cancelled = new AbortController();
       let answered = false;
       // Every call emits this event at its end, even a call that was answered.
@@ -96,21 +53,36 @@ export function createHandlers(log: Logger): Handlers {
         answered = true;
         callback(null, response);
       } catch (thrown) {
-        callback(cancelled.signal.aborted ? toStatus(thrown) : statusOf(thrown, call.getPath()));
+        callback(this.#statusOf(thrown, call.getPath(), cancelled.signal));
       }
-    },
+    };
 
-    stream:
-      (observed, toMessage, errorOf = () => undefined) =>
-      async (call) => {
-        try {
-          observe(await observed(call.request), toMessage, errorOf, call);
-        } catch (thrown) {
-          call.emit("error", statusOf(thrown, call.getPath()));
-        }
-      },
+  /** Sends the values of an observable as messages until the caller disconnects. */
+  readonly stream =
+    <Request, Response, Value>(
+      observe: (request: Request) => Promise<Observable<Value>>,
+      toMessage: Conversion<Request, Response, Value>["toMessage"],
+      errorOf: Conversion<Request, Response, Value>["errorOf"] = () => undefined,
+    ): handleServerStreamingCall<Request, Response> =>
+    async (call) => {
+      try {
+        this.#send(await observe(call.request), { toMessage, errorOf }, call);
+      } catch (thrown) {
+        call.emit("error", this.#statusOf(thrown, call.getPath()));
+      }
+    };
 
-    duplex: (converse, maxMessageBytes) => async (call) => {
+  /**
+   * A bidirectional stream that ends when `converse` resolves. `signal` is aborted when the caller
+   * cancels or disconnects.
+   * @param maxMessageBytes bound of the message of a final error
+   */
+  readonly duplex =
+    <Request, Response>(
+      converse: (call: Duplex<Request, Response>, signal: AbortSignal) => Promise<void>,
+      maxMessageBytes: number,
+    ): handleBidiStreamingCall<Request, Response> =>
+    async (call) => {
       const cancelled = new AbortController();
       let over = false;
       // Every call emits this event at its end.
@@ -124,13 +96,46 @@ export function createHandlers(log: Logger): Handlers {
         // Messages go first: an error destroys unsent messages, and then is not sent itself.
         await sent();
         over = true;
-        const { aborted } = cancelled.signal;
-        call.emit("error", aborted ? toStatus(thrown) : statusOf(thrown, call.getPath(), maxMessageBytes));
+        call.emit("error", this.#statusOf(thrown, call.getPath(), cancelled.signal, maxMessageBytes));
       }
-    },
-  };
+    };
+
+  #send<Request, Response, Value>(
+    values: Observable<Value>,
+    { toMessage, errorOf }: Conversion<Request, Response, Value>,
+    call: ServerWritableStream<Request, Response>,
+  ): void {
+    if (call.cancelled) return;
+    const method = call.getPath();
+    const writer = new StreamWriter(call, () =>
+      this.#log.warn("a reader is too slow: the oldest messages for it are dropped", { method }),
+    );
+    let started = false;
+    const subscription = values.subscribe({
+      next: (value) => {
+        const error = started ? undefined : errorOf(value);
+        if (error) call.sendMetadata(toHeaders(error));
+        started = true;
+        writer.write(toMessage(value, call.request));
+      },
+      error: (thrown) => writer.end(() => call.emit("error", this.#statusOf(thrown, method))),
+      complete: () => writer.end(() => call.end()),
+    });
+    call.on("cancelled", () => subscription.unsubscribe());
+  }
+
+  /** The status of a failed call. Logs an unexpected failure, unless the caller has cancelled the call. */
+  #statusOf(thrown: unknown, method: string, cancelled?: AbortSignal, maxMessageBytes?: number) {
+    if (cancelled?.aborted) return toStatus(thrown);
+    const status = toStatus(thrown, maxMessageBytes);
+    if (!(thrown instanceof DriverError)) {
+      this.#log.error("a call failed unexpectedly", { method, status: status.code, error: stackOf(thrown) });
+    }
+    return status;
+  }
 }
 
+/** Sends one message after the other, each once the caller can take more. */
 function sender<Request, Response>(call: ServerDuplexStream<Request, Response>, signal: AbortSignal) {
   let last: Promise<void> | undefined;
   const send = async (response: Response) => {

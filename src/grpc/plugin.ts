@@ -3,13 +3,13 @@ import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { format } from "node:util";
 import type { DriverPort, RequestHandOver } from "../driver/driverPort.ts";
 import { messageOf } from "../errors.ts";
 import { onLauncherExit, startCleaning } from "../lifeline.ts";
-import { createLogger, type Logger } from "../log/hclog.ts";
+import { createLogger, type Logger, stackOf } from "../log/hclog.ts";
 import { DriverSlot } from "./driverSlot.ts";
 import { handshakeLine, readLaunch } from "./handshake.ts";
-import { guardProcess } from "./processGuard.ts";
 import { type Listener, listen, removeDeadSockets } from "./socket.ts";
 
 /** Milliseconds to send the answer to Shutdown. */
@@ -25,6 +25,8 @@ const shutdownLimitMs = 1_000;
 const tidyAfterMs = 1_000;
 
 const standardOutput = 1;
+
+const consoleMethods = ["debug", "error", "info", "log", "trace", "warn"] as const;
 
 /**
  * Serves an agent until it asks the plugin to end. Listens and prints the handshake
@@ -47,6 +49,28 @@ export async function servePlugin(
     log.error("the plugin cannot serve its agent", { error: messageOf(thrown) });
     await log.flush();
     process.exit(1);
+  }
+}
+
+/**
+ * Logs what would otherwise end the process or be printed. Tasks survive the end of
+ * the plugin, but its agent would lose contact with all of them for a while.
+ */
+function guardProcess(log: Logger): void {
+  // Ctrl-C and a closed terminal signal the agent's whole process group. The agent decides what to do.
+  process.on("SIGINT", () => log.trace("interrupt ignored: the agent decides when a plugin ends"));
+  process.on("SIGHUP", () => log.trace("hangup ignored: the agent decides when a plugin ends"));
+  process.on("uncaughtException", (thrown) => log.error("unexpected failure", { error: stackOf(thrown) }));
+  process.on("unhandledRejection", (thrown) => log.error("unexpected failure", { error: stackOf(thrown) }));
+  // Node's own listener prints warnings.
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message }) =>
+    log.warn("the runtime warns", { warning: name, text: message }),
+  );
+  // The agent reads standard output: only the handshake may appear there.
+  for (const method of consoleMethods) {
+    console[method] = (...args: unknown[]) =>
+      log.debug("a library prints", { method, text: format(...args) });
   }
 }
 

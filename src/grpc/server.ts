@@ -14,11 +14,10 @@ import { HealthService } from "./generated/grpc/health.ts";
 import { ServerReflectionService } from "./generated/grpc/reflection.ts";
 import { BasePluginService } from "./generated/nomad/base.ts";
 import { DriverService } from "./generated/nomad/driver.ts";
-import { createHandlers } from "./handlers.ts";
+import { Handlers } from "./handlers.ts";
 import { basePluginService } from "./services/basePlugin.ts";
 import { driverService } from "./services/driver.ts";
-import { healthService } from "./services/health.ts";
-import { brokerService, controllerService, stdioService } from "./services/plugin.ts";
+import { brokerService, controllerService, healthService, stdioService } from "./services/plugin.ts";
 import { reflectionAlphaDefinition, reflectionService } from "./services/reflection.ts";
 import { type ServingProcess, stateFolderService } from "./services/stateFolder.ts";
 
@@ -35,7 +34,7 @@ export function createServer(
     "grpc.max_receive_message_length": maxRequestBytes,
     "grpc.enable_channelz": 0,
   });
-  const handlers = createHandlers(log);
+  const handlers = new Handlers(log);
   const reflection = reflectionService(servedNames);
   server.addService(BasePluginService, { ...basePluginService(handlers, slot) });
   server.addService(DriverService, driverService(handlers, slot, log) as UntypedServiceImplementation);

@@ -1,20 +1,26 @@
 /**
  * Converts errors to gRPC statuses, and back. Agents only show a status, except for recoverable starts. So
  * its message has all that people need: `CODE: what was wrong, and what to do next`. This program's own calls
- * read the error itself, which the metadata carries (carriedError.ts).
+ * read the error itself from the metadata.
  */
 import { inspect } from "node:util";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
 import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
 import { Metadata } from "@grpc/grpc-js/build/src/metadata.js";
-import { DriverError, type ErrorCode } from "../errors.ts";
+import { DriverError, type ErrorCode, isErrorCode } from "../errors.ts";
 import { visible } from "../units/visible.ts";
-import { carriedError, errorMetadata } from "./carriedError.ts";
+import { DriverError as ErrorMessage } from "./generated/exec2/error.ts";
 import { Status } from "./generated/grpc/status.ts";
 import { RecoverableError } from "./generated/nomad/recoverable.ts";
 
 /** The whole message for an unknown task: agents compare this text. */
 const taskNotFound = "task not found for given id";
+
+/**
+ * Metadata key of the error's fields. The status's details would not do, because agents read only the first
+ * detail and expect a RecoverableError there.
+ */
+const errorKey = "exec2-error-bin";
 
 const detailsKey = "grpc-status-details-bin";
 const recoverableType = "type.googleapis.com/hashicorp.nomad.plugins.shared.structs.RecoverableError";
@@ -81,6 +87,13 @@ export function errorOfCall(error: unknown): DriverError {
   );
 }
 
+/** The error in a call's metadata; undefined if there is none, or if this version does not know its code. */
+export function carriedError(metadata: Metadata, cause?: unknown): DriverError | undefined {
+  const { code, summary, ...options } = messageIn(metadata) ?? {};
+  if (code === undefined || summary === undefined || !isErrorCode(code)) return undefined;
+  return new DriverError(code, summary, { ...options, cause });
+}
+
 /**
  * The message of an error within a limit, and the error with the same fields as the message. If the whole
  * does not fit, the message has the summary, cut if necessary, and the errno, but no path and no hint.
@@ -118,4 +131,22 @@ function isServiceError(thrown: unknown): thrown is ServiceError {
 
 function isAbort(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.name === "AbortError";
+}
+
+/** Metadata that carries an error. */
+function errorMetadata({ code, summary, failed, hint, recoverable }: DriverError): Metadata {
+  const metadata = new Metadata();
+  const message = ErrorMessage.encode({ code, summary, failed, hint, recoverable });
+  metadata.set(errorKey, Buffer.from(message.finish()));
+  return metadata;
+}
+
+function messageIn(metadata: Metadata): ErrorMessage | undefined {
+  const [bytes] = metadata.get(errorKey);
+  if (!Buffer.isBuffer(bytes)) return undefined;
+  try {
+    return ErrorMessage.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }

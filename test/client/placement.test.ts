@@ -10,7 +10,7 @@ import { type TaskPlacement, taskMessage } from "../../src/client/task/taskMessa
 import { pluginOptionsSpec } from "../../src/config/options/pluginOptions.ts";
 import { taskOptionsSpec } from "../../src/config/options/taskOptions.ts";
 import { specOf } from "../../src/grpc/convert/hclSpec.ts";
-import { requestOf } from "../../src/grpc/convert/taskConfig.ts";
+import { requestOf } from "../../src/grpc/convert/requests.ts";
 import { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { StateFolderChoice } from "../../src/store/folder/logFolders.ts";

@@ -4,7 +4,7 @@ import { NEVER, Observable, of, Subject, throwError } from "rxjs";
 import { describe, expect, test } from "vitest";
 import type { DriverPort, Fingerprint, TaskEventMessage } from "../../src/driver/driverPort.ts";
 import { DriverError } from "../../src/errors.ts";
-import { carriedError } from "../../src/grpc/carriedError.ts";
+import { carriedError } from "../../src/grpc/status.ts";
 import { toTaskId } from "../../src/taskId.ts";
 import { allocId, taskId } from "../support/agent/requests.ts";
 import { fakeDriver } from "../support/plugin/fakeDriver.ts";

@@ -1,11 +1,10 @@
 /** hashicorp.nomad.plugins.base.proto.BasePlugin: the plugin's identity and configuration. */
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { version } from "../../version.ts";
-import { topologyOf } from "../convert/topology.ts";
-import type { DriverSlot } from "../driverSlot.ts";
+import { topologyOf } from "../convert/requests.ts";
+import { type DriverSlot, loadOptions } from "../driverSlot.ts";
 import { type BasePluginServer, PluginType } from "../generated/nomad/base.ts";
 import type { Handlers } from "../handlers.ts";
-import { loadOptions } from "../loadOptions.ts";
 
 /** Version of Nomad's interface for driver plugins. */
 const apiVersion = "v0.1.0";

@@ -1,22 +1,40 @@
 /**
- * hashicorp.nomad.plugins.drivers.proto.Driver, in three parts: the driver itself, its
- * tasks, and commands in tasks. A method without a handler is answered with UNIMPLEMENTED.
+ * hashicorp.nomad.plugins.drivers.proto.Driver, but for commands in tasks (exec.ts). A method without a
+ * handler is answered with UNIMPLEMENTED.
  */
+
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import type { TaskOptions } from "../../config/options/taskOptions.ts";
+import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
-import { capabilitiesOf, fingerprintOf } from "../convert/answers.ts";
-import type { DriverSlot } from "../driverSlot.ts";
-import type { DriverServer } from "../generated/nomad/driver.ts";
+import { toTaskId } from "../../taskId.ts";
+import {
+  capabilitiesOf,
+  exitOf,
+  fingerprintOf,
+  inspectionOf,
+  startedOf,
+  taskEventOf,
+  taskStatsOf,
+} from "../convert/answers.ts";
+import { requestOf } from "../convert/requests.ts";
+import { msOf } from "../convert/time.ts";
+import { type DriverSlot, loadOptions } from "../driverSlot.ts";
+import type { DriverServer, TaskConfig, TaskHandle } from "../generated/nomad/driver.ts";
 import type { Handlers } from "../handlers.ts";
-import { loadOptions } from "../loadOptions.ts";
 import { execHandlers } from "./exec.ts";
-import { taskHandlers } from "./tasks.ts";
 
 export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger): Partial<DriverServer> {
-  const { unary, stream } = handlers;
   return {
+    ...nodeHandlers(handlers, slot),
     ...taskHandlers(handlers, slot, log),
     ...execHandlers(handlers, slot),
+  };
+}
 
+/** The calls about the driver and its node. */
+function nodeHandlers({ unary, stream }: Handlers, slot: DriverSlot) {
+  return {
     init: unary(async () => {
       await slot.agentArrived();
       return {};
@@ -34,5 +52,120 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
       fingerprintOf,
       ({ error }) => error,
     ),
+  } satisfies Partial<DriverServer>;
+}
+
+/** The calls about tasks. */
+function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger) {
+  return {
+    startTask: unary(async ({ task }, signal) => {
+      if (task === undefined) throw new DriverError("CONFIG_INVALID", "the request holds no task");
+      const { options: plugin, driver } = slot;
+      const options = await optionsForStart(task, plugin);
+      return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }, signal));
+    }),
+
+    recoverTask: unary(async ({ taskId, handle }) => {
+      const { config, driverState } = checkHandle(handle);
+      const driver = await slot.driver;
+      const options = await recoveredOptions(config, slot.options, log);
+      await driver.recoverTask({
+        // Agents leave the request's own id unset.
+        taskId: toTaskId(taskId || config.id),
+        driverState,
+        get request() {
+          return { ...requestOf(config), options: options() };
+        },
+      });
+      // The log has what most recoveries need, so the answer does not wait for the options. They are
+      // checked afterwards, only to log a warning.
+      setImmediate(options);
+      return {};
+    }),
+
+    waitTask: unary(async ({ taskId }, signal) => {
+      const exit = await (await slot.driver).waitTask(toTaskId(taskId), signal);
+      return { result: exitOf(exit), err: exit.error ?? "" };
+    }),
+
+    stopTask: unary(async ({ taskId, timeout, signal }) => {
+      await (await slot.driver).stopTask(toTaskId(taskId), msOf(timeout), signal);
+      return {};
+    }),
+
+    destroyTask: unary(async ({ taskId, force }) => {
+      await (await slot.driver).destroyTask(toTaskId(taskId), force);
+      return {};
+    }),
+
+    inspectTask: unary(async ({ taskId }) =>
+      inspectionOf(await (await slot.driver).inspectTask(toTaskId(taskId))),
+    ),
+
+    signalTask: unary(async ({ taskId, signal }) => {
+      await (await slot.driver).signalTask(toTaskId(taskId), signal);
+      return {};
+    }),
+
+    taskStats: stream(
+      async ({ taskId, collectionInterval }) =>
+        (await slot.driver).taskStats(toTaskId(taskId), msOf(collectionInterval)),
+      (usage, { taskId }) => ({ stats: taskStatsOf(taskId, usage) }),
+    ),
+
+    taskEvents: stream(async () => (await slot.driver).taskEvents(), taskEventOf),
+  } satisfies Partial<DriverServer>;
+}
+
+/** The task's options. An error about them also goes to the task's own log. */
+async function optionsForStart(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
+  try {
+    return await optionsOf(config, plugin);
+  } catch (thrown) {
+    const { logStartError } = await import("../../effects/files/logPipes.ts");
+    const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
+    logStartError(config.stderrPath, config.allocDir, error);
+    throw error;
+  }
+}
+
+async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
+  const { readTaskOptions } = await loadOptions();
+  return readTaskOptions(config.msgpackDriverConfig, plugin);
+}
+
+/**
+ * A function that reads the options of a recovered task, once. It returns undefined if the current configuration
+ * refuses them: a running task is taken over anyway.
+ */
+async function recoveredOptions(
+  config: TaskConfig,
+  plugin: PluginOptions,
+  log: Logger,
+): Promise<() => TaskOptions | undefined> {
+  const { readTaskOptions } = await loadOptions();
+  // A restarted agent has lost the options.
+  let isRead = config.msgpackDriverConfig.length === 0;
+  let options: TaskOptions | undefined;
+  return () => {
+    if (isRead) return options;
+    isRead = true;
+    try {
+      options = readTaskOptions(config.msgpackDriverConfig, plugin);
+    } catch (thrown) {
+      log.warn("a task is recovered whose options are no longer valid", {
+        task_id: config.id,
+        error: messageOf(thrown),
+      });
+    }
+    return options;
   };
+}
+
+function checkHandle(handle: TaskHandle | undefined): TaskHandle & { config: TaskConfig } {
+  const { config } = handle ?? {};
+  if (handle !== undefined && config?.id) return { ...handle, config };
+  throw new DriverError("HANDLE_INVALID", "the handle names no task", {
+    hint: "Nomad will destroy the task and start it anew",
+  });
 }

@@ -1,7 +1,17 @@
-/** go-plugin's own services: one ends the plugin; the other two are streams that agents open but do not use. */
+/**
+ * The services that go-plugin needs itself: the plugin's health and its end, and two streams that agents open
+ * but do not use.
+ */
+import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
 import type { GRPCBrokerServer } from "../generated/goplugin/broker.ts";
 import type { GRPCControllerServer } from "../generated/goplugin/controller.ts";
 import type { GRPCStdioServer } from "../generated/goplugin/stdio.ts";
+import {
+  type HealthCheckRequest,
+  type HealthCheckResponse,
+  type HealthServer,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../generated/grpc/health.ts";
 
 /** Offers and accepts no connections. Without negotiated multiplexing, no request needs an answer. */
 export const brokerService: GRPCBrokerServer = {
@@ -24,4 +34,27 @@ export function controllerService(end: () => void): GRPCControllerServer {
       end();
     },
   };
+}
+
+/** The whole server, and go-plugin's name for the plugin's services. */
+const services: ReadonlySet<string> = new Set(["", "plugin"]);
+
+const serving: HealthCheckResponse = { status: ServingStatus.SERVING };
+
+/** grpc.health.v1. All services are healthy until the process ends. */
+export const healthService: HealthServer = {
+  check({ request }, answer) {
+    if (services.has(request.service)) answer(null, serving);
+    else answer({ code: status.NOT_FOUND, details: "unknown service" });
+  },
+  list(_call, answer) {
+    answer(null, { statuses: new Map([...services].map((name) => [name, serving])) });
+  },
+  watch(call) {
+    call.write(stateOf(call.request));
+  },
+};
+
+function stateOf({ service }: HealthCheckRequest): HealthCheckResponse {
+  return services.has(service) ? serving : { status: ServingStatus.SERVICE_UNKNOWN };
 }

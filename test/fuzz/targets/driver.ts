@@ -10,13 +10,12 @@ import { unveilRules } from "../../../src/config/task/unveilRules.ts";
 import { decodeGoDriverHandle } from "../../../src/driver/recovery/goDriverHandle.ts";
 import { decodeHandle, encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
 import { parseEnviron } from "../../../src/effects/exec/taskEnviron.ts";
-import { carriedError } from "../../../src/grpc/carriedError.ts";
 import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
-import { requestOf } from "../../../src/grpc/convert/taskConfig.ts";
-import { topologyOf } from "../../../src/grpc/convert/topology.ts";
+import { requestOf, topologyOf } from "../../../src/grpc/convert/requests.ts";
 import { DriverError as ErrorMessage } from "../../../src/grpc/generated/exec2/error.ts";
 import { BasePluginService } from "../../../src/grpc/generated/nomad/base.ts";
 import { DriverService } from "../../../src/grpc/generated/nomad/driver.ts";
+import { carriedError } from "../../../src/grpc/status.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { allowing, hold, type Target } from "../target.ts";
 
