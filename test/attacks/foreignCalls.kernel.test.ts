@@ -1,6 +1,7 @@
 /** Programs make system calls with numbers of other ABIs, which the filter does not know. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { skipLoudly } from "../support/host/requireTools.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { filterOf, TestRun } from "../support/launch/launchRun.ts";
 
@@ -63,12 +64,12 @@ const SIGSYS = 31;
 const ENOSYS = 38;
 
 describe.runIf(process.arch === "x64")("on x86-64", () => {
-  it.each([
+  it.for([
     ["a 32-bit program", program(32, exit7)],
     ["a 64-bit program that makes a 32-bit one's calls", program(64, exit7)],
-  ])("%s is killed, whatever its filter refuses", async (what, file) => {
+  ] as const)("%s is killed, whatever its filter refuses", async ([what, file], context) => {
     const free = await endOf(file, undefined).catch(() => undefined);
-    if (free?.exitCode !== 7) return console.warn(`NOT TESTED: this kernel does not run ${what}`);
+    if (free?.exitCode !== 7) skipLoudly(context, `a kernel that runs ${what}`);
     for (const filter of [filterOf(), filterOf({ profile: "unconfined" }, { connectTcp: [] })]) {
       expect(await endOf(file, filter)).toEqual({ exitCode: 0, signal: SIGSYS });
     }

@@ -155,8 +155,7 @@ describe.each(defaultProfile.map((group) => [group.name, group] as const))(
       expect([...new Set(sampled)].sort()).toEqual(restrictions.flatMap(({ calls }) => calls).sort());
     });
 
-    it("reaches the kernel without the filter, and is refused with it", async () => {
-      if (calls.length === 0) return;
+    it.runIf(calls.length > 0)("reaches the kernel without the filter, and is refused with it", async () => {
       const expected = calls.map(([call]) => errorOf(restrictions, call));
       const free = await outcomesOf(calls, asRoot);
       const missing = calls

@@ -26,7 +26,9 @@ async function tasksOf(name: string): Promise<readonly Task[]> {
 
 test.each(jobs)("%s has options that the driver takes, on a client as in client.hcl", async (name) => {
   const plugin = parsePluginOptions(fitPluginOptions(pluginOptions, pluginSpecs));
-  for (const { config } of await tasksOf(name)) {
+  const tasks = await tasksOf(name);
+  expect(tasks).not.toEqual([]);
+  for (const { config } of tasks) {
     const fitted = followSpec(config, taskSpecs);
     expect(fitted.mismatches).toEqual([]);
     expect(() => parseTaskOptions(fitted.config, plugin)).not.toThrow();

@@ -113,10 +113,14 @@ describe("a stream", () => {
     expect(await failed).toMatchObject({ code: status.UNAVAILABLE });
   });
 
-  test("that was cancelled before the driver was loaded never reaches the driver", async () => {
+  test("that was cancelled before the driver was loaded never subscribes to the driver", async () => {
     const loaded = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
-    const fake = fakeDriver({ taskEvents: () => new Observable(() => expect.fail("subscribed")) });
+    let subscribed = false;
+    const subscribe = () => {
+      subscribed = true;
+    };
+    const fake = fakeDriver({ taskEvents: () => new Observable(subscribe) });
     const { driver, health } = await serveInProcess(async () => {
       asked.resolve();
       await loaded.promise;
@@ -130,6 +134,8 @@ describe("a stream", () => {
     await health.check({ service: "" });
     loaded.resolve();
     await driver.capabilities({});
+    expect(fake.calls.map(([method]) => method)).toContain("taskEvents");
+    expect(subscribed).toBe(false);
   });
 
   test.each([

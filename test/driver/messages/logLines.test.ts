@@ -18,7 +18,9 @@ test("every line of the plugin's log has one text, and values in fields beside i
 });
 
 test("operators can look up every line of the plugin's log, with its level", () => {
-  for (const { level, message } of calls) {
-    if (level !== "trace") expect(page).toContain(`| ${level} | \`${message.slice(1, -1)}\` |`);
+  const shown = calls.filter(({ level }) => level !== "trace");
+  expect(shown.length).toBeGreaterThan(20);
+  for (const { level, message } of shown) {
+    expect(page).toContain(`| ${level} | \`${message.slice(1, -1)}\` |`);
   }
 });

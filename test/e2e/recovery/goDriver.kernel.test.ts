@@ -81,6 +81,8 @@ describe("a running task that the Go driver has started", () => {
     await agent.driver.destroyTask({ taskId: task.config.id, force: true });
     await task.ended;
     await allocation.cgroup.empty();
+    expect(allocation.cgroup.processes()).toEqual([]);
+    await expect(agent.driver.inspectTask({ taskId: task.config.id })).rejects.toThrow("task not found");
   });
 
   test("that is ended by a signal is reported with that signal", async () => {

@@ -30,7 +30,9 @@ describe("SignalTask", () => {
     const { allocation, config } = await started(`
       use POSIX ();
       $| = 1;
-      POSIX::sigaction($_, POSIX::SigAction->new(sub { print "got $number{$_[0]}\\n" })) for 34 .. 64;
+      my $action = POSIX::SigAction->new(sub { print "got $number{$_[0]}\\n" });
+      $action->safe(1);
+      POSIX::sigaction($_, $action) for 34 .. 64;
       BEGIN { require Config; my $n = 0; $number{$_} = $n++ for split " ", $Config::Config{sig_name} }
       print "up\\n";
       select(undef, undef, undef, 1000) while 1;`);
@@ -40,6 +42,8 @@ describe("SignalTask", () => {
       await allocation.stdout.contains(`got ${number}\n`);
     }
     await agent.driver.destroyTask({ taskId: config.id, force: true });
+    const got = Array.from({ length: 31 }, (_, index) => `got ${34 + index}\n`);
+    expect(await allocation.stdout.text()).toBe(["up\n", ...got].join(""));
   });
 
   test.each([

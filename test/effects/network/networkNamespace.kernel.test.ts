@@ -14,13 +14,16 @@ describe("the allocation's network namespace", () => {
     const name = `exec2-test-${process.pid}`;
     execFileSync("ip", ["netns", "add", name]);
     onTestFinished(() => void execFileSync("ip", ["netns", "delete", name]));
-    checkNetworkNamespace({ mode: "group", path: `/var/run/netns/${name}` });
-    checkNetworkNamespace({ mode: "none", path: `/var/run/netns/${name}` });
+    const path = `/var/run/netns/${name}`;
+    for (const mode of ["group", "none"] as const) {
+      expect(() => checkNetworkNamespace({ mode, path })).not.toThrow();
+    }
   });
 
   it("is not needed in the host's network, nor if the driver creates one itself", () => {
-    checkNetworkNamespace({ mode: "host", path: "" });
-    checkNetworkNamespace({ mode: "none", path: "" });
+    for (const mode of ["host", "none"] as const) {
+      expect(() => checkNetworkNamespace({ mode, path: "" })).not.toThrow();
+    }
   });
 
   it("is refused if it is only the empty file of an unmounted namespace", () => {

@@ -68,7 +68,9 @@ describe("a stranger's bundle", () => {
   it("is read in time linear in its tasks", () => {
     const streams = streamsOf(...Array<number>(100_000).fill(0));
     const { reader } = parseBundle(bundle(streams), "b.jsonl");
-    for (const { stream } of reader.streams()) expect([...reader.readStream(stream)]).toEqual([]);
+    const listed = [...reader.streams()];
+    expect(listed).toHaveLength(100_000);
+    for (const { stream } of listed) expect([...reader.readStream(stream)]).toEqual([]);
   });
 
   it("never throws anything but errors with a code, whatever its lines contain", () => {

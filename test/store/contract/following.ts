@@ -62,7 +62,7 @@ export function following(opened: () => FollowableStore): void {
         store.follow().subscribe({ complete: resolve, error: reject });
       });
       await store.close();
-      await ended;
+      await expect(ended).resolves.toBeUndefined();
     });
   });
 }

@@ -78,6 +78,7 @@ describe("the state folder", () => {
     for (let round = 0; round < 3; round++) {
       const owner = new LineProcess("ownStateFolder", path);
       await owner.written(1);
+      await expect(openStateFolder(path)).rejects.toMatchObject({ code: "STATE_DIR_IN_USE" });
       await owner.kill();
       await (await openStateFolder(path)).close();
     }
@@ -124,7 +125,9 @@ describe("the state folder", () => {
   it("may lie below a folder like /tmp, where nobody can replace another user's", async () => {
     const parent = temporaryFolder();
     chmodSync(parent, 0o1777);
-    await (await openStateFolder(join(parent, "state"))).close();
+    const path = join(parent, "state");
+    await (await openStateFolder(path)).close();
+    expect(modeOf(path)).toBe(0o700);
   });
 
   it("may be a link of root's, but not another user's", async () => {
