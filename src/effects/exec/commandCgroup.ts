@@ -54,8 +54,8 @@ export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
 
 /**
  * Attribute of a command's cgroup that names the leader of the command's session, as long as the session may
- * have members. With the attribute, the next plugin process finds these. The kernel keeps the attribute with
- * the cgroup, and shows it to root only (xattr(7)).
+ * have members. By the attribute, the next plugin process finds the members. The kernel keeps the attribute
+ * with the cgroup, and shows it to root only (xattr(7)).
  */
 const sessionAttribute = "trusted.exec2.session";
 const noSession = "none";

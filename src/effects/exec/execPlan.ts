@@ -3,8 +3,8 @@
  * cgroup of its own below the task's, and drops the same privileges as the task's own process. Pure.
  *
  * The process of phase `parent` joins the namespaces and forks. In phase `supervise` it then waits for its
- * child, the command. It stays in the plugin's pid namespace, so that it survives the task's end and can
- * report the command's end. Neither process outlives the plugin.
+ * child, the command. The waiting process stays in the plugin's pid namespace, so that it survives the task's
+ * end and can report the command's end. Neither process outlives the plugin.
  */
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";

@@ -177,9 +177,10 @@ function noReader(path: string, summary: string, failed: FailedCall): DriverErro
 }
 
 /**
- * Paths of the folder in the task's mount namespace, without symlinks, for a task that must not write there.
+ * Paths of the folder of an allocation's logs, `alloc/logs`, in the task's mount namespace, without symlinks.
+ * The task must not write there.
  *
- * The agent writes and rotates the logs in it as root, and would follow a symlink that a task has put there:
+ * The agent writes and rotates the logs there as root, and would follow a symlink that a task has made:
  * CVE-2026-6959. A task needs no access to the folder, because it gets its log pipes as descriptors.
  * @param allocDir the allocation's private folder, which contains the same `alloc/logs`
  * @param root the task's root; in the host's tree the task sees the private folder, too

@@ -23,7 +23,10 @@ export interface HostFacts {
   readonly cgroupMount: string | undefined;
   /** Controllers of the cgroup v2 hierarchy, without those bound to v1. */
   readonly cgroupControllers: readonly string[];
-  /** Controllers that the root enables for its children. The Nomad client adds what it needs at its start. */
+  /**
+   * Controllers that the root cgroup enables for its children. The Nomad client enables those that it needs
+   * when it starts.
+   */
   readonly cgroupDelegated: readonly string[];
   /** Whether programs may be run from memfds: sysctl `vm.memfd_noexec` below 2. */
   readonly memfdExecution: boolean;
@@ -69,9 +72,9 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
 }
 
 /**
- * Emits the facts now and after every change. It has to poll, because the kernel
- * does not report changes of sysctls, mounts and delegated controllers. It polls
- * only while there is a subscriber, and does not keep the process alive.
+ * Emits the facts now and after every change. This takes polling, because the kernel does not report changes
+ * of sysctls, mounts and delegated controllers. The host is polled only while there is a subscriber, and the
+ * timer does not keep the process alive.
  */
 export function watchHost(
   topology: NodeTopology = readNodeTopology(),

@@ -21,7 +21,7 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-/** Findings of the driver's own work, which the host's facts do not show. */
+/** Problems that the driver has met in its own work. The host's facts do not show them. */
 export interface HostFindings {
   /** Paths of event logs that were damaged. */
   readonly quarantined?: readonly string[];
@@ -84,7 +84,7 @@ function noOwnRoot(problem: string): HostProblem {
 function noDenials(problem: string): HostProblem {
   return {
     what: `what the sandbox refuses is not recorded (${problem})`,
-    consequence: "why cannot name it",
+    consequence: "the verb why cannot name it",
     remedy: 'See that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
   };
 }

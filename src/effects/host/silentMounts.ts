@@ -1,8 +1,8 @@
 /**
  * Keeps the plugin from waiting for a file system that does not answer, such as NFS whose server is down. A
- * call on such a file system cannot be cancelled, and blocks the event loop and with it all tasks. So for a
- * path that leads to a remote file system, one that another machine or a process (FUSE) serves, a child
- * process makes the call first.
+ * call on such a file system cannot be cancelled, and blocks the event loop, and with it all tasks. So a
+ * child process makes the call first if a path leads to a remote file system, that is, one that another
+ * machine or a process (FUSE) serves.
  */
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -21,9 +21,8 @@ const timeoutMs = 10_000;
 
 /**
  * Resolves once all remote file systems on the given paths of the host have answered.
- * @param paths returns the paths that the plugin is about to look up. Relative ones are skipped. Called only
- * if the host has
- *   remote file systems
+ * @param paths returns the paths that the plugin is about to look up; relative ones are skipped. Called only
+ *   if the host has remote file systems
  * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
  * @throws DriverError `FILE_SYSTEM_SILENT`, recoverable
  */

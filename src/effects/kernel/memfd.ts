@@ -1,4 +1,6 @@
-/** Files in memory that can be executed, or mapped by the dynamic linker, and not changed. */
+/**
+ * Files in memory (memfds) that can be executed, or mapped by the dynamic linker, and that nobody can change.
+ */
 import { closeSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import * as k from "./constants.ts";

@@ -2,9 +2,9 @@
  * Caches what the default paths lead to on this host. Every task has these paths, and a start would need 0.4
  * ms to look up and open all forty. So they are looked up again only after a change.
  *
- * A path leads elsewhere only after a change of a mount, or of a name in a folder on the way to it, which
- * inotify(7) reports. Paths through file systems that do not report all changes are not cached: each start
- * looks them up.
+ * A path leads elsewhere only after a change of a mount, or of a name in a folder on its way. The kernel
+ * reports both, names by inotify(7). Paths through file systems that do not report all changes are not
+ * cached: each start looks them up.
  */
 import { closeSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";

@@ -48,7 +48,7 @@ export function buildLatePlan(input: LateInput): LatePlan {
 
 /**
  * The plugin may die between init's release and the commit of the task's identity. From this record the next
- * plugin learns whether there was a task, and which one.
+ * plugin learns whether there was a task, and which process it was.
  */
 const recordTaskStep: Step = {
   name: "record the task",
@@ -57,12 +57,10 @@ const recordTaskStep: Step = {
 };
 
 /**
- * The spawned process only forks init and exits. So init is not the plugin's child,
- * and outlives it.
+ * The spawned process only forks init and exits. So init is not the plugin's child, and outlives the plugin.
  *
- * Init starts in its cgroup (clone(2), `CLONE_INTO_CGROUP`). Moving a process there
- * through `cgroup.procs` takes 8 ms and more on a host that seldom does it, because
- * the kernel then waits for an RCU grace period.
+ * Init starts in its cgroup (clone(2), `CLONE_INTO_CGROUP`). Moving a process there through `cgroup.procs`
+ * takes 8 ms and more on a host that seldom does it, because the kernel then waits for an RCU grace period.
  */
 export function parentSteps(
   cgroup: string | undefined,

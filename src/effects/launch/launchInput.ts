@@ -58,7 +58,7 @@ export interface RunCgroup {
 
 /** A process of the task: its program and its rights. */
 export interface TaskProcess {
-  /** As in {@link EarlyInput}. A further process has the task's options, too. */
+  /** As in {@link EarlyInput}. A command that joins the task has the task's options, too. */
   readonly options: TaskOptions;
   /** Absolute path. */
   readonly command: string;

@@ -23,8 +23,8 @@ export interface Launched {
 }
 
 /**
- * A launch that has begun. The run's init sets up its namespaces and waits to be
- * released. If this process dies before that, init exits.
+ * A launch that has begun. The run's init sets up its namespaces and waits to be released. If this process
+ * dies before the release, init exits.
  */
 export class PendingLaunch {
   readonly #early: EarlyPlan;
@@ -65,9 +65,9 @@ export class PendingLaunch {
   }
 
   /**
-   * Releases init. Resolves once `execve` has succeeded. Also resolves if the kernel has killed the task
-   * before that for lack of memory: the exit status then shows it. After a failure nothing of the launch is
-   * left.
+   * Releases init. Resolves once `execve` has succeeded. Also resolves if the kernel killed the task before
+   * its `execve` for lack of memory: the exit status then shows the kill. After a failure nothing of the
+   * launch is left.
    * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
    */
   async release(): Promise<Launched> {

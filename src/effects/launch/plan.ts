@@ -11,10 +11,9 @@ import type { SystemCallFilter } from "../seccomp/systemCallFilter.ts";
  * The phases that are known when a launch begins.
  *
  * - `parent`: the spawned process. It forks init and exits.
- * - `init`: PID 1 of the run's pid namespace, if it has one; root. It sets up the
- *   namespaces.
- * - `unveil`: init, which then adds Landlock rules. Many tasks have the same steps here, so they are
- * assembled only once.
+ * - `init`: PID 1 of the run's pid namespace, if it has one; root. It sets up the namespaces.
+ * - `unveil`: init, which then adds Landlock rules. Many tasks have the same steps here, so these steps are
+ *   assembled only once.
  * - `held`: init, which then waits to be released.
  * - `abandoned`: init, if it is never released.
  * - `supervise`: init, after it has forked the task.
@@ -85,7 +84,7 @@ export type WholePlan<Name extends string> = Spawning<Name> & Plan;
 /** A plan that starts a task. */
 export type LaunchPlan = EarlyPlan & Plan;
 
-/** For plans with fewer processes than a launch. */
+/** No steps in any phase: the base of plans with fewer processes than a launch. */
 export const noSteps: Steps<Phase> = {
   parent: [],
   init: [],
@@ -109,7 +108,7 @@ export interface Step {
   readonly args: readonly Argument[];
   /** What follows it; by default the next step. */
   readonly flow?: Flow;
-  /** Whether this very object is in many plans: then it is put into words only once. */
+  /** Whether many plans contain this very object. Its line in printed plans is then made only once. */
   readonly isShared?: true;
 }
 

@@ -27,9 +27,9 @@ export interface Spawned extends ReportPipe {
 }
 
 /**
- * @param passed this process's descriptors for those that the plan names. Their numbers have to be above 6,
- *   as those of all descriptors that this process opened itself. They stay open here. Standard streams that
- *   the plan does not name become `/dev/null`.
+ * @param passed this process's descriptors, by the names in the plan; they stay open here. Their numbers must
+ *   be above 6, as are the numbers of all descriptors that this process has opened itself. A standard stream
+ *   that the plan does not name becomes `/dev/null`
  * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */
@@ -110,8 +110,8 @@ export function writeLate(table: number, late: LatePlan): void {
 
 /**
  * A pipe for a plan's report.
- * @param outlivesPlugin whether a released init must start the task even if this process dies. Then the write
- *   end can be read as well, fifo(7), so that init never gets SIGPIPE
+ * @param outlivesPlugin whether a released init must start the task even if this process dies. If so, the
+ *   write end is open for reading, too (fifo(7)), so that init never gets SIGPIPE
  */
 export function reportPipe(outlivesPlugin: boolean): { readonly read: number; readonly write: number } {
   const pipe = pipe2();
@@ -126,7 +126,10 @@ export function reportPipe(outlivesPlugin: boolean): { readonly read: number; re
   }
 }
 
-/** Resolves once all of a plan's processes have closed the report pipe; the first must close it by exiting. */
+/**
+ * Resolves once all of a plan's processes have closed the report pipe. The first process must close it by
+ * exiting: otherwise waitpid(2) would block.
+ */
 export async function reportOf({ pid, report }: Spawned): Promise<Report> {
   const reported = await report;
   waitpid(pid, 0);

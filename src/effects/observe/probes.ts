@@ -1,7 +1,7 @@
 /**
  * BPF programs that note what watched tasks use, at the end of system calls. They note names as the task
  * passes them, and paths from the descriptor that a call returns. They run at tracepoints, which every kernel
- * with tracing has. Functions inside the kernel may be missing, or closed to programs.
+ * with tracing has, and not at functions inside the kernel, which may be missing or closed to programs.
  *
  * A note is a key of a map, so repetitions cost no memory: see {@link noteLayout}. Pure.
  */

@@ -1,10 +1,10 @@
 /**
- * Returns memory to the kernel that this process needed only for its start or for recent work. Nothing polls:
- * only the start and later work schedule a pass.
+ * Returns memory to the kernel that this process needed only for its start or for recent work. It never
+ * polls: the start and later work schedule a pass, and nothing else does.
  */
 import { collectGarbage, heapBytes, releaseMemory } from "./ownMemory.ts";
 
-/** Milliseconds from the last event to the pass that finds the process at rest. A busy process runs a pass at most this often. */
+/** Milliseconds from the last call of `wake` to the pass that finds the process at rest. */
 export const idleMemoryMs = 5_000;
 
 /** Growth of the heap that is worth a collection, which blocks the event loop for some 60 ms. */
@@ -33,12 +33,12 @@ export class IdleMemory {
   #pass(): void {
     this.#timer = undefined;
     const restLeftMs = this.#wokenAt + idleMemoryMs - performance.now();
-    // V8 collects the garbage of a busy process by itself. In a process at rest it would wait for minutes.
+    // V8 collects the garbage of a busy process by itself, but not that of a process at rest, for minutes.
     if (restLeftMs <= 0 && heapBytes() - this.#collectedTo >= worthwhileBytes) {
       collectGarbage();
       this.#collectedTo = heapBytes();
     }
-    // A failure has no consequence but memory that stays in use.
+    // A failure only leaves memory in use.
     releaseMemory().catch(() => undefined);
     if (restLeftMs > 0) this.#passIn(restLeftMs);
   }

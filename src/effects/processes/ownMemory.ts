@@ -29,7 +29,7 @@ export function collectGarbage(): void {
 
 /**
  * Returns malloc's unused memory, and unmaps pages of the executable and of the event log. Most of the
- * executable is needed only at the start, and what the log has written is rarely read. The pages stay in the
+ * executable is needed only at the start, and pages of the log are rarely read again. The pages stay in the
  * page cache: mapping one again takes about a microsecond.
  */
 export async function releaseMemory(): Promise<void> {

@@ -23,8 +23,8 @@ export function processIdentity(pid: number): ProcessIdentity {
 }
 
 /**
- * Whether exactly this process is still running. A zombie has exited. Meaningless for an identity from an
- * earlier boot: compare {@link bootId} first.
+ * Whether exactly this process is still running. A zombie counts as exited. The result means nothing for an
+ * identity from an earlier boot: compare {@link bootId} first.
  */
 export function isSameProcess({ pid, startTicks }: ProcessIdentity): boolean {
   return livingStat(pid)?.startTicks === startTicks;

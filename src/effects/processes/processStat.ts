@@ -19,7 +19,7 @@ export interface ProcessStat extends ProcessIdentity {
   /** CPU time of all its threads, in clock ticks. */
   readonly userTicks: number;
   readonly systemTicks: number;
-  /** The same for children that have been waited for, and their children. */
+  /** CPU time of its children that have been waited for, and of their children. */
   readonly childUserTicks: number;
   readonly childSystemTicks: number;
 }

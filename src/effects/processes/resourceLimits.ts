@@ -1,6 +1,6 @@
 /**
- * The limits with which a task starts: those of its job, otherwise the agent's as they were before Node
- * raised any.
+ * The resource limits with which a task starts. Limits that its job does not set are the agent's, as they
+ * were before Node raised any.
  */
 import { readFileSync } from "node:fs";
 import { isSea } from "node:sea";
@@ -32,13 +32,16 @@ export function taskLimits(
   return [...preset, ...requested.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
 }
 
-/** A core dump holds the task's memory, and so its secrets. The host or the task decides where it goes. */
+/**
+ * A core dump holds the task's memory, and so its secrets. The host or the task decides where the dump is
+ * written.
+ */
 const noCoreDumps: TaskLimit = { resource: "RLIMIT_CORE", soft: 0, hard: 0 };
 
 /**
  * The limit of open descriptors with which this process was started. The Node in the executable does not
- * change it (scripts/executable/buildExecutable.ts). Any other Node raises its own soft limit before this
- * code runs, so the parent's limit is the best guess.
+ * change that limit (scripts/executable/buildExecutable.ts). Any other Node raises its own soft limit before
+ * this code runs, so the parent's limit is the best guess.
  */
 function agentFileLimit(): TaskLimit {
   knownFileLimit ??= readFileLimit();
@@ -48,7 +51,7 @@ function agentFileLimit(): TaskLimit {
 let knownFileLimit: TaskLimit | undefined;
 
 /**
- * The limits of a task's process that are always set.
+ * Reads those limits of a task's process that are set for every task.
  * @throws DriverError `KERNEL_CALL_FAILED` if there is no such process
  */
 export function presetLimitsOf(pid: number): TaskLimit[] {
@@ -63,7 +66,10 @@ export function presetLimitsOf(pid: number): TaskLimit[] {
   }
 }
 
-/** Raises this process's soft limit of open descriptors to its hard limit. Tasks do not inherit that. */
+/**
+ * Raises this process's soft limit of open descriptors to its hard limit. Tasks do not inherit the raised
+ * limit.
+ */
 export function raiseOwnFileLimit(): void {
   const { hard } = agentFileLimit();
   setrlimit(resourceNumbers.RLIMIT_NOFILE, { soft: hard, hard });

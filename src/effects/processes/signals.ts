@@ -1,4 +1,4 @@
-/** Opens processes by their identity, and sends signals to them. A process that has replaced another one under its pid is never affected. */
+/** Opens processes by their identity, and sends signals to them. If a pid was reused, no signal is sent. */
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { DriverError, hasErrno } from "../../errors.ts";
@@ -7,7 +7,8 @@ import { pidfdOpen, pidfdSendSignal } from "../kernel/libc.ts";
 import { isSameProcess, livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";
 
 /**
- * Opens the pidfd before it checks the identity, because what a pidfd refers to can't change any more.
+ * Opens a process by pidfd_open(2), and then checks its identity: a pidfd keeps referring to the same
+ * process.
  * @returns a pidfd, which the caller closes; undefined if the process has exited
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
@@ -49,7 +50,8 @@ function signalOwnGroup(pid: number, pidfd: number, signal: number): void {
     pidfdSendSignal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
   } catch (thrown) {
     if (!hasErrno(thrown, "EINVAL")) throw thrown;
-    // Before kernel 6.9. The pidfd doesn't keep the pid from being reused, but the identity was just checked.
+    // Kernels before 6.9 lack the flag. The pid could be reused in spite of the pidfd, but the identity was
+    // checked a moment ago.
     process.kill(-pid, signal);
   }
 }
@@ -71,8 +73,9 @@ function signalGroupMembers(pid: number, signal: number): void {
 }
 
 /**
- * Kills a task and everything in its pid namespace, and lets init record it. SIGKILL goes to the task's main
- * process. Init then kills the rest, reaps it and exits. So nothing of the run is left once init has exited.
+ * Kills a task and everything in its pid namespace, and lets init record the end. SIGKILL goes to the task's
+ * main process. Init then kills the rest, reaps it and exits. So nothing of the run is left once init has
+ * exited.
  * @returns false if the task has exited already; init is then about to exit
  */
 export function killTask(task: ProcessIdentity): boolean {

@@ -122,7 +122,10 @@ export async function findRootProblem(roots?: RootTemplates): Promise<string | u
 interface Template {
   readonly namespace: number;
   readonly identities: Skeleton["identities"];
-  /** Set if later mounts of the host do not propagate to the template: it must then be created anew. */
+  /**
+   * Set if later mounts of the host do not propagate to the template. After such a mount, the template must
+   * be made anew.
+   */
   readonly unpropagated: Unpropagated | undefined;
   /** Number of launches that use it and have not begun yet, plus one while it is kept. */
   users: number;

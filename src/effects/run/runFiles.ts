@@ -113,7 +113,7 @@ function takeSpare(folder: string): boolean {
 function becomesSpare(folder: string): boolean {
   if (spares.length === maxSpares) return false;
   try {
-    // Other files hold content of one task.
+    // Any other file holds content for this task only.
     if (readdirSync(folder).some((name) => name !== "status" && name !== "alive")) return false;
     const files = runFiles(folder);
     // An init that is still alive, such as that of a lost task, would record its end in the next run's file.

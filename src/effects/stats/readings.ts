@@ -62,10 +62,9 @@ export interface RunReading {
 }
 
 /**
- * For `cpu.stat` and `memory.stat` the kernel first adds up the counters of all
- * processors, which is slow on a big host. So these two are read on libuv's
- * threads. The other files are fast, and reading them synchronously costs a
- * quarter of that.
+ * For `cpu.stat` and `memory.stat` the kernel first adds up the counters of all processors, which is slow on
+ * a big host. So these two are read on libuv's threads. The other files are fast, and reading them
+ * synchronously costs a quarter as much.
  * @param previous the run's last reading; with it, known processes' namespaces are not read again
  * @throws DriverError `KERNEL_CALL_FAILED` for a file that exists and cannot be read
  */

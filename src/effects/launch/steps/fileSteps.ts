@@ -81,8 +81,8 @@ export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step
 
 /**
  * Reports the calling process's identity to the plugin: its pid and start time in the plugin's own `/proc`.
- * The process has to report it itself: a short task may have exited and been reaped before the plugin could
- * read its `/proc`.
+ * The process has to report itself, because a short task may have been reaped before the plugin could read
+ * the task's folder in `/proc`.
  */
 export function reportIdentitySteps(name: string): Step[] {
   const { tagBytes, bytes: recordBytes } = identityRecord;

@@ -1,7 +1,8 @@
 /**
- * The steps of the run's init before it forks the task: it sets up the namespaces, and waits to be released.
- * Meanwhile the plugin adds the Landlock rules, sets the limits and writes to the log, so the two processes
- * work in parallel. If the plugin dies or gives up the launch, the pipe ends, and init exits.
+ * The steps of the run's init before it forks the task: init sets up the namespaces, and waits for the
+ * go-ahead. Meanwhile the plugin adds the Landlock rules, sets the limits and writes to the log, so the two
+ * processes work in parallel. If the plugin dies or gives up the launch, the pipe for the go-ahead ends, and
+ * init exits.
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs, interfaceFlags } from "../../kernel/structs.ts";
@@ -46,7 +47,8 @@ const beginning = shared([
   { name: "name the init process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
   notDumpableStep(),
   { name: "start a session for init", call: "setsid", args: [] },
-  // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's.
+  // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's
+  // keys.
   {
     name: "leave the agent's keyring",
     call: "keyctl",
@@ -70,7 +72,10 @@ const reserveSpace = shared([
   },
 ]);
 
-/** OOM must kill the task, and leave init to record it. Protection fails in a container without CAP_SYS_RESOURCE. */
+/**
+ * The OOM killer must choose the task, so that init can record the task's end. The protection fails in a
+ * container without CAP_SYS_RESOURCE.
+ */
 const reportAndProtect = shared([
   ...reportIdentitySteps("report init"),
   ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),

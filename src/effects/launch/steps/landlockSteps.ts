@@ -12,8 +12,8 @@ const { O_PATH, O_CLOEXEC } = k;
 const closeOnExec = flags({ O_CLOEXEC });
 
 /**
- * Rules that init adds. It keeps their descriptors open until it exits: procfs drops
- * an inode that nobody holds, and its rule disappears with it.
+ * Rules that init adds. Init keeps their descriptors open until it exits: procfs drops an inode that nobody
+ * holds, and the inode's rule disappears, too.
  */
 export function initRuleSteps(rules: readonly NamespaceRule[]): readonly Step[] {
   return stepsOfInit(rulesOf("init", rules));

@@ -23,8 +23,8 @@ export function prepareRunCgroupSteps({ parent }: RunCgroup): Step[] {
 }
 
 /**
- * Init's steps before it forks the task. They come after the release: before it, no event names the cgroup,
- * so nobody could find it if the plugin died. No controllers are enabled in the cgroup. So the limits of the
+ * Init's steps before it forks the task. They come after the release: earlier, no event names the cgroup, so
+ * nobody could find it if the plugin died. No controllers are enabled in the cgroup. So the limits of the
  * task's cgroup apply to the whole run, and both cgroups may contain processes.
  */
 export function makeRunCgroupSteps({ name: folder }: RunCgroup): Step[] {
@@ -68,7 +68,10 @@ export function removeRunCgroupStep(cgroup: number, { name: folder }: RunCgroup)
   };
 }
 
-/** A namespace's PID 1 gets only signals that it handles. This init blocks all but SIGKILL and SIGSTOP. */
+/**
+ * PID 1 of a pid namespace gets only signals that it handles. The init of a run without such a namespace
+ * blocks signals instead; only SIGKILL and SIGSTOP cannot be blocked.
+ */
 export function blockSignalsStep(): Step {
   const { SIG_SETMASK } = k;
   const all = new Uint8Array(8).fill(0xff);

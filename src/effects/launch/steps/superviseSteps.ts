@@ -32,8 +32,8 @@ function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
       // The task's pid is not reused until init has reaped it.
       flow: { kind: "repeatUntilTask" },
     },
-    // Recorded before init kills the rest, which may take a while: the file's modification time is the time
-    // of the task's end.
+    // Recorded before init kills the rest, because that may take a while, and the file's modification time is
+    // the time of the task's end.
     {
       name: "record the wait status",
       call: "pwrite64",
@@ -52,7 +52,7 @@ function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
   ];
 }
 
-/** Address to which the kernel writes the task's pid, so that init recognizes it among its children. */
+/** Address to which the kernel writes the task's pid, so that init recognizes the task among its children. */
 export function taskPidAddress(runCgroup: RunCgroup | undefined): number {
   return matchAddress(preparation(runCgroup).length);
 }

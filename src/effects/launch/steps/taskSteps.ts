@@ -28,7 +28,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...(further.inSession ?? []),
     ...reportTask,
     ...(further.identified ?? []),
-    // Otherwise the process would inherit init's own.
+    // Otherwise the process would inherit init's score.
     ...(options.oomScoreAdj === 0 ? resetOomScoreAdj : adjustOomScore(options.oomScoreAdj)),
     ...limitSteps(input),
     { name: "set the umask", call: "umask", args: [octal(Number.parseInt(options.umask, 8))] },
@@ -96,8 +96,9 @@ function workDirSteps(path: string): Step[] {
 }
 
 /**
- * By default the kernel does not record a domain's denials after an execve(2), so the flag requests it.
- * Denials of domains that the task itself creates, as browsers do, are the task's affair and not recorded.
+ * By default the kernel does not record a domain's denials after an execve(2), so a flag requests these
+ * records. Denials of domains that the task itself creates, as browsers do, are the task's affair and not
+ * recorded.
  */
 function restrictStep(recordDenials: boolean): Step {
   const { LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF } = k;
@@ -117,8 +118,9 @@ const restrictAndRecord = shared([restrictStep(true)]);
 
 /**
  * With no_new_privs, every process may set a filter. Without SPEC_ALLOW, kernels before 5.16 would also slow
- * the task down by a mitigation against speculative store bypass, which other processes do not have. It is
- * for programs that isolate foreign code inside one process, and these request it by prctl(2).
+ * the task down by a mitigation against speculative store bypass, which other processes do not have. The
+ * mitigation is for programs that isolate foreign code inside one process, and such programs request it by
+ * prctl(2).
  */
 function filterStep(filter: SystemCallFilter, recordDenials: boolean): Step {
   const { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_LOG } = k;
