@@ -3,7 +3,7 @@
 /** What a call did with a name. */
 export type NamedUse = "lookUp" | "open" | "make" | "remove" | "truncate" | "change" | "connect" | "execute";
 
-/** A name as the task gave it, made absolute; symlinks and `..` are still in it. */
+/** A name that the task passed to a call, made absolute. It may still contain symlinks and `..`. */
 export interface NamedAccess {
   readonly kind: "named";
   readonly use: NamedUse;
@@ -18,7 +18,7 @@ export interface OpenedAccess {
   readonly path: string;
   readonly read: boolean;
   readonly write: boolean;
-  /** Whether the call made the file. */
+  /** Whether the call created the file. */
   readonly created: boolean;
 }
 
@@ -33,14 +33,14 @@ export type Access =
   | { readonly kind: "capability"; readonly number: number; readonly refused: boolean };
 
 /**
- * EPERM, ENOENT, EACCES, EROFS. ENOENT is one of them, because paths that are not unveiled are missing from a
- * private root.
+ * EPERM, ENOENT, EACCES, EROFS. ENOENT may be a refusal, too, because a private root lacks paths that are not
+ * unveiled.
  */
 const refusals: ReadonlySet<number> = new Set([1, 2, 13, 30]);
 
 /**
  * Finds what a task could do in a run without refusals, but not in a run under a policy.
- * @returns the names that only the second run was refused, sorted, each once
+ * @returns the names that were refused only in the second run, sorted, each once
  */
 export function deniedIn(free: readonly Access[], enforced: readonly Access[]): string[] {
   const could = done(free);

@@ -1,6 +1,6 @@
 /** Computes the smallest policy that allows a task's observed accesses. Pure. */
 import { identityPaths, linkFolders } from "../task/defaultPaths.ts";
-import { isAtOrBelow, isInProc, modeOf, type UnveilMode } from "../values/unveil.ts";
+import { isAtOrBelow, isInProc, modeOf } from "../values/unveil.ts";
 import type { Access, NamedAccess } from "./access.ts";
 import {
   collapsed,
@@ -36,14 +36,14 @@ export interface Followed {
 export interface PresentPolicy {
   /** Paths as the entries name them, including default paths and the task's own folders. */
   readonly paths: readonly PathRight[];
-  /** Folders of the allocation. No learned entry can open paths in them. */
+  /** Folders of the task's allocations. No learned entry can open paths in them. */
   readonly allocations: readonly string[];
 }
 
 export interface Learned {
   /** Entries that the task needs in addition to the present ones. */
   readonly unveil: readonly PathRight[];
-  /** Entries for paths that the task only looked up. It may not need them. */
+  /** Entries for paths that the task only looked up, and may not need. */
   readonly lookedAt: readonly PathRight[];
   /** Whether the task needs `/etc/passwd` or `/etc/group`. */
   readonly identityFiles: boolean;
@@ -52,13 +52,14 @@ export interface Learned {
   /** TCP ports, in ascending order. */
   readonly connectTcp: readonly number[];
   readonly bindTcp: readonly number[];
-  /** Numbers of the capabilities that the task used, and of further ones that the kernel refused. */
+  /** Numbers of the capabilities that the task used, and of further ones that the kernel refused it. */
   readonly usedCapabilities: readonly number[];
   readonly refusedCapabilities: readonly number[];
   /** Names that the task looked for and did not find. */
   readonly missing: readonly string[];
 }
 
+/** Computes what a task needs in addition to its present policy. */
 export function learnPolicy(accesses: readonly Access[], present: PresentPolicy, host: HostView): Learned {
   const open = opened(present.paths, host);
   const needed = needs(accesses, host)
@@ -154,7 +155,7 @@ function at(name: string, letters: string, host: HostView): PathRight[] {
   return [right(followed.end?.path ?? name, letters)];
 }
 
-/** Entries with their own paths, and with the paths to which these lead. */
+/** The entries, and the same rights on the paths to which the entries' paths lead. */
 function opened(entries: readonly PathRight[], host: HostView): PathRight[] {
   return merged(
     entries.flatMap(({ path, mode }) => {
@@ -169,8 +170,8 @@ function isIdentityFile(path: string): boolean {
 }
 
 /**
- * Adds entries for names whose symlinks would otherwise be missing from the task's root. The driver makes the
- * symlinks on the way to each entry's path.
+ * Adds entries for names whose symlinks would otherwise be missing from the task's root, because the driver
+ * makes only the symlinks on the way to an entry's path.
  */
 function namedAs(
   real: readonly PathRight[],
@@ -263,14 +264,14 @@ function capabilities(
 }
 
 /**
- * Ignored: the kernel checks for this capability at each larger allocation, because it reserves memory for
- * root. So a check says nothing about the task.
+ * This capability is ignored. The kernel reserves memory for root, so it checks for the capability at each
+ * larger allocation. Such a check says nothing about the task.
  */
 const CAP_SYS_ADMIN = 21;
 
 /**
- * Names that were not found. Leaves out those that were found in another folder: programs look for commands
- * and libraries in several folders.
+ * Names that were not found. Leaves out names that were found in another folder, because programs look for
+ * commands and libraries in several folders.
  */
 function missing(names: readonly NamedAccess[], open: readonly PathRight[]): string[] {
   const last = (path: string) => trimmed(path).slice(trimmed(path).lastIndexOf("/") + 1);
@@ -289,14 +290,4 @@ function missing(names: readonly NamedAccess[], open: readonly PathRight[]): str
 
 function sorted(numbers: readonly number[]): number[] {
   return [...new Set(numbers)].toSorted((one, other) => one - other);
-}
-
-/** Whether a policy allows a mode on a path without symlinks. */
-export function allows(
-  entries: readonly PathRight[],
-  path: string,
-  mode: UnveilMode,
-  host: HostView,
-): boolean {
-  return isNothing(without(mode, rightsAt(path, opened(entries, host))));
 }

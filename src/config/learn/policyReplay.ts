@@ -1,6 +1,6 @@
 /**
- * Compares a recorded run with another policy: what the policy would refuse of the run's request, its rights
- * and its denials. Pure.
+ * Applies another policy to a recorded run: what the policy would refuse of the request, which rights the run
+ * would lose, and which denials would remain. Pure.
  */
 import { type Denial, describeDenial, unveilEntry } from "../../denial.ts";
 import { DriverError } from "../../errors.ts";
@@ -25,22 +25,25 @@ export interface RecordedRun {
 export interface RecordedSandbox {
   readonly uid: number;
   readonly gid: number;
-  /** `source` names who unveiled the path, separated by commas. */
+  /** `source` lists the sources of the entries for the path, separated by commas. */
   readonly unveiled: readonly { readonly path: string; readonly mode: string; readonly source: string }[];
 }
 
 /** The policy to compare: other options of the plugin, or of the task. */
 export type AskedPolicy =
   | { readonly kind: "plugin"; readonly plugin: PluginOptions }
-  /** Keeps all that the plugin gave and allowed at that time, because its options are not recorded. */
+  /**
+   * The run keeps what the plugin gave and allowed at that time, because the plugin's options are not
+   * recorded.
+   */
   | { readonly kind: "task"; readonly task: TaskOptions; readonly plugin: PluginOptions };
 
 export interface PolicyVerdict {
   /** Reasons why the policy would refuse the start. */
   readonly refused: readonly string[];
   /**
-   * Limits and ports above those of the policy. They would be refused only if the job had set them, and not
-   * the plugin.
+   * Limits and ports above those of the policy. They would be refused only if the job, not the plugin, had
+   * set them.
    */
   readonly above: readonly string[];
   /** Entries that the run had, and would not have under the policy. */
@@ -53,6 +56,7 @@ export interface PolicyVerdict {
 /** Options that a run gets from the plugin if its job does not set them. */
 const limits = ["pidsLimit", "swapLimit", "connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
 
+/** Compares a run with a policy. */
 export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
   const { options, sandbox, denials } = run;
   const task = policy.kind === "task" ? policy.task : options;

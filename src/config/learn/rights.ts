@@ -1,6 +1,6 @@
 /**
- * Rights on paths without symlinks: how entries combine to fewer ones, and which paths no learned entry may
- * open. Pure.
+ * Rights on paths without symlinks: merges entries into fewer ones, and knows the paths that no learned entry
+ * may open. Pure.
  */
 import { isAtOrBelow, isInProc, modeOf, type UnveilMode, unionOfModes } from "../values/unveil.ts";
 
@@ -12,7 +12,7 @@ export interface PathRight {
 const letters = ["read", "write", "execute", "create"] as const;
 const noRights: UnveilMode = modeOf("");
 
-/** The rights that entries give on a path, including those of folders around it. */
+/** The rights that entries give on a path, including entries for folders around it. */
 export function rightsAt(path: string, entries: readonly PathRight[]): UnveilMode {
   return entries
     .filter((entry) => isAtOrBelow(path, entry.path))
@@ -33,7 +33,7 @@ export function isNothing(mode: UnveilMode): boolean {
   return letters.every((letter) => !mode[letter]);
 }
 
-/** Union of entries for the same path, in the order of paths. */
+/** Merges entries for the same path, and sorts the entries by path. */
 export function merged(entries: readonly PathRight[]): PathRight[] {
   const modes = new Map<string, UnveilMode>();
   for (const { path, mode } of entries) modes.set(path, unionOfModes(modes.get(path) ?? noRights, mode));
@@ -43,14 +43,14 @@ export function merged(entries: readonly PathRight[]): PathRight[] {
 }
 
 /**
- * One entry for a folder replaces its files' entries from these numbers on: files directly in the folder, and
- * files anywhere below it.
+ * If a folder has at least this many entries for files directly in it, or for files anywhere below it, one
+ * entry for the folder replaces them.
  */
 const manyInFolder = 4;
 const manyBelow = 8;
 
 /**
- * Reduces entries to fewer ones that allow at least the same. A folder in which files are created gets the
+ * Reduces entries to fewer ones that allow at least as much. A folder in which files are created gets the
  * rights that were needed on anything in it, because the next run creates other files. If many entries in a
  * folder have neither `w` nor `c`, one entry for the folder replaces them.
  */
@@ -83,7 +83,7 @@ function madeIn(entries: readonly PathRight[]): PathRight[] {
   );
 }
 
-/** Leaves out entries that entries of folders around them already cover. */
+/** Leaves out an entry if entries for folders around its path already allow as much. */
 function withoutCovered(entries: readonly PathRight[]): PathRight[] {
   return entries.filter(
     ({ path, mode }) =>
@@ -121,18 +121,18 @@ export function procPath(path: string): string {
 
 /** Why only a person may decide to unveil a path; undefined if a program may unveil it. */
 export function whyForbidden(path: string, homes: readonly string[]): string | undefined {
-  // Unveil entries may have no pattern characters, and in a job file `${` begins a template.
+  // An unveil entry cannot have pattern characters, and in a job file `${` begins a template.
   if (/[*?[]|[$%]\{/.test(path)) return "has a character that no entry may have";
   if (path === "/") return "is all of the host";
-  // Directory servers have users whom /etc/passwd does not know.
+  // /etc/passwd lacks the users of a directory server.
   if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
   if (path.split("/").includes(".ssh")) return "holds keys of ssh";
   return undefined;
 }
 
 /**
- * Folders that many programs share. Even if a task used many files of one, its policy does not get the whole
- * folder.
+ * Folders that many programs share. Even if a task used many files in such a folder, its policy does not get
+ * the whole folder.
  */
 const sharedFolders = new Set([
   "/dev/shm",

@@ -1,7 +1,7 @@
 /** Finds the needed part of a list by trial. Pure, apart from the trials that the caller passes. */
 
 /**
- * Finds a minimal sufficient part of a list: without any one of its items it would not suffice. Assumes that
+ * Finds a part of a list that suffices, but would not suffice without any one of its items. Assumes that
  * additional items never harm. To find k of n items takes some k * log2(n / k) trials.
  * @param all is known to suffice, and is not tried
  * @param suffices tries a part

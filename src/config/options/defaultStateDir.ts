@@ -1,2 +1,5 @@
-/** The default of `state_dir`. It has a module of its own, so that reading it loads nothing else. */
+/**
+ * The default of `state_dir`, in a module of its own, so that a verb that needs only this path loads no
+ * schemas.
+ */
 export const defaultStateDir = "/var/lib/nomad-driver-exec2";

@@ -1,8 +1,7 @@
 /**
- * The zod schemas that options are built from. Their messages continue
- * `option "name" …`. No message repeats an argument, which may hold a secret.
- * The documentation of an option is its schema's `meta`: a description, and a
- * valid value as an example.
+ * The zod schemas that options are built from. Their messages continue `option "name" …`. No message repeats
+ * an argument of the task's command, because arguments may hold secrets. The documentation of an option is
+ * its schema's `meta`: a description, and a valid value as an example.
  */
 
 import { z } from "zod";
@@ -30,12 +29,12 @@ export const wholeNumber = () =>
 export const pidsLimit = () =>
   wholeNumber().refine(
     (limit) => limit >= 2 && limit <= maxPids,
-    `must be from 2, for a task's init and its main process, to ${maxPids}`,
+    `must be from 2 to ${maxPids}, because every task has an init and a main process`,
   );
 
 const maxPids = 4_194_304;
 
-/** A string without NUL bytes, which end a string for the kernel. */
+/** A string without NUL bytes. For the kernel, a NUL byte ends a string. */
 export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");
 
 export const absolutePath = () =>
@@ -44,7 +43,7 @@ export const absolutePath = () =>
 export const list = <Entry extends z.ZodType>(entry: Entry, of = "strings") =>
   z.array(entry, mustBe(`a list of ${of}`));
 
-/** Ports; `minPort` is 0 if 0 is allowed and means any free port. */
+/** A list of ports. `minPort` is 0 if the list may have 0, which means any free port. */
 export const ports = (minPort: 0 | 1) =>
   list(
     wholeNumber().refine((port) => port >= minPort && port <= 65_535, `must be a port: ${minPort} to 65535`),
@@ -68,7 +67,7 @@ export const unveilEntry = () =>
 
 export const capabilityName = () => checkedText(capabilityProblem);
 
-/** A system call, or a group of them. */
+/** The name of a system call, or of a group of calls. */
 export const allowedCall = () => checkedText(callProblem);
 export const deniedCall = () => checkedText(deniedCallProblem);
 
@@ -87,7 +86,7 @@ export const idRanges = () =>
     return message === undefined ? undefined : { message, hint: 'Write ids and ranges, such as "0,100-999"' };
   });
 
-/** MiB of swap; -1: no limit. */
+/** MiB of swap; -1 means no limit. */
 export const swapLimit = () =>
   wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");
 
@@ -104,7 +103,7 @@ export const sampleInterval = () =>
     return ms === 0 || (ms !== undefined && ms >= 1_000 && ms <= 86_400_000);
   }, "must be a duration from 1s to 24h, such as 30s or 5m; or 0");
 
-/** Address of a server that only this host can reach; empty for none. */
+/** Address of a server that only this host can reach; empty for no server. */
 export const localAddress = () =>
   text().refine(
     (address) => address === "" || parseMetricsAddress(address) !== undefined,

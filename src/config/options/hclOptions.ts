@@ -26,8 +26,8 @@ export function hclName(key: string): string {
 }
 
 /**
- * The hclspec of an options schema. Each key becomes an attribute, `.default()` its
- * default. A key with neither `.default()` nor `.optional()` is required.
+ * The hclspec of an options schema. Each key becomes an attribute, and `.default()` becomes its default. A
+ * key with neither `.default()` nor `.optional()` is required.
  */
 export function hclSpecOf(schema: z.ZodObject): HclSpec {
   const attributes = Object.entries(schema.shape).map(([key, field]) => {
@@ -56,8 +56,8 @@ function hclType(name: string, field: unknown): string {
 }
 
 /**
- * Undefined for a list, which has no default in the hclspec: an absent list arrives
- * as nil, and the schema replaces it with the default.
+ * Undefined for a list, which has no default in the hclspec. An absent list arrives as nil, and the schema
+ * replaces nil by the default.
  */
 function hclLiteral(value: unknown): string | undefined {
   if (Array.isArray(value)) return undefined;
@@ -66,7 +66,7 @@ function hclLiteral(value: unknown): string | undefined {
   return JSON.stringify(value).replace(/[$%](?=\{)/g, "$&$&");
 }
 
-/** The error for invalid options. Names everything that is wrong with them. */
+/** The error for invalid options. Names every problem. */
 export class InvalidOptions extends DriverError {
   readonly problems: readonly NamedProblem[];
 
@@ -81,7 +81,7 @@ export class InvalidOptions extends DriverError {
   }
 }
 
-/** What is wrong with an option, by its name in HCL. */
+/** A problem with an option, which has its name in HCL. */
 export type NamedProblem = Pick<OptionProblem, "message"> & {
   readonly option: string;
   readonly hint?: string | undefined;
@@ -117,7 +117,7 @@ export function decodeOptions<Schema extends z.ZodObject>(
   throw new InvalidOptions(owner, result.error.issues.map(problemOf));
 }
 
-/** The options' keys by their names. */
+/** The keys of a schema, by the options' names in HCL. */
 function optionNames(schema: z.ZodObject): ReadonlyMap<string, string> {
   const known = namesOfSchemas.get(schema);
   if (known !== undefined) return known;

@@ -126,7 +126,7 @@ export const pluginSchema = z.object({
     description: "whether `ulimit` may exceed the agent's own limits",
     example: true,
   }),
-  // Even with a kernel.pid_max of 32768, its value on small hosts, seven tasks at their limit leave room.
+  // Small hosts have a kernel.pid_max of 32768. Seven tasks at this limit still leave pids for the host.
   pidsLimit: pidsLimit().default(4_096).meta({
     description:
       "maximum number of processes and threads of a task, including its init: 2 to 4194304, which means no limit. Jobs may set less",

@@ -8,6 +8,7 @@ import type { PluginOptions } from "./pluginOptions.ts";
 import { type TaskOptions, taskSchema } from "./taskOptions.ts";
 
 /**
+ * Decodes a task's options, and checks them against the plugin's.
  * @param raw the decoded `msgpack_driver_config` of a task
  * @param plugin what the operator allows
  * @throws DriverError `CONFIG_INVALID`
@@ -43,7 +44,7 @@ export function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): Ta
     ...task,
     ...portsWithin(task, plugin),
     pidsLimit,
-    // Without this option a task has no swap either.
+    // A limit of 0 is left out, because a task without the option has no swap, either.
     ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }),
   };
 }
@@ -75,7 +76,7 @@ function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefine
   );
 }
 
-/** A limit in a form to compare: -1, which means no limit, becomes `Infinity`. */
+/** A limit that can be compared with others: -1, which means no limit, becomes `Infinity`. */
 function numeric(limit: number): number {
   return limit === -1 ? Infinity : limit;
 }

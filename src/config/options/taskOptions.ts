@@ -23,7 +23,8 @@ import {
 import { hclSpecOf } from "./hclOptions.ts";
 
 /**
- * Made at the first use, like everything that is derived from it, because a plugin's start does not need it.
+ * A plugin's start does not need this schema, so it is made at its first use. The same holds for everything
+ * that is derived from it.
  */
 export const taskSchema = lazy(() =>
   z.object({

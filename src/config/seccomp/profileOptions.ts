@@ -27,7 +27,7 @@ export interface SeccompPluginOptions {
 }
 
 /**
- * The profile that a task's options name, with its lists.
+ * The profile that a task's options name, with the task's own lists merged into those of the profile.
  * @throws DriverError `CONFIG_INVALID` for a profile that the client does not have
  */
 export function seccompProfile(task: SeccompTaskOptions, plugin: SeccompPluginOptions): SeccompProfile {
@@ -40,7 +40,7 @@ export function seccompProfile(task: SeccompTaskOptions, plugin: SeccompPluginOp
 
 /**
  * Checks a task's options. A task may refuse itself further calls. To use calls that the client's profile
- * refuses, it needs the client's permission.
+ * refuses, the task needs the client's permission.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */
 export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOptions): void {
@@ -52,7 +52,7 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
       { option: "seccomp_allow" },
     );
   }
-  // Most tasks need no further check. To compare all refusals would take a twentieth of a start.
+  // Most tasks need no further check. A comparison of all refusals would take a twentieth of a start's time.
   const hasClientsProfile = task.seccomp === undefined || task.seccomp === plugin.seccomp;
   if (hasClientsProfile && task.seccompAllow.length === 0) return;
   const { allowSeccomp } = plugin;
@@ -78,7 +78,7 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
   if (names.length > 0) throw notAllowed("seccomp_allow", names.join(", "), allowSeccomp.filter(isCallName));
 }
 
-/** What is wrong with the plugin's choice of profiles; undefined if nothing is. */
+/** The problem with the plugin's choice of profiles; undefined for a valid choice. */
 export function seccompProblem(
   plugin: SeccompPluginOptions,
 ): (OptionProblem & { option: string }) | undefined {
@@ -94,12 +94,12 @@ export function seccompProblem(
   return undefined;
 }
 
-/** What is wrong with a profile that the operator has defined; undefined if nothing is. */
+/** The problem with a profile that the operator has defined; undefined for a valid one. */
 export function profileProblem(name: string, entries: readonly string[]): OptionProblem | undefined {
   if (!/^[a-z][a-z0-9_-]*$/.test(name) || reserved.includes(name) || isCallName(name)) {
     return {
       message: `has ${JSON.stringify(name)}, which cannot be a profile's name`,
-      hint: `Use a word of small letters that is no system call and none of ${reserved.join(", ")}`,
+      hint: `Use a word of lower-case letters that is not the name of a system call, and none of ${reserved.join(", ")}`,
     };
   }
   for (const entry of entries) {
@@ -159,7 +159,7 @@ function isCallName(name: string): boolean {
   return isSystemCallName(name) || groupNames.includes(name);
 }
 
-/** What is wrong with a name in a list of allowed calls; undefined if nothing is. */
+/** The problem with a name in a list of allowed calls; undefined for a valid one. */
 export function callProblem(name: string): OptionProblem | undefined {
   if (isCallName(name)) return undefined;
   const meant = nearest(name, [...groupNames, ...systemCallNames]);
@@ -170,7 +170,7 @@ export function callProblem(name: string): OptionProblem | undefined {
   return { message, hint: `Did you mean ${meant}?` };
 }
 
-/** What is wrong with a name in a list of refused calls; undefined if nothing is. */
+/** The problem with a name in a list of refused calls; undefined for a valid one. */
 export function deniedCallProblem(name: string): OptionProblem | undefined {
   if (!neededByLaunch.includes(name)) return callProblem(name);
   return {

@@ -2,7 +2,7 @@
 import type { SystemCallName } from "../../systemCalls.ts";
 import type { CapabilityName } from "../values/capabilities.ts";
 
-/** System calls that are refused, always or by their arguments. */
+/** System calls that are refused, always or only with certain arguments. */
 export interface Restriction {
   readonly calls: readonly SystemCallName[];
   /** A call is refused only if all these conditions hold. */

@@ -6,9 +6,9 @@ import { defaultProfile } from "./defaultProfile.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
 
 /**
- * A task's profile, as its options chose it, for the task and its later commands. The lists
- * have names of system calls, and of groups of the default profile with `@` before them.
- * Names that this version does not know have no effect.
+ * The profile that a task's options choose, for the task and for later commands in it. The lists have names
+ * of system calls, and names of groups of the default profile with `@` before them. Names that this version
+ * of the driver does not know have no effect.
  */
 export interface SeccompProfile {
   /** `default`, `unconfined`, or an operator's profile, which is the default one with other lists. */
@@ -30,6 +30,7 @@ export interface TaskFilter {
 }
 
 /**
+ * The filter for a task with these capabilities and limits on ports.
  * @param capabilities names of the task's capabilities
  * @returns undefined if nothing is refused
  */
@@ -48,8 +49,8 @@ export function taskFilter(
 }
 
 /**
- * A profile's refusals to tasks without capabilities. A profile with all refusals of another one is at least
- * as strict.
+ * The refusals of a profile for a task without capabilities. A profile that has all refusals of another
+ * profile is at least as strict.
  * @returns names of calls, each after the name of its group if a group refuses it: `@mount umount2`
  */
 export function refusals(profile: SeccompProfile): ReadonlySet<string> {
@@ -98,7 +99,7 @@ function portRestrictions(limits: PortLimits): readonly Restriction[] {
   ];
 }
 
-/** The bits above an IP protocol's number, for which IP's header has eight bits. */
+/** The bits above an IP protocol's number, which has eight bits in IP's header. */
 const ABOVE_IP_PROTOCOLS = 0xffffff00;
 
 const forTcp: readonly Restriction[] = [
@@ -141,8 +142,8 @@ const connecting: readonly Restriction[] = [
 
 /**
  * listen(2) gives a socket without a port a free one. A filter can tell neither whether a socket has a port,
- * nor whether it is a TCP socket. So listen(2) is refused only to tasks that may bind no port at all. These
- * cannot listen on unix sockets, either.
+ * nor whether it is a TCP socket. So listen(2) is refused only to tasks that may bind no port at all. Such a
+ * task cannot listen on unix sockets, either.
  */
 const listening: Restriction = { calls: ["listen"], errno: "EACCES" };
 

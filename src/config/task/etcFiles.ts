@@ -1,4 +1,4 @@
-/** A task's own files in /etc: hosts(5), and passwd(5) and group(5), which name no other user of the host. Pure. */
+/** A task's own files in /etc: hosts(5), passwd(5) and group(5). Pure. */
 import { parseHostEntry } from "../values/hostNames.ts";
 import type { TaskRequest } from "./taskRequest.ts";
 
@@ -40,7 +40,7 @@ export interface TaskIdentity {
   readonly groups: readonly number[];
 }
 
-/** The text of passwd(5), with root, nobody and the task's user. */
+/** The text of passwd(5), with root, nobody and the task's user, but no other user of the host. */
 export function passwdFile({ user: { name, uid, gid, home } }: TaskIdentity): string {
   const own = [name, "x", uid, gid, "", home, "/bin/sh"].join(":");
   const others = [

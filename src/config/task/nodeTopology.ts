@@ -19,8 +19,8 @@ export interface NodeCore {
 }
 
 /**
- * MHz of one core: the node's total, divided evenly. Disabled cores count, too, because they do for the
- * scheduler: a job's MHz are a share of this total.
+ * MHz of one core: the node's total, divided evenly. A job's MHz are a share of the total of Nomad's
+ * scheduler, which includes disabled cores.
  * @returns undefined if no speed is known
  */
 export function nodeMhz({ cores, overrideTotalMhz }: NodeTopology): number | undefined {

@@ -2,7 +2,7 @@
 import { DriverError } from "../../errors.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 
-/** The `PATH` of a task that has none: the program folders that are unveiled by default. */
+/** The `PATH` of a task for which the agent sends none: the program folders that are unveiled by default. */
 export const defaultPath = "/usr/local/bin:/usr/bin:/bin";
 
 export interface EnvironmentRules {
@@ -13,10 +13,11 @@ export interface EnvironmentRules {
 }
 
 /**
- * Sets the task's own `USER`, `HOME` and `TMPDIR`, and removes variables of the
- * agent's session and of the dynamic linker. Keeps empty values. `GOMAXPROCS` gives
- * Go programs that do not read cgroups a number of threads that fits their share.
- * @throws DriverError `CONFIG_INVALID` naming a variable that execve(2) cannot pass; the error omits the value
+ * Sets the task's own `USER`, `HOME` and `TMPDIR`, and removes variables of the agent's session and of the
+ * dynamic linker. Keeps empty values. Sets `GOMAXPROCS` to the task's share of the cores, since not all Go
+ * programs read cgroups.
+ * @throws DriverError `CONFIG_INVALID` naming a variable that execve(2) cannot pass; the error omits the
+ *   value
  */
 export function taskEnvironment(
   env: Readonly<Record<string, string>>,
@@ -45,7 +46,10 @@ function isDropped(name: string): boolean {
   return name.startsWith("LD_") || dropped.has(name);
 }
 
-/** execve(2) takes strings `NAME=value`, which end at the first NUL. */
+/**
+ * Refuses a variable that execve(2) cannot pass: it takes strings `NAME=value`, which end at the first NUL
+ * byte.
+ */
 function checkVariable(name: string, value: string): void {
   if (name === "") throw unusable("an environment variable has no name");
   if (name.includes("=")) {
@@ -64,7 +68,7 @@ function unusable(summary: string): DriverError {
 }
 
 /**
- * Whether a text matches a pattern in which `*` stands for any characters.
+ * Whether a text matches a pattern. In a pattern, `*` stands for any characters.
  *
  * Takes time linear in the text's length, whatever the number of stars. A backtracking expression could take
  * polynomial time, and jobs choose the text.

@@ -15,9 +15,10 @@ export interface TaskFolders {
 }
 
 /**
- * Reads the paths only. A job's `env` block can override these variables, so
- * `checkTaskFolders` must compare them with the allocation's folder before use.
- * @throws DriverError `CONFIG_INVALID` naming the variable that is missing or no plain absolute path
+ * Reads the paths, and checks only their form. A job's `env` block can override the variables, so
+ * `checkTaskFolders` must compare the paths with the allocation's folder before they are used.
+ * @throws DriverError `CONFIG_INVALID` naming the variable that is missing, or that is not a plain absolute
+ *   path
  */
 export function taskFolders(env: Readonly<Record<string, string>>): TaskFolders {
   const taskDir = folderOf(env, "NOMAD_TASK_DIR");

@@ -18,8 +18,8 @@ export interface PlacedMount {
 }
 
 /**
- * Resolves the targets of all mounts, and sorts each before those below it.
- * @throws DriverError `MOUNT_TARGET_INVALID` for a path that is no valid target, or is used twice
+ * Resolves the targets of all mounts, and sorts each mount before the mounts below it.
+ * @throws DriverError `MOUNT_TARGET_INVALID` for a path that is not a valid target, or that is used twice
  */
 export function placeMounts(
   { mounts, devices }: { readonly mounts: readonly TaskMount[]; readonly devices: readonly TaskDevice[] },
@@ -103,8 +103,8 @@ function invalid(target: string, problem: string, hint: string): DriverError {
  * Finds the sources of volumes that a task must reach only through its mounts.
  *
  * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule opens its source, too. The
- * launch therefore hides the source under a mount. A source stays visible if hiding it would hide something
- * else: if it is itself unveiled, or if it contains or is inside another path that the task reaches.
+ * launch therefore hides the source under a mount. A source stays visible if the task also reaches it, or a
+ * path around or below it, in another way. The mount would take that access away.
  * @param sources resolved paths
  * @param reachable resolved paths of everything else that the task reaches, including the mounts' targets
  */

@@ -1,6 +1,6 @@
 /**
- * A task as the agent requests it, in the driver's own types. The gRPC layer
- * converts Nomad's `TaskConfig` to it, once the task's options are checked.
+ * A task as the agent requests it, in the driver's own types. The gRPC layer converts Nomad's `TaskConfig` to
+ * a {@link TaskRequest} once the task's options are checked.
  */
 
 import type { TaskId } from "../../taskId.ts";
@@ -40,7 +40,7 @@ export interface TaskResources {
   readonly cpuMhz: number;
   /** MiB; 0 if the job sets none. */
   readonly memoryMb: number;
-  /** MiB; 0 unless the job sets `memory_max`; -1: no limit. */
+  /** MiB; 0 if the job sets no `memory_max`; -1 means no limit. */
   readonly memoryMaxMb: number;
   /** Linux list format (`0-1,4`); empty unless the job sets `cores`. */
   readonly cpusetCpus: string;

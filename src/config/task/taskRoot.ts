@@ -2,8 +2,8 @@
  * Plans the private root of a task's file system: the paths of the host in it, and the task's own folders.
  * Pure.
  *
- * Landlock alone decides what a task may do with a path. But a path outside of the root is missing rather
- * than forbidden. So the task cannot see that it exists. Also, many programs do without a missing file, but
+ * Landlock alone decides what a task may do with a path. A path outside of the root is missing, not
+ * forbidden. So the task cannot see that the path exists, and many programs do without a missing file but
  * fail on a forbidden one.
  */
 
@@ -80,6 +80,7 @@ export interface RootInput {
 
 const pathsOfLinks = linkFolders.map((path): RootPath => ({ path, writable: false, unveiled: false }));
 
+/** Plans the root for a task's rules, folders and mounts. */
 export function taskRoot({
   rules,
   folders,
@@ -113,7 +114,8 @@ export function taskRoot({
   for (const folder of own) {
     const parent = parentOf(folder, allocId);
     if (paths.some(({ path }) => isAtOrBelow(parent, path))) continue;
-    // A mount over the parent would hide other paths in it. The template of such a task is not shared.
+    // A mount over the parent would hide other paths in it, so the folder itself becomes a mount point. Its
+    // path has the allocation's id, so no other allocation shares this template.
     if ([...paths, ...places].some(({ path }) => isAtOrBelow(path, parent))) places.push(folderAt(folder));
     else if (!parents.includes(parent)) parents.push(parent);
   }
@@ -149,8 +151,8 @@ function outermost(folders: readonly string[]): string[] {
 }
 
 /**
- * The parent of the folder that is named after the allocation. It is the same for all allocations, so their
- * tasks can share a template.
+ * The parent of the folder that is named after the allocation. This parent is the same for all allocations,
+ * so their tasks can share a template.
  */
 function parentOf(path: string, allocId: string): string {
   const named = allocId === "" ? -1 : path.indexOf(allocId);

@@ -39,14 +39,14 @@ export interface UnveilInput {
 /** Whether a task sees the host's tree, or a private root with unveiled paths only. */
 export type RootMode = "private" | "host";
 
-/** A path with all access that is allowed there, and where the entries come from. */
+/** A path, the access that all its entries together allow, and the sources of these entries. */
 export interface UnveilRule {
   readonly path: string;
   readonly mode: UnveilMode;
   readonly sources: readonly UnveilSource[];
   /**
    * The outermost folder around the path in which tasks may create files. The path must not lead out of this
-   * folder, because an earlier run may have created a symlink in it.
+   * folder, because an earlier run may have created a symlink in the folder.
    */
   readonly beneath?: string;
   /** The mount's target, if the path is the source of a mount. */
@@ -72,9 +72,9 @@ export function isConfigured({ sources }: UnveilRule): boolean {
 }
 
 /**
- * Builds a task's rules. The rule for a path under a bind mount is added for the
- * mount's source: Landlock checks the file that is visible there, not the one that
- * the mount hides. Entries in a volume are left out: the volume's rule covers them.
+ * Builds a task's rules. The rule for a path under a bind mount is added for the mount's source: Landlock
+ * checks the visible file, not the file that the mount hides. Entries in a volume are left out: the volume's
+ * rule covers them.
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
   const { options, task, folders, bound = [], mounts = [] } = input;
@@ -117,7 +117,7 @@ export const PTS = "/dev/pts";
 
 /**
  * Rules for folders that a private root has of its own. If the options name such a folder, or a path around
- * or below it, they mean the host's.
+ * or below it, the task gets the host's folder instead.
  */
 function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
   return ownRootFolders
@@ -154,7 +154,7 @@ function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): 
     // With x, like the task's other folders: build tools and installers run what they unpack there.
     entry("rwxc", tmpDir),
   ];
-  // Does not parse the path as an option, because a task's name, and so its folders, may contain pattern
+  // The path is not parsed as an option's entry, because a task's name, and so the path, may contain pattern
   // characters.
   function entry(letters: string, path: string): UnveilEntry {
     return { path, mode: modeOf(letters), source: "folder" };

@@ -1,7 +1,4 @@
-/**
- * Capabilities of tasks, capabilities(7): their names, and which ones a task gets
- * from its options. Pure.
- */
+/** Capabilities, capabilities(7): their names, and those that a task's options request. Pure. */
 
 import { suggestion } from "../../suggest.ts";
 import type { OptionProblem } from "./optionProblem.ts";
@@ -62,7 +59,7 @@ export type CapabilitySet = bigint;
 export const noCapabilities: CapabilitySet = 0n;
 const everyCapability: CapabilitySet = (1n << BigInt(capabilityNames.length)) - 1n;
 
-/** What is wrong with a name; undefined if nothing is. A name may have any case, and begin with `CAP_`. */
+/** The problem with a name; undefined for a valid one. A name may have any case, and begin with `CAP_`. */
 export function capabilityProblem(name: string): OptionProblem | undefined {
   const plain = plainName(name);
   if (plain === ALL || numberOf(plain) >= 0) return undefined;
@@ -72,23 +69,28 @@ export function capabilityProblem(name: string): OptionProblem | undefined {
   };
 }
 
-/** The set of these names, which must have been checked. */
+/** The set of these capabilities. The names must be valid. */
 export function capabilitySet(names: readonly string[]): CapabilitySet {
   return names.map(plainName).reduce((set, name) => set | setOf(name), noCapabilities);
 }
 
-/** Numbers of a set's capabilities, ascending, including those that have no name here. */
+/**
+ * The numbers of a set's capabilities, in ascending order. Some may have no name in {@link capabilityNames}.
+ */
 export function capabilityNumbers(set: CapabilitySet): number[] {
   const bits = [...set.toString(2)].reverse();
   return bits.flatMap((bit, number) => (bit === "1" ? [number] : []));
 }
 
-/** `net_bind_service`, or `41` for a capability that is newer than this list. */
+/**
+ * A capability's name, such as `net_bind_service`; the number, such as `41`, if the capability is newer than
+ * {@link capabilityNames}.
+ */
 export function capabilityName(number: number): string {
   return capabilityNames[number] ?? String(number);
 }
 
-/** `net_bind_service, net_raw` */
+/** A set as text, such as `net_bind_service, net_raw`. */
 export function formatCapabilities(set: CapabilitySet): string {
   return capabilityNumbers(set).map(capabilityName).join(", ");
 }
@@ -106,10 +108,11 @@ export function contradiction({ capAdd, capDrop }: CapabilityOptions): string | 
 }
 
 /**
- * The capabilities that a task requests. If one option is `all`, the other lists
- * the exceptions: `cap_drop = ["all"]` with `cap_add = ["kill"]` leaves only kill,
- * `cap_add = ["all"]` with `cap_drop = ["kill"]` leaves all but kill.
- * @param base capabilities without the options: what the plugin allows for root, none for other users
+ * The capabilities that a task requests. If one option is `all`, the other lists the exceptions: `cap_drop =
+ * ["all"]` with `cap_add = ["kill"]` leaves only kill, `cap_add = ["all"]` with `cap_drop = ["kill"]` leaves
+ * all but kill.
+ * @param base the capabilities without these options: those that the plugin allows to root, none for other
+ *   users
  */
 export function wantedCapabilities(
   base: CapabilitySet,

@@ -1,4 +1,4 @@
-/** The plugin's `history` block: how long, and up to what size, the history of ended tasks is kept. Pure. */
+/** The plugin's `history` block, which limits the age and size of the history of ended tasks. Pure. */
 
 import { suggestion } from "../../suggest.ts";
 import { parseDuration } from "../../units/durations.ts";
@@ -13,7 +13,7 @@ export interface HistoryBounds {
 
 const defaults = { keep: "168h", max_size_mb: "1024" };
 
-/** What is wrong with a name and its value; undefined if nothing is. */
+/** The problem with a name and its value; undefined if both are valid. */
 export function historyProblem(name: string, value: string): OptionProblem | undefined {
   const names = Object.keys(defaults);
   if (!names.includes(name)) {
@@ -30,7 +30,7 @@ export function historyProblem(name: string, value: string): OptionProblem | und
   return isSize ? undefined : { message, hint: "A size is a whole number of MiB, at least 1" };
 }
 
-/** The bounds of these blocks, which must have been checked. */
+/** The bounds that valid blocks set. */
 export function parseHistory(blocks: readonly Readonly<Record<string, string>>[]): HistoryBounds {
   const { keep, max_size_mb } = { ...defaults, ...Object.assign({}, ...blocks) } as typeof defaults;
   return { keepMs: parseDuration(keep) ?? 0, maxBytes: Number(max_size_mb) * 2 ** 20 };

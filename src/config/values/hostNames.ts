@@ -11,7 +11,7 @@ export function parseHostEntry(entry: string): HostEntry {
   return { name, address: address.join(":") };
 }
 
-/** Whether a name is valid by hostname(7) and no longer than the kernel's limit for its own name. */
+/** Whether a name is valid by hostname(7), and short enough for sethostname(2). */
 export function isHostName(name: string): boolean {
   return (
     name.length <= 64 && name.split(".").every((label) => /^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$/i.test(label))

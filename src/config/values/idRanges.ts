@@ -9,13 +9,13 @@ export function parseId(text: string): number | undefined {
   return id !== undefined && id <= maxId ? id : undefined;
 }
 
-/** What is wrong with a list of ranges, which may be empty; undefined if nothing is. */
+/** The problem with a list of ranges; undefined if the list is valid or empty. */
 export function idRangesProblem(ranges: string): string | undefined {
   const wrong = partsOf(ranges).find((part) => rangeOf(part) === undefined);
   return wrong === undefined ? undefined : `has ${JSON.stringify(wrong)}, which is neither an id nor a range`;
 }
 
-/** Whether an id is in one of the ranges, which must have been checked. */
+/** Whether an id is in one of the ranges, which must be valid. */
 export function isInRanges(id: number, ranges: string): boolean {
   return partsOf(ranges).some((part) => {
     const [first, last] = rangeOf(part) ?? [Number.POSITIVE_INFINITY, 0];
@@ -23,7 +23,7 @@ export function isInRanges(id: number, ranges: string): boolean {
   });
 }
 
-/** The first id of the ranges, which must have been checked; undefined if there are none. */
+/** The first id of the ranges, which must be valid; undefined if there are none. */
 export function firstId(ranges: string): number | undefined {
   const [part] = partsOf(ranges);
   return part === undefined ? undefined : rangeOf(part)?.[0];

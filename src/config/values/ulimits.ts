@@ -3,7 +3,7 @@
 import { suggestion } from "../../suggest.ts";
 import type { OptionProblem } from "./optionProblem.ts";
 
-/** Names in jobs, which are the constants' names in lower case. */
+/** The constants of getrlimit(2), by their names in jobs. */
 const resources = {
   as: "RLIMIT_AS",
   core: "RLIMIT_CORE",
@@ -34,7 +34,7 @@ export interface Ulimit {
   readonly hard: number;
 }
 
-/** What is wrong with a name and its value; undefined if nothing is. */
+/** The problem with a name and its value; undefined if both are valid. */
 export function ulimitProblem(name: string, value: string): OptionProblem | undefined {
   if (!isName(name)) {
     const hint = suggestion(name, Object.keys(resources));
@@ -56,7 +56,7 @@ export function ulimitProblem(name: string, value: string): OptionProblem | unde
   return undefined;
 }
 
-/** The limits of these blocks, which must have been checked, in the order of their names. */
+/** The limits that valid blocks set, in the order of their names. */
 export function parseUlimits(blocks: readonly Readonly<Record<string, string>>[]): Ulimit[] {
   const entries = new Map(blocks.flatMap((block) => Object.entries(block)));
   return [...entries].sort().flatMap(([name, value]) => {
@@ -67,7 +67,7 @@ export function parseUlimits(blocks: readonly Readonly<Record<string, string>>[]
 
 const usage = 'Write a number, "unlimited", or two of these with a colon between: "1024:4096" is SOFT:HARD';
 
-/** The launch itself has this many files open at once. */
+/** Number of files that the launch itself has open at once. */
 const minFiles = 16;
 
 function isName(name: string): name is UlimitName {

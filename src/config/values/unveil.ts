@@ -1,15 +1,14 @@
 /**
- * Unveil entries, `MODE:PATH`: a path that a task may access, and how. The mode is
- * one or more of these letters, in any order:
+ * Unveil entries, `MODE:PATH`: a path that a task may access, and how. The mode is one or more of these
+ * letters, in any order:
  *
  * - `r` read files and list folders,
  * - `w` write and truncate files, control devices, connect to sockets,
- * - `x` execute files, which the kernel must be able to read, too: `rx`,
- * - `c` create, rename, link and remove entries of folders; open(2) creates a file
- *   only with `w`, too.
+ * - `x` execute files. The kernel also reads them, so a program needs `rx`,
+ * - `c` create, rename, link and remove entries of folders. To create a file, open(2) also needs `w`.
  *
- * A letter may be repeated. The mode ends at the first colon, so a path may contain
- * colons. src/effects/landlock/access.ts maps the letters to the kernel's rights.
+ * A letter may be repeated. The mode ends at the first colon, so a path may contain colons.
+ * src/effects/landlock/access.ts maps the letters to the kernel's rights.
  */
 
 import { DriverError } from "../../errors.ts";
@@ -50,7 +49,7 @@ export function parseUnveil(entry: string, source: UnveilSource): UnveilEntry {
   return { path: normalise(entry.slice(colon + 1)), mode: modeOf(entry.slice(0, colon)), source };
 }
 
-/** What is wrong with an entry; undefined if nothing is. The message continues "the entry …". */
+/** The problem with an entry; undefined for a valid one. The message continues "the entry …". */
 export function unveilProblem(entry: string): OptionProblem | undefined {
   if (entry === "") return { message: "is empty", hint: USAGE };
   const colon = entry.indexOf(":");
@@ -66,12 +65,12 @@ export function formatMode(mode: UnveilMode): string {
   return letters;
 }
 
-/** The entry as an option has it. */
+/** An entry as text, in the form of the options. */
 export function formatUnveil({ mode, path }: Pick<UnveilEntry, "mode" | "path">): string {
   return `${formatMode(mode)}:${path}`;
 }
 
-/** The mode that allows all that either mode allows. */
+/** The mode that allows what at least one of the two modes allows. */
 export function unionOfModes(one: UnveilMode, other: UnveilMode): UnveilMode {
   return {
     read: one.read || other.read,
@@ -92,7 +91,7 @@ export function isInProc(path: string): boolean {
   return isAtOrBelow(path, "/proc");
 }
 
-const USAGE = 'Write MODE:PATH, the mode one or more of r, w, x and c, for instance "r:/srv/www"';
+const USAGE = 'Write MODE:PATH, where the mode is one or more of r, w, x and c, for instance "r:/srv/www"';
 
 const LETTERS = [
   ["r", "read"],
@@ -101,7 +100,7 @@ const LETTERS = [
   ["c", "create"],
 ] as const satisfies readonly (readonly [string, keyof UnveilMode])[];
 
-/** The mode of some of the letters; others allow nothing. */
+/** The mode of a text's letters. Letters other than r, w, x and c allow nothing. */
 export function modeOf(letters: string): UnveilMode {
   return {
     read: letters.includes("r"),
@@ -131,9 +130,9 @@ function pathProblem(path: string): OptionProblem | undefined {
       hint: "Patterns are not expanded: name the folder, and everything below it is reachable",
     };
   }
-  // Where `..` leads depends on the symlinks of each host: `/a/link/..` may not be `/a`. Resolving it here
-  // could unveil another path than the kernel finds. Keeping it would hide from a reader what the option
-  // opens. The same path can always be written without it.
+  // Where `..` leads depends on the host's symlinks: `/a/link/..` may not be `/a`. If it were resolved here,
+  // the entry could unveil another path than the kernel finds. If it were kept, a reader could not see which
+  // path the entry opens. Every path can be written without `..`.
   if (path.split("/").includes("..")) {
     return { message: 'has a ".." in its path', hint: "Write the path that it leads to" };
   }
