@@ -71,6 +71,15 @@ export const pluginConfigOption = [
   "file with the plugin's options, alone or in the plugin block of an agent's configuration",
 ] as const;
 
+/** The values of the options that say how to read a job file. */
+export interface JobFileOptions {
+  readonly var?: Assignments;
+  readonly varFile?: readonly string[];
+  readonly skip?: readonly string[];
+  readonly option?: Assignments;
+  readonly pluginConfig?: string;
+}
+
 /** All values of each name, in order. */
 export type Assignments = Readonly<Record<string, readonly string[]>>;
 

@@ -3,12 +3,29 @@
  * hosts, and names in them may contain such sequences.
  */
 import { DriverError, errnoOf } from "../../errors.ts";
-import { visible } from "../../units/visible.ts";
+import { visible, visibleJson } from "../../units/visible.ts";
 import { errnoText } from "./errors.ts";
+import { type Style, styleFor, widthOf } from "./style.ts";
 
 /** Writes one or several lines to standard output. */
 export function print(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
+}
+
+/**
+ * Prints rows: as JSON, one object per line, or as a table. Prints nothing if that is empty.
+ * @param table makes the table for a terminal of this width
+ */
+export function printRows(
+  rows: readonly unknown[],
+  json: boolean,
+  table: (style: Style, width: number) => string,
+): void {
+  const { stdout } = process;
+  const text = json
+    ? rows.map((row) => visibleJson(row)).join("\n")
+    : table(styleFor(stdout), widthOf(stdout));
+  if (text !== "") print(text);
 }
 
 /** Writes a note on the output to standard error. */
@@ -61,6 +78,19 @@ export function onOutputFailure(work: (failure: OutputFailure) => void): void {
 /** Whether writes to the stream no longer have an effect. */
 export function hasFailed(stream: OutputFailure["stream"]): boolean {
   return failures.some((failure) => failure.stream === stream);
+}
+
+/** Writes to a stream, and waits until its reader takes more. Returns at once if writes to it have failed. */
+export async function writeTo(stream: OutputFailure["stream"], data: string | Buffer): Promise<void> {
+  const sink = process[stream];
+  if (data.length === 0 || hasFailed(stream) || sink.write(data)) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      sink.off("drain", done).off("error", done);
+      resolve();
+    };
+    sink.on("drain", done).on("error", done);
+  });
 }
 
 /** Why the output so far is incomplete; undefined if it is complete, or if its reader has closed it. */

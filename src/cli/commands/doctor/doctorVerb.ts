@@ -2,20 +2,18 @@ import {
   type AddVerb,
   type Assignments,
   collectAssignment,
+  type JobFileOptions,
   jsonOption,
   pluginConfigOption,
   pluginOption,
   single,
 } from "../verb.ts";
 
-interface Options {
+interface Options extends Pick<JobFileOptions, "var" | "option" | "pluginConfig"> {
   readonly json?: boolean;
   readonly plan?: string;
   readonly showArgs?: boolean;
-  readonly var?: Assignments;
-  readonly option?: Assignments;
   readonly hostVolume?: Assignments;
-  readonly pluginConfig?: string;
   readonly stateDir?: string;
 }
 

@@ -36,7 +36,7 @@ import { requireRoot } from "../../requireRoot.ts";
 import { print } from "../../terminal/output.ts";
 import { type Style, styleFor } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
-import { readJobFile } from "../run/readJobFile.ts";
+import { readJobFile, variablesOf } from "../run/readJobFile.ts";
 
 export interface PlanOptions extends LocalPluginConfig {
   readonly variables: Readonly<Record<string, string>>;
@@ -52,7 +52,7 @@ export interface PlanOptions extends LocalPluginConfig {
 export async function showPlans(path: string, options: PlanOptions): Promise<number> {
   const file = await readJobFile(path);
   const plugin = pluginOptionsOf(options);
-  const job = await checkJob(file, { given: options.variables, environment: process.env }, plugin);
+  const job = await checkJob(file, variablesOf(options), plugin);
   requireRoot("a plan needs the task's folders, which only root can make and remove again");
   const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
   const work = await makeWorkFolder({ job: path, keep: false });

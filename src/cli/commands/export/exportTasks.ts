@@ -1,10 +1,9 @@
 /** `export`: writes histories as a bundle to standard output. */
-import { once } from "node:events";
 import { DriverError } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
 import type { FoundRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
-import { onOutputFailure, printNote } from "../../terminal/output.ts";
+import { hasFailed, printNote, writeTo } from "../../terminal/output.ts";
 
 export interface ExportedTasks {
   /** Undefined means all tasks. */
@@ -19,15 +18,9 @@ export interface ExportedTasks {
  */
 export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: boolean): Promise<number> {
   await using logs = await EventLogs.open(stateDir);
-  let failed = false;
-  onOutputFailure(() => {
-    failed = true;
-    // Ends the wait below: a closed output never drains.
-    process.stdout.emit("drain");
-  });
   for (const line of bundleLines(chosen(logs, tasks), { mask, now: Date.now() })) {
-    if (failed) break;
-    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+    if (hasFailed("stdout")) break;
+    await writeTo("stdout", `${line}\n`);
   }
   return 0;
 }

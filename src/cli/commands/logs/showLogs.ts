@@ -1,5 +1,4 @@
 /** `logs`: shows the output of tasks. */
-import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { type LogPlace, LogStream, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { DriverError } from "../../../errors.ts";
@@ -8,7 +7,7 @@ import { shortNameOf, taskName } from "../../../taskId.ts";
 import type { ChosenRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
-import { hasFailed, onOutputFailure } from "../../terminal/output.ts";
+import { hasFailed, onOutputFailure, writeTo } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 import { LinePrefixer, TaskLabels } from "../../terminal/taskLines.ts";
 
@@ -85,14 +84,12 @@ function placesOf({ id, reader }: ChosenRun): Readonly<Record<StreamName, LogPla
 /** One stream of a task, shown on the stream of the same name. */
 class Output {
   readonly #log: LogStream;
-  readonly #sink: NodeJS.WriteStream;
   readonly #stream: StreamName;
   readonly #prefixer: LinePrefixer | undefined;
 
   constructor(log: LogStream, stream: StreamName, prefix: string | undefined, tail: number | undefined) {
     this.#log = log;
     this.#stream = stream;
-    this.#sink = process[stream];
     this.#prefixer = prefix === undefined ? undefined : new LinePrefixer(prefix);
     if (tail !== undefined) log.seekLines(tail);
   }
@@ -109,20 +106,13 @@ class Output {
   /** Shows the output that has arrived. */
   async show(): Promise<void> {
     for (let bytes = this.#log.read(); bytes !== undefined; bytes = this.#log.read()) {
-      await this.#write(this.#prefixer?.push(bytes) ?? bytes);
+      await writeTo(this.#stream, this.#prefixer?.push(bytes) ?? bytes);
     }
   }
 
   async close(): Promise<void> {
-    if (this.#prefixer) await this.#write(this.#prefixer.end());
+    if (this.#prefixer) await writeTo(this.#stream, this.#prefixer.end());
     this.#log.close();
-  }
-
-  /** Writes to the sink, and waits for its reader. */
-  async #write(bytes: Buffer): Promise<void> {
-    if (bytes.length === 0 || hasFailed(this.#stream) || this.#sink.write(bytes)) return;
-    const failed = new Promise<void>((resolve) => onOutputFailure(() => resolve()));
-    await Promise.race([once(this.#sink, "drain"), failed]);
   }
 }
 

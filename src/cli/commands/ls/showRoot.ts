@@ -5,12 +5,12 @@ import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts"
 import { DriverError } from "../../../errors.ts";
 import type { TaskSnapshot } from "../../../machines/fold.ts";
 import { readHistory } from "../../../replay/storedHistory.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
 import { requireRoot } from "../../requireRoot.ts";
-import { print } from "../../terminal/output.ts";
-import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
+import { printRows } from "../../terminal/output.ts";
+import type { Style } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "./rightsAt.ts";
 
@@ -28,10 +28,7 @@ export async function showRoot(
 ): Promise<number> {
   requireRoot("only root can look into a task's root");
   const entries = entriesOf(await findRunning(task, stateDir), path);
-  const text = json
-    ? entries.map((entry) => visibleJson(entry)).join("\n")
-    : formatEntries(entries, styleFor(process.stdout), widthOf(process.stdout));
-  if (text !== "") print(text);
+  printRows(entries, json, (style, width) => formatEntries(entries, style, width));
   return 0;
 }
 

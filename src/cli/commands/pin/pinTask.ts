@@ -4,11 +4,10 @@ import { pinHistory, readPins, unpinHistory } from "../../../store/folder/keptHi
 import { stateFolders } from "../../../store/folder/logFolders.ts";
 import { shortNameOf } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
-import { print } from "../../terminal/output.ts";
-import { widthOf } from "../../terminal/style.ts";
+import { print, printRows } from "../../terminal/output.ts";
 import { formatTable } from "../../terminal/table.ts";
 
 type Which = Pick<TaskPlace, "name" | "back">;
@@ -45,13 +44,11 @@ export async function listPins(stateDir: string, json: boolean): Promise<number>
   const pins = stateFolders(stateDir)
     .flatMap(readPins)
     .toSorted((a, b) => a.at - b.at);
-  if (json) {
-    for (const pin of pins) print(visibleJson(pin));
-    return 0;
-  }
-  if (pins.length === 0) print("Nothing is pinned.");
+  if (pins.length === 0 && !json) print("Nothing is pinned.");
   const rows = pins.map(({ task, at, reason }) => [visible(task), formatTime(at), visible(reason)]);
-  if (rows.length > 0) print(formatTable([["TASK", "PINNED", "REASON"], ...rows], widthOf(process.stdout)));
+  printRows(pins, json, (_, width) =>
+    rows.length === 0 ? "" : formatTable([["TASK", "PINNED", "REASON"], ...rows], width),
+  );
   return 0;
 }
 

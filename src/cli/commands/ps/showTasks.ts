@@ -1,11 +1,9 @@
 /** `ps`: lists the tasks of this node. */
-import { visibleJson } from "../../../units/visible.ts";
 import { newest } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { rowsOf } from "../../tasks/nodeTasks.ts";
 import { earlierText, taskTable } from "../../tasks/taskTable.ts";
-import { print } from "../../terminal/output.ts";
-import { styleFor, widthOf } from "../../terminal/style.ts";
+import { print, printRows } from "../../terminal/output.ts";
 
 export interface ShowTasksOptions {
   /** Whether to list tasks that have ended, too. */
@@ -24,10 +22,7 @@ export async function showTasks(stateDir: string, { all, json, last }: ShowTasks
   const runs = all ? logs.tasks() : logs.running();
   const shown = newest(runs, last ?? runs.length);
   const rows = await rowsOf(shown, logs.pins());
-  const lines = json
-    ? rows.map((row) => visibleJson(row))
-    : taskTable(rows, styleFor(process.stdout), widthOf(process.stdout));
-  if (shown.length < runs.length) lines.push(earlierText(runs.length - shown.length));
-  if (lines.length > 0) print(lines.join("\n"));
+  printRows(rows, json, (style, width) => taskTable(rows, style, width).join("\n"));
+  if (shown.length < runs.length) print(earlierText(runs.length - shown.length));
   return 0;
 }

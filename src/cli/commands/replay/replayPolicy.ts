@@ -19,6 +19,7 @@ import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
 import { print } from "../../terminal/output.ts";
+import { variablesOf } from "../run/readJobFile.ts";
 
 export interface PolicyOptions {
   /** The place of the task; without a name, all tasks. */
@@ -58,8 +59,7 @@ async function readPolicy(path: string): Promise<PolicyFor> {
     return () => ({ kind: "plugin", plugin });
   }
   const plugin = pluginOptionsOf(await readPluginConfig(undefined));
-  const variables = { given: {}, files: {}, environment: process.env };
-  const tasks = await taskOptionsIn(file, variables, plugin);
+  const tasks = await taskOptionsIn(file, variablesOf({ variables: {} }), plugin);
   return ({ jobId, groupName, taskName }) => {
     const task = tasks.find(
       (each) => each.job === jobId && each.group === groupName && each.task === taskName,

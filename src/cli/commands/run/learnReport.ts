@@ -45,7 +45,10 @@ export interface LearnReport {
     readonly same: boolean;
     /** What the job could do without refusals, but not in this trial. */
     readonly denied: readonly string[];
-    /** Whether no trial left out some of the options. The job may not need these. */
+    /**
+     * Whether some of the options were in every trial, because there were too many, because the first run was
+     * stopped, or because a person has stopped the trials. The job may not need these options.
+     */
     readonly limited: boolean;
   };
   /** Whether all names are listed. */

@@ -2,6 +2,7 @@ import { readTextFile } from "../../../client/files/textFile.ts";
 import { DriverError } from "../../../errors.ts";
 import { type JobFile, jobFile } from "../../../jobspec/jobFile.ts";
 import { skippable } from "../../../jobspec/keys.ts";
+import type { VariableSources } from "../../../jobspec/resolve/variables.ts";
 import { parseFile } from "../../../jobspec/syntax.ts";
 import { suggestion } from "../../../suggest.ts";
 
@@ -32,4 +33,18 @@ export async function readVariableFiles(paths: readonly string[]): Promise<Recor
     Object.assign(values, await parseFile(file));
   }
   return values;
+}
+
+/**
+ * Where the values of a job's variables come from.
+ * @param variableFiles values from files
+ */
+export function variablesOf({
+  variables,
+  variableFiles = {},
+}: {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly variableFiles?: Readonly<Record<string, unknown>>;
+}): VariableSources {
+  return { given: variables, files: variableFiles, environment: process.env };
 }

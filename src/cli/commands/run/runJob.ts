@@ -25,7 +25,7 @@ import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { errnoText } from "../../terminal/errors.ts";
 import { type OutputFailure, streamName } from "../../terminal/output.ts";
 import type { EventFeed } from "./eventFeed.ts";
-import { readJobFile } from "./readJobFile.ts";
+import { readJobFile, variablesOf } from "./readJobFile.ts";
 import { RunConsole } from "./runConsole.ts";
 
 export interface RunOptions {
@@ -51,16 +51,11 @@ export interface RunOptions {
 export async function runJob(path: string, options: RunOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path, options.skips);
-  const variables = { given: options.variables, files: options.variableFiles, environment: process.env };
-  const job = await checkJob(file, variables, pluginOptionsOf(options));
-  const place = await RunPlace.open({ path, options });
-  try {
-    const run = { path, file, job, options };
-    const outcomes = await place.run({ ...run, consoleFor: (input) => consoleFor(job, options, input) });
-    return outcomes === "interrupted" ? interrupted : exitCodeOf(outcomes);
-  } finally {
-    await place.close();
-  }
+  const job = await checkJob(file, variablesOf(options), pluginOptionsOf(options));
+  await using place = await RunPlace.open({ path, options });
+  const run = { path, file, job, options };
+  const outcomes = await place.run({ ...run, consoleFor: (input) => consoleFor(job, options, input) });
+  return outcomes === "interrupted" ? interrupted : exitCodeOf(outcomes);
 }
 
 /** A single run of a job. */
@@ -116,7 +111,7 @@ export class RunPlace {
     }
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#control?.close();
     await this.#session?.close();
     await this.#work.close();

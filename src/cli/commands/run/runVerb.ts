@@ -4,6 +4,7 @@ import {
   type AddVerb,
   type Assignments,
   collectAssignment,
+  type JobFileOptions,
   pluginConfigOption,
   pluginOption,
   single,
@@ -11,13 +12,8 @@ import {
   variableFileOption,
 } from "../verb.ts";
 
-interface Options {
-  readonly var?: Assignments;
-  readonly varFile?: readonly string[];
-  readonly skip?: readonly string[];
-  readonly option?: Assignments;
+interface Options extends JobFileOptions {
   readonly hostVolume?: Assignments;
-  readonly pluginConfig?: string;
   readonly stateDir?: string;
   readonly verbose?: boolean;
   readonly raw?: boolean;

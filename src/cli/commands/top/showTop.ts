@@ -1,12 +1,11 @@
 /** `top`: shows the running tasks of this node, until a person quits. */
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
-import { visibleJson } from "../../../units/visible.ts";
 import { RunningTasks } from "../../tasks/nodeTasks.ts";
 import { taskTable } from "../../tasks/taskTable.ts";
-import { print } from "../../terminal/output.ts";
+import { printRows } from "../../terminal/output.ts";
 import { openScreen } from "../../terminal/screen.ts";
-import { styleFor, widthOf } from "../../terminal/style.ts";
+import { styleFor } from "../../terminal/style.ts";
 import { topFrame } from "./topFrame.ts";
 import { matching, press, type TopView } from "./topView.ts";
 
@@ -36,11 +35,7 @@ async function showOnce(tasks: RunningTasks, { view, json, intervalMs }: TopOpti
   await tasks.rows();
   await delay(intervalMs);
   const rows = matching(await tasks.rows(), view).slice(0, view.limit);
-  const { stdout } = process;
-  const lines = json
-    ? rows.map((row) => visibleJson(row))
-    : taskTable(rows, styleFor(stdout), widthOf(stdout));
-  if (lines.length > 0) print(lines.join("\n"));
+  printRows(rows, json, (style, width) => taskTable(rows, style, width).join("\n"));
 }
 
 async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOptions): Promise<void> {

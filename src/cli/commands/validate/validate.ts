@@ -7,7 +7,7 @@ import { type FoundProblem, InvalidFile } from "../../../jobspec/jobFile.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { inWords, printError } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
-import { readJobFile } from "../run/readJobFile.ts";
+import { readJobFile, variablesOf } from "../run/readJobFile.ts";
 
 export interface ValidateOptions {
   readonly config: LocalPluginConfig;
@@ -21,13 +21,12 @@ export interface ValidateOptions {
 
 /** @returns the exit code: 1 if a file is not valid */
 export async function validate(paths: readonly string[], options: ValidateOptions): Promise<number> {
-  const { config, json, variables, variableFiles, skips } = options;
-  const sources = { given: variables, files: variableFiles, environment: process.env };
+  const { config, json, skips } = options;
   let valid = true;
   for (const path of paths) {
     try {
       const file = await readJobFile(path, skips);
-      const checked = await checkFile(file, sources, config);
+      const checked = await checkFile(file, variablesOf(options), config);
       if (!json) print(visible(`${file.name}: ${verdictOn(checked)}`));
     } catch (thrown) {
       if (!(thrown instanceof DriverError)) throw thrown;

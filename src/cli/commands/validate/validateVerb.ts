@@ -1,7 +1,7 @@
 import {
   type AddVerb,
-  type Assignments,
   collectAssignment,
+  type JobFileOptions,
   pluginConfigOption,
   pluginOption,
   single,
@@ -9,12 +9,7 @@ import {
   variableFileOption,
 } from "../verb.ts";
 
-interface Options {
-  readonly var?: Assignments;
-  readonly varFile?: readonly string[];
-  readonly skip?: readonly string[];
-  readonly option?: Assignments;
-  readonly pluginConfig?: string;
+interface Options extends JobFileOptions {
   readonly json?: boolean;
 }
 

@@ -1,0 +1,182 @@
+/** Runs of a job for `run --learn`. Each remembers how it ended, what it printed, and what its tasks used. */
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { type WatchedTask, WatchedTasks } from "../../../client/learn/watchedTasks.ts";
+import type { Observer } from "../../../effects/observe/observer.ts";
+import type { Job } from "../../../jobspec/job.ts";
+import type { JobFile } from "../../../jobspec/jobFile.ts";
+import type { StoredEvent } from "../../../store/eventStore.ts";
+import { RUNNER_FAILED } from "../../../taskEnd.ts";
+import {
+  type ConsoleInput,
+  consoleFor,
+  exitCodeOf,
+  type JobConsole,
+  type RunOptions,
+  RunPlace,
+} from "./runJob.ts";
+
+export interface Trial {
+  readonly exitCode: number;
+  /** From the preparation of its first task to the end of its last one. */
+  readonly milliseconds: number;
+  /** Whether the run was stopped, by a person or after its time. */
+  readonly stopped: boolean;
+  /** The tasks' output by task and stream, including empty streams. A long output is cut to its first part. */
+  readonly printed: ReadonlyMap<string, string>;
+  readonly failures: readonly unknown[];
+  readonly tasks: readonly WatchedTask[];
+}
+
+/** Whether two trials ended in the same way. */
+export function isSame(one: Trial, other: Trial): boolean {
+  return one.exitCode === other.exitCode && one.stopped === other.stopped;
+}
+
+/** Thrown if a person has stopped a trial whose output is not shown. */
+export class Interrupted extends Error {}
+
+interface TrialsInput {
+  readonly path: string;
+  readonly file: JobFile;
+  readonly observer: Observer;
+  readonly options: RunOptions;
+}
+
+interface TrialOptions {
+  /** Whether the tasks' output is shown. */
+  readonly shown: boolean;
+  /** Whether the tasks are observed. */
+  readonly watched: boolean;
+  /** Time after which the tasks are stopped; undefined if they end by themselves. */
+  readonly stopAfterMs: number | undefined;
+}
+
+/** Trials that follow one another with the same plugin options, so that one plugin serves all of them. */
+export class Trials {
+  readonly #input: TrialsInput;
+  readonly #place: RunPlace;
+
+  private constructor(input: TrialsInput, place: RunPlace) {
+    this.#input = input;
+    this.#place = place;
+  }
+
+  /** @throws DriverError `RUN_FOLDER_UNUSABLE` */
+  static async open(
+    { options, ...input }: TrialsInput,
+    pluginConfig: RunOptions["pluginConfig"],
+  ): Promise<Trials> {
+    const own = { ...options, pluginConfig, keep: false };
+    return new Trials({ ...input, options: own }, await RunPlace.open({ path: input.path, options: own }));
+  }
+
+  /**
+   * @throws DriverError if no task could be started
+   * @throws Interrupted
+   */
+  async run(job: Job, { shown, watched, stopAfterMs }: TrialOptions): Promise<Trial> {
+    const { path, file, observer, options } = this.#input;
+    const tasks = new WatchedTasks(watched ? observer : undefined);
+    const done = new AbortController();
+    let console: LearnConsole | undefined;
+    let input: ConsoleInput | undefined;
+    let began: number | undefined;
+    const outcomes = await this.#place.run({
+      path,
+      file,
+      job,
+      options: { ...options, verbose: shown && options.verbose },
+      observer: {
+        prepared: (task) => {
+          tasks.prepared(task);
+          if (began === undefined && stopAfterMs !== undefined && input !== undefined)
+            void stopAfter(stopAfterMs, input, done.signal);
+          began ??= performance.now();
+        },
+        ended: (task) => tasks.ended(task),
+      },
+      consoleFor: (given) => {
+        input = given;
+        console = new LearnConsole(shown ? consoleFor(job, options, given) : undefined);
+        return console;
+      },
+    });
+    done.abort();
+    const stop = input?.interrupts.stop;
+    if (stop?.aborted && !shown && stop.reason !== timeIsUp) throw new Interrupted();
+    const names = tasks.tasks.flatMap(({ names }) => names);
+    return {
+      exitCode: outcomes === "interrupted" ? RUNNER_FAILED : exitCodeOf(outcomes),
+      milliseconds: began === undefined ? 0 : performance.now() - began,
+      stopped: stop?.aborted === true,
+      printed: console?.printed(names) ?? new Map(),
+      failures: console?.failures ?? [],
+      tasks: tasks.tasks,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#place[Symbol.asyncDispose]();
+  }
+}
+
+const timeIsUp = "the time is up";
+
+async function stopAfter(ms: number, { interrupts }: ConsoleInput, done: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal: done }).catch(() => undefined);
+  if (!done.aborted) interrupts.requestStop(timeIsUp);
+}
+
+const maxLength = 2 ** 20;
+
+/** Remembers the output and the failures of tasks, and passes both on to another console, if there is one. */
+class LearnConsole implements JobConsole {
+  readonly #shown: JobConsole | undefined;
+  readonly #printed = new Map<string, string>();
+  readonly failures: unknown[] = [];
+
+  constructor(shown: JobConsole | undefined) {
+    this.#shown = shown;
+  }
+
+  /** @param names ids and folders, which differ between runs; `…` replaces them */
+  printed(names: readonly string[]): ReadonlyMap<string, string> {
+    const plain = (text: string) => names.reduce((rest, name) => rest.replaceAll(name, "…"), text);
+    return new Map([...this.#printed].map(([stream, text]) => [stream, plain(text)]));
+  }
+
+  note(text: string): void {
+    this.#shown?.note(text);
+  }
+
+  warn(text: string): void {
+    this.#shown?.warn(text);
+  }
+
+  fail(thrown: unknown): void {
+    this.failures.push(thrown);
+    this.#shown?.fail(thrown);
+  }
+
+  pluginLog(line: string): void {
+    this.#shown?.pluginLog(line);
+  }
+
+  pluginReady(): void {
+    this.#shown?.pluginReady();
+  }
+
+  readonly event = (event: StoredEvent): void => this.#shown?.event(event);
+
+  async show(label: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
+    const key = `${label} ${stream}`;
+    this.#printed.set(key, "");
+    source.on("data", (chunk: Buffer) => {
+      const text = this.#printed.get(key) ?? "";
+      if (text.length < maxLength) this.#printed.set(key, text + chunk.toString("latin1"));
+    });
+    if (this.#shown !== undefined) return this.#shown.show(label, source, stream);
+    await new Promise<void>((resolve) => source.once("close", () => resolve()));
+  }
+}
