@@ -42,10 +42,7 @@ const verbs = [
 
 /** This program's own exit codes. */
 const codes = { failure: 1, usage: 2 };
-/**
- * Verbs that pass on the exit code of a command use this code for their own failures, because few programs
- * use it.
- */
+/** Some verbs exit with a command's code. For their own failures they use a code that few programs use. */
 const passingOn = { failure: RUNNER_FAILED, usage: RUNNER_FAILED };
 const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "wait"]);
 
@@ -83,7 +80,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
   return failure;
 }
 
-/** Leaves arguments after `--` unchanged: they belong to the command that `exec` runs. */
+/**
+ * Rewrites what people type into what commander parses. Arguments after `--` stay unchanged: they belong to
+ * the command that `exec` runs.
+ */
 function normalizeArguments(given: readonly string[]): string[] {
   const args = given[0] === "exec" ? separateCommand(given) : given;
   const end = args.includes("--") ? args.indexOf("--") : args.length;
@@ -107,7 +107,7 @@ function separateCommand(args: readonly string[]): readonly string[] {
   return args;
 }
 
-/** Nomad's own commands spell `-var` and `-var-file` with one dash. */
+/** Adds a dash to `-var` and `-var-file`, which Nomad's own commands spell with one dash. */
 function doubleDash(arg: string): string {
   return /^-var(-file)?(=|$)/.test(arg) ? `-${arg}` : arg;
 }

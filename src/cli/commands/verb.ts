@@ -1,4 +1,4 @@
-/** What the declarations of verbs share: their type, the arguments and options of several verbs, and parsers. */
+/** What declarations of verbs share: their type, arguments and options of several verbs, and parsers. */
 import { type Command, InvalidArgumentError } from "commander";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 
@@ -14,7 +14,7 @@ export const anyTasks = "names of tasks, starts of their allocations' ids, or wh
 export const runningTask = "name of a running task, start of its allocation's id, or its whole id";
 export const taskOrBundle = `${anyTask}; or a bundle`;
 
-/** Each `…Option` holds the arguments of commander's `option`. */
+/** The constants below hold the arguments for commander's `option`. */
 export const stateDirOption = ["--state-dir <folder>", "the driver's state_dir", defaultStateDir] as const;
 
 export const stateDirOrBundleOption = [
@@ -50,7 +50,7 @@ export const runOption = [
 /** Leaves out parts of a job that a local run lacks. */
 export const skipOption = [
   "--skip <names>",
-  "leave out parts that are missing here, such as artifact,vault; repeatable",
+  "leave out parts that a local run does not have, such as artifact,vault; repeatable",
   collectNames,
 ] as const;
 

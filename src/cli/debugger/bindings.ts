@@ -3,7 +3,7 @@ import { type DebuggerState, notified, type Page, refused, shownHistory } from "
 import { goTo, goToError, goToMatch, step, turnPages } from "./moves.ts";
 import { openPrompt } from "./prompt.ts";
 import { continueTo, removeBreakpoint } from "./stops.ts";
-import { dropPresent, undoEdits } from "./whatIfEdits.ts";
+import { dropCurrent, undoEdits } from "./whatIfEdits.ts";
 
 export interface Binding {
   /** Names of keys (terminal/keyName.ts). */
@@ -195,7 +195,7 @@ export const bindingGroups: readonly BindingGroup[] = [
     title: "What if (nothing is stored)",
     pages: [...moments, "edits"],
     bindings: [
-      { keys: ["x"], shown: "x", does: "drop the event", act: dropPresent },
+      { keys: ["x"], shown: "x", does: "drop the event", act: dropCurrent },
       { keys: ["m"], shown: "m", does: "change it: FIELD=VALUE …", act: promptWith("change ") },
       {
         keys: ["i"],
@@ -233,7 +233,7 @@ export function bindingOf(page: Page, key: string): Binding | undefined {
     .find(({ keys }) => keys.includes(key));
 }
 
-/** Goes to the event whose number was typed before return, as in pagers; without a number, opens the event. */
+/** As in pagers, goes to the event whose number was typed before the key. Without one, opens the event. */
 function goOrOpen(state: DebuggerState, count: number | undefined): DebuggerState {
   return count === undefined ? { ...state, page: "whole", scroll: 0 } : goTo(state, count);
 }

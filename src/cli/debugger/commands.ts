@@ -4,11 +4,11 @@ import { eventTypes } from "../../machines/events.ts";
 import { parseBreakpoint, stateNames } from "../../replay/breakpoint.ts";
 import { namesOfMoment, valueAtMoment } from "../../replay/expression/momentScope.ts";
 import { suggestion } from "../../suggest.ts";
-import { type DebuggerState, notified, presentMoment, refused, shownHistory } from "./debuggerState.ts";
+import { currentMoment, type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";
 import { goTo, goToError, goToNext, placeIn } from "./moves.ts";
 import { wordBefore } from "./prompt.ts";
 import { continueTo, removeBreakpoint, setBreakpoint } from "./stops.ts";
-import { changePresent, dropPresent, insertAfter, undoEdits } from "./whatIfEdits.ts";
+import { changeCurrent, dropCurrent, insertAfter, undoEdits } from "./whatIfEdits.ts";
 
 export interface Command {
   /** The help page shows the first name. */
@@ -68,7 +68,7 @@ export const commands: readonly Command[] = [
   {
     names: ["find"],
     argument: "state:NAME, type:NAME or EXPRESSION",
-    does: "continue to where such a breakpoint would stop",
+    does: "continue to the next event that matches",
     run: goToStop,
   },
   {
@@ -76,7 +76,7 @@ export const commands: readonly Command[] = [
     argument: "EXPRESSION",
     does: "show a value at this event",
     run: (state, text) => {
-      const moment = presentMoment(state);
+      const moment = currentMoment(state);
       return moment === undefined
         ? refused(state, "there is no event")
         : notified(state, JSON.stringify(valueAtMoment(text, moment)));
@@ -85,19 +85,19 @@ export const commands: readonly Command[] = [
   {
     names: ["drop"],
     argument: "",
-    does: "drop the present event, to see what would follow",
-    run: dropPresent,
+    does: "drop the current event, to see what would follow",
+    run: dropCurrent,
   },
   {
     names: ["change"],
     argument: "FIELD=VALUE …",
-    does: "change the present event's data, to see what would follow",
-    run: changePresent,
+    does: "change the current event's data, to see what would follow",
+    run: changeCurrent,
   },
   {
     names: ["insert"],
     argument: "TYPE FIELD=VALUE …",
-    does: "insert an event after the present one, to see what would follow",
+    does: "insert an event after the current one, to see what would follow",
     run: insertAfter,
   },
   { names: ["undo"], argument: "", does: "undo the last edit", run: (state) => undoEdits(state, false) },
@@ -144,7 +144,7 @@ function numberIn(text: string): number {
   throw new DriverError("EXPRESSION_INVALID", `${JSON.stringify(text)} is not the number of a breakpoint`);
 }
 
-/** Goes to the next event at which such a breakpoint would stop. */
+/** Goes to the next event at which this breakpoint would stop. */
 function goToStop(state: DebuggerState, breakpoint: string): DebuggerState {
   return goToNext(state, 1, parseBreakpoint(breakpoint).stopsAt, `no ${breakpoint}`);
 }
@@ -164,7 +164,7 @@ function namesFor(state: DebuggerState, before: string, word: string): readonly 
   if (/\btype:$/.test(before) || command === "type") return eventTypes;
   const first = before.trim() === command;
   if (command === "insert" && first) return eventTypes;
-  if (command === "insert" || command === "change") return fieldsOf(presentMoment(state)?.stored.data);
+  if (command === "insert" || command === "change") return fieldsOf(currentMoment(state)?.stored.data);
   return expressionCommands.has(command)
     ? [...(first ? ["state:", "type:"] : []), ...pathsOf(state, word)]
     : [];
@@ -172,9 +172,9 @@ function namesFor(state: DebuggerState, before: string, word: string): readonly 
 
 const expressionCommands: ReadonlySet<string> = new Set(["break", "b", "find", "print", "p"]);
 
-/** Paths that complete a word, from the data at the present moment. */
+/** Paths that complete a word, from the data at the current moment. */
 function pathsOf(state: DebuggerState, word: string): string[] {
-  const moment = presentMoment(state);
+  const moment = currentMoment(state);
   const context = moment?.after.context ?? {};
   const outer = word.split(".").slice(0, -1);
   if (outer.length === 0) return [...Object.keys(namesOfMoment), ...Object.keys(context)];

@@ -1,4 +1,4 @@
-/** The state of the debugger's view. Plain data; reduce.ts applies keys to it. */
+/** The state of the debugger's view. It is plain data, to which reduce.ts applies keys. */
 import type { Breakpoint } from "../../replay/breakpoint.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import type { Edit, WhatIf } from "../../replay/whatIf.ts";
@@ -9,7 +9,8 @@ export interface Size {
 }
 
 /**
- * `moment` shows the list beside the current moment, `whole` shows all of that moment. The others are lists.
+ * `moment` shows the current moment beside the list of events, and `whole` all of the current moment. The
+ * others are lists.
  */
 export type Page = "moment" | "whole" | "help" | "breakpoints" | "edits";
 
@@ -19,7 +20,7 @@ export interface Prompt {
   readonly text: string;
   /** Index in the text at which the next character is inserted. */
   readonly cursor: number;
-  /** The recalled earlier line, counted back from the newest one; 0 if none is recalled. */
+  /** Which earlier line is recalled, counted back from the newest; 0 for none. */
   readonly recalled: number;
   /** Completions of the word at the cursor. */
   readonly candidates: readonly string[];
@@ -39,10 +40,10 @@ export interface DebuggerState {
   readonly earlierEdits: readonly (readonly Edit[])[];
   /** The edited history; undefined without edits. */
   readonly fork: WhatIf | undefined;
-  /** Number of the present event in the shown history; 0 if that has no events. */
+  /** Number of the current event in the shown history; 0 if this history has no events. */
   readonly at: number;
   readonly page: Page;
-  /** Number of lines of the page, or of the present moment, that are scrolled off the top. */
+  /** Number of lines of the page, or of the current moment, that are scrolled off the top. */
   readonly scroll: number;
   /** Index of the selected breakpoint. */
   readonly selected: number;
@@ -93,7 +94,7 @@ export function shownHistory({ fork, recorded }: DebuggerState): History {
 }
 
 /** Undefined if the history has no events. */
-export function presentMoment(state: DebuggerState): Moment | undefined {
+export function currentMoment(state: DebuggerState): Moment | undefined {
   return state.at === 0 ? undefined : shownHistory(state).at(state.at);
 }
 

@@ -14,7 +14,7 @@ export interface Layout {
   readonly list: Box | undefined;
   /** Whether the list is beside the moment, with a line between them. Otherwise it is above. */
   readonly beside: boolean;
-  /** The present moment, or another page. */
+  /** The current moment, or another page. */
   readonly page: Box;
 }
 

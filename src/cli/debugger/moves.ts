@@ -61,8 +61,8 @@ export function goToNext(
 }
 
 /**
- * Goes to where a search stopped.
- * @param notFound what to say if the search is unfinished
+ * Goes to the event at which a search stopped.
+ * @param notFound what to say if the search is unfinished, such as `no error`
  */
 export function arrive(
   state: DebuggerState,
@@ -76,14 +76,14 @@ export function arrive(
     case "problem":
       return refused(next, `at event ${result.seq}: ${result.problem}`);
     case "unfinished":
-      return notified(next, `${notFound} among ${SEARCH_LIMIT} events: the same again looks further`);
+      return notified(next, `${notFound} among ${SEARCH_LIMIT} events: repeat the search to go on`);
   }
 }
 
-/** Goes to the next event in a direction that contains the search text; wraps around at either end. */
+/** Goes to the next event with the search text, in a direction; wraps around at either end. */
 export function goToMatch(state: DebuggerState, direction: Direction): DebuggerState {
   const { search } = state;
-  if (search === "") return refused(state, "nothing is searched for: / begins a search");
+  if (search === "") return refused(state, "there is no search: / begins one");
   const history = shownHistory(state);
   const fits = mentions(search);
   const ahead = seek(history, state.at, direction, fits);
@@ -143,13 +143,13 @@ function outcomeAt(moment: Moment, fits: MomentTest): SearchResult | undefined {
 
 /**
  * Parses a place into the number of an event:
- * - `7`; or `+3` and `-3`, relative to the present event;
+ * - `7`; or `+3` and `-3`, relative to the current event;
  * - `+1.5s` after the first event, `-1.5s` before the last one;
- * - a clock, `20:24:27.865`, on the day of the present event;
+ * - a clock, `20:24:27.865`, on the day of the current event;
  * - a date and time, as shown or as ISO 8601.
  *
  * A time stands for the last event at or before it, or else the first event.
- * @param at number of the present event
+ * @param at number of the current event
  * @returns undefined if the text is not a place; the number may be out of range
  */
 export function placeIn(text: string, history: History, at: number): number | undefined {
@@ -160,12 +160,12 @@ export function placeIn(text: string, history: History, at: number): number | un
 }
 
 function timeIn(text: string, { events }: History, at: number): number | undefined {
-  const [first, last, present] = [events[0], events.at(-1), events[at - 1]];
+  const [first, last, current] = [events[0], events.at(-1), events[at - 1]];
   if (first === undefined || last === undefined) return undefined;
   if (/^[+-]/.test(text)) {
     const span = parseDuration(text.slice(1));
     if (span === undefined) return undefined;
     return text.startsWith("+") ? first.time + span : last.time - span;
   }
-  return parseTime(text, (present ?? first).time);
+  return parseTime(text, (current ?? first).time);
 }

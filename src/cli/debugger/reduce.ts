@@ -43,7 +43,7 @@ function attempt(state: DebuggerState, act: (state: DebuggerState) => DebuggerSt
 function press(state: DebuggerState, key: string): DebuggerState {
   if (key === endKey) return { ...state, over: true };
   if (state.prompt !== undefined) return type(state, state.prompt, key);
-  // As in vi, digits before a key are a count. No history has an event with a number of more than 9 digits.
+  // As in vi, digits before a key are a count. No event's number has more than 9 digits.
   if (/^\d$/.test(key) && state.count.length < 9) return { ...state, count: state.count + key };
   const binding = bindingOf(state.page, key);
   const { count } = state;
@@ -70,7 +70,10 @@ function type(state: DebuggerState, prompt: Prompt, key: string): DebuggerState 
   return runCommand(done, text);
 }
 
-/** Appends new events. If following, goes to the first stop of a breakpoint, or else to the newest event. */
+/**
+ * Appends new events. A view that follows the task goes to the first stop of a breakpoint, or else to the
+ * newest event.
+ */
 function append(state: DebuggerState, events: readonly StoredEvent[]): DebuggerState {
   const recorded = state.recorded.extended(events);
   // A destroyed task has no further events.
@@ -81,7 +84,7 @@ function append(state: DebuggerState, events: readonly StoredEvent[]): DebuggerS
   const stopped = continueFrom(next, shownHistory(state).length, 1);
   if (stopped !== undefined) return { ...stopped, following: false };
   const newest = goTo(next, shownHistory(next).length);
-  // If another page than the moment is open, it keeps its place.
+  // A page other than the moment stays open, at the same lines.
   return newest.page === next.page ? newest : { ...newest, page: next.page, scroll: next.scroll };
 }
 

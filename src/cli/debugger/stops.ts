@@ -71,7 +71,7 @@ export function stopsAt(breakpoints: readonly Breakpoint[], moment: Moment): Bre
   return breakpoints.filter((each) => each.stopsAt(moment));
 }
 
-/** Counts the events at which a breakpoint stops, up to the search limit; or reports where it fails. */
+/** Counts the events at which a breakpoint stops, up to the search limit, or reports where it fails. */
 export function countStops(history: History, breakpoint: Breakpoint): Count {
   const known = counts.get(breakpoint);
   if (known?.history === history) return known.count;

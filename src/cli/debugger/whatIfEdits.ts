@@ -1,4 +1,4 @@
-/** What-if edits at the present moment. Each edit refers to the recorded history. Pure. */
+/** What-if edits at the current moment. Each edit refers to the recorded history. Pure. */
 import { DriverError } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 import { isOfType, nextMoment } from "../../replay/search.ts";
@@ -8,8 +8,8 @@ import { goTo } from "./moves.ts";
 
 type Insertion = Extract<Edit, { insert: number }>;
 
-/** Drops the present event. */
-export function dropPresent(state: DebuggerState): DebuggerState {
+/** Drops the current event. */
+export function dropCurrent(state: DebuggerState): DebuggerState {
   const { edits, at } = state;
   if (at === 0) return refused(state, "there is no event to drop");
   const inserted = insertionAt(state);
@@ -24,11 +24,11 @@ export function dropPresent(state: DebuggerState): DebuggerState {
 }
 
 /**
- * Changes data of the present event.
+ * Changes data of the current event.
  * @param fields `name=value …`, or a JSON object
  * @throws DriverError `EDITS_INVALID`
  */
-export function changePresent(state: DebuggerState, fields: string): DebuggerState {
+export function changeCurrent(state: DebuggerState, fields: string): DebuggerState {
   const data = fieldsIn(fields);
   if (state.at === 0) return refused(state, "there is no event to change");
   const inserted = insertionAt(state);
@@ -41,14 +41,14 @@ export function changePresent(state: DebuggerState, fields: string): DebuggerSta
 }
 
 /**
- * Inserts an event after the present one.
+ * Inserts an event after the current one.
  * @param text the new event's type, then fields; missing fields are copied from the first recorded event
  *   of that type, if there is one
  * @throws DriverError `EDITS_INVALID`
  */
 export function insertAfter(state: DebuggerState, text: string): DebuggerState {
   const [, type = "", fields = ""] = /^(\S*)\s*(.*)$/s.exec(text.trim()) ?? [];
-  if (type === "") throw new DriverError("EDITS_INVALID", "name the type of the event to put in");
+  if (type === "") throw new DriverError("EDITS_INVALID", "name the type of the event to insert");
   const template = nextMoment(state.recorded, 0, isOfType(type))?.stored.data;
   const data = { ...(template as object | undefined), ...(fields === "" ? {} : fieldsIn(fields)) };
   const before = insertionAt(state);
@@ -71,7 +71,7 @@ function edit(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
   return withEdits({ ...state, earlierEdits: [...state.earlierEdits, state.edits] }, edits);
 }
 
-/** Applies edits, and stays as close as possible to the present event. @throws DriverError `EDITS_INVALID` */
+/** Applies edits, and stays as close as possible to the current event. @throws DriverError `EDITS_INVALID` */
 export function withEdits(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
   const { recorded } = state;
   const fork = edits.length === 0 ? undefined : whatIf(recorded, edits);
@@ -82,7 +82,7 @@ export function withEdits(state: DebuggerState, edits: readonly Edit[]): Debugge
   return notified(next, `what if: it ends in ${now}, ${now === then ? "as it did" : `not in ${then}`}`);
 }
 
-/** Parses `name=value …`, where a value is JSON or else text; or a JSON object. */
+/** Parses fields: a JSON object, or `name=value …`, where a value is JSON or else text. */
 function fieldsIn(text: string): Record<string, unknown> {
   if (text.startsWith("{")) {
     const parsed = parseJsonOrNothing(text);
@@ -102,15 +102,15 @@ function fieldsIn(text: string): Record<string, unknown> {
 }
 
 /**
- * Number of the present event in the recorded history. For an inserted event, that of the recorded event
- * before it; 0 if there is none.
+ * Number of the current event in the recorded history. For an inserted event, the number of the recorded
+ * event before it, or 0 if it comes first.
  */
 function recordedSeq({ at, fork }: DebuggerState): number {
   if (fork === undefined) return at;
   return fork.sources.slice(0, at).findLast(({ recorded }) => recorded !== undefined)?.recorded ?? 0;
 }
 
-/** The edit that inserted the present event. */
+/** The edit that inserted the current event. */
 function insertionAt({ at, fork, edits }: DebuggerState): Insertion | undefined {
   if (fork === undefined || fork.sources[at - 1]?.recorded !== undefined) return undefined;
   const insertions = edits.filter((each) => "insert" in each).toSorted((a, b) => a.insert - b.insert);

@@ -10,8 +10,8 @@ export interface ArchivedStream {
 }
 
 /**
- * Finds the newest bundle of an archive that has a matching task. Reads only the first lines of bundles.
- * @returns its path; undefined if none matches
+ * Finds the newest bundle of an archive whose tasks match. Reads only the first lines of bundles.
+ * @returns the bundle's path; undefined if none matches
  */
 export function archivedBundle(
   stateDir: string,

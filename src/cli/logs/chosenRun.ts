@@ -1,4 +1,4 @@
-/** Chooses the run of a task that a person means, and summarizes the outcomes of its other runs. */
+/** Chooses the run of a task that a person means, and summarizes the outcomes of the task's other runs. */
 import { DriverError } from "../../errors.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import { shortResult } from "../../machines/taskOutline.ts";
@@ -64,7 +64,7 @@ function outcomesOf(runs: readonly FoundRun[]): string {
 }
 
 /**
- * The only running one of these runs.
+ * The run that is running, if it is the only one.
  * @throws DriverError `TASK_NOT_FOUND` if none or several of them are running
  */
 export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {

@@ -216,7 +216,10 @@ function longest(runs: readonly FoundRun[]): FoundRun[] {
   return [...new Map(inOrder.map((run) => [run.id, run])).values()];
 }
 
-/** Locates a task. Its name may also be the path of a bundle, or `BUNDLE:TASK`. */
+/**
+ * Locates a task.
+ * @param task a task's name, the path of a bundle, or `BUNDLE:TASK`
+ */
 export function locate(task: string | undefined, stateDir: string, back?: number): TaskPlace {
   if (task === undefined) return { path: stateDir, name: undefined, back };
   if (isFile(task)) return { path: task, name: undefined, back };

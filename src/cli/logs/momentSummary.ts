@@ -7,11 +7,11 @@ import { visible, visibleLines } from "../../units/visible.ts";
 
 export interface MomentSummary {
   readonly text: string;
-  /** Whether the replay itself has a problem here. */
+  /** Whether the text is a problem of the replay. */
   readonly isProblem: boolean;
 }
 
-/** What happened, or the problem of the replay. */
+/** Describes the event, or the problem that the replay has with it. */
 export function summariseMoment({ event, problem, accepted, asRecorded, stored }: Moment): MomentSummary {
   if (event === undefined)
     return { text: `this version cannot read it: ${visibleLines(problem ?? "")}`, isProblem: true };
@@ -27,7 +27,7 @@ export function summariseMoment({ event, problem, accepted, asRecorded, stored }
   return { text: summarise(event), isProblem: false };
 }
 
-/** The event that reports an effect of a moment, and the time between the two. */
+/** The event that reports on an effect, and the time from the effect to this report. */
 export function reportText({ stored }: Moment, { stored: report, seq }: Moment): string {
   return `→ ${visible(report.type)} (${seq}) after ${formatDuration(Math.max(0, report.time - stored.time))}`;
 }

@@ -1,4 +1,4 @@
-/** Tasks of this node: their event logs say which there are, and the host says what they use. */
+/** Tasks of this node. The event logs list them, and the host reports their usage. */
 import type { Subscription } from "rxjs";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { pageSize, type RunReading, readRun } from "../../effects/stats/readings.ts";
@@ -39,7 +39,7 @@ export class RunningTasks {
     return new RunningTasks(stateDir, await EventLogs.open(stateDir));
   }
 
-  /** The tasks in the order of their requests. CPU usage is that since the previous call. */
+  /** The tasks in the order of their requests. Measures CPU usage since the previous call. */
   async rows(): Promise<TaskRow[]> {
     return this.#sampler.rows(await this.#current());
   }
@@ -87,7 +87,7 @@ export function nodeTasks(runs: readonly FoundRun[], pins: ReadonlyMap<string, P
   return tasks.sort((a, b) => a.begunAt - b.begunAt);
 }
 
-/** Samples the host repeatedly. CPU usage is that between two samples. */
+/** Samples the host repeatedly. Measures CPU usage between two samples. */
 class HostSampler {
   #lastReadings = new Map<string, RunReading>();
 

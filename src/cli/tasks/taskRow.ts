@@ -38,7 +38,10 @@ export interface TaskRow extends TaskOutline {
   readonly command: string | null;
   /** Start time of its program, in milliseconds since the epoch. */
   readonly startedAt: number | null;
-  /** Milliseconds from its start, or else its request, until now, its end, or when it was last known to run. */
+  /**
+   * Milliseconds from its start, or from its request if it never started, to its end. Until it has ended, to
+   * now, or to the time when it was last known to run.
+   */
   readonly ageMs: number;
   /** Percent of one core. */
   readonly cpuPercent: number | null;

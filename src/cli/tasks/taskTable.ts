@@ -152,7 +152,7 @@ function totalWidth(cells: readonly Cells[]): number {
   return cells.reduce((sum, { room }) => sum + room + gap.length, -gap.length);
 }
 
-/** A figure as text. A missing one is `?` for a running task, and `-` for any other. */
+/** A figure as text. A missing figure is `?` for a running task, and `-` for any other. */
 function figure({ pid }: TaskRow, value: number | null, format: (value: number) => string): string {
   if (value !== null) return format(value);
   return pid === null ? nothing : unknown;

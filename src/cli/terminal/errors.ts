@@ -81,8 +81,8 @@ export function printError(thrown: unknown): void {
 }
 
 /**
- * Runs the work of a comparison, whose exit code 1 means that something differs.
- * @returns the exit code of `work`; 2 after an error, which is printed
+ * Runs a comparison. Its exit code 1 means that something differs, so an error needs another code.
+ * @returns the comparison's exit code; 2 after a `DriverError`, which is printed
  */
 export async function codeOfComparison(work: () => Promise<number>): Promise<number> {
   try {
@@ -94,7 +94,7 @@ export async function codeOfComparison(work: () => Promise<number>): Promise<num
   }
 }
 
-/** Errors that are no errnos of the kernel, or that libuv words for programmers. */
+/** Texts for errors that are not errnos of the kernel, or for which libuv's text is meant for programmers. */
 const texts: Readonly<Record<string, string>> = {
   EISDIR: "is a directory",
   ENOTFOUND: "there is no host of this name",

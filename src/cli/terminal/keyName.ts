@@ -1,7 +1,7 @@
 /** Names of keys. Pure. */
 import type { Key } from "node:readline";
 
-/** The name for the end of the input, after which no key can come. */
+/** Stands for the end of the input. No key comes after it. */
 export const endKey = "end of input";
 
 /**

@@ -13,8 +13,8 @@ export function print(text: string): void {
 }
 
 /**
- * Prints rows: as JSON, one object per line, or as a table. Prints nothing if that is empty.
- * @param table makes the table for a terminal of this width
+ * Prints rows as a table, or as JSON with one object per line.
+ * @param table formats the table; prints nothing for an empty text
  */
 export function printRows(
   rows: readonly unknown[],
@@ -28,7 +28,7 @@ export function printRows(
   if (text !== "") print(text);
 }
 
-/** Writes a note on the output to standard error. */
+/** Writes a note to standard error. */
 export function printNote(text: string): void {
   process.stderr.write(`${printable(text)}\n`);
 }
@@ -50,7 +50,7 @@ const kept = new RegExp(`(\\n|\\t|${colour}\\[[\\d;]*m)`);
 /** A write to standard output or standard error that failed. */
 export interface OutputFailure {
   readonly stream: "stdout" | "stderr";
-  /** `EPIPE` if the reader has gone, such as head(1); `EIO` if the terminal has. */
+  /** `EPIPE` if the reader has gone, such as head(1); `EIO` if the terminal has gone. */
   readonly errno: string;
 }
 

@@ -4,14 +4,14 @@ import type { ReadStream, WriteStream } from "node:tty";
 import { endKey, keyName } from "./keyName.ts";
 
 export interface Screen {
-  /** Replaces the content of the screen by these lines, without flickering. */
+  /** Replaces the content of the screen with these lines, without flickering. */
   draw(lines: readonly string[]): void;
   /** Restores the terminal. */
   close(): void;
 }
 
 export interface ScreenEvents {
-  /** A key was pressed, by its name (keyName.ts); Ctrl-C is one, and so is the end of the input. */
+  /** Gets the name of a pressed key (keyName.ts). Ctrl-C and the end of the input are keys, too. */
   readonly onKey: (key: string) => void;
   /** The terminal was resized, or the program continues after it was suspended. */
   readonly onChange: () => void;
@@ -21,7 +21,7 @@ export interface ScreenEvents {
 const enter = "\x1b[?1049h\x1b[?25l";
 const leave = "\x1b[?25h\x1b[?1049l";
 const home = "\x1b[H";
-/** Synchronized output: terminals do not redraw between `begin` and `end`, or ignore both. */
+/** Synchronized output: a terminal does not redraw between `begin` and `end`, unless it knows neither. */
 const begin = "\x1b[?2026h";
 const end = "\x1b[?2026l";
 const restOfLine = "\x1b[K";

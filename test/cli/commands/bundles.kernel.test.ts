@@ -92,7 +92,7 @@ describe("a bundle of a run", () => {
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("BUNDLE_INVALID") });
   });
 
-  it("with one changed event still shows the other tasks, and the events before that one", async () => {
+  it("with one changed event still shows the other tasks, and the events before the changed one", async () => {
     const path = join(temporaryFolder(), "b.jsonl");
     const lines = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8").split("\n");
     const damaged = lines.map((line) =>

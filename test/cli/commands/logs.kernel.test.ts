@@ -122,7 +122,7 @@ describe("restart", () => {
     expect((await run.ended).code).toBe(4);
   });
 
-  it("says why the new start failed, and the run ends with it", async () => {
+  it("says why the new start failed, and the run ends with this failure", async () => {
     const stateDir = temporaryFolder();
     const run = start(["run", "--state-dir", stateDir, shellJob("echo $NOMAD_TASK_DIR.; exec sleep 1000")]);
     const [, folder = ""] = /^(\/\S+)\.$/m.exec(await run.seen("/local.")) ?? [];

@@ -38,7 +38,7 @@ it("replay --policy tells which runs a stricter plugin, or another job file, wou
   const refused = await policy(strict);
   expect(refused).toMatchObject({
     code: 1,
-    stdout: expect.stringContaining("2 of 2 runs would not have been"),
+    stdout: expect.stringContaining("2 of 2 runs would have been different"),
   });
   expect(refused.stdout).toMatch(
     /^[0-9a-f]{8}\/task, and 1 more alike:\n {2}its start would be refused: .*"unveil"/,

@@ -171,7 +171,7 @@ describe("a group with a count", () => {
     expect([1, 2]).toContain(code);
   });
 
-  it("has each instance where exec and ps find it, by the name that run shows", async () => {
+  it("has instances that exec and ps find by the names that run shows", async () => {
     const stateDir = temporaryFolder();
     const run = start([
       "run",

@@ -44,7 +44,7 @@ describe("a place", () => {
     expect(place(text)).toBe(seq);
   });
 
-  it("by the clock is on the day of the present event", () => {
+  it("by the clock is on the day of the current event", () => {
     expect(place("12:00", 5)).toBe(5);
     expect(place("11:59", 5)).toBe(4);
   });

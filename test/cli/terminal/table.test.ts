@@ -17,7 +17,7 @@ describe("a table", () => {
     ).toBe("a    bb  c\naaa  b   cc");
   });
 
-  it("takes no room for colours", () => {
+  it("gives colours no width", () => {
     const coloured = formatTable(
       [
         [colours.red("a"), "b"],

@@ -20,7 +20,7 @@ describe("lines of a task's output", () => {
     expect(prefixer.end().length).toBe(0);
   });
 
-  it("are printed after a time even without an end", () => {
+  it("are printed in pieces if they do not end", () => {
     const prefixer = new LinePrefixer("> ");
     const chunk = Buffer.alloc(50_000, "x");
     expect(prefixer.push(chunk).length).toBe(0);

@@ -19,8 +19,8 @@ export const addArchive: AddVerb = (program, exit) => {
     .description(
       "Writes the histories of tasks that ended a while ago to bundles, at least one per day, and checks them. " +
         "Skips what is already archived, so you can run an interrupted archive again. events, why, replay and diff " +
-        "search the archive when the log does not have a task. Any verb opens a bundle, or the whole archive with " +
-        "--state-dir.",
+        "search the archive when the log does not have a task. Any verb opens a bundle by its path, or the whole " +
+        "archive with --state-dir.",
     )
     .requiredOption(
       "--older-than <duration>",

@@ -62,7 +62,7 @@ function timeFrom(runs: readonly FoundRun[], index: number): number {
 
 interface Day {
   readonly day: string;
-  /** Index of the day's first run, and the index after that of its last run. */
+  /** Index of the day's first run, and the index after its last run. */
   readonly from: number;
   readonly to: number;
 }

@@ -11,7 +11,10 @@ export const addDiff: AddVerb = (program, exit) => {
   program
     .command("diff")
     .argument("<A>", "a task as for the other verbs, or a bundle: BUNDLE:TASK if it has several tasks")
-    .argument("[B]", "the task to compare it with, named in the same way; by default A's run before that one")
+    .argument(
+      "[B]",
+      "the task to compare it with, named in the same way; without B, the newest run of A is compared with the one before",
+    )
     .summary("compare the histories of two tasks")
     .description(
       "Aligns two histories by event type and shows where they diverge, such as a good run and a bad one. Below " +

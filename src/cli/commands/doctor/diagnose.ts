@@ -31,7 +31,7 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   return report.fit ? 0 : 1;
 }
 
-/** Checks whether the driver can keep its event log in a folder, as the driver itself does. Changes nothing. */
+/** Checks, as the driver itself does, whether it can keep its event log in a folder. Changes nothing. */
 export function inspectStateFolder(path: string): StateFolderFinding {
   const folder = resolve(path);
   const exists = existsSync(folder);

@@ -34,8 +34,8 @@ export interface Report {
 
 /**
  * @param leftovers one sentence for each killed run that left something behind
- * @param problems why tasks cannot have a private root, and why denials are not recorded by default; undefined
- *   if there is no problem, or if there was no check
+ * @param problems why tasks cannot have a private root, and why denials are not recorded by default; each is
+ *   undefined without a problem, or without a check
  */
 export function reportOn(
   facts: HostFacts,

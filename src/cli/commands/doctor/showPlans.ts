@@ -47,7 +47,7 @@ export interface PlanOptions extends LocalPluginConfig {
 
 /**
  * @returns the exit code
- * @throws DriverError if a task cannot be started, with the error of the start
+ * @throws DriverError if a task cannot be started: the error that its start would have
  */
 export async function showPlans(path: string, options: PlanOptions): Promise<number> {
   const file = await readJobFile(path);
@@ -112,7 +112,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     options,
     privateRootProblem,
     cgroup: request.resources.cgroup,
-    // No path is known to init, so that the plan lists all rules.
+    // The plan lists all rules, because init knows no path.
     known: new Map(),
     landlockAbi: facts.landlockAbi,
     // The driver makes a folder for each run, whose name is not known yet.

@@ -37,7 +37,7 @@ export async function showEvents(place: TaskPlace, options: ShowOptions): Promis
   onOutputFailure(() => outputGone.abort());
   const { format, showArgs } = options;
   if (format === "mermaid") {
-    // GitHub and others draw the diagram in such a code fence.
+    // GitHub and others draw the diagram in a code fence of this kind.
     print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(place, showArgs).history)}\`\`\``);
   } else {
     await show(logs, place, { ...options, format }, outputGone.signal);

@@ -13,11 +13,11 @@ export const addExec: AddVerb = (program, exit) => {
     .summary("run a command in a running task")
     .description(
       "Runs a command in a running task: in its namespaces and cgroup, as its user, under its Landlock rules, " +
-        "with its environment. The task's plugin runs it and records it in the task's history. When this program " +
-        "ends, the command and the rest of its session end, too.",
+        "with its environment. The task's plugin runs the command and records it in the task's history. When this " +
+        "program ends, the command and the rest of its session end, too.",
     )
     .option("-t, --tty", "give the command a terminal, even if the output is not one")
-    .option("-T, --no-tty", "give it no terminal: input, output and errors are separate streams")
+    .option("-T, --no-tty", "give the command no terminal: its input, output and errors are separate streams")
     .option(...stateDirOption)
     .addHelpText(
       "after",

@@ -14,7 +14,7 @@ import { onOutputFailure } from "../../terminal/output.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
-  /** Whether the command gets a terminal; undefined gives it one whenever this program has one. */
+  /** Whether the command gets a terminal; undefined gives it one if this program has a terminal. */
   readonly tty: boolean | undefined;
 }
 
@@ -39,7 +39,7 @@ export async function runCommand(
   attached.defer(() => interrupts.release());
   // The driver kills the session of a command whose call is cancelled.
   whenAborted(interrupts.stop, () => call.cancel());
-  // A program of this host gets the same signal when the reader of its output has gone.
+  // The command gets the signal that a program on this host gets when the reader of its output has gone.
   onOutputFailure(() => interrupts.requestStop("SIGPIPE"));
   attached.defer(passInput(call));
   try {
@@ -50,7 +50,7 @@ export async function runCommand(
   }
 }
 
-/** Sends all keys to the command, Ctrl-C too, and keeps its terminal at the size of this one. */
+/** Sends all keys to the command, including Ctrl-C, and keeps its terminal at the size of this one. */
 function attachTerminal(call: Call): () => void {
   const { stdin, stdout } = process;
   const sendSize = () =>

@@ -18,7 +18,7 @@ export const addExport: AddVerb = (program, exit) => {
     .description(
       "Writes the events of tasks and their hashes to standard output, as a bundle for replay, events and other " +
         "verbs on any host. Bundles contain no environment values, and arguments are masked. They do contain names " +
-        "of jobs, nodes, users and paths: review the file, it is text.",
+        "of jobs, nodes, users and paths, so review the file, which is text, before you share it.",
     )
     .option("--all", "export all tasks in the log")
     .option(...runOption)

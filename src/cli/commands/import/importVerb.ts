@@ -11,8 +11,8 @@ export const addImport: AddVerb = (program, exit) => {
     .argument("<bundle>", "a file written by export")
     .summary("check a bundle, and optionally store it")
     .description(
-      "Checks a bundle and shows where it comes from and which tasks it contains. Other verbs open it by its " +
-        "path, or with --to by the folder it is stored in (--state-dir). Never changes the driver's own log. Exits " +
+      "Checks a bundle and shows where it comes from and which tasks it contains. Other verbs open a bundle by " +
+        "its path. With --to, the bundle is stored in a folder, which other verbs open with --state-dir. Never changes the driver's own log. Exits " +
         "with 1 if the bundle was modified.",
     )
     .option("--to <folder>", "store it in this folder, which must be empty or new")

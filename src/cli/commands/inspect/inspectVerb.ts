@@ -16,7 +16,7 @@ export const addInspect: AddVerb = (program, exit) => {
     .description(
       "Serves a page on this host's loopback address and prints its URL, which contains a token. The page shows " +
         "the node and every task: its state machine, what caused each state, and any moment of its history. It " +
-        "only reads, also beside a running driver. Arguments of commands are masked; events contain no environment " +
+        "only reads, so it is safe while the driver runs. Arguments of commands are masked; events contain no environment " +
         "values.",
     )
     .option("-p, --port <port>", "port to listen on; 0 for any free port", parsePort, 4650)

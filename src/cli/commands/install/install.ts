@@ -28,7 +28,7 @@ const agentBlock = `plugin "nomad-driver-exec2" {
 
 /**
  * @returns the exit code: 1 if tasks cannot run on this host
- * @throws DriverError `UNSUPPORTED` if the place is taken by another file, `OUTPUT_FAILED`
+ * @throws DriverError `UNSUPPORTED` if another file has the driver's name, `OUTPUT_FAILED`
  */
 export async function install(pluginDir: string, stateDir: string): Promise<number> {
   requireRoot("the plugin folder is root's");

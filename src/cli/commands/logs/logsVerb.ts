@@ -16,9 +16,9 @@ export const addLogs: AddVerb = (program, exit) => {
     .argument("<task...>", anyTasks)
     .summary("show the output of tasks")
     .description(
-      "Shows what tasks wrote: standard output and standard error, each to the same stream. With several tasks, " +
-        "each line starts with the task's name. Output exists as long as the allocation's folder does; a local run " +
-        "removes it at its end, unless started with --keep.",
+      "Shows the standard output of tasks on standard output, and their standard error on standard error. With " +
+        "several tasks, each line starts with the task's name. Output exists as long as the allocation's folder: a " +
+        "local run removes this folder when it ends, unless it was started with --keep.",
     )
     .option("-f, --follow", "follow the output until the tasks end")
     .option("-n, --tail <lines>", "number of lines to show from the end of each stream", parseLines)

@@ -31,7 +31,7 @@ export async function unpinTask(which: Which, stateDir: string): Promise<number>
   const { id, folder } = await find(which, stateDir);
   if (!unpinHistory(folder, id)) {
     throw new DriverError("TASK_NOT_FOUND", `${visible(shortNameOf(id))} is not pinned`, {
-      hint: "To list what is: nomad-driver-exec2 pin. To name an earlier run: --run",
+      hint: "To list pinned histories: nomad-driver-exec2 pin. To name an earlier run: --run",
     });
   }
   print(`unpinned ${visible(id)}`);

@@ -14,9 +14,9 @@ export const addPin: AddVerb = (program, exit) => {
     .summary("keep the history of a task, or list pinned ones")
     .description(
       "Protects a task's history from removal, whatever its age and the size of the log. Without a task, lists " +
-        "what is pinned. Needs no running plugin.",
+        "pinned histories. Needs no running plugin.",
     )
-    .option("-r, --reason <text>", "why, shown by ps --all and events")
+    .option("-r, --reason <text>", "why it is kept, shown by ps --all and events")
     .option(...runOption)
     .option("--json", "print the list as JSON, one object per line")
     .option(...stateDirOption)

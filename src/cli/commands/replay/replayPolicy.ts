@@ -50,7 +50,7 @@ export async function replayPolicy({ place, file, json }: PolicyOptions): Promis
 /** Returns the policy for a run; undefined if the file does not apply to the run. */
 type PolicyFor = (request: NonNullable<TaskContext["request"]>) => AskedPolicy | undefined;
 
-/** Reads a file of the plugin's options, or a job file, which applies to runs of its own tasks. */
+/** Reads a file of the plugin's options, or a job file. A job file applies only to runs of its own tasks. */
 async function readPolicy(path: string): Promise<PolicyFor> {
   const file = jobFile(path, await readTextFile(path, "CONFIG_INVALID", "policy"));
   if (!isJob(file)) {
@@ -104,7 +104,7 @@ function reportOf(runs: readonly JudgedRun[], file: string): string {
   const summary =
     changed === 0
       ? `Under ${file}, all ${formatCount(runs.length)} runs would have been as they were.`
-      : `Under ${file}, ${formatCount(changed)} of ${formatCount(runs.length)} runs would not have been as they were.`;
+      : `Under ${file}, ${formatCount(changed)} of ${formatCount(runs.length)} runs would have been different.`;
   return [...lines, summary].map((line) => visible(line)).join("\n");
 }
 

@@ -32,13 +32,13 @@ export const addReplay: AddVerb = (program, exit) => {
     )
     .summary("step through the history of a task, or verify it")
     .description(
-      "Replays a task's events: its state at each one, what changed in its context, and which effects " +
-        "followed. On a terminal it opens a view to step forwards and backwards; press ? for its keys. It only reads, " +
+      "Replays a task's events. For each event, shows the task's state, what changed in its context, and which " +
+        "effects followed. On a terminal it opens a view to step forwards and backwards; press ? for its keys. It only reads, " +
         "so it is safe while the driver runs. With --check it verifies that no event is missing or modified, and that the " +
         "state machine still produces what was recorded.",
     )
     .option("--check", "verify the events of the task, or of all tasks")
-    .option("--all", "with --check: all tasks; same as naming none")
+    .option("--all", "with --check: verify all tasks, as without a task")
     .option(
       "--against <module>",
       "verify with the state machine of another version: its dist/replay/machine.js",
@@ -61,7 +61,7 @@ export const addReplay: AddVerb = (program, exit) => {
     .addOption(
       new Option(
         "--policy <file>",
-        "show what the options in a file, of the plugin or a job, would have refused to the task, or to all tasks",
+        "show what a job file, or a file of the plugin's options, would have refused to the task, or to all tasks",
       ).conflicts(["check", "all", "against", "whatIf"]),
     )
     .option(...stateDirOrBundleOption)
@@ -69,7 +69,7 @@ export const addReplay: AddVerb = (program, exit) => {
       "after",
       `
 Exit codes of a check: 0 verified, 1 differences or damage, 2 failed to check;
-of --policy: 0 if every run would have been as it was, 1 if not, 2 failed.
+of --policy: 0 if no run would have been different, 1 otherwise, 2 failed.
 
 Examples:
   nomad-driver-exec2 replay web

@@ -63,7 +63,7 @@ function beginning({ fork }: WhatIf): string {
 }
 
 function origin({ recorded, edited }: Source): string {
-  if (recorded === undefined) return "put in";
+  if (recorded === undefined) return "inserted";
   return edited ? `event ${recorded}, changed` : `event ${recorded}`;
 }
 

@@ -6,8 +6,8 @@ export const addRestart: AddVerb = (program, exit) => {
     .argument("<task>", runningTask)
     .summary("restart a task of a local run")
     .description(
-      "Stops a task of run with its kill_signal and kill_timeout, and starts it again in the same allocation, " +
-        "with its folders, user and ports. Returns when the task is running again. For an agent's task, use nomad " +
+      "Stops a task of a local run with its kill_signal and kill_timeout, and starts it again in the same " +
+        "allocation, with its folders, user and ports. Returns when the task is running again. For an agent's task, use nomad " +
         "alloc restart.",
     )
     .option(...stateDirOption)

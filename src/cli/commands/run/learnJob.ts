@@ -49,12 +49,12 @@ const maxTrialMs = 120_000;
 /**
  * @param path path of the job file; `-` reads standard input
  * @returns the exit code of the job under the learned options
- * @throws DriverError if no task could be started, or the kernel does not tell what tasks use
+ * @throws DriverError if no task could be started, or the kernel does not report what tasks use
  */
 export async function learnJob(path: string, options: LearnOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path, options.skips);
-  // On a client, the operator has to allow unveil. Here, the user is operator and author of the job.
+  // On a client, the operator has to allow unveil. Here, the user is both operator and author of the job.
   const config = { ...options.pluginConfig, unveil_by_task: true };
   const plugin = pluginOptionsOf({ ...options, pluginConfig: config });
   const job = await checkJob(file, variablesOf(options), plugin);
@@ -102,7 +102,7 @@ interface Enforced extends Omit<LearnReport["enforced"], "trial"> {
 
 class Learning {
   readonly #input: LearningInput;
-  /** The learned policies by the tasks' owners. */
+  /** The learned policies of tasks, by {@link Owner.owner}. */
   #policies: ReadonlyMap<string, Learned> = new Map();
   /** Number of runs of the job so far. */
   #count = 0;
@@ -178,7 +178,7 @@ class Learning {
     }
   }
 
-  /** The needs that the job cannot do without: lacking one, it ends differently, or prints something else. */
+  /** The needs that the job cannot do without: if one is missing, it ends or prints differently. */
   async #smallest(
     trials: Trials,
     all: readonly Need[],

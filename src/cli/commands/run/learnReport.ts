@@ -60,7 +60,7 @@ export function learnReport(report: LearnReport): string {
     ...report.tasks.flatMap((task) => [...taskLines(task, report), ""]),
     ...(report.lost > 0
       ? [
-          `Not seen: ${report.lost} uses, whose names were too long, or that were too many. This policy may lack something.`,
+          `Not seen: ${report.lost} uses, since their names were too long, or there were too many. This policy may lack something.`,
         ]
       : []),
     ...enforcedLines(report),
@@ -167,7 +167,7 @@ function enforcedLines({ seen, enforced, tasks }: LearnReport): string[] {
     free,
     `Under this policy, in a root of its own, it did the same${denied.length === 0 ? ": no denial." : `, without ${shortened(denied, false)}.`}`,
     ...(limited || (seen.stopped && hasEntries)
-      ? ["Not each of them was tried alone: some may not be needed."]
+      ? ["Not every option was tried alone, so some may not be needed."]
       : []),
   ];
 }

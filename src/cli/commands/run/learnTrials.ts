@@ -22,7 +22,7 @@ export interface Trial {
   readonly milliseconds: number;
   /** Whether the run was stopped, by a person or after its time. */
   readonly stopped: boolean;
-  /** The tasks' output by task and stream, including empty streams. A long output is cut to its first part. */
+  /** The beginning of the tasks' output, by task and stream, including empty streams. */
   readonly printed: ReadonlyMap<string, string>;
   readonly failures: readonly unknown[];
   readonly tasks: readonly WatchedTask[];

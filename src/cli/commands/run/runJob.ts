@@ -78,7 +78,7 @@ export interface ConsoleInput {
 /** The console that shows a run. */
 export type JobConsole = RunDisplay & Pick<RunConsole, "event" | "pluginLog" | "pluginReady">;
 
-/** A plugin, and a work folder for its runs, which follow one another. */
+/** A plugin and a work folder, for runs that follow one another. */
 export class RunPlace {
   readonly #work: WorkFolder;
   #session: PluginSession | undefined;

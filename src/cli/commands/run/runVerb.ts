@@ -45,10 +45,10 @@ export const addRun: AddVerb = (program, exit) => {
       "path of a host volume, as in a client's configuration; repeatable",
       collectAssignment,
     )
-    .option("--state-dir <folder>", "the driver's state_dir; the run's event log is below its local/")
+    .option("--state-dir <folder>", "the driver's state_dir; the run's event log is in its subfolder local/")
     .option("--keep", "keep the tasks' folders")
     .option("--learn", "find out which options the tasks need, and print them")
-    .option("--write", "with --learn: add them to the job file")
+    .option("--write", "with --learn: add these options to the job file")
     .option("--stop-after <time>", "with --learn: stop the tasks after this time, such as 30s")
     .option("--tries <number>", "with --learn: maximum number of runs; default: 40")
     .addHelpText(
@@ -122,6 +122,6 @@ function stopAfterOf({ stopAfter }: Options): number | undefined {
 function triesOf({ tries = "40" }: Options): number {
   if (/^[1-9]\d{0,3}$/.test(tries) && tries !== "1") return Number(tries);
   throw new DriverError("CONFIG_INVALID", `--tries ${tries}: not a number from 2 to 9999`, {
-    hint: "Two runs are the least: one to see what the job uses, one with all of that",
+    hint: "It takes at least two runs: one to see what the job uses, one to try these options",
   });
 }

@@ -5,7 +5,7 @@ import type { Explanation } from "../../../why/explain.ts";
 import type { Sentence } from "../../../why/facts.ts";
 import type { Style } from "../../terminal/style.ts";
 
-/** A note on the task's other runs, a heading and one paragraph, with the numbers of the events in brackets. */
+/** A note on the task's other runs, a heading, and one paragraph with the events' numbers in brackets. */
 export function whyText(
   { id, task, job, state, result, sentences }: Explanation,
   note: string | undefined,

@@ -2,7 +2,7 @@
 import { visible } from "../../../units/visible.ts";
 import { cellsOf } from "../../../units/widths.ts";
 import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal/spans.ts";
-import { type DebuggerState, type Page, type Prompt, presentMoment, shownHistory } from "../debuggerState.ts";
+import { currentMoment, type DebuggerState, type Page, type Prompt, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 
 /** A long notice takes more lines than the layout gives to the bottom, and covers lines above. */
@@ -35,7 +35,7 @@ function bar(state: DebuggerState): Line {
   const stops = breakpoints.length === 1 ? "1 breakpoint" : `${breakpoints.length} breakpoints`;
   const parts = [
     `${at}/${shownHistory(state).length}`,
-    presentMoment(state)?.after.value ?? "",
+    currentMoment(state)?.after.value ?? "",
     following ? "following" : "",
     breakpoints.length === 0 ? "" : stops,
     search === "" ? "" : `/${search}`,
@@ -48,7 +48,7 @@ function bar(state: DebuggerState): Line {
 
 type Hint = readonly [keys: string, does: string];
 
-/** Each list begins with the most useful hints. Hints without room are omitted. */
+/** Each list begins with the most useful hints. Hints that do not fit are omitted. */
 const hintsOf: Readonly<Record<Page, readonly Hint[]>> = {
   moment: [
     ["?", "help"],

@@ -71,7 +71,7 @@ const deltaColumns = 8;
 /** Minimum width for the column of states. */
 const minColumnsWithState = 44;
 
-/** Keeps the present event in the middle, except near either end of the history. */
+/** Keeps the current event in the middle, except near either end of the history. */
 function listLines(state: DebuggerState, { columns, rows }: Box): Line[] {
   const history = shownHistory(state);
   const above = Math.min(state.at - 1 - Math.floor(rows / 2), history.length - rows);
@@ -84,12 +84,12 @@ function listLines(state: DebuggerState, { columns, rows }: Box): Line[] {
 
 function listLine(state: DebuggerState, moment: Moment, columns: number, digits: number): Line {
   const { seq, stored, after, sinceBefore } = moment;
-  const present = seq === state.at;
+  const current = seq === state.at;
   const found = state.search !== "" && mentions(state.search)(moment);
   const delta = sinceBefore === undefined ? "" : spanBetween(sinceBefore);
   const typeLooks: Look[] = [isError(moment) ? "red" : "cyan", ...(found ? (["underline"] as const) : [])];
   const line = [
-    span(present ? "▸" : " ", "bold"),
+    span(current ? "▸" : " ", "bold"),
     gutter(state, moment),
     span(` ${String(seq).padStart(digits)} `, "dim"),
     span(stored.type, ...typeLooks),
@@ -100,7 +100,7 @@ function listLine(state: DebuggerState, moment: Moment, columns: number, digits:
       : [span(`  ${after.value}`, ...(after.value === moment.before.value ? (["dim"] as const) : []))]),
   ];
   const filled = fillLine(line, columns);
-  if (!present) return filled;
+  if (!current) return filled;
   return filled.map(({ text, looks }) => ({
     text,
     looks: [...looks.filter((look) => look !== "dim"), "inverse"],

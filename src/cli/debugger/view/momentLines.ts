@@ -41,7 +41,7 @@ function heading(history: History, moment: Moment, columns: number): Line[] {
   ].flatMap((line) => wrapLine(line, columns, 2));
 }
 
-/** Includes the day only if it differs from that in the title. */
+/** Includes the day only if it is not the day in the title. */
 function clockOf(time: number, first: number): string {
   return formatDay(time) === formatDay(first) ? formatClock(time) : formatTime(time);
 }

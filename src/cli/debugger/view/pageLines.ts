@@ -3,7 +3,7 @@ import { namesOfMoment } from "../../../replay/expression/momentScope.ts";
 import { type Line, span, wrapLine } from "../../terminal/spans.ts";
 import { bindingGroups } from "../bindings.ts";
 import { commands } from "../commands.ts";
-import { type DebuggerState, presentMoment, shownHistory } from "../debuggerState.ts";
+import { currentMoment, type DebuggerState, shownHistory } from "../debuggerState.ts";
 import { countStops } from "../stops.ts";
 import { momentLines } from "./momentLines.ts";
 
@@ -12,7 +12,7 @@ export function pageLines(state: DebuggerState, columns: number): Line[] {
   switch (state.page) {
     case "moment":
     case "whole": {
-      const moment = presentMoment(state);
+      const moment = currentMoment(state);
       if (moment === undefined) return [[span("no event is left: u undoes the last edit", "dim")]];
       return momentLines(shownHistory(state), moment, columns, state.page === "whole");
     }
@@ -47,7 +47,7 @@ function editLines({ edits, recorded, fork }: DebuggerState, columns: number): L
     return wrapLine([span(advice, "dim")], columns);
   }
   const [now, then] = [fork?.history ?? recorded, recorded].map((each) => each.finalState.value);
-  const about = `It ends in ${now}; recorded is ${then}. Nothing is stored. As a file for --what-if:`;
+  const about = `It ends in ${now}; as recorded, it ended in ${then}. Nothing is stored. As a file for --what-if:`;
   const file = edits.map((edit, index) => JSON.stringify(edit) + (index + 1 < edits.length ? "," : ""));
   return [
     [span(about)],
@@ -92,7 +92,7 @@ const places: readonly Entry[] = [
   [":7", "event 7"],
   [":+3 :-3", "three events on, or back"],
   [":+1.5s :-1.5s", "this long after the first event, or before the last (ms, s, m, h, d)"],
-  [":20:24:27.865", "that time on the day of the present event"],
+  [":20:24:27.865", "that time on the day of the current event"],
   [":2026-11-24T20:24Z", "a date and time, as shown or as ISO 8601"],
 ];
 
