@@ -21,7 +21,7 @@ import type { ProcessIdentity, ProcessStat } from "../processes/processStat.ts";
 export interface GoDriverRun {
   /** The outermost process. */
   readonly pid: number;
-  /** Its start time: milliseconds since the epoch, by the wall clock of that moment. */
+  /** Its start time: milliseconds since the epoch, by the wall clock at the start. */
   readonly startedAt: number;
 }
 
@@ -104,8 +104,8 @@ export function readGoDriverExit(
 }
 
 /**
- * Milliseconds by which a file's time may lag: it is that of the kernel's last clock tick, and there are at
- * least 100 ticks a second.
+ * Milliseconds by which a file's time may lag: the kernel takes the time of its last clock tick, and there
+ * are at least 100 ticks a second.
  */
 const CLOCK_GRAIN_MS = 20;
 

@@ -1,6 +1,6 @@
 /**
- * Watches a run that this driver has not started. Such a run's init holds no alive FIFO and records nothing.
- * A witness (witnessPlan.ts) does both in its place.
+ * Watches a run that this driver has not started. Such a run's init holds no alive FIFO and records no
+ * status. A witness (witnessPlan.ts) does so instead.
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";

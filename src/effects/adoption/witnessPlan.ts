@@ -20,7 +20,7 @@ import {
 export interface WitnessInput {
   /** First argument, so that `ps` shows what it is. */
   readonly name: string;
-  /** The run's cgroup. The witness joins it, so that it does not depend on the agent's. */
+  /** The run's cgroup. The witness joins it, and so does not depend on the agent's cgroup. */
   readonly cgroup: string;
   readonly aliveFifo: string;
   /** Gets a `struct pidfd_info` once the run has ended. Stays empty if the kernel gives no answer. */
@@ -57,8 +57,7 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
     // Opened for reading too, so that the call doesn't block until there is a reader.
     openStep("open the alive FIFO", aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...oomScoreAdjSteps("protect the witness from OOM", -1000, { kind: "tolerateErrors" }),
-    // The report comes last, because nothing should fail after it. It uses the buffer that later gets the
-    // kernel's answer.
+    // The report comes last, because nothing should fail after it. Its buffer later gets the kernel's answer.
     ...reportIdentitySteps("report the witness"),
     { name: "close the report pipe", call: "close", args: [descriptors.report] },
     {

@@ -47,7 +47,7 @@ export interface Caller {
   readonly program: string | null;
 }
 
-/** Longer paths are cut, because events store one for each kind of refusal. */
+/** Longer paths are cut, because events store a path for each kind of refusal. */
 const MAX_OBJECT = 1_024;
 
 /**

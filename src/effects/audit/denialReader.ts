@@ -4,7 +4,7 @@
  * while nothing is denied. The signal is SIGURG, because a process without a handler ignores it.
  *
  * A task can cause denials at any rate. So one turn of the event loop reads a limited number of records, and
- * the next one follows after a pause that is a multiple of the turn's duration. The kernel drops and counts
+ * the next read follows after a pause that is a multiple of the turn's duration. The kernel drops and counts
  * the records that it cannot queue meanwhile.
  */
 import { closeSync } from "node:fs";
@@ -21,10 +21,7 @@ export interface RecordSink {
   turn(now: "turn" | "end"): void;
   /** Whether the sink needs a further record to complete an earlier one. */
   readonly isWaiting: boolean;
-  /**
-   * The kernel dropped this many further records. They may be of any task, or of processes that are no
-   * task's.
-   */
+  /** The kernel dropped this many further records, of any task or of processes outside of all tasks. */
   dropped(records: number): void;
 }
 
@@ -57,8 +54,8 @@ const settleMs = 200;
 export class DenialReader implements Disposable {
   readonly #sink: RecordSink;
   /**
-   * Records of domains have their own queue. They tell whose the denials are and how many the kernel counted,
-   * and are needed most when the queue of denials overflows.
+   * Records of domains have their own queue. They tell to whom denials belong and how many the kernel
+   * counted, and are needed most when the queue of denials overflows.
    */
   readonly #sockets: Readonly<Record<keyof typeof queueBytes, number>>;
   readonly #buffer = Buffer.alloc(MESSAGE_BYTES);

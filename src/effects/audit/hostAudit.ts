@@ -1,8 +1,8 @@
 /**
  * Turns the kernel's audit on for denials, and off again. Audit is one switch for the whole host, so the
  * plugins of several agents share it. Each plugin that wants audit holds a shared lock on a file. The last
- * one that is configured with `denials = "off"` turns audit off. The file holds the settings to restore. It
- * is in /run, because a boot resets audit, too.
+ * plugin that is configured with `denials = "off"` turns audit off. The file holds the settings to restore.
+ * It is in /run, because a boot resets audit, too.
  */
 import {
   closeSync,
@@ -67,7 +67,8 @@ export class AuditLease implements Disposable {
 }
 
 /**
- * Turns audit off, if a lease has turned it on, nobody else holds one, and no audit daemon has begun to work.
+ * Turns audit off, if a lease has turned it on, nobody else holds a lease, and no audit daemon has begun to
+ * work.
  * @throws as {@link AuditLease.take} does
  */
 export async function turnAuditOff(path = auditMarker): Promise<void> {

@@ -109,7 +109,7 @@ const isFrozen: State = (events) => !events?.includes("frozen 0");
 
 /**
  * Waits until a cgroup is in a state.
- * @param isEnough ends the wait early; called repeatedly
+ * @param isEnough called repeatedly; the wait ends early once the function returns true
  * @returns whether the cgroup is in that state
  */
 async function waitUntil(

@@ -23,7 +23,7 @@ export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemor
 }
 
 /**
- * Calls back when there may have been an OOM kill: once after a second, for everything until then, and later
+ * Calls back when there may have been an OOM kill: first after a second, for all kills until then, and later
  * a second after each change of `memory.events`. If the kernel killed the main process, the task has ended
  * before the call.
  *

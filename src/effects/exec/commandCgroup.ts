@@ -1,6 +1,7 @@
 /**
- * The cgroup of a command that runs in a task. It is below the task's cgroup, whose limits apply to it. It
- * holds the command and all that the command starts, so they can be found, frozen and killed as a whole.
+ * The cgroup of a command that runs in a task. It is below the task's cgroup, so the task's limits apply. It
+ * holds the command and all that the command starts, so these processes can be found, frozen and killed as a
+ * whole.
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -54,7 +55,7 @@ export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
 
 /**
  * Attribute of a command's cgroup that names the leader of the command's session, as long as the session may
- * have members. By the attribute, the next plugin process finds the members. The kernel keeps the attribute
+ * have members. The next plugin process finds the members by this attribute. The kernel keeps the attribute
  * with the cgroup, and shows it to root only (xattr(7)).
  */
 const sessionAttribute = "trusted.exec2.session";

@@ -26,7 +26,7 @@ export interface ConnectedStdio {
   readonly stderr: Readable;
   /** Resizes the terminal. Does nothing without one, or once the command has ended. */
   resize(size: TerminalSize): void;
-  /** To be called when the command has ended: ends the output after what is already there. */
+  /** To be called when the command has ended: ends the output after the bytes that are already there. */
   finish(): void;
 }
 

@@ -25,7 +25,7 @@ export interface MountPlace {
   readonly anchor: string;
   /** The path below the anchor. */
   readonly rest: string;
-  /** What the mount point is in. A missing one is created only in the task's own folders. */
+  /** Where the mount point is. A missing mount point is created only in the task's own folders. */
   readonly within: "task" | "volume" | "host";
 }
 
@@ -54,8 +54,8 @@ function open(place: MountPlace, folder: number, path: string, resolve: number):
 }
 
 /**
- * Creates each name relative to a folder's descriptor, so that no task can redirect the next
- * one. Root owns what is created, and the mount hides the last name.
+ * Creates each name relative to a folder's descriptor, so that no task can redirect the next name. Root owns
+ * what is created, and the mount hides the last name.
  */
 function make(place: MountPlace, anchor: number, isFolder: boolean): void {
   using opened = new DisposableStack();

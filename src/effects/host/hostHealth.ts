@@ -27,7 +27,7 @@ export interface HostFindings {
   readonly quarantined?: readonly string[];
   /** Why tasks cannot have a root of their own. */
   readonly privateRootProblem?: string | undefined;
-  /** Why denials are not recorded although the options want it. */
+  /** Why denials are not recorded although the options request it. */
   readonly denialProblem?: string | undefined;
 }
 

@@ -20,7 +20,7 @@ export function readNodeTopology(): NodeTopology {
   return { cores, overrideTotalMhz: 0 };
 }
 
-/** In MHz, converted from the kernel's kHz; 0 if the kernel does not have it. */
+/** A frequency in MHz, converted from the kernel's kHz; 0 if the kernel has no such file. */
 function frequency(coreId: number, file: string): number {
   return Math.round(Number(readKernelFile(`${cpuFolder}/cpu${coreId}/cpufreq/${file}`) ?? 0) / 1000);
 }

@@ -1,8 +1,8 @@
 /**
  * Keeps the plugin from waiting for a file system that does not answer, such as NFS whose server is down. A
- * call on such a file system cannot be cancelled, and blocks the event loop, and with it all tasks. So a
- * child process makes the call first if a path leads to a remote file system, that is, one that another
- * machine or a process (FUSE) serves.
+ * call on such a file system cannot be cancelled, and blocks the event loop, and with it all tasks. Remote
+ * file systems are those that another machine or a process (FUSE) serves. If a path leads to such a file
+ * system, a child process makes the call first.
  */
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";

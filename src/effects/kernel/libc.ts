@@ -95,7 +95,7 @@ export function memfdCreate(name: string, flags: number): number {
   return checked(libc().memfdCreate(name, flags), "memfd_create", name);
 }
 
-/** fcntl(2) with `F_ADD_SEALS`: forbids the sealed kinds of changes of a memfd for good. */
+/** fcntl(2) with `F_ADD_SEALS`: forbids these kinds of changes of a memfd for good. */
 export function addSeals(memfd: number, seals: number): void {
   checked(libc().fcntl(memfd, k.F_ADD_SEALS, BigInt(seals)), "fcntl");
 }

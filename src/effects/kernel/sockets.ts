@@ -1,4 +1,6 @@
-/** Sockets: what Node's own sockets cannot do. Fails with a DriverError `KERNEL_CALL_FAILED`, as libc.ts does. */
+/**
+ * System calls on sockets for which Node has no function. They fail with a DriverError `KERNEL_CALL_FAILED`.
+ */
 import { closeSync } from "node:fs";
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
@@ -73,8 +75,8 @@ export function setReadSignal(descriptor: number, signal: number | undefined): v
 
 /**
  * connect(2) of a non-blocking socket to this host's loopback address. If the listener's queue is full, the
- * connection is still pending when the function returns. A write then waits for it, and a failure is the
- * socket's next error.
+ * connection is still pending when the function returns. A write then waits for the connection, and a failure
+ * is the socket's next error.
  * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens
  */
 export function connectToLoopback(socket: number, port: number): void {

@@ -3,8 +3,8 @@
  * ms to look up and open all forty. So they are looked up again only after a change.
  *
  * A path leads elsewhere only after a change of a mount, or of a name in a folder on its way. The kernel
- * reports both, names by inotify(7). Paths through file systems that do not report all changes are not
- * cached: each start looks them up.
+ * reports both kinds of changes: see `hostMounts`, and inotify(7). Paths through file systems that do not
+ * report all changes are not cached: each start looks them up.
  */
 import { closeSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";

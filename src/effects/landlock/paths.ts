@@ -2,9 +2,9 @@
  * Resolves the path of a rule. Most paths are on the host, and the plugin adds their rules. Two kinds of
  * paths can only be resolved by the task's own processes:
  *
- * - paths in /proc, because a task has its own proc file system, and a rule on the
- *   host's would not apply to it;
- * - the task's standard streams, such as /dev/stdout: in the plugin that is the plugin's own output.
+ * - paths in /proc, because a task has its own proc file system, and a rule on the host's would not apply to
+ *   it;
+ * - the task's standard streams, such as /dev/stdout: in the plugin, /dev/stdout is the plugin's own output.
  *
  * Other magic links (proc_pid_fd(5)) are refused, because they lead to open files of whichever process
  * resolves them.

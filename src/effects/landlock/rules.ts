@@ -51,10 +51,9 @@ export interface NamespaceRule {
   /** `allowed_access` of `struct landlock_path_beneath_attr`. */
   readonly access: number;
   /**
-   * `init`: the namespace's first process, after it has mounted /proc and before it forks
-   * the task. It must keep the descriptor open until it exits: procfs drops an inode that
-   * nobody holds, and its rule disappears with it.
-   * `task`: the task's main process, before it restricts itself, for paths of its own.
+   * `init`: the namespace's first process, after it has mounted /proc and before it forks the task. Init must
+   * keep the descriptor open until it exits: procfs drops an inode that nobody holds, and the inode's rule
+   * disappears, too. `task`: the task's main process, before it restricts itself, for paths of its own.
    */
   readonly addedBy: "init" | "task";
   /** Whether the start fails if the rule cannot be added. */

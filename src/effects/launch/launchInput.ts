@@ -9,7 +9,7 @@ import type { TaskCapabilities } from "../users/capabilities.ts";
 
 /** The input for the run's init and its namespaces. */
 export interface EarlyInput {
-  /** The task's options as the job sets them. The other fields hold what depends on this host. */
+  /** The task's options as the job sets them. The other fields depend on this host. */
   readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;

@@ -1,4 +1,7 @@
-/** The report of a plan's processes, which comes through a pipe. The plugin reads it in the event loop, so no thread blocks. */
+/**
+ * The report of a plan's processes. It comes through a pipe, which the plugin reads in the event loop, so no
+ * thread blocks.
+ */
 
 import { Socket } from "node:net";
 import type { ProcessIdentity } from "../processes/processStat.ts";

@@ -1,6 +1,6 @@
 /**
- * The table that the runner reads to fixed addresses and executes: its layout, and a writer. The runners'
- * listings repeat these numbers, and a test compares them. Pure.
+ * The table that the runner reads to fixed addresses and executes: the table's layout, and a writer. The
+ * runners' listings repeat these numbers, and a test compares them. Pure.
  *
  * ```
  * TABLE_ADDRESS  entries of the phase `supervise`, the buffers, init's name: the part that init keeps
@@ -8,13 +8,12 @@
  * LATE_ADDRESS   the same for the late phases; a step of the plan reads this part
  * ```
  *
- * In the table's file the parts begin at 0, `KEPT_BYTES` and `LATE_OFFSET`. In memory
- * they are further apart, so that init can unmap all but the first.
+ * In the table's file the parts begin at 0, `KEPT_BYTES` and `LATE_OFFSET`. In memory they are further apart,
+ * so that init can unmap all but the first.
  *
- * An entry is eleven words of eight bytes: the number of a system call, its six
- * arguments, then `match`, `onMatch`, `onError` and `next`. If the call returns
- * `match`, the entry at `onMatch` follows. If it fails, the entry at `onError`
- * follows, or the error is reported if `onError` is 0. Otherwise `next` follows.
+ * An entry is eleven words of eight bytes: the number of a system call, its six arguments, then `match`,
+ * `onMatch`, `onError` and `next`. If the call returns `match`, the entry at `onMatch` follows. If it fails,
+ * the entry at `onError` follows, or the error is reported if `onError` is 0. Otherwise `next` follows.
  */
 import { DriverError } from "../../errors.ts";
 import { controlMessageBytes, messageHeader } from "../kernel/structs.ts";

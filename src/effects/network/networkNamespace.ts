@@ -1,4 +1,7 @@
-/** Network namespaces: checks the one that the agent has created for an allocation, and makes one without an agent. */
+/**
+ * Network namespaces: checks an allocation's, which the agent has created, and makes one if there is no
+ * agent.
+ */
 import { closeSync, openSync, statfsSync } from "node:fs";
 import { Socket } from "node:net";
 import type { TaskNetwork } from "../../config/task/taskRequest.ts";

@@ -1,4 +1,7 @@
-/** Notes on what watched tasks use: the kinds and the layout of the notes that the programs of probes.ts make, and their decoding. Pure. */
+/**
+ * The notes that the programs of probes.ts make on what watched tasks use: their kinds, layout and decoding.
+ * Pure.
+ */
 import type { Access, NamedUse } from "../../config/learn/access.ts";
 import { SOCK_STREAM } from "../kernel/constants.ts";
 

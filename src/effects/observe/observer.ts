@@ -2,7 +2,7 @@
  * Observes what the processes of a cgroup use: files, names, ports, capabilities. Programs in the kernel
  * (bpf(2)) note each use. They add a microsecond to a call, and count the uses that they could not note.
  *
- * The observer does not see what io_uring(7) opens, files whose descriptors a process got from another
+ * The observer does not see files that io_uring(7) opens, files whose descriptors a process got from another
  * process, the dynamic linker that the kernel maps beside a program, and system calls of other architectures.
  * Names of more than a thousand bytes, and paths of more than a hundred folders, are counted as lost.
  * Capabilities are seen from Linux 6.13 on.
@@ -15,7 +15,7 @@ import { supportedArchitecture } from "../kernel/architecture.ts";
 import { createMap, keysOf, type MapShape, missedRuns, readEntry, setEntry, trace } from "./bpf.ts";
 import { KernelTypes } from "./btf.ts";
 import { noteLayout, readNote } from "./notes.ts";
-import { type Probe, type ProbeMaps, ProbeProgram, probes, ROOM_BYTES } from "./probes.ts";
+import { BUFFER_BYTES, type Probe, type ProbeMaps, ProbeProgram, probes } from "./probes.ts";
 import { CALL_BYTES, CALL_NUMBERS, type CallTable, callTables } from "./watchedCalls.ts";
 
 export interface Observer {
@@ -72,7 +72,7 @@ function createMaps(types: KernelTypes, architecture: Architecture, own: Own): P
   return {
     watched: make("hash", 8, 4, maxCgroups),
     notes: make("hash", noteLayout.bytes, 8, maxNotes),
-    rooms: make("arrayPerProcessor", 4, ROOM_BYTES, probes.length + 1),
+    buffers: make("arrayPerProcessor", 4, BUFFER_BYTES, probes.length + 1),
     lost: make("array", 4, 8, 1),
     calls: Object.fromEntries(calls) as Record<CallTable, number>,
   };

@@ -13,7 +13,7 @@ import { Program, type Register } from "./program.ts";
 import { argumentOffset, CALL_NUMBERS, type CallTable } from "./watchedCalls.ts";
 
 /** Size of a buffer for a note, with the length of its text behind it. */
-export const ROOM_BYTES = noteLayout.bytes + 8;
+export const BUFFER_BYTES = noteLayout.bytes + 8;
 
 /** Descriptors of the maps that the programs use. */
 export interface ProbeMaps {
@@ -22,7 +22,7 @@ export interface ProbeMaps {
   /** The notes, as keys. */
   readonly notes: number;
   /** For each processor a buffer for each program's note. The first buffer holds a note of zeros. */
-  readonly rooms: number;
+  readonly buffers: number;
   /** A counter of uses that could not be noted. */
   readonly lost: number;
   /** The tables of {@link callTables}, by name. */
@@ -59,7 +59,7 @@ const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 
 /** Registers with a fixed meaning in all programs. */
-const room: Register = 6;
+const buffer: Register = 6;
 const dentry: Register = 7;
 const mount: Register = 8;
 /** The tracepoint's arguments, and later the number of names so far. */
@@ -122,7 +122,7 @@ export class ProbeProgram {
       .jump("equal", 1, 0, "any result")
       .jump("signedGreaterOrEqual", 2, 0, "end")
       .label("any result");
-    this.#openRoom();
+    this.#beginNote();
     this.#noteError();
     this.#loadArgument(dentry, at.name);
     this.#program
@@ -139,7 +139,7 @@ export class ProbeProgram {
   noteOpened(): void {
     this.#findCall("opened");
     this.#program.load(8, mount, args, 8).jump("signedLessOrEqual", mount, -1, "end");
-    this.#openRoom();
+    this.#beginNote();
     this.#fileOf(dentry, mount);
     this.#addToDetail(dentry, "file.f_flags", openBits.truncate, 4);
     this.#addToDetail(dentry, "file.f_mode", openBits.read | openBits.write | openBits.created, 4);
@@ -164,8 +164,8 @@ export class ProbeProgram {
       .jump("equal", 1, S_IFCHR, "device")
       .jump("notEqual", 1, S_IFBLK, "end")
       .label("device");
-    this.#openRoom();
-    this.#loadArgument(1, at.folder).store(4, room, noteLayout.detail, { of: 1 });
+    this.#beginNote();
+    this.#loadArgument(1, at.folder).store(4, buffer, noteLayout.detail, { of: 1 });
     this.#notePath("file.f_path");
   }
 
@@ -173,7 +173,7 @@ export class ProbeProgram {
   noteAddresses(): void {
     this.#findCall("addresses");
     this.#loadArgument(dentry, at.name).jump("equal", dentry, 0, "end");
-    this.#openRoom();
+    this.#beginNote();
     this.#readUser(2, 1, dentry, 0)
       .jump("equal", 1, AF_UNIX, "unix")
       .jump("equal", 1, AF_INET, "internet")
@@ -185,7 +185,7 @@ export class ProbeProgram {
     this.#field(mount, mount, "socket.type", 2).compute("shiftLeft", mount, 16);
     this.#readUser(2, 1, dentry, 2).compute("or", 1, { of: mount });
     this.#program
-      .store(4, room, noteLayout.detail, { of: 1 })
+      .store(4, buffer, noteLayout.detail, { of: 1 })
       .goto("note")
       .label("unix")
       .compute("add", dentry, 2);
@@ -193,18 +193,18 @@ export class ProbeProgram {
     this.#program
       // Binding to a path creates a file.
       .compute("move", 1, noteKinds.connectPath)
-      .load(4, 2, room, noteLayout.kind)
+      .load(4, 2, buffer, noteLayout.kind)
       .jump("equal", 2, noteKinds.connect, "connects")
       .compute("move", 1, noteKinds.make)
       .label("connects")
-      .store(4, room, noteLayout.kind, { of: 1 })
+      .store(4, buffer, noteLayout.kind, { of: 1 })
       .compute("move", mount, -1);
     this.#noteName(PROBE_READ_USER_STR);
   }
 
   /** Notes the name of an executed program or script. */
   noteExecutedName(): void {
-    this.#openRoom(noteKinds.executeName);
+    this.#beginNote(noteKinds.executeName);
     this.#program.load(8, 1, args, 16);
     this.#field(dentry, 1, "linux_binprm.filename");
     this.#program.compute("move", mount, -1);
@@ -213,7 +213,7 @@ export class ProbeProgram {
 
   /** Notes the path of an executed program. For a script that is its interpreter. */
   noteExecuted(): void {
-    this.#openRoom(noteKinds.executed);
+    this.#beginNote(noteKinds.executed);
     this.#program.load(8, 1, args, 16);
     this.#field(dentry, 1, "linux_binprm.file");
     this.#notePath("file.f_path");
@@ -221,7 +221,7 @@ export class ProbeProgram {
 
   /** Notes a capability for which the kernel has checked. */
   noteCapability(): void {
-    this.#openRoom(noteKinds.capability);
+    this.#beginNote(noteKinds.capability);
     this.#program
       .load(8, 1, args, 24)
       .load(8, 2, args, 32)
@@ -229,7 +229,7 @@ export class ProbeProgram {
       .jump("equal", 2, 0, "granted")
       .compute("or", 1, REFUSED)
       .label("granted")
-      .store(4, room, noteLayout.detail, { of: 1 });
+      .store(4, buffer, noteLayout.detail, { of: 1 });
     this.#note();
   }
 
@@ -243,7 +243,7 @@ export class ProbeProgram {
       .jump("signedLessOrEqual", 1, -1, "error")
       .compute("move", 1, 0)
       .label("error")
-      .store(4, room, noteLayout.detail, { of: 1 });
+      .store(4, buffer, noteLayout.detail, { of: 1 });
   }
 
   /** Loads the number of the call into r1. */
@@ -289,8 +289,8 @@ export class ProbeProgram {
    * with the cgroup and the kind.
    * @param kind undefined if it is on the stack
    */
-  #openRoom(kind?: number): void {
-    const { rooms } = this.#maps;
+  #beginNote(kind?: number): void {
+    const { buffers } = this.#maps;
     this.#program
       .compute("move", 1, { of: stack })
       .compute("add", 1, at.comm)
@@ -301,19 +301,19 @@ export class ProbeProgram {
       .constant(2, Buffer.from("\0\0exec2-").readBigInt64LE())
       .jump("equal", 1, { of: 2 }, "end")
       .store(4, stack, at.index, this.#place.index);
-    this.#lookUp(rooms, at.index)
-      .compute("move", room, { of: 0 })
+    this.#lookUp(buffers, at.index)
+      .compute("move", buffer, { of: 0 })
       .load(8, 1, stack, at.cgroup)
-      .store(8, room, noteLayout.cgroup, { of: 1 });
+      .store(8, buffer, noteLayout.cgroup, { of: 1 });
     if (kind === undefined) this.#program.load(8, 1, stack, at.kind);
     else this.#program.compute("move", 1, kind);
     this.#program
-      .store(8, room, noteLayout.kind, { of: 1 })
-      .store(8, room, noteLayout.bytes, 0)
+      .store(8, buffer, noteLayout.kind, { of: 1 })
+      .store(8, buffer, noteLayout.bytes, 0)
       .store(4, stack, at.index, 0);
-    this.#lookUp(rooms, at.index)
+    this.#lookUp(buffers, at.index)
       .compute("move", 3, { of: 0 })
-      .compute("move", 1, { of: room })
+      .compute("move", 1, { of: buffer })
       .compute("add", 1, noteLayout.text)
       .compute("move", 2, noteLayout.textBytes)
       .call(PROBE_READ_KERNEL);
@@ -361,9 +361,9 @@ export class ProbeProgram {
   #addToDetail(pointer: Register, path: string, mask: number, size: 2 | 4): void {
     this.#field(1, pointer, path, size)
       .compute("and", 1, mask)
-      .load(4, 2, room, noteLayout.detail)
+      .load(4, 2, buffer, noteLayout.detail)
       .compute("or", 1, { of: 2 })
-      .store(4, room, noteLayout.detail, { of: 1 });
+      .store(4, buffer, noteLayout.detail, { of: 1 });
   }
 
   /**
@@ -397,7 +397,7 @@ export class ProbeProgram {
   #noteName(reader: typeof PROBE_READ_USER_STR | typeof PROBE_READ_KERNEL_STR): void {
     this.#program
       .compute("move", 3, { of: dentry })
-      .compute("move", 1, { of: room })
+      .compute("move", 1, { of: buffer })
       .compute("add", 1, noteLayout.text)
       .compute("move", 2, maxTextBytes)
       .call(reader)
@@ -405,8 +405,8 @@ export class ProbeProgram {
       .jump("signedLessOrEqual", 0, 1, "end")
       // The name is longer than the buffer.
       .jump("signedGreaterOrEqual", 0, maxTextBytes, "lost")
-      .store(8, room, noteLayout.bytes, { of: 0 })
-      .load(1, 1, room, noteLayout.text)
+      .store(8, buffer, noteLayout.bytes, { of: 0 })
+      .load(1, 1, buffer, noteLayout.text)
       .jump("equal", 1, "/".charCodeAt(0), "note")
       .compute("shiftLeft", mount, 32)
       .compute("shiftRight", mount, 32)
@@ -440,16 +440,16 @@ export class ProbeProgram {
       .goto("up")
       .label("name");
     this.#read(8, 3, dentry, offset("dentry.d_name.name"))
-      .load(8, 1, room, noteLayout.bytes)
+      .load(8, 1, buffer, noteLayout.bytes)
       .jump("greater", 1, maxTextBytes, "lost")
-      .compute("add", 1, { of: room })
+      .compute("add", 1, { of: buffer })
       .compute("add", 1, noteLayout.text)
       .compute("move", 2, 256)
       .call(PROBE_READ_KERNEL_STR)
       .jump("signedLessOrEqual", 0, 0, "lost")
-      .load(8, 1, room, noteLayout.bytes)
+      .load(8, 1, buffer, noteLayout.bytes)
       .compute("add", 1, { of: 0 })
-      .store(8, room, noteLayout.bytes, { of: 1 });
+      .store(8, buffer, noteLayout.bytes, { of: 1 });
     this.#read(8, 1, dentry, offset("dentry.d_parent"))
       .jump("equal", 1, { of: dentry }, "end")
       .compute("move", dentry, { of: 1 })
@@ -470,7 +470,7 @@ export class ProbeProgram {
       .label("note")
       .store(8, stack, at.word, 1)
       .constant(1, { map: notes })
-      .compute("move", 2, { of: room })
+      .compute("move", 2, { of: buffer })
       .compute("move", 3, { of: stack })
       .compute("add", 3, at.word)
       .compute("move", 4, BPF_NOEXIST)

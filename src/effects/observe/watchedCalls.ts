@@ -1,4 +1,7 @@
-/** The system calls whose arguments are noted, and the tables in which the programs of probes.ts find them. Pure. */
+/**
+ * The system calls whose arguments are noted, and the tables in which the programs of probes.ts find these
+ * calls. Pure.
+ */
 import { type Architecture, type SystemCallName, systemCallNumber } from "../../systemCalls.ts";
 import type { KernelTypes } from "./btf.ts";
 import { type NoteKind, noteKinds } from "./notes.ts";

@@ -33,7 +33,7 @@ export class IdleMemory {
   #pass(): void {
     this.#timer = undefined;
     const restLeftMs = this.#wokenAt + idleMemoryMs - performance.now();
-    // V8 collects the garbage of a busy process by itself, but not that of a process at rest, for minutes.
+    // V8 itself collects the garbage of a busy process. In a process at rest, it would wait for minutes.
     if (restLeftMs <= 0 && heapBytes() - this.#collectedTo >= worthwhileBytes) {
       collectGarbage();
       this.#collectedTo = heapBytes();

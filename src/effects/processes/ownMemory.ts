@@ -46,7 +46,7 @@ function unmap(mappings: readonly Mapping[]): void {
 
 /**
  * PR_SET_DUMPABLE(2const): keeps the secrets of starting tasks out of core dumps, and keeps processes without
- * CAP_SYS_PTRACE from reading this one's memory.
+ * CAP_SYS_PTRACE from reading this process's memory.
  */
 export function hideMemory(): void {
   prctl(PR_SET_DUMPABLE, 0);

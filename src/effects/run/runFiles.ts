@@ -64,7 +64,7 @@ const maxSpares = 16;
 let spareNumber = 0;
 
 /**
- * Creates the folder of a new run, with its alive FIFO. An existing folder is replaced: it is that of a start
+ * Creates the folder of a new run, with its alive FIFO. An existing folder is replaced: it is from a start
  * that was never stored, so its init was never released.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */

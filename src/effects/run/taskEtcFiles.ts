@@ -22,7 +22,7 @@ export interface EtcFile {
 }
 
 /**
- * The files that a task has of its own. Most tasks have none.
+ * A task's own versions of files in /etc. Most tasks have none.
  * @param plugin the plugin's options: they decide on users and groups if the task's options do not
  */
 export function taskEtcFiles(

@@ -74,8 +74,8 @@ interface Layout {
 }
 
 /**
- * Lays out a program. A jump reaches 255 instructions far. A longer one gets a goto behind it, which may make
- * other jumps too long, so this repeats until all jumps reach their labels.
+ * Lays out a program. A jump reaches 255 instructions far. A longer jump gets a goto behind it, which may
+ * make other jumps too long, so the layout is repeated until all jumps reach their labels.
  */
 function layOut(lines: readonly Line[]): Layout {
   const sizes: number[] = lines.map(({ kind }) => (kind === "label" ? 0 : 1));

@@ -1,4 +1,7 @@
-/** Reads the counters of cgroups, which cover all their processes, even those that have exited, and of a run's processes. */
+/**
+ * Reads the counters of cgroups and of a run's processes. A cgroup's counters include processes that have
+ * exited.
+ */
 import { readFile, readFileSync, readlinkSync } from "node:fs";
 import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";

@@ -36,7 +36,8 @@ export interface Units {
 }
 
 /**
- * Computes the use of CPU between two readings. With only one reading, it is the average since the run began.
+ * Computes the use of CPU between two readings. With only one reading, the result is the average since the
+ * run began.
  *
  * While the run is alone in its cgroup, the figures are the cgroup's. While it shares the cgroup with another
  * run, or if the host has no memory controller, they are sums over its processes.

@@ -1,6 +1,6 @@
 /**
- * Resolves dynamic users: `nomad-<n>` has uid and gid n. The host does not know them. The agent assigns each
- * to one task at a time.
+ * Resolves dynamic users: `nomad-<n>` has uid and gid n. The host does not know these users. The agent
+ * assigns each to one task at a time.
  */
 import { isInRanges, parseId } from "../../config/values/idRanges.ts";
 import { DriverError } from "../../errors.ts";

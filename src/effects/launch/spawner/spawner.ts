@@ -80,7 +80,8 @@ export function handOver(
 }
 
 /**
- * Spawns the spawner. It ends together with this process, because its socket then reaches the end of file.
+ * Spawns the spawner. The spawner ends together with this process, because its socket then reaches the end of
+ * file.
  */
 function spawnSpawner(runnerFolder: string | undefined): Spawner {
   const [socket, other] = socketPair();

@@ -23,7 +23,7 @@ import { closeRangeStep, readRestStep } from "../steps/fileSteps.ts";
 import { EARLY_ADDRESS, EARLY_BYTES, KEPT_BYTES, NAME_BYTES, NAME_OFFSET, TABLE_ADDRESS } from "../table.ts";
 
 /**
- * The socket to the plugin. It takes the number of the plan's descriptor, once the spawner has read its plan.
+ * The socket to the plugin. It gets the number of the plan's descriptor once the spawner has read its plan.
  */
 const SOCKET = descriptors.plan;
 

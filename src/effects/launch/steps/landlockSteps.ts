@@ -61,7 +61,7 @@ export const unveilSteps = remembered((rules: readonly KnownRule[]) => {
 
 /**
  * Remembers the steps of the latest sets of rules. Most tasks have the same rules. Reusing the steps, their
- * words and their assembled form saves each start 0.1 ms.
+ * lines in printed plans and their assembled form saves each start 0.1 ms.
  */
 function remembered<Rule extends KnownRule & Partial<NamespaceRule>>(
   make: (rules: readonly Rule[]) => Step[],

@@ -1,6 +1,6 @@
 /**
  * Steps that give a run its own mount namespace: a copy of the host's, or of a template that has only
- * unveiled paths. Sources on the host are opened before that.
+ * unveiled paths. Before that, they open the sources of mounts on the host.
  */
 import type { LaunchMount } from "../../files/mountPoints.ts";
 import * as k from "../../kernel/constants.ts";

@@ -1,6 +1,6 @@
 /**
- * Steps that mount what a run has of its own: a /proc, folders and file systems of its private root, and masks
- * over what a task must not see.
+ * Steps for mounts that do not come from the host: a run's own /proc, folders and file systems in its private
+ * root, and masks over entries of /proc.
  */
 import { isAtOrBelow } from "../../../config/values/unveil.ts";
 import * as k from "../../kernel/constants.ts";

@@ -1,4 +1,4 @@
-/** The steps of the run's init after it has forked the task: it waits, records and cleans up. */
+/** The steps of the run's init after it has forked the task: init waits, records and cleans up. */
 import { capabilitySet } from "../../../config/values/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
 import { capabilityData, capabilityHeader } from "../../kernel/structs.ts";
@@ -116,7 +116,7 @@ export function dropCapabilitiesStep(): Step {
 
 /**
  * PR_SET_DUMPABLE(2const): no core dump shows the plan with the task's environment, and no process without
- * CAP_SYS_PTRACE looks into this one. Lasts until execve(2), also in children.
+ * CAP_SYS_PTRACE looks into this process. Lasts until execve(2), also in children.
  */
 export function notDumpableStep(): Step {
   const { PR_SET_DUMPABLE } = k;
