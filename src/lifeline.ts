@@ -1,10 +1,10 @@
 /**
- * Ends a plugin together with the `run` that launched it. An agent's plugin outlives the agent, because the
- * agent comes back for its tasks. A `run` that was killed never comes back. So the plugin of a run reads its
- * standard input. When the run dies, standard input ends. The plugin then ends, too, and has the tasks
- * removed.
+ * Ends a plugin together with the `run` that launched it, and starts this program again. An agent's plugin
+ * outlives the agent, because the agent comes back for its tasks. A `run` that was killed never comes back. So
+ * the plugin of a run reads its standard input. When the run dies, standard input ends. The plugin then ends,
+ * too, and has the tasks removed.
  */
-import { selfCommand } from "./selfCommand.ts";
+import { isSea } from "node:sea";
 
 /**
  * The variable is set for a plugin that has to end with its launcher. Its value is the run's work folder, or
@@ -45,4 +45,20 @@ export function startCleaning(env: Environment): void {
     stdio: "ignore",
     detached: true,
   }).unref();
+}
+
+interface SelfCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** argv[0], which process lists show. */
+  readonly name: string;
+}
+
+/** The command that starts this program again. */
+export function selfCommand(): SelfCommand {
+  const { execPath, execArgv, argv } = process;
+  const [, script] = argv;
+  // This link works even if the executable's file was replaced or removed since.
+  if (isSea()) return { command: "/proc/self/exe", args: [], name: execPath };
+  return { command: execPath, args: script === undefined ? [] : [...execArgv, script], name: execPath };
 }

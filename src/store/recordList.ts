@@ -1,4 +1,5 @@
 /** Reads a fixed list of records in memory as a log. */
+import { partitionPoint } from "../partitionPoint.ts";
 import type { EventReader, StreamEntry, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type IndexEntry, type RecordTable, type TakeRecord } from "./recordTable.ts";
@@ -59,7 +60,9 @@ class RecordList implements RecordTable {
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
-    return batch(this.#byPosition, firstAtOrAfter(this.#byPosition, from), take);
+    const records = this.#byPosition;
+    const first = partitionPoint(0, records.length, (index) => (records[index]?.position ?? 0) < from);
+    return batch(records, first, take);
   }
 
   recordsOf<T>({ stream }: StreamEntry, seq: number, take: TakeRecord<T>): T[] {
@@ -83,17 +86,6 @@ class RecordList implements RecordTable {
 
 function batch<T>(records: readonly PlacedRecord[], start: number, take: TakeRecord<T>): T[] {
   return records.slice(start, start + BATCH_RECORDS).map(({ bytes, position }) => take(bytes, position));
-}
-
-/** Index of the first record at a position or after it, by halving. */
-function firstAtOrAfter(records: readonly PlacedRecord[], position: number): number {
-  let low = 0;
-  for (let high = records.length; low < high; ) {
-    const middle = (low + high) >>> 1;
-    if ((records[middle]?.position ?? 0) < position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function compare(a: string, b: string): number {

@@ -12,7 +12,7 @@ import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/n
 import { exitText, type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { carriedError, errorOfCall } from "../../grpc/status.ts";
 import type { AttributeSpec } from "../../jobspec/resolve/driverConfig.ts";
-import { selfCommand } from "../../selfCommand.ts";
+import { selfCommand } from "../../lifeline.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { attributeSpecs, fitPluginOptions } from "../files/pluginConfig.ts";
 

@@ -173,6 +173,7 @@ export class NodePage {
    * 0 in a branch page.
    */
   lastAtOrBefore(key: Buffer): number {
+    // As in partitionPoint.ts, but without a function for each comparison, which would take a tenth longer.
     let low: number = this.#firstWithKey;
     for (let high = this.length; low < high; ) {
       const middle = (low + high) >>> 1;

@@ -3,6 +3,7 @@
  * by the positions of their last events. In this order the events' times ascend, unless the host's clock was
  * set, so a binary search reads only a few of these events.
  */
+import { partitionPoint } from "../../../partitionPoint.ts";
 import { formatDay } from "../../../units/times.ts";
 import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
 
@@ -74,15 +75,4 @@ function* daysOf(count: number, timeOf: (index: number) => number): Generator<Da
     yield { day, from, to };
     from = to;
   }
-}
-
-/** The first index in a range for which the test fails. The test must pass for all indices before it. */
-function partitionPoint(from: number, to: number, passes: (index: number) => boolean): number {
-  let [low, high] = [from, to];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (passes(middle)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

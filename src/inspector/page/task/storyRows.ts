@@ -1,4 +1,5 @@
 /** The rows of "What happened", and the row of each group and step. Pure. */
+import { partitionPoint } from "../../../partitionPoint.ts";
 import { type StepGroup, stepsInTitle } from "../../views/eventGroups.ts";
 
 export type StoryRow =
@@ -68,13 +69,7 @@ export class StoryRows {
 
   /** The last group that begins at or before a place: a row or a step, as `placeOf` returns it. */
   #groupBefore(place: number, placeOf: (index: number) => number): number {
-    let [low, high] = [0, this.#groups.length - 1];
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (placeOf(middle) <= place) low = middle;
-      else high = middle - 1;
-    }
-    return Math.max(0, low);
+    return Math.max(0, partitionPoint(0, this.#groups.length, (index) => placeOf(index) <= place) - 1);
   }
 }
 
