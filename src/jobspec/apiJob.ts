@@ -6,7 +6,10 @@
 import { escapeLiteral } from "./resolve/template.ts";
 import { asList, type Body } from "./syntax.ts";
 
-/** @returns undefined if the content is not in the API's form */
+/**
+ * Converts a job.
+ * @returns undefined if the content is not in the API's form
+ */
 export function apiJobToBody(content: Body): Body | undefined {
   const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
   if (!job) return undefined;
@@ -14,7 +17,7 @@ export function apiJobToBody(content: Body): Body | undefined {
   const groups = byName(TaskGroups, ({ Count, Networks, Services, Tasks, Volumes, ...group }) => ({
     ...rename(group),
     service: asList(Services).map((service) => serviceBody(service as Body)),
-    // Kept apart from rename(), which would drop a count of 0.
+    // Not passed to rename(), which would drop a count of 0.
     count: Count ?? null,
     volume: volumesBody(Volumes),
     network: asList(Networks).map((network) => networkBody(network as Body)),
@@ -24,8 +27,8 @@ export function apiJobToBody(content: Body): Body | undefined {
 }
 
 /**
- * Escapes all `${…}` that are not references: the API's JSON is not HCL, so a shell's `${X:-y}` in it is literal.
- * The text of a template has no references, so all of it is escaped.
+ * Escapes all `${…}` that are not references. The API's JSON is not HCL, so a shell's `${X:-y}` is literal
+ * there. In a template's text, every `${…}` is escaped, because such a text has no references.
  */
 function withoutExpressions(value: unknown, key = ""): unknown {
   if (typeof value === "string") {
@@ -106,7 +109,7 @@ function volumesBody(volumes: unknown): Record<string, Body> {
   );
 }
 
-/** Unset limits are zeros in the API's form. */
+/** In the API's form, a limit that is not set is 0. */
 function resourcesBody({ CPU, Cores, MemoryMB, MemoryMaxMB, ...rest }: Body): Body {
   return {
     ...rename(rest),

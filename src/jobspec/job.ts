@@ -23,10 +23,10 @@ export interface Group {
 
 /** A check of a service. Strings are template text. */
 export interface Check {
-  /** Such as `web: http on /health`. */
+  /** The check's name in messages, such as `web: http on /health`. */
   readonly name: string;
   readonly probe: Probe;
-  /** The task that a script runs in, and that is restarted; undefined means the group. */
+  /** The task in which a script runs, and which is restarted; undefined means all main tasks of the group. */
   readonly task: string | undefined;
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -88,9 +88,9 @@ export type Phase = "prestart" | "main" | "poststart" | "poststop";
 export interface Task {
   readonly name: string;
   readonly phase: Phase;
-  /** Runs beside the main tasks and is stopped after them. */
+  /** Whether the task runs beside the main tasks and is stopped after them. */
   readonly sidecar: boolean;
-  /** The group's other tasks are stopped when this one ends. */
+  /** Whether the group's other tasks are stopped when this task ends. */
   readonly leader: boolean;
   /** Name of a system user; undefined means a dynamic user. */
   readonly user: string | undefined;
@@ -98,7 +98,7 @@ export interface Task {
   readonly config: Readonly<Record<string, unknown>>;
   /** Values are template text. */
   readonly env: Readonly<Record<string, string>>;
-  /** Merged from job, group and task. Values are template text. */
+  /** Metadata of job, group and task, merged. Values are template text. */
   readonly meta: Readonly<Record<string, string>>;
   readonly resources: Resources;
   readonly killSignal: string | undefined;
@@ -116,7 +116,7 @@ export interface VolumeRequest {
   readonly name: string;
   /** Name of the host volume. Only the client knows its path. */
   readonly source: string;
-  /** Each instance has a volume of its own, named `source[index]`. */
+  /** Whether each instance has a volume of its own, named `source[index]`. */
   readonly perAlloc: boolean;
   readonly readOnly: boolean;
 }
@@ -140,13 +140,13 @@ export interface Resources {
 }
 
 export interface Template {
-  /** Text of a Go template: goTemplate/. */
+  /** Text of a Go template (see goTemplate/). */
   readonly data: string;
   /** Template text: a path below the task's folder or below `${NOMAD_ALLOC_DIR}`. */
   readonly destination: string;
   /** File mode bits. */
   readonly perms: number;
-  /** The file's `KEY=value` lines become part of the task's environment. */
+  /** Whether the file's `KEY=value` lines become part of the task's environment. */
   readonly env: boolean;
   /** Undefined means root. */
   readonly uid: number | undefined;

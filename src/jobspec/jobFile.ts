@@ -8,7 +8,7 @@ export interface JobFile {
   /** The path as the user typed it. */
   readonly name: string;
   readonly source: string;
-  /** Parts that a local run lacks and skips on request, such as `artifact`: keys.ts. */
+  /** Parts that a local run lacks, and skips on request, such as `artifact` (see keys.ts). */
   readonly skips: ReadonlySet<string>;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
@@ -25,7 +25,7 @@ export interface Problem {
   /** Such as `job.web.group.main.task.server.config.args[0]`. */
   readonly place: string;
   readonly message: string;
-  /** Text whose source line the error shows. */
+  /** A text in the file. The error shows its source line. */
   readonly find?: string;
   /** The text around `find`, in case `find` occurs more than once. */
   readonly whole?: string | undefined;
@@ -36,11 +36,11 @@ export interface Problem {
 export interface FoundProblem extends Problem {
   readonly file: string;
   readonly position: Position | undefined;
-  /** The source line with a caret below the column; empty where the line may hold a password. */
+  /** The source line with a caret below the column; empty if the line may hold a password. */
   readonly excerpt: string;
 }
 
-/** An error of a file, with everything that is wrong in it. */
+/** The error for an invalid file, with all of its problems. */
 export class InvalidFile extends DriverError {
   readonly problems: readonly FoundProblem[];
 
@@ -53,7 +53,7 @@ export class InvalidFile extends DriverError {
   }
 }
 
-/** Places whose source lines are never shown, only their numbers: they may hold passwords. */
+/** Places whose source lines may hold passwords. Errors show only the numbers of such lines. */
 const holdsSecrets = /\.(env|template)\b/;
 
 /** @throws InvalidFile always: `JOB_INVALID`, with file, place and, if found, the source line */
@@ -62,7 +62,7 @@ export function rejectJob(file: JobFile, problem: Problem): never {
 }
 
 /**
- * Collects a problem of `work` in the file, so that all its problems are reported at once.
+ * Calls `work`, and collects its problems in the file, so that all problems of the file are reported at once.
  * @returns undefined after a problem
  */
 export function attempt<T>(file: JobFile, work: () => T): T | undefined {
@@ -77,7 +77,7 @@ export function attempt<T>(file: JobFile, work: () => T): T | undefined {
 
 /** @throws InvalidFile if problems were collected */
 export function throwCollected({ problems }: JobFile): void {
-  // Reading goes on after an error, and so may find the same problem twice.
+  // Reading goes on after an error, so it may find the same problem twice.
   const once = problems.filter((each, index) => problems.findIndex((other) => isSame(other, each)) === index);
   if (once.length > 0) throw new InvalidFile(once.toSorted((a, b) => lineOf(a) - lineOf(b)));
 }
@@ -96,7 +96,7 @@ function problemText({ file, position, place, message, excerpt }: FoundProblem):
   return `${file}${at}: ${place === "" ? "" : `${place}: `}${message}${excerpt === "" ? "" : `\n${excerpt}`}`;
 }
 
-/** A problem with its position, as far as the file's text tells it. */
+/** A problem with its position, if the position can be found in the file's text. */
 export function located(file: JobFile, problem: Problem): FoundProblem {
   const { place, find, whole } = problem;
   // A missing attribute has no position of its own, so the position of the block around it stands in.
@@ -110,7 +110,7 @@ function positionOf({ source }: JobFile, place: string): Position | undefined {
   return place === "" ? undefined : positionOfPlace(source, place);
 }
 
-/** Completes a problem with its position, which is undefined if nothing tells it. */
+/** Completes a problem with its position; undefined if the position is unknown. */
 export function problemAt(file: JobFile, problem: Problem, position: Position | undefined): FoundProblem {
   const shown = position !== undefined && !holdsSecrets.test(problem.place);
   const excerpt = shown ? excerptAt(file.source, position) : "";
@@ -124,7 +124,10 @@ function summaryOf(problems: readonly FoundProblem[]): string {
   return `${first?.file} has ${problems.length} errors:\n${texts.join("\n")}`;
 }
 
-/** One source line with its number, and a caret below the column. A long line is cut to the part around it. */
+/**
+ * One source line with its number, and a caret below the column. A long line is cut to the part around the
+ * column.
+ */
 function excerptAt(source: string, { line, column }: Position): string {
   const whole = source.split("\n")[line - 1]?.replaceAll("\t", " ").trimEnd() ?? "";
   const from = whole.length <= maxExcerpt ? 0 : Math.max(0, column - maxExcerpt / 2);
@@ -133,7 +136,7 @@ function excerptAt(source: string, { line, column }: Position): string {
   return `${margin}${text}\n${" ".repeat(margin.length - 2)}| ${" ".repeat(Math.max(0, column - 1 - from))}^`;
 }
 
-/** Characters. */
+/** Maximum length of an excerpt, in characters. */
 const maxExcerpt = 160;
 
 /**
@@ -153,7 +156,10 @@ export function evaluateAt<T>(file: JobFile, place: string, work: () => T): T {
   }
 }
 
-/** Shows list positions, except for blocks: the parser returns a block as a list of one. */
+/**
+ * The place that these steps lead to. Shows positions in lists, but not the 0 of a block, which the parser
+ * returns as a list of one.
+ */
 export function placeOf(place: string, steps: readonly (string | number)[]): string {
   return steps.reduce<string>((path, step, index) => {
     if (typeof step === "string") return inside(path, step);
@@ -162,7 +168,7 @@ export function placeOf(place: string, steps: readonly (string | number)[]): str
   }, place);
 }
 
-/** The path of a key within a body. */
+/** The place of a key in the body at a place. */
 export function inside(place: string, key: string): string {
   return place === "" ? key : `${place}.${key}`;
 }

@@ -1,7 +1,7 @@
 /**
- * How a local run handles each attribute and block of a job file. It uses the key,
- * ignores it (it configures the cluster, not what the task sees), or refuses the
- * file, because the task would lack what the file promises.
+ * How a local run handles each attribute and block of a job file. It uses a key, ignores a key that
+ * configures only the cluster, or refuses the file, because the task would lack something that the file
+ * promises.
  */
 
 import { suggestion } from "../suggest.ts";
@@ -12,7 +12,7 @@ interface Keys {
   readonly attributes: readonly string[];
   readonly blocks: readonly string[];
   readonly ignored: readonly string[];
-  /** By name, the reason. */
+  /** Reasons, by the key's name. */
   readonly refused: Readonly<Record<string, string>>;
 }
 
@@ -186,14 +186,14 @@ const levels = {
       "wait",
     ],
     refused: {
-      source: 'a local run takes templates from the job file only: data = file("…") reads one beside it',
+      source: 'a local run takes templates only from the job file: data = file("…") reads a file beside it',
     },
   },
 } as const satisfies Record<string, Keys>;
 
 export type Level = keyof typeof levels;
 
-/** The keys of a body that are used: attributes and blocks apart, since they are read differently. */
+/** The keys of a body that are used. Attributes and blocks are separate, since they are read differently. */
 export interface SupportedPart {
   readonly attributes: Body;
   readonly blocks: Body;
@@ -219,7 +219,10 @@ export function supportedPart(file: JobFile, level: Level, place: string, block:
   return { attributes, blocks };
 }
 
-/** Skips a part that a local run lacks, if `--skip` names it. @throws InvalidFile otherwise */
+/**
+ * Skips a part that a local run lacks, if `--skip` names the part.
+ * @throws InvalidFile otherwise
+ */
 export function skipOrReject(file: JobFile, place: string, name: string, message = ""): void {
   if (file.skips.has(name)) file.ignored.add(place);
   else rejectJob(file, { place, message, find: name, hint: `--skip ${name} goes on without it.` });

@@ -12,7 +12,8 @@ import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./
 import { asList, type Body, body, labelled, parseFile } from "./syntax.ts";
 
 /**
- * Reads as much of the job as possible. Wrong parts become problems of the file, and defaults stand in for them.
+ * Reads as much of the job as possible. Wrong parts become problems of the file, and are replaced by
+ * defaults.
  * @returns undefined only if there are problems
  * @throws InvalidFile for a file whose syntax is wrong
  */
@@ -57,13 +58,15 @@ function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta):
     attempt(reader.file, () => readGroup(reader, place, label, { task: { [label]: block } }, meta)),
   );
   const all = [...groups, ...ungrouped];
-  if (all.length === 0) rejectJob(reader.file, { place, message: "the job has no group, so nothing to run" });
+  if (all.length === 0) {
+    rejectJob(reader.file, { place, message: "the job has no group, so there is nothing to run" });
+  }
   const read = all.filter((group) => group !== undefined);
   checkStaticPorts(reader, place, read);
   return read;
 }
 
-/** Rejects a static port that two allocations need: a host has each port once. */
+/** Rejects a static port that two allocations need, because a host has each port only once. */
 function checkStaticPorts({ file }: JobReader, place: string, groups: readonly Group[]): void {
   const owners = new Map<number, string>();
   for (const { name, count, network } of groups) {
@@ -89,7 +92,7 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
     attempt(reader.file, () => readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes })),
   );
   if (!tasks.some((task) => task === undefined || task.phase === "main")) {
-    rejectJob(reader.file, { place, message: "the group has no main task, so nothing to run" });
+    rejectJob(reader.file, { place, message: "the group has no main task, so there is nothing to run" });
   }
   const known = tasks.filter((task) => task !== undefined);
   const owner = { task: undefined, name };
@@ -135,7 +138,7 @@ function readPort(
   const { attributes } = read(reader, "port", place, block, portSchema);
   const to = attributes.to > 0 ? attributes.to : undefined;
   if (to !== undefined && to !== attributes.static && mode !== "bridge") {
-    const message = 'ports are mapped in a network of the group\'s own only: mode = "bridge"';
+    const message = 'ports are mapped only in a network of the group\'s own: mode = "bridge"';
     rejectJob(reader.file, { place: inside(place, "to"), message });
   }
   return { label, static: attributes.static, to };

@@ -47,7 +47,10 @@ export function readTask(
   };
 }
 
-/** Cgroups, folders and pipes are named after a task. @returns why a task cannot have this name */
+/**
+ * Cgroups, folders and pipes are named after a task.
+ * @returns why a task cannot have this name
+ */
 function wrongName(name: string): string | undefined {
   // In Nomad's own words.
   if (/[/\\]/.test(name)) return "a task's name may not hold a slash";
@@ -59,8 +62,8 @@ function wrongName(name: string): string | undefined {
 }
 
 /**
- * Maximum number of bytes. The longest name made from a task's is that of its cgroup, `<allocation id>.<name>.scope`.
- * It is 43 bytes longer, and Linux allows 255.
+ * Maximum number of bytes. The longest name with a task's name in it is the cgroup's, `<allocation
+ * id>.<name>.scope`. It is 43 bytes longer, and Linux allows 255 bytes.
  */
 const maxNameLength = 200;
 

@@ -1,4 +1,7 @@
-/** Reads the attributes of one body: checks its keys, substitutes variables and locals, checks types. */
+/**
+ * Reads the attributes of one body: unrolls dynamic blocks, checks keys, substitutes variables and locals,
+ * checks types.
+ */
 
 import type { z } from "zod";
 import { entriesOf, isList, kindOf, textOf, type Value } from "./expressions/values.ts";
@@ -20,13 +23,16 @@ import { TemplateError } from "./templateError.ts";
 export interface JobReader {
   readonly file: JobFile;
   readonly scope: FileScope;
-  /** Scopes of blocks that have one of their own. */
+  /** The scopes of blocks that have a scope of their own. */
   readonly scopes: BlockScopes;
   /** Names of volumes that are skipped. */
   readonly skippedVolumes: Set<string>;
 }
 
-/** @throws DriverError `JOB_INVALID` */
+/**
+ * Reads a body by the keys of its level and the schema of its attributes.
+ * @throws DriverError `JOB_INVALID`
+ */
 export function read<T extends z.ZodType>(
   { file, scope: outer, scopes }: JobReader,
   level: Level,
@@ -85,7 +91,10 @@ function problemOf({ path, message }: z.core.$ZodIssue, place: string): Problem 
 /** Scopes of unrolled blocks, and of everything inside them. */
 type BlockScopes = WeakMap<object, FileScope>;
 
-/** @throws TemplateError */
+/**
+ * Unrolls `dynamic` blocks: one block for each item of `for_each`, with the item in its iterator.
+ * @throws TemplateError
+ */
 function unrollDynamic(block: Body, scope: FileScope, scopes: BlockScopes): Body {
   if (block.dynamic === undefined) return block;
   const { dynamic, ...plain } = block;

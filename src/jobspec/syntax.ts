@@ -35,14 +35,15 @@ async function parseHcl(file: JobFile): Promise<Body> {
   // Loaded on demand: the parser is 2 MB of WebAssembly that no other part of the program needs.
   const { parse } = await import("@cdktn/hcl2json");
   try {
-    // The parser gets no file name: its errors would quote the name, which could look like a position.
+    // The parser gets no file name, because its errors would quote the name, and a name may look like a
+    // position.
     return await parse("", file.source);
   } catch (thrown) {
     return rejectSyntax(file, "HCL2", thrown);
   }
 }
 
-/** @throws InvalidFile with the error's place, if V8 tells it */
+/** @throws InvalidFile with the error's place, if V8's message has the place */
 export function parseJson(file: JobFile): Body {
   try {
     return JSON.parse(file.source) as Body;
@@ -60,17 +61,16 @@ function rejectSyntax(file: JobFile, language: string, thrown: unknown): never {
 
 export interface SyntaxProblem {
   readonly message: string;
-  /** Undefined if the parser does not tell it. */
+  /** Undefined if the parser's message has no position. */
   readonly position: Position | undefined;
 }
 
 /**
- * Reads the errors out of a parser's message. Neither parser has fields for them: the
- * WebAssembly passes on only the text of its Go errors, and V8's `SyntaxError` has only
- * a message. If another version words its messages differently, they are shown as they
- * are, and only the position is missing.
- * @returns at least one error, in the order of lines. Only the first of each line, because it mostly causes the
- *   others
+ * Reads the errors out of a parser's message. The parsers have no fields for the errors: the WebAssembly
+ * returns only the text of its Go errors, and V8's `SyntaxError` has only a message. If another version words
+ * its messages differently, the messages are shown unchanged, and only the position is missing.
+ * @returns at least one error, in the order of lines. Of several errors in a line only the first, which
+ *   mostly causes the others
  */
 export function readSyntaxErrors(text: string): readonly SyntaxProblem[] {
   const [, hcl] = hclErrors.exec(text) ?? [];
@@ -113,7 +113,7 @@ export function body(file: JobFile, place: string, value: unknown): Body {
   return first as Body;
 }
 
-/** Blocks of one type: none, one, or a list. */
+/** The blocks of one type. The value may be absent, one block, or a list. */
 export function asList(value: unknown): readonly NonNullable<unknown>[] {
   const list = Array.isArray(value) ? value : [value];
   return list.filter((item) => item !== undefined && item !== null);

@@ -235,7 +235,7 @@ describe("a job file is refused", () => {
     ["service {\n connect {\n sidecar_service {}\n }\n}", "task.t.service.connect: "],
     [
       'template {\n source = "x"\n destination = "y"\n}',
-      "task.t.template.source: a local run takes templates from",
+      "task.t.template.source: a local run takes templates only from",
     ],
     ['template {\n data = "x"\n}', "task.t.template.destination: a template needs a destination"],
     [
@@ -286,8 +286,8 @@ describe("a job file is refused", () => {
     ["", "test.hcl: the file is empty"],
     ["# nothing", "test.hcl: there is no job block in this file"],
     ['job "a" {}\njob "b" {}', "there is more than one job block"],
-    ['job "a" {}', "job.a: the job has no group, so nothing to run"],
-    ['job "a" {\n group "g" {}\n}', "job.a.group.g: the group has no main task, so nothing to run"],
+    ['job "a" {}', "job.a: the job has no group, so there is nothing to run"],
+    ['job "a" {\n group "g" {}\n}', "job.a.group.g: the group has no main task, so there is nothing to run"],
     [
       'job "a" {\n group "g" {\n  network {\n   mode = "cni/x"\n  }\n }\n}',
       "cni/x needs a plugin that a Nomad client calls",
@@ -321,7 +321,7 @@ describe("a job file is refused", () => {
     const source =
       'job "a" {\n group "g" {\n network {\n port "p" {\n to = 80\n}\n}\n task "t" {\n driver = "exec2"\n}\n}\n}';
     expect(await refusal(source)).toContain(
-      "job.a.group.g.network.port.p.to: ports are mapped in a network of the group's own only",
+      "job.a.group.g.network.port.p.to: ports are mapped only in a network of the group's own",
     );
   });
 });
@@ -573,7 +573,7 @@ describe("the checks of services", () => {
     ],
     [
       'check {\n type = "script"\n command = "x"\n interval = "5s"\n timeout = "2s"\n}',
-      "needs the task that it runs in: task",
+      "needs the name of its task: task",
     ],
     [
       'check {\n type = "script"\n task = "u"\n command = "x"\n interval = "5s"\n timeout = "2s"\n}',

@@ -1,7 +1,6 @@
 /**
- * Evaluates HCL2's expressions and templates as Nomad does. A name that the scope does
- * not have is left for the client, which knows the allocation: its value is the text
- * `${name}`.
+ * Evaluates HCL2's expressions and templates as Nomad does. If the scope lacks a name, its value is the text
+ * `${name}`. The client, which knows the allocation, resolves this text.
  */
 import { suggestion } from "../../suggest.ts";
 import { TemplateError } from "../templateError.ts";
@@ -38,7 +37,7 @@ export interface Scope {
   readonly iterations: { left: number };
 }
 
-/** Nested loops must come to an end. People need fewer iterations. */
+/** Nested loops must come to an end. Real job files need fewer iterations. */
 export const maxIterations = 1_000_000;
 
 /** @throws TemplateError that names the part of the expression that is wrong */
@@ -89,7 +88,7 @@ function partText(part: TemplatePart, scope: Scope): string {
   throw new TemplateError(`${part.text} is ${kindOf(value)} and cannot be part of a string`, part.text);
 }
 
-/** A name and what follows it: `var.list[0].name`. */
+/** The value of a reference, such as `var.list[0].name`. */
 function traverse(expression: Expression, scope: Scope): Value {
   const steps: { readonly key: Value; readonly text: string }[] = [];
   let root = expression;
@@ -111,7 +110,9 @@ function traverse(expression: Expression, scope: Scope): Value {
   return value;
 }
 
-/** The source of a reference. If a key is an expression, as in `env[var.name]`, its value stands in for it. */
+/**
+ * The source of a reference. A key that is an expression, as in `env[var.name]`, is replaced by its value.
+ */
 function referenceText(name: string, path: readonly (string | number)[], { text }: Expression): string {
   const isPlain = /^[\p{L}\p{N}_.-]+(?:\[\s*(?:\d+|"[^"\\$%]*")\s*\])*[\p{L}\p{N}_.-]*$/u.test(text);
   return isPlain ? text : name + path.map((step) => `[${JSON.stringify(step)}]`).join("");
@@ -145,7 +146,7 @@ function call({ name, parameters, expands, text }: Call & Expression, scope: Sco
   try {
     return known(values);
   } catch (thrown) {
-    // The innermost call is the one that is wrong.
+    // An error with a text comes from an inner call, which is the one that is wrong.
     if (!(thrown instanceof TemplateError) || thrown.text !== "") throw thrown;
     throw new TemplateError(`${name}: ${thrown.message}`, text);
   }
@@ -181,7 +182,7 @@ function convert(parameters: readonly Expression[], scope: Scope, text: string):
   }
 }
 
-/** One scope for each iteration. */
+/** The scopes of a loop: one for each iteration. */
 function iterate({ keyName, valueName, collection }: Iteration, scope: Scope): Scope[] {
   const value = evaluate(collection, scope);
   const entries = entriesOf(value);

@@ -8,7 +8,10 @@ export interface Found {
   readonly steps: number;
 }
 
-/** Looks up a name such as `var` and the path that follows it. Undefined leaves the reference to the client. */
+/**
+ * Looks up a name such as `var` and the path that follows it. Undefined means that the client resolves the
+ * reference.
+ */
 export type Names = (name: string, path: readonly (string | number)[], text: string) => Found | undefined;
 
 export interface Evaluator {

@@ -14,7 +14,7 @@ import { timeFunctions } from "./functions/times.ts";
 import { parseExpression, parseTemplateText } from "./parser.ts";
 import { parseTypeExpression } from "./types.ts";
 
-/** @param host what file functions reach; without it, nothing */
+/** @param host the files that file functions reach; by default none */
 export function hclEvaluator(host: HostAccess = noHost): Evaluator {
   const functions = allFunctions(host);
   const scopeOf = (lookup: Names) => ({ lookup, functions, iterations: { left: maxIterations } });
@@ -36,7 +36,10 @@ export function hclEvaluator(host: HostAccess = noHost): Evaluator {
   };
 }
 
-/** All functions of Nomad's job files (jobspec2/functions.go), except try, can and convert: evaluate.ts has them. */
+/**
+ * All functions of Nomad's job files (jobspec2/functions.go), except try, can and convert, which evaluate.ts
+ * has.
+ */
 function allFunctions(host: HostAccess): Functions {
   return {
     ...textFunctions,

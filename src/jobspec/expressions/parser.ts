@@ -14,9 +14,9 @@ export function parseExpression(text: string): Expression {
 }
 
 /**
- * Parses the text of an attribute. Backslashes are literal: the parser of the file has
- * replaced its escapes.
- * @returns for a text that is a single `${…}`, the expression in it, so that its value keeps its type
+ * Parses the text of an attribute. Backslashes are literal, because the parser of the file has already
+ * replaced escapes.
+ * @returns the expression alone for a text that is a single `${…}`, so that the value keeps its type
  * @throws TemplateError
  */
 export function parseTemplateText(text: string): Expression {
@@ -29,7 +29,7 @@ export function parseTemplateText(text: string): Expression {
 /** How a template ends, and whether a backslash escapes a character. */
 type Ending = "text" | "quote";
 
-/** By precedence, the lowest first. */
+/** Operators by precedence, from the lowest. */
 const operators: readonly (readonly BinaryOperator[])[] = [
   ["||"],
   ["&&"],
@@ -41,7 +41,7 @@ const operators: readonly (readonly BinaryOperator[])[] = [
 
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\" };
 
-/** More than people write. The tree of a longer or deeper expression could exhaust the stack. */
+/** No real expression is that deep or long. The tree of a deeper or longer one could exhaust the stack. */
 const maxDepth = 200;
 const maxLength = 1_000;
 
@@ -284,7 +284,10 @@ class Parser {
     return isDirective ? this.#node(start, { kind: "template", parts }) : only;
   }
 
-  /** @param until directives that end the section, of which the last must come; empty for a whole template */
+  /**
+   * @param until the directives that may end the section, the last of which must come; empty for a whole
+   *   template
+   */
   #parts(ending: Ending, until: readonly string[]): TemplatePart[] {
     const parts: TemplatePart[] = [];
     let literal = "";

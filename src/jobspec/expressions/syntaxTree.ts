@@ -60,7 +60,7 @@ export interface Call {
   readonly kind: "call";
   readonly name: string;
   readonly parameters: readonly Expression[];
-  /** Whether the last one is a list of parameters: `f(a, list...)`. */
+  /** Whether the last parameter is a list of parameters, as in `f(a, list...)`. */
   readonly expands: boolean;
 }
 

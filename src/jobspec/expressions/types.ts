@@ -107,7 +107,7 @@ function convert(value: Value, type: Type, place: string): Value | undefined {
   );
 }
 
-/** Each value once, sorted: equal sets have the same order. */
+/** The values of a set: each once, and sorted, so that equal sets have the same order. */
 export function setOf(values: readonly Value[]): Value[] {
   return distinct(values).sort((a, b) => {
     if (typeof a === "number" && typeof b === "number") return a - b;

@@ -1,4 +1,4 @@
-/** HCL's values as JavaScript's, and the conversions between them that HCL does by itself. */
+/** HCL's values as values of JavaScript, and HCL's implicit conversions. */
 import { isDeepStrictEqual } from "node:util";
 import { TemplateError } from "../templateError.ts";
 
@@ -17,7 +17,10 @@ export function isMap(value: Value): value is ValueMap {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The kind of a value, for errors: `a number`, `a list`, … Never the value, which may be a password. */
+/**
+ * The kind of a value, such as `a number`. Errors name the kind, and never the value, which may be a
+ * password.
+ */
 export function kindOf(value: Value | undefined): string {
   if (value === null || value === undefined) return "null";
   if (isList(value)) return "a list";
@@ -25,14 +28,14 @@ export function kindOf(value: Value | undefined): string {
   return { string: "a string", number: "a number", boolean: "a bool" }[typeof value as "string"];
 }
 
-/** Undefined for lists, maps and null, which have no text. */
+/** The text of a single value; undefined for a list, a map and null. */
 export function textOf(value: Value): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
   return typeof value === "number" ? numberText(value) : undefined;
 }
 
-/** Without an exponent, as HCL writes numbers. */
+/** A number as HCL writes it: without an exponent. */
 export function numberText(value: number): string {
   const text = String(value);
   const [, sign = "", whole = "", fraction = "", exponent] = /^(-?)(\d+)\.?(\d*)e([+-]\d+)$/.exec(text) ?? [];
@@ -42,7 +45,7 @@ export function numberText(value: number): string {
   return sign + (point > 0 ? digits.padEnd(point, "0") : `0.${"0".repeat(-point)}${digits}`);
 }
 
-/** A number, or the one that a string holds. */
+/** The number that a value is, or that a string contains; undefined for other values. */
 export function numberOf(value: Value): number | undefined {
   if (typeof value === "number") return value;
   const isNumber = typeof value === "string" && /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value);
@@ -59,7 +62,7 @@ export function isEqual(a: Value, b: Value): boolean {
   return isDeepStrictEqual(a, b);
 }
 
-/** Each value once, in the order of its first place. */
+/** Each value once, in the order in which they first occur. */
 export function distinct(values: readonly Value[]): Value[] {
   return values.filter((value, index) => values.findIndex((other) => isEqual(other, value)) === index);
 }
@@ -74,7 +77,7 @@ export function keysOf(value: ValueMap): string[] {
   return Object.keys(value).sort(byText);
 }
 
-/** By code points, as Go sorts. */
+/** Compares two texts by code points, as Go does. */
 export function byText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

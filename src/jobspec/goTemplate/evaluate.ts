@@ -13,9 +13,15 @@ export function renderGoTemplate(source: string, delimiters: Delimiters, facts: 
   return new Rendering(defined, templateFunctions(facts)).render(main, null, undefined);
 }
 
-/** Depth of sections and template calls. A template that calls itself must fail before the stack overflows. */
+/**
+ * Maximum depth of sections and template calls. A template that calls itself must fail before the stack
+ * overflows.
+ */
 const maxDepth = 300;
-/** Length of the rendered text. Nested loops must not exhaust the memory, and must come to an end. */
+/**
+ * Maximum length of the rendered text, and maximum number of iterations. Nested loops must end before they
+ * exhaust the memory.
+ */
 const maxLength = 16 * 1024 * 1024;
 const maxIterations = 1_000_000;
 
@@ -228,6 +234,7 @@ function rangeOf(value: GoValue, line: number): (readonly [GoValue, GoValue])[] 
   throw inLine(line, `range iterates over a list, a map or a small whole number, not over ${kindOf(value)}`);
 }
 
+/** Functions of Nomad's templates that a local run lacks, by the reason. */
 const consul =
   "key keyExists keyOrDefault ls safeLs tree safeTree node nodes datacenters service services connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
 const vault = "secret secrets pkiCert byVault";
@@ -243,7 +250,7 @@ const reasons: readonly (readonly [string, string])[] = [
   [formats, "is missing in a local run; use parseJSON or toJSON"],
 ];
 
-/** Undefined for a function that no version of Nomad has. */
+/** Why a local run lacks a function; undefined for a function that no version of Nomad has. */
 function whyMissing(name: string): string | undefined {
   if (name.startsWith("sprig_")) return `${name} is missing in a local run, as all of sprig is`;
   const reason = reasons.find(([names]) => names.split(" ").includes(name))?.[1];

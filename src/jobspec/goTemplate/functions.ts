@@ -1,4 +1,6 @@
-/** Functions of Go's templates, and those of Nomad's (consul-template) that need no server. */
+/**
+ * Functions of Go's templates, and the functions of Nomad's templates (consul-template) that need no server.
+ */
 import { createHash, createHmac } from "node:crypto";
 import { parseJsonOrNothing } from "../../json.ts";
 import { fail } from "../expressions/functions/define.ts";

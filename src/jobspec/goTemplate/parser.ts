@@ -31,7 +31,7 @@ const reserved = new Set([
   "break",
   "continue",
 ]);
-/** More than people write. A deeper template could exhaust the stack. */
+/** No real template is that deep. A deeper one could exhaust the stack. */
 const maxDepth = 100;
 
 class Parser {
@@ -327,7 +327,10 @@ class Lexer {
     return trims;
   }
 
-  /** Reads the right delimiter. @returns whether it trims the spaces that follow; undefined if it is not next */
+  /**
+   * Reads the right delimiter.
+   * @returns whether the delimiter trims the spaces that follow; undefined if the next text is no delimiter
+   */
   #readClose(): boolean | undefined {
     const trim = /^[ \t\r\n]+-/.exec(this.#rest())?.[0] ?? "";
     const trims = trim !== "" && this.#source.startsWith(this.#right, this.#at + trim.length);

@@ -22,12 +22,12 @@ export interface Branch extends Line {
 export interface Pipeline extends Line {
   /** Variables that get the value: `$x :=`, `$i, $x := range`. */
   readonly names: readonly string[];
-  /** `=` in place of `:=`. */
+  /** True for `=`, which assigns to existing variables; false for `:=`. */
   readonly assigns: boolean;
   readonly commands: readonly Command[];
 }
 
-/** A function or value, with its arguments. The value of the command before becomes the last argument. */
+/** A function or value, with its arguments. The value of the previous command becomes the last argument. */
 export type Command = readonly Operand[];
 
 export type Operand =
@@ -42,6 +42,6 @@ export type Operand =
 
 export interface ParsedTemplate {
   readonly main: readonly Node[];
-  /** By name: `define` and `block`. */
+  /** Templates that `define` and `block` name. */
   readonly defined: ReadonlyMap<string, readonly Node[]>;
 }

@@ -14,13 +14,13 @@ export function isMap(value: GoValue): value is GoMap {
   return value instanceof Map;
 }
 
-/** Whether a value counts as true: all do but false, 0, nil, and what is empty. */
+/** Whether a value counts as true. Only false, 0, nil, and empty texts, lists and maps do not. */
 export function isTrue(value: GoValue): boolean {
   if (isList(value)) return value.length > 0;
   return isMap(value) ? value.size > 0 : Boolean(value);
 }
 
-/** For errors: never the value, which may be a password. */
+/** The kind of a value. Errors name the kind, and never the value, which may be a password. */
 export function kindOf(value: GoValue): string {
   if (value === null) return "nil";
   if (isList(value)) return "a list";
@@ -30,7 +30,7 @@ export function kindOf(value: GoValue): string {
   ];
 }
 
-/** As fmt.Print writes it. */
+/** A value as fmt.Print writes it. */
 export function goText(value: GoValue): string {
   if (value === null) return "<no value>";
   if (typeof value === "number") return floatText(value);
@@ -60,7 +60,7 @@ export function ofJson(value: unknown): GoValue {
   return new Map(Object.entries(value).map(([key, item]) => [key, ofJson(item)]));
 }
 
-/** Without maps and bigints, for JSON; keys are sorted. */
+/** A value for JSON: without maps and bigints, and with sorted keys. */
 export function toPlain(value: GoValue): unknown {
   if (typeof value === "bigint") return Number(value);
   if (isList(value)) return value.map(toPlain);

@@ -9,7 +9,7 @@ import type { Reference } from "./template.ts";
 
 export interface AllocationFacts {
   readonly allocId: string;
-  /** Among the instances of its group, from 0. */
+  /** Index among the instances of its group, from 0. */
   readonly allocIndex: number;
   /** Paths of the task's folders, as the task sees them. */
   readonly folders: { readonly alloc: string; readonly task: string; readonly secrets: string };
@@ -33,7 +33,7 @@ export interface PortFacts {
   readonly inside: number;
 }
 
-/** The task's environment without its `env` block, whose values may refer to it. */
+/** The task's environment without its `env` block. The values of this block may refer to the result. */
 export function baseEnvironment(
   job: Job,
   group: Group,
@@ -59,7 +59,7 @@ export function baseEnvironment(
     NOMAD_REGION: job.region,
     NOMAD_DC: job.datacenter,
     NOMAD_CPU_LIMIT: String(cpuMhz),
-    // The client writes one space where no cores are reserved.
+    // The client writes one space if no cores are reserved.
     NOMAD_CPU_CORES: facts.cores || " ",
     NOMAD_MEMORY_LIMIT: String(memoryMb),
     ...(memoryMaxMb ? { NOMAD_MEMORY_MAX_LIMIT: String(memoryMaxMb) } : {}),
@@ -101,7 +101,7 @@ function hintFor(root: string, name: string, known: readonly string[]): string {
   }
   const meant = nearest(name, known);
   if (meant !== undefined) return `Did you mean \${${meant}}?`;
-  return `To pass the text on as it stands, to a shell for instance, write $\${${name}}.`;
+  return `To pass the text on unchanged, for instance to a shell, write $\${${name}}.`;
 }
 
 function portVariables(ports: AllocationFacts["ports"]): Record<string, string> {
@@ -116,7 +116,7 @@ function portVariables(ports: AllocationFacts["ports"]): Record<string, string> 
   return variables;
 }
 
-/** One variable for each key as written, and one for it in capitals. */
+/** Two variables for each key: the key as written, and the key in capitals. */
 function metaVariables(task: Task, { node, hostEnv }: AllocationFacts): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const [key, value] of Object.entries(task.meta)) {

@@ -1,6 +1,6 @@
 /**
- * A task's `config` block as the Nomad client sends it to the driver: a map by the
- * driver's own schema, with null for attributes that the file leaves out.
+ * A task's `config` block as the Nomad client sends it to the driver: a map with all attributes of the
+ * driver's schema, and null for those that the file leaves out.
  */
 
 import { nearest, suggestion } from "../../suggest.ts";
@@ -19,17 +19,18 @@ export interface AttributeSpec {
 
 /** An attribute that is unknown, missing or of the wrong type. */
 export interface Mismatch {
-  /** Its name, and the place in it: `args[1]`. */
+  /** The attribute's name, with the place in its value, such as `args[1]`. */
   readonly attribute: string;
   readonly message: string;
 }
 
 export interface FittedConfig {
-  /** Every attribute of the schema; null for those that are not set, or do not fit. */
+  /** Every attribute of the schema; null for those that are not set, or whose values do not fit. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly mismatches: readonly Mismatch[];
 }
 
+/** Fits the values of a file to a schema. */
 export function followSpec(
   config: Readonly<Record<string, unknown>>,
   spec: readonly AttributeSpec[],
@@ -72,7 +73,7 @@ function configured(value: unknown, attribute: AttributeSpec): unknown {
   return fallback === undefined ? null : JSON.parse(unescapeLiteral(fallback));
 }
 
-/** Converts a value to an HCL type. HCL converts between a string and the number or bool in it. */
+/** Converts a value to an HCL type. HCL converts between a string and the number or bool that it contains. */
 function convert(value: unknown, type: string, name: string): unknown {
   const [, collection, element = ""] = /^(list|set|map)\((.+)\)$/.exec(type) ?? [];
   if (collection === undefined) return convertSingle(value, type, name);

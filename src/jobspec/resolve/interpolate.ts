@@ -6,9 +6,9 @@ import { parseTemplate, type Reference, unescapeLiteral } from "./template.ts";
 export type EvaluateText = (text: string) => unknown;
 
 /**
- * Replaces references in a text by their values. The result is still template text. If the
- * text is a single reference, the result is its value, of any type.
- * @param lookup returns undefined for what a later step resolves
+ * Replaces references in a text by their values. The result is still template text. If the text is a single
+ * reference, the result is its value, of any type.
+ * @param lookup returns undefined for a reference that a later step resolves
  * @throws TemplateError if the text cannot be parsed or has other expressions, or from `lookup`
  */
 export function replaceReferences(text: string, lookup: (reference: Reference) => unknown): unknown {
@@ -22,7 +22,7 @@ export function replaceReferences(text: string, lookup: (reference: Reference) =
 }
 
 /**
- * The last step: `lookup` must know every reference, and the result is plain text.
+ * Replaces references in the last step: `lookup` must know every reference, and the result is plain text.
  * @throws TemplateError naming the reference
  */
 export function render(text: string, lookup: (reference: Reference) => string): string {
@@ -31,14 +31,15 @@ export function render(text: string, lookup: (reference: Reference) => string): 
     .join("");
 }
 
-/** {@link render} for all strings of a value, keys included. */
+/** Renders all strings of a value, including keys: {@link render}. */
 export function renderAll(value: unknown, lookup: (reference: Reference) => string): unknown {
   return substitute(value, (text) => render(text, lookup));
 }
 
 /**
- * Evaluates all strings of a value, keys included.
- * @param evaluateIn returns another evaluation for what is inside an object; undefined to keep the outer one
+ * Evaluates all strings of a value, including keys.
+ * @param evaluateIn returns the evaluation for the contents of an object; undefined keeps the outer
+ *   evaluation
  * @throws TemplateError with the path of the string
  */
 export function substitute(

@@ -17,7 +17,10 @@ import { render, renderAll } from "./interpolate.ts";
 export interface ResolvedTask {
   /** Complete except for what the driver adds. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
-  /** Every attribute of the driver's schema; null for those that the file does not set, or sets wrong. */
+  /**
+   * Every attribute of the driver's schema; null for those that the file does not set, or sets to an invalid
+   * value.
+   */
   readonly config: Readonly<Record<string, unknown>>;
   /** Options that the driver does not have, that are of the wrong type, or that are missing. */
   readonly configProblems: readonly FoundProblem[];
@@ -44,8 +47,9 @@ export interface ResolvedFile {
 }
 
 /**
+ * Resolves a task for an allocation.
  * @param schema of the driver's task config
- * @throws InvalidFile for unknown references, and templates that a local run cannot render
+ * @throws InvalidFile for unknown references, and for templates that a local run cannot render
  */
 export function resolveTask(
   file: JobFile,

@@ -1,6 +1,6 @@
 /**
- * HCL2's template text: literals with `${reference}` in them. The HCL parser
- * returns such text unchanged, escapes (`$${`, `%%{`) included.
+ * HCL2's template text: literals with `${reference}` in them. The HCL parser returns such text unchanged,
+ * including the escapes `$${` and `%%{`.
  */
 import { TemplateError } from "../templateError.ts";
 
@@ -60,7 +60,7 @@ function parseReference(inside: string): Reference {
   const text = inside.trim();
   if (!referencePattern.test(text)) {
     throw new TemplateError(
-      `inside a value, a local run looks up names only and does not evaluate \${${inside}}`,
+      `inside a value, a local run only looks up names and does not evaluate \${${inside}}`,
       inside,
     );
   }

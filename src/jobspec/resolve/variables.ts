@@ -23,7 +23,7 @@ export interface VariableSources {
   readonly host?: HostAccess | undefined;
 }
 
-/** Evaluates texts of the file. What only the allocation can resolve stays in them. */
+/** Evaluates texts of the file. References that only the allocation resolves stay in the texts. */
 export interface FileScope {
   /** @throws TemplateError */
   readonly evaluate: (text: string) => unknown;
@@ -55,7 +55,7 @@ function readVariables(
   sources: VariableSources,
   evaluator: Evaluator,
 ): Record<string, Value> {
-  // An attribute of a `variables` block is a variable with that default.
+  // An attribute of a `variables` block is a variable, and the attribute's value is its default.
   const short = asList(top.variables).flatMap((block) => Object.entries(body(file, "variables", block)));
   const declared = [
     ...labelled(file, "variable", top.variable),
@@ -145,7 +145,7 @@ const noNames: Names = (name, _, text) => {
   throw new TemplateError(`a variable's value must be a constant, but ${name} is not one`, text);
 };
 
-/** How deep locals may depend on one another: deeper ones could exhaust the stack. */
+/** How deep locals may depend on one another. Deeper dependencies could exhaust the stack. */
 const maxLocals = 200;
 
 /** Locals may use variables and one another, so each is evaluated on its first use. */
@@ -177,7 +177,7 @@ function fileNames(
   return names;
 }
 
-/** The value of the first step below `var` or `local`. */
+/** The variable or local that the first step below `var` or `local` names. */
 function found(
   root: string,
   [name]: readonly (string | number)[],
@@ -190,7 +190,7 @@ function found(
   throw new TemplateError(`there is no ${root}.${name}. ${hint}`, text);
 }
 
-/** Loads HCL2's expressions and functions for a file that has them. */
+/** Loads HCL2's expressions and functions for a file that has them. Most files have only references. */
 async function loadEvaluator(top: Body, host: HostAccess | undefined): Promise<Evaluator> {
   if (hasOnlyReferences(top)) return referenceEvaluator;
   const { hclEvaluator } = await import("../expressions/hcl.ts");

@@ -1,7 +1,7 @@
 /**
- * Changes attributes in the source of an HCL file, and leaves everything else as a person wrote it. The parser
- * returns values without positions, so a scanner finds blocks and attributes: it knows strings with templates in
- * them, heredocs and comments. Pure.
+ * Changes attributes in the source of an HCL file, and leaves everything else as a person wrote it. The
+ * parser returns values without positions, so a scanner finds blocks and attributes. The scanner knows
+ * strings with templates in them, heredocs and comments. Pure.
  */
 
 /** A block or an attribute in a body. Positions are offsets in the source. */
@@ -18,8 +18,8 @@ type Item =
 export type BlockNames = readonly (string | undefined)[];
 
 /**
- * Adds texts or numbers to a list in a block, behind the present items. A list that is an expression is
- * wrapped in `concat`. A missing attribute is added.
+ * Adds texts or numbers to the end of a list in a block. A list that is an expression is wrapped in `concat`.
+ * A missing attribute is added.
  * @returns undefined if there is no such block, or more than one
  */
 export function addToList(
@@ -102,7 +102,7 @@ function indentIn(source: string, open: number, close: number): string {
   return `${/^[ \t]*/.exec(line)?.[0] ?? ""}  `;
 }
 
-/** Adds an attribute behind the body's last line. */
+/** Adds an attribute after the body's last line. */
 function addAttribute(source: string, { open, close, indent }: Body, name: string, value: string): string {
   const inside = source.slice(open + 1, close);
   const rest = /[ \t]*$/.exec(inside)?.[0] ?? "";
@@ -133,7 +133,7 @@ function longerList(list: string, literals: readonly string[], indent: string): 
   }
   const end = last?.end ?? 0;
   const own = /\n([ \t]+)\S/.exec(inside)?.[1] ?? `${indent}  `;
-  // What follows the last item, such as a comment, stays behind it.
+  // Text that follows the last item, such as a comment, stays after that item.
   const rest = inside.slice(end);
   const closing = /\n[ \t]*$/.exec(rest)?.[0] ?? `\n${indent}`;
   const tail = rest.slice(0, rest.length - (/\n[ \t]*$/.exec(rest)?.[0].length ?? 0));
@@ -160,7 +160,7 @@ function isSpace(token: string): boolean {
   return /^(?:\s|#|\/\/|\/\*)/.test(token);
 }
 
-/** The items of a body between two offsets. Stops at what it does not understand. */
+/** The items of a body between two offsets. Stops at text that is neither a block nor an attribute. */
 function itemsIn(source: string, from: number, to: number): Item[] {
   const items: Item[] = [];
   for (let at = skipSpace(source, from, to); at < to; at = skipSpace(source, at, to)) {
@@ -204,7 +204,7 @@ function valueEnd(source: string, start: number, to: number): number {
 
 const closing: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 
-/** Where the bracket at an offset is closed. */
+/** The offset at which the bracket at an offset is closed. */
 function matching(source: string, open: number): number | undefined {
   const close = closing[source[open] ?? ""];
   for (let at = open + 1; at < source.length; ) {
@@ -260,7 +260,7 @@ function lineEnd(source: string, at: number): number {
   return end === -1 ? source.length : end;
 }
 
-/** The name at an offset, with its quotes if it has any. */
+/** The name at an offset, with its quotes if there are any. */
 function wordAt(source: string, at: number): string | undefined {
   word.lastIndex = at;
   return word.exec(source)?.[0];

@@ -1,14 +1,14 @@
 /** Finds a place of a job file in its source, since the parser returns values without positions. Pure. */
 
 export interface Position {
-  /** Both from 1. */
+  /** Lines and columns are counted from 1. */
   readonly line: number;
   readonly column: number;
 }
 
 /**
  * Follows the names of a place, such as `job.web.group.main.task.server.kill_signal`, from block to block.
- * @returns undefined if the last name is not found after the ones before it
+ * @returns undefined if the last name is not found after the names before it
  */
 export function positionOfPlace(source: string, place: string): Position | undefined {
   const text = withoutComments(source);
@@ -28,7 +28,8 @@ export function positionOfPlace(source: string, place: string): Position | undef
 }
 
 /**
- * The position of a text. Undefined unless the text, or `whole` around it, occurs exactly once in the source.
+ * The position of a text. Undefined if neither the text nor the `whole` around it occurs exactly once in the
+ * source.
  * @param whole an attribute's text or expression, which is searched first
  */
 export function positionOfText(source: string, text: string, whole = ""): Position | undefined {
@@ -62,7 +63,9 @@ function escaped(name: string): string {
   return name.replaceAll(/[^\w]/g, "\\$&");
 }
 
-/** Replaces comments by spaces, so that all else keeps its position. A `#` in quotes begins no comment. */
+/**
+ * Replaces comments by spaces, so that all other text keeps its position. A `#` in quotes begins no comment.
+ */
 function withoutComments(source: string): string {
   const parts = /"(?:[^"\\\n]|\\.)*"|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
   return source.replaceAll(parts, (part) => (part.startsWith('"') ? part : part.replaceAll(/[^\n]/g, " ")));

@@ -103,7 +103,7 @@ describe("a reference at run time", () => {
     [`\${NOMAD_PROT_my_port}`, `\${NOMAD_PROT_my_port} is unknown. Did you mean \${NOMAD_PORT_my_port}?`],
     [
       `\${SHELL_VARIABLE}`,
-      `To pass the text on as it stands, to a shell for instance, write $\${SHELL_VARIABLE}.`,
+      `To pass the text on unchanged, for instance to a shell, write $\${SHELL_VARIABLE}.`,
     ],
     [`\${meta.rack}`, "a local run has none. The job's own metadata is in NOMAD_META_…"],
     [`\${attr.kernel.nmae}`, `Did you mean \${attr.kernel.name}?`],

@@ -2,7 +2,10 @@
 import { TemplateError } from "../../templateError.ts";
 import { isList, isMap, kindOf, numberOf, textOf, type Value, type ValueMap } from "../values.ts";
 
-/** Takes evaluated parameters. @throws TemplateError without the function's name and text: the caller adds them */
+/**
+ * Takes evaluated parameters.
+ * @throws TemplateError without the function's name and text, which the caller adds
+ */
 export type HclFunction = (parameters: readonly Value[]) => Value;
 
 export type Functions = Readonly<Record<string, HclFunction>>;
@@ -57,7 +60,7 @@ export function takes<const P extends readonly Parameter<unknown>[]>(
   };
 }
 
-/** A function whose last parameter may be repeated, `min` times or more. */
+/** A function whose last parameter is given at least `min` times. */
 export function takesMany<const P extends readonly Parameter<unknown>[], R>(
   parameters: P,
   rest: Parameter<R>,

@@ -15,7 +15,7 @@ export interface HostAccess {
   readonly randomUuid: () => string;
 }
 
-/** For a job file without a folder: its functions reach nothing. */
+/** Access for a job file without a folder. Its functions reach no file. */
 export const noHost: HostAccess = {
   read: refuse,
   exists: refuse,

@@ -24,8 +24,9 @@ export function titleCase(value: string): string {
 }
 
 /**
- * @throws TemplateError for a pattern that is invalid, or has a flag that JavaScript lacks: `(?U)` makes all
- *   quantifiers lazy
+ * A pattern of Go as JavaScript's.
+ * @throws TemplateError for a pattern that is invalid, or has the flag `(?U)`, which JavaScript lacks: it
+ *   makes all quantifiers lazy
  */
 export function goPattern(pattern: string, flags = ""): RegExp {
   const [, inline = ""] = /^\(\?([ims]+)\)/.exec(pattern) ?? [];
@@ -53,7 +54,10 @@ const classes: Readonly<Record<string, string>> = {
   xdigit: "0-9A-Fa-f",
 };
 
-/** `$1`, `${1}` and `${name}` stand for what groups have matched; `$$` is a dollar sign. */
+/**
+ * Expands a replacement for `String.replaceAll`. In it, `$1`, `${1}` and `${name}` stand for the texts that
+ * groups have matched, and `$$` stands for a dollar sign.
+ */
 export function goReplacement(replacement: string): (...match: unknown[]) => string {
   return (...match) => {
     const named = match.at(-1);

@@ -1,4 +1,4 @@
-/** HCL2's functions of networks: `10.1.0.0/16` and the addresses in it. */
+/** HCL2's functions of networks, such as `10.1.0.0/16`, and their addresses. */
 import { type Functions, fail, takes, takesMany, text, whole } from "./define.ts";
 
 interface Network {
