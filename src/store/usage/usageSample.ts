@@ -104,7 +104,14 @@ export function thinned(samples: readonly UsageSample[], most: number): UsageSam
   const older = samples.slice(1, -recent);
   const newest = samples.slice(-recent);
   for (let spanMs = 1_000; ; spanMs *= 2) {
-    const spans = Map.groupBy(older, ({ time }) => Math.floor(time / spanMs));
+    // Not Map.groupBy(): the library for replays runs on Node 20, which lacks it.
+    const spans = new Map<number, UsageSample[]>();
+    for (const sample of older) {
+      const span = Math.floor(sample.time / spanMs);
+      const inSpan = spans.get(span);
+      if (inSpan) inSpan.push(sample);
+      else spans.set(span, [sample]);
+    }
     if (spans.size <= most - recent - 1) return [...first, ...[...spans.values()].map(merged), ...newest];
   }
 }
