@@ -1,7 +1,150 @@
-/** Updates the tables of docs/configuration.md from the schemas of the options. */
+/**
+ * Updates the parts of docs/configuration.md between marks, from the schemas of the options and from other data.
+ * The rest of the page is written by hand.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { renewPage } from "./configuration/page.ts";
+import { z } from "zod";
+import { hclName } from "../src/config/options/hclOptions.ts";
+import { pluginSchema } from "../src/config/options/pluginOptions.ts";
+import { taskSchema } from "../src/config/options/taskOptions.ts";
+import { defaultProfile } from "../src/config/seccomp/defaultProfile.ts";
+import type { RestrictionGroup } from "../src/config/seccomp/restriction.ts";
+import { defaultPaths } from "../src/config/task/defaultPaths.ts";
 
-const page = join(import.meta.dirname, "../docs/configuration.md");
-writeFileSync(page, renewPage(readFileSync(page, "utf8")));
+/** Makes each part, by its name in the marks. */
+const parts: Readonly<Record<string, () => string>> = {
+  "plugin options": () => optionTable(pluginSchema),
+  "task options": () => optionTable(taskSchema()),
+  "default paths": listDefaultPaths,
+  "default profile": profileTable,
+};
+
+/**
+ * The page with its generated parts up to date.
+ * @throws Error for a page without one of the marks
+ */
+export function renewPage(page: string): string {
+  return Object.entries(parts).reduce((text, [name, generate]) => {
+    const [begin, end] = [`<!-- generated: ${name} -->\n`, `\n<!-- end: ${name} -->`];
+    const [before, rest = ""] = splitAt(text, begin);
+    const [, after] = splitAt(rest, end);
+    if (after === undefined) throw new Error(`docs/configuration.md has no marks for its ${name}`);
+    return `${before}${begin}\n${generate()}\n${end}${after}`;
+  }, page);
+}
+
+function splitAt(text: string, mark: string): [string, string?] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + mark.length)];
+}
+
+function listDefaultPaths(): string {
+  return Object.entries(defaultPaths)
+    .map(([group, entries]) => `- ${titles[group as keyof typeof defaultPaths]}: ${byMode(entries)}`)
+    .join("\n");
+}
+
+const titles = {
+  programs: "programs",
+  sharedObjects: "shared objects",
+  common: "common (`/tmp` is the task's own)",
+  dns: "names",
+  certificates: "certificates",
+} as const satisfies Record<keyof typeof defaultPaths, string>;
+
+/** `rx`: `/bin`, `/usr/bin`; `r`: … */
+function byMode(entries: readonly string[]): string {
+  const paths = Map.groupBy(entries, (entry) => entry.slice(0, entry.indexOf(":")));
+  return [...paths]
+    .map(
+      ([mode, each]) =>
+        `\`${mode}\`: ${each.map((entry) => `\`${entry.slice(mode.length + 1)}\``).join(", ")}`,
+    )
+    .join("; ");
+}
+
+/**
+ * A table in Markdown.
+ * @throws Error naming an option without a description or an example
+ */
+export function optionTable(schema: z.ZodObject): string {
+  const rows = Object.entries(schema.shape).map(([key, field]) => {
+    const name = hclName(key);
+    const { description, example } = metaOf(field);
+    if (description === undefined || example === undefined) {
+      throw new Error(`the schema of ${name} has no description or no example in its meta`);
+    }
+    return [`\`${name}\``, typeOf(field), defaultOf(field), description, `\`${assignment(name, example)}\``];
+  });
+  return tableOf(["option", "type", "default", "meaning", "example"], rows);
+}
+
+/** An option in HCL: `nice = 10`, `ulimit { core = "0" }`. */
+function assignment(name: string, value: unknown): string {
+  const [block] = Array.isArray(value) ? value : [];
+  if (typeof block !== "object") return `${name} = ${literal(value)}`;
+  const entries = Object.entries(block).map(([key, each]) => `${key} = ${literal(each)}`);
+  return `${name} { ${entries.join("; ")} }`;
+}
+
+function literal(value: unknown): string {
+  return Array.isArray(value) ? `[${value.map(literal).join(", ")}]` : JSON.stringify(value);
+}
+
+/** The `meta` of the option itself takes precedence over that of its type inside. */
+function metaOf(field: unknown): { description?: string | undefined; example?: unknown } {
+  if (!(field instanceof z.ZodType)) return {};
+  const inner = field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap()) : {};
+  return { ...inner, ...field.meta() };
+}
+
+function typeOf(field: unknown): string {
+  if (field instanceof z.ZodDefault || field instanceof z.ZodOptional) return typeOf(field.unwrap());
+  if (field instanceof z.ZodBoolean) return "bool";
+  if (field instanceof z.ZodNumber) return "number";
+  if (field instanceof z.ZodEnum) return field.options.map((value) => `\`"${value}"\``).join(" or ");
+  if (!(field instanceof z.ZodArray)) return "string";
+  if (field.element instanceof z.ZodRecord) return "block";
+  return field.element instanceof z.ZodNumber ? "list of numbers" : "list of strings";
+}
+
+function defaultOf(field: unknown): string {
+  if (field instanceof z.ZodOptional) return "";
+  if (!(field instanceof z.ZodDefault)) return "required";
+  const value = field.def.defaultValue;
+  return typeOf(field) === "block" ? "" : `\`${literal(value)}\``;
+}
+
+/** A table of the default profile of system calls. */
+function profileTable(): string {
+  const rows = defaultProfile.map((group) => [
+    `\`@${group.name}\``,
+    refusedOf(group),
+    code(group.liftedBy ?? []),
+    group.reason,
+  ]);
+  return tableOf(["group", "refused", "unless the task has", "because"], rows);
+}
+
+/** Groups the calls that are refused for the same arguments. */
+function refusedOf({ restrictions }: RestrictionGroup): string {
+  const alike = Map.groupBy(restrictions, ({ what = "", errno }) =>
+    [what && ` with ${what}`, errno === "EPERM" ? "" : ` (${errno})`].join(""),
+  );
+  return [...alike].map(([how, each]) => code(each.flatMap(({ calls }) => calls)) + how).join("; ");
+}
+
+function code(words: readonly string[]): string {
+  return words.map((word) => `\`${word}\``).join(", ");
+}
+
+function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [header, header.map(() => "---"), ...rows];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+if (import.meta.main) {
+  const page = join(import.meta.dirname, "../docs/configuration.md");
+  writeFileSync(page, renewPage(readFileSync(page, "utf8")));
+}

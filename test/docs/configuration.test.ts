@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { optionTable } from "../../scripts/configuration/optionTable.ts";
-import { renewPage } from "../../scripts/configuration/page.ts";
+import { optionTable, renewPage } from "../../scripts/generateConfiguration.ts";
 import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
 import { taskSchema } from "../../src/config/options/taskOptions.ts";
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { renewPage } from "../../scripts/debugging/page.ts";
+import { renewPage } from "../../scripts/generateDebugging.ts";
 import { loadBundle } from "../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/replay/check/checkLog.ts";
 
