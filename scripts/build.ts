@@ -11,7 +11,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "rolldown";
 import { supportedArchitecture } from "../src/effects/kernel/architecture.ts";
-import { buildExecutable, ownTarget } from "./executable/buildExecutable.ts";
+import { buildExecutable } from "./executable/buildExecutable.ts";
+import { targetOf } from "./executable/targets.ts";
 import { buildInspectorPage } from "./inspectorPage.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -36,7 +37,7 @@ for (const library of ["replay", "inspect"]) {
   execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", config], { stdio: "inherit" });
 }
 await buildExecutable(
-  ownTarget(supportedArchitecture()),
+  targetOf(supportedArchitecture()),
   join(root, "dist/inspector"),
   join(root, "dist/plugin/nomad-driver-exec2"),
 );

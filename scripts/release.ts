@@ -10,16 +10,17 @@ import { join } from "node:path";
 import type { Architecture } from "../src/systemCalls.ts";
 import { version } from "../src/version.ts";
 import { buildExecutable } from "./executable/buildExecutable.ts";
+import { targetOf } from "./executable/targets.ts";
 import { buildInspectorPage } from "./inspectorPage.ts";
-import { buildArchive } from "./release/archive.ts";
 import { licences } from "./release/content.ts";
-import { buildDeb } from "./release/deb.ts";
+import { buildArchive, buildDeb } from "./release/packages.ts";
 import { billOfMaterials, checksumsOf, provenance } from "./release/statements.ts";
-import { debianNames, targetOf } from "./release/targets.ts";
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "dist/release");
 const args = process.argv.slice(2);
+/** The architectures, with Debian's names. */
+const debianNames = { x64: "amd64", arm64: "arm64" } as const;
 const all: readonly Architecture[] = ["x64", "arm64"];
 const chosen = all.filter((arch) => args.includes(arch));
 const date = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct") ?? 0);

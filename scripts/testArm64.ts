@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { buildExecutable } from "./executable/buildExecutable.ts";
-import { targetOf } from "./release/targets.ts";
+import { targetOf } from "./executable/targets.ts";
 
 const root = join(import.meta.dirname, "..");
 const tests = ["test/effects/launch/runner.test.ts", "test/scripts/executable/elf.test.ts", "test/e2e/arm64"];

@@ -5,9 +5,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type BootSuites, bundleSuites } from "./vm/bundleSuites.ts";
-import { type Outcome, printOutcome, withMissing, writeReport } from "./vm/outcomes.ts";
-import { selectCases } from "./vm/selectCases.ts";
+import { type BootSuites, bundleSuites, selectCases } from "./vm/suites.ts";
 import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
 
 /** Maximum time of all boots together. */
@@ -72,4 +70,41 @@ async function runBoot({ boot, suites, cases }: BootSuites): Promise<Outcome[]> 
 
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+interface Outcome {
+  readonly name: string;
+  /** Why the case failed; undefined if it passed. */
+  readonly failure?: string;
+  readonly milliseconds: number;
+}
+
+function printOutcome({ name, failure, milliseconds }: Outcome): void {
+  console.log(`${failure === undefined ? "✓" : "✗"} ${name} (${(milliseconds / 1000).toFixed(1)} s)`);
+  if (failure !== undefined) console.log(failure.replaceAll(/^/gm, "    "));
+}
+
+/** Adds the cases without a result as failed ones. */
+function withMissing(cases: readonly string[], reported: readonly Outcome[], why: string): Outcome[] {
+  const missing = cases
+    .filter((name) => !reported.some((outcome) => outcome.name === name))
+    .map((name) => ({ name, failure: why, milliseconds: 0 }));
+  for (const outcome of missing) printOutcome(outcome);
+  return [...reported, ...missing];
+}
+
+/**
+ * Writes the totals, named as in vitest's JSON report.
+ * @returns the number of cases that failed
+ */
+function writeReport(path: string, outcomes: readonly Outcome[]): number {
+  const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
+  const totals = {
+    numPassedTests: outcomes.length - failed,
+    numFailedTests: failed,
+    numPendingTests: 0,
+    numTodoTests: 0,
+  };
+  writeFileSync(path, JSON.stringify({ ...totals, outcomes }, null, 2));
+  return failed;
 }

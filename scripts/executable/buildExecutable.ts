@@ -17,7 +17,7 @@ import { promisify } from "node:util";
 import type { Architecture } from "../../src/systemCalls.ts";
 import { bundleLoader, bundleProgram } from "./bundle.ts";
 import { dropLibrary, embedFunctions, strip } from "./elf.ts";
-import { importedCode, importedFunctions } from "./importedCode.ts";
+import type { Target } from "./targets.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
@@ -32,19 +32,6 @@ export const nodeOptions = [
   "--min-semi-space-size=2",
   "--max-semi-space-size=2",
 ];
-
-export interface Target {
-  readonly arch: Architecture;
-  /** The folder of packages, with the runtime and the native addon for the architecture. */
-  readonly modules: string;
-  /** The command that runs the architecture's programs here, such as qemu-user's. */
-  readonly emulator: readonly string[];
-}
-
-/** This machine. */
-export function ownTarget(arch: Architecture): Target {
-  return { arch, modules: join(root, "node_modules"), emulator: [] };
-}
 
 /**
  * @param inspectorPage folder of the inspector's page
@@ -112,3 +99,13 @@ function filesIn(folder: string, prefix: string): Record<string, string> {
   const names = readdirSync(folder).sort();
   return Object.fromEntries(names.map((name) => [`${prefix}/${name}`, join(folder, name)]));
 }
+
+/** Functions that the executable contains, instead of importing them: their offsets in {@link importedCode}. */
+export const importedFunctions = { setrlimit64: 0, __atomic_compare_exchange: 16, getrlimit64: 128 };
+
+/** The code of these functions in base64, assembled from x64.s and arm64.s by `as`. */
+export const importedCode: Readonly<Record<Architecture, string>> = {
+  x64: "uP/////DZi4PH4QAAAAAAEiD/wh1GUiLAkiLCfBID7EOdQa4AQAAAMNIiQIxwMMPC2ZmLg8fhAAAAAAAZmYuDx+EAAAAAABmZi4PH4QAAAAAAGZmLg8fhAAAAAAAZmYuDx+EAAAAAABmZi4PH4QAAAAAAGZmLg8fhAAAAAAAZpBJifCJ/jH/MdJNicK4LgEAAA8FhcB1ZIP+B3UySYM4QHMsukAAAABJi0AISDnQSA9CwlBSSIniRTHSuC4BAAAPBVpZhcB1CkmJEEmJSAgxwMNJgzgYc/e4AQAAAL8CAAAASI01GQAAALpNAAAADwW45wAAAL99AAAADwW4/////8NlcnJvcjogdG9vIG1hbnkgb3BlbiBmaWxlcwpoaW50OiBSYWlzZSB0aGUgbGltaXQgb2Ygb3BlbiBmaWxlczogdWxpbWl0IC1uIDY0Cg==",
+  arm64:
+    "AACAEsADX9YfIAPVHyAD1R8gAPHBAQBURgBA+WcAQPko/F/IHwEG66EAAFQn/AnIif//NSAAgFLAA1/WXz8D1UgAAPkAAIBSwANf1gAAAAAfIAPVHyAD1R8gA9UfIAPVHyAD1R8gA9UfIAPVHyAD1R8gA9UfIAPVHyAD1R8gA9XkAwGq5QMAKgAAgNLhAwUqAgCA0uMDBKqoIIDSAQAA1MADALW/HABxAQIAVIYcQKnfAAHxogEAVAkIgNL/AAnr5yCJmukfv6kAAIDS4QMFKuIDAJEDAIDSAQAA1OkfwaiAAAC1iRwAqQAAgFLAA1/W32AA8aL//1QICIDSQACA0gEBABCiCYDSAQAA1MgLgNKgD4DSAQAA1AAAgBLAA1/WZXJyb3I6IHRvbyBtYW55IG9wZW4gZmlsZXMKaGludDogUmFpc2UgdGhlIGxpbWl0IG9mIG9wZW4gZmlsZXM6IHVsaW1pdCAtbiA2NAo=",
+};

@@ -1,4 +1,4 @@
-# Functions that the executable for x86-64 brings along. importedCode.ts has the bytes.
+# Functions that the executable for x86-64 brings along. buildExecutable.ts has the bytes.
 #
 #   as -o code.o x64.s && objcopy -O binary -j .text code.o code
 

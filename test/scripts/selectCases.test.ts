@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { selectCases } from "../../scripts/vm/selectCases.ts";
+import { selectCases } from "../../scripts/vm/suites.ts";
 
 const boots = [
   { boot: "first", suites: ["a.js", "b.js"], cases: ["memory > over", "memory > 16 MiB", "reboot > before"] },

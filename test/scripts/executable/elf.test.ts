@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
+import { importedCode, importedFunctions } from "../../../scripts/executable/buildExecutable.ts";
 import { dropLibrary, embedFunctions, strip } from "../../../scripts/executable/elf.ts";
-import { importedCode, importedFunctions } from "../../../scripts/executable/importedCode.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

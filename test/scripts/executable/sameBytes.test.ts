@@ -10,9 +10,10 @@ const root = join(import.meta.dirname, "../../..");
 /** The files that a build reads. */
 const sources = ["src", "scripts", "node_modules", "package.json", "dist/inspector"];
 const build = `
-  const { buildExecutable, ownTarget } = await import("./scripts/executable/buildExecutable.ts");
+  const { buildExecutable } = await import("./scripts/executable/buildExecutable.ts");
+  const { targetOf } = await import("./scripts/executable/targets.ts");
   const here = process.cwd();
-  await buildExecutable(ownTarget(process.arch), here + "/dist/inspector", here + "/executable");`;
+  await buildExecutable(targetOf(process.arch), here + "/dist/inspector", here + "/executable");`;
 
 it("the executable is the same, byte by byte, when it is built in another folder", () => {
   const folder = copyOfSources();

@@ -1,4 +1,4 @@
-/** Bundles test/vm for the virtual machine: the program, and the suites. */
+/** The suites of test/vm: bundles them for the virtual machine, and selects their cases. */
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -65,4 +65,25 @@ function suiteFiles(folder: string): string[] {
 /** Lists the cases in advance, so that a case without a result is noticed. */
 function listCases(guest: string, suites: readonly string[]): string[] {
   return JSON.parse(execFileSync(process.execPath, [guest, "list", ...suites], { encoding: "utf8" }));
+}
+
+/**
+ * The cases whose names contain a text, in upper or lower case. Boots without such a case are omitted.
+ * Cases of a later boot examine what the first boot's cases of the same group have left, so
+ * these are selected, too.
+ */
+export function selectCases(boots: readonly BootSuites[], text: string): BootSuites[] {
+  const wanted = (name: string) => name.toLowerCase().includes(text.toLowerCase());
+  const [first, ...later] = boots;
+  const needed = new Set(later.flatMap(({ cases }) => cases.filter(wanted).map(groupOf)));
+  return boots
+    .map((boot) => ({
+      ...boot,
+      cases: boot.cases.filter((name) => wanted(name) || (boot === first && needed.has(groupOf(name)))),
+    }))
+    .filter(({ cases }) => cases.length > 0);
+}
+
+function groupOf(name: string): string | undefined {
+  return name.split(" > ")[0];
 }

@@ -1,14 +1,18 @@
-/** The architectures of a release, and their packages. */
+/** The architectures for which an executable is built. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Architecture } from "../../src/systemCalls.ts";
-import { ownTarget, type Target } from "../executable/buildExecutable.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Debian's names of the architectures. */
-export const debianNames: Readonly<Record<Architecture, string>> = { x64: "amd64", arm64: "arm64" };
+export interface Target {
+  readonly arch: Architecture;
+  /** The folder of packages, with the runtime and the native addon for the architecture. */
+  readonly modules: string;
+  /** The command that runs the architecture's programs here, such as qemu-user's. */
+  readonly emulator: readonly string[];
+}
 
 /** Commands that run programs of another architecture: qemu-user with Debian's cross libraries. */
 const emulators: Readonly<Record<Architecture, readonly string[]>> = {
@@ -17,11 +21,11 @@ const emulators: Readonly<Record<Architecture, readonly string[]>> = {
 };
 
 /**
- * The target for an architecture. For another one than this machine's, its packages are installed from the
- * lock file.
+ * The target for an architecture. If it is not this machine's, the packages for it are installed from the lock
+ * file.
  */
 export function targetOf(arch: Architecture): Target {
-  if (arch === process.arch) return ownTarget(arch);
+  if (arch === process.arch) return { arch, modules: join(root, "node_modules"), emulator: [] };
   const folder = join(root, "node_modules/.cache/release", arch);
   const lock = join(root, "package-lock.json");
   const isCurrent =
