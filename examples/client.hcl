@@ -5,7 +5,7 @@
 
 plugin "nomad-driver-exec2" {
   config {
-    # What tasks reach of the host's files.
+    # Which files of the host tasks can reach.
     unveil_defaults = true
     unveil_paths    = ["r:/usr/share"]
     unveil_by_task  = true
@@ -15,7 +15,7 @@ plugin "nomad-driver-exec2" {
     allow_host_root = false
     identity_files  = false
 
-    # Whom they run as, and with which rights.
+    # The users and rights of tasks.
     allow_root       = false
     allow_caps       = ["net_bind_service"]
     groups_by_task   = true
@@ -26,7 +26,7 @@ plugin "nomad-driver-exec2" {
     allow_host_ipc   = false
     allow_host_pid   = true
 
-    # Which system calls they may make, and what jobs may ask for.
+    # The system calls that tasks may make, and those that jobs may allow.
     seccomp = "default"
     seccomp_profiles {
       offline = ["-socket", "-ptrace"]
@@ -34,32 +34,32 @@ plugin "nomad-driver-exec2" {
     }
     allow_seccomp = ["browser", "userfaultfd"]
 
-    # What they may use.
+    # Limits of tasks.
     allow_raised_ulimits = false
     pids_limit           = 500
     swap_limit           = 256
     connect_tcp          = [53, 80, 443, 8080]
     bind_tcp             = [0, 80, 8080]
-    # From Linux 7.2 on: on an older kernel they refuse every task.
+    # These need Linux 7.2. On an older kernel, every task is refused.
     connect_udp = [53, 123]
     bind_udp    = [0]
 
-    # Whether what the sandbox refuses to them is recorded: on the host's audit, where it is on.
+    # Whether refusals of the sandbox are recorded: if the host's audit is on.
     denials = "auto"
 
-    # What is kept of tasks that are over.
+    # How long the histories of ended tasks are kept.
     history {
       keep        = "168h"
       max_size_mb = 1024
     }
 
-    # How often what a running task uses is sampled, at least.
+    # The maximum time between two samples of a running task's usage.
     usage_interval = "1m"
 
-    # For Prometheus.
+    # The address for Prometheus.
     metrics = "127.0.0.1:9464"
 
-    # A trace of each task, by OpenTelemetry's variables in the agent's environment.
+    # Whether a trace of each task is sent. Variables of the agent (OTEL_…) say where to.
     traces = false
 
     state_dir = "/var/lib/nomad-driver-exec2"

@@ -1,4 +1,4 @@
-# A task that may use the network for DNS alone: it sends to port 53 and receives the answers.
+# A task that may use the network only for DNS: it sends to port 53 and receives the answers.
 #
 #   nomad-driver-exec2 run examples/dns.nomad.hcl
 #
@@ -22,7 +22,7 @@ job "dns" {
         command = "python3"
         args    = ["${NOMAD_TASK_DIR}/lookup.py"]
 
-        # No TCP, and no UDP but to port 53. 0: from any free port, of which the kernel chooses one.
+        # No TCP, and UDP only to port 53. 0 allows sending from a free port that the kernel chooses.
         connect_tcp = []
         bind_tcp    = []
         connect_udp = [53]

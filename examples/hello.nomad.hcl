@@ -1,4 +1,4 @@
-# The smallest job worth running: one task that says something and ends.
+# A small job: one task that prints two lines and ends.
 #
 #   nomad-driver-exec2 run examples/hello.nomad.hcl
 #   nomad-driver-exec2 run --var message=hi examples/hello.nomad.hcl
@@ -10,7 +10,7 @@ variable "message" {
 }
 
 job "hello" {
-  # A batch job is done when its tasks have ended.
+  # A batch job is complete when its tasks have ended.
   type = "batch"
 
   group "hello" {
@@ -18,12 +18,11 @@ job "hello" {
       driver = "exec2"
 
       config {
-        # Looked for in the task's PATH; the folders of programs are unveiled by default.
+        # The driver finds it in the task's PATH. The folders of programs are unveiled by default.
         command = "sh"
         args = [
           "-c",
-          # var.… is put in when the file is read. $MESSAGE is left to the shell,
-          # since Nomad only takes ${…} for its own.
+          # Nomad replaces ${…}, and leaves $MESSAGE and $(…) to the shell.
           "echo \"$MESSAGE\"; echo \"I am user $(id -u), task $NOMAD_TASK_NAME of job ${NOMAD_JOB_NAME}\"",
         ]
       }
@@ -32,7 +31,7 @@ job "hello" {
         MESSAGE = var.message
       }
 
-      # Limits, where the host's cgroups can enforce them: MHz and MiB.
+      # Limits in MHz and MiB, if the host's cgroups can enforce them.
       resources {
         cpu    = 100
         memory = 32

@@ -1,9 +1,9 @@
-# A monitor: it sees the processes of the host, and can do nothing to them.
+# A monitor that sees the processes of the host, but cannot affect them.
 #
-#   nomad-driver-exec2 run -o allow_host_pid=true -o unveil_by_task=true examples/host-processes.nomad.hcl
+#   nomad-driver-exec2 run -o allow_host_pid=true examples/host-processes.nomad.hcl
 #
-# On a cluster the client's plugin block has to say both. It ends with exit code 0
-# if it could see what it should and nothing more.
+# On a cluster, the client's plugin block needs allow_host_pid = true and unveil_by_task = true.
+# The task ends with exit code 0 if it can read the list of processes and nothing more.
 
 job "host-processes" {
   type = "batch"
@@ -16,7 +16,7 @@ job "host-processes" {
         command = "sh"
         args    = ["${NOMAD_TASK_DIR}/watch.sh"]
 
-        # Without a pid namespace of its own, /proc is the host's: by default nothing of it is open.
+        # In the host's pid namespace, /proc is the host's. By default all of it is closed.
         pid_mode = "host"
         unveil   = ["r:/proc"]
       }
@@ -28,11 +28,11 @@ job "host-processes" {
           echo "the host's first process: $(cat 1/comm)"
           echo "processes: $(ls -d [0-9]* | wc -l)"
 
-          # Of other processes it may read what anybody may, and no more.
+          # It may neither read the environment of other processes nor signal them.
           cat 1/environ 2>&- && exit 1
           kill -CONT 1 2>&- && exit 1
 
-          # A daemon does not outlive its task, whatever it does to get away.
+          # A daemon ends with its task, even in a session of its own.
           setsid sh -c 'setsid sleep 1000 &'
           echo "in the cgroup $(sed 's/.*://' self/cgroup | tail -n 1)"
         EOF

@@ -1,17 +1,17 @@
-# A web server for one static page: a port, a rendered file, and a path unveiled
-# by the job itself.
+# A web server for one static page, with a port, a rendered file, and a path that the
+# job unveils.
 #
 #   nomad-driver-exec2 run examples/http.nomad.hcl    # then: curl the address that it prints
 #   Ctrl-C                                            # SIGTERM, then 5 s to end
 #
-# On a cluster the client's plugin block has to say unveil_by_task = true.
+# On a cluster, the client's plugin block needs unveil_by_task = true.
 
 job "http" {
   type = "service"
 
   group "web" {
     network {
-      # Any free port. The task finds it as NOMAD_PORT_http, and its address as NOMAD_ADDR_http.
+      # Any free port. The task gets it as NOMAD_PORT_http, and its address as NOMAD_ADDR_http.
       port "http" {}
     }
 
@@ -26,12 +26,12 @@ job "http" {
           "--directory", "${NOMAD_TASK_DIR}",
         ]
 
-        # The server may read this one file more than the defaults allow: it tells
-        # it which type a file has. Modes are r(ead), w(rite), (e)x(ecute), c(reate).
+        # A further file that the server may read: the types of files by their names. Modes are
+        # r(ead), w(rite), (e)x(ecute), c(reate).
         unveil = ["r:/etc/mime.types"]
       }
 
-      # Written before the task starts, to the only folder that the server hands out.
+      # Written before the task starts, to the only folder that the server serves.
       template {
         destination = "local/index.html"
         data        = <<-EOF

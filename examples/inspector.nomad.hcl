@@ -1,9 +1,9 @@
-# Tasks that end in different ways, to be looked at in the inspector:
+# Tasks that end in different ways, for the inspector:
 #
 #   npm run demo:inspect
 #
-# One ends well, one fails, one may not read what it wants, one may not even be
-# started, one doesn't end when it is asked to, and one runs on.
+# One succeeds, one fails, one is denied a file, one cannot be started, one does not stop when
+# it is requested to, and one keeps running.
 
 job "inspector" {
   type = "batch"
@@ -48,7 +48,7 @@ job "inspector" {
   }
 
   group "stubborn" {
-    # Runs beside main, and is asked to stop once main has ended.
+    # Runs beside main, and is requested to stop once main has ended.
     task "stubborn" {
       driver       = "exec2"
       kill_timeout = "2s"

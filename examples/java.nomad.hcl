@@ -1,11 +1,11 @@
-# A compiler's task before the program's: javac writes to the allocation's folder,
-# java reads from there.
+# One task compiles a program, and another one runs it: javac writes to the allocation's folder,
+# and java reads from there.
 #
-#   nomad-driver-exec2 run -o unveil_by_task=true examples/java.nomad.hcl
+#   nomad-driver-exec2 run examples/java.nomad.hcl
 #
-# It needs a JDK on the host; where its configuration is not in Debian's folder for
-# OpenJDK 17, name it: -var jdk_etc=/etc/java-21-openjdk. On a cluster the client's
-# plugin block has to say unveil_by_task = true, or unveil that folder for all tasks.
+# The host needs a JDK. If its configuration is not in Debian's folder for OpenJDK 17, name the
+# folder: -var jdk_etc=/etc/java-21-openjdk. On a cluster, the client's plugin block needs
+# unveil_by_task = true, or this folder in unveil_paths.
 
 variable "jdk_etc" {
   type    = string
@@ -27,7 +27,7 @@ job "java" {
         command = "javac"
         args    = ["-d", "${NOMAD_ALLOC_DIR}/data", "local/Hello.java"]
 
-        # The JDK's own folder, below /usr/lib, is one of the default paths; its configuration is not.
+        # The JDK itself is in /usr/lib, a default path, but its configuration is not.
         unveil = ["r:${var.jdk_etc}"]
       }
 
@@ -61,8 +61,8 @@ job "java" {
       config {
         command = "java"
 
-        # A JVM sizes its heap by the memory that it finds. That is the host's, since neither cgroups
-        # nor mounts are unveiled by default: so it is told the task's limit.
+        # A JVM sizes its heap by the memory that it finds. Without access to its cgroup it finds the
+        # host's memory, so this option sets the task's limit.
         args   = ["-XX:MaxRAM=${NOMAD_MEMORY_LIMIT}m", "-cp", "${NOMAD_ALLOC_DIR}/data", "Hello"]
         unveil = ["r:${var.jdk_etc}"]
       }

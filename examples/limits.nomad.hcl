@@ -1,8 +1,8 @@
-# Limits of a task as a whole: a compression that takes what others leave.
+# Limits of a whole task: a compression that uses only idle resources.
 #
 #   nomad-driver-exec2 run -o swap_limit=64 examples/limits.nomad.hcl
 #
-# On a cluster the client's plugin block has to say swap_limit = 64 or more.
+# On a cluster, the client's plugin block needs swap_limit = 32 or more.
 
 job "limits" {
   type = "batch"
@@ -16,16 +16,16 @@ job "limits" {
         args     = ["-c", "head -c 8000000 /dev/zero | gzip | wc -c"]
         work_dir = "local"
 
-        # All of the node's idle time; when others want it, the share that cpu is.
+        # The task may use all idle time of the node. If others need it, the task gets the share of its cpu.
         cpu_hard_limit = false
         nice           = 10
 
-        # When the node runs out of memory, this task goes before others.
+        # If the node runs out of memory, the kernel kills this task before others.
         oom_score_adj = 500
 
         pids_limit = 16
 
-        # MiB beside the memory.
+        # MiB of swap in addition to the memory.
         swap_limit = 32
 
         # No connection to anywhere, whatever it knows the address of.

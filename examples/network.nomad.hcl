@@ -1,15 +1,15 @@
-# A task that is alone in its network and that may use one TCP port for each purpose.
+# A task with its own network, which may bind one TCP port and connect to one.
 #
 #   nomad-driver-exec2 run examples/network.nomad.hcl
 #
-# It ends with exit code 0 if everything was allowed or refused as it should be.
+# It ends with exit code 0 if the sandbox allows and refuses what this file says.
 
 job "network" {
   type = "batch"
 
   group "network" {
     network {
-      # Nothing but a loopback interface.
+      # Only a loopback interface.
       mode = "none"
     }
 
@@ -20,9 +20,8 @@ job "network" {
         command = "python3"
         args    = ["${NOMAD_TASK_DIR}/ports.py"]
 
-        # Landlock's rules on ports: without these options TCP is not restricted, an
-        # empty list allows nothing. The client may name ports for all tasks; a job
-        # can only ask for fewer.
+        # Landlock's rules on ports. Without these options TCP is not restricted; an empty list
+        # allows no port. If the client lists ports, a job may only use ports of that list.
         bind_tcp    = [8080]
         connect_tcp = [8080]
 

@@ -1,9 +1,9 @@
-# A task that needs more memory than it has: the second problem of docs/debugging.md.
+# A task that needs more memory than its limit. This is the second problem of docs/debugging.md.
 #
 #   nomad-driver-exec2 run examples/outOfMemory.nomad.hcl
-#   nomad-driver-exec2 run --var memory=96 examples/outOfMemory.nomad.hcl    # its fix
+#   nomad-driver-exec2 run --var memory=96 examples/outOfMemory.nomad.hcl    # the fix
 #
-# Where the host's cgroups have no memory controller, both end well.
+# If the host's cgroups have no memory controller, both commands succeed.
 
 variable "memory" {
   type    = number
@@ -19,7 +19,7 @@ job "transfer" {
 
       config {
         command = "dd"
-        # A block is in memory as a whole.
+        # dd keeps a whole block in memory.
         args = ["if=/dev/zero", "of=/dev/null", "bs=48M", "count=1"]
       }
 

@@ -1,12 +1,12 @@
-# A database server and a task that asks it something. PostgreSQL runs as the user of
-# its task, whom it looks up by name, and shares memory between its processes.
+# A database server, and a task that sends it a query. PostgreSQL looks up the name of its user,
+# and shares memory between its processes.
 #
-#   nomad-driver-exec2 run -o unveil_by_task=true examples/postgres.nomad.hcl
+#   nomad-driver-exec2 run examples/postgres.nomad.hcl
 #   Ctrl-C                                            # SIGINT: a fast shutdown
 #
-# It needs PostgreSQL on the host; where that is not Debian's version 17, name its
-# folder: -var programs=/usr/lib/postgresql/15/bin. On a cluster the client's plugin
-# block has to say unveil_by_task = true, or unveil /usr/share/postgresql for all tasks.
+# The host needs PostgreSQL. If it is not Debian's version 17, name its folder:
+# -var programs=/usr/lib/postgresql/15/bin. On a cluster, the client's plugin block needs
+# unveil_by_task = true, or /usr/share/postgresql in unveil_paths.
 
 variable "programs" {
   type    = string
@@ -34,14 +34,14 @@ job "postgres" {
         args    = ["local/serve.sh"]
         unveil  = ["r:/usr/share/postgresql"]
 
-        # initdb and the server end if their user has no name.
+        # initdb and the server fail if their user has no name.
         identity_files = true
 
-        # Queries that run in several processes share memory in /dev/shm.
+        # The processes of a parallel query share memory in /dev/shm.
         shm_size = 128
       }
 
-      # The data are the allocation's: a restarted task finds them again.
+      # The data are in the allocation's folder, so they survive a restart of the task.
       template {
         destination = "local/serve.sh"
         data        = <<-EOF

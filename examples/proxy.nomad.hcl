@@ -1,12 +1,11 @@
-# A proxy before a server: two ports, a configuration that is rendered for them, and
-# a program outside of the default paths.
+# A proxy in front of a server: two ports, a configuration that is rendered for them, and a
+# program outside of the default paths.
 #
-#   nomad-driver-exec2 run -o unveil_by_task=true examples/proxy.nomad.hcl    # then: curl the address of "lb"
+#   nomad-driver-exec2 run examples/proxy.nomad.hcl    # then: curl the address of "lb"
 #   Ctrl-C
 #
-# It needs haproxy on the host. On a cluster the client's plugin block has to say
-# unveil_by_task = true; with mode = "bridge" in the network block both tasks are in a
-# network of the allocation's own.
+# The host needs haproxy. On a cluster, the client's plugin block needs unveil_by_task = true.
+# With mode = "bridge" in the network block, both tasks are in the allocation's own network.
 
 job "proxy" {
   type = "service"
@@ -68,7 +67,7 @@ job "proxy" {
         EOF
       }
 
-      # As it likes to be told: it lets requests end first.
+      # With this signal, haproxy completes its requests before it ends.
       kill_signal  = "SIGUSR1"
       kill_timeout = "5s"
 

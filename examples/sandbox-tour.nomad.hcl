@@ -1,10 +1,10 @@
-# A tour of the sandbox: the task tries what a program might try, and says in
-# plain words what came of it.
+# A tour of the sandbox: the task tries actions of ordinary and of hostile programs, and prints
+# which were allowed.
 #
 #   nomad-driver-exec2 run examples/sandbox-tour.nomad.hcl
 #
-# It ends with exit code 0 if the sandbox held everywhere, with the number of
-# surprises otherwise. It needs nothing but a shell and the usual small programs.
+# The exit code is the number of unexpected results. The tour needs only a shell and the usual
+# small programs.
 
 job "sandbox-tour" {
   type = "batch"
@@ -17,13 +17,12 @@ job "sandbox-tour" {
         command = "sh"
         args    = ["${NOMAD_TASK_DIR}/tour.sh"]
 
-        # One path more than the defaults: /proc, which in the task shows the task's
-        # own processes only. On a cluster this needs unveil_by_task = true in the
-        # client's plugin block.
+        # A path beyond the defaults: /proc, which shows only the task's own processes. On a
+        # cluster this needs unveil_by_task = true in the client's plugin block.
         unveil = ["r:/proc"]
       }
 
-      # The script itself. Nomad leaves a shell's $name alone.
+      # The script. Nomad replaces only ${…}, so $name is the shell's.
       template {
         destination = "local/tour.sh"
         data        = <<-EOF
@@ -40,7 +39,7 @@ job "sandbox-tour" {
             printf '%s %-8s %s\n' "$mark" "$got" "$what"
           }
 
-          # A redirection that is refused ends the shell: it is tried in one of its own.
+          # A refused redirection ends the shell, so this runs in a separate one.
           write() { sh -c 'echo written > "$1"' sh "$1"; }
 
           title 'Files: what is not unveiled is out of reach'

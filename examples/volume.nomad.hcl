@@ -1,10 +1,10 @@
-# A host volume, twice: writable where the task keeps its notes, and read-only
-# elsewhere. The task reaches it at these two places, not where it comes from.
+# A host volume that is mounted twice: writable in the task's folder, and read-only in /tmp. The
+# task can reach it at these two paths, but not at its path on the host.
 #
 #   mkdir -m 1777 /var/tmp/notes
 #   nomad-driver-exec2 run --host-volume notes=/var/tmp/notes examples/volume.nomad.hcl
 #
-# On a cluster the client's configuration has the volume:
+# On a cluster, the client's configuration defines the volume:
 #   client { host_volume "notes" { path = "/var/tmp/notes" } }
 
 job "volume" {
@@ -24,8 +24,7 @@ job "volume" {
         args    = ["${NOMAD_TASK_DIR}/write.sh"]
       }
 
-      # The driver makes the destination in the task's folder. Anywhere else, but for
-      # the task's own /tmp, it has to exist on the host already.
+      # The driver makes this destination, because it is in the task's folder.
       volume_mount {
         volume      = "notes"
         destination = "local/notes"
@@ -36,11 +35,11 @@ job "volume" {
         destination = "/tmp/notes"
         read_only   = true
 
-        # What the host mounts in the volume later would show up with "host-to-task".
+        # With "host-to-task", later mounts of the host in the volume would appear, too.
         propagation_mode = "private"
       }
 
-      # Files that the task makes belong to the user that it runs as, a new one each time.
+      # The files belong to the task's user, which is another one in each run.
       template {
         destination = "local/write.sh"
         data        = <<-EOF
