@@ -7,9 +7,9 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 /** An error of this driver, field by field: the metadata `exec2-error-bin`. */
 
 export interface DriverError {
-  /** One of docs/errors.md. */
+  /** One of the codes in docs/errors.md. */
   code: string;
-  /** What was wrong, without call and hint. */
+  /** The problem, without call and hint. */
   summary: string;
   failed?:
     | FailedCall
@@ -19,14 +19,14 @@ export interface DriverError {
   recoverable: boolean;
 }
 
-/** The kernel call (or file operation) behind it. */
+/** The kernel call or file operation that failed. */
 export interface FailedCall {
   call: string;
-  /** What it was applied to. */
+  /** The path, process or other object of the call. */
   path?:
     | string
     | undefined;
-  /** Its symbol, such as `ENOENT`. */
+  /** Its symbolic name, such as `ENOENT`. */
   errno?: string | undefined;
 }
 

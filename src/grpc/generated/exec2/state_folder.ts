@@ -5,13 +5,13 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleServerStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
-/** This driver's own: how a plugin comes by the state folder of one that has outlived its agent. */
+/** This driver's own service, by which a plugin gets the state folder from a plugin that has outlived its agent. */
 
 export interface HandOverRequest {
 }
 
 export interface HandOverResponse {
-  /** True: the folder is free, and the plugin ends. False: an agent is connected to it. */
+  /** True: the folder is free, and its owner ends. False: an agent is connected to the owner. */
   handedOver: boolean;
 }
 
@@ -99,8 +99,8 @@ export const HandOverResponse: MessageFns<HandOverResponse> = {
 export type StateFolderService = typeof StateFolderService;
 export const StateFolderService = {
   /**
-   * Asks the plugin that owns the folder for it. There is one answer; the stream
-   * then stays open until the plugin's process ends, so that whoever was refused sees that.
+   * Asks the folder's owner to hand it over. There is one answer. Then the stream
+   * stays open until the owner's process ends, so that a refused caller notices the end.
    */
   handOver: {
     path: "/exec2.StateFolder/HandOver" as const,
@@ -115,8 +115,8 @@ export const StateFolderService = {
 
 export interface StateFolderServer extends UntypedServiceImplementation {
   /**
-   * Asks the plugin that owns the folder for it. There is one answer; the stream
-   * then stays open until the plugin's process ends, so that whoever was refused sees that.
+   * Asks the folder's owner to hand it over. There is one answer. Then the stream
+   * stays open until the owner's process ends, so that a refused caller notices the end.
    */
   handOver: handleServerStreamingCall<HandOverRequest, HandOverResponse>;
 }

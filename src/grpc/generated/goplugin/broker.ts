@@ -5,9 +5,9 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleBidiStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
-/** go-plugin's way to open further connections between host and plugin. */
+/** go-plugin's service that opens further connections between host and plugin. */
 
-/** A listener of the sender, for whoever waits for service_id. */
+/** A listener of the sender, for the peer that waits for service_id. */
 export interface ConnInfo {
   serviceId: number;
   network: string;
@@ -16,7 +16,7 @@ export interface ConnInfo {
 }
 
 /**
- * Asks for (and grants) a connection over the existing socket. Only where
+ * Asks for (and grants) a connection over the existing socket. Used only if
  * host and plugin have agreed on multiplexing in the handshake.
  */
 export interface ConnInfo_Knock {
@@ -174,7 +174,7 @@ export const ConnInfo_Knock: MessageFns<ConnInfo_Knock> = {
 
 export type GRPCBrokerService = typeof GRPCBrokerService;
 export const GRPCBrokerService = {
-  /** Opened by the host at once and held for as long as the plugin lives. */
+  /** The host opens the stream at once and keeps it open as long as the plugin lives. */
   startStream: {
     path: "/plugin.GRPCBroker/StartStream" as const,
     requestStream: true as const,
@@ -187,7 +187,7 @@ export const GRPCBrokerService = {
 } as const;
 
 export interface GRPCBrokerServer extends UntypedServiceImplementation {
-  /** Opened by the host at once and held for as long as the plugin lives. */
+  /** The host opens the stream at once and keeps it open as long as the plugin lives. */
   startStream: handleBidiStreamingCall<ConnInfo, ConnInfo>;
 }
 

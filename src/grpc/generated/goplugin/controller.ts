@@ -5,7 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
-/** go-plugin's way to end a plugin. */
+/** go-plugin's service that ends a plugin. */
 
 export interface Empty {
 }
@@ -47,7 +47,7 @@ export const Empty: MessageFns<Empty> = {
 
 export type GRPCControllerService = typeof GRPCControllerService;
 export const GRPCControllerService = {
-  /** Answer, then exit; the host kills the process 2 s later. */
+  /** The plugin answers and exits. The host kills the process 2 s later. */
   shutdown: {
     path: "/plugin.GRPCController/Shutdown" as const,
     requestStream: false as const,
@@ -60,7 +60,7 @@ export const GRPCControllerService = {
 } as const;
 
 export interface GRPCControllerServer extends UntypedServiceImplementation {
-  /** Answer, then exit; the host kills the process 2 s later. */
+  /** The plugin answers and exits. The host kills the process 2 s later. */
   shutdown: handleUnaryCall<Empty, Empty>;
 }
 

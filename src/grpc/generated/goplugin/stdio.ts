@@ -6,7 +6,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleServerStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Empty } from "../google/protobuf/empty.ts";
 
-/** go-plugin's copy of what a plugin prints. */
+/** go-plugin's service that copies a plugin's output to the host. */
 
 export interface StdioData {
   channel: StdioData_Channel;
@@ -82,7 +82,7 @@ export const StdioData: MessageFns<StdioData> = {
 
 export type GRPCStdioService = typeof GRPCStdioService;
 export const GRPCStdioService = {
-  /** Opened by the host once and held for as long as the plugin lives. */
+  /** The host opens the stream once and keeps it open as long as the plugin lives. */
   streamStdio: {
     path: "/plugin.GRPCStdio/StreamStdio" as const,
     requestStream: false as const,
@@ -95,7 +95,7 @@ export const GRPCStdioService = {
 } as const;
 
 export interface GRPCStdioServer extends UntypedServiceImplementation {
-  /** Opened by the host once and held for as long as the plugin lives. */
+  /** The host opens the stream once and keeps it open as long as the plugin lives. */
   streamStdio: handleServerStreamingCall<Empty, StdioData>;
 }
 

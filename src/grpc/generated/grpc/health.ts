@@ -8,7 +8,7 @@ import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplemen
 /** The standard gRPC health service. */
 
 export interface HealthCheckRequest {
-  /** Empty: the server as a whole. */
+  /** Empty: the whole server. */
   service: string;
 }
 
@@ -280,7 +280,7 @@ export const HealthListResponse_StatusesEntry: MessageFns<HealthListResponse_Sta
 
 export type HealthService = typeof HealthService;
 export const HealthService = {
-  /** NOT_FOUND for an unknown service. */
+  /** Fails with NOT_FOUND for an unknown service. */
   check: {
     path: "/grpc.health.v1.Health/Check" as const,
     requestStream: false as const,
@@ -300,7 +300,7 @@ export const HealthService = {
     responseSerialize: (value: HealthListResponse): Buffer => Buffer.from(HealthListResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): HealthListResponse => HealthListResponse.decode(value),
   },
-  /** The state now, then at every change; SERVICE_UNKNOWN for an unknown service. */
+  /** Sends the present state, then every change; SERVICE_UNKNOWN for an unknown service. */
   watch: {
     path: "/grpc.health.v1.Health/Watch" as const,
     requestStream: false as const,
@@ -313,11 +313,11 @@ export const HealthService = {
 } as const;
 
 export interface HealthServer extends UntypedServiceImplementation {
-  /** NOT_FOUND for an unknown service. */
+  /** Fails with NOT_FOUND for an unknown service. */
   check: handleUnaryCall<HealthCheckRequest, HealthCheckResponse>;
   /** All services and their states. */
   list: handleUnaryCall<HealthListRequest, HealthListResponse>;
-  /** The state now, then at every change; SERVICE_UNKNOWN for an unknown service. */
+  /** Sends the present state, then every change; SERVICE_UNKNOWN for an unknown service. */
   watch: handleServerStreamingCall<HealthCheckRequest, HealthCheckResponse>;
 }
 

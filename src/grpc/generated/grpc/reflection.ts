@@ -5,7 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleBidiStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
-/** The standard gRPC reflection service: a client learns the services from the server. */
+/** The standard gRPC reflection service, by which a client learns the server's services. */
 
 export interface ServerReflectionRequest {
   host: string;
@@ -17,7 +17,7 @@ export interface ServerReflectionRequest {
     | { $case: "fileContainingExtension"; value: ExtensionRequest }
     | { $case: "allExtensionNumbersOfType"; value: string }
     | //
-    /** Its text is of no meaning. */
+    /** The text has no meaning. */
     { $case: "listServices"; value: string }
     | undefined;
 }
@@ -38,7 +38,7 @@ export interface ServerReflectionResponse {
     | undefined;
 }
 
-/** The file asked for and all that it imports, each a serialized FileDescriptorProto. */
+/** The requested file and all files that it imports, each as a serialized FileDescriptorProto. */
 export interface FileDescriptorResponse {
   fileDescriptorProto: Buffer[];
 }

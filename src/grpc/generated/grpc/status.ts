@@ -8,7 +8,7 @@ import { Any } from "../google/protobuf/any.ts";
 /** The content of the `grpc-status-details-bin` trailer. */
 
 export interface Status {
-  /** The gRPC status code and message, once more. */
+  /** The same code and message as in the gRPC status. */
   code: number;
   message: string;
   details: Any[];

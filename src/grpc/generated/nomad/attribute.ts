@@ -13,7 +13,7 @@ export interface Attribute {
     | { $case: "stringVal"; value: string }
     | { $case: "boolVal"; value: boolean }
     | undefined;
-  /** One of Nomad's units (`MiB`, `MHz`, …); only beside float_val and int_val. */
+  /** One of Nomad's units (`MiB`, `MHz`, …); only with float_val and int_val. */
   unit: string;
 }
 

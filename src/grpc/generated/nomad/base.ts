@@ -6,7 +6,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Spec } from "./hclspec.ts";
 
-/** What every Nomad plugin answers, whatever its type. */
+/** The service of every Nomad plugin, whatever its type. */
 
 export const PluginType = { UNKNOWN: 0, DRIVER: 2, DEVICE: 3 } as const;
 
@@ -50,11 +50,11 @@ export interface ConfigSchemaResponse {
 export interface SetConfigRequest {
   /** MessagePack map that follows the spec of ConfigSchema. */
   msgpackConfig: Buffer;
-  /** Missing where the configuration is only to be validated. */
+  /** Missing if the agent only validates the configuration. */
   nomadConfig?:
     | NomadConfig
     | undefined;
-  /** The one of plugin_api_versions that the agent chose. */
+  /** The version of plugin_api_versions that the agent chose. */
   pluginApiVersion: string;
 }
 
@@ -69,14 +69,14 @@ export interface NomadDriverConfig {
   Topology?: ClientTopology | undefined;
 }
 
-/** The processors of the node, as the client found them. */
+/** The processors of the node, as the client detected them. */
 export interface ClientTopology {
   nodeIds: number[];
   distances?: ClientTopologySLIT | undefined;
   cores: ClientTopologyCore[];
-  /** Total MHz by the client's `cpu_total_compute`; 0: the sum of the cores. */
+  /** Total MHz, from the client's `cpu_total_compute`; 0: the sum of the cores. */
   overrideTotalCompute: number;
-  /** MHz that the client keeps back from tasks. */
+  /** MHz that the client reserves, so that tasks do not get them. */
   overrideWitholdCompute: number;
 }
 
@@ -86,13 +86,13 @@ export interface ClientTopologySLIT {
   values: number[];
 }
 
-/** Speeds are MHz; 0 where the client could not tell. */
+/** Speeds are in MHz; 0 if the client does not know them. */
 export interface ClientTopologyCore {
   socketId: number;
   nodeId: number;
   coreId: number;
   coreGrade: CoreGrade;
-  /** True where the client's configuration keeps the core from tasks. */
+  /** True if the client's configuration excludes the core from tasks. */
   disable: boolean;
   baseSpeed: number;
   maxSpeed: number;
@@ -814,7 +814,7 @@ export const SetConfigResponse: MessageFns<SetConfigResponse> = {
 
 export type BasePluginService = typeof BasePluginService;
 export const BasePluginService = {
-  /** Asked first in every launch. */
+  /** The first call in every launch. */
   pluginInfo: {
     path: "/hashicorp.nomad.plugins.base.proto.BasePlugin/PluginInfo" as const,
     requestStream: false as const,
@@ -824,7 +824,7 @@ export const BasePluginService = {
     responseSerialize: (value: PluginInfoResponse): Buffer => Buffer.from(PluginInfoResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PluginInfoResponse => PluginInfoResponse.decode(value),
   },
-  /** The HCL that the `plugin` block of the agent's configuration may hold. */
+  /** The HCL that the `plugin` block of the agent's configuration may contain. */
   configSchema: {
     path: "/hashicorp.nomad.plugins.base.proto.BasePlugin/ConfigSchema" as const,
     requestStream: false as const,
@@ -836,9 +836,9 @@ export const BasePluginService = {
     responseDeserialize: (value: Buffer): ConfigSchemaResponse => ConfigSchemaResponse.decode(value),
   },
   /**
-   * Hands over the plugin's configuration. Without nomad_config it is a mere
-   * validation, in a process that is killed afterwards. An agent that comes back
-   * to a running plugin does not call it again.
+   * Passes the plugin's configuration. Without nomad_config the agent only
+   * validates it, and kills the process afterwards. An agent that connects again
+   * to a running plugin does not call SetConfig again.
    */
   setConfig: {
     path: "/hashicorp.nomad.plugins.base.proto.BasePlugin/SetConfig" as const,
@@ -852,14 +852,14 @@ export const BasePluginService = {
 } as const;
 
 export interface BasePluginServer extends UntypedServiceImplementation {
-  /** Asked first in every launch. */
+  /** The first call in every launch. */
   pluginInfo: handleUnaryCall<PluginInfoRequest, PluginInfoResponse>;
-  /** The HCL that the `plugin` block of the agent's configuration may hold. */
+  /** The HCL that the `plugin` block of the agent's configuration may contain. */
   configSchema: handleUnaryCall<ConfigSchemaRequest, ConfigSchemaResponse>;
   /**
-   * Hands over the plugin's configuration. Without nomad_config it is a mere
-   * validation, in a process that is killed afterwards. An agent that comes back
-   * to a running plugin does not call it again.
+   * Passes the plugin's configuration. Without nomad_config the agent only
+   * validates it, and kills the process afterwards. An agent that connects again
+   * to a running plugin does not call SetConfig again.
    */
   setConfig: handleUnaryCall<SetConfigRequest, SetConfigResponse>;
 }

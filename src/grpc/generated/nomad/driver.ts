@@ -14,7 +14,7 @@ import { Timestamp } from "../google/protobuf/timestamp.ts";
 import { Attribute } from "./attribute.ts";
 import { Spec } from "./hclspec.ts";
 
-/** What Nomad asks of a task driver. */
+/** The service of a Nomad task driver. */
 
 export const TaskState = { UNKNOWN: 0, RUNNING: 1, EXITED: 2 } as const;
 
@@ -58,9 +58,9 @@ export interface FingerprintResponse {
 }
 
 export const FingerprintResponse_HealthState = {
-  /** UNDETECTED - Not usable here; the node does not offer the driver at all. */
+  /** UNDETECTED - Not usable on this host: the node does not offer the driver. */
   UNDETECTED: 0,
-  /** UNHEALTHY - Present but broken; shown with its description. */
+  /** UNHEALTHY - Present but broken. Nomad shows the description. */
   UNHEALTHY: 1,
   HEALTHY: 2,
 } as const;
@@ -80,7 +80,7 @@ export interface FingerprintResponse_AttributesEntry {
 }
 
 export interface RecoverTaskRequest {
-  /** Nomad leaves it unset: the task's id is handle.config.id. */
+  /** Nomad does not set it: the task's id is handle.config.id. */
   taskId: string;
   handle?: TaskHandle | undefined;
 }
@@ -93,7 +93,7 @@ export interface StartTaskRequest {
 }
 
 export interface StartTaskResponse {
-  /** Nomad does not look at it: failures are gRPC statuses. */
+  /** Nomad ignores it: failures are gRPC statuses. */
   result: StartTaskResponse_Result;
   driverErrorMsg: string;
   handle?: TaskHandle | undefined;
@@ -115,11 +115,11 @@ export interface WaitTaskRequest {
 }
 
 export interface WaitTaskResponse {
-  /** Never to be left out: Nomad reads it unchecked. */
+  /** Must be set, because Nomad reads it unchecked. */
   result?:
     | ExitResult
     | undefined;
-  /** Why the result is unknown; empty where it is known. */
+  /** Why the result is unknown; empty if it is known. */
   err: string;
 }
 
@@ -138,7 +138,7 @@ export interface StopTaskResponse {
 
 export interface DestroyTaskRequest {
   taskId: string;
-  /** Kill the task where it still runs; without it a running task is an error. */
+  /** Whether to kill a task that still runs. If false, a running task is an error. */
   force: boolean;
 }
 
@@ -195,7 +195,7 @@ export interface ExecTaskStreamingIOOperation {
 }
 
 export interface ExecTaskStreamingRequest {
-  /** In the first message, and only there. */
+  /** Only in the first message. */
   setup?: ExecTaskStreamingRequest_Setup | undefined;
   ttySize?: ExecTaskStreamingRequest_TerminalSize | undefined;
   stdin?: ExecTaskStreamingIOOperation | undefined;
@@ -217,7 +217,7 @@ export interface ExecTaskStreamingResponse {
   stdout?: ExecTaskStreamingIOOperation | undefined;
   stderr?: ExecTaskStreamingIOOperation | undefined;
   exited: boolean;
-  /** Where exited is true. */
+  /** Set if exited is true. */
   result?: ExitResult | undefined;
 }
 
@@ -230,7 +230,7 @@ export interface CreateNetworkResponse {
   isolationSpec?:
     | NetworkIsolationSpec
     | undefined;
-  /** False where the network was there already. */
+  /** False if the network existed before. */
   created: boolean;
 }
 
@@ -250,7 +250,7 @@ export interface DriverCapabilities {
   mustCreateNetwork: boolean;
   mountConfigs: DriverCapabilities_MountConfigs;
   disableLogCollection: boolean;
-  /** The client may give tasks a uid of its own pool (`nomad-<n>`). */
+  /** The client may give tasks a uid from its pool (`nomad-<n>`). */
   dynamicWorkloadUsers: boolean;
 }
 
@@ -258,7 +258,7 @@ export const DriverCapabilities_FSIsolation = {
   NONE: 0,
   CHROOT: 1,
   IMAGE: 2,
-  /** UNVEIL - The host's own tree, most of it hidden by Landlock. */
+  /** UNVEIL - The host's own tree, most of which Landlock closes. */
   UNVEIL: 3,
 } as const;
 
@@ -274,7 +274,7 @@ export namespace DriverCapabilities_FSIsolation {
 
 export const DriverCapabilities_MountConfigs = {
   UNKNOWN_MOUNTS: 0,
-  /** ANY_MOUNTS - So a driver that sets nothing gets mounts of every kind. */
+  /** ANY_MOUNTS - It is the zero value, so a driver that sets nothing gets mounts of every kind. */
   ANY_MOUNTS: 0,
   NO_MOUNTS: 1,
 } as const;
@@ -290,7 +290,7 @@ export namespace DriverCapabilities_MountConfigs {
 
 export interface NetworkIsolationSpec {
   mode: NetworkIsolationSpec_NetworkIsolationMode;
-  /** The network namespace to join, a path. */
+  /** Path of the network namespace to join. */
   path: string;
   labels: Map<string, string>;
   hostsConfig?: HostsConfig | undefined;
@@ -313,7 +313,7 @@ export interface NetworkIsolationSpec_LabelsEntry {
   value: string;
 }
 
-/** The allocation's own line of its /etc/hosts. */
+/** The allocation's own line in its /etc/hosts. */
 export interface HostsConfig {
   hostname: string;
   address: string;
@@ -331,21 +331,21 @@ export interface TaskConfig {
   id: string;
   name: string;
   /**
-   * MessagePack map that follows the spec of TaskConfigSchema; attributes that the
-   * job leaves out are nil. Missing in a handle that an agent restored from disk.
+   * MessagePack map that follows the spec of TaskConfigSchema. Attributes that the
+   * job does not set are nil. Missing in a handle that an agent restored from disk.
    */
   msgpackDriverConfig: Buffer;
-  /** Complete except for what the driver adds. Holds secrets. */
+  /** The whole environment, without the driver's additions. Contains secrets. */
   env: Map<string, string>;
   deviceEnv: Map<string, string>;
   resources?: Resources | undefined;
   mounts: Mount[];
   devices: Device[];
-  /** `nomad-<n>` for a dynamic user, otherwise a name of the host. */
+  /** `nomad-<n>` for a dynamic user, otherwise the name of a user of the host. */
   user: string;
   /** The allocation's private folder. */
   allocDir: string;
-  /** FIFOs whose read side Nomad's log collector holds, or /dev/null. */
+  /** FIFOs that Nomad's log collector reads, or /dev/null. */
   stdoutPath: string;
   stderrPath: string;
   taskGroupName: string;
@@ -390,7 +390,7 @@ export interface AllocatedCpuResources {
 
 export interface AllocatedMemoryResources {
   memoryMb: number;
-  /** 0 unless the job asks for memory_max; -1: no limit. */
+  /** 0 if the job has no memory_max; -1: no limit. */
   memoryMaxMb: number;
 }
 
@@ -425,11 +425,11 @@ export interface LinuxResources {
   cpuShares: number;
   memoryLimitBytes: number;
   oomScoreAdj: number;
-  /** List format (`0-1,4`); only where the job asks for `cores`. */
+  /** List format (`0-1,4`); set only if the job has `cores`. */
   cpusetCpus: string;
   /** The task's share of the node's MHz, 0 to 1. */
   PercentTicks: number;
-  /** The task's cgroup v2 folder; it exists already, without limits. */
+  /** The task's cgroup v2 folder. The client has made it, without limits. */
   cpusetCgroup: string;
 }
 
@@ -450,7 +450,7 @@ export interface Device {
   cgroupPermissions: string;
 }
 
-/** What Nomad keeps of a started task, and gives back to RecoverTask. */
+/** The handle that Nomad keeps of a started task, and passes to RecoverTask. */
 export interface TaskHandle {
   /** At least 1. */
   version: number;
@@ -460,7 +460,7 @@ export interface TaskHandle {
   driverState: Buffer;
 }
 
-/** Where the driver gives the task another address than the host's. */
+/** Set if the driver gives the task another address than the host's. */
 export interface NetworkOverride {
   portMap: Map<string, number>;
   addr: string;
@@ -479,7 +479,7 @@ export interface ExitResult {
   oomKilled: boolean;
 }
 
-/** Nomad reads the two times and the result unchecked: all three are always set. */
+/** Both times and the result must be set, because Nomad reads them unchecked. */
 export interface TaskStatus {
   id: string;
   name: string;
@@ -504,7 +504,7 @@ export interface TaskStats {
   timestamp?:
     | Timestamp
     | undefined;
-  /** All processes of the task together. */
+  /** The sum over all processes of the task. */
   aggResourceUsage?: TaskResourceUsage | undefined;
   resourceUsageByPid: Map<string, TaskResourceUsage>;
 }
@@ -529,7 +529,7 @@ export interface CPUUsage {
   /** Nanoseconds. */
   throttledTime: number;
   percent: number;
-  /** Only what is named here is shown. */
+  /** Names of the figures that are measured. Nomad shows no others. */
   measuredFields: CPUUsage_Fields[];
 }
 
@@ -562,7 +562,7 @@ export interface MemoryUsage {
   kernelMaxUsage: number;
   usage: number;
   swap: number;
-  /** Only what is named here is shown. */
+  /** Names of the figures that are measured. Nomad shows no others. */
   measuredFields: MemoryUsage_Fields[];
 }
 
@@ -5335,8 +5335,8 @@ export const ShutdownResponse: MessageFns<ShutdownResponse> = {
 export type DriverService = typeof DriverService;
 export const DriverService = {
   /**
-   * Called once the plugin is configured, and again by an agent that comes back to
-   * a running plugin. Nomad 1.x does not know it.
+   * Called after SetConfig, and by an agent that connects again to a running plugin.
+   * Nomad 1.x does not call it.
    */
   init: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/Init" as const,
@@ -5347,7 +5347,7 @@ export const DriverService = {
     responseSerialize: (value: InitResponse): Buffer => Buffer.from(InitResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): InitResponse => InitResponse.decode(value),
   },
-  /** The HCL that the `config` block of a task may hold. */
+  /** The HCL that the `config` block of a task may contain. */
   taskConfigSchema: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/TaskConfigSchema" as const,
     requestStream: false as const,
@@ -5369,7 +5369,7 @@ export const DriverService = {
       Buffer.from(CapabilitiesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CapabilitiesResponse => CapabilitiesResponse.decode(value),
   },
-  /** Whether the driver can work on this node; open for as long as the agent lives. */
+  /** Whether the driver can work on this node. Open as long as the agent lives. */
   fingerprint: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/Fingerprint" as const,
     requestStream: false as const,
@@ -5379,7 +5379,7 @@ export const DriverService = {
     responseSerialize: (value: FingerprintResponse): Buffer => Buffer.from(FingerprintResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): FingerprintResponse => FingerprintResponse.decode(value),
   },
-  /** Takes over a task that an earlier plugin process, or this one, has started. */
+  /** Takes over a task that this plugin process or an earlier one has started. */
   recoverTask: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/RecoverTask" as const,
     requestStream: false as const,
@@ -5400,8 +5400,8 @@ export const DriverService = {
     responseDeserialize: (value: Buffer): StartTaskResponse => StartTaskResponse.decode(value),
   },
   /**
-   * Answers once the task has ended, at once where it has already; may be called
-   * several times, also side by side.
+   * Answers once the task has ended, or at once if it has ended already. May be called
+   * several times, also concurrently.
    */
   waitTask: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/WaitTask" as const,
@@ -5413,8 +5413,8 @@ export const DriverService = {
     responseDeserialize: (value: Buffer): WaitTaskResponse => WaitTaskResponse.decode(value),
   },
   /**
-   * Asks the task to end, kills it when the timeout is over, and answers when it
-   * is gone. The next run of the task may already be starting in the same cgroup.
+   * Signals the task, kills it if it still runs after the timeout, and answers when it
+   * has ended. The next run of the task may already be starting in the same cgroup.
    */
   stopTask: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/StopTask" as const,
@@ -5445,7 +5445,7 @@ export const DriverService = {
     responseDeserialize: (value: Buffer): InspectTaskResponse => InspectTaskResponse.decode(value),
   },
   /**
-   * Resource usage: at once, then every collection_interval. Only called where
+   * Sends resource usage at once, then every collection_interval. Called only if
    * the agent publishes allocation metrics.
    */
   taskStats: {
@@ -5457,7 +5457,7 @@ export const DriverService = {
     responseSerialize: (value: TaskStatsResponse): Buffer => Buffer.from(TaskStatsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TaskStatsResponse => TaskStatsResponse.decode(value),
   },
-  /** Messages about tasks for people; open for as long as the agent lives. */
+  /** Messages about tasks for people. Open as long as the agent lives. */
   taskEvents: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/TaskEvents" as const,
     requestStream: false as const,
@@ -5467,7 +5467,7 @@ export const DriverService = {
     responseSerialize: (value: DriverTaskEvent): Buffer => Buffer.from(DriverTaskEvent.encode(value).finish()),
     responseDeserialize: (value: Buffer): DriverTaskEvent => DriverTaskEvent.decode(value),
   },
-  /** The agent ends (deadline 2 s); tasks go on. Nomad 1.x does not know it. */
+  /** The agent ends, and tasks go on. The deadline is 2 s. Nomad 1.x does not call it. */
   shutdown: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/Shutdown" as const,
     requestStream: false as const,
@@ -5486,7 +5486,7 @@ export const DriverService = {
     responseSerialize: (value: SignalTaskResponse): Buffer => Buffer.from(SignalTaskResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignalTaskResponse => SignalTaskResponse.decode(value),
   },
-  /** Runs a command in the task's sandbox and returns what it printed. */
+  /** Runs a command in the task's sandbox and returns its output. */
   execTask: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/ExecTask" as const,
     requestStream: false as const,
@@ -5496,7 +5496,7 @@ export const DriverService = {
     responseSerialize: (value: ExecTaskResponse): Buffer => Buffer.from(ExecTaskResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExecTaskResponse => ExecTaskResponse.decode(value),
   },
-  /** The same, interactive: `setup` first, then input and window sizes. */
+  /** The same as a stream: the first message has `setup`, later ones input and window sizes. */
   execTaskStreaming: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/ExecTaskStreaming" as const,
     requestStream: true as const,
@@ -5508,7 +5508,7 @@ export const DriverService = {
       Buffer.from(ExecTaskStreamingResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExecTaskStreamingResponse => ExecTaskStreamingResponse.decode(value),
   },
-  /** Only called where the capabilities say must_create_network. */
+  /** Called only if the capabilities have must_create_network. */
   createNetwork: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/CreateNetwork" as const,
     requestStream: false as const,
@@ -5534,47 +5534,47 @@ export const DriverService = {
 
 export interface DriverServer extends UntypedServiceImplementation {
   /**
-   * Called once the plugin is configured, and again by an agent that comes back to
-   * a running plugin. Nomad 1.x does not know it.
+   * Called after SetConfig, and by an agent that connects again to a running plugin.
+   * Nomad 1.x does not call it.
    */
   init: handleUnaryCall<InitRequest, InitResponse>;
-  /** The HCL that the `config` block of a task may hold. */
+  /** The HCL that the `config` block of a task may contain. */
   taskConfigSchema: handleUnaryCall<TaskConfigSchemaRequest, TaskConfigSchemaResponse>;
   capabilities: handleUnaryCall<CapabilitiesRequest, CapabilitiesResponse>;
-  /** Whether the driver can work on this node; open for as long as the agent lives. */
+  /** Whether the driver can work on this node. Open as long as the agent lives. */
   fingerprint: handleServerStreamingCall<FingerprintRequest, FingerprintResponse>;
-  /** Takes over a task that an earlier plugin process, or this one, has started. */
+  /** Takes over a task that this plugin process or an earlier one has started. */
   recoverTask: handleUnaryCall<RecoverTaskRequest, RecoverTaskResponse>;
   /** Answers once the task runs. */
   startTask: handleUnaryCall<StartTaskRequest, StartTaskResponse>;
   /**
-   * Answers once the task has ended, at once where it has already; may be called
-   * several times, also side by side.
+   * Answers once the task has ended, or at once if it has ended already. May be called
+   * several times, also concurrently.
    */
   waitTask: handleUnaryCall<WaitTaskRequest, WaitTaskResponse>;
   /**
-   * Asks the task to end, kills it when the timeout is over, and answers when it
-   * is gone. The next run of the task may already be starting in the same cgroup.
+   * Signals the task, kills it if it still runs after the timeout, and answers when it
+   * has ended. The next run of the task may already be starting in the same cgroup.
    */
   stopTask: handleUnaryCall<StopTaskRequest, StopTaskResponse>;
   /** Forgets a task. Always called with `force` after WaitTask's answer. */
   destroyTask: handleUnaryCall<DestroyTaskRequest, DestroyTaskResponse>;
   inspectTask: handleUnaryCall<InspectTaskRequest, InspectTaskResponse>;
   /**
-   * Resource usage: at once, then every collection_interval. Only called where
+   * Sends resource usage at once, then every collection_interval. Called only if
    * the agent publishes allocation metrics.
    */
   taskStats: handleServerStreamingCall<TaskStatsRequest, TaskStatsResponse>;
-  /** Messages about tasks for people; open for as long as the agent lives. */
+  /** Messages about tasks for people. Open as long as the agent lives. */
   taskEvents: handleServerStreamingCall<TaskEventsRequest, DriverTaskEvent>;
-  /** The agent ends (deadline 2 s); tasks go on. Nomad 1.x does not know it. */
+  /** The agent ends, and tasks go on. The deadline is 2 s. Nomad 1.x does not call it. */
   shutdown: handleUnaryCall<ShutdownRequest, ShutdownResponse>;
   signalTask: handleUnaryCall<SignalTaskRequest, SignalTaskResponse>;
-  /** Runs a command in the task's sandbox and returns what it printed. */
+  /** Runs a command in the task's sandbox and returns its output. */
   execTask: handleUnaryCall<ExecTaskRequest, ExecTaskResponse>;
-  /** The same, interactive: `setup` first, then input and window sizes. */
+  /** The same as a stream: the first message has `setup`, later ones input and window sizes. */
   execTaskStreaming: handleBidiStreamingCall<ExecTaskStreamingRequest, ExecTaskStreamingResponse>;
-  /** Only called where the capabilities say must_create_network. */
+  /** Called only if the capabilities have must_create_network. */
   createNetwork: handleUnaryCall<CreateNetworkRequest, CreateNetworkResponse>;
   destroyNetwork: handleUnaryCall<DestroyNetworkRequest, DestroyNetworkResponse>;
 }

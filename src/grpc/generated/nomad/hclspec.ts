@@ -5,8 +5,8 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
 /**
- * How a driver tells Nomad which HCL it accepts: a tree of specs, read by
- * Nomad's HCL decoder before it hands the result to the driver as MessagePack.
+ * The HCL that a driver accepts, as a tree of specs. Nomad's HCL decoder follows
+ * it, and passes the result to the driver as MessagePack.
  */
 
 export interface Spec {
@@ -24,7 +24,7 @@ export interface Spec {
     | undefined;
 }
 
-/** `name = value`. Where it is missing in the HCL, nil arrives. */
+/** `name = value`. If the HCL lacks it, the driver gets nil. */
 export interface Attr {
   name: string;
   /** HCL type expression: `string`, `bool`, `number`, `list(string)`, `map(string)`, … */
@@ -39,14 +39,14 @@ export interface Block {
   nested?: Spec | undefined;
 }
 
-/** One `name { key = value … }` block whose keys are free and whose values are all of one type. */
+/** One `name { key = value … }` block with any keys, and values of one type. */
 export interface BlockAttrs {
   name: string;
   type: string;
   required: boolean;
 }
 
-/** Any number of `name { … }` blocks, in their order. 0 for max_items: no bound. */
+/** Any number of `name { … }` blocks, in their order. 0 as max_items: no limit. */
 export interface BlockList {
   name: string;
   minItems: number;
@@ -54,7 +54,7 @@ export interface BlockList {
   nested?: Spec | undefined;
 }
 
-/** Like BlockList; equal blocks count once and order is lost. */
+/** Like BlockList, but equal blocks count once, and the order is lost. */
 export interface BlockSet {
   name: string;
   minItems: number;
@@ -74,13 +74,13 @@ export interface Literal {
   value: string;
 }
 
-/** The primary's value, or the default's where the primary yields nil. */
+/** The primary's value, or the default's if the primary's is nil. */
 export interface Default {
   primary?: Spec | undefined;
   default?: Spec | undefined;
 }
 
-/** A map; its keys need not equal the names in the HCL. */
+/** A map. Its keys may differ from the names in the HCL. */
 export interface Object {
   attributes: Map<string, Spec>;
 }
