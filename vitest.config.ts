@@ -3,12 +3,13 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    // Suites for the virtual machine have a runner of their own.
+    // The virtual machine has its own runner.
     exclude: ["test/vm/**"],
-    // Kernel tests start real processes: a fork each keeps their descriptors apart.
+    // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
     pool: "forks",
     testTimeout: 30_000,
-    // Real processes on a machine that others share: once more, and told as flaky, before a change is held up.
+    // CI machines are shared, which may make a test with real processes fail. It runs once more, and is reported
+    // as flaky.
     retry: process.env.CI ? 1 : 0,
   },
 });

@@ -1,6 +1,6 @@
 /**
  * Measures how long a bare Node process takes to spawn `/bin/true`: the baseline of starts. It is a separate
- * process, because a larger one needs longer (the benchmark itself three times as long).
+ * process, because larger processes take longer: the bench's own process would take three times as long.
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,7 +1,7 @@
 /**
- * Measures the duration of verbs, compared with an empty program of the same runtime, with few tasks in the
- * log and with many. Verbs that need a running task are measured until they find none, which is after they
- * have read the log. After `npm run build`: `node bench/cli.ts [tasks] [rounds]`.
+ * Measures the duration of verbs, with few tasks in the log and with many, compared with an empty program of
+ * the same runtime. Verbs for running tasks get a task that does not run: they read the log, and fail. After
+ * `npm run build`: `node bench/cli.ts [tasks] [rounds]`.
  */
 
 import { spawnSync } from "node:child_process";
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, life } from "../test/support/history/history.ts";
 import { recorderOf } from "../test/support/history/recorder.ts";
-import { printTimes } from "./statistics.ts";
+import { printTimes } from "./figures.ts";
 
 const many = Number(process.argv[2] ?? 10_000);
 const rounds = Number(process.argv[3] ?? 15);

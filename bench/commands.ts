@@ -1,33 +1,29 @@
 /**
- * Measures consecutive script checks in a running task: the time of each, compared with a bare spawn, and
- * their space in the event log. As root, after `npm run build`: `node bench/commands.ts [checks]
+ * Measures consecutive script checks in a running task: their duration, compared with a bare spawn, the
+ * plugin's processor time, and their space in the event log. As root, after `npm run build`: `node bench/commands.ts [checks]
  * [executable]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseStat, ticksPerSecond } from "../src/effects/processes/processStat.ts";
-import { launchPlugin } from "../src/grpc/pluginClient.ts";
 import { logFiles } from "../src/store/folder/logFolders.ts";
 import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
-import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { printFigure, printTimes, timed } from "./statistics.ts";
+import { printFigure, printTimes, threadsCpuMs, timed } from "./figures.ts";
+import { built, launch } from "./plugin.ts";
 
 const checks = Number(process.argv[2] ?? 1000);
-const executable = resolve(process.argv[3] ?? join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2"));
+const executable = resolve(process.argv[3] ?? built);
 const folder = mkdtempSync("/var/lib/exec2-bench-");
 const stateDir = join(folder, "state");
 const { events } = stateFolderPaths(stateDir);
 
 try {
-  const plugin = await launchPlugin({ command: executable });
+  const plugin = await launch({ state_dir: stateDir }, executable);
   const { driver } = plugin;
-  await plugin.base.setConfig(setConfig({ state_dir: stateDir }));
-  await driver.init({});
   const allocation = new Allocation();
   const task = allocation.config({ command: "/bin/sleep", args: ["600"] });
   await driver.startTask({ task: await prepareStart(driver, task) });
@@ -37,12 +33,12 @@ try {
   const before = await log(task.id);
   const spawns: number[] = [];
   const times: number[] = [];
-  const cpuBefore = cpuMs(plugin.pid);
+  const cpuBefore = threadsCpuMs(plugin.pid);
   for (let number = 0; number < checks; number++) {
     spawns.push(await timed(() => once(spawn("/bin/true"), "exit")));
     times.push(await timed(check));
   }
-  const cpu = (cpuMs(plugin.pid) - cpuBefore) / checks;
+  const cpu = (threadsCpuMs(plugin.pid) - cpuBefore) / checks;
   await driver.destroyTask({ taskId: task.id, force: true });
   const after = await log(task.id);
   printTimes("spawn of /bin/true", spawns);
@@ -54,11 +50,6 @@ try {
   await allocation.remove();
 } finally {
   rmSync(folder, { recursive: true });
-}
-
-function cpuMs(pid: number): number {
-  const { userTicks = 0, systemTicks = 0 } = parseStat(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? {};
-  return ((userTicks + systemTicks) * 1000) / ticksPerSecond;
 }
 
 async function log(id: string): Promise<{ readonly events: number; readonly bytes: number }> {

@@ -1,24 +1,22 @@
 /**
- * Measures the cost of recording denials: of a start without denials with the host's audit on and off, and of
- * a task with constant denials that are recorded or not. As root, after `npm run build`, on a kernel with
- * Landlock ABI 7 and audit: `node bench/denials.ts [starts] [executable]`. It turns the host's audit on and
- * off.
+ * Measures the cost of recording denials, with the host's audit on and off: starts without denials, and a task
+ * that causes denials without a pause. As root, after `npm run build`, on a kernel with Landlock ABI 7 and
+ * audit: `node bench/denials.ts [starts] [executable]`. It turns the host's audit on and off.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { launchPlugin } from "../src/grpc/pluginClient.ts";
 import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { cpuOver } from "./cpuTime.ts";
 import { EventLoopDelay } from "./eventLoopDelay.ts";
-import { printFigure, printTimes, timed } from "./statistics.ts";
+import { cpuOver, printFigure, printTimes, timed } from "./figures.ts";
+import { built, launch, life } from "./plugin.ts";
 
 const starts = Number(process.argv[2] ?? 200);
-const executable = resolve(process.argv[3] ?? join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2"));
+const executable = resolve(process.argv[3] ?? built);
 const folder = mkdtempSync("/var/lib/exec2-bench-");
 const stateDir = join(folder, "state");
 const { events } = stateFolderPaths(stateDir);
@@ -27,15 +25,14 @@ const seconds = 5;
 const flood =
   '$n = 0; $end = time + 9; while (time < $end) { for (1 .. 1000) { open F, "<", "/etc/passwd"; $n++ } } print $n';
 
-const plugin = await launchPlugin({ command: executable });
-const { driver, base } = plugin;
-const configure = (denials: "on" | "off") =>
-  base.setConfig(setConfig({ state_dir: stateDir, root: "host", denials }));
+const options = (denials: "on" | "off") => ({ state_dir: stateDir, root: "host", denials });
+const plugin = await launch(options("off"), executable);
+const { driver } = plugin;
+const configure = (denials: "on" | "off") => plugin.base.setConfig(setConfig(options(denials)));
 const allocation = new Allocation();
 
 try {
-  await configure("off");
-  await driver.init({});
+  await prepareStart(driver, allocation.config("true"));
   for (let number = 0; number < 50; number += 1) await start();
   const times: Record<"on" | "off", number[]> = { on: [], off: [] };
   for (let round = 0; round < 10; round += 1) {
@@ -54,11 +51,8 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-async function start(): Promise<void> {
-  const task = allocation.config({ command: "/bin/true" });
-  await driver.startTask({ task: await prepareStart(driver, task) });
-  await driver.waitTask({ taskId: task.id });
-  await driver.destroyTask({ taskId: task.id, force: true });
+function start(): Promise<number> {
+  return life(plugin, allocation.config({ command: "/bin/true" }));
 }
 
 async function measureFlood(mode: "on" | "off"): Promise<void> {
@@ -76,10 +70,10 @@ async function measureFlood(mode: "on" | "off"): Promise<void> {
   const denied = await lastDenied(task.id);
   await driver.destroyTask({ taskId: task.id, force: true });
   const count = Number((await allocation.stdout.text()).slice(before));
-  printFigure(`denials a second, records ${mode}`, `${Math.round(count / 9)}`);
+  printFigure(`denials a second, audit ${mode}`, `${Math.round(count / 9)}`);
   printFigure("processor of the plugin", `${(cores * 100).toFixed(1)} % of a core`);
   printFigure("turn of its event loop, longest and p99", `${max.toFixed(1)} and ${p99.toFixed(1)} ms`);
-  if (denied !== undefined) printFigure("denials that are in the history, of all", `${denied} of ${count}`);
+  if (denied !== undefined) printFigure("denials in the history, of all", `${denied} of ${count}`);
 }
 
 async function lastDenied(id: string): Promise<number | undefined> {

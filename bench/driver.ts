@@ -2,37 +2,28 @@
  * Measures the built plugin from the agent's side: starts, stops and throughput, each compared with a
  * baseline of the same run. As root, after `npm run build`: `node bench/driver.ts [rounds]`.
  */
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
-import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import type { LaunchedPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
-import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
-import { live } from "./lives.ts";
+import { percentile, printFigure, printTimes, timed } from "./figures.ts";
+import { firstByte, install, launch, runLives } from "./plugin.ts";
 import { RawPlan } from "./rawPlan.ts";
-import { percentile, printFigure, printTimes, timed } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
 const pause = 10;
 /** Time after its launch by which a plugin has returned the memory of its start-up. */
 const restedMs = idleMemoryMs + 1_000;
-const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
-/**
- * An installed copy, as on a node. The build writes its file at once, into large folios of the page cache,
- * and newer kernels (Linux 6.18) map these as a whole. The plugin would then seem to use 25 MiB more.
- */
-const executable = join(base, "plugins/nomad-driver-exec2");
 
 try {
-  execFileSync(built, ["install", "--plugin-dir", join(base, "plugins")], { stdio: "ignore" });
-  const plugin = await launch();
-  await configure(plugin, "bench");
+  const executable = install(base);
+  const plugin = await launch({ state_dir: join(base, "bench") }, executable);
   const allocation = new Allocation();
   // Prepared once for all runs of the task, as for restarts.
   await prepareStart(plugin.driver, allocation.config("true"));
@@ -40,19 +31,10 @@ try {
   await benchStops(plugin, allocation);
   await benchThroughput(plugin);
   await plugin.close();
-  await benchFirstStarts(allocation);
+  await benchFirstStarts(allocation, executable);
   await allocation.remove();
 } finally {
   rmSync(base, { recursive: true });
-}
-
-function launch(): Promise<LaunchedPlugin> {
-  return launchPlugin({ command: executable });
-}
-
-async function configure({ base: service, driver }: LaunchedPlugin, name: string): Promise<void> {
-  await service.setConfig(setConfig({ state_dir: join(base, name) }));
-  await driver.init({});
 }
 
 /**
@@ -78,7 +60,7 @@ async function benchStarts(plugin: LaunchedPlugin, allocation: Allocation): Prom
 
 async function benchStartsAt(
   pauseMs: number,
-  { driver }: LaunchedPlugin,
+  plugin: LaunchedPlugin,
   allocation: Allocation,
   { bareNode, raw }: { readonly bareNode: BareNode; readonly raw: RawPlan },
 ): Promise<void> {
@@ -93,39 +75,30 @@ async function benchStartsAt(
     if (pauseMs > 0) await delay(pauseMs);
     const alone = raw.firstByte();
     if (pauseMs > 0) await delay(pauseMs);
-    const text = `(${pauseMs} ${round})`;
-    const task = allocation.config({ command: "/bin/echo", args: [text] });
-    const begin = performance.now();
-    const output = allocation.stdout.contains(text).then(() => performance.now() - begin);
-    await driver.startTask({ task });
-    const answer = performance.now() - begin;
-    const firstByte = await output;
-    await driver.waitTask({ taskId: task.id });
-    await driver.destroyTask({ taskId: task.id, force: true });
+    const started = await firstByte(plugin, allocation);
     if (pauseMs > 0) await delay(pauseMs);
     if (round < 0) continue;
     times.spawn.push(spawned);
     times.raw.push(alone);
-    times.answer.push(answer);
-    times.firstByte.push(firstByte);
+    times.answer.push(started.answer);
+    times.firstByte.push(started.firstByte);
   }
   printTimes("  baseline: bare Node spawns /bin/true", times.spawn);
   printTimes("  baseline: the plan alone, to the first byte", times.raw);
   printTimes("  StartTask to its answer", times.answer, times.spawn);
   printTimes("  StartTask to the task's first byte", times.firstByte, times.spawn);
   const beyond = percentile(times.firstByte, 0.5) / percentile(times.raw, 0.5);
-  printFigure("  that, beside the plan alone", `${beyond.toFixed(1)} ×`);
+  printFigure("  compared with the plan alone", `${beyond.toFixed(1)} ×`);
 }
 
 /** Measures the first start of a freshly launched, idle plugin, compared with its later ones. */
-async function benchFirstStarts(allocation: Allocation): Promise<void> {
+async function benchFirstStarts(allocation: Allocation, executable: string): Promise<void> {
   const [first, later]: [number[], number[]] = [[], []];
   for (let round = 0; round < 5; round++) {
-    const plugin = await launch();
-    await configure(plugin, "first");
+    const plugin = await launch({ state_dir: join(base, "first") }, executable);
     await delay(restedMs);
     for (let start = 0; start < 20; start++) {
-      const ms = await timeToFirstByte(plugin, allocation, `(first ${round} ${start})`);
+      const ms = (await firstByte(plugin, allocation)).firstByte;
       (start === 0 ? first : later).push(ms);
       await delay(pause);
     }
@@ -133,18 +106,6 @@ async function benchFirstStarts(allocation: Allocation): Promise<void> {
   }
   printTimes("later starts of a fresh plugin, first byte", later);
   printTimes("its first start", first, later);
-}
-
-async function timeToFirstByte(
-  { driver }: LaunchedPlugin,
-  allocation: Allocation,
-  text: string,
-): Promise<number> {
-  const task = allocation.config({ command: "/bin/echo", args: [text] });
-  const ms = await timed(() => Promise.all([allocation.stdout.contains(text), driver.startTask({ task })]));
-  await driver.waitTask({ taskId: task.id });
-  await driver.destroyTask({ taskId: task.id, force: true });
-  return ms;
 }
 
 /** Measures the time from StopTask to its answer, for a task that ends at the signal. */
@@ -167,7 +128,7 @@ async function benchThroughput(plugin: LaunchedPlugin): Promise<void> {
   const allocations = Array.from({ length: atATime }, () => new Allocation());
   for (const allocation of allocations) await prepareStart(plugin.driver, allocation.config("true"));
   const lives = rounds * 4;
-  const ms = await timed(() => live(plugin, allocations, lives));
+  const ms = await timed(() => runLives(plugin, allocations, lives));
   printFigure(`tasks, ${atATime} at a time`, `${((lives / ms) * 1000).toFixed(0)} a second`);
   for (const allocation of allocations) await allocation.remove();
 }

@@ -1,37 +1,34 @@
 /**
  * Measures a node with many running tasks, for each of the given numbers of tasks: their cost for the plugin,
- * and how soon a killed plugin's successor has recovered them. The baseline is a bare Node that starts and
- * exits. As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds] [part,…]`. All takes five
- * minutes; the parts are recovery, rest and statistics.
+ * and how soon a killed plugin's successor has recovered them. At last all tasks end while no plugin runs, and
+ * are recovered. The baseline is a bare Node that starts and exits. As root, after `npm run build`: `node
+ * bench/fleet.ts [tasks,…] [seconds] [part,…]`. The parts are recovery, rest, statistics and ends; all of them
+ * take five minutes.
  */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
 import type { TaskHandle } from "../src/grpc/generated/nomad/driver.ts";
-import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import type { LaunchedPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { cpuOver, threadsCpuMs } from "./cpuTime.ts";
 import { EventLoopDelay } from "./eventLoopDelay.ts";
-import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
+import { cpuOver, formatMib, printFigure, printTimes, pssOf, threadsCpuMs, timed } from "./figures.ts";
+import { install, kill, launch } from "./plugin.ts";
 
 const sizes = (process.argv[2] ?? "50,1000").split(",").map(Number);
 const seconds = Number(process.argv[3] ?? 60);
-const parts = process.argv[4]?.split(",") ?? ["recovery", "rest", "statistics"];
+const parts = process.argv[4]?.split(",") ?? ["recovery", "rest", "statistics", "ends"];
 const rounds = 5;
 /** Time by which a plugin has returned the memory that its starts needed. */
 const restedMs = idleMemoryMs + 2_000;
-const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
-/**
- * An installed copy, as on a node: newer kernels count more memory for a file that was written at once, as
- * the build's is.
- */
-const executable = join(base, "plugins/nomad-driver-exec2");
+const options = { state_dir: join(base, "state") };
+const executable = install(base);
 const allocations: Allocation[] = [];
 const handles: TaskHandle[] = [];
 
@@ -44,8 +41,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 try {
-  execFileSync(built, ["install", "--plugin-dir", join(base, "plugins")], { stdio: "ignore" });
-  let plugin = await launch();
+  let plugin = await launch(options, executable);
   for (const size of sizes.toSorted((a, b) => a - b)) {
     while (handles.length < size) await start(plugin);
     console.log(`${size} running tasks:`);
@@ -60,7 +56,8 @@ try {
     if (parts.includes("rest")) await benchAtRest(plugin);
     if (parts.includes("statistics")) await benchStats(plugin);
   }
-  await plugin.close();
+  await kill(plugin);
+  if (parts.includes("ends")) await benchEnds();
 } finally {
   await removeAll();
 }
@@ -68,13 +65,6 @@ try {
 async function removeAll(): Promise<void> {
   for (const allocation of allocations) await allocation.remove();
   rmSync(base, { recursive: true });
-}
-
-async function launch(): Promise<LaunchedPlugin> {
-  const plugin = await launchPlugin({ command: executable });
-  await plugin.base.setConfig(setConfig({ state_dir: join(base, "state") }));
-  await plugin.driver.init({});
-  return plugin;
 }
 
 async function start({ driver }: LaunchedPlugin): Promise<void> {
@@ -86,18 +76,17 @@ async function start({ driver }: LaunchedPlugin): Promise<void> {
   handles.push(handle);
 }
 
-/** Launches a plugin and recovers one task after another, as a restarted agent does. */
+/** Kills and launches the plugin repeatedly, and recovers all tasks. @returns the last plugin */
 async function benchRecovery(): Promise<LaunchedPlugin> {
   const times = { bareNode: [] as number[], configured: [] as number[], all: [] as number[] };
   const [each, cpuOfEach]: [number[], number[]] = [[], []];
   for (let round = 1; ; round++) {
     times.bareNode.push(await timed(() => once(spawn(process.execPath, ["-e", "0"]), "exit")));
     const begin = performance.now();
-    const plugin = await launch();
+    const plugin = await launch(options, executable);
     times.configured.push(performance.now() - begin);
     const cpuBefore = threadsCpuMs(plugin.pid);
-    for (const handle of handles)
-      each.push(await timed(() => plugin.driver.recoverTask({ taskId: "", handle })));
+    each.push(...(await recoverAll(plugin)));
     times.all.push(performance.now() - begin);
     cpuOfEach.push((threadsCpuMs(plugin.pid) - cpuBefore) / handles.length);
     if (round === rounds) {
@@ -112,13 +101,37 @@ async function benchRecovery(): Promise<LaunchedPlugin> {
   }
 }
 
+/** Ends all tasks while no plugin runs, and recovers them twice: the first time their ends are new. */
+async function benchEnds(): Promise<void> {
+  const processesOf = () => allocations.flatMap(({ cgroup }) => cgroup.processes());
+  for (const pid of processesOf()) {
+    if (readFileSync(`/proc/${pid}/comm`, "utf8") === "sleep\n") process.kill(pid);
+  }
+  while (processesOf().length > 0) await delay(100);
+  console.log(`${handles.length} tasks that have ended:`);
+  for (const what of ["ended unseen", "were over before"]) {
+    const begin = performance.now();
+    const plugin = await launch(options, executable);
+    printFigure(`  launch to configured, they ${what}`, `${(performance.now() - begin).toFixed(0)} ms`);
+    printTimes(`  RecoverTask of each, they ${what}`, await recoverAll(plugin));
+    await kill(plugin);
+  }
+}
+
+/** Recovers one task after another, as a restarted agent does. @returns the durations in milliseconds */
+async function recoverAll({ driver }: LaunchedPlugin): Promise<number[]> {
+  const times: number[] = [];
+  for (const handle of handles) times.push(await timed(() => driver.recoverTask({ taskId: "", handle })));
+  return times;
+}
+
 /** Measures the CPU at rest, with usage samples and without. */
 async function benchAtRest({ pid, base: { setConfig: configure } }: LaunchedPlugin): Promise<void> {
   for (const [usage_interval, what] of [
     ["1m", ""],
     ["0", ", no samples of use"],
   ]) {
-    await configure(setConfig({ state_dir: join(base, "state"), usage_interval }));
+    await configure(setConfig({ ...options, usage_interval }));
     printFigure(`  CPU at rest${what}`, `${((await cpuOver(pid, seconds)) * 100).toFixed(2)} % of a core`);
   }
 }
@@ -146,10 +159,4 @@ async function benchStats({ pid, driver }: LaunchedPlugin): Promise<void> {
     `${max.toFixed(1)} ms in ${seconds} s (p99 ${p99.toFixed(1)})`,
   );
   for (const stream of streams) stream.cancel();
-}
-
-async function kill(plugin: LaunchedPlugin): Promise<void> {
-  process.kill(plugin.pid, "SIGKILL");
-  await plugin.exited;
-  plugin.disconnect();
 }

@@ -5,22 +5,20 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { TaskConfig } from "../src/grpc/generated/nomad/driver.ts";
-import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import type { LaunchedPlugin } from "../src/grpc/pluginClient.ts";
 import type { EventToAppend } from "../src/store/eventStore.ts";
 import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
-import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { printFigure, printTimes, timed } from "./statistics.ts";
+import { printFigure, printTimes, timed } from "./figures.ts";
+import { kill, launch, life } from "./plugin.ts";
 
 const events = Number(process.argv[2] ?? 1_000_000);
 const launches = 10;
 const starts = 200;
 /** Tasks whose events are made in one turn: some transactions. */
 const atOnce = 1_000;
-const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
 const folders = { empty: join(base, "empty"), full: join(base, "full") };
 const allocation = new Allocation();
@@ -39,10 +37,10 @@ try {
 async function fill(): Promise<void> {
   const { events: path } = stateFolderPaths(folders.full);
   const store = await openEventStore(path);
-  const life = ["requested", "prepared", "running", "stopping", "exited", "destroyed"].map(eventTo);
-  for (let task = 0; task * life.length < events; ) {
+  const whole = ["requested", "prepared", "running", "stopping", "exited", "destroyed"].map(eventTo);
+  for (let task = 0; task * whole.length < events; ) {
     const streams = Array.from({ length: atOnce }, () => nameOf(task++));
-    await Promise.all(streams.map((stream) => store.append(stream, 0, life)));
+    await Promise.all(streams.map((stream) => store.append(stream, 0, whole)));
   }
   await store.close();
 }
@@ -68,16 +66,13 @@ async function benchLaunches(): Promise<void> {
   const killed = { empty: [] as number[], full: [] as number[] };
   for (let round = 0; round < launches; round++) {
     for (const name of ["empty", "full"] as const) {
-      times[name].push(await timed(async () => (await launch(name)).close()));
+      times[name].push(await timed(async () => (await launchWith(name)).close()));
     }
   }
   for (let round = 0; round < launches; round++) {
     for (const name of ["empty", "full"] as const) {
-      const plugin = await launch(name);
-      process.kill(plugin.pid, "SIGKILL");
-      await plugin.exited;
-      plugin.disconnect();
-      killed[name].push(await timed(async () => (await launch(name)).close()));
+      await kill(await launchWith(name));
+      killed[name].push(await timed(async () => (await launchWith(name)).close()));
     }
   }
   printTimes("baseline: a launch with an empty history, and the end", times.empty);
@@ -86,17 +81,14 @@ async function benchLaunches(): Promise<void> {
   printTimes("with the long one", killed.full, killed.empty);
 }
 
-async function launch(name: keyof typeof folders): Promise<LaunchedPlugin> {
-  const plugin = await launchPlugin({ command: executable });
+function launchWith(name: keyof typeof folders): Promise<LaunchedPlugin> {
   // Bounds so large that nothing is removed meanwhile.
   const history = [{ keep: "87600h", max_size_mb: "100000" }];
-  await plugin.base.setConfig(setConfig({ state_dir: folders[name], history }));
-  await plugin.driver.init({});
-  return plugin;
+  return launch({ state_dir: folders[name], history });
 }
 
 async function benchStarts(): Promise<void> {
-  const plugins = { empty: await launch("empty"), full: await launch("full") };
+  const plugins = { empty: await launchWith("empty"), full: await launchWith("full") };
   const times = { empty: [] as number[], full: [] as number[] };
   await prepareStart(plugins.empty.driver, allocation.config("true"));
   for (let round = -50; round < starts; round++) {
@@ -108,11 +100,4 @@ async function benchStarts(): Promise<void> {
   printTimes("baseline: StartTask with an empty history", times.empty);
   printTimes("StartTask with the long one", times.full, times.empty);
   for (const plugin of Object.values(plugins)) await plugin.close();
-}
-
-async function life({ driver }: LaunchedPlugin, task: TaskConfig): Promise<number> {
-  const ms = await timed(() => driver.startTask({ task }));
-  await driver.waitTask({ taskId: task.id });
-  await driver.destroyTask({ taskId: task.id, force: true });
-  return ms;
 }

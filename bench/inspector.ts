@@ -1,9 +1,8 @@
 /**
  * Measures the inspector in a browser: the time until its page is ready, and the delay until an event is on
- * the page. The baselines are a picture from the same server, and a client that draws nothing. Another
- * process writes the log, as on a node. Then it measures a history of tens of thousands of events, and tens
- * of thousands of tasks: memory, CPU at rest, and the delay of an answer while a client of `--stately`
- * receives everything. After `npm run build`: `node bench/inspector.ts [tasks] [many tasks] [events] [all
+ * the page. The baselines are a picture from the same server, and a client that draws nothing. Then measures a
+ * history of tens of thousands of events, and tens of thousands of tasks: memory, CPU at rest, and the delay
+ * of an answer while a client of `--stately` receives everything. After `npm run build`: `node bench/inspector.ts [tasks] [many tasks] [events] [all
  * tasks]`.
  */
 import { spawn } from "node:child_process";
@@ -21,9 +20,8 @@ import { allLives, event, life } from "../test/support/history/history.ts";
 import { recorderOf } from "../test/support/history/recorder.ts";
 import { launchBrowser, missingBrowser } from "../test/support/screen/browser.ts";
 import { cookieFrom, get, idOf } from "../test/support/screen/inspector.ts";
-import { cpuOver } from "./cpuTime.ts";
+import { cpuOver, formatMib, printFigure, printTimes, pssOf, timed } from "./figures.ts";
 import { benchViews } from "./inspectorViews.ts";
-import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
 
 /**
  * Runs in the page. Sets `readyAt` when the last row is counted and the first ones are painted: milliseconds
@@ -213,7 +211,7 @@ async function benchReady(context: BrowserContext, url: string, count: number): 
   await page.close();
   printTimes(`${count} tasks: a picture of the same server`, picture);
   printTimes(`${count} tasks: the page is ready`, ready, picture);
-  printTimes(`${count} tasks: so long after its load`, afterLoad);
+  printTimes(`${count} tasks: from its load event until then`, afterLoad);
 }
 
 /**

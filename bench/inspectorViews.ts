@@ -14,7 +14,7 @@ import { allocation, lifeFrom, recordAllocation, runOf } from "../test/support/h
 import { event, life } from "../test/support/history/history.ts";
 import type { Inspected } from "../test/support/screen/inspector.ts";
 import { cookieFrom, get, idOf } from "../test/support/screen/inspector.ts";
-import { printFigure, printTimes, timed } from "./statistics.ts";
+import { printFigure, printTimes, timed } from "./figures.ts";
 
 const rounds = 15;
 const failures = 480;

@@ -1,20 +1,19 @@
 /**
- * Measures time and processor time of the three launches of a plugin at an agent's start, compared with a
+ * Measures the three launches of a plugin when an agent starts: duration and processor time, compared with a
  * Node that starts and writes a byte. As root, after `npm run build`: `node bench/launches.ts [rounds]`.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
-import { threadsCpuMs } from "./cpuTime.ts";
-import { printTimes } from "./statistics.ts";
+import { printTimes, threadsCpuMs } from "./figures.ts";
+import { install, kill } from "./plugin.ts";
 
 const rounds = Number(process.argv[2] ?? 20);
-const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
-const executable = join(base, "plugins/nomad-driver-exec2");
+const executable = install(base);
 const options = { state_dir: join(base, "state") };
 
 /** The agent's calls for each launch. Afterwards it kills the first two. */
@@ -44,7 +43,6 @@ interface Measured {
 }
 
 try {
-  execFileSync(built, ["install", "--plugin-dir", join(base, "plugins")], { stdio: "ignore" });
   const bare: Measured = { ms: [], cpu: [] };
   const handshakes: number[] = [];
   const measured = new Map(Object.keys(launches).map((name) => [name, { ms: [], cpu: [] } as Measured]));
@@ -94,8 +92,6 @@ async function launched(ask: (plugin: LaunchedPlugin) => Promise<unknown>) {
   await ask(plugin);
   const at = performance.now() - begin;
   const used = threadsCpuMs(plugin.pid);
-  process.kill(plugin.pid, "SIGKILL");
-  await plugin.exited;
-  plugin.disconnect();
+  await kill(plugin);
   return { at, used, handshakeMs: plugin.handshakeMs };
 }

@@ -3,17 +3,15 @@
  * tasks at full speed. Each round launches a new plugin and takes some 40 s. As root, after `npm run build`:
  * `node bench/memory.ts [rounds]`.
  */
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
-import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import type { LaunchedPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
-import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { live } from "./lives.ts";
-import { formatMib, printFigure, pssOf, timed } from "./statistics.ts";
+import { formatMib, printFigure, pssOf, timed } from "./figures.ts";
+import { install, launch, runLives } from "./plugin.ts";
 
 const rounds = Number(process.argv[2] ?? 3);
 const atATime = 8;
@@ -21,21 +19,13 @@ const atATime = 8;
 const restedMs = idleMemoryMs + 1_000;
 /** Delay between the flood of tasks and the measurement of memory. */
 const floodedMs = 10_000;
-const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
-/**
- * An installed copy, as on a node. Newer kernels count more memory for a file that was written at once, such
- * as the build.
- */
-const executable = join(base, "plugins/nomad-driver-exec2");
 const allocations = Array.from({ length: atATime }, () => new Allocation());
 
 try {
-  execFileSync(built, ["install", "--plugin-dir", join(base, "plugins")], { stdio: "ignore" });
+  const executable = install(base);
   for (let round = 0; round < rounds; round++) {
-    const plugin = await launchPlugin({ command: executable });
-    await plugin.base.setConfig(setConfig({ state_dir: join(base, `round${round}`) }));
-    await plugin.driver.init({});
+    const plugin = await launch({ state_dir: join(base, `round${round}`) }, executable);
     for (const allocation of allocations) await prepareStart(plugin.driver, allocation.config("true"));
     await benchRound(plugin);
     await plugin.close();
@@ -49,7 +39,7 @@ async function benchRound(plugin: LaunchedPlugin): Promise<void> {
   const [allocation] = allocations as [Allocation];
   await delay(restedMs);
   printFigure("plugin without a task", formatMib(pssOf(plugin.pid)));
-  await live(plugin, allocations, 250);
+  await runLives(plugin, allocations, 250);
   const running = Array.from({ length: 50 }, () =>
     allocation.config({ command: "/bin/sleep", args: ["600"] }),
   );
@@ -60,7 +50,7 @@ async function benchRound(plugin: LaunchedPlugin): Promise<void> {
   const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
   printFigure("a task's init", `${beside.toFixed(1)} KiB`);
   for (const task of running) await plugin.driver.destroyTask({ taskId: task.id, force: true });
-  const ms = await timed(() => live(plugin, allocations, 2_000));
+  const ms = await timed(() => runLives(plugin, allocations, 2_000));
   const atOnce = formatMib(pssOf(plugin.pid));
   await delay(floodedMs);
   printFigure(

@@ -1,8 +1,8 @@
 /**
- * Measures the costs of a scrape for the inspector and the plugin, with many tasks in the log and a thousand
- * running: its duration, compared with an answer of one line, their CPU time, and the longest turn of their
- * event loops. The inspector's running tasks are simulated: they share one process, and each has its own
- * cgroup. The plugin's are real. As root, after `npm run build`: `node bench/metrics.ts [tasks] [running]`.
+ * Measures scrapes of the inspector and of the plugin, with many tasks in the log and a thousand running ones:
+ * the duration, compared with an answer of one line, the CPU time, and the longest turn of the event loop. The
+ * inspector's running tasks are simulated: they share one process, and each has its own cgroup. The plugin's
+ * tasks are real. As root, after `npm run build`: `node bench/metrics.ts [tasks] [running]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,18 +13,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { findCgroup2Mount } from "../src/effects/cgroup/cgroup.ts";
 import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
 import { bootId, processIdentity } from "../src/effects/processes/processIdentity.ts";
-import { launchPlugin } from "../src/grpc/pluginClient.ts";
 import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
-import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { allLives, event, life } from "../test/support/history/history.ts";
 import { recorderOf } from "../test/support/history/recorder.ts";
 import { idOf } from "../test/support/screen/inspector.ts";
-import { cpuMs } from "./cpuTime.ts";
 import { EventLoopDelay } from "./eventLoopDelay.ts";
-import { printFigure, printTimes, timed } from "./statistics.ts";
+import { cpuMs, printFigure, printTimes, timed } from "./figures.ts";
+import { built, launch } from "./plugin.ts";
 
 const ended = Number(process.argv[2] ?? 10_000);
 const running = Number(process.argv[3] ?? 1_000);
@@ -33,7 +31,6 @@ const rounds = 20;
 const restedMs = 2 * idleMemoryMs;
 /** Longer than the time for which a reading is cached. */
 const pauseMs = 1_100;
-const program = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
 const cgroups = Array.from({ length: running }, (_, number) =>
   join(findCgroup2Mount() ?? "", `exec2-bench-${process.pid}-${number}.scope`),
@@ -50,7 +47,7 @@ try {
 async function benchInspector(stateDir: string): Promise<void> {
   await fillLog(stateDir, cgroups);
   for (const cgroup of cgroups) mkdirSync(cgroup);
-  const inspector = spawn(program, ["inspect", "--port", "0", "--state-dir", stateDir], {
+  const inspector = spawn(built, ["inspect", "--port", "0", "--state-dir", stateDir], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   try {
@@ -69,12 +66,10 @@ async function benchInspector(stateDir: string): Promise<void> {
 
 async function benchPlugin(stateDir: string): Promise<void> {
   await fillLog(stateDir, []);
-  const plugin = await launchPlugin({ command: program });
+  const socketPath = join(base, "metrics.sock");
+  const plugin = await launch({ state_dir: stateDir, metrics: socketPath });
   const allocations: Allocation[] = [];
   try {
-    const socketPath = join(base, "metrics.sock");
-    await plugin.base.setConfig(setConfig({ state_dir: stateDir, metrics: socketPath }));
-    await plugin.driver.init({});
     while (allocations.length < running) {
       const allocation = new Allocation();
       allocations.push(allocation);

@@ -14,7 +14,7 @@ import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, event, life } from "../test/support/history/history.ts";
 import { xstateStep } from "../test/support/history/xstateStep.ts";
-import { printFigure } from "./statistics.ts";
+import { printFigure } from "./figures.ts";
 
 const count = Number(process.argv[2] ?? 1_000_000);
 /** Tasks whose events are interleaved in the log. */

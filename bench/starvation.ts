@@ -1,7 +1,7 @@
 /**
- * Measures whether tasks that use all the resources they can get hold up starts and stops of other tasks.
- * Each figure has its ratio to the same figure without such neighbours, measured right before. As root, after
- * `npm run build`: `node bench/starvation.ts [rounds]`.
+ * Measures how much tasks that use all available resources delay starts and stops of other tasks. Each figure
+ * is compared with the same figure without such neighbours, measured right before. As root, after `npm run
+ * build`: `node bench/starvation.ts [rounds]`.
  *
  * On a host without cgroup controllers, neighbours also take CPU time from the plugin.
  */
@@ -19,17 +19,16 @@ import {
 import { join } from "node:path";
 import { mkfifo } from "../src/effects/kernel/libc.ts";
 import type { TaskConfig } from "../src/grpc/generated/nomad/driver.ts";
-import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import type { LaunchedPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
-import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { printFigure, printTimes, timed } from "./statistics.ts";
+import { printFigure, printTimes, timed } from "./figures.ts";
+import { launch } from "./plugin.ts";
 
 const rounds = Number(process.argv[2] ?? 40);
 const atOnce = 1_000;
-const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const folder = mkdtempSync("/var/lib/exec2-bench-");
-/** The maximum that this process may give a task, at most 64 k. */
+/** The number of descriptors that this process may allow a task, at most 65,536. */
 const [, hardLimit] = /^Max open files +\d+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
 const descriptors = Math.min(65_536, Number(hardLimit));
 const polite = { command: "/bin/sleep", args: ["600"] };
@@ -56,7 +55,7 @@ const neighbours: Readonly<Record<string, Neighbour>> = {
 };
 
 try {
-  const plugin = await launch(join(folder, "state"));
+  const plugin = await launch(optionsIn(folder));
   const allocation = new Allocation();
   await prepareStart(plugin.driver, allocation.config("true"));
   await measure(plugin, allocation);
@@ -74,11 +73,8 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-async function launch(stateDir: string): Promise<LaunchedPlugin> {
-  const plugin = await launchPlugin({ command: executable });
-  await plugin.base.setConfig(setConfig({ state_dir: stateDir, allow_raised_ulimits: true }));
-  await plugin.driver.init({});
-  return plugin;
+function optionsIn(above: string) {
+  return { state_dir: join(above, "state"), allow_raised_ulimits: true };
 }
 
 interface Times {
@@ -107,7 +103,7 @@ function report(situation: string, { starts, stops }: Times, baseline: Times): v
   printTimes("  StopTask to its answer", stops, baseline.stops);
 }
 
-/** @returns a function that ends them */
+/** @returns a function that ends the neighbours */
 async function startNeighbours(
   { driver }: LaunchedPlugin,
   { count, script, ulimit }: Neighbour,
@@ -161,7 +157,7 @@ async function benchFullDisk(allocation: Allocation): Promise<void> {
   mkdirSync(disk);
   spawnSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=711", "tmpfs", disk]);
   try {
-    const plugin = await launch(join(disk, "state"));
+    const plugin = await launch(optionsIn(disk));
     const baseline = await measure(plugin, allocation);
     const running = Array.from({ length: 20 }, () => allocation.config(polite));
     for (const task of running) await plugin.driver.startTask({ task });

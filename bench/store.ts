@@ -17,7 +17,7 @@ import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../test/support/history/findDefect.ts";
-import { printFigure, printTimes } from "./statistics.ts";
+import { printFigure, printTimes } from "./figures.ts";
 
 const full = Number(process.argv[2] ?? 1_000_000);
 const eventsOfATask = 10;

@@ -3,7 +3,7 @@
  *
  * - `plugin`: the folder for a Nomad agent's `plugin_dir`, with the executable as its only file
  * - `replay`, `inspect`: the libraries, self-contained and with their types; `replay/machine.js`
- *   is this version's machine, to be kept for every release
+ *   is this version's state machine, which can check histories of other versions
  * - `inspector`: the inspector's page
  */
 import { execFileSync } from "node:child_process";

@@ -40,12 +40,10 @@ export async function buildInspectorPage(folder: string): Promise<void> {
   await writeFile(join(folder, "chart.json"), JSON.stringify(await chartLayout()));
 }
 
-/**
- * The size of a bold letter in the chart's labels, in the chart's own units, and the space beside a label.
- */
+/** The size of a bold letter in the chart's labels, and the space beside a label, in the chart's own units. */
 const letter = { width: 8.2, height: 17 };
 const air = 8;
-/** Width for the numbers of the steps that took an arrow. */
+/** Width of the list of steps that took an arrow. */
 const numbersWidth = 34;
 
 interface Way {
@@ -60,7 +58,7 @@ async function chartLayout(): Promise<ChartLayout> {
   const ways = new Map<string, Way>();
   for (const { source, target, transition } of children.flatMap(({ edges }) => edges)) {
     const [from, to, event] = [nameOf(source.id), nameOf(target.id), transition.eventType];
-    // The chart has no room for arrows from a state to itself.
+    // Arrows from a state to itself would clutter the chart.
     if (from === to) continue;
     const way: Way = ways.get(`${event}>${to}`) ?? { event, to, from: [] };
     way.from.push(from);
@@ -85,7 +83,7 @@ async function chartLayout(): Promise<ChartLayout> {
       "elk.layered.spacing.edgeNodeBetweenLayers": "10",
       "elk.layered.spacing.edgeEdgeBetweenLayers": "8",
     },
-    // The joint of arrows comes before the state to which they lead.
+    // A joint of arrows comes before the state to which the arrows lead.
     children: children.flatMap(({ id }) => [
       ...joints.filter(({ to }) => to === nameOf(id)).map(jointNode),
       { id: nameOf(id), width: 116, height: 36 },

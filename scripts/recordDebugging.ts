@@ -1,10 +1,11 @@
 /**
- * Records the histories for docs/debugging.md, docs/histories/*.jsonl: the three examples, failing and
- * succeeding, in a virtual machine with all controllers of cgroup v2. The machine is switched off while a
- * task runs, then booted again.
+ * Records the histories for docs/debugging.md in docs/histories. Runs three examples, failing and succeeding,
+ * in a virtual machine with all controllers of cgroup v2. The machine is switched off while a task runs, then
+ * booted again.
  *
- * `VM_KERNEL=…/vmlinuz node scripts/recordDebugging.ts`, with a kernel that records denials (Linux 6.15 or
- * newer), as root, after `npm run test:vm` or `node scripts/setup.mjs --vm --build`; then `npm run generate`.
+ * As root, after `npm run test:vm` or `node scripts/setup.mjs --vm --build`: `VM_KERNEL=…/vmlinuz node
+ * scripts/recordDebugging.ts`, with a kernel that records denials (Linux 6.15 or newer). Afterwards run `npm
+ * run generate`.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -2,7 +2,7 @@
  * Records an event log of tasks that end in all ways, as a fixture for later versions of
  * the driver: test/fixtures/logs/schema<version>.mdb.gz.
  *
- * `node scripts/recordEventLog.ts [executable]`, as root; default: this checkout's build.
+ * As root: `node scripts/recordEventLog.ts [executable]`. The default is this checkout's build.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -45,7 +45,7 @@ interface Life {
   readonly more?: string;
 }
 
-/** Runs a task to its end, under a neutral host name. */
+/** Runs a task to its end. The log gets a neutral host name. */
 async function run(task: string, script: string, life: Life = {}): Promise<void> {
   const { whenReady, command = "sh", more = "" } = life;
   const job = join(folder, "job.hcl");

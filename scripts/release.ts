@@ -1,8 +1,9 @@
 /**
  * Makes dist/release: a Debian package and an archive for each architecture, their checksums, the bill of
- * materials, and the provenance. The same sources give the same bytes. `node scripts/release.ts [--deb]
- * [--quick] [x64] [arm64]`; `--deb` makes only the Debian packages, and `--quick` compresses little, for
- * tests.
+ * materials, and the provenance. The same sources give the same bytes.
+ *
+ * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`: `--deb` makes only the Debian packages. `--quick`
+ * hardly compresses, for tests. By default both architectures are made.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -25,7 +26,7 @@ const all: readonly Architecture[] = ["x64", "arm64"];
 const chosen = all.filter((arch) => args.includes(arch));
 const date = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct") ?? 0);
 
-// So the modes in the release do not depend on the user's umask.
+// Otherwise the modes in the release would depend on the user's umask.
 process.umask(0o022);
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });

@@ -1,14 +1,17 @@
-// Prepares a fresh clone, on any Node: installs the npm packages (the pinned runtime
-// among them) if they are missing or out of date, with --debian the Debian packages
-// and the collector that the tests use, with --vm those of the virtual machine, and
-// with --build builds the program.
+// Prepares a fresh clone, on any Node. Installs the npm packages, including the pinned
+// runtime, if they are missing or out of date. Options:
+//
+//   --debian   also installs the Debian packages and the collector that the tests use
+//   --release  also installs the Debian packages that a release needs
+//   --vm       also installs the Debian packages of the virtual machine
+//   --build    also builds the program if it is older than a source
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-/** A collector of OpenTelemetry data, for tests. It is a binary for x86-64: elsewhere nothing is installed. */
+/** A collector of OpenTelemetry data, for tests. It is a binary for x86-64; other machines install nothing. */
 const collector = join(root, "test/fixtures/collector");
 const wanted = new Set(process.argv.slice(2));
 
@@ -22,7 +25,7 @@ const debianPackages = {
   python3: "python3",
   getent: "libc-bin",
   promtool: "promtool",
-  // Ordinary programs that run as tasks; the JDK is some 300 MB. No package of these has a service.
+  // Ordinary programs that run as tasks. Their packages start no services. The JDK takes some 300 MB.
   openssl: "openssl",
   curl: "curl",
   git: "git",
@@ -30,25 +33,25 @@ const debianPackages = {
   "redis-check-rdb": "redis-tools",
   sqlite3: "sqlite3",
   javac: "default-jdk-headless",
-  // Readers of the completions and of the manual page.
+  // They read the completions and the manual page.
   zsh: "zsh",
   fish: "fish",
   man: "man-db",
-  // The Debian package is checked, and installed in a small Debian of its own.
+  // They check the Debian package, and install it in a small Debian.
   "dpkg-deb": "dpkg",
   lintian: "lintian",
   debootstrap: "debootstrap",
-  // Browser for the tests of the inspector's page; some 300 MB with its dependencies.
+  // The browser for tests of the inspector's page. It takes some 300 MB with its dependencies.
   chromium: "chromium",
 };
 
 /**
- * Programs whose packages start a service when they are installed, unless a policy forbids it, as in most
- * containers. Elsewhere the machine's owner installs them, or their tests are skipped.
+ * Programs whose packages start a service when they are installed. They are installed only if the machine's
+ * policy forbids services, as in most containers. Other machines skip their tests if the programs are missing.
  */
 const servicePackages = { haproxy: "haproxy" };
 
-/** What a release for both architectures is made and checked with. */
+/** Commands and files that a release for both architectures needs. */
 const releasePackages = {
   "dpkg-deb": "dpkg",
   "qemu-aarch64": "qemu-user",
@@ -81,7 +84,7 @@ if (wanted.has("--build") && newestSource() > changedAt(join(root, "dist/plugin/
   run("npm", ["run", "--silent", "build"]);
 }
 
-/** The npm packages of a folder, by its lock file. */
+/** Installs the npm packages in a folder's lock file. */
 function installPackages(folder) {
   const locked = changedAt(join(folder, "package-lock.json"));
   if (locked <= changedAt(join(folder, "node_modules/.package-lock.json"))) return;
@@ -101,7 +104,7 @@ function installDebianPackages(packages) {
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
 }
 
-/** policy-rc.d exits with 101 if this machine's policy forbids the action: invoke-rc.d(8). */
+/** Whether packages may start services here. policy-rc.d exits with 101 if they may not: invoke-rc.d(8). */
 function startsServices() {
   return spawnSync("/usr/sbin/policy-rc.d", ["haproxy", "start"]).status !== 101;
 }

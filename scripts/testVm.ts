@@ -1,14 +1,14 @@
 /**
- * Runs the suites of test/vm in a virtual machine with all controllers of cgroup v2.
- * An argument selects the cases whose names contain it. Bundle, results and logs are
- * written to test-results/vm.
+ * Runs the suites of test/vm in a virtual machine with all controllers of cgroup v2. An
+ * argument selects the cases whose names contain it. The bundle of the suites, the results
+ * and the logs are in test-results/vm.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BootSuites, bundleSuites, selectCases } from "./vm/suites.ts";
 import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
 
-/** Maximum time of all boots together. */
+/** Maximum time of all boots together. CI machines may be slow. */
 const limitMs = process.env.CI ? 1_800_000 : 570_000;
 
 const root = join(import.meta.dirname, "..");
@@ -21,7 +21,7 @@ const { guest, boots } = await bundleSuites(root, folder);
 const [text = ""] = process.argv.slice(2);
 const selected = selectCases(boots, text);
 if (selected.length === 0) {
-  console.error(`No case has ${JSON.stringify(text)} in its name. There are:`);
+  console.error(`No case has ${JSON.stringify(text)} in its name. The cases are:`);
   for (const name of boots.flatMap(({ cases }) => cases)) console.error(`  ${name}`);
   process.exit(2);
 }
@@ -58,7 +58,7 @@ async function runBoot({ boot, suites, cases }: BootSuites): Promise<Outcome[]> 
       printOutcome(message as Outcome);
     },
   });
-  if (progress.done && failure === undefined) return withMissing(cases, reported, "it was not run");
+  if (progress.done && failure === undefined) return withMissing(cases, reported, "the case did not run");
 
   const state = progress.up ? "ended before its suites did" : "did not boot";
   console.error(`The virtual machine ${state}${failure === undefined ? "" : `: ${failure}`}`);
@@ -84,7 +84,7 @@ function printOutcome({ name, failure, milliseconds }: Outcome): void {
   if (failure !== undefined) console.log(failure.replaceAll(/^/gm, "    "));
 }
 
-/** Adds the cases without a result as failed ones. */
+/** Adds each case without a result as a failed one. */
 function withMissing(cases: readonly string[], reported: readonly Outcome[], why: string): Outcome[] {
   const missing = cases
     .filter((name) => !reported.some((outcome) => outcome.name === name))

@@ -1,4 +1,4 @@
-// Functions that the executable for arm64 brings along: the same as in x64.s, which tells what they are for.
+// Functions that the executable for arm64 contains, instead of importing them. x64.s explains them.
 //
 //   as -o code.o arm64.s && objcopy -O binary -j .text code.o code
 

@@ -1,6 +1,6 @@
 /**
- * Makes the single executable, which consists of the pinned Node, the program, its code caches, an addon and
- * files.
+ * Makes the single executable. It consists of the pinned Node, the program's scripts with their code caches,
+ * LMDB's addon, and other files.
  */
 import { execFile } from "node:child_process";
 import {
@@ -23,12 +23,12 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
 
 /**
- * Options of Node and V8 for the executable. Most options of V8 would make Node discard the code caches of its own
- * modules, which takes 15 ms of each start; these two do not.
+ * Options of V8 for the executable. Most options would make Node discard the code caches of its own modules,
+ * which would add 15 ms to each start. These two do not.
  */
 export const nodeOptions = [
   // Few scavenges while the program is loaded, and a small young generation later. With 4 MiB, a start would
-  // take 2 to 5 % less, and a plugin would use 5 MiB more, or 20 right after many starts.
+  // take 2 to 5 % less time, but a plugin would use 5 MiB more, and 20 MiB more right after many starts.
   "--min-semi-space-size=2",
   "--max-semi-space-size=2",
 ];
@@ -86,8 +86,8 @@ async function prepareAssets(
 }
 
 /**
- * Returns Node without the data that only debuggers need, and with our own code for the one function that it
- * imports from libatomic.
+ * Node without the data that only debuggers need, and with our own code for some functions. One of them is the
+ * only function that Node imports from libatomic, so it no longer needs that library.
  */
 function runtimeBytes({ arch, modules }: Target): Buffer {
   const node = readFileSync(join(modules, `node-linux-${arch}/bin/node`));

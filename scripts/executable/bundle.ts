@@ -24,7 +24,7 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
   [/\/@grpc\/proto-loader\/build\/src\/index\.js$/, "export {};"],
 ];
 
-/** What gRPC's server would load its client for: its debugging service, and reports of load. Neither is served. */
+/** Parts of gRPC's server that would load its client: its debugging service, and reports of load. Neither is served. */
 const unservedClients = /\/@grpc\/grpc-js\/build\/src\/(?:channelz|orca)\.js$/;
 const nothing = "\0nothing";
 
@@ -35,16 +35,16 @@ const replace: Plugin = {
   load: (id) => (id === nothing ? "export {};" : replacements.find(([module]) => module.test(id))?.[1]),
 };
 
-/** The scripts by name. `main.js` is loaded first. Each is a function of CommonJS's variables, in ASCII. */
+/** The scripts by name; `main.js` is loaded first. Each is a function with CommonJS's variables as parameters, in ASCII. */
 export async function bundleProgram(): Promise<Map<string, string>> {
   const { output } = await build({
     input: { main: join(root, "src/main.ts") },
     platform: "node",
     plugins: [replace],
-    // A package that others look for at run time, and do without.
+    // Other packages look for this one at run time, but do not need it.
     external: ["performance"],
     checks: { eval: false, ineffectiveDynamicImport: false },
-    // rxjs's build for Node is CommonJS, from which unused code could not be left out.
+    // rxjs's build for Node is CommonJS, from which rolldown cannot remove unused code.
     resolve: { alias: { rxjs: join(root, "node_modules/rxjs/dist/esm/index.js") } },
     write: false,
     output: { format: "cjs", minify: true, chunkFileNames: "[name].js" },
@@ -71,7 +71,7 @@ export async function bundleLoader(): Promise<string> {
   return output[0].code;
 }
 
-/** Minified code has other characters only in strings, templates and regular expressions, where escapes mean the same. */
+/** Escapes non-ASCII characters, which minified code has only in strings, templates and regular expressions. */
 function ascii(code: string): string {
   return code.replace(
     /[^\0-\x7f]/g,

@@ -34,8 +34,8 @@ const relativeType = new Map([
 ]);
 
 /**
- * Removes symbols, debugging information and the table of sections: cuts the file after its last segment. The
- * kernel and the dynamic linker read nothing behind it.
+ * Removes symbols, debugging information and the table of sections by cutting the file after its last segment.
+ * The kernel and the dynamic linker read nothing behind that segment.
  */
 export function strip(elf: Buffer): Buffer {
   const ends = segments(elf).map(({ offset, bytesInFile }) => offset + bytesInFile);
@@ -47,7 +47,7 @@ export function strip(elf: Buffer): Buffer {
 }
 
 /**
- * Adds code to an executable for functions that it otherwise imports.
+ * Adds code for functions that an executable otherwise imports.
  * @param code the functions' code, for the executable's machine
  * @param functions their offsets in the code
  * @throws Error if the executable does not import one of them, or has no room for the code

@@ -1,11 +1,11 @@
-# Functions that the executable for x86-64 brings along. buildExecutable.ts has the bytes.
+# Functions that the executable for x86-64 contains, instead of importing them. buildExecutable.ts has the bytes.
 #
 #   as -o code.o x64.s && objcopy -O binary -j .text code.o code
 
 # int setrlimit64(int resource, const struct rlimit64 *limit)
 #
-# Fails. Node would raise its soft limit of open files to the hard one before any script
-# runs. As it is, tasks get what the agent had, and the driver raises its own.
+# Always fails. Otherwise Node would raise its soft limit of open files to the hard limit before any
+# script runs. So tasks get the agent's limit, and the driver raises its own limit later.
 
 setrlimit64:
 	mov	$-1, %eax
@@ -14,7 +14,7 @@ setrlimit64:
 # bool __atomic_compare_exchange(size_t size, void *memory, void *expected, void *desired,
 #                                int success, int failure)
 #
-# libatomic's, for the one size that V8 has: 8 bytes, aligned.
+# Replaces libatomic's function, for the only size that V8 uses: 8 bytes, aligned.
 
 	.balign	16
 __atomic_compare_exchange:
@@ -33,9 +33,9 @@ __atomic_compare_exchange:
 
 # int getrlimit64(int resource, struct rlimit64 *limit)
 #
-# The kernel's answer. Node needs some twenty descriptors before it runs any script, and
-# crashes without them. So a limit of open files below 64 is raised first; where that is
-# forbidden and there are fewer than 24, the program says so and ends with 125.
+# Returns the kernel's answer. Node needs some twenty descriptors before it runs any script, and
+# crashes without them. So this function first raises a limit of open files below 64. If that is
+# forbidden and the limit is below 24, the program reports the error and exits with 125.
 
 	.balign	128
 getrlimit64:

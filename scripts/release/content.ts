@@ -10,7 +10,7 @@ import { version } from "../../src/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Development packages that are in the executable nevertheless, as part of the inspector's page. */
+/** Packages for development that are nevertheless in the executable, as part of the inspector's page. */
 export const packagesOfThePage = ["preact"];
 
 /** Files by their paths in the release. */
@@ -34,8 +34,8 @@ export function documentation(date: number): {
 }
 
 /**
- * The licences of everything in the executable: the runtime's, which includes those of its parts, and the
- * packages'.
+ * The licences of everything in the executable: that of the runtime, which includes the licences of its parts,
+ * and those of the packages.
  * @param modules the folder of packages
  */
 export function licences(modules: string, runtime: string): string {
@@ -82,7 +82,7 @@ function licenceOf(name: string, folder: string): string[] {
   return [section(`${name} ${manifest.version}: ${manifest.license ?? "see below"}`, text)];
 }
 
-/** Packages without a licence file at their top, and the files that have the terms instead. */
+/** Packages whose terms are in other files than a licence file at their top. */
 const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly string[]])[] = [
   [/^@bufbuild\/protobuf$/, ["@grpc/grpc-js/LICENSE", "@bufbuild/protobuf/dist/esm/wire/varint.js"]],
   [/^@lmdb\/lmdb-linux-/, ["lmdb/LICENSE"]],
@@ -108,7 +108,7 @@ function section(title: string, text: string): string {
   return `${"=".repeat(78)}\n${title}\n${"=".repeat(78)}\n\n${text.trim()}\n`;
 }
 
-/** Writes files below a folder, some of them executable. The modes are the same on every machine. */
+/** Writes files below a folder, with the same modes on every machine. @param executables paths of executable files */
 export function writeContent(folder: string, content: Content, executables: readonly string[] = []): void {
   for (const [path, bytes] of content) {
     const target = join(folder, path);

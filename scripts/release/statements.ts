@@ -16,12 +16,11 @@ interface Component {
 }
 
 /**
- * npm's bill of materials, limited to the executable's parts. Adds the libraries that are linked into Node,
- * and removes values that differ by run and folder.
+ * npm's bill of materials, limited to the executable's parts, with the libraries that are linked into Node, and
+ * without values that differ by run or folder.
  */
 export function billOfMaterials(date: number): string {
-  // Not with --omit=dev: npm would then also leave out packages that both the driver and a development
-  // package need.
+  // With --omit=dev, npm would also leave out packages that both the driver and a development package need.
   const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
   const bom = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 }));
   const foreign = packagesForOtherSystems();
@@ -50,7 +49,7 @@ function isForDevelopment({ properties = [] }: Component): boolean {
   return properties.some(({ name, value }) => name === "cdx:npm:package:development" && value === "true");
 }
 
-/** The lock file has native code for every system. */
+/** The lock file also has packages with native code for other systems. */
 function packagesForOtherSystems(): ReadonlySet<string> {
   const others = Object.entries(lockedPackages()).filter(
     ([, { os = ["linux"], cpu = ["x64"] }]) =>

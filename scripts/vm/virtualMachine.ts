@@ -1,8 +1,8 @@
 /**
- * Boots a virtual machine that runs one command. It has this machine's root file
- * system, read-only with a layer of memory above it, and a disk of its own.
- * virtme-run(1) makes init and initramfs, qemu(1) emulates, and a pid namespace
- * ends all of it together with this process.
+ * Boots a virtual machine that runs one command. It uses this machine's root file system,
+ * read-only, keeps changes in memory, and has its own disk. virtme-run(1) makes init and
+ * initramfs, and qemu(1) emulates the machine. All its processes are in a pid namespace,
+ * so they end with this process.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -29,7 +29,7 @@ export interface BootRequest {
   /** Files for the output of the kernel's console, and of the emulator. */
   readonly consoleLog: string;
   readonly emulatorLog: string;
-  /** Milliseconds until it is switched off. */
+  /** Milliseconds after which the machine is switched off. */
   readonly limitMs: number;
   /** Called with each line that is written to the port `exec2.results`. */
   readonly onLine: (line: string) => void;
@@ -39,7 +39,7 @@ export interface BootRequest {
 export type Failure = string | undefined;
 
 export async function bootMachine(request: BootRequest): Promise<Failure> {
-  // A short path, because it holds sockets. It also holds the files that a killed virtme-run leaves behind.
+  // A short path, because it will have sockets. It also gets the files that a killed virtme-run leaves behind.
   const temporary = mkdtempSync(join(tmpdir(), "exec2-vm-"));
   const log = openSync(request.emulatorLog, "w");
   const server = createServer((socket) => followLines(socket, request.onLine));
@@ -54,7 +54,8 @@ export async function bootMachine(request: BootRequest): Promise<Failure> {
     const limit = setTimeout(() => switchOff(machine.pid as number), request.limitMs);
     const [code, signal] = await ended;
     clearTimeout(limit);
-    if (signal === "SIGKILL") return `it was not done after ${Math.round(request.limitMs / 1000)} s`;
+    if (signal === "SIGKILL")
+      return `the command had not ended after ${Math.round(request.limitMs / 1000)} s`;
     return code === 0 ? undefined : `virtme-run ended with ${signal ?? `exit code ${code}`}`;
   } finally {
     server.close();
@@ -75,14 +76,14 @@ export function lastLines(path: string, count = 40): string {
   return readFileSync(path, "utf8").trimEnd().split("\n").slice(-count).join("\n");
 }
 
-/** Ends with this process, together with everything that it started, and runs at a lower priority. */
+/** A command that makes the machine end with this process, and run at a lower priority. */
 const confined = [
   ...["--pdeathsig", "KILL", "--"],
   ...["unshare", "--pid", "--mount-proc", "--kill-child=KILL", "--"],
   ...["nice", "-n", "10"],
 ];
 
-/** Folders that are writable in memory: the machine must not change the one that it runs on. */
+/** Folders that the machine may write to. The changes stay in its memory. */
 const writable = ["/etc", "/lib", "/opt", "/srv", "/usr", "/var", "/tmp"];
 
 const kernelOptions = [
@@ -119,8 +120,9 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
 }
 
 /**
- * Kills the first process of the machine's pid namespace, and so all of them. The
- * process outside survives to reap it, since not every container's init reaps orphans.
+ * Kills the first process of the machine's pid namespace, and thereby all others. Its
+ * parent outside of the namespace survives and reaps it, because not every container's
+ * init reaps orphans.
  */
 function switchOff(outside: number): void {
   const inside = Number(readFileSync(`/proc/${outside}/task/${outside}/children`, "utf8"));
@@ -141,7 +143,7 @@ function newestKernel(): string {
 }
 
 function followLines(socket: Socket, onLine: (line: string) => void): void {
-  // The emulator's exit reports the machine's sudden end.
+  // If the machine ends suddenly, the emulator's exit reports that.
   socket.on("error", () => socket.destroy());
   createInterface({ input: socket }).on("line", onLine);
 }
