@@ -1,4 +1,4 @@
-/** The structure of src/: which files are pure, and which folder may import which. */
+/** The structure of src/: its pure files, and the folders that each folder may import. */
 import { describe, expect, it } from "vitest";
 import { type Import, type ImportGraph, importsOf, readImports } from "./support/importGraph.ts";
 
@@ -138,7 +138,7 @@ describe("the rooms of a folder, its files and its subfolders as wholes,", () =>
 });
 
 describe("the graph of imports", () => {
-  it("has every statement and call, with the imported names, and whether only types are imported", () => {
+  it("has every statement and call, with the imported names, and says whether only types are imported", () => {
     const text = [
       'import type { A } from "./a.ts";',
       'import { type B, c as d } from "../b.ts";',

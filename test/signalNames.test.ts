@@ -43,7 +43,7 @@ describe("a signal's name", () => {
     "9x",
     "SIGSIGHUP",
     "constructor",
-  ])("%j is none", (name) => {
+  ])("is not %j", (name) => {
     expect(() => parseSignal(name)).toThrow(
       expect.objectContaining({
         code: "SIGNAL_UNKNOWN",
@@ -52,7 +52,7 @@ describe("a signal's name", () => {
     );
   });
 
-  it("is the usual one where a signal has two", () => {
+  it("is the usual one if a signal has two names", () => {
     expect([6, 29].map(signalName)).toEqual(["SIGABRT", "SIGIO"]);
   });
 });

@@ -120,7 +120,7 @@ interface Kind {
   readonly command: Command;
   readonly differing?: Partial<Pick<TaskConfig, "user" | "allocDir">>;
   readonly fails?: true;
-  /** Ends the task, unless it ends by itself. */
+  /** Ends the task, except if the task ends by itself. */
   readonly meanwhile?: (plugin: LaunchedPlugin, task: TaskConfig, random: Random) => Promise<unknown>;
 }
 

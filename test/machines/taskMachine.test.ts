@@ -111,7 +111,7 @@ describe("a task's course through the machine", () => {
   });
 });
 
-describe("what the machine refuses", () => {
+describe("the machine refuses", () => {
   it.each<[EventType, EventType[]]>([
     ["started", ["requested", "fingerprinted"]],
     ["exited", ["requested", "fingerprinted", "sandboxed"]],
@@ -129,7 +129,7 @@ describe("what the machine refuses", () => {
   });
 });
 
-describe("what it remembers", () => {
+describe("the machine's context", () => {
   it("keeps the facts that a reader needs, and the task's own times", () => {
     const started = event("started");
     const snapshot = fold([
@@ -152,7 +152,7 @@ describe("what it remembers", () => {
     });
   });
 
-  it("knows a kill that reached its target from one that came too late", () => {
+  it("distinguishes a kill that reached its target from one that came too late", () => {
     const killed = [...toRunning, "destroyRequested" as const].map((type) => event(type));
     expect(fold([...killed, event("forceKilled", { delivered: true })]).context.forceKilled).toBe(true);
     expect(fold([...killed, event("forceKilled", { delivered: false })]).context.forceKilled).toBe(false);

@@ -6,7 +6,7 @@ import { sampleData } from "../support/history/history.ts";
 const place = { stream: "alloc/web/1", seq: 3, type: "exited" };
 
 describe("an event of an earlier version", () => {
-  it("keeps its fields, and gets defaults for those that its version lacked, at any depth", () => {
+  it("keeps its fields, and gets defaults for fields that its version lacked, at any depth", () => {
     const added = { caps: [], resources: { limits: { files: 0 }, cgroup: "unknown" } };
     const data = { user: "web", resources: { cgroup: "/x" } };
     expect(withAdditions(data, added)).toEqual({
@@ -38,15 +38,15 @@ describe("an event of an earlier version", () => {
   });
 });
 
-describe("an event of today", () => {
-  it("is not touched", () => {
+describe("an event of the present version", () => {
+  it("is returned unchanged", () => {
     const data = sampleData("exited");
     expect(upcast({ ...place, schema: EVENT_SCHEMA_VERSION, data })).toBe(data);
   });
 });
 
 describe("an event of an unknown version", () => {
-  it("is refused if the version is newer, and the error names stream, number and version", () => {
+  it("is refused if the version is newer, with stream, number and version in the error", () => {
     const newer = { ...place, schema: EVENT_SCHEMA_VERSION + 1, data: {} };
     expect(() => upcast(newer)).toThrow(
       expect.objectContaining({

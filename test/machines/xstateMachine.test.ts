@@ -10,7 +10,7 @@ import { xstateStep } from "../support/history/xstateStep.ts";
 const stateNames = Object.keys(taskStates) as StateName[];
 const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 40 });
 
-/** The step, which must be the same by the fold and by XState. */
+/** The step of an event. The fold and XState must agree on it. */
 function agreedStep(from: TaskSnapshot, event: TaskEvent): Step {
   const taken = step(from, event);
   expect(taken, `${event.type} in ${from.value}`).toEqual(xstateStep(from, event));

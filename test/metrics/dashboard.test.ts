@@ -48,7 +48,7 @@ describe("the dashboard", () => {
     ]);
   });
 
-  it("has queries that promtool takes for PromQL, of variables that it defines", () => {
+  it("has queries that promtool accepts, and that use only defined variables", () => {
     const defined = new Set(["__rate_interval", ...templating.list.map(({ name }) => name)]);
     for (const query of queries) {
       const variables = Array.from(query.matchAll(/\$\{?(\w+)/g), ([, name = ""]) => name);
@@ -65,7 +65,7 @@ describe("the dashboard", () => {
     }
   });
 
-  it("has panels beside and below each other", () => {
+  it("has panels that do not overlap", () => {
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`),
     );

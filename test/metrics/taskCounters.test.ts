@@ -60,7 +60,7 @@ describe("the counters", () => {
     });
   });
 
-  it("count what was refused, by what refused it, however often the counts are recorded", () => {
+  it("count each denied access once for each right that was missing, however often its count is recorded", () => {
     const kind = { object: "/etc/passwd", program: "/bin/cat", pid: null, firstAt: 0 };
     const denied = (read: number, write: number, others: number) =>
       event("denied", {
@@ -78,7 +78,7 @@ describe("the counters", () => {
     });
   });
 
-  it("begin with their time", () => {
+  it("ignore events from before their beginning", () => {
     const ended = life("ended");
     const later = ended.at(-1)?.time ?? 0;
     expect(counted([ended], later + 1)).toMatchObject({

@@ -108,7 +108,7 @@ describe("a history", () => {
     expect(history.at(3)).toMatchObject({ accepted: false, asRecorded: false });
   });
 
-  it("has no moments but those of its events", () => {
+  it("has a moment for each of its events, and no others", () => {
     const history = historyOf("ended");
     for (const seq of [0, -1, history.length + 1]) expect(() => history.at(seq)).toThrow(RangeError);
     expect(history.stateAfter(0).value).toBe("pending");
@@ -116,7 +116,7 @@ describe("a history", () => {
   });
 });
 
-describe("searching a history", () => {
+describe("a search in a history", () => {
   it("finds states, types, times and texts in both directions", () => {
     const history = historyOf("killed");
     expect(nextMoment(history, 0, enters("stopping"))?.seq).toBe(5);
@@ -135,7 +135,7 @@ describe("searching a history", () => {
     expect(momentAt(history, 0)).toBeUndefined();
   });
 
-  it("enters a state again where the state's effects are named again", () => {
+  it("finds a second entry into a state where the state's effects are named again", () => {
     const history = historyOf("recovered");
     expect(nextMoment(history, 5, enters("recovered"))?.seq).toBe(6);
   });
@@ -167,7 +167,7 @@ describe("searching a history", () => {
   });
 });
 
-describe("outcomes of effects", () => {
+describe("the outcomes of effects", () => {
   it("are the next events that report them", () => {
     const history = historyOf("killed");
     const outcomes = [...history.moments()].flatMap((moment) =>

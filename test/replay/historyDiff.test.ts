@@ -60,7 +60,7 @@ describe("two histories", () => {
     expect(same).toBe(false);
   });
 
-  it("diverge where something else happened, not where their input differs", () => {
+  it("diverge where their events differ, not where only their input differs", () => {
     const [left, right] = [3, 0].map((exitCode) => {
       const unveil = exitCode === 0 ? ["r:/etc/mime.types", "r:/srv/x"] : ["r:/etc/mime.types"];
       return historyOf([
@@ -133,7 +133,7 @@ describe("two histories", () => {
     ]);
   });
 
-  it("lose no event and keep the order, and are compared alike in either order", () => {
+  it("lose no event and keep their order, and the comparison is the same from either side", () => {
     const lives = fc.constantFrom(...allLives).map((name) => life(name));
     const cut = fc.tuple(lives, fc.nat({ max: 10 })).map(([events, length]) => events.slice(0, length));
     fc.assert(

@@ -21,7 +21,7 @@ describe("a masked event", () => {
     });
   });
 
-  it("is still an event, masks to itself, and is the same where there is nothing to mask", () => {
+  it("is still an event, does not change when it is masked again, and equals the original if nothing was to be masked", () => {
     for (const type of eventTypes) {
       const masked = maskEvent(event(type));
       expect(parseTaskEvent(masked.type, masked.time, masked.data)).toEqual(masked);

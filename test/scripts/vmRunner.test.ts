@@ -14,7 +14,7 @@ async function outcomesOf(
   return outcomes;
 }
 
-test("cases run in their order, with their groups' names, whatever came of those before", async () => {
+test("cases run in their order, with their groups' names, whether earlier cases passed or failed", async () => {
   const runner = await newRunner();
   runner.describe("group", () => {
     runner.test("throws", () => {
@@ -41,7 +41,7 @@ test("only the requested cases run", async () => {
   expect(ran).not.toHaveBeenCalled();
 });
 
-test("a case's clean-up runs after it, the last first, and its failure is the case's", async () => {
+test("the clean-up of a case runs after it, the last registered work first, and a failed clean-up fails the case", async () => {
   const runner = await newRunner();
   const done: string[] = [];
   runner.test("one", () => {

@@ -71,7 +71,7 @@ describe("event records", () => {
     );
   });
 
-  it("have the layout that is documented", () => {
+  it("have the documented layout", () => {
     const event = sampleEvent("x");
     const { bytes, stored } = encode(event);
     const header = 69 + bytes.readUInt32BE(1);
@@ -96,7 +96,7 @@ describe("event records", () => {
     expect(unpack(bytes.subarray(header + 32 + SALT_BYTES))).toEqual({ label: "x" });
   });
 
-  it("stay readable: a record that version 1 wrote", () => {
+  it("of version 1 stay readable", () => {
     const read = readRecord(Buffer.from(VERSION_1, "base64"));
     expect(read).toMatchObject({
       event: {
@@ -179,7 +179,7 @@ describe("event records", () => {
     });
   });
 
-  it("say what is wrong", () => {
+  it("that are damaged are reported with the expected and the found value", () => {
     const { bytes, stored } = encode(sampleEvent("x"));
     const changed = (at: number) => {
       const copy = Buffer.from(bytes);

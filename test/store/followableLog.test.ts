@@ -65,7 +65,7 @@ describe("following", () => {
     expect(seen).toEqual(Array.from({ length: 35 }, (_, index) => index + 1));
   });
 
-  it("sleeps while there are no new events, however often it is woken without one", async () => {
+  it("reads nothing while there are no new events, however often it is woken", async () => {
     const log = new Records();
     log.follow().subscribe();
     await turns(5);

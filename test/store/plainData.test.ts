@@ -18,7 +18,7 @@ const fields = fc.dictionary(
 const packed = (value: unknown) => Buffer.from(encodeData(value));
 const decoded = (bytes: Buffer, unread?: string) => decodeData(bytes, isPlain, unread);
 
-it("skips a list in the last field, whatever comes before it", () => {
+it("a list in the last field is skipped, whatever comes before it", () => {
   fc.assert(
     fc.property(fields, fc.array(values, { minLength: 1, maxLength: 40 }), (before, plan) => {
       const bytes = packed({ ...before, plan });
@@ -33,7 +33,7 @@ it("skips a list in the last field, whatever comes before it", () => {
   );
 });
 
-it("decodes anything else as a whole", () => {
+it("any other value is decoded as a whole", () => {
   const plan = ["a step"];
   for (const value of [
     {},
@@ -49,7 +49,7 @@ it("decodes anything else as a whole", () => {
   }
 });
 
-it("ends for any bytes", () => {
+it("decoding ends for any bytes", () => {
   const heads = fc.constantFrom(0x81, 0x8f, 0xde, 0xdc, 0xdf, 0xc7);
   fc.assert(
     fc.property(fc.array(fc.oneof(heads, fc.nat(255)), { maxLength: 60 }), (noise) => {

@@ -14,7 +14,7 @@ const own = [...header.matchAll(/^#define (MDB_\w+)\s+\((-\d+)\)/gm)].map(([, na
 const refused = (code: number | string) =>
   storeError(Object.assign(new Error("whatever it says"), { code }), "read", "/log");
 
-it("names each error of LMDB's own by its number", () => {
+it("each of LMDB's own errors is named by its number", () => {
   expect(own.length).toBeGreaterThan(20);
   for (const [name, code] of own) {
     expect(refused(code as number).failed).toEqual({ call: "read", path: "/log", errno: name });
@@ -29,6 +29,6 @@ it.each([
   expect(refused(given)).toMatchObject({ code, failed: { errno } });
 });
 
-it("has no name for an undefined number", () => {
+it("an undefined number has no name", () => {
   expect(refused(-31_000).failed).toEqual({ call: "read", path: "/log" });
 });

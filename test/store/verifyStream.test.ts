@@ -19,7 +19,7 @@ function stored(length: number, stream = "s", firstHash = NO_HASH) {
   return { records, head: { stream, version: length, hash } };
 }
 
-describe("verifying a stream", () => {
+describe("the verification of a stream", () => {
   it("finds no defect in a stored stream, and yields its events", () => {
     const { records, head } = stored(5);
     expect(findDefect(records, head)).toBeUndefined();

@@ -5,7 +5,7 @@ import { join, posix } from "node:path";
 const root = join(import.meta.dirname, "../..");
 
 export interface Import {
-  /** `src/…`, or the package. */
+  /** A path `src/…`, or the name of a package. */
   readonly from: string;
   /** The names as the imported module exports them; `*`: all. */
   readonly names: readonly string[];

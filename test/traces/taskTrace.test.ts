@@ -17,7 +17,7 @@ const commands = [
 ];
 
 describe("a task's trace", () => {
-  it("has a span for the whole, for each state and for each command, with their events", () => {
+  it("has a span for the whole task, for each state and for each command, with their events", () => {
     const begun = life("stopped");
     const events = [...begun.slice(0, 4), event("oomSeen"), ...commands, ...begun.slice(4)];
     const trace = traceOf(events);

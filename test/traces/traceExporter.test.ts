@@ -50,7 +50,7 @@ describe("a trace", () => {
     }
   });
 
-  it("goes where the variables for traces say, before those for all", async () => {
+  it("goes where the variables for traces say, which override those for all signals", async () => {
     const collector = await startCollector();
     const exporter = exporterWith({
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
@@ -68,7 +68,7 @@ describe("a trace", () => {
     expect(collector.spans[0]?.resource).toMatchObject({ "service.name": "tasks", "host.name": "node-1" });
   });
 
-  it("goes to a collector whose certificate the variable names, and to no other one", async (context) => {
+  it("goes to a collector whose certificate the variable names, and to no other collector", async (context) => {
     requireTools(context, "openssl");
     const folder = temporaryFolder();
     const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];

@@ -20,7 +20,7 @@ describe("a duration", () => {
     ["90min", 5_400_000],
     ["7d", 604_800_000],
     ["1d12h", 129_600_000],
-  ])("%s is %d ms, and none in job files", (text, milliseconds) => {
+  ])("%s is %d ms, and is refused in job files", (text, milliseconds) => {
     expect(parseDuration(text)).toBe(milliseconds);
     expect(parseDuration(text, goUnits)).toBeUndefined();
   });

@@ -16,7 +16,7 @@ describe("foreign text", () => {
     expect(visible(text)).toBe(shown);
   });
 
-  it("has no character that is more than text", () => {
+  it("has no character with an effect on a terminal once it is visible", () => {
     fc.assert(
       fc.property(texts, (text) => {
         expect(visible(text)).not.toMatch(unwritable);
@@ -26,7 +26,7 @@ describe("foreign text", () => {
     );
   });
 
-  it("is the same text in JSON, by numbers", () => {
+  it("is the same text in JSON, where numbers represent such characters", () => {
     const value = fc.jsonValue({ stringUnit: "binary" });
     fc.assert(
       fc.property(value, fc.constantFrom(undefined, 2), (value, indent) => {

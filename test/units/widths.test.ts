@@ -61,7 +61,7 @@ describe("a text", () => {
     );
   });
 
-  it("is wrapped even where there is no room", () => {
+  it("is wrapped even if there is no room", () => {
     expect(wrap("日本 ab", 0)).toEqual(["日", "本", "ab"]);
   });
 

@@ -28,23 +28,23 @@ function ended(
   ]).context;
 }
 
-test("names paths that exist on the host and were not unveiled, the last one first", () => {
+test("paths that exist on the host and were not unveiled are named, the last one first", () => {
   const text =
     'cat: /etc/group: No such file\ngrep: /etc/passwd: No such file\nopen("/no/such/path") /etc/hosts /tmp /proc/1 /etc';
   expect(missingPaths(ended(text))).toEqual(["/etc/passwd", "/etc/group"]);
 });
 
-test("reads only the end of the output, and ignores the driver's own line", () => {
+test("only the end of the output is read, without the driver's own line", () => {
   const early = `/etc/group\n${"line\n".repeat(20)}`;
   const own = "nomad-driver-exec2: 1 ms before its end the task was denied reading /etc/shadow\n";
   expect(missingPaths(ended(`${early}/etc/passwd\n${own}`))).toEqual(["/etc/passwd"]);
 });
 
-test.each([{ root: "host" as const }, { exitCode: 0 }])("names nothing of a task with %j", (differing) => {
+test.each([{ root: "host" as const }, { exitCode: 0 }])("no path of a task with %j is named", (differing) => {
   expect(missingPaths(ended("grep: /etc/passwd: No such file", differing))).toEqual([]);
 });
 
-test("follows no link out of the allocation, and reads nothing of a folder that is gone", () => {
+test("no link out of the allocation is followed, and a folder that is gone has no paths", () => {
   const gone = ended("/etc/passwd");
   const { request } = gone;
   if (request === null) throw new Error("no request");

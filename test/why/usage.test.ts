@@ -6,7 +6,7 @@ import { usageSample } from "../support/metrics/usage.ts";
 const none: TaskLimits = { cores: null, memoryBytes: null, pids: null };
 const mib = 2 ** 20;
 
-describe("what a task used, in a sentence", () => {
+describe("a task's usage in a sentence", () => {
   const first = usageSample({ time: 1_000, userUs: 5_000_000 });
   const last = usageSample({
     time: 61_000,
@@ -29,7 +29,7 @@ describe("what a task used, in a sentence", () => {
     );
   });
 
-  it("omits what the host does not measure, and does not exist without two samples", () => {
+  it("omits figures that the host does not measure, and does not exist without two samples", () => {
     const unknown = {
       ...{ throttledUs: Number.NaN, memoryBytes: Number.NaN, memoryPeakBytes: Number.NaN },
       ...{ memoryWaitingUs: Number.NaN, ioWaitingUs: Number.NaN },
@@ -48,8 +48,8 @@ describe("what a task used, in a sentence", () => {
   });
 });
 
-describe("what a task used between two samples", () => {
-  it("is never less than nothing, though the clock or a counter jumps back", () => {
+describe("a task's usage between two samples", () => {
+  it("is never negative, even if the clock or a counter jumps back", () => {
     const samples = [
       usageSample({ time: 5, userUs: 9 }),
       usageSample({ time: 5, userUs: 3, cpuWaitingUs: 1e9 }),

@@ -38,7 +38,7 @@ describe("a stranger's bundle", () => {
     ["in one task", [2 ** 33]],
     ["in many", Array<number>(50).fill(2 ** 30)],
     ["beyond numbers", [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]],
-  ])("takes no memory for events that it announces and does not have, %s", (_, versions) => {
+  ])("takes no memory for events that it announces but does not have, %s", (_, versions) => {
     const error = errorOf(() => parseBundle(`${header(streamsOf(...versions))}\n`, "b.jsonl"));
     expect(error).toMatchObject({ code: "BUNDLE_INVALID" });
     expect(error.message).toContain("too short for the");

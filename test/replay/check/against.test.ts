@@ -28,7 +28,7 @@ async function findings(change: (source: string) => string) {
 }
 
 describe("recorded histories", () => {
-  it("are the same when today's machine folds them", () => {
+  it("are the same when the present machine folds them", () => {
     expect(bundles.length).toBeGreaterThan(1);
     for (const { reader, header } of bundles) {
       expect(header.streams.length).toBeGreaterThan(1);
@@ -92,7 +92,7 @@ describe("a broken machine", () => {
     }
   });
 
-  it("is detected if it names other effects, or the same in another order", async () => {
+  it("is detected if it names other effects, or the same effects in another order", async () => {
     const silent = await findings((source) => source.replace('killing: { entry: ["killRun"],', "killing: {"));
     expect(silent.map(({ task }) => task).sort()).toEqual(["is-destroyed", "resists"]);
     const other = await findings((source) =>

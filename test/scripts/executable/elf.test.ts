@@ -14,7 +14,7 @@ const architectures = [
   { arch: "arm64", tools: "aarch64-linux-gnu-", format: "elf64-littleaarch64" },
 ] as const;
 
-describe.each(architectures)("the code that the executable for $arch brings along", ({ arch, tools }) => {
+describe.each(architectures)("the code that is added to the executable for $arch", ({ arch, tools }) => {
   it("equals its assembled listing, with its functions at the stated offsets", (context) => {
     const prefix = arch === process.arch ? "" : tools;
     const [as, objcopy, nm] = ["as", "objcopy", "nm"].map((tool) => prefix + tool) as [

@@ -1,4 +1,4 @@
-/** Rules for foreign packages: what they may do at installation, and which licences they may have. */
+/** Rules for foreign packages: no scripts at installation, digests, and licences. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -63,7 +63,7 @@ const forReleases = [
 const forTools = [...forReleases, "CC-BY-4.0", "EPL-2.0"];
 
 describe("the licence", () => {
-  it.each(shipped)("of $name, which is in a release, allows that", ({ license = "none" }) => {
+  it.each(shipped)("of $name, which is in a release, allows its distribution", ({ license = "none" }) => {
     expect(choicesOf(license).some((terms) => terms.every((term) => forReleases.includes(term)))).toBe(true);
   });
 

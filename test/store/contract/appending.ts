@@ -49,7 +49,7 @@ export function appending(opened: () => EventStore): void {
       expect([...store.readStream("a")].map(labelOf)).toEqual([0]);
     });
 
-    it("carries out appends in the order of the calls, also many concurrent ones", async () => {
+    it("carries out even many concurrent appends in the order of the calls", async () => {
       const appends = Array.from({ length: 1000 }, (_, index) =>
         store.append("a", index, [sampleEvent(index)]),
       );
@@ -59,7 +59,7 @@ export function appending(opened: () => EventStore): void {
       );
     });
 
-    it("stores the other events of a turn if one append is refused", async () => {
+    it("stores the events of a turn's other appends if one append is refused", async () => {
       const [first, refused, second] = await Promise.allSettled([
         store.append("a", 0, [sampleEvent("first")]),
         store.append("a", 7, [sampleEvent("refused")]),

@@ -20,7 +20,7 @@ export function following(opened: () => FollowableStore): void {
       for (const seen of await Promise.all(both)) expect(seen).toEqual([...store.readAll()]);
     });
 
-    it("begins at a position, which may be yet to come", async () => {
+    it("begins at a position, which may be beyond the last event", async () => {
       await store.append("a", 0, samples("a", 1, 2));
       const fromTwo = firstValueFrom(store.follow(2).pipe(take(3), toArray()));
       const fromFour = firstValueFrom(store.follow(4));

@@ -13,7 +13,7 @@ export function listing(store: () => FollowableStore): void {
         states.map((to) => ({ ...sampleEvent(to), to })),
       );
 
-    it("are those whose last event has left their task not over, by their first event", async () => {
+    it("are those whose task is not over after the last event, in the order of their first events", async () => {
       expect(openStreams()).toEqual([]);
       await append("second by name", 0, "requested", "running");
       await append("first by name", 0, "running");

@@ -55,7 +55,7 @@ export function pruning(opened: () => FollowableStore): void {
       expect(await store.prune("nowhere", 0)).toBe(false);
     });
 
-    it("names streams by their age, from few to many", async () => {
+    it("names any number of streams, the oldest first", async () => {
       expect(namesOf(store.streamsByAge())).toEqual(["old", "mid", "new"]);
       for (let at = 0; at < 600; at++) await store.append(`s${at}`, 0, samples(`s${at}`, 1, 1));
       expect(namesOf(store.streamsByAge()).slice(3)).toEqual(

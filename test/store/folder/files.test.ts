@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { makeFolder } from "../../../src/store/folder/files.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-it("creates a folder and its parents, and accepts an existing one", () => {
+it("a folder is created with its parents, and an existing one is accepted", () => {
   const folder = join(temporaryFolder(), "a/b/c");
   makeFolder(folder, 0o700);
   makeFolder(folder, 0o755);
@@ -16,11 +16,14 @@ it("creates a folder and its parents, and accepts an existing one", () => {
   expect(existsSync(join(folder, "d"))).toBe(true);
 });
 
-it.each(["/proc/none", "/proc/none/below"])("fails if the kernel refuses the folder: %s", (path) => {
-  expect(() => makeFolder(path, 0o700)).toThrow(/^ENOENT: .*'\/proc\/none'$/);
-});
+it.each(["/proc/none", "/proc/none/below"])(
+  "the creation fails if the kernel refuses the folder: %s",
+  (path) => {
+    expect(() => makeFolder(path, 0o700)).toThrow(/^ENOENT: .*'\/proc\/none'$/);
+  },
+);
 
-it("names the file in the way", () => {
+it("the error names a file that is in a folder's place", () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "file"), "");
   symlinkSync(join(folder, "nowhere"), join(folder, "link"));

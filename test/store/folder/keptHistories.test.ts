@@ -57,8 +57,8 @@ describe("a pin", () => {
   });
 });
 
-describe("what is archived", () => {
-  it("is the set that was marked last, or empty", () => {
+describe("the archived histories", () => {
+  it("are those that were marked last, or none", () => {
     const folder = temporaryFolder();
     expect(readArchived(folder)).toEqual(new Set());
     markArchived(folder, ["a", "b"]);

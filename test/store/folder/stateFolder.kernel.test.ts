@@ -73,7 +73,7 @@ describe("the state folder", () => {
     expect(readdirSync(path).sort()).toEqual(["events", "lock"]);
   });
 
-  it("is free as soon as its owner has died, however", async () => {
+  it("is free as soon as its owner has died", async () => {
     const path = join(temporaryFolder(), "state");
     for (let round = 0; round < 3; round++) {
       const owner = new LineProcess("ownStateFolder", path);
@@ -93,7 +93,7 @@ describe("the state folder", () => {
     await (await openStateFolder(path)).close();
   });
 
-  it("is refused where another user owns it, or one that leads to it", async () => {
+  it("is refused if another user owns it, or a folder that leads to it", async () => {
     for (const owned of ["a", "a/state", "a/state/events", "a/state/run"]) {
       const parent = temporaryFolder();
       const path = join(parent, "a", "state");
@@ -106,7 +106,7 @@ describe("the state folder", () => {
     }
   });
 
-  it("is refused where others may write to it, or to one that leads to it", async () => {
+  it("is refused if others may write to it, or to a folder that leads to it", async () => {
     for (const [open, mode] of [
       ["a", 0o777],
       ["a/state", 0o770],
@@ -145,7 +145,7 @@ describe("the state folder", () => {
     );
   });
 
-  it("is refused where a folder on its path, behind a link, belongs to another user", async () => {
+  it("is refused if a folder on its path, behind a link, belongs to another user", async () => {
     const parent = temporaryFolder();
     mkdirSync(join(parent, "theirs", "state"), { recursive: true, mode: 0o700 });
     symlinkSync(join(parent, "theirs", "state"), join(parent, "link"));
@@ -155,7 +155,7 @@ describe("the state folder", () => {
     );
   });
 
-  it("is refused where its lock is a link, so that nothing else is written to", async () => {
+  it("is refused if its lock is a link, so that the link's target is not written to", async () => {
     const parent = temporaryFolder();
     const path = join(parent, "state");
     mkdirSync(path, { mode: 0o700 });
@@ -165,7 +165,7 @@ describe("the state folder", () => {
     expect(readFileSync(join(parent, "precious"), "utf8")).toBe("precious");
   });
 
-  it("is refused where it, or a part of it, is no folder", async () => {
+  it("is refused if it, or a part of it, is no folder", async () => {
     const parent = temporaryFolder();
     writeFileSync(join(parent, "file"), "");
     await expect(openStateFolder(join(parent, "file"))).rejects.toMatchObject(unusable("EEXIST"));

@@ -20,7 +20,7 @@ async function written(count: number): Promise<string> {
 }
 
 describe("checkpoints", () => {
-  it("the newest is read, also with the largest pages", async () => {
+  it("are read from the newest one, even with the largest pages", async () => {
     const path = await written(5);
     expect(readCheckpoint(path)).toMatchObject(checkpoint(5));
     const file = CheckpointFile.open(path);
@@ -31,12 +31,12 @@ describe("checkpoints", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  it("a new file has none, and neither has a missing file", async () => {
+  it("do not exist in a new file, nor in a missing one", async () => {
     expect(readCheckpoint(await written(0))).toBeUndefined();
     expect(readCheckpoint(join(temporaryFolder(), "checkpoint"))).toBeUndefined();
   });
 
-  it("a partial or damaged one leaves the previous one valid", async () => {
+  it("stay valid if a later one is partial or damaged", async () => {
     const path = await written(4);
     const whole = readFileSync(path);
     const slot = 160 << 10;
@@ -56,7 +56,7 @@ describe("checkpoints", () => {
     expect(readCheckpoint(path)).toBeUndefined();
   });
 
-  it("counting continues after the file was opened again", async () => {
+  it("are counted on after the file was opened again", async () => {
     const path = await written(3);
     const file = CheckpointFile.open(path);
     await file.write(checkpoint(9));
@@ -64,7 +64,7 @@ describe("checkpoints", () => {
     expect(readCheckpoint(path)).toMatchObject(checkpoint(9));
   });
 
-  it("one process writes them at a time", async () => {
+  it("are written by one process at a time", async () => {
     const path = await written(1);
     const file = CheckpointFile.open(path);
     expect(() => CheckpointFile.open(path)).toThrow("writer already");

@@ -191,7 +191,7 @@ describe("a log whose writer was killed while it was idle", () => {
     if (by === "the disk") WorkMark.open(folder, file).committed();
   }
 
-  it("is opened without a check of all pages, which is made after LMDB has crashed once", async () => {
+  it("is opened without a check of all pages, and checked once LMDB has crashed", async () => {
     const folder = await killedAtRest();
     expect(openInChild("writer", folder)).toEqual({ events: EVENTS });
     const again = new LineProcess("restingWriter", folder);
@@ -253,7 +253,7 @@ describe("a database of another program", () => {
 });
 
 describe("damage that leaves the database itself whole", () => {
-  it("is found at the event that contains it, and others can be read", async () => {
+  it("is found at the event that contains it, and other events can be read", async () => {
     const folder = temporaryFolder();
     await makeLog(folder);
     const file = join(folder, "data.mdb");

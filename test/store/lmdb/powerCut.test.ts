@@ -100,7 +100,7 @@ describe("after a power cut", () => {
     expect(last).toBeGreaterThan(0);
   });
 
-  it("only the writer repairs: a reader says so", async () => {
+  it("only a writer repairs the log, as a reader says", async () => {
     const living = temporaryFolder();
     const folder = temporaryFolder();
     const store = await openEventStore(living, { bootId: "boot 1" });

@@ -19,7 +19,7 @@ function replace(file: string): void {
   writeFileSync(file, "data");
 }
 
-it("says whether the earlier writer was working when it died", () => {
+it("the mark says whether the earlier writer was working when it died", () => {
   const folder = temporaryFolder();
   writeFileSync(dataOf(folder), "data");
   const first = openMark(folder);
@@ -38,7 +38,7 @@ it("says whether the earlier writer was working when it died", () => {
   first.remove();
 });
 
-it("is not trusted twice in a row", () => {
+it("the mark is not trusted twice in a row", () => {
   const folder = temporaryFolder();
   writeFileSync(dataOf(folder), "data");
   const marks = [false, true, false].map((unchecked) => {
@@ -60,7 +60,7 @@ it.each<[string, (data: string) => void]>([
   ],
   ["replaced", replace],
   ["removed", (data) => renameSync(data, `${data}.old`)],
-])("does not trust data that was %s after the writer's last commit", (_what, change) => {
+])("the mark is not trusted if the data was %s after the writer's last commit", (_what, change) => {
   const folder = temporaryFolder();
   writeFileSync(dataOf(folder), "data");
   const mark = openMark(folder);
@@ -74,7 +74,7 @@ it.each<[string, (data: string) => void]>([
   mark.remove();
 });
 
-it("belongs to a renamed log, and not to its replacement", () => {
+it("the mark belongs to a renamed log, and not to its replacement", () => {
   const parent = temporaryFolder();
   const folder = `${parent}.log`;
   renameSync(parent, folder);
@@ -86,7 +86,7 @@ it("belongs to a renamed log, and not to its replacement", () => {
   mark.remove();
 });
 
-it("exists only while a log is open", async () => {
+it("the mark exists only while a log is open", async () => {
   const folder = temporaryFolder();
   const store = await openEventStore(folder);
   expect(openMark(folder).isTrusted).toBe(true);

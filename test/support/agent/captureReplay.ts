@@ -60,7 +60,7 @@ export class CaptureReplay {
     return this.#plugin;
   }
 
-  /** At a second launch the first plugin has ended, or is ended now. */
+  /** At a second launch the first plugin has ended already, or is killed now. */
   async #launch(): Promise<void> {
     if (this.#plugin !== undefined) {
       if (await isRunning(this.#plugin)) process.kill(this.#plugin.pid, "SIGKILL");

@@ -1,4 +1,4 @@
-/** What a Nomad client does for a task before it calls StartTask, according to the driver's answers. */
+/** Prepares a task as a Nomad client does before it calls StartTask, according to the driver's answers. */
 import {
   collectsLogs,
   hasDynamicUsers,

@@ -37,7 +37,7 @@ export class PipeReader {
     return Buffer.concat(this.#chunks);
   }
 
-  /** The same as text. */
+  /** All output as text, once all writers have closed the pipe. */
   async text(): Promise<string> {
     return (await this.bytes()).toString();
   }

@@ -14,7 +14,10 @@ export function temporaryFolder(parent = tmpdir()): string {
   return folder;
 }
 
-/** A folder of the host that every user may enter and read, and that no task has. It is removed after the test. */
+/**
+ * A folder of the host that every user may enter and read. No task's root has it. It is removed after the
+ * test.
+ */
 export function hostFolder({ uid, gid } = { uid: 0, gid: 0 }): string {
   const folder = temporaryFolder(persistentFolders);
   chmodSync(folder, 0o755);

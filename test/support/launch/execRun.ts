@@ -31,7 +31,7 @@ export interface ExecOptions extends Partial<ExecInput> {
   readonly size?: TerminalSize;
 }
 
-/** Runs a shell script in it. */
+/** Runs a shell script in the task. */
 export function exec(
   { launched, cgroup }: ExecTarget,
   script: string,

@@ -1,4 +1,6 @@
-/** A run with what a launch needs, without the rest of the driver. Needs root. */
+/**
+ * Launches a task without the rest of the driver: a run with its ruleset, files and descriptors. Needs root.
+ */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

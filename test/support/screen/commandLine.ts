@@ -32,7 +32,7 @@ export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts it. All its processes end with the test. */
+/** Starts the program. All its processes end with the test. */
 export function start(args: readonly string[], given: CallOptions = {}): Started {
   const {
     program = [process.execPath, sourceEntry],

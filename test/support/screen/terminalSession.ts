@@ -17,7 +17,7 @@ export interface TerminalSession {
   hangUp(): Promise<void>;
 }
 
-/** The sequence in console_codes(4). */
+/** Control sequences: console_codes(4). */
 const wholeScreen = "\x1b[?1049h";
 const leftScreen = "\x1b[?1049l";
 const pictureBegins = "\x1b[?2026h";

@@ -1,6 +1,6 @@
 /**
- * A receiver of OTLP over HTTP: it decodes traces by the numbers of the fields in
- * opentelemetry/proto/trace/v1/trace.proto, with no code of the library that sends them.
+ * A receiver of OTLP over HTTP. It decodes traces by the numbers of the fields in
+ * opentelemetry/proto/trace/v1/trace.proto, without code of the library that sends them.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
@@ -35,7 +35,7 @@ export interface Collector {
 }
 
 /**
- * @param status what it answers
+ * @param status the status of all answers
  * @param tls its key and certificate, in PEM; without them it speaks plain HTTP
  */
 export async function startCollector(

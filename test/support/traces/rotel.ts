@@ -14,9 +14,9 @@ const program = join(
 );
 
 /**
- * Starts it for a test. Skips the test with a message if it is not installed.
+ * Starts Rotel for a test. Skips the test with a message if Rotel is not installed.
  * @param onward the address to which it forwards traces, by OTLP over HTTP
- * @returns its address for OTLP over HTTP
+ * @returns Rotel's address for OTLP over HTTP
  */
 export async function startRotel(context: TestContext, onward: string): Promise<string> {
   if (!existsSync(program)) skipLoudly(context, "Rotel, which is packaged for x86-64");

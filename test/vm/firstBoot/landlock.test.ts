@@ -16,7 +16,7 @@ const user = { name: "root", uid: 0, gid: 0 };
 interface Right {
   /** The mode letters that grant the right; empty if none does. */
   readonly letters: string;
-  /** Perl that tries it in the folder `$d` and is true if it worked. */
+  /** Perl that uses the right in the folder `$d`, and is true if that worked. */
   readonly attempt: string;
   /** The kernel's answer if the right is granted. */
   readonly allowed?: string;
@@ -148,14 +148,14 @@ async function said(script: string, unveil: readonly string[] = [], options: obj
   const program = `use Fcntl; use POSIX (); use Socket; my ($d, $f, $s, $c, $b) = ("", undef, undef, undef, "\\0" x 64); $! = 0; print(do { ${script} } ? "ok" : "$!")`;
   const { agent, allocation, config } = await startVmTask({
     user,
-    // In the host's tree, where only Landlock refuses.
+    // In the host's tree only Landlock refuses the access.
     command: { command: "perl", args: ["-e", program], unveil, root: "host", ...options },
   });
   assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 0 });
   return allocation.stdout.text();
 }
 
-/** Each with a socket of its own. */
+/** Functions for UDP, each with its own socket. */
 const udpCalls = `
   sub udp { socket my $socket, AF_INET, SOCK_DGRAM, 0; $socket }
   sub send_to { defined send udp(), "x", 0, pack_sockaddr_in($_[0], INADDR_LOOPBACK) }

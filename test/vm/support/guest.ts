@@ -1,5 +1,5 @@
 /**
- * The only program of a boot of the virtual machine.
+ * The only program that a boot of the virtual machine runs.
  *
  * `guest.js list SUITE…` prints the names of the cases, on any machine. `guest.js run PLAN` makes the machine
  * ready and runs the cases of a plan: JSON with the paths of suites and the names of cases. It writes each

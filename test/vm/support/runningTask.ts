@@ -48,7 +48,7 @@ export async function startVmTask(options: TaskOptions): Promise<RunningTask> {
   return { agent, allocation, config, handle, cgroup: allocation.cgroup.path };
 }
 
-/** What an agent sends for a job's resources block. */
+/** The message that an agent sends for a job's resources block. */
 export function resourcesOf(allocation: Allocation, limits: Limits): Resources {
   const { cpuMhz = 4000, memoryMb = 128, memoryMaxMb = 0, cores = "" } = limits;
   const resources = allocation.resources();
