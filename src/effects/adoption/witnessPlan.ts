@@ -15,7 +15,7 @@ import {
   openFolderStep,
   openStep,
   reportIdentitySteps,
-} from "../launch/steps/fileSteps.ts";
+} from "../launch/steps/commonSteps.ts";
 
 export interface WitnessInput {
   /** First argument, so that `ps` shows what it is. */

@@ -20,13 +20,16 @@ import {
   type Step,
   type WholePlan,
 } from "../launch/plan.ts";
-import { closeRangeStep, openFolderStep, readRestStep } from "../launch/steps/fileSteps.ts";
 import {
+  closeRangeStep,
   dropCapabilitiesStep,
   endWithParentStep,
+  leaveKeyringStep,
   notDumpableStep,
+  openFolderStep,
+  readRestStep,
   unmapSecretsStep,
-} from "../launch/steps/superviseSteps.ts";
+} from "../launch/steps/commonSteps.ts";
 import { taskSteps } from "../launch/steps/taskSteps.ts";
 import type { CommandCgroup } from "./commandCgroup.ts";
 
@@ -97,7 +100,7 @@ function planOf<Name extends string>(
 }
 
 function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
-  const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, CLONE_INTO_CGROUP } = k;
+  const { PR_SET_NAME, CLONE_INTO_CGROUP } = k;
   const { CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET } = k;
   const namespaces = flags({ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET });
   const clone = cloneArgs({ flags: CLONE_INTO_CGROUP, exitSignal: k.SIGCHLD, cgroup: cgroupFolder });
@@ -106,13 +109,7 @@ function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
     endWithParentStep("end with the plugin"),
     { name: "name the waiting process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-exec"] },
     notDumpableStep(),
-    {
-      name: "leave the agent's keyring",
-      call: "keyctl",
-      args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
-      // ENOSYS if the kernel has no keyrings.
-      flow: { kind: "tolerateErrors" },
-    },
+    leaveKeyringStep(),
     // The agent may have left descriptors open.
     {
       name: "close inherited descriptors",

@@ -15,7 +15,7 @@ import { pathBeneathAttr, pollDescriptor, windowSize } from "../kernel/structs.t
 import { accessOf, type PathKind } from "../landlock/access.ts";
 import { bytes, noSteps, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
-import { endWithParentStep } from "../launch/steps/superviseSteps.ts";
+import { endWithParentStep } from "../launch/steps/commonSteps.ts";
 
 /** Descriptors, close-on-exec. */
 export interface Terminal {

@@ -13,8 +13,7 @@ import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { waitpid } from "../kernel/libc.ts";
 import { descriptors, noSteps, type Step, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
-import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
-import { endWithParentStep } from "../launch/steps/superviseSteps.ts";
+import { anyFolder, closeRangeStep, endWithParentStep } from "../launch/steps/commonSteps.ts";
 
 /** Maximum time to wait for an answer. */
 const timeoutMs = 10_000;

@@ -5,10 +5,10 @@ import { cloneArgs } from "../kernel/structs.ts";
 import { identityRecord, statusFileLayout } from "../run/runLayout.ts";
 import type { EarlyInput, LateInput } from "./launchInput.ts";
 import { bytes, descriptors, type EarlyPlan, flags, type LatePlan, place, type Step } from "./plan.ts";
-import { closeRangeStep, openFolderStep } from "./steps/fileSteps.ts";
+import { closeRangeStep, endWithParentStep, openFolderStep } from "./steps/commonSteps.ts";
 import { abandonedSteps, heldSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
 import { taskRuleSteps, unveilSteps } from "./steps/landlockSteps.ts";
-import { endWithParentStep, superviseSteps } from "./steps/superviseSteps.ts";
+import { superviseSteps } from "./steps/superviseSteps.ts";
 import { taskSteps } from "./steps/taskSteps.ts";
 
 /** Builds the part of a plan that can start before the rest of the input is known. */

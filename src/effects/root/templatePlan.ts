@@ -16,8 +16,7 @@ import {
   type Step,
   type WholePlan,
 } from "../launch/plan.ts";
-import { anyFolder, closeRangeStep, readRestStep } from "../launch/steps/fileSteps.ts";
-import { endWithParentStep } from "../launch/steps/superviseSteps.ts";
+import { anyFolder, closeRangeStep, endWithParentStep, readRestStep } from "../launch/steps/commonSteps.ts";
 import { copyTreeSteps, mountStep } from "../launch/steps/treeSteps.ts";
 import type { RootBind, Skeleton } from "./skeleton.ts";
 

@@ -19,7 +19,7 @@ import {
   type Spawning,
   type Step,
 } from "../plan.ts";
-import { closeRangeStep, readRestStep } from "../steps/fileSteps.ts";
+import { closeRangeStep, readRestStep } from "../steps/commonSteps.ts";
 import { EARLY_ADDRESS, EARLY_BYTES, KEPT_BYTES, NAME_BYTES, NAME_OFFSET, TABLE_ADDRESS } from "../table.ts";
 
 /**

@@ -11,19 +11,21 @@ import type { EarlyInput, LateInput, LaunchNetwork, RunCgroup } from "../launchI
 import { bytes, descriptors, flags, place, type Step, shared } from "../plan.ts";
 import {
   closeScratchStep,
+  leaveKeyringStep,
+  notDumpableStep,
   oomScoreAdjSteps,
   openFolderStep,
   openStep,
   readRestStep,
   reportIdentitySteps,
-} from "./fileSteps.ts";
+} from "./commonSteps.ts";
 import { initRuleSteps } from "./landlockSteps.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { makeRunCgroupSteps, prepareRunCgroupSteps } from "./runCgroupSteps.ts";
-import { notDumpableStep, taskPidAddress } from "./superviseSteps.ts";
+import { taskPidAddress } from "./superviseSteps.ts";
 
 const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
-const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
+const { PR_SET_NAME, O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
 const { CLONE_NEWNET, AF_INET, SOCK_DGRAM, SOCK_CLOEXEC, SIOCSIFFLAGS } = k;
 
 export function initSteps(input: EarlyInput): Step[] {
@@ -47,15 +49,7 @@ const beginning = shared([
   { name: "name the init process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
   notDumpableStep(),
   { name: "start a session for init", call: "setsid", args: [] },
-  // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's
-  // keys.
-  {
-    name: "leave the agent's keyring",
-    call: "keyctl",
-    args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
-    // ENOSYS if the kernel has no keyrings.
-    flow: { kind: "tolerateErrors" },
-  },
+  leaveKeyringStep(),
 ]);
 
 /** Frees the descriptor's number, so that later descriptors have known numbers. */

@@ -6,7 +6,7 @@ import * as k from "../../kernel/constants.ts";
 import { pathBeneathAttr } from "../../kernel/structs.ts";
 import type { KnownRule, NamespaceRule } from "../../landlock/rules.ts";
 import { bytes, descriptors, type Flow, flags, type Step, shared } from "../plan.ts";
-import { closeScratchStep, openFolderStep, openPlainStep } from "./fileSteps.ts";
+import { closeScratchStep, openFolderStep, openPlainStep } from "./commonSteps.ts";
 
 const { O_PATH, O_CLOEXEC } = k;
 const closeOnExec = flags({ O_CLOEXEC });

@@ -6,7 +6,7 @@ import type { LaunchMount } from "../../files/mountPoints.ts";
 import * as k from "../../kernel/constants.ts";
 import type { Bind, EarlyInput, LaunchRoot } from "../launchInput.ts";
 import { descriptors, type Flags, flags, type Step, shared } from "../plan.ts";
-import { closeScratchStep } from "./fileSteps.ts";
+import { closeScratchStep } from "./commonSteps.ts";
 import {
   emptyFolderStep,
   mountProc,

@@ -6,7 +6,7 @@ import { isAtOrBelow } from "../../../config/values/unveil.ts";
 import * as k from "../../kernel/constants.ts";
 import type { LaunchRoot } from "../launchInput.ts";
 import { descriptors, flags, octal, type Step, shared } from "../plan.ts";
-import { anyFolder, closeScratchStep } from "./fileSteps.ts";
+import { anyFolder, closeScratchStep } from "./commonSteps.ts";
 import { copyTreeSteps, mountStep } from "./treeSteps.ts";
 
 const { MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MOUNT_ATTR_RDONLY } = k;

@@ -7,7 +7,7 @@
 import * as k from "../../kernel/constants.ts";
 import type { RunCgroup } from "../launchInput.ts";
 import { bytes, descriptors, flags, octal, type Step } from "../plan.ts";
-import { closeScratchStep, openFolderStep } from "./fileSteps.ts";
+import { closeScratchStep, openFolderStep } from "./commonSteps.ts";
 
 const { O_CLOEXEC, O_PATH, O_WRONLY } = k;
 

@@ -1,11 +1,10 @@
 /** The steps of the run's init after it has forked the task: init waits, records and cleans up. */
-import { capabilitySet } from "../../../config/values/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
-import { capabilityData, capabilityHeader } from "../../kernel/structs.ts";
 import { kept, statusFileLayout } from "../../run/runLayout.ts";
 import type { RunCgroup } from "../launchInput.ts";
-import { bytes, descriptors, flags, place, type Step, shared } from "../plan.ts";
-import { EARLY_ADDRESS, matchAddress, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
+import { descriptors, flags, place, type Step, shared } from "../plan.ts";
+import { matchAddress } from "../table.ts";
+import { dropCapabilitiesStep, unmapSecretsStep } from "./commonSteps.ts";
 import { blockSignalsStep, killRunCgroupStep, removeRunCgroupStep } from "./runCgroupSteps.ts";
 
 const { SIGKILL } = k;
@@ -93,40 +92,6 @@ function killNamespaceStep(): Step {
     // ESRCH if no process is left.
     flow: { kind: "tolerateErrors" },
   };
-}
-
-/** Removes the environment from the process's memory, which also frees memory. */
-export function unmapSecretsStep(): Step {
-  const size = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
-  return { name: "unmap the task's secrets", call: "munmap", args: [EARLY_ADDRESS, size] };
-}
-
-/**
- * capset(2) of a process that only waits from now on. It keeps CAP_KILL, with which init kills what is left
- * of the task. The child's PR_SET_PDEATHSIG(2const) needs CAP_KILL, too: the kernel sends that signal only if
- * the parent may signal the child.
- */
-export function dropCapabilitiesStep(): Step {
-  const set = capabilitySet(["kill"]);
-  const header = bytes(capabilityHeader(), "{version: 3, pid: 0}");
-  const data = capabilityData({ effective: set, permitted: set, inheritable: 0n });
-  const meaning = "{effective: CAP_KILL, permitted: CAP_KILL, inheritable: 0}";
-  return { name: "keep only CAP_KILL", call: "capset", args: [header, bytes(data, meaning)] };
-}
-
-/**
- * PR_SET_DUMPABLE(2const): no core dump shows the plan with the task's environment, and no process without
- * CAP_SYS_PTRACE looks into this process. Lasts until execve(2), also in children.
- */
-export function notDumpableStep(): Step {
-  const { PR_SET_DUMPABLE } = k;
-  return { name: "forbid dumps and tracing", call: "prctl", args: [flags({ PR_SET_DUMPABLE }), 0, 0, 0, 0] };
-}
-
-/** PR_SET_PDEATHSIG(2const): SIGKILL when the parent ends. */
-export function endWithParentStep(name: string): Step {
-  const { PR_SET_PDEATHSIG, SIGKILL } = k;
-  return { name, call: "prctl", args: [flags({ PR_SET_PDEATHSIG }), flags({ SIGKILL })] };
 }
 
 function keepOpenStep(name: string, descriptor: number, number: number): Step {

@@ -5,7 +5,7 @@ import type { TaskLimit } from "../../processes/resourceLimits.ts";
 import type { SystemCallFilter } from "../../seccomp/systemCallFilter.ts";
 import type { LateInput, TaskProcess } from "../launchInput.ts";
 import { bytes, descriptors, flags, octal, type Step, type Strings, shared } from "../plan.ts";
-import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "./fileSteps.ts";
+import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "./commonSteps.ts";
 import { identitySteps } from "./identitySteps.ts";
 
 const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC, O_PATH, O_DIRECTORY, O_CLOEXEC } = k;

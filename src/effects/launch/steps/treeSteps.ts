@@ -6,7 +6,7 @@
 import * as k from "../../kernel/constants.ts";
 import { mountAttr, openHow } from "../../kernel/structs.ts";
 import { bytes, type Flags, flags, type Step } from "../plan.ts";
-import { anyFolder } from "./fileSteps.ts";
+import { anyFolder } from "./commonSteps.ts";
 
 /** A tree of mounts: a file or folder with all that is mounted below it. */
 export interface Tree {

@@ -1,6 +1,7 @@
-/** Steps for descriptors and their files. */
+/** Steps that many plans have: for descriptors and their files, and for the protection of processes. */
+import { capabilitySet } from "../../../config/values/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
-import { openHow } from "../../kernel/structs.ts";
+import { capabilityData, capabilityHeader, openHow } from "../../kernel/structs.ts";
 import { identityRecord } from "../../run/runLayout.ts";
 import {
   type Argument,
@@ -13,7 +14,7 @@ import {
   place,
   type Step,
 } from "../plan.ts";
-import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
+import { EARLY_ADDRESS, LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
 
 const { O_RDONLY, O_WRONLY, O_CLOEXEC, O_PATH, AT_FDCWD, HIGHEST_DESCRIPTOR } = k;
 
@@ -92,4 +93,53 @@ export function reportIdentitySteps(name: string): Step[] {
     { name, call: "write", args: [descriptors.report, place("identity"), recordBytes] },
     closeScratchStep(name),
   ];
+}
+
+/**
+ * A process may use the keys of its session keyring, whatever its uid. No process of a task may get the
+ * agent's keys.
+ */
+export function leaveKeyringStep(): Step {
+  const { KEYCTL_JOIN_SESSION_KEYRING } = k;
+  return {
+    name: "leave the agent's keyring",
+    call: "keyctl",
+    args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
+    // ENOSYS if the kernel has no keyrings.
+    flow: { kind: "tolerateErrors" },
+  };
+}
+
+/** Removes the environment from the process's memory, which also frees memory. */
+export function unmapSecretsStep(): Step {
+  const size = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
+  return { name: "unmap the task's secrets", call: "munmap", args: [EARLY_ADDRESS, size] };
+}
+
+/**
+ * capset(2) of a process that only waits from now on. It keeps CAP_KILL, with which init kills what is left
+ * of the task. The child's PR_SET_PDEATHSIG(2const) needs CAP_KILL, too: the kernel sends that signal only if
+ * the parent may signal the child.
+ */
+export function dropCapabilitiesStep(): Step {
+  const set = capabilitySet(["kill"]);
+  const header = bytes(capabilityHeader(), "{version: 3, pid: 0}");
+  const data = capabilityData({ effective: set, permitted: set, inheritable: 0n });
+  const meaning = "{effective: CAP_KILL, permitted: CAP_KILL, inheritable: 0}";
+  return { name: "keep only CAP_KILL", call: "capset", args: [header, bytes(data, meaning)] };
+}
+
+/**
+ * PR_SET_DUMPABLE(2const): no core dump shows the plan with the task's environment, and no process without
+ * CAP_SYS_PTRACE looks into this process. Lasts until execve(2), also in children.
+ */
+export function notDumpableStep(): Step {
+  const { PR_SET_DUMPABLE } = k;
+  return { name: "forbid dumps and tracing", call: "prctl", args: [flags({ PR_SET_DUMPABLE }), 0, 0, 0, 0] };
+}
+
+/** PR_SET_PDEATHSIG(2const): SIGKILL when the parent ends. */
+export function endWithParentStep(name: string): Step {
+  const { PR_SET_PDEATHSIG, SIGKILL } = k;
+  return { name, call: "prctl", args: [flags({ PR_SET_PDEATHSIG }), flags({ SIGKILL })] };
 }
