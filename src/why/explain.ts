@@ -2,7 +2,7 @@
 
 import { commandsIn } from "../machines/events/running.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
-import { limitsOf } from "../machines/taskLimits.ts";
+import { limitsOf } from "../machines/taskContext.ts";
 import { resultOf } from "../machines/taskOutline.ts";
 import type { TaskResult } from "../machines/taskResults.ts";
 import type { History, Moment } from "../replay/history.ts";

@@ -2,7 +2,7 @@
  * A task's usage from its samples: figures for the time between two samples, and a sentence on the whole run.
  * Pure.
  */
-import type { TaskLimits } from "../machines/taskLimits.ts";
+import type { TaskLimits } from "../machines/taskContext.ts";
 import type { UsageSample } from "../store/usage/usageSample.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatShare } from "../units/ratios.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { TaskLimits } from "../../src/machines/taskLimits.ts";
+import type { TaskLimits } from "../../src/machines/taskContext.ts";
 import { usageSpans, usageText } from "../../src/why/usage.ts";
 import { usageSample } from "../support/metrics/usage.ts";
 

@@ -2,7 +2,7 @@
 import type { MemoryFigures } from "../../effects/cgroup/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
-import { limitsOf } from "../../machines/taskLimits.ts";
+import { limitsOf } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline, type TaskTimes } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";

@@ -1,10 +1,11 @@
 /** For the page: a comparison of two histories, also of an edited history with the recorded one. Pure. */
-import { divergenceText } from "../../replay/divergenceText.ts";
+
 import { History, type Moment } from "../../replay/history.ts";
 import {
   type DiffRow,
   differs,
   diffHistories,
+  divergenceText,
   type HistoryDiff,
   type ShownChange,
   shownChange,

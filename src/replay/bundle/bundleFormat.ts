@@ -1,6 +1,6 @@
 /**
  * The format of bundles: files with histories of tasks and the hashes that prove them.
- * JSON lines: a header, then for each stream its events and its usage samples (bundledUsage.ts).
+ * JSON lines: a header, then for each stream its events and its usage samples.
  * Pure.
  */
 import { createHash } from "node:crypto";
@@ -15,6 +15,13 @@ import {
   rebuildRecord,
 } from "../../store/eventRecord.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
+import {
+  fromNumbers,
+  maxSamples,
+  numbersOfSample,
+  toNumbers,
+  type UsageSample,
+} from "../../store/usage/usageSample.ts";
 import { maskEvent } from "../mask.ts";
 
 /** Version of this format. The first version had no usage samples. */
@@ -84,7 +91,7 @@ const lineSchema = z.strictObject({
 
 export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "checksum">): string {
   const unsigned = { bundle: "nomad-driver-exec2" as const, format: FORMAT as typeof FORMAT, ...header };
-  return JSON.stringify({ ...unsigned, checksum: checksumOf(unsigned) });
+  return withChecksum(unsigned);
 }
 
 /** @returns the header, or the reason why the line is not one */
@@ -147,6 +154,32 @@ function lineOf(
     ...{ stream, seq, position, type, schema, time, from, to, effects, data },
     ...{ previous, dataHash, ...seal, hash },
   });
+}
+
+const usageSchema = z.strictObject({
+  /** Name of the stream. */
+  usage: z.string(),
+  /** The fields of each sample in their order; null for values that the host does not measure. */
+  samples: z.array(z.array(z.number().nullable()).length(numbersOfSample)).max(maxSamples),
+  /** SHA-256 of the line without this field. Samples are not in the hash chain. */
+  checksum: z.string(),
+});
+
+export function usageLine(stream: string, samples: readonly UsageSample[]): string {
+  // JSON writes NaN as null.
+  return withChecksum({ usage: stream, samples: samples.map(toNumbers) });
+}
+
+/** @returns undefined if the line was changed, or belongs to another stream */
+export function samplesIn(line: string, stream: string): UsageSample[] | undefined {
+  const parsed = usageSchema.safeParse(parseJsonOrNothing(line));
+  if (!parsed.success || parsed.data.usage !== stream) return undefined;
+  const { usage, samples } = parsed.data;
+  return withChecksum({ usage, samples }) === line ? samples.map(fromNumbers) : undefined;
+}
+
+function withChecksum(fields: object): string {
+  return JSON.stringify({ ...fields, checksum: checksumOf(fields) });
 }
 
 function checksumOf(unsigned: object): string {

@@ -5,8 +5,7 @@ import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
 import { thinned } from "../../store/usage/usageSample.ts";
 import { damagedEvent } from "../storedHistory.ts";
-import { usageLine } from "./bundledUsage.ts";
-import { damagedLine, eventLine, headerLine } from "./bundleFormat.ts";
+import { damagedLine, eventLine, headerLine, usageLine } from "./bundleFormat.ts";
 
 /** Maximum number of usage samples of a task. They should take little room beside its events. */
 const maxSamples = 128;

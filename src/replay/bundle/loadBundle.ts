@@ -5,8 +5,14 @@ import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../store/recordList.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
-import { samplesIn } from "./bundledUsage.ts";
-import { type BundleHeader, damagedLine, hasUsageLines, readHeader, recordOf } from "./bundleFormat.ts";
+import {
+  type BundleHeader,
+  damagedLine,
+  hasUsageLines,
+  readHeader,
+  recordOf,
+  samplesIn,
+} from "./bundleFormat.ts";
 
 /**
  * Length of the shortest possible line. With it, the file's size bounds the number of events that a header

@@ -6,9 +6,8 @@ import { describe, expect, it } from "vitest";
 import { DiffView, diffJson } from "../../../src/cli/commands/diff/diffView.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { divergenceText } from "../../../src/replay/divergenceText.ts";
 import { History } from "../../../src/replay/history.ts";
-import { diffHistories } from "../../../src/replay/historyDiff.ts";
+import { diffHistories, divergenceText } from "../../../src/replay/historyDiff.ts";
 import { allLives, event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 

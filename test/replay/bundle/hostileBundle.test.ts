@@ -3,8 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { taskHistory } from "../../../src/cli/logs/taskHistory.ts";
 import { DriverError } from "../../../src/errors.ts";
-import { usageLine } from "../../../src/replay/bundle/bundledUsage.ts";
-import { type BundleHeader, eventLine, headerLine } from "../../../src/replay/bundle/bundleFormat.ts";
+import {
+  type BundleHeader,
+  eventLine,
+  headerLine,
+  usageLine,
+} from "../../../src/replay/bundle/bundleFormat.ts";
 import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../src/replay/check/checkLog.ts";
 import { encodeRecord, NO_HASH, type RecordPlace, sealData } from "../../../src/store/eventRecord.ts";

@@ -2,9 +2,14 @@
 import { summarise } from "../../../machines/events.ts";
 import { shortResult } from "../../../machines/taskOutline.ts";
 import type { Change } from "../../../replay/contextDiff.ts";
-import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
-import { type DiffRow, differs, type HistoryDiff, shownChange } from "../../../replay/historyDiff.ts";
+import {
+  type DiffRow,
+  differs,
+  divergenceText,
+  type HistoryDiff,
+  shownChange,
+} from "../../../replay/historyDiff.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatRatio } from "../../../units/ratios.ts";
 import { formatTime } from "../../../units/times.ts";
