@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { RunConsole } from "../../src/cli/commands/run/runConsole.ts";
-import { topFrame } from "../../src/cli/commands/top/topFrame.ts";
+import { topFrame } from "../../src/cli/commands/top/topView.ts";
 import { EventView } from "../../src/cli/logs/eventView.ts";
 import { rowOf } from "../../src/cli/tasks/taskRow.ts";
 import { formatError } from "../../src/cli/terminal/errors.ts";

@@ -7,9 +7,9 @@ import { candidatesIn, runCommand } from "./commands.ts";
 import { type DebuggerState, type Prompt, refused, type Size, shownHistory } from "./debuggerState.ts";
 import { layoutOf } from "./layout.ts";
 import { goTo, goToMatch } from "./moves.ts";
+import { pageLines } from "./pageLines.ts";
 import { typeKey } from "./prompt.ts";
 import { continueFrom } from "./stops.ts";
-import { pageLines } from "./view/pageLines.ts";
 import { withEdits } from "./whatIfEdits.ts";
 
 export type Input =

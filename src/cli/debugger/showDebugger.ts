@@ -9,9 +9,9 @@ import { EventLogs, type TaskPlace } from "../logs/eventLogs.ts";
 import { openScreen } from "../terminal/screen.ts";
 import { styleFor } from "../terminal/style.ts";
 import { type DebuggerState, initialState, notified, type Size } from "./debuggerState.ts";
+import { frame } from "./frame.ts";
 import { type Input, reduce } from "./reduce.ts";
 import { continueTo, setBreakpoint } from "./stops.ts";
-import { frame } from "./view/frame.ts";
 import { withEdits } from "./whatIfEdits.ts";
 
 export interface DebuggerOptions {

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { topFrame } from "../../../src/cli/commands/top/topFrame.ts";
-import { press, type TopView } from "../../../src/cli/commands/top/topView.ts";
+import { press, type TopView, topFrame } from "../../../src/cli/commands/top/topView.ts";
 import { nodeTasks } from "../../../src/cli/tasks/nodeTasks.ts";
 import { type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
 import { taskTable } from "../../../src/cli/tasks/taskTable.ts";

@@ -1,8 +1,8 @@
 /** The view of a history without a terminal. */
 import { stripVTControlCharacters } from "node:util";
 import { type DebuggerState, initialState, type Size } from "../../../src/cli/debugger/debuggerState.ts";
+import { frame } from "../../../src/cli/debugger/frame.ts";
 import { reduce } from "../../../src/cli/debugger/reduce.ts";
-import { frame } from "../../../src/cli/debugger/view/frame.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { History } from "../../../src/replay/history.ts";

@@ -6,8 +6,7 @@ import { taskTable } from "../../tasks/taskTable.ts";
 import { printRows } from "../../terminal/output.ts";
 import { openScreen } from "../../terminal/screen.ts";
 import { styleFor } from "../../terminal/style.ts";
-import { topFrame } from "./topFrame.ts";
-import { matching, press, type TopView } from "./topView.ts";
+import { matching, press, type TopView, topFrame } from "./topView.ts";
 
 /** The first frame shows averages since the tasks started, so the second one follows soon. */
 const firstMs = 500;

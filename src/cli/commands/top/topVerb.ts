@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import { type AddVerb, stateDirOption } from "../verb.ts";
-import { type SortKey, sortKeys } from "./topView.ts";
+import type { SortKey } from "./topView.ts";
 
 interface Options {
   /** Seconds. */
@@ -10,6 +10,8 @@ interface Options {
   readonly json?: boolean;
   readonly stateDir: string;
 }
+
+const sortKeys = ["cpu", "memory", "age", "name"] satisfies readonly SortKey[];
 
 /** Limits of `--delay`, in seconds. The maximum is a day: nobody waits that long for a frame. */
 const [minDelay, maxDelay] = [0.2, 86_400];

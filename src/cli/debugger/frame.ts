@@ -1,20 +1,29 @@
 /** One frame of the view: title, list of events, page, and bottom. Pure. */
-import { maxTypeLength } from "../../../machines/events.ts";
-import type { Breakpoint } from "../../../replay/breakpoint.ts";
-import type { Moment } from "../../../replay/history.ts";
-import { isError, mentions } from "../../../replay/search.ts";
-import type { Source } from "../../../replay/whatIf.ts";
-import { taskName } from "../../../taskId.ts";
-import { formatDay } from "../../../units/times.ts";
-import { blanks } from "../../../units/widths.ts";
-import { spanBetween } from "../../logs/momentSummary.ts";
-import { cutLine, fillLine, type Line, paintLine, type Span, span } from "../../terminal/spans.ts";
-import type { Look, Style } from "../../terminal/style.ts";
-import { type DebuggerState, shownHistory } from "../debuggerState.ts";
-import { type Box, layoutOf } from "../layout.ts";
-import { stopsAt } from "../stops.ts";
-import { bottomLines } from "./bottomLines.ts";
+import { maxTypeLength } from "../../machines/events.ts";
+import type { Breakpoint } from "../../replay/breakpoint.ts";
+import type { Moment } from "../../replay/history.ts";
+import { isError, mentions } from "../../replay/search.ts";
+import type { Source } from "../../replay/whatIf.ts";
+import { taskName } from "../../taskId.ts";
+import { formatDay } from "../../units/times.ts";
+import { visible } from "../../units/visible.ts";
+import { blanks, cellsOf } from "../../units/widths.ts";
+import { spanBetween } from "../logs/momentSummary.ts";
+import {
+  cutLine,
+  fillLine,
+  type Line,
+  paintLine,
+  type Span,
+  span,
+  widthOfLine,
+  wrapLine,
+} from "../terminal/spans.ts";
+import type { Look, Style } from "../terminal/style.ts";
+import { currentMoment, type DebuggerState, type Page, type Prompt, shownHistory } from "./debuggerState.ts";
+import { type Box, layoutOf } from "./layout.ts";
 import { pageLines } from "./pageLines.ts";
+import { stopsAt } from "./stops.ts";
 
 /** @returns exactly the terminal's number of lines, each at most as wide as the terminal */
 export function frame(state: DebuggerState, style: Style): string[] {
@@ -125,4 +134,112 @@ function isStop(breakpoints: readonly Breakpoint[], moment: Moment): boolean {
 
 function signOf({ recorded }: Source): string {
   return recorded === undefined ? "+" : "~";
+}
+
+/** The status bar, and below it the prompt, a notice, or key hints. */
+function bottomLines(state: DebuggerState): Line[] {
+  const { prompt, page, size } = state;
+  const notice = noticeLines(state);
+  const maxAbove = layoutOf(state).barRows === 0 ? 0 : size.rows - 2;
+  if (prompt === undefined) {
+    const last =
+      notice.length > 0 ? notice.slice(0, Math.max(1, size.rows - 2)) : [hints(hintsOf[page], size.columns)];
+    return [...(maxAbove === 0 ? [] : [bar(state)]), ...last];
+  }
+  const { candidates } = prompt;
+  const line = candidates.length === 0 ? bar(state) : [span(candidates.join("  "), "cyan")];
+  const above = notice.length > 0 ? notice : [line];
+  return [...above.slice(0, maxAbove), promptLine(prompt, size.columns)];
+}
+
+/** A long notice takes more lines than the layout gives to the bottom, and covers lines above. */
+function noticeLines({ notice, size }: DebuggerState): Line[] {
+  if (notice === undefined) return [];
+  const looks = notice.isProblem ? (["red"] as const) : [];
+  return wrapLine([span(notice.text, ...looks)], size.columns);
+}
+
+function bar(state: DebuggerState): Line {
+  const { at, breakpoints, search, following, count } = state;
+  const stops = breakpoints.length === 1 ? "1 breakpoint" : `${breakpoints.length} breakpoints`;
+  const parts = [
+    `${at}/${shownHistory(state).length}`,
+    currentMoment(state)?.after.value ?? "",
+    following ? "following" : "",
+    breakpoints.length === 0 ? "" : stops,
+    search === "" ? "" : `/${search}`,
+    count,
+  ].filter((each) => each !== "");
+  return fillLine([span(` ${parts.join("  ")} `, "inverse")], state.size.columns).map(({ text }) =>
+    span(text, "inverse"),
+  );
+}
+
+type Hint = readonly [keys: string, does: string];
+
+/** Each list begins with the most useful hints. Hints that do not fit are omitted. */
+const hintsOf: Readonly<Record<Page, readonly Hint[]>> = {
+  moment: [
+    ["?", "help"],
+    ["q", "quit"],
+    ["j k", "step"],
+    ["return", "all of it"],
+    ["/", "search"],
+    ["e", "error"],
+    ["b", "break"],
+    ["c C", "continue"],
+    ["x m i", "what if"],
+    [":", "go to, commands"],
+  ],
+  whole: [
+    ["q", "back"],
+    ["j k", "scroll"],
+    ["← →", "step"],
+    ["?", "help"],
+  ],
+  help: [
+    ["q", "back"],
+    ["j k", "scroll"],
+  ],
+  breakpoints: [
+    ["q", "back"],
+    ["j k", "choose"],
+    ["d", "remove"],
+    ["b", "add"],
+    ["c C", "continue"],
+  ],
+  edits: [
+    ["q", "back"],
+    ["u", "undo"],
+    ["U", "undo all"],
+    ["j k", "scroll"],
+  ],
+};
+
+function hints(all: readonly Hint[], columns: number): Line {
+  let line: Line = [];
+  for (const [keys, does] of all) {
+    const longer = [...line, span(line.length === 0 ? keys : `  ${keys}`, "bold"), span(` ${does}`, "dim")];
+    if (widthOfLine(longer) > columns) break;
+    line = longer;
+  }
+  return line;
+}
+
+/** The cursor is a character, so that it is visible even without colours. */
+const cursorSign = "▏";
+
+/** Keeps the text just before the cursor visible. */
+function promptLine({ mark, text, cursor }: Prompt, columns: number): Line {
+  const [before, after] = [visible(text.slice(0, cursor)), visible(text.slice(cursor))];
+  const room = Math.max(1, columns - 3);
+  const characters = [...before];
+  let start = 0;
+  while (cellsOf(characters.slice(start).join("")) > room) start += 1;
+  return [
+    span(start === 0 ? mark : "…", "bold"),
+    span(characters.slice(start).join("")),
+    span(cursorSign, "cyan"),
+    span(after),
+  ];
 }
