@@ -44,7 +44,7 @@ import { Turns } from "./run/turns.ts";
 import type { DriverServices } from "./services.ts";
 import { Task } from "./task/task.ts";
 import { TaskTable } from "./task/taskTable.ts";
-import { notConfigured, notReady, notRunning, stillRunning } from "./taskErrors.ts";
+import { notConfigured, notRunning, stillRunning } from "./taskErrors.ts";
 
 const defaultStopSignal = "SIGINT";
 
@@ -111,7 +111,7 @@ export class Driver implements DriverPort {
         ]).pipe(
           map(([facts, denialProblem]) =>
             fingerprintOf(facts, options, {
-              quarantined: quarantinedIn(outcome),
+              quarantined: outcome.opened ? quarantinedLogs(outcome.opened.folder.events) : [],
               privateRootProblem: outcome.opened?.privateRootProblem,
               denialProblem,
               error: outcome.error,
@@ -252,7 +252,7 @@ export class Driver implements DriverPort {
    * @throws DriverError why they could not be opened, as a recoverable error
    */
   get #ready(): DriverServices | undefined {
-    if (this.#openError) throw notReady(this.#openError);
+    if (this.#openError) throw this.#openError.within("the driver cannot work yet", { recoverable: true });
     return this.#current;
   }
 
@@ -288,8 +288,4 @@ export class Driver implements DriverPort {
       history,
     );
   }
-}
-
-function quarantinedIn({ opened }: Outcome<DriverServices>): string[] {
-  return opened ? quarantinedLogs(opened.folder.events) : [];
 }

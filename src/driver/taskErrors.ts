@@ -22,11 +22,6 @@ export function notConfigured(): DriverError {
   });
 }
 
-/** @param cause why the driver's services could not be opened */
-export function notReady(cause: DriverError): DriverError {
-  return cause.within("the driver cannot work yet", { recoverable: true });
-}
-
 /** @param consequence what is not possible in this state */
 export function notRunning({ state }: Pick<RecordedTask, "state">, consequence: string): DriverError {
   return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);

@@ -40,56 +40,30 @@ export function createCallers<Service extends object>(client: Client, service: S
 }
 
 function createCaller(client: Client, method: AnyMethod) {
-  if (method.requestStream) return (options?: CallerOptions) => duplex(client, method, options);
-  if (method.responseStream) {
-    return (request: unknown, options?: CallerOptions) => stream(client, method, request, options);
+  const { path, requestSerialize: encode, responseDeserialize: decode } = method;
+  if (method.requestStream) {
+    return (options: CallerOptions = {}) => {
+      const call = client.makeBidiStreamRequest(path, encode, decode, new Metadata(), callOptions(options));
+      return cancelWith(call, options);
+    };
   }
-  return (request: unknown, options?: CallerOptions) => unary(client, method, request, options);
-}
-
-function unary(client: Client, method: AnyMethod, request: unknown, options: CallerOptions = {}) {
-  return new Promise<unknown>((resolve, reject) => {
-    const { path, requestSerialize, responseDeserialize } = method;
-    const call = client.makeUnaryRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      request,
-      new Metadata(),
-      callOptions(options),
-      (error, response) => (error ? reject(error) : resolve(response)),
-    );
-    cancelWith(call, options);
-  });
-}
-
-function stream(client: Client, method: AnyMethod, request: unknown, options: CallerOptions = {}) {
-  const { path, requestSerialize, responseDeserialize } = method;
-  return cancelWith(
-    client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      request,
-      new Metadata(),
-      callOptions(options),
-    ),
-    options,
-  );
-}
-
-function duplex(client: Client, method: AnyMethod, options: CallerOptions = {}) {
-  const { path, requestSerialize, responseDeserialize } = method;
-  return cancelWith(
-    client.makeBidiStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      new Metadata(),
-      callOptions(options),
-    ),
-    options,
-  );
+  if (method.responseStream) {
+    return (request: unknown, options: CallerOptions = {}) =>
+      cancelWith(
+        client.makeServerStreamRequest(path, encode, decode, request, new Metadata(), callOptions(options)),
+        options,
+      );
+  }
+  return (request: unknown, options: CallerOptions = {}) =>
+    new Promise<unknown>((resolve, reject) => {
+      const answered = (error: Error | null, response: unknown) =>
+        error ? reject(error) : resolve(response);
+      const settings = callOptions(options);
+      cancelWith(
+        client.makeUnaryRequest(path, encode, decode, request, new Metadata(), settings, answered),
+        options,
+      );
+    });
 }
 
 function callOptions({ deadlineMs }: CallerOptions): CallOptions {

@@ -20,15 +20,21 @@ import { BasePluginService } from "./generated/nomad/base.ts";
 import { DriverService } from "./generated/nomad/driver.ts";
 import { launchEnvironment, parseHandshake } from "./handshake.ts";
 
-export interface PluginConnection {
-  readonly base: Callers<BasePluginService>;
-  readonly driver: Callers<DriverService>;
-  readonly health: Callers<HealthService>;
-  readonly controller: Callers<GRPCControllerService>;
-  readonly broker: Callers<GRPCBrokerService>;
-  readonly stdio: Callers<GRPCStdioService>;
-  readonly reflection: Callers<ServerReflectionService>;
-  readonly stateFolder: Callers<StateFolderService>;
+/** All services of a plugin. */
+const services = {
+  base: BasePluginService,
+  driver: DriverService,
+  health: HealthService,
+  controller: GRPCControllerService,
+  broker: GRPCBrokerService,
+  stdio: GRPCStdioService,
+  reflection: ServerReflectionService,
+  stateFolder: StateFolderService,
+};
+
+type Services = { readonly [Name in keyof typeof services]: Callers<(typeof services)[Name]> };
+
+export interface PluginConnection extends Services {
   /** Closes the connection. The plugin keeps running. */
   disconnect(): void;
 }
@@ -72,7 +78,7 @@ export interface PluginExit {
 const handshakeLimitMs = 60_000;
 const endLimitMs = 2_000;
 
-/** Last lines of the log that the error of a failed launch quotes. */
+/** Maximum number of log lines, the last ones, that the error of a failed launch quotes. */
 const maxLogLines = 5;
 
 type PluginProcess = ChildProcessByStdio<Writable | null, Readable, Readable>;
@@ -128,17 +134,8 @@ export function connectPlugin(socketPath: string): PluginConnection {
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_channelz": 0,
   });
-  return {
-    base: createCallers(client, BasePluginService),
-    driver: createCallers(client, DriverService),
-    health: createCallers(client, HealthService),
-    controller: createCallers(client, GRPCControllerService),
-    broker: createCallers(client, GRPCBrokerService),
-    stdio: createCallers(client, GRPCStdioService),
-    reflection: createCallers(client, ServerReflectionService),
-    stateFolder: createCallers(client, StateFolderService),
-    disconnect: () => client.close(),
-  };
+  const callers = Object.entries(services).map(([name, service]) => [name, createCallers(client, service)]);
+  return { ...(Object.fromEntries(callers) as Services), disconnect: () => client.close() };
 }
 
 function followLog(child: PluginProcess, { onLogLine }: LaunchOptions): string[] {
@@ -173,7 +170,7 @@ async function handshakeOf(child: PluginProcess): Promise<string> {
 }
 
 async function end(child: PluginProcess, connection: PluginConnection, exited: Promise<PluginExit>) {
-  // The plugin is asked to end even if the driver does not know this call, or answers late.
+  // The second call asks the plugin to end even if its driver does not know the first, or answers late.
   await connection.driver.shutdown({}, { deadlineMs: endLimitMs }).catch(() => undefined);
   const shutdown = connection.controller.shutdown({}, { deadlineMs: endLimitMs });
   shutdown.catch(() => undefined);

@@ -1,7 +1,7 @@
 /** The gRPC server with all services of the plugin. */
 import type { Socket } from "node:net";
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
-// Bypasses grpc-js's index: it also loads the clients, which makes three times as much code at each launch.
+// Bypasses grpc-js's index, which also loads the clients: three times as much code at each launch.
 import { Server } from "@grpc/grpc-js/build/src/server.js";
 import { ServerCredentials } from "@grpc/grpc-js/build/src/server-credentials.js";
 import type { Logger } from "../log/hclog.ts";

@@ -27,12 +27,17 @@ interface RunTraits {
   readonly sinceMs: number;
 }
 
+interface WatchedRun extends RunTraits {
+  /** The pid namespace of its init, once it was looked up. */
+  namespace?: string | undefined;
+}
+
 /** Minimum time between two warnings: during a flood of denials, the kernel loses records all the time. */
 const warnEveryMs = 60_000;
 
 export class TaskDenials implements Disposable {
   readonly #log: Logger;
-  readonly #runs = new Map<DeniedRun, RunTraits & { namespace?: string | undefined }>();
+  readonly #runs = new Map<DeniedRun, WatchedRun>();
   readonly #watch: DenialWatch<DeniedRun>;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
@@ -107,11 +112,7 @@ export class TaskDenials implements Disposable {
     return other === undefined ? one?.[0] : undefined;
   }
 
-  #holds(
-    run: RunTraits & { namespace?: string | undefined },
-    namespace: string,
-    cgroup: string | undefined,
-  ): boolean {
+  #holds(run: WatchedRun, namespace: string, cgroup: string | undefined): boolean {
     if (run.runCgroup !== null) {
       // /proc shows the path relative to another root. The name of the cgroup is unique, so it is compared alone.
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);

@@ -91,7 +91,10 @@ export class RunCommands {
     await this.#history.record();
   }
 
-  /** Ends the commands that an earlier plugin process has left running. Records the ends of its commands. */
+  /**
+   * Ends the commands that an earlier plugin process has left running, and records the end of each command whose
+   * beginning is recorded.
+   */
   async endAbandoned(): Promise<void> {
     const { request, sandbox, execs } = this.#task.snapshot.context;
     const cgroups = request && sandbox ? commandCgroupsIn(commandCgroups({ request, sandbox })) : [];

@@ -4,9 +4,10 @@ import type { DriverError } from "../../errors.ts";
 import type { EventData, EventType } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { StateName } from "../../machines/taskMachine.ts";
-import type { UnsavedTask } from "./unsavedEvents.ts";
+import type { TaskId } from "../../taskId.ts";
 
-export interface RecordedTask extends UnsavedTask {
+export interface RecordedTask {
+  readonly id: TaskId;
   /** Every event of the snapshot is committed. */
   readonly snapshot: TaskSnapshot;
   readonly state: StateName;
@@ -16,6 +17,8 @@ export interface RecordedTask extends UnsavedTask {
    * @throws DriverError `STORE_FAILED` while the task has not started yet
    */
   record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean>;
+  /** Resolves once all events recorded so far are stored; rejects if the log refuses them. */
+  stored(): Promise<void>;
   /** Emits the first committed state that satisfies the condition, at once if it holds now. */
   when(condition: (snapshot: TaskSnapshot) => boolean): Observable<TaskSnapshot>;
   /** Gives up the task: all who wait for a state of it get this error. */

@@ -6,17 +6,13 @@
 
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
-import type { TaskId } from "../../taskId.ts";
+import type { RecordedTask } from "./recordedTask.ts";
 
 const firstPauseMs = 250;
 const maxPauseMs = 30_000;
 
 /** The part of a task that is needed to store its events. */
-export interface UnsavedTask {
-  readonly id: TaskId;
-  /** Resolves once all of its events are stored; rejects if the log refuses them. */
-  stored(): Promise<void>;
-}
+type UnsavedTask = Pick<RecordedTask, "id" | "stored">;
 
 export class UnsavedEvents {
   readonly #log: Logger;

@@ -91,21 +91,14 @@ export async function openServices(
 }
 
 /** Tries a last time to store events that the log has refused, then closes everything. */
-export async function closeServices({
-  unsaved,
-  usage,
-  denials,
-  roots,
-  store,
-  folder,
-}: DriverServices): Promise<void> {
-  await unsaved.close();
-  usage.close();
-  denials[Symbol.dispose]();
-  roots[Symbol.dispose]();
+export async function closeServices(services: DriverServices): Promise<void> {
+  await services.unsaved.close();
+  services.usage.close();
+  services.denials[Symbol.dispose]();
+  services.roots[Symbol.dispose]();
   removeSpareFolders();
-  await store.close();
-  await folder.close();
+  await services.store.close();
+  await services.folder.close();
 }
 
 /**

@@ -106,7 +106,7 @@ export class Run {
   async #prepare(): Promise<void> {
     if (this.#start.stage !== "requested") return;
     const { request } = this.#start;
-    const prepared = await prepareRun(this.#task.id, request, this.#services());
+    const prepared = await prepareRun(request, this.#services());
     this.#start = { stage: "prepared", request, prepared };
     this.denials.keepLog(prepared.lastLine);
     let recorded = false;

@@ -24,7 +24,6 @@ import { makeRunFiles, removeRunFiles } from "../../effects/run/runFiles.ts";
 import { taskEtcFiles, writeEtcFiles } from "../../effects/run/taskEtcFiles.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
-import type { TaskId } from "../../taskId.ts";
 import type { DriverServices } from "../services.ts";
 import {
   type EarlySandbox,
@@ -50,16 +49,12 @@ export type PreparingServices = Pick<
 > & { readonly folder: Pick<StateFolder, "run" | "runFolder"> };
 
 /** @throws DriverError for anything that keeps the task from starting */
-export async function prepareRun(
-  taskId: TaskId,
-  request: TaskRequest,
-  services: PreparingServices,
-): Promise<PreparedRun> {
+export async function prepareRun(request: TaskRequest, services: PreparingServices): Promise<PreparedRun> {
   const { facts } = services;
-  const program = await findCheckedProgram(request, services);
+  const program = await findProgram(request, services);
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const { launch, lastLine, sandboxed, undo } = await beginRun(taskId, request, program, cgroup, services);
+  const { launch, lastLine, sandboxed, undo } = await beginRun(request, program, cgroup, services);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(undo);
   const writes = planCgroupWrites(request.resources, facts, request.options);
@@ -67,20 +62,6 @@ export async function prepareRun(
   const data = await sandboxed(limits, oomKills);
   undoing.move();
   return { launch, lastLine, env: program.env, sandboxed: data, undo };
-}
-
-/**
- * Resolves what the task names, and checks its folders and its network namespace. Changes nothing.
- * @throws DriverError if one of them cannot be used
- */
-export async function findCheckedProgram(
-  request: TaskRequest,
-  services: PreparingServices,
-): Promise<TaskProgram> {
-  const program = await findProgram(request, services);
-  checkTaskFolders(program.folders, request);
-  checkNetworkNamespace(request.network);
-  return program;
 }
 
 /** A run whose launch has begun and has its whole plan. Its limits are not applied yet. */
@@ -97,22 +78,23 @@ export interface BegunRun {
 type Sandboxed = EventData<"sandboxed">;
 
 /**
- * Makes the run's files and begins its launch.
+ * Checks the task's folders and network namespace, makes the run's files, and begins its launch.
  * @param cgroup as in {@link SandboxPlace}
  */
 export async function beginRun(
-  taskId: TaskId,
   request: TaskRequest,
   program: TaskProgram,
   cgroup: SandboxPlace["cgroup"],
   services: PreparingServices,
 ): Promise<BegunRun> {
   const { user } = program;
+  checkTaskFolders(program.folders, request);
+  checkNetworkNamespace(request.network);
   using opened = new DisposableStack();
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
   const stdout = keep(openLogPipe(request.stdoutPath, request.allocDir, user));
   const stderr = keep(openLogPipe(request.stderrPath, request.allocDir, user));
-  const runFolder = services.folder.runFolder(taskId);
+  const runFolder = services.folder.runFolder(request.taskId);
   const files = makeRunFiles(runFolder);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(() => removeRunFiles(runFolder));

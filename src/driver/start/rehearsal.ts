@@ -19,7 +19,8 @@ import { toTaskId } from "../../taskId.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
 import { advance } from "../history/storedEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { beginRun, findCheckedProgram, type PreparingServices } from "./prepare.ts";
+import { beginRun, type PreparingServices } from "./prepare.ts";
+import { findProgram } from "./sandboxPlan.ts";
 
 /** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */
 const idleMs = 500;
@@ -88,11 +89,10 @@ export class Rehearsal {
 }
 
 async function rehearse(folder: string, services: PreparingServices): Promise<void> {
-  const taskId = toTaskId("rehearsal");
   const request = requestIn(folder, services);
-  const program = await findCheckedProgram(request, services);
+  const program = await findProgram(request, services);
   // Without a cgroup: a rehearsal's init stays in this process's.
-  const { sandboxed, undo } = await beginRun(taskId, request, program, undefined, services);
+  const { sandboxed, undo } = await beginRun(request, program, undefined, services);
   try {
     const plugin = { pid: process.pid, version: "" };
     const { events } = advance(initialSnapshot, [

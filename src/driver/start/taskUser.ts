@@ -15,17 +15,8 @@ import type { RecordedTask } from "../history/recordedTask.ts";
 import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "../history/taskHistory.ts";
 import type { DriverServices } from "../services.ts";
 
-/** A run of a task, and its user. */
-export interface EarlierRun {
-  readonly taskId: TaskId;
-  readonly user: string;
-  /** Position of the first event that has the user. */
-  readonly position: number;
-}
-
 /**
- * Returns the request. If the request names no user, adds the user of the task's previous run, as far as the
- * log has one.
+ * Returns the request. A request without a user gets the user of the task's previous run, if the log has one.
  * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export async function withUser(
@@ -33,7 +24,7 @@ export async function withUser(
   { store, log }: Pick<DriverServices, "store" | "log">,
 ): Promise<TaskRequest> {
   if (request.user !== "") return request;
-  const run = newestOf(await runsWithUser(request.taskId, store));
+  const run = await newestRunWithUser(request.taskId, store);
   if (run === undefined) return request;
   const { user } = run;
   log.info("the agent names no user for a task: the task gets the user of its previous run", {
@@ -44,22 +35,30 @@ export async function withUser(
   return { ...request, user };
 }
 
-/** Runs of the same task of an allocation, from any plugin process. */
-async function runsWithUser(taskId: TaskId, log: Log): Promise<EarlierRun[]> {
-  const runs: EarlierRun[] = [];
-  if (partsOfTaskId(taskId) === undefined) return runs;
+/** A run of a task, and its user. */
+interface EarlierRun {
+  readonly taskId: TaskId;
+  readonly user: string;
+  /** Position of the first event that has the user. */
+  readonly position: number;
+}
+
+/** The last started run of the same task of an allocation that had a user, from any plugin process. */
+async function newestRunWithUser(taskId: TaskId, log: Log): Promise<EarlierRun | undefined> {
+  if (partsOfTaskId(taskId) === undefined) return undefined;
+  let newest: EarlierRun | undefined;
   let read = 0;
   for (const { stream } of log.streams(`${taskOfRun(taskId)}/`)) {
     read += 1;
     if (read % runsPerTurn === 0) await setImmediate();
     const run = runWithUser(toTaskId(stream), beginningOf(stream, log));
-    if (run !== undefined) runs.push(run);
+    if (run !== undefined && (newest === undefined || run.position > newest.position)) newest = run;
   }
-  return runs;
+  return newest;
 }
 
 /**
- * The user of a run: the one of its sandbox, or else the requested one. Pure.
+ * The user of a run: the user of its sandbox, or else the requested user. Pure.
  * @param beginning the first events of its history, oldest first
  */
 function runWithUser(taskId: TaskId, beginning: Iterable<PlacedEvent>): EarlierRun | undefined {
@@ -70,11 +69,6 @@ function runWithUser(taskId: TaskId, beginning: Iterable<PlacedEvent>): EarlierR
     if (user !== "") run = { taskId, user, position: run?.position ?? position };
   }
   return run;
-}
-
-/** The run that was started last. Pure. */
-export function newestOf(runs: readonly EarlierRun[]): EarlierRun | undefined {
-  return runs.toSorted((one, other) => other.position - one.position)[0];
 }
 
 /** A dynamic user that several tasks have. */

@@ -2,6 +2,7 @@
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { envDigest } from "../../effects/files/envDigest.ts";
 import { messageOf } from "../../errors.ts";
+import type { EventData } from "../../machines/events.ts";
 import { hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type TaskId, taskOfRun } from "../../taskId.ts";
@@ -118,11 +119,7 @@ export class TaskTable {
    * Adds a task that is to be started, with its history if an earlier process has begun to start it.
    * @throws DriverError `TASK_EXISTS`
    */
-  async #addNew(
-    taskId: TaskId,
-    requested: Parameters<typeof repeatedStart>[1],
-    services: DriverServices,
-  ): Promise<Task> {
+  async #addNew(taskId: TaskId, requested: EventData<"requested">, services: DriverServices): Promise<Task> {
     if (this.#tasks.has(taskId)) throw existsAlready(taskId);
     // Usually, the log does not have the task. Then the task is added in the same turn, so that no second
     // request comes in between.

@@ -21,14 +21,12 @@ import {
   type TaskConfig,
 } from "../generated/nomad/driver.ts";
 
-/** A request without its options, which are encoded separately. */
-export type RequestWithoutOptions = Omit<TaskRequest, "options">;
-
 /**
+ * The request without its options, which are encoded separately.
  * @throws DriverError `UNSUPPORTED` for a kind of network or mount that the driver does not support
  * @throws DriverError `CONFIG_INVALID` for a device without permissions
  */
-export function requestOf(config: TaskConfig): RequestWithoutOptions {
+export function requestOf(config: TaskConfig): Omit<TaskRequest, "options"> {
   return {
     taskId: toTaskId(config.id),
     taskName: config.name,

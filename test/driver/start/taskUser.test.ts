@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TaskRequest } from "../../../src/config/task/taskRequest.ts";
 import { toStored } from "../../../src/driver/history/storedEvents.ts";
-import { newestOf, sharedUserOf, withUser } from "../../../src/driver/start/taskUser.ts";
+import { sharedUserOf, withUser } from "../../../src/driver/start/taskUser.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { toTaskId } from "../../../src/taskId.ts";
@@ -111,10 +111,6 @@ it("a start that names a user is unchanged, and the log is not read", async () =
   const given = request(`${web}/0a`, "www-data");
   const store = { ...memoryEventStore(), streams: () => expect.fail("the log is read") };
   expect(await withUser(given, { store, log: recordingLogger() })).toBe(given);
-});
-
-it("the newest of no runs is undefined", () => {
-  expect(newestOf([])).toBeUndefined();
 });
 
 describe("a task shares its dynamic user", () => {
