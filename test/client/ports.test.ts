@@ -37,7 +37,7 @@ it("assigns a free static port, in any order of the ports", async () => {
 it("says which port is taken", async () => {
   const port = await listening();
   await expect(assignPorts([{ label: "http", static: port, to: undefined }])).rejects.toThrow(
-    `port http (${port}) cannot be used (listen 127.0.0.1:${port}: EADDRINUSE). Stop what listens there, or leave out static = ${port}`,
+    `port http (${port}) cannot be used (listen 127.0.0.1:${port}: EADDRINUSE). Stop the program that listens there, or leave out static = ${port}`,
   );
 });
 

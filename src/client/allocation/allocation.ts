@@ -18,8 +18,9 @@ export interface Allocation {
 }
 
 /**
+ * Makes an allocation with its folders, ports and network.
  * @param work the folder for all files of the run
- * @param taken ports of the run's other allocations, to which this one's are added
+ * @param taken ports of the run's other allocations; the ports of this allocation are added
  * @throws DriverError `JOB_INVALID` if a static port is in use
  */
 export async function makeAllocation(
@@ -106,7 +107,7 @@ export async function makeTaskFolders(
 const traverseOnly = 0o711;
 const anyone = 0o777;
 
-/** Sets the mode after mkdir, whose mode the process's umask would reduce. */
+/** Sets the mode after mkdir, because the umask of this process reduces mkdir's mode. */
 async function makeFolder(path: string, mode: number, owner?: Owner): Promise<void> {
   await mkdir(path, { recursive: true });
   if (owner) await chown(path, owner.uid, owner.gid);

@@ -1,7 +1,7 @@
 /**
  * The network of a group in bridge mode: a namespace with a loopback interface, which the group's tasks
- * share. TCP connections to the group's ports on this host are passed on to it. Unlike in a Nomad client's
- * bridge network, tasks cannot connect to anything outside.
+ * share. TCP connections to the group's ports on this host are passed on to the namespace. Unlike in a Nomad
+ * client's bridge network, tasks cannot connect to anything outside.
  */
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
@@ -35,7 +35,10 @@ export class Bridge {
     return this.#network.path;
   }
 
-  /** @param port within the namespace. @throws DriverError if nobody listens there */
+  /**
+   * @param port within the namespace
+   * @throws DriverError if nobody listens there
+   */
   connect(port: number): Socket {
     return this.#network.connect(port);
   }
@@ -58,8 +61,8 @@ export class Bridge {
   }
 
   /**
-   * Passes a connection on to a port in the namespace. The end of one direction leaves the other open, and an
-   * error ends both.
+   * Passes a connection on to a port in the namespace. The end of one direction leaves the other direction
+   * open. An error ends both directions.
    */
   #pass(outer: Socket, port: number): void {
     let inner: Socket;

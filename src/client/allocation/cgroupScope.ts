@@ -9,7 +9,10 @@ import { DriverError, errnoOf } from "../../errors.ts";
 /** The cgroup of all local runs' scopes. */
 const localSlice = "nomad-driver-exec2.slice";
 
-/** @throws DriverError `CGROUP_MISSING` if the host has no cgroup v2 */
+/**
+ * The path of a task's cgroup.
+ * @throws DriverError `CGROUP_MISSING` if the host has no cgroup v2
+ */
 export function scopePath(allocId: string, task: string): string {
   return join(mountPoint(), localSlice, `${allocId}.${task}.scope`);
 }
@@ -41,7 +44,10 @@ function namesIn(slice: string): string[] {
   }
 }
 
-/** @throws DriverError `CGROUP_MISSING` */
+/**
+ * Makes a task's cgroup.
+ * @throws DriverError `CGROUP_MISSING`
+ */
 export async function makeScope(allocId: string, task: string): Promise<string> {
   const mount = mountPoint();
   const slice = join(mount, localSlice);
@@ -58,8 +64,8 @@ export async function makeScope(allocId: string, task: string): Promise<string> 
 }
 
 /**
- * Kills all processes in a scope, as the client does, and removes it. Removes the
- * slice, too, if this was its last scope.
+ * Kills all processes in a scope, as the client does, and removes the scope. Removes the slice, too, if this
+ * was its last scope.
  */
 export async function removeScope(scope: string): Promise<void> {
   if (!(await endCgroup(scope, 5_000)))
@@ -76,7 +82,7 @@ async function removeIfEmpty(slice: string): Promise<void> {
   }
 }
 
-/** A host may withhold controllers. The task then runs without their limits, and the driver says so. */
+/** A host may withhold controllers. The task then runs without their limits, and the driver reports this. */
 async function delegateControllers(cgroup: string): Promise<void> {
   const available = (await readFile(join(cgroup, "cgroup.controllers"), "utf8")).trim().split(" ");
   for (const controller of ["cpu", "cpuset", "memory", "pids"]) {

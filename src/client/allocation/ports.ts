@@ -12,12 +12,12 @@ export interface AssignedPort {
   readonly inside: number;
 }
 
-/** Ports of a local run are reachable from this host only. */
+/** Ports of a local run are reachable only from this host. */
 const loopback = "127.0.0.1";
 
 /**
  * Assigns free ports, and checks that static ones are free.
- * @param taken ports that are assigned already, though nobody may listen there yet; the new ones are added
+ * @param taken ports that are already assigned, even if no task listens on them yet; the new ports are added
  * @throws DriverError `JOB_INVALID` if a static port is in use
  */
 export async function assignPorts(
@@ -60,7 +60,7 @@ async function listen(server: Server, label: string, port: number): Promise<numb
 export function portTaken(label: string, port: number, cause: Error): DriverError {
   return new DriverError("JOB_INVALID", `port ${label} (${port}) cannot be used`, {
     failed: { call: "listen", path: `${loopback}:${port}`, errno: errnoOf(cause) ?? cause.message },
-    hint: `Stop what listens there, or leave out static = ${port} for a free port`,
+    hint: `Stop the program that listens there, or leave out static = ${port} to get a free port`,
     cause,
   });
 }

@@ -18,7 +18,7 @@ export async function chooseUser(name: string | undefined, dynamic: boolean): Pr
 /** No user: root owns the task's folders. */
 const noUser: TaskUser = { name: "", uid: 0, gid: 0, home: "/" };
 
-/** No restrictions here: the driver decides as which users a task may run. */
+/** Nobody is refused here, because the driver decides as which users a task may run. */
 const anybody = {
   allowRoot: true,
   dynamicUserIds: "80000-89999",
@@ -32,7 +32,7 @@ const dynamicIds = 10_000;
 
 /** A random id without a passwd entry or a process. Concurrent runs rarely pick the same random id. */
 function freeDynamicId(): number {
-  // A minimal container may have no such file.
+  // A minimal container may have no /etc/passwd.
   const passwd = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8") : "";
   const running = idsWithProcesses();
   for (let attempt = 0; attempt < dynamicIds; attempt++) {

@@ -3,7 +3,7 @@ import type { Check } from "../../jobspec/job.ts";
 
 export interface CheckResult {
   readonly status: "passing" | "warning" | "critical";
-  /** The reason of a failure, such as `HTTP 503` or `connection refused`; empty for a success. */
+  /** The reason for a failure, such as `HTTP 503` or `connection refused`; empty for a success. */
   readonly detail: string;
 }
 

@@ -23,15 +23,17 @@ export interface CheckDisplay {
   warn(text: string): void;
 }
 
-/** The first probe waits this long, or one interval if that is shorter, so that the program can come up. */
+/**
+ * Delay of the first probe, which gives the program time to start. A check with a shorter interval waits only
+ * for its interval.
+ */
 const firstDelayMs = 1_000;
 
 /**
- * Starts the checks, which run until `stop`. Each check waits for its result before its next interval begins.
- * @param tasks main tasks of the group. A check that names no task uses the first one's environment, and
- *   restarts all of them
- * @param suffix ends the checks' names if the group has several instances, such as ` of web[1]`; otherwise
- * empty
+ * Starts the checks, which run until `stop`. The next interval of a check begins when its result is known.
+ * @param tasks main tasks of the group. A check that names no task uses the environment of the first task,
+ *   and restarts all of these tasks
+ * @param suffix the end of the checks' names, such as ` of web[1]`; empty if the group has one instance
  */
 export function followChecks(
   { group, ports, bridge }: Allocation,

@@ -36,11 +36,12 @@ import {
 export interface CheckedFile {
   /** `agent`: an agent's configuration without a block for this driver. */
   readonly kind: "job" | "plugin" | "agent";
-  /** The job; undefined for an agent's configuration. */
+  /** The job; undefined if the file is not a job file. */
   readonly job: Job | undefined;
 }
 
 /**
+ * Checks a file.
  * @param config the plugin's options, which limit those of tasks
  * @throws InvalidFile with everything that is wrong
  */
@@ -139,7 +140,10 @@ function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {
   return resolveTask(file, place, sampleFacts(place.group), attributeSpecs(specOf(taskOptionsSpec())));
 }
 
-/** Collects the problems of options, except null ones: these are not set, or the schema has refused them. */
+/**
+ * Collects the problems of options. Leaves out options that are null: these are not set, or the schema has
+ * already refused them.
+ */
 function checkOptions(
   file: JobFile,
   place: string,
@@ -169,7 +173,7 @@ function optionProblems(
   }
 }
 
-/** Stands in for the facts of an allocation. No rule checks these values. */
+/** Sample values in place of the facts of an allocation. No rule checks them. */
 function sampleFacts({ network }: Group): AllocationFacts {
   return {
     allocId: "00000000-0000-4000-8000-000000000000",

@@ -6,7 +6,9 @@ import { dirname, join, relative, resolve } from "node:path";
 import { DriverError } from "../../errors.ts";
 import type { HostAccess } from "../../jobspec/expressions/functions/files.ts";
 
-/** @param jobFile path of the job file; relative paths in it begin at its folder, as for `nomad job run` */
+/**
+ * @param jobFile path of the job file; relative paths in the file begin at its folder, as for `nomad job run`
+ */
 export function hostAccess(jobFile: string): HostAccess {
   const folder = dirname(jobFile);
   const absolute = (path: string) => resolve(folder, path);
@@ -33,8 +35,8 @@ export function hostAccess(jobFile: string): HostAccess {
 }
 
 /**
- * The user's home folder, for `~`. A minimal host may have neither an entry for the user nor HOME. `~` is
- * then not replaced.
+ * The user's home folder, for `~`. If a minimal host has no HOME and no entry for the user, `~` is not
+ * replaced.
  */
 function homeFolder(): string {
   try {

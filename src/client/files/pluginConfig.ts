@@ -16,6 +16,7 @@ export interface LocalPluginConfig {
 }
 
 /**
+ * Reads the options for a run.
  * @param path a file that holds the plugin's options, its `config` block, or the whole `plugin` block
  * @param options values from the command line, by option; they override the file
  */
@@ -87,7 +88,7 @@ export function isAgentConfig(content: Body): boolean {
 
 const pluginName = "nomad-driver-exec2";
 
-/** Keys of agents' configurations. None is the name of an option of this driver. */
+/** Keys of agents' configurations. No option of this driver has such a name. */
 const agentKeys = "acl client consul data_dir plugin plugin_dir ports server telemetry tls vault".split(" ");
 
 async function readConfigFile(path: string): Promise<Body> {

@@ -4,9 +4,10 @@ import { DriverError, type ErrorCode } from "../../errors.ts";
 import { formatBytes } from "../../units/sizes.ts";
 
 /**
+ * Reads a file.
  * @param path `-` reads standard input
  * @param what the kind of the file for errors, such as `job file`
- * @returns its text, without a byte order mark
+ * @returns the file's text, without a byte order mark
  * @throws DriverError with this code if the file cannot be read, is too large, or is not UTF-8
  */
 export async function readTextFile(path: string, code: ErrorCode, what: string): Promise<string> {
@@ -14,7 +15,7 @@ export async function readTextFile(path: string, code: ErrorCode, what: string):
   try {
     bytes = await readBounded(path === "-" ? process.stdin : createReadStream(path));
   } catch (thrown) {
-    // A read that fails does not name its file.
+    // The error of a failed read does not name the file.
     throw DriverError.from(Object.assign(thrown as Error, { path }), code, `the ${what} cannot be read`);
   }
   if (bytes === undefined) {
@@ -26,10 +27,10 @@ export async function readTextFile(path: string, code: ErrorCode, what: string):
   throw new DriverError(code, summary, isUtf16(bytes) ? { hint: "It is UTF-16: save it as UTF-8" } : {});
 }
 
-/** Far more than any file that a person writes. */
+/** Maximum size. No file that a person writes is nearly as large. */
 const maxBytes = 64 * 1024 * 1024;
 
-/** Undefined for a file without an end, such as /dev/zero. */
+/** Undefined if there are too many bytes, as in /dev/zero, which has no end. */
 async function readBounded(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -4,7 +4,7 @@ import type { HostView } from "../../config/learn/policy.ts";
 import { follow } from "../../effects/files/followPath.ts";
 import { lookAt } from "../../effects/files/hostPaths.ts";
 
-/** A view of the host that keeps what it has read. */
+/** A view of the host that remembers what it has read. */
 export function hostView(): HostView {
   return {
     follow: remembered((path) => follow(path, lookAt)),

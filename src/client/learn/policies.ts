@@ -105,8 +105,8 @@ export function withoutPorts(config: Readonly<Record<string, unknown>>): Readonl
 }
 
 /**
- * The job for the observed run, in which no access to files and ports is refused. The host does not know
- * dynamic users, so tasks have their own passwd(5), unless the job sets `identity_files`.
+ * The job for the observed run, in which no access to files and ports is refused. The host's passwd(5) lacks
+ * dynamic users, so each task has its own passwd(5), unless the job sets `identity_files`.
  */
 export function withoutRefusals(job: Job): Job {
   return mapTasks(job, (task) => ({

@@ -23,7 +23,7 @@ export interface WatchedTask {
   /** Targets and access of its volumes. */
   readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
   readonly accesses: () => readonly Access[];
-  /** The peaks. A peak is undefined until the task has ended, or if the host's cgroups do not count it. */
+  /** The peaks. A peak is undefined as long as the task runs, and if the host's cgroups do not count it. */
   readonly peaks: () => Peaks;
 }
 
@@ -83,7 +83,8 @@ export class WatchedTasks implements TaskObserver {
 }
 
 /**
- * The peak in a file of the cgroup. Undefined if the controller, or in an older kernel the file, is missing.
+ * The peak in a file of the cgroup. Undefined if the controller is missing, or if the kernel is too old to
+ * have the file.
  */
 function peakOf(cgroup: string, file: string): number | undefined {
   try {

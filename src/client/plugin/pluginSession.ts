@@ -1,6 +1,6 @@
 /**
- * Runs the plugin as an agent does: this program itself, launched as a child. When
- * it dies, the session launches it again, and the new process recovers every task.
+ * Runs the plugin as an agent does: this program itself, launched as a child. When the plugin dies, the
+ * session launches it again, and the new process recovers every task.
  */
 import { once } from "node:events";
 import type { Metadata } from "@grpc/grpc-js";
@@ -26,7 +26,7 @@ export interface PluginSessionOptions {
   readonly onLogLine?: (line: string) => void;
   /** Gets the events that `nomad alloc status` would show for a task. */
   readonly onTaskEvent?: (event: DriverTaskEvent) => void;
-  /** Interrupts a start by killing the plugin, which may not answer. */
+  /** Interrupts a start by killing the plugin, because a plugin that starts may not answer. */
   readonly interrupt?: AbortSignal;
   /** Called when the plugin has died, before it is launched again. */
   readonly onRestart?: (exit: PluginExit) => void;
@@ -85,7 +85,7 @@ export class PluginSession {
     return this.#plugin;
   }
 
-  /** Queries the driver, which a client does for each task. */
+  /** Queries the driver, as a client does for each task. */
   async driverFacts(): Promise<DriverFacts> {
     const { driver } = this.#plugin;
     const { spec } = await answered(driver.taskConfigSchema({}));
@@ -140,7 +140,7 @@ export async function answered<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** @param kill has the plugin killed */
+/** @param kill kills the plugin when it is aborted */
 async function launch(
   { onLogLine, work }: PluginSessionOptions,
   kill?: AbortSignal,
@@ -176,8 +176,8 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
 }
 
 /**
- * Checks that the driver can work at all. A host that lacks something is no error here, because its tasks
- * fail with more precise errors.
+ * Checks that the driver can work at all. It is no error here if the host lacks a feature, because tasks fail
+ * with more precise errors.
  * @throws DriverError that the fingerprint carries, if the driver cannot work at all
  */
 async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
@@ -189,7 +189,7 @@ async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
   if (trouble !== undefined) throw trouble;
 }
 
-/** Follows the plugin's events until it ends. Later events come from its replacement. */
+/** Follows the events of a plugin until the plugin ends. Later events come from its replacement. */
 function followTaskEvents({ driver }: LaunchedPlugin, { onTaskEvent }: PluginSessionOptions): void {
   driver
     .taskEvents({})

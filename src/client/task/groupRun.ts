@@ -7,7 +7,10 @@ import { LocalTask, type TaskOutcome } from "./localTask.ts";
 import { prepareTask } from "./prepareTask.ts";
 import { featuresOf } from "./taskMessage.ts";
 
-/** @returns the outcomes of the tasks in the order of their ends, without tasks that never had to start */
+/**
+ * Runs an instance of a group to its end.
+ * @returns the outcomes of its tasks, sorted by the times of their ends, without tasks that never had to start
+ */
 export async function runGroup(run: LocalRun, group: Group, index: number): Promise<TaskOutcome[]> {
   const tasks: LocalTask[] = [];
   let allocation: Allocation | undefined;
@@ -57,7 +60,7 @@ async function runPhases(
   await endsOf(await startPhase(tasks, "poststop"));
 }
 
-/** Such as `prestart task init failed: main was not started`. */
+/** The warning about tasks that do not start, such as `prestart task init failed: main was not started`. */
 function preventedText(
   prestart: readonly LocalTask[],
   outcomes: readonly TaskOutcome[],
@@ -93,7 +96,7 @@ async function checksOf(
     followChecks(allocation, tasks, console, owner, AbortSignal.any([done, interrupts.stop]));
 }
 
-/** The other main tasks stop when the leader ends, or when any main task fails. */
+/** Stops the other main tasks when the leader ends, or when any main task fails. */
 async function dismissOthersAfter(first: LocalTask, main: readonly LocalTask[]): Promise<void> {
   const outcome = await first.ended;
   if (!outcome || outcome.dismissed || (outcome.exitCode === 0 && !first.task.leader)) return;

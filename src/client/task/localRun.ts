@@ -24,7 +24,7 @@ export interface StartedTask {
   stop(how: StopRequest): Promise<void>;
 }
 
-/** How a person wants a task to be stopped. The job sets what is undefined. */
+/** How a person wants a task to be stopped. The job's settings apply if a field is undefined. */
 export interface StopRequest {
   readonly signal?: string | undefined;
   readonly timeoutMs?: number | undefined;

@@ -22,7 +22,10 @@ export interface TaskOutcome {
   readonly label: string;
   /** As in a shell: the task's exit code, or 128 + signal; 125 to 127 if it never ran. */
   readonly exitCode: number;
-  /** Whether the group stopped the task because it was no longer needed. Its exit code then means nothing. */
+  /**
+   * Whether the group stopped the task because the task was no longer needed. Its exit code then means
+   * nothing.
+   */
   readonly dismissed: boolean;
   /** End time on the clock of performance.now(). */
   readonly endedAt: number;
@@ -35,8 +38,8 @@ export class LocalTask implements StartedTask, CheckedTask {
   readonly #run: LocalRun;
   #prepared: PreparedTask;
   /**
-   * Resolves at the end of the task's output. The output of a failed start is not shown: it repeats the
-   * error.
+   * Resolves at the end of the task's output. The output of a failed start is not shown, because it only
+   * repeats the error.
    */
   #shown: Promise<unknown> = Promise.resolve();
   /** Undefined while the task does not run. */
@@ -103,7 +106,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     if (this.#handle === undefined || this.#isEnding()) throw this.#notRunning();
     this.#restart ??= Promise.withResolvers();
     const { promise } = this.#restart;
-    // The promise may reject during the stop below, which must not count as an unhandled rejection.
+    // If the promise rejects during the stop below, this must not count as an unhandled rejection.
     promise.catch(() => undefined);
     await this.#stop();
     await promise;
@@ -138,7 +141,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     }
   }
 
-  /** The name by which other verbs know the task, if it differs from the label. */
+  /** Tells the name by which other verbs know the task; empty if the label is this name. */
   #alias(): string {
     const { label, message } = this.#prepared;
     return label === message.name
@@ -157,7 +160,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     return Promise.all(shown);
   }
 
-  /** Keeps output for `logs`. If that is not possible, the task keeps running. */
+  /** Keeps output for `logs`. If the output cannot be written, the task keeps running. */
   #keep(source: Socket, log: LogFile): void {
     const write = (bytes: Buffer) => {
       try {
@@ -186,7 +189,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     await removeScope(cgroup);
   }
 
-  /** Waits for the task's end, stops or kills it on request, and restarts it on request. */
+  /** Waits for the task's end. On request, stops, kills or restarts the task. */
   async #supervise(): Promise<TaskOutcome> {
     const { interrupts } = this.#run;
     whenAborted(interrupts.stop, () => void this.#stop());
@@ -281,7 +284,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     }
   }
 
-  /** Calls the plugin. If it has died, recovers the task in its replacement and calls again. */
+  /** Calls the plugin. If the plugin has died, recovers the task in its replacement and calls again. */
   async #call<T>(work: (driver: Callers<DriverService>) => Promise<T>): Promise<T> {
     for (;;) {
       const { plugin } = this.#run.session;
@@ -290,13 +293,13 @@ export class LocalTask implements StartedTask, CheckedTask {
       } catch (thrown) {
         if (!(await hasDied(plugin, thrown)) || !this.#handle) throw thrown;
         const replacement = await this.#run.session.replacementOf(plugin);
-        // A Nomad client, too, names the task only by the handle.
+        // Like a Nomad client, names the task only by the handle.
         await answered(replacement.driver.recoverTask({ taskId: "", handle: this.#handle }));
       }
     }
   }
 
-  /** Waits for the end of output, which comes when the task and the driver have closed the pipes. */
+  /** Waits until the task and the driver have closed the pipes of the output, but at most {@link graceMs}. */
   async #drain(): Promise<void> {
     const timer = new AbortController();
     await Promise.race([

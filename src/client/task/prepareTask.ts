@@ -51,8 +51,8 @@ interface Streams<T> {
 }
 
 /**
- * Prepares a task. To be called for the whole group before any task starts, so that no task can tamper with
- * another's files.
+ * Prepares a task. Must be called for all tasks of a group before any of them starts, so that no task can
+ * tamper with the files of another.
  */
 export async function prepareTask(
   placement: Placement,
@@ -158,7 +158,7 @@ function newTaskId(allocId: string, task: string): TaskId {
   return toTaskId(`${allocId}/${task}/${randomBytes(4).toString("hex")}`);
 }
 
-/** Always reserves the first cores of the node: a local run does not track which are in use. */
+/** Always reserves the first cores of the node, because a local run does not track which cores are in use. */
 function reserveCores({ file, topology }: Placement, { group }: Allocation, task: Task): number[] {
   const online = topology.cores.map(({ coreId }) => coreId);
   const { cores } = task.resources;

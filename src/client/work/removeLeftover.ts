@@ -17,7 +17,7 @@ import { answered, PluginSession } from "../plugin/pluginSession.ts";
 import { allocationsIn, type Leftover } from "./leftovers.ts";
 import { removeWorkFolder, takeAbandonedWork } from "./workFolder.ts";
 
-/** From a plugin's SIGTERM to its SIGKILL, in milliseconds. */
+/** Time from a plugin's SIGTERM to its SIGKILL, in milliseconds. */
 const pluginEndMs = 3_000;
 
 /**

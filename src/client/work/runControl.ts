@@ -53,7 +53,7 @@ export async function openControl(
         return serving;
       }),
   );
-  // A connection must not keep the run alive after its tasks.
+  // A connection must not keep the run alive after the end of its tasks.
   server.unref();
   try {
     await mkdir(dirname(path), { mode: 0o700 });
@@ -126,7 +126,7 @@ const maxLine = 64 * 1024;
 
 function hasEnded(): DriverError {
   return new DriverError("PLUGIN_FAILED", "the run of this task has ended", {
-    hint: "If it was killed, nomad-driver-exec2 clean removes what it left",
+    hint: "If the run was killed, nomad-driver-exec2 clean removes what it left",
   });
 }
 

@@ -1,6 +1,6 @@
 /**
  * The folder for all files of one `run`, with a record that names its owner. The run holds a lock (flock(2))
- * on the record, which the kernel releases however the run ends.
+ * on the record. The kernel releases the lock, however the run ends.
  */
 import {
   closeSync,
@@ -43,12 +43,12 @@ export interface WorkFolder {
   close(): Promise<void>;
 }
 
-/** Work folders are below /var/tmp: a task's own /tmp hides that of the host. */
+/** Work folders are below /var/tmp, because a task's own /tmp hides the host's. */
 export const workParent = "/var/tmp";
 export const workPrefix = "nomad-driver-exec2-";
 
 /**
- * Makes a work folder. Tasks of any user can traverse it, which the state folder does not permit.
+ * Makes a work folder. Tasks of any user can traverse it, unlike the state folder.
  * @param run the record's fields that are known at the beginning
  * @throws DriverError `RUN_FOLDER_UNUSABLE`
  */
@@ -141,7 +141,8 @@ function openRecord(path: string): number | undefined {
 }
 
 /**
- * The record gets its name only once it is locked. Otherwise another process could take the run for ended.
+ * The record gets its name only once it is locked. Otherwise another process could conclude that the run has
+ * ended.
  */
 function createRecord(path: string, record: RunRecord): number {
   const unfinished = `${recordPath(path)}.new`;

@@ -508,7 +508,7 @@ describe("a job that cannot be run", () => {
     expect(code).toBe(125);
     expect(stderr).toContain(
       `JOB_INVALID: port http (${port}) cannot be used: 127.0.0.1:${port}: address already in use\n` +
-        `hint: Stop what listens there, or leave out static = ${port} for a free port\n`,
+        `hint: Stop the program that listens there, or leave out static = ${port} to get a free port\n`,
     );
   });
 
