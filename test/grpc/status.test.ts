@@ -140,12 +140,12 @@ describe("a status as an error again", () => {
 
   test.each([
     [
-      "of a code that this version does not know",
+      "an error of a code that this version does not know",
       carried({ code: "BRAND_NEW", summary: "odd", recoverable: false }),
     ],
-    ["that is garbage", Buffer.from("garbage")],
-    ["that is missing", undefined],
-  ])("with an error %s is sent unchanged", (_what, bytes) => {
+    ["garbage in place of an error", Buffer.from("garbage")],
+    ["no error", undefined],
+  ])("whose metadata have %s is the plugin's failure, with the status's text", (_what, bytes) => {
     const metadata = new Metadata();
     if (bytes) metadata.set("exec2-error-bin", bytes);
     const call = asCall({ code: status.INTERNAL, details: "STORE_FAILED: looks like one", metadata });

@@ -114,7 +114,8 @@ export class TaskDenials implements Disposable {
 
   #holds(run: WatchedRun, namespace: string, cgroup: string | undefined): boolean {
     if (run.runCgroup !== null) {
-      // /proc shows the path relative to another root. The name of the cgroup is unique, so it is compared alone.
+      // /proc shows the path relative to another root. The name of the cgroup is unique, so only the names are
+      // compared.
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
     }
     // Init lives as long as its namespace, so its pid cannot have been reused yet.

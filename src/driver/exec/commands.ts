@@ -92,8 +92,8 @@ export class RunCommands {
   }
 
   /**
-   * Ends the commands that an earlier plugin process has left running, and records the end of each command whose
-   * beginning is recorded.
+   * Ends the commands that an earlier plugin process has left running, and records the end of each command
+   * whose beginning is recorded.
    */
   async endAbandoned(): Promise<void> {
     const { request, sandbox, execs } = this.#task.snapshot.context;
@@ -104,8 +104,8 @@ export class RunCommands {
   }
 
   /**
-   * To be called when the run has ended, and its commands with it. Records the commands, and removes their cgroups,
-   * which would keep the agent from removing the task's cgroup.
+   * To be called when the run has ended, and its commands with it. Records the commands, and removes their
+   * cgroups, which would keep the agent from removing the task's cgroup.
    */
   async close(): Promise<void> {
     const { request, sandbox } = this.#task.snapshot.context;

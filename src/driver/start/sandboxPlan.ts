@@ -153,7 +153,7 @@ function pathsInRoot({ entries }: UnveilRules): string[] {
 export interface SandboxPlace extends Pick<HostServices, "options" | "privateRootProblem"> {
   /** Whether to mask parts of /proc even if no option names a path in it, because a link may lead there. */
   readonly maskProc?: boolean;
-  /** The task's cgroup, an absolute path. Undefined for a rehearsal: init then stays in this process's cgroup. */
+  /** Absolute path of the task's cgroup. Undefined for a rehearsal: its init stays in this process's cgroup. */
   readonly cgroup: string | undefined;
   readonly files: RunFiles;
   readonly known: KnownPaths;

@@ -151,7 +151,7 @@ describe("the reconcile at the start of a plugin", () => {
       { type: "exited", data: { exitCode: 7, source: "status" } },
     ],
     [
-      "of an earlier boot: as lost, whatever process has its pid now",
+      "of an earlier boot as lost, whatever process has its pid now",
       { ...livingRun, bootId: "4e7a3d2b-0000-4000-8000-000000000000" },
       { type: "lost", data: { reason: expect.stringContaining("rebooted") }, to: "lost" },
     ],

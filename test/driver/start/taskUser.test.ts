@@ -149,7 +149,7 @@ describe("a task shares its dynamic user", () => {
     expect(sharedUserOf(own, () => [own, ...others])).toBeUndefined();
   });
 
-  it("with no task if it is a user of the host, which jobs name on purpose", () => {
+  it("with no task if its user is a user of the host, which jobs name on purpose", () => {
     const daemon = running("aa/web/01", "daemon", 1);
     expect(sharedUserOf(daemon, () => [daemon, running("bb/web/01", "daemon", 1)])).toBeUndefined();
   });
