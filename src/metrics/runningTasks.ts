@@ -1,8 +1,7 @@
 /** Metrics of running tasks: their usage, beside their limits. */
 import { bootId, isSameProcess } from "../effects/processes/processIdentity.ts";
 import { type CgroupReading, readCgroup } from "../effects/stats/readings.ts";
-import type { TaskContext } from "../machines/taskContext.ts";
-import { limitsOf, type TaskLimits } from "../machines/taskContext.ts";
+import { limitsOf, type TaskContext, type TaskLimits } from "../machines/taskContext.ts";
 import { allocationOf, taskName } from "../taskId.ts";
 import { counter, type Family, gauge, type Labels, type Sample } from "./exposition.ts";
 

@@ -10,8 +10,8 @@ export interface Pair<T> {
  * Pairs the entries of both lists, in their order, along a longest common subsequence.
  * Between two matches, entries of the left list come first.
  * @param keyOf entries with equal keys match
- * @param exactTo maximum length of lists, without their common prefix and suffix, that are aligned optimally.
- *   Longer ones would take too long, so they are aligned in chunks of this length
+ * @param exactTo lists up to this length, not counting their common prefix and suffix, are aligned optimally.
+ *   That would take too long for longer ones, so they are aligned in chunks of this length
  */
 export function align<T>(
   left: readonly T[],

@@ -1,6 +1,7 @@
 /**
- * A task's history as a list of moments, with random access. A moment is the fold
- * of the events up to it by a state machine: by default, this version's. Pure.
+ * A task's history as a list of moments, with random access. A moment is an event
+ * with the states before and after it, which a state machine computes: by default,
+ * this version's. Pure.
  */
 
 import { reportsOf } from "../machines/effects.ts";
@@ -157,7 +158,7 @@ export interface EffectOutcome {
   readonly report: Moment | undefined;
 }
 
-/** Pairs each effect with the first later event that reports such an effect. */
+/** Pairs each effect with the first later event that reports the result of such an effect. */
 export function effectOutcomes(history: History, { seq, effects }: Moment): EffectOutcome[] {
   return effects.map((effect) => ({ effect, report: reportOf(history, seq, effect) }));
 }

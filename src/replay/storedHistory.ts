@@ -15,9 +15,10 @@ export function damagedEvent(stream: string, seq: number): string {
 }
 
 /**
- * Events of one stream, in order and without gaps, from sequence number `from` on. An event
- * without data stands in for a damaged one. Unless the damaged event's header is intact, it
- * takes the states from its neighbours, and the time from the event before.
+ * Events of one stream, in order and without gaps, from sequence number `from` on. A
+ * placeholder without data takes the place of a damaged event. It has what the damaged
+ * event's header says. If that is damaged, too, the placeholder takes its states from the
+ * neighbouring events, and its time from the event before.
  *
  * @param limit maximum number of events
  */

@@ -1,10 +1,14 @@
 /**
  * The stored form of an event, with its link in a chain of hashes.
  *
- * 0   version of this format (1) 1   length of the header, 32 bits, big-endian 5   hash of the previous event
- * in its stream; zeros for the first 37  hash of salt and data 69  header, MessagePack: [stream, seq,
- * position, type, schema, time, from, to, effects] …   hash of everything above, to which the next event
- * refers …   salt …   data, MessagePack
+ *      0  version of this format (1)
+ *      1  length of the header, 32 bits, big-endian
+ *      5  hash of the previous event in its stream; zeros for the first
+ *     37  hash of salt and data
+ *     69  header, MessagePack: [stream, seq, position, type, schema, time, from, to, effects]
+ *      …  hash of everything above, to which the next event refers
+ *      …  salt
+ *      …  data, MessagePack
  *
  * Hashes are SHA-256 over the stored bytes themselves. So no canonical form is needed, and every byte is
  * covered by a hash.
@@ -67,7 +71,7 @@ export interface RecordDefect {
   readonly kind: "format" | "hash" | "data";
   readonly expected: string;
   readonly found: string;
-  /** What the event's intact header says, where only its data have changed. */
+  /** The event without its data. Set if only the data have changed. */
   readonly header?: Omit<StoredEvent, "data">;
 }
 
@@ -105,7 +109,7 @@ export function encodeRecord(
 
 /**
  * Reads stored bytes and checks every one of them.
- * @param bytes may change after the call
+ * @param bytes may be overwritten after the call
  * @param unread name of a list that is returned empty, if it is the last field of the data
  */
 export function readRecord(bytes: Buffer, unread?: string): EventRecord | RecordDefect {

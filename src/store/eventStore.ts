@@ -51,10 +51,11 @@ export interface StreamEntry extends StreamHead {
  * The reading side, which other processes use too. Reading an event checks its
  * own hashes. verifyStream.ts checks the chain of a whole stream.
  *
- * Iterables are lazy and end where the log ended when they were started. They
- * hold nothing open between two events, so a caller may abandon them at any point.
+ * Iterables are lazy. They end with the event that was the log's last one when the
+ * iteration began. They hold nothing open between two events, so a caller may abandon
+ * them at any point.
  * @throws DriverError `STORE_FAILED`, from any call, if the log cannot be read
- * @throws DriverError `STORE_DAMAGED`, from any call, if it can never be read again
+ * @throws DriverError `STORE_DAMAGED`, from any call, if the log can never be read again
  */
 export interface EventReader {
   /**
@@ -63,10 +64,13 @@ export interface EventReader {
    *   data, it is returned empty, and reading the event takes a third of the time.
    */
   readStream(stream: string, from?: number, unread?: string): Iterable<StoredEvent>;
-  /** The same events as stored bytes (eventRecord.ts), unchecked. An event that cannot be read has no bytes. */
+  /**
+   * The same events in their stored form (eventRecord.ts), unchecked. An event that cannot be read is an empty
+   * buffer.
+   */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
   /**
-   * The position of the last event of each given stream, in the given order; 0 if the index lacks it. Fast for
+   * The position of the last event of each given stream, in the given order; 0 if the index lacks that event. Fast for
    * many streams if they are ordered by their first positions.
    */
   lastPositions(streams: readonly StreamEntry[]): readonly number[];
@@ -79,9 +83,9 @@ export interface EventReader {
   /** Like `readAll`, but skips damaged events and adds them to {@link damage}. */
   readIntact(from?: number): Iterable<StoredEvent>;
   /**
-   * Calls `take` with the stored bytes of each event of all streams, unchecked, in the order of position, and
-   * yields what it returns. The bytes may be overwritten after its call. An event that cannot be read has no
-   * bytes.
+   * Calls `take` with the stored form of each event of all streams, unchecked, in the order of position, and
+   * yields what `take` returns. The bytes may be overwritten after the call. An event that cannot be read is an
+   * empty buffer.
    */
   scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
   /** Samples of what a stream's task used, in the order of time; empty if there are none, or none can be read. */
@@ -91,9 +95,9 @@ export interface EventReader {
   /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */
   streams(prefix?: string): Iterable<StreamEntry>;
   /**
-   * Streams of tasks that are not, or may not be, over, in the order of their first events. The log lists
-   * these streams, so the time depends on their number only, whatever the log's size. A log of an older
-   * version and a bundle have no such list: there, all streams are looked at.
+   * All streams but those whose tasks are certainly over, in the order of their first events. The log has a
+   * list of these streams, so the time depends on their number only, whatever the log's size. Logs of older
+   * versions and bundles have no such list: there, the heads of all streams are read.
    */
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */

@@ -13,8 +13,8 @@ const MAX_NAMED = 20;
 export type UsageOf = (stream: string) => readonly UsageSample[];
 
 /**
- * Events from a position on. The next read begins at `next`, which is the same position if there are no
- * events yet.
+ * Events from a position on. The next read begins at `next`. If there were no events, that is the position at
+ * which this read began.
  */
 export interface EventBatch {
   readonly events: readonly StoredEvent[];
@@ -181,7 +181,7 @@ export class LogReader implements EventReader {
   }
 }
 
-/** Whether the stream's task may not be over. */
+/** False if the stream's task is certainly over. */
 export function isOpen({ state }: StreamEntry): boolean {
   return state === undefined || !isOver(state);
 }

@@ -71,8 +71,8 @@ export class LogStore extends FollowableLog implements FollowableStore {
   }
 
   /**
-   * Makes the list of open streams anew, in several transactions, if an older version has appended without it.
-   * Appends keep the list complete, so this comes before the first one.
+   * Rebuilds the list of open streams, in several transactions, if an older version has appended without
+   * updating it. To be called before the first append: appends only keep a complete list complete.
    */
   async listOpenStreams(): Promise<void> {
     if (this.#table.openHeads() !== undefined) return;
@@ -113,7 +113,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return super.close();
   }
 
-  /** Commits the first append of an event loop turn at once, and all later ones together at its end. */
+  /** Commits the first append in a turn of the event loop at once, and the others together at the turn's end. */
   #schedule(): void {
     if (this.#committedInTurn) return;
     this.#committedInTurn = true;
@@ -144,7 +144,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     this.#commits.next();
   }
 
-  /** Also undefined if the first event is damaged, because the stream's name is in it. */
+  /** Undefined if there is none, or if its first event, which has the stream's name, is damaged. */
   #streamStartingAt(firstPosition: number): StreamEntry | undefined {
     const [name] = this.#table.recordsOf({ firstPosition }, 1, (bytes) => {
       const read = readRecord(bytes);
@@ -154,7 +154,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return head?.firstPosition === firstPosition ? head : undefined;
   }
 
-  /** @returns the first position of the stream whose records remain to be removed */
+  /** @returns the first position of the stream, whose records remain to be removed; undefined if it stays */
   #removeStream(stream: string, expectedVersion: number, writer: RecordWriter): number | undefined {
     const head = this.#table.head(stream);
     const version = head?.version ?? 0;
@@ -180,7 +180,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     }
   }
 
-  /** Reads each stream's head within the transaction: no cached head could be out of date. */
+  /** Reads each stream's head within the transaction, because a head that was read before may be out of date. */
   #carryOut(group: readonly Append[], writer: RecordWriter): (readonly StoredEvent[] | DriverError)[] {
     let position = this.#table.lastPosition();
     const outcomes = group.map(({ stream, expectedVersion, events }) => {

@@ -16,7 +16,7 @@ export function encodeData(data: unknown): Buffer {
 /**
  * @param isOfKind what the value has to be
  * @param unread name of a list that is returned empty, if it is the last field of an object
- * @returns undefined for bytes that are not exactly one such value: no stored value is undefined
+ * @returns undefined for bytes that are not exactly one such value. No value is stored as undefined
  */
 export function decodeData<T>(
   bytes: Buffer,
@@ -55,8 +55,8 @@ export function isPlain(value: unknown): value is Plain {
 }
 
 /**
- * The bytes of a map in which an empty list replaces the list in the last field, if this field has the given
- * name. Decoding such an unneeded list takes longer than all the rest. Returns other bytes unchanged.
+ * Replaces the list in the last field of a map by an empty one, if this field has the given name. Decoding a
+ * long list that nobody needs takes longer than all the rest. Returns other bytes unchanged.
  * @throws RangeError for bytes that end too early
  */
 function withoutLastList(bytes: Buffer, name: string): Buffer {

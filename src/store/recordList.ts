@@ -5,7 +5,7 @@ import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type IndexEntry, type RecordTable, type TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
-/** A record and its place in the log. The record's bytes name a place too: readers check that they agree. */
+/** A record and its place in the log. The record's bytes name a place, too: readers check that it is this one. */
 export interface PlacedRecord {
   readonly stream: string;
   readonly seq: number;

@@ -1,6 +1,6 @@
 /**
- * The interface of the log's storage. Three implementations share all other code of the log: LMDB, LMDB's
- * file read without LMDB, and a list in memory. All calls are synchronous. Calls that return a batch hold
+ * The interface of the log's storage. Its implementations are LMDB, LMDB's file read without LMDB, and lists
+ * in memory. They share all other code of the log. All calls are synchronous. Calls that return a batch hold
  * nothing open afterwards.
  */
 import type { StreamEntry } from "./eventStore.ts";
@@ -33,8 +33,8 @@ export class RecordBatch<T> {
 }
 
 /**
- * Converts a record to what the caller needs; `bytes` may be overwritten after the call.
- * A record that cannot be read has no bytes. May be called again for the same record.
+ * Converts a record to what the caller needs; `bytes` may be overwritten after the call, and are empty for a
+ * record that cannot be read. May be called again for the same record.
  */
 export type TakeRecord<T> = (bytes: Buffer, position: number) => T;
 
@@ -42,11 +42,14 @@ export interface RecordTable {
   /** Descriptions of what could not be read so far. Undefined for a table that cannot be damaged. */
   readonly damage?: ReadonlySet<string>;
   head(stream: string): StreamEntry | undefined;
-  /** Heads of streams whose names begin with `prefix` and follow `after`, ordered by UTF-8 bytes. */
+  /**
+   * A batch of heads, in the order of the names' UTF-8 bytes: of streams whose names begin with `prefix` and
+   * come after the name `after`.
+   */
   heads(after: string | undefined, prefix: string): StreamEntry[];
   /**
-   * Heads of the streams that the log lists as open, by first position. Undefined if it has no list, or one
-   * that does not fit its streams: older versions append without updating it.
+   * Heads of the streams that the log lists as open, by first position. Undefined if the log has no such list,
+   * or if the list is out of date: older versions append without updating it.
    */
   openHeads?(): StreamEntry[] | undefined;
   /** Position of the newest record; 0 if there is none. */
@@ -60,7 +63,7 @@ export interface RecordTable {
    * all of them from the same snapshot.
    */
   lastPositions(streams: readonly StreamEntry[]): number[];
-  /** Positions of a stream's events, from sequence number `seq` on, in order. A batch may be empty only at the end. */
+  /** Positions of a stream's events, from sequence number `seq` on, in order. Only the last batch may be empty. */
   positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
   close(): Promise<void>;
 }
@@ -79,7 +82,7 @@ export interface RecordWriter {
   removeHead(stream: string): void;
   /**
    * Removes up to `limit` records from the beginning of a removed stream.
-   * @returns whether any may be left
+   * @returns whether records may be left
    */
   removeRecords(firstPosition: number, limit: number): boolean;
   /** Records which stream's removal is not finished; undefined: none. */
@@ -94,7 +97,7 @@ export interface RecordWriter {
 
 export interface WritableTable extends RecordTable {
   openHeads(): StreamEntry[] | undefined;
-  /** First positions of streams, greater than `after`, in order; a batch may be empty only at the end. */
+  /** First positions of streams, greater than `after`, in order. Only the last batch may be empty. */
   firstPositions(after: number): number[];
   /** Approximate size of the log, in bytes. */
   bytes(): number;

@@ -1,8 +1,7 @@
 /** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
 
 import { commandsIn } from "../machines/events/running.ts";
-import type { TaskContext } from "../machines/taskContext.ts";
-import { limitsOf } from "../machines/taskContext.ts";
+import { limitsOf, type TaskContext } from "../machines/taskContext.ts";
 import { resultOf } from "../machines/taskOutline.ts";
 import type { TaskResult } from "../machines/taskResults.ts";
 import type { History, Moment } from "../replay/history.ts";

@@ -1,8 +1,7 @@
 /** A task's data for the page: its steps, any moment, and its usage. Pure. */
 import { reportsOf } from "../../machines/effects.ts";
 import { eventTypes, traitsOf } from "../../machines/events.ts";
-import type { TaskContext } from "../../machines/taskContext.ts";
-import { limitsOf, type TaskLimits } from "../../machines/taskContext.ts";
+import { limitsOf, type TaskContext, type TaskLimits } from "../../machines/taskContext.ts";
 import { isStateName, taskStates } from "../../machines/taskMachine.ts";
 import { contextDiff } from "../../replay/contextDiff.ts";
 import type { EffectOutcome, Moment } from "../../replay/history.ts";

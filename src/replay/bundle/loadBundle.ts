@@ -93,8 +93,8 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
 
 /**
  * Splits the lines after the header. Every line, including the last one, ends with a newline.
- * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's, which could otherwise claim
- *   memory for events that the file does not have
+ * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's. So a header cannot claim memory
+ *   for events that the file does not have
  */
 function linesAfter(header: BundleHeader, text: string, path: string): string[] {
   const events = header.streams.reduce((sum, { version }) => sum + version, 0);

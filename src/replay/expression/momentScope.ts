@@ -49,7 +49,7 @@ export function valueAtMoment(text: string, moment: Moment): unknown {
   return evaluate(parseExpression(text, known, ofContext), scopeOf(moment));
 }
 
-/** All paths in an expression. `changed` depends on the event, so it counts as a path of it. */
+/** All paths in an expression. `changed` depends on the event, so it counts as a path of the event. */
 function pathsOf(expression: Expression): Path[] {
   switch (expression.kind) {
     case "literal":
@@ -80,7 +80,7 @@ function scopeOf(moment: Moment): Scope {
   return { now: { ...moment.after.context, ...event }, before };
 }
 
-/** The machine's context and state. Those of another version may hold more. */
+/** The machine's context and state. A context of another version may have further fields. */
 function contextOf({ value, context }: MachineState): Readonly<Record<string, unknown>> {
   return { ...context, state: value };
 }
@@ -148,7 +148,10 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
   }
 }
 
-/** A missing value neither equals nor differs from any other, unless the expression itself says `null`. */
+/**
+ * Whether `==` and `!=` have a meaning. If a value is missing, both are false, except beside a `null` in the
+ * expression itself.
+ */
 function isComparable(left: Expression, right: Expression, a: unknown, b: unknown): boolean {
   return (a !== null && b !== null) || isNull(left) || isNull(right);
 }

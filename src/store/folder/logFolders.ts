@@ -17,7 +17,7 @@ export function logFiles(folder: string) {
   };
 }
 
-/** The folders of all existing logs below a state folder. On a full disk, a plugin makes a folder without a log. */
+/** The folders of all logs below a state folder. On a full disk, a plugin makes a log's folder, but no log in it. */
 export function logFolders(stateDir: string): string[] {
   return eventFolders(stateDir).filter(hasLog);
 }

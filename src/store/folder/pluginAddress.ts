@@ -33,8 +33,8 @@ export function publishAddress(folder: string, socketPath: string): void {
 
 /**
  * The plugin that owns a state folder, found among the kernel's locks (proc_locks(5)). The pid in the lock
- * file may be that of a plugin that has died. Trying to take the lock would make a plugin fail that starts at
- * the same moment.
+ * file may be that of a plugin that has died. Taking the lock for a moment, as a test, could make a plugin fail
+ * that starts at this moment.
  * @returns its pid; undefined if no process holds the lock
  */
 export function pluginOf(folder: string): number | undefined {

@@ -110,7 +110,7 @@ function refuseKernelFolder(folder: string): void {
   if (kernelFileSystems.has(statfsSync(nearest).type)) throw storesNoFiles(folder, nearest);
 }
 
-/** By their modes root may write to folders of these file systems, but they create no files. */
+/** The modes of their folders let root write, but these file systems create no files. */
 const kernelFileSystems: ReadonlySet<number> = new Set([CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC]);
 
 /**

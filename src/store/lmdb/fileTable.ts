@@ -56,7 +56,7 @@ export class FileTable implements RecordTable {
       const value = snapshot.get(snapshot.table("heads"), key);
       if (value === undefined) return undefined;
       const head = headOf(value, snapshot);
-      checkEnds([head], snapshot);
+      noteWrongEnd(head, snapshot);
       return { stream, ...head };
     });
   }
@@ -233,18 +233,12 @@ function headOf(value: Buffer, snapshot: Snapshot): HeadValue {
   return head;
 }
 
-/**
- * Checks heads in the order of the index, so that each page of the index is read once. Streams' names have
- * another order.
- */
-function checkEnds(heads: readonly HeadValue[], snapshot: Snapshot): void {
-  for (const head of heads.toSorted((a, b) => a.firstPosition - b.firstPosition)) {
-    try {
-      checkEnd(head, snapshot);
-    } catch (thrown) {
-      // The defect is noted only: the stream's events can still be read.
-      snapshot.skip(thrown);
-    }
+/** Notes if a head has another end than the index. That is no error: the stream's events can still be read. */
+function noteWrongEnd(head: HeadValue, snapshot: Snapshot): void {
+  try {
+    checkEnd(head, snapshot);
+  } catch (thrown) {
+    snapshot.skip(thrown);
   }
 }
 

@@ -1,11 +1,11 @@
 /**
  * The number of the newest commit, as LMDB's processes publish it to each other.
  *
- * A commit is in one of the data file's two meta pages. Its number is also in the lock file, from which each
- * transaction takes the snapshot that it begins with. lmdb 3.5 writes that number at every open, in readers
- * too (`mdb_env_open2` of its mdb.c). The process read the value from the meta pages a moment before. So a
- * commit in between is hidden, and the next transaction would overwrite it. Therefore the log's writer
- * compares the two, and corrects the number.
+ * A commit is in one of the data file's two meta pages. Its number is also in the lock file, where each
+ * transaction looks up the snapshot that it begins with. Every process that opens the log with lmdb 3.5, even to
+ * read, writes that number (`mdb_env_open2` of lmdb's mdb.c). It has read the number from the meta pages a moment
+ * before. So it hides a commit that was made in between, and the next transaction would overwrite that commit.
+ * Therefore the log's writer compares the two numbers, and corrects the one in the lock file.
  */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";

@@ -174,7 +174,7 @@ export class Snapshot {
   }
 
   /**
-   * Descends to the leaf in which a key belongs. Calls `take` with the leaf's last node whose key is less
+   * Descends to the leaf to which a key belongs. Calls `take` with the leaf's last node whose key is less
    * than this one or equal to it.
    */
   #search<T>(

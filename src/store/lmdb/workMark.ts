@@ -20,13 +20,13 @@ const UNCHECKED = Buffer.from("u");
 /** The mark has three fields: whether the writer works, how it opened the log, and the version of the data. */
 const OPENED_AT = 1;
 const VERSION_AT = 2;
-/** More bytes than the text of a file's version has. */
+/** The text of a version is padded to this length. */
 const VERSION_BYTES = 80;
 
 export class WorkMark {
   /**
-   * Whether the log needs no check: its writer was killed in this boot while it was idle, it had not trusted
-   * the mark itself, and nobody has changed the data since. False if that is not known.
+   * True if the log needs no check: its writer was killed in this boot while it was idle, that writer had not
+   * trusted the mark itself, and nobody has changed the data since. False if any of this is unknown.
    */
   readonly isTrusted: boolean;
   readonly #path: string;
