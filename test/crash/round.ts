@@ -10,6 +10,7 @@ import { withEventLog } from "../support/history/eventLog.ts";
 import { processesNamed } from "../support/host/processes.ts";
 import { mountSmallFileSystem, unmount } from "../support/host/smallFileSystem.ts";
 import { persistentFolders } from "../support/host/temporaryFolder.ts";
+import { until } from "../support/host/until.ts";
 import { runFoldersIn } from "../support/plugin/pluginTraces.ts";
 import { allOver, checkLog, type EndStates, endStates } from "./checkLog.ts";
 import { CrashAgent } from "./crashAgent.ts";
@@ -135,12 +136,8 @@ async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise
   return withEventLog(stateDir, (log) => checkLog(log, promised));
 }
 
-async function becomes(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + patienceMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`this did not become true in time: ${what}`);
-    await delay(5);
-  }
+function becomes(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  return until(condition, what, patienceMs);
 }
 
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {

@@ -13,7 +13,7 @@ import { openTerminalSession } from "../../support/screen/terminalSession.ts";
 /** A task that prints its folder and runs until it is stopped. */
 const endless = () => shellJob('echo "in $NOMAD_TASK_DIR."; exec sleep 1000', 'kill_timeout = "20s"');
 
-/** Folders and processes that must be gone after the run. */
+/** The folder of a run and its allocation, of which nothing may be left after the run. */
 interface Place {
   readonly work: string;
   readonly alloc: string;
@@ -58,14 +58,20 @@ describe.each(["SIGKILL", "SIGQUIT"] as const)("%s of the run", (signal) => {
   });
 });
 
+/** A run that was killed together with its plugin. */
+async function killedRun(stateDir: string): Promise<Place & { readonly job: string }> {
+  const { run, ...place } = await startEndless(stateDir);
+  const plugin = run.plugin();
+  run.child.kill("SIGKILL");
+  process.kill(plugin, "SIGKILL");
+  await run.ended;
+  return place;
+}
+
 describe("SIGKILL of run and plugin", () => {
   it("leaves files that the next run, doctor and clean report, and clean removes", async () => {
     const stateDir = temporaryFolder();
-    const { run, ...place } = await startEndless(stateDir);
-    const plugin = run.plugin();
-    run.child.kill("SIGKILL");
-    process.kill(plugin, "SIGKILL");
-    await run.ended;
+    const place = await killedRun(stateDir);
     const told = new RegExp(`was killed and left task task; folder ${place.work}`);
     const next = await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
     expect(next.code).toBe(3);
@@ -99,11 +105,7 @@ describe("SIGKILL of run and plugin", () => {
 
   it("leaves files that clean removes even while another run uses the state folder", async () => {
     const stateDir = temporaryFolder();
-    const { run, ...place } = await startEndless(stateDir);
-    const plugin = run.plugin();
-    run.child.kill("SIGKILL");
-    process.kill(plugin, "SIGKILL");
-    await run.ended;
+    const place = await killedRun(stateDir);
     const other = await startEndless(stateDir);
     expect(await call(["clean", place.work])).toMatchObject({ code: 0, stderr: "" });
     expect([isGone(place), isGone(other)]).toEqual([true, false]);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { FingerprintResponse_HealthState as Health } from "../../../src/grpc/generated/nomad/driver.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { type Agent, pidOf, readyTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
@@ -158,12 +158,8 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
 /** A task that has printed "up". */
 async function runningTask() {
   const agent = await startAgent();
-  const allocation = makeAllocation();
-  const config = allocation.config("echo up; exec sleep 1000");
-  const handle = await startTask(agent, config);
-  await allocation.stdout.contains("up\n");
-  const { stateDir } = agent;
-  return { agent, stateDir, allocation, config, handle, pid: await pidOf(agent, config) };
+  const task = await readyTask(agent, "echo up; exec sleep 1000");
+  return { agent, stateDir: agent.stateDir, ...task };
 }
 
 /** Ends a plugin as agents end one without tasks, only by go-plugin's call. */

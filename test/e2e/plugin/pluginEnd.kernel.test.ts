@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { launchEnvironment, parseHandshake } from "../../../src/grpc/handshake.ts";
 import { connectPlugin, type PluginConnection } from "../../../src/grpc/pluginClient.ts";
-import { newStateDir, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { newStateDir, pidOf, runTask, startAgent, startedTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { setConfig } from "../../support/agent/requests.ts";
@@ -82,11 +82,8 @@ describe("a plugin goes on", () => {
   });
 });
 
-async function runningTask(plugin: PluginConnection) {
-  const allocation = makeAllocation();
-  const config = allocation.config("exec sleep 1000");
-  const handle = await startTask(plugin, config);
-  return { allocation, config, handle, pid: await pidOf(plugin, config) };
+function runningTask(plugin: PluginConnection) {
+  return startedTask(plugin, "exec sleep 1000");
 }
 
 /** A plugin whose pipes belong to the test. */

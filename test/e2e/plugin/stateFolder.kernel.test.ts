@@ -8,7 +8,15 @@ import { describe, expect, test } from "vitest";
 import { FingerprintResponse_HealthState as Health } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
-import { newStateDir, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import {
+  newStateDir,
+  pidOf,
+  runTask,
+  startAgent,
+  startedTask,
+  startTask,
+  waitTask,
+} from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { type CollectedStream, collect } from "../../support/agent/collectedStream.ts";
 import { setConfig } from "../../support/agent/requests.ts";
@@ -46,7 +54,7 @@ describe("a state folder of another plugin that has an agent", () => {
 
   test("is used by the second plugin once the first has died, and its tasks are recovered", async () => {
     const first = await startAgent();
-    const { config, handle, pid } = await runningTask(
+    const { config, handle, pid } = await startedTask(
       first,
       "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
     );
@@ -69,7 +77,7 @@ describe("a state folder of another plugin that has an agent", () => {
 
   test("makes the second plugin refuse recoveries and end after some time, so that no task runs twice", async () => {
     const first = await startAgent();
-    const { config, handle, pid, allocation } = await runningTask(first, "exec sleep 1000");
+    const { config, handle, pid, allocation } = await startedTask(first, "exec sleep 1000");
     const second = await startAgent({ stateDir: first.stateDir });
     const refused = await second.driver.recoverTask({ taskId: "", handle }).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "STATE_DIR_IN_USE", recoverable: true });
@@ -89,7 +97,7 @@ describe("a state folder of another plugin that has an agent", () => {
 describe("a state folder of another plugin without an agent", () => {
   test("is handed over at once: that plugin ends, and the next one recovers its tasks", async () => {
     const first = await startAgent();
-    const { config, handle, pid, allocation } = await runningTask(
+    const { config, handle, pid, allocation } = await startedTask(
       first,
       "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
     );
@@ -220,11 +228,4 @@ type Attributes = ReadonlyMap<string, { value?: { value?: unknown } | undefined 
 
 function healthOf({ driver }: PluginConnection): Fingerprints {
   return collect(driver.fingerprint({}));
-}
-
-async function runningTask(plugin: PluginConnection, script: string) {
-  const allocation = makeAllocation();
-  const config = allocation.config(script);
-  const handle = await startTask(plugin, config);
-  return { allocation, config, handle, pid: await pidOf(plugin, config) };
 }

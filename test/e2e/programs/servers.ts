@@ -1,5 +1,10 @@
 /** Servers, with what they need besides the default paths. */
-import { makeCertificate, type Program, postgresPrograms } from "../../support/agent/programs.ts";
+import {
+  haproxyConfig,
+  makeCertificate,
+  type Program,
+  postgresPrograms,
+} from "../../support/agent/programs.ts";
 
 /** Script lines that wait until a command succeeds, or the server has ended. */
 const until = (command: string) => `until ${command} > /dev/null 2>&1; do kill -0 $server; sleep 0.05; done`;
@@ -47,18 +52,7 @@ END
     unveil: ["rx:/usr/sbin/haproxy"],
     script: `${makeCertificate}
       cat cert.pem key.pem > both.pem
-      cat > haproxy.cfg <<'END'
-global
-  nbthread 2
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 1s
-  timeout server 1s
-frontend front
-  bind unix@/tmp/socket ssl crt both.pem
-  http-request return status 200 content-type text/plain string served
-END
+      ${haproxyConfig("unix@/tmp/socket ssl crt both.pem")}
       /usr/sbin/haproxy -db -f haproxy.cfg 2> log & server=$!
       ${until("test -S /tmp/socket")}
       ${getPage}

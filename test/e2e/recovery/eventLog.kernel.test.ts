@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
-import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import { type Agent, readyTask, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf, withEventLog } from "../../support/history/eventLog.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
@@ -26,11 +26,8 @@ describe("the history of a task", () => {
 
   test("has these steps if the task gets signals, is stopped, and is killed because it does not end", async () => {
     const allocation = makeAllocation();
-    const config = allocation.config(
-      "trap 'echo again' INT USR1; echo up; while :; do sleep 1000 & wait; done",
-    );
-    await startTask(agent, config);
-    await allocation.stdout.contains("up\n");
+    const script = "trap 'echo again' INT USR1; echo up; while :; do sleep 1000 & wait; done";
+    const { config } = await readyTask(agent, script, allocation);
     await agent.driver.signalTask({ taskId: config.id, signal: "SIGUSR1" });
     await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 0, nanos: 1e6 }, signal: "" });
     await agent.driver.destroyTask({ taskId: config.id, force: true });

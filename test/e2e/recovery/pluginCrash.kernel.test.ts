@@ -1,9 +1,18 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import {
+  type Agent,
+  pidOf,
+  readyTask,
+  startAgent,
+  startTask,
+  waitTask,
+  withoutOptions,
+} from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { interruptStart } from "../../support/agent/interruptedStart.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { procStatus } from "../../support/host/processes.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
@@ -114,18 +123,10 @@ describe("a plugin that is killed while it starts a task", () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up");
-    const freeze = (state: "0" | "1") => writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, state);
-    // A process that starts in a frozen cgroup waits until the cgroup is thawed.
-    freeze("1");
-    const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
-    const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
-    await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
-    await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
-    await agent.crash();
-    await refused;
+    await interruptStart(agent, allocation, config);
     await inOrder(
       async () => {
-        freeze("0");
+        allocation.cgroup.thaw();
         await allocation.cgroup.empty();
       },
       async () => {
@@ -231,19 +232,11 @@ describe("RecoverTask", () => {
   });
 });
 
-/** The part of a handle that a restarted agent still has. */
-function withoutOptions(handle: TaskHandle): TaskHandle {
-  if (handle.config === undefined) throw new Error("a handle without config");
-  return { ...handle, config: { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) } };
-}
-
 /** A task whose first plugin was killed. */
 async function takenOver(script: string, change = (handle: TaskHandle) => handle) {
   const first: Agent = await startAgent();
-  const allocation = makeAllocation();
-  const config = allocation.config(script);
-  const handle = change(await startTask(first, config));
-  await allocation.stdout.contains("up\n");
+  const { allocation, config, ...started } = await readyTask(first, script);
+  const handle = change(started.handle);
   await first.crash();
   const next = await startAgent({ stateDir: first.stateDir });
   await next.driver.recoverTask({ taskId: "", handle });

@@ -1,12 +1,13 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { decodeHandle, encodeHandle, type HandleState } from "../../../src/driver/recovery/taskHandle.ts";
 import { msOf } from "../../../src/grpc/convert/time.ts";
 import { type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import { pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
-import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { pidOf, readyTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { interruptStart } from "../../support/agent/interruptedStart.ts";
 import { setConfig } from "../../support/agent/requests.ts";
 import { prepareStart } from "../../support/agent/taskClient.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
@@ -15,7 +16,7 @@ import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
 describe("a StartTask that is repeated because the plugin died before its answer", () => {
   test("returns the task that already runs", async () => {
-    const { allocation, config, agent, handle, pid } = await startedTask("echo up; exec sleep 1000");
+    const { allocation, config, agent, handle, pid } = await gatedTask("echo up; exec sleep 1000");
     await agent.crash();
     const next = await startAgent({ stateDir: agent.stateDir });
     const again = await startTask(next, config);
@@ -28,7 +29,7 @@ describe("a StartTask that is repeated because the plugin died before its answer
   });
 
   test("succeeds, too, if the task has ended since, and WaitTask then returns the end", async () => {
-    const { allocation, config, agent } = await startedTask("echo up; exit 17");
+    const { allocation, config, agent } = await gatedTask("echo up; exit 17");
     await agent.crash();
     await allocation.cgroup.empty();
     const next = await startAgent({ stateDir: agent.stateDir });
@@ -41,8 +42,8 @@ describe("a StartTask that is repeated because the plugin died before its answer
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up; exit 18");
-    await abandonedStart(agent, allocation, config);
-    freeze(allocation, "0");
+    await interruptStart(agent, allocation, config);
+    allocation.cgroup.thaw();
     const next = await startAgent({ stateDir: agent.stateDir });
     await startTask(next, config);
     expect(await waitTask(next, config)).toMatchObject({ exitCode: 18 });
@@ -53,7 +54,7 @@ describe("a StartTask that is repeated because the plugin died before its answer
   });
 
   test("is refused with a different request", async () => {
-    const { allocation, config, agent, pid } = await startedTask("echo up; exec sleep 1000");
+    const { allocation, config, agent, pid } = await gatedTask("echo up; exec sleep 1000");
     await agent.crash();
     const next = await startAgent({ stateDir: agent.stateDir });
     const other = { ...allocation.config("echo other"), id: config.id };
@@ -110,7 +111,8 @@ describe("a run that was started by an agent that has died", () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up; exec sleep 1000");
-    freeze(allocation, "1");
+    // A process that starts in a frozen cgroup waits until the cgroup is thawed.
+    allocation.cgroup.freeze();
     const gone = new AbortController();
     const task = await prepareStart(agent.driver, config);
     const cancelled = agent.driver.startTask({ task }, { signal: gone.signal }).catch(errorOfCall);
@@ -119,7 +121,7 @@ describe("a run that was started by an agent that has died", () => {
     await cancelled;
     // When this call is answered, the plugin has received the calls sent before it.
     await agent.driver.capabilities({});
-    freeze(allocation, "0");
+    allocation.cgroup.thaw();
     await allocation.cgroup.empty();
     await vi.waitFor(
       async () => expect((await eventsOf(agent.stateDir, config.id)).at(-1)?.to).toBe("exited"),
@@ -129,7 +131,7 @@ describe("a run that was started by an agent that has died", () => {
   });
 
   test("is ended by the next run of the same task, and no other run is ended", async () => {
-    const { allocation, agent, pid } = await startedTask("echo up; exec sleep 1000");
+    const { allocation, agent, pid } = await gatedTask("echo up; exec sleep 1000");
     const neighbour = makeAllocation();
     const neighbourConfig = neighbour.config("exec sleep 1000");
     const neighbourHandle = await startTask(agent, neighbourConfig);
@@ -145,7 +147,7 @@ describe("a run that was started by an agent that has died", () => {
   });
 
   test("is also ended by the next run if the plugin has outlived the agent, unless the agent recovers it", async () => {
-    const { allocation, agent, pid } = await startedTask("echo up; exec sleep 1000");
+    const { allocation, agent, pid } = await gatedTask("echo up; exec sleep 1000");
     const known = makeAllocation();
     const knownConfig = known.config("exec sleep 1000");
     const knownHandle = await startTask(agent, knownConfig);
@@ -160,9 +162,7 @@ describe("a run that was started by an agent that has died", () => {
   });
 
   test("can be stopped and destroyed without a recovery", async () => {
-    const { allocation, config, agent } = await startedTask(
-      "trap 'exit 4' INT; echo up; while :; do :; done",
-    );
+    const { allocation, config, agent } = await gatedTask("trap 'exit 4' INT; echo up; while :; do :; done");
     await agent.crash();
     const next = await startAgent({ stateDir: agent.stateDir });
     await expect(next.driver.destroyTask({ taskId: config.id, force: false })).rejects.toThrow(
@@ -177,7 +177,7 @@ describe("a run that was started by an agent that has died", () => {
 
 describe("RecoverTask", () => {
   test("of a task of an earlier boot always says that it is lost", async () => {
-    const { agent, config, handle, pid } = await startedTask("echo up; exec sleep 1000");
+    const { agent, config, handle, pid } = await gatedTask("echo up; exec sleep 1000");
     await agent.crash();
     rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });
     const rebooted = changed(handle, { bootId: "4e7a3d2b-0000-4000-8000-000000000000" });
@@ -194,7 +194,7 @@ describe("RecoverTask", () => {
   });
 
   test("of a task whose pid now belongs to another process does nothing to that process", async () => {
-    const { agent, config, handle, pid } = await startedTask("echo up; exec sleep 1000");
+    const { agent, config, handle, pid } = await gatedTask("echo up; exec sleep 1000");
     await agent.crash();
     rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });
     const { init, task } = decodeHandle(handle.driverState);
@@ -214,7 +214,7 @@ describe("RecoverTask", () => {
   });
 
   test("keeps the task's own times", async () => {
-    const { agent, allocation, config, handle, open } = await startedTask(
+    const { agent, allocation, config, handle, open } = await gatedTask(
       "echo up; read -r _ < $NOMAD_TASK_DIR/gate; exit 3",
     );
     const before = (await agent.driver.inspectTask({ taskId: config.id })).task?.startedAt;
@@ -239,7 +239,7 @@ describe("the unfinished work of an earlier plugin", () => {
     const agent = await startAgent();
     const allocation = makeAllocation();
     const config = allocation.config("echo up");
-    await abandonedStart(agent, allocation, config);
+    await interruptStart(agent, allocation, config);
     const traces = async () => ({
       last: (await eventsOf(agent.stateDir, config.id)).at(-1)?.type,
       runFolders: tracesOf({ ...agent, pid: process.pid }).runFolders.length,
@@ -256,41 +256,18 @@ describe("the unfinished work of an earlier plugin", () => {
     expect(await traces()).toEqual(undone);
     await second.close();
     await startAgent({ stateDir: agent.stateDir });
-    freeze(allocation, "0");
+    allocation.cgroup.thaw();
     await allocation.cgroup.empty();
     expect(await traces()).toEqual({ last: "startFailed", runFolders: 0, running: false });
   });
 });
 
-/** A task that has printed "up". */
-async function startedTask(script: string) {
+/** A task of a new agent, which has printed "up". */
+async function gatedTask(script: string) {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const open = allocation.gate();
-  const config = allocation.config(script);
-  const handle = await startTask(agent, config);
-  await allocation.stdout.contains("up\n");
-  return { agent, allocation, config, handle, open, pid: await pidOf(agent, config) };
-}
-
-/** Kills the plugin while it starts a task, and leaves the task's processes frozen. */
-async function abandonedStart(
-  agent: Awaited<ReturnType<typeof startAgent>>,
-  allocation: Allocation,
-  config: ReturnType<Allocation["config"]>,
-): Promise<void> {
-  freeze(allocation, "1");
-  const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
-  const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
-  await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
-  await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
-  await agent.crash();
-  await refused;
-}
-
-/** A process that starts in a frozen cgroup waits until the cgroup is thawed. */
-function freeze({ cgroup }: Allocation, state: "0" | "1"): void {
-  writeFileSync(`${cgroup.path}/cgroup.freeze`, state);
+  return { agent, open, ...(await readyTask(agent, script, allocation)) };
 }
 
 function changed(handle: TaskHandle, fields: Partial<HandleState>): TaskHandle {

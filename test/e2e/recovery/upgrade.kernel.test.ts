@@ -2,13 +2,19 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
-import type { TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
 import { EVENT_SCHEMA_VERSION } from "../../../src/machines/events.ts";
 import type { EventToAppend, StoredEvent } from "../../../src/store/eventStore.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
-import { pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import {
+  pidOf,
+  readyTask,
+  startAgent,
+  startTask,
+  waitTask,
+  withoutOptions,
+} from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { earlierLog } from "../../support/history/earlierLogs.ts";
 import { eventsOf, withEventLog } from "../../support/history/eventLog.ts";
@@ -79,9 +85,7 @@ test("a running task whose events were recorded by the first schema version is t
   const agent = await startAgent();
   const allocation = makeAllocation();
   const open = allocation.gate();
-  const config = allocation.config(`${gated}; exit 21`);
-  const handle = await startTask(agent, config);
-  await allocation.stdout.contains("up\n");
+  const { config, handle } = await readyTask(agent, `${gated}; exit 21`, allocation);
   await agent.crash();
 
   const events = await eventsOf(agent.stateDir, config.id);
@@ -127,12 +131,6 @@ async function upgraded(
   await meanwhile({ open, allocation, stateDir: earlier.stateDir });
   const next = await startAgent({ stateDir: earlier.stateDir });
   return { next, allocation, open, config, handle: withoutOptions(handle) };
-}
-
-/** An agent that was upgraded, too, no longer has them. */
-function withoutOptions(handle: TaskHandle): TaskHandle {
-  const config = { ...(handle.config as TaskConfig), msgpackDriverConfig: Buffer.alloc(0) };
-  return { ...handle, config };
 }
 
 /** The same events as the first schema version would have recorded them. */

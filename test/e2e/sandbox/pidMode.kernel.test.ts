@@ -1,14 +1,23 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import {
+  type Agent,
+  pidOf,
+  runTask,
+  startAgent,
+  startTask,
+  waitTask,
+  withoutOptions,
+} from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { ExecCall, execScript } from "../../support/agent/execCall.ts";
+import { interruptStart } from "../../support/agent/interruptedStart.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { processesNamed, procStatus } from "../../support/host/processes.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
@@ -245,16 +254,9 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
     const first = await startAgent({ options: allowed });
     const allocation = makeAllocation();
     const config = inHostPids(allocation, "echo up; exec sleep 1000");
-    const freeze = (state: "0" | "1") => writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, state);
-    freeze("1");
-    const refused = expect(startTask(first, config)).rejects.toMatchObject({ code: 14 });
-    const stored = async () => (await eventsOf(first.stateDir, config.id)).at(-1)?.type;
-    await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
-    await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
-    await first.crash();
-    await refused;
+    await interruptStart(first, allocation, config);
     const next = await startAgent({ stateDir: first.stateDir, options: allowed });
-    freeze("0");
+    allocation.cgroup.thaw();
     await allocation.cgroup.empty();
     expect(tracesOf(next).runFolders).toEqual([]);
     expect(allocation.cgroup.below()).toEqual([]);
@@ -268,12 +270,6 @@ async function neighbourOf({ user: { uid, gid } }: Allocation): Promise<number> 
   onTestFinished(() => void neighbour.kill("SIGKILL"));
   await once(neighbour, "spawn");
   return Number(neighbour.pid);
-}
-
-/** The part of a handle that a restarted agent still has. */
-function withoutOptions(handle: TaskHandle): TaskHandle {
-  if (handle.config === undefined) throw new Error("a handle without config");
-  return { ...handle, config: { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) } };
 }
 
 async function takenOver(

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
-import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { type Agent, pidOf, readyTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { procStatus } from "../../support/host/processes.ts";
 
@@ -116,9 +116,6 @@ describe("SignalTask", () => {
 
 const ignorable = "HUP INT QUIT USR1 USR2 PIPE ALRM TERM PWR";
 
-async function started(program: string, allocation = makeAllocation()) {
-  const config = allocation.config({ command: "perl", args: ["-e", program] });
-  await startTask(agent, config);
-  await allocation.stdout.contains("up\n");
-  return { allocation, config };
+function started(program: string, allocation = makeAllocation()) {
+  return readyTask(agent, { command: "perl", args: ["-e", program] }, allocation);
 }

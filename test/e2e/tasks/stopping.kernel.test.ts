@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
-import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { type Agent, pidOf, readyTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { procStatus } from "../../support/host/processes.ts";
 
@@ -46,9 +46,8 @@ describe("StopTask", () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const trap = "trap 'echo stopping; read -r _ < $NOMAD_TASK_DIR/gate; exit 3' INT";
-    const config = allocation.config(`${trap}; echo up; while :; do sleep 1000 & wait; done`);
-    await startTask(agent, config);
-    await allocation.stdout.contains("up\n");
+    const script = `${trap}; echo up; while :; do sleep 1000 & wait; done`;
+    const { config } = await readyTask(agent, script, allocation);
     const month = { seconds: 31 * 86_400, nanos: 0 };
     const patient = agent.driver.stopTask({ taskId: config.id, timeout: month, signal: "" });
     await allocation.stdout.contains("stopping\n");
@@ -194,10 +193,6 @@ describe("a restart, whose new run shares the cgroup of the old run, ends only t
  * Scripts with traps must wait in `wait`, because a shell runs a trap only after its foreground child has
  * ended.
  */
-async function started(script: string) {
-  const allocation = makeAllocation();
-  const config = allocation.config(script);
-  await startTask(agent, config);
-  await allocation.stdout.contains("up\n");
-  return { allocation, config };
+function started(script: string) {
+  return readyTask(agent, script);
 }

@@ -1,7 +1,15 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { DriverTaskEvent } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { EventData } from "../../../src/machines/events.ts";
-import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import {
+  type Agent,
+  pidOf,
+  readyTask,
+  runTask,
+  startAgent,
+  startTask,
+  waitTask,
+} from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { type CollectedStream, collect } from "../../support/agent/collectedStream.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
@@ -15,10 +23,10 @@ beforeAll(async () => {
 describe("the task events of a task", () => {
   test("are none if it starts, gets signals, is stopped and ends without problems", async () => {
     const events = collect(agent.driver.taskEvents({}));
-    const allocation = makeAllocation();
-    const config = allocation.config("trap 'exit 0' INT; echo up; while :; do sleep 1000 & wait; done");
-    await startTask(agent, config);
-    await allocation.stdout.contains("up\n");
+    const { config } = await readyTask(
+      agent,
+      "trap 'exit 0' INT; echo up; while :; do sleep 1000 & wait; done",
+    );
     await agent.driver.signalTask({ taskId: config.id, signal: "SIGWINCH" });
     await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 600, nanos: 0 }, signal: "" });
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
@@ -136,10 +144,7 @@ async function limitMessagesOf({ id }: { id: string }): Promise<unknown[]> {
 }
 
 async function killedTask(by = agent) {
-  const allocation = makeAllocation();
-  const config = allocation.config("trap '' INT; echo up; while :; do sleep 1000; done");
-  await startTask(by, config);
-  await allocation.stdout.contains("up\n");
+  const { config } = await readyTask(by, "trap '' INT; echo up; while :; do sleep 1000; done");
   await by.driver.stopTask({ taskId: config.id, timeout: { seconds: 0, nanos: 5e6 }, signal: "" });
   await waitTask(by, config);
   return config;

@@ -10,7 +10,15 @@ import {
   type TaskStatsResponse,
 } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
-import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import {
+  type Agent,
+  pidOf,
+  readyTask,
+  startAgent,
+  startedTask,
+  startTask,
+  waitTask,
+} from "../../support/agent/agent.ts";
 import { type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { ExecCall } from "../../support/agent/execCall.ts";
@@ -25,8 +33,7 @@ const busy: Command = { command: "perl", args: ["-e", '$| = 1; print "up\\n"; 1 
 
 describe("TaskStats", () => {
   test("the first sample comes at once and covers the time since a busy task's start", async () => {
-    const { config, allocation } = await started(busy);
-    await allocation.stdout.contains("up\n");
+    const { config } = await readyTask(agent, busy);
     await delay(1_000);
     const { aggResourceUsage, id } = await firstSample(config.id, 3_600_000);
     expect(id).toBe(config.id);
@@ -40,8 +47,7 @@ describe("TaskStats", () => {
   });
 
   test("continues in the requested interval, with each process of the task by its pid", async () => {
-    const { config, allocation } = await started(busy);
-    await allocation.stdout.contains("up\n");
+    const { config } = await readyTask(agent, busy);
     const stream = collect(statsOf(config.id, 200));
     const times = () => stream.messages.map(({ stats }) => seconds(stats?.timestamp));
     await stream.first(() => stream.messages.length >= 4);
@@ -58,7 +64,7 @@ describe("TaskStats", () => {
   });
 
   test("includes the commands that run in the task", async () => {
-    const { config, allocation } = await started("exec sleep 1000");
+    const { config, allocation } = await startedTask(agent, "exec sleep 1000");
     const call = new ExecCall(agent, config.id, ["sh", "-c", "echo up; exec sleep 1001"]);
     await call.shows("up");
     const [cgroup] = allocation.cgroup.below();
@@ -71,7 +77,7 @@ describe("TaskStats", () => {
   });
 
   test("is sampled once for all callers with the same interval, also after one of them has gone", async () => {
-    const { config } = await started("exec sleep 1000");
+    const { config } = await startedTask(agent, "exec sleep 1000");
     const first = statsOf(config.id, 300);
     const ofFirst = collect(first);
     await ofFirst.first(() => ofFirst.messages.length >= 2);
@@ -85,8 +91,7 @@ describe("TaskStats", () => {
   });
 
   test("names as measured only what this host measures", async () => {
-    const { config, allocation } = await started(busy);
-    await allocation.stdout.contains("up\n");
+    const { config } = await readyTask(agent, busy);
     const { cpu, memory } = (await firstSample(config.id)).aggResourceUsage ?? {};
     const { SYSTEM_MODE, USER_MODE, TOTAL_TICKS, PERCENT } = CpuField;
     expect(cpu?.measuredFields).toEqual(
@@ -99,12 +104,11 @@ describe("TaskStats", () => {
 
   test("counts processes in a child pid namespace as the task's", async () => {
     const nested = "unshare --user --pid --fork sh -c 'sleep 1000 & echo up; wait'; exit 1";
-    const { config, allocation } = await started({
+    const { config } = await readyTask(agent, {
       command: "sh",
       args: ["-c", nested],
       seccomp_allow: ["@namespace"],
     });
-    await allocation.stdout.contains("up\n");
     const stream = collect(statsOf(config.id, 200));
     await stream.first(() => stream.messages.length >= 2);
     // The processes are the shell, unshare, the inner shell and its child.
@@ -136,10 +140,7 @@ describe("TaskStats", () => {
 
   test("of a recovered task counts from its start", async () => {
     const first = await startAgent();
-    const allocation = makeAllocation();
-    const config = allocation.config(busy);
-    const handle = await startTask(first, config);
-    await allocation.stdout.contains("up\n");
+    const { config, handle } = await readyTask(first, busy);
     await first.crash();
     const second = await startAgent({ stateDir: first.stateDir });
     await second.driver.recoverTask({ taskId: "", handle });
@@ -166,13 +167,6 @@ describe("TaskStats", () => {
     expect(stream.messages.at(-1)?.stats?.aggResourceUsage?.cpu?.percent).toBeLessThan(5);
   });
 });
-
-async function started(command: Command) {
-  const allocation = makeAllocation();
-  const config = allocation.config(command);
-  await startTask(agent, config);
-  return { allocation, config };
-}
 
 function statsOf(taskId: string, intervalMs = 1_000, { driver }: Pick<Agent, "driver"> = agent) {
   return driver.taskStats({ taskId, collectionInterval: durationOf(intervalMs) });

@@ -1,6 +1,7 @@
 /** Ordinary programs work under the default filter as without it. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { haproxyConfig } from "../../support/agent/programs.ts";
 import { requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { filterOf, TestRun } from "../../support/launch/launchRun.ts";
@@ -123,18 +124,7 @@ END
     needs: [],
     wants: ["haproxy"],
     script: `
-      cat > haproxy.cfg <<'END'
-global
-  nbthread 2
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 1s
-  timeout server 1s
-frontend front
-  bind unix@socket
-  http-request return status 200 content-type text/plain string "served"
-END
+      ${haproxyConfig("unix@socket")}
       haproxy -f haproxy.cfg 2> /dev/null &
       ${get("socket")}
       kill $!`,

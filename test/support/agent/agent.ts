@@ -8,6 +8,7 @@ import type { ExitResult, TaskConfig, TaskHandle } from "../../../src/grpc/gener
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
 import { persistentFolders } from "../host/temporaryFolder.ts";
 import { type StartedPlugin, type StartOptions, startPlugin } from "../plugin/startPlugin.ts";
+import { type Allocation, type Command, makeAllocation } from "./allocation.ts";
 import { setConfig } from "./requests.ts";
 import { prepareStart } from "./taskClient.ts";
 
@@ -61,6 +62,43 @@ export async function startTask({ driver }: PluginConnection, task: TaskConfig):
   const { handle } = await driver.startTask({ task: await prepareStart(driver, task) });
   if (handle === undefined) throw new Error(`task ${task.id} was started without a handle`);
   return handle;
+}
+
+/** A task that an agent has started. */
+export interface StartedTask {
+  readonly allocation: Allocation;
+  readonly config: TaskConfig;
+  readonly handle: TaskHandle;
+  /** The host's pid of the main process. */
+  readonly pid: number;
+}
+
+/** Starts a task in an allocation of its own. */
+export async function startedTask(
+  plugin: PluginConnection,
+  command: Command,
+  allocation = makeAllocation(),
+): Promise<StartedTask> {
+  const config = allocation.config(command);
+  const handle = await startTask(plugin, config);
+  return { allocation, config, handle, pid: await pidOf(plugin, config) };
+}
+
+/** Starts a task that prints "up" once it is ready, and waits for that. */
+export async function readyTask(
+  plugin: PluginConnection,
+  command: Command,
+  allocation?: Allocation,
+): Promise<StartedTask> {
+  const task = await startedTask(plugin, command, allocation);
+  await task.allocation.stdout.contains("up\n");
+  return task;
+}
+
+/** The part of a handle that a restarted agent still has. */
+export function withoutOptions(handle: TaskHandle): TaskHandle {
+  if (handle.config === undefined) throw new Error("a handle without config");
+  return { ...handle, config: { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) } };
 }
 
 /** Waits for a task's end, and returns it. */

@@ -50,6 +50,25 @@ openssl req -config /dev/null -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 
   { cat openssl.txt; exit 1; }
 `;
 
+/**
+ * Script lines that make haproxy.cfg for two threads, which answer every request with "served".
+ * @param bind the address and its options
+ */
+export const haproxyConfig = (bind: string): string => `
+cat > haproxy.cfg <<'END'
+global
+  nbthread 2
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 1s
+  timeout server 1s
+frontend front
+  bind ${bind}
+  http-request return status 200 content-type text/plain string served
+END
+`;
+
 /** The paths in a folder whose names match, such as folders with a version in their names. */
 export function pathsIn(folder: string, name: RegExp): string[] {
   if (!existsSync(folder)) return [];

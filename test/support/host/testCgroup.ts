@@ -1,7 +1,7 @@
 /** A cgroup for a test's tasks, like the one that an agent creates for each task. Needs root. */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+import { until } from "./until.ts";
 
 export class TestCgroup {
   readonly path: string;
@@ -49,24 +49,25 @@ export class TestCgroup {
     return this.#removed || readFileSync(`${this.path}/cgroup.events`, "utf8").includes("populated 0");
   }
 
+  freeze(): void {
+    writeFileSync(`${this.path}/cgroup.freeze`, "1");
+  }
+
+  thaw(): void {
+    writeFileSync(`${this.path}/cgroup.freeze`, "0");
+  }
+
   /** Resolves once no process is in it any more. */
   async empty(): Promise<void> {
-    const deadline = performance.now() + 20_000;
-    while (!this.isEmpty()) {
-      if (performance.now() > deadline) {
-        throw new Error(`still in ${this.path}: ${this.processes().join(", ")}`);
-      }
-      await delay(5);
-    }
+    await until(
+      () => this.isEmpty(),
+      () => `${this.path} is empty, without ${this.processes().join(", ")}`,
+    );
   }
 
   /** Resolves once a program with that name runs in it. */
   async runs(name: string): Promise<void> {
-    const deadline = performance.now() + 20_000;
-    while (!this.processes().some((pid) => nameOf(pid) === name)) {
-      if (performance.now() > deadline) throw new Error(`${name} does not run in ${this.path}`);
-      await delay(5);
-    }
+    await until(() => this.processes().some((pid) => nameOf(pid) === name), `${name} runs in ${this.path}`);
   }
 
   /** Kills the processes in it, and removes it. */

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { waitTask } from "../../support/agent/agent.ts";
-import { cgroupCount, cgroupFile, coresUsed, until } from "../support/cgroupFiles.ts";
+import { until } from "../../support/host/until.ts";
+import { cgroupCount, cgroupFile, coresUsed } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
 import { type Limits, startVmTask } from "../support/runningTask.ts";
 import { eventData, mhzPerCore } from "../support/vmAgent.ts";

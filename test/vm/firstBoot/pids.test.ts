@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { runTask, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
-import { cgroupCount, cgroupFile, until } from "../support/cgroupFiles.ts";
+import { until } from "../../support/host/until.ts";
+import { cgroupCount, cgroupFile } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";
 import { pidsLimit, sharedAgent } from "../support/vmAgent.ts";

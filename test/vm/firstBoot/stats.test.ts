@@ -8,7 +8,8 @@ import {
 import { readUsage } from "../../../src/store/usage/usageFile.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { usageSpans, usageText } from "../../../src/why/usage.ts";
-import { cgroupCount, until } from "../support/cgroupFiles.ts";
+import { until } from "../../support/host/until.ts";
+import { cgroupCount } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
 import { type RunningTask, startVmTask } from "../support/runningTask.ts";
 import { mhzPerCore } from "../support/vmAgent.ts";

@@ -23,12 +23,3 @@ export async function coresUsed(cgroup: string, milliseconds = 4000): Promise<nu
   const used = cgroupCount(cgroup, "cpu.stat", "usage_usec") - usedBefore;
   return used / 1000 / (performance.now() - before);
 }
-
-/** Resolves once a condition holds. It polls, because the kernel does not report the change. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not after 20 s: ${what}`);
-    await delay(20);
-  }
-}
