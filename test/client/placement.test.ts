@@ -108,7 +108,7 @@ describe("the task config for the driver", () => {
     expect(requestOf(await messageOf("", "memory_max = -1")).resources).toMatchObject({ memoryMaxMb: -1 });
   });
 
-  it("has its own network and name servers where the job says so", async () => {
+  it("has its own network and name servers if the job sets them", async () => {
     const message = await messageOf(
       'network {\n mode = "none"\n dns {\n servers = ["192.0.2.1"]\n}\n}',
       "cpu = 50",
@@ -178,7 +178,7 @@ describe("the plugin's options of a local run", () => {
   });
 });
 
-it("the plugin's state folder of a local run can be given as an option, too", async () => {
+it("the state folder of a local run can also be set by the plugin's option", async () => {
   expect(await readPluginConfig(undefined, { state_dir: ["/s"] })).toEqual({
     pluginConfig: { unveil_by_task: true },
     stateDir: "/s",

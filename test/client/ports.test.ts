@@ -41,7 +41,7 @@ it("says which port is taken", async () => {
   );
 });
 
-it("gives no port twice in a run, though nobody listens there yet", async () => {
+it("gives no port twice in a run, even before a task listens on it", async () => {
   const taken = new Set<number>();
   const labels = Array.from({ length: 20 }, (_, index) => ({
     label: `p${index}`,

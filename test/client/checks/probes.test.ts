@@ -60,7 +60,7 @@ describe("a check by HTTP", () => {
     expect(seen).toBe("PUT b hello");
   });
 
-  it("fails where nothing answers, or not in time, or not in HTTP", async () => {
+  it("fails if the answer is missing, late, or not HTTP", async () => {
     const port = await portOf(createServer());
     expect(await run(http(port), 100)).toEqual({ status: "critical", detail: "no answer in time" });
     const other = await portOf(createServer((socket) => socket.end("hello\n")));

@@ -62,7 +62,7 @@ describe("a learned policy", () => {
     expect(learned(files("/home/joe"))).toHaveLength(4);
   });
 
-  it("omits what is allowed anyway, also partially", () => {
+  it("omits rights that the task has already", () => {
     const paths = [parseUnveil("rx:/usr/lib", "default"), parseUnveil("r:/srv", "task")];
     const accesses: Access[] = [
       read("/usr/lib/a.so"),

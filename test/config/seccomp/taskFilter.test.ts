@@ -91,7 +91,7 @@ describe("the default profile", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it("allows with a capability the calls that need it, and no others", () => {
+  it("allows, with a capability, exactly the calls that need it", () => {
     for (const { name, liftedBy = [] } of defaultProfile) {
       for (const capability of liftedBy) {
         const [without, withIt] = [[], [capability]].map((capabilities) =>

@@ -28,7 +28,7 @@ describe("environment of a task", () => {
     });
   });
 
-  it("has a PATH where the agent sends none, but never replaces one", () => {
+  it("has a PATH if the agent sends none, but never replaces one", () => {
     expect(made({}).PATH).toBe(defaultPath);
     expect(made({ PATH: "" }).PATH).toBe("");
   });

@@ -79,14 +79,14 @@ describe("the root of a task", () => {
     expect(root.template.links).toEqual([{ path: "/dev/ptmx", target: "pts/ptmx" }]);
   });
 
-  it("has no path of the host's in /proc, nor the sources of what is bound elsewhere", () => {
+  it("lacks the host's paths in /proc, and the sources of bind mounts", () => {
     const bound = [{ source: "/var/lib/exec2/run/1/resolv.conf", target: "/etc/resolv.conf" }];
     const root = rootOf({ bound, unveil: ["r:/proc/self/status"] });
     expect(pathsOf(root).filter((path) => /proc|exec2|resolv|alloc_mounts/.test(path))).toEqual([]);
     expect(root.template.places).toContainEqual({ path: "/etc/resolv.conf", isFolder: false });
   });
 
-  it("masks /proc where the options open something of it", () => {
+  it("masks /proc if the options unveil a path in it", () => {
     expect(rootOf().maskProc).toBe(false);
     expect(rootOf({ unveil: ["r:/proc/self/status"] }).maskProc).toBe(true);
     expect(rootOf({ plugin: { unveil_paths: ["r:/proc"] } }).maskProc).toBe(true);
@@ -112,7 +112,7 @@ describe("the root of a task", () => {
     expect(placesOf(root).filter((path) => path.endsWith("/in"))).toEqual([]);
   });
 
-  it("makes no folder of its own where the host's is unveiled", () => {
+  it("makes no folder if the host's folder is unveiled at its path", () => {
     const root = rootOf({ unveil: [`r:${allocMounts}`] });
     expect(root.parents).toEqual([]);
     expect(root.folders).toEqual([`${allocMounts}/${allocId}-web`]);
@@ -167,7 +167,7 @@ describe("equal templates", () => {
 });
 
 describe("the host's tree is a task's root", () => {
-  it("where everything is unveiled", () => {
+  it("if everything is unveiled", () => {
     const options = parsePluginOptions({ unveil_paths: ["r:/"] });
     const task = parseTaskOptions({ command: "x" }, options);
     const folders = rootOfFolders();

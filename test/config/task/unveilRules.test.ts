@@ -39,7 +39,7 @@ describe("defaults", () => {
     expect([...written].sort()).toEqual([...system, ...own].sort());
   });
 
-  test("can be switched off, folders and all", () => {
+  test("can be switched off, together with the folders", () => {
     expect(rulesOf({ plugin: { unveil_defaults: false } }).entries).toEqual([]);
     const plugin = { unveil_defaults: false, unveil_paths: ["r:/srv"] };
     expect(rulesOf({ plugin, unveil: [`rwc:${root}/local`] }).written).toEqual([
@@ -67,7 +67,7 @@ describe("one path named by several", () => {
     expect(entries.filter(({ path }) => path === "/srv")).toHaveLength(1);
   });
 
-  test("is configured where the options name it, whoever else does", () => {
+  test("counts as configured if the options name it, even if the defaults name it, too", () => {
     const { at } = rulesOf({ unveil: ["r:/etc/hosts"] });
     expect(["/etc/hosts", "/etc/services"].map((path) => isConfigured(at(path) as never))).toEqual([
       true,
@@ -84,7 +84,7 @@ describe("/tmp", () => {
     expect(at(`${root}/tmp`)?.sources).toEqual(["default", "folder"]);
   });
 
-  test("is bound over even where nothing of it is unveiled", () => {
+  test("is the task's own even if no entry unveils it", () => {
     expect(rulesOf({ plugin: { unveil_defaults: false } }).privateTmp).toBe(true);
   });
 
@@ -119,10 +119,10 @@ describe("/tmp", () => {
   });
 });
 
-describe("a path that something is bound over", () => {
+describe("a path under a bind mount", () => {
   const bound = [{ target: "/etc/resolv.conf", source: "/run/exec2/a/resolv.conf" }];
 
-  test("has its rule on the folder that is bound there", () => {
+  test("has its rule on the mount's source", () => {
     const { at } = rulesOf({ bound });
     expect(at("/etc/resolv.conf")).toBeUndefined();
     expect(at("/run/exec2/a/resolv.conf")?.mode.read).toBe(true);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { idRangesProblem, isInRanges, maxId } from "../../../src/config/values/idRanges.ts";
 
 describe("ranges of ids", () => {
-  it.each(["", "  ", "0", "0,10-15, 22", "7-7", `0-${maxId}`])("%j are right", (ranges) => {
+  it.each(["", "  ", "0", "0,10-15, 22", "7-7", `0-${maxId}`])("%j are valid", (ranges) => {
     expect(idRangesProblem(ranges)).toBeUndefined();
   });
 

@@ -207,7 +207,7 @@ describe("a function refuses", () => {
     expect(() => value(source)).toThrow(message);
   });
 
-  it("files where there is no folder for them", () => {
+  it("files if the job file has no folder", () => {
     expect(() => hclEvaluator().constant('file("x")', () => undefined)).toThrow(
       "the host's files are out of reach here",
     );
