@@ -14,10 +14,10 @@ export interface AllocationView {
   readonly job: string | null;
   readonly group: string | null;
   /** In the order in which they were first started. */
-  readonly tasks: readonly TaskLanes[];
+  readonly tasks: readonly TaskLane[];
 }
 
-export interface TaskLanes {
+export interface TaskLane {
   readonly task: string;
   /** The newest runs, oldest first. */
   readonly runs: readonly LaneRun[];

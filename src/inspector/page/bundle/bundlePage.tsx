@@ -27,83 +27,94 @@ export function BundlePage({ subject: key }: PartProperties) {
             : "The bundle is not there (any more): the inspector keeps a few in its memory, until it ends."}
         </p>
       ) : (
-        <Shown about={about} rows={rows} id={key} />
+        <>
+          <Verification about={about} />
+          <Tasks rows={rows} id={key} />
+        </>
       )}
       <OpenCard />
     </>
   );
 }
 
-interface ShownProperties {
-  readonly about: BundleView;
-  readonly rows: readonly TaskSummary[];
-  /** The bundle's key. */
-  readonly id: string;
+/** Maximum number of findings to show. Further ones are only counted. */
+const maxFindings = 5;
+
+function Verification({ about }: { readonly about: BundleView }) {
+  const { driver, host, exportedAt, masked, events, findings } = about;
+  const tone = findings.length === 0 ? "good" : "bad";
+  return (
+    <section class={`card verdict ${tone}`} aria-label="Verification">
+      <p class="headline">
+        <Mark tone={tone} />
+        {tone === "good"
+          ? "Verified: each event is as it was exported, and this version makes the same of it"
+          : "Not all of it can be verified"}
+      </p>
+      {findings.slice(0, maxFindings).map((finding) => (
+        <p key={finding}>{finding}.</p>
+      ))}
+      {findings.length > maxFindings ? (
+        <p>{findings.length - maxFindings} more tasks have such events.</p>
+      ) : null}
+      <Facts
+        kind="strip"
+        facts={[
+          ["Exported", formatTime(exportedAt)],
+          ["By version", driver],
+          ["On", `Linux ${host.kernel}, ${host.arch}`],
+          ["Arguments", masked ? "masked by its export" : "masked by this page"],
+          ["Events", events],
+        ]}
+      />
+    </section>
+  );
 }
 
 /** Maximum number of tasks in the list. The list of `inspect BUNDLE` shows all, with search and sorting. */
 const maxListed = 500;
 
-function Shown({ about, rows, id }: ShownProperties) {
-  const { driver, host, exportedAt, masked, events, findings } = about;
+interface TasksProperties {
+  readonly rows: readonly TaskSummary[];
+  /** The bundle's key. */
+  readonly id: string;
+}
+
+function Tasks({ rows, id }: TasksProperties) {
   return (
-    <>
-      <section class={`card verdict ${findings.length === 0 ? "good" : "bad"}`} aria-label="Verification">
-        <p class="headline">
-          <Mark tone={findings.length === 0 ? "good" : "bad"} />
-          {findings.length === 0
-            ? "Verified: each event is as it was exported, and this version makes the same of it"
-            : "Not all of it can be verified"}
-        </p>
-        {findings.slice(0, 5).map((finding) => (
-          <p key={finding}>{finding}.</p>
-        ))}
-        {findings.length > 5 ? <p>{findings.length - 5} more tasks have such events.</p> : null}
-        <Facts
-          kind="strip"
-          facts={[
-            ["Exported", formatTime(exportedAt)],
-            ["By version", driver],
-            ["On", `Linux ${host.kernel}, ${host.arch}`],
-            ["Arguments", masked ? "masked by its export" : "masked by this page"],
-            ["Events", events],
-          ]}
-        />
-      </section>
-      <section class="card stacked" aria-label="Tasks of the bundle">
-        <h2>
-          Tasks{" "}
-          <span class="faint">
-            {rows.length > maxListed ? `the newest ${maxListed} of ${rows.length}` : "the newest first"}
-          </span>
-        </h2>
-        <Scroll label="List of tasks">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Task</th>
-                <th scope="col">Job</th>
-                <th scope="col">Outcome</th>
-                <th scope="col">Begun</th>
+    <section class="card stacked" aria-label="Tasks of the bundle">
+      <h2>
+        Tasks{" "}
+        <span class="faint">
+          {rows.length > maxListed ? `the newest ${maxListed} of ${rows.length}` : "the newest first"}
+        </span>
+      </h2>
+      <Scroll label="List of tasks">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Task</th>
+              <th scope="col">Job</th>
+              <th scope="col">Outcome</th>
+              <th scope="col">Begun</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.slice(0, maxListed).map((row) => (
+              <tr key={row.id}>
+                <th scope="row">
+                  <a href={linkTo(["task", row.id], { in: id })}>{row.task}</a>
+                </th>
+                <td>{row.job}</td>
+                <td class={`outcome ${row.outcome.tone}`}>
+                  <Mark tone={row.outcome.tone} /> {row.outcome.text}
+                </td>
+                <td class="time">{formatTime(row.begunAt)}</td>
               </tr>
-            </thead>
-            <tbody>
-              {rows.slice(0, maxListed).map((row) => (
-                <tr key={row.id}>
-                  <th scope="row">
-                    <a href={linkTo(["task", row.id], { in: id })}>{row.task}</a>
-                  </th>
-                  <td>{row.job}</td>
-                  <td class={`outcome ${row.outcome.tone}`}>
-                    <Mark tone={row.outcome.tone} /> {row.outcome.text}
-                  </td>
-                  <td class="time">{formatTime(row.begunAt)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      </section>
-    </>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
   );
 }

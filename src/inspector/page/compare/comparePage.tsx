@@ -56,22 +56,10 @@ interface SideProperties {
   readonly rows: readonly TaskSummary[];
 }
 
-/** Maximum number of runs to offer. */
-const maxOffered = 50;
-
 function Side({ name, label, id, source, side, rows: own }: SideProperties) {
   const [text, setText] = useState("");
   const bundle = useBundleRows(source);
-  const rows = bundle ?? own;
-  const needle = text.toLowerCase();
-  const offered =
-    needle === ""
-      ? []
-      : rows
-          .filter((row) =>
-            [row.id, row.task, row.job ?? ""].some((each) => each.toLowerCase().includes(needle)),
-          )
-          .slice(0, maxOffered);
+  const offered = runsWith(bundle ?? own, text);
   return (
     <section class="card" aria-label={`Side ${label}`}>
       <h2>
@@ -91,25 +79,46 @@ function Side({ name, label, id, source, side, rows: own }: SideProperties) {
         aria-label={`Find a run for side ${label}`}
         onInput={({ currentTarget: { value } }) => setText(value)}
       />
-      {offered.length === 0 ? null : (
-        <ul class="offered">
-          {offered.map((row) => (
-            <li key={row.id}>
-              <button
-                type="button"
-                class="as-link"
-                onClick={() => {
-                  choose({ [name]: row.id });
-                  setText("");
-                }}
-              >
-                {shortNameOf(row.id)}
-              </button>{" "}
-              {row.outcome.text} <span class="faint">{formatTime(row.begunAt)}</span>
-            </li>
-          ))}
-        </ul>
-      )}
+      <Offered
+        rows={offered}
+        onChoose={(chosen) => {
+          choose({ [name]: chosen });
+          setText("");
+        }}
+      />
     </section>
+  );
+}
+
+/** Maximum number of runs to offer. */
+const maxOffered = 50;
+
+/** The runs that contain a text in their ids, or in their jobs' names; none for an empty text. */
+function runsWith(rows: readonly TaskSummary[], text: string): readonly TaskSummary[] {
+  const needle = text.toLowerCase();
+  if (needle === "") return [];
+  return rows
+    .filter(({ id, job }) => [id, job ?? ""].some((each) => each.toLowerCase().includes(needle)))
+    .slice(0, maxOffered);
+}
+
+interface OfferedProperties {
+  readonly rows: readonly TaskSummary[];
+  readonly onChoose: (id: string) => void;
+}
+
+function Offered({ rows, onChoose }: OfferedProperties) {
+  if (rows.length === 0) return null;
+  return (
+    <ul class="offered">
+      {rows.map(({ id, outcome, begunAt }) => (
+        <li key={id}>
+          <button type="button" class="as-link" onClick={() => onChoose(id)}>
+            {shortNameOf(id)}
+          </button>{" "}
+          {outcome.text} <span class="faint">{formatTime(begunAt)}</span>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -71,20 +71,7 @@ export function WhatIfPanel({ query, seq, type, data, types }: Properties) {
       ) : null}
       {edits.length === 0 ? null : (
         <>
-          <ul class="edits">
-            {edits.map((edit, index) => (
-              <li key={`${index} ${JSON.stringify(edit)}`}>
-                {nameOf(edit)}{" "}
-                <button
-                  type="button"
-                  class="as-link"
-                  onClick={() => set(edits.filter((each) => each !== edit))}
-                >
-                  undo
-                </button>
-              </li>
-            ))}
-          </ul>
+          <Edits edits={edits} set={set} />
           <Result query={query} text={text} />
           <details>
             <summary>The edits, as a file for replay --what-if</summary>
@@ -93,6 +80,26 @@ export function WhatIfPanel({ query, seq, type, data, types }: Properties) {
         </>
       )}
     </section>
+  );
+}
+
+interface EditsProperties {
+  readonly edits: readonly Edit[];
+  readonly set: (edits: readonly Edit[]) => void;
+}
+
+function Edits({ edits, set }: EditsProperties) {
+  return (
+    <ul class="edits">
+      {edits.map((edit, index) => (
+        <li key={`${index} ${JSON.stringify(edit)}`}>
+          {nameOf(edit)}{" "}
+          <button type="button" class="as-link" onClick={() => set(edits.filter((each) => each !== edit))}>
+            undo
+          </button>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -141,19 +148,13 @@ function Result({ query, text }: { readonly query: string; readonly text: string
 /** @param onDone called with the fields that differ */
 function DataForm({ data, onDone }: { readonly data: unknown; readonly onDone: (changed: object) => void }) {
   const before = (data ?? {}) as Record<string, unknown>;
+  const changesTo = (after: object) =>
+    Object.entries(after).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]));
   return (
     <JsonForm
       first={JSON.stringify(data, null, 2)}
       button="Change it"
-      onDone={(after) =>
-        onDone(
-          Object.fromEntries(
-            Object.entries(after).filter(
-              ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]),
-            ),
-          ),
-        )
-      }
+      onDone={(after) => onDone(Object.fromEntries(changesTo(after)))}
     />
   );
 }
@@ -206,20 +207,18 @@ interface JsonProperties {
 function JsonForm({ first, button, onDone }: JsonProperties) {
   const [text, setText] = useState(first);
   const [problem, setProblem] = useState("");
+  const submit = (event: Event) => {
+    event.preventDefault();
+    try {
+      const value: unknown = JSON.parse(text);
+      if (typeof value === "object" && value !== null) onDone(value);
+      else setProblem("The data are a JSON object.");
+    } catch (thrown) {
+      setProblem(`This is no JSON: ${thrown instanceof Error ? thrown.message : ""}`);
+    }
+  };
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        try {
-          const value: unknown = JSON.parse(text);
-          if (typeof value === "object" && value !== null) return onDone(value);
-          setProblem("The data are a JSON object.");
-        } catch (thrown) {
-          setProblem(`This is no JSON: ${thrown instanceof Error ? thrown.message : ""}`);
-        }
-        return undefined;
-      }}
-    >
+    <form onSubmit={submit}>
       <textarea
         aria-label="Data of the event, as JSON"
         rows={Math.min(16, text.split("\n").length + 1)}

@@ -77,3 +77,18 @@ export function worstTone(runs: readonly LaneRun[]): Outcome["tone"] {
   const tones = runs.map(({ outcome }) => outcome.tone);
   return (["bad", "unclear", "busy"] as const).find((tone) => tones.includes(tone)) ?? "good";
 }
+
+/**
+ * The window to show after a click on a block of several runs: all of them, or the newest part if they
+ * already fill the window.
+ */
+export function spanOfFold(runs: readonly LaneRun[], window: Span, now: number): Span {
+  const from = runs[0]?.begunAt ?? 0;
+  const to = Math.max(...runs.map(({ overAt }) => overAt ?? now));
+  const air = Math.max(10, (to - from) / 20);
+  const shown = Math.min(to, window.to) - Math.max(from, window.from);
+  const quarter = (window.to - window.from) / 4;
+  if (shown < 2.5 * quarter) return { from: from - air, to: to + air };
+  const end = Math.min(to + air, window.to);
+  return { from: end - quarter, to: end };
+}

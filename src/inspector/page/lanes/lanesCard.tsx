@@ -1,6 +1,7 @@
 /** The lanes of an allocation, with an overview of the whole time, zoom, and navigation between errors. */
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
+import { countOf } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocationView.ts";
 import { linkWithin } from "../bundle/source.ts";
@@ -8,7 +9,7 @@ import { useKeys } from "../hooks.ts";
 import { choose, chosenNow, useAddress, useChoice } from "../navigation.ts";
 import { SaveDrawing } from "../saveDrawing.tsx";
 import { LaneDrawing } from "./laneDrawing.tsx";
-import { errorsOf, keyOf, nextError } from "./laneErrors.ts";
+import { type ErrorPlace, errorsOf, keyOf, nextError } from "./laneErrors.ts";
 import { Overview } from "./overview.tsx";
 import { moved, type Span, shareOf, timeAt, within, zoomed } from "./timeAxis.ts";
 
@@ -28,25 +29,14 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   const [chosenWindow, show] = useWindow(whole);
   const window = chosenWindow ?? whole;
   const isWhole = chosenWindow === undefined;
-  const errors = useMemo(() => errorsOf(view), [view]);
-  const errorBy = (key: string) => errors.find((each) => keyOf(each) === key);
-  const error = errorBy(useChoice("error")[0]);
-  const goToError = (step: 1 | -1) => {
-    const ends = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-    const from = errorBy(chosenNow("error")) ?? shown?.time ?? ends;
-    // The last error is followed by the first one, and the first one is preceded by the last one.
-    const next = nextError(errors, from, step) ?? nextError(errors, ends, step);
-    if (next === undefined) return;
-    choose({ error: keyOf(next) });
-    if (!isWhole && (next.time < window.from || next.time > window.to)) {
+  const { errors, error, goToError } = useErrors(view, shown?.time, (next) => {
+    if (!isWhole && !isWithin(window, next.time)) {
       show(moved(whole, window, shareOf(window, next.time) - 0.5));
     }
     if (next.id === shown?.id) chooseEvent?.(next.seq);
-  };
+  });
   /** The time around which to zoom, so that the selected error or the shown moment stays in sight. */
-  const focus = [error?.time, shown?.time].find(
-    (time) => time !== undefined && time >= window.from && time <= window.to,
-  );
+  const focus = [error?.time, shown?.time].find((time) => time !== undefined && isWithin(window, time));
   const zoom = (factor: number, around = focus) => show(zoomed(whole, window, factor, around));
   useKeys({
     e: () => goToError(1),
@@ -63,43 +53,14 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   return (
     <div class="lane-card">
       <div class="tools">
-        <fieldset>
-          <legend>Time</legend>
-          <Tool title="Zoom in (+)" label="Zoom in" act={() => zoom(0.5)}>
-            +
-          </Tool>
-          <Tool title="Zoom out (-)" label="Zoom out" isOff={isWhole} act={() => zoom(2)}>
-            −
-          </Tool>
-          <Tool title="The whole time (0)" isOff={isWhole} act={() => show(undefined)}>
-            All
-          </Tool>
-        </fieldset>
-        <fieldset>
-          <legend>{errors.length === 1 ? "1 error" : `${errors.length} errors`}</legend>
-          <Tool title="Previous error (E)" isOff={errors.length === 0} act={() => goToError(-1)}>
-            Previous
-          </Tool>
-          <Tool title="Next error (e)" isOff={errors.length === 0} act={() => goToError(1)}>
-            Next
-          </Tool>
-        </fieldset>
+        <ZoomTools {...{ isWhole, zoom, show }} />
+        <ErrorTools {...{ errors, goToError }} />
         <SaveDrawing
           what="the lanes"
           name={`lanes-${shortId(view.allocation)}`}
           drawing={() => place.current?.querySelector<SVGSVGElement>("svg.lanes")}
         />
-        <p role="status" class="error-line">
-          {error === undefined ? null : (
-            <>
-              <span class="faint">
-                {errors.indexOf(error) + 1} of {errors.length}
-              </span>{" "}
-              <a href={linkWithin(["task", error.id], { event: String(error.seq) })}>{error.task}</a>{" "}
-              {error.text} <span class="faint">{formatTime(error.time)}</span>
-            </>
-          )}
-        </p>
+        <ErrorLine errors={errors} error={error} />
       </div>
       <div ref={place} class="lane-place">
         {width === 0 ? null : (
@@ -117,6 +78,92 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
         <kbd>+</kbd> <kbd>-</kbd> zoom, <kbd>0</kbd> all, <kbd>e</kbd> <kbd>E</kbd> next and previous error
       </p>
     </div>
+  );
+}
+
+interface ZoomProperties {
+  readonly isWhole: boolean;
+  readonly zoom: (factor: number) => void;
+  /** Shows the whole time. */
+  readonly show: (window: undefined) => void;
+}
+
+function ZoomTools({ isWhole, zoom, show }: ZoomProperties) {
+  return (
+    <fieldset>
+      <legend>Time</legend>
+      <Tool title="Zoom in (+)" label="Zoom in" act={() => zoom(0.5)}>
+        +
+      </Tool>
+      <Tool title="Zoom out (-)" label="Zoom out" isOff={isWhole} act={() => zoom(2)}>
+        −
+      </Tool>
+      <Tool title="The whole time (0)" isOff={isWhole} act={() => show(undefined)}>
+        All
+      </Tool>
+    </fieldset>
+  );
+}
+
+function ErrorTools({ errors, goToError }: Pick<ErrorChoice, "errors" | "goToError">) {
+  return (
+    <fieldset>
+      <legend>{countOf(errors.length, "error")}</legend>
+      <Tool title="Previous error (E)" isOff={errors.length === 0} act={() => goToError(-1)}>
+        Previous
+      </Tool>
+      <Tool title="Next error (e)" isOff={errors.length === 0} act={() => goToError(1)}>
+        Next
+      </Tool>
+    </fieldset>
+  );
+}
+
+interface ErrorChoice {
+  readonly errors: readonly ErrorPlace[];
+  /** The selected error, which is part of the address. */
+  readonly error: ErrorPlace | undefined;
+  readonly goToError: (step: 1 | -1) => void;
+}
+
+/**
+ * @param from time from which to search if no error is selected; undefined for the begin or the end
+ * @param onSelect called after an error was selected
+ */
+function useErrors(
+  view: AllocationView,
+  from: number | undefined,
+  onSelect: (error: ErrorPlace) => void,
+): ErrorChoice {
+  const errors = useMemo(() => errorsOf(view), [view]);
+  const errorBy = (key: string) => errors.find((each) => keyOf(each) === key);
+  const error = errorBy(useChoice("error")[0]);
+  const goToError = (step: 1 | -1) => {
+    const end = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    // The last error is followed by the first one, and the first one is preceded by the last one.
+    const next =
+      nextError(errors, errorBy(chosenNow("error")) ?? from ?? end, step) ?? nextError(errors, end, step);
+    if (next === undefined) return;
+    choose({ error: keyOf(next) });
+    onSelect(next);
+  };
+  return { errors, error, goToError };
+}
+
+/** Describes the selected error; empty if none is selected. */
+function ErrorLine({ errors, error }: Pick<ErrorChoice, "errors" | "error">) {
+  return (
+    <p role="status" class="error-line">
+      {error === undefined ? null : (
+        <>
+          <span class="faint">
+            {errors.indexOf(error) + 1} of {errors.length}
+          </span>{" "}
+          <a href={linkWithin(["task", error.id], { event: String(error.seq) })}>{error.task}</a> {error.text}{" "}
+          <span class="faint">{formatTime(error.time)}</span>
+        </>
+      )}
+    </p>
   );
 }
 
@@ -151,6 +198,10 @@ function wholeOf({ tasks }: AllocationView, now: number): Span {
   const to = Math.max(from, ...runs.map(({ overAt }) => overAt ?? now));
   const air = Math.max(20, (to - from) / 50);
   return { from: from - air, to: to + air };
+}
+
+function isWithin({ from, to }: Span, time: number): boolean {
+  return time >= from && time <= to;
 }
 
 /** The window, which is part of the address. Undefined for the whole time, which grows while tasks run. */

@@ -6,7 +6,7 @@ import { useRef } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocationView.ts";
 import { worstTone } from "./foldRuns.ts";
-import { moved, type Span, shareOf, timeAt, within } from "./timeAxis.ts";
+import { moved, type Span, shareOf, timeAt, withEnd, within } from "./timeAxis.ts";
 
 interface Properties {
   readonly view: AllocationView;
@@ -27,7 +27,6 @@ export function Overview({ view, whole, window, width, now, show }: Properties) 
   const grip = useRef<Grip>(undefined);
   const x = (time: number) => shareOf(whole, time) * width;
   const [left, right] = [x(window.from), x(window.to)];
-  const step = Math.min(6, (height - 8) / view.tasks.length);
   const timeOf = ({ currentTarget, clientX }: { currentTarget: Element; clientX: number }) =>
     timeAt(whole, (clientX - currentTarget.getBoundingClientRect().left) / width);
   return (
@@ -47,19 +46,7 @@ export function Overview({ view, whole, window, width, now, show }: Properties) 
       }}
     >
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
-        {view.tasks.map(({ task, runs }, index) => (
-          <g key={task} transform={`translate(0 ${4 + index * step})`}>
-            {stretches(runs, whole, width, now).map(({ from, to, tone }) => (
-              <rect
-                key={from}
-                class={tone}
-                x={from}
-                width={Math.max(1.5, to - from)}
-                height={Math.max(1, step - 1.5)}
-              />
-            ))}
-          </g>
-        ))}
+        <Bars {...{ view, whole, width, now }} />
         <rect class="outside" width={Math.max(0, left)} height={height} />
         <rect class="outside" x={right} width={Math.max(0, width - right)} height={height} />
         <rect
@@ -71,35 +58,31 @@ export function Overview({ view, whole, window, width, now, show }: Properties) 
           rx={4}
         />
       </svg>
-      <End
-        name="Begin of the shown time"
-        at={left}
-        value={window.from}
-        {...{ whole }}
-        move={(by) =>
-          show(
-            within(whole, {
-              ...window,
-              from: Math.min(window.to - 20, window.from + by * (window.to - window.from)),
-            }),
-          )
-        }
-      />
-      <End
-        name="End of the shown time"
-        at={right}
-        value={window.to}
-        {...{ whole }}
-        move={(by) =>
-          show(
-            within(whole, {
-              ...window,
-              to: Math.max(window.from + 20, window.to + by * (window.to - window.from)),
-            }),
-          )
-        }
-      />
+      <End name="Begin of the shown time" end="from" at={left} {...{ whole, window, show }} />
+      <End name="End of the shown time" end="to" at={right} {...{ whole, window, show }} />
     </div>
+  );
+}
+
+/** A row for each task, with a bar for each run. */
+function Bars({ view: { tasks }, whole, width, now }: Pick<Properties, "view" | "whole" | "width" | "now">) {
+  const step = Math.min(6, (height - 8) / tasks.length);
+  return (
+    <>
+      {tasks.map(({ task, runs }, index) => (
+        <g key={task} transform={`translate(0 ${4 + index * step})`}>
+          {stretches(runs, whole, width, now).map(({ from, to, tone }) => (
+            <rect
+              key={from}
+              class={tone}
+              x={from}
+              width={Math.max(1.5, to - from)}
+              height={Math.max(1, step - 1.5)}
+            />
+          ))}
+        </g>
+      ))}
+    </>
   );
 }
 
@@ -156,17 +139,16 @@ function stretches(
   return all;
 }
 
-interface EndProperties {
+interface EndProperties extends Pick<Properties, "whole" | "window" | "show"> {
   readonly name: string;
+  readonly end: keyof Span;
   /** Pixels from the left. */
   readonly at: number;
-  readonly value: number;
-  readonly whole: Span;
-  /** @param by distance, as a share of the window */
-  readonly move: (by: number) => void;
 }
 
-function End({ name, at, value, whole, move }: EndProperties) {
+/** An end of the window, which the arrow keys move by a tenth of the window. */
+function End({ name, end, at, whole, window, show }: EndProperties) {
+  const value = window[end];
   return (
     <span
       class="window-end"
@@ -183,7 +165,7 @@ function End({ name, at, value, whole, move }: EndProperties) {
         if (by === undefined) return;
         event.preventDefault();
         event.stopPropagation();
-        move(by);
+        show(withEnd(whole, window, end, value + by * (window.to - window.from)));
       }}
     />
   );

@@ -43,6 +43,13 @@ export function moved(whole: Span, { from, to }: Span, shares: number): Span {
   return within(whole, { from: from + distance, to: to + distance });
 }
 
+/** The window with an end moved to a time, but not beyond the other end. */
+export function withEnd(whole: Span, window: Span, end: keyof Span, time: number): Span {
+  const limited =
+    end === "from" ? Math.min(window.to - minSpanMs, time) : Math.max(window.from + minSpanMs, time);
+  return within(whole, { ...window, [end]: limited });
+}
+
 export interface Tick {
   readonly time: number;
   readonly label: string;

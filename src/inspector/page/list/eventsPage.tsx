@@ -15,6 +15,7 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
   const [words, setWords] = useChoice("words");
   const [type, setType] = useChoice("type");
   const { hits, isDone, searchOn } = useHits(words, type);
+  const isAsked = isSearch(words, type);
   const input = useRef<HTMLInputElement>(null);
   useKeys({ "/": () => input.current?.focus() });
   return (
@@ -31,15 +32,11 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
         />
         <Choice label="Event" value={type} values={eventTypes} show={setType} />
         <span class="count" role="status">
-          {isSearch(words, type) ? `${countOf(hits.length, "event")}${isDone ? "" : " so far"}` : ""}
+          {isAsked ? `${countOf(hits.length, "event")}${isDone ? "" : " so far"}` : ""}
         </span>
       </div>
-      {!isSearch(words, type) ? (
-        <p class="empty">Words or a type of event find events of all tasks.</p>
-      ) : null}
-      {isSearch(words, type) && isDone && hits.length === 0 ? (
-        <p class="empty">No event has these words.</p>
-      ) : null}
+      {isAsked ? null : <p class="empty">Words or a type of event find events of all tasks.</p>}
+      {isAsked && isDone && hits.length === 0 ? <p class="empty">No event has these words.</p> : null}
       {hits.length === 0 ? null : (
         <section class="card found stacked" aria-label="Found">
           <Table label="Events found" heads={["Time", "Task", "Event", "What"]} rows={hits.map(cellsOf)} />

@@ -29,50 +29,28 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
   const height = useRowHeight(40, 60);
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(firstTop);
-  /** Id of the row that gets the focus once it is drawn. */
-  const wanted = useRef<string>(undefined);
   useLayoutEffect(() => {
     scroller.current?.scrollTo(0, firstTop);
     if (opened !== undefined) document.getElementById(opened)?.focus({ preventScroll: true });
   }, []);
   useSteadyTop(scroller, rows, height);
+  const focusRow = useRowFocus(scroller);
   const [first, last] = rowsInSight(top, height, rows.length);
   const visible = rows.slice(first, last);
-  const hadFocus = scroller.current?.contains(document.activeElement) === true;
-  useLayoutEffect(() => {
-    if (wanted.current !== undefined) {
-      document.getElementById(wanted.current)?.focus({ preventScroll: true });
-      wanted.current = undefined;
-    } else if (hadFocus && document.activeElement === document.body) {
-      // The row with the focus was scrolled out of sight. The list takes the focus, so that its keys still
-      // work.
-      scroller.current?.focus({ preventScroll: true });
-    }
-  });
-  const goTo = (index: number) => {
-    const at = Math.min(Math.max(0, index), rows.length - 1);
-    const row = rows[at];
-    if (row === undefined) return;
-    wanted.current = row.id;
-    setTop(reveal(scroller.current, at, height, headHeight));
-    document.getElementById(row.id)?.focus({ preventScroll: true });
-  };
   const onKey = (event: KeyboardEvent) => {
     const place = scroller.current;
     if (place === null || event.ctrlKey || event.altKey || event.metaKey) return;
-    const focused = rows.findIndex(({ id }) => id === document.activeElement?.id);
-    const [from, page] = [Math.ceil(top / height), Math.floor((place.clientHeight - headHeight) / height)];
-    const target = {
-      ArrowDown: focused === -1 ? from : focused + 1,
-      ArrowUp: focused === -1 ? from : focused - 1,
-      PageDown: (focused === -1 ? from : focused) + page,
-      PageUp: (focused === -1 ? from : focused) - page,
-      Home: 0,
-      End: rows.length - 1,
-    }[event.key];
+    const target = targetOf(event.key, {
+      focused: rows.findIndex(({ id }) => id === document.activeElement?.id),
+      first: Math.ceil(top / height),
+      page: Math.floor((place.clientHeight - headHeight) / height),
+      last: rows.length - 1,
+    });
     if (target === undefined) return;
     event.preventDefault();
-    goTo(target);
+    const at = Math.min(Math.max(0, target), rows.length - 1);
+    setTop(reveal(place, at, height, headHeight));
+    focusRow(rows[at]?.id);
   };
   return (
     <section
@@ -111,6 +89,53 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
       </table>
     </section>
   );
+}
+
+interface Rows {
+  /** Index of the row with the focus; -1 if none has it. */
+  readonly focused: number;
+  /** Index of the first row in sight. */
+  readonly first: number;
+  /** Number of rows in sight. */
+  readonly page: number;
+  readonly last: number;
+}
+
+/** Index of the row to which a key leads. It may lie beyond the ends. Undefined for any other key. */
+function targetOf(key: string, { focused, first, page, last }: Rows): number | undefined {
+  const from = focused === -1 ? first : focused;
+  return {
+    ArrowDown: focused === -1 ? first : focused + 1,
+    ArrowUp: focused === -1 ? first : focused - 1,
+    PageDown: from + page,
+    PageUp: from - page,
+    Home: 0,
+    End: last,
+  }[key];
+}
+
+/**
+ * Keeps the focus in the list while rows are drawn and removed.
+ * @returns a function that gives the focus to the row with an id, at once or as soon as it is drawn
+ */
+function useRowFocus(scroller: { readonly current: HTMLElement | null }): (id: string | undefined) => void {
+  const wanted = useRef<string>(undefined);
+  const focus = (id: string) => document.getElementById(id)?.focus({ preventScroll: true });
+  const hadFocus = scroller.current?.contains(document.activeElement) === true;
+  useLayoutEffect(() => {
+    if (wanted.current !== undefined) {
+      focus(wanted.current);
+      wanted.current = undefined;
+    } else if (hadFocus && document.activeElement === document.body) {
+      // The row with the focus was scrolled out of sight. The list takes the focus, so that its keys still
+      // work.
+      scroller.current?.focus({ preventScroll: true });
+    }
+  });
+  return (id) => {
+    wanted.current = id;
+    if (id !== undefined) focus(id);
+  };
 }
 
 interface HeadProperties {

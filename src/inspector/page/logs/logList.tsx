@@ -7,6 +7,8 @@ import { linkWithin } from "../bundle/source.ts";
 import type { LogEntry, LogEvent } from "./logEntries.ts";
 import { positionText } from "./useLog.ts";
 
+type EventEntry = Extract<LogEntry, { readonly kind: "event" }>;
+
 interface Properties {
   readonly entries: readonly LogEntry[];
   readonly files: readonly LogFile[];
@@ -33,9 +35,25 @@ export function LogList(properties: Properties) {
       scroller.current.scrollTop = row.offsetTop - scroller.current.clientHeight / 3;
     }
   }, [seq]);
-  const [first] = entries;
-  if (first === undefined) return <p class="faint">Nothing was written.</p>;
+  if (entries.length === 0) return <p class="faint">Nothing was written.</p>;
+  const eventOf = ({ event, among }: EventEntry) => (
+    <Event
+      key={`${event.id} ${event.seq} ${event.time}`}
+      isCurrent={event.id === id && event.seq === seq}
+      {...{ event, among, id, chooseEvent }}
+    />
+  );
   let file: number | undefined;
+  const lineOf = (line: LogLine) => {
+    const isNew = line.index !== file;
+    file = line.index;
+    return (
+      <>
+        {isNew ? <FileHead key={`file ${line.index}`} index={line.index} files={files} /> : null}
+        <Line key={positionText(line)} line={line} isTarget={positionText(line) === target} />
+      </>
+    );
+  };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
     <section ref={scroller} class="log" aria-label="Lines of the output" tabIndex={0}>
@@ -44,27 +62,7 @@ export function LogList(properties: Properties) {
           Earlier lines
         </button>
       )}
-      {entries.map((entry) => {
-        if (entry.kind === "event") {
-          const { event, among } = entry;
-          const isCurrent = event.id === id && event.seq === seq;
-          return (
-            <Event
-              key={`${event.id} ${event.seq} ${event.time}`}
-              {...{ event, among, id, isCurrent, chooseEvent }}
-            />
-          );
-        }
-        const { line } = entry;
-        const isNew = line.index !== file;
-        file = line.index;
-        return (
-          <>
-            {isNew ? <FileHead key={`file ${line.index}`} index={line.index} files={files} /> : null}
-            <Line key={positionText(line)} line={line} isTarget={positionText(line) === target} />
-          </>
-        );
-      })}
+      {entries.map((entry) => (entry.kind === "line" ? lineOf(entry.line) : eventOf(entry)))}
       {isEnd ? null : (
         <button type="button" onClick={loadAfter}>
           Later lines

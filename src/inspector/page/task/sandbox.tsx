@@ -23,19 +23,7 @@ export function Sandbox({ context }: { readonly context: TaskContext }) {
         </section>
       </div>
       {sandbox === null ? null : <Unveiled {...sandbox} />}
-      {sandbox === null ? null : (
-        <section class="card" aria-label="Launch plan">
-          <details>
-            <summary>Launch plan, {countOf(sandbox.plan.length, "step")}</summary>
-            <Code
-              label="Launch plan"
-              text={sandbox.plan
-                .map((step, index) => `${String(index + 1).padStart(3)}  ${visible(step)}`)
-                .join("\n")}
-            />
-          </details>
-        </section>
-      )}
+      {sandbox === null ? null : <LaunchPlan {...sandbox} />}
     </>
   );
 }
@@ -61,7 +49,7 @@ function Limits({ limits, resourceLimits, umask, nice }: SandboxFacts) {
       rows={[
         ...limits.map(({ file, value, applied, reason }) => [
           <code key="file">{file}</code>,
-          <Value key="value" value={value} meaning={limitMeaning(file, value)} />,
+          <LimitValue key="value" value={value} meaning={limitMeaning(file, value)} />,
           applied ? "yes" : <span class="bad">{`no: ${reason ?? "unknown"}`}</span>,
         ]),
         ...resourceLimits.map(({ resource, soft, hard }) => [
@@ -76,7 +64,7 @@ function Limits({ limits, resourceLimits, umask, nice }: SandboxFacts) {
   );
 }
 
-function Value({ value, meaning }: { readonly value: string; readonly meaning: string }) {
+function LimitValue({ value, meaning }: { readonly value: string; readonly meaning: string }) {
   if (meaning === "") return value;
   return (
     <>
@@ -165,4 +153,16 @@ function limitMeaning(file: string, value: string): string {
     return `${formatShare(quota / period)} of a core`;
   }
   return "";
+}
+
+function LaunchPlan({ plan }: SandboxFacts) {
+  const lines = plan.map((step, index) => `${String(index + 1).padStart(3)}  ${visible(step)}`);
+  return (
+    <section class="card" aria-label="Launch plan">
+      <details>
+        <summary>Launch plan, {countOf(plan.length, "step")}</summary>
+        <Code label="Launch plan" text={lines.join("\n")} />
+      </details>
+    </section>
+  );
 }

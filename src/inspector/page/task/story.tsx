@@ -49,17 +49,7 @@ export function Story({ query, steps, seq, choose }: Properties) {
         onScroll={({ currentTarget: { scrollTop } }) => setTop(scrollTop)}
       >
         <table aria-rowcount={rows.length + 1}>
-          <thead>
-            <tr>
-              <th scope="col" class="number at">
-                At
-              </th>
-              <th scope="col" class="number since">
-                Gap
-              </th>
-              <th scope="col">Step</th>
-            </tr>
-          </thead>
+          <Heads />
           <Gap height={first * height} />
           <tbody>
             {visible.map((row, index) =>
@@ -92,6 +82,22 @@ export function Story({ query, steps, seq, choose }: Properties) {
   );
 }
 
+function Heads() {
+  return (
+    <thead>
+      <tr>
+        <th scope="col" class="number at">
+          At
+        </th>
+        <th scope="col" class="number since">
+          Gap
+        </th>
+        <th scope="col">Step</th>
+      </tr>
+    </thead>
+  );
+}
+
 interface HeadingProperties {
   readonly group: StepGroup;
   readonly isOpen: boolean;
@@ -101,6 +107,7 @@ interface HeadingProperties {
   readonly toggle: () => void;
 }
 
+/** The title of a group. That of a folded group opens and closes it. */
 function Heading({
   group: { from, to, bad, folded },
   isOpen,

@@ -28,21 +28,10 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   const sentences = useAnswer<Sentence[]>(`/api/why?${query}`, row?.events);
   const layout = useChartLayout();
   const allocation = useAllocation(allocationOf(id), rows);
-  /** Number of the shown event. Without one, the page shows the newest event. */
-  const [event] = useChoice("event");
   const count = steps?.length ?? 0;
-  const seq = stepIn(count, event);
+  const [seq, chooseStep] = useShownStep(count);
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
-  const go = (to: (before: number) => number) =>
-    // Reads the current choice, because keys can come faster than the page is drawn.
-    choose({ event: eventAt(to(stepIn(count, chosenNow("event"))), count) });
-  useKeys({
-    Escape: () => goTo(listPath()),
-    ArrowLeft: () => go((before) => before - 1),
-    ArrowRight: () => go((before) => before + 1),
-    Home: () => go(() => 1),
-    End: () => go(() => count),
-  });
+  useKeys({ Escape: () => goTo(listPath()) });
   if (row === undefined && status?.ready === true) return <NoTask />;
   // Drawn once everything is loaded, so that nothing moves. Only the results of folding a long history may come
   // later, because that takes a while.
@@ -51,7 +40,6 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   if (steps === undefined || row === undefined || layout === undefined || !isLoaded) {
     return <Waiting text="Reading its history…" />;
   }
-  const chooseStep = (to: number) => go(() => to);
   return (
     <>
       <TaskTitle row={row} query={query} />
@@ -94,6 +82,25 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
 
 /** Number of events above which folding may take too long to wait for. */
 const longHistory = 2_000;
+
+/**
+ * The number of the shown step, and a function that chooses another one, as the arrow keys, Home and End do. The
+ * choice is part of the address. Without a choice, the newest step is shown.
+ * @param count number of all steps
+ */
+function useShownStep(count: number): readonly [number, (seq: number) => void] {
+  const [event] = useChoice("event");
+  const chooseStep = (seq: number) => choose({ event: eventAt(seq, count) });
+  // Reads the current choice, because keys can come faster than the page is drawn.
+  const stepBy = (by: number) => chooseStep(stepIn(count, chosenNow("event")) + by);
+  useKeys({
+    ArrowLeft: () => stepBy(-1),
+    ArrowRight: () => stepBy(1),
+    Home: () => chooseStep(1),
+    End: () => chooseStep(count),
+  });
+  return [stepIn(count, event), chooseStep];
+}
 
 /**
  * The number of the shown step, of `count`.

@@ -16,62 +16,76 @@ interface Properties {
 const maxMarks = 400;
 
 export function Timeline({ steps, seq, choose }: Properties) {
+  return (
+    <section class="card timeline" aria-label="Time">
+      <Bar {...{ steps, seq, choose }} />
+      <StepTools {...{ steps, seq, choose }} />
+    </section>
+  );
+}
+
+function Bar({ steps, seq, choose }: Properties) {
   const bar = useRef<HTMLDivElement>(null);
   const scale = useMemo(() => new TimeScale(steps), [steps]);
   const marks = useMemo(() => marksOf(steps, scale), [steps, scale]);
-  const time = steps.timeOf(seq);
   const goTo = ({ clientX }: PointerEvent) => {
     const { left, width } = bar.current?.getBoundingClientRect() ?? { left: 0, width: 1 };
     choose(scale.stepAt((clientX - left) / width));
   };
   return (
-    <section class="card timeline" aria-label="Time">
-      <div
-        ref={bar}
-        class="bar"
-        role="slider"
-        tabIndex={0}
-        aria-label="Moment of its history"
-        aria-valuemin={1}
-        aria-valuemax={steps.length}
-        aria-valuenow={seq}
-        aria-valuetext={`${seq} of ${steps.length}: ${steps.kindOf(seq).title}`}
-        onPointerDown={(event) => {
-          event.currentTarget.setPointerCapture(event.pointerId);
-          goTo(event);
-        }}
-        onPointerMove={(event) => event.currentTarget.hasPointerCapture(event.pointerId) && goTo(event)}
-      >
-        {scale.periods.map(({ state, spanMs, from, width }) => (
-          <span
-            key={from}
-            class={`period ${state}`}
-            style={{ left: percent(from), width: percent(width) }}
-            title={spanMs === null ? state : `${state} for ${formatDuration(spanMs)}`}
-          >
-            <b>{state}</b> <small>{spanMs === null ? "" : formatDuration(spanMs)}</small>
-          </span>
-        ))}
-        {marks.map(({ place, bad }) => (
-          <i key={`${bad} ${place}`} class={bad ? "tick bad" : "tick"} style={{ left: place }} />
-        ))}
-        <span class="playhead" style={{ left: percent(scale.placeOf(seq)) }} />
-      </div>
-      <div class="steps">
-        <Go label="First step" to={1} {...{ seq, choose, last: steps.length }} />
-        <Go label="Step back" to={seq - 1} {...{ seq, choose, last: steps.length }} />
-        <Go label="Step on" to={seq + 1} {...{ seq, choose, last: steps.length }} />
-        <Go label="Last step" to={steps.length} {...{ seq, choose, last: steps.length }} />
-        <span>
-          Step {formatCount(seq)} of {formatCount(steps.length)}
+    <div
+      ref={bar}
+      class="bar"
+      role="slider"
+      tabIndex={0}
+      aria-label="Moment of its history"
+      aria-valuemin={1}
+      aria-valuemax={steps.length}
+      aria-valuenow={seq}
+      aria-valuetext={`${seq} of ${steps.length}: ${steps.kindOf(seq).title}`}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        goTo(event);
+      }}
+      onPointerMove={(event) => event.currentTarget.hasPointerCapture(event.pointerId) && goTo(event)}
+    >
+      {scale.periods.map(({ state, spanMs, from, width }) => (
+        <span
+          key={from}
+          class={`period ${state}`}
+          style={{ left: percent(from), width: percent(width) }}
+          title={spanMs === null ? state : `${state} for ${formatDuration(spanMs)}`}
+        >
+          <b>{state}</b> <small>{spanMs === null ? "" : formatDuration(spanMs)}</small>
         </span>
-        <span>+{formatDuration(Math.max(0, time - steps.timeOf(1)))}</span>
-        <span class="wide">{formatTime(time)}</span>
-        <span class="hint wide">
-          <kbd>←</kbd> <kbd>→</kbd> step, <kbd>Home</kbd> <kbd>End</kbd>, <kbd>Esc</kbd> all tasks
-        </span>
-      </div>
-    </section>
+      ))}
+      {marks.map(({ place, bad }) => (
+        <i key={`${bad} ${place}`} class={bad ? "tick bad" : "tick"} style={{ left: place }} />
+      ))}
+      <span class="playhead" style={{ left: percent(scale.placeOf(seq)) }} />
+    </div>
+  );
+}
+
+/** Buttons that go from step to step, and the number and time of the shown step. */
+function StepTools({ steps, seq, choose }: Properties) {
+  const time = steps.timeOf(seq);
+  const last = steps.length;
+  return (
+    <div class="steps">
+      <Go label="First step" to={1} {...{ seq, choose, last }} />
+      <Go label="Step back" to={seq - 1} {...{ seq, choose, last }} />
+      <Go label="Step on" to={seq + 1} {...{ seq, choose, last }} />
+      <Go label="Last step" to={last} {...{ seq, choose, last }} />
+      <span>
+        Step {formatCount(seq)} of {formatCount(last)}
+      </span>
+      <span>+{formatDuration(Math.max(0, time - steps.timeOf(1)))}</span>
+      <span class="wide">{formatTime(time)}</span>
+      <span class="hint wide">
+        <kbd>←</kbd> <kbd>→</kbd> step, <kbd>Home</kbd> <kbd>End</kbd>, <kbd>Esc</kbd> all tasks
+      </span>
+    </div>
   );
 }
 

@@ -46,23 +46,37 @@ export function Usage({ query, steps, seq }: Properties) {
           />
         ))}
       </div>
-      <p class="legend" aria-hidden="true">
-        {figures.some((figure) => drawnLimit(figure, spans) !== null) ? (
-          <span>
-            <i class="limit" /> limit
-          </span>
-        ) : null}
-        {marks.length > 0 ? (
-          <span>
-            <i class="mark" /> denied, out of memory, or an error
-          </span>
-        ) : null}
-        <span>
-          <i class="chosen" /> the shown moment
-        </span>
-      </p>
+      <Legend
+        hasLimits={figures.some((figure) => drawnLimit(figure, spans) !== null)}
+        hasMarks={marks.length > 0}
+      />
       <Samples usage={usage} />
     </section>
+  );
+}
+
+interface LegendProperties {
+  readonly hasLimits: boolean;
+  readonly hasMarks: boolean;
+}
+
+function Legend({ hasLimits, hasMarks }: LegendProperties) {
+  return (
+    <p class="legend" aria-hidden="true">
+      {hasLimits ? (
+        <span>
+          <i class="limit" /> limit
+        </span>
+      ) : null}
+      {hasMarks ? (
+        <span>
+          <i class="mark" /> denied, out of memory, or an error
+        </span>
+      ) : null}
+      <span>
+        <i class="chosen" /> the shown moment
+      </span>
+    </p>
   );
 }
 
