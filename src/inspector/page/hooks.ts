@@ -42,12 +42,8 @@ export function useInterval(intervalMs: number | undefined): number {
   return count;
 }
 
-/** The current time, for ages. Updated every second while the page is visible. */
+/** The current time, for ages. Updated at least every second while the page is visible. */
 export function useNow(): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || setNow(Date.now()), 1_000);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
+  useInterval(1_000);
+  return Date.now();
 }

@@ -57,18 +57,21 @@ export function Facts({ facts, kind = "facts" }: FactsProperties) {
   );
 }
 
-interface CodeProperties {
-  readonly label: string;
+interface DetailsProperties {
+  readonly title: string;
   readonly text: string;
 }
 
-/** Preformatted lines. A long text scrolls, also with the keyboard. */
-export function Code({ label, text }: CodeProperties) {
+/** Preformatted lines, shown on request. A long text scrolls, also with the keyboard. */
+export function Details({ title, text }: DetailsProperties) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-    <section class="code" aria-label={label} tabIndex={0}>
-      <pre>{text}</pre>
-    </section>
+    <details>
+      <summary>{title}</summary>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard */}
+      <section class="code" aria-label={title} tabIndex={0}>
+        <pre>{text}</pre>
+      </section>
+    </details>
   );
 }
 

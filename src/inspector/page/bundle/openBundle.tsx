@@ -1,5 +1,7 @@
 /** The ways to open a bundle: a file that is dropped anywhere onto the page, or one that is chosen. */
+
 import { useEffect, useState } from "preact/hooks";
+import { LinkButton } from "../buttons.tsx";
 import { goTo } from "../navigation.ts";
 
 export function DropZone() {
@@ -38,10 +40,7 @@ export function DropZone() {
       ) : null}
       {notice === "" ? null : (
         <p>
-          {notice}{" "}
-          <button type="button" class="as-link" onClick={() => setNotice("")}>
-            close
-          </button>
+          {notice} <LinkButton act={() => setNotice("")}>close</LinkButton>
         </p>
       )}
     </div>

@@ -1,4 +1,5 @@
 /** Compares two tasks: shows where their histories diverge, and what differs. */
+
 import { useState } from "preact/hooks";
 import { shortNameOf } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
@@ -6,28 +7,25 @@ import type { DiffSide, DiffView } from "../../views/diffView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
 import { useBundleRows } from "../bundle/source.ts";
+import { LinkButton } from "../buttons.tsx";
 import { useKeys } from "../hooks.ts";
 import { type PartProperties, useAnswer } from "../live.ts";
 import { Mark } from "../mark.tsx";
-import { choose, goTo, useChoice } from "../navigation.ts";
+import { choose, goTo, useAddress } from "../navigation.ts";
 import { DiffTable } from "./diffTable.tsx";
 
 export function ComparePage({ live: { rows } }: PartProperties) {
-  const [a] = useChoice("a");
-  const [b] = useChoice("b");
+  const { a = "", b = "", ain = "", bin = "" } = useAddress().choices;
   useKeys({ Escape: () => goTo([]) });
   const versions = rows.flatMap(({ id, events }) => (id === a || id === b ? events : []));
-  const [aSource] = useChoice("ain");
-  const [bSource] = useChoice("bin");
-  const sides = { a, b, ain: aSource, bin: bSource };
-  const query = new URLSearchParams(sides).toString();
+  const query = new URLSearchParams({ a, b, ain, bin });
   const view = useAnswer<DiffView>(a === "" || b === "" ? undefined : `/api/diff?${query}`, versions.join());
   return (
     <>
       <h1 class="plain">Compare</h1>
       <div class="columns sides">
-        <Side name="a" label="A" id={a} source={aSource} side={view?.left} rows={rows} />
-        <Side name="b" label="B" id={b} source={bSource} side={view?.right} rows={rows} />
+        <Side name="a" label="A" id={a} source={ain} side={view?.left} rows={rows} />
+        <Side name="b" label="B" id={b} source={bin} side={view?.right} rows={rows} />
       </div>
       {view === undefined ? (
         <p class="faint">{a === "" || b === "" ? "Choose two runs." : "Comparing…"}</p>
@@ -113,10 +111,8 @@ function Offered({ rows, onChoose }: OfferedProperties) {
     <ul class="offered">
       {rows.map(({ id, outcome, begunAt }) => (
         <li key={id}>
-          <button type="button" class="as-link" onClick={() => onChoose(id)}>
-            {shortNameOf(id)}
-          </button>{" "}
-          {outcome.text} <span class="faint">{formatTime(begunAt)}</span>
+          <LinkButton act={() => onChoose(id)}>{shortNameOf(id)}</LinkButton> {outcome.text}{" "}
+          <span class="faint">{formatTime(begunAt)}</span>
         </li>
       ))}
     </ul>

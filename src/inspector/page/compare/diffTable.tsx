@@ -1,9 +1,11 @@
 /** Two histories side by side: the events of both, those of only one, and differences in the data. */
+
 import { useState } from "preact/hooks";
 import { countOf } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatRatio } from "../../../units/ratios.ts";
 import type { DiffCell, DiffLine, DiffView } from "../../views/diffView.ts";
+import { LinkButton } from "../buttons.tsx";
 import { Value } from "../table.tsx";
 
 interface Properties {
@@ -41,9 +43,7 @@ export function DiffTable({ view: { rows, omitted }, names: [left, right], isBri
         <p class="faint">
           Not shown: {countOf(hidden, "row")} without a difference.{" "}
           {omitted === rows.length || isWhole ? null : (
-            <button type="button" class="as-link" onClick={() => setWhole(true)}>
-              show them
-            </button>
+            <LinkButton act={() => setWhole(true)}>show them</LinkButton>
           )}
         </p>
       )}

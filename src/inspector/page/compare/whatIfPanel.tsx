@@ -2,11 +2,13 @@
  * What-if edits: drops, changes or inserts events, and shows the machine's result beside the recorded
  * history.
  */
+
 import { useEffect, useState } from "preact/hooks";
 import type { WhatIfView } from "../../views/diffView.ts";
+import { LinkButton } from "../buttons.tsx";
 import { useAnswer } from "../live.ts";
 import { useChoice } from "../navigation.ts";
-import { Code } from "../table.tsx";
+import { Details } from "../table.tsx";
 import { DiffTable } from "./diffTable.tsx";
 
 /** An edit in the format of a file for `replay --what-if`. */
@@ -73,10 +75,7 @@ export function WhatIfPanel({ query, seq, type, data, types }: Properties) {
         <>
           <Edits edits={edits} set={set} />
           <Result query={query} text={text} />
-          <details>
-            <summary>The edits, as a file for replay --what-if</summary>
-            <Code label="The edits" text={JSON.stringify(edits, null, 2)} />
-          </details>
+          <Details title="The edits, as a file for replay --what-if" text={JSON.stringify(edits, null, 2)} />
         </>
       )}
     </section>
@@ -93,10 +92,7 @@ function Edits({ edits, set }: EditsProperties) {
     <ul class="edits">
       {edits.map((edit, index) => (
         <li key={`${index} ${JSON.stringify(edit)}`}>
-          {nameOf(edit)}{" "}
-          <button type="button" class="as-link" onClick={() => set(edits.filter((each) => each !== edit))}>
-            undo
-          </button>
+          {nameOf(edit)} <LinkButton act={() => set(edits.filter((each) => each !== edit))}>undo</LinkButton>
         </li>
       ))}
     </ul>

@@ -1,10 +1,12 @@
 /** The lanes of an allocation, with an overview of the whole time, zoom, and navigation between errors. */
+
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { countOf } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocationView.ts";
 import { linkWithin } from "../bundle/source.ts";
+import { Tool } from "../buttons.tsx";
 import { useKeys } from "../hooks.ts";
 import { choose, chosenNow, useAddress, useChoice } from "../navigation.ts";
 import { SaveDrawing } from "../saveDrawing.tsx";
@@ -164,30 +166,6 @@ function ErrorLine({ errors, error }: Pick<ErrorChoice, "errors" | "error">) {
         </>
       )}
     </p>
-  );
-}
-
-interface ToolProperties {
-  readonly title: string;
-  /** The button's name, if its text is only a sign. */
-  readonly label?: string;
-  readonly isOff?: boolean;
-  readonly act: () => void;
-  readonly children: string;
-}
-
-function Tool({ title, label, isOff = false, act, children }: ToolProperties) {
-  return (
-    <button
-      type="button"
-      title={title}
-      aria-label={label}
-      // Not the attribute `disabled`, because a disabled button loses the focus.
-      aria-disabled={isOff}
-      onClick={() => isOff || act()}
-    >
-      {children}
-    </button>
   );
 }
 

@@ -1,9 +1,11 @@
 /** Lines of a task's output and its events, in one list that scrolls on its own and stays at its end. */
+
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatClock, formatTime } from "../../../units/times.ts";
 import type { LogFile } from "../../views/answers.ts";
 import type { LogLine } from "../../views/lineTimes.ts";
 import { linkWithin } from "../bundle/source.ts";
+import { LinkButton } from "../buttons.tsx";
 import type { LogEntry, LogEvent } from "./logEntries.ts";
 import { positionText } from "./useLog.ts";
 
@@ -151,9 +153,7 @@ function Event({
       <span class="at">{formatClock(time)}</span>
       <span>
         {run === id && seq !== null ? (
-          <button type="button" class="as-link" onClick={() => chooseEvent(seq)}>
-            {text}
-          </button>
+          <LinkButton act={() => chooseEvent(seq)}>{text}</LinkButton>
         ) : (
           <a href={linkWithin(["task", run])}>{text}</a>
         )}

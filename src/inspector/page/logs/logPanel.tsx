@@ -1,9 +1,11 @@
 /** A task's output beside its events: shown on request, followed, searched, and stored nowhere. */
+
 import { useState } from "preact/hooks";
 import { countOf } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import type { LaneRun, LaneStep } from "../../views/allocationView.ts";
 import type { LogMatches } from "../../views/answers.ts";
+import { LinkButton } from "../buttons.tsx";
 import { useAnswer } from "../live.ts";
 import { choose, useChoice } from "../navigation.ts";
 import { logEvents, mergeEvents } from "./logEntries.ts";
@@ -99,11 +101,7 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
           {formatBytes(bytes)} in {countOf(log.files.length, "file")}
         </span>
         <span role="status">{isFollowed ? "following" : log.isEnd ? "not followed" : "an earlier part"}</span>
-        {log.isEnd ? null : (
-          <button type="button" class="as-link" onClick={() => choose({ line: "" })}>
-            to its end
-          </button>
-        )}
+        {log.isEnd ? null : <LinkButton act={() => choose({ line: "" })}>to its end</LinkButton>}
       </p>
       <LogList
         {...{ entries, id, seq, chooseEvent, loadBefore, loadAfter }}
@@ -134,9 +132,9 @@ function Matches({ query, find }: { readonly query: string; readonly find: strin
       <ul>
         {lines.map((line) => (
           <li key={positionText(line)}>
-            <button type="button" class="as-link" onClick={() => choose({ line: positionText(line) })}>
+            <LinkButton act={() => choose({ line: positionText(line) })}>
               {line.text === "" ? "(an empty line)" : line.text}
-            </button>
+            </LinkButton>
           </li>
         ))}
       </ul>

@@ -1,7 +1,7 @@
 /** A moment: the event's effects and changes, and the machine's context after it. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { MomentView } from "../../views/taskView.ts";
-import { Code, Value } from "../table.tsx";
+import { Details, Value } from "../table.tsx";
 
 export function Moment({ moment }: { readonly moment: MomentView }) {
   const { seq, type, text, state, asRecorded, effects, changes, context, data } = moment;
@@ -47,14 +47,8 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
           </tbody>
         </table>
       )}
-      <details>
-        <summary>The event as it is stored</summary>
-        <Code label="The event as it is stored" text={JSON.stringify(data, null, 2)} />
-      </details>
-      <details>
-        <summary>All that the driver remembers after it</summary>
-        <Code label="All that the driver remembers" text={JSON.stringify(context, null, 2)} />
-      </details>
+      <Details title="The event as it is stored" text={JSON.stringify(data, null, 2)} />
+      <Details title="All that the driver remembers after it" text={JSON.stringify(context, null, 2)} />
     </section>
   );
 }

@@ -4,7 +4,7 @@ import { countOf } from "../../../units/counts.ts";
 import { formatShare } from "../../../units/ratios.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";
-import { Code, type FactLine, Facts, Table } from "../table.tsx";
+import { Details, type FactLine, Facts, Table } from "../table.tsx";
 
 type SandboxFacts = NonNullable<TaskContext["sandbox"]>;
 
@@ -159,10 +159,7 @@ function LaunchPlan({ plan }: SandboxFacts) {
   const lines = plan.map((step, index) => `${String(index + 1).padStart(3)}  ${visible(step)}`);
   return (
     <section class="card" aria-label="Launch plan">
-      <details>
-        <summary>Launch plan, {countOf(plan.length, "step")}</summary>
-        <Code label="Launch plan" text={lines.join("\n")} />
-      </details>
+      <Details title={`Launch plan, ${countOf(plan.length, "step")}`} text={lines.join("\n")} />
     </section>
   );
 }

@@ -52,20 +52,20 @@ type Kind = keyof typeof kinds;
 function CopyButtons({ query, name }: { readonly query: string; readonly name: string }) {
   const [notice, setNotice] = useState("");
   const copy = async (kind: Kind) => {
-    const { label, file } = kinds[kind];
-    const address = `/api/${kind}?${query}`;
     // Browsers let a page write to the clipboard only in a secure context: HTTPS or localhost.
-    if (!isSecureContext) {
-      saveFile(address, `${name}.${file}`);
-      return setNotice(`${label} saved, arguments masked`);
-    }
+    if (!isSecureContext) return save(kind);
     // Passed to the clipboard as a promise: the click's permission may expire before the text is loaded.
-    const text = fetch(address).then(async (response) => {
+    const text = fetch(`/api/${kind}?${query}`).then(async (response) => {
       if (!response.ok) throw new Error(await response.text());
       return new Blob([await response.text()], { type: "text/plain" });
     });
     await navigator.clipboard.write([new ClipboardItem({ "text/plain": text })]);
-    setNotice(`${label} copied, arguments masked`);
+    setNotice(`${kinds[kind].label} copied, arguments masked`);
+  };
+  const save = (kind: Kind) => {
+    const { label, file } = kinds[kind];
+    saveFile(`/api/${kind}?${query}`, `${name}.${file}`);
+    setNotice(`${label} saved, arguments masked`);
   };
   return (
     <div class="copy">
@@ -88,10 +88,7 @@ function CopyButtons({ query, name }: { readonly query: string; readonly name: s
             key={kind}
             type="button"
             aria-label={`Save as ${kinds[kind].label}`}
-            onClick={() => {
-              saveFile(`/api/${kind}?${query}`, `${name}.${kinds[kind].file}`);
-              setNotice(`${kinds[kind].label} saved, arguments masked`);
-            }}
+            onClick={() => save(kind)}
           >
             {kinds[kind].label}
           </button>

@@ -1,9 +1,11 @@
 /** A bar of the task's states. Click, drag or step to any moment. */
+
 import { useMemo, useRef } from "preact/hooks";
 import { formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { Steps } from "../../views/stepTable.ts";
+import { Tool } from "../buttons.tsx";
 import { TimeScale } from "./timeScale.ts";
 
 interface Properties {
@@ -67,16 +69,34 @@ function Bar({ steps, seq, choose }: Properties) {
   );
 }
 
+/** The paths of the buttons' signs. */
+const signs: Readonly<Record<string, string>> = {
+  "First step": "M4 3v10M12.5 3.5v9L6 8z",
+  "Step back": "M11.5 3v10L4 8z",
+  "Step on": "M4.5 3v10L12 8z",
+  "Last step": "M12 3v10M3.5 3.5v9L10 8z",
+};
+
 /** Buttons that go from step to step, and the number and time of the shown step. */
 function StepTools({ steps, seq, choose }: Properties) {
   const time = steps.timeOf(seq);
   const last = steps.length;
+  const targets = { "First step": 1, "Step back": seq - 1, "Step on": seq + 1, "Last step": last };
   return (
     <div class="steps">
-      <Go label="First step" to={1} {...{ seq, choose, last }} />
-      <Go label="Step back" to={seq - 1} {...{ seq, choose, last }} />
-      <Go label="Step on" to={seq + 1} {...{ seq, choose, last }} />
-      <Go label="Last step" to={last} {...{ seq, choose, last }} />
+      {Object.entries(targets).map(([label, to]) => (
+        <Tool
+          key={label}
+          title={label}
+          label={label}
+          isOff={to < 1 || to > last || to === seq}
+          act={() => choose(to)}
+        >
+          <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+            <path d={signs[label]} />
+          </svg>
+        </Tool>
+      ))}
       <span>
         Step {formatCount(seq)} of {formatCount(last)}
       </span>
@@ -104,39 +124,6 @@ function marksOf(steps: Steps, scale: TimeScale): Mark[] {
     places.set(place, bad || places.get(place) === true);
   }
   return Array.from(places, ([place, bad]) => ({ place, bad }));
-}
-
-const signs = {
-  "First step": "M4 3v10M12.5 3.5v9L6 8z",
-  "Step back": "M11.5 3v10L4 8z",
-  "Step on": "M4.5 3v10L12 8z",
-  "Last step": "M12 3v10M3.5 3.5v9L10 8z",
-} as const;
-
-interface GoProperties {
-  readonly label: keyof typeof signs;
-  readonly to: number;
-  readonly seq: number;
-  readonly last: number;
-  readonly choose: (seq: number) => void;
-}
-
-function Go({ label, to, seq, last, choose }: GoProperties) {
-  const isOff = to < 1 || to > last || to === seq;
-  return (
-    <button
-      type="button"
-      aria-label={label}
-      title={label}
-      // Not the attribute `disabled`, because a disabled button loses the focus.
-      aria-disabled={isOff}
-      onClick={() => isOff || choose(to)}
-    >
-      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-        <path d={signs[label]} />
-      </svg>
-    </button>
-  );
 }
 
 function percent(share: number, digits = 3): string {
