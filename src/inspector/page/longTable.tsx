@@ -13,7 +13,7 @@ export function rowsInSight(top: number, height: number, count: number): readonl
 /** Takes the place of rows that are not drawn. */
 export function Gap({ height }: { readonly height: number }) {
   return (
-    <tbody aria-hidden="true" class="gap">
+    <tbody aria-hidden="true">
       <tr style={{ height: `${height}px` }} />
     </tbody>
   );

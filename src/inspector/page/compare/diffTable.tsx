@@ -83,7 +83,7 @@ function Row({ row: { left, right, differs, diverges, changes, ratio } }: { read
 }
 
 function Cell({ cell, ratio = null }: { readonly cell: DiffCell | null; readonly ratio?: number | null }) {
-  if (cell === null) return <td class="nothing" />;
+  if (cell === null) return <td />;
   const { seq, title, text, from, to, bad, refused, spanMs } = cell;
   return (
     <td class={bad ? "bad" : undefined}>
@@ -91,7 +91,7 @@ function Cell({ cell, ratio = null }: { readonly cell: DiffCell | null; readonly
       <span class="faint">{from === to ? to : `${from} → ${to}`}</span>
       {refused ? <span class="bad"> the machine refuses it</span> : null}
       <br />
-      <span class="text">{text}</span>
+      {text}
       {spanMs === null ? null : (
         <span class="faint">
           {" "}

@@ -19,7 +19,7 @@ const maxMarks = 400;
 
 export function Timeline({ steps, seq, choose }: Properties) {
   return (
-    <section class="card timeline" aria-label="Time">
+    <section class="card" aria-label="Time">
       <Bar {...{ steps, seq, choose }} />
       <StepTools {...{ steps, seq, choose }} />
     </section>
