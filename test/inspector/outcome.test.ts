@@ -66,7 +66,7 @@ describe("the cause of a failure", () => {
     expect(causeOnceBegun(event("exited", data))).toBe(cause);
   });
 
-  it("of a start names its code and what it lacked, but no path that only one allocation has", () => {
+  it("of a failed start names the error's code and the missing path, except a path within the allocation", () => {
     const failed = (path: string) =>
       causeOf(
         fold([
@@ -79,7 +79,7 @@ describe("the cause of a failure", () => {
     expect(failed(own)).toBe("COMMAND_NOT_FOUND /usr/local/bin/web");
   });
 
-  it("is undefined for a task that did not fail", () => {
+  it("is null for a task that did not fail", () => {
     for (const name of ["ended", "stopped", "recovered"] as const) {
       expect(causeOf(fold(life(name)))).toBe(null);
     }

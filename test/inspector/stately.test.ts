@@ -26,7 +26,7 @@ const statesOf = (received: readonly Received[], id: string) =>
     .map((each) => each.snapshot?.value);
 
 describe("the relay", () => {
-  it("registers every task with its present state, hundreds and latecomers too", async () => {
+  it("registers every task with its present state, even hundreds, and tasks that begin later", async () => {
     const { server, record, ask } = await startInspector();
     for (let number = 0; number < 300; number++) await record(idOf(number), life("recovered").slice(0, 6));
     await vi.waitFor(

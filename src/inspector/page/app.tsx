@@ -20,7 +20,7 @@ import { TaskPage } from "./task/taskPage.tsx";
 interface Part {
   /** The part's name in the browser's title. The page of a task has the task's name instead. */
   readonly title: string;
-  /** Whether the header links to it. */
+  /** Whether the header links to the part. */
   readonly inHeader: boolean;
   readonly show: ComponentType<PartProperties>;
 }
@@ -125,7 +125,7 @@ const advice = {
       Run a job first, or name the driver's state_dir with <code>--state-dir</code>.
     </>
   ),
-  unreadable: "The plugin repairs its log when it starts; this page then shows it.",
+  unreadable: "The plugin repairs its log when it starts. Then this page shows the log.",
   damaged: "Tasks with damaged events are shown without them.",
   newer: "Some events are from a newer driver: use the inspector of that version.",
   pluginGone: "",
@@ -139,7 +139,7 @@ const links = {
   ],
 } as const;
 
-/** Shows problems of the page's data, with advice. Overlays the end of the page, so that nothing moves. */
+/** Problems of the page's data, with advice. Banners overlay the end of the page, so that nothing moves. */
 function Banners({ live: { status, link } }: { readonly live: Live }) {
   return (
     <div class="banners" role="status">

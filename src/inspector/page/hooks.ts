@@ -2,11 +2,12 @@
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 /**
- * Page-wide keys, except while the focus is in an input or in an element that they scroll.
+ * Handles keys anywhere in the page, but not while the focus is in an input, or in an element that the keys
+ * scroll.
  * @param handle handlers by key name, active until the component unmounts
  */
 export function useKeys(handle: Readonly<Record<string, () => void>>): void {
-  // A layout effect: an effect after the drawing would let a quick second key act on the old state.
+  // A layout effect runs before the page is drawn. After it, a quick second key would act on the old state.
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const action = Object.hasOwn(handle, event.key) ? handle[event.key] : undefined;
@@ -29,8 +30,8 @@ function usesKeys(target: Element): boolean {
 }
 
 /**
- * Counts the times that the interval has passed while the page was visible.
- * @param intervalMs undefined turns it off
+ * Counts how often the interval has passed while the page was visible.
+ * @param intervalMs undefined stops the count
  */
 export function useInterval(intervalMs: number | undefined): number {
   const [count, setCount] = useState(0);

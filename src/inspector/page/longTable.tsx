@@ -1,10 +1,10 @@
-/** A long list of rows of equal height. Only visible rows are drawn. */
+/** Tables with very many rows of equal height: only the visible rows are drawn. */
 import { useEffect, useState } from "preact/hooks";
 
 /** Number of rows drawn beyond the visible ones, on either side. */
 const overscan = 6;
 
-/** The rows to draw: from the first number, inclusive, to the second, exclusive. */
+/** The rows to draw: the index of the first one, and the index after the last one. */
 export function rowsInSight(top: number, height: number, count: number): readonly [number, number] {
   const first = Math.max(0, Math.min(count, Math.floor(top / height)) - overscan);
   return [first, Math.min(count, first + Math.ceil(innerHeight / height) + 2 * overscan)];
@@ -28,7 +28,7 @@ export function reveal(place: HTMLElement | null, index: number, height: number,
   return place.scrollTop;
 }
 
-/** The height of a row, which depends on the window's width. It must equal that of the style sheet. */
+/** The height of a row, which depends on the window's width. It must equal the height in the style sheet. */
 export function useRowHeight(wide: number, narrow: number): number {
   const media = matchMedia("(max-width: 40rem)");
   const [height, setHeight] = useState(media.matches ? narrow : wide);

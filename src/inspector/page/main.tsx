@@ -22,10 +22,6 @@ function makeVisible(vnode: VNode): void {
   }
 }
 
-const before = options.vnode;
-options.vnode = (vnode) => {
-  makeVisible(vnode);
-  before?.(vnode);
-};
+options.vnode = makeVisible;
 const place = document.getElementById("page");
 if (place !== null) render(<App />, place);

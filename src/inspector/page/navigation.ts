@@ -1,4 +1,4 @@
-/** The page's address for components: they read and change it, and are rendered again when it changes. */
+/** Lets components read and change the page's address. They are rendered again when the address changes. */
 import { useEffect, useState } from "preact/hooks";
 import { type Address, addressOf, type Choices, chosen, linkTo } from "./address.ts";
 
@@ -40,7 +40,7 @@ export function goTo(path: readonly string[], choices?: Choices): void {
   location.hash = choices === undefined ? linkBack(path) : linkTo(path, choices);
 }
 
-/** The link to a part, with the last choices there. */
+/** A link to a part that restores the last choices there. */
 export function linkBack(path: readonly string[]): string {
   return linkTo(path, lastChoices.get(path.join("/")));
 }
@@ -69,7 +69,7 @@ export function chosenNow(name: string): string {
   return present.choices[name] ?? "";
 }
 
-/** A choice in the current address, empty if it was not made, and a function that changes it. */
+/** A choice in the current address, and a function that changes it. The choice is empty if it was not made. */
 export function useChoice(name: string): readonly [string, (value: string) => void] {
   const { choices } = useAddress();
   return [choices[name] ?? "", (value) => choose({ [name]: value })];

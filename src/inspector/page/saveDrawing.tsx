@@ -39,8 +39,8 @@ export function SaveDrawing({ what, name, drawing }: Properties) {
 }
 
 /**
- * Properties that the style sheet sets on SVG elements. In a file they become attributes, because it has no
- * style sheet.
+ * Properties that the style sheet sets on SVG elements. In a file they become attributes, because the
+ * file has no style sheet.
  */
 const painted = [
   ...["fill", "fill-opacity", "opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap"],

@@ -1,4 +1,4 @@
-/** Plain tables and lists of facts. */
+/** Plain tables, lists of facts, and values. */
 import type { ComponentChildren } from "preact";
 
 interface TableProperties {

@@ -1,9 +1,9 @@
 /**
  * Access control: admits browsers with the token that was printed.
  *
- * A page of another site can make a browser send requests here. Such a page cannot
- * read the token, and its origin differs. A domain of its own that resolves to this
- * host (DNS rebinding) is not an accepted host name.
+ * A page of another site can make a browser send requests here. But the page cannot
+ * read the token, and its origin differs. If the site's own domain resolves to this
+ * host (DNS rebinding), the request names a host that is not accepted.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { isOwnHost } from "../../http/hostHeader.ts";
@@ -37,7 +37,7 @@ export class Access {
   /** Part of the printed URL. */
   readonly token = randomBytes(24).toString("base64url");
   readonly #session = randomBytes(24).toString("base64url");
-  /** Unique for each inspector: cookies ignore ports, and two inspectors on one host must not share one. */
+  /** Unique for each inspector: cookies ignore ports, and two inspectors on one host must not share a cookie. */
   readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
   judge({ method, url, headers }: AccessRequest): Verdict {

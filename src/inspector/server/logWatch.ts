@@ -1,5 +1,6 @@
 /**
- * Follows the event logs below a state folder: existing ones, new ones, and replacements of quarantined ones.
+ * Follows the event logs below a state folder: existing logs, new ones, and logs that replace quarantined
+ * ones.
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -49,7 +50,7 @@ export class LogWatch {
 
   /**
    * @param path a state folder, a bundle, or the folder that one was imported into
-   * @param wake called when {@link look} is to be called, and the status may have changed
+   * @param wake called when {@link look} has to be called, and the status may have changed
    */
   constructor(path: string, index: TaskIndex, wake: (withinMs: number) => void) {
     const imported = importedBundle(path);
@@ -115,7 +116,7 @@ export class LogWatch {
     for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
   }
 
-  /** Called before the search for logs and plugins, so that none that appears meanwhile is missed. */
+  /** Called before the search for logs and plugins, so that the search misses none that appears meanwhile. */
   #watchFolders(): void {
     const folders = isFile(this.#path) ? [dirname(this.#path)] : foldersOfLogs(this.#path);
     try {
@@ -237,7 +238,7 @@ function lastIntact(reader: EventReader): number {
 }
 
 const pluginGone =
-  "No plugin is running. Tasks keep running; their events appear once a plugin has taken them over. The Nomad agent restarts it automatically.";
+  "No plugin is running. Tasks keep running; their events appear once a plugin has taken them over. The Nomad agent restarts the plugin automatically.";
 
 /** Time of the last write to a log; 0 if it was removed. */
 function changedAt(folder: string): number {

@@ -53,7 +53,7 @@ export class TaskIndex {
   take(reader: EventReader, stored: StoredEvent): void {
     const { stream: id, seq } = stored;
     const entry = this.#entries.get(id);
-    // Already indexed: its log was opened again.
+    // The event is already indexed. Its log was opened again.
     if (entry !== undefined && entry.row.events >= seq) return;
     this.#notePlugin(stored.data);
     // Damaged events do not arrive here. After a gap, the state is folded from the stored history.
@@ -122,7 +122,7 @@ export class TaskIndex {
     return this.#entries.get(id)?.steps;
   }
 
-  /** The newest moment of a task that is not over for good. */
+  /** The newest moment of a task; undefined once no event can follow. */
   newest(id: string): Moment | undefined {
     return this.#entries.get(id)?.newest;
   }

@@ -11,7 +11,7 @@ export type { ActorMessage, EventMessage, SnapshotMessage, StatelyMessage } from
 
 /**
  * Converts XState's inspection events to messages of Stately's inspector protocol.
- * It does so synchronously, so each message of a burst has the state of its moment.
+ * It does so synchronously, so each message has the state at its time, also in a burst.
  *
  *     createActor(taskMachine, { inspect: statelyInspection(send) })
  *

@@ -13,7 +13,10 @@ export interface StepGroup {
   readonly folded: number;
 }
 
-/** Health checks run a command in the task every few seconds. A longer run of commands becomes one group. */
+/**
+ * Maximum number of successive groups of commands that stay separate. More become one group, because health
+ * checks run a command every few seconds.
+ */
 const maxSeparate = 4;
 
 /** A request opens a group. Later steps belong to the group, until one closes it or the next request comes. */

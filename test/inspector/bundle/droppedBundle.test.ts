@@ -94,7 +94,7 @@ describe("a bundle that the page sends to the inspector", () => {
     expect(usage.text).toContain("at most 5 MiB of memory");
   });
 
-  it("that was changed is shown as such", async () => {
+  it("is shown as changed if it was changed", async () => {
     const made = await makeBundle();
     const bundle = made.replace("LAUNCH_FAILED", "LAUNCH_WORKED").replace("[[1000,", "[[1001,");
     const inspected = await startInspector();

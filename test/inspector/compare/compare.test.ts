@@ -14,7 +14,7 @@ const past = { begin: Date.now() - 3_600_000, failures: 2 };
 const taskPage = `#/task/${encodeURIComponent(runOf("web", 3))}`;
 
 describe("the API", () => {
-  it("compares what is masked without showing it", async () => {
+  it("compares masked fields without showing them", async () => {
     const { record, ask } = await startInspector();
     for (const [number, secret] of ["first", "second"].entries()) {
       await record(idOf(number), [
@@ -101,7 +101,7 @@ describe("a what-if", () => {
       const form = page.getByLabel("Data of the event, as JSON");
       await form.fill("{");
       await page.getByRole("button", { name: "Change it", exact: true }).click();
-      await page.getByText("This is no JSON").waitFor();
+      await page.getByText("This is not JSON").waitFor();
       await form.fill('{"oomKilled": true}');
       await page.getByRole("button", { name: "Change it", exact: true }).click();
       await page.locator(".whatif .change", { hasText: "oomKilled" }).waitFor();

@@ -23,8 +23,8 @@ export function BundlePage({ subject: key }: PartProperties) {
       {about === undefined || rows === undefined ? (
         <p class={key === "" ? "faint" : undefined}>
           {key === ""
-            ? "Histories of another host, as export and the page of a task write them."
-            : "The bundle is not there (any more): the inspector keeps a few in its memory, until it ends."}
+            ? "A bundle has histories of tasks. Get one from export, or from the page of a task."
+            : "The bundle is not there (any more). The inspector keeps a few bundles in memory until it ends."}
         </p>
       ) : (
         <>
@@ -48,8 +48,8 @@ function Verification({ about }: { readonly about: BundleView }) {
       <p class="headline">
         <Mark tone={tone} />
         {tone === "good"
-          ? "Verified: each event is as it was exported, and this version makes the same of it"
-          : "Not all of it can be verified"}
+          ? "Verified: each event is as it was exported, and this version computes the same results"
+          : "The bundle cannot be verified completely"}
       </p>
       {findings.slice(0, maxFindings).map((finding) => (
         <p key={finding}>{finding}.</p>

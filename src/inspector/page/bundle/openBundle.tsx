@@ -87,6 +87,6 @@ async function openBundle(file: File): Promise<string> {
     goTo(["bundle", key], {});
     return "";
   } catch {
-    return `${file.name} could not be given to the inspector.`;
+    return `${file.name} could not be sent to the inspector.`;
   }
 }

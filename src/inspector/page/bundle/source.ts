@@ -8,7 +8,7 @@ import { type Choices, linkTo } from "../address.ts";
 import { type Live, useAnswer } from "../live.ts";
 import { chosenNow, useChoice } from "../navigation.ts";
 
-/** The end of a query to the API; empty for the inspector's own tasks. */
+/** The part of an API query that names the source; empty for the inspector's own tasks. */
 export function sourceQuery(): string {
   const key = chosenNow("in");
   return key === "" ? "" : `&in=${encodeURIComponent(key)}`;

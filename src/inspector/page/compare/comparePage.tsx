@@ -35,7 +35,7 @@ export function ComparePage({ live: { rows } }: PartProperties) {
           <p>{view.text}</p>
           <DiffTable view={view} names={["A", "B"]} />
           <p class="hint">
-            Not compared are pids, times, ids, digests and run folders, which always differ. Arguments are
+            Pids, times, ids, digests and run folders always differ, so they are not compared. Arguments are
             compared, but not shown.
           </p>
         </section>

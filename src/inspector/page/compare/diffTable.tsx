@@ -12,11 +12,11 @@ interface Properties {
   readonly view: DiffView;
   /** Names of the two sides. */
   readonly names: readonly [string, string];
-  /** Whether to show at first only rows with differences, and the row before each. */
+  /** Whether to show at first only the rows that differ, each with the row before it. */
   readonly isBrief?: boolean;
 }
 
-/** A table that is not brief shows all of its rows at first if it has at most this many. */
+/** A table with more rows is brief at first. */
 const fewRows = 40;
 
 export function DiffTable({ view: { rows, omitted }, names: [left, right], isBrief = false }: Properties) {

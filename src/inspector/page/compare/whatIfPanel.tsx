@@ -124,8 +124,7 @@ function Result({ query, text }: { readonly query: string; readonly text: string
     const controller = new AbortController();
     fetch(`/api/whatif?${query}&edits=${encodeURIComponent(text)}`, { signal: controller.signal })
       .then(async (response) => {
-        if (response.status === 431)
-          return setResult("So many edits are for the terminal: replay --what-if.");
+        if (response.status === 431) return setResult("Too many edits for this page: use replay --what-if.");
         setResult(response.ok ? ((await response.json()) as WhatIfView) : await response.text());
       })
       .catch(() => undefined);
@@ -208,9 +207,9 @@ function JsonForm({ first, button, onDone }: JsonProperties) {
     try {
       const value: unknown = JSON.parse(text);
       if (typeof value === "object" && value !== null) onDone(value);
-      else setProblem("The data are a JSON object.");
+      else setProblem("The data must be a JSON object.");
     } catch (thrown) {
-      setProblem(`This is no JSON: ${thrown instanceof Error ? thrown.message : ""}`);
+      setProblem(`This is not JSON: ${thrown instanceof Error ? thrown.message : ""}`);
     }
   };
   return (

@@ -54,7 +54,7 @@ export function AllocationPage({ live: { rows, status }, subject: allocation }: 
   );
 }
 
-/** Maximum number of listed runs, the newest ones. The lanes show the others. */
+/** Maximum number of runs in the list, which has the newest ones. The lanes also show the others. */
 const maxListed = 200;
 
 function Runs({ view, now }: { readonly view: AllocationView; readonly now: number }) {

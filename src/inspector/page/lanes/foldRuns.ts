@@ -14,7 +14,7 @@ export interface Block {
   readonly right: number;
 }
 
-/** Runs that are narrower than this share a block if the distance between them is also less than this. */
+/** Runs share a block if they are narrower than this, and the gap between them is, too. */
 const minWidth = 14;
 
 /**

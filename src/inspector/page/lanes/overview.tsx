@@ -1,6 +1,6 @@
 /**
- * A strip of the whole time with the shown window. The window and its ends can be dragged, and a new one can
- * be drawn.
+ * A strip of the whole time with the shown window. The window and its ends can be dragged, and a new
+ * window can be drawn.
  */
 import { useRef } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";

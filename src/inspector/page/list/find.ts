@@ -58,8 +58,8 @@ function compared(a: string | number | null, b: string | number | null, way: num
 }
 
 /**
- * Makes a test of a row for all filters except the outcome's. Outcomes are counted over the rows that
- * pass it.
+ * Makes a function that tests a row with all filters except the outcome's. The outcomes of the rows that pass
+ * are counted.
  */
 export function matcher(
   { search = "", job = "", user = "", event = "", cause = "" }: Choices,

@@ -197,7 +197,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
   );
 }
 
-/** The height of the heads. It must equal that of the style sheet. */
+/** The height of the heads. It must equal the height in the style sheet. */
 const headHeight = 36;
 
 /** Keeps the visible rows in place when new rows appear above them. */

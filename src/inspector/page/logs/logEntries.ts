@@ -20,9 +20,8 @@ export type LogEntry =
   | { readonly kind: "event"; readonly event: LogEvent; readonly among: number };
 
 /**
- * Merges lines and events into one list, in the order of time as far as it is known. An event is placed before the first line that may have been written after it. Events before the first line
- * are left out unless that line is the log's first, and events after the last line unless that is the log's
- * last.
+ * Merges lines and events into one list, in the order of time as far as it is known. An event is placed before the first line that may have been written after it. Events before the first line are left out, except at
+ * the log's beginning. Events after the last line are left out, except at the log's end.
  * @param events in the order of time
  */
 export function mergeEvents(

@@ -101,7 +101,7 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
           {formatBytes(bytes)} in {countOf(log.files.length, "file")}
         </span>
         <span role="status">{isFollowed ? "following" : log.isEnd ? "not followed" : "an earlier part"}</span>
-        {log.isEnd ? null : <LinkButton act={() => choose({ line: "" })}>to its end</LinkButton>}
+        {log.isEnd ? null : <LinkButton act={() => choose({ line: "" })}>to the end</LinkButton>}
       </p>
       <LogList
         {...{ entries, id, seq, chooseEvent, loadBefore, loadAfter }}
@@ -111,8 +111,8 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
         target={line}
       />
       <p class="hint">
-        A time is when the line came (<b>seen</b>), or the one that stands in it (<b>own</b>). Lines without
-        were written between those around them, and within the times of their file.
+        A time is when the line came (<b>seen</b>), or is in the line itself (<b>own</b>). A line without a
+        time was written between the lines around it, and within the times of its file.
       </p>
     </>
   );
@@ -126,8 +126,8 @@ function Matches({ query, find }: { readonly query: string; readonly find: strin
     <div class="matches">
       <p>
         {lines.length === 0
-          ? "No line has it."
-          : `${more ? "The last " : ""}${countOf(lines.length, "line")} with it:`}
+          ? "No line has this text."
+          : `${more ? "The last " : ""}${countOf(lines.length, "line")} with this text:`}
       </p>
       <ul>
         {lines.map((line) => (

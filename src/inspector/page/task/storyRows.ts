@@ -67,7 +67,10 @@ export class StoryRows {
     return folded === 1 || (this.#opened !== undefined && this.#opened >= from && this.#opened <= to);
   }
 
-  /** The last group that begins at or before a place: a row or a step, as `placeOf` returns it. */
+  /**
+   * The last group that begins at or before a place.
+   * @param placeOf returns the place where a group begins: a row or a step
+   */
   #groupBefore(place: number, placeOf: (index: number) => number): number {
     return Math.max(0, partitionPoint(0, this.#groups.length, (index) => placeOf(index) <= place) - 1);
   }

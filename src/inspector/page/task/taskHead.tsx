@@ -123,7 +123,7 @@ export function Verdict({ row, sentences, choose }: VerdictProperties) {
       </p>
       {(outcome.tone === "bad" || outcome.tone === "unclear") && row.startedAt !== null ? (
         <p>
-          What it wrote last, on a cluster: <code>{logCommand(row)}</code>
+          Its last output, on a cluster: <code>{logCommand(row)}</code>
         </p>
       ) : null}
     </section>

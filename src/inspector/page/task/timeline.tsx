@@ -17,11 +17,11 @@ interface Properties {
 /** Maximum number of marks. More would merge into a grey area. */
 const maxMarks = 400;
 
-export function Timeline({ steps, seq, choose }: Properties) {
+export function Timeline(properties: Properties) {
   return (
     <section class="card" aria-label="Time">
-      <Bar {...{ steps, seq, choose }} />
-      <StepTools {...{ steps, seq, choose }} />
+      <Bar {...properties} />
+      <StepTools {...properties} />
     </section>
   );
 }
