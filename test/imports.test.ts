@@ -40,7 +40,7 @@ describe("a pure file", () => {
     expect(ways.filter((way) => !ways.some((other) => way.endsWith(`> ${other}`)))).toEqual([]);
   });
 
-  it("of the inspector's page reaches what a browser has", () => {
+  it("of the inspector's page imports only modules that run in a browser", () => {
     const page = [...graph.keys()].filter((path) => path.startsWith("src/inspector/page/"));
     expect(page.length).toBeGreaterThan(20);
     expect(page.flatMap((path) => foreign(graph, path, ({ from }) => /^preact\b/.test(from)))).toEqual([]);
@@ -94,7 +94,7 @@ describe("a folder", () => {
     expect(strange.map(({ path, from }) => `${path} -> ${from}`)).toEqual([]);
   });
 
-  it("may import only what the table says, and lower folders", () => {
+  it("imports each folder that the table lists for it, and no folder above it", () => {
     for (const [index, folder] of folders.entries()) {
       const does = new Set(arrows.filter(({ of }) => of === folder).map(({ to }) => to));
       expect([...does].filter((to) => to !== "ground").sort(), folder).toEqual(known(folder));

@@ -33,7 +33,7 @@ describe.each(["private", "host"])("with the root %s", async (root) => {
     expect(readFileSync(victim, "utf8")).toBe("a line of the task's choice\n");
   });
 
-  test("a task changes nothing there", async () => {
+  test("a task changes nothing in the log folder", async () => {
     const allocation = makeAllocation();
     agentLogs(allocation);
     const { folder } = allocation;

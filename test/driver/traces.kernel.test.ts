@@ -14,7 +14,7 @@ const executable = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exe
 const run = promisify(execFile);
 
 describe("a task that is over", () => {
-  it("is a trace at the collector, sent by the plugin, and the same one sent by export", async () => {
+  it("is the same trace at the collector whether the plugin or export sends it", async () => {
     const collector = await startCollector();
     const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: collector.address };
     const agent = await startAgent({ options: { traces: true }, env });
@@ -75,7 +75,7 @@ async function loadedFiles(options: Readonly<Record<string, unknown>>): Promise<
 }
 
 describe("a plugin", () => {
-  it("loads what traces and metrics need only if its options want them", async () => {
+  it("loads modules for traces and metrics only if its options want them", async () => {
     const ofLibraries = (files: readonly string[]) =>
       files.filter((file) => file.includes("/@opentelemetry/"));
     const ofFigures = (files: readonly string[]) =>

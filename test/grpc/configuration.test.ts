@@ -82,7 +82,7 @@ describe("the configuration", () => {
     expect(await base.setConfig(setConfig({}, false))).toEqual({});
   });
 
-  test("that the driver cannot apply fails, and the earlier one stays", async () => {
+  test("that the driver cannot apply fails, and the earlier configuration stays", async () => {
     let broken = false;
     const fake = fakeDriver({
       configure: async () => {

@@ -88,7 +88,7 @@ describe("reflection", () => {
     "grpc.reflection.v1.ServerReflection",
   ];
 
-  test("lists what is served", async () => {
+  test("lists the services", async () => {
     const { value } = await ask({ $case: "listServices", value: "" }, "listServicesResponse");
     expect(value.service.map(({ name }) => name)).toEqual(services);
   });

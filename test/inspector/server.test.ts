@@ -103,7 +103,7 @@ describe("the API", () => {
 });
 
 describe("every answer", () => {
-  it("forbids what the page does not need, and refuses strangers and changes", async () => {
+  it("forbids features that the page does not need, and refuses strangers and changes", async () => {
     const { server, ask } = await startInspector();
     const page = await ask("/");
     expect(page.status).toBe(200);

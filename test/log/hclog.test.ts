@@ -11,7 +11,7 @@ import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 const time = new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
 
 describe("a line", () => {
-  test("is what hclog writes", () => {
+  test("has the format that hclog writes", () => {
     expect(formatLine("warn", "exec2.store", "slow disk", time, { ms: 12, code: "X" })).toBe(
       '{"ms":12,"code":"X","@level":"warn","@message":"slow disk","@module":"exec2.store","@timestamp":"2026-01-02T03:04:05.678000Z"}\n',
     );

@@ -137,7 +137,7 @@ describe("edits", () => {
       { change: 9, data: { exitcode: 1 } },
       /no exitcode.*exitCode/,
     ],
-  ])("are refused where they %s", (_, edit, reason) => {
+  ])("are refused if they %s", (_, edit, reason) => {
     expect(errorOf(() => forked(edit))).toMatchObject({
       code: "EDITS_INVALID",
       message: expect.stringMatching(reason),

@@ -31,7 +31,7 @@ const denied = () =>
   );
 
 describe("the sentence at the top", () => {
-  it("says where they diverge, and how their input differs", () => {
+  it("says where the histories diverge, and how their input differs", () => {
     expect(divergenceText(denied())).toBe(
       "They diverge after started (event 4): A continues with exited: exit code 2 [5], B continues with exited: exit code 0 [5]. " +
         "Their input differs: unveil (requested, event 1).",

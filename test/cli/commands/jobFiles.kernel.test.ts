@@ -100,7 +100,7 @@ describe("a job file that runs", () => {
   });
 });
 
-describe("a job file that needs what a local run lacks", () => {
+describe("a job file with needs that a local run cannot meet", () => {
   it.each([
     ["nomadVariables", "line 2 of the template: nomadVar needs a Nomad server, and a local run has none"],
     ["vaultArtifact", "--skip artifact goes on without it"],

@@ -27,7 +27,7 @@ function hostFolder(...names: readonly string[]): string {
 }
 
 describe("run --learn", { timeout: 120_000 }, () => {
-  it("prints what a task needs, without what it does not need", async () => {
+  it("prints the options that a task needs, and no others", async () => {
     const folder = hostFolder("needed", "optional");
     const script = `cat ${folder}/needed; cat ${folder}/optional > /dev/null 2>&1; test -e ${folder}/missing; id -un | cut -c 1-6`;
     const { code, stdout } = await learn(["-v", "--raw", shellJob(script)]);

@@ -20,7 +20,7 @@ async function busyTask() {
 }
 
 describe("ps", () => {
-  it("shows what runs while the plugin runs, and afterwards how it ended", async () => {
+  it("shows a task while the plugin runs, and afterwards the task's end", async () => {
     const { stateDir, run } = await busyTask();
     const ps = (...args: string[]) => call(["ps", "--state-dir", stateDir, ...args]);
     const live = await ps();

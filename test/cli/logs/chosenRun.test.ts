@@ -47,7 +47,7 @@ describe("the run that a name means", () => {
     expect(chosen(names)).toEqual(["5done", "newest of 6 runs; others: exit 1 ×4, SIGSEGV"]);
   });
 
-  it("is the running one before a newer one that has ended", () => {
+  it("is a run that goes on rather than a newer run that has ended", () => {
     expect(chosen(["failed", "running", "done"])).toEqual([
       "1running",
       "running of 3 runs; others: exit 0, exit 1",

@@ -136,7 +136,7 @@ describe("the table of a task's events", () => {
 });
 
 describe("events that repeat", () => {
-  it("are one line in the table of a task, between the first of them and the last", () => {
+  it("are one line in the table of a task, between the first and the last of these events", () => {
     const checks = Array.from({ length: 1000 }, (): EventType[] => ["execStarted", "execExited"]).flat();
     const events = stored("aaaaaaaa-1/web/1", [...lived.slice(0, 4), ...checks, ...lived.slice(4)]);
     const table = new EventView(plain, 120).task(taskHistory("aaaaaaaa-1/web/1", events), events);

@@ -72,7 +72,7 @@ describe("a task as it is shown", () => {
     expect(taskTable([unknown], plain, wide)[1]).toMatch(/ 201 .* \? .* \? /);
   });
 
-  it("without a memory controller shows what is resident", () => {
+  it("without a memory controller shows the resident memory", () => {
     const resident = { ...usage, total: { ...usage.total, memory: { rss: 4096 } } };
     expect(row(toRunning, { alive: true, usage: resident }).memoryBytes).toBe(4096);
   });
@@ -201,7 +201,7 @@ describe("the picture of top", () => {
     expect(names(topFrame(some, { ...view, sort }, "12:00:00", plain, size))).toEqual(expected);
   });
 
-  it("shows what the search finds, and no more than the limit", () => {
+  it("shows the tasks that the search finds, up to the limit", () => {
     const some = [busy("web", 3), busy("db", 2, { job: "Web" }), busy("cron", 1)];
     const searched = topFrame(some, { ...view, search: "wEb" }, "12:00:00", plain, size);
     expect(searched[1]).toBe('2 with "wEb"   Esc shows all');
@@ -212,7 +212,7 @@ describe("the picture of top", () => {
     expect(none[2]).toBe("No running task matches.");
   });
 
-  it("says how many tasks there is no room for", () => {
+  it("says how many tasks have no room", () => {
     const many = Array.from({ length: 30 }, (_, index) => busy(`t${index}`, index));
     const lines = topFrame(many, view, "12:00:00", plain, { columns: 100, rows: 10 });
     expect(lines).toHaveLength(10);

@@ -77,7 +77,7 @@ describe("a learned policy", () => {
     expect(policy).toMatchObject({ unveil: [], identityFiles: true });
   });
 
-  it("lists what it does not open, and why", () => {
+  it("lists paths that it does not open, with the reasons", () => {
     const accesses = ["/", "/home/joe", "/root/.ssh/id", "/srv/a*", "/alloc/task/new"].map(read);
     const policy = learnPolicy(accesses, { paths: [], allocations: ["/alloc"] }, host);
     expect(policy.unveil).toEqual([]);

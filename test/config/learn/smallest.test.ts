@@ -14,7 +14,7 @@ describe("the smallest sufficient part", () => {
     );
   });
 
-  it("is one of several possible ones, and cannot be reduced further", async () => {
+  it("is one of several sufficient parts, and cannot be reduced further", async () => {
     const suffices = async (part: readonly string[]) => part.includes("a") || part.includes("b");
     expect(await smallestSufficient(["a", "b", "c"], suffices)).toHaveLength(1);
   });

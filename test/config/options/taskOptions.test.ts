@@ -34,7 +34,7 @@ const usual = {
 };
 
 describe("parseTaskOptions", () => {
-  test("fills in what a job leaves out, as the client sends it", () => {
+  test("fills in options that a job omits, as the client sends them", () => {
     const raw = { command: "env", args: null, unveil: null, oom_score_adj: null, work_dir: null };
     const expected = { ...usual, command: "env" };
     expect(parseTaskOptions(raw, closed)).toEqual(expected);

@@ -110,7 +110,7 @@ describe("the default profile", () => {
 });
 
 describe("the lists of a profile", () => {
-  it("allow a call with all its arguments, or what one group refuses", () => {
+  it("allow a call with any arguments, or the calls that one group refuses", () => {
     expect(outcome("socket", [40], { allow: ["socket"] })).toBe("allowed");
     expect(outcome("socket", [17], { allow: ["@packet"] })).toBe("allowed");
     expect(outcome("socket", [40], { allow: ["@packet"] })).toBe("EAFNOSUPPORT");
@@ -118,7 +118,7 @@ describe("the lists of a profile", () => {
     expect(outcome("umount2", [], { allow: ["mount"] })).toBe("EPERM");
   });
 
-  it("refuse a call, or what a group refuses, whatever the profile and the capabilities", () => {
+  it("refuse a call, or the calls of a group, whatever the profile and the capabilities", () => {
     expect(outcome("ptrace", [], { deny: ["ptrace"] })).toBe("EPERM");
     expect(outcome("clone3", [], { deny: ["clone3"] })).toBe("EPERM");
     expect(outcome("mount", [], { profile: "unconfined", deny: ["@mount"] })).toBe("EPERM");

@@ -30,7 +30,7 @@ describe("a hosts file", () => {
     expect(text).toContain("127.0.0.1 localhost\n::1 localhost");
   });
 
-  test("has an address for a name without one", () => {
+  test("has an address for a host name without an address", () => {
     expect(hostsFile(given({ mode: "none", self: { name: "web", address: "" } }), () => "")).toContain(
       "\n127.0.1.1 web\n",
     );

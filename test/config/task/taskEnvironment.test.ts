@@ -20,7 +20,7 @@ describe("environment of a task", () => {
     });
   });
 
-  it("keeps what the job sets, empty values included", () => {
+  it("keeps the job's variables, empty values included", () => {
     expect(made({ A: "", B: "x=y", "odd name": "ä\n" })).toMatchObject({
       A: "",
       B: "x=y",
@@ -125,7 +125,7 @@ describe("environment of a task", () => {
     expect(made({ [name]: "x" }, { deniedEnvvars: [pattern] })).toHaveProperty([name], "x");
   });
 
-  it("keeps what the driver itself adds, whatever is denied", () => {
+  it("keeps the driver's own variables, even if a pattern denies them", () => {
     expect(Object.keys(made({ A: "x" }, { deniedEnvvars: ["*"] })).sort()).toEqual([
       "HOME",
       "PATH",

@@ -49,7 +49,7 @@ describe("defaults", () => {
   });
 });
 
-describe("one path named by several", () => {
+describe("a path that several entries name", () => {
   test("has the union of the modes, and all sources", () => {
     const { at } = rulesOf({
       plugin: { unveil_paths: ["x:/etc/hosts"] },
@@ -62,7 +62,7 @@ describe("one path named by several", () => {
     });
   });
 
-  test("is one rule", () => {
+  test("has one rule", () => {
     const { entries } = rulesOf({ plugin: { unveil_paths: ["r:/srv"] }, unveil: ["w:/srv", "r:/srv/"] });
     expect(entries.filter(({ path }) => path === "/srv")).toHaveLength(1);
   });
@@ -134,7 +134,7 @@ describe("a path under a bind mount", () => {
 });
 
 describe("a path below a folder where tasks may create files", () => {
-  test("has to stay in the outermost such folder", () => {
+  test("has to stay in the outermost folder of this kind", () => {
     const { at } = rulesOf({ unveil: ["rwc:/srv/data/deep", "rwc:/srv/data", "r:/srv/data/deep/x"] });
     expect(at("/srv/data/deep/x")?.beneath).toBe("/srv/data");
     expect(at("/srv/data/deep")?.beneath).toBe("/srv/data");

@@ -56,7 +56,7 @@ describe("a command that is run again and again", () => {
     expect(run(good)).toMatchObject({ repetitions: [{ count: 1 }, { count: 1 }] });
   });
 
-  it("is a new one after an hour", () => {
+  it("counts as a new command after an hour", () => {
     const { run } = setUp();
     for (let times = 0; times < 4; times++) run(good);
     expect(run(good, { passed: hour })).toBe("separate");

@@ -17,7 +17,7 @@ function started(turns: Turns, count: number) {
   return { began, ends, results };
 }
 
-it("a limited number of works runs at once, and the rest follows in order", async () => {
+it("a limited number of functions runs at once, and the others follow in order", async () => {
   const { began, ends, results } = started(new Turns(2, 60_000), 4);
   await Promise.resolve();
   expect(began).toEqual([0, 1]);
@@ -30,13 +30,13 @@ it("a limited number of works runs at once, and the rest follows in order", asyn
   expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
 });
 
-it("a failed work passes on its failure, and frees its turn", async () => {
+it("a function that fails passes on its failure, and frees its turn", async () => {
   const turns = new Turns(1, 60_000);
   await expect(turns.take(() => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
   expect(await turns.take(async () => "next")).toBe("next");
 });
 
-it("a work that takes too long frees its turn, and frees no second one when it ends", async () => {
+it("a function that takes too long frees its turn, but only once", async () => {
   vi.useFakeTimers();
   try {
     const { began, ends } = started(new Turns(1, 100), 3);

@@ -165,7 +165,7 @@ function realPath(path: string): string {
 }
 
 describe("a root of the task's own", () => {
-  test("contains at its top, in /dev and in /etc only what leads to unveiled paths", async () => {
+  test("contains at its top, in /dev and in /etc only entries that lead to unveiled paths", async () => {
     const task = await heldTask();
     const names = readdirSync(task.root);
     const usual = ["bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr", topOf(makeAllocation())];
@@ -350,7 +350,7 @@ print(json.dumps([path for path in paths if os.path.lexists(path)]))`),
     expect(seen.filter((path) => !isExpected(path))).toEqual([]);
   });
 
-  test("no file is found by walking the root, only folders and symlinks that lead to what is unveiled", async () => {
+  test("no file is found by walking the root, only folders and symlinks that lead to unveiled paths", async () => {
     const task = await heldTask();
     const ends = [...defaultEntries, ...ownRootPaths, ...ownRootFolders].map(({ path }) => path);
     const stop = new Set([...ends, ...linkFolders, "/proc", "/dev/ptmx", persistentFolders]);
@@ -438,7 +438,7 @@ print(tried(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 4))`),
   });
 });
 
-describe("what changes on the host", () => {
+describe("a change on the host", () => {
   test("is in the root of the next task: created, removed and replaced files", async () => {
     const folder = hostFolder();
     writeFileSync(`${folder}/file`, "first\n");

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 
 describe("/tmp", () => {
-  test("is the task's own: what it makes there is in its folder, and not on the host", async () => {
+  test("is the task's own: files that the task makes there are in its folder, and not on the host", async () => {
     const { allocation, result } = await run("echo mine > /tmp/made-by-task && cat $TMPDIR/made-by-task");
     expect(result).toEqual({ exitCode: 0, out: "mine\n", err: "" });
     expect(readFileSync(`${allocation.taskFolder}/tmp/made-by-task`, "utf8")).toBe("mine\n");
@@ -170,7 +170,7 @@ describe("devices and logs", () => {
 });
 
 describe("with unveil_defaults = false", () => {
-  test("a task has what its job unveils, and nothing else", async () => {
+  test("a task has the paths that its job unveils, and no others", async () => {
     const bare = await startAgent({ options: { unveil_defaults: false, unveil_by_task: true } });
     const system = ["rx:/bin", "rx:/usr/bin", "rx:/lib", "rx:/lib64", "rx:/usr/lib", "r:/etc/ld.so.cache"];
     const allocation = makeAllocation();

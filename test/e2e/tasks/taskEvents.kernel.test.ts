@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 describe("the task events of a task", () => {
-  test("are none if it starts, gets signals, is stopped and ends without problems", async () => {
+  test("are none if the task starts, gets signals, is stopped and ends without problems", async () => {
     const events = collect(agent.driver.taskEvents({}));
     const { config } = await readyTask(
       agent,

@@ -50,7 +50,7 @@ describe("a record", () => {
     expect(parseRecord(DOMAIN, gone)).toEqual({ ...stamped, kind: "domainEnd", domain: "a1", denials: 30 });
   });
 
-  it("of a system call names its program, not what a name pretends to be", () => {
+  it("of a system call names its program, even if a name imitates other fields", () => {
     const name = Buffer.from("a pid=1").toString("hex").toUpperCase();
     const text = `${stamp}arch=c000003e syscall=257 success=no exit=-13 ppid=9 pid=10 auid=4294967295 uid=80001 euid=1 comm=${name} exe="/usr/bin/cat" key=(null)`;
     const call = { ...stamped, kind: "call", pid: 10, uid: 80001, parent: 9 };

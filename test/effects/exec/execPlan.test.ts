@@ -72,7 +72,7 @@ describe("the plan of a command in a running task", () => {
     expect(names(buildExecPlan(execInput()))).not.toContain("set the controlling terminal");
   });
 
-  it("mounts a terminal's file system in a separate mount namespace, and uses the same descriptor numbers as without", () => {
+  it("mounts a terminal's file system in a separate mount namespace, and uses the same descriptor numbers as without a terminal", () => {
     const plan = buildTerminalExecPlan(execInput());
     const numbers = [
       descriptors.plan,

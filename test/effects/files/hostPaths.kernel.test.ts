@@ -74,7 +74,7 @@ describe("a path", () => {
   });
 });
 
-describe("what a job unveils", () => {
+describe("a path that a job unveils", () => {
   const rule = (differing: Partial<UnveilRule> = {}): UnveilRule => ({
     path: file,
     mode: { read: true, write: false, execute: false, create: false },

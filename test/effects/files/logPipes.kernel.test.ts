@@ -151,7 +151,7 @@ describe("a missing reader", () => {
   });
 });
 
-describe("refused in the FIFO's place is", () => {
+describe("in the FIFO's place the driver refuses", () => {
   /** A pipe of another user outside of the allocation, with a reader. */
   function victim(): string {
     const path = `${temporaryFolder()}/victim`;

@@ -112,7 +112,7 @@ describe("the health", () => {
 });
 
 describe("attributes", () => {
-  it("have the names of the Go driver's, and further ones for constraints", () => {
+  it("have the names of the Go driver's attributes, and further names for constraints", () => {
     const options = parsePluginOptions({ unveil_by_task: true });
     expect(fingerprintAttributes(good, options, "1.2.3")).toEqual({
       "driver.exec2": true,

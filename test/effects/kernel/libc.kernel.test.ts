@@ -112,7 +112,7 @@ describe("the binding of the C library", () => {
     closeSync(pidfd);
   });
 
-  it("names call, path and errno of what failed", () => {
+  it("names call, path and errno of a failure", () => {
     expect(() => posixSpawn("/nowhere", ["x"], [], [])).toThrow(
       expect.objectContaining({
         code: "KERNEL_CALL_FAILED",

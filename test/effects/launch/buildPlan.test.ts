@@ -162,7 +162,7 @@ describe("a launch plan", () => {
     expect(describePlan(plan)[3]).toContain("CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}");
   });
 
-  it("joins a network namespace, makes one, or leaves the host's", () => {
+  it("joins a network namespace, makes one, or keeps the host's", () => {
     const lines = (network: Parameters<typeof launchInput>[0]) =>
       describePlan(buildLaunchPlan(launchInput(network))).filter((line) => line.includes("network"));
     expect(lines({ network: { kind: "host" } })).toEqual([]);

@@ -28,7 +28,7 @@ describe("resolv.conf", () => {
     );
   });
 
-  it("leaves out what is not given", () => {
+  it("has no line without values", () => {
     expect(resolvConf({ servers: ["10.0.0.2"], searches: [], options: [] })).toBe("nameserver 10.0.0.2\n");
     expect(resolvConf({ servers: [], searches: [], options: [] })).toBe("");
   });

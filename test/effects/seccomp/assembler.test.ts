@@ -116,7 +116,7 @@ describe("an assembled filter", () => {
     [[label("x"), { kind: "goto", label: "x" }, returns(0)], "before"],
     [[label("x"), label("x"), returns(0)], "twice"],
     [[...padding(4096), returns(0)], "4097"],
-  ] as const)("is refused where it could not run: %#", (lines, reason) => {
+  ] as const)("is refused if the kernel could not run it: %#", (lines, reason) => {
     expect(() => assemble(lines)).toThrow(reason);
   });
 

@@ -99,7 +99,7 @@ describe("a later sample", () => {
   });
 });
 
-it("without a memory controller, memory is what the processes have resident", () => {
+it("without a memory controller, memory is the processes' resident memory", () => {
   const all = [process(initPid, { rssPages: 1 }), process(101, { rssPages: 2 })];
   const { total, processes } = usageOf(undefined, reading({ memory: {}, all }), units);
   expect(total.memory).toEqual({ rss: 3 * 4096 });

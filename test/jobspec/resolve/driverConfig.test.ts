@@ -10,7 +10,7 @@ const spec: AttributeSpec[] = [
 ];
 
 describe("a task's config by the driver's schema", () => {
-  it("has null for what is absent, and the schema's defaults", () => {
+  it("has null for absent attributes, and the schema's defaults", () => {
     expect(followSpec({ command: "sh" }, spec).config).toEqual({
       command: "sh",
       args: null,
@@ -20,7 +20,7 @@ describe("a task's config by the driver's schema", () => {
     });
   });
 
-  it("converts a value that spells one of the required type", () => {
+  it("converts a text that spells a value of the required type", () => {
     const config = {
       command: 7,
       args: ["a", 1, true],

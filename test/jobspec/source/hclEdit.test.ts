@@ -67,7 +67,7 @@ describe("a list of a block", () => {
     );
   });
 
-  it("is not changed if there is no such block, or more than one", () => {
+  it("is not changed if the block does not exist, or exists more than once", () => {
     expect(addToList(jobWith("{}"), [["job", "b"]], "unveil", ["r:/a"])).toBeUndefined();
     expect(addToList("a {\n}\na {\n}\n", [["a"]], "x", ["y"])).toBeUndefined();
     expect(addToList("a {", [["a"]], "x", ["y"])).toBeUndefined();

@@ -34,7 +34,7 @@ async function withStore(test: (store: EventStore, folder: string) => Promise<vo
 }
 
 describe("a commit that was hidden by a process that opened the log", () => {
-  it("is not overwritten by the next one", () =>
+  it("is not overwritten by the next commit", () =>
     withStore(async (store, folder) => {
       hideNewestCommit(folder);
       await store.append("s", 3, [sampleEvent(3)]);
