@@ -48,12 +48,11 @@ export interface LaunchOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Called with each line that the plugin writes to standard error. */
   readonly onLogLine?: (line: string) => void;
-  /** Kills the plugin when it is aborted. */
+  /** When this signal is aborted, the plugin is killed. */
   readonly kill?: AbortSignal;
   /**
-   * Binds the plugin to this process. When this process ends, in whatever way, the plugin ends, too, and has
-   * the tasks of the run with this work folder removed. The plugin gets no signals of this process's
-   * terminal.
+   * Binds the plugin to this process. When this process ends, in whatever way, the plugin ends, too, and the
+   * tasks of the run with this work folder are removed. The plugin gets no signals of this process's terminal.
    */
   readonly lifeline?: { readonly work?: string | undefined };
 }

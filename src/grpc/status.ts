@@ -1,6 +1,6 @@
 /**
  * Converts errors to gRPC statuses, and back. Agents only show a status, except for recoverable starts. So
- * its message has all that people need: `CODE: what was wrong, and what to do next`. This program's own calls
+ * the message of a status has all that people need: `CODE: what was wrong, and what to do next`. This program's own calls
  * read the error itself from the metadata.
  */
 import { inspect } from "node:util";

@@ -1,6 +1,6 @@
 /**
- * Decides which commands in a task get events of their own, and counts the others. Otherwise a script check
- * that runs every second would write 170,000 events a day. Pure: the time is a parameter.
+ * Decides which commands in a task get events of their own, and counts the others. If every command had events,
+ * a script check that runs each second would write 170,000 a day. Pure: the time is a parameter.
  */
 
 import type { CommandEnd } from "../../machines/events/running.ts";

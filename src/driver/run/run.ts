@@ -1,6 +1,6 @@
 /**
- * A run is what this process keeps in memory for a living task. It runs the machine's effects, one method per
- * effect, and records their results.
+ * A run holds what this process keeps in memory for a living task. It carries out the machine's effects, one
+ * method per effect, and records their results.
  *
  * Recovery does not depend on this object. The request, with its secrets, is kept only here.
  */
@@ -113,7 +113,7 @@ export class Run {
     try {
       recorded = await this.#task.record("sandboxed", prepared.sandboxed);
     } finally {
-      // Once `sandboxed` is recorded, the machine releases the run. Otherwise nobody else undoes the
+      // If `sandboxed` is recorded, the machine later releases the run. If not, nobody else undoes the
       // preparation.
       if (!recorded) await prepared.undo();
     }
@@ -167,9 +167,9 @@ export class Run {
   }
 
   /**
-   * Sends SIGKILL to the task's main process. Init then ends the rest of the run and records the exit. An
-   * init that cannot do so, for example because it is stopped, is killed, which ends its pid namespace. The
-   * cgroup is never killed: the next run may be in it already.
+   * Sends SIGKILL to the task's main process. Init then ends the rest of the run and records the exit. If
+   * init does not do so in time, for example because it is stopped, it is killed, and its pid namespace ends. The
+   * cgroup is never killed, because the next run may be in it already.
    */
   async #kill(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;

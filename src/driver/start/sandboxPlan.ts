@@ -68,7 +68,7 @@ export interface TaskProgram {
   readonly workDir: string;
   /** Absolute path. */
   readonly command: string;
-  /** Whether the task's user can find a path on the host without the driver. */
+  /** Whether the task's user can find a path on the host without the driver's help. */
   readonly isVisible: IsVisible;
 }
 

@@ -1,6 +1,6 @@
 /**
- * hashicorp.nomad.plugins.drivers.proto.Driver, but for commands in tasks (exec.ts). A method without a
- * handler is answered with UNIMPLEMENTED.
+ * hashicorp.nomad.plugins.drivers.proto.Driver. Its calls for commands in tasks are in exec.ts. A method
+ * without a handler is answered with UNIMPLEMENTED.
  */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";

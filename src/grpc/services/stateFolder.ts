@@ -1,5 +1,5 @@
 /**
- * Hands the state folder over to another plugin if no agent is connected to this one.
+ * Hands the state folder over to another plugin if no agent is connected to this plugin.
  *
  * Callers need no further authentication. The socket's mode lets only root connect, or the group that the agent
  * has chosen (socket.ts). Such a caller can end the plugin anyway, and start tasks as root.
@@ -7,7 +7,7 @@
 import type { Logger } from "../../log/hclog.ts";
 import type { StateFolderServer } from "../generated/exec2/state_folder.ts";
 
-/** The interface of the plugin's process for services. */
+/** The plugin's process, as services see it. */
 export interface ServingProcess {
   /** Number of open connections. */
   connections(): number;
