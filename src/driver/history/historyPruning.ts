@@ -129,7 +129,7 @@ function isPrunable(end: StoredEvent, isExpired: boolean, isTooFull: boolean): b
   return (isExpired && isOver(end.to)) || (isTooFull && isForgotten);
 }
 
-/** The last event of a stream. Undefined if it is damaged: its stream is kept, as evidence. */
+/** The last event of a stream. Undefined if the event is damaged: then the stream is kept, as evidence. */
 function lastEvent(store: EventStore, stream: string, version: number): StoredEvent | undefined {
   try {
     const [end] = store.readStream(stream, version);

@@ -31,7 +31,7 @@ export async function settledHistory(
   return services.unclaimed.get(taskId) ?? readSettled(taskId, services);
 }
 
-/** Reads the history that {@link settledHistory} returns. */
+/** As {@link settledHistory}, but always reads the log. */
 export async function readSettled(
   taskId: TaskId,
   services: Pick<DriverServices, "store" | "folder" | "log">,

@@ -91,7 +91,7 @@ export class Rehearsal {
 async function rehearse(folder: string, services: PreparingServices): Promise<void> {
   const request = requestIn(folder, services);
   const program = await findProgram(request, services);
-  // Without a cgroup: a rehearsal's init stays in this process's.
+  // There is no task's cgroup: the init of a rehearsal stays in this process's cgroup.
   const { sandboxed, undo } = await beginRun(request, program, undefined, services);
   try {
     const plugin = { pid: process.pid, version: "" };
