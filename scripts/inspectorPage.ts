@@ -22,7 +22,6 @@ const styles = [
   "lanes",
   "logs",
   "compare",
-  "bundle",
   "node",
   "print",
 ];

@@ -79,7 +79,7 @@ function runOf({ id, outcome }: TaskSummary, lane: RunLane | undefined): LaneRun
   return [{ id, outcome, begunAt, overAt, periods, marks }];
 }
 
-/** A run, as read from its events: the spans of its states, and marks. Times are milliseconds since the epoch. */
+/** A run, read from its events: the spans of its states, and marks. Times are milliseconds since the epoch. */
 export interface RunLane {
   /** Number of the last event in the lane. */
   readonly events: number;

@@ -23,7 +23,7 @@ export function BundlePage({ subject: key }: PartProperties) {
       {about === undefined || rows === undefined ? (
         <p class={key === "" ? "faint" : undefined}>
           {key === ""
-            ? "A bundle has histories of tasks. Get one from export, or from the page of a task."
+            ? "A bundle has histories of tasks. Get one from export or a task's page."
             : "The bundle is not there (any more). The inspector keeps a few bundles in memory until it ends."}
         </p>
       ) : (

@@ -108,13 +108,14 @@ function ZoomTools({ isWhole, zoom, show }: ZoomProperties) {
 }
 
 function ErrorTools({ errors, goToError }: Pick<ErrorChoice, "errors" | "goToError">) {
+  const isOff = errors.length === 0;
   return (
     <fieldset>
       <legend>{countOf(errors.length, "error")}</legend>
-      <Tool title="Previous error (E)" isOff={errors.length === 0} act={() => goToError(-1)}>
+      <Tool title="Previous error (E)" isOff={isOff} act={() => goToError(-1)}>
         Previous
       </Tool>
-      <Tool title="Next error (e)" isOff={errors.length === 0} act={() => goToError(1)}>
+      <Tool title="Next error (e)" isOff={isOff} act={() => goToError(1)}>
         Next
       </Tool>
     </fieldset>

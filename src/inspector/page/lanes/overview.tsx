@@ -115,8 +115,8 @@ interface Stretch {
 }
 
 /**
- * Runs as bars. Bars that touch become one if they have the same tone, or are narrower than 3 pixels together. A
- * bar is bad if any of its runs is.
+ * Runs as bars. Bars that touch become one if they have the same tone, or are narrower than 3 pixels together.
+ * A bar is bad if any of its runs is.
  */
 function stretches(
   runs: AllocationView["tasks"][number]["runs"],

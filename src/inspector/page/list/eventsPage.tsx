@@ -89,7 +89,8 @@ function useHits(words: string, type: string): Found {
     setNext("");
     setLimit(enough);
   }, [words, type]);
-  const isWaiting = isSearch(words, type) && next !== null && hits.length < limit;
+  const isAsked = isSearch(words, type);
+  const isWaiting = isAsked && next !== null && hits.length < limit;
   useEffect(() => {
     if (!isWaiting) return;
     const controller = new AbortController();
@@ -112,8 +113,6 @@ function useHits(words: string, type: string): Found {
     };
   }, [isWaiting, words, type, next]);
   const searchOn =
-    next === null || isWaiting || !isSearch(words, type)
-      ? undefined
-      : () => setLimit((before) => before + enough);
+    next === null || isWaiting || !isAsked ? undefined : () => setLimit((before) => before + enough);
   return { hits, isDone: !isWaiting, searchOn };
 }

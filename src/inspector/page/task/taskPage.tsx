@@ -84,8 +84,8 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
 const longHistory = 2_000;
 
 /**
- * The number of the shown step, and a function that chooses another one, as the arrow keys, Home and End do. The
- * choice is part of the address. Without a choice, the newest step is shown.
+ * The number of the shown step, and a function that shows another one. The arrow keys, Home and End do so, too.
+ * The choice is part of the address. Without a choice, the newest step is shown.
  * @param count number of all steps
  */
 function useShownStep(count: number): readonly [number, (seq: number) => void] {

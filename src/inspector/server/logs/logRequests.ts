@@ -173,8 +173,8 @@ class LogFollower {
   #next() {
     const read = this.#log.linesFrom(this.#at);
     const isSent = read.end.index === this.#sent.index && read.end.offset === this.#sent.offset;
-    // A file may end without a newline, if its writer has continued in the next file. Reading then goes on behind
-    // the last line.
+    // A file may end without a newline, if its writer has continued in the next file. Reading then goes on
+    // behind the last line.
     const found = isSent && this.#at.offset !== this.#sent.offset ? this.#log.linesFrom(this.#sent) : read;
     return found.lines.length === 0 ? undefined : found;
   }
