@@ -88,7 +88,7 @@ export const volumeSchema = z.object({
 });
 
 export const volumeMountSchema = z.object({
-  volume: z.string("a volume_mount names a volume of its group in volume"),
+  volume: z.string("a volume_mount needs the name of its group's volume in volume"),
   destination: z.string("a volume_mount needs a destination, such as /data"),
   read_only: z.boolean().default(false),
   propagation_mode: z

@@ -24,11 +24,11 @@ export async function assignPorts(
   requests: readonly PortRequest[],
   taken = new Set<number>(),
 ): Promise<AssignedPort[]> {
-  // All sockets stay open until every port is assigned, so that none is assigned twice.
+  // All sockets stay open until every port is assigned, so that no port is assigned twice.
   const servers: Server[] = [];
   try {
     const assigned: AssignedPort[] = [];
-    // Static ports first, so that a dynamic port cannot take one of them.
+    // Static ports come first, so that a dynamic port cannot take one of them.
     for (const { label, static: requested = 0, to } of requests.toSorted(
       (a, b) => (b.static ?? 0) - (a.static ?? 0),
     )) {

@@ -52,7 +52,9 @@ export interface Learned {
   /** TCP ports, in ascending order. */
   readonly connectTcp: readonly number[];
   readonly bindTcp: readonly number[];
-  /** Numbers of the capabilities that the task used, and of further ones that the kernel refused it. */
+  /**
+   * Numbers of the capabilities that the task used, and of further ones that the kernel refused to the task.
+   */
   readonly usedCapabilities: readonly number[];
   readonly refusedCapabilities: readonly number[];
   /** Names that the task looked for and did not find. */
@@ -68,7 +70,7 @@ export function learnPolicy(accesses: readonly Access[], present: PresentPolicy,
   const identity = needed.filter(({ path, mode }) => isIdentityFile(path) && !mode.write);
   const whyNot = (path: string) =>
     present.allocations.some((folder) => isAtOrBelow(path, folder))
-      ? "is the task's own, outside of local, secrets, tmp and the shared folder: set work_dir"
+      ? "is in the allocation's folder, outside of local, secrets, tmp and the shared folder: set work_dir"
       : whyForbidden(path, host.homes);
   const leftOut = merged(needed).flatMap((right) => {
     const why = whyNot(right.path);
@@ -148,7 +150,7 @@ function right(path: string, letters: string): PathRight {
   return { path: isInProc(path) ? procPath(path) : path, mode: modeOf(letters) };
 }
 
-/** A right on the file to which a name leads; none if it leads nowhere any more. */
+/** A right on the file to which a name leads; none if the name leads nowhere any more. */
 function at(name: string, letters: string, host: HostView): PathRight[] {
   const followed = host.follow(name);
   if (followed === undefined) return [];
@@ -241,7 +243,7 @@ function ports(accesses: readonly Access[]): Pick<Learned, "connectTcp" | "bindT
     sorted(accesses.flatMap((access) => (access.kind === kind && access.tcp ? [access.port] : [])));
   const bindTcp = of("bound");
   // If the task binds any free port, a connection to a high port most likely goes to the port that the task
-  // got. Its number differs each time.
+  // got. This port's number differs each time.
   const isFixed = (port: number) => port > 0 && !(bindTcp.includes(0) && port >= FIRST_FREE_PORT);
   return { connectTcp: of("connected").filter(isFixed), bindTcp };
 }
@@ -280,7 +282,7 @@ function missing(names: readonly NamedAccess[], open: readonly PathRight[]): str
     ({ path, errno }) =>
       errno === ENOENT &&
       !found.has(last(path)) &&
-      // The dynamic linker of each program looks for it.
+      // The dynamic linker of each program looks for this file.
       path !== "/etc/ld.so.preload" &&
       !isInProc(path) &&
       isNothing(rightsAt(plainName(path) ?? path, open)),

@@ -1,4 +1,4 @@
-/** Builds a task's environment from the one that the agent sends. Pure. */
+/** Builds a task's environment from the variables that the agent sends. Pure. */
 import { DriverError } from "../../errors.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 
@@ -8,7 +8,7 @@ export const defaultPath = "/usr/local/bin:/usr/bin:/bin";
 export interface EnvironmentRules {
   /** Names of variables that no task gets; `*` matches any characters. */
   readonly deniedEnvvars: readonly string[];
-  /** The task's share of cores (see `cpuShare`); undefined for all. */
+  /** The task's share of cores (see `cpuShare`); undefined without a limit. */
   readonly cores: number | undefined;
 }
 

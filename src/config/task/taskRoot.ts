@@ -108,7 +108,7 @@ export function taskRoot({
     ...bound.map(({ target }) => ({ path: target, isFolder: false })),
     ...mounts
       .filter(({ target }) => !isOwn(target) && !(privateTmp && isAtOrBelow(target, TMP)))
-      .map(placeOf),
+      .map(({ target, isFolder }) => ({ path: target, isFolder })),
   ];
   const parents: string[] = [];
   for (const folder of own) {
@@ -137,11 +137,7 @@ function folderAt(path: string): RootPlace {
   return { path, isFolder: true };
 }
 
-function placeOf({ target, isFolder }: RootInput["mounts"][number]): RootPlace {
-  return { path: target, isFolder };
-}
-
-/** The folders that are not inside another one of the list. */
+/** The folders that are not inside another folder of the list. */
 function outermost(folders: readonly string[]): string[] {
   return folders.filter(
     (folder, index) =>
@@ -159,7 +155,7 @@ function parentOf(path: string, allocId: string): string {
   return path.slice(0, path.lastIndexOf("/", named === -1 ? undefined : named)) || "/";
 }
 
-/** Whether two templates are for equal roots. */
+/** Whether two templates make equal roots. */
 export function isSameTemplate(one: RootTemplate, other: RootTemplate): boolean {
   return (
     hasSame(

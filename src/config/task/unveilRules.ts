@@ -33,6 +33,7 @@ export interface UnveilInput {
   /** Bind mounts over single paths, except that of the private `/tmp`. */
   readonly bound?: readonly BoundPath[];
   readonly mounts?: readonly PlacedMount[];
+  /** The root that the options request; `host` by default. */
   readonly root?: RootMode;
 }
 
@@ -56,13 +57,13 @@ export interface UnveilRule {
 }
 
 export interface UnveilRules {
-  /** `host` if everything is unveiled: the task then sees the host's tree. */
+  /** The root of the input, but `host` if the options unveil `/`. */
   readonly root: RootMode;
-  /** At most one rule per path, and one per mount. */
+  /** At most one rule for each path, and one for each mount. */
   readonly entries: readonly UnveilRule[];
   /** Whether to bind the task's own temporary folder over `/tmp`. */
   readonly privateTmp: boolean;
-  /** Why the task sees the host's `/tmp`; null if it has its own. */
+  /** Why the task sees the host's `/tmp`; null if the task has its own `/tmp`. */
   readonly sharedTmpReason: string | null;
 }
 
@@ -109,7 +110,7 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   return { root, entries: rules, privateTmp, sharedTmpReason };
 }
 
-/** Path of the host's `/tmp`, and of a task's own. */
+/** Path of the host's `/tmp`, and of a task's own `/tmp`. */
 export const TMP = "/tmp";
 
 /** A task's own terminals. */

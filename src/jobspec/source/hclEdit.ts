@@ -50,7 +50,7 @@ export function addToList(
 
 /**
  * Sets an attribute of a block.
- * @param value in HCL
+ * @param value an expression in HCL
  * @returns undefined if there is no such block, or more than one
  */
 export function setAttribute(
@@ -94,7 +94,9 @@ function attributeIn(source: string, { open, close }: Body, name: string) {
     | undefined;
 }
 
-/** The indentation of the body's first line. For an empty body, two more spaces than the block has. */
+/**
+ * The indentation of the body's first line. In an empty body, it has two more spaces than that of the block.
+ */
 function indentIn(source: string, open: number, close: number): string {
   const first = /^\{[^\n]*\n(?:[ \t]*\n)*([ \t]+)\S/.exec(source.slice(open, close));
   if (first?.[1] !== undefined) return first[1];
@@ -187,7 +189,7 @@ function itemsIn(source: string, from: number, to: number): Item[] {
   return items;
 }
 
-/** The end of an expression. Outside of brackets it ends at a line end or a comment. */
+/** The end of an expression. Outside of brackets, an expression ends at the end of a line or at a comment. */
 function valueEnd(source: string, start: number, to: number): number {
   let end = start;
   for (let at = start; at < to; ) {
@@ -204,7 +206,7 @@ function valueEnd(source: string, start: number, to: number): number {
 
 const closing: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 
-/** The offset at which the bracket at an offset is closed. */
+/** The offset of the bracket that closes the one at `open`. */
 function matching(source: string, open: number): number | undefined {
   const close = closing[source[open] ?? ""];
   for (let at = open + 1; at < source.length; ) {
