@@ -24,6 +24,16 @@ export async function timed(action: () => Promise<unknown>): Promise<number> {
   return performance.now() - begin;
 }
 
+/** @returns the durations of an action that is carried out repeatedly, in milliseconds */
+export async function timesOf(
+  rounds: number,
+  action: (round: number) => Promise<unknown>,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) times.push(await timed(() => action(round)));
+  return times;
+}
+
 /** @returns the number of cores that a process uses on average over a time in seconds */
 export async function cpuOver(pid: number, seconds: number): Promise<number> {
   const [before, began] = [cpuMs(pid), performance.now()];

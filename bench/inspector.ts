@@ -20,7 +20,7 @@ import { allLives, event, life } from "../test/support/history/history.ts";
 import { recorderOf } from "../test/support/history/recorder.ts";
 import { launchBrowser, missingBrowser } from "../test/support/screen/browser.ts";
 import { cookieFrom, get, idOf } from "../test/support/screen/inspector.ts";
-import { cpuOver, formatMib, printFigure, printTimes, pssOf, timed } from "./figures.ts";
+import { cpuOver, formatMib, printFigure, printTimes, pssOf, timed, timesOf } from "./figures.ts";
 import { benchViews } from "./inspectorViews.ts";
 
 /**
@@ -157,7 +157,7 @@ async function benchLongHistory(browser: Browser, url: string): Promise<void> {
 
 async function benchManyTasks(url: string, stately: string): Promise<void> {
   const cookie = cookieFrom(await get(url, {}));
-  const ask = () => timed(() => get(new URL("/api/status", url).href, { cookie }));
+  const ask = () => get(new URL("/api/status", url).href, { cookie });
   const pid = inspector.pid ?? 0;
   // Waits until the inspector is idle and has returned unused memory.
   await delay(3 * idleMemoryMs);
@@ -166,13 +166,12 @@ async function benchManyTasks(url: string, stately: string): Promise<void> {
     `${allTasks} tasks: its CPU at rest`,
     `${(100 * (await cpuOver(pid, 10))).toFixed(2)} % of a core`,
   );
-  const alone: number[] = [];
-  for (let round = 0; round < 50; round++) alone.push(await ask());
+  const alone = await timesOf(50, ask);
   const client = new WebSocket(`${stately}&history`);
   await once(client, "open");
   const beside: number[] = [];
   for (let round = 0; round < 100; round++) {
-    beside.push(await ask());
+    beside.push(await timed(ask));
     await delay(20);
   }
   client.terminate();

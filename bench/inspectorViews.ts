@@ -14,7 +14,7 @@ import { allocation, lifeFrom, recordAllocation, runOf } from "../test/support/h
 import { event, life } from "../test/support/history/history.ts";
 import type { Inspected } from "../test/support/screen/inspector.ts";
 import { cookieFrom, get, idOf } from "../test/support/screen/inspector.ts";
-import { printFigure, printTimes, timed } from "./figures.ts";
+import { printFigure, printTimes, timed, timesOf } from "./figures.ts";
 
 const rounds = 15;
 const failures = 480;
@@ -52,11 +52,7 @@ async function clientOf(url: string): Promise<Client> {
   };
   return {
     ask,
-    times: async (path) => {
-      const times: number[] = [];
-      for (let round = 0; round < rounds; round++) times.push(await timed(() => ask(path)));
-      return times;
-    },
+    times: (path) => timesOf(rounds, () => ask(path)),
     upload: async (text) => {
       const headers = { cookie, origin: new URL(url).origin };
       const asked = request(new URL("/api/bundles?name=bench", url), { method: "POST", headers }).end(text);

@@ -21,7 +21,7 @@ import { allLives, event, life } from "../test/support/history/history.ts";
 import { recorderOf } from "../test/support/history/recorder.ts";
 import { idOf } from "../test/support/screen/inspector.ts";
 import { EventLoopDelay } from "./eventLoopDelay.ts";
-import { cpuMs, printFigure, printTimes, timed } from "./figures.ts";
+import { cpuMs, printFigure, printTimes, timed, timesOf } from "./figures.ts";
 import { built, launch } from "./plugin.ts";
 
 const ended = Number(process.argv[2] ?? 10_000);
@@ -107,9 +107,7 @@ async function fillLog(stateDir: string, cgroups: readonly string[]): Promise<vo
 }
 
 async function benchScrapes(name: string, pid: number, from: RequestOptions): Promise<void> {
-  const nothing: number[] = [];
-  for (let round = 0; round < rounds; round++)
-    nothing.push(await timed(() => scrape({ ...from, path: "/none" })));
+  const nothing = await timesOf(rounds, () => scrape({ ...from, path: "/none" }));
   const times: number[] = [];
   let bytes = 0;
   let cpu = 0;

@@ -17,7 +17,7 @@ import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../test/support/history/findDefect.ts";
-import { printFigure, printTimes } from "./figures.ts";
+import { printFigure, printTimes, timed, timesOf } from "./figures.ts";
 
 const full = Number(process.argv[2] ?? 1_000_000);
 const eventsOfATask = 10;
@@ -38,7 +38,7 @@ if (process.send === undefined) {
 async function benchBaseline(folder: string): Promise<void> {
   const database = open<Buffer, number>({ path: folder, encoding: "binary" });
   const value = Buffer.alloc(330);
-  printTimes("baseline: an awaited put of lmdb", await times(1000, (round) => database.put(round, value)));
+  printTimes("baseline: an awaited put of lmdb", await timesOf(1000, (round) => database.put(round, value)));
   await database.close();
 }
 
@@ -54,11 +54,11 @@ async function benchLog(folder: string): Promise<void> {
   await store.close();
   printTimes(
     "open a log of that size and close it",
-    await times(20, async () => (await openEventStore(folder)).close()),
+    await timesOf(20, async () => (await openEventStore(folder)).close()),
   );
   printTimes(
     "check the pages of that log, as after an unclean end",
-    await times(3, () => checkPages(folder)),
+    await timesOf(3, () => checkPages(folder)),
   );
   printFigure("size of that log", `${Math.round(statSync(logFiles(folder).data).size / 2 ** 20)} MiB`);
 }
@@ -84,12 +84,12 @@ async function benchPruning(store: EventStore): Promise<void> {
   delays.enable();
   printTimes(
     "remove one of the oldest streams",
-    await times(oldest.length, (round) => {
+    await timesOf(oldest.length, (round) => {
       const { stream, version } = oldest[round] as StreamHead;
       return store.prune(stream, version);
     }),
   );
-  printTimes("remove a stream of 10,000 events", await times(1, () => store.prune(long, 10_000)));
+  printTimes("remove a stream of 10,000 events", await timesOf(1, () => store.prune(long, 10_000)));
   delays.disable();
   const held = [delays.percentile(50), delays.percentile(99), delays.max].map((ns) => (ns / 1e6).toFixed(1));
   printFigure("turns of the event loop meanwhile: p50, p99, max", `${held.join(" ")} ms`);
@@ -109,12 +109,12 @@ async function benchAppends(store: EventStore, state: string): Promise<void> {
   const alone = newTask();
   printTimes(
     `${state}: an append after another`,
-    await times(1000, (round) => store.append(alone, round, [event()])),
+    await timesOf(1000, (round) => store.append(alone, round, [event()])),
   );
   const paused: number[] = [];
   for (let round = 0; round < 100; round++) {
     const task = newTask();
-    paused.push(...(await times(1, () => startOfTask(store, task))));
+    paused.push(await timed(() => startOfTask(store, task)));
     await delay(10);
   }
   printTimes(`${state}: a start's 4 appends, 10 ms apart`, paused);
@@ -192,16 +192,6 @@ async function fill(store: EventStore, count: number): Promise<void> {
 
 async function startOfTask(store: EventStore, task: string): Promise<void> {
   for (let seq = 0; seq < 4; seq++) await store.append(task, seq, [event()]);
-}
-
-async function times(rounds: number, action: (round: number) => Promise<unknown>): Promise<number[]> {
-  const measured: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const begin = performance.now();
-    await action(round);
-    measured.push(performance.now() - begin);
-  }
-  return measured;
 }
 
 function newTask(): string {

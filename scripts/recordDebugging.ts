@@ -17,6 +17,7 @@ import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
 const root = join(import.meta.dirname, "..");
 const executable = join(root, "dist/plugin/nomad-driver-exec2");
 const target = join(root, "docs/histories");
+/** The examples, with the names of their tasks. */
 const examples = { denied: "count", outOfMemory: "copy", longWork: "frames" } as const;
 type Example = keyof typeof examples;
 
