@@ -130,7 +130,7 @@ export function runCommand(state: DebuggerState, text: string): DebuggerState {
   if (command === undefined) {
     return refused(state, `${name} is neither a command nor a place. ${suggestion(name, commandNames)}`);
   }
-  if (command.argument === "" && argument !== "") return refused(state, `${name} takes nothing more`);
+  if (command.argument === "" && argument !== "") return refused(state, `${name} takes no argument`);
   return command.run(state, argument.trim());
 }
 

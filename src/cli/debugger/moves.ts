@@ -92,7 +92,7 @@ export function goToMatch(state: DebuggerState, direction: Direction): DebuggerS
   if (result.kind === "nowhere") return refused(state, `no event mentions "${search}"`);
   const next = arrive(state, result, `no "${search}"`);
   if (!wraps || result.kind !== "found") return next;
-  return notified(next, `searched on from the ${direction === 1 ? "first" : "last"} event`);
+  return notified(next, `continued from the ${direction === 1 ? "first" : "last"} event`);
 }
 
 /** A search stops after this many events, in about a second. A person decides whether to go on. */

@@ -49,7 +49,7 @@ function press(state: DebuggerState, key: string): DebuggerState {
   const { count } = state;
   const next = { ...state, count: "" };
   if (binding !== undefined) return binding.act(next, count === "" ? undefined : Number(count));
-  return refused(next, "this key does nothing here: ? shows which do");
+  return refused(next, "this key does nothing here: ? lists the keys");
 }
 
 function type(state: DebuggerState, prompt: Prompt, key: string): DebuggerState {

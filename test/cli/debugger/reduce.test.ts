@@ -76,7 +76,7 @@ describe("moving through the events", () => {
     ["state heaven", /no state "heaven"/],
     ["find exti", /Did you mean exit/],
     ["print request.command > 3", /no order/],
-    ["quit now", /takes nothing more/],
+    ["quit now", /takes no argument/],
     ["delete x", /not the number/],
     ["delete 3", /no breakpoint 3/],
   ])("by the command %s is refused, with the reason", (text, reason) => {

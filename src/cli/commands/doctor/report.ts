@@ -94,7 +94,7 @@ function leftoverProblem(what: string): HostProblem {
   return {
     what,
     consequence: "leftover tasks use CPU and memory; leftover folders use disk space",
-    remedy: "To remove it: nomad-driver-exec2 clean",
+    remedy: "To remove what it left: nomad-driver-exec2 clean",
   };
 }
 

@@ -50,7 +50,7 @@ function entriesOf({ context }: TaskSnapshot, given: string): Listed[] {
   const entries = view.list(path);
   if (entries === undefined) {
     throw new DriverError("PATH_NOT_FOUND", `the task sees nothing at ${path}`, {
-      hint: "What is not unveiled is not in a task's root: see docs/configuration.md#root",
+      hint: "A task's root holds only unveiled paths: see docs/configuration.md#root",
     });
   }
   return entries.map(({ path: at, ...entry }) => {

@@ -80,15 +80,15 @@ interface LearningInput {
 
 /** One option that a task may need. */
 interface Need {
-  readonly owner: string;
+  readonly label: string;
   /** An unveil entry; undefined for the option `identity_files`. */
   readonly entry: string | undefined;
 }
 
 /** A task of the job, and its instances in a trial. */
-interface Owner {
+interface JobTask {
   /** The task's name, with the group's name if that differs. */
-  readonly owner: string;
+  readonly label: string;
   readonly group: string;
   readonly task: Task;
   readonly instances: readonly WatchedTask[];
@@ -102,7 +102,7 @@ interface Enforced extends Omit<LearnReport["enforced"], "trial"> {
 
 class Learning {
   readonly #input: LearningInput;
-  /** The learned policies of tasks, by {@link Owner.owner}. */
+  /** The learned policies of tasks, by {@link JobTask.label}. */
   #policies: ReadonlyMap<string, Learned> = new Map();
   /** Number of runs of the job so far. */
   #count = 0;
@@ -116,12 +116,12 @@ class Learning {
     const { options, observer } = this.#input;
     const seen = await this.#runWithoutRefusals();
     if (seen.tasks.length === 0) return seen.exitCode;
-    const owners = this.#owners(seen);
-    this.#policies = this.#policiesOf(owners);
+    const jobTasks = this.#jobTasks(seen);
+    this.#policies = this.#policiesOf(jobTasks);
     const lost = observer.lost();
-    const needs = [...this.#policies].flatMap(([owner, policy]) => needsOf(owner, policy));
+    const needs = [...this.#policies].flatMap(([label, policy]) => needsOf(label, policy));
     const enforced = await this.#enforce(seen, needs);
-    const tasks = owners.map((owner) => this.#learned(owner, needs, enforced.kept));
+    const tasks = jobTasks.map((each) => this.#learned(each, needs, enforced.kept));
     const { seesCapabilities } = observer;
     const { verbose, write } = options;
     process.stdout.write(learnReport({ tasks, seen, lost, seesCapabilities, enforced, verbose }));
@@ -139,12 +139,12 @@ class Learning {
     return await trials.run(withoutRefusals(job), { shown: true, watched: true, stopAfterMs });
   }
 
-  #policiesOf(owners: readonly Owner[]): ReadonlyMap<string, Learned> {
+  #policiesOf(jobTasks: readonly JobTask[]): ReadonlyMap<string, Learned> {
     const host = hostView();
     return new Map(
-      owners.map(({ owner, task, instances }) => {
+      jobTasks.map(({ label, task, instances }) => {
         const used = instances.map((each) => ({ ...each, accesses: each.accesses() }));
-        return [owner, policyOf(task, used, this.#input.plugin, host)];
+        return [label, policyOf(task, used, this.#input.plugin, host)];
       }),
     );
   }
@@ -155,16 +155,16 @@ class Learning {
     try {
       let kept = all;
       let trial = await this.#tryWith(trials, kept, seen);
-      const lookedAt = [...this.#policies].flatMap(([owner, policy]) =>
-        formatted(policy.lookedAt).map((entry): Need => ({ owner, entry })),
+      const lookedAt = [...this.#policies].flatMap(([label, policy]) =>
+        formatted(policy.lookedAt).map((entry): Need => ({ label, entry })),
       );
       if (!isSame(trial, seen) && lookedAt.length > 0) {
         kept = [...all, ...lookedAt];
         trial = await this.#tryWith(trials, kept, seen);
       }
       // If a task was stopped, its end does not show whether it lacked anything.
-      const isTold = isSame(trial, seen) && !seen.stopped;
-      if (isTold && kept.length > 0 && this.#count < this.#input.options.tries) {
+      const isConclusive = isSame(trial, seen) && !seen.stopped;
+      if (isConclusive && kept.length > 0 && this.#count < this.#input.options.tries) {
         const smallest = await this.#smallest(trials, kept, trial, seen);
         if (smallest.length < kept.length) trial = await this.#tryWith(trials, smallest, seen);
         kept = smallest;
@@ -209,33 +209,33 @@ class Learning {
     seen: Trial,
     { watched } = { watched: true },
   ): Promise<Trial> {
-    const options = (owner: string, task: Task): LearnedOptions => {
-      const policy = this.#policies.get(owner);
-      const { unveil, identityFiles } = optionsOf(needs, owner);
+    const options = (label: string, task: Task): LearnedOptions => {
+      const policy = this.#policies.get(label);
+      const { unveil, identityFiles } = optionsOf(needs, label);
       const ports = policy === undefined ? {} : lackingPorts(task, policy);
       return { ports, unveil: [...entriesOf(task), ...unveil], identityFiles };
     };
-    const job = withLearned(this.#input.job, (group, task) => options(ownerOf(group, task), task));
+    const job = withLearned(this.#input.job, (group, task) => options(labelOf(group, task), task));
     this.#count += 1;
     const stopAfterMs = seen.stopped ? seen.milliseconds : undefined;
     return trials.run(job, { shown: false, watched, stopAfterMs });
   }
 
-  #owners({ tasks }: Trial): Owner[] {
+  #jobTasks({ tasks }: Trial): JobTask[] {
     return this.#input.job.groups.flatMap(({ name: group, tasks: own }) =>
       own.flatMap((task) => {
         const instances = tasks.filter((each) => each.task.name === task.name && each.group === group);
-        return instances.length === 0 ? [] : [{ owner: ownerOf(group, task), group, task, instances }];
+        return instances.length === 0 ? [] : [{ label: labelOf(group, task), group, task, instances }];
       }),
     );
   }
 
-  #learned(of: Owner, needs: readonly Need[], kept: readonly Need[]): LearnedTask {
-    const { owner, group, task, instances } = of;
-    const policy = this.#policies.get(owner) as Learned;
-    const left = needs.filter((need) => need.owner === owner && !kept.includes(need));
+  #learned(of: JobTask, needs: readonly Need[], kept: readonly Need[]): LearnedTask {
+    const { label, group, task, instances } = of;
+    const policy = this.#policies.get(label) as Learned;
+    const left = needs.filter((need) => need.label === label && !kept.includes(need));
     return {
-      ...{ owner, group, task, policy, ...optionsOf(kept, owner) },
+      ...{ label, group, task, policy, ...optionsOf(kept, label) },
       ports: lackingPorts(task, policy),
       portNames: new Map(instances.flatMap(({ portNames }) => [...portNames])),
       canDoWithout: left.map(({ entry }) => entry ?? "identity_files = true"),
@@ -252,20 +252,20 @@ class Learning {
   }
 }
 
-function ownerOf(group: string, task: Task): string {
+function labelOf(group: string, task: Task): string {
   return group === task.name ? task.name : `${group}.${task.name}`;
 }
 
-function needsOf(owner: string, { unveil, identityFiles }: Learned): Need[] {
+function needsOf(label: string, { unveil, identityFiles }: Learned): Need[] {
   return [
-    ...formatted(unveil).map((entry): Need => ({ owner, entry })),
-    ...(identityFiles ? [{ owner, entry: undefined }] : []),
+    ...formatted(unveil).map((entry): Need => ({ label, entry })),
+    ...(identityFiles ? [{ label, entry: undefined }] : []),
   ];
 }
 
 /** The options of one task that meet its needs. */
-function optionsOf(needs: readonly Need[], owner: string): Pick<LearnedTask, "unveil" | "identityFiles"> {
-  const own = needs.filter((need) => need.owner === owner);
+function optionsOf(needs: readonly Need[], label: string): Pick<LearnedTask, "unveil" | "identityFiles"> {
+  const own = needs.filter((need) => need.label === label);
   return {
     unveil: own.flatMap(({ entry }) => entry ?? []),
     identityFiles: own.some(({ entry }) => entry === undefined),

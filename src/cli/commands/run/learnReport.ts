@@ -12,7 +12,7 @@ import { visible } from "../../../units/visible.ts";
 /** What was learned about a task. */
 export interface LearnedTask {
   /** The task's name, with the group's name if that differs. */
-  readonly owner: string;
+  readonly label: string;
   readonly group: string;
   readonly task: Task;
   readonly policy: Learned;
@@ -69,11 +69,11 @@ export function learnReport(report: LearnReport): string {
 }
 
 function taskLines(learned: LearnedTask, { verbose, seesCapabilities }: LearnReport): string[] {
-  const { owner, task, policy, unveil, identityFiles, canDoWithout } = learned;
+  const { label, task, policy, unveil, identityFiles, canDoWithout } = learned;
   const list = (text: string, items: readonly string[]) =>
     items.length === 0 ? [] : [`  ${text}: ${shortened(items, verbose)}`];
   return [
-    `${owner}:`,
+    `${label}:`,
     ...configLines(unveil, identityFiles),
     ...list("It can do without", canDoWithout),
     ...policy.leftOut.map(({ path, mode, why }) => `  Not unveiled: ${formatMode(mode)}:${path} ${why}`),

@@ -246,7 +246,7 @@ function warnOfLeftovers(console: JobConsole): void {
   const leftovers = findLeftovers();
   if (leftovers.length === 0) return;
   for (const each of leftovers) console.warn(leftoverSentence(each, Date.now()));
-  console.note("To remove it: nomad-driver-exec2 clean");
+  console.note("To remove what killed runs left: nomad-driver-exec2 clean");
 }
 
 function notices({ groups, ignored }: Job): string[] {

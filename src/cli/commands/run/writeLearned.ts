@@ -105,8 +105,8 @@ function hasOptions(job: Job, { group, task, unveil, identityFiles }: LearnedTas
   );
 }
 
-function notFound({ owner }: LearnedTask): DriverError {
-  return new DriverError("JOB_INVALID", `the config of task ${owner} is not a block that can be changed`, {
+function notFound({ label }: LearnedTask): DriverError {
+  return new DriverError("JOB_INVALID", `the config of task ${label} is not a block that can be changed`, {
     hint: "Add the printed options by hand",
   });
 }
