@@ -1,7 +1,14 @@
-/** A running task that a person names, and a connection to the plugin that runs it. */
-import { connectPlugin, type PluginConnection } from "../../grpc/pluginClient.ts";
+/** A running task that a person names, a connection to its plugin, and requests to its local run. */
+import { dirname } from "node:path";
+import type { RunRequest } from "../../client/work/runControl.ts";
+import { DriverError } from "../../errors.ts";
+import type { PluginConnection } from "../../grpc/pluginClient.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
+import { parseSignal, signalName } from "../../signalNames.ts";
+import { isLocal } from "../../store/folder/logFolders.ts";
 import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
+import { allocationOf, shortId } from "../../taskId.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
 import { foldReadable } from "../logs/taskHistory.ts";
 import { requireRoot } from "../requireRoot.ts";
@@ -10,21 +17,24 @@ export interface RunningTask {
   readonly id: string;
   /** The state folder of its plugin. */
   readonly stateFolder: string;
-  /** Its allocation's private folder. */
-  readonly allocDir: string;
+  readonly context: TaskContext;
 }
 
 /**
  * @param name the task's name, the start of its allocation's id, both, or its whole id
- * @throws DriverError `TASK_NOT_FOUND` if it matches no running task, or several
+ * @param whyRoot why this needs root, for the error
+ * @throws DriverError `USER_FORBIDDEN`; `TASK_NOT_FOUND` if the name matches no running task, or several
  */
-export async function findRunningTask(stateDir: string, name: string): Promise<RunningTask> {
-  requireRoot("the driver's plugin accepts root only");
+export async function findRunningTask(
+  stateDir: string,
+  name: string,
+  whyRoot = "the driver's plugin accepts root only",
+): Promise<RunningTask> {
+  requireRoot(whyRoot);
   await using logs = await EventLogs.open(stateDir);
   const run = logs.findRunning(name);
-  const { id, reader } = run;
-  const { request } = foldReadable(readHistory(reader, id)).context;
-  return { id, stateFolder: logs.stateFolderOf(run) ?? stateDir, allocDir: request?.allocDir ?? "" };
+  const { context } = foldReadable(readHistory(run.reader, run.id));
+  return { id: run.id, stateFolder: logs.stateFolderOf(run) ?? stateDir, context };
 }
 
 export interface ConnectedTask {
@@ -34,11 +44,11 @@ export interface ConnectedTask {
   close(): void;
 }
 
-/**
- * @throws DriverError as {@link findRunningTask}, and `PLUGIN_FAILED` if the task's plugin does not run
- */
+/** @throws DriverError as {@link findRunningTask}, and `PLUGIN_FAILED` if the task's plugin does not run */
 export async function connectTask(stateDir: string, name: string): Promise<ConnectedTask> {
   const { id, stateFolder } = await findRunningTask(stateDir, name);
+  // Loaded on demand: the other verbs for running tasks need no gRPC.
+  const { connectPlugin } = await import("../../grpc/pluginClient.ts");
   const socket = openPluginSocket(stateFolder);
   const plugin = connectPlugin(socket.path);
   const close = () => {
@@ -46,4 +56,57 @@ export async function connectTask(stateDir: string, name: string): Promise<Conne
     socket.close();
   };
   return { id, plugin, close };
+}
+
+export interface StopOptions {
+  /** Undefined means the task's `kill_signal`. */
+  readonly signal: string | undefined;
+  /** Undefined means the task's `kill_timeout`. */
+  readonly timeoutMs: number | undefined;
+}
+
+/**
+ * Stops a task of a local run, and waits for the task's end.
+ * @returns the exit code
+ * @throws DriverError `SIGNAL_UNKNOWN`, `TASK_NOT_FOUND`, `UNSUPPORTED`, `PLUGIN_FAILED`
+ */
+export async function stopTask(
+  stateDir: string,
+  name: string,
+  { signal, timeoutMs }: StopOptions,
+): Promise<number> {
+  const sent = signal === undefined ? undefined : signalName(parseSignal(signal));
+  return askRunOf(stateDir, name, "stop", (id) => ({ stop: id, signal: sent, timeoutMs }));
+}
+
+/**
+ * Stops a task of a local run and starts the task again.
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `UNSUPPORTED`, `PLUGIN_FAILED`, or the error of the new start
+ */
+export async function restartTask(stateDir: string, name: string): Promise<number> {
+  return askRunOf(stateDir, name, "restart", (id) => ({ restart: id }));
+}
+
+/**
+ * Asks the run of a task.
+ * @param verb the verb of `nomad alloc` for an agent's task, for the error's hint
+ * @throws DriverError `UNSUPPORTED` for a task of an agent, which would start the task again
+ */
+async function askRunOf(
+  stateDir: string,
+  name: string,
+  verb: string,
+  request: (id: string) => RunRequest,
+): Promise<number> {
+  const { id, stateFolder, context } = await findRunningTask(stateDir, name);
+  if (!isLocal(stateFolder)) {
+    throw new DriverError("UNSUPPORTED", `task ${name} belongs to a Nomad agent`, {
+      hint: `Use nomad alloc ${verb} ${shortId(allocationOf(id))}`,
+    });
+  }
+  const { askRun } = await import("../../client/work/runControl.ts");
+  // An allocation's folder is <work>/alloc/<id>.
+  await askRun(dirname(dirname(context.request?.allocDir ?? "")), request(id));
+  return 0;
 }

@@ -3,12 +3,9 @@ import { posix } from "node:path";
 import type { UnveilSource } from "../../../config/values/unveil.ts";
 import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts";
 import { DriverError } from "../../../errors.ts";
-import type { TaskSnapshot } from "../../../machines/fold.ts";
-import { readHistory } from "../../../replay/storedHistory.ts";
+import type { TaskContext } from "../../../machines/taskContext.ts";
 import { visible } from "../../../units/visible.ts";
-import { EventLogs } from "../../logs/eventLogs.ts";
-import { foldReadable } from "../../logs/taskHistory.ts";
-import { requireRoot } from "../../requireRoot.ts";
+import { findRunningTask } from "../../tasks/runningTask.ts";
 import { printRows } from "../../terminal/output.ts";
 import type { Style } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
@@ -26,20 +23,13 @@ export async function showRoot(
   path: string,
   { json, stateDir }: { readonly json: boolean; readonly stateDir: string },
 ): Promise<number> {
-  requireRoot("only root can look into a task's root");
-  const entries = entriesOf(await findRunning(task, stateDir), path);
+  const { context } = await findRunningTask(stateDir, task, "only root can look into a task's root");
+  const entries = entriesOf(context, path);
   printRows(entries, json, (style, width) => formatEntries(entries, style, width));
   return 0;
 }
 
-async function findRunning(name: string, stateDir: string): Promise<TaskSnapshot> {
-  await using logs = await EventLogs.open(stateDir);
-  const { id, reader } = logs.findRunning(name);
-  return foldReadable(readHistory(reader, id));
-}
-
-function entriesOf({ context }: TaskSnapshot, given: string): Listed[] {
-  const { sandbox, process } = context;
+function entriesOf({ sandbox, process }: TaskContext, given: string): Listed[] {
   if (sandbox === null || process === null)
     throw new DriverError("TASK_NOT_RUNNING", "the task is not running");
   const path = posix.resolve(sandbox.workDir, given);

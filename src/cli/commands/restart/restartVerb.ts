@@ -19,7 +19,7 @@ Examples:
   nomad-driver-exec2 restart 6f2d4a9e/web`,
     )
     .action(async (task: string, { stateDir }: { readonly stateDir: string }) => {
-      const { restartTask } = await import("../../tasks/localTask.ts");
+      const { restartTask } = await import("../../tasks/runningTask.ts");
       exit(await restartTask(stateDir, task));
     });
 };

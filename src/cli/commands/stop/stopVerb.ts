@@ -33,7 +33,7 @@ Examples:
   nomad-driver-exec2 stop --signal SIGTERM --timeout 30s 6f2d4a9e`,
     )
     .action(async (task: string, { signal, timeout, stateDir }: Options) => {
-      const { stopTask } = await import("../../tasks/localTask.ts");
+      const { stopTask } = await import("../../tasks/runningTask.ts");
       exit(await stopTask(stateDir, task, { signal, timeoutMs: timeout }));
     });
 };
