@@ -4,9 +4,9 @@ import { runTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { until } from "../../support/host/until.ts";
 import { cgroupCount, cgroupFile, coresUsed } from "../support/cgroupFiles.ts";
+import { cgroupMount } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { type RunningTask, startVmTask } from "../support/runningTask.ts";
-import { cgroupMount } from "../support/slices.ts";
 import { eventData } from "../support/vmAgent.ts";
 
 const busy = "while :; do :; done";

@@ -5,10 +5,9 @@ import { pidOf, runTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { until } from "../../support/host/until.ts";
 import { cgroupCount, cgroupFile } from "../support/cgroupFiles.ts";
-import { diskFolder } from "../support/prepareGuest.ts";
+import { cgroupMount, diskFolder, shareSlice } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { type Limits, resourcesOf, startVmTask } from "../support/runningTask.ts";
-import { cgroupMount, shareSlice } from "../support/slices.ts";
 import { eventData, sharedAgent } from "../support/vmAgent.ts";
 
 const killed = { exitCode: 137, signal: 9, oomKilled: true };

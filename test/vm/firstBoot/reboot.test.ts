@@ -4,9 +4,9 @@ import { startTask, waitTask } from "../../support/agent/agent.ts";
 import { Allocation } from "../../support/agent/allocation.ts";
 import { rebootStateDir, rememberTask } from "../support/beforeReboot.ts";
 import { cgroupFile } from "../support/cgroupFiles.ts";
+import { shareSlice } from "../support/prepareGuest.ts";
 import { describe, test } from "../support/runner.ts";
 import { resourcesOf } from "../support/runningTask.ts";
-import { shareSlice } from "../support/slices.ts";
 import { startVmAgent } from "../support/vmAgent.ts";
 
 describe("reboot", () => {

@@ -1,7 +1,14 @@
 /** Prepares a booted machine for an agent. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { cgroupMount, reserveSlice, shareSlice } from "./slices.ts";
+
+export const cgroupMount = "/sys/fs/cgroup";
+
+/** The parent of the cgroups of tasks that share the node's cores. */
+export const shareSlice = "nomad.slice/share.slice";
+
+/** The parent of the cgroups of tasks with reserved cores. */
+export const reserveSlice = "nomad.slice/reserve.slice";
 
 /** Mount point of the only file system that outlives a boot. */
 export const diskFolder = "/run/exec2-disk";

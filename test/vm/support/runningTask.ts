@@ -8,8 +8,8 @@ import {
   type Differing,
   makeAllocation,
 } from "../../support/agent/allocation.ts";
+import { reserveSlice, shareSlice } from "./prepareGuest.ts";
 import { onTestFinished } from "./runner.ts";
-import { reserveSlice, shareSlice } from "./slices.ts";
 import { sharedAgent, type VmAgent } from "./vmAgent.ts";
 
 export interface TaskOptions extends AllocationOptions {
