@@ -1,4 +1,4 @@
-/** Every verb reads logs that are damaged at random places. LMDB itself would trust the damaged pages. */
+/** Every verb reads logs with damage at random places. LMDB itself would trust damaged pages. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";

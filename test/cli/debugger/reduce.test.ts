@@ -21,7 +21,7 @@ const long = viewOf([
   event("exited", { exitCode: 3 }),
 ]);
 
-describe("moving through the events", () => {
+describe("the view", () => {
   it.each([
     ["j down right", 4],
     ["n n p", 2],
@@ -39,12 +39,12 @@ describe("moving through the events", () => {
     ["e", 7],
     ["e e", 7],
     ["G E", 7],
-  ])("by %s leads to event %i", (keys, at) => {
+  ])("goes by %s to event %i", (keys, at) => {
     expect(press(killed, ...keys.split(" ")).at).toBe(at);
     expect(press(killed, " ", "backspace").at).toBe(1);
   });
 
-  it("by page keys goes by the pages of the list", () => {
+  it("goes through the list in pages by page keys", () => {
     const page = press(long, "pagedown");
     expect(page.at).toBe(27);
     expect(press(page, "pageup").at).toBe(1);
@@ -64,7 +64,7 @@ describe("moving through the events", () => {
     ["find type == 'stopTimedOut' and state == 'killing'", 7],
     ["2100-01-01", 10],
     ["1999-01-01T00:00:00Z", 1],
-  ])("by the command %s leads to event %i", (text, at) => {
+  ])("goes by the command %s to event %i", (text, at) => {
     expect(enter(killed, ":", text)).toMatchObject({ at, notice: undefined });
   });
 
@@ -79,14 +79,14 @@ describe("moving through the events", () => {
     ["quit now", /takes no argument/],
     ["delete x", /not the number/],
     ["delete 3", /no breakpoint 3/],
-  ])("by the command %s is refused, with the reason", (text, reason) => {
+  ])("refuses the command %s, with the reason", (text, reason) => {
     expect(enter(killed, ":", text).notice).toMatchObject({
       isProblem: true,
       text: expect.stringMatching(reason),
     });
   });
 
-  it("by a wrong command goes nowhere, and keeps the command for correction", () => {
+  it("keeps a wrong command for correction", () => {
     const wrong = enter(killed, "b", "state:exitd");
     expect(screenOf(wrong).slice(-2)).toEqual([
       expect.stringContaining("Did you mean exited?"),
@@ -179,10 +179,10 @@ describe("breakpoints", () => {
   });
 });
 
-describe("what if", () => {
+describe("a what-if", () => {
   const states = (state: typeof killed) => [...shownHistory(state).moments()].map(({ after }) => after.value);
 
-  it("an event was dropped", () => {
+  it("drops an event", () => {
     const dropped = press(killed, "7", "G", "x");
     expect(dropped.notice?.text).toBe("what if: it ends in destroyed, as it did");
     expect(states(dropped).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
@@ -193,7 +193,7 @@ describe("what if", () => {
     expect(press(dropped, "u", "u").notice).toMatchObject({ isProblem: true });
   });
 
-  it("another event was inserted", () => {
+  it("inserts another event", () => {
     const lost = enter(press(killed, "4", "G"), "i", 'lost reason="no more"');
     expect(lost).toMatchObject({ at: 5, notice: { text: "what if: it ends in destroyed, as it did" } });
     expect(lost.edits).toEqual([{ insert: 4, type: "lost", data: { reason: "no more" } }]);
@@ -210,7 +210,7 @@ describe("what if", () => {
     expect(press(rest, "U").fork).toBeUndefined();
   });
 
-  it("an event was changed", () => {
+  it("changes an event", () => {
     const changed = enter(press(killed, "9", "G"), "m", "exitCode=42 signal=0");
     expect(changed.edits).toEqual([{ change: 9, data: { exitCode: 42, signal: 0 } }]);
     expect(screenOf(changed).join("\n")).toMatch(/exit\.exitCode {2}42/);
@@ -220,7 +220,7 @@ describe("what if", () => {
     expect(press(changed, "x").edits).toEqual([{ drop: 9 }]);
   });
 
-  it("an event was changed in some fields: the others are unchanged", () => {
+  it("changes only the given fields of an event", () => {
     const again = enter(press(killed, "4", "G"), "i", "exited exitCode=5");
     expect(shownHistory(again).at(5).after.context.exit).toMatchObject({ exitCode: 5, source: "status" });
   });
@@ -232,14 +232,14 @@ describe("what if", () => {
     ["m", "exitCode", /name=value/],
     ["m", "exitcode=1", /no exitcode/],
     ["m", "{", /not a JSON object/],
-  ])("%s %s is refused, and nothing is edited", (key, text, reason) => {
+  ])("refuses %s %s, and edits nothing", (key, text, reason) => {
     expect(enter(press(killed, "9", "G"), key, text)).toMatchObject({
       edits: [],
       notice: { isProblem: true, text: expect.stringMatching(reason) },
     });
   });
 
-  it("all events are dropped, the view still works", () => {
+  it("may drop all events, and the view still works", () => {
     const none = press(killed, ...Array.from({ length: 10 }, () => "x"));
     expect(none.at).toBe(0);
     expect(screenOf(none).join("\n")).toContain("no event is left");
@@ -292,7 +292,7 @@ describe("a running task", () => {
   });
 });
 
-describe("whatever is pressed", () => {
+describe("after any keys", () => {
   const named = [
     "return",
     "escape",
@@ -362,7 +362,7 @@ describe("whatever is pressed", () => {
     );
   });
 
-  it("text of any kind stays within the terminal", () => {
+  it("any text stays within the terminal", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 200 }), size, (text, given) => {
         const odd = viewOf([event("requested", { taskName: text, command: text, args: [text] })], given);

@@ -38,11 +38,11 @@ const chosen = (names: readonly string[], back?: number) => {
 };
 
 describe("the run that a name means", () => {
-  it("is the only one, without a note on others", () => {
+  it("is the only run, without a note on others", () => {
     expect(chosen(["done"])).toEqual(["0done", undefined]);
   });
 
-  it("is the newest, with the outcomes of the others", () => {
+  it("is the newest run, with the outcomes of the others", () => {
     const names = ["failed", "failed", "crashed", "failed", "failed", "done"];
     expect(chosen(names)).toEqual(["5done", "newest of 6 runs; others: exit 1 ×4, SIGSEGV"]);
   });
@@ -54,7 +54,7 @@ describe("the run that a name means", () => {
     ]);
   });
 
-  it("is an earlier one on request", () => {
+  it("is an earlier run on request", () => {
     expect(chosen(["failed", "running", "done"], 0)).toEqual([
       "2done",
       "newest of 3 runs; others: running, exit 1",
@@ -84,17 +84,17 @@ describe("runs of several logs", () => {
 });
 
 describe("the running task that a name means", () => {
-  it("is the only one that goes on", () => {
+  it("is the only task that goes on", () => {
     expect(onlyRunning("web", logOf(["failed", "running", "done"])).id).toBe("1running-1000/web/1");
   });
 
-  it("causes an error if there are several, with job, time and state of each", () => {
+  it("is ambiguous if several tasks run: the error has job, time and state of each", () => {
     expect(() => onlyRunning("web", logOf(["running", "done", "running"]))).toThrow(
       /^2 running tasks match web:\n {2}2running\/web of job \S+, begun \S+ \S+: running\n {2}0running\/web .*: running\. Name one with its allocation, such as 0running\/web$/,
     );
   });
 
-  it("does not exist if all have ended, and the error has the last end", () => {
+  it("does not exist if all tasks have ended: the error has the last end", () => {
     expect(() => onlyRunning("web", logOf(["failed", "crashed"]))).toThrow(
       /^web is not running: 1crashed\/web of job \S+, begun \S+ \S+: SIGSEGV$/,
     );

@@ -81,7 +81,7 @@ describe("a task as it is shown", () => {
     expect(row(toRunning, absent)).toMatchObject({ state: "gone", pid: null, cpuPercent: null });
   });
 
-  it("that has ended shows how, and how long it ran", () => {
+  it("that has ended shows its end and its duration", () => {
     expect(row([...toRunning, "exited", "destroyed"], absent)).toMatchObject({
       state: "destroyed",
       pid: null,
@@ -92,7 +92,7 @@ describe("a task as it is shown", () => {
     });
   });
 
-  it("that never started shows why", () => {
+  it("that never started shows the reason", () => {
     expect(row(["requested", "startFailed"], absent)).toMatchObject({
       state: "failed",
       end: "LAUNCH_FAILED",
