@@ -83,7 +83,7 @@ describe("a learned policy", () => {
     expect(policy.unveil).toEqual([]);
     expect(policy.leftOut.map(({ path, why }) => `${path} ${why}`)).toEqual([
       "/ is all of the host",
-      expect.stringMatching(/^\/alloc\/task\/new is the task's/),
+      expect.stringMatching(/^\/alloc\/task\/new is in the allocation's folder/),
       "/home/joe is somebody's home",
       "/root/.ssh/id holds keys of ssh",
       "/srv/a* has a character that no entry may have",
