@@ -193,7 +193,7 @@ function callOf(blocker: string): string | undefined {
 
 /**
  * Whether the refusal is a usual probe. The C library, libselinux and others look for some files at a
- * program's start, and do without them.
+ * program's start, and manage without them.
  */
 export function isProbe({ blockers, object }: Denial): boolean {
   const isRead = blockers.length === 1 && blockers[0] === "fs.read_file";

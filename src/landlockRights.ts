@@ -78,9 +78,9 @@ export const abis = {
     meaning: "no signals and no abstract sockets to other tasks",
     rights: { "scope.abstract_unix_socket": 1 << 0, "scope.signal": 1 << 1 },
   },
-  // Adds audit records of refusals.
+  // This ABI adds audit records of refusals.
   7: { linux: "6.15", rights: {} },
-  // Restricts all threads of a process at once: a task has a single one when it restricts itself.
+  // This ABI can restrict all threads of a process at once. A task has a single thread when it restricts itself.
   8: { linux: "7.0", rights: {} },
   9: {
     linux: "7.1",

@@ -21,7 +21,7 @@ type Wrapper = (
 const loaded = new Map<string, LoadedModule>();
 
 const { emitWarning } = process;
-// Node warns at the first dynamic import of a script that this interface may change. But the runtime is pinned.
+// At the first dynamic import of a script, Node warns that this interface may change. The runtime is pinned.
 process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
   if (!String(warning).includes("USE_MAIN_CONTEXT_DEFAULT_LOADER")) {
     Reflect.apply(emitWarning, process, [warning, ...rest]);

@@ -29,7 +29,7 @@ export function formatLife(milliseconds: number): string {
 
 /** `0.4 ms`, `12 ms`, `3.2 s`, `4 min`, `2 h`, `9 d`. */
 export function formatDuration(milliseconds: number): string {
-  // A unit ends where its amount would be rounded to a whole one of the next: `1 min`, and not `60 s`.
+  // An amount that would be rounded to one of the next unit is shown in that unit: `1 min`, and not `60 s`.
   if (milliseconds < units.s - 0.5) return `${rounded(milliseconds)} ms`;
   if (milliseconds < units.min - units.s / 2) return `${rounded(milliseconds / units.s)} s`;
   const unit = milliseconds < units.h ? "min" : milliseconds < units.d ? "h" : "d";

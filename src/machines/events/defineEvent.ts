@@ -24,8 +24,8 @@ export interface EventTraits {
   /** What happened, in a few words. */
   readonly title: string;
   /**
-   * How the title of a group names this event as its outcome, given the summary of the request that opened
-   * the group. Default: the event's own title.
+   * How the title of a group names this event as an outcome of the request that opened the group. Takes the
+   * event's own summary. Default: the event's own title.
    */
   readonly outcome?: (summary: string) => string;
   readonly shown: {
@@ -64,7 +64,7 @@ export interface EventParts<Data> extends EventTraits {
   };
 }
 
-/** `Known` is what `evolve` needs of the task's context, `Change` the part of the context that it changes. */
+/** `Known` is the part of the task's context that `evolve` reads, `Change` the part that it changes. */
 export interface EventDefinition<S extends z.ZodObject, Known, Change> extends EventParts<z.infer<S>> {
   /** The data; never with values of the task's environment. A new field must be required and be in `added`. */
   readonly schema: S;

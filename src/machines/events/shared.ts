@@ -21,5 +21,5 @@ export const outOfMemory = z.object({
   peakBytes: z.number().nullable(),
 });
 
-/** A `ProcessEnd`. */
+/** The fields of a `ProcessEnd`. */
 export const processEnd = { exitCode: z.number(), signal: z.number() };
