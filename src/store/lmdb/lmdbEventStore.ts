@@ -36,6 +36,7 @@ import {
   inspectLog,
   LAYOUT,
   LAYOUT_KEY,
+  type LogState,
   noLog,
   requireRoom,
   restoreCheckpoint,
@@ -67,58 +68,75 @@ export interface OpenOptions {
 export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<FollowableStore> {
   const boot = options.bootId ?? bootId();
   const files = logFiles(folder);
-  let checkpoints: CheckpointFile | undefined;
-  let mark: WorkMark | undefined;
+  using opened = new DisposableStack();
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     // LMDB crashes when it creates files on a full disk. If the files exist, the plugin can start and take
     // over its tasks even on a full disk.
     if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
-    const locked = CheckpointFile.open(files.checkpoint);
-    checkpoints = locked;
-    const marked = WorkMark.open(folder, files.data);
-    mark = marked;
-    const { data, checkpoint, checkpointed } = inspectLog(folder, boot);
-    if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
-    const isTrusted = checkpoint?.bootId === boot && (!locked.leftOpen || marked.isTrusted);
-    if (data !== "missing" && !isTrusted) await checkPages(files.data);
-    locked.markInUse(true);
-    marked.opening(isTrusted && locked.leftOpen);
-    const table = await withRoot(folder, options, async (root) => {
-      if (root.get(LAYOUT_KEY) === undefined) {
-        for (const _ of root.getKeys({ limit: 1 })) throw damaged(files.data, "it is another program's");
-        root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
-      }
-      const lmdb = environment(root, folder);
-      if (data === "missing") syncFolder(folder);
-      const newest = new NewestCommit(folder);
-      const log = {
-        dataPath: files.data,
-        bootId: boot,
-        checkpoints: locked,
-        pin: () => marked.during(() => pin(root, newest)),
-      };
-      const flush = await BackgroundFlush.open(log, checkpointed);
-      return new LmdbTable(lmdb, folder, { flush, newest, mark: marked });
-    });
-    marked.opened();
-    return await checked(new LogStore(table, usageIn(folder)), table);
+    const checkpoints = opened.adopt(CheckpointFile.open(files.checkpoint), (file) => file.close());
+    const mark = opened.adopt(WorkMark.open(folder, files.data), (each) => each.remove());
+    const guards = { boot, checkpoints, mark };
+    const state = await requireIntact(folder, guards);
+    const table = await withRoot(folder, options, (root) => openTable(root, folder, state, guards));
+    mark.opened();
+    const store = await checked(new LogStore(table, usageIn(folder)), table);
+    // From now on, they are closed together with the store.
+    opened.move();
+    return store;
   } catch (thrown) {
-    checkpoints?.close();
-    mark?.remove();
     throw storeError(thrown, "open", folder);
   }
 }
 
+/** What protects the log against deaths of its writer, and against damage. */
+interface Guards {
+  /** The current boot. */
+  readonly boot: string;
+  readonly checkpoints: CheckpointFile;
+  readonly mark: WorkMark;
+}
+
 /**
- * Reads every page, which takes seconds for a log of gigabytes. This check is skipped in two cases: the log
- * was closed in this boot; or its writer was killed in this boot while idle, and nobody has changed the file
- * since (workMark.ts). In both cases the kernel has whole commits only. If a page is damaged nevertheless,
- * LMDB may crash the process once. The next process then checks the pages.
+ * Restores the log after a power cut. Checks its pages unless they are known to be whole, as they are in two
+ * cases: the log was closed in this boot; or its writer was killed in this boot, and the mark is trusted
+ * (workMark.ts). In both cases the kernel has whole commits only. If a page is damaged nevertheless, LMDB may
+ * crash the process once. The next process then checks the pages.
+ * @throws DriverError `STORE_DAMAGED`
  */
-async function checkPages(path: string): Promise<void> {
-  const defect = await findPageDefect(path);
-  if (defect !== undefined) throw damaged(path, defect);
+async function requireIntact(folder: string, { boot, checkpoints, mark }: Guards): Promise<LogState> {
+  const state = inspectLog(folder, boot);
+  const { data, checkpoint } = state;
+  if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
+  const isTrusted = checkpoint?.bootId === boot && (!checkpoints.leftOpen || mark.isTrusted);
+  if (data !== "missing" && !isTrusted) {
+    const path = logFiles(folder).data;
+    // Takes seconds for a log of gigabytes.
+    const defect = await findPageDefect(path);
+    if (defect !== undefined) throw damaged(path, defect);
+  }
+  checkpoints.markInUse(true);
+  mark.opening(isTrusted && checkpoints.leftOpen);
+  return state;
+}
+
+async function openTable(
+  root: RootDatabase,
+  folder: string,
+  { data, checkpointed }: LogState,
+  { boot, checkpoints, mark }: Guards,
+): Promise<LmdbTable> {
+  const { data: dataPath } = logFiles(folder);
+  if (root.get(LAYOUT_KEY) === undefined) {
+    for (const _ of root.getKeys({ limit: 1 })) throw damaged(dataPath, "it is another program's");
+    root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
+  }
+  const lmdb = environment(root, folder);
+  if (data === "missing") syncFolder(folder);
+  const newest = new NewestCommit(folder);
+  const log = { dataPath, bootId: boot, checkpoints, pin: () => mark.during(() => pin(root, newest)) };
+  const flush = await BackgroundFlush.open(log, checkpointed);
+  return new LmdbTable(lmdb, folder, { flush, newest, mark });
 }
 
 /** Checks the newest event only: it must be intact and end its stream. Reading checks all others. */
