@@ -74,7 +74,7 @@ describe("beside a writer", () => {
 
   it("a reader that is suspended while it reads does not delay the writer", { timeout: 60_000 }, async () => {
     const { child, ended } = start(["replay", "--check", "--state-dir", stateDir]);
-    // Stops it at any point: at its start, in the middle of a read, or at its end.
+    // Suspends the reader at any point: at its start, in the middle of a read, or at its end.
     for (let round = 0; round < 20 && child.exitCode === null; round++) {
       child.kill("SIGSTOP");
       for (let task = 0; task < 20; task++) await liveOneMore();

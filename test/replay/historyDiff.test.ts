@@ -55,7 +55,7 @@ describe("two histories", () => {
       [6, 4],
     ]);
     expect(divergence).toBe(rows[2]);
-    // Both end destroyed, but one failed before.
+    // Both tasks end as destroyed, but only one of them had failed before.
     expect(rows.at(-1)).toMatchObject({ sameWay: false, changes: [] });
     expect(same).toBe(false);
   });

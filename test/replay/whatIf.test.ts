@@ -9,7 +9,7 @@ import { life, sampleData } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
-/** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+/** The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
 const killed = new RecordedLog().add(stream, life("killed")).events(stream);
 
 const forked = (...edits: Edit[]) => whatIf(new History(stream, killed), edits);
@@ -21,7 +21,7 @@ describe("an edited history", () => {
     const polite = forked({ drop: 7 });
     expect(states(polite).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
     expect(polite.fork).toBe(7);
-    // Now the kill reaches a task without a request for it.
+    // In the edited history, nobody requested the kill.
     expect(polite.history.at(7)).toMatchObject({
       accepted: false,
       asRecorded: false,

@@ -27,7 +27,7 @@ function log(): RecordedLog {
   return recorded;
 }
 
-/** The last task has used something. */
+/** Only the last task has usage samples. */
 const used = Array.from({ length: 20 }, (_, index) =>
   usageSample({ time: 1_764_000_000_000 + index * 1_000, userUs: index * 1_000, pids: Number.NaN }),
 );
@@ -109,7 +109,7 @@ describe("a bundle", () => {
     const bytes = Buffer.from(bundleOf(recorded, mask));
     const lines = bytes.toString().split("\n");
     const begin = Buffer.byteLength(`${lines[0]}\n`);
-    // Behind the events of each stream, the line of what its task used.
+    // The line with a task's usage samples follows its events.
     const places = recorded.heads.flatMap(({ stream, version }) =>
       Array.from({ length: version + 1 }, (_, index) => ({
         stream,

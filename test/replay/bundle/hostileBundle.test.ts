@@ -24,7 +24,7 @@ function header(streams: BundleHeader["streams"]): string {
   return headerLine({ driver: "1", schema: 1, host, exportedAt: 0, masked: false, streams });
 }
 
-/** A whole one, in which only the first stream may have events. */
+/** A complete bundle. Only its first stream may have events. */
 function bundle(streams: BundleHeader["streams"], ...lines: readonly string[]): string {
   return [header(streams), ...lines, ...streams.map(({ stream }) => usageLine(stream, [])), ""].join("\n");
 }
@@ -110,7 +110,7 @@ describe("a stranger's bundle", () => {
         // As many lines as the header announces, so that they are read.
         const whole = lines.map((each) => each.replaceAll("\n", ""));
         readAll(bundle(streamsOf(lines.length), ...whole));
-        // Any of them as what the task used.
+        // The last line takes the place of the usage samples.
         readAll([header(streamsOf(Math.max(0, lines.length - 1))), ...whole, ""].join("\n"));
       }),
     );

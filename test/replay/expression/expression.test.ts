@@ -9,14 +9,14 @@ import { event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
-/** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+/** The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
 const killed = life("killed").map((each) =>
   each.type === "exited" ? event("exited", { exitCode: 0, signal: 9 }) : each,
 );
 const history = new History(stream, new RecordedLog().add(stream, killed).events(stream));
 
 const value = (text: string, seq = 9) => valueAtMoment(text, history.at(seq));
-/** Numbers of the events at which it holds. */
+/** Numbers of the events at which the expression holds. */
 const where = (text: string) => [...history.moments()].filter(expressionTest(text)).map(({ seq }) => seq);
 const message = (text: string) => errorOf(() => value(text)).message;
 

@@ -281,7 +281,7 @@ describe("damage that leaves the database itself whole", () => {
       code: "STORE_DAMAGED",
       message: expect.stringContaining("position 1"),
     });
-    // It releases the log, so another attempt fails for the same reason, and not because the log is locked.
+    // The failed attempt has released the log. So a second one fails for the same reason, and not at a lock.
     await expect(openEventStore(folder)).rejects.toThrow("damaged");
   });
 });
