@@ -83,7 +83,9 @@ export function interfaceFlags(name: string, flags: number): Uint8Array {
   return bytes;
 }
 
-/** `struct __user_cap_header_struct` of `linux/capability.h`, version 3, for the calling thread: capset(2). */
+/**
+ * `struct __user_cap_header_struct` of `linux/capability.h`, version 3, for the calling thread: capset(2).
+ */
 export function capabilityHeader(): Uint8Array {
   const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
   return bytesOf(new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]));
@@ -177,7 +179,10 @@ function bytesOf(view: BigUint64Array | Uint32Array): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** `struct sock_fprog` of `linux/filter.h`. @param address of the program, an array of `struct sock_filter` */
+/**
+ * `struct sock_fprog` of `linux/filter.h`.
+ * @param address of the program, an array of `struct sock_filter`
+ */
 export function filterProgram({ byteLength }: Uint8Array, address: bigint): Uint8Array {
   const struct = new DataView(new ArrayBuffer(16));
   struct.setUint16(0, byteLength / 8, true);
@@ -185,7 +190,10 @@ export function filterProgram({ byteLength }: Uint8Array, address: bigint): Uint
   return new Uint8Array(struct.buffer);
 }
 
-/** `struct sockaddr_nl` of `linux/netlink.h`. @param groups the multicast groups to join, group 1 the lowest bit */
+/**
+ * `struct sockaddr_nl` of `linux/netlink.h`.
+ * @param groups the multicast groups to join, group 1 the lowest bit
+ */
 export function netlinkAddress(family: number, groups: number): Uint8Array {
   const address = new DataView(new ArrayBuffer(12));
   address.setUint16(0, family, true);

@@ -172,7 +172,9 @@ export interface Filter {
   readonly filter: SystemCallFilter;
 }
 
-/** The address of a `struct msghdr` that takes a message of one byte and this many descriptors: recvmsg(2). */
+/**
+ * The address of a `struct msghdr` that takes a message of one byte and this many descriptors: recvmsg(2).
+ */
 export interface Message {
   readonly kind: "message";
   readonly descriptors: number;

@@ -61,7 +61,9 @@ function runnerBytes(): Uint8Array {
   return Buffer.from(runnerPrograms[supportedArchitecture()], "base64");
 }
 
-/** For each architecture, the runner's executable in base64: runnerX86.s or runnerArm64.s, assembled by `as`. */
+/**
+ * For each architecture, the runner's executable in base64: runnerX86.s or runnerArm64.s, assembled by `as`.
+ */
 export const runnerPrograms: Readonly<Record<Architecture, string>> = {
   x64:
     "f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAAAAAA" +

@@ -139,7 +139,9 @@ export class TableWriter {
     return header;
   }
 
-  /** Adds a `struct msghdr` with room for one byte and some descriptors, and returns its address: recvmsg(2). */
+  /**
+   * Adds a `struct msghdr` with room for one byte and some descriptors, and returns its address: recvmsg(2).
+   */
   addMessage(descriptors: number): number {
     const controlBytes = controlMessageBytes(descriptors);
     const control = this.reserveWords(controlBytes / WORD_BYTES);

@@ -7,7 +7,9 @@ import { SOCK_STREAM } from "../kernel/constants.ts";
 
 /** The kinds of notes. */
 export const noteKinds = {
-  /** A name was looked up. Detail: the call's error as a negative number, or 0, as for all kinds with a name. */
+  /**
+   * A name was looked up. Detail: the call's error as a negative number, or 0, as for all kinds with a name.
+   */
   lookUp: 1,
   openName: 2,
   make: 3,

@@ -16,7 +16,9 @@ export class IdleMemory {
   /** Size of the heap after the last collection. */
   #collectedTo = Number.NEGATIVE_INFINITY;
 
-  /** Schedules a pass. If the process is still busy then, another pass follows, until one finds it at rest. */
+  /**
+   * Schedules a pass. If the process is still busy then, another pass follows, until one finds it at rest.
+   */
   wake(): void {
     this.#wokenAt = performance.now();
     this.#passIn(idleMemoryMs);

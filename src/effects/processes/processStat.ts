@@ -1,4 +1,6 @@
-/** Parses the kernel's one-line process status, proc_pid_stat(5), and finds processes by their parents. Pure. */
+/**
+ * Parses the kernel's one-line process status, proc_pid_stat(5), and finds processes by their parents. Pure.
+ */
 
 /** A process of the current boot. */
 export interface ProcessIdentity {

@@ -176,7 +176,9 @@ function entryOf(ranges: readonly Range[]): Label {
   return ranges.length === 1 ? first.label : `from ${first.first} to ${last.first}`;
 }
 
-/** The instructions for a chain. None if its first restriction is unconditional: that needs only its error. */
+/**
+ * The instructions for a chain. None if its first restriction is unconditional: that needs only its error.
+ */
 function checks(chain: Chain): Line[] {
   const name = labelOf(chain);
   if (isUnconditional(chain[0])) return [];

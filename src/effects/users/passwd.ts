@@ -1,4 +1,6 @@
-/** Parses passwd(5), group(5), subuid(5) and nsswitch.conf(5), from the files in /etc or from `getent`. Pure. */
+/**
+ * Parses passwd(5), group(5), subuid(5) and nsswitch.conf(5), from the files in /etc or from `getent`. Pure.
+ */
 import { parseId } from "../../config/values/idRanges.ts";
 
 export interface PasswdEntry {

@@ -85,7 +85,9 @@ const hideDescriptors = shared([
 /** Name of the steps that enter the task's work dir. */
 export const workDirStep = "change to the working directory";
 
-/** Refuses magic links (proc_pid_fd(5)): they lead to places that the task's mount namespace does not have. */
+/**
+ * Refuses magic links (proc_pid_fd(5)): they lead to places that the task's mount namespace does not have.
+ */
 function workDirSteps(path: string): Step[] {
   const name = workDirStep;
   return [
