@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   rmSync,
   writeSync,
 } from "node:fs";
@@ -145,6 +146,7 @@ export class Allocation {
     await this.stdout.close();
     await this.stderr.close();
     rmSync(this.folder, { recursive: true });
+    removeEmptyDataDir();
   }
 }
 
@@ -152,12 +154,15 @@ let madeDataDir: string | undefined;
 
 /** The agent's data folder, with all allocations of this process. */
 function dataDir(): string {
-  if (madeDataDir === undefined) {
-    const folder = mkdtempSync(`${persistentFolders}/exec2-test-`);
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-    madeDataDir = folder;
-  }
+  madeDataDir ??= mkdtempSync(`${persistentFolders}/exec2-test-`);
   return madeDataDir;
+}
+
+/** Vitest's workers are killed, so nothing can be removed when they exit. */
+function removeEmptyDataDir(): void {
+  if (madeDataDir === undefined || readdirSync(`${madeDataDir}/alloc`).length > 0) return;
+  rmSync(madeDataDir, { recursive: true });
+  madeDataDir = undefined;
 }
 
 /** A user with an id in the agents' range of dynamic users that no account of the host has. */
