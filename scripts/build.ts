@@ -17,7 +17,7 @@ import { buildInspectorPage } from "./inspectorPage.ts";
 
 const root = join(import.meta.dirname, "..");
 
-for (const made of ["plugin", "replay", "inspect", "inspector", "lib"]) {
+for (const made of ["plugin", "replay", "inspect", "inspector"]) {
   await rm(join(root, "dist", made), { recursive: true, force: true });
 }
 for (const [file, entry] of [
