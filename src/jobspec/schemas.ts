@@ -7,7 +7,7 @@ const texts = z.array(z.string());
 const count = z.coerce
   .number("must be a number")
   .int("must be a whole number")
-  .min(0, "must not be negative");
+  .min(0, { error: "must not be negative", abort: true });
 const megabytes = count.min(10, "must be at least 10 (MiB)");
 
 /** A map, written as an attribute or as a block. The parser returns a block as a list of one. */

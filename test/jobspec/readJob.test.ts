@@ -219,6 +219,7 @@ describe("a job file is refused", () => {
     ['kill_timeout = "5 s"', "task.t.kill_timeout: must be a duration such as 500ms, 5s or 1m30s"],
     ["user = 5", "task.t.user: "],
     ["resources {\n cpu = 5.5\n}", "task.t.resources.cpu: must be a whole number"],
+    ["resources {\n cpu = 0\n}", "task.t.resources.cpu: must be at least 1 (MHz)"],
     ["resources {\n memory = 5\n}", "task.t.resources.memory: must be at least 10 (MiB)"],
     [
       "resources {\n memory = 50\n memory_max = 20\n}",
@@ -272,6 +273,12 @@ describe("a job file is refused", () => {
     expect(message).toContain("task.t.env.A: Nomad has no function uper. Did you mean upper?");
     expect(message).toContain("task.t.leader: a division by zero");
     expect(message).not.toContain("depends on itself");
+  });
+
+  it("once for a number that is negative and below its minimum", async () => {
+    const message = await refusal(inTask("resources {\n cpu = -1\n}"));
+    expect(message).toContain("task.t.resources.cpu: must not be negative");
+    expect(message).not.toContain("must be at least 1");
   });
 
   it("for another driver", async () => {
