@@ -16,7 +16,7 @@ job "host-processes" {
         command = "sh"
         args    = ["${NOMAD_TASK_DIR}/watch.sh"]
 
-        # In the host's pid namespace, /proc is the host's. By default all of it is closed.
+        # In the host's pid namespace, /proc is the host's. By default, the task can read nothing there.
         pid_mode = "host"
         unveil   = ["r:/proc"]
       }

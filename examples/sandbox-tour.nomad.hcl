@@ -64,10 +64,10 @@ job "sandbox-tour" {
           expect denied  'signal its init, process 1' kill -TERM 1
           expect allowed 'signal its own children' sh -c 'sleep 60 & kill $!'
 
-          title 'Rights: those of a user that nobody else is'
+          title 'Rights: a user of its own, without privileges'
           expect allowed 'run as neither root nor a user of the host' test "$(id -u)" -ge 1000
           expect allowed 'belong to no group but its own' test "$(id -G)" = "$(id -g)"
-          expect allowed 'be bound never to gain rights (no_new_privs)' grep -q 'NoNewPrivs:.1' /proc/self/status
+          expect allowed 'be unable to gain rights (no_new_privs)' grep -q 'NoNewPrivs:.1' /proc/self/status
           expect allowed 'hold no capability' grep -q 'CapEff:.0000000000000000' /proc/self/status
           expect denied  'become another user' su -c true
 

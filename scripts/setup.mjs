@@ -1,5 +1,5 @@
-// Prepares a fresh clone, on any Node. Installs the npm packages, including the pinned
-// runtime, if they are missing or out of date. Options:
+// Prepares a fresh clone, with any version of Node. Installs the npm packages, including
+// the pinned runtime, if they are missing or out of date. Options:
 //
 //   --debian   also installs the Debian packages and the collector that the tests use
 //   --release  also installs the Debian packages that a release needs
@@ -33,11 +33,11 @@ const debianPackages = {
   "redis-check-rdb": "redis-tools",
   sqlite3: "sqlite3",
   javac: "default-jdk-headless",
-  // They read the completions and the manual page.
+  // For the tests of the completions and of the manual page.
   zsh: "zsh",
   fish: "fish",
   man: "man-db",
-  // They check the Debian package, and install it in a small Debian.
+  // For the tests of the Debian package, which also install the package in a small Debian.
   "dpkg-deb": "dpkg",
   lintian: "lintian",
   debootstrap: "debootstrap",

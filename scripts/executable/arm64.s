@@ -1,4 +1,4 @@
-// Functions that the executable for arm64 contains, instead of importing them. x64.s explains them.
+// Functions that the executable for arm64 contains and so does not import. x64.s explains them.
 //
 //   as -o code.o arm64.s && objcopy -O binary -j .text code.o code
 

@@ -1,4 +1,5 @@
-# Functions that the executable for x86-64 contains, instead of importing them. buildExecutable.ts has the bytes.
+# Functions that the executable for x86-64 contains and so does not import. buildExecutable.ts has their
+# bytes.
 #
 #   as -o code.o x64.s && objcopy -O binary -j .text code.o code
 

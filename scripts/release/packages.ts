@@ -17,8 +17,8 @@ import {
 const name = "nomad-driver-exec2";
 
 /**
- * The epoch: HashiCorp's package has this name, too, and higher versions. Without it, the next
- * upgrade of the host would bring theirs back.
+ * Precedes the version in Debian's version number. HashiCorp's package has the same name and higher
+ * versions. Without an epoch, the next upgrade of the host would bring back HashiCorp's package.
  */
 const epoch = 1;
 

@@ -19,8 +19,8 @@ const answerMs = 20;
 const shutdownLimitMs = 1_000;
 
 /**
- * Milliseconds until the plugin removes old sockets. By then the node should be ready, and its tasks taken
- * over.
+ * Milliseconds until the plugin removes old sockets. By then the node should be ready, and its tasks
+ * recovered.
  */
 const tidyAfterMs = 1_000;
 
@@ -53,11 +53,12 @@ export async function servePlugin(
 }
 
 /**
- * Logs what would otherwise end the process or be printed. Tasks survive the end of
- * the plugin, but its agent would lose contact with all of them for a while.
+ * Logs failures that would otherwise end the process, and texts that would be printed. Tasks survive the end
+ * of the plugin, but its agent would lose contact with all of them for a while.
  */
 function guardProcess(log: Logger): void {
-  // Ctrl-C and a closed terminal signal the agent's whole process group. The agent decides what to do.
+  // Ctrl-C reaches the agent's whole process group, and so does the end of its terminal. The agent decides
+  // what to do.
   process.on("SIGINT", () => log.trace("interrupt ignored: the agent decides when a plugin ends"));
   process.on("SIGHUP", () => log.trace("hangup ignored: the agent decides when a plugin ends"));
   process.on("uncaughtException", (thrown) => log.error("unexpected failure", { error: stackOf(thrown) }));
@@ -113,8 +114,8 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
 }
 
 /**
- * Open calls end with their connections. Agents then know that the plugin has ended;
- * with a status they would assume that the calls have failed.
+ * Open calls end with their connections. Agents then know that the plugin has ended.
+ * If the calls ended with a status, agents would assume that they have failed.
  */
 async function endProcess(
   connections: Iterable<Socket>,

@@ -92,7 +92,7 @@ function problemOf({ path, message }: z.core.$ZodIssue, place: string): Problem 
 type BlockScopes = WeakMap<object, FileScope>;
 
 /**
- * Unrolls `dynamic` blocks: one block for each item of `for_each`, with the item in its iterator.
+ * Unrolls each `dynamic` block into one block per item of `for_each`. The block's iterator holds the item.
  * @throws TemplateError
  */
 function unrollDynamic(block: Body, scope: FileScope, scopes: BlockScopes): Body {

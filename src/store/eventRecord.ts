@@ -6,7 +6,7 @@
  *      5  hash of the previous event in its stream; zeros for the first
  *     37  hash of salt and data
  *     69  header, MessagePack: [stream, seq, position, type, schema, time, from, to, effects]
- *      …  hash of everything above, to which the next event refers
+ *      …  hash of everything above; the next event in the stream repeats it
  *      …  salt
  *      …  data, MessagePack
  *
@@ -110,7 +110,7 @@ export function encodeRecord(
 /**
  * Reads stored bytes and checks every one of them.
  * @param bytes may be overwritten after the call
- * @param unread name of a list that is returned empty, if it is the last field of the data
+ * @param unread name of a list to skip: if it is the last field of the data, it is returned empty
  */
 export function readRecord(bytes: Buffer, unread?: string): EventRecord | RecordDefect {
   const masked = bytes[0] === MASKED_FORMAT;
@@ -134,7 +134,7 @@ export function readRecord(bytes: Buffer, unread?: string): EventRecord | Record
     : bytes.toString("hex", DATA_HASH_AT, HEADER_AT);
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
-  // Right hashes do not make a header well-formed: anybody can hash any bytes.
+  // Correct hashes do not make a header well-formed: anybody can hash any bytes.
   const fields = decodeData(bytes.subarray(HEADER_AT, hashAt), isHeader);
   if (fields === undefined) return { kind: "format", expected: "a header", found: "something else" };
   const [stream, seq, position, type, schema, time, from, to, effects] = fields;

@@ -1,11 +1,11 @@
-/** Reads a fixed list of records in memory as a log. */
+/** Presents a fixed list of records in memory as a log. */
 import { partitionPoint } from "../partitionPoint.ts";
 import type { EventReader, StreamEntry, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type IndexEntry, type RecordTable, type TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
-/** A record and its place in the log. The record's bytes name a place, too: readers check that it is this one. */
+/** A record and its place in the log. Readers check that the record's bytes name the same place. */
 export interface PlacedRecord {
   readonly stream: string;
   readonly seq: number;
@@ -16,7 +16,7 @@ export interface PlacedRecord {
 /**
  * @param heads of all streams
  * @param records of those streams; each stream's records in the order of their sequence numbers
- * @param usage samples of what their tasks used, by the streams' names
+ * @param usage samples of their tasks' usage, by the streams' names
  */
 export function readerOf(
   heads: readonly StreamHead[],

@@ -63,8 +63,8 @@ export function wrap(text: string, cells: number): string[] {
 }
 
 /**
- * Splits a word that is longer than a line. Coloured words are never long, so no colour is lost. Some
- * characters take two cells.
+ * Splits a word that is longer than a line. Coloured words are never long, so no colour is lost. A part may
+ * have two cells even if `cells` is less, because some characters take two.
  */
 function broken(word: string, cells: number): string[] {
   if (word.includes(esc)) return [word];

@@ -73,7 +73,7 @@ function zshCompletion({ name, options, verbs }: ProgramOutline): string {
     const specs = [...verb.options.map(zshOption), ...verb.arguments.map(zshArgument)];
     return `    ${verb.name})\n      _arguments -s -S ${specs.map((spec) => `\\\n        ${spec}`).join(" ")} ;;`;
   });
-  // zsh loads the file as the function that has the command's name after `_`, or a person sources the file.
+  // zsh autoloads the file as the function `_NAME`. A person may also source the file.
   return `#compdef ${name}
 # generated from the program's help
 

@@ -6,14 +6,14 @@ import { defaultProfile } from "./defaultProfile.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
 
 /**
- * The profile that a task's options choose, for the task and for later commands in it. The lists have names
- * of system calls, and names of groups of the default profile with `@` before them. Names that this version
- * of the driver does not know have no effect.
+ * The profile that a task's options choose, for the task and for later commands in it. The lists contain
+ * names of system calls, and names of the default profile's groups with the prefix `@`. Names that this
+ * version of the driver does not know have no effect.
  */
 export interface SeccompProfile {
   /** `default`, `unconfined`, or an operator's profile, which is the default one with other lists. */
   readonly profile: string;
-  /** Calls that may be made with all their arguments, and groups that do not apply. */
+  /** Calls that are allowed with any arguments, and groups that do not apply. */
   readonly allow: readonly string[];
   /** Calls that are refused (EPERM), and groups that apply whatever the profile and the capabilities. */
   readonly deny: readonly string[];

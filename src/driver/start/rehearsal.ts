@@ -24,9 +24,7 @@ import { findProgram } from "./sandboxPlan.ts";
 
 /** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */
 const idleMs = 500;
-/**
- * Further rounds would speed up later starts only a little: less than each real start speeds up the next ones.
- */
+/** Each further round would speed up later starts by less than a real start does. */
 const rounds = 10;
 /** Milliseconds between two rounds, so that calls of the agent wait for at most one round. */
 const pauseMs = 5;
@@ -91,7 +89,7 @@ export class Rehearsal {
 async function rehearse(folder: string, services: PreparingServices): Promise<void> {
   const request = requestIn(folder, services);
   const program = await findProgram(request, services);
-  // There is no task's cgroup: the init of a rehearsal stays in this process's cgroup.
+  // A rehearsal has no cgroup of its own: its init stays in this process's cgroup.
   const { sandboxed, undo } = await beginRun(request, program, undefined, services);
   try {
     const plugin = { pid: process.pid, version: "" };
@@ -138,7 +136,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
 
 /**
  * Makes V8 optimize the code of a start sooner. A start runs much code, but each piece only once, so V8 would
- * optimize the code only after some hundred starts. With these flags, a tenth of the starts is enough. A start
+ * optimize the code only after about a hundred starts. With these flags, about ten starts are enough. A start
  * then takes half a millisecond less.
  *
  * As arguments of the process, the same flags would make Node discard its embedded code cache, and each

@@ -13,11 +13,11 @@ const chunkBytes = 256 * 1024;
 /**
  * The environment is read on demand and never stored, because its values are secrets. A program may have
  * overwritten its environment, as servers do to show a title in `ps`. Then the result holds only the
- * variables that are left. A program can also declare any part of its memory its environment (`PR_SET_MM` of
- * prctl(2)). So an environment larger than execve(2) accepts is refused.
+ * variables that are left. A program can also declare any part of its memory to be its environment
+ * (`PR_SET_MM` of prctl(2)). So an environment larger than execve(2) accepts is refused.
  * @param task the main process
  * @throws DriverError `TASK_NOT_RUNNING` if the process has exited
- * @throws DriverError `KERNEL_CALL_FAILED` if its environment cannot be read, or is too large to be one
+ * @throws DriverError `KERNEL_CALL_FAILED` if its environment cannot be read, or is too large
  */
 export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
   const chunks: Buffer[] = [];

@@ -1,6 +1,6 @@
 /**
- * Returns memory to the kernel that this process needed only for its start or for recent work. It never
- * polls: the start and later work schedule a pass, and nothing else does.
+ * Returns to the kernel the memory that this process needed only for its start or for recent work. Nothing
+ * polls: only the start and later work schedule a pass.
  */
 import { collectGarbage, heapBytes, releaseMemory } from "./ownMemory.ts";
 

@@ -57,9 +57,9 @@ function signalOwnGroup(pid: number, pidfd: number, signal: number): void {
 }
 
 /**
- * The Go driver's tasks are in the group of the process that supervises them. Most
- * signals would kill that process and its child, and the task with them. So only
- * the rest of the group is signalled.
+ * A task of the Go driver is in the process group of its supervisor. Most signals
+ * would kill the supervisor and the supervisor's child, which is the task's parent,
+ * and the task with them. So only the rest of the group is signalled.
  */
 function signalGroupMembers(pid: number, signal: number): void {
   const task = livingStat(pid);

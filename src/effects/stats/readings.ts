@@ -29,7 +29,7 @@ import {
 /** Where to read a run's counters. */
 export interface RunPlace {
   readonly cgroup: string;
-  /** The run's init. Its pid namespace distinguishes the run from another one in the same cgroup. */
+  /** The run's init. Its pid namespace distinguishes the run from another run in the same cgroup. */
   readonly init: ProcessIdentity;
   /**
    * For a run without its own pid namespace: the cgroup of its processes, except its init, which is in
@@ -47,7 +47,7 @@ export interface ProcessReading extends ProcessStat {
 export interface RunReading {
   /** Milliseconds on the clock of performance.now(). */
   readonly atMs: number;
-  /** Milliseconds since boot, accurate to ten: the clock of processes' start times. */
+  /** Milliseconds since boot, accurate to 10 ms, on the clock of processes' start times. */
   readonly uptimeMs: number;
   /** Start of the run's init: field 22 of proc_pid_stat(5). */
   readonly startTicks: number;
@@ -66,8 +66,8 @@ export interface RunReading {
 
 /**
  * For `cpu.stat` and `memory.stat` the kernel first adds up the counters of all processors, which is slow on
- * a big host. So these two are read on libuv's threads. The other files are fast, and reading them
- * synchronously costs a quarter as much.
+ * a big host. So these two are read on libuv's threads. The other files are fast. A synchronous read of them
+ * costs a quarter of a read on a thread.
  * @param previous the run's last reading; with it, known processes' namespaces are not read again
  * @throws DriverError `KERNEL_CALL_FAILED` for a file that exists and cannot be read
  */
@@ -160,7 +160,7 @@ function residentPages(pid: number): number {
   return parseResidentPages(readKernelFile(`/proc/${pid}/statm`) ?? "");
 }
 
-/** In bytes. Read once. */
+/** The kernel's page size in bytes. Read once. */
 export function pageSize(): number {
   cached ??= readPageSize();
   return cached;

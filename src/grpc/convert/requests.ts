@@ -1,4 +1,4 @@
-/** Converts what agents send about tasks and the node to the driver's own types. Pure. */
+/** Converts agents' messages about tasks and the node to the driver's own types. Pure. */
 
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import type {

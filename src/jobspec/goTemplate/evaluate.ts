@@ -234,7 +234,7 @@ function rangeOf(value: GoValue, line: number): (readonly [GoValue, GoValue])[] 
   throw inLine(line, `range iterates over a list, a map or a small whole number, not over ${kindOf(value)}`);
 }
 
-/** Functions of Nomad's templates that a local run lacks, by the reason. */
+/** Functions of Nomad's templates that a local run lacks, grouped by the reason. */
 const consul =
   "key keyExists keyOrDefault ls safeLs tree safeTree node nodes datacenters service services connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
 const vault = "secret secrets pkiCert byVault";
@@ -246,7 +246,7 @@ const reasons: readonly (readonly [string, string])[] = [
   [consul, "needs Consul, and a local run has none"],
   [vault, "needs Vault, and a local run has none"],
   [nomad, "needs a Nomad server, and a local run has none"],
-  [files, "reaches files or programs, which templates of a local run cannot: HCL's file() reads a file"],
+  [files, "reaches files or programs, and templates of a local run may not; HCL's file() reads a file"],
   [formats, "is missing in a local run; use parseJSON or toJSON"],
 ];
 

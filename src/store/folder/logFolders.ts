@@ -17,7 +17,10 @@ export function logFiles(folder: string) {
   };
 }
 
-/** The folders of all logs below a state folder. On a full disk, a plugin makes a log's folder, but no log in it. */
+/**
+ * The folders of all logs below a state folder. Folders without a log are left out: on a full disk, a plugin
+ * makes a log's folder, but no log in it.
+ */
 export function logFolders(stateDir: string): string[] {
   return eventFolders(stateDir).filter(hasLog);
 }
@@ -39,7 +42,7 @@ function hasLog(folder: string): boolean {
   return existsSync(logFiles(folder).data);
 }
 
-/** Between the path of a quarantined log and the time. */
+/** Stands between the log's former path and the time in the path of a quarantined log. */
 const DAMAGED_MARK = ".damaged-";
 
 /**
@@ -76,7 +79,7 @@ export function archiveFolder(stateDir: string): string {
   return join(stateDir, "archive");
 }
 
-/** All bundles in a folder, which `import` or `archive` made, by their names. */
+/** All bundles in a folder that `import` or `archive` made, sorted by name. */
 export function bundlesIn(folder: string): string[] {
   const names = namesIn(folder).filter((name) => /^[^.].*\.jsonl$/.test(name));
   return names.sort().map((name) => join(folder, name));

@@ -4,10 +4,11 @@
  * A commit only reaches the page cache. That is enough to survive the death of
  * the process, and an append takes microseconds instead of a disk's milliseconds.
  * But a power cut may leave any mixture of old and new pages. So every flush
- * (backgroundFlush.ts) saves LMDB's two meta pages here, as they were when it
- * began. Until the next flush has saved newer ones, a read transaction pins the
- * snapshot that they describe, so LMDB reuses none of its pages. Writing the meta
- * pages back restores the log exactly as it was at that flush.
+ * (backgroundFlush.ts) saves LMDB's two meta pages here, as they were when the
+ * flush began. Meta pages describe a snapshot of the log. A read transaction pins
+ * this snapshot until the next flush has saved newer meta pages, so LMDB reuses
+ * none of the snapshot's pages. Writing the meta pages back restores the log
+ * exactly as it was at that flush.
  *
  * Writes alternate between two slots, so one of them is always whole.
  */
@@ -37,8 +38,8 @@ const SLOT_BYTES = 160 << 10;
 const HASH_BYTES = 32;
 const BODY_AT = HASH_BYTES + 4;
 /**
- * Offset of a byte behind both slots: 1 while a writer has the log open. It stays 1 if the writer dies
- * without closing the log.
+ * Offset of a byte behind both slots. The byte is 1 while a writer has the log open, and stays 1 if the
+ * writer dies without closing the log.
  */
 const IN_USE_AT = 2 * SLOT_BYTES;
 const datasync = promisify(fdatasync);
@@ -71,7 +72,7 @@ export class CheckpointFile {
       if (!tryFlock(descriptor))
         throw new DriverError("STORE_FAILED", `the event log of ${path} has a writer already`);
       const number = newestSlot(path)?.number ?? 0;
-      // Allocates both slots and the mark at once, so that no later write fails for lack of room.
+      // Allocates both slots and the mark at once, so that no later write fails for lack of space.
       if (number === 0) writeFully(descriptor, Buffer.alloc(IN_USE_AT + 1), 0);
       return new CheckpointFile(descriptor, number);
     } catch (thrown) {
@@ -105,7 +106,7 @@ export class CheckpointFile {
   }
 }
 
-/** Loops, because a disk that fills up first writes a part, and fails only on the rest. */
+/** Loops, because a write to a disk that fills up is cut short. Only the next write fails. */
 function writeFully(descriptor: number, bytes: Buffer, at: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(descriptor, bytes, done, bytes.length - done, at + done);

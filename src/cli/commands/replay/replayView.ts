@@ -21,7 +21,7 @@ export class ReplayView {
     this.#width = width;
   }
 
-  /** A note on the task's other runs, then name, job, day and id of this one. */
+  /** A note on the task's other runs, then name, job, day and id of this run. */
   title(history: History, note: string | undefined): string {
     const { stream, events, length } = history;
     const { request } = history.finalState.context;

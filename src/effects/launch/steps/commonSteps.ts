@@ -69,7 +69,7 @@ export function closeRangeStep(name: string, first: number, how: Flags | 0 = 0):
   return { name, call: "close_range", args: [first, flags({ HIGHEST_DESCRIPTOR }), how] };
 }
 
-/** proc_pid_oom_score_adj(5) of the calling process. */
+/** Sets the calling process's oom_score_adj: proc_pid_oom_score_adj(5). */
 export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step[] {
   const text = new TextEncoder().encode(String(score));
   const content: Argument = bytes(text, JSON.stringify(String(score)));

@@ -79,8 +79,8 @@ const reportAndProtect = shared([
 export const abandonedSteps = shared([{ name: "exit", call: "exit_group", args: [0] }]);
 
 /**
- * The late part comes through the table's file and not through the pipe, because an environment may exceed a
- * pipe's capacity.
+ * The table's late part comes through the table's file and not through the pipe, because an environment may
+ * exceed a pipe's capacity.
  */
 export const heldSteps = shared([
   {

@@ -69,7 +69,7 @@ function Bar({ steps, seq, choose }: Properties) {
   );
 }
 
-/** The paths of the buttons' signs. */
+/** The SVG paths of the buttons' icons. */
 const signs: Readonly<Record<string, string>> = {
   "First step": "M4 3v10M12.5 3.5v9L6 8z",
   "Step back": "M11.5 3v10L4 8z",

@@ -24,7 +24,7 @@ export function titleCase(value: string): string {
 }
 
 /**
- * A pattern of Go as JavaScript's.
+ * Translates a pattern from Go to JavaScript.
  * @throws TemplateError for a pattern that is invalid, or has the flag `(?U)`, which JavaScript lacks: it
  *   makes all quantifiers lazy
  */
