@@ -1,7 +1,7 @@
 /**
- * Measures the memory of the built plugin (PSS) before its first task, with 50 tasks after 300, and after 2,000
- * tasks at full speed. Each round launches a new plugin and takes some 40 s. As root, after `npm run build`:
- * `node bench/memory.ts [rounds]`.
+ * Measures the memory of the built plugin (PSS): before its first task, with 50 running tasks after 300
+ * starts, and after 2,000 more tasks at full speed. Each round launches a new plugin and takes some 40 s. As
+ * root, after `npm run build`: `node bench/memory.ts [rounds]`.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -8,7 +8,7 @@ import { asList, body } from "./syntax.ts";
 
 /** The place of a service in the job. */
 export interface ServiceOwner {
-  /** Undefined in a group. */
+  /** The task's name; undefined for a service of the group. */
   readonly task: string | undefined;
   /** Names a service that has no name of its own. */
   readonly name: string;

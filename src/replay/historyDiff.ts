@@ -8,7 +8,7 @@ import { History, type Moment } from "./history.ts";
 import { maskEvent, shownEvent } from "./mask.ts";
 import { normalize, type TaskWords, taskWords } from "./normalize.ts";
 
-/** A difference as programs and pages get it: `before` and `after` are those of the left and the right side. */
+/** A {@link Change} as programs and pages get it. `left` is its `before`, and `right` is its `after`. */
 export interface ShownChange {
   /** `field.inner` */
   readonly path: string;

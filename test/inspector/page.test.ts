@@ -81,7 +81,7 @@ describe("the page", () => {
     await lit(page, "stopping");
     await page.getByRole("button", { name: "Go to event 1", exact: true }).click();
     await lit(page, "pending");
-    const bar = page.getByRole("slider", { name: "Moment of its history" });
+    const bar = page.getByRole("slider", { name: "Moment of the task's history" });
     const { x, y, width, height } = (await bar.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
     await page.mouse.move(x + 1, y + height / 2);
     await page.mouse.down();

@@ -93,8 +93,8 @@ function openLogs({ name, stdoutPath }: TaskConfig): Streams<LogFile> {
 }
 
 /**
- * Makes the task's folders and files. Only names the cgroup and the log pipes; {@link prepareTask} makes
- * them.
+ * Makes the task's folders and files. The result names the cgroup and the log pipes, but only
+ * {@link prepareTask} makes them.
  */
 export async function placeTask(
   placement: Placement,

@@ -1,7 +1,7 @@
 /**
  * Writes one stream: appends events in the order in which they were recorded. An event
- * that may wait is written together with the next one that may not, so the first three
- * events of a start share a transaction.
+ * that may wait is written together with the next event that may not wait. So the first
+ * three events of a start share a transaction.
  */
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 

@@ -177,8 +177,8 @@ function noReader(path: string, summary: string, failed: FailedCall): DriverErro
 }
 
 /**
- * Paths of the folder of an allocation's logs, `alloc/logs`, in the task's mount namespace, without symlinks.
- * The task must not write there.
+ * The paths at which a task sees its allocation's log folder, `alloc/logs`. No path contains a symlink. The
+ * task must not write there.
  *
  * The agent writes and rotates the logs there as root, and would follow a symlink that a task has made:
  * CVE-2026-6959. A task needs no access to the folder, because it gets its log pipes as descriptors.

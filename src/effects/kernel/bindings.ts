@@ -2,8 +2,8 @@
  * The only bindings to native code: functions of the C library, bound by Node's FFI,
  * with their C conventions. The other files of this folder wrap them.
  *
- * The FFI is loaded at the first call, since a plugin that only does its handshake
- * makes none. Calls run on the calling thread: many of these functions act on it.
+ * The FFI is loaded at the first call, because a plugin that only does its handshake
+ * needs no FFI. Calls run on the calling thread: many of these functions act on it.
  */
 import type { ArgumentType } from "node:ffi";
 

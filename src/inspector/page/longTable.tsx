@@ -19,7 +19,11 @@ export function Gap({ height }: { readonly height: number }) {
   );
 }
 
-/** Scrolls as little as necessary to make a row visible. @returns the new scroll position */
+/**
+ * Scrolls as little as necessary to make a row visible.
+ * @param heads height of the column headers, which do not scroll
+ * @returns the new scroll position
+ */
 export function reveal(place: HTMLElement | null, index: number, height: number, heads: number): number {
   if (place === null) return 0;
   const [from, room] = [index * height, place.clientHeight - heads];

@@ -1,5 +1,5 @@
 /**
- * What the server sends to pages, as far as no other file here computes it: the live stream, found events,
+ * The server's answers to pages that no other file of this folder computes: the live stream, found events,
  * dropped bundles, and tasks' output. Pure.
  */
 
@@ -60,7 +60,7 @@ export interface BundleView {
   readonly masked: boolean;
   readonly tasks: number;
   readonly events: number;
-  /** Texts of what cannot be verified: the first finding of each task; empty if everything is verified. */
+  /** The text of the first finding of each task; empty if everything is verified. */
   readonly findings: readonly string[];
 }
 
@@ -89,7 +89,7 @@ export interface LogMatches {
 }
 
 export interface LogNews {
-  /** The first line may be a longer form of the last sent one, at the same position. */
+  /** The first line may be a longer form of the line that was sent last, at the same position. */
   readonly lines: readonly LogLine[];
   /** The position after these lines. */
   readonly end: LogPosition;

@@ -8,12 +8,12 @@ import { Shape } from "../mark.tsx";
 import { type Block, countOutcomes, outcomesText, spanOfFold, worstTone } from "./foldRuns.ts";
 import { type Span, shareOf } from "./timeAxis.ts";
 
-/** Heights in pixels: of a lane, of its title's baseline, and the place and height of its bar. */
+/** In pixels: the height of a lane, the baseline of its title, and the top and height of its bar. */
 export const lane = { height: 60, title: 13, bar: 28, barHeight: 22 } as const;
 
 /**
- * Width of a letter and margin of a text, in pixels. A text that does not fit into its block is only in the
- * block's title.
+ * Width of a letter and margin of a text, in pixels. A text that does not fit into its block appears only in
+ * the block's tooltip.
  */
 const letter = 6.6;
 const padding = 8;

@@ -40,7 +40,7 @@ function Bar({ steps, seq, choose }: Properties) {
       class="bar"
       role="slider"
       tabIndex={0}
-      aria-label="Moment of its history"
+      aria-label="Moment of the task's history"
       aria-valuemin={1}
       aria-valuemax={steps.length}
       aria-valuenow={seq}
