@@ -1,6 +1,6 @@
 /**
- * Measures from outside the duration of the turns of a Node process's event loop. It uses Node's own
- * histogram of timer delays, through V8's inspector, which a signal opens.
+ * Measures from outside how long the turns of a Node process's event loop take. SIGUSR1 opens the V8 inspector
+ * of that process; through the inspector, Node's own histogram of timer delays is read.
  */
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";

@@ -41,14 +41,14 @@ export async function cpuOver(pid: number, seconds: number): Promise<number> {
   return (cpuMs(pid) - before) / (performance.now() - began);
 }
 
-/** User and system time in milliseconds, accurate to 10: fields 14 and 15 of proc_pid_stat(5). */
+/** User and system time in milliseconds, accurate to 10 ms: fields 14 and 15 of proc_pid_stat(5). */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** Processor time of a process's living threads in milliseconds, accurate to microseconds: proc_pid_schedstat. */
+/** Processor time of a process's living threads in milliseconds, accurate to 1 µs: proc_pid_schedstat. */
 export function threadsCpuMs(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const times = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8"));

@@ -25,13 +25,13 @@ job "privileges" {
         cap_drop = ["all"]
         cap_add  = ["net_bind_service"]
 
-        # The profile of system calls; a call that it refuses but this task may make, because a
-        # garbage collector may use it; and a further call that is refused.
+        # The default profile of system calls refuses userfaultfd. This task may make that call,
+        # because a garbage collector may use it. The task may not call ptrace.
         seccomp       = "default"
         seccomp_allow = ["userfaultfd"]
         seccomp_deny  = ["ptrace"]
 
-        # A group of the host by its name, and another one by its number.
+        # A group of the host by its name, and another group by its number.
         groups = ["users", "2000"]
         umask  = "027"
 
@@ -40,7 +40,7 @@ job "privileges" {
           core   = "unlimited"
         }
 
-        # A private root, with the name of the task's user, and little shared memory.
+        # A private root with files that name the task's user, and little shared memory.
         root           = "private"
         identity_files = true
         shm_size       = 8

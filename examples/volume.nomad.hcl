@@ -35,11 +35,11 @@ job "volume" {
         destination = "/tmp/notes"
         read_only   = true
 
-        # With "host-to-task", later mounts of the host in the volume would appear, too.
+        # With "host-to-task", mounts that the host makes in the volume later would appear, too.
         propagation_mode = "private"
       }
 
-      # The files belong to the task's user, which is another one in each run.
+      # The files belong to the task's user. Each run has a different user.
       template {
         destination = "local/write.sh"
         data        = <<-EOF

@@ -1,5 +1,5 @@
 /**
- * Records an event log of tasks that end in all ways, as a fixture for later versions of
+ * Records an event log of tasks that end in every way, as a fixture for later versions of
  * the driver: test/fixtures/logs/schema<version>.mdb.gz.
  *
  * As root: `node scripts/recordEventLog.ts [executable]`. The default is this checkout's build.

@@ -79,10 +79,10 @@ export interface DriverErrorOptions {
   readonly hint?: string | undefined;
   /**
    * Whether the same call may succeed later; Nomad then restarts the task. The default is true for an errno
-   * that says that the host is short of something.
+   * that reports a shortage on the host.
    */
   readonly recoverable?: boolean | undefined;
-  /** The option of a task or of the plugin that is wrong, by its name in HCL. */
+  /** The wrong option of a task or of the plugin, by its name in HCL. */
   readonly option?: string | undefined;
   readonly cause?: unknown;
 }
@@ -174,7 +174,7 @@ function failedCallOf(thrown: unknown): FailedCall | undefined {
   const errno = errnoOf(thrown);
   const error = thrown as NodeJS.ErrnoException & { readonly dest?: string };
   if (errno === undefined || error.syscall === undefined) return undefined;
-  // If the call has two paths, these errnos are about the one that it writes to.
+  // If the call has two paths, these errnos are about the path that the call writes to.
   const path = noPlace.has(errno) ? (error.dest ?? error.path) : error.path;
   return { call: error.syscall, errno, ...(path === undefined ? {} : { path }) };
 }

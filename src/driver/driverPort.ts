@@ -18,8 +18,8 @@ import type { TaskId } from "../taskId.ts";
 
 export interface DriverPort {
   /**
-   * Applies the options. May be called again. A launch in which the agent only validates options does not call
-   * this method, and touches nothing.
+   * Applies the options. May be called again. If the agent launches the plugin only to validate options, this
+   * method is not called, and the plugin touches nothing.
    */
   configure(options: PluginOptions, topology: NodeTopology): Promise<void>;
 
@@ -38,16 +38,16 @@ export interface DriverPort {
   fingerprints(): Observable<Fingerprint>;
 
   /**
-   * Resolves once the task runs. If an agent repeats a request to a new plugin process, the start continues
-   * where the first one stopped. If `signal` is aborted, the task is ended, because its agent would not learn
-   * of the task.
+   * Resolves once the task runs. If an agent repeats a request to a new plugin process, that process continues
+   * the first start where it stopped. If `signal` is aborted, the task is ended, because its agent would not
+   * learn of the task.
    */
   startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
   /** Takes over a task. Does nothing for a known task. Rejects with `TASK_LOST` if the task is lost. */
   recoverTask(handle: RecoverableHandle): Promise<void>;
 
-  /** Resolves once the task has ended, at once if it has ended already. Rejects when `signal` is aborted. */
+  /** Resolves once the task has ended, or at once for an ended task. Rejects when `signal` is aborted. */
   waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult>;
 
   /**
@@ -73,7 +73,7 @@ export interface DriverPort {
    * Runs a command in a running task: in its sandbox, as its user. Resolves once the command
    * runs. Also resolves for a command that cannot be found or executed: its error output and its exit code, 127
    * or 126, say so.
-   * Rejects with `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `LAUNCH_FAILED`.
+   * Rejects with `TASK_NOT_RUNNING` or `LAUNCH_FAILED`, or for an empty command with `CONFIG_INVALID`.
    */
   exec(taskId: TaskId, request: ExecRequest): Promise<ExecSession>;
 
@@ -88,8 +88,8 @@ export interface DriverPort {
 }
 
 /**
- * Asks the plugin that owns a state folder to hand it over.
- * Rejects if no plugin can be reached, or none answers.
+ * Asks the plugin that owns a state folder to hand the folder over.
+ * Rejects if the plugin cannot be reached, or does not answer.
  */
 export type RequestHandOver = (folder: string, signal: AbortSignal) => Promise<FolderOwner>;
 
@@ -170,7 +170,7 @@ export interface ExecRequest {
   readonly size: TerminalSize | undefined;
 }
 
-/** A command that runs in a task. Once it has ended, no process of it is left. */
+/** A command that runs in a task. Once the command has ended, none of its processes is left. */
 export interface ExecSession {
   readonly stdin: Writable;
   readonly stdout: Readable;

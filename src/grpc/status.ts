@@ -1,7 +1,7 @@
 /**
- * Converts errors to gRPC statuses, and back. Agents only show a status, except for recoverable starts. So
- * the message of a status has all that people need: `CODE: what was wrong, and what to do next`. This program's own calls
- * read the error itself from the metadata.
+ * Converts errors to gRPC statuses, and back. Agents only show a status to people, except after a start that
+ * fails recoverably. So the message of a status has all that people need: `CODE: what was wrong, and what to
+ * do next`. This program's own calls read the error itself from the metadata.
  */
 import { inspect } from "node:util";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
@@ -35,7 +35,7 @@ const maxMessageBytes = 4096;
  */
 export const closeFrameBytes = 123 - 44;
 
-/** Status codes; INTERNAL for all others. None is UNAVAILABLE: agents then assume that the plugin has ended. */
+/** Status codes; INTERNAL for all other errors. UNAVAILABLE would tell agents that the plugin has ended. */
 const statusCodes: Partial<Record<ErrorCode, status>> = {
   CONFIG_INVALID: status.INVALID_ARGUMENT,
   JOB_INVALID: status.INVALID_ARGUMENT,

@@ -27,7 +27,7 @@ export interface Sample {
 
 /** The lines of a family, with their newlines. A family without samples has none. */
 export function* familyLines({ name, help, type, samples }: Family): Generator<string> {
-  // Making texts of jobs visible may make two of them equal, and Prometheus refuses a repeated series.
+  // visible() may turn two different texts of jobs into equal ones, and Prometheus refuses a repeated series.
   const known = new Set<string>();
   for (const { of, labels, value, suffix = "" } of samples) {
     const pairs = [of, labels].flatMap((each) => (each === undefined ? [] : labelText(each))).join(",");
@@ -55,7 +55,7 @@ function samplesOf(samples: Iterable<Sample> | number): Iterable<Sample> {
 /** Counts observations in buckets. */
 export class Histogram {
   readonly #bounds: readonly number[];
-  /** Observations of each bucket, not cumulated. The last bucket is beyond all bounds. */
+  /** Observations of each bucket, not cumulative. The last bucket is beyond all bounds. */
   readonly #counts: number[];
   #sum = 0;
 

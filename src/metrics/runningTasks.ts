@@ -15,8 +15,9 @@ export interface LiveTask {
 interface TaskReading extends LiveTask {
   readonly reading: CgroupReading;
   readonly limits: TaskLimits;
-  /** Labels of all its series, and of its `exec2_task_info`. */
+  /** Labels of all series of the task. */
   readonly labels: Labels;
+  /** Further labels of its `exec2_task_info`. */
   readonly jobLabels: Labels;
 }
 

@@ -9,12 +9,12 @@ import type { UsageSample } from "./usage/usageSample.ts";
 /** Number of damaged entries that are named. Further ones are only counted. */
 const MAX_NAMED = 20;
 
-/** Finds the samples of what the task of a stream used, in the order of time. */
+/** Finds the usage samples of a stream's task, in the order of time. */
 export type UsageOf = (stream: string) => readonly UsageSample[];
 
 /**
- * Events from a position on. The next read begins at `next`. If there were no events, that is the position at
- * which this read began.
+ * Events from a position on. The next read begins at `next`. If there were no events, `next` is the position
+ * at which this read began.
  */
 export interface EventBatch {
   readonly events: readonly StoredEvent[];
@@ -122,7 +122,7 @@ export class LogReader implements EventReader {
     return this.#closed;
   }
 
-  /** A batch of intact events from a position on, and the position behind everything that was read. */
+  /** A batch of intact events from a position on, and the position after the last record that was read. */
   protected batchFrom(position: number): EventBatch {
     let next = position;
     const events = this.table.recordsFrom(position, (bytes, at) => {

@@ -27,7 +27,7 @@ const listening = (path: string) =>
   `use IO::Socket::UNIX; umask 0; my $s = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => '${path}', Listen => 1) or die; `;
 const lasting = `$| = 1; print "up\n"; sleep 1000;`;
 
-test("no process passes for the plugin by a lock on a file with the lock's inode number in another file system", async () => {
+test("a process that locks a file with the same inode number in another file system is not taken for the plugin", async () => {
   const [own, theirs] = [smallFileSystem("4m"), smallFileSystem("4m")];
   // Both file systems begin with the same inode number.
   const folder = join(own, "state");
@@ -46,7 +46,7 @@ test("no process passes for the plugin by a lock on a file with the lock's inode
   expect(() => openPluginSocket(folder)).toThrow(noPlugin);
 });
 
-test("no process passes for the plugin by a socket with the name of the plugin's socket", async () => {
+test("a process whose socket has the name of the plugin's socket is not taken for the plugin", async () => {
   const folder = join(temporaryFolder(), "state");
   const owner = new LineProcess("ownStateFolder", folder);
   await owner.written(1);
@@ -61,7 +61,7 @@ test("no process passes for the plugin by a socket with the name of the plugin's
   );
 });
 
-test("root's process does not pass for the plugin if another process holds the lock", async () => {
+test("a process of root is not taken for the plugin if another process holds the lock", async () => {
   const folder = join(temporaryFolder(), "state");
   const owner = new LineProcess("ownStateFolder", folder);
   await owner.written(1);

@@ -68,7 +68,7 @@ describe("options as MessagePack", () => {
   });
 });
 
-test("a spec becomes its message, and survives encoding", () => {
+test("an HCL spec is converted to its message, which survives encoding", () => {
   const attr = (name: string, type: string, required: boolean): HclSpec => ({
     kind: "attr",
     name,

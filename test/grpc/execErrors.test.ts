@@ -120,7 +120,7 @@ describe("an error of the call", () => {
     expect(call.stdout).toHaveLength(content.length);
   });
 
-  test("without a setup is short, too", async () => {
+  test("about a missing setup is short, too", async () => {
     const { driver } = await serve(() => expect.fail("called"));
     const call = driver.execTaskStreaming();
     call.write({ stdin: { data: Buffer.from("x"), close: false } });

@@ -22,7 +22,7 @@ describe("cells", () => {
     expect(cellsOf(text)).toBe(cells);
   });
 
-  it("in the beginning of a text are as many as fit into a width", () => {
+  it("of a text's beginning fit into a width, with at most one cell unused", () => {
     fc.assert(
       fc.property(texts, width, (text, cells) => {
         const beginning = beginningOf(text, cells);

@@ -105,7 +105,6 @@ export class EventLogs {
     return histories.sort((a, b) => a.begunAt - b.begunAt);
   }
 
-  /** The readers of the logs. */
   get readers(): readonly EventReader[] {
     return this.#logs.map(({ reader }) => reader);
   }
@@ -156,7 +155,7 @@ export class EventLogs {
     return this.#listed.runs;
   }
 
-  /** Runs that are not over. Logs of this host list these runs, so ended runs cost nothing. */
+  /** Runs that are not over. Logs of this host keep a list of these runs, so ended runs cost nothing. */
   running(): readonly FoundRun[] {
     const runs =
       this.folders.length === 0

@@ -21,7 +21,7 @@ export interface ScreenEvents {
 const enter = "\x1b[?1049h\x1b[?25l";
 const leave = "\x1b[?25h\x1b[?1049l";
 const home = "\x1b[H";
-/** Synchronized output: a terminal does not redraw between `begin` and `end`, unless it knows neither. */
+/** Synchronized output: a terminal that knows it does not redraw between `begin` and `end`. */
 const begin = "\x1b[?2026h";
 const end = "\x1b[?2026l";
 const restOfLine = "\x1b[K";
@@ -66,7 +66,7 @@ export function openScreen(
     acquire();
     onChange();
   };
-  // A terminal that was closed causes an error.
+  // If the terminal is closed, the input reports an error.
   const onEnd = () => onKey(endKey);
   acquire();
   if (input.isTTY) {

@@ -6,7 +6,7 @@ import { findCgroup2Mount } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup } from "../../effects/cgroup/cgroupEnd.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
 
-/** The cgroup of all local runs' scopes. */
+/** The parent cgroup of the scopes of all local runs. */
 const localSlice = "nomad-driver-exec2.slice";
 
 /**

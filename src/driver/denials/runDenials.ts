@@ -60,7 +60,7 @@ export class RunDenials implements DeniedRun {
   }
 
   /**
-   * Adds a process of the run, once the process has restricted itself.
+   * Adds a process of the run. To be called once the process has restricted itself.
    * @param sinceMs a time before the process's start, in milliseconds since the epoch
    */
   addProcess({ pid }: ProcessIdentity, sinceMs: number): void {

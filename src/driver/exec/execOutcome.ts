@@ -43,7 +43,7 @@ export async function execOutcome(
     signal.removeEventListener("abort", abort);
   }
   throw new DriverError("EXEC_TIMED_OUT", `the command did not end within ${timeoutMs} ms and was killed`, {
-    hint: "Raise the timeout of the check, or look why the command takes so long",
+    hint: "Raise the timeout of the check, or find out why the command takes so long",
   });
 }
 

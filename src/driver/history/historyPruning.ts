@@ -27,8 +27,8 @@ export interface PrunerDependencies {
    */
   readonly isHeld: (taskId: TaskId) => boolean;
   /**
-   * Tasks whose histories are in an archive. Once such a task is over, its history may be removed before its
-   * usual age.
+   * Tasks whose histories are in an archive. Once such a task is over, its history may be removed before it
+   * reaches the usual age.
    */
   readonly archived: () => ReadonlySet<string>;
   /** Removes the other files that are kept for a task. */

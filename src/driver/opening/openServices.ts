@@ -1,4 +1,4 @@
-/** Opens the driver's services. This happens at the SetConfig of an agent's third launch, never before. */
+/** Opens the driver's services. The agent's third launch of the plugin does this in SetConfig, never earlier. */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
@@ -62,7 +62,7 @@ export async function openServices(
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
   const [privateRootProblem] = await probing;
-  // Looks up the default paths now, so that the first start need not.
+  // Looks up the default paths now, so that the first start does not have to.
   setImmediate(knownPaths);
   undo.move();
   const plugin = { pid: process.pid, version };
@@ -90,7 +90,7 @@ export async function openServices(
   };
 }
 
-/** Tries a last time to store events that the log has refused, then closes everything. */
+/** Tries once more to store the events that the log has refused, then closes everything. */
 export async function closeServices(services: DriverServices): Promise<void> {
   await services.unsaved.close();
   services.usage.close();
@@ -102,7 +102,7 @@ export async function closeServices(services: DriverServices): Promise<void> {
 }
 
 /**
- * Opens the event log. Quarantines a damaged one and begins a new one.
+ * Opens the event log. Quarantines a damaged log and begins a new one.
  * @param path the log's folder
  * @param initialize reads what the driver needs from the log; if it throws `STORE_DAMAGED`, the log counts as
  * damaged

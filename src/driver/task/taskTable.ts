@@ -91,7 +91,7 @@ export class TaskTable {
 
   /**
    * Takes over a task once, even if there are several callers.
-   * @param read reads its history; called only if needed
+   * @param read reads the task's history; called only if needed
    * @throws DriverError as `takeOver` does; the task stays unknown then
    */
   async recover(taskId: TaskId, services: DriverServices, read: ReadHistory): Promise<Task> {
@@ -121,8 +121,8 @@ export class TaskTable {
    */
   async #addNew(taskId: TaskId, requested: EventData<"requested">, services: DriverServices): Promise<Task> {
     if (this.#tasks.has(taskId)) throw existsAlready(taskId);
-    // Usually, the log does not have the task. Then the task is added in the same turn, so that no second
-    // request comes in between.
+    // Usually, the log does not have the task. Then the task is added in the same turn of the event loop, so
+    // that no second request comes in between.
     if (services.store.version(taskId) === 0) return this.#add(taskId);
     const history = await repeatedStart(taskId, requested, services);
     if (this.#tasks.has(taskId)) throw existsAlready(taskId);
@@ -137,7 +137,7 @@ export class TaskTable {
 
   /**
    * Ends earlier, unclaimed runs of the same task of an allocation. An agent that starts a new run does not
-   * know of the earlier ones: it died before it learned that they had started.
+   * know of the earlier runs: the previous agent process died before it learned that they had started.
    */
   async #endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;

@@ -41,7 +41,7 @@ export function prepareTarget(place: MountPlace, isFolder: boolean, isVisible: I
   if (place.within === "task") make(place, anchor, isFolder);
   const target = opened.adopt(open(place, anchor, place.rest, BELOW), closeSync);
   if (fstatSync(target).isDirectory() === isFolder) return;
-  const kind = isFolder ? "file, and the volume a folder" : "folder, and what is mounted there a file";
+  const kind = isFolder ? "file, and the volume a folder" : "folder, and the source of the mount a file";
   throw invalid(place, `is a ${kind}`, "Name a destination of the same kind");
 }
 
@@ -55,7 +55,7 @@ function open(place: MountPlace, folder: number, path: string, resolve: number):
 
 /**
  * Creates each name relative to a folder's descriptor, so that no task can redirect the next name. Root owns
- * what is created, and the mount hides the last name.
+ * the created files and folders, and the mount hides the last name.
  */
 function make(place: MountPlace, anchor: number, isFolder: boolean): void {
   using opened = new DisposableStack();
@@ -73,7 +73,7 @@ function make(place: MountPlace, anchor: number, isFolder: boolean): void {
   );
 }
 
-/** Makes the modes independent of the agent's umask. */
+/** Creates one name. Its mode does not depend on the agent's umask. An existing name is no error. */
 function makeOne(place: MountPlace, work: () => void): void {
   const before = process.umask(0o022);
   try {

@@ -165,7 +165,10 @@ export function defaultAction(flags: number): Uint8Array {
 /** Layout of `struct pidfd_info` of `linux/pidfd.h`, first published size: `mask` is at its beginning. */
 export const pidfdInfo = { bytes: 64, maskBytes: 8, exitCodeAt: 60 } as const;
 
-/** Words of eight bytes, from safe integers that are not negative. Each start makes some forty structs. */
+/**
+ * Words of eight bytes, from safe integers that are not negative. Avoids BigInt, because each start makes some
+ * forty structs.
+ */
 function words(...values: readonly number[]): Uint8Array {
   const halves = new Uint32Array(values.length * 2);
   for (const [index, value] of values.entries()) {

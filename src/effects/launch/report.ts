@@ -67,7 +67,7 @@ export function readReport(pipe: number): ReportPipe {
 
 /**
  * Reads a pipe to its end and closes it.
- * @param onProgress called with all bytes so far, whenever there are more
+ * @param onProgress called with all bytes read so far, whenever more arrive
  */
 export function readToEnd(pipe: number, onProgress?: (bytes: Buffer) => void): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();

@@ -83,7 +83,7 @@ export class LogFiles {
 
   /**
    * Calls `changed` after each change in the folder, by inotify(7), until {@link close}.
-   * @param gone called if the watch fails; `changed` is not called any more then
+   * @param gone called if the watch fails; after that, `changed` is not called any more
    */
   watch(changed: () => void, gone: () => void): void {
     this.#watcher = watch(this.#path, changed).on("error", gone);

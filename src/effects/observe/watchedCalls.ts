@@ -1,5 +1,5 @@
 /**
- * The system calls whose arguments are noted, and the tables in which the programs of probes.ts find these
+ * The system calls whose arguments are recorded, and the tables in which the programs of probes.ts find these
  * calls. Pure.
  */
 import { type Architecture, type SystemCallName, systemCallNumber } from "../../systemCalls.ts";
@@ -12,11 +12,11 @@ interface NamingCall {
   /** Index of the argument with the name, from 0 on. */
   readonly name: number;
   /**
-   * Index of the argument with the descriptor of the folder in which the name begins. Undefined: it begins in
+   * Index of the argument with the descriptor of the folder to which the name is relative; undefined if that is
    * the working directory.
    */
   readonly folder?: number;
-  /** Set if the arguments no longer exist after the call succeeds. */
+  /** Set if only failed calls are recorded, because the arguments no longer exist after a success. */
   readonly ifFailed?: true;
 }
 

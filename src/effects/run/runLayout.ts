@@ -19,12 +19,12 @@ export function parseIdentity(record: Uint8Array): ProcessIdentity | undefined {
 const decoder = new TextDecoder();
 
 /**
- * The file in which a run records what has to outlive it and the plugin. First comes the task's raw wait
+ * The file of the records that have to outlive the run and the plugin. First comes the task's raw wait
  * status, `noStatus` until the task has exited. Then comes the task's {@link identityRecord}, which the
  * task's process writes before it executes its command.
  */
 export const statusFileLayout = {
-  /** Offsets. */
+  /** Offset of the wait status, and of the identity record. */
   status: 0,
   task: 8,
   statusBytes: 4,

@@ -46,14 +46,14 @@ export function dynamicUser(name: string, ids: string, known: KnownIds): PasswdE
       "USER_FORBIDDEN",
       `dynamic user ${name} is refused: its number is not in ${ids || "any range"}`,
       {
-        hint: "Leave such names out of jobs. If the client assigns it, set dynamic_user_ids in the plugin block to the range of the client's users block",
+        hint: "Do not use such names in jobs. If the client has assigned this name, set dynamic_user_ids in the plugin block to the range of the client's users block",
       },
     );
   }
   const owner = ownerOf(id, known);
   if (owner === undefined) return { name, uid: id, gid: id, home: "/nonexistent" };
   throw new DriverError("USER_FORBIDDEN", `dynamic user ${name} is refused: ${owner}`, {
-    hint: "Choose a range for the client's dynamic users that nothing else on the host uses, and set dynamic_user_ids in the plugin block to it",
+    hint: "Choose a range for the client's dynamic users that nothing else on the host uses, and set dynamic_user_ids in the plugin block to this range",
   });
 }
 

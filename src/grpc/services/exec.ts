@@ -62,7 +62,7 @@ async function converse(first: Request | undefined, call: Call, signal: AbortSig
   await call.send({ exited: true, result: exitOf(await session.ended) });
 }
 
-/** Writes an error that is too long for the call's status to the command's output. */
+/** If an error is too long for the call's status, writes the error to the command's output. */
 async function writeLongError(thrown: unknown, { send }: Call, tty: boolean): Promise<void> {
   if (Buffer.byteLength(toStatus(thrown).details) <= closeFrameBytes) return;
   const data = Buffer.from(lineOf(errorBehind(thrown)) + (tty ? "\r\n" : "\n"));

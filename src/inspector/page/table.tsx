@@ -94,7 +94,7 @@ export function Scroll({ label, children }: Properties) {
 const maxLetters = 220;
 
 interface ValueProperties {
-  /** `del`: the value before a change, or on the left. `ins`: the one after it, or on the right. */
+  /** `del`: the value before a change, or on the left. `ins`: the value after the change, or on the right. */
   readonly kind: "del" | "ins";
   readonly value: unknown;
 }

@@ -45,7 +45,7 @@ export class InspectorMetrics {
       gauge("exec2_log_problems", "Problems of the event logs, which the page shows.", problems.length),
       gauge(
         "exec2_history_tasks",
-        "Tasks in the event logs, by result, which is empty for tasks that go on.",
+        "Tasks in the event logs, by result. The result is empty for tasks that still run.",
         this.#history(),
       ),
       ...this.#index.counters.families(),

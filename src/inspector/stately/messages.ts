@@ -44,7 +44,7 @@ export interface InspectedSnapshot {
   readonly context: unknown;
 }
 
-/** The actor of a message, and the time of what the message reports. */
+/** The actor of a message, and the time that the message reports. */
 export interface Subject {
   readonly sessionId: string;
   /** Milliseconds since the epoch. */

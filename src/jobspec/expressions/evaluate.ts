@@ -111,7 +111,7 @@ function traverse(expression: Expression, scope: Scope): Value {
 }
 
 /**
- * The source of a reference. A key that is an expression, as in `env[var.name]`, is replaced by its value.
+ * The source text of a reference. A key that is an expression, as in `env[var.name]`, is replaced by its value.
  */
 function referenceText(name: string, path: readonly (string | number)[], { text }: Expression): string {
   const isPlain = /^[\p{L}\p{N}_.-]+(?:\[\s*(?:\d+|"[^"\\$%]*")\s*\])*[\p{L}\p{N}_.-]*$/u.test(text);
@@ -146,7 +146,7 @@ function call({ name, parameters, expands, text }: Call & Expression, scope: Sco
   try {
     return known(values);
   } catch (thrown) {
-    // An error with a text comes from an inner call, which is the one that is wrong.
+    // An error with a text comes from an inner call. That call is the wrong part, and not this one.
     if (!(thrown instanceof TemplateError) || thrown.text !== "") throw thrown;
     throw new TemplateError(`${name}: ${thrown.message}`, text);
   }

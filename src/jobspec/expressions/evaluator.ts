@@ -1,4 +1,4 @@
-/** The interface of a job file's two evaluators: of references alone, and of all of HCL2. */
+/** The interface of a job file's two evaluators: one evaluates only references, the other all of HCL2. */
 import type { Type } from "./types.ts";
 import type { Value } from "./values.ts";
 

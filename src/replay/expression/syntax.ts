@@ -7,7 +7,7 @@
 export type Expression =
   | { readonly kind: "literal"; readonly value: Literal }
   | Path
-  /** Whether the value at the path differs from that before the event. */
+  /** Whether the value at the path differs from the value before the event. */
   | { readonly kind: "changed"; readonly of: Path }
   | { readonly kind: "not"; readonly of: Expression }
   | { readonly kind: "and" | "or"; readonly left: Expression; readonly right: Expression }

@@ -83,7 +83,7 @@ export class Snapshot {
     return data && this.#bytesOf(data);
   }
 
-  /** The greatest key of a tree that is less than this one or equal to it. @throws PageDefect */
+  /** The greatest key of a tree that is not greater than `key`. @throws PageDefect */
   keyAtOrBefore(tree: Tree | undefined, key: Buffer): Buffer | undefined {
     return tree && this.#search(tree, key, (page, at) => (at < 0 ? undefined : page.key(at)));
   }
@@ -111,7 +111,7 @@ export class Snapshot {
     return undefined;
   }
 
-  /** Entries from a key on, in order. A gap stands for what cannot be read. */
+  /** Entries from a key on, in order. A gap stands for entries that cannot be read. */
   *entries(tree: Tree, from: Buffer): Iterable<Entry | Gap> {
     for (const leaf of this.leaves(tree, from)) {
       if (!("page" in leaf)) {
@@ -124,7 +124,7 @@ export class Snapshot {
     }
   }
 
-  /** The same entries as leaf pages, for callers that read very many. */
+  /** The same entries as leaf pages, for callers that read very many entries. */
   *leaves({ root, depth }: Tree, from: Buffer): Iterable<Leaf | Gap> {
     if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
   }
@@ -134,7 +134,7 @@ export class Snapshot {
     return this.#bytesOf(page.data(at));
   }
 
-  /** Notes a defect, after which the read goes on. @throws `thrown` if it is no defect */
+  /** Notes a defect, so that the read can go on. @throws `thrown` if it is no defect */
   skip(thrown: unknown): void {
     if (!isDefect(thrown)) throw thrown;
     this.skipped.push(thrown.message);
@@ -174,8 +174,8 @@ export class Snapshot {
   }
 
   /**
-   * Descends to the leaf to which a key belongs. Calls `take` with the leaf's last node whose key is less
-   * than this one or equal to it.
+   * Descends to the leaf to which a key belongs. Calls `take` with the leaf's last node whose key is not
+   * greater than `key`.
    */
   #search<T>(
     { root, depth }: Tree,
@@ -245,7 +245,7 @@ export class Snapshot {
     return page;
   }
 
-  /** Buffers of one page each would take longer to allocate than to read. */
+  /** Allocates memory for many pages at once: a buffer per page would take longer to allocate than to read. */
   #memory(bytes: number): Buffer {
     if (bytes > SLAB_BYTES / 2) return Buffer.allocUnsafeSlow(bytes);
     if (this.#slab.length < bytes) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);

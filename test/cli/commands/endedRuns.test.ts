@@ -35,7 +35,7 @@ const found = (log: RecordedLog, time: number) =>
   endedBefore(runsOf(log), time).map(({ run, day: of }) => [run.id, of]);
 
 describe("tasks that ended before a time", () => {
-  it("are those whose last event is not later, each with its day, in order", () => {
+  it("are those whose last event is not after that time, each with its day, in order", () => {
     const gaps = fc.array(fc.integer({ min: 0, max: 2 * day }), { maxLength: 20 });
     fc.assert(
       fc.property(gaps, fc.integer({ min: -day, max: 20 * day }), (all, at) => {

@@ -68,7 +68,7 @@ describe("a full disk", () => {
     }
   });
 
-  it("that is read-only causes its own error", async () => {
+  it("is distinguished from a read-only disk, which causes EROFS", async () => {
     const disk = smallFileSystem("30m");
     await (await openEventStore(join(disk, "events"))).close();
     remountReadOnly(disk);

@@ -14,7 +14,7 @@ import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "./rightsAt.ts
 type Listed = Omit<RootEntry, "path"> & RightsAt;
 
 /**
- * @param path a path in the task; a relative one begins at the task's working directory, as for exec
+ * @param path a path in the task; a relative path begins at the task's working directory, as for exec
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `PATH_NOT_FOUND`
  */

@@ -20,7 +20,7 @@ export interface Trial {
   readonly exitCode: number;
   /** From the preparation of its first task to the end of its last one. */
   readonly milliseconds: number;
-  /** Whether the run was stopped, by a person or after its time. */
+  /** Whether the run was stopped, by a person or by its time limit. */
   readonly stopped: boolean;
   /** The beginning of the tasks' output, by task and stream, including empty streams. */
   readonly printed: ReadonlyMap<string, string>;

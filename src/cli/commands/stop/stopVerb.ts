@@ -16,12 +16,12 @@ export const addStop: AddVerb = (program, exit) => {
     .summary("stop a task of a local run")
     .description(
       "Stops a task of a local run: sends its kill_signal, and kills it if it still runs after its kill_timeout. " +
-        "Returns when it has ended. For an agent's task, use nomad alloc stop.",
+        "Returns when the task has ended. For an agent's task, use nomad alloc stop.",
     )
     .option("-s, --signal <signal>", "signal to send, instead of its kill_signal")
     .option(
       "-t, --timeout <duration>",
-      "time until it is killed, such as 10s, instead of its kill_timeout",
+      "time until the task is killed, such as 10s, instead of its kill_timeout",
       parseTimeout,
     )
     .option(...stateDirOption)

@@ -62,7 +62,7 @@ function isMasked(root: LaunchRoot): boolean {
   return root.kind === "private" && root.maskProc;
 }
 
-/** In the order in which they are mounted. */
+/** A run's mounts, in the order of mounting. */
 function mountsOf(input: EarlyInput): Mount[] {
   const { root, runCgroup, binds, readOnlyFolders, privateTmp, mounts, hidden, statusFile } = input;
   return [

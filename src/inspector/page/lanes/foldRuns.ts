@@ -1,5 +1,5 @@
 /**
- * Makes blocks of a task's runs on its lane. Runs that are too narrow to be distinguished share a block.
+ * Groups a task's runs into the blocks of its lane. Runs that are too narrow to be distinguished share a block.
  * Pure.
  */
 import type { LaneRun } from "../../views/allocationView.ts";
@@ -9,12 +9,12 @@ import { type Span, shareOf } from "./timeAxis.ts";
 export interface Block {
   /** The runs in the block, oldest first. */
   readonly runs: readonly LaneRun[];
-  /** Begin and end, in pixels of the lane. */
+  /** Start and end, in pixels of the lane. */
   readonly left: number;
   readonly right: number;
 }
 
-/** Runs share a block if they are narrower than this, and the gap between them is, too. */
+/** Runs share a block if they, and the gap between them, are narrower than this. */
 const minWidth = 14;
 
 /**

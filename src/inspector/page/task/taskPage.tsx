@@ -34,7 +34,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   useKeys({ Escape: () => goTo(listPath()) });
   if (row === undefined && status?.ready === true) return <NoTask />;
   // Drawn once everything is loaded, so that nothing moves. Only the results of folding a long history may come
-  // later, because that takes a while.
+  // later, because folding it takes a while.
   const isLong = count > longHistory;
   const isLoaded = isLong || (moment !== undefined && sentences !== undefined);
   if (steps === undefined || row === undefined || layout === undefined || !isLoaded) {

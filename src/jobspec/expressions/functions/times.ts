@@ -1,4 +1,4 @@
-/** HCL2's functions of times. */
+/** HCL2's time functions. */
 import { goUnits, parseDuration } from "../../../units/durations.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
 import { dayNames, monthNames } from "./goFormat.ts";
@@ -32,7 +32,7 @@ function timeAdd(value: string, duration: string): string {
   return `${moved.toISOString().slice(0, 19)}${zone}`;
 }
 
-/** Replaces letters by parts of the time. All else is literal, and so are letters in single quotes. */
+/** Replaces letters by parts of the time. Other characters are literal, and so are letters in single quotes. */
 function formatDate(spec: string, value: string): string {
   const time = timeOf(value);
   return spec.replaceAll(/'((?:[^']|'')*)'|([A-Za-z])\2*|'/g, (part, quoted?: string) => {
