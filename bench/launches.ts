@@ -16,7 +16,7 @@ const base = mkdtempSync("/var/lib/exec2-bench-");
 const executable = install(base);
 const options = { state_dir: join(base, "state") };
 
-/** The agent's calls for each launch. Afterwards it kills the first two. */
+/** The agent's calls for each launch. Afterwards the agent kills the first two plugins. */
 const launches: Readonly<Record<string, (plugin: LaunchedPlugin) => Promise<unknown>>> = {
   "first launch: its name and its options": async ({ base: service }) => {
     await service.pluginInfo({});

@@ -26,7 +26,7 @@ job "http" {
           "--directory", "${NOMAD_TASK_DIR}",
         ]
 
-        # A further file that the server may read: the types of files by their names. Modes are
+        # One more file that the server may read: it maps file names to media types. Modes are
         # r(ead), w(rite), (e)x(ecute), c(reate).
         unveil = ["r:/etc/mime.types"]
       }

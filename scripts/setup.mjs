@@ -11,7 +11,7 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-/** A collector of OpenTelemetry data, for tests. It is a binary for x86-64; other machines install nothing. */
+/** A collector of OpenTelemetry data, for tests. Only machines with x86-64 install its binary. */
 const collector = join(root, "test/fixtures/collector");
 const wanted = new Set(process.argv.slice(2));
 
@@ -47,7 +47,7 @@ const debianPackages = {
 
 /**
  * Programs whose packages start a service when they are installed. They are installed only if the machine's
- * policy forbids services, as in most containers. Other machines skip their tests if the programs are missing.
+ * policy forbids services, as in most containers. Other machines skip the tests of missing programs.
  */
 const servicePackages = { haproxy: "haproxy" };
 

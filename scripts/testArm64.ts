@@ -1,6 +1,7 @@
 /**
- * Tests arm64 on another machine: builds the executable for arm64, and runs tests of the runner and of the
- * executable under qemu-user. qemu-user has neither landlock(7) nor clone3(2), so no task can start under it.
+ * Tests arm64 on a machine of another architecture: builds the executable for arm64, and runs tests of the
+ * runner and of the executable under qemu-user. qemu-user has neither landlock(7) nor clone3(2), so no task
+ * can start under it.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

@@ -16,8 +16,8 @@ interface Component {
 }
 
 /**
- * npm's bill of materials, limited to the executable's parts, with the libraries that are linked into Node, and
- * without values that differ by run or folder.
+ * npm's bill of materials, limited to the executable's parts. It includes the libraries that are linked into
+ * Node, and excludes values that differ by run or folder.
  */
 export function billOfMaterials(date: number): string {
   // With --omit=dev, npm would also leave out packages that both the driver and a development package need.
@@ -39,7 +39,7 @@ export function billOfMaterials(date: number): string {
       dependsOn: dependsOn.filter((other) => refs.has(other)),
     }));
   bom.metadata.timestamp = new Date(date * 1000).toISOString();
-  // npm has the folder's name here.
+  // npm puts the folder's name here.
   Object.assign(own, { type: "application", name: "nomad-driver-exec2" });
   bom.serialNumber = `urn:uuid:${uuidOf(JSON.stringify(bom.components))}`;
   return `${JSON.stringify(bom, undefined, 2)}\n`;

@@ -1,7 +1,7 @@
 /**
- * Parses HCL2 and JSON to plain data, and selects blocks in these data. HashiCorp's own parser parses HCL2, as
- * WebAssembly. Blocks become `{type: {label: [body]}}`, and attributes become their values. Expressions stay
- * template text, `"${…}"`, with their escapes.
+ * Parses HCL2 and JSON to plain data, and selects blocks in these data. HashiCorp's own parser, compiled to
+ * WebAssembly, parses HCL2. Blocks become `{type: {label: [body]}}`, and attributes become their values.
+ * Expressions stay template text, `"${…}"`, with their escapes.
  */
 
 import { messageOf } from "../errors.ts";
@@ -9,7 +9,8 @@ import { InvalidFile, type JobFile, problemAt, rejectJob } from "./jobFile.ts";
 import type { Position } from "./source/positions.ts";
 
 /**
- * A map of attributes and blocks. A block is a body or a list of bodies, and each label wraps it in one more map.
+ * A map of attributes and blocks. A block is a body or a list of bodies. Each label wraps the block in one
+ * more map.
  */
 export type Body = Readonly<Record<string, unknown>>;
 
@@ -67,10 +68,10 @@ export interface SyntaxProblem {
 
 /**
  * Reads the errors out of a parser's message. The parsers have no fields for the errors: the WebAssembly
- * returns only the text of its Go errors, and V8's `SyntaxError` has only a message. If another version words
- * its messages differently, the messages are shown unchanged, and only the position is missing.
- * @returns at least one error, in the order of lines. Of several errors in a line only the first, which
- *   mostly causes the others
+ * returns only the text of its Go errors, and V8's `SyntaxError` has only a message. If another version of a
+ * parser words its messages differently, the messages are shown unchanged, without a position.
+ * @returns at least one error, in the order of lines. Of several errors in a line, only the first is
+ *   returned, because it usually causes the others
  */
 export function readSyntaxErrors(text: string): readonly SyntaxProblem[] {
   const [, hcl] = hclErrors.exec(text) ?? [];

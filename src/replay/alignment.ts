@@ -11,7 +11,7 @@ export interface Pair<T> {
  * Between two matches, entries of the left list come first.
  * @param keyOf entries with equal keys match
  * @param exactTo lists up to this length, not counting their common prefix and suffix, are aligned optimally.
- *   That would take too long for longer ones, so they are aligned in chunks of this length
+ *   For longer lists this would take too long, so they are aligned in chunks of this length
  */
 export function align<T>(
   left: readonly T[],

@@ -16,9 +16,9 @@ export function damagedEvent(stream: string, seq: number): string {
 
 /**
  * Events of one stream, in order and without gaps, from sequence number `from` on. A
- * placeholder without data takes the place of a damaged event. It has what the damaged
- * event's header says. If that is damaged, too, the placeholder takes its states from the
- * neighbouring events, and its time from the event before.
+ * placeholder without data takes the place of a damaged event. The placeholder has the
+ * fields of the damaged event's header. If the header is damaged, too, the placeholder
+ * takes its states from the neighbouring events, and its time from the event before.
  *
  * @param limit maximum number of events
  */

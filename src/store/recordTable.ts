@@ -43,13 +43,13 @@ export interface RecordTable {
   readonly damage?: ReadonlySet<string>;
   head(stream: string): StreamEntry | undefined;
   /**
-   * A batch of heads, in the order of the names' UTF-8 bytes: of streams whose names begin with `prefix` and
-   * come after the name `after`.
+   * A batch of the heads of streams whose names begin with `prefix` and come after the name `after`, in the
+   * order of the names' UTF-8 bytes.
    */
   heads(after: string | undefined, prefix: string): StreamEntry[];
   /**
-   * Heads of the streams that the log lists as open, by first position. Undefined if the log has no such list,
-   * or if the list is out of date: older versions append without updating it.
+   * Heads of the streams that the log lists as open, by first position. Undefined if the log has no such
+   * list, or if the list is out of date: older versions append without updating it.
    */
   openHeads?(): StreamEntry[] | undefined;
   /** Position of the newest record; 0 if there is none. */
@@ -63,7 +63,9 @@ export interface RecordTable {
    * all of them from the same snapshot.
    */
   lastPositions(streams: readonly StreamEntry[]): number[];
-  /** Positions of a stream's events, from sequence number `seq` on, in order. Only the last batch may be empty. */
+  /**
+   * Positions of a stream's events, from sequence number `seq` on, in order. Only the last batch may be empty.
+   */
   positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
   close(): Promise<void>;
 }
@@ -104,8 +106,8 @@ export interface WritableTable extends RecordTable {
   /** What {@link RecordWriter.markPruned} recorded. */
   pruned(): number | undefined;
   /**
-   * Runs `action` in one transaction. Its reads see its own earlier puts. If it throws, nothing of it
-   * remains.
+   * Runs `action` in one transaction. The action's reads see its own earlier puts. If the action throws, none
+   * of its puts remain.
    * @param bytes size of its writes, so that a full disk is noticed before a write fails
    * @throws DriverError `STORE_FAILED` if the puts cannot be committed
    */

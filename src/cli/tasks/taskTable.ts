@@ -61,7 +61,7 @@ const pinColumn: Column = {
 
 const gap = "  ";
 
-/** Length to which names and reasons are cut first. */
+/** Length to which names and reasons are cut, before any column is dropped. */
 const shortText = 20;
 
 /**

@@ -9,7 +9,8 @@ import { featuresOf } from "./taskMessage.ts";
 
 /**
  * Runs an instance of a group to its end.
- * @returns the outcomes of its tasks, sorted by the times of their ends, without tasks that never had to start
+ * @returns the outcomes of its tasks, sorted by the times of their ends. Tasks that never had to start are
+ *   left out
  */
 export async function runGroup(run: LocalRun, group: Group, index: number): Promise<TaskOutcome[]> {
   const tasks: LocalTask[] = [];

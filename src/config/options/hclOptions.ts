@@ -81,7 +81,7 @@ export class InvalidOptions extends DriverError {
   }
 }
 
-/** A problem with an option, which has its name in HCL. */
+/** A problem with an option. `option` is the option's HCL name. */
 export type NamedProblem = Pick<OptionProblem, "message"> & {
   readonly option: string;
   readonly hint?: string | undefined;

@@ -6,7 +6,7 @@ import type { EventReader, EventToAppend, StoredEvent } from "../../store/eventS
 import type { TaskId } from "../../taskId.ts";
 import { toTaskEvent } from "./storedEvents.ts";
 
-/** The history of a task before this process got it. */
+/** The history of a task until this process takes over the task. */
 export interface TaskHistory {
   readonly snapshot: TaskSnapshot;
   /** Number of the last stored event. */
@@ -37,7 +37,7 @@ export function withoutPlan(snapshot: TaskSnapshot): TaskSnapshot {
   return { ...snapshot, context: { ...snapshot.context, sandbox: { ...sandbox, plan: [] } } };
 }
 
-/** Runs whose beginnings to read in one turn of the event loop. Each takes some 50 µs. */
+/** Number of runs whose beginnings are read in one turn of the event loop. Each takes some 50 µs. */
 export const runsPerTurn = 20;
 
 export type Log = Pick<EventReader, "readRecords" | "streams">;

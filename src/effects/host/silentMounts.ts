@@ -1,8 +1,8 @@
 /**
  * Keeps the plugin from waiting for a file system that does not answer, such as NFS whose server is down. A
- * call on such a file system cannot be cancelled, and blocks the event loop, and with it all tasks. Remote
- * file systems are those that another machine or a process (FUSE) serves. If a path leads to such a file
- * system, a child process makes the call first.
+ * call on such a file system cannot be cancelled. It would block the event loop, and so the calls for all
+ * tasks. Remote file systems are those that another machine or a process (FUSE) serves. If a path leads to a
+ * remote file system, a child process makes the call first.
  */
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -84,7 +84,7 @@ async function ask(
   process.kill(pid, "SIGKILL");
   throw new DriverError("FILE_SYSTEM_SILENT", `the file system at ${mounts} does not answer`, {
     failed: { call: "newfstatat", path: first, errno: "ETIMEDOUT" },
-    hint: "Look at its server, or at the process that serves it; unmount it if that is gone",
+    hint: "Check the server, or the process, of the file system; if it is gone, unmount the file system",
     recoverable: true,
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The plan that makes a template: a mount namespace whose root has only what a skeleton
- * has. Its process keeps the namespace until the plugin has opened it. Pure.
+ * The plan that makes a template: a mount namespace whose root has only the contents of a
+ * skeleton. The plan's process keeps the namespace until the plugin has opened it. Pure.
  */
 
 import * as k from "../kernel/constants.ts";
@@ -39,7 +39,7 @@ export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan
   };
 }
 
-/** The early part only forks, because all steps together are too many for it. */
+/** The table's early part only reads the late part, because it is too small for all steps. */
 function parentSteps(): Step[] {
   return [
     endWithParentStep("end with the plugin"),
@@ -56,7 +56,7 @@ function rootSteps({ folders, links, files, binds }: Skeleton, folder: string): 
   const readOnly = mountAttr(MOUNT_ATTR_RDONLY);
   return [
     { name: "leave the host's mounts", call: "unshare", args: [flags({ CLONE_NEWNS })] },
-    // Nothing of what follows may propagate to the host.
+    // No later mount may propagate to the host.
     {
       name: "leave the host's mounts",
       call: "mount",

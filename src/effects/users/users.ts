@@ -1,4 +1,4 @@
-/** Resolves the user as which a task runs: a dynamic user from the agent, or a user of the host. */
+/** Resolves the user that a task runs as: a dynamic user from the agent, or a user of the host. */
 import { isInRanges, parseId } from "../../config/values/idRanges.ts";
 import { DriverError } from "../../errors.ts";
 import { isDynamicUser, resolveDynamicUser } from "./dynamicUsers.ts";

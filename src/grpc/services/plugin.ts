@@ -1,5 +1,5 @@
 /**
- * The services that go-plugin needs itself: the plugin's health and its end, and two streams that agents open
+ * The services that go-plugin itself needs: the plugin's health and its end, and two streams that agents open
  * but do not use.
  */
 import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
@@ -36,7 +36,7 @@ export function controllerService(end: () => void): GRPCControllerServer {
   };
 }
 
-/** The whole server, and go-plugin's name for the plugin's services. */
+/** Names in health checks: the empty name for the whole server, and go-plugin's name for its services. */
 const services: ReadonlySet<string> = new Set(["", "plugin"]);
 
 const serving: HealthCheckResponse = { status: ServingStatus.SERVING };

@@ -11,7 +11,7 @@ export type { ActorMessage, EventMessage, SnapshotMessage, StatelyMessage } from
 
 /**
  * Converts XState's inspection events to messages of Stately's inspector protocol.
- * It does so synchronously, so each message has the state at its time, also in a burst.
+ * The conversion is synchronous, so each message has the state at its time, even in a burst of events.
  *
  *     createActor(taskMachine, { inspect: statelyInspection(send) })
  *

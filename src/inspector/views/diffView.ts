@@ -122,7 +122,7 @@ export interface WhatIfView {
 }
 
 /**
- * What the machine would have done.
+ * Compares a recorded history with the history that the edits would have led to.
  * @throws DriverError `EDITS_INVALID`
  */
 export function whatIfView(recorded: History, edits: readonly Edit[]): WhatIfView {

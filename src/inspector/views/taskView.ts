@@ -10,7 +10,7 @@ import { type UsageSpan, usageSpans, usageText } from "../../why/usage.ts";
 import { phraseOf } from "./phrase.ts";
 import { type EventKind, type StepNames, unknown } from "./stepTable.ts";
 
-/** A task's steps, from one of them on. */
+/** A task's steps, from a given step on. */
 export interface TaskSteps {
   /** Numbers for the names in the steps. */
   readonly names: StepNames;
@@ -54,7 +54,7 @@ export interface MomentView {
   /** False if this version's machine refuses the event, or its result differs from the recorded one. */
   readonly asRecorded: boolean;
   readonly context: TaskContext;
-  /** What the event changed. An added value is null before, a removed one after. */
+  /** What the event changed. `before` is null for an added value, `after` for a removed value. */
   readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
   readonly effects: readonly {
     readonly effect: string;

@@ -118,7 +118,10 @@ function variableValue(
   }
 }
 
-/** A string, number or bool is given as it stands, and other types as HCL. Type `any` takes JSON, or else a string. */
+/**
+ * A string, number or bool is given as it stands, and other types are given as HCL. Type `any` takes JSON, or
+ * else a string.
+ */
 function givenValue(text: string, { kind }: Type, evaluator: Evaluator): Value {
   if (["string", "number", "bool"].includes(kind)) return text;
   if (kind === "any") return (parseJsonOrNothing(text) as Value | undefined) ?? text;

@@ -7,7 +7,7 @@ import { thinned } from "../../store/usage/usageSample.ts";
 import { damagedEvent } from "../storedHistory.ts";
 import { damagedLine, eventLine, headerLine, usageLine } from "./bundleFormat.ts";
 
-/** Maximum number of usage samples of a task. They should take little room beside its events. */
+/** Maximum number of usage samples of a task. They should be small, compared with the task's events. */
 const maxSamples = 128;
 
 /** A stream to export, and the log that holds it. */

@@ -86,7 +86,7 @@ export function readArchived(stateFolder: string): ReadonlySet<string> {
   return new Set(tasks.data);
 }
 
-/** Replaces a file, so that the old or the new one is there even after a power cut. */
+/** Replaces a file, so that the old or the new file is there even after a power cut. */
 function replaceDurably(path: string, text: string): void {
   replaceFile(path, (unfinished) => writeFileSync(unfinished, text, { mode: 0o600, flush: true }));
 }

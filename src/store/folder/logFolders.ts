@@ -27,7 +27,8 @@ export function logFolders(stateDir: string): string[] {
 
 /**
  * All folders to watch for new logs and for plugins that come or go. If the state folder does not exist yet,
- * the nearest existing folder around it takes its place. A log's folder is among them only until it has a log.
+ * the nearest existing folder around it takes its place. The folder for a log is among them only until a log
+ * is in it.
  */
 export function foldersOfLogs(stateDir: string): string[] {
   const empty = eventFolders(stateDir).filter((folder) => !hasLog(folder));
@@ -46,7 +47,8 @@ function hasLog(folder: string): boolean {
 const DAMAGED_MARK = ".damaged-";
 
 /**
- * Quarantines a damaged log: renames its folder, and deletes nothing. Nobody may have the log open for writing.
+ * Quarantines a damaged log: renames its folder, and deletes nothing. No process may have the log open for
+ * writing.
  * @returns the new path: `events.damaged-2026-01-31T12-30-00Z`
  * @throws DriverError `STATE_DIR_UNUSABLE` if the file system refuses
  */

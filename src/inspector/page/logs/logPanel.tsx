@@ -111,8 +111,8 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
         target={line}
       />
       <p class="hint">
-        A time is when the line came (<b>seen</b>), or is in the line itself (<b>own</b>). A line without a
-        time was written between the lines around it, and within the times of its file.
+        A line's time is the time of its arrival (<b>seen</b>), or a time in the line itself (<b>own</b>). A
+        line without a time was written between the lines around it, and within the times of its file.
       </p>
     </>
   );

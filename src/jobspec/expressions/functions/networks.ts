@@ -1,4 +1,4 @@
-/** HCL2's functions of networks, such as `10.1.0.0/16`, and their addresses. */
+/** HCL2's functions for networks, such as `10.1.0.0/16`, and their addresses. */
 import { type Functions, fail, takes, takesMany, text, whole } from "./define.ts";
 
 interface Network {
@@ -51,7 +51,7 @@ function maskOf(bits: number, prefix: number): bigint {
   return ((1n << BigInt(prefix)) - 1n) << BigInt(bits - prefix);
 }
 
-/** An address as text. IPv6 is written as RFC 5952 does it: the longest run of zeros is `::`. */
+/** An address as text. The form of IPv6 is that of RFC 5952: the longest run of zeros is `::`. */
 function addressText(address: bigint, bits: number): string {
   const size = bits === 32 ? 8n : 16n;
   const count = bits / Number(size);
