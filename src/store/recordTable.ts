@@ -64,7 +64,8 @@ export interface RecordTable {
    */
   lastPositions(streams: readonly StreamEntry[]): number[];
   /**
-   * Positions of a stream's events, from sequence number `seq` on, in order. Only the last batch may be empty.
+   * Positions of a stream's events, from sequence number `seq` on, in order. Only the last batch may be
+   * empty.
    */
   positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
   close(): Promise<void>;

@@ -119,8 +119,8 @@ async function expectSameAnswer({ base, driver }: ServedInProcess, call: Capture
 }
 
 /**
- * Expects all measured fields of the recorded driver. That driver lists neither the task nor its ticks as
- * measured.
+ * Expects the recorded figures, and all fields that the recorded driver lists as measured. That driver
+ * neither names the task nor lists the ticks as measured.
  */
 function expectSameStats(ours: readonly TaskStatsResponse[], recorded: readonly unknown[]): void {
   expect(ours.length).toBe(recorded.length);

@@ -18,7 +18,7 @@ describe("the fold", () => {
     );
   });
 
-  it("can be stopped and taken up again after any event", () => {
+  it("can be stopped and resumed after any event", () => {
     fc.assert(
       fc.property(histories, fc.nat(30), (types, at) => {
         const events = types.map((type) => event(type));

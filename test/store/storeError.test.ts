@@ -14,7 +14,7 @@ const own = [...header.matchAll(/^#define (MDB_\w+)\s+\((-\d+)\)/gm)].map(([, na
 const refused = (code: number | string) =>
   storeError(Object.assign(new Error("whatever it says"), { code }), "read", "/log");
 
-it("each of LMDB's own errors is named by its number", () => {
+it("each of LMDB's own errors gets the name that belongs to its number", () => {
   expect(own.length).toBeGreaterThan(20);
   for (const [name, code] of own) {
     expect(refused(code as number).failed).toEqual({ call: "read", path: "/log", errno: name });

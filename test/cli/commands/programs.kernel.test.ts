@@ -1,4 +1,4 @@
-/** Examples with programs that need more from their sandbox than a shell. */
+/** Examples with programs that need more from their sandbox than a shell does. */
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { postgresPrograms } from "../../support/agent/programs.ts";

@@ -13,7 +13,10 @@ import { cellsOf } from "../../../src/units/widths.ts";
 import { allLives, event, life } from "../../support/history/history.ts";
 import { enter, historyOf, press, screenOf, viewOf } from "../../support/screen/debuggerView.ts";
 
-/** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+/**
+ * Its events: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled
+ * exited destroyed
+ */
 const killed = viewOf(life("killed"));
 const long = viewOf([
   ...life("ended").slice(0, 4),

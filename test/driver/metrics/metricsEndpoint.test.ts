@@ -55,7 +55,7 @@ describe("the endpoint", () => {
     expect((await ask(address, { headers: { origin: "http://evil.example" } })).status).toBe(403);
   });
 
-  it("answers on a socket that only root may open, and leaves a socket alone on which another process listens", async () => {
+  it("answers on a socket that only root may open, and leaves alone a socket on which another process listens", async () => {
     const path = join(temporaryFolder(), "metrics.sock");
     open({ path });
     expect(await asked({ path })).toEqual({ status: 200, body: text });

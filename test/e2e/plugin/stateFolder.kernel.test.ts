@@ -75,7 +75,7 @@ describe("a state folder of another plugin that has an agent", () => {
     expect(await waitTask(second, config)).toMatchObject({ exitCode: 5 });
   });
 
-  test("makes the second plugin refuse recoveries and end after some time, so that no task runs twice", async () => {
+  test("makes the second plugin refuse, after some time, to recover or destroy tasks, so that no task runs twice", async () => {
     const first = await startAgent();
     const { config, handle, pid, allocation } = await startedTask(first, "exec sleep 1000");
     const second = await startAgent({ stateDir: first.stateDir });

@@ -46,14 +46,14 @@ describe("a task's file system", () => {
     expect(existsSync(join(source, "new"))).toBe(true);
   });
 
-  it("has a file bound over another", async () => {
+  it("has a file that is bind-mounted over another file", async () => {
     const resolvConf = join(folder, "resolv.conf");
     writeFileSync(resolvConf, "nameserver 192.0.2.1\n");
     const binds = [{ source: resolvConf, target: "/etc/hostname", readOnly: true }];
     expect(await taskLines("cat /etc/hostname", { binds })).toEqual(["nameserver 192.0.2.1"]);
   });
 
-  it("follows no symlink to where a volume is mounted", async () => {
+  it("follows no symlink on the path at which a volume is mounted", async () => {
     const source = join(folder, "volume");
     const link = join(folder, "link-to-etc");
     mkdirSync(source);

@@ -9,7 +9,10 @@ import { event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
-/** The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+/**
+ * The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut
+ * forceKilled exited destroyed
+ */
 const killed = life("killed").map((each) =>
   each.type === "exited" ? event("exited", { exitCode: 0, signal: 9 }) : each,
 );

@@ -173,7 +173,7 @@ describe("the state folder", () => {
     mkdirSync(join(parent, "state"), { mode: 0o700 });
     writeFileSync(join(parent, "state", "events"), "");
     await expect(openStateFolder(join(parent, "state"))).rejects.toMatchObject(unusable("EEXIST"));
-    // It has released the lock.
+    // The failed attempt has released the lock.
     rmSync(join(parent, "state", "events"));
     await (await openStateFolder(join(parent, "state"))).close();
   });

@@ -4,7 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
-/** An error of this driver, field by field: the metadata `exec2-error-bin`. */
+/** The fields of an error of this driver. A failed call carries them in the metadata `exec2-error-bin`. */
 
 export interface DriverError {
   /** One of the codes in docs/errors.md. */

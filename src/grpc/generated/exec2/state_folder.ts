@@ -5,7 +5,10 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleServerStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
-/** This driver's own service, by which a plugin gets the state folder from a plugin that has outlived its agent. */
+/**
+ * This driver's own service. By this service a plugin gets the state folder from a plugin that has outlived
+ * its agent.
+ */
 
 export interface HandOverRequest {
 }

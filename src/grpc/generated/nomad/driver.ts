@@ -5457,7 +5457,7 @@ export const DriverService = {
     responseSerialize: (value: TaskStatsResponse): Buffer => Buffer.from(TaskStatsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TaskStatsResponse => TaskStatsResponse.decode(value),
   },
-  /** Messages about tasks for people. Open as long as the agent lives. */
+  /** Messages for people about tasks. Open as long as the agent lives. */
   taskEvents: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/TaskEvents" as const,
     requestStream: false as const,
@@ -5565,7 +5565,7 @@ export interface DriverServer extends UntypedServiceImplementation {
    * the agent publishes allocation metrics.
    */
   taskStats: handleServerStreamingCall<TaskStatsRequest, TaskStatsResponse>;
-  /** Messages about tasks for people. Open as long as the agent lives. */
+  /** Messages for people about tasks. Open as long as the agent lives. */
   taskEvents: handleServerStreamingCall<TaskEventsRequest, DriverTaskEvent>;
   /** The agent ends, and tasks go on. The deadline is 2 s. Nomad 1.x does not call it. */
   shutdown: handleUnaryCall<ShutdownRequest, ShutdownResponse>;
