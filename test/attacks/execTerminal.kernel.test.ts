@@ -1,6 +1,6 @@
 /**
  * While a user types at a terminal of `alloc exec`, another command of the same task tries to read the input.
- * It has the same user, and its ruleset has the rule that opens that terminal.
+ * That command has the same user, and its ruleset has the rule that allows the terminal.
  */
 import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** Programs of the command line, with what they need besides the default paths. */
+/** Command-line programs, with what they need besides the default paths. */
 import type { Program } from "../../support/agent/programs.ts";
 
 export const tools: Readonly<Record<string, Program>> = {

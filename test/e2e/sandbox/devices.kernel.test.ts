@@ -85,7 +85,12 @@ describe("a device is refused", () => {
       /source of the device at \/dev\/x does not exist/,
       { hostPath: "/dev/no-such" },
     ],
-    ["whose source is no device", "MOUNT_SOURCE_INVALID", /\/etc\/hosts, .* is no device/, { hostPath: "/etc/hosts" }],
+    [
+      "whose source is no device",
+      "MOUNT_SOURCE_INVALID",
+      /\/etc\/hosts, .* is no device/,
+      { hostPath: "/etc/hosts" },
+    ],
     ["at a path that the host lacks", "MOUNT_TARGET_INVALID", /\/dev\/x does not exist/, {}],
     ["over a folder", "MOUNT_TARGET_INVALID", /is a folder/, { taskPath: "/srv" }],
   ])("%s", async (_what, code, text, differing) => {

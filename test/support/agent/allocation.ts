@@ -33,7 +33,7 @@ export type Differing = Partial<Omit<TaskConfig, "env">> & {
 export interface AllocationOptions {
   readonly id?: string;
   readonly taskName?: string;
-  /** A dynamic user, `nomad-<n>`, or one of the host with its ids. */
+  /** A dynamic user, `nomad-<n>`, or a user of the host. */
   readonly user?: { readonly name: string; readonly uid: number; readonly gid: number };
   /** The parent of the task's cgroup, below the mount. */
   readonly slice?: string;
@@ -127,7 +127,7 @@ export class Allocation {
 
   /**
    * Creates a pipe `local/gate` at which the task can wait: `read -r _ < $NOMAD_TASK_DIR/gate`.
-   * @returns lets one waiting process continue
+   * @returns a function that lets one waiting process continue
    */
   gate(): () => void {
     const path = `${this.taskFolder}/local/gate`;

@@ -1,4 +1,4 @@
-/** Other versions of the state machine: its changed sources, bundled to a module as the build does. */
+/** Other versions of the state machine: its changed sources, bundled into a module as in the build. */
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "rolldown";

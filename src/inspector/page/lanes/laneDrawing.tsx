@@ -80,7 +80,7 @@ function Axis({ window, width, height }: AxisProperties) {
         return (
           <g key={time}>
             <path class={day ? "tick" : "line"} d={`M${x},0V${height}`} />
-            {/* A label that does not fit to the right of its line is left out. To the left is another label. */}
+            {/* Leaves out a label that does not fit to the right of its line: another one is to the left. */}
             {x + 5 + label.length * digit > width ? null : (
               <text x={x + 5} y={12}>
                 {label}
