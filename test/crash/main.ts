@@ -1,6 +1,6 @@
 /**
  * `npm run test:crash -- [rounds] [seed]`: kills the plugin at random moments, round after
- * round. Each round has a seed of its own, the first one's plus its number.
+ * round. The seed of a round is the first seed plus the number of the round.
  */
 import { randomInt } from "node:crypto";
 import { buildCrashPlugin } from "./buildPlugin.ts";

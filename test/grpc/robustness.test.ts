@@ -70,7 +70,7 @@ test.each(["/no.such/Service", "/hashicorp.nomad.plugins.drivers.proto.Driver/No
   },
 );
 
-test("a request of 20 MB is served, and a larger one than the limit is refused", async () => {
+test("a request of 20 MB is served, and a request above the limit is refused", async () => {
   const fake = fakeDriver();
   const { base, driver, health } = await serveInProcess(fake);
   await base.setConfig(setConfig());

@@ -84,7 +84,7 @@ test("the machine has a version", () => {
 });
 `;
 
-/** @returns what was reported, whether they passed or not */
+/** @returns the report of the tests, whether they passed or not */
 async function runTests(node: string, folder: string, path: string): Promise<string> {
   const options = { cwd: folder, env: { PATH: process.env.PATH } };
   return run(node, ["--test", "--test-reporter=tap", path], options).then(
@@ -104,7 +104,7 @@ describe("nomad-driver-exec2/replay", () => {
     await run(tsc, [...options, path], { cwd: folder }).catch(({ stdout: told }) => expect(told).toBe(""));
   });
 
-  it("serves them on the oldest Node that the package is for", async (context) => {
+  it("serves them on the oldest Node that the package supports", async (context) => {
     const folder = project();
     const path = join(folder, "history.test.mjs");
     writeFileSync(path, stripTypeScriptTypes(test));
@@ -123,7 +123,7 @@ describe("nomad-driver-exec2/replay", () => {
 });
 
 describe("the machine of a build", () => {
-  it("is asked by replay --against, and so is one of another version", async () => {
+  it("is used by replay --against, and so is the machine of another version", async () => {
     const against = (machine: string) => call(["replay", "--against", machine, bundle]);
     const built = await against(join(root, "dist/replay/machine.js"));
     expect(built).toMatchObject({ code: 0, stdout: expect.stringContaining("all verified") });

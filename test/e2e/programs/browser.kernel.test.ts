@@ -7,9 +7,9 @@ testPrograms({
     unveil: ["r:/proc", "r:/etc/fonts", "r:/usr/share/fonts", "r:/etc/chromium.d"],
     script: `
       echo '<p id="p">before</p><script>p.textContent = 6 * 7 + " from a script"</script>' > page.html
-      # Its own sandbox wants user namespaces, which tasks do not have.
+      # Chromium's own sandbox needs user namespaces, which tasks do not have.
       browse() { chromium --headless --no-sandbox --disable-gpu --user-data-dir=$PWD/profile "$@" "file://$PWD/page.html" 2> log || cat log; }
-      # Its socket's path has at most 107 bytes.
+      # The path of Chromium's socket may have at most 107 bytes.
       export HOME=$PWD TMPDIR=/tmp
       browse --dump-dom | grep -o '<p id="p">[^<]*'
       browse --screenshot=$PWD/page.png --window-size=300,200; head -c 4 page.png | tail -c 3; echo

@@ -1,4 +1,4 @@
-/** Tests with sockets which TCP ports a task may use. */
+/** Checks with real sockets which TCP ports a task may use. */
 
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";

@@ -38,7 +38,7 @@ describe("the end of a task", () => {
     expect(processesNamed(mark)).toEqual([]);
   });
 
-  it("is recorded although orphans end before it, which init reaps", async () => {
+  it("is recorded although orphans, which init reaps, end before the task", async () => {
     using run = new TestRun();
     // A zombie would make the loop wait for ever.
     const untilAlone = "while set -- /proc/[0-9]*; [ $# -gt 2 ]; do :; done";

@@ -65,7 +65,7 @@ describe("the watch for a task's end", () => {
     expect(told).toBe(false);
   });
 
-  it("throws an error that says so if there is no FIFO", () => {
+  it("throws an error that names the FIFO if the FIFO does not exist", () => {
     expect(() => watchExit("/no/such/fifo")).toThrow(
       expect.objectContaining({
         code: "KERNEL_CALL_FAILED",

@@ -20,7 +20,7 @@ export function leaveOut(context: TestContext, want: string): never {
   return skipLoudly(context, want);
 }
 
-/** Skips the test for want of something that cannot be had everywhere; in CI, too. */
+/** Skips the test, also in CI, because this machine lacks something that not every machine can have. */
 export function skipLoudly(context: TestContext, want: string): never {
   console.warn(`NOT TESTED: ${reason(context, want)}`);
   return context.skip(reason(context, want));
