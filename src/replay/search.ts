@@ -34,7 +34,7 @@ export function momentAt(history: History, time: number): Moment | undefined {
   return previousMoment(history, history.length + 1, ({ stored }) => stored.time <= time);
 }
 
-/** Matches where the task enters a state, or enters it again. */
+/** Matches the moments at which the task enters a state, or enters it again. */
 export function enters(state: string): MomentTest {
   return ({ after, before, effects }) =>
     after.value === state && (before.value !== state || effects.length > 0);

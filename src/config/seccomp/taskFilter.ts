@@ -128,8 +128,8 @@ const forTcp: readonly Restriction[] = [
 ];
 
 /**
- * TCP Fast Open connects by sending: tcp(7). The error is that of a host without this feature, where programs
- * connect first.
+ * TCP Fast Open connects by sending: tcp(7). The error is the same as on a host without this feature, so
+ * programs connect first.
  */
 const connecting: readonly Restriction[] = [
   {

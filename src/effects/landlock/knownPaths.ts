@@ -1,10 +1,10 @@
 /**
- * Caches what the default paths lead to on this host. Every task has these paths, and a start would need 0.4
- * ms to look up and open all forty. So they are looked up again only after a change.
+ * Caches which files the default paths lead to on this host. Every task has these forty paths, and a start
+ * would need 0.4 ms to look up and open all of them. So they are looked up again only after a change.
  *
- * A path leads elsewhere only after a change of a mount, or of a name in a folder on its way. The kernel
- * reports both kinds of changes: see `hostMounts`, and inotify(7). Paths through file systems that do not
- * report all changes are not cached: each start looks them up.
+ * A path leads to another file only after a change of a mount, or of a name in a folder along the path. The
+ * kernel reports both kinds of changes: see `hostMounts`, and inotify(7). Paths through file systems that do
+ * not report all changes are not cached: each start looks them up.
  */
 import { closeSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
@@ -52,7 +52,7 @@ export function knownPaths(): KnownPaths {
 }
 
 function lookUp(inotify: number): KnownPaths {
-  // Changes after this are noticed at the next call.
+  // Discards the reports of earlier changes. Later changes are noticed at the next call.
   drainInotify(inotify);
   const paths = new Map<string, Known>();
   const watched = new Map<string, boolean>();
