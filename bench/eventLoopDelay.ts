@@ -1,6 +1,6 @@
 /**
- * Measures from outside how long the turns of a Node process's event loop take. SIGUSR1 opens the V8 inspector
- * of that process; through the inspector, Node's own histogram of timer delays is read.
+ * Measures from outside how long the turns of a Node process's event loop take. SIGUSR1 opens V8's inspector
+ * of that process. Through the inspector, Node's own histogram of timer delays is read.
  */
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,9 +1,10 @@
 /**
  * Measures a node with many running tasks, for each of the given numbers of tasks: their cost for the plugin,
- * and how soon a killed plugin's successor has recovered them. At last all tasks end while no plugin runs, and
- * are recovered. The baseline is a bare Node that starts and exits. As root, after `npm run build`: `node
- * bench/fleet.ts [tasks,…] [seconds] [part,…]`. The parts are recovery, rest, statistics and ends; all of them
- * take five minutes.
+ * and how soon a killed plugin's successor has recovered them. Finally, all tasks end while no plugin runs,
+ * and are recovered. The baseline is a bare Node that starts and exits.
+ *
+ * As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds] [part,…]`. The parts are recovery,
+ * rest, statistics and ends. All parts together take five minutes.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +33,7 @@ const executable = install(base);
 const allocations: Allocation[] = [];
 const handles: TaskHandle[] = [];
 
-// Tasks outlive their plugin, so a bench that is cut off removes them.
+// Tasks outlive their plugin, so a bench that is interrupted removes them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, async () => {
     await removeAll();

@@ -2,8 +2,8 @@
  * The rights of Landlock that each ABI of the kernel added: landlock(7), `linux/landlock.h`. Pure.
  *
  * Rights have the names that audit records use for what has blocked an access. Their constants are
- * `LANDLOCK_ACCESS_FS_…`, `LANDLOCK_ACCESS_NET_…` and `LANDLOCK_SCOPE_…`. If the kernel is newer than the table, the driver uses
- * {@link LATEST_ABI}: a ruleset refuses only the rights that it names.
+ * `LANDLOCK_ACCESS_FS_…`, `LANDLOCK_ACCESS_NET_…` and `LANDLOCK_SCOPE_…`. If the kernel is newer than the
+ * table, the driver uses {@link LATEST_ABI}: a ruleset refuses only the rights that it names.
  */
 
 /** ABI 12 (capabilities, namespaces) follows once a kernel with it is released. */
@@ -80,7 +80,8 @@ export const abis = {
   },
   // This ABI adds audit records of refusals.
   7: { linux: "6.15", rights: {} },
-  // This ABI can restrict all threads of a process at once. A task has a single thread when it restricts itself.
+  // This ABI can restrict all threads of a process at once. A task has a single thread when it restricts
+  // itself.
   8: { linux: "7.0", rights: {} },
   9: {
     linux: "7.1",

@@ -12,7 +12,7 @@ import { MAX_NAME_BYTES } from "./recordTable.ts";
  */
 const MAX_DATA_BYTES = 8 << 20;
 
-/** @throws DriverError `EVENT_INVALID` if it cannot be a stream's name */
+/** @throws DriverError `EVENT_INVALID` if the text cannot be a stream's name */
 export function checkName(stream: string): void {
   const bytes = Buffer.byteLength(stream);
   if (bytes > 0 && bytes <= MAX_NAME_BYTES && stream.isWellFormed()) return;

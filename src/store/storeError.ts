@@ -40,16 +40,16 @@ const HINTS: Readonly<Record<string, string>> = {
   // LMDB also reports this for a short write.
   EIO: "The disk of state_dir is full or fails",
   EROFS: "Mount the file system of state_dir read-write",
-  // Every transaction fails with this after a fatal error of LMDB's environment.
-  EINVAL: "An earlier error of the disk has shut the log: restart the plugin",
-  MDB_PANIC: "An earlier error of the disk has shut the log: restart the plugin",
+  // Every transaction fails with this errno after a fatal error of LMDB's environment.
+  EINVAL: "An earlier disk error has closed the log: restart the plugin",
+  MDB_PANIC: "An earlier disk error has closed the log: restart the plugin",
   MDB_CORRUPTED: damageHint,
   MDB_PAGE_NOTFOUND: damageHint,
   MDB_INVALID: damageHint,
   MDB_READERS_FULL: "Too many processes read the log: end some of them",
 };
 
-/** LMDB's own errors, as lmdb.h counts them: the first is -30799. */
+/** LMDB's own errors, in the order of their numbers in lmdb.h. The first is -30799. */
 const LMDB_ERRORS = [
   "MDB_KEYEXIST",
   "MDB_NOTFOUND",

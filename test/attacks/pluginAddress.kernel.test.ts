@@ -14,7 +14,7 @@ import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 const noPlugin = expect.objectContaining({ code: "PLUGIN_FAILED" });
 const nobody = 65_534;
 
-/** Runs a script as a user, until the test has finished. Resolves once the script has said something. */
+/** Runs a script as a user, until the test has finished. Resolves once the script has printed something. */
 async function runAs(uid: number, script: string): Promise<number> {
   const child = spawn("perl", ["-e", script], { uid, gid: uid, stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => void child.kill("SIGKILL"));

@@ -51,7 +51,7 @@ async function messageOf(network: string, resources: string, place: Partial<Task
 }
 
 describe("the task config for the driver", () => {
-  it("has its volumes, and the name of its allocation", async () => {
+  it("has the task's volumes, and the allocation's host name", async () => {
     const mounts = [
       { source: "shop", path: "/srv/shop", destination: "/data", readOnly: true, propagation: "private" },
     ];
@@ -87,7 +87,7 @@ describe("the task config for the driver", () => {
     });
   });
 
-  it("is in the namespace of the group's own network, and has its ports there", async () => {
+  it("names the namespace of the group's own network, and the ports in this namespace", async () => {
     const message = await messageOf('network {\n mode = "bridge"\n}', "", {
       networkPath: "/proc/1/fd/9",
       ports: [{ label: "http", ip: "127.0.0.1", port: 25_000, inside: 80 }],

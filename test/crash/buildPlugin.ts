@@ -1,6 +1,6 @@
 /**
- * Builds the plugin with kill points in it. The bundler wraps the modules that points.ts names; all else are
- * the real sources. So the driver itself has no code for tests.
+ * Builds the plugin with kill points in it. The bundler wraps the modules that points.ts names. All other
+ * modules are the real sources. So the driver itself has no code for tests.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

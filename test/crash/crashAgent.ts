@@ -120,7 +120,7 @@ export class CrashAgent {
     return { number, plugin, crash, sent: 0 };
   }
 
-  /** Called before each call. */
+  /** Called before each call. If the plugin is to die after this call, starts the timer that kills it. */
   #arm(generation: Generation): void {
     generation.sent += 1;
     const { crash, sent, plugin } = generation;

@@ -15,7 +15,7 @@ test("the committed page is what `npm run generate` makes", () => {
   expect(renewPage(page)).toBe(page);
 });
 
-test.each(fields)("the example of the $owner's $key is a value that it takes", ({ field }) => {
+test.each(fields)("the example of the $owner option $key is a valid value", ({ field }) => {
   expect(field.safeParse(field.meta()?.example).error).toBeUndefined();
 });
 
@@ -43,7 +43,7 @@ test("a table has name, type, default, meaning and an example of each option", (
 });
 
 test.each([z.object({ bare: z.string() }), z.object({ bare: z.string().meta({ description: "half" }) })])(
-  "an option without a description is an error that names it",
+  "an option without a description or an example is an error that names the option",
   (schema) => {
     expect(() => optionTable(schema)).toThrow("bare has no description or no example");
   },

@@ -19,7 +19,7 @@ describe("time", () => {
     );
   });
 
-  test("a timestamp never has negative nanoseconds, before 1970 either", () => {
+  test("a timestamp never has negative nanoseconds, not even before 1970", () => {
     fc.assert(
       fc.property(fc.integer({ min: -1e12, max: 1e13 }), (ms) => {
         const { seconds, nanos } = timestampOf(ms);
@@ -30,7 +30,7 @@ describe("time", () => {
     );
   });
 
-  test("an absent duration is undefined", () => {
+  test("an absent duration is 0", () => {
     expect(msOf(undefined)).toBe(0);
   });
 });

@@ -35,7 +35,7 @@ describe("cells", () => {
 });
 
 describe("a text", () => {
-  it("can be truncated to a width, and ends with an ellipsis then", () => {
+  it("can be truncated to a width, and then ends with an ellipsis", () => {
     expect(cutText("hello world", 8)).toBe("hello w…");
     expect(cutText("hello", 5)).toBe("hello");
     expect(cutText("日本語", 4)).toBe("日…");

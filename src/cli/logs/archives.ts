@@ -10,7 +10,7 @@ export interface ArchivedStream {
 }
 
 /**
- * Finds the newest bundle of an archive whose tasks match. Reads only the first lines of bundles.
+ * Finds an archive's newest bundle with matching tasks. Reads only the first lines of bundles.
  * @returns the bundle's path; undefined if none matches
  */
 export function archivedBundle(

@@ -28,7 +28,7 @@ export function collectsLogs({ disableLogCollection }: DriverCapabilities): bool
   return !disableLogCollection;
 }
 
-/** Whether a task without a user gets a dynamic one; otherwise the request names no user. */
+/** Whether a task without a user gets a dynamic user. If not, the request names no user. */
 export function hasDynamicUsers({ dynamicWorkloadUsers }: DriverCapabilities): boolean {
   return dynamicWorkloadUsers;
 }

@@ -103,7 +103,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, headers).end(body);
 }
 
-/** Removes the socket of a plugin that was killed. Keeps a socket on which somebody listens. */
+/** Removes the socket of a plugin that was killed. Keeps a socket on which a process listens. */
 async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSocket() && (await isRefused(path))) await rm(path, { force: true });

@@ -1,4 +1,4 @@
-/** Opens the driver's services. The agent's third launch of the plugin does this in SetConfig, never earlier. */
+/** Opens the driver's services: in the SetConfig of an agent's third launch of the plugin, never earlier. */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";

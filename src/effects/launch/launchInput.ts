@@ -13,22 +13,22 @@ export interface EarlyInput {
   readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;
-  /** Absolute path of the cgroup v2 folder that the task starts in; undefined for this process's own. */
+  /** Absolute path of the cgroup v2 folder in which the task starts; undefined for this process's cgroup. */
   readonly cgroup: string | undefined;
   readonly network: LaunchNetwork;
   /** The run's own host name, in ASCII; undefined for the host's. */
   readonly hostname: string | undefined;
-  /** For a run that stays in this process's pid namespace; undefined for one with its own pid namespace. */
+  /** For a run that stays in this process's pid namespace; undefined for a run with its own pid namespace. */
   readonly runCgroup: RunCgroup | undefined;
   readonly root: LaunchRoot;
   readonly binds: readonly Bind[];
   /** Folders in the task's own folders that become read-only. */
   readonly readOnlyFolders: readonly string[];
-  /** Volumes and devices. A mount inside another one comes after it. */
+  /** Volumes and devices. A mount inside another mount comes after that mount. */
   readonly mounts: readonly LaunchMount[];
   /** Paths that the task may reach only through {@link mounts}. */
   readonly hidden: readonly HiddenPath[];
-  /** A folder that the task sees as `/tmp`, not a symlink; undefined for the host's `/tmp`. */
+  /** A folder, not a symlink to one, that the task sees as `/tmp`; undefined for the host's `/tmp`. */
   readonly privateTmp: string | undefined;
   /** The file in which init records the task's raw wait status. Only root may access the file's folder. */
   readonly statusFile: string;
@@ -74,7 +74,7 @@ export interface TaskProcess {
   readonly gid: number;
   /** Supplementary groups. The task inherits none from this process. */
   readonly groups: readonly number[];
-  /** Limits that differ from this process's, such as that of open files, which Node raises for itself. */
+  /** Limits that differ from this process's, such as the limit on open files: Node raises its own. */
   readonly limits: readonly TaskLimit[];
   /** Undefined if the change of user alone leaves the right capability sets. */
   readonly capabilities: TaskCapabilities | undefined;

@@ -117,7 +117,7 @@ function openFolder(allocDir: string, folder: string): number {
     const hasLink = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
     throw new DriverError("LOG_MISSING", "the logs cannot be read", {
       failed,
-      hint: hasLink ? "A task may have put a link in place of their folder" : undefined,
+      hint: hasLink ? "A task may have replaced the folder of the logs with a link" : undefined,
     });
   }
 }

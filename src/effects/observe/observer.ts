@@ -32,7 +32,7 @@ export interface Observer {
 
 const typesFile = "/sys/kernel/btf/vmlinux";
 const maxCgroups = 1024;
-/** Maximum number of notes. Each takes some 1.3 kB, once it is used. */
+/** Maximum number of notes. Each note takes some 1.3 kB, once it is made. */
 const maxNotes = 200_000;
 
 /**
@@ -124,7 +124,7 @@ function observerOf(
 function unsupported(thrown: unknown): DriverError {
   return new DriverError("UNSUPPORTED", "this kernel cannot report what a task uses", {
     failed: thrown instanceof DriverError ? thrown.failed : { call: "open", path: typesFile },
-    hint: `It needs ${typesFile} (CONFIG_DEBUG_INFO_BTF), bpf(2) with raw tracepoints (CONFIG_BPF_EVENTS), and a kernel that is not locked down for confidentiality`,
+    hint: `The observer needs ${typesFile} (CONFIG_DEBUG_INFO_BTF), bpf(2) with raw tracepoints (CONFIG_BPF_EVENTS), and a kernel that is not locked down for confidentiality`,
     cause: thrown,
   });
 }

@@ -21,7 +21,7 @@ export interface HeldTemplate extends Disposable {
   readonly namespace: number;
   /**
    * Whether a template that is made now would be the same.
-   * @param identities of the template's unveiled paths that exist now
+   * @param identities of those unveiled paths of the template that exist now
    */
   isCurrent(identities: ReadonlyMap<string, string>): boolean;
 }
@@ -80,7 +80,7 @@ export class RootTemplates implements Disposable {
     this.#hostNamespace = undefined;
   }
 
-  /** Removes a template from the kept ones and returns it; undefined if there is none. */
+  /** Removes a template from the kept templates and returns it; undefined if there is none. */
   #take(wanted: RootTemplate): KeptTemplate | undefined {
     const index = this.#kept.findLastIndex((kept) => isSameTemplate(kept.wanted, wanted));
     return index < 0 ? undefined : this.#kept.splice(index, 1)[0];

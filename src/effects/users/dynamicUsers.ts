@@ -67,7 +67,7 @@ function ownerOf(id: number, { passwd, group, subuid, subgid }: KnownIds): strin
 }
 
 /**
- * Whether name services other than the files may know an id. To query them takes a process and some
+ * Whether name services other than the files may know an id. A query to them takes a process and some
  * milliseconds.
  */
 function mayBeElsewhere(id: number, nsswitch: string): boolean {

@@ -1,6 +1,6 @@
 /**
- * The history that a page shows. It is folded once, in small steps, so that a long one does not hold up other
- * requests. It is kept, and new events are added to it.
+ * The history that a page shows. It is folded once, in small steps, so that a long history does not hold up
+ * other requests. It is kept, and new events are added to it.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { History } from "../../replay/history.ts";

@@ -66,7 +66,7 @@ const exit = z.object({
   ...processEnd,
   /** Whether an OOM kill ended the task. */
   oomKilled: z.boolean(),
-  /** OOM kills while the task ran, whether or not they ended it; null: none. */
+  /** OOM kills while the task ran, whether or not they ended the task; null if there were none. */
   oom: outOfMemory.nullable(),
   /** Milliseconds since the epoch, from the status that init recorded. */
   endedAt: z.number(),

@@ -27,7 +27,7 @@ export interface Bundle {
 }
 
 /**
- * Loads a bundle. Changed events are found only when they are read or checked.
+ * Loads a bundle. Events that were changed are found only when they are read or checked.
  * @throws DriverError `BUNDLE_INVALID` if the file cannot be read, is not a bundle, or is incomplete
  */
 export async function loadBundle(path: string): Promise<Bundle> {
@@ -93,8 +93,8 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
 
 /**
  * Splits the lines after the header. Every line, including the last one, ends with a newline.
- * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's. So a header cannot claim memory
- *   for events that the file does not have
+ * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's. So a header cannot claim
+ *   memory for events that the file does not have.
  */
 function linesAfter(header: BundleHeader, text: string, path: string): string[] {
   const events = header.streams.reduce((sum, { version }) => sum + version, 0);

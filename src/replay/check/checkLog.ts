@@ -1,7 +1,8 @@
 /**
- * Checks a whole log. It reads the records in storage order and folds all streams at the same time, which is
- * much faster than one stream after another. It compares the positions of each stream's events with the
- * index, through which all other code reads them. A stream that this scan does not verify is then checked alone.
+ * Checks a whole log. It reads the records in storage order and folds all streams at the same time. To fold
+ * one stream after another would be much slower. It compares the positions of each stream's events with the
+ * index, through which all other code reads them. If this scan does not verify a stream, the stream is then
+ * checked alone.
  */
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
@@ -27,7 +28,7 @@ export interface CheckOptions {
 }
 
 /**
- * Checks the events that were stored before the call. It ignores those that a writer adds meanwhile.
+ * Checks the events that were stored before the call. Ignores events that a writer adds meanwhile.
  * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export function checkLog(reader: EventReader, options: CheckOptions = {}): CheckReport {
@@ -60,7 +61,7 @@ class Scan {
   readonly #unknownStreams = new Map<string, number>();
   /** Checksums of the positions of verified streams. */
   readonly #places = new Map<string, number>();
-  /** For each stream that has more events than its head says, the number of the last one. */
+  /** For each stream that has more events than its head says, the number of its last event. */
   readonly #later = new Map<string, number>();
 
   constructor(reader: EventReader, heads: readonly StreamEntry[], machine: MachineVersion) {
@@ -109,8 +110,8 @@ class Scan {
       unverified.check.next(stream, record) ??
       (isLast ? (unverified.check.end(stream) ?? checkState(head, record.event)) : undefined);
     if (finding === undefined && !isLast) return;
-    // Cleared, because `unverified` may be in V8's old generation, where it would keep the check alive until the
-    // next full collection.
+    // Cleared, because `unverified` may be in V8's old generation, where it would keep the check alive until
+    // the next full collection.
     unverified.check = undefined;
     // The stream stays unverified, because the damage may begin at an earlier record that could not be read.
     if (finding?.kind === "damage") return;
@@ -137,10 +138,10 @@ class Scan {
       places = addPlace(places, position);
     }
     const now = this.#reader.version(stream);
-    // Pruned meanwhile.
+    // The stream was pruned meanwhile.
     if (now === 0) return undefined;
     if (places !== verified) return damageAt(stream, found, "index", `${version} events`, `${found} of them`);
-    // If events were appended after the heads were read, the new head has them.
+    // If events were appended after the heads were read, the new head counts them.
     const later = this.#later.get(stream) ?? 0;
     return later > now ? damageAt(stream, now, "end", String(now), String(later)) : undefined;
   }

@@ -82,7 +82,7 @@ export class BackgroundFlush {
     while (this.#flushed < target) await this.#flush();
   }
 
-  /** Flushes a last time. */
+  /** Flushes once more, then closes the files. */
   async close(): Promise<void> {
     try {
       await this.flushed();

@@ -76,8 +76,8 @@ export class SnapshotReader {
   }
 
   /**
-   * Reads everything from the first meta page's number to the second's in one call, because two calls would
-   * take twice the time.
+   * Reads the commit numbers of both meta pages, and everything between them, in one call, because two calls
+   * would take twice the time.
    */
   #newestCommit(pageSize: number): number {
     const bytes = this.#commits.subarray(0, pageSize + COMMIT_BYTES);

@@ -119,7 +119,7 @@ describe("the table of a task's events", () => {
     }
   });
 
-  it("colours what is good and what is bad, and nothing else changes", () => {
+  it("colours good and bad events, and changes nothing else", () => {
     const events = stored("a/web/1", ["requested", "startFailed"]);
     const history = taskHistory("a/web/1", events);
     const coloured = new EventView(styleOf(true), 120).task(history, events);

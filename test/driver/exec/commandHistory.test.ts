@@ -60,7 +60,7 @@ describe("the commands of a task", () => {
     expect(recorded()).toEqual([...separate, [[0, 1]], [[0, 10]]]);
   });
 
-  it("take little of the log in a day with a check each second", async () => {
+  it("take little space in the log, even with a check each second for a day", async () => {
     const { run, recorded } = setUp();
     for (let passed = 0; passed < 24 * 60; passed++) {
       for (let times = 0; times < 60; times++) await run();

@@ -219,7 +219,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     expect(objectsOf(await denialsOf(second, tasks[1].id))).toMatchObject({ "/etc/group": 2 });
   });
 
-  test("a task that dies after a denial has the line in its own log, and in its task events", async () => {
+  test("a task that dies after a denial has a line about the denial in its own log, and in its task events", async () => {
     const allocation = makeAllocation();
     const task = allocation.config(failing("cat /etc/passwd"));
     const events: string[] = [];

@@ -15,7 +15,7 @@ type Prepare = (allocation: Allocation) => TaskConfig;
 describe("a start fails, says why, and leaves nothing", () => {
   test.each<[string, string, RegExp, Prepare]>([
     [
-      "a command that is nowhere",
+      "a command that does not exist",
       "COMMAND_NOT_FOUND",
       /"no-such-command" not found: looked for .*\/usr\/bin\/no-such-command/,
       (allocation) => allocation.config({ command: "no-such-command" }),
@@ -70,7 +70,7 @@ describe("a start fails, says why, and leaves nothing", () => {
         }),
     ],
     [
-      "a cgroup that is none",
+      "a folder that is not a cgroup",
       "CGROUP_MISSING",
       /not on a cgroup v2 file system/,
       (allocation) => allocation.config("true", { resources: allocation.resources(allocation.folder) }),

@@ -110,7 +110,7 @@ describe("a task's output", () => {
     await page.locator(".among.current").waitFor();
   });
 
-  it("is searched completely, and read from a found line on; the address keeps both", async (context) => {
+  it("is searched completely, and shown from a found line on; the address keeps the search and the line", async (context) => {
     const { server, record } = await startInspector();
     await recordOutput(record);
     const page = await openPage(context, server.url);

@@ -43,7 +43,7 @@ describe("the bill of materials", () => {
   });
 });
 
-it("checksums are those that sha256sum finds, and the provenance has the same", () => {
+it("checksums are those that sha256sum computes, and the provenance has the same checksums", () => {
   const folder = temporaryFolder();
   const files = ["one.deb", "another.tar.gz"].map((name) => join(folder, name));
   for (const file of files) writeFileSync(file, `content of ${file}`);

@@ -23,8 +23,8 @@ const shipped = others.filter(({ name, dev }) => dev !== true || packagesOfThePa
 describe("an installation", () => {
   it("runs no script of a package", () => {
     expect(read(".npmrc").split("\n")).toContain("ignore-scripts=true");
-    // Each of these works without its script, because its package or another one has the needed file. Check
-    // this before you add one to the list.
+    // Each of these packages works without its script, because the package or another one has the needed file.
+    // Check this before you add a package to the list.
     const scripted = others.filter(({ hasInstallScript }) => hasInstallScript === true);
     expect(scripted.map(({ name }) => name).sort()).toEqual([
       "@bufbuild/buf",

@@ -1,4 +1,4 @@
-/** The kernel's interpreter of filters in TypeScript: Documentation/userspace-api/seccomp_filter.rst. */
+/** The kernel's interpreter of seccomp filters, in TypeScript. See userspace-api/seccomp_filter.rst. */
 import type { Condition } from "../../../src/config/seccomp/restriction.ts";
 import type { TaskFilter } from "../../../src/config/seccomp/taskFilter.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS } from "../../../src/effects/kernel/constants.ts";

@@ -24,8 +24,10 @@ export interface FakeDriver extends DriverPort {
   readonly calls: Call[];
 }
 
-/** A driver to test the gRPC layer. It knows every task, and reports at once that each has ended
- * with 0. `behaviour` replaces methods. */
+/**
+ * A driver to test the gRPC layer. It knows every task, and reports at once that each task has ended with exit
+ * code 0. `behaviour` replaces methods.
+ */
 export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
   const calls: Call[] = [];
   const driver: DriverPort = {

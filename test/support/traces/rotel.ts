@@ -15,7 +15,7 @@ const program = join(
 
 /**
  * Starts Rotel for a test. Skips the test with a message if Rotel is not installed.
- * @param onward the address to which it forwards traces, by OTLP over HTTP
+ * @param onward the address to which Rotel forwards traces, by OTLP over HTTP
  * @returns Rotel's address for OTLP over HTTP
  */
 export async function startRotel(context: TestContext, onward: string): Promise<string> {

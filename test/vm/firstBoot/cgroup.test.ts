@@ -68,7 +68,7 @@ describe("cgroup", () => {
     });
   }
 
-  test("without delegated controllers tasks run, and event and message name the missing limits", async () => {
+  test("tasks run without delegated controllers, and event and message name the missing limits", async () => {
     const slice = "bare.slice";
     mkdirSync(`${cgroupMount}/${slice}`);
     const { agent, config } = await startVmTask({

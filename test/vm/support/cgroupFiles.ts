@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** A whole file, without the line's end. */
+/** The content of a file, without the final newline. */
 export function cgroupFile(cgroup: string, file: string): string {
   return readFileSync(`${cgroup}/${file}`, "utf8").trimEnd();
 }
@@ -16,7 +16,7 @@ export function cgroupCount(cgroup: string, file: string, key: string): number {
   return Number(line.slice(key.length + 1));
 }
 
-/** CPU time that the cgroup uses from now on, in cores: 0.5 is half of one. */
+/** The number of cores that the cgroup uses from now on, on average: 0.5 is half a core. */
 export async function coresUsed(cgroup: string, milliseconds = 4000): Promise<number> {
   const [usedBefore, before] = [cgroupCount(cgroup, "cpu.stat", "usage_usec"), performance.now()];
   await delay(milliseconds);

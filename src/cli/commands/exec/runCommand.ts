@@ -1,4 +1,4 @@
-/** `exec`: runs a command in a running task, connected to this terminal or these pipes. */
+/** `exec`: runs a command in a running task, connected to this program's terminal or pipes. */
 import { constants } from "node:os";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
@@ -39,7 +39,7 @@ export async function runCommand(
   attached.defer(() => interrupts.release());
   // The driver kills the session of a command whose call is cancelled.
   whenAborted(interrupts.stop, () => call.cancel());
-  // The command gets the signal that a program on this host gets when the reader of its output has gone.
+  // If the reader of the output has gone, this program ends as a program that gets SIGPIPE does.
   onOutputFailure(() => interrupts.requestStop("SIGPIPE"));
   attached.defer(passInput(call));
   try {
@@ -50,7 +50,7 @@ export async function runCommand(
   }
 }
 
-/** Sends all keys to the command, including Ctrl-C, and keeps its terminal at the size of this one. */
+/** Sends all keys to the command, including Ctrl-C. Keeps its terminal at the size of this terminal. */
 function attachTerminal(call: Call): () => void {
   const { stdin, stdout } = process;
   const sendSize = () =>
