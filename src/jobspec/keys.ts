@@ -1,7 +1,7 @@
 /**
- * How a local run handles each attribute and block of a job file. It uses a key, ignores a key that
- * configures only the cluster, or refuses the file, because the task would lack something that the file
- * promises.
+ * How a local run handles each attribute and block of a job file. It uses most keys, and ignores keys that
+ * configure only the cluster. It refuses a file with any other key, because the task would lack something
+ * that the file promises.
  */
 
 import { suggestion } from "../suggest.ts";

@@ -1,11 +1,11 @@
 /**
  * The interface of the log's storage. Its implementations are LMDB, LMDB's file read without LMDB, and lists
- * in memory. They share all other code of the log. All calls are synchronous. Calls that return a batch hold
- * nothing open afterwards.
+ * in memory. All other code of the log is common to the three. All calls are synchronous. Calls that return
+ * a batch hold nothing open afterwards.
  */
 import type { StreamEntry } from "./eventStore.ts";
 
-/** The name of a stream is a key, and this is LMDB's limit for keys. */
+/** Maximum length of a stream's name. The name is a key in LMDB, and this is LMDB's limit for keys. */
 export const MAX_NAME_BYTES = 1978;
 /** Maximum number of records in a batch. */
 export const BATCH_RECORDS = 256;

@@ -10,8 +10,8 @@ export class Turns {
   #free: number;
 
   /**
-   * @param turnMs maximum time for which work counts. Work that takes longer mostly waits for something, and
-   *   must not hold up others
+   * @param turnMs maximum time for which work counts against the limit. Longer work mostly waits for
+   *   something, and must not hold up other work
    */
   constructor(atOnce: number, turnMs: number) {
     this.#free = atOnce;

@@ -54,8 +54,8 @@ const settleMs = 200;
 export class DenialReader implements Disposable {
   readonly #sink: RecordSink;
   /**
-   * Records of domains have their own queue. They tell to whom denials belong and how many the kernel
-   * counted, and are needed most when the queue of denials overflows.
+   * Records of domains have their own queue. These records name the owners of denials and the kernel's count
+   * of denials. They are needed most when the queue of denials overflows.
    */
   readonly #sockets: Readonly<Record<keyof typeof queueBytes, number>>;
   readonly #buffer = Buffer.alloc(MESSAGE_BYTES);

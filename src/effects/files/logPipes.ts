@@ -132,7 +132,7 @@ function checkFifo(found: number, path: string, uid?: number): void {
   if (!status.isFIFO()) throw unsafe(path, "it is no FIFO");
   if (status.nlink !== 1) throw unsafe(path, "it has another hard link");
   if (uid !== undefined && status.uid !== 0 && status.uid !== uid) {
-    throw unsafe(path, `it belongs to user ${status.uid}, who is neither the agent's nor the task's`);
+    throw unsafe(path, `it belongs to user ${status.uid}, not to the agent's user or the task's`);
   }
 }
 

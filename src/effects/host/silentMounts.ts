@@ -84,7 +84,7 @@ async function ask(
   process.kill(pid, "SIGKILL");
   throw new DriverError("FILE_SYSTEM_SILENT", `the file system at ${mounts} does not answer`, {
     failed: { call: "newfstatat", path: first, errno: "ETIMEDOUT" },
-    hint: "Check the server, or the process, of the file system; if it is gone, unmount the file system",
+    hint: "Check the server or process that serves the file system; if it is gone, unmount the file system",
     recoverable: true,
   });
 }

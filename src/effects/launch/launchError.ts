@@ -60,11 +60,11 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "clone3 ENOMEM":
       return "The task's memory limit may be too small to start anything: raise resources.memory";
     case "clone3 EAGAIN":
-      return "A limit of processes is reached: pids.max of a cgroup, or kernel.pid_max";
+      return "A limit on the number of processes is reached: pids.max of a cgroup, or kernel.pid_max";
     case "mkdirat EAGAIN":
-      return "A limit of cgroups is reached: cgroup.max.descendants or cgroup.max.depth of a cgroup above";
+      return "A limit on cgroups is reached: cgroup.max.descendants or cgroup.max.depth of a cgroup above";
     case "clone3 ENOSPC":
-      return "A limit of namespaces is reached: see /proc/sys/user/max_pid_namespaces and its neighbours";
+      return "A limit on the number of namespaces is reached: see /proc/sys/user/max_pid_namespaces and the files beside it";
     case "clone3 EBUSY":
       return "The task's cgroup has controllers enabled for cgroups below it, so that no process can be in it";
     case "clone3 EPERM":

@@ -47,7 +47,7 @@ export function unpinHistory(stateFolder: string, task: string): boolean {
   }
 }
 
-/** Whether a history is pinned. Also true if that cannot be found out. */
+/** Whether a history is pinned. Also true if the pin cannot be looked up. */
 export function isPinned(stateFolder: string, task: string): boolean {
   try {
     return lstatSync(pinPath(stateFolder, task), { throwIfNoEntry: false }) !== undefined;

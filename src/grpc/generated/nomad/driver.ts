@@ -450,7 +450,7 @@ export interface Device {
   cgroupPermissions: string;
 }
 
-/** The handle that Nomad keeps of a started task, and passes to RecoverTask. */
+/** The handle that Nomad keeps for a started task, and passes to RecoverTask. */
 export interface TaskHandle {
   /** At least 1. */
   version: number;

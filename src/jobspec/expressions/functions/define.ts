@@ -1,4 +1,4 @@
-/** Declares the parameters of functions: converts values, and names in errors what is expected. */
+/** Declares the parameters of functions: converts values, and names the expected kind of value in errors. */
 import { TemplateError } from "../../templateError.ts";
 import { isList, isMap, kindOf, numberOf, textOf, type Value, type ValueMap } from "../values.ts";
 
