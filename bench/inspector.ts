@@ -1,9 +1,10 @@
 /**
  * Measures the inspector in a browser: the time until its page is ready, and the delay until an event is on
- * the page. The baselines are a picture from the same server, and a client that draws nothing. Then measures a
- * history of tens of thousands of events, and tens of thousands of tasks: memory, CPU at rest, and the delay
- * of an answer while a client of `--stately` receives everything. After `npm run build`: `node bench/inspector.ts [tasks] [many tasks] [events] [all
- * tasks]`.
+ * the page. The baselines are a picture from the same server, and a client that draws nothing. Then measures
+ * a history of tens of thousands of events, and tens of thousands of tasks: memory, CPU at rest, and the
+ * delay of an answer while a client of `--stately` receives everything.
+ *
+ * After `npm run build`: `node bench/inspector.ts [tasks] [many tasks] [events] [all tasks]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,8 +25,8 @@ import { cpuOver, formatMib, printFigure, printTimes, pssOf, timed, timesOf } fr
 import { benchViews } from "./inspectorViews.ts";
 
 /**
- * Runs in the page. Sets `readyAt` when the last row is counted and the first ones are painted: milliseconds
- * after the navigation began.
+ * Runs in the page. When the last row is counted and the first rows are painted, sets `readyAt` to the
+ * milliseconds since the navigation began.
  */
 const recordReadyTime = `
   globalThis.rowsSeen = 0;
@@ -214,8 +215,8 @@ async function benchReady(context: BrowserContext, url: string, count: number): 
 }
 
 /**
- * Evaluates an expression repeatedly until it has a value, because the page's policy allows no foreign script
- * that waits.
+ * Evaluates an expression repeatedly until its value is a number. The page's policy allows no foreign script
+ * that could wait inside the page.
  */
 async function answer(page: Page, expression: string): Promise<number> {
   for (;;) {

@@ -1,7 +1,7 @@
 /**
  * Measures the cost of a private root and of the filter of system calls: the time to a task's first byte,
- * compared with a task that has the host's tree, or no filter. Hosts with few mounts and with 500 are measured.
- * Also measures the plugin's memory for 50 different roots. As root, after `npm run build`: `node
+ * compared with a task that has the host's tree, or no filter. Hosts with few mounts and with 500 are
+ * measured. Also measures the plugin's memory for 50 different roots. As root, after `npm run build`: `node
  * bench/sandbox.ts [rounds]`.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ chmodSync(folder, 0o755);
 
 try {
   await benchOn("an ordinary host", hostWith(0));
-  await benchOn(`a host with ${manyMounts} mounts more`, hostWith(manyMounts));
+  await benchOn(`a host with ${manyMounts} more mounts`, hostWith(manyMounts));
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -65,8 +65,8 @@ async function benchOn(host: string, command: string): Promise<void> {
 async function benchStarts(plugin: LaunchedPlugin, allocation: Allocation): Promise<void> {
   const measured = kinds.map((kind) => ({ ...kind, times: [] as number[] }));
   for (let round = -30; round < rounds; round++) {
-    // In random order: the plugin collects garbage every few starts, and that must not always hit the same
-    // kind.
+    // In random order: the plugin collects garbage every few starts, and the collection must not always hit
+    // the same kind.
     for (const { options, times } of measured.toSorted(() => Math.random() - 0.5)) {
       const ms = await timeOf(plugin, allocation, options);
       if (round >= 0) times.push(ms);

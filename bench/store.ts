@@ -1,8 +1,8 @@
 /**
  * Measures the event log, empty and full: single appends and those of many tasks at once, reads with checked
  * hashes, the delay until another process sees an event, and removal of old streams. The baseline is lmdb's
- * own awaited put in the same run. `node bench/store.ts [events in the full log] [folder]`: ten million take
- * some 6 GiB and minutes.
+ * own awaited put in the same run. `node bench/store.ts [events in the full log] [folder]`: ten million
+ * events take some 6 GiB and several minutes.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -69,8 +69,8 @@ async function checkPages(folder: string): Promise<void> {
 }
 
 /**
- * Measures the removal of streams of 10 events and of one of 10,000 events, and the longest turn of the event
- * loop meanwhile.
+ * Measures the removal of streams of 10 events and of a stream of 10,000 events, and the turns of the event
+ * loop during the removals.
  */
 async function benchPruning(store: EventStore): Promise<void> {
   const long = newTask();

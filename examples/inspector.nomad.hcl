@@ -2,8 +2,8 @@
 #
 #   npm run demo:inspect
 #
-# One succeeds, one fails, one is denied a file, one cannot be started, one does not stop when
-# it is requested to, and one keeps running.
+# One succeeds, one fails, one is denied a file, one cannot be started, one ignores the request
+# to stop, and one keeps running.
 
 job "inspector" {
   type = "batch"

@@ -5,7 +5,7 @@ import type { SystemCallName } from "./systemCalls.ts";
 /** One refusal. */
 export interface Denial {
   /**
-   * The rules that refused it: Landlock's rights and scopes as audit records name them, such as
+   * The rules that refused the access: Landlock's rights and scopes as audit records name them, such as
    * `fs.read_file` and `scope.signal`, or `seccomp.` and the name of a filtered system call.
    */
   readonly blockers: readonly string[];
@@ -146,7 +146,7 @@ export function adviceFor(denial: Denial, ports: PortLists): string {
   return `To allow it: ${option}; on the client that needs ${permission}`;
 }
 
-/** No option is offered for these, because Landlock refuses them, too. */
+/** No option is offered for these calls, because Landlock refuses them, too. */
 const mountCalls: ReadonlySet<string> = new Set<SystemCallName>([
   ...(["mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr"] as const),
   ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
@@ -180,7 +180,7 @@ function portRemedy(option: string, ports: unknown, object: string | null): Reme
   const known = Array.isArray(ports) ? ports.map(Number) : [];
   const list = [...new Set([...known, Number(object)])].sort((a, b) => a - b);
   const line = `${option} = [${list.join(", ")}]`;
-  return { option: line, permission: `${object} in ${option}, if it has one` };
+  return { option: line, permission: `${object} in ${option}, if this option is set there` };
 }
 
 function wordsOf(blocker: string): Words | undefined {

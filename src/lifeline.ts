@@ -1,20 +1,22 @@
 /**
- * Ends a plugin together with the `run` that launched it, and starts this program again. An agent's plugin
- * outlives the agent, because the agent comes back for its tasks. A `run` that was killed never comes back. So
- * the plugin of a run reads its standard input. When the run dies, standard input ends. The plugin then ends,
- * too, and has the tasks removed.
+ * Ends the plugin of a local run when the run dies. An agent's plugin outlives the agent, because the agent
+ * comes back for its tasks. A `run` that was killed never comes back. So the plugin of a run reads its
+ * standard input. When the run dies, standard input ends. The plugin then ends too, and starts this program
+ * again to remove the tasks.
  */
 import { isSea } from "node:sea";
 
 /**
- * The variable is set for a plugin that has to end with its launcher. Its value is the run's work folder, or
- * empty.
+ * This variable is set only for a plugin that has to end with its launcher. Its value is the run's work
+ * folder, or empty.
  */
 const variable = "NOMAD_DRIVER_EXEC2_RUN";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a launch adds to the environment of a plugin that is to end with its launcher. */
+/**
+ * The variables that make a plugin end with its launcher. The launch adds them to the plugin's environment.
+ */
 export function lifelineEnvironment(work = ""): Record<string, string> {
   return { [variable]: work };
 }
@@ -31,7 +33,7 @@ export function onLauncherExit(env: Environment, work: () => void): void {
   process.stdin.once("end", gone).once("error", gone).resume();
 }
 
-/** Starts a process that removes what the run has left. That process outlives this one. */
+/** Starts a process that removes what the run has left. The new process outlives this one. */
 export function startCleaning(env: Environment): void {
   const work = runOfPlugin(env);
   if (!work) return;
@@ -58,7 +60,7 @@ interface SelfCommand {
 export function selfCommand(): SelfCommand {
   const { execPath, execArgv, argv } = process;
   const [, script] = argv;
-  // This link works even if the executable's file was replaced or removed since.
+  // This link works even if the executable's file has been replaced or removed.
   if (isSea()) return { command: "/proc/self/exe", args: [], name: execPath };
   return { command: execPath, args: script === undefined ? [] : [...execArgv, script], name: execPath };
 }

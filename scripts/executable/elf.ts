@@ -34,8 +34,8 @@ const relativeType = new Map([
 ]);
 
 /**
- * Removes symbols, debugging information and the table of sections by cutting the file after its last segment.
- * The kernel and the dynamic linker read nothing behind that segment.
+ * Removes symbols, debugging information and the table of sections by cutting the file after its last
+ * segment. The kernel and the dynamic linker read nothing after that segment.
  */
 export function strip(elf: Buffer): Buffer {
   const ends = segments(elf).map(({ offset, bytesInFile }) => offset + bytesInFile);
@@ -105,7 +105,7 @@ function dropVersions(elf: Buffer, isDropped: (library: number) => boolean): voi
   }
 }
 
-/** Writes code behind that of the executable, before the next segment, and returns its address. */
+/** Writes code after the executable's own code, before the next segment. Returns the new code's address. */
 function appendCode(elf: Buffer, code: Uint8Array): number {
   const all = segments(elf);
   const segment = all.find(({ type, flags }) => type === segmentType.load && (flags & executable) !== 0);

@@ -10,7 +10,7 @@ import { version } from "../../src/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Packages for development that are nevertheless in the executable, as part of the inspector's page. */
+/** Development packages that are nevertheless in the executable, as part of the inspector's page. */
 export const packagesOfThePage = ["preact"];
 
 /** Files by their paths in the release. */
@@ -34,8 +34,8 @@ export function documentation(date: number): {
 }
 
 /**
- * The licences of everything in the executable: that of the runtime, which includes the licences of its parts,
- * and those of the packages.
+ * The licences of everything in the executable: the program's own licence, the runtime's licence, which
+ * includes the licences of its parts, and the packages' licences.
  * @param modules the folder of packages
  */
 export function licences(modules: string, runtime: string): string {
@@ -67,7 +67,7 @@ export function lockedPackages(): Readonly<Record<string, LockedPackage>> {
   return JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
 }
 
-/** The licence of a package; nothing if it is not installed, like those of other architectures. */
+/** The licence of a package; empty if the package is not installed, as with those of other architectures. */
 function licenceOf(name: string, folder: string): string[] {
   const installed = [folder, join(root, "node_modules", name)].find((path) => contains(path, "package.json"));
   if (installed === undefined) return [];
@@ -82,7 +82,7 @@ function licenceOf(name: string, folder: string): string[] {
   return [section(`${name} ${manifest.version}: ${manifest.license ?? "see below"}`, text)];
 }
 
-/** Packages whose terms are in other files than a licence file at their top. */
+/** Packages whose licence terms are not only in a licence file in the package's top folder. */
 const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly string[]])[] = [
   [/^@bufbuild\/protobuf$/, ["@grpc/grpc-js/LICENSE", "@bufbuild/protobuf/dist/esm/wire/varint.js"]],
   [/^@lmdb\/lmdb-linux-/, ["lmdb/LICENSE"]],
@@ -108,7 +108,10 @@ function section(title: string, text: string): string {
   return `${"=".repeat(78)}\n${title}\n${"=".repeat(78)}\n\n${text.trim()}\n`;
 }
 
-/** Writes files below a folder, with the same modes on every machine. @param executables paths of executable files */
+/**
+ * Writes files below a folder, with the same modes on every machine. @param executables paths of executable
+ * files
+ */
 export function writeContent(folder: string, content: Content, executables: readonly string[] = []): void {
   for (const [path, bytes] of content) {
     const target = join(folder, path);

@@ -1,4 +1,6 @@
-/** Files in the executable, for a package that reads a file of its own. */
+/**
+ * Reads files that are embedded in the executable. The build puts this in place of a package's `fs-extra`.
+ */
 import { basename } from "node:path";
 import { getRawAsset } from "node:sea";
 

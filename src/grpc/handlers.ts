@@ -1,6 +1,6 @@
 /**
  * Converts plain functions and observables to grpc-js's call handlers. A function
- * that throws or rejects fails its own call only.
+ * that throws or rejects fails only its own call.
  */
 import { once } from "node:events";
 import type {
@@ -19,7 +19,7 @@ import { StreamWriter } from "./streamWriter.ts";
 /** How the values of an observable become the messages of a stream. */
 interface Conversion<Request, Response, Value> {
   readonly toMessage: (value: Value, request: Request) => Response;
-  /** The error that the first value reports, if any; it goes into the headers. */
+  /** The error that the first value reports, if any. The error goes into the stream's headers. */
   readonly errorOf: (first: Value) => DriverError | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface Duplex<Request, Response> {
 export class Handlers {
   readonly #log: Logger;
 
-  /** @param log gets unexpected failures, and readers that are too slow */
+  /** @param log gets unexpected failures, and warnings about readers that are too slow */
   constructor(log: Logger) {
     this.#log = log;
   }

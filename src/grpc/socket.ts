@@ -12,7 +12,9 @@ export interface Listener {
   readonly path: string;
 }
 
-/** The kernel's limit for a path: unix(7), sockaddr_un without the final NUL. */
+/**
+ * The kernel's limit for a socket's path, in bytes: the size of `sun_path` without the final NUL, unix(7).
+ */
 const maxPathLength = 107;
 
 /**
@@ -42,7 +44,7 @@ export async function listen({ folder = tmpdir(), group }: SocketOptions): Promi
   }
   const remove = () => rmSync(path, { force: true });
   process.once("exit", remove);
-  // A closed server has removed its file.
+  // A server removes its socket's file when it closes.
   server.once("close", () => process.off("exit", remove));
   try {
     await listening;
@@ -71,9 +73,9 @@ export async function removeDeadSockets(folder: string): Promise<void> {
 }
 
 /**
- * Whether no process listens on a socket, so that the kernel refuses a connection. The pid in the name is not
- * enough: another process may have it by now, or it may be from another pid namespace. A socket that is just
- * being created also refuses connections, so a young socket of a living pid is kept.
+ * Whether no process listens on a socket. The kernel then refuses a connection. The pid in the socket's name
+ * is not enough: another process may have this pid by now, or the pid may be from another pid namespace. A
+ * socket that is just being created also refuses connections, so a young socket of a living pid is kept.
  */
 async function isDead(path: string, pid: number): Promise<boolean> {
   const status = await files.lstat(path);
@@ -116,6 +118,6 @@ function findGroup(group: string): number {
   const id = lines.map((line) => line.split(":")).find(([name]) => name === group)?.[2];
   if (id !== undefined) return Number(id);
   throw new DriverError("PLUGIN_FAILED", `the host has no group ${group} (PLUGIN_UNIX_SOCKET_GROUP)`, {
-    hint: "Give its number, or the name of a group of /etc/group",
+    hint: "Give the group's number, or the name of a group in /etc/group",
   });
 }

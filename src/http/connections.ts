@@ -1,7 +1,8 @@
 /**
- * The open connections, up to a maximum. Anybody on the host can open some and send nothing, or a byte now
- * and then. So a new connection is never refused. It replaces the oldest connection that has sent no admitted
- * request. If all have sent one, it replaces the connection whose last request is the oldest.
+ * The open connections, up to a maximum. Anybody on the host can open connections and keep them open with a
+ * byte now and then. To refuse new connections at the maximum would therefore lock out everybody else.
+ * Instead, a new connection replaces the oldest connection without an admitted request. If all connections
+ * have sent an admitted request, the new connection replaces the connection whose last request is the oldest.
  */
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
@@ -18,7 +19,7 @@ export class Connections {
     http.on("connection", (socket: Duplex) => this.#add(socket));
   }
 
-  /** Notes that a request of this connection was admitted. */
+  /** Records that a request of this connection was admitted. */
   admit(socket: Duplex): void {
     if (socket.destroyed) return;
     this.#strangers.delete(socket);

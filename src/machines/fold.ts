@@ -1,8 +1,8 @@
 /**
- * The fold: applies one event at a time to the machine, and returns the names of the
- * effects that it requests. The running driver and every replay use this function.
- * It interprets the machine's table itself. XState gives the same results
- * (test/machines/xstateMachine.test.ts) a hundred times slower (bench/replay.ts).
+ * The fold: applies one event at a time to the machine, and returns the names of the effects that the machine
+ * requests. The running driver and every replay use this fold. The fold interprets the machine's table
+ * itself. XState gives the same results (test/machines/xstateMachine.test.ts), but is a hundred times slower
+ * (bench/replay.ts).
  */
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
@@ -46,7 +46,7 @@ export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
   };
 }
 
-/** Undefined for a type that does not exist, too: a log may hold such events. */
+/** Also undefined for an unknown event type: a log may hold such events. */
 function transitionFor(state: StateName, { type }: TaskEvent): Transition | undefined {
   const { on = {} }: State = taskStates[state];
   return Object.hasOwn(on, type) ? on[type] : undefined;

@@ -61,7 +61,7 @@ export function evolve<T extends EventType>(context: TaskContext, event: EventOf
   return evolutions[event.type].evolve(event, context);
 }
 
-/** The limits of a task's cgroup that are in force; null for a resource without one. */
+/** The limits of a task's cgroup that are in force; null for a resource without a limit. */
 export interface TaskLimits {
   /** Number of the host's cores, from `cpu.max`. */
   readonly cores: number | null;

@@ -1,7 +1,7 @@
 /**
  * The task as a state machine: state + event → state + the names of the effects
- * to run. It runs nothing itself: src/driver runs the effects and reports their
- * results as events.
+ * to run. The machine itself runs no effects: src/driver runs them and reports
+ * their results as events.
  *
  *     pending → fingerprinted → sandboxed → running ──────────────→ exited → destroyed
  *        └────────────┴─────────────┴→ failed  └→ stopping → killing ┘
@@ -29,7 +29,7 @@ export type StateName =
   | "lost"
   | "destroyed";
 
-/** A state in XState's format, limited to what the fold interprets. */
+/** A state in XState's format, limited to the properties that the fold interprets. */
 export interface State {
   /** Effects to request when the state is entered. */
   readonly entry?: readonly EffectName[];
@@ -122,7 +122,7 @@ type AcceptedType = {
   [S in StateName]: States[S] extends { readonly on: infer Transitions } ? keyof Transitions : never;
 }[StateName];
 
-/** Does not compile if no state accepts a type of event. */
+/** Does not compile if there is a type of event that no state accepts. */
 true satisfies [EventType] extends [AcceptedType]
   ? true
   : { readonly noStateAccepts: Exclude<EventType, AcceptedType> };

@@ -1,7 +1,6 @@
 /**
- * A task's history as a list of moments, with random access. A moment is an event
- * with the states before and after it, which a state machine computes: by default,
- * this version's. Pure.
+ * A task's history as a list of moments, with random access. A moment is an event with the states before and
+ * after it. A state machine computes these states: by default, the machine of this version. Pure.
  */
 
 import { reportsOf } from "../machines/effects.ts";
@@ -18,8 +17,9 @@ export interface Moment {
   readonly seq: number;
   /** The event as it is stored. */
   readonly stored: StoredEvent;
-  /** The event as the machine reads it; undefined if it cannot, with the reason in `problem`. */
+  /** The event as the machine reads it; undefined if the machine cannot read it. */
   readonly event: TaskEvent | undefined;
+  /** Why the machine cannot read the event. */
   readonly problem: string | undefined;
   readonly before: MachineState;
   readonly after: MachineState;
@@ -158,7 +158,7 @@ export interface EffectOutcome {
   readonly report: Moment | undefined;
 }
 
-/** Pairs each effect with the first later event that reports the result of such an effect. */
+/** Pairs each effect with the first later event that reports the result of an effect of this kind. */
 export function effectOutcomes(history: History, { seq, effects }: Moment): EffectOutcome[] {
   return effects.map((effect) => ({ effect, report: reportOf(history, seq, effect) }));
 }

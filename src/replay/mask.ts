@@ -8,7 +8,7 @@ import { type EventTraits, MASK } from "../machines/events/defineEvent.ts";
 import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 
-/** Returns the masking that every view has to apply to an event before it shows it. */
+/** Returns the masking that every view must apply to an event before it shows the event. */
 export function shownEvent(showArgs: boolean): <T extends Pick<StoredEvent, "type" | "data">>(event: T) => T {
   return showArgs ? (event) => event : maskEvent;
 }
@@ -47,7 +47,7 @@ export function maskPlanStep(line: string): string {
   return line.replaceAll(/\["(?:[^"\\]|\\.)*"(?:, "(?:[^"\\]|\\.)*")*\]/gs, `[${MASK}]`);
 }
 
-/** Replaces every text in the data. Their shape stays, so that they can still be folded. */
+/** Replaces every text in the data. The data keep their shape, so that the event can still be folded. */
 function mapText(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === "string") return change(value);
   if (Array.isArray(value)) return value.map((each) => mapText(each, change));

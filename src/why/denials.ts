@@ -2,11 +2,11 @@
 import { adviceFor, describeDenial, isProbe } from "../denial.ts";
 import { type Refusal, refusalKey } from "../machines/events/denied.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
-import { formatCount, formatRepetition } from "../units/counts.ts";
+import { countOf, formatRepetition, formatTimes } from "../units/counts.ts";
 import { formatDuration } from "../units/durations.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 
-/** Kinds of refusals with a sentence of their own. The newest ones are the most useful. */
+/** Maximum number of refusals with a sentence of their own. The newest refusals are the most useful. */
 const maxNamed = 3;
 
 /** @param hasFailed whether the task failed: then the sentences also say what would allow the access */
@@ -34,11 +34,11 @@ export function denialSentences(
       ? []
       : sentence(
           events,
-          `It was denied more, ${formatCount(denials.others)} times, of kinds that are not listed`,
+          `It was also denied other accesses, ${formatTimes(denials.others)}; their kinds are not listed`,
         )),
     ...(denials.lost === 0
       ? []
-      : sentence(events, `Of ${formatCount(denials.lost)} further denials the kernel kept only the number`)),
+      : sentence(events, `The kernel counted ${countOf(denials.lost, "further denial")}, without a record`)),
   ];
 }
 

@@ -1,4 +1,4 @@
-/** Sentences on how a task ended, or that it still runs, and on what led to that. Pure. */
+/** Sentences on how a task ended, or on the fact that it still runs, and on the causes. Pure. */
 import { adviceFor, isProbe } from "../denial.ts";
 import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
@@ -69,8 +69,8 @@ function stopRequests(facts: readonly Fact[]): Sentence[] {
 }
 
 /**
- * Separates earlier OOM kills from the one that ended the task. The kernel counts
- * a kill before anyone can see the exit, so an `oomSeen` may report the last one, too.
+ * Separates earlier OOM kills from the kill that ended the task. The kernel counts a kill before anyone can
+ * see the exit, so an `oomSeen` may also report the kill that ended the task.
  */
 function oomsBefore({ data }: Fact<"exited">, seen: readonly Fact<"oomSeen">[]) {
   const isLast = (fact: Fact<"oomSeen">) => data.oomKilled && fact.data.kills === data.oom?.kills;
@@ -104,7 +104,7 @@ function exitSentences(
   const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after the request`;
   const end = (text: string) => sentence([exited], `It ${text}`);
   if (source === "unknown") {
-    return end("ended, but how is unknown: its init was killed before it could record it");
+    return end("ended, but how is unknown: its init was killed before it could record the end");
   }
   if (oomKilled) {
     const advice = "Raise resources.memory (or memory_max), or make the program use less memory";
@@ -138,7 +138,7 @@ function senderOf(facts: readonly Fact[], signal: number): string {
     : ": the driver did not send that signal, so the task itself or someone else on the host did";
 }
 
-/** Sentences on what a failed task may have been refused without an audit record. */
+/** Sentences on accesses that may have been refused to a failed task without an audit record. */
 function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: readonly string[]): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   if (sandboxed === undefined) return [];
@@ -158,7 +158,7 @@ function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: rea
     ...sentence(
       [sandboxed],
       unrecordedDenials === null
-        ? "What else the sandbox denies would be recorded: nothing was"
+        ? "All other denials of the sandbox are recorded, and there is no such record"
         : `What the sandbox denies was not recorded: ${unrecordedDenials}`,
     ),
     ...sentence(
@@ -244,8 +244,8 @@ const signalMeanings: Readonly<Record<string, string>> = {
   SIGFPE: "an arithmetic error, such as a division by zero",
   SIGILL: "it executed an instruction that the processor does not know",
   SIGPIPE: "it wrote to a pipe or socket without a reader",
-  SIGSEGV: "it accessed memory that is not its own, which is a bug of the program",
-  SIGSYS: "it made a forbidden system call; so the driver's filter ends 32-bit programs",
+  SIGSEGV: "it accessed memory that is not its own, which is a bug in the program",
+  SIGSYS: "it made a forbidden system call; the driver's filter also ends 32-bit programs in this way",
   SIGTRAP: "it stopped at a breakpoint or an assertion",
   SIGXCPU: "it exceeded its limit of CPU time (RLIMIT_CPU)",
   SIGXFSZ: "it exceeded its limit of file size (RLIMIT_FSIZE)",

@@ -9,7 +9,7 @@ import { LogStream, logPlaces } from "../effects/logs/logFiles.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { namedPaths } from "./namedPaths.ts";
 
-/** Lines at the end of the output that are searched for paths. */
+/** Number of lines at the end of the output that are searched for paths. */
 const lines = 10;
 const maxBytes = 64 * 1024;
 

@@ -9,8 +9,8 @@ export interface Size {
 }
 
 /**
- * `moment` shows the current moment beside the list of events, and `whole` all of the current moment. The
- * others are lists.
+ * `moment` shows the current moment beside the list of events. `whole` shows the current moment in full. The
+ * other pages are lists.
  */
 export type Page = "moment" | "whole" | "help" | "breakpoints" | "edits";
 

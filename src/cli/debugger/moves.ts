@@ -95,7 +95,7 @@ export function goToMatch(state: DebuggerState, direction: Direction): DebuggerS
   return notified(next, `continued from the ${direction === 1 ? "first" : "last"} event`);
 }
 
-/** A search stops after this many events, in about a second. A person decides whether to go on. */
+/** A search stops after this many events: after about a second. The person then decides whether to go on. */
 export const SEARCH_LIMIT = 500_000;
 
 export type Direction = 1 | -1;
@@ -110,7 +110,7 @@ export type SearchResult =
 
 /**
  * Searches in a direction for the first event that fits.
- * @param from number of the event beside which the search begins
+ * @param from number of an event; the search begins at its neighbour in the direction
  */
 export function seek(
   history: History,

@@ -84,7 +84,7 @@ function append(state: DebuggerState, events: readonly StoredEvent[]): DebuggerS
   const stopped = continueFrom(next, shownHistory(state).length, 1);
   if (stopped !== undefined) return { ...stopped, following: false };
   const newest = goTo(next, shownHistory(next).length);
-  // A page other than the moment stays open, at the same lines.
+  // Any page other than `moment` stays open, at the same lines.
   return newest.page === next.page ? newest : { ...newest, page: next.page, scroll: next.scroll };
 }
 

@@ -1,4 +1,4 @@
-/** Breakpoints of the view. Pure. */
+/** Breakpoints of the debugger. Pure. */
 import { type Breakpoint, parseBreakpoint } from "../../replay/breakpoint.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";

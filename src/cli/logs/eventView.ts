@@ -13,7 +13,7 @@ import { formatTable } from "../terminal/table.ts";
 import { readable, type TaskHistory } from "./taskHistory.ts";
 
 const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE"];
-/** Minimum terminal width for the description in the same row. */
+/** Minimum terminal width at which the description is in the same row. */
 const wide = 110;
 /** Minimum widths of columns, so that later rows line up with earlier ones. */
 const eventWidths = [3, 12, 7, 14, 25];
@@ -22,7 +22,7 @@ const liveWidths = [12, 16, 14];
 export class EventView {
   readonly #style: Style;
   readonly #width: number;
-  /** The last shown event of the single task. */
+  /** The event that was shown last, in a view of a single task. */
   #before: StoredEvent | undefined;
 
   constructor(style: Style, width: number) {
@@ -30,7 +30,7 @@ export class EventView {
     this.#width = width;
   }
 
-  /** The events of a task so far, below notes on the task. */
+  /** The events of a task so far, with the notes on the task above them. */
   task(
     { id, task, job, begunAt }: TaskHistory,
     events: readonly StoredEvent[],
@@ -71,7 +71,7 @@ export class EventView {
     return formatTable([row], this.#width, liveWidths);
   }
 
-  /** An event on one line of any length, to follow a prefix. */
+  /** An event on one line of any length. The caller puts a prefix in front. */
   line(event: StoredEvent): string {
     const type = `${this.#type(event)}${blanks(visible(event.type), maxTypeLength)}`;
     return `${this.#style.dim(formatClock(event.time))} ${type} ${this.#what(event)}`;

@@ -1,4 +1,4 @@
-/** Runs the checks of a group's services, and shows when one becomes healthy or unhealthy. */
+/** Runs the checks of a group's services, and shows when a check becomes healthy or unhealthy. */
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Check, Probe } from "../../jobspec/job.ts";
@@ -31,8 +31,8 @@ const firstDelayMs = 1_000;
 
 /**
  * Starts the checks, which run until `stop`. The next interval of a check begins when its result is known.
- * @param tasks main tasks of the group. A check that names no task uses the environment of the first task,
- *   and restarts all of these tasks
+ * @param tasks main tasks of the group. A check that names no task uses the environment of the first of them,
+ *   and restarts all of them
  * @param suffix the end of the checks' names, such as ` of web[1]`; empty if the group has one instance
  */
 export function followChecks(

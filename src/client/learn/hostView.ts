@@ -1,4 +1,4 @@
-/** Reads from the host what a learned policy depends on. */
+/** Reads the facts of the host that a learned policy depends on. */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import type { HostView } from "../../config/learn/policy.ts";
 import { follow } from "../../effects/files/followPath.ts";
@@ -36,7 +36,7 @@ function homes(): string[] {
   ];
 }
 
-/** Lower uids are those of services: login.defs(5). A service's home is its working directory. */
+/** Lower uids belong to services: login.defs(5). The home of a service is its working directory. */
 const firstUser = 1000;
 
 const PT_INTERP = 3;

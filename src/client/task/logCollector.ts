@@ -1,4 +1,4 @@
-/** Reads a task's log pipes and keeps its output in files, as Nomad's log collector does for a client. */
+/** Reads a task's log pipes and writes the output to files, as Nomad's log collector does on a client. */
 import { closeSync, constants, openSync, rmSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
@@ -15,8 +15,9 @@ export interface LogFileBounds {
 const defaultBounds: LogFileBounds = { maxBytes: 10 * 1024 * 1024, maxFiles: 10 };
 
 /**
- * The files of one stream of a task's output: `web.stdout.0`, then `.1`, … The folder is opened once, before any task runs, and existing files in it
- * are never opened. So a task that may write to the folder (`writable_logs`) cannot redirect root's writes.
+ * The files of one stream of a task's output: `web.stdout.0`, then `.1`, … The folder is opened once, before
+ * any task runs, and existing files in it are never opened. So a task that may write to the folder
+ * (`writable_logs`) cannot redirect root's writes.
  */
 export class LogFile {
   readonly #folder: number;
@@ -87,7 +88,7 @@ export function logPipePath(logs: string, task: string, stream: "stdout" | "stde
 }
 
 /**
- * Makes the FIFO anew and opens it, so that the driver finds a reader.
+ * Creates a new FIFO and opens it for reading, because the driver needs a reader to open it for writing.
  * @returns the task's output; ends when all writers have closed the FIFO
  */
 export function openLogReader(path: string): Socket {

@@ -10,7 +10,7 @@ export async function smallestSufficient<Item>(
   all: readonly Item[],
   suffices: (part: readonly Item[]) => Promise<boolean>,
 ): Promise<Item[]> {
-  /** The items of `rest` that are needed beside `kept`. `isNew`: `kept` has not been tried yet. */
+  /** The items of `rest` that are needed in addition to `kept`. `isNew`: `kept` has not been tried yet. */
   const needed = async (kept: readonly Item[], isNew: boolean, rest: readonly Item[]): Promise<Item[]> => {
     if (isNew && (await suffices(kept))) return [];
     if (rest.length <= 1) return [...rest];

@@ -19,8 +19,8 @@ export interface NodeCore {
 }
 
 /**
- * MHz of one core: the node's total, divided evenly. A job's MHz are a share of the total of Nomad's
- * scheduler, which includes disabled cores.
+ * MHz of one core: the node's total, divided evenly. A job's MHz are a share of the scheduler's total, and
+ * that total includes disabled cores.
  * @returns undefined if no speed is known
  */
 export function nodeMhz({ cores, overrideTotalMhz }: NodeTopology): number | undefined {
@@ -34,7 +34,7 @@ function coreMhz({ baseMhz, maxMhz, guessMhz }: NodeCore): number {
 }
 
 /**
- * The task's share in cores: 0.5 is half a core. A task with `cores` gets all of them.
+ * The task's share in cores: 0.5 is half a core. A task whose job reserves `cores` gets these cores whole.
  * @param node MHz of one of the node's cores
  * @param hardLimit the option `cpu_hard_limit`
  * @returns undefined if the task has no limit

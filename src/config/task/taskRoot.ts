@@ -47,15 +47,15 @@ export interface OwnRoot {
   /** Folders of the host that the task has at the same paths. None is inside another. */
   readonly folders: readonly string[];
   /**
-   * Folders around {@link folders}. Their paths are the same for all allocations. In the root they contain
-   * only {@link folders}.
+   * Parents of {@link folders}. Their paths are the same for all allocations. In the root they contain only
+   * {@link folders}.
    */
   readonly parents: readonly string[];
-  /** /dev/shm and /dev/pts, as far as the task has its own. */
+  /** Those of /dev/shm and /dev/pts that the task has for itself. */
   readonly ownDevices: readonly string[];
   /**
-   * Whether to mask files of /proc that describe the host. With the default options no rule allows reading
-   * them.
+   * Whether to mask files of /proc that describe the host. With the default options this is not necessary,
+   * because no rule allows reading these files.
    */
   readonly maskProc: boolean;
 }

@@ -1,4 +1,4 @@
-/** Watches the kernel's refusals to the processes of all runs, and assigns each to its run. */
+/** Watches what the kernel denies to processes of runs, and assigns each denial to its run. */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Observable } from "rxjs";
 import type { DenialMode } from "../../config/options/pluginOptions.ts";
@@ -21,14 +21,14 @@ interface RunTraits {
   readonly init: ProcessIdentity;
   readonly uid: number;
   readonly user: string;
-  /** The run's own cgroup, if it is in the host's pid namespace. */
+  /** The run's own cgroup, if the run is in the host's pid namespace. */
   readonly runCgroup: string | null;
   /** A time before the run's beginning, in milliseconds since the epoch. */
   readonly sinceMs: number;
 }
 
 interface WatchedRun extends RunTraits {
-  /** The pid namespace of its init, once it was looked up. */
+  /** The pid namespace of the run's init, once it has been looked up. */
   namespace?: string | undefined;
 }
 
@@ -55,7 +55,9 @@ export class TaskDenials implements Disposable {
     return this.#watch.tracker;
   }
 
-  /** Why denials are not recorded now, as a sentence without its full stop; undefined if they are recorded. */
+  /**
+   * Why denials are not recorded now, as a sentence without its full stop; undefined if they are recorded.
+   */
   get problem(): string | undefined {
     return this.#watch.problem;
   }
@@ -97,8 +99,8 @@ export class TaskDenials implements Disposable {
   }
 
   /**
-   * Finds the run of a process. A living process belongs to the run with its pid namespace or its cgroup. A
-   * dead process belongs to the run with its dynamic user, if exactly one run has this user.
+   * Finds the run of a process. A living process belongs to the run with the same pid namespace or cgroup. A
+   * dead process belongs to the run with the same dynamic user, if exactly one run has this user.
    */
   #locate(pid: number, uid: number, timeMs: number): DeniedRun | undefined {
     const running = [...this.#runs].filter(([, { sinceMs }]) => sinceMs <= timeMs);
@@ -114,8 +116,8 @@ export class TaskDenials implements Disposable {
 
   #holds(run: WatchedRun, namespace: string, cgroup: string | undefined): boolean {
     if (run.runCgroup !== null) {
-      // /proc shows the path relative to another root. The name of the cgroup is unique, so only the names are
-      // compared.
+      // /proc shows the cgroup's path relative to another root. The last name in the path is unique, so only
+      // the last names are compared.
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
     }
     // Init lives as long as its namespace, so its pid cannot have been reused yet.

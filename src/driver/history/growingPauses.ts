@@ -5,8 +5,8 @@ const maxPauseMs = 3_600_000;
 
 /**
  * Runs an action at the first request, and then at most once per pause. Requests during a pause cause one run
- * at its end. Pauses begin with a minute and double up to an hour. That allows some thirty runs on a task's
- * first day, then 24 a day.
+ * at the pause's end. The first pause is a minute, and each pause is twice as long as the one before, up to
+ * an hour. This allows some thirty runs on a task's first day, then 24 a day.
  */
 export class GrowingPauses {
   readonly #action: () => void;

@@ -16,7 +16,7 @@ import { commandCgroups } from "../exec/commands.ts";
 /** Why a task of an earlier boot is lost. */
 export const lostByReboot = "the host was rebooted: its processes are gone";
 
-/** An OOM kill counts as the cause of a task's end for this long. */
+/** A task that ends within this time after an OOM kill counts as ended by the kill. */
 const consequenceMs = 10_000;
 
 type Exit = EventData<"exited">;
@@ -63,7 +63,7 @@ function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolea
     : { ...unknownEnd, endedAt: Date.now(), source: "unknown" };
 }
 
-/** @param end how the task ended; undefined if that is unknown, or if this driver killed it */
+/** @param end how the task ended; undefined if the end is unknown, or if this driver killed the task */
 function memoryAtEnd(
   context: TaskContext,
   survived: TaskContext["oom"],
@@ -85,8 +85,8 @@ export function oomOf({ request, sandbox, adopted }: TaskContext): Exit["oom"] {
 }
 
 /**
- * Whether an OOM kill ended a failed task. True if there was a kill that nobody noticed while the task ran,
- * or if one was noticed a moment before the end. A worker that was killed hours before did not end the task.
+ * Whether an OOM kill ended a failed task. True if a kill went unnoticed while the task ran, or if a kill was
+ * noticed shortly before the end. A worker that was killed hours before did not end the task.
  * @param oom all OOM kills of the run
  * @param survived the last OOM kill after which the task was seen to go on
  */
@@ -96,8 +96,9 @@ function wasFatal(oom: Exit["oom"], survived: TaskContext["oom"], endedAt: numbe
 }
 
 /**
- * Removes what a run left. A run in the host's pid namespace may leave processes if its init was killed; they
- * are killed. The cgroups below the task's are removed. Resolves once the agent can remove the task's cgroup.
+ * Removes what a run left. If its init was killed, a run in the host's pid namespace may leave processes.
+ * These are killed. The cgroups below the task's are removed. Resolves once the agent can remove the task's
+ * cgroup.
  * @param init the run's init, if no event names it
  */
 export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {

@@ -17,7 +17,7 @@ export interface AuditStatus {
   readonly enabled: number;
   /** Pid of the audit daemon; 0 if there is none. */
   readonly daemon: number;
-  /** Maximum number of records that wait for the kernel's thread. Further ones are lost. */
+  /** Maximum number of records that wait for the kernel's thread. Further records are lost. */
   readonly backlogLimit: number;
   /** Records that the kernel has lost since the boot. */
   readonly lost: number;
@@ -49,7 +49,7 @@ export function auditProblem(thrown: unknown): string {
 
 /**
  * Whether this process is in the network namespace of the host's init. The kernel sends records only there.
- * True if this process may not look.
+ * Also true if this process may not read the namespaces.
  */
 export function isInHostNetwork(): boolean {
   try {

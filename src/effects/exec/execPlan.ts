@@ -34,7 +34,9 @@ import { taskSteps } from "../launch/steps/taskSteps.ts";
 import type { CommandCgroup } from "./commandCgroup.ts";
 
 export interface ExecInput extends TaskProcess {
-  /** First argument of the process that waits for the command, so that `ps` shows the task it belongs to. */
+  /**
+   * First argument of the process that waits for the command. It shows in `ps` to which task this belongs.
+   */
   readonly waiterName: string;
   /** Created for the command. */
   readonly cgroup: CommandCgroup;
@@ -91,7 +93,7 @@ function planOf<Name extends string>(
       parent: parentSteps(input, terminal),
       task: taskSteps(input, {
         inSession: terminal ? [controllingTerminalStep()] : [],
-        // Follows the change of uid, which would reset the signal.
+        // After the change of uid, because that change resets the signal.
         asUser: [endWithParentStep("end with the process that waits")],
       }),
       supervise: superviseSteps(),

@@ -24,8 +24,8 @@ export interface HostFacts {
   /** Controllers of the cgroup v2 hierarchy, without those bound to v1. */
   readonly cgroupControllers: readonly string[];
   /**
-   * Controllers that the root cgroup enables for its children. The Nomad client enables those that it needs
-   * when it starts.
+   * Controllers that the root cgroup enables for its children. When the Nomad client starts, it enables the
+   * controllers that it needs.
    */
   readonly cgroupDelegated: readonly string[];
   /** Whether programs may be run from memfds: sysctl `vm.memfd_noexec` below 2. */

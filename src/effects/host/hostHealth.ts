@@ -6,7 +6,8 @@ export interface HostJudgement {
   /**
    * As in Nomad's own drivers: `undetected` if the driver cannot work on this node
    * at all (not root, an unsupported architecture), `unhealthy` if something is
-   * missing that the operator can fix. Nomad places no tasks on either.
+   * missing that the operator can fix. In both cases, Nomad places no tasks on the
+   * node.
    */
   readonly health: "healthy" | "unhealthy" | "undetected";
   /** One line for `nomad node status`. */
@@ -21,7 +22,7 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-/** Problems that the driver has met in its own work. The host's facts do not show them. */
+/** Problems that the driver has found during its own work. The host's facts do not show them. */
 export interface HostFindings {
   /** Paths of event logs that were damaged. */
   readonly quarantined?: readonly string[];
@@ -85,7 +86,7 @@ function noDenials(problem: string): HostProblem {
   return {
     what: `what the sandbox refuses is not recorded (${problem})`,
     consequence: "the verb why cannot name it",
-    remedy: 'See that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
+    remedy: 'Make sure that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
   };
 }
 

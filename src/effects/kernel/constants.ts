@@ -3,7 +3,7 @@
  * They have their C names, so that they can be looked up.
  */
 
-/** These are also arguments that filters of system calls compare. */
+/** The filters of system calls compare arguments with these constants, too. */
 export {
   AF_INET,
   AF_INET6,

@@ -95,7 +95,7 @@ export function memfdCreate(name: string, flags: number): number {
   return checked(libc().memfdCreate(name, flags), "memfd_create", name);
 }
 
-/** fcntl(2) with `F_ADD_SEALS`: forbids these kinds of changes of a memfd for good. */
+/** fcntl(2) with `F_ADD_SEALS`: permanently forbids these kinds of changes to a memfd. */
 export function addSeals(memfd: number, seals: number): void {
   checked(libc().fcntl(memfd, k.F_ADD_SEALS, BigInt(seals)), "fcntl");
 }
@@ -115,7 +115,7 @@ export function poll(descriptor: number, events: number): boolean {
   const polled = pollDescriptor(descriptor, events);
   for (;;) {
     const result = poll(polled, 1n, 0);
-    // A signal ends the call, even if it does not wait.
+    // A signal can interrupt the call, even though the call does not wait.
     if (result < 0 && errnoName(errno()) === "EINTR") continue;
     return checked(result, "poll") > 0;
   }
@@ -192,8 +192,8 @@ export function writePointer(struct: Buffer, offset: number, bytes: NodeJS.Array
 }
 
 /**
- * The bytes that each struct points to. An address is no reference: without this map they could be collected
- * before the call.
+ * The bytes that each struct points to. The garbage collector ignores addresses: without this map, it could
+ * free the bytes before the call.
  */
 const pointedTo = new WeakMap<Buffer, readonly NodeJS.ArrayBufferView[]>();
 
@@ -202,7 +202,7 @@ export function unshare(flags: number): void {
   checked(libc().unshare(flags), "unshare");
 }
 
-/** setns(2) of the calling thread. @param type `CLONE_NEW…`, the kind that the descriptor must be of */
+/** setns(2) of the calling thread. @param type `CLONE_NEW…`, the kind of namespace that is expected */
 export function setns(namespace: number, type: number): void {
   checked(libc().setns(namespace, type), "setns");
 }
@@ -227,7 +227,7 @@ export function setrlimit(resource: number, limit: ResourceLimit): void {
   checked(libc().setrlimit(resource, rlimit64(limit)), "setrlimit");
 }
 
-/** madvise(2) with `MADV_DONTNEED`: unmaps pages. What a private mapping has changed in them is lost. */
+/** madvise(2) with `MADV_DONTNEED`: drops pages from memory. Changes in a private mapping are lost. */
 export function madviseDontNeed(address: bigint, bytes: bigint): void {
   checked(libc().madvise(address, bytes, k.MADV_DONTNEED), "madvise");
 }

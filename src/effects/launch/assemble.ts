@@ -29,7 +29,7 @@ import {
 } from "./table.ts";
 
 /**
- * Assembles the table's first two parts, for the addresses where the runner puts them.
+ * Assembles the table's first two parts, for the addresses to which the runner reads them.
  * @throws DriverError `LAUNCH_FAILED` if a path contains a NUL, or the paths do not fit
  */
 export function assembleEarly(
@@ -140,8 +140,8 @@ const bufferAddresses: Readonly<Record<BufferName, number>> = {
 const BUFFERS_BYTES = bufferBytes.waitStatus + bufferBytes.identity;
 
 /**
- * The memory of a process's arguments, with one argument: proc_pid_cmdline(5). If its last byte is not NUL, the
- * kernel shows what is before the first NUL.
+ * The memory that proc_pid_cmdline(5) shows as a process's arguments. It holds one argument. If the last byte
+ * of this memory is not NUL, the kernel shows only the text before the first NUL.
  */
 function nameBytes(name: string): Uint8Array {
   const memory = new Uint8Array(NAME_BYTES);

@@ -1,5 +1,5 @@
 /**
- * The table that the runner reads to fixed addresses and executes: the table's layout, and a writer. The
+ * The layout and a writer of the table that the runner reads into memory at fixed addresses and executes. The
  * runners' listings repeat these numbers, and a test compares them. Pure.
  *
  * ```
@@ -22,11 +22,13 @@ import { INSTRUCTION_BYTES } from "../seccomp/assembler.ts";
 /** Far from the runner, its stack and the vDSO. */
 export const TABLE_ADDRESS = 0x10000000;
 
-/** On another page than the first part, even with arm64's largest pages, 64 KiB. */
+/** On a different page from the first part, even with arm64's largest pages, 64 KiB. */
 export const EARLY_ADDRESS = 0x10010000;
 
 /**
- * Address of the phase `unveil`, if the other early phases end before it. Otherwise it follows them directly.
+ * Address of the phase `unveil`, if the other early phases end before this address. Otherwise `unveil`
+ * follows
+ * `init` directly.
  */
 export const UNVEIL_ADDRESS = EARLY_ADDRESS + 0x4000;
 
@@ -35,7 +37,7 @@ export const EARLY_BYTES = 0x20000;
 
 export const LATE_ADDRESS = EARLY_ADDRESS + EARLY_BYTES;
 
-/** Size of the runner's mapping. A command's arguments and environment are limited to less: execve(2). */
+/** Size of the runner's mapping. execve(2) limits a command's arguments and environment to a smaller size. */
 export const TABLE_BYTES = 0x400000;
 
 /** Size of the part that init keeps: one page of 4 KiB. */
@@ -49,9 +51,9 @@ export const NAME_OFFSET = KEPT_BYTES - NAME_BYTES;
 export const LATE_OFFSET = KEPT_BYTES + EARLY_BYTES;
 
 /**
- * Address to which the kernel writes the task's pid when init forks it: `match` of the
- * step of the phase `supervise` that waits for the task.
- * @param step its index in that phase
+ * Address to which the kernel writes the task's pid when init forks the task. It is the field `match` of the
+ * step that waits for the task.
+ * @param step that step's index in the phase `supervise`
  */
 export function matchAddress(step: number): number {
   return TABLE_ADDRESS + step * ENTRY_BYTES + MATCH_OFFSET;
@@ -66,7 +68,7 @@ export const MATCH_OFFSET = (1 + ARGUMENTS) * WORD_BYTES;
 
 const encoder = new TextEncoder();
 
-/** Writes a part of the table, for the part's address in the runner: sets words and appends data. */
+/** Writes one part of the table: appends data and sets words. All addresses are addresses in the runner. */
 export class TableWriter {
   readonly #address: number;
   readonly #limit: number;
@@ -130,7 +132,7 @@ export class TableWriter {
     return array;
   }
 
-  /** Adds a filter and a `struct sock_fprog` for it, and returns the address of the latter. */
+  /** Adds a filter and its `struct sock_fprog`, and returns the address of the struct. */
   addFilter(program: Uint8Array): number {
     const filter = this.addBytes(program);
     const header = this.reserveWords(2);

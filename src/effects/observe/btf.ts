@@ -4,7 +4,7 @@
  */
 
 export interface KernelFunction {
-  /** Number of the function, by which a program is attached to it. */
+  /** Number of the function. It is needed to attach a program to the function. */
   readonly id: number;
   /** Number of its parameters. */
   readonly parameters: number;
@@ -19,7 +19,9 @@ const HEADER_BYTES = 24;
 const TYPE_BYTES = 12;
 const MEMBER_BYTES = 12;
 
-/** Bytes that follow a type's first twelve, by its kind: either once, or for each member. */
+/**
+ * How many bytes follow a type's first twelve, by the type's kind: `once` per type, and `each` per member.
+ */
 const once: Readonly<Record<number, number>> = { 1: 4, [KIND_ARRAY]: 12, 14: 4, 17: 4 };
 const each: Readonly<Record<number, number>> = {
   [KIND_STRUCT]: MEMBER_BYTES,
@@ -76,11 +78,11 @@ export class KernelTypes {
     return offset;
   }
 
-  /** Finds a field of a struct, or of the nameless structs and unions in it. */
+  /** Finds a field of a struct, or of the anonymous structs and unions in it. */
   #field(id: number, name: string): { readonly offset: number; readonly type: number } | undefined {
     const struct = this.#structOf(id);
     if (struct === undefined) return undefined;
-    // With the flag, the upper eight bits of an offset are the size of a bit field.
+    // If the struct has the flag `kind_flag`, the upper eight bits of an offset are the size of a bit field.
     const mask = this.#bytes.readUInt32LE(struct + 4) >>> 31 === 1 ? 0xffffff : 0xffffffff;
     for (let index = 0; index < this.#members(struct); index++) {
       const member = struct + TYPE_BYTES + index * MEMBER_BYTES;
@@ -104,7 +106,7 @@ export class KernelTypes {
   }
 
   #find(name: string, kind: number): number | undefined {
-    // Each string occurs once, so comparing offsets is faster than reading 100,000 names.
+    // BTF holds each string only once, so it is enough to compare offsets. To read 100,000 names is slower.
     const text = this.#bytes.indexOf(`\0${name}\0`, this.#strings);
     if (text === -1) return undefined;
     const offset = text + 1 - this.#strings;

@@ -1,9 +1,11 @@
 /**
- * BPF programs that note what watched tasks use, at the end of system calls. They note names as the task
- * passes them, and paths from the descriptor that a call returns. They run at tracepoints, which every kernel
- * with tracing has, and not at functions inside the kernel, which may be missing or closed to programs.
+ * BPF programs that record what watched tasks use, mostly at the end of system calls. They record names as
+ * the task passes them, and the path of a file whose descriptor a call returns. They run at tracepoints,
+ * because every kernel with tracing has these. Functions inside the kernel may be missing, or closed to BPF
+ * programs.
  *
- * A note is a key of a map, so repetitions cost no memory: see {@link noteLayout}. Pure.
+ * Each record is called a note. A note is a key of a map, so repetitions cost no memory: see
+ * {@link noteLayout}. Pure.
  */
 import { type Architecture, systemCallNumber } from "../../systemCalls.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../kernel/constants.ts";
@@ -12,7 +14,7 @@ import { noteKinds, noteLayout, openBits, REFUSED } from "./notes.ts";
 import { Program, type Register } from "./program.ts";
 import { argumentOffset, CALL_NUMBERS, type CallTable } from "./watchedCalls.ts";
 
-/** Size of a buffer for a note, with the length of its text behind it. */
+/** Size of a buffer: a note, and then the length of the note's text. */
 export const BUFFER_BYTES = noteLayout.bytes + 8;
 
 /** Descriptors of the maps that the programs use. */
@@ -21,7 +23,7 @@ export interface ProbeMaps {
   readonly watched: number;
   /** The notes, as keys. */
   readonly notes: number;
-  /** For each processor a buffer for each program's note. The first buffer holds a note of zeros. */
+  /** On each processor, one buffer per program for its note. The first buffer holds only zeros. */
   readonly buffers: number;
   /** A counter of uses that could not be noted. */
   readonly lost: number;
@@ -67,7 +69,7 @@ const args: Register = 9;
 const count: Register = 9;
 const stack: Register = 10;
 
-/** Places on the stack, below its end. */
+/** Places on the stack, as offsets from the register `stack`. */
 const at = {
   word: -8,
   index: -12,
@@ -211,7 +213,7 @@ export class ProbeProgram {
     this.#noteName(PROBE_READ_KERNEL_STR);
   }
 
-  /** Notes the path of an executed program. For a script that is its interpreter. */
+  /** Notes the path of an executed program. For a script, the program is the script's interpreter. */
   noteExecuted(): void {
     this.#beginNote(noteKinds.executed);
     this.#program.load(8, 1, args, 16);
@@ -219,7 +221,7 @@ export class ProbeProgram {
     this.#notePath("file.f_path");
   }
 
-  /** Notes a capability for which the kernel has checked. */
+  /** Notes a capability that the kernel has checked for. */
   noteCapability(): void {
     this.#beginNote(noteKinds.capability);
     this.#program
@@ -234,8 +236,8 @@ export class ProbeProgram {
   }
 
   /**
-   * Sets the detail to the call's result if that is an error, and otherwise to 0, because a number of bytes
-   * read is of no interest.
+   * Sets the note's detail to the call's result if the result is an error. Otherwise sets the detail to 0,
+   * because a successful result, such as a number of bytes, is of no interest.
    */
   #noteError(): void {
     this.#program
@@ -274,7 +276,7 @@ export class ProbeProgram {
       .store(8, stack, at.folder, { of: 1 });
   }
 
-  /** Loads an argument of the call. The stack holds the offset of its register. */
+  /** Loads an argument of the call. The stack holds the offset of the argument's register. */
   #loadArgument(to: Register, place: Place): Program {
     this.#program.load(8, 1, stack, place).load(8, 2, stack, at.registers).compute("add", 1, { of: 2 });
     return this.#read(8, to, 1, 0);
@@ -357,7 +359,7 @@ export class ProbeProgram {
     return this.#read(size, to, pointer, this.#types.offset(path));
   }
 
-  /** Adds the bits of a mask in a field to the detail. */
+  /** Reads a field, and adds those of its bits that are in the mask to the note's detail. */
   #addToDetail(pointer: Register, path: string, mask: number, size: 2 | 4): void {
     this.#field(1, pointer, path, size)
       .compute("and", 1, mask)
@@ -391,8 +393,8 @@ export class ProbeProgram {
   }
 
   /**
-   * Notes the name to which `dentry` points. A relative name begins in the folder of the descriptor in
-   * `mount`, or in the working directory if that is no descriptor.
+   * Notes the name to which `dentry` points. A relative name begins in the folder whose descriptor is in
+   * `mount`, or in the working directory if `mount` holds no descriptor.
    */
   #noteName(reader: typeof PROBE_READ_USER_STR | typeof PROBE_READ_KERNEL_STR): void {
     this.#program
@@ -422,7 +424,7 @@ export class ProbeProgram {
     this.#note();
   }
 
-  /** Appends the names of a path, from its last up to the root of the task's mounts. */
+  /** Appends the names of a path: begins with the last name, and goes up to the root of the task's mounts. */
   #appendPath(): void {
     const offset = (path: string) => this.#types.offset(path);
     this.#program.compute("add", mount, -offset("mount.mnt")).compute("move", count, 0).label("next");

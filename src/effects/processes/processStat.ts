@@ -56,8 +56,8 @@ export function parseStat(line: string): ProcessStat | undefined {
 }
 
 /**
- * Resident pages, from a line of `/proc/<pid>/statm`: proc_pid_statm(5). The figure in `stat` is
- * off by up to some hundred kilobytes, more with more processors. Since Linux 6.17 `statm` is exact.
+ * Resident pages, from a line of `/proc/<pid>/statm`: proc_pid_statm(5). The figure in `stat` is off by up to
+ * some hundred kilobytes, and by more on hosts with many processors. Since Linux 6.17 `statm` is exact.
  * @returns 0 for an empty line, which a process has while it exits
  */
 export function parseResidentPages(line: string): number {
@@ -66,7 +66,7 @@ export function parseResidentPages(line: string): number {
 
 /**
  * The processes among `others` that descend from `ancestors`, parents before their children. Visits each
- * once, so that a long chain of processes does not slow it down.
+ * process once, so the time is linear even for a long chain of processes.
  */
 export function descendantsOf(
   ancestors: Iterable<number>,

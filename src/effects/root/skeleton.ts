@@ -1,5 +1,5 @@
 /**
- * The skeleton of a root: the folders, symlinks and mount points on the way to its paths, as they are on the
+ * The skeleton of a root: the folders, symlinks and mount points that lead to the root's paths, as on the
  * host. Pure.
  */
 
@@ -83,8 +83,8 @@ function insideRoot(path: string, links: ReadonlyMap<string, string>): string {
 }
 
 /**
- * Leaves out paths below other paths of the list. Landlock's rights on a folder also apply to everything
- * below it.
+ * Leaves out each bind below another bind that permits at least as much. The outer bind already contains the
+ * inner path.
  */
 function withoutRedundant<Bind extends RootBind>(sorted: readonly Bind[]): Bind[] {
   const kept: Bind[] = [];
@@ -102,7 +102,7 @@ function ancestors(path: string): string[] {
   return names.slice(0, -1).map((_, index) => `/${names.slice(0, index + 1).join("/")}`);
 }
 
-/** Each path before those below it. */
+/** Sorts each path before the paths below it. */
 function byPath(one: { readonly path: string }, other: { readonly path: string }): number {
   return one.path < other.path ? -1 : 1;
 }

@@ -1,7 +1,7 @@
 /**
- * The alive FIFO of a run. Only the run's init holds the FIFO open for writing, so its end of file means that
- * init has exited. Init exits last: by then it has recorded the task's status and reaped everything in its
- * pid namespace. This holds for runs of this process and for runs that an earlier plugin has started.
+ * The alive FIFO of a run. Only the run's init holds the FIFO open for writing, so end of file on the FIFO
+ * means that init has exited. Init exits last: by then it has recorded the task's status and reaped all
+ * processes in its pid namespace. This is also true of runs that an earlier plugin has started.
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from "node:fs";
 import { Socket } from "node:net";
@@ -18,15 +18,15 @@ export interface ExitWatch {
 }
 
 /**
- * Watches for the exit of a run's init. To be called only after the launch has succeeded: a FIFO that init
- * has not opened yet looks like a FIFO that init has closed. Costs a descriptor in the event loop's epoll
+ * Watches for the exit of a run's init. Call this only after the launch has succeeded: a FIFO that init has
+ * not opened yet looks like a FIFO that init has closed. A watch costs a descriptor in the event loop's epoll
  * set, but no thread and no timer.
  * @param init the run's init; the FIFO is reopened through it if its name was removed
  * @throws DriverError `KERNEL_CALL_FAILED` if the FIFO cannot be opened
  */
 export function watchExit(aliveFifo: string, init?: ProcessIdentity): ExitWatch {
   const descriptor = openFifo(aliveFifo, init);
-  // poll(2) reports only a hang-up that happens after the open. A read detects an earlier one.
+  // poll(2) reports only a hang-up that happens after the open. A read detects an earlier hang-up.
   if (isAtEnd(descriptor)) {
     closeSync(descriptor);
     return { ended: Promise.resolve(), cancel: () => {} };

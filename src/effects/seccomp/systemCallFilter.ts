@@ -1,7 +1,8 @@
 /**
  * The filter of a task's system calls: a search for the number of the call, then the conditions on its
- * arguments. A call that is always allowed takes some ten instructions, and from Linux 5.11 on none, because
- * the kernel tries all numbers beforehand. Pure.
+ * arguments. A call that is always allowed takes some ten instructions. From Linux 5.11 on, such a call takes
+ * none, because the kernel tries all numbers beforehand and remembers the calls that are always allowed.
+ * Pure.
  */
 import { constants } from "node:os";
 import type { Condition, Errno, Restriction } from "../../config/seccomp/restriction.ts";
@@ -78,7 +79,9 @@ export const auditArchitectures: Readonly<Record<Architecture, number>> = {
   arm64: k.AUDIT_ARCH_AARCH64,
 };
 
-/** Offsets in `struct seccomp_data` of `linux/seccomp.h`. For an argument, that of its lower half. */
+/**
+ * Offsets in `struct seccomp_data` of `linux/seccomp.h`. An argument's offset is that of its lower 32 bits.
+ */
 const dataOffsets = {
   number: 0,
   architecture: 4,
@@ -104,7 +107,7 @@ interface Link {
   readonly errno: Errno;
 }
 
-/** The chains by the calls' numbers. A call that is always allowed has none. */
+/** The chains by the calls' numbers. A call that is always allowed has no chain. */
 function chainsOf(restrictions: readonly Restriction[], architecture: Architecture): Map<number, Chain> {
   const chains = new Map<number, Chain>();
   for (const { calls, when = [], errno } of restrictions) {
@@ -129,7 +132,7 @@ function labelOf(chain: Chain): Label {
 }
 
 /**
- * Calls with consecutive numbers and the same treatment. A range ends before the first call of the next one.
+ * Calls with consecutive numbers and the same treatment. A range ends where the next range begins.
  */
 interface Range {
   readonly first: number;
@@ -177,7 +180,8 @@ function entryOf(ranges: readonly Range[]): Label {
 }
 
 /**
- * The instructions for a chain. None if its first restriction is unconditional: that needs only its error.
+ * The instructions for a chain. If its first restriction is unconditional, no instruction is needed, because
+ * the chain's label is then that of the error.
  */
 function checks(chain: Chain): Line[] {
   const name = labelOf(chain);

@@ -39,8 +39,8 @@ export interface Units {
  * Computes the use of CPU between two readings. With only one reading, the result is the average since the
  * run began.
  *
- * While the run is alone in its cgroup, the figures are the cgroup's. While it shares the cgroup with another
- * run, or if the host has no memory controller, they are sums over its processes.
+ * While the run is alone in its cgroup, the figures are the cgroup's. While the run shares the cgroup with
+ * another run, or if the host has no memory controller, the figures are sums over the run's processes.
  */
 export function usageOf(previous: RunReading | undefined, now: RunReading, units: Units): RunUsage {
   const processes = [...now.processes].filter(([pid]) => pid !== now.initPid);

@@ -15,7 +15,7 @@ export function entryOfName(passwd: string, name: string): PasswdEntry | undefin
 }
 
 export function entryOfUid(passwd: string, uid: number): PasswdEntry | undefined {
-  // This quick check suffices at most starts, because nobody has the number.
+  // At most starts no user has the uid, and this quick check is enough.
   if (!passwd.includes(`:${uid}:`)) return undefined;
   return findEntry(passwd, (entry) => entry.uid === uid);
 }
@@ -48,7 +48,7 @@ export function isSubordinate(id: number, ranges: string): boolean {
   });
 }
 
-/** The services of a database, in the text of nsswitch.conf(5): `passwd: files [NOTFOUND=return] sss`. */
+/** The services that nsswitch.conf(5) lists for a database, such as `passwd: files [NOTFOUND=return] sss`. */
 export function servicesOf(nsswitch: string, database: string): string[] {
   const lines = nsswitch.split("\n").map((line) => line.replace(/#.*/, "").trim());
   const line = lines.find((each) => each.startsWith(`${database}:`)) ?? "";
@@ -59,7 +59,7 @@ export function servicesOf(nsswitch: string, database: string): string[] {
     .filter(Boolean);
 }
 
-/** The first match wins, as in the C library. Skips lines of another form. */
+/** The first match wins, as in the C library. Skips malformed lines. */
 function findEntry(passwd: string, matches: (entry: PasswdEntry) => boolean): PasswdEntry | undefined {
   for (const line of passwd.split("\n")) {
     const entry = parseLine(line);

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 interface Properties {
   /** The drawing's subject in a word or two, for the buttons' names. */
   readonly what: string;
-  /** The file's name without its ending. */
+  /** The file's name without its extension. */
   readonly name: string;
   readonly drawing: () => SVGSVGElement | null | undefined;
 }
@@ -28,7 +28,7 @@ export function SaveDrawing({ what, name, drawing }: Properties) {
           type="button"
           aria-label={`Save ${what} as ${kind.toUpperCase()}`}
           title={`Save ${what} as ${kind.toUpperCase()}`}
-          onClick={() => void save(kind).catch(() => setNotice("The browser cannot draw it"))}
+          onClick={() => void save(kind).catch(() => setNotice("The browser cannot draw the picture"))}
         >
           {kind.toUpperCase()}
         </button>

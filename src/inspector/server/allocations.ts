@@ -1,6 +1,6 @@
 /**
- * The lanes of allocations. They are read from the logs when a page requests them, and kept for the next
- * request.
+ * The lanes of an allocation's view: one lane shows one run of a task. Lanes are read from the logs when a
+ * page requests them, and kept for the next request.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { readHistory } from "../../replay/storedHistory.ts";
@@ -36,7 +36,7 @@ export class Allocations {
     return allocationView(rows, (id) => lanes.get(id));
   }
 
-  /** The newest events of a run, without commands. Undefined if there is no such run. */
+  /** The newest events of a run, without those of commands. Undefined if there is no such run. */
   async stepsOf(id: string): Promise<readonly LaneStep[] | undefined> {
     return (await this.#laneOf(id))?.steps;
   }
@@ -49,7 +49,7 @@ export class Allocations {
     const reader = this.#index.readerOf(id);
     if (reader === undefined) return undefined;
     const kept = this.#lanes.get(id);
-    // If there are fewer events than kept, another log has replaced this one.
+    // If the log has fewer events than the kept lane, another log has replaced it.
     let lane = kept !== undefined && kept.events <= reader.version(id) ? kept : undefined;
     while ((lane?.events ?? 0) < reader.version(id)) {
       const events = readHistory(reader, id, (lane?.events ?? 0) + 1, eventsOfTurn);

@@ -24,8 +24,8 @@ const afterCommitMs = 1_000;
 interface Followed {
   readonly path: string;
   /**
-   * The last search for removed histories: the file's time at that moment, and the earliest time of the next
-   * search.
+   * The last search for removed histories: the file's modification time at that moment, and the earliest time
+   * of the next search.
    */
   forgotten: { readonly changed: number; readonly next: number };
   readonly reader: EventReader;
@@ -43,14 +43,14 @@ export class LogWatch {
   readonly #failures = new Map<string, Failure>();
   readonly #wake: (withinMs: number) => void;
   #folders: FolderWatch | undefined;
-  /** Why {@link #folders} does not watch; undefined if it does. */
+  /** Why the folders cannot be watched; undefined if they are watched. */
   #blind: string | undefined;
-  /** Position of the last event that was read from a log. */
+  /** For each log, the position of the last event that was read. */
   readonly #read = new Map<EventReader, number>();
 
   /**
-   * @param path a state folder, a bundle, or the folder that one was imported into
-   * @param wake called when {@link look} has to be called, and the status may have changed
+   * @param path a state folder, a bundle, or the folder into which a bundle was imported
+   * @param wake called when {@link look} has to be called; the status may then have changed
    */
   constructor(path: string, index: TaskIndex, wake: (withinMs: number) => void) {
     const imported = importedBundle(path);
@@ -73,7 +73,7 @@ export class LogWatch {
 
   /**
    * Removes tasks whose histories are no longer in a log. Looking up tens of thousands of tasks takes a
-   * while, so the search runs only if the log has changed, and takes at most a hundredth of the time.
+   * while, so the search runs only if the log has changed, and at most one percent of the time.
    */
   #forgetRemoved(log: Followed): void {
     const now = performance.now();
@@ -116,7 +116,7 @@ export class LogWatch {
     for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
   }
 
-  /** Called before the search for logs and plugins, so that the search misses none that appears meanwhile. */
+  /** Called before the search for logs and plugins, so that none that appears during the search is missed. */
   #watchFolders(): void {
     const folders = isFile(this.#path) ? [dirname(this.#path)] : foldersOfLogs(this.#path);
     try {
@@ -151,7 +151,7 @@ export class LogWatch {
         next: (event) => {
           this.#read.set(reader, event.position);
           this.#index.take(reader, event);
-          // Everything is read, which changes the status.
+          // The whole log has been read, so its status changes to ready.
           if (event.position === end) this.#wake(0);
         },
         error: fail,
@@ -224,8 +224,8 @@ function damageText(damage: readonly string[]): string {
 }
 
 /**
- * Maximum number of damaged events at the end of a log that are recognized as such. If there are more, the
- * log counts as read at once, and its tasks appear as they are read.
+ * Maximum number of damaged events that are skipped to find a log's last intact event. If a log ends with
+ * more of them, it counts as ready at once, and its tasks appear while they are read.
  */
 const maxDamagedAtEnd = 100;
 
@@ -245,7 +245,7 @@ function changedAt(folder: string): number {
   return dataOf(folder)?.mtimeMs ?? 0;
 }
 
-/** Identifies a log's file, because another one may take over its name. */
+/** Identifies a log's file, because another file may take over its name. */
 function inodeOf(folder: string): number {
   return dataOf(folder)?.ino ?? 0;
 }

@@ -30,7 +30,7 @@ interface Entry {
   readonly newest: Moment | undefined;
 }
 
-/** A history that no page requests for this long is closed. One of 50,000 events takes some 40 MiB. */
+/** A history that no page requests for this long is closed: 50,000 events take some 40 MiB. */
 const openForMs = 30_000;
 
 export class TaskIndex {
@@ -46,14 +46,14 @@ export class TaskIndex {
   readonly counters = new TaskCounters(Date.now());
   /** Ids of rows that were changed or removed. */
   readonly changes = new Subject<string>();
-  /** Why some events cannot be read; undefined if all can. */
+  /** Why some events cannot be read; undefined if all events can be read. */
   unreadable: string | undefined;
 
   /** Takes the next event of a log. */
   take(reader: EventReader, stored: StoredEvent): void {
     const { stream: id, seq } = stored;
     const entry = this.#entries.get(id);
-    // The event is already indexed. Its log was opened again.
+    // The event is already indexed, because its log was opened again.
     if (entry !== undefined && entry.row.events >= seq) return;
     this.#notePlugin(stored.data);
     // Damaged events do not arrive here. After a gap, the state is folded from the stored history.
@@ -208,7 +208,7 @@ function stateBefore(reader: EventReader, id: string, seq: number): MachineState
     return new History(id, readHistory(reader, id).map(maskEvent)).stateAfter(seq - 1);
   } catch (thrown) {
     if (!(thrown instanceof DriverError)) throw thrown;
-    // The log's index is damaged, which the reader reports. The row shows the data of later events.
+    // The log's index is damaged. The reader reports this damage. The row shows the data of later events.
     return thisMachine.initialSnapshot;
   }
 }

@@ -79,14 +79,16 @@ function runOf({ id, outcome }: TaskSummary, lane: RunLane | undefined): LaneRun
   return [{ id, outcome, begunAt, overAt, periods, marks }];
 }
 
-/** A run, read from its events: the spans of its states, and marks. Times are milliseconds since the epoch. */
+/**
+ * A run, read from its events: the spans of its states, and marks. Times are milliseconds since the epoch.
+ */
 export interface RunLane {
   /** Number of the last event in the lane. */
   readonly events: number;
   readonly begunAt: number;
-  /** Time of that event. */
+  /** Time of the last event. */
   readonly lastAt: number;
-  /** Time of its end according to its events; null while it is not over. */
+  /** Time of the run's end according to its events; null while the run is not over. */
   readonly overAt: number | null;
   /**
    * The periods follow each other without gaps from the first event on. The last one has no end while the
@@ -163,13 +165,13 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
 
 interface LaneEntry {
   readonly step: LaneStep;
-  /** The kind of its mark; undefined if it has none. */
+  /** The kind of the event's mark; undefined if the event has no mark. */
   readonly kind: LaneMark["kind"] | undefined;
 }
 
 /**
- * Describes an event. Undefined for commands, of which health checks make thousands, and which are no errors
- * of the task.
+ * Describes an event. Undefined for events of commands: health checks run thousands of commands, and a failed
+ * command is not an error of the task.
  */
 function entryOf(stored: StoredEvent, time: number): LaneEntry | undefined {
   const { seq, type, from } = stored;
@@ -188,7 +190,7 @@ function kindOf(traits: EventTraits | undefined, isError: boolean): LaneMark["ki
   return traits?.shown.category === "takeover" ? "takeover" : undefined;
 }
 
-/** Undefined if this version cannot read it. */
+/** Undefined if this version cannot read the event. */
 function eventOf(stored: StoredEvent): TaskEvent | undefined {
   try {
     return thisMachine.readEvent(maskEvent(stored));

@@ -13,9 +13,9 @@ export interface TaskSummary extends TaskOutline, TaskTimes {
    * The cause of the failure, equal for tasks that failed for the same reason; null if the task did not fail.
    */
   readonly cause: string | null;
-  /** The user that it runs as. */
+  /** The user as which the task runs. */
   readonly user: string | null;
-  /** Number of its last event. */
+  /** Number of the task's last event. */
   readonly events: number;
   /** The types of its events: bit n is set for the type that comes n-th among {@link eventTypes}. */
   readonly seen: number;

@@ -1,7 +1,8 @@
 /**
- * Detects changes in folders by inotify(7). Unlike fs.watch(), it also detects that a process has closed a file,
- * and a process that ends closes all its files, however it ends. The kernel reports changes by a signal (fcntl(2),
- * `O_ASYNC`), because libuv cannot wait for a descriptor of this kind. SIGURG is ignored by default.
+ * Detects changes in folders by inotify(7). Unlike fs.watch(), this watch also reports that a process has
+ * closed a file. So it reports the end of a process, because all files of the process are then closed. The
+ * kernel reports changes by a signal (fcntl(2), `O_ASYNC`), because libuv cannot wait for a descriptor of
+ * this kind. The signal is SIGURG, which is ignored by default.
  */
 import { closeSync } from "node:fs";
 import { IN_CLOSE_WRITE, SIGURG } from "../../effects/kernel/constants.ts";
@@ -16,7 +17,7 @@ export class FolderWatch implements Disposable {
   #isClosed = false;
 
   /**
-   * @param changed called after changes, once for all that came together
+   * @param changed called after changes, once for all changes that came together
    * @throws DriverError `KERNEL_CALL_FAILED`, for example if the user has no inotify instance left
    */
   constructor(changed: () => void) {
@@ -26,8 +27,8 @@ export class FolderWatch implements Disposable {
   }
 
   /**
-   * Watches a folder's entries and the folder itself, but not what is in its folders. Adding a folder again
-   * changes nothing.
+   * Watches a folder's entries and the folder itself, but not the entries of its subfolders. Adding a folder
+   * again changes nothing.
    * @returns false if there is no such folder
    * @throws DriverError `KERNEL_CALL_FAILED`, for example if the user has no watches left
    */

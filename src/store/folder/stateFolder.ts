@@ -1,6 +1,6 @@
 /**
- * The state folder: the event log, the files of runs, and a lock that names their
- * owner. Only root may have access, because its content decides what runs as root.
+ * The state folder: the event log, the files of runs, and a lock that names the folder's owner. Only root may
+ * have access, because the folder's content decides what runs as root.
  *
  * The lock is flock(2) on a file in the folder. The kernel releases it when the
  * process ends, however it ends. A socket in the abstract namespace would need no
@@ -33,7 +33,7 @@ export interface StateFolderPaths {
   readonly path: string;
   /** The event log. */
   readonly events: string;
-  /** Folders of runs, one each. */
+  /** Contains one folder for each run. */
   readonly run: string;
   readonly lock: string;
 }
@@ -110,7 +110,7 @@ function refuseKernelFolder(folder: string): void {
   if (kernelFileSystems.has(statfsSync(nearest).type)) throw storesNoFiles(folder, nearest);
 }
 
-/** The modes of their folders let root write, but these file systems create no files. */
+/** File systems that store no files, although the modes of their folders let root write. */
 const kernelFileSystems: ReadonlySet<number> = new Set([CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC]);
 
 /**
@@ -124,12 +124,12 @@ export function runFolderName(taskId: TaskId): string {
   return `${readable}~${createHash("sha256").update(taskId).digest("hex")}`;
 }
 
-/** Whether the name is that of a run's folder, but hides the task's id. */
+/** Whether the name is that of a run's folder, with a hash in place of the task's id. */
 export function isHashedRunFolder(name: string): boolean {
   return /~[0-9a-f]{64}$/.test(name);
 }
 
-/** The id of the task whose run has a folder of that name; undefined if the name hides it. */
+/** The id of the task whose run has a folder of that name; undefined if the name does not contain the id. */
 export function taskOfRunFolder(name: string): TaskId | undefined {
   const [, allocId, task, run] = /^([^_]+)_(.+)_([^_]+)$/.exec(name) ?? [];
   const taskId = toTaskId(`${allocId}/${task}/${run}`);

@@ -29,8 +29,8 @@ export const positionKey: KeyCodec<number> = {
 };
 
 /**
- * A stream's name. Decoding returns a string, because listings read many names. As the bound of a range, a
- * key may be any bytes.
+ * A stream's name. Decoding returns a string, because listings read many names. The bound of a range may be
+ * any bytes.
  */
 export const nameKey: KeyCodec<string | Buffer> = {
   writeKey: (name, target, start) => {
@@ -68,13 +68,13 @@ export const nameValue: ValueCodec<string> = {
   decode: (bytes) => bytes.toString("utf8", 0, bytes.length),
 };
 
-/** lmdb returns every value in one shared buffer, and sets the buffer's `length` to that of the value. */
+/** lmdb returns every value in one shared buffer, and sets the buffer's `length` to the value's length. */
 export const recordValue: ValueCodec<Buffer> = {
   encode: (bytes) => bytes,
   decode: (bytes) => bytes.subarray(0, bytes.length),
 };
 
-/** A stream's entry without its name, which is the key. */
+/** A stream's entry. The stream's name is left out, because the name is the key. */
 export type HeadValue = Omit<StreamEntry, "stream">;
 
 /** The state is the last field, because heads of older logs lack it. */

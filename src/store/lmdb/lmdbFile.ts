@@ -1,8 +1,8 @@
 /**
  * LMDB's data file, without LMDB. If a file is not LMDB's or is truncated, or if its
  * disk is full, LMDB may crash the whole process (SIGSEGV, SIGBUS) instead of reporting
- * an error. So this module inspects each file before LMDB opens it, and the room on the
- * disk before LMDB writes.
+ * an error. So this module inspects each file before LMDB opens it, and checks the free
+ * space on the disk before LMDB writes.
  *
  * The file's first two pages are its *meta pages*. Each describes a snapshot of
  * the database, and every commit overwrites the older of the two. Layout: a page
@@ -70,7 +70,7 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Restores the log to a checkpoint. Nobody may have it open. */
+/** Restores the log to a checkpoint. No process may have the log open. */
 export function restoreCheckpoint(folder: string, { metaPages }: Checkpoint): void {
   const descriptor = openSync(logFiles(folder).data, "r+");
   try {
@@ -131,8 +131,9 @@ function readStart(descriptor: number, length: number, path: string): Buffer {
 const RESERVED_BYTES = 16 << 20;
 
 /**
- * Keeps LMDB from running into a full disk. Creating a log without room would crash the process. A failed write
- * could crash it, too: if the file has some gigabytes, the error's text is longer than its buffer. Takes 2 µs.
+ * Keeps LMDB from running into a full disk. Creating a log on a full disk would crash the process. A failed
+ * write could crash the process, too: for a file of several gigabytes, the error's text overflows LMDB's
+ * buffer for it. Takes 2 µs.
  * @param folder the event log's folder
  * @param bytes number of bytes about to be written
  * @throws DriverError `STORE_FAILED` if writing them would use up the reserve
@@ -163,7 +164,7 @@ export function checkLayout(stored: Buffer | undefined, folder: string): void {
   const layout = stored?.[0];
   if (layout === undefined) throw noLog(folder);
   if (layout <= LAYOUT) return;
-  const summary = `the event log in ${folder} is of a newer version (${layout}, known is ${LAYOUT})`;
+  const summary = `the event log in ${folder} has the layout of a newer version (${layout} instead of ${LAYOUT})`;
   const hint = "Use the version of the plugin that wrote it, or a newer one";
   throw new DriverError("STORE_FAILED", summary, { hint });
 }

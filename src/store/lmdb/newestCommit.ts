@@ -2,10 +2,11 @@
  * The number of the newest commit, as LMDB's processes publish it to each other.
  *
  * A commit is in one of the data file's two meta pages. Its number is also in the lock file, where each
- * transaction looks up the snapshot that it begins with. Every process that opens the log with lmdb 3.5, even to
- * read, writes that number (`mdb_env_open2` of lmdb's mdb.c). It has read the number from the meta pages a moment
- * before. So it hides a commit that was made in between, and the next transaction would overwrite that commit.
- * Therefore the log's writer compares the two numbers, and corrects the one in the lock file.
+ * transaction looks up the snapshot that it begins with. Every process that opens the log with lmdb 3.5, even
+ * a reader, reads the newest number from the meta pages and then writes it to the lock file (`mdb_env_open2`
+ * of lmdb's mdb.c). A commit between this read and this write is hidden, and the next transaction would
+ * overwrite the commit. Therefore the log's writer compares the two numbers, and corrects the number in the
+ * lock file.
  */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
@@ -15,7 +16,7 @@ import { readMetaPages } from "./lmdbFile.ts";
 /** `struct MDB_txbody` of mdb.c, at the beginning of the lock file: magic, format, then the number. */
 const PUBLISHED_AT = 8;
 const MAGIC = 0xbeefc0de;
-/** `mm_txnid` of `struct MDB_meta`, behind the page's header. */
+/** `mm_txnid` of `struct MDB_meta`, after the page's header. */
 const META_NUMBER_AT = 152;
 const NUMBER_BYTES = 8;
 
@@ -43,8 +44,8 @@ export class NewestCommit {
   }
 
   /**
-   * Runs an attempt, and repeats it while other processes hide the newest commit from it.
-   * @param attempt calls {@link requireNewest} before it believes what it has read
+   * Runs an attempt, and repeats the attempt while another process has hidden the newest commit.
+   * @param attempt calls {@link requireNewest} before it relies on anything that it has read
    */
   repeatUntilNewest<T>(attempt: () => T): T {
     for (;;) {
@@ -58,14 +59,14 @@ export class NewestCommit {
   }
 
   /**
-   * Throws if a transaction that has just begun may not see the newest commit. The error has to leave the
-   * transaction, and thereby aborts it.
+   * Throws if a transaction that has just begun may not see the newest commit. The transaction must not catch
+   * the error, so that the error aborts it.
    */
   requireNewest(): void {
     if (!this.#isPublished()) throw new HiddenCommit();
   }
 
-  /** To be called after each commit: nobody but the log's writer makes any. */
+  /** To be called after each commit. Only the log's writer commits. */
   committed(): void {
     this.#newest = this.#newestInFile();
   }
@@ -78,8 +79,8 @@ export class NewestCommit {
   }
 
   /**
-   * To be called after LMDB has closed the log. Closing any descriptor of a file drops all locks
-   * that this process has on it, fcntl_locking(2), and LMDB has one on the lock file.
+   * To be called after LMDB has closed the log, because LMDB holds a lock on the lock file. Closing any
+   * descriptor of a file drops all locks that this process has on the file: fcntl_locking(2).
    */
   close(): void {
     closeSync(this.#lock);

@@ -66,7 +66,7 @@ export function reportOn(
         privateRootProblem === undefined,
         privateRootProblem === undefined ? "can be made" : "cannot be made",
       ),
-      // Audit being off is no deficiency of the host: most hosts have it off.
+      // Never a failure: audit is turned off on most hosts.
       required("records of denials", true, denialProblem === undefined ? "yes" : `no: ${denialProblem}`),
       optional(
         "executable memory files",

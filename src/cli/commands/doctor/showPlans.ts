@@ -47,7 +47,7 @@ export interface PlanOptions extends LocalPluginConfig {
 
 /**
  * @returns the exit code
- * @throws DriverError if a task cannot be started: the error that its start would have
+ * @throws DriverError if a task could not be started: the same error as at its start
  */
 export async function showPlans(path: string, options: PlanOptions): Promise<number> {
   const file = await readJobFile(path);
@@ -115,7 +115,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     // The plan lists all rules, because init knows no path.
     known: new Map(),
     landlockAbi: facts.landlockAbi,
-    // The driver makes a folder for each run, whose name is not known yet.
+    // The driver makes a folder for each run. The folder's name is not known yet.
     files: runFiles(`${options.stateDir}/…`),
   });
   const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);

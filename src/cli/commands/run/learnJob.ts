@@ -1,6 +1,6 @@
 /**
- * `run --learn`: runs a job without refusals on files and ports, observes what its tasks use, and tries the
- * options that they need.
+ * `run --learn`: runs a job with all files and ports allowed, and observes what its tasks use. Then runs the
+ * job again with the options that the tasks need.
  */
 import { checkJob, pluginOptionsOf } from "../../../client/files/checkFile.ts";
 import { hostView } from "../../../client/learn/hostView.ts";
@@ -87,7 +87,7 @@ interface Need {
 
 /** A task of the job, and its instances in a trial. */
 interface JobTask {
-  /** The task's name, with the group's name if that differs. */
+  /** The task's name. The group's name comes before it if the two differ. */
   readonly label: string;
   readonly group: string;
   readonly task: Task;
@@ -149,7 +149,7 @@ class Learning {
     );
   }
 
-  /** Runs the job again under the learned options, then finds out which of them it can do without. */
+  /** Runs the job again under the learned options, then finds out which of them the job can do without. */
   async #enforce(seen: Trial, all: readonly Need[]): Promise<Enforced> {
     await using trials = await Trials.open(this.#input, this.#input.config);
     try {
@@ -178,7 +178,9 @@ class Learning {
     }
   }
 
-  /** The needs that the job cannot do without: if one is missing, it ends or prints differently. */
+  /**
+   * The needs that the job cannot do without: if one of them is not met, the job ends or prints differently.
+   */
   async #smallest(
     trials: Trials,
     all: readonly Need[],

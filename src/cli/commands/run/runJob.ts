@@ -30,7 +30,7 @@ import { RunConsole } from "./runConsole.ts";
 
 export interface RunOptions {
   readonly variables: Readonly<Record<string, string>>;
-  /** The variables' values from files. */
+  /** Values of variables that were read from files. */
   readonly variableFiles: Readonly<Record<string, unknown>>;
   readonly hostVolumes: HostVolumes;
   /** Parts of the job to leave out. */
@@ -258,7 +258,7 @@ function notices({ groups, ignored }: Job): string[] {
 }
 
 /**
- * The first exit code that is not 0, or else 0. Ignores tasks that their group stopped because it no longer
+ * The first exit code that is not 0, or else 0. Ignores tasks that were stopped because their group no longer
  * needed them.
  */
 export function exitCodeOf(outcomes: readonly TaskOutcome[]): number {

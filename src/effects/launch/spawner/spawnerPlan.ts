@@ -3,8 +3,8 @@
  *
  * A caller that spawns a program waits until the kernel has executed it. That takes a millisecond and more on
  * a busy host, and would block the plugin's event loop. Passing the descriptors of a launch to the spawner
- * takes some 20 µs. The spawner forks a child, which replaces the spawner's table in its memory by the
- * launch's table and continues there, without an execve(2).
+ * takes some 20 µs. The spawner forks a child. The child overwrites the spawner's table in its memory with
+ * the launch's table, and continues there without an execve(2).
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs, defaultAction } from "../../kernel/structs.ts";
@@ -23,13 +23,14 @@ import { closeRangeStep, readRestStep } from "../steps/commonSteps.ts";
 import { EARLY_ADDRESS, EARLY_BYTES, KEPT_BYTES, NAME_BYTES, NAME_OFFSET, TABLE_ADDRESS } from "../table.ts";
 
 /**
- * The socket to the plugin. It gets the number of the plan's descriptor once the spawner has read its plan.
+ * The socket to the plugin. Once the spawner has read its own plan, the socket takes over the number of the
+ * plan's descriptor.
  */
 const SOCKET = descriptors.plan;
 
 /**
- * The descriptors in a message, in this order. They arrive at the lowest free numbers, which for most of them
- * are the numbers that they have in a launch.
+ * The descriptors in a message, in this order. They get the lowest free numbers. For most descriptors, these
+ * are already their numbers in a launch.
  */
 export const handedOver = ["report", "ruleset", "releasePipe", "plan", "stdout", "stderr", "mounts"] as const;
 
@@ -42,7 +43,8 @@ const FIRST = SOCKET + 1;
 const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
 
 /**
- * The early part. Waits for a byte over the socket, which the plugin sends once it has written the late part.
+ * The early part. Waits for a byte on the socket. The plugin sends this byte once it has written the late
+ * part.
  */
 export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
   initName: spawnerName,

@@ -74,8 +74,7 @@ function hex(set: bigint): string {
 }
 
 /**
- * Refuses the highest number: it is -1 for setresuid(2), which means "unchanged" and would leave the task
- * root.
+ * Refuses the highest number: setresuid(2) takes it as -1, which means "unchanged". The task would stay root.
  */
 function checkId(id: number): void {
   if (Number.isInteger(id) && id >= 0 && id < 0xffffffff) return;

@@ -1,4 +1,4 @@
-/** The ways to open a bundle: a file that is dropped anywhere onto the page, or one that is chosen. */
+/** The two ways to open a bundle: drop its file anywhere onto the page, or choose the file. */
 
 import { useEffect, useState } from "preact/hooks";
 import { LinkButton } from "../buttons.tsx";

@@ -1,4 +1,4 @@
-/** Rows of tasks, with heads that sort them. Only the visible rows are drawn. */
+/** The table of tasks. Its column heads sort the rows. Only the visible rows are drawn. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
@@ -57,7 +57,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
       ref={scroller}
       class="rows"
       aria-label="Tasks"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: an area that scrolls must be reachable by keyboard
       tabIndex={0}
       onKeyDown={onKey}
       onScroll={({ currentTarget: { scrollTop } }) => {
@@ -92,7 +92,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
 }
 
 interface Rows {
-  /** Index of the row with the focus; -1 if none has it. */
+  /** Index of the row with the focus; -1 if no row has the focus. */
   readonly focused: number;
   /** Index of the first row in sight. */
   readonly first: number;

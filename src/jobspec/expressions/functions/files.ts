@@ -1,9 +1,9 @@
-/** HCL2's file functions, which reach only what the caller allows. */
+/** HCL2's file functions. They reach only the files that the caller allows. */
 import { DriverError } from "../../../errors.ts";
 import { byText } from "../values.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
 
-/** The host, as far as job files reach it. Relative paths begin at the job file's folder. */
+/** What the functions of a job file can read of the host. Relative paths begin at the job file's folder. */
 export interface HostAccess {
   /** @throws DriverError if the file cannot be read */
   readonly read: (path: string) => Buffer;
