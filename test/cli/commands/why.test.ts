@@ -68,7 +68,7 @@ describe("the end of a task", () => {
 
   it("mentions the usage of a failed task, but not of a stopped one", () => {
     expect(why(...running(), exited({ exitCode: 1 }))).toMatch(
-      /\(ENOENT\) \[3\]\. What else .* nothing was \[3\]\. Apart from its own folders/,
+      /\(ENOENT\) \[3\]\. All other denials .* no such record \[3\]\. Apart from its own folders/,
     );
     expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("ENOENT");
   });
