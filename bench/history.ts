@@ -17,7 +17,7 @@ import { kill, launch, life } from "./plugin.ts";
 const events = Number(process.argv[2] ?? 1_000_000);
 const launches = 10;
 const starts = 200;
-/** Tasks whose events are made in one turn: some transactions. */
+/** Number of tasks whose events are appended at once, in a few transactions. */
 const atOnce = 1_000;
 const base = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
 const folders = { empty: join(base, "empty"), full: join(base, "full") };
@@ -82,7 +82,7 @@ async function benchLaunches(): Promise<void> {
 }
 
 function launchWith(name: keyof typeof folders): Promise<LaunchedPlugin> {
-  // Bounds so large that nothing is removed meanwhile.
+  // The bounds are so large that nothing is removed during the bench.
   const history = [{ keep: "87600h", max_size_mb: "100000" }];
   return launch({ state_dir: folders[name], history });
 }

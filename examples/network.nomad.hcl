@@ -1,4 +1,4 @@
-# A task with its own network, which may bind one TCP port and connect to one.
+# A task with its own network. The task may bind one TCP port, and connect to one.
 #
 #   nomad-driver-exec2 run examples/network.nomad.hcl
 #

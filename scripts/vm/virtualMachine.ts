@@ -39,7 +39,8 @@ export interface BootRequest {
 export type Failure = string | undefined;
 
 export async function bootMachine(request: BootRequest): Promise<Failure> {
-  // A short path, because it will have sockets. It also gets the files that a killed virtme-run leaves behind.
+  // The path is short, because the folder will have sockets. The folder also gets the files that a killed
+  // virtme-run leaves behind.
   const temporary = mkdtempSync(join(tmpdir(), "exec2-vm-"));
   const log = openSync(request.emulatorLog, "w");
   const server = createServer((socket) => followLines(socket, request.onLine));

@@ -77,7 +77,7 @@ export interface PluginExit {
 const handshakeLimitMs = 60_000;
 const endLimitMs = 2_000;
 
-/** Maximum number of log lines, the last ones, that the error of a failed launch quotes. */
+/** The error of a failed launch quotes at most this many of the last log lines. */
 const maxLogLines = 5;
 
 type PluginProcess = ChildProcessByStdio<Writable | null, Readable, Readable>;
@@ -169,7 +169,7 @@ async function handshakeOf(child: PluginProcess): Promise<string> {
 }
 
 async function end(child: PluginProcess, connection: PluginConnection, exited: Promise<PluginExit>) {
-  // The second call asks the plugin to end even if its driver does not know the first, or answers late.
+  // The second call asks the plugin to end even if its driver does not know the first call, or answers late.
   await connection.driver.shutdown({}, { deadlineMs: endLimitMs }).catch(() => undefined);
   const shutdown = connection.controller.shutdown({}, { deadlineMs: endLimitMs });
   shutdown.catch(() => undefined);

@@ -72,7 +72,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   /**
    * Rebuilds the list of open streams, in several transactions, if an older version has appended without
-   * updating it. To be called before the first append: appends only keep a complete list complete.
+   * updating the list. To be called before the first append: an append adds no streams but its own.
    */
   async listOpenStreams(): Promise<void> {
     if (this.#table.openHeads() !== undefined) return;
@@ -144,7 +144,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     this.#commits.next();
   }
 
-  /** Undefined if there is none, or if its first event, which has the stream's name, is damaged. */
+  /** Undefined if no stream starts there, or if its first event, which has the stream's name, is damaged. */
   #streamStartingAt(firstPosition: number): StreamEntry | undefined {
     const [name] = this.#table.recordsOf({ firstPosition }, 1, (bytes) => {
       const read = readRecord(bytes);
@@ -154,7 +154,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return head?.firstPosition === firstPosition ? head : undefined;
   }
 
-  /** @returns the first position of the stream, whose records remain to be removed; undefined if it stays */
+  /** @returns the first position of the stream, whose records remain to be removed; undefined if the stream stays */
   #removeStream(stream: string, expectedVersion: number, writer: RecordWriter): number | undefined {
     const head = this.#table.head(stream);
     const version = head?.version ?? 0;

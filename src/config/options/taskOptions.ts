@@ -23,8 +23,8 @@ import {
 import { hclSpecOf } from "./hclOptions.ts";
 
 /**
- * A plugin's start does not need this schema, so it is made at its first use. The same holds for everything
- * that is derived from it.
+ * This schema, and everything derived from it, is made at its first use: the start of a plugin does not need
+ * it.
  */
 export const taskSchema = lazy(() =>
   z.object({

@@ -21,6 +21,6 @@ export interface RecordedTask {
   stored(): Promise<void>;
   /** Emits the first committed state that satisfies the condition, at once if it holds now. */
   when(condition: (snapshot: TaskSnapshot) => boolean): Observable<TaskSnapshot>;
-  /** Gives up the task: all who wait for a state of it get this error. */
+  /** Gives up the task: all who wait for one of its states get this error. */
   abandon(error: DriverError): void;
 }

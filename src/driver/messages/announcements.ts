@@ -28,15 +28,15 @@ import {
 
 /** Maximum number of messages that wait for the runner of a task: as many as the client shows. */
 const maxPending = 10;
-/** Maximum number of messages of all tasks that wait for a reader. */
+/** Maximum number of messages that wait for a reader, of all tasks together. */
 const maxUnread = 200;
 
-/** Maximum number of allocations to remember. For others the event log is read. */
+/** Maximum number of allocations to remember. For other allocations the event log is read. */
 const maxAllocations = 1_000;
 
 /**
- * Maximum number of other runs of the allocation to read. Each takes some 50 µs, and usually the first one
- * decides.
+ * Maximum number of other runs of the allocation to read. Each run takes some 50 µs, and usually the first
+ * gives the answer.
  */
 const maxRuns = 50;
 
@@ -107,7 +107,7 @@ export class Announcements {
     if (!this.#pending.has(task)) this.#pending.set(task, []);
   }
 
-  /** To be called when the client has made a call for the task that only task runners make. */
+  /** To be called when the client has made a call that only the task's runner makes. */
   runnerCalls(taskId: TaskId): void {
     const task = taskOfRun(taskId);
     const pending = this.#pending.get(task);

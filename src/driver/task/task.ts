@@ -164,7 +164,7 @@ export class Task implements RecordedTask {
     await this.reached(hasEnded, { withinMs: killGraceMs });
   }
 
-  /** Gives up the task: all who wait for a state of it get this error. */
+  /** Gives up the task: all who wait for one of its states get this error. */
   abandon(error: DriverError): void {
     this.#commits.error(error);
   }
@@ -195,8 +195,8 @@ export class Task implements RecordedTask {
 
   #handleStoreFailure(event: TaskEvent, from: StateName, thrown: unknown): void {
     const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
-    // A started task keeps running. If `started` itself is not stored, the next plugin finds the task by
-    // `sandboxed`.
+    // A started task keeps running. If the event `started` itself is not stored, the next plugin finds the
+    // task by the event `sandboxed`.
     if (isUnderway(from) && event.type !== "started") {
       this.#failStart(event, error);
       throw error;

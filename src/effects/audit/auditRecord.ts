@@ -1,4 +1,4 @@
-/** Parses the kernel's audit records on refusals of sandboxes. Pure. */
+/** Parses the kernel's audit records about refusals by sandboxes. Pure. */
 import { callBlocker, OTHER_MACHINE } from "../../denial.ts";
 import { systemCallName } from "../../systemCalls.ts";
 import * as k from "../kernel/constants.ts";

@@ -20,7 +20,7 @@ export interface ChartArrow {
   readonly hasHead: boolean;
   /** The event's name; empty if the next state has the same name, or if the arrow ends at a joint. */
   readonly label: string;
-  /** Position of its label and of its steps' numbers. */
+  /** Position of the arrow's label, and of the numbers of its steps. */
   readonly middle: Point;
 }
 

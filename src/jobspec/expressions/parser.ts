@@ -41,7 +41,7 @@ const operators: readonly (readonly BinaryOperator[])[] = [
 
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\" };
 
-/** No real expression is that deep or long. The tree of a deeper or longer one could exhaust the stack. */
+/** No real expression exceeds these limits. The tree of an expression that does could exhaust the stack. */
 const maxDepth = 200;
 const maxLength = 1_000;
 
@@ -285,7 +285,7 @@ class Parser {
   }
 
   /**
-   * @param until the directives that may end the section, the last of which must come; empty for a whole
+   * @param until the directives that may end the section; the last of them is required. Empty for a whole
    *   template
    */
   #parts(ending: Ending, until: readonly string[]): TemplatePart[] {

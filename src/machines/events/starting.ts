@@ -133,7 +133,7 @@ const sandboxed = defineEvent({
       .object({ profile: z.string(), allow: z.array(z.string()), deny: z.array(z.string()) })
       .nullable(),
     /**
-     * Limits as they were written to files of the cgroup. One that could not be applied has the reason: the
+     * Limits as they were written to files of the cgroup. A limit that could not be applied has the reason: the
      * cgroup lacks its controller, or the kernel has no filter of system calls.
      */
     limits: z.array(
@@ -164,7 +164,7 @@ const sandboxed = defineEvent({
     runCgroup: z.string().nullable(),
     /**
      * PID 1 of the run's pid namespace. It starts the task only after the driver has committed this event.
-     * Null in events of earlier versions, which do not have it.
+     * Null in events of earlier versions.
      */
     init: processIdentity.nullable(),
     /** The launch plan: one line per step, environment values masked. */

@@ -122,8 +122,8 @@ export class FileTable implements RecordTable {
         }
         const position = positionOf(entry.key);
         const isFull = batch.add(bytesOr(NO_BYTES, snapshot, entry.value), position);
-        // The batch ends only after a record, never after a gap: the next batch begins behind its last
-        // position.
+        // The batch ends only after a record, never after a gap: the next batch begins behind the position of
+        // the last record.
         if (isFull) break;
       }
       return batch.items;
@@ -245,7 +245,8 @@ function noteWrongEnd(head: HeadValue, snapshot: Snapshot): void {
 /** @throws PageDefect if the stream has another end in the index than in its head */
 function checkEnd({ firstPosition, version }: HeadValue, snapshot: Snapshot): void {
   const index = snapshot.table("positions");
-  // Searches from one event beyond the last: in an intact index, the entry before it is the last event's.
+  // Searches for the number after the last event's. In an intact index, the last key up to that number is the
+  // last event's.
   const next = keyBytes(sequenceKey, [firstPosition, Math.min(version + 1, MAX_SEQ)]);
   const found = snapshot.keyAtOrBefore(index, next);
   if (found !== undefined) {

@@ -1,7 +1,7 @@
 /**
  * The structure of LMDB's pages: `MDB_page_header`, `MDB_node`, `MDB_db`, `MDB_ovpage` and `MDB_meta` of
- * liblmdb's mdb.c. LMDB uses every number in them unchecked. This module checks each number before it uses
- * it. All are little-endian, as on every machine that the driver runs on. Pure.
+ * liblmdb's mdb.c. LMDB uses every number in them unchecked. This module checks each number before using
+ * it. All numbers are little-endian, as on every machine that the driver runs on. Pure.
  */
 
 /** Something in a page that LMDB never writes. */
@@ -40,7 +40,7 @@ const MAX_DEPTH = 32;
 export interface Tree {
   /** Number of its root page; undefined if it is empty. */
   readonly root: number | undefined;
-  /** 1: the root is a leaf. */
+  /** Number of levels. If there is one level, the root is a leaf. */
   readonly depth: number;
   readonly entries: number;
 }
@@ -49,7 +49,7 @@ export interface Tree {
 export interface Meta {
   /** Number of the commit that made it. */
   readonly commit: number;
-  /** How many pages it has, used or free. The file may end before the last free ones. */
+  /** Number of the database's pages, used or free. The file may end before the last free pages. */
   readonly pages: number;
   readonly main: Tree;
   /** Lists the free pages. */
@@ -96,7 +96,7 @@ export function commitOf(page: Buffer): number {
   return Number(page.readBigUInt64LE(COMMIT_AT));
 }
 
-/** @throws PageDefect unless it is page `number`, and of that kind */
+/** @throws PageDefect unless the page has this number and this kind */
 export function checkHeader(page: Buffer, number: number, kind: PageKind): void {
   const own = Number(page.readBigUInt64LE(0));
   if (own !== number) throw new PageDefect(`page ${number} names another page`);
@@ -125,7 +125,7 @@ export class NodePage {
   readonly #number: number;
   /** Where its nodes begin. */
   readonly #at: Uint16Array;
-  /** The index of the first node with a key. The first node of a branch page has none: it stands before all keys. */
+  /** The index of the first node with a key. The first node of a branch page has no key: it is less than all keys. */
   readonly #firstWithKey: 0 | 1;
 
   /** @throws PageDefect for nodes that are not within it */
@@ -169,8 +169,8 @@ export class NodePage {
   }
 
   /**
-   * Index of the last node whose key is less than this one or equal to it. If there is none: -1 in a leaf page,
-   * 0 in a branch page.
+   * Index of the last node whose key is less than or equal to this key. If there is no such node: -1 in a leaf
+   * page, 0 in a branch page.
    */
   lastAtOrBefore(key: Buffer): number {
     // As in partitionPoint.ts, but without a function for each comparison, which would take a tenth longer.
@@ -183,7 +183,7 @@ export class NodePage {
     return low - 1;
   }
 
-  /** @throws PageDefect if its keys do not ascend */
+  /** @throws PageDefect if the page's keys do not ascend */
   checkOrder(): void {
     for (let index = this.#firstWithKey + 1; index < this.length; index++) {
       if (this.#compareNodes(index - 1, index) < 0) continue;

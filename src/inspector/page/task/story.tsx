@@ -107,7 +107,7 @@ interface HeadingProperties {
   readonly toggle: () => void;
 }
 
-/** The title of a group. That of a folded group opens and closes it. */
+/** The title of a group. If the group is folded, a click on its title opens and closes it. */
 function Heading({
   group: { from, to, bad, folded },
   isOpen,
@@ -137,7 +137,7 @@ function Heading({
 interface RowProperties {
   readonly steps: Steps;
   readonly seq: number;
-  /** The step's texts; undefined while they are loading. Until then the title is that of the event's type. */
+  /** The step's texts; undefined while they are loading. Until then, the row has the title of the event's type. */
   readonly phrase: Phrase | undefined;
   readonly index: number;
   readonly isCurrent: boolean;
