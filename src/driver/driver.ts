@@ -49,8 +49,8 @@ import { notConfigured, notRunning, stillRunning } from "./taskErrors.ts";
 const defaultStopSignal = "SIGINT";
 
 /**
- * Maximum number of concurrent starts. More would not be faster, and would hold up other calls. A start that
- * waits, for a name service for example, gives up its place.
+ * Maximum number of concurrent starts. More would not be faster, and would hold up other calls. After
+ * `startTurnMs` a start no longer counts: it probably waits, for example for a name service.
  */
 const startsAtOnce = 16;
 const startTurnMs = 500;
@@ -249,7 +249,7 @@ export class Driver implements DriverPort {
 
   /**
    * The open services; undefined before the first configuration.
-   * @throws DriverError why they could not be opened, as a recoverable error
+   * @throws DriverError the reason why they could not be opened, as a recoverable error
    */
   get #ready(): DriverServices | undefined {
     if (this.#openError) throw this.#openError.within("the driver cannot work yet", { recoverable: true });

@@ -112,7 +112,7 @@ export interface Task {
 
 /** A `volume` block of a group. */
 export interface VolumeRequest {
-  /** Its label, by which the group's tasks mount it. */
+  /** The block's label, by which the group's tasks mount the volume. */
   readonly name: string;
   /** Name of the host volume. Only the client knows its path. */
   readonly source: string;

@@ -41,7 +41,7 @@ export interface MachineVersion {
   readonly schema: number;
   /** The state before the first event. Histories are folded from here, never from another version's state. */
   readonly initialSnapshot: MachineState;
-  /** Pure. @param snapshot one of this same version */
+  /** Pure. @param snapshot a snapshot of this same version */
   step(snapshot: MachineState, event: TaskEvent): MachineStep;
   /**
    * The event in this version's shape, whichever version wrote it.

@@ -21,7 +21,8 @@ export function parseDuration(text: string, known: Units = units): number | unde
 }
 
 /**
- * A task's run time. If the task ends before its start is recorded, the time is negative: then `< 1 ms`.
+ * A task's run time. The time is negative if the task ended before its start was recorded. It is then shown
+ * as `< 1 ms`.
  */
 export function formatLife(milliseconds: number): string {
   return milliseconds < 1 ? "< 1 ms" : formatDuration(milliseconds);
@@ -29,7 +30,7 @@ export function formatLife(milliseconds: number): string {
 
 /** `0.4 ms`, `12 ms`, `3.2 s`, `4 min`, `2 h`, `9 d`. */
 export function formatDuration(milliseconds: number): string {
-  // An amount that would be rounded to one of the next unit is shown in that unit: `1 min`, and not `60 s`.
+  // An amount that would round up to a whole larger unit is shown in the larger unit: `1 min`, and not `60 s`.
   if (milliseconds < units.s - 0.5) return `${rounded(milliseconds)} ms`;
   if (milliseconds < units.min - units.s / 2) return `${rounded(milliseconds / units.s)} s`;
   const unit = milliseconds < units.h ? "min" : milliseconds < units.d ? "h" : "d";

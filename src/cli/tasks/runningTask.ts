@@ -91,7 +91,7 @@ export async function restartTask(stateDir: string, name: string): Promise<numbe
 /**
  * Asks the run of a task.
  * @param verb the verb of `nomad alloc` for an agent's task, for the error's hint
- * @throws DriverError `UNSUPPORTED` for a task of an agent, which would start the task again
+ * @throws DriverError `UNSUPPORTED` for a task of an agent, because the agent would start the task again
  */
 async function askRunOf(
   stateDir: string,

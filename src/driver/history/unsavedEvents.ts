@@ -46,7 +46,7 @@ export class UnsavedEvents {
     await this.#tasks.get(task)?.promise;
   }
 
-  /** Tries a last time. */
+  /** Tries one last time to store the events. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#tasks.size === 0) return;

@@ -109,7 +109,7 @@ export class DenialTracker<Owner> {
     for (const { denial } of own) this.#sink.denied(owner, denial);
   }
 
-  /** Adds a domain that earlier events of the owner name. */
+  /** Adds a domain that is known from earlier events of the owner. */
   addDomain(owner: Owner, domain: string): void {
     this.#claim(domain, owner, undefined);
   }
@@ -151,7 +151,7 @@ export class DenialTracker<Owner> {
     }
   }
 
-  /** Ends a turn. Events that have waited since the turn before get no record of their call any more. */
+  /** Ends a turn. Finishes events that have waited since the previous turn: their call's record is lost. */
   turn(now: "turn" | "end" = "turn"): void {
     for (const [serial, event] of this.#open) {
       if (event.old || now === "end") this.#finish(serial, undefined);

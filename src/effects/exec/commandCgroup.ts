@@ -1,7 +1,7 @@
 /**
  * The cgroup of a command that runs in a task. It is below the task's cgroup, so the task's limits apply. It
- * holds the command and all that the command starts, so these processes can be found, frozen and killed as a
- * whole.
+ * holds the command and all that the command starts, so these processes can be found, frozen and killed
+ * together.
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";

@@ -29,7 +29,7 @@ export interface Viewer {
   readonly gid: number;
   /** Gids of supplementary groups. */
   readonly groups: readonly number[];
-  /** Whether the user has a capability that lets it enter all folders. */
+  /** Whether the user has a capability to enter all folders. */
   readonly entersAll: boolean;
 }
 

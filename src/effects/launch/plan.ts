@@ -53,7 +53,7 @@ export interface Spawning<Name extends string> {
   readonly initName: string;
   /** Descriptors that the runner inherits, besides the plan itself and its report. */
   readonly inherited: Descriptors<Name>;
-  /** Whether the plan's processes continue if the plugin dies, so that nobody reads their report. */
+  /** Whether the plan's processes continue if the plugin dies. Then nobody reads their report. */
   readonly outlivesPlugin: boolean;
 }
 

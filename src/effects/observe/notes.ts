@@ -23,7 +23,7 @@ export const noteKinds = {
   executeName: 8,
   /** The path of a file or folder that was opened. Detail: `openBits`. */
   opened: 9,
-  /** The path of an executed program. For a script that is its interpreter. */
+  /** The path of an executed program. For a script, the path of its interpreter. */
   executed: 10,
   /** ioctl(2) on a device. Detail: the request. */
   control: 11,
@@ -75,7 +75,7 @@ const uses: Readonly<Record<number, NamedUse>> = {
   [noteKinds.executeName]: "execute",
 };
 
-/** @returns undefined for a note of no known kind */
+/** @returns undefined for a note of an unknown kind */
 export function readNote(bytes: Buffer): Note | undefined {
   const access = accessOf(bytes);
   return access && { cgroup: bytes.readBigUInt64LE(noteLayout.cgroup), access };

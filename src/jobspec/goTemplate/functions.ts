@@ -227,7 +227,7 @@ function map(value: GoValue): GoMap {
 }
 
 function exactly(count: number, values: readonly GoValue[]): readonly GoValue[] {
-  return values.length === count ? values : fail(`it wants ${count} values, and here are ${values.length}`);
+  return values.length === count ? values : fail(`it wants ${count} values, not ${values.length}`);
 }
 
 function one<A>(a: Read<A>, work: (a: A) => GoValue): GoFunction {

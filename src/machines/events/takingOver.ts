@@ -21,7 +21,7 @@ const adopted = defineEvent({
       .nullable(),
     /** OOM kills that the cgroup had counted before the takeover. */
     oomKills: z.number(),
-    /** Folder of its witness's status file and alive FIFO. */
+    /** Folder of the status file and the alive FIFO of the task's witness. */
     runFolder: z.string(),
     plugin: pluginProcess,
   }),

@@ -28,7 +28,7 @@ import { maskEvent } from "../mask.ts";
 const FORMAT = 2;
 const READABLE = [1, FORMAT] as const;
 
-/** Maximum length of a reason, because it may quote the line, which may be the whole file. */
+/** Maximum length of a reason. Without a limit, a reason could quote a line as long as the whole file. */
 const MAX_REASON_LENGTH = 300;
 /** Maximum depth of data, more than any event has. Much deeper data would overflow the stack. */
 const MAX_DEPTH = 64;
@@ -82,7 +82,7 @@ const lineSchema = z.strictObject({
   previous: hash,
   /** Hash of salt and data, as stored in the log. */
   dataHash: hash,
-  /** The salt of the data; for masked data, a checksum of what remains. */
+  /** The salt of the data. Masked data have a checksum of the remaining data instead. */
   salt: half.optional(),
   checksum: half.optional(),
   /** Hash of all but salt and data. */

@@ -33,9 +33,9 @@ export function publishAddress(folder: string, socketPath: string): void {
 
 /**
  * The plugin that owns a state folder, found among the kernel's locks (proc_locks(5)). The pid in the lock
- * file may be that of a plugin that has died. Taking the lock for a moment, as a test, could make a plugin fail
- * that starts at this moment.
- * @returns its pid; undefined if no process holds the lock
+ * file may be that of a plugin that has died. Taking the lock for a moment, as a test, could make the start of
+ * another plugin fail.
+ * @returns the plugin's pid; undefined if no process holds the lock
  */
 export function pluginOf(folder: string): number | undefined {
   const lock = statSync(stateFolderPaths(folder).lock, { throwIfNoEntry: false, bigint: true });

@@ -1,7 +1,7 @@
 /**
  * Checks the page structure of an LMDB file without LMDB, which follows every page number
- * unchecked: a damaged one crashes the process. The check reads every page of the newest
- * snapshot once, which takes some 3 s per GiB. Nobody may write meanwhile.
+ * unchecked: a damaged number crashes the process. The check reads every page of the newest
+ * snapshot once, which takes some 3 s per GiB. Nobody may write during the check.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
@@ -77,8 +77,8 @@ class PageCheck {
   }
 
   /**
-   * @param level 1: the page has to be a leaf
-   * @returns how many entries are below it
+   * @param level levels from the page down to the leaves. If 1, the page has to be a leaf
+   * @returns the number of entries below the page
    */
   async #checkPage(number: number, level: number): Promise<number> {
     this.#untilPause -= 1;
@@ -111,8 +111,8 @@ class PageCheck {
   }
 
   /**
-   * Reads a list of free pages: a count, then that many numbers. A positive number is a page. A negative one
-   * is the length of the run of pages that begins at the number after it.
+   * Reads a list of free pages: a count, then that many numbers. A positive number is a page. A negative number
+   * is the length of a run of pages. The number after it is the first page of the run.
    */
   #checkFreePages(list: Buffer): void {
     const count = Number(list.readBigInt64LE(0));

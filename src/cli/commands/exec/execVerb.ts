@@ -22,7 +22,7 @@ export const addExec: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
-Exit codes: that of the command, or 128 + signal; 127 command not found, 126
+Exit codes: the command's own, or 128 + signal; 127 command not found, 126
 command not executable, 125 exec itself failed.
 
 Examples:

@@ -54,7 +54,7 @@ export const addRun: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
-Exit codes: that of the task (of several tasks, the first that is not 0), or
+Exit codes: the task's own (of several tasks, the first that is not 0), or
 128 + signal; 127 command not found, 126 any other failure to start the task,
 125 run itself failed, such as for an invalid job.
 

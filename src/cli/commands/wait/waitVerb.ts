@@ -13,7 +13,7 @@ export const addWait: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
-Exit codes: that of the task; 125 if it is unknown, the task never started, or
+Exit codes: the task's own; 125 if it is unknown, the task never started, or
 wait itself failed.
 
 Example:

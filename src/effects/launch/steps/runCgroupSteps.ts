@@ -51,7 +51,8 @@ export function killRunCgroupStep(killSwitch: number): Step {
     name: "kill the remaining processes",
     call: "write",
     args: [killSwitch, bytes(content, '"1"'), content.length],
-    // Fails if somebody has removed the cgroup, which was empty then.
+    // Fails if somebody has removed the cgroup. Then no process remains, because only an empty cgroup can be
+    // removed.
     flow: { kind: "tolerateErrors" },
   };
 }

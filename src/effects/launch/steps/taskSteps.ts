@@ -65,9 +65,9 @@ const resetOomScoreAdj = shared(adjustOomScore(0));
 const closeStep = "close the driver's descriptors";
 
 /**
- * Leaves open only the task's descriptors, the report pipe and the ruleset. This comes before the first path
- * that somebody else may have made. Such a path could lead to any other open descriptor, such as the host's
- * `/proc`.
+ * Leaves open only the task's descriptors, the report pipe and the ruleset. These steps come before the first
+ * that opens a path which somebody else may have made. Such a path could lead to any other open descriptor,
+ * such as the host's `/proc`.
  */
 const closeOthers = shared([
   { name: closeStep, call: "close", args: [descriptors.plan] },

@@ -54,7 +54,7 @@ export function AllocationPage({ live: { rows, status }, subject: allocation }: 
   );
 }
 
-/** Maximum number of runs in the list, which has the newest ones. The lanes also show the others. */
+/** The list has at most this many runs, the newest ones. The lanes also show older runs. */
 const maxListed = 200;
 
 function Runs({ view, now }: { readonly view: AllocationView; readonly now: number }) {

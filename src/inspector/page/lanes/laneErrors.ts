@@ -26,7 +26,7 @@ export function keyOf({ id, seq }: Pick<ErrorPlace, "id" | "seq">): string {
 }
 
 /**
- * The next error, or the one before.
+ * The next error, or the previous one.
  * @param from the shown error, or else the time from which to search
  * @returns undefined if there is none in that direction
  */

@@ -93,7 +93,7 @@ interface Taken {
 const maxNumbers = 2;
 
 interface Way {
-  /** The taken arrows, by state, next state and event. */
+  /** The steps of each transition, by state, next state and event. */
   readonly taken: ReadonlyMap<string, Taken>;
   readonly visited: ReadonlySet<string>;
 }
