@@ -7,7 +7,7 @@ import { normalize } from "./normalize.ts";
 /** Items that repeat: a single item, or two that alternate. */
 export interface Repeat<T> {
   readonly repeated: readonly T[];
-  /** Number of items that repeat each other in turn: 1 or 2. */
+  /** Number of items in a round: 1 or 2. */
   readonly period: number;
 }
 

@@ -154,7 +154,10 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return head?.firstPosition === firstPosition ? head : undefined;
   }
 
-  /** @returns the first position of the stream, whose records remain to be removed; undefined if the stream stays */
+  /**
+   * @returns the first position of the stream, whose records remain to be removed; undefined if the stream
+   *   stays
+   */
   #removeStream(stream: string, expectedVersion: number, writer: RecordWriter): number | undefined {
     const head = this.#table.head(stream);
     const version = head?.version ?? 0;

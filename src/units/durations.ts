@@ -30,7 +30,7 @@ export function formatLife(milliseconds: number): string {
 
 /** `0.4 ms`, `12 ms`, `3.2 s`, `4 min`, `2 h`, `9 d`. */
 export function formatDuration(milliseconds: number): string {
-  // An amount that would round up to a whole larger unit is shown in the larger unit: `1 min`, and not `60 s`.
+  // An amount that rounds up to a whole larger unit is shown in the larger unit: `1 min`, and not `60 s`.
   if (milliseconds < units.s - 0.5) return `${rounded(milliseconds)} ms`;
   if (milliseconds < units.min - units.s / 2) return `${rounded(milliseconds / units.s)} s`;
   const unit = milliseconds < units.h ? "min" : milliseconds < units.d ? "h" : "d";

@@ -1,4 +1,7 @@
-/** Times of the local wall clock, as people write and read them. Numbers are milliseconds since the epoch. Pure. */
+/**
+ * Times of the local wall clock, as people write and read them. Numbers are milliseconds since the epoch.
+ * Pure.
+ */
 
 /** `2026-11-24 16:05:09.123` */
 export function formatTime(time: number): string {

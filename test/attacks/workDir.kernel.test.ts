@@ -1,6 +1,6 @@
 /**
  * Paths through the descriptors of the process that becomes the task, as in CVE-2024-21626. This process has
- * the host's /proc open, and enters its work dir and adds rules before it restricts itself.
+ * the host's /proc open. It enters its work dir and adds rules before it restricts itself.
  */
 
 import { spawnSync } from "node:child_process";

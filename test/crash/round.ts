@@ -125,7 +125,7 @@ async function fill(disk: string, { fromMs, toMs }: FullDisk, agent: CrashAgent)
   rmSync(filler);
 }
 
-/** In MiB. */
+/** Size of the disk: a number of MiB, with the unit as mount(8) writes it. */
 const diskSize = "40m";
 
 async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise<EndStates> {

@@ -23,7 +23,7 @@ describe("the runs that a person names", () => {
     );
   });
 
-  it("are none of an empty log", () => {
+  it("cannot be found in an empty log", () => {
     expect(() => findRuns("web", [])).toThrow("the log has no tasks");
   });
 });

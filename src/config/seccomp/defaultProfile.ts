@@ -157,7 +157,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
             ],
           },
         ],
-        what: "others than `PER_LINUX`, `PER_LINUX32`, `UNAME26` and `ADDR_NO_RANDOMIZE`",
+        what: "personalities other than `PER_LINUX`, `PER_LINUX32`, `UNAME26` and `ADDR_NO_RANDOMIZE`",
         errno: "EPERM",
       },
     ],

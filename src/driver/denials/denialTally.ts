@@ -44,8 +44,8 @@ export class DenialTally {
   }
 
   /**
-   * The last refusal by the kernel's clock. Usual probes do not count. Undefined if there was no other
-   * refusal since this object was made.
+   * The last refusal by the kernel's clock, usual probes excluded. Undefined if there was none since this
+   * object was made.
    */
   get last(): LastRefusal | undefined {
     return this.#last;

@@ -81,7 +81,7 @@ export function makeRunFiles(folder: string): RunFiles {
 }
 
 /**
- * Removes the folder of a run that is over, or keeps it for a later one. The calls are synchronous: the
+ * Removes the folder of a run that is over, or keeps it for a later run. The calls are synchronous: the
  * folder has a few small files, and libuv's threads would cost more.
  */
 export function removeRunFiles(folder: string): void {
@@ -94,8 +94,8 @@ export function removeSpareFolders(): void {
 }
 
 /**
- * Renames a spare folder to a run's folder. Returns false if there is none, or if the run's folder exists
- * already.
+ * Renames a spare folder to a run's folder. Returns false if no folder is spare, or if the run's folder
+ * exists already.
  */
 function takeSpare(folder: string): boolean {
   const index = spares.findLastIndex((spare) => dirname(spare) === dirname(folder));

@@ -133,8 +133,8 @@ const sandboxed = defineEvent({
       .object({ profile: z.string(), allow: z.array(z.string()), deny: z.array(z.string()) })
       .nullable(),
     /**
-     * Limits as they were written to files of the cgroup. A limit that could not be applied has the reason: the
-     * cgroup lacks its controller, or the kernel has no filter of system calls.
+     * Limits as they were written to files of the cgroup. A limit that could not be applied has the reason:
+     * the cgroup lacks its controller, or the kernel has no filter of system calls.
      */
     limits: z.array(
       z.object({

@@ -28,8 +28,8 @@ const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...of
 
 /**
  * Makes a test for moments from an expression. An expression over the machine's context alone matches only
- * where it becomes true, since the context rarely changes. An expression that uses a name of the event matches
- * every event at which it is true.
+ * where it becomes true, since the context rarely changes. An expression that uses a name of the event
+ * matches every event at which it is true.
  *
  * The test throws a DriverError `EXPRESSION_INVALID` where evaluation fails.
  * @throws DriverError `EXPRESSION_INVALID` if the text is not an expression

@@ -33,8 +33,8 @@ export function publishAddress(folder: string, socketPath: string): void {
 
 /**
  * The plugin that owns a state folder, found among the kernel's locks (proc_locks(5)). The pid in the lock
- * file may be that of a plugin that has died. Taking the lock for a moment, as a test, could make the start of
- * another plugin fail.
+ * file may be that of a plugin that has died. Taking the lock for a moment, as a test, could make the start
+ * of another plugin fail.
  * @returns the plugin's pid; undefined if no process holds the lock
  */
 export function pluginOf(folder: string): number | undefined {

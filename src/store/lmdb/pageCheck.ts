@@ -111,8 +111,8 @@ class PageCheck {
   }
 
   /**
-   * Reads a list of free pages: a count, then that many numbers. A positive number is a page. A negative number
-   * is the length of a run of pages. The number after it is the first page of the run.
+   * Reads a list of free pages: a count, then that many numbers. A positive number is a page. A negative
+   * number is the length of a run of pages. The number after it is the first page of the run.
    */
   #checkFreePages(list: Buffer): void {
     const count = Number(list.readBigInt64LE(0));

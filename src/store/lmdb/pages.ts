@@ -125,7 +125,10 @@ export class NodePage {
   readonly #number: number;
   /** Where its nodes begin. */
   readonly #at: Uint16Array;
-  /** The index of the first node with a key. The first node of a branch page has no key: it is less than all keys. */
+  /**
+   * The index of the first node with a key. The first node of a branch page has no key, and stands before all
+   * keys.
+   */
   readonly #firstWithKey: 0 | 1;
 
   /** @throws PageDefect for nodes that are not within it */
@@ -169,8 +172,8 @@ export class NodePage {
   }
 
   /**
-   * Index of the last node whose key is less than or equal to this key. If there is no such node: -1 in a leaf
-   * page, 0 in a branch page.
+   * Index of the last node whose key is less than or equal to this key. If there is no such node: -1 in a
+   * leaf page, 0 in a branch page.
    */
   lastAtOrBefore(key: Buffer): number {
     // As in partitionPoint.ts, but without a function for each comparison, which would take a tenth longer.

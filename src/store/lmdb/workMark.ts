@@ -1,14 +1,14 @@
 /**
  * A mark that says whether the log's writer is at work in the database, and what the database's file was like
- * after the last commit. It outlives the writer. It tells the next writer whether its predecessor was killed at
- * work, perhaps by a damaged page, and whether somebody else has written to the file since. If so, or if the
- * mark is missing, the next writer checks the pages (pageCheck.ts).
+ * after the last commit. It outlives the writer. It tells the next writer whether its predecessor was killed
+ * at work, perhaps by a damaged page, and whether somebody else has written to the file since. In either
+ * case, or if the mark is missing, the next writer checks the pages (pageCheck.ts).
  *
- * A damaged page may also corrupt memory, and the process dies of that later, when it is idle. So no two writers
+ * A damaged page may also corrupt memory, so that the process dies later, when it is idle. So no two writers
  * in a row trust the mark.
  *
- * The mark is a file in /run: a boot resets it, and no disk delays the write of its byte, which takes a
- * microsecond. In the log's own folder, each write would also wake everybody who follows the log.
+ * The mark is a file in /run: a boot resets it. A write of its byte takes a microsecond, because no disk
+ * delays it. In the log's own folder, each write would also wake everybody who follows the log.
  */
 import { closeSync, constants, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 

@@ -54,7 +54,7 @@ describe("a learned policy", () => {
     expect(learned(accesses)).toEqual(["rwc:/srv/cache"]);
   });
 
-  it("opens a folder if many of its files were read, but no shared folder", () => {
+  it("allows a whole folder if many of its files were read, but never a shared folder", () => {
     const files = (folder: string) => ["a", "b", "c", "d"].map((name) => read(`${folder}/${name}`));
     expect(learned(files("/usr/share/app"))).toEqual(["r:/usr/share/app"]);
     expect(learned(files("/usr/share"))).toHaveLength(4);

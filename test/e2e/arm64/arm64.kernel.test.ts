@@ -30,7 +30,7 @@ describe.runIf(process.env.TEST_ARM64)("the executable for arm64", { timeout: 60
     ["events", "--json"],
     ["replay", "--check"],
     ["why", "main"],
-  ])("reads a log as the one for this machine does: %s %s", async (...args) => {
+  ])("reads a log as this machine's executable does: %s %s", async (...args) => {
     const agent = await startAgent({ entry: builtEntry });
     expect(await runTask(agent, makeAllocation().config("exit 3"))).toMatchObject({ exitCode: 3 });
     const of = [...args, "--state-dir", agent.stateDir];

@@ -1,6 +1,7 @@
 /**
- * Installs the Debian package in a small Debian, upgrades and downgrades it under running tasks, removes and
- * purges it. `npm run package:deb` makes the package; without it, the tests are skipped with a message.
+ * Installs the Debian package in a small Debian, upgrades and downgrades the package under running tasks, and
+ * removes and purges it. `npm run package:deb` makes the package. Without a package, the tests are skipped
+ * with a message.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -1,4 +1,4 @@
-/** Tests in what the released plugin differs from its sources: the executable around it, and the bundle. */
+/** Tests what the released plugin has and its sources do not: the executable around it, and the bundle. */
 import { accessSync, constants, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";

@@ -35,7 +35,7 @@ describe("the start of an agent", () => {
     for (const _ of [1, 2])
       expect(await validating.base.setConfig(setConfig({ state_dir: stateDir }, false))).toEqual({});
     expectUntouched(validating, stateDir);
-    // Another plugin can open the log, since the first launch has not locked it.
+    // Another plugin can open the log, since the validating plugin has not locked it.
     const working = await startPlugin();
     expect(filesBelow(stateDir)).toEqual(before);
     expect(await working.base.setConfig(setConfig({ state_dir: stateDir }))).toEqual({});
@@ -103,7 +103,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
     agent = await startWarmAgent({ options: { allow_host_pid: true } });
   });
 
-  /** Leaves processes that are not in the task's session and no children of the task's process. */
+  /** Leaves processes that are neither in the task's session nor children of the task's process. */
   const daemons = "setsid sh -c 'setsid sleep 1000 & setsid sleep 1000 &'";
 
   test.each([
@@ -162,7 +162,7 @@ async function runningTask() {
   return { agent, stateDir: agent.stateDir, ...task };
 }
 
-/** Ends a plugin as agents end one without tasks, only by go-plugin's call. */
+/** Ends a plugin as agents end a plugin without tasks: only by go-plugin's call. */
 async function endByPlugin(plugin: StartedPlugin): Promise<void> {
   await plugin.controller.shutdown({});
   expect(await plugin.exited).toEqual({ code: 0, signal: null });

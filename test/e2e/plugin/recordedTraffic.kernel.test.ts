@@ -17,7 +17,7 @@ test("batch-exit: tasks end with their own codes, as users of their own", async 
   await expectNothingLeft(replay);
 });
 
-test("service-stop: SIGTERM ends a server, for which the recorded driver reported 255; another server handles it", async () => {
+test("service-stop: SIGTERM ends a server, for which the recorded driver reported 255; another server handles the signal", async () => {
   const replay = new CaptureReplay("service-stop.jsonl");
   await replay.run();
   expect(replay.ends).toEqual({ "9f91ed29": diedOf(15), b9e71068: exited(5) });
@@ -46,7 +46,7 @@ test("restart: the stop of the old run does not end the new run, as it did with 
   await expectNothingLeft(replay);
 });
 
-test("start-failed: a task without logs starts, which failed with the recorded driver", async () => {
+test("start-failed: a task without logs starts, although its start failed with the recorded driver", async () => {
   const replay = new CaptureReplay("start-failed.jsonl");
   await replay.run();
   const taskId = "c80423bf-e068-9d47-af6c-263a27edc69c/quiet/a36d15ea";

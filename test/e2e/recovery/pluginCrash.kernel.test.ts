@@ -112,11 +112,11 @@ describe("a task whose plugin is killed", () => {
 describe("a plugin that is killed while it starts a task", () => {
   test.each([
     [
-      "before the next one comes",
+      "before the next plugin comes",
       (thaw: () => Promise<void>, next: () => Promise<void>) => thaw().then(next),
     ],
     [
-      "after the next one has come",
+      "after the next plugin has come",
       (thaw: () => Promise<void>, next: () => Promise<void>) => next().then(thaw),
     ],
   ])("leaves no unknown task, even if the start would continue %s", async (_when, inOrder) => {

@@ -63,7 +63,7 @@ async function heldTask(command: object = {}): Promise<{ readonly root: string; 
 
 const topOf = ({ taskFolder }: Allocation) => taskFolder.split("/")[1] as string;
 
-/** Mount points of hosts that are not unveiled. */
+/** Mount points of a host, at paths that are not unveiled. */
 const hostsMounts = /^\/(sys|run|boot|home|root|mnt)(\/|$)/;
 
 /** Python that prints a call's error, or "worked". */

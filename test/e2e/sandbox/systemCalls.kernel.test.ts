@@ -159,7 +159,7 @@ describe("a command that is run in a task", () => {
     expect((await allowedAfter(known.next, {})).allowed).toBe("ptrace\n");
   });
 
-  test("has none if the task has none", async () => {
+  test("has no filter if the task has none", async () => {
     const first = await startAgent({ options: { seccomp: "unconfined" } });
     const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
     const handle = await startTask(first, config);

@@ -26,7 +26,7 @@ test("handled rights are all that the ABI knows", () => {
     "1ffff", // + resolve_unix
     "1ffff", // ABI 10 adds UDP ports only
     "1ffff", // ABI 11 adds NO_NEW_PRIVS only
-    "1ffff", // a newer one is used as the newest that is known
+    "1ffff", // a newer ABI is used as the newest known ABI
   ]);
 });
 

@@ -20,8 +20,8 @@ import { TestRun } from "../../support/launch/launchRun.ts";
 const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
 
 /**
- * Starts the fixture by a command that takes Node and its arguments. Resolves once the fixture has launched
- * its task.
+ * Starts the fixture through a command that executes its own arguments: Node, the fixture, and `args`.
+ * Resolves once the fixture has launched its task.
  */
 async function launchElsewhere(
   command: readonly string[],

@@ -102,7 +102,7 @@ const shown = (entries: ReturnType<typeof mergeEvents>) =>
 const whole = { isBegin: true, isEnd: true };
 
 describe("events among lines", () => {
-  it("are at the place of their time, and have the possible number of lines before them", () => {
+  it("are at the place of their time, with the number of later lines that may be older", () => {
     const placed = [
       ...placeLines(lines("a", "2026-11-24T12:20:00Z b", "c", "d", "2026-11-24T12:40:00Z e"), files, 0),
       seenLine({ index: 4, offset: 900, text: "f" }, at("13:00:01")),

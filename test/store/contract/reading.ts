@@ -30,7 +30,7 @@ export function reading(opened: () => EventStore): void {
       expect(store.lastPositions(many)).toEqual(many.map((_, index) => last[index % 3]));
     });
 
-    it("reads all streams by position, from one on, without gaps", () => {
+    it("reads all streams by position, from a given position on, without gaps", () => {
       expect([...store.readAll()].map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
       expect([...store.readAll(5)].map(labelOf)).toEqual(["b 3", "a 3"]);
       expect([...store.readAll(7)]).toEqual([]);

@@ -56,7 +56,7 @@ describe("checkpoints", () => {
     expect(readCheckpoint(path)).toBeUndefined();
   });
 
-  it("are counted on after the file was opened again", async () => {
+  it("continue their numbers after the file was opened again", async () => {
     const path = await written(3);
     const file = CheckpointFile.open(path);
     await file.write(checkpoint(9));

@@ -116,7 +116,7 @@ describe("an event log in LMDB", () => {
     expect(Array.from(store.streamsByAge(), ({ stream }) => stream)).toEqual(["last", "long"]);
   });
 
-  it("uses the room of removed streams again", async () => {
+  it("reuses the space of removed streams", async () => {
     const round = async (stream: string) => {
       await store.append(stream, 0, [sampleEvent("", { label: "x".repeat(1 << 20) })]);
       await store.append("last", store.version("last"), samples("last", 1, 1));

@@ -42,7 +42,7 @@ export class PipeReader {
     return (await this.bytes()).toString();
   }
 
-  /** Resolves once a text has been written; rejects if the pipe is closed before. */
+  /** Resolves once a text has been written; rejects if the pipe is closed first. */
   contains(text: string): Promise<void> {
     return this.#until((written) => written.includes(text), JSON.stringify(text));
   }

@@ -54,7 +54,7 @@ function contentOf(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch {
-    // It has ended.
+    // The process has ended.
     return Buffer.alloc(0);
   }
 }

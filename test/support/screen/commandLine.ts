@@ -60,7 +60,7 @@ export function start(args: readonly string[], given: CallOptions = {}): Started
   }
   const ended = once(child, "close").then(([code]): Ended => ({ code, ...shown }));
   onTestFinished(async () => {
-    // Two interrupts, so that it kills its tasks and ends.
+    // Two signals, because `run` stops its tasks after the first one, and kills them after the second.
     child.kill("SIGINT");
     child.kill("SIGTERM");
     await ended;

@@ -23,7 +23,7 @@ describe("cpu", () => {
 
   test("the same MHz are a larger share of slower cores", async () => {
     const agent = await startVmAgent({});
-    // The configuration without cpu_total_compute, for which the cores' own speeds count.
+    // Without cpu_total_compute in the configuration, the cores' own speeds count.
     const request = setConfig({ state_dir: agent.stateDir });
     const topology = request.nomadConfig?.driver?.Topology;
     assert.ok(topology);

@@ -30,7 +30,7 @@ export interface PolicyOptions {
 }
 
 /**
- * @returns the exit code: 0 if the policy would change no run, 1 if it would change one
+ * @returns the exit code: 0 if the policy would change no run, otherwise 1
  * @throws DriverError if the file or a log cannot be read
  */
 export async function replayPolicy({ place, file, json }: PolicyOptions): Promise<number> {
@@ -113,7 +113,9 @@ function textsOf({ refused, above, lost, stillDenied, allowed }: PolicyVerdict):
     items.length === 0 ? [] : [`${text}: ${items.join(", ")}`];
   return [
     ...refused.map((why) => `its start would be refused: ${why}`),
-    ...above.map((why) => `its start would be refused if the job sets it, and limited otherwise: ${why}`),
+    ...above.map(
+      (why) => `its start would be refused if the job sets this option, otherwise limited: ${why}`,
+    ),
     ...list("it would not have", lost),
     ...list("it would still be denied", stillDenied),
     ...list("it would not be denied any more", allowed),

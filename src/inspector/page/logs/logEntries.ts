@@ -20,9 +20,9 @@ export type LogEntry =
   | { readonly kind: "event"; readonly event: LogEvent; readonly among: number };
 
 /**
- * Merges lines and events into one list, in the order of time as far as the times are known. An event is placed before
- * the first line that may have been written after it. Events before the first line are left out, except at the
- * log's beginning. Events after the last line are left out, except at the log's end.
+ * Merges lines and events into one list, in the order of time as far as the times are known. An event is
+ * placed before the first line that may have been written after it. Events before the first line are left
+ * out, except at the log's beginning. Events after the last line are left out, except at the log's end.
  * @param events in the order of time
  */
 export function mergeEvents(

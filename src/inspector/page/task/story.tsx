@@ -137,7 +137,7 @@ function Heading({
 interface RowProperties {
   readonly steps: Steps;
   readonly seq: number;
-  /** The step's texts; undefined while they are loading. Until then, the row has the title of the event's type. */
+  /** The step's texts; undefined while they are loading. Until then, the event's type gives the title. */
   readonly phrase: Phrase | undefined;
   readonly index: number;
   readonly isCurrent: boolean;
