@@ -39,8 +39,8 @@ export interface RoundPlan {
   /** The tasks, which run at the same time. */
   readonly lives: readonly LifePlan[];
   /**
-   * When the first plugin is killed, then the second, and so on. The plugin after the last of them is not
-   * killed.
+   * When the first plugin is killed, then the second, and so on. The plugin that is launched after the last
+   * crash is not killed.
    */
   readonly crashes: readonly Crash[];
   readonly fullDisk?: FullDisk;

@@ -89,7 +89,7 @@ describe("the socket", () => {
     }
   });
 
-  test("keeps data from before its first reader", async () => {
+  test("keeps data that arrive before its first reader", async () => {
     const { server, path } = await listen({ folder, group: undefined });
     const client = connect(path);
     client.write("early");

@@ -101,7 +101,7 @@ describe("the inspector", () => {
     await write(join(path, "events"), 1);
     const status = await watching(path);
     await vi.waitFor(() => expect(status().ready).toBe(true));
-    // After this time it has handled all earlier wake-ups.
+    // After this time the inspector has handled all earlier wake-ups.
     await delay(1_500);
     const look = vi.spyOn(LogWatch.prototype, "look");
     onTestFinished(() => look.mockRestore());

@@ -139,7 +139,7 @@ describe("the page", () => {
     await expectAccessible(page);
   });
 
-  it("shows names that would turn the direction of writing as text", async (context) => {
+  it("shows names as text, even if they would turn the direction of writing", async (context) => {
     const { server, record } = await startInspector();
     const types = ["requested", "fingerprinted", "sandboxed", "started", "recovered", "lost"] as const;
     await record(`1/${hostile}/0`, types.map(hostileEvent));

@@ -14,8 +14,7 @@ import { idOf } from "../../support/screen/inspector.ts";
 const day = 86_400_000;
 
 /**
- * A log with two old tasks of one day, an old task of another day, which the test pins, a recent task and a
- * running task.
+ * A log with two old tasks of one day, an old task of another day, a recent task and a running task.
  */
 async function oldLog() {
   const stateDir = temporaryFolder();
