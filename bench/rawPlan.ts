@@ -1,7 +1,7 @@
 /**
  * Runs the plan of an ordinary task's start without a plugin. The plan is assembled once, and passed to the
- * spawner repeatedly with the same root, ruleset and cgroup. So its duration is that of the kernel's work. The
- * rest of a start's duration is the work of the plugin and its client.
+ * spawner repeatedly with the same root, ruleset and cgroup. So its duration shows the kernel's work alone.
+ * The rest of a start's duration is the work of the plugin and its client.
  */
 import { closeSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";

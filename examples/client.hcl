@@ -5,7 +5,7 @@
 
 plugin "nomad-driver-exec2" {
   config {
-    # Which files of the host tasks can reach.
+    # The files of the host that a task can reach.
     unveil_defaults = true
     unveil_paths    = ["r:/usr/share"]
     unveil_by_task  = true
@@ -44,7 +44,7 @@ plugin "nomad-driver-exec2" {
     connect_udp = [53, 123]
     bind_udp    = [0]
 
-    # Whether refusals of the sandbox are recorded: if the host's audit is on.
+    # Whether denials of the sandbox are recorded. "auto": only if the host's audit is on.
     denials = "auto"
 
     # How long the histories of ended tasks are kept.
@@ -56,10 +56,10 @@ plugin "nomad-driver-exec2" {
     # The maximum time between two samples of a running task's usage.
     usage_interval = "1m"
 
-    # The address for Prometheus.
+    # The address at which Prometheus reads the metrics.
     metrics = "127.0.0.1:9464"
 
-    # Whether a trace of each task is sent. Variables of the agent (OTEL_…) say where to.
+    # Whether a trace of each task is sent. The agent's OTEL_… variables name the receiver.
     traces = false
 
     state_dir = "/var/lib/nomad-driver-exec2"

@@ -61,8 +61,8 @@ job "java" {
       config {
         command = "java"
 
-        # A JVM sizes its heap by the memory that it finds. Without access to its cgroup it finds the
-        # host's memory, so this option sets the task's limit.
+        # A JVM sizes its heap by the memory that it finds. Without access to its cgroup, a JVM finds the
+        # host's memory, so this option names the task's limit.
         args   = ["-XX:MaxRAM=${NOMAD_MEMORY_LIMIT}m", "-cp", "${NOMAD_ALLOC_DIR}/data", "Hello"]
         unveil = ["r:${var.jdk_etc}"]
       }

@@ -16,7 +16,8 @@ job "limits" {
         args     = ["-c", "head -c 8000000 /dev/zero | gzip | wc -c"]
         work_dir = "local"
 
-        # The task may use all idle time of the node. If others need it, the task gets the share of its cpu.
+        # The task may use all idle CPU time of the node. If other tasks need it, this task gets the share
+        # that `cpu` sets.
         cpu_hard_limit = false
         nice           = 10
 
@@ -28,7 +29,7 @@ job "limits" {
         # MiB of swap in addition to the memory.
         swap_limit = 32
 
-        # No connection to anywhere, whatever it knows the address of.
+        # No TCP connections, not even to the host below.
         connect_tcp = []
         extra_hosts = ["db.internal:192.0.2.5"]
       }

@@ -1,6 +1,6 @@
 /**
- * Updates the parts of docs/configuration.md between marks, from the schemas of the options and from other data.
- * The rest of the page is written by hand.
+ * Updates the parts of docs/configuration.md between marks, from the schemas of the options and from other
+ * data. The rest of the page is written by hand.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -39,7 +39,9 @@ export async function buildInspectorPage(folder: string): Promise<void> {
   await writeFile(join(folder, "chart.json"), JSON.stringify(await chartLayout()));
 }
 
-/** The size of a bold letter in the chart's labels, and the space beside a label, in the chart's own units. */
+/**
+ * The size of a bold letter in the chart's labels, and the space beside a label, in the chart's own units.
+ */
 const letter = { width: 8.2, height: 17 };
 const air = 8;
 /** Width of the list of steps that took an arrow. */
@@ -48,7 +50,7 @@ const numbersWidth = 34;
 interface Way {
   readonly event: string;
   readonly to: string;
-  /** All states in which the event leads to that state. */
+  /** All states from which the event leads to `to`. */
   readonly from: string[];
 }
 

@@ -45,7 +45,7 @@ export function endBySignal(signal: number): ProcessEnd {
 
 export const unknownEnd: ProcessEnd = { exitCode: -1, signal: 0 };
 
-/** The exit code with which a program passes on the end of a process that it ran; 125 if that end is unknown. */
+/** The exit code by which a program reports the end of a process that it ran; 125 if that end is unknown. */
 export function codeToPassOn(end: Pick<ProcessEnd, "exitCode"> | undefined): number {
   return end === undefined || end.exitCode < 0 ? RUNNER_FAILED : end.exitCode;
 }
@@ -86,7 +86,7 @@ export function knownEnd<End extends TaskEnd>(end: End | null): End | null {
 }
 
 export function describeTaskEnd({ oomKilled, source, ...end }: TaskEnd): string {
-  if (source === "unknown") return "has ended, but how is unknown";
+  if (source === "unknown") return "has ended, but it is not known how";
   const how = describeEnd(end);
   if (source === "taskFile") return `${how}, according to a file that the task could write`;
   return oomKilled ? `${how}: out of memory` : how;

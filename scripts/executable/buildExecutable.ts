@@ -42,8 +42,8 @@ export async function buildExecutable(target: Target, inspectorPage: string, out
   try {
     writeFileSync(join(folder, "node"), runtimeBytes(target), { mode: 0o755 });
     const assets = await prepareAssets(target, folder, inspectorPage);
-    // The executable contains the path of its main script. It is relative, so that the build gives the same
-    // bytes in every folder.
+    // The executable contains the path of its main script. The path is relative, so that the build gives the
+    // same bytes in every folder.
     const config = {
       main: "loader.js",
       executable: "node",
@@ -86,8 +86,8 @@ async function prepareAssets(
 }
 
 /**
- * Node without the data that only debuggers need, and with our own code for some functions. One of them is the
- * only function that Node imports from libatomic, so it no longer needs that library.
+ * Node without the data that only debuggers need, and with our own code for some functions. One of them is
+ * the only function that Node imports from libatomic, so Node no longer needs this library.
  */
 function runtimeBytes({ arch, modules }: Target): Buffer {
   const node = readFileSync(join(modules, `node-linux-${arch}/bin/node`));
@@ -100,7 +100,9 @@ function filesIn(folder: string, prefix: string): Record<string, string> {
   return Object.fromEntries(names.map((name) => [`${prefix}/${name}`, join(folder, name)]));
 }
 
-/** Functions that the executable contains, instead of importing them: their offsets in {@link importedCode}. */
+/**
+ * Functions that the executable contains, instead of importing them: their offsets in {@link importedCode}.
+ */
 export const importedFunctions = { setrlimit64: 0, __atomic_compare_exchange: 16, getrlimit64: 128 };
 
 /** The code of these functions in base64, assembled from x64.s and arm64.s by `as`. */

@@ -24,7 +24,10 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
   [/\/@grpc\/proto-loader\/build\/src\/index\.js$/, "export {};"],
 ];
 
-/** Parts of gRPC's server that would load its client: its debugging service, and reports of load. Neither is served. */
+/**
+ * Parts of gRPC's server that would load its client: its debugging service, and reports of load. Neither is
+ * served.
+ */
 const unservedClients = /\/@grpc\/grpc-js\/build\/src\/(?:channelz|orca)\.js$/;
 const nothing = "\0nothing";
 
@@ -35,7 +38,10 @@ const replace: Plugin = {
   load: (id) => (id === nothing ? "export {};" : replacements.find(([module]) => module.test(id))?.[1]),
 };
 
-/** The scripts by name; `main.js` is loaded first. Each is a function with CommonJS's variables as parameters, in ASCII. */
+/**
+ * The scripts by name; `main.js` is loaded first. Each is a function with CommonJS's variables as parameters,
+ * in ASCII.
+ */
 export async function bundleProgram(): Promise<Map<string, string>> {
   const { output } = await build({
     input: { main: join(root, "src/main.ts") },
@@ -71,7 +77,9 @@ export async function bundleLoader(): Promise<string> {
   return output[0].code;
 }
 
-/** Escapes non-ASCII characters, which minified code has only in strings, templates and regular expressions. */
+/**
+ * Escapes non-ASCII characters, which minified code has only in strings, templates and regular expressions.
+ */
 function ascii(code: string): string {
   return code.replace(
     /[^\0-\x7f]/g,

@@ -81,8 +81,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Rewrites what people type into what commander parses. Arguments after `--` stay unchanged: they belong to
- * the command that `exec` runs.
+ * Rewrites the arguments that people type into arguments that commander parses. Arguments after `--` stay
+ * unchanged: they belong to the command that `exec` runs.
  */
 function normalizeArguments(given: readonly string[]): string[] {
   const args = given[0] === "exec" ? separateCommand(given) : given;

@@ -1,6 +1,6 @@
 /**
- * The scripts that the program was bundled into, each with its V8 code cache, so that
- * nothing is compiled when it is loaded. The build (scripts/executable/) makes both.
+ * Loads the scripts into which the program was bundled. Each script has a V8 code cache, so that nothing is
+ * compiled at its first use. The build (scripts/executable/) makes the scripts and the caches.
  */
 import { dirname } from "node:path";
 import { getRawAsset } from "node:sea";
@@ -21,7 +21,8 @@ type Wrapper = (
 const loaded = new Map<string, LoadedModule>();
 
 const { emitWarning } = process;
-// At the first dynamic import of a script, Node warns that this interface may change. The runtime is pinned.
+// At the first dynamic import of a script, Node warns that this interface may change. The warning is dropped,
+// because the runtime is pinned.
 process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
   if (!String(warning).includes("USE_MAIN_CONTEXT_DEFAULT_LOADER")) {
     Reflect.apply(emitWarning, process, [warning, ...rest]);

@@ -1,6 +1,6 @@
 /**
- * The driver behind the services, and the options' schemas. The first call that needs one of them loads it. In
- * the first two of an agent's three launches, no call needs the driver. The handshake waits for neither.
+ * The driver behind the services, and the options' schemas. The first call that needs one of them loads it.
+ * In the first two of an agent's three launches, no call needs the driver. The handshake waits for neither.
  */
 
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
@@ -55,8 +55,8 @@ export class DriverSlot {
 }
 
 /**
- * Loads the options' schemas. Keeps the promise, because a dynamic import costs some 50 µs even if the module
- * is loaded.
+ * Loads the options' schemas. The promise is cached, because a dynamic import costs some 50 µs even if the
+ * module is loaded.
  */
 export function loadOptions(): Promise<typeof import("./options.ts")> {
   loading ??= import("./options.ts");

@@ -52,7 +52,7 @@ export function readTask(
  * @returns why a task cannot have this name
  */
 function wrongName(name: string): string | undefined {
-  // In Nomad's own words.
+  // Nomad itself refuses these characters, too.
   if (/[/\\]/.test(name)) return "a task's name may not hold a slash";
   if (!isTaskName(name)) return "a task may not have this name: its folder would not be its own";
   if (name.includes("\n")) return "a task's name may not hold a line break: no cgroup's name may";

@@ -16,7 +16,7 @@ const effectReports = {
   watchExit: ["exited", "lost"],
   /** Sends the stop's signal to the task's process group. */
   sendStopSignal: ["signalled"],
-  /** Waits for the stop's timeout, unless the task ends before. */
+  /** Waits for the stop's timeout, unless the task ends first. */
   startKillTimer: ["stopTimedOut"],
   /** Sends SIGKILL to all processes of the run. */
   killRun: ["forceKilled"],
@@ -27,7 +27,9 @@ const effectReports = {
 export type EffectName = keyof typeof effectReports;
 export const effectNames = Object.keys(effectReports) as readonly EffectName[];
 
-/** The types of events that report the result of an effect; undefined for an effect unknown to this version. */
+/**
+ * The types of events that report the result of an effect; undefined for an effect unknown to this version.
+ */
 export function reportsOf(effect: string): readonly string[] | undefined {
   return reports.get(effect);
 }

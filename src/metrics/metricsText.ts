@@ -1,4 +1,4 @@
-/** Makes the text of many families, in batches, so that it does not hold up the event loop. */
+/** Makes the text of many metric families, in batches, so that the event loop is not held up. */
 import { setImmediate } from "node:timers/promises";
 import { type Family, familyLines } from "./exposition.ts";
 

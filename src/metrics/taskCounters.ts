@@ -27,7 +27,7 @@ export class TaskCounters {
   readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
   /** Failed starts by error code. */
   readonly #failedStarts = new Map<string, number>();
-  /** Refusals by blocker: a right of Landlock, or `other`. */
+  /** Denials by blocker: a right of Landlock, or `other`. */
   readonly #denials = new Map<string, number>();
   #oomKills = 0;
   #recoveries = 0;

@@ -9,8 +9,8 @@ import { findRuns } from "./findTask.ts";
 import { History } from "./history.ts";
 
 /**
- * The history of a task in a bundle: of several runs that match, the newest one's.
- * @param task its name, the start of its id, or its whole id; by default any
+ * The history of a task in a bundle. If several runs match, the history of the newest run.
+ * @param task its name, the start of its id, or its whole id; by default, any task matches
  * @throws DriverError `TASK_NOT_FOUND` if no task matches
  * @throws DriverError `STORE_FAILED` if an event of the task was changed
  */
@@ -21,8 +21,8 @@ export function replay({ reader }: Bundle, task = ""): History {
 }
 
 /**
- * Checks the histories of a bundle: that nothing in them was changed, and that the machine (this version's,
- * or another one) gives the recorded result for every event.
+ * Checks the histories of a bundle: nothing in them may have been changed, and the machine (of this version
+ * or another one) has to give the recorded result for every event.
  */
 export function check({ reader }: Bundle, options: CheckOptions = {}): CheckReport {
   return checkLog(reader, options);

@@ -49,9 +49,10 @@ export interface WhatIf {
 }
 
 /**
- * Folds an edited history with the machine of the recorded one.
+ * Folds an edited history with the machine of the recorded history.
  * @param edits applied together; several insertions after one event keep their order
- * @throws DriverError `EDITS_INVALID` if an edit names an event that does not exist, or makes one that the machine cannot read
+ * @throws DriverError `EDITS_INVALID` if an edit names an event that does not exist, or makes an event that
+ *   the machine cannot read
  */
 export function whatIf({ stream, events, machine }: History, edits: readonly Edit[]): WhatIf {
   for (const edit of edits) requireEvent(edit, events.length);

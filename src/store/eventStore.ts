@@ -4,7 +4,9 @@
  */
 import type { UsageSample } from "./usage/usageSample.ts";
 
-/** An event and what the state machine did with it, so that a replay can prove that it does the same. */
+/**
+ * An event and the state machine's reaction to it. A replay compares its own reaction with the recorded one.
+ */
 export interface EventToAppend {
   readonly type: string;
   /** Version of the schema of `data`. */
@@ -43,7 +45,10 @@ export interface StreamHead {
 export interface StreamEntry extends StreamHead {
   /** Position of the stream's first event. No two streams share it, and a later stream has a greater one. */
   readonly firstPosition: number;
-  /** The machine's state after the last event. Undefined in bundles and in logs of older versions, which did not store it. */
+  /**
+   * The machine's state after the last event. Undefined in bundles, and in logs of older versions: they did
+   * not store the state.
+   */
   readonly state: string | undefined;
 }
 
@@ -65,13 +70,13 @@ export interface EventReader {
    */
   readStream(stream: string, from?: number, unread?: string): Iterable<StoredEvent>;
   /**
-   * The same events in their stored form (eventRecord.ts), unchecked. An event that cannot be read is an empty
-   * buffer.
+   * The same events in their stored form (eventRecord.ts), unchecked. An event that cannot be read is an
+   * empty buffer.
    */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
   /**
-   * The position of the last event of each given stream, in the given order; 0 if the index lacks that event. Fast for
-   * many streams if they are ordered by their first positions.
+   * The position of the last event of each given stream, in the given order; 0 if the index lacks that event.
+   * Fast for many streams if they are ordered by their first positions.
    */
   lastPositions(streams: readonly StreamEntry[]): readonly number[];
   /**
@@ -84,11 +89,13 @@ export interface EventReader {
   readIntact(from?: number): Iterable<StoredEvent>;
   /**
    * Calls `take` with the stored form of each event of all streams, unchecked, in the order of position, and
-   * yields what `take` returns. The bytes may be overwritten after the call. An event that cannot be read is an
-   * empty buffer.
+   * yields what `take` returns. The bytes may be overwritten after the call. An event that cannot be read is
+   * an empty buffer.
    */
   scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
-  /** Samples of what a stream's task used, in the order of time; empty if there are none, or none can be read. */
+  /**
+   * Samples of what a stream's task used, in the order of time; empty if there are none, or none can be read.
+   */
   usage(stream: string): readonly UsageSample[];
   /** Number of the last event of a stream; 0 if there is no such stream. */
   version(stream: string): number;
@@ -96,8 +103,8 @@ export interface EventReader {
   streams(prefix?: string): Iterable<StreamEntry>;
   /**
    * All streams but those whose tasks are certainly over, in the order of their first events. The log has a
-   * list of these streams, so the time depends on their number only, whatever the log's size. Logs of older
-   * versions and bundles have no such list: there, the heads of all streams are read.
+   * list of these streams, so the time depends on the length of this list, not on the log's size. Logs of
+   * older versions and bundles have no such list: there, the heads of all streams are read.
    */
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */

@@ -1,6 +1,6 @@
 /**
- * Logs that can be followed: an observable reads on from its subscriber's position. Not in eventStore.ts, so
- * that code that only reads does not load rxjs.
+ * Logs that can be followed: an observable reads on from its subscriber's position. They are not in
+ * eventStore.ts, so that code that only reads does not load rxjs.
  */
 import { NEVER, Observable, Subject, takeUntil } from "rxjs";
 import type { EventReader, EventStore, StoredEvent } from "./eventStore.ts";
@@ -12,9 +12,9 @@ export interface FollowableReader extends EventReader {
    * All events from position `from` on (default 1): those stored already, then
    * new ones, each once and in order. Ends only when unsubscribed or closed.
    *
-   * Nothing is queued for a subscriber. Reading continues from its position, so a
-   * slow one costs no memory. A subscriber that cannot keep up unsubscribes, and
-   * later follows again from its last position + 1.
+   * Nothing is queued for a subscriber. Reading continues from its position, so a slow subscriber costs no
+   * memory. A subscriber that cannot keep up unsubscribes, and later follows again from its last position +
+   * 1.
    */
   follow(from?: number): Observable<StoredEvent>;
 }
@@ -58,8 +58,8 @@ function batchFrom(reader: EventReader, position: number): EventBatch {
 
 /**
  * Reads on from a position. A wake-up only says that there are more events. The events themselves always come
- * from the log, by position and a batch at a time. So a subscriber misses no event between reading and waiting,
- * and gets none twice. For a slow subscriber nothing queues up.
+ * from the log, by position and a batch at a time. So a subscriber misses no event between reading and
+ * waiting, and gets none twice. For a slow subscriber nothing queues up.
  * @param readBatch reads the next events from a position on
  * @param commits emits after every commit (and may do so more often); its end ends the follower
  */

@@ -104,7 +104,7 @@ function exitSentences(
   const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after the request`;
   const end = (text: string) => sentence([exited], `It ${text}`);
   if (source === "unknown") {
-    return end("ended, but how is unknown: its init was killed before it could record the end");
+    return end("ended, but it is not known how: its init was killed before it could record the end");
   }
   if (oomKilled) {
     const advice = "Raise resources.memory (or memory_max), or make the program use less memory";

@@ -53,7 +53,7 @@ export function explain(
 
 /** Explains a task from moments that the caller passes one by one. */
 export class Explainer {
-  /** Facts since the last request: after a failed start, the agent may request another one. */
+  /** Facts since the last request: after a failed start, the agent may request the task again. */
   #facts: Fact[] = [];
   readonly #damaged: number[] = [];
   readonly #otherwise: number[] = [];
@@ -86,12 +86,12 @@ export class Explainer {
   }
 
   /**
-   * Names events that are damaged, or that this version's machine handles otherwise than the one that
+   * Names events that are damaged, or that this version's machine handles differently from the machine that
    * recorded them.
    */
   #doubts(): Sentence[] {
     const [damaged, others] = [this.#damaged, this.#otherwise];
-    const cause = "this version of the driver computes another state than was recorded";
+    const cause = "this version of the driver computes a different state from the recorded one";
     return [
       ...(damaged.length === 0 ? [] : [basedOn(damaged, "Not certain: some events are damaged")]),
       ...(others.length === 0 ? [] : [basedOn(others, `Not certain: for some events, ${cause}`)]),

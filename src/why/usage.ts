@@ -15,7 +15,10 @@ export interface UsageSpan {
   readonly spanMs: number;
   /** CPU cores used on average. */
   readonly cores: number | null;
-  /** At the span's end. If the sample there is a merged one, the maximum of those that it replaces. */
+  /**
+   * Memory at the span's end. If the last sample is a merged one, the maximum of the samples that it
+   * replaces.
+   */
   readonly memoryBytes: number | null;
   readonly pids: number | null;
   /** Milliseconds in which the CPU limit throttled the task, summed over the host's CPUs. */
@@ -81,7 +84,10 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
   ].join("; ");
 }
 
-/** The maximum memory of the task: the kernel's own figure if it has one. Null if it was not measured. */
+/**
+ * The maximum memory of the task: the largest figure of all samples, among them the kernel's own peak. Null
+ * if memory was not measured.
+ */
 function peakOf(samples: readonly UsageSample[]): number | null {
   const figures = samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]);
   return figures.reduce<number | null>(

@@ -1,6 +1,6 @@
 /**
- * Checks an event log: its hash chain is intact, it has every event that an agent has learned, and the state
- * machine computes the recorded states.
+ * Checks an event log: its hash chain is intact, it has every event of which an agent has learned, and the
+ * state machine computes the recorded states.
  */
 import { isDeepStrictEqual } from "node:util";
 import { toTaskEvent } from "../../src/driver/history/storedEvents.ts";
@@ -38,7 +38,7 @@ export function endStates(log: EventReader): EndStates {
 
 /**
  * Whether all tasks are over except the running ones.
- * @throws Error where one is lost
+ * @throws Error if a task is lost
  */
 export function allOver(states: EndStates, running: readonly string[]): boolean {
   for (const [stream, state] of states) if (state === "lost") throw new Error(`${stream} is lost`);

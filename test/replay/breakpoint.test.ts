@@ -7,7 +7,10 @@ import { life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
-/** The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+/**
+ * The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut
+ * forceKilled exited destroyed
+ */
 const history = new History(stream, new RecordedLog().add(stream, life("killed")).events(stream));
 
 describe("a breakpoint", () => {

@@ -9,7 +9,10 @@ import { life, sampleData } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
-/** The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+/**
+ * The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut
+ * forceKilled exited destroyed
+ */
 const killed = new RecordedLog().add(stream, life("killed")).events(stream);
 
 const forked = (...edits: Edit[]) => whatIf(new History(stream, killed), edits);

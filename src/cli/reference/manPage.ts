@@ -81,7 +81,7 @@ function paragraph(words: string): string[] {
   return [text(words)];
 }
 
-/** Escapes what has a meaning in roff(7), and keeps a dash as people type it. */
+/** Escapes characters that have a meaning in roff(7), and keeps a dash as people type it. */
 function text(words: string): string {
   const escaped = words
     .replaceAll("\\", "\\e")

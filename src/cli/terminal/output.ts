@@ -34,8 +34,8 @@ export function printNote(text: string): void {
 }
 
 /**
- * Makes control characters visible, except colours, newlines and tabs. Views have already done so in
- * foreign text, so the colours that remain are the program's own.
+ * Makes control characters visible, except colours, newlines and tabs. Views have already done this for text
+ * from histories, so the colours that remain are the program's own.
  */
 export function printable(text: string): string {
   return text

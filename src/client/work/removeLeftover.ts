@@ -1,4 +1,4 @@
-/** Ends the tasks that a killed run left, and removes its cgroups and folders. */
+/** Ends the tasks that a killed run left behind, and removes the run's cgroups and folders. */
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
@@ -21,9 +21,9 @@ import { removeWorkFolder, takeAbandonedWork } from "./workFolder.ts";
 const pluginEndMs = 3_000;
 
 /**
- * Removes what a killed run left. A plugin ends the tasks, so that their histories record the end.
+ * Removes what a killed run left behind. A plugin ends the tasks, so that their histories record the end.
  * @param onPluginError called if the plugin fails; the tasks are killed in any case
- * @returns false if another process removes the leftover
+ * @returns false if another process is already removing the leftover
  * @throws DriverError if a cgroup or folder cannot be removed
  */
 export async function removeLeftover(

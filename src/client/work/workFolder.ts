@@ -95,7 +95,8 @@ const traverseOnly = 0o711;
 export async function removeWorkFolder(path: string): Promise<void> {
   // Keeps all users but root out, because some of the inner folders are writable for any user.
   await chmod(path, 0o700);
-  // The record is removed last: without it nobody would find what an interrupted removal left.
+  // The record is removed last: without the record, nobody would find the files that an interrupted removal
+  // left.
   const names = await readdir(path);
   for (const name of names.filter((each) => each !== recordName)) await remove(join(path, name));
   await remove(path);
@@ -128,7 +129,10 @@ export function takeAbandonedWork(path: string): AbandonedWork | undefined {
   return { record: record.data, release: () => closeSync(descriptor) };
 }
 
-/** Opens a record. Undefined if root has not made the folder: anybody can make such folders in /var/tmp. */
+/**
+ * Opens a record. Undefined if another user made the folder, or can write to it: anybody can make such
+ * folders in /var/tmp.
+ */
 function openRecord(path: string): number | undefined {
   try {
     const { uid, mode } = lstatSync(path);

@@ -164,7 +164,7 @@ export const pluginSchema = z.object({
     }),
   denials: oneOf(["auto", "on", "off"]).default("auto").meta({
     description:
-      "whether refusals of the sandbox are recorded ([denials](#denials)). `auto`: if the host's audit is on. `on`: turns the host's audit on. `off`: turns it off again",
+      "whether denials of the sandbox are recorded ([denials](#denials)). `auto`: if the host's audit is on. `on`: turns the host's audit on. `off`: turns it off again",
     example: "on",
   }),
   history: historyBlocks()

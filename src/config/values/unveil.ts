@@ -70,7 +70,7 @@ export function formatUnveil({ mode, path }: Pick<UnveilEntry, "mode" | "path">)
   return `${formatMode(mode)}:${path}`;
 }
 
-/** The mode that allows what at least one of the two modes allows. */
+/** The mode that has every right of both modes. */
 export function unionOfModes(one: UnveilMode, other: UnveilMode): UnveilMode {
   return {
     read: one.read || other.read,

@@ -25,8 +25,8 @@ export class CommandHistory {
   readonly #tally = new CommandTally();
   readonly #pauses = new GrowingPauses(() => void this.record());
   /**
-   * Number of the last command with events of its own. It is counted here, because several commands may start
-   * at once.
+   * Number of the last command with events of its own. The number is kept here, because several commands may
+   * start at once.
    */
   #last = 0;
   #closed = false;

@@ -1,6 +1,6 @@
 /**
- * Decides which commands in a task get events of their own, and counts the others. If every command had events,
- * a script check that runs each second would write 170,000 a day. Pure: the time is a parameter.
+ * Decides which commands in a task get events of their own, and counts the others. If every command had
+ * events, a script check that runs each second would write 170,000 a day. Pure: the time is a parameter.
  */
 
 import type { CommandEnd } from "../../machines/events/running.ts";
@@ -52,7 +52,7 @@ export class CommandTally {
   #returnedAt = 0;
 
   /**
-   * Whether a command that begins gets events of its own; {@link count} counts it otherwise.
+   * Whether a command that begins gets events of its own. Otherwise {@link count} counts the command.
    * @param now milliseconds since the epoch, as everywhere here
    */
   isSeparate({ command, terminal }: BegunCommand, now: number): boolean {

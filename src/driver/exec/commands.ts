@@ -110,7 +110,8 @@ export class RunCommands {
   async close(): Promise<void> {
     const { request, sandbox } = this.#task.snapshot.context;
     if (request === null || sandbox === null) return;
-    // Most tasks run no command, and a timer with its signal takes longer than all else in this method.
+    // Most tasks run no command and skip this: a timer with its signal takes longer than the rest of this
+    // method.
     if (this.#starting.size > 0 || this.#running.size > 0) await this.#overInTime();
     await this.#history.close();
     await removeCommandCgroups(commandCgroups({ request, sandbox }));

@@ -46,7 +46,8 @@ export class Opening<Opened> {
   /**
    * @param open makes one attempt, which leaves nothing behind if it fails
    * @param ask asks the plugin that owns the folder to hand it over; called if another plugin owns it
-   * @param report called with the outcome of an attempt, unless that is the last reported outcome again
+   * @param report called with the outcome of an attempt, unless it fails with the error that was reported
+   *   last
    */
   constructor(
     open: () => Promise<Opened>,
@@ -119,7 +120,9 @@ export class Opening<Opened> {
     }
   }
 
-  /** Waits until the owner has released the folder, for `ms` at most. @returns whether it has */
+  /**
+   * Waits until the owner has released the folder, for `ms` at most. @returns whether the folder is released
+   */
   async #released(owner: FolderOwner | undefined, ms: number): Promise<boolean> {
     if (owner?.handedOver) return true;
     const paused = this.#pause(ms).then(() => false);

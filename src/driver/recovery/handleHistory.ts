@@ -1,7 +1,7 @@
 /**
  * Rebuilds a task's history from the agent's handle, for a task that the event log does not have, or whose
- * events cannot be read. A handle of this driver has all that a takeover needs. For a handle of HashiCorp's
- * Go driver, the host has the rest.
+ * events cannot be read. A handle of this driver has all facts that a takeover needs. A handle of HashiCorp's
+ * Go driver has fewer, and the rest is read from the host.
  */
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { defaultTaskOptions, type TaskOptions } from "../../config/options/taskOptions.ts";
@@ -103,7 +103,7 @@ const unknownRights = {
 
 /**
  * The seccomp profile for later commands in the task, which must not have more rights than the task. The
- * task's own profile is not known, so commands get the one that a task with these options would get now.
+ * task's own profile is not known, so commands get the profile that a task with these options would get now.
  */
 function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: PluginOptions) {
   const { profile, allow, deny } = seccompProfile(

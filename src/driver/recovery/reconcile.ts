@@ -24,7 +24,7 @@ type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsa
 /**
  * Reconciles the log with the host. If the log refuses events for now, they are stored once it accepts them.
  * @param inUse whether this process already has the task, and so records its history itself
- * @returns the running tasks, which the agent has not requested yet
+ * @returns the running tasks; the agent has not asked for any of them yet
  */
 export async function reconcile(
   services: ReconcileServices,
@@ -72,7 +72,8 @@ export async function reconcile(
 
 /**
  * The open streams, then closed streams whose runs still have folders.
- * @param leftover names of runs' folders; the caller removes from it the folder of each stream that it gets
+ * @param leftover names of runs' folders. For each stream that the caller receives, it removes the run's
+ *   folder from this set
  */
 function* streamsToSettle(
   leftover: ReadonlySet<string>,
@@ -100,7 +101,7 @@ function isDamagedLog(thrown: unknown): boolean {
 interface Settled {
   /** Undefined for a task that had ended before. */
   readonly history: TaskHistory | undefined;
-  /** Events of the history to store after the last stored one. */
+  /** Events of the history that are not stored yet. */
   readonly unstored: readonly EventToAppend[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * A run holds what this process keeps in memory for a living task. It carries out the machine's effects, one
- * method per effect, and records their results.
+ * A run is the state that this process keeps in memory for a living task. It carries out the machine's
+ * effects, one method per effect, and records their results.
  *
  * Recovery does not depend on this object. The request, with its secrets, is kept only here.
  */
@@ -113,8 +113,8 @@ export class Run {
     try {
       recorded = await this.#task.record("sandboxed", prepared.sandboxed);
     } finally {
-      // If `sandboxed` is recorded, the machine later releases the run. If not, nobody else undoes the
-      // preparation.
+      // If `sandboxed` is recorded, the machine later releases the run. Otherwise only this method can undo
+      // the preparation.
       if (!recorded) await prepared.undo();
     }
   }
@@ -168,8 +168,8 @@ export class Run {
 
   /**
    * Sends SIGKILL to the task's main process. Init then ends the rest of the run and records the exit. If
-   * init does not do so in time, for example because it is stopped, it is killed, and its pid namespace ends. The
-   * cgroup is never killed, because the next run may be in it already.
+   * init misses its deadline, for example because it is stopped, init is killed too. Its pid namespace ends
+   * with it. The cgroup is never killed, because the next run may be in it already.
    */
   async #kill(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
@@ -202,7 +202,7 @@ export class Run {
     if (folder !== undefined) removeRunFiles(folder);
   }
 
-  /** Resolves after the time, unless another timer was set or the run was released before. */
+  /** Resolves after `ms`, unless another timer is set or the run is released before then. */
   #after(ms: number): Promise<void> {
     clearTimeout(this.#killTimer);
     return new Promise((resolve) => {

@@ -20,8 +20,8 @@ import { notRunning } from "../taskErrors.ts";
 import { Turns } from "./turns.ts";
 
 /**
- * Limits the concurrent readings of all tasks. More at once would not be faster, and all their results would be
- * handled in a single turn of the event loop. For a thousand tasks, this turn takes a tenth of a second.
+ * Limits the concurrent readings of all tasks. More at once would not be faster, and all their results would
+ * be handled in a single turn of the event loop. For a thousand tasks, this turn takes a tenth of a second.
  */
 const readings = new Turns(8, 500);
 

@@ -109,7 +109,7 @@ export async function beginRun(
   const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
   undoing.defer(() => lastLine?.[Symbol.dispose]());
   const sandboxed = async (limits: Sandboxed["limits"], oomKills: number) => {
-    // Describes the plan while init still sets up its namespaces.
+    // Describes the plan while init still sets up the namespaces.
     const plan = describePlan(joinPlan(early, late));
     return {
       command: program.command,

@@ -82,11 +82,11 @@ export interface HostServices {
 }
 
 /**
- * Resolves what the task names: user, groups, folders, command. First waits until the file systems of all named
- * paths answer.
- * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`,
- * `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
- * `FILE_SYSTEM_SILENT`
+ * Resolves what the task names: user, groups, folders, command. First waits until the file systems of all
+ * named paths answer.
+ * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`,
+ *   `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`,
+ *   `COMMAND_NOT_EXECUTABLE`, `FILE_SYSTEM_SILENT`
  */
 export async function findProgram(
   request: TaskRequest,
@@ -153,7 +153,9 @@ function pathsInRoot({ entries }: UnveilRules): string[] {
 export interface SandboxPlace extends Pick<HostServices, "options" | "privateRootProblem"> {
   /** Whether to mask parts of /proc even if no option names a path in it, because a link may lead there. */
   readonly maskProc?: boolean;
-  /** Absolute path of the task's cgroup. Undefined for a rehearsal: its init stays in this process's cgroup. */
+  /**
+   * Absolute path of the task's cgroup. Undefined for a rehearsal: its init stays in this process's cgroup.
+   */
   readonly cgroup: string | undefined;
   readonly files: RunFiles;
   readonly known: KnownPaths;
@@ -198,7 +200,7 @@ export function planEarly(
   const rules = unveilRules({ options, task, folders, bound: binds, mounts, root: mode });
   checkVisible(rules.entries, program.isVisible);
   const points = prepareMounts(mounts, folders, rules, program.isVisible);
-  // If the mount namespace hides paths, init would find other files at them, so the plugin adds all rules.
+  // If the mount namespace hides paths, init would find other files there, so the plugin adds all rules.
   const known = points.hidden.length === 0 ? knownPaths : new Map();
   const root =
     rules.root === "host"

@@ -43,7 +43,10 @@ interface EarlierRun {
   readonly position: number;
 }
 
-/** The last started run of the same task of an allocation that had a user, from any plugin process. */
+/**
+ * The newest run with a user, of the same task in the same allocation. Any plugin process may have started
+ * it.
+ */
 async function newestRunWithUser(taskId: TaskId, log: Log): Promise<EarlierRun | undefined> {
   if (partsOfTaskId(taskId) === undefined) return undefined;
   let newest: EarlierRun | undefined;

@@ -1,6 +1,6 @@
 /**
- * Watches a run that this driver has not started. Such a run's init holds no alive FIFO and records no
- * status. A witness (witnessPlan.ts) does so instead.
+ * Watches a run that this driver did not start. Such a run's init holds no alive FIFO and records no status.
+ * A witness (witnessPlan.ts) does both instead.
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
@@ -20,7 +20,7 @@ export interface WitnessedRun {
   readonly init: ProcessIdentity;
   readonly task: ProcessIdentity;
   readonly cgroup: string;
-  /** Created here, with the alive FIFO in it. */
+  /** {@link startWitness} creates this folder, with the alive FIFO in it. */
   readonly runFolder: string;
 }
 
@@ -36,7 +36,8 @@ export async function startWitness(run: WitnessedRun, name: string, runnerFolder
   const init = openProcess(run.init);
   if (init === undefined) return;
   keep(init);
-  // If the task has been reaped already, its status is lost. The request then fails on /dev/null.
+  // If the task has been reaped already, its status is lost. The witness's request for the status then fails,
+  // because it goes to /dev/null.
   const task = keep(openProcess(run.task) ?? openSync("/dev/null", "r"));
   const question = keep(memfdCreate("exec2-question", MFD_CLOEXEC));
   writeSync(question, new BigUint64Array([BigInt(PIDFD_INFO_EXIT)]), 0, pidfdInfo.maskBytes, 0);

@@ -6,7 +6,7 @@ export type HostEntry =
   | { readonly kind: "folder" | "file" | "device"; readonly id: string }
   | { readonly kind: "link"; readonly target: string };
 
-/** Looks at a path whose parents are no symlinks; undefined if nothing is there. */
+/** Looks at a path whose parents are not symlinks; undefined if nothing is there. */
 export type LookAt = (path: string) => HostEntry | undefined;
 
 interface Walk {

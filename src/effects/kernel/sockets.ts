@@ -93,7 +93,7 @@ export function connectToLoopback(socket: number, port: number): void {
 
 const loopback = [127, 0, 0, 1] as const;
 
-/** socketpair(2) of sockets that keep messages apart; both close-on-exec. */
+/** socketpair(2) of sockets that keep message boundaries; both close-on-exec. */
 export function socketPair(): readonly [number, number] {
   const ends = new Int32Array(2);
   checked(libc().socketpair(k.AF_UNIX, k.SOCK_SEQPACKET | k.SOCK_CLOEXEC, 0, ends), "socketpair");
@@ -109,8 +109,8 @@ export function sendDescriptors(socket: number, descriptors: readonly number[]):
 }
 
 /**
- * Messages by their number of descriptors. They are kept, because they hold addresses of their own parts,
- * which must not be collected.
+ * Messages by their number of descriptors. A message contains addresses of its own parts, so its buffer is
+ * kept and never collected.
  */
 const messages = new Map<number, Buffer>();
 

@@ -53,7 +53,7 @@ export interface FoundInProc {
   readonly at: "proc";
   /** The path without symlinks other than `self` and `thread-self`. */
   readonly path: string;
-  /** Whether the path means something else for every process. */
+  /** Whether the path leads to a different file for each process. */
   readonly perProcess: boolean;
   readonly kind: PathKind;
 }
@@ -151,7 +151,7 @@ function streamAt(rule: Pick<UnveilRule, "path">): Found {
       path = stream.test(real) ? real : resolve(folder, readlinkSync(path));
     }
   } catch {
-    // The name is no symlink, so the path leads through a magic link elsewhere.
+    // The name is not a symlink, so the magic link is among the folders of the path.
   }
   throw new DriverError(
     "UNVEIL_PATH_UNSAFE",

@@ -1,8 +1,8 @@
 # The plan runner for x86-64: executes the table of a launch plan (table.ts).
 #
-# It inherits the table as descriptor 3 and the report pipe as descriptor 4. It reads
-# the table's first two parts to their fixed addresses in its own memory. Then it
-# executes one entry after another, and does nothing else.
+# It inherits the table as descriptor 3 and the report pipe as descriptor 4. It reads the table's first two
+# parts into fixed addresses of its own memory. Then it executes one entry after another, and does nothing
+# else.
 #
 # If a call fails and its entry does not handle the error, the runner reports 16
 # bytes (the entry's address and the errno) and exits.
@@ -62,8 +62,8 @@ entry:
         xor     r9d, r9d
         syscall
 
-        # Without this call, the first write may take a huge page of 2 MiB, which is charged to the task. The call fails
-        # only if the kernel has no huge pages.
+        # Without this call, the first write may take a huge page of 2 MiB, which is charged to the task. The
+        # call fails only if the kernel has no huge pages.
         mov     eax, SYS_madvise
         mov     edi, TABLE_ADDRESS
         mov     esi, TABLE_BYTES

@@ -1,6 +1,6 @@
 /**
- * Network namespaces: checks an allocation's, which the agent has created, and makes one if there is no
- * agent.
+ * Checks the network namespace that the agent made for an allocation. Without an agent, makes a namespace
+ * itself.
  */
 import { closeSync, openSync, statfsSync } from "node:fs";
 import { Socket } from "node:net";
@@ -47,7 +47,7 @@ function typeAt(path: string): number {
 function invalid(summary: string, options = {}): DriverError {
   return new DriverError("NETWORK_NAMESPACE_INVALID", summary, {
     ...options,
-    hint: "A reboot of the host removes it: stop the allocation, so that Nomad replaces it",
+    hint: "A reboot of the host removes network namespaces: stop the allocation, so that Nomad replaces it",
   });
 }
 

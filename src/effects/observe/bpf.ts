@@ -30,7 +30,7 @@ export interface MapShape {
   readonly entries: number;
 }
 
-/** @returns a descriptor, close-on-exec as all of bpf(2) */
+/** @returns a descriptor; close-on-exec, like all descriptors from bpf(2) */
 export function createMap({ type, keyBytes, valueBytes, entries }: MapShape): number {
   const attr = Buffer.alloc(ATTR_BYTES);
   const flags = type === "hash" ? BPF_F_NO_PREALLOC : 0;

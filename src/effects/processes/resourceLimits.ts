@@ -1,6 +1,6 @@
 /**
  * The resource limits with which a task starts. Limits that its job does not set are the agent's, as they
- * were before Node raised any.
+ * were before Node raised some of them.
  */
 import { readFileSync } from "node:fs";
 import { isSea } from "node:sea";
@@ -89,7 +89,7 @@ function parentFileLimit(): number | undefined {
   }
 }
 
-/** Only hard limits matter here: a process may lower its own, but never raise it again. */
+/** Only hard limits matter here: a process may set its soft limit to any value up to its hard limit. */
 function refuseRaised({ name, resource, hard }: Ulimit): void {
   const agent = limitIn(ownLimits(), resource).hard;
   if (hard <= agent) return;

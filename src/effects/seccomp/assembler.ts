@@ -15,7 +15,7 @@ export type Line =
   | { readonly kind: "goto"; readonly label: Label }
   | { readonly kind: "return"; readonly value: number };
 
-/** Compares what was loaded last, as an unsigned number. */
+/** Compares the last loaded number, which is unsigned. */
 interface Jump {
   /** `anyBit` holds if the loaded number has one of the value's bits. */
   readonly compare: keyof typeof comparisons;
@@ -142,7 +142,7 @@ function jumpOf({ compare, value, ifTrue, ifFalse }: Jump, at: number, layout: L
 /** `jt` and `jf` have eight bits. */
 const MAX_JUMP = 255;
 
-/** Number of instructions between the one at a position and the label. */
+/** Number of instructions between the instruction at a position and the label. */
 function distance(label: Label, at: number, { labels }: Layout): number {
   const target = labels.get(label);
   if (target === undefined) throw new RangeError(`label ${label} is missing`);

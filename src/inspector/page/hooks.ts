@@ -7,7 +7,8 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
  * @param handle handlers by key name, active until the component unmounts
  */
 export function useKeys(handle: Readonly<Record<string, () => void>>): void {
-  // A layout effect runs before the page is drawn. After it, a quick second key would act on the old state.
+  // A layout effect runs before the page is drawn. With a later effect, a quick second key would act on the
+  // old state.
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const action = Object.hasOwn(handle, event.key) ? handle[event.key] : undefined;

@@ -37,7 +37,9 @@ export class Access {
   /** Part of the printed URL. */
   readonly token = randomBytes(24).toString("base64url");
   readonly #session = randomBytes(24).toString("base64url");
-  /** Unique for each inspector: cookies ignore ports, and two inspectors on one host must not share a cookie. */
+  /**
+   * Unique for each inspector: cookies ignore ports, and two inspectors on one host must not share a cookie.
+   */
   readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
   judge({ method, url, headers }: AccessRequest): Verdict {

@@ -1,7 +1,7 @@
 /**
- * Bundles that were dropped onto the page. They are kept in memory until the inspector ends or newer ones
- * replace them, and are never written to disk. Each bundle has its own index, so that its tasks
- * cannot be taken for tasks of this host.
+ * Bundles that were dropped onto the page. They are kept in memory until the inspector ends or newer bundles
+ * replace them, and are never written to disk. Each bundle has its own index, so that its tasks cannot be
+ * taken for tasks of this host.
  */
 import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";

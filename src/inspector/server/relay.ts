@@ -130,7 +130,7 @@ class Relay {
         this.#sent.set(reader, event.position);
       }
     } catch (thrown) {
-      // The log was closed because another one has replaced it. That one is read from now on.
+      // The log was closed because another log has replaced it. The new log is read from now on.
       if (!(thrown instanceof DriverError)) throw thrown;
     }
   }

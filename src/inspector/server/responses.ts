@@ -41,7 +41,9 @@ export function textAnswer(body: string, status = 200): Answer {
   return { status, type: "text/plain; charset=utf-8", body };
 }
 
-/** A client that reads nothing for this long is disconnected. A browser that is awake reconnects by itself. */
+/**
+ * A client that reads nothing for this long is disconnected. A browser that is awake reconnects by itself.
+ */
 export const stuckAfterMs = 30_000;
 
 /**

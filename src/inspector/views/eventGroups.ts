@@ -1,4 +1,4 @@
-/** Groups steps: a group is a request with its outcome. Pure: the page groups steps as they come. */
+/** Groups steps as they arrive: a group is a request with its outcome. Pure. */
 import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { Phrase } from "./phrase.ts";
@@ -9,7 +9,7 @@ export interface StepGroup {
   readonly from: number;
   readonly to: number;
   readonly bad: boolean;
-  /** Number of alike groups that this one replaces; 1 for a group that replaces no other. */
+  /** Number of similar groups that this group replaces; 1 for a group that replaces no other. */
   readonly folded: number;
 }
 
@@ -19,7 +19,9 @@ export interface StepGroup {
  */
 const maxSeparate = 4;
 
-/** A request opens a group. Later steps belong to the group, until one closes it or the next request comes. */
+/**
+ * A request opens a group. Later steps belong to the group, until one closes it or the next request comes.
+ */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];
   /** Length of the run of groups at the end that hold only commands and begin with the same type of event. */

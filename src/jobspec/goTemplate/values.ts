@@ -45,7 +45,9 @@ export function sortedKeys(map: GoMap): string[] {
   return [...map.keys()].sort(byText);
 }
 
-/** The shortest digits, as strconv's format 'g' writes them: with an exponent from 1e+06 on and below 1e-04. */
+/**
+ * The shortest digits, as strconv's format 'g' writes them: with an exponent from 1e+06 on and below 1e-04.
+ */
 function floatText(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
   const [, digits = "", exponent = "0"] = /^(.*)e([+-]\d+)$/.exec(value.toExponential()) ?? [];

@@ -27,9 +27,9 @@ export interface AllocationFacts {
 export interface PortFacts {
   readonly label: string;
   readonly ip: string;
-  /** On the host. */
+  /** The port on the host. */
   readonly port: number;
-  /** Where the task listens. */
+  /** The port on which the task listens. */
   readonly inside: number;
 }
 

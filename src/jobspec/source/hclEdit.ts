@@ -95,7 +95,8 @@ function attributeIn(source: string, { open, close }: Body, name: string) {
 }
 
 /**
- * The indentation of the body's first line. In an empty body, it has two more spaces than that of the block.
+ * The indentation of the body's first line. For an empty body: the block's own indentation and two more
+ * spaces.
  */
 function indentIn(source: string, open: number, close: number): string {
   const first = /^\{[^\n]*\n(?:[ \t]*\n)*([ \t]+)\S/.exec(source.slice(open, close));

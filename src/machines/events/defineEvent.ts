@@ -4,7 +4,7 @@ import type { z } from "zod";
 /** Replaces each text that is masked. */
 export const MASK = "…";
 
-/** `text`: the whole text is masked. `listsInText`: only the lists in the text are. */
+/** `text`: the whole text is masked. `listsInText`: only the lists in the text are masked. */
 export type Masking = "text" | "listsInText";
 
 /** An event without its type; `time` in milliseconds since the epoch. */
@@ -17,8 +17,8 @@ export interface EventBody<Data> {
 export interface EventTraits {
   readonly schema: { readonly shape: Readonly<Record<string, unknown>> };
   /**
-   * Fields that a version of the schemas added, nested as in the data, each with the value that it has in
-   * events of earlier versions. A change that is more than a new field needs a new type of event.
+   * Fields that a version of the schemas added, nested as in the data, each with the value that events of
+   * earlier versions get. A change that is more than a new field needs a new type of event.
    */
   readonly added?: { readonly [version: number]: unknown };
   /** What happened, in a few words. */
@@ -33,7 +33,10 @@ export interface EventTraits {
     readonly tone: "good" | "plain" | "bad" | "wrong";
     /** `input`: describes the task's request, host and sandbox, before anything runs. */
     readonly category: "input" | "start" | "run" | "command" | "end" | "takeover";
-    /** A request opens a group. Later events belong to it until one closes it or opens the next. */
+    /**
+     * A request opens a group. Later events belong to the group until an event closes it or opens the next
+     * group.
+     */
     readonly group: "opens" | "continues" | "closes";
     /** Who causes the event, and whom it affects. */
     readonly parties: readonly ["agent" | "task", "driver"] | readonly ["driver", "driver" | "task"];
@@ -42,8 +45,7 @@ export interface EventTraits {
     /**
      * Fields that differ between any two runs of the same task, so a comparison skips them: process ids and
      * start times, other times, ids of host and boot, digests, run folders, and measurements. It also skips
-     * the launch plan, which consists of the other fields and such values. docs/replay.md lists the skipped
-     * fields.
+     * the launch plan, which repeats such values and other fields. docs/replay.md lists the skipped fields.
      */
     readonly ignored: readonly string[];
     /** Fields that may hold secrets: they are masked wherever they are shown or exported. */
@@ -66,7 +68,9 @@ export interface EventParts<Data> extends EventTraits {
 
 /** `Known` is the part of the task's context that `evolve` reads, `Change` the part that it changes. */
 export interface EventDefinition<S extends z.ZodObject, Known, Change> extends EventParts<z.infer<S>> {
-  /** The data; never with values of the task's environment. A new field must be required and be in `added`. */
+  /**
+   * The data; never with values of the task's environment. A new field must be required and be in `added`.
+   */
   readonly schema: S;
   /** Pure; called only for events that the machine accepts. */
   readonly evolve: (event: EventBody<z.infer<S>>, known: Known) => Change;

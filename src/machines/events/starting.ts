@@ -151,7 +151,7 @@ const sandboxed = defineEvent({
     privateTmp: z.boolean(),
     /** Why the task sees the host's `/tmp`; null if it has its own. */
     sharedTmpReason: z.string().nullable(),
-    /** Why refusals of the sandbox are not recorded; null if they are. */
+    /** Why denials of the sandbox are not recorded; null if they are. */
     unrecordedDenials: z.string().nullable(),
     /** OOM kills that the cgroup counted before the task started. */
     oomKills: z.number(),

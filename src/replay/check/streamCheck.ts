@@ -100,7 +100,10 @@ function damage(stream: string, defect: StreamDefect): Finding {
   return { kind: "damage", stream, seq: defect.seq, defect };
 }
 
-/** One line for each invalid field, for errors of zod. Another version's machine may bring its own zod. */
+/**
+ * The message of an error. For an error of zod: one line for each invalid field. Such an error is recognised
+ * by its fields, because another version's machine may bring its own zod.
+ */
 export function reasonOf(thrown: unknown): string {
   const { issues } = (thrown ?? {}) as { readonly issues?: z.core.$ZodIssue[] };
   return Array.isArray(issues) ? z.prettifyError({ issues } as z.core.$ZodError) : messageOf(thrown);

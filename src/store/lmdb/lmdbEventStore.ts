@@ -2,11 +2,10 @@
  * The event log in LMDB, and the only file that imports lmdb. Importing this file loads lmdb, which takes too
  * long for the plugin's handshake.
  *
- * Four tables: records by position, appended at the end; the position of each event of a stream, by the
- * stream's first position and the event's number; the head of each stream, by name; the streams of tasks that
- * are not over. An append is three puts and a number, whatever the log's size. Transactions are synchronous,
- * because one takes some 20 µs. lmdb's asynchronous transactions wait for another thread, which waits for the
- * disk.
+ * The log has four tables: the events' records by position; the position of each event, by its stream's first
+ * position and its number; the head of each stream, by name; and the streams of tasks that are not over. An
+ * append makes three puts, whatever the log's size. Transactions are synchronous, because a transaction takes
+ * some 20 µs. lmdb's asynchronous transactions wait for another thread, which waits for the disk.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -81,7 +80,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     const table = await withRoot(folder, options, (root) => openTable(root, folder, state, guards));
     mark.opened();
     const store = await checked(new LogStore(table, usageIn(folder)), table);
-    // From now on, they are closed together with the store.
+    // From now on, these files are closed together with the store.
     opened.move();
     return store;
   } catch (thrown) {

@@ -44,7 +44,8 @@ export class LmdbTable implements WritableTable {
   readonly #mark: WorkMark;
   readonly #writer: RecordWriter;
   /**
-   * Whether a transaction is open. While it is, reads need no check: its snapshot was checked when it began.
+   * Whether a transaction is open. Reads within it need no check, because its snapshot was checked when it
+   * began.
    */
   #writing = false;
 
@@ -201,8 +202,8 @@ export class LmdbTable implements WritableTable {
   }
 
   /**
-   * LMDB's allocator of pages was once seen to fail with MDB_NOTFOUND, which lmdb reports as a refused put or at
-   * the commit. Such a transaction is undone, and the allocator's list of free pages dropped with it. So a
+   * LMDB's allocator of pages was once seen to fail with MDB_NOTFOUND, which lmdb reports as a refused put or
+   * at the commit. Such a transaction is undone, and the allocator's list of free pages is dropped. So a
    * second attempt reads the list anew.
    */
   #transaction<T>(action: (writer: RecordWriter) => T): T {

@@ -170,7 +170,7 @@ describe("an explanation", () => {
     }
   });
 
-  it("says for which events the machine computes another state than was recorded", () => {
+  it("says for which events the machine computes a different state from the recorded one", () => {
     const stored = new RecordedLog().add(stream, life("ended")).events(stream);
     const other = stored.map((each) => (each.seq === 5 ? { ...each, to: "heaven" } : each));
     expect(explain(new History(stream, other)).sentences.at(-1)).toMatchObject({

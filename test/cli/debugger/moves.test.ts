@@ -7,7 +7,9 @@ import { formatTime } from "../../../src/units/times.ts";
 import { event, life } from "../../support/history/history.ts";
 import { historyOf } from "../../support/screen/debuggerView.ts";
 
-/** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+/**
+ * requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed
+ */
 const history = historyOf(life("killed"));
 const never: MomentTest = () => false;
 

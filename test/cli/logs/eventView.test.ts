@@ -50,7 +50,7 @@ describe("the summary of an event", () => {
     [{ exitCode: 7, signal: 0, oomKilled: false, source: "status" }, "exit code 7"],
     [{ exitCode: 143, signal: 15, oomKilled: false, source: "status" }, "killed by SIGTERM"],
     [{ exitCode: 137, signal: 9, oomKilled: true, source: "status" }, "killed by SIGKILL: out of memory"],
-    [{ exitCode: -1, signal: 0, source: "unknown" }, "has ended, but how is unknown"],
+    [{ exitCode: -1, signal: 0, source: "unknown" }, "has ended, but it is not known how"],
   ];
   it.each(exits)("of an exit %j is %s", (data, text) => {
     expect(summarise(event("exited", data))).toBe(text);

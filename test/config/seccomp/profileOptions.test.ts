@@ -43,7 +43,7 @@ describe("a task's profile", () => {
 
   it.each([
     ["a profile that refuses more", { seccomp: "offline" }, {}],
-    ["the default one in place of none", { seccomp: "default" }, { seccomp: "unconfined" }],
+    ["the default profile in place of no profile", { seccomp: "default" }, { seccomp: "unconfined" }],
     ["what the profile does not refuse", { seccomp_allow: ["ptrace", "listen"] }, {}],
     ["a call that is allowed", { seccomp_allow: ["keyctl"] }, { allow_seccomp: ["keyctl"] }],
     ["a call of a group that is allowed", { seccomp_allow: ["keyctl"] }, { allow_seccomp: ["@keyring"] }],
@@ -69,7 +69,7 @@ describe("a task's profile", () => {
       /"seccomp" with browser, and this client allows default, unconfined/,
     ],
     [
-      "the default one in place of a stricter",
+      "the default profile in place of a stricter one",
       { seccomp: "default" },
       { seccomp: "offline" },
       /"seccomp" with default, and this client allows offline/,

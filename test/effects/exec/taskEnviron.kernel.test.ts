@@ -1,4 +1,4 @@
-/** The environment of a running process, which may pretend to have another. */
+/** The environment of a running process, which may pretend to have another environment. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";

@@ -34,7 +34,7 @@ export interface GoDriverState {
 export const goDriverSecret = "marker-3f9c1d";
 
 /**
- * Whether the kernel tells other processes than the parent how a process ended, as it does since Linux 6.15.
+ * Whether the kernel tells processes other than the parent how a process ended, as it does since Linux 6.15.
  */
 export const kernelReportsExitStatus = kernelIsAtLeast(6, 15);
 

@@ -49,7 +49,7 @@ function addSample(
   family.series.set(series, number);
 }
 
-/** Expects that promtool has no finding. On a machine without promtool a message says that it was not asked. */
+/** Expects that promtool has no finding. If promtool is not installed, prints a message instead. */
 export function expectAccepted(text: string): void {
   const { error, status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
     input: text,

@@ -136,7 +136,7 @@ async function writeBundle(folder: string, day: string, runs: readonly FoundRun[
   }
 }
 
-/** Removes what a killed `archive` left. */
+/** Removes the unfinished bundles that a killed `archive` left behind. */
 function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
     const [, pid] = /^\.[\d-]+\.(\d+)\.new$/.exec(name) ?? [];

@@ -19,7 +19,7 @@ interface Options {
   readonly stateDir: string;
 }
 
-/** All formats, and why one does not support `--follow`; undefined if it does. */
+/** For each format, why it does not support `--follow`; undefined if it does. */
 const whyNotFollowed: Readonly<Record<EventsFormat, string | undefined>> = {
   table: undefined,
   json: "--follow never ends, but a JSON list does: use --format jsonl",

@@ -16,7 +16,7 @@ export const addExec: AddVerb = (program, exit) => {
         "with its environment. The task's plugin runs the command and records it in the task's history. When this " +
         "program ends, the command and the rest of its session end, too.",
     )
-    .option("-t, --tty", "give the command a terminal, even if the output is not one")
+    .option("-t, --tty", "give the command a terminal, even if the output is not a terminal")
     .option("-T, --no-tty", "give the command no terminal: its input, output and errors are separate streams")
     .option(...stateDirOption)
     .addHelpText(

@@ -1,4 +1,4 @@
-/** The output of a run: the tasks' own, and messages of the run on standard error. */
+/** The output of a run: the tasks' output, and the run's messages on standard error. */
 import type { Readable } from "node:stream";
 import type { RunDisplay } from "../../../client/task/localRun.ts";
 import { maskEvent } from "../../../replay/mask.ts";

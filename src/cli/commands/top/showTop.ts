@@ -1,4 +1,4 @@
-/** `top`: shows the running tasks of this node, until a person quits. */
+/** `top`: shows the running tasks of this node until the user quits. */
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import { RunningTasks } from "../../tasks/nodeTasks.ts";
@@ -21,7 +21,7 @@ export interface TopOptions {
 
 /**
  * @returns the exit code
- * @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read
+ * @throws DriverError `STORE_FAILED` if there is no event log, or a log cannot be read
  */
 export async function showTop(stateDir: string, options: TopOptions): Promise<number> {
   await using tasks = await RunningTasks.open(stateDir);

@@ -99,8 +99,8 @@ function spawnSpawner(runnerFolder: string | undefined): Spawner {
 }
 
 /**
- * Address of a process's arguments: proc_pid_stat(5). If the kernel hides it, the result is 0, and the
- * spawner's children keep its name.
+ * Address of a process's arguments: proc_pid_stat(5). If the kernel hides the address, the result is 0, and
+ * the spawner's children keep the spawner's name.
  */
 function argumentsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");

@@ -130,7 +130,8 @@ interface ErrorChoice {
 }
 
 /**
- * @param from time from which to search if no error is selected; undefined for the begin or the end
+ * @param from time from which to search if no error is selected; if undefined, the search begins at either
+ *   end
  * @param onSelect called after an error was selected
  */
 function useErrors(
@@ -208,7 +209,10 @@ function useWidth(place: { readonly current: HTMLDivElement | null }): number {
   return width;
 }
 
-/** The wheel zooms with Ctrl, and moves the window sideways. Otherwise it scrolls the page. */
+/**
+ * With Ctrl, the wheel zooms. With Shift, or if it turns sideways, it moves the window. Otherwise it scrolls
+ * the page.
+ */
 function useWheel(
   place: { readonly current: HTMLDivElement | null },
   act: (event: WheelEvent) => void,

@@ -1,4 +1,4 @@
-/** Finds the tasks that match the choices in the address, and sorts them. Pure. */
+/** Finds the tasks that match the choices in the page's address, and sorts them. Pure. */
 
 import { formatDuration, formatLife } from "../../../units/durations.ts";
 import { type OutcomeKind, outcomeKinds, toneOf } from "../../views/outcomeKinds.ts";
@@ -58,8 +58,8 @@ function compared(a: string | number | null, b: string | number | null, way: num
 }
 
 /**
- * Makes a function that tests a row with all filters except the outcome's. The outcomes of the rows that pass
- * are counted.
+ * Makes a function that tests a row with all filters except the outcome's. The page counts the outcomes of
+ * the rows that pass.
  */
 export function matcher(
   { search = "", job = "", user = "", event = "", cause = "" }: Choices,

@@ -12,7 +12,7 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
       </h2>
       <p>{text}</p>
       {asRecorded ? null : (
-        <p class="bad">This version's machine computes another result than was recorded.</p>
+        <p class="bad">This version's machine computes a different result from the recorded one.</p>
       )}
       <h3>What the driver did then</h3>
       {effects.length === 0 ? <p class="faint">None.</p> : null}

@@ -1,4 +1,7 @@
-/** What Go's packages fmt, encoding/json and time write, as far as functions of job files and templates use it. */
+/**
+ * Writes values as Go's packages fmt, encoding/json and time do, as far as functions of job files and
+ * templates need this.
+ */
 import { isList, keysOf, numberOf, numberText, textOf, type Value } from "../values.ts";
 import { fail } from "./define.ts";
 
@@ -120,7 +123,7 @@ export function toJson(value: Value): string {
     .join(",")}}`;
 }
 
-/** Escapes what Go's encoding/json escapes by default, so that JSON can stand in HTML. */
+/** Escapes the characters that Go's encoding/json escapes by default, so that JSON can be part of HTML. */
 export function escapeJson(json: string): string {
   return json.replaceAll(
     /[<>&\u2028\u2029]/g,
