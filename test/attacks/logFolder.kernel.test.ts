@@ -1,5 +1,6 @@
 /**
- * A symlink in `alloc/logs`: agents write and rotate log files there as root, and follow it (CVE-2026-6959).
+ * A symlink in `alloc/logs`: agents write and rotate log files there as root, and follow the symlink
+ * (CVE-2026-6959).
  */
 import {
   appendFileSync,

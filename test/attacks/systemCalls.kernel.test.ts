@@ -37,7 +37,7 @@ const samples: Readonly<Record<string, readonly Call[]>> = {
   ],
   namespace: [
     ["unshare", 0x10000000],
-    ["clone", 0x10000000 + 0x200, 0, 0, 0, 0], // CLONE_NEWUSER with CLONE_FS, which the kernel takes for a mistake
+    ["clone", 0x10000000 + 0x200, 0, 0, 0, 0], // CLONE_NEWUSER with CLONE_FS, which the kernel rejects as invalid
     ["setns", -1, 0],
     ["clone3", 0, 0],
   ],
@@ -188,7 +188,7 @@ const perl = `
 
 /**
  * Makes each call in a separate task process.
- * @returns for each `ok`, or the name of its error
+ * @returns for each call: `ok`, or the name of its error
  */
 async function outcomesOf(calls: readonly Call[], task: Partial<LaunchInput>): Promise<string[]> {
   const args = calls.map(([name, ...rest]) =>

@@ -104,8 +104,8 @@ export class TaskLife {
   }
 
   /**
-   * Starts the task. If the plugin dies before its answer, it sends the same request again, unless the agent
-   * dies, too.
+   * Starts the task. If the plugin dies before its answer, this method sends the same request again, unless
+   * the agent dies, too.
    */
   async #start(): Promise<void> {
     let config = this.#config();

@@ -61,7 +61,7 @@ describe("a task that is over", () => {
   });
 });
 
-/** Files that a plugin had loaded when it ended, by V8's coverage of it. */
+/** Files that a plugin had loaded when it ended, according to V8's coverage report. */
 async function loadedFiles(options: Readonly<Record<string, unknown>>): Promise<string[]> {
   const folder = temporaryFolder();
   const { address } = await startCollector();

@@ -1,4 +1,4 @@
-/** A fuzz target: a decoder of foreign bytes, and properties that must hold for all bytes. */
+/** A fuzz target: a decoder of untrusted input, and properties that must hold for all bytes. */
 import { DriverError, type ErrorCode } from "../../src/errors.ts";
 
 export interface Target {

@@ -1,4 +1,4 @@
-/** All decoders of foreign bytes, by name. */
+/** All decoders of untrusted input, by name. */
 import type { Target } from "./target.ts";
 import { carriedErrors, environments, handles, messages, options } from "./targets/driver.ts";
 import { connections, requests } from "./targets/inspector.ts";

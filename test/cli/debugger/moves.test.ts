@@ -8,7 +8,8 @@ import { event, life } from "../../support/history/history.ts";
 import { historyOf } from "../../support/screen/debuggerView.ts";
 
 /**
- * requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed
+ * The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut
+ * forceKilled exited destroyed
  */
 const history = historyOf(life("killed"));
 const never: MomentTest = () => false;

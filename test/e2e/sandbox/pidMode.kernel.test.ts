@@ -34,10 +34,10 @@ beforeAll(async () => {
 let count = 0;
 /** A duration for sleep(1) that no other process uses. */
 const uniqueSleep = () => `${process.pid}80.${count++}`;
-/** Starts processes in their own sessions that are no children of the process that started them. */
+/** Starts processes in their own sessions that are not children of the process that started them. */
 const daemons = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
 
-/** A script, in the host's pid namespace. */
+/** The config of a task that runs a script in the host's pid namespace. */
 function inHostPids(allocation: Allocation, script: string, more: object = {}): TaskConfig {
   return allocation.config({ command: "sh", args: ["-c", script], pid_mode: "host", ...more });
 }

@@ -42,12 +42,13 @@ describe("facts of this host", () => {
   });
 
   it("show an unprivileged process", () => {
-    // In a user namespace without mappings, so that the process can read the checkout even if only root may.
+    // The user namespace has no mappings, so that the process can read the checkout even if only root may.
     expect(factsUnder("unshare", "--user").root).toBe(false);
   });
 
   it("show forbidden namespaces and memory files, and a missing cgroup2", () => {
-    // The script changes mounts, limits and memfd_noexec in new namespaces, so the host's stay as they are.
+    // The script changes mounts, limits and memfd_noexec in new namespaces, so those of the host do not
+    // change.
     const script = `umount -l -a -t cgroup2 && exec unshare --user --map-root-user --pid --fork --mount-proc sh -c '
       echo 2 > /proc/sys/vm/memfd_noexec && echo 0 > /proc/sys/user/max_ipc_namespaces && exec "$@"' sh "$@"`;
     const facts = factsUnder("unshare", "--mount", "sh", "-c", script, "sh");

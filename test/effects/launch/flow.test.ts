@@ -22,7 +22,7 @@ const inHostPids = buildLaunchPlan({ ...input, runCgroup: { parent: "/sys/fs/cgr
 const names = new Map(systemCallNames.map((call) => [systemCallNumber(call, "x64"), call]));
 const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
 
-/** The go-ahead, and the rest of the plan. */
+/** The usual results: the bytes of the go-ahead, and of the rest of the plan. */
 const usually: Partial<Record<SystemCallName, number>> = { read: 1, pread64: 100 };
 
 const ENOENT = 2;

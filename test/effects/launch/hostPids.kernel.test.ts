@@ -19,12 +19,12 @@ function placed() {
   return { cgroup, own: `${cgroup.path}/exec2-run`, input: { cgroup: cgroup.path, runCgroup } };
 }
 
-/** A number of seconds that no other process sleeps. */
+/** A duration for sleep(1) that no other process uses. */
 function uniqueSleep(): string {
   return `${process.pid}70.${count++}`;
 }
 
-/** A daemon: a process in its own session, which is no child of the process that started it. */
+/** A daemon: a process in its own session, which is not a child of the process that started it. */
 const daemon = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
 const untilThere = (mark: string) =>
   `while [ $(grep -la ${mark} /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;
@@ -146,7 +146,7 @@ describe("the end of a cgroup", () => {
     expect(await endCgroup(dirname(own))).toBe(true);
     expect(isSameProcess(init)).toBe(false);
     expect(existsSync(cgroup.path)).toBe(false);
-    // So that the cgroup can be removed after the test.
+    // Makes the cgroup again, so that it can be removed after the test.
     new TestCgroup(cgroup.path.slice(cgroup.path.lastIndexOf("/") + 1));
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Events with plausible data for every type, each field of which can be overridden; and complete histories of
+ * Events of every type with plausible data, of which each field can be overridden. Also complete histories of
  * tasks.
  */
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";

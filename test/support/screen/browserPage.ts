@@ -24,7 +24,7 @@ export function screenshot(name: string): string {
 }
 
 /**
- * Opens the page. Without a browser the test is skipped with a message, and fails in CI. Errors in the page's
+ * Opens the page. Without a browser, the test is skipped with a message; in CI it fails. Errors in the page's
  * console fail the test, except expected ones.
  */
 export async function openPage(

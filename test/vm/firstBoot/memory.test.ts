@@ -134,8 +134,8 @@ function using(mebibytes: number) {
 }
 
 /**
- * `using` with memory that is not zero. Under pressure the kernel discards pages of zeros instead of swapping
- * them out.
+ * Like `using`, but the memory is not zero. Under pressure the kernel discards pages of zeros instead of
+ * swapping them out.
  */
 function holding(mebibytes: number) {
   return { command: "perl", args: ["-e", `my $n = ${mebibytes} << 20; my $x = "x" x $n`] };
