@@ -33,7 +33,7 @@ describe("the end of a task", () => {
     [{ exitCode: 139 }, "exit code 139", "SIGSEGV killed its command (128 + 11)"],
     [{ exitCode: 139, signal: 11 }, "It was killed by SIGSEGV", ": it accessed memory that is not its own"],
     [{ exitCode: 137, signal: 9 }, "It was killed by SIGKILL", ": the driver did not send that signal"],
-    [{ exitCode: -1, source: "unknown" as const }, "how is unknown", "[5]"],
+    [{ exitCode: -1, source: "unknown" as const }, "it is not known how", "[5]"],
     [{ exitCode: 4, source: "taskFile" as const }, "exit code 4", "a file that the task itself could write"],
   ])("%j is explained", (data, ...parts) => {
     const text = why(...running(), exited(data));
