@@ -66,7 +66,7 @@ const ENOSYS = 38;
 describe.runIf(process.arch === "x64")("on x86-64", () => {
   it.for([
     ["a 32-bit program", program(32, exit7)],
-    ["a 64-bit program that makes a 32-bit one's calls", program(64, exit7)],
+    ["a 64-bit program that makes 32-bit calls", program(64, exit7)],
   ] as const)("%s is killed, whatever its filter refuses", async ([what, file], context) => {
     const free = await endOf(file, undefined).catch(() => undefined);
     if (free?.exitCode !== 7) skipLoudly(context, `a kernel that runs ${what}`);

@@ -159,7 +159,9 @@ describe("a link in place of a file that the runtime makes, as in crun's CVE-202
 });
 
 describe("a link in place of a log pipe, as in HashiCorp's driver's CVE-2026-8052", () => {
-  /** At this time the agent reads the pipe, and the task has not been started. */
+  /**
+   * Puts the link in place of the pipe. The agent already reads the pipe, but the next task has not started.
+   */
   async function planted() {
     const victim = `${temporaryFolder()}/root-only`;
     writeFileSync(victim, "", { mode: 0o600 });

@@ -51,7 +51,7 @@ describe("Fingerprint", () => {
     expect([second, third]).toMatchObject([{ health: 1 }, { health: 0 }]);
   });
 
-  test("has its first error in its headers, whose text agents show", async () => {
+  test("has its first error in its headers, because agents show the error's text", async () => {
     const failed = { call: "mkdir", path: "/state", errno: "EROFS" };
     const error = new DriverError("STATE_DIR_UNUSABLE", "no", { failed, hint: "Mend it" });
     const later = new DriverError("STORE_FAILED", "later");
@@ -145,7 +145,12 @@ describe("a stream", () => {
       "STORE_FAILED: disk full",
       0,
     ],
-    ["with any other", new Error("a defect"), "PLUGIN_FAILED: the driver failed unexpectedly: a defect", 1],
+    [
+      "with any other error",
+      new Error("a defect"),
+      "PLUGIN_FAILED: the driver failed unexpectedly: a defect",
+      1,
+    ],
   ])("that fails %s ends with its status", async (_what, error, details, logs) => {
     const { driver, logged } = await serve({ taskEvents: () => throwError(() => error) });
     await expect(driver.taskEvents({}).toArray()).rejects.toMatchObject({ code: status.INTERNAL, details });

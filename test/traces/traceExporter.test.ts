@@ -50,7 +50,7 @@ describe("a trace", () => {
     }
   });
 
-  it("goes where the variables for traces say, which override those for all signals", async () => {
+  it("goes where the variables for traces say; these override the variables for all signals", async () => {
     const collector = await startCollector();
     const exporter = exporterWith({
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",

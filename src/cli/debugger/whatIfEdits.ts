@@ -59,7 +59,7 @@ export function insertAfter(state: DebuggerState, text: string): DebuggerState {
   return { ...goTo(forked, state.at + 1), notice: forked.notice };
 }
 
-/** Undoes the last edit, or all. */
+/** Undoes the last edit, or all edits. */
 export function undoEdits(state: DebuggerState, all: boolean): DebuggerState {
   const { earlierEdits } = state;
   if (earlierEdits.length === 0) return refused(state, "nothing is edited");

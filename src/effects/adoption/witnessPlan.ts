@@ -18,9 +18,9 @@ import {
 } from "../launch/steps/commonSteps.ts";
 
 export interface WitnessInput {
-  /** First argument, so that `ps` shows what it is. */
+  /** First argument of the process: `ps` shows that it is a witness. */
   readonly name: string;
-  /** The run's cgroup. The witness joins it, and so does not depend on the agent's cgroup. */
+  /** The run's cgroup. The witness joins this cgroup, and so does not depend on the agent's cgroup. */
   readonly cgroup: string;
   readonly aliveFifo: string;
   /** Gets a `struct pidfd_info` once the run has ended. Stays empty if the kernel gives no answer. */

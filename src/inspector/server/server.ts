@@ -25,11 +25,13 @@ export interface InspectorOptions {
   readonly port: number;
 }
 
-/** Maximum number of open pages. Each may hold one row per task in memory until its browser has read them. */
+/**
+ * Maximum number of open pages. For each page, the server may hold a row per task until the browser reads it.
+ */
 const maxPages = 16;
 /** Maximum number of connections; more than any browser opens for that many pages. */
 const maxConnections = 256;
-/** Time from a read of a log until the status reports what is damaged in it. */
+/** Time from a read of a log until the status reports the log's damage. */
 const afterReadMs = 1_000;
 
 const notFound = textAnswer("Not found.\n", 404);

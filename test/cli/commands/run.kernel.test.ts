@@ -19,7 +19,9 @@ const examples = `${import.meta.dirname}/../../../examples`;
 /** Arguments of a run with a separate event log for the test. */
 const running = (...args: string[]) => ["run", "--state-dir", temporaryFolder(), ...args];
 
-/** The plugin's pid once it is launched; before its execve(2) it would hold up the run. */
+/**
+ * The plugin's pid, once its execve(2) is over. The run would wait for a child that is stopped before that.
+ */
 function launchedPlugin(pid = 0): number | undefined {
   const child = Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"), 10);
   if (Number.isNaN(child)) return undefined;
@@ -456,7 +458,7 @@ describe("a job that cannot be run", () => {
     expect(await run(`${full}/state`)).toMatch(
       /^STORE_FAILED: the file system of the event log is full: \d+ KiB are left, 16 MiB are kept free: .*: no space left on device\nhint: Free space on the file system of state_dir$/m,
     );
-    // The folder of a log that was never made is no reason to fail.
+    // That run has left a folder without a log. Other verbs report only that there is no log.
     expect((await call(["ps", "--state-dir", `${full}/state`])).stderr).toMatch(
       /^STORE_FAILED: .*\nhint: Run a job first/,
     );

@@ -56,7 +56,7 @@ describe("a volume's destination", () => {
   });
 });
 
-test("a task has all rights on a volume and only reads a read-only one; a device has its own permissions", () => {
+test("a task has all rights on a volume, but only reads a read-only volume; a device has its own permissions", () => {
   const devices = [
     { source: "/dev/a", target: "/dev/a", read: true, write: false },
     { source: "/dev/b", target: "/dev/b", read: true, write: true },
@@ -98,8 +98,8 @@ describe("the sources to hide", () => {
     ["exclude an unveiled path", ["/srv/a"], ["/srv/a"], []],
     ["exclude a path in an unveiled folder", ["/srv/a"], ["/srv"], []],
     ["exclude a folder that contains an unveiled path", ["/srv"], ["/srv/a/b"], []],
-    ["include only the outermost of nested ones", ["/srv/a/b", "/srv/a"], [], ["/srv/a"]],
-    ["include a path that only shares a prefix with an unveiled one", ["/srv/ab"], ["/srv/a"], ["/srv/ab"]],
+    ["include only the outermost of nested sources", ["/srv/a/b", "/srv/a"], [], ["/srv/a"]],
+    ["include a path that only shares a prefix with an unveiled path", ["/srv/ab"], ["/srv/a"], ["/srv/ab"]],
     ["never include /", ["/"], ["/usr"], []],
   ])("%s", (_what, sources, reachable, hidden) => {
     expect(hiddenSources(sources, reachable)).toEqual(hidden);

@@ -50,7 +50,7 @@ const pathsOf = ({ template }: TaskRoot) => template.paths.map(({ path }) => pat
 const placesOf = ({ template }: TaskRoot) => template.places.map(({ path }) => path);
 
 describe("the root of a task", () => {
-  it("is the same for all tasks that unveil the same", () => {
+  it("is the same for all tasks that unveil the same paths", () => {
     const other = rootOf({ alloc: "aaaaaaaa-0000-4000-8000-000000000000" });
     expect(rootOf().template).toEqual(other.template);
     expect(JSON.stringify(rootOf().template)).not.toContain(allocId);
@@ -146,13 +146,13 @@ describe("equal templates", () => {
     ...list.slice(1),
   ];
 
-  it("are those of tasks that unveil the same", () => {
+  it("are those of tasks that unveil the same paths", () => {
     expect(isSameTemplate(template, rootOf({ unveil: ["r:/srv"] }).template)).toBe(true);
   });
 
   it.each<[string, Partial<RootTemplate>]>([
-    ["a path more", { paths: [...template.paths, { path: "/opt", writable: false, unveiled: true }] }],
-    ["a path less", { paths: template.paths.slice(1) }],
+    ["an additional path", { paths: [...template.paths, { path: "/opt", writable: false, unveiled: true }] }],
+    ["a missing path", { paths: template.paths.slice(1) }],
     ["another path", { paths: changed(template.paths, { path: "/other" }) }],
     ["a writable path", { paths: changed(template.paths, { writable: true }) }],
     ["a path without rights", { paths: changed(template.paths, { unveiled: false }) }],

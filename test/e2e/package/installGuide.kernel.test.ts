@@ -23,9 +23,9 @@ const isForArchives = (script: string) => /\.tar\.gz|--plugin-dir/.test(script);
 
 /** Commands that the test does not run, and what it does instead. */
 const notHere: Readonly<Record<string, string>> = {
-  "update-grub": "no boot loader is there: what it would read is read by a shell",
+  "update-grub": "there is no boot loader: a shell reads the boot loader's settings",
   reboot: "there is nothing to boot",
-  systemctl: "no systemd runs there: the unit is checked by systemd-analyze",
+  systemctl: "no systemd runs there: systemd-analyze checks the unit",
   nomad: "there is no cluster: the configuration is validated, the policy parsed",
 };
 

@@ -61,7 +61,7 @@ describe("a path", () => {
     expect(both).toMatchObject({ exitCode: 0, out: "before\nafter\n" });
   });
 
-  test("that plugin and job name has the rights of both", async () => {
+  test("that an entry of the plugin and an entry of the job name has the rights of both", async () => {
     const program = `${hostFolder(makeAllocation().user)}/program`;
     copyFileSync("/bin/echo", program);
     chmodSync(program, 0o755);

@@ -71,7 +71,7 @@ describe("a volume", () => {
     });
   });
 
-  test("has a destination anywhere on the host that exists", async () => {
+  test("may have any existing path of the host as its destination", async () => {
     const { allocation, source } = volume();
     const outcome = await run(allocation, "cat /srv/file; ls /mnt", [volumeMount(source, "/srv")]);
     expect(outcome).toMatchObject({ exitCode: 2, out: "content\n" });
@@ -158,7 +158,7 @@ describe("a volume", () => {
     });
   });
 
-  test("around the task's own folders does not hide them", async () => {
+  test("that contains the task's own folders does not hide them", async () => {
     const { allocation } = volume();
     const script = "echo kept > $NOMAD_TASK_DIR/file; cat $NOMAD_TASK_DIR/file";
     expect(await run(allocation, script, [volumeMount(persistentFolders, "/srv")])).toMatchObject({

@@ -149,7 +149,7 @@ describe("TaskStats", () => {
     expect(aggResourceUsage?.cpu?.percent).toBeLessThan(115);
   });
 
-  test("distinguishes two runs in one cgroup: at a restart the next run starts while this one stops", async () => {
+  test("distinguishes two runs in one cgroup: at a restart the next run starts while the old one stops", async () => {
     const allocation = makeAllocation();
     const old = allocation.config({ command: "perl", args: ["-e", '$| = 1; print "old\\n"; 1 while 1'] });
     await startTask(agent, old);

@@ -90,7 +90,7 @@ describe("the plan of a command in a running task", () => {
     for (const phase of phases) expect(others(plan.steps[phase])).toEqual(others(plain.steps[phase]));
   });
 
-  it("sets the parent-death signal after the change of user, which would reset it", () => {
+  it("sets the parent-death signal after the change of user, which would reset the signal", () => {
     const names = buildExecPlan(execInput()).steps.task.map(({ name }) => name);
     expect(names.indexOf("end with the process that waits")).toBeGreaterThan(names.indexOf("set uid"));
   });

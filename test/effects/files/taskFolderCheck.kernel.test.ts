@@ -45,7 +45,7 @@ describe("the folders that a task's environment names", () => {
   });
 
   it.each(["taskDir", "allocDir", "secretsDir", "tmpDir"] as const)(
-    "%s cannot be a folder of the host's",
+    "%s cannot be a folder of the host",
     (name) => {
       const folders = foldersBelow(`${original}/main`, `${original}/alloc`);
       expect(errorOf(() => checkTaskFolders({ ...folders, [name]: "/etc" }, request))).toMatchObject({

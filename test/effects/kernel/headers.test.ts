@@ -28,7 +28,10 @@ const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/s
   linux/seccomp.h linux/audit.h linux/netlink.h linux/personality.h netinet/in.h netinet/tcp.h sys/stat.h sys/mount.h sys/ioctl.h sys/mman.h
   poll.h sys/inotify.h linux/sock_diag.h`.split(/\s+/);
 
-/** One constant has no name in the kernel; the others are newer than the headers of Debian 13. */
+/**
+ * The first five are compared separately. The kernel has no name for the first and another name for
+ * `O_ASYNC`. The `PIDFD_` constants are newer than the headers of Debian 13. `resourceNumbers` is an object.
+ */
 const { HIGHEST_DESCRIPTOR, O_ASYNC, PIDFD_GET_INFO, PIDFD_INFO_EXIT, resourceNumbers, ...named } = constants;
 
 /**

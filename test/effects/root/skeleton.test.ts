@@ -136,7 +136,7 @@ describe("the skeleton of a root", () => {
   });
 });
 
-/** Folders are where something is below them. */
+/** Makes every path that has a path below it a folder. */
 function withParents(tree: Tree): Tree {
   const whole: Record<string, string> = { ...tree };
   for (const path of Object.keys(tree)) {

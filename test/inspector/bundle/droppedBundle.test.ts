@@ -125,7 +125,7 @@ describe("a bundle that the page sends to the inspector", () => {
     expect(await upload(inspected, bundle)).toMatchObject({ status: 200 });
   });
 
-  it("makes room for newer ones", async () => {
+  it("makes room for newer bundles", async () => {
     const bundle = await makeBundle();
     const inspected = await startInspector();
     const keys: string[] = [];

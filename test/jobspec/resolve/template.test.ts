@@ -57,7 +57,7 @@ describe("template text", () => {
     );
   });
 
-  it("replaces every reference by its value and changes nothing else", () => {
+  it("replaces every reference with its value and changes nothing else", () => {
     const name = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,5}$/);
     const piece = fc.record({ literal: lively, name, value: lively });
     fc.assert(

@@ -132,8 +132,12 @@ describe("damage anywhere in a log that was left open", () => {
   it.each<[string, (page: Buffer) => void, RegExp]>([
     ["another page", (page) => page.writeUInt32LE(77, 0), /names another page/],
     ["another kind", (page) => page.writeUInt16LE(7, 18), /is of kind 7/],
-    ["an impossible room", (page) => page.writeUInt16LE(9, 20), /has its free space from 9/],
-    ["a node outside of it", (page) => page.writeUInt16LE(5000, 24), /node 0 of page \d+ is not within/],
+    ["impossible free space", (page) => page.writeUInt16LE(9, 20), /has its free space from 9/],
+    [
+      "a node outside of the page",
+      (page) => page.writeUInt16LE(5000, 24),
+      /node 0 of page \d+ is not within/,
+    ],
   ])("causes an error that names the damage: %s", async (_name, damage, says) => {
     const folder = temporaryFolder();
     await makeLog(folder);
@@ -158,7 +162,10 @@ describe("damage anywhere in a log that was left open", () => {
   });
 });
 
-/** Damages a page in the middle of the records' tree, so that LMDB crashes there. Both ends of the log stay readable. */
+/**
+ * Damages a page in the middle of the records' tree, so that LMDB crashes there. Both ends of the log stay
+ * readable.
+ */
 function damageRecords(data: Buffer): void {
   const page = (number: number) => data.subarray(4096 * number, 4096 * (number + 1));
   const { root = 0 } = newestMeta(data.subarray(0, 8192)).main;
@@ -168,7 +175,7 @@ function damageRecords(data: Buffer): void {
   if (records.kind !== "tree" || records.tree.root === undefined) throw new Error("the records are no tree");
   const branch = new NodePage(page(records.tree.root), records.tree.root);
   const leaf = page(branch.child(branch.length >> 1));
-  // An entry of a gibibyte. LMDB would copy it from behind the file's end.
+  // An entry of a gibibyte. LMDB would copy it from beyond the file's end.
   leaf.writeUInt32LE(2 ** 30, 24 + leaf.readUInt16LE(24));
 }
 
@@ -182,7 +189,7 @@ describe("a log whose writer was killed while it was idle", () => {
     return folder;
   }
 
-  /** Changes the log's data in its file, or on its disk: then the file's version stays the same. */
+  /** Changes the log's data. A write changes the file's version, too. A damage of the disk does not. */
   function damage(folder: string, by: "writing" | "the disk", change: (data: Buffer) => void): void {
     const file = join(folder, "data.mdb");
     const data = readFileSync(file);
@@ -225,7 +232,7 @@ describe("a log whose writer was killed while it was idle", () => {
     expect(openInChild("writer", folder)).toMatchObject({ code: "STORE_DAMAGED" });
   });
 
-  it("crashes no two writers in a row, wherever it is damaged", { timeout: 120_000 }, async () => {
+  it("does not crash two writers in a row, wherever it is damaged", { timeout: 120_000 }, async () => {
     for (let round = 0; round < 12; round++) {
       const folder = await killedAtRest();
       damage(folder, "the disk", (data) => {
@@ -281,7 +288,7 @@ describe("damage that leaves the database itself whole", () => {
       code: "STORE_DAMAGED",
       message: expect.stringContaining("position 1"),
     });
-    // The failed attempt has released the log. So a second one fails for the same reason, and not at a lock.
+    // The failed attempt has released the log. So a second attempt fails for the same reason, not at a lock.
     await expect(openEventStore(folder)).rejects.toThrow("damaged");
   });
 });

@@ -21,7 +21,7 @@ function expectWhole(log: EventReader, acknowledged: readonly string[]): void {
 }
 
 describe("a log whose writer is killed", () => {
-  it("has every acknowledged event, whenever it was", { timeout: 120_000 }, async () => {
+  it("has every acknowledged event, whenever the writer was killed", { timeout: 120_000 }, async () => {
     const folder = temporaryFolder();
     const acknowledged: string[] = [];
     for (let round = 0; round < 32; round++) {

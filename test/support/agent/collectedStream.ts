@@ -1,4 +1,4 @@
-/** Collects the messages of a server's stream, so that a test can wait for one. */
+/** Collects the messages of a server's stream, so that a test can wait for a message. */
 import { once } from "node:events";
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 export interface CollectedStream<Message> {
   /** All messages so far. */
   readonly messages: readonly Message[];
-  /** Whether the server has ended it without an error. */
+  /** Whether the server has ended the stream without an error. */
   readonly ended: boolean;
   /** Resolves with the first message that satisfies the condition, now or later. */
   first(condition: (message: Message) => boolean): Promise<Message>;

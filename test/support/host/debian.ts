@@ -18,9 +18,9 @@ export function makeDebian(): string {
       mv "$1.unfinished" "$1"
     fi
     cp -a "$1/." "$2"`;
-  // Two test files may need it at the same time.
+  // Two test files may need the cache at the same time.
   execFileSync("flock", [`${cache}.lock`, "sh", "-ec", script, "sh", cache, root], { stdio: "ignore" });
-  // Tasks run as other users, who must be able to enter it.
+  // Tasks run as other users, who must be able to enter the root.
   chmodSync(root, 0o755);
   return root;
 }

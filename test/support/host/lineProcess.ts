@@ -24,7 +24,7 @@ export class LineProcess {
     onTestFinished(() => this.kill());
   }
 
-  /** Resolves once it has written `count` lines; rejects if it ends before. */
+  /** Resolves once the process has written `count` lines; rejects if the process ends before. */
   async written(count: number): Promise<void> {
     while (this.lines.length < count) {
       const more = once(this.child.stdout as NodeJS.ReadableStream, "data");
@@ -35,7 +35,7 @@ export class LineProcess {
     }
   }
 
-  /** Kills it with SIGKILL; resolves once all its output has been read. */
+  /** Kills the process with SIGKILL; resolves once all its output has been read. */
   async kill(): Promise<void> {
     this.child.kill("SIGKILL");
     await this.#ended;

@@ -7,7 +7,9 @@ import { afterAll, onTestFinished } from "vitest";
 /** Not below /tmp, because tasks have their own /tmp. */
 export const persistentFolders = "/var/lib";
 
-/** A new folder without symlinks in its path, which only this user may enter. It is removed after the test. */
+/**
+ * A new folder without symlinks in its path, which only this user may enter. It is removed after the test.
+ */
 export function temporaryFolder(parent = tmpdir()): string {
   const folder = newFolder(parent);
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,7 +27,7 @@ export function hostFolder({ uid, gid } = { uid: 0, gid: 0 }): string {
   return folder;
 }
 
-/** A new folder for all tests of a file, whose top level calls this function. It is removed after them. */
+/** A new folder for all tests of a file, to be called at the file's top level. Removed after the tests. */
 export function folderOfFile(): string {
   const folder = newFolder(tmpdir());
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

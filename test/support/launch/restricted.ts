@@ -41,7 +41,7 @@ export interface Restriction {
   readonly attempts: readonly Attempt[];
   /** A program to execute instead of making attempts. */
   readonly exec?: readonly string[];
-  /** Whether to close descriptors at once that init should keep open. */
+  /** Whether to close the descriptors that init should keep open. */
   readonly forgetful?: boolean;
 }
 

@@ -7,7 +7,7 @@ import { type LaunchedPlugin, launchPlugin } from "../../../src/grpc/pluginClien
 import { sourceEntry } from "./pluginEntry.ts";
 
 export interface StartedPlugin extends LaunchedPlugin {
-  /** The lines that it has written to standard error so far. */
+  /** The lines that the plugin has written to standard error so far. */
   readonly stderrLines: readonly string[];
 }
 

@@ -17,7 +17,7 @@ const maxSearches = 4;
 /** Maximum length of a text to search for. */
 const maxNeedle = 1_000;
 
-/** The request is among this many first events of a task. */
+/** A task's request is one of its first events. This many events are searched for the request. */
 const maxEventsToRequest = 8;
 
 export class LogRequests {
@@ -27,14 +27,14 @@ export class LogRequests {
   #searches = 0;
 
   /**
-   * @param isForeign whether the tasks may be of another host, so that their paths mean nothing on this one
+   * @param isForeign whether the tasks may be of another host, so that their paths mean nothing on this host
    */
   constructor(index: TaskIndex, isForeign: () => boolean) {
     this.#index = index;
     this.#isForeign = isForeign;
   }
 
-  /** A page: the last one, the one before a position (`before`), or the one from a position on (`from`). */
+  /** A page of output: the last page, or the page before or from a position (`before`, `from`). */
   page(query: URLSearchParams): Answer {
     return this.#with(query, (log) => {
       const [before, from] = [positionIn(query, "before"), positionIn(query, "from")];
@@ -84,7 +84,7 @@ export class LogRequests {
     }
   }
 
-  /** Paths that a failed task could not find, by the end of its output; none for a task of another host. */
+  /** Paths that a failed task could not find, from the end of its output; none for a task of another host. */
   missingPaths(context: TaskContext): string[] {
     return this.#isForeign() ? [] : missingPaths(context);
   }
@@ -174,7 +174,7 @@ class LogFollower {
     const read = this.#log.linesFrom(this.#at);
     const isSent = read.end.index === this.#sent.index && read.end.offset === this.#sent.offset;
     // A file may end without a newline, if its writer has continued in the next file. Reading then goes on
-    // behind the last line.
+    // after the last line.
     const found = isSent && this.#at.offset !== this.#sent.offset ? this.#log.linesFrom(this.#sent) : read;
     return found.lines.length === 0 ? undefined : found;
   }
