@@ -17,8 +17,8 @@ import {
 const name = "nomad-driver-exec2";
 
 /**
- * Precedes the version in Debian's version number. HashiCorp's package has the same name and higher
- * versions. Without an epoch, the next upgrade of the host would bring back HashiCorp's package.
+ * The first part of a Debian version. HashiCorp's package has the same name and higher versions. Without an
+ * epoch, the next upgrade of the host would bring back HashiCorp's package.
  */
 const epoch = 1;
 

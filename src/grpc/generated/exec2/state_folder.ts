@@ -6,8 +6,8 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { handleServerStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
 /**
- * This driver's own service. By this service a plugin gets the state folder from a plugin that has outlived
- * its agent.
+ * This driver's own service. Through this service, a new plugin takes over the state folder from a plugin that
+ * has outlived its agent.
  */
 
 export interface HandOverRequest {

@@ -72,7 +72,7 @@ function Find() {
       <input
         type="search"
         value={text}
-        placeholder="Find in all of it, Enter"
+        placeholder="Find in the whole output, Enter"
         aria-label="Find in the output"
         onInput={({ currentTarget: { value } }) => {
           setText(value);
