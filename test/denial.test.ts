@@ -38,7 +38,7 @@ describe("a denial", () => {
     expect(remedyOf({ blockers, object }, all).option).toBe(option);
   });
 
-  it("of a port is allowed by the task's list with that port", () => {
+  it("of a port is allowed by the task's list if that port is added to it", () => {
     const remedy = remedyOf(
       { blockers: ["net.connect_tcp"], object: "81" },
       { ...all, connectTcp: [443, 53] },
@@ -46,7 +46,7 @@ describe("a denial", () => {
     expect(remedy.option).toBe("connect_tcp = [53, 81, 443]");
   });
 
-  it("of files has an entry that the options take, and that grants each right that a mode can grant", () => {
+  it("of files has a valid unveil entry, which grants the denied right if a mode can grant it", () => {
     for (const right of rightsOfFamily("fs")) {
       const entry = unveilEntry({ blockers: [right], object: "/srv/x" });
       if (right === "fs.make_char") expect(entry).toBeUndefined();

@@ -1,4 +1,4 @@
-/** A plugin process that is launched, called, abandoned or ended, as an agent does. */
+/** The tests launch, call, abandon or end a plugin process, as an agent does. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";

@@ -122,7 +122,7 @@ describe("a status as an error again", () => {
     );
   });
 
-  test("is as short as its text if that was too long", () => {
+  test("has only the fields in its text if the whole error was too long", () => {
     const failed = { call: "openat", path: "/a/long/path/of/something/on/this/host", errno: "EACCES" };
     const error = new DriverError("STORE_FAILED", "it cannot be read", {
       failed,

@@ -1,4 +1,4 @@
-/** `diff` over what `run` leaves in the log, and over bundles. */
+/** `diff` over histories that `run` leaves in the log, and over bundles. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -44,7 +44,7 @@ describe("diff", () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ same: false, divergence: { left: 5, right: 5 } });
   });
 
-  it("compares tasks of bundles that have several, and those of an earlier version", async () => {
+  it("compares tasks in bundles of several tasks, and in bundles of an earlier version", async () => {
     const parted = await call(["diff", `${histories}:succeeds`, `${histories}:stops`]);
     expect(parted).toMatchObject({ code: 1, stderr: "" });
     expect(parted.stdout).toContain("B continues with stopRequested");

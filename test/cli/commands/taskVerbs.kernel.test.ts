@@ -8,7 +8,7 @@ import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 const agent = await startAgent();
 const script = "trap 'echo got HUP' HUP; trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done";
 
-it("signal reaches the task, stop ends the task with its own signal, and wait returns its exit code", async () => {
+it("signal reaches the task, stop sends the given signal, and wait returns the task's exit code", async () => {
   const stateDir = temporaryFolder();
   const verb = (...args: string[]) => call([...args, "--state-dir", stateDir]);
   const run = start(["run", "--state-dir", stateDir, shellJob(script)]);
@@ -23,7 +23,7 @@ it("signal reaches the task, stop ends the task with its own signal, and wait re
   expect((await verb("why", "task")).stdout).toContain("SIGHUP");
 });
 
-it("stop sends a task its own signal, and waits for its end", async () => {
+it("stop sends a task its kill_signal, and waits for the task's end", async () => {
   const stateDir = temporaryFolder();
   const run = start(["run", "--state-dir", stateDir, shellJob(script, 'kill_signal = "SIGTERM"')]);
   await run.seen("up");

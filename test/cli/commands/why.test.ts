@@ -150,7 +150,7 @@ describe("a task without an end of its own", () => {
     );
   });
 
-  it("that is running, or has not started", () => {
+  it("that is running, or has not started, is explained by its last event", () => {
     expect(why(...running())).toMatch(/it has been running as pid 201 since .* \[4\]\.$/);
     expect(why(event("requested"))).toMatch(/According to its events, it has not started yet \[1\]\.$/);
     expect(explained([]).sentences).toEqual([]);

@@ -174,7 +174,7 @@ describe("the picture of top", () => {
   const size = { columns: 100, rows: 24 };
   const names = (lines: readonly string[]) => lines.slice(3).map((line) => line.split(" ")[0]);
 
-  it("has the busiest first, and sums above", () => {
+  it("has the busiest task first, and sums at the top", () => {
     const some = [busy("b", 1), busy("a", 1), busy("idle", null), busy("c", 90)];
     const lines = topFrame(some, view, "12:00:00", plain, size);
     expect(lines[0]).toBe(
@@ -183,7 +183,7 @@ describe("the picture of top", () => {
     expect(names(lines)).toEqual(["c", "a", "b", "idle"]);
   });
 
-  it("has the memory's limit beside it", () => {
+  it("has the limit beside the memory", () => {
     expect(topFrame([busy("a", 1)], view, "12:00:00", plain, size)[3]).toContain("3 MiB / 64 MiB");
   });
 
@@ -220,7 +220,7 @@ describe("the picture of top", () => {
     expect(lines.at(-1)).toBe("… and 24 more");
   });
 
-  it("of no task says so", () => {
+  it("says if no task is running", () => {
     expect(topFrame([], view, "12:00:00", plain, size).slice(1)).toEqual(["", "No task is running."]);
   });
 });

@@ -33,7 +33,7 @@ const http = (port: number, path = "/", more = {}): ResolvedProbe => ({
 });
 
 describe("a check by HTTP", () => {
-  it("has the result that the answer's status says", async () => {
+  it("has the result that the answer's HTTP status implies", async () => {
     const port = await portOf(
       createHttpServer((request, response) => {
         response.writeHead(Number(request.url?.slice(1))).end("x".repeat(100_000));

@@ -43,7 +43,7 @@ describe("parsePluginOptions", () => {
       "nil for every option",
       { unveil_defaults: null, unveil_paths: null, allow_root: null, state_dir: null },
     ],
-  ])("makes the defaults of %s", (_, raw) => {
+  ])("makes the defaults from %s", (_, raw) => {
     expect(parsePluginOptions(raw)).toEqual(defaults);
   });
 
@@ -164,7 +164,7 @@ describe("parsePluginOptions", () => {
     expect(error.message).toContain(reason);
   });
 
-  test("lists the known options for an unknown one", () => {
+  test("lists the known options if an option is unknown", () => {
     expect(errorOf(() => parsePluginOptions({ x: 1 })).hint).toContain("unveil_by_task");
   });
 

@@ -33,7 +33,7 @@ describe("limits of processes", () => {
     });
   });
 
-  it("come from all blocks, in one order", () => {
+  it("come from all blocks, in a fixed order", () => {
     const limits = parseUlimits([{ nofile: "64", core: "0" }, { as: "unlimited" }]);
     expect(limits.map(({ name }) => name)).toEqual(["as", "core", "nofile"]);
   });

@@ -28,7 +28,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
     archived: () => archived,
     removeFiles: (taskId) => filesRemoved.push(taskId),
   });
-  /** Stores the events of a task. The last one leads to this state and is the given number of hours old. */
+  /** Stores the events of a task. The last event leads to the state `to` and is `hoursAgo` hours old. */
   const life = (stream: string, to: string, hoursAgo: number, data: object = {}) =>
     store.append(stream, 0, [event("pending", hoursAgo + 1, data), event(to, hoursAgo)]);
   const pass = async () => {
@@ -123,7 +123,7 @@ describe("histories that exceed the size limit", () => {
     expect(store.bytes()).toBeLessThan(35_000);
   });
 
-  it("all stay below the limit", async () => {
+  it("all stay if the log is below the limit", async () => {
     const { life, pass, log } = setUp();
     await life("old", "destroyed", 1, bulk);
     await life("newest", "destroyed", 0);

@@ -29,7 +29,7 @@ describe("handles that the Go driver wrote", () => {
     }
   });
 
-  test("may be truncated anywhere, and are invalid then", () => {
+  test("are invalid if they are truncated anywhere", () => {
     const [handle] = handles;
     const { config, driverState = Buffer.alloc(0) } = handle ?? {};
     for (let length = 0; length < driverState.length; length++) {

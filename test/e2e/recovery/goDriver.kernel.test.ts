@@ -144,12 +144,12 @@ describe("a task of the Go driver that has ended before it is taken over", () =>
   });
 
   test.each([
-    ["nothing was left", (file: string) => rmSync(file)],
-    ["it is that of an earlier run", (file: string) => utimesSync(file, 1, 1)],
-    ["it is no number", (file: string) => writeFileSync(file, "7 and a half")],
-    ["it is too large a number", (file: string) => writeFileSync(file, "256")],
+    ["the shim left no file", (file: string) => rmSync(file)],
+    ["the file is that of an earlier run", (file: string) => utimesSync(file, 1, 1)],
+    ["the file holds no number", (file: string) => writeFileSync(file, "7 and a half")],
+    ["the number is too large", (file: string) => writeFileSync(file, "256")],
     [
-      "it is a link",
+      "the file is a link",
       (file: string) => {
         rmSync(file);
         writeFileSync(`${file}.other`, "0");
@@ -176,7 +176,7 @@ describe("a task of the Go driver that has ended before it is taken over", () =>
 });
 
 describe("a handle of the Go driver", () => {
-  test("is refused if the process is in another cgroup, and nothing is done to it", async () => {
+  test("is refused if the process is in another cgroup, and nothing is done to the process", async () => {
     const { allocation, task } = await running();
     const elsewhere = makeAllocation().config("true");
     const handle = goDriverHandle(elsewhere, { ...task, taskId: elsewhere.id });
@@ -200,7 +200,7 @@ describe("a handle of the Go driver", () => {
     await expect(agent.driver.recoverTask({ taskId: "", handle })).rejects.toThrow(/TASK_LOST.*rebooted/);
     expect((await eventsOf(agent.stateDir, task.config.id)).at(-1)?.type).toBe("lost");
     expect(allocation.cgroup.processes()).toContain(task.pid);
-    // As agents do then.
+    // An agent then destroys the task and starts it again.
     const events = collect(agent.driver.taskEvents({}));
     await agent.driver.destroyTask({ taskId: task.config.id, force: true });
     await runTask(agent, allocation.config("true"));

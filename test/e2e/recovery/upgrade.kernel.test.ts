@@ -80,7 +80,7 @@ describe("tasks that the driver of the first schema version has started", () => 
   });
 });
 
-/** This test does not need the earlier driver: its recorded events replace those of a running task. */
+/** Does without the earlier driver: rewrites a running task's events in the form of the first schema version. */
 test("a running task whose events were recorded by the first schema version is taken over", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();

@@ -22,7 +22,7 @@ function failureRecord({ entry, errno }: { entry: number; errno: number }): Uint
 const join = (records: Uint8Array[]) => new Uint8Array(records.flatMap((record) => [...record]));
 
 describe("the report of a launch", () => {
-  it("has the progress of each process, and the failed step", () => {
+  it("has the identity of each process, and the failed step", () => {
     fc.assert(
       fc.property(fc.array(identity, { maxLength: 2 }), fc.option(failure), (processes, failed) => {
         const records = [...processes.map(identityRecord), ...(failed ? [failureRecord(failed)] : [])];

@@ -26,7 +26,7 @@ function textOf(files: LogFiles, index: number): string | undefined {
 }
 
 describe("log files", () => {
-  it("are regular files with one name: no symlink, hard link, pipe or folder is opened, and nothing waits", () => {
+  it("are regular files with one name: no symlink, hard link, pipe or folder is opened, and no call blocks", () => {
     const place = makeLogs();
     const logs = dirname(place.pipe);
     const secret = join(temporaryFolder(), "secret");
@@ -61,7 +61,7 @@ describe("log files", () => {
     expect(() => new LogFiles(outside)).toThrow(expect.objectContaining({ code: "LOG_MISSING" }));
   });
 
-  it("are empty if a job has logs disabled, or if their paths are unknown", () => {
+  it("cause an error if a job has logs disabled, or if their paths are unknown", () => {
     const disabled = { allocDir: "/a", stdoutPath: "/dev/null", stderrPath: "/dev/null" };
     for (const request of [null, disabled]) expect(() => logPlaces(request)).toThrow(/LOG_MISSING|logs/);
   });

@@ -52,7 +52,7 @@ describe("a comparison", () => {
     ["light", 1280],
     ["dark", 1920],
   ] as const)(
-    "shows where two runs part and what differs: %s, %i wide",
+    "shows where two runs diverge and what differs: %s, %i wide",
     async ([colorScheme, width], context) => {
       const { server, record } = await startInspector();
       await recordAllocation(record, past);

@@ -33,7 +33,7 @@ afterAll(async () => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-/** Launches the plugin and configures it; both end with the test file. */
+/** Launches and configures a plugin, which ends with the test file. */
 export async function startAgent(options: AgentOptions = {}): Promise<Agent> {
   const { stateDir = newStateDir(), options: pluginOptions = {}, ...startOptions } = options;
   const plugin = await startPlugin(startOptions);
@@ -84,7 +84,7 @@ export async function startedTask(
   return { allocation, config, handle, pid: await pidOf(plugin, config) };
 }
 
-/** Starts a task that prints "up" once it is ready, and waits for that. */
+/** Starts a task that prints "up" once it is ready, and waits until it has done so. */
 export async function readyTask(
   plugin: PluginConnection,
   command: Command,

@@ -1,4 +1,4 @@
-/** Counts what a plugin process has open, to detect what a task leaves in it. Needs root. */
+/** Lists descriptors, children and run folders of a plugin process, to detect what tasks leave. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 

@@ -21,7 +21,7 @@ export interface ServedInProcess extends PluginConnection {
   readonly breakConnections: () => void;
 }
 
-/** Serves a driver, or a loader's driver, until the test has finished. */
+/** Serves a driver, or the driver that a loader returns, until the test has finished. */
 export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<ServedInProcess> {
   const folder = mkdtempSync(join(tmpdir(), "serve-"));
   const { server: listening, path } = await listen({ folder, group: undefined });
