@@ -1,7 +1,7 @@
 /**
  * Measures consecutive script checks in a running task: their duration, compared with a bare spawn, the
- * plugin's processor time, and their space in the event log. As root, after `npm run build`: `node bench/commands.ts [checks]
- * [executable]`.
+ * plugin's processor time, and their space in the event log. As root, after `npm run build`:
+ * `node bench/commands.ts [checks] [executable]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -68,9 +68,9 @@ function listCases(guest: string, suites: readonly string[]): string[] {
 }
 
 /**
- * The cases whose names contain a text. Upper and lower case are equal. Boots without such a case are
- * omitted. Cases of a later boot examine what the first boot's cases of the same group have left on the disk.
- * So those cases of the first boot are selected, too.
+ * The cases whose names contain a text, in capital or small letters. Boots without such a case are omitted.
+ * Cases of a later boot examine what the first boot's cases of the same group have left on the disk. So those
+ * cases of the first boot are selected, too.
  */
 export function selectCases(boots: readonly BootSuites[], text: string): BootSuites[] {
   const wanted = (name: string) => name.toLowerCase().includes(text.toLowerCase());

@@ -72,7 +72,8 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   /**
    * Rebuilds the list of open streams, in several transactions, if an older version has appended without
-   * updating the list. To be called before the first append: an append adds no streams but its own.
+   * updating the list. To be called before the first append, because an append updates only its own stream's
+   * entry.
    */
   async listOpenStreams(): Promise<void> {
     if (this.#table.openHeads() !== undefined) return;
@@ -113,7 +114,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return super.close();
   }
 
-  /** Commits the first append in a turn of the event loop at once, and the others together at the turn's end. */
+  /** Commits the first append in a turn of the event loop at once, and the others together at its end. */
   #schedule(): void {
     if (this.#committedInTurn) return;
     this.#committedInTurn = true;
@@ -183,7 +184,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     }
   }
 
-  /** Reads each stream's head within the transaction, because a head that was read before may be out of date. */
+  /** Reads each stream's head within the transaction: a head that was read before may be out of date. */
   #carryOut(group: readonly Append[], writer: RecordWriter): (readonly StoredEvent[] | DriverError)[] {
     let position = this.#table.lastPosition();
     const outcomes = group.map(({ stream, expectedVersion, events }) => {

@@ -9,7 +9,7 @@ import { model } from "./contract/model.ts";
 import { pruning } from "./contract/pruning.ts";
 import { reading } from "./contract/reading.ts";
 
-/** @param open an empty store; the suite closes it */
+/** @param open opens an empty store, which the suite closes */
 export function eventStoreContract(name: string, open: () => Promise<FollowableStore>): void {
   describe(`contract of event stores: ${name}`, () => {
     let store: FollowableStore;

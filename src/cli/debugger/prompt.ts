@@ -82,7 +82,7 @@ function recall(prompt: Prompt, earlier: readonly string[], back: number): Promp
   return { ...prompt, text: recalled, cursor: recalled.length, recalled: back, candidates: [] };
 }
 
-/** Completes the common prefix of all candidates, and shows them if there are several. */
+/** Completes the word to the candidates' common prefix. Shows the candidates if there are several. */
 function completed(prompt: Prompt, candidates: readonly string[]): Prompt {
   const [first] = candidates;
   if (first === undefined) return { ...prompt, candidates: [] };

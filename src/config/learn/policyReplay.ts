@@ -1,6 +1,6 @@
 /**
- * Applies another policy to a recorded run: what the policy would refuse of the request, which rights the run
- * would lose, and which denials would remain. Pure.
+ * Applies another policy to a recorded run: which parts of the request the policy would refuse, which rights
+ * the run would lose, and which denials would remain. Pure.
  */
 import { type Denial, describeDenial, unveilEntry } from "../../denial.ts";
 import { DriverError } from "../../errors.ts";

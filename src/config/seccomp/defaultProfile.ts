@@ -2,8 +2,8 @@
  * The default profile: the system calls that a task may not make, each with its reason. All other known calls
  * are allowed, because Landlock, namespaces, the cgroup and the user's rights limit their effects. Pure.
  *
- * A refused call fails with EPERM. If programs have a fallback for kernels without the call, it fails with
- * the error of such a kernel instead.
+ * A refused call fails with EPERM. Where programs have a fallback for kernels without the call, the call
+ * fails with the error of such a kernel instead.
  */
 
 import * as k from "../../kernelConstants.ts";

@@ -53,7 +53,7 @@ export interface TaskDependencies {
   readonly createRun: (task: RecordedTask) => Run;
   /** Called for every event once it is committed. */
   readonly onCommitted: (committed: CommittedStep) => void;
-  /** Called if an event could not be stored but stays in the history. */
+  /** Called if an event could not be stored yet, but stays in the task's history. */
   readonly onStoreFailure: (task: Task, error: DriverError) => void;
 }
 
@@ -100,8 +100,8 @@ export class Task implements RecordedTask {
   }
 
   /**
-   * Records an event and, once it is committed, runs the effects that the machine requests. Preparations,
-   * which have no visible effect outside, start at once.
+   * Records an event and, once it is committed, runs the effects that the machine requests. Preparations
+   * start at once, because they change nothing that is visible outside.
    * @returns false if the machine does not accept the event in its current state
    * @throws DriverError `STORE_FAILED` while the task has not started yet. A started task keeps running even
    * if its history cannot be written.

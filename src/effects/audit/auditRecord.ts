@@ -53,7 +53,7 @@ const MAX_OBJECT = 1_024;
 /**
  * @param type of the message, `AUDIT_…`
  * @param text of the record: ASCII, because the kernel writes other characters in hexadecimal
- * @returns undefined for a record of another kind, or one that is not understood
+ * @returns undefined for a record of another kind, and for a record that cannot be parsed
  */
 export function parseRecord(type: number, text: string): AuditRecord | undefined {
   const stamp = /^audit\((\d+)\.(\d{3}):(\d+)\): /.exec(text);

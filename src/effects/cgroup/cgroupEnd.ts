@@ -14,8 +14,8 @@ const zombieDelayMs = 5;
 
 /**
  * Resolves once no process of a run is left in its cgroup. An agent that learns of the run's end removes the
- * cgroup at once, and tries only once. But the run's init leaves the cgroup a moment after it closes its
- * files, because the kernel dismantles its mount namespace in between.
+ * cgroup at once, and tries only once. The driver learns of the end when the run's init closes its files. But
+ * init leaves the cgroup a moment later, because the kernel first dismantles its mount namespace.
  *
  * Usually the cgroup is empty already, which costs one read. The function does not wait for another run in
  * the same cgroup, as after `nomad alloc restart`, and never longer than {@link exitTimeoutMs}.

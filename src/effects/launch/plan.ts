@@ -106,7 +106,7 @@ export interface Step {
   readonly name: string;
   readonly call: SystemCall;
   readonly args: readonly Argument[];
-  /** What follows it; by default the next step. */
+  /** What follows the call; by default the next step. */
   readonly flow?: Flow;
   /** Whether many plans contain this very object. Its line in printed plans is then made only once. */
   readonly isShared?: true;

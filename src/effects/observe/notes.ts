@@ -1,6 +1,6 @@
 /**
- * The notes that the programs of probes.ts make on what watched tasks use: their kinds, layout and decoding.
- * Pure.
+ * The notes that the BPF programs of probes.ts write about what watched tasks use: the kinds, layout and
+ * decoding of notes. Pure.
  */
 import type { Access, NamedUse } from "../../config/learn/access.ts";
 import { SOCK_STREAM } from "../kernel/constants.ts";

@@ -19,7 +19,7 @@ export function heapBytes(): number {
 export function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
   setFlagsFromString("--no-flush-bytecode");
-  // Only a context that is created after the flag has the function `gc`.
+  // Only a context that is created with the flag set has the function `gc`.
   const gc: (options: { readonly type: "major"; readonly flavor: "last-resort" }) => void =
     runInNewContext("gc");
   gc({ type: "major", flavor: "last-resort" });

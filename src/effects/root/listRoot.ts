@@ -28,7 +28,7 @@ export class TaskRootView implements Disposable {
 
   /**
    * @param init the init of the task's run
-   * @throws DriverError `TASK_NOT_RUNNING` if it has exited
+   * @throws DriverError `TASK_NOT_RUNNING` if init has exited
    */
   constructor(init: ProcessIdentity) {
     const root = tryOpenat2(AT_FDCWD, `/proc/${init.pid}/root`, { flags: O_PATH | O_DIRECTORY });

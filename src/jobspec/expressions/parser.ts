@@ -41,7 +41,7 @@ const operators: readonly (readonly BinaryOperator[])[] = [
 
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\" };
 
-/** No real expression exceeds these limits. The tree of an expression that does could exhaust the stack. */
+/** Real expressions stay below these limits. The tree of a larger expression could exhaust the stack. */
 const maxDepth = 200;
 const maxLength = 1_000;
 

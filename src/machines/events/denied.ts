@@ -1,4 +1,4 @@
-/** What the sandbox refused to a running task, by the kernel's audit records. */
+/** What the sandbox refused to a running task, according to the kernel's audit records. */
 import { z } from "zod";
 import { describeDenial } from "../../denial.ts";
 import { formatCount, formatRepetition } from "../../units/counts.ts";
@@ -30,8 +30,8 @@ export interface DenialHistory {
 }
 
 /**
- * Identifies a kind of refusal within a task. Paths in a process's own folder in /proc count as one, whatever
- * the pid.
+ * Identifies a kind of refusal within a task. A path in a process's own folder in /proc is the same for every
+ * pid.
  */
 export function refusalKey({ blockers, object, program }: Refusal): string {
   return JSON.stringify([blockers, object?.replace(/^\/proc\/\d+/, "/proc/self"), program]);

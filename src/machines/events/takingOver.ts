@@ -11,7 +11,7 @@ const adopted = defineEvent({
     /** The task's running processes; null if none run, or if it is not certain that they are the task's. */
     found: z
       .object({
-        /** PID 1 of its pid namespace. */
+        /** PID 1 of the task's pid namespace. */
         init: processIdentity,
         task: processIdentity,
         uid: z.number(),

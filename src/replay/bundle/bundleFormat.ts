@@ -43,7 +43,7 @@ const headerSchema = z.strictObject({
   /** Version of the driver that exported, and the newest event schema that its machine reads. */
   driver: z.string(),
   schema: z.int(),
-  /** The host on which it was exported. */
+  /** The host on which the bundle was exported. */
   host: z.strictObject({ kernel: z.string(), arch: z.string(), node: z.string() }),
   /** Milliseconds since the epoch. */
   exportedAt: z.number(),
@@ -94,7 +94,7 @@ export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "che
   return withChecksum(unsigned);
 }
 
-/** @returns the header, or the reason why the line is not one */
+/** @returns the header, or the reason why the line is not a header */
 export function readHeader(line: string): BundleHeader | string {
   const value = parseJsonOrNothing(line);
   if (value === undefined) return "its first line is no JSON";
@@ -111,7 +111,7 @@ export function readHeader(line: string): BundleHeader | string {
 
 /**
  * The line of an event.
- * @param bytes a record; a damaged one gives a line that is shown as damage when the bundle is opened
+ * @param bytes a record; a damaged record gives a line that is shown as damage when the bundle is opened
  * @param mask whether to mask possible secrets
  */
 export function eventLine(bytes: Buffer, mask: boolean, read = readRecord(bytes)): string {

@@ -8,7 +8,7 @@ import { isError, type MomentTest } from "../search.ts";
 import { parseExpression } from "./parseExpression.ts";
 import { type Comparison, type Expression, type Path, pathText } from "./syntax.ts";
 
-/** The event's names, each with its meaning for the help page. */
+/** The names of an event's values in expressions, each with its meaning for the help page. */
 export const namesOfMoment = {
   state: "state after the event",
   from: "state before it",
@@ -149,8 +149,8 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
 }
 
 /**
- * Whether `==` and `!=` have a meaning. If a value is missing, both are false, except beside a `null` in the
- * expression itself.
+ * Whether `==` and `!=` have a meaning. If a value is missing, both comparisons are false, except beside a
+ * `null` in the expression itself.
  */
 function isComparable(left: Expression, right: Expression, a: unknown, b: unknown): boolean {
   return (a !== null && b !== null) || isNull(left) || isNull(right);

@@ -7,7 +7,10 @@
 /** Something in a page that LMDB never writes. */
 export class PageDefect extends Error {}
 
-/** Whether a page was damaged. A RangeError means that a number in it points beyond the bytes that were read. */
+/**
+ * Whether an error shows that a page is damaged. A RangeError means that a number in the page points beyond
+ * the bytes that were read.
+ */
 export function isDefect(thrown: unknown): thrown is PageDefect | RangeError {
   return thrown instanceof PageDefect || thrown instanceof RangeError;
 }
@@ -38,7 +41,7 @@ const NO_ROOT = 0xffff_ffff_ffff_ffffn;
 const MAX_DEPTH = 32;
 
 export interface Tree {
-  /** Number of its root page; undefined if it is empty. */
+  /** Number of the root page; undefined if the tree is empty. */
   readonly root: number | undefined;
   /** Number of levels. If there is one level, the root is a leaf. */
   readonly depth: number;
@@ -131,7 +134,7 @@ export class NodePage {
    */
   readonly #firstWithKey: 0 | 1;
 
-  /** @throws PageDefect for nodes that are not within it */
+  /** @throws PageDefect for nodes that are not within the page */
   constructor(page: Buffer, number: number) {
     const lower = page.readUInt16LE(LOWER_AT);
     const upper = page.readUInt16LE(UPPER_AT);
@@ -176,7 +179,7 @@ export class NodePage {
    * leaf page, 0 in a branch page.
    */
   lastAtOrBefore(key: Buffer): number {
-    // As in partitionPoint.ts, but without a function for each comparison, which would take a tenth longer.
+    // As in partitionPoint.ts, but without calling a function for each comparison: that takes a tenth longer.
     let low: number = this.#firstWithKey;
     for (let high = this.length; low < high; ) {
       const middle = (low + high) >>> 1;
@@ -204,8 +207,8 @@ export class NodePage {
   }
 
   /**
-   * The number of the page below a node of a branch page. It has 48 bits, and is stored where an entry has
-   * its size and flags.
+   * The number of the page below a node of a branch page. The number has 48 bits, and is stored where an
+   * entry of a leaf has its size and flags.
    */
   child(index: number): number {
     return this.#page.readUIntLE(this.#begin(index), 6);

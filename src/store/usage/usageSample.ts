@@ -29,7 +29,10 @@ export interface UsageSample {
   readonly ioStalledUs: number;
 }
 
-/** The fields in the order of records and of lists of numbers. New fields go to the end, and change the record's length. */
+/**
+ * The fields in the order of records and of lists of numbers. New fields go to the end, and change the
+ * record's length.
+ */
 const fields = [
   "time",
   "userUs",
@@ -93,9 +96,9 @@ const recent = 64;
 
 /**
  * Thins out samples so that the rest still covers the task's whole life. The older samples are divided into
- * equal spans of time, and each span keeps one. If there are too many spans, their length doubles. A longer
- * span begins where a shorter one began, so thinning out repeatedly gives the same samples as thinning out
- * once. The first sample is kept, because the sums begin there.
+ * equal spans of time, and each span keeps one sample. If there are too many spans, their length doubles. A
+ * longer span begins where a shorter one began, so thinning out repeatedly gives the same samples as thinning
+ * out once. The first sample is kept, because the sums begin there.
  * @param samples in the order of time
  * @param most number of samples to keep, more than {@link recent}
  */

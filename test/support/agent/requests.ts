@@ -48,7 +48,7 @@ export function volumeMount(hostPath: string, taskPath: string, differing: Parti
   };
 }
 
-/** The SetConfig of an agent's third launch. Without a node, that of the launch that validates the options. */
+/** The SetConfig of an agent's third launch. Without a node, that of the launch that validates options. */
 export function setConfig(options: Readonly<Record<string, unknown>> = {}, node = true): SetConfigRequest {
   const core = { socketId: 0, nodeId: 0, coreGrade: 0, disable: false, maxSpeed: 0, guessSpeed: 0 } as const;
   const topology = {

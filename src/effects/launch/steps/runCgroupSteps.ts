@@ -63,8 +63,8 @@ export function removeRunCgroupStep(cgroup: number, { name: folder }: RunCgroup)
     name: "remove the run's cgroup",
     call: "unlinkat",
     args: [cgroup, folder, flags({ AT_REMOVEDIR })],
-    // Fails while a command of `alloc exec` is still exiting in it. The plugin waits for that command, and
-    // init does not.
+    // Fails while a command of `alloc exec` is still exiting in the cgroup. The plugin waits for that
+    // command, and init does not.
     flow: { kind: "tolerateErrors" },
   };
 }

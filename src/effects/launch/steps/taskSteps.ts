@@ -65,7 +65,7 @@ const resetOomScoreAdj = shared(adjustOomScore(0));
 const closeStep = "close the driver's descriptors";
 
 /**
- * Leaves open only the task's descriptors, the report pipe and the ruleset. These steps come before the first
+ * Leaves open only the task's descriptors, the report pipe and the ruleset. These steps come before any step
  * that opens a path which somebody else may have made. Such a path could lead to any other open descriptor,
  * such as the host's `/proc`.
  */

@@ -80,7 +80,7 @@ export function ticksOf({ from, to }: Span, most: number): Tick[] {
   return ticks;
 }
 
-/** The first multiple of the step since local midnight. */
+/** The first tick at or after `from`. Ticks are multiples of the step, counted from local midnight. */
 function firstTick(from: number, step: number): number {
   const midnight = midnightOf(from);
   if (step >= day) return midnight >= from ? midnight : midnightAfter(midnight, 1);
