@@ -50,7 +50,7 @@ export function isError({ event, before, accepted, asRecorded }: Moment): boolea
   return isWrong(event, before.value);
 }
 
-/** Matches text, ignoring case, in the event's summary, its stored fields, and the names of changed values. */
+/** Matches text, ignoring case, in the event's summary, its stored fields and the names of changed values. */
 export function mentions(text: string): MomentTest {
   const needle = text.toLowerCase();
   return ({ stored: { type, from, to, effects, data }, event, before, after }) => {
