@@ -1,5 +1,5 @@
 /**
- * The driver behind the services, and the options' schemas. The first call that needs one of them loads it.
+ * The driver behind the services, and the options' schemas. Each is loaded by the first call that needs it.
  * In the first two of an agent's three launches, no call needs the driver. The handshake waits for neither.
  */
 

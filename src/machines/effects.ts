@@ -18,9 +18,9 @@ const effectReports = {
   sendStopSignal: ["signalled"],
   /** Waits for the stop's timeout, unless the task ends first. */
   startKillTimer: ["stopTimedOut"],
-  /** Sends SIGKILL to all processes of the run. */
+  /** Kills the task's main process. Init then ends the rest of the run. */
   killRun: ["forceKilled"],
-  /** Removes the run's status file, alive FIFO and open descriptors. */
+  /** Stops watching the run, closes its descriptors, and removes its files. */
   releaseRun: [],
 } as const satisfies Readonly<Record<string, readonly EventType[]>>;
 

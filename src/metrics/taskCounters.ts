@@ -27,7 +27,7 @@ export class TaskCounters {
   readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
   /** Failed starts by error code. */
   readonly #failedStarts = new Map<string, number>();
-  /** Denials by blocker: a right of Landlock, or `other`. */
+  /** Denials by blocker: a right of Landlock, `seccomp.` and the name of a system call, or `other`. */
   readonly #denials = new Map<string, number>();
   #oomKills = 0;
   #recoveries = 0;
@@ -102,7 +102,10 @@ function oomKillsOf({ exit, oom }: TaskContext): number {
 }
 
 const other = "other";
-/** The kernel names some thirty rights. A log of another version may name more. */
+/**
+ * Landlock has some thirty rights, and filters refuse further system calls. This limit keeps the number of
+ * series small, whatever a log names.
+ */
 const maxBlockers = 64;
 
 function denialsOf({ refusals, others, lost }: DenialHistory): Map<string, number> {

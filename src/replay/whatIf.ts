@@ -14,14 +14,14 @@ const data = z.record(z.string(), z.unknown());
 /** Milliseconds since the epoch. */
 const time = z.number();
 
-/** Numbers are those of the recorded events, from 1: other edits do not shift them. */
+/** Edits name events by their recorded numbers, from 1, which other edits do not shift. */
 const editSchema = z.union([
   z.strictObject({ drop: z.int().positive() }),
   /** Fields of `data` replace the recorded ones; the others stay. */
   z.strictObject({ change: z.int().positive(), time: time.optional(), data: data.optional() }),
   /**
-   * Inserts an event after the one with this number; 0 inserts it before the first. Its default time is
-   * that of the event before it or, at the beginning, that of the first recorded event.
+   * Inserts an event after the one with this number; 0 inserts it before the first. By default, it gets the
+   * time of the event before it or, at the beginning, of the first recorded event.
    */
   z.strictObject({ insert: z.int().nonnegative(), type: z.string(), time: time.optional(), data }),
 ]);

@@ -43,7 +43,7 @@ export interface StreamHead {
 
 /** A stream as the log lists it, without a look at its events. */
 export interface StreamEntry extends StreamHead {
-  /** Position of the stream's first event. No two streams share it, and a later stream has a greater one. */
+  /** Position of the stream's first event: unique, and greater for streams that began later. */
   readonly firstPosition: number;
   /**
    * The machine's state after the last event. Undefined in bundles, and in logs of older versions: they did

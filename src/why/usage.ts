@@ -8,7 +8,7 @@ import { formatDuration } from "../units/durations.ts";
 import { formatShare } from "../units/ratios.ts";
 import { formatBytes } from "../units/sizes.ts";
 
-/** Usage between a sample and the one before it. Null stands for values that the host does not measure. */
+/** Usage between a sample and the previous sample. Null stands for values that the host does not measure. */
 export interface UsageSpan {
   /** The span's end, in milliseconds since the epoch, and its length. */
   readonly time: number;

@@ -7,7 +7,8 @@ import { DriverError } from "../../errors.ts";
 import type { HostAccess } from "../../jobspec/expressions/functions/files.ts";
 
 /**
- * @param jobFile path of the job file; relative paths in the file begin at its folder, as for `nomad job run`
+ * @param jobFile path of the job file. As for `nomad job run`, relative paths in the file begin at its
+ *   folder; only `abspath` resolves them from the current folder
  */
 export function hostAccess(jobFile: string): HostAccess {
   const folder = dirname(jobFile);

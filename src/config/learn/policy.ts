@@ -21,7 +21,7 @@ export interface HostView {
    * @returns undefined for a path that leads nowhere; a result without an end for a path into /proc
    */
   follow(path: string): Followed | undefined;
-  /** The dynamic linker whose path is in a program's file. */
+  /** The dynamic linker that a program requests: `PT_INTERP` of elf(5). */
   linkerOf(program: string): string | undefined;
   /** Home folders of the host's users. */
   readonly homes: readonly string[];

@@ -119,7 +119,7 @@ export function procPath(path: string): string {
     .replace(/^(\/proc\/self\/(?:task|fd|fdinfo|map_files))\/.*/, "$1");
 }
 
-/** Why only a person may decide to unveil a path; undefined if a program may unveil it. */
+/** Why only a person may decide to unveil a path; undefined if a learned policy may unveil it. */
 export function whyForbidden(path: string, homes: readonly string[]): string | undefined {
   // An unveil entry cannot have pattern characters, and in a job file `${` begins a template.
   if (/[*?[]|[$%]\{/.test(path)) return "has a character that no entry may have";

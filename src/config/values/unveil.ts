@@ -4,7 +4,7 @@
  *
  * - `r` read files and list folders,
  * - `w` write and truncate files, control devices, connect to sockets,
- * - `x` execute files. The kernel also reads them, so a program needs `rx`,
+ * - `x` execute files (the kernel also reads them, so a program needs `rx`),
  * - `c` create, rename, link and remove entries of folders. To create a file, open(2) also needs `w`.
  *
  * A letter may be repeated. The mode ends at the first colon, so a path may contain colons.
@@ -70,7 +70,7 @@ export function formatUnveil({ mode, path }: Pick<UnveilEntry, "mode" | "path">)
   return `${formatMode(mode)}:${path}`;
 }
 
-/** The mode that has every right of both modes. */
+/** The mode that allows everything that either of the two modes allows. */
 export function unionOfModes(one: UnveilMode, other: UnveilMode): UnveilMode {
   return {
     read: one.read || other.read,

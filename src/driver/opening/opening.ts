@@ -21,8 +21,8 @@ const maxPauseMs = 30_000;
 
 /**
  * Maximum time for which recoveries of tasks wait for the services, from the first attempt on. An agent
- * recovers its tasks one after another before it reports to its servers, which give up a node after some 20 s
- * of silence.
+ * recovers its tasks one after another before it reports to its servers, which give up on a node after some
+ * 20 s of silence.
  */
 const maxWaitMs = 10_000;
 
@@ -46,8 +46,8 @@ export class Opening<Opened> {
   /**
    * @param open makes one attempt, which leaves nothing behind if it fails
    * @param ask asks the plugin that owns the folder to hand it over; called if another plugin owns it
-   * @param report called with the outcome of an attempt, unless it fails with the error that was reported
-   *   last
+   * @param report called with the outcome of each attempt, except for a failure that repeats the last
+   *   reported error, or after which the owner hands the folder over
    */
   constructor(
     open: () => Promise<Opened>,

@@ -125,8 +125,8 @@ function removeFiles(taskId: TaskId, { folder, log }: ReconcileServices): void {
 
 /**
  * Removes the folder of a run that the log does not have. Usually the run's request was never stored. But if
- * the log is a new one, the agent may still have a handle of the run. So the folder stays if the run is alive
- * or has recorded its exit.
+ * the log is new, the agent may still have a handle of the run. So the folder stays if the run is alive or
+ * has recorded its exit.
  */
 function removeIfDead(folder: string): void {
   const { status, alive } = runFiles(folder);

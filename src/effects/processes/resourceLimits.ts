@@ -16,7 +16,7 @@ export interface TaskLimit extends ResourceLimit {
 }
 
 /**
- * The limits to set for a task: those of its options, and the presets that its options do not name.
+ * The limits to set for a task: those of its options, and presets for limits that its options do not name.
  * @param ulimit validated blocks
  * @throws DriverError `CONFIG_INVALID` for a limit above the agent's own that the operator does not allow
  */

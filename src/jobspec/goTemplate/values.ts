@@ -92,7 +92,7 @@ export function compare(a: GoValue, b: GoValue): number {
   return numeric(a) - numeric(b);
 }
 
-/** @throws TemplateError for a value that is no number */
+/** @throws TemplateError for a value that is not a number */
 export function numeric(value: GoValue): number {
   if (typeof value === "bigint" || typeof value === "number") return Number(value);
   return fail(`it wants a number, not ${kindOf(value)}`);

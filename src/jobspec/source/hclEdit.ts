@@ -207,7 +207,7 @@ function valueEnd(source: string, start: number, to: number): number {
 
 const closing: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 
-/** The offset of the bracket that closes the one at `open`. */
+/** The offset of the bracket that closes the bracket at `open`. */
 function matching(source: string, open: number): number | undefined {
   const close = closing[source[open] ?? ""];
   for (let at = open + 1; at < source.length; ) {

@@ -62,7 +62,7 @@ export interface OpenOptions {
  * Opens the log in a folder for writing, and creates it if there is none (folder
  * 0700, files 0600). There may be only one writer at a time, so the caller must own the folder.
  * @throws DriverError `STORE_DAMAGED` for a log that can never be used again: the caller may quarantine it
- * @throws DriverError `STORE_FAILED` if it cannot be opened, or is of a newer version
+ * @throws DriverError `STORE_FAILED` for a log that cannot be opened, or that a newer version wrote
  */
 export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<FollowableStore> {
   const boot = options.bootId ?? bootId();
@@ -97,8 +97,8 @@ interface Guards {
 }
 
 /**
- * Restores the log after a power cut. Checks its pages unless they are known to be whole, as they are in two
- * cases: the log was closed in this boot; or its writer was killed in this boot, and the mark is trusted
+ * Restores the log after a power cut. Checks the log's pages, except in two cases in which they are known to
+ * be whole: the log was closed in this boot; or its writer was killed in this boot, and the mark is trusted
  * (workMark.ts). In both cases the kernel has whole commits only. If a page is damaged nevertheless, LMDB may
  * crash the process once. The next process then checks the pages.
  * @throws DriverError `STORE_DAMAGED`

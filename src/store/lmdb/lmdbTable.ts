@@ -29,7 +29,7 @@ const MDB_NOTFOUND = -30798;
 /** An earlier call in the transaction has failed. No commit should fail with this error. */
 const MDB_BAD_TXN = -30782;
 
-/** What a writer has open besides LMDB. Closed together with the table. */
+/** The parts of a writer besides LMDB. They are closed together with the table. */
 export interface WriterParts {
   readonly flush: BackgroundFlush;
   readonly newest: NewestCommit;
@@ -231,7 +231,7 @@ export class LmdbTable implements WritableTable {
   }
 }
 
-/** The writes of a transaction. To be used only within one. */
+/** The writes of a transaction. To be used only within a transaction. */
 function writerOf({ records, positions, heads, open, pruned, listed }: LmdbEnvironment): RecordWriter {
   return {
     putRecord: (firstPosition, seq, position, bytes) => {
