@@ -143,7 +143,7 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
 export function adviceFor(denial: Denial, ports: PortLists): string {
   const { option, permission, advice } = remedyOf(denial, ports);
   if (option === undefined) return advice ?? "";
-  return `To allow it: ${option}; on the client that needs ${permission}`;
+  return `To allow it: ${option}; on the client, this needs ${permission}`;
 }
 
 /** No option is offered for these calls, because Landlock refuses them, too. */

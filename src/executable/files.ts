@@ -1,5 +1,5 @@
 /**
- * Reads files that are embedded in the executable. The build puts this in place of a package's `fs-extra`.
+ * Reads files that are embedded in the executable. The build replaces a package's `fs-extra` with this file.
  */
 import { basename } from "node:path";
 import { getRawAsset } from "node:sea";

@@ -232,7 +232,7 @@ function exitMeaning(code: number): string | undefined {
   return `a shell returns it if ${signalName(signal)} killed its command (${SIGNALLED} + ${signal})`;
 }
 
-/** Why a process dies of a signal; undefined if the signal does not show that. */
+/** Why a process dies of a signal; undefined if the signal does not show the reason. */
 function signalMeaning(signal: number): string | undefined {
   return signalMeanings[signalName(signal)];
 }

@@ -7,7 +7,7 @@ import { visible, visibleLines } from "../../units/visible.ts";
 
 export interface MomentSummary {
   readonly text: string;
-  /** Whether the text is a problem of the replay. */
+  /** Whether the text describes a problem of the replay. */
   readonly isProblem: boolean;
 }
 

@@ -25,7 +25,7 @@ export interface CheckDisplay {
 
 /**
  * Delay of the first probe, which gives the program time to start. A check with a shorter interval waits only
- * for its interval.
+ * for one interval.
  */
 const firstDelayMs = 1_000;
 

@@ -88,7 +88,7 @@ export function logPipePath(logs: string, task: string, stream: "stdout" | "stde
 }
 
 /**
- * Creates a new FIFO and opens it for reading, because the driver needs a reader to open it for writing.
+ * Creates a new FIFO and opens its reading end, so that the driver can open the writing end.
  * @returns the task's output; ends when all writers have closed the FIFO
  */
 export function openLogReader(path: string): Socket {

@@ -19,8 +19,8 @@ export interface SeccompTaskOptions {
 export interface SeccompPluginOptions {
   readonly seccomp: string;
   /**
-   * Profiles by their names. Each lists the calls that it allows (`+`) or refuses (`-`) in deviation from the
-   * default profile.
+   * Profiles by their names. Each lists its differences from the default profile: the calls that it allows
+   * (`+`) or refuses (`-`).
    */
   readonly seccompProfiles: readonly Readonly<Record<string, readonly string[]>>[];
   readonly allowSeccomp: readonly string[];

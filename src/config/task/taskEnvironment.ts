@@ -47,8 +47,8 @@ function isDropped(name: string): boolean {
 }
 
 /**
- * Refuses a variable that execve(2) cannot pass: it takes strings `NAME=value`, which end at the first NUL
- * byte.
+ * Refuses a variable that execve(2) cannot pass. execve takes strings `NAME=value`, and each string ends at
+ * the first NUL byte.
  */
 function checkVariable(name: string, value: string): void {
   if (name === "") throw unusable("an environment variable has no name");

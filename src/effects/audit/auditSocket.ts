@@ -112,9 +112,9 @@ async function ask(type: number, data: Uint8Array, answer: number): Promise<Data
 }
 
 /**
- * Opens a socket for records of denials, or for records of the domains that denied. A filter in the kernel
- * drops all other records. So no arguments of programs (`AUDIT_EXECVE`, `AUDIT_PROCTITLE`) reach this
- * process, and a busy audit does not wake it.
+ * Opens a socket for records of denials, or for records of the Landlock domains that denied something. A
+ * filter in the kernel drops all other records. So no arguments of programs (`AUDIT_EXECVE`,
+ * `AUDIT_PROCTITLE`) reach this process, and a busy audit does not wake it.
  * @param bytes maximum size of the records that wait to be read
  * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM without CAP_AUDIT_READ
  */

@@ -35,7 +35,7 @@ import type { CommandCgroup } from "./commandCgroup.ts";
 
 export interface ExecInput extends TaskProcess {
   /**
-   * First argument of the process that waits for the command. It shows in `ps` to which task this belongs.
+   * First argument of the process that waits for the command, so that `ps` shows the task of this process.
    */
   readonly waiterName: string;
   /** Created for the command. */
@@ -51,7 +51,8 @@ const inherited = {
   /** Pidfd of the task's init, whose namespaces are joined. */
   init: ruleset + 1,
   /**
-   * Pipe to which the waiting process writes the command's raw wait status. The pipe ends with that process.
+   * Pipe to which the waiting process writes the command's raw wait status. The pipe is closed when that
+   * process exits.
    */
   status: hostProc + 1,
 };

@@ -27,8 +27,7 @@ export const EARLY_ADDRESS = 0x10010000;
 
 /**
  * Address of the phase `unveil`, if the other early phases end before this address. Otherwise `unveil`
- * follows
- * `init` directly.
+ * follows `init` directly.
  */
 export const UNVEIL_ADDRESS = EARLY_ADDRESS + 0x4000;
 

@@ -40,8 +40,8 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
     identities.set(path, entry.id);
     found.set(end, {
       path: end,
-      // A read-only mount does not keep anybody from writing to a device, and nobody needs to change a
-      // device's mode.
+      // Devices can be written to even on a read-only mount. Only their modes cannot be changed, and no task
+      // needs to change them.
       writable: entry.kind !== "device" && (writable || found.get(end)?.writable === true),
       devices: entry.kind === "device" || isAtOrBelow(end, "/dev"),
       isFolder: entry.kind === "folder",

@@ -47,8 +47,8 @@ export function systemCallFilter(
 }
 
 /**
- * Assembled filters. Assembling one takes longer than the rest of a plan, and most tasks of a node have the
- * same filter.
+ * Assembled filters. Assembling a filter takes longer than the rest of a plan, and most tasks of a node have
+ * the same filter.
  */
 const assembled = new Map<string, SystemCallFilter>();
 const MAX_ASSEMBLED = 64;

@@ -64,7 +64,8 @@ function escaped(name: string): string {
 }
 
 /**
- * Replaces comments by spaces, so that all other text keeps its position. A `#` in quotes begins no comment.
+ * Replaces comments with spaces, so that all other text keeps its position. A `#` in quotes begins no
+ * comment.
  */
 function withoutComments(source: string): string {
   const parts = /"(?:[^"\\\n]|\\.)*"|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;

@@ -163,7 +163,7 @@ type Token = { readonly at: number } & (
   | { readonly kind: "end"; readonly value: "" }
 );
 
-/** Longer expressions are refused, so that none takes long. */
+/** Longer expressions are refused, so that parsing and testing are fast. */
 const maxLength = 1_000;
 
 /** Tried in this order at each position. `'` and `"` enclose text; a backslash quotes the next character. */

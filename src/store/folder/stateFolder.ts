@@ -149,7 +149,7 @@ function checkPath(folder: string): void {
   for (const each of new Set([folder, realpathSync(folder)])) checkTrusted(each);
 }
 
-/** Only root and this user may own or be able to replace the folder and each of its parents. */
+/** Only root and this user may own the folder and its parents, or be able to replace them. */
 function checkTrusted(folder: string): void {
   const { uid, mode } = lstatSync(folder);
   const others = (mode & 0o022) !== 0;

@@ -101,7 +101,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     [
       "connects to a port",
       "socket(S, PF_INET, SOCK_STREAM, 0); connect(S, pack_sockaddr_in(81, INADDR_LOOPBACK))",
-      /connecting to TCP port 81 \(perl, .*connect_tcp = \[80, 81\]; on the client .* 81 in connect_tcp/,
+      /connecting to TCP port 81 \(perl, .*connect_tcp = \[80, 81\]; on the client, .* 81 in connect_tcp/,
     ],
     [
       "binds a port",

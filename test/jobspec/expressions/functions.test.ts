@@ -176,7 +176,7 @@ describe("a function refuses", () => {
     ['base64decode("//4=")', "base64decode: the bytes in its text are not UTF-8"],
     ['jsondecode("{")', "jsondecode: its text is not JSON"],
     ['file("nothing")', "file: nothing cannot be read"],
-    ['file("logo")', "file: logo is not UTF-8: filebase64 reads it"],
+    ['file("logo")', "file: logo is not UTF-8: use filebase64 to read it"],
     ['format("%d")', "format: its format wants more values than are given"],
     ['format("%d", "x")', "format: %d wants a number"],
     ['format("a", 1)', "format: its format leaves 1 of the values unused"],
@@ -209,7 +209,7 @@ describe("a function refuses", () => {
 
   it("files if the job file has no folder", () => {
     expect(() => hclEvaluator().constant('file("x")', () => undefined)).toThrow(
-      "the host's files are out of reach here",
+      "functions cannot read the host's files here",
     );
   });
 });

@@ -26,7 +26,7 @@ export const noHost: HostAccess = {
 };
 
 function refuse(): never {
-  return fail("the host's files are out of reach here");
+  return fail("functions cannot read the host's files here");
 }
 
 export function hostFunctions(host: HostAccess): Functions {
@@ -47,7 +47,7 @@ export function hostFunctions(host: HostAccess): Functions {
         return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content(path));
       } catch (thrown) {
         if (!(thrown instanceof TypeError)) throw thrown;
-        return fail(`${path} is not UTF-8: filebase64 reads it`);
+        return fail(`${path} is not UTF-8: use filebase64 to read it`);
       }
     }),
     filebase64: takes([text], (path) => content(path).toString("base64")),
