@@ -4,7 +4,7 @@ import { type Import, type ImportGraph, importsOf, readImports } from "./support
 
 const graph = readImports();
 
-/** What a pure file may import from outside of src/, as a whole or by name. These modules only compute. */
+/** The modules outside of src/ that a pure file may import, as a whole or by name. They only compute. */
 const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
   "@bufbuild/protobuf/wire": "whole",
   "@cdktn/hcl2json": "whole",
@@ -48,8 +48,8 @@ describe("a pure file", () => {
 });
 
 /**
- * The folders from the lowest up, and which of the earlier folders each may import, even if only types. Every
- * folder may import the files directly in src/, except main.ts, and src/units.
+ * The folders, the lowest first. Each may import the earlier folders that are named beside it, and no others,
+ * not even for types. Every folder may also import src/units, and the files directly in src/ except main.ts.
  */
 const layers: Readonly<Record<string, string>> = {
   log: "",
@@ -218,7 +218,7 @@ function arrowsInCircles(among: ImportGraph, folder: string): string[] {
   return arrows.map(({ path, from }) => `${path} -> ${from}`);
 }
 
-/** The chains of imports from a file to what a pure file must not import. */
+/** The chains of imports that lead from a file to a module that a pure file must not import. */
 function impurities(among: ImportGraph, path: string): string[] {
   const outside = foreign(among, path, ({ from, names }) => {
     const allowed = Object.hasOwn(computes, from) ? computes[from] : [];

@@ -11,7 +11,10 @@ const number = (call: SystemCall) => systemCallNumber(call, process.arch === "ar
 /** Includes `O_DIRECTORY`, which is another bit on arm64. */
 const O_TMPFILE = 0o20000000 | (process.arch === "arm64" ? 0o40000 : 0o200000);
 
-/** A perl script in which `call` makes a system call or ends with its error. Perl's syscall() refuses string constants. */
+/**
+ * A perl script in which `call` makes a system call or ends with its error. Strings are in variables, because
+ * Perl's syscall() refuses string constants.
+ */
 const perl = (script: string) => `perl -MFcntl -e '
   my ($program, $empty, $how) = ("program\\0", "\\0", pack("QQQ", O_CREAT | O_WRONLY, 04755, 0));
   sub call { my ($number, @args) = @_; syscall($number, @args) >= 0 or die "$!\\n" }

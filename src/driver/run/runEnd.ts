@@ -16,7 +16,7 @@ import { commandCgroups } from "../exec/commands.ts";
 /** Why a task of an earlier boot is lost. */
 export const lostByReboot = "the host was rebooted: its processes are gone";
 
-/** A task that ends within this time after an OOM kill counts as ended by the kill. */
+/** A task that fails within this time after an OOM kill counts as ended by the kill. */
 const consequenceMs = 10_000;
 
 type Exit = EventData<"exited">;

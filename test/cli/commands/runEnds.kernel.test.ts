@@ -1,4 +1,4 @@
-/** When `run` ends in any way, its tasks end, too, and nothing is left. */
+/** However `run` ends, its tasks end too, and nothing is left. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";

@@ -14,7 +14,7 @@ const sees = (path: string, changed: Partial<Viewer> = {}) => visibilityFor({ ..
 let root: string;
 let file: string;
 
-/** A file that all may read, in a folder whose mode the tests choose. */
+/** A file that everybody may read, in a folder whose mode the tests choose. */
 beforeEach(() => {
   root = temporaryFolder();
   chmodSync(root, 0o755);

@@ -189,7 +189,7 @@ describe("a log whose writer was killed while it was idle", () => {
     return folder;
   }
 
-  /** Changes the log's data. A write changes the file's version, too. A damage of the disk does not. */
+  /** Changes the log's data. A write also changes the file's version, but damage by the disk does not. */
   function damage(folder: string, by: "writing" | "the disk", change: (data: Buffer) => void): void {
     const file = join(folder, "data.mdb");
     const data = readFileSync(file);
