@@ -239,7 +239,7 @@ describe("a volume is refused", () => {
     [
       "a file on a folder",
       "MOUNT_TARGET_INVALID",
-      /is a folder, and what is mounted/,
+      /is a folder, and the source of the mount a file/,
       { hostPath: "/etc/hosts" },
     ],
     [
