@@ -72,8 +72,8 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   /**
    * Rebuilds the list of open streams, in several transactions, if an older version has appended without
-   * updating the list. To be called before the first append, because an append updates only its own stream's
-   * entry.
+   * updating the list. To be called before the first append: an append marks the list as complete, although
+   * it updates only its own stream's entry.
    */
   async listOpenStreams(): Promise<void> {
     if (this.#table.openHeads() !== undefined) return;

@@ -2,9 +2,9 @@
  * Announces what happens to tasks: by task events if people have to know it, otherwise in the agent's log.
  *
  * The client drops an event, with a warning in its log, if it has no task runner for the task. A restarted
- * agent first asks for all of its tasks, and creates their runners after that. So messages about such a task
- * wait for a call that only its runner makes. Messages also wait while nobody reads the stream of events:
- * agents reopen it only some time after a plugin has died.
+ * agent first recovers all of its tasks, and registers their runners after that. So messages about such a
+ * task wait for a call that only its runner makes. Messages also wait while nobody reads the stream of
+ * events: agents reopen the stream only some time after a plugin has died.
  */
 import { concat, defer, type Observable, Subject } from "rxjs";
 import type { Logger } from "../../log/hclog.ts";
@@ -180,7 +180,8 @@ function keep(messages: TaskEventMessage[], message: TaskEventMessage, max: numb
  * Whether a run is the first of its allocation that started without some of its limits. If several such runs
  * started at the same time, the run whose start comes first in the log counts as the first.
  * @param taskId of a run that started without some of its limits
- * @returns true also if the log cannot be read; false also if the allocation has more runs than {@link maxRuns}
+ * @returns true also if the log cannot be read; false also if the allocation has more runs than {@link
+ * maxRuns}
  */
 function isFirstWithoutLimits(taskId: TaskId, log: Log): boolean {
   const parts = partsOfTaskId(taskId);
