@@ -52,9 +52,9 @@ function loggerOf(module: string, sink: LogSink): Logger {
 }
 
 /**
- * One line in hclog's JSON format. A field cannot override one of the line's
- * own (`@…`). Times have six decimals, the last three of them zero. A line
- * about a task (`task_id`) also names its allocation, as the agent's lines do.
+ * One line in hclog's JSON format. A field cannot override the line's own fields
+ * (`@…`). Times have six decimals, the last three of them zero. A line about a
+ * task (`task_id`) also names its allocation, as the agent's lines do.
  */
 export function formatLine(
   level: LogLevel,

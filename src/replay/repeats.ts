@@ -15,7 +15,7 @@ export interface Repeat<T> {
 const minRounds = 4;
 
 /**
- * Folds items that repeat the ones before them. The first round of each repetition stays, and so does the last.
+ * Folds items that repeat earlier items. The first round of each repetition stays, and so does the last.
  * @param keyOf equal for items that repeat each other
  */
 export function foldRepeats<T>(items: readonly T[], keyOf: (item: T) => string): (T | Repeat<T>)[] {

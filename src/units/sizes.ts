@@ -1,7 +1,7 @@
 /** Sizes as people write and read them. Pure. */
 import { rounded } from "./ratios.ts";
 
-/** Each unit is 1024 times the one before. */
+/** Each unit is 1024 times the previous unit. */
 const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /** `512 B`, `4.2 MiB`, `16 MiB`, `1.5 GiB`. */

@@ -1,6 +1,6 @@
 /**
- * The folders of a task named ".." would be beside those of all allocations, and all tasks with this name
- * would share them. Nomad creates such folders, since it forbids only slashes in names.
+ * The folders of a task named ".." would be beside the folders of all allocations, and all tasks with this
+ * name would share them. Nomad creates such folders, since it forbids only slashes in names.
  */
 import { writeFileSync } from "node:fs";
 import { normalize } from "node:path";

@@ -9,7 +9,7 @@ export interface Random {
   chance(percent: number): boolean;
 }
 
-/** The sequence of a seed, which is always the same (mulberry32). */
+/** The numbers of a seed (mulberry32). The same seed always gives the same numbers. */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {

@@ -1,4 +1,4 @@
-/** Formats a table. Columns are as wide as their texts; the last one wraps in the rest of the line. */
+/** Formats a table. Columns are as wide as their texts. The last column wraps within the rest of the line. */
 import { blanks, cellsOf, wrap } from "../../units/widths.ts";
 
 const gap = "  ";

@@ -25,8 +25,8 @@ export function nodeFacts(job: Job, topology: NodeTopology): Readonly<Record<str
 }
 
 /**
- * The environment that tasks inherit from the host. PATH is the usual one of a service, because the folders
- * in the PATH of a person's shell are not unveiled. From the environment of `run`, tasks get only the locale
+ * The environment that tasks inherit from the host. PATH is as for a system service, because the folders in
+ * the PATH of a person's shell are not unveiled. From the environment of `run`, tasks get only the locale
  * and the time zone.
  */
 export function hostEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {

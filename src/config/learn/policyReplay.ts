@@ -48,8 +48,9 @@ export interface PolicyVerdict {
   readonly above: readonly string[];
   /** Entries that the run had, and would not have under the policy. */
   readonly lost: readonly string[];
-  /** Recorded denials that would remain, and those that would not. */
+  /** Recorded denials that would remain. */
   readonly stillDenied: readonly string[];
+  /** Recorded denials of accesses that the policy would allow. */
   readonly allowed: readonly string[];
 }
 

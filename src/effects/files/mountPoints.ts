@@ -57,8 +57,8 @@ export function prepareMounts(
     // A device at its own path needs no mount.
     else if (mount.source === target) continue;
     const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
-    // In a private root the template provides the mount point, unless it is below an unveiled path of the
-    // host.
+    // In a private root the template provides the mount point, unless the mount point is below an unveiled
+    // path of the host.
     const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
     if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder, isVisible);
     const { path, isFolder } = source;

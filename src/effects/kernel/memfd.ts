@@ -9,7 +9,8 @@ import { addSeals, memfdCreate } from "./libc.ts";
 /**
  * A sealed memfd, close-on-exec.
  * @param name appears in `/proc/<pid>/exe` and similar links
- * @throws DriverError `KERNEL_CALL_FAILED`; with `EACCES` if the host forbids such memfds, see {@link isRefusal}
+ * @throws DriverError `KERNEL_CALL_FAILED`; with `EACCES` if the host forbids executable memfds:
+ *   {@link isRefusal}
  */
 export function executableMemfd(name: string, bytes: Uint8Array): number {
   const memfd = createExecutable(name);
@@ -33,7 +34,7 @@ function createExecutable(name: string): number {
   try {
     return memfdCreate(name, flags | k.MFD_EXEC);
   } catch (thrown) {
-    // Before kernel 6.3 there is no such flag, and every memfd can be executed.
+    // Before kernel 6.3 there is no MFD_EXEC, and every memfd can be executed.
     if (!(thrown instanceof DriverError) || thrown.failed?.errno !== "EINVAL") throw thrown;
     return memfdCreate(name, flags);
   }

@@ -215,7 +215,7 @@ export const descriptors = {
   hostProc: 7,
   status: 8,
   alive: OPENED_ALIVE,
-  /** For a descriptor that one step opens and a later one closes. */
+  /** For a descriptor that one step opens and a later step closes. */
   scratch: 10,
   /** The same for the task's process, after it has closed the driver's descriptors. */
   taskScratch: 3,

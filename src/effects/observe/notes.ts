@@ -27,7 +27,7 @@ export const noteKinds = {
   executed: 10,
   /** ioctl(2) on a device. Detail: the request. */
   control: 11,
-  /** Detail: the port in network order in the lower 16 bits, the socket's type in the upper ones. */
+  /** Detail: the port in network order in the lower 16 bits, the socket's type in the upper 16 bits. */
   connect: 12,
   bind: 13,
   /** Detail: the capability's number, and `REFUSED` if the kernel refused it. */
@@ -38,8 +38,8 @@ export type NoteKind = keyof typeof noteKinds;
 
 /**
  * Layout of a note. Its text has parts that end with a NUL, and is of one of two kinds. The text of a path
- * has the path's names, last one first. The text of a name has the name itself and, if the name is relative,
- * the names of the folder in which it begins, last one first.
+ * has the path's names in reverse order. The text of a name has the name itself and, if the name is relative,
+ * the names of the folder in which it begins, in reverse order.
  */
 export const noteLayout = { cgroup: 0, kind: 8, detail: 12, text: 16, textBytes: 1280, bytes: 1296 } as const;
 
@@ -119,7 +119,7 @@ function textsOf(bytes: Buffer): string[] {
   return texts.slice(0, texts.indexOf(""));
 }
 
-/** Joins the names of a path, which come last one first. */
+/** Joins the names of a path, which are in reverse order. */
 function pathOf(names: readonly string[]): string {
   return `/${names.toReversed().join("/")}`;
 }

@@ -18,8 +18,8 @@ export interface ResolvedTask {
   /** Complete except for what the driver adds. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
   /**
-   * Every attribute of the driver's schema; null for those that the file does not set, or sets to an invalid
-   * value.
+   * Every attribute of the driver's schema; null for attributes that the file does not set, or sets to an
+   * invalid value.
    */
   readonly config: Readonly<Record<string, unknown>>;
   /** Options that the driver does not have, that are of the wrong type, or that are missing. */

@@ -17,7 +17,7 @@ const WORKING = Buffer.from("w");
 const IDLE = Buffer.from("i");
 const CHECKED = Buffer.from("c");
 const UNCHECKED = Buffer.from("u");
-/** The mark has three fields: whether the writer works, how it opened the log, and the version of the data. */
+/** The mark's fields: whether the writer works, how it opened the log, and the version of the data file. */
 const OPENED_AT = 1;
 const VERSION_AT = 2;
 /** The text of a version is padded to this length. */
@@ -41,7 +41,7 @@ export class WorkMark {
       this.#descriptor = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
       readSync(this.#descriptor, mark, 0, mark.length, 0);
     } catch {
-      // Without a mark, every writer that was killed counts as one that worked.
+      // Without a mark, every killed writer counts as a writer that was at work.
       this.#giveUp();
     }
     this.isTrusted =

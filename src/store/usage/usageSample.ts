@@ -15,11 +15,11 @@ export interface UsageSample {
   readonly systemUs: number;
   /** Microseconds in which the CPU limit held the task back. */
   readonly throttledUs: number;
-  /** Bytes that count against the limit. A merged sample has the maximum of those that it replaces. */
+  /** Bytes that count against the limit. A merged sample has the maximum of the samples that it replaces. */
   readonly memoryBytes: number;
   /** The maximum since the cgroup was made. */
   readonly memoryPeakBytes: number;
-  /** Number of processes and threads. A merged sample has the maximum of those that it replaces. */
+  /** Number of processes and threads. A merged sample has the maximum of the samples that it replaces. */
   readonly pids: number;
   /** Microseconds in which some of the processes, or all, waited for a resource. */
   readonly cpuWaitingUs: number;

@@ -58,7 +58,7 @@ export function ownRootSteps({
 /** The agent's umask may take bits off the modes. */
 const clearUmask = shared([{ name: "clear the umask", call: "umask", args: [0] }]);
 
-/** These folders and those around them, up to the parent: outer ones first. */
+/** These folders and the folders around them, up to the parent: the outermost first. */
 function foldersBelow(parent: string, folders: readonly string[]): string[] {
   const all = new Set<string>();
   for (const folder of folders) {

@@ -95,7 +95,7 @@ interface Place {
 
 /**
  * Decides what the pointer drags after a press at a time: an end of the window, the whole window, or the end
- * of a new one.
+ * of a new window.
  */
 function gripAt(time: number, { whole, window, near }: Place): Grip {
   const between = (a: number, b: number) => within(whole, { from: Math.min(a, b), to: Math.max(a, b) });
@@ -115,8 +115,8 @@ interface Stretch {
 }
 
 /**
- * Runs as bars. Bars that touch become one if they have the same tone, or are narrower than 3 pixels together.
- * A bar is bad if any of its runs is.
+ * Runs as bars. Bars that touch become one if they have the same tone, or are narrower than 3 pixels
+ * together. A bar is bad if any of its runs is.
  */
 function stretches(
   runs: AllocationView["tasks"][number]["runs"],
