@@ -25,7 +25,7 @@ const sizes = (process.argv[2] ?? "50,1000").split(",").map(Number);
 const seconds = Number(process.argv[3] ?? 60);
 const parts = process.argv[4]?.split(",") ?? ["recovery", "rest", "statistics", "ends"];
 const rounds = 5;
-/** Time by which a plugin has returned the memory that its starts needed. */
+/** Time after which a plugin has returned the memory that its starts needed. */
 const restedMs = idleMemoryMs + 2_000;
 const base = mkdtempSync("/var/lib/exec2-bench-");
 const options = { state_dir: join(base, "state") };
@@ -102,7 +102,7 @@ async function benchRecovery(): Promise<LaunchedPlugin> {
   }
 }
 
-/** Ends all tasks while no plugin runs, and recovers them twice: the first time their ends are new. */
+/** Ends all tasks while no plugin runs, and recovers them twice. Only the first plugin records their ends. */
 async function benchEnds(): Promise<void> {
   const processesOf = () => allocations.flatMap(({ cgroup }) => cgroup.processes());
   for (const pid of processesOf()) {

@@ -1,5 +1,5 @@
 /**
- * Records the histories for docs/debugging.md in docs/histories. Runs three examples, failing and succeeding,
+ * Records the histories for docs/debugging.md in docs/histories. Runs three examples, which fail and succeed,
  * in a virtual machine with all controllers of cgroup v2. The machine is switched off while a task runs, then
  * booted again.
  *

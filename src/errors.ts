@@ -142,7 +142,7 @@ export class DriverError extends Error {
   }
 }
 
-/** What was wrong, with the call that failed in parentheses. */
+/** What was wrong, with the failed call in parentheses. */
 export function withCall(summary: string, failed: FailedCall | null | undefined): string {
   if (!failed) return summary;
   const { call, path, errno } = failed;

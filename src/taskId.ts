@@ -24,7 +24,7 @@ export function partsOfTaskId(taskId: string): TaskIdParts | undefined {
   return allocId && taskName && run && more.length === 0 ? { allocId, taskName } : undefined;
 }
 
-/** An id of the form above. Without its slashes it is a valid file name. */
+/** Matches an id of the form above that is a valid file name without its slashes. */
 export const plainTaskId = /^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/;
 
 /**

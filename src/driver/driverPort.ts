@@ -38,9 +38,9 @@ export interface DriverPort {
   fingerprints(): Observable<Fingerprint>;
 
   /**
-   * Resolves once the task runs. If an agent repeats a request to a new plugin process, that process continues
-   * the first start where it stopped. If `signal` is aborted, the task is ended, because its agent would not
-   * learn of the task.
+   * Resolves once the task runs. If an agent repeats a request to a new plugin process, that process
+   * continues the first start where it stopped. If `signal` is aborted, the task is ended, because its agent
+   * would not learn of the task.
    */
   startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
@@ -71,8 +71,8 @@ export interface DriverPort {
 
   /**
    * Runs a command in a running task: in its sandbox, as its user. Resolves once the command
-   * runs. Also resolves for a command that cannot be found or executed: its error output and its exit code, 127
-   * or 126, say so.
+   * runs. Also resolves for a command that cannot be found or executed: its error output and its exit code,
+   * 127 or 126, say so.
    * Rejects with `TASK_NOT_RUNNING` or `LAUNCH_FAILED`, or for an empty command with `CONFIG_INVALID`.
    */
   exec(taskId: TaskId, request: ExecRequest): Promise<ExecSession>;

@@ -1,6 +1,6 @@
 /**
- * The plugin's own work beside the lives of tasks: figures, traces, pruning of the history, rehearsals of
- * starts, and returning memory.
+ * The plugin's work besides running tasks: metrics, traces, pruning of the history, rehearsals of starts, and
+ * returning memory.
  */
 
 import type { PluginOptions } from "../config/options/pluginOptions.ts";

@@ -1,4 +1,4 @@
-/** Asks the plugin that owns a state folder to hand the folder over. Loaded only if there is such a plugin. */
+/** Asks the plugin that owns a state folder to hand the folder over. Loaded only if such a plugin runs. */
 import { once } from "node:events";
 import type { RequestHandOver } from "../driver/driverPort.ts";
 import { addressOf } from "../store/folder/pluginAddress.ts";

@@ -19,7 +19,7 @@ export type ListDiff = (
 
 /**
  * The values that differ, in the order of the data. An object that is added or
- * removed, or that replaces null or is replaced by it, is reported entry by entry. A
+ * removed, or that replaces null or is replaced by null, is reported entry by entry. A
  * list that is added or removed is a single change.
  * @param ofLists compares two lists; by default, entry by entry at the same index
  */

@@ -6,7 +6,7 @@ import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { RecordTable, TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
-/** Number of damaged entries that are named. Further ones are only counted. */
+/** Maximum number of damaged entries to name. Further entries are only counted. */
 const MAX_NAMED = 20;
 
 /** Finds the usage samples of a stream's task, in the order of time. */
@@ -138,7 +138,7 @@ export class LogReader implements EventReader {
     return this.#table;
   }
 
-  /** Reads up to the position that was the log's last one when the call began. */
+  /** Reads up to the log's last position at the start of the call. */
   *#recordsFrom<T>(from: number, take: TakeRecord<T>): Iterable<T> {
     const last = this.lastPosition();
     let next = from;

@@ -37,7 +37,7 @@ const WATCH_HINT = "Raise the limits fs.inotify.max_user_watches and fs.inotify.
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "Free space on the file system of state_dir",
   EDQUOT: "Free space on the file system of state_dir",
-  // LMDB also reports this for a short write.
+  // LMDB also reports EIO for a short write.
   EIO: "The disk of state_dir is full or fails",
   EROFS: "Mount the file system of state_dir read-write",
   // Every transaction fails with this errno after a fatal error of LMDB's environment.

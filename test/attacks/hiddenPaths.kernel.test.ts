@@ -1,6 +1,6 @@
 /**
- * A job names paths in folders of the host that only root may enter. It tries to learn from the driver's errors
- * what exists there.
+ * A job names paths in folders of the host that only root may enter. It tries to learn from the driver's
+ * errors what exists there.
  */
 
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";

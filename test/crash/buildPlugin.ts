@@ -13,7 +13,7 @@ const original = "?original";
 
 /** @returns the entry to launch; it is removed when this process ends */
 export async function buildCrashPlugin(): Promise<string> {
-  // Not in the temporary folder: the bundle imports packages from above it.
+  // Not in the temporary folder: the bundle imports packages from the node_modules above its own folder.
   const folder = join(root, `node_modules/.cache/crash-${process.pid}`);
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   await build({

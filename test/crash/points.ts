@@ -26,7 +26,7 @@ const synchronous = {
  */
 export const launchSteps = ["init", "release", "abandon"] as const;
 
-/** Calls of an agent. At the point after such a call, everything is committed, but the agent has no answer. */
+/** Calls of an agent. At the point after a call, everything is committed, but the agent has no answer. */
 export const calls = [
   "startTask",
   "recoverTask",

@@ -13,7 +13,7 @@ const files = sources.flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`),
 );
 
-/** Paths in the sources, and names of files beside a named path. */
+/** The paths and names of source files that the pages mention. */
 const named = pages.flatMap((page) =>
   [...read(page).matchAll(/`([\w./-]+)`/g)].flatMap(([, name = ""]) =>
     /^(?:src|test|scripts|bench)\/./.test(name) || /^[\w./]+\.(?:ts|tsx|s)$/.test(name)

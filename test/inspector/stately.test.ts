@@ -104,7 +104,7 @@ describe("the relay of a whole log", () => {
     const received = receive(`${await server.relay()}&history`);
     await vi.waitFor(() => expect(received.length).toBeGreaterThan(0));
     await ask("/api/status");
-    // The answer came before all of the some four thousand messages were sent.
+    // The answer came before all messages were sent, which are some four thousand.
     expect(received.length).toBeLessThan(4_000);
     await vi.waitFor(() => expect(received.length).toBe(200 * 21), 20_000);
   }, 40_000);

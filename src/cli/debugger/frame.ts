@@ -1,4 +1,4 @@
-/** One frame of the view: title, list of events, page, and bottom. Pure. */
+/** One frame of the debugger's view: title, list of events, page, and bottom. Pure. */
 import { maxTypeLength } from "../../machines/events.ts";
 import type { Breakpoint } from "../../replay/breakpoint.ts";
 import type { Moment } from "../../replay/history.ts";
@@ -63,7 +63,7 @@ function bodyLines(state: DebuggerState): Line[] {
   ]);
 }
 
-/** The visible part of the lines. The last line says how many more are below. */
+/** The visible part of the lines. The last line says how many more lines are below. */
 function windowOf({ scroll, page }: DebuggerState, lines: readonly Line[], rows: number): Line[] {
   const seen = lines.slice(scroll, scroll + rows);
   const below = lines.length - scroll - rows;
@@ -123,7 +123,7 @@ function gutter({ breakpoints, fork }: DebuggerState, moment: Moment): Span {
   return source?.edited ? span(signOf(source), "yellow") : span(" ");
 }
 
-/** Ignores failing breakpoints here. The error is shown when the view reaches the event. */
+/** Ignores a breakpoint that fails. Its error is shown when the view reaches the event. */
 function isStop(breakpoints: readonly Breakpoint[], moment: Moment): boolean {
   try {
     return stopsAt(breakpoints, moment).length > 0;

@@ -194,7 +194,7 @@ export class EventLogs {
     await this.close();
   }
 
-  /** Closes the logs, and warns of what could not be read. */
+  /** Closes the logs, and warns of damage that was found. */
   async close(): Promise<void> {
     const damage = this.readers.flatMap((reader) => reader.damage);
     for (const each of damage) warn(`the log is damaged: ${each}; see replay --check`);
@@ -207,7 +207,7 @@ function runsOf(reader: EventReader, streams: Iterable<StreamEntry>): FoundRun[]
 }
 
 /**
- * If several bundles hold a run, keeps the longest copy: another one may have been archived before the run's
+ * If several bundles hold a run, keeps the longest copy: another copy may have been archived before the run's
  * last event.
  */
 function longest(runs: readonly FoundRun[]): FoundRun[] {
@@ -231,7 +231,7 @@ export interface TaskPlace {
   readonly path: string;
   /** The task's name; undefined for any task, or all tasks. */
   readonly name: string | undefined;
-  /** Number of runs to go back from the newest one; undefined for the running one, or else the newest. */
+  /** Number of runs to go back from the newest run; undefined for the running run, or else the newest run. */
   readonly back: number | undefined;
 }
 

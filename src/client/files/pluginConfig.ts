@@ -1,4 +1,4 @@
-/** Reads the plugin's options for a local run from a file and the command line, and fits them to its schema. */
+/** Reads the plugin's options for a local run from a file and the command line. Fits them to its schema. */
 
 import { resolve } from "node:path";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
@@ -40,7 +40,7 @@ export async function readPluginConfig(
 }
 
 /**
- * Converts options to the form in which the agent sends them: every option of the plugin, in its type.
+ * Converts options to the form in which the agent sends them: every option of the plugin, with its type.
  * @throws DriverError `CONFIG_INVALID` for options that the plugin does not have
  */
 export function fitPluginOptions(

@@ -18,7 +18,7 @@ export interface WatchedTask {
   readonly allocation: string;
   /** Names that differ in another run: those of the allocation and of the user. */
   readonly names: readonly string[];
-  /** Ports of the allocation, each with the variable of the environment that holds it. */
+  /** Ports of the allocation, each with the environment variable that holds it. */
   readonly portNames: ReadonlyMap<number, string>;
   /** Targets and access of its volumes. */
   readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];

@@ -21,7 +21,7 @@ export interface PluginSessionOptions {
   readonly config: Readonly<Record<string, unknown>>;
   readonly topology: NodeTopology;
   readonly stateFolder: StateFolderChoice;
-  /** The work folder of the run. However this process ends, the plugin gets the folder removed. */
+  /** The work folder of the run. If this process dies, the plugin starts a process to remove the folder. */
   readonly work?: string;
   readonly onLogLine?: (line: string) => void;
   /** Gets the events that `nomad alloc status` would show for a task. */

@@ -1,4 +1,6 @@
-/** Decides where a task's volumes and devices are mounted, in which order, and which sources are hidden. Pure. */
+/**
+ * Decides where a task's volumes and devices are mounted, in which order, and which sources are hidden. Pure.
+ */
 
 import { DriverError } from "../../errors.ts";
 import { isAtOrBelow, isInProc, type UnveilMode } from "../values/unveil.ts";
@@ -103,8 +105,8 @@ function invalid(target: string, problem: string, hint: string): DriverError {
  * Finds the sources of volumes that a task must reach only through its mounts.
  *
  * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule opens its source, too. The
- * launch therefore hides the source under a mount. A source stays visible if the task also reaches the source,
- * or a path around or below it, in another way: the mount would take that access away.
+ * launch therefore hides the source under a mount. A source stays visible if the task also reaches the
+ * source, or a path around or below it, in another way: the mount would take that access away.
  * @param sources resolved paths
  * @param reachable resolved paths of everything else that the task reaches, including the mounts' targets
  */

@@ -30,7 +30,7 @@ export interface UnveilInput {
   readonly options: PluginOptions;
   readonly task: TaskOptions;
   readonly folders: TaskFolders;
-  /** Bind mounts over single paths, except the bind mount over the private `/tmp`. */
+  /** Bind mounts over single paths, except the bind mount of the private `/tmp`. */
   readonly bound?: readonly BoundPath[];
   readonly mounts?: readonly PlacedMount[];
   /** The root that the options request; `host` by default. */

@@ -35,10 +35,10 @@ export interface PrunerDependencies {
   readonly removeFiles: (taskId: TaskId) => void;
 }
 
-/** Gives the agent time to recover its tasks, and the node to become ready, before anything is removed. */
+/** Before anything is removed, the agent has time to recover its tasks, and the node to become ready. */
 const firstPauseMs = 60_000;
 const pauseMs = 600_000;
-/** Streams to check in one turn of the event loop: some 1 ms of work. */
+/** Streams to check in one turn of the event loop: about 1 ms of work. */
 const streamsPerTurn = 20;
 /**
  * A pass ends after it has kept this many streams in a row: all later streams are newer. One kept stream does

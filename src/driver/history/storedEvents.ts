@@ -33,7 +33,7 @@ export function advance(from: TaskSnapshot, facts: readonly TaskEvent[]): Advanc
 }
 
 /**
- * Converts a stored event to the current schema. It does not validate the data: the compiler checked them when
+ * Converts a stored event to the current schema. Does not validate the data: the compiler checked them when
  * they were written, and the record's hash shows that they are unchanged.
  * @throws DriverError `EVENT_TOO_NEW` if a newer version of the driver wrote the event
  * @throws DriverError `EVENT_INVALID` if no version can have written it

@@ -33,7 +33,7 @@ import { UsageSampler } from "../usageSampler.ts";
  * @param socketPath this process's socket
  * @throws DriverError `STATE_DIR_IN_USE` if another plugin process owns the folder
  * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` if the folder or its log cannot be used for now
- * @throws DriverError `CONFIG_INVALID` if `state_dir` differs from the open one
+ * @throws DriverError `CONFIG_INVALID` if `state_dir` differs from the open folder
  */
 export async function openServices(
   options: PluginOptions,

@@ -92,7 +92,7 @@ function pidsWrites(limit: number | undefined): CgroupWrite[] {
 /** In microseconds: the kernel's default, on which Nomad's own figures are based. */
 const cpuPeriod = 100_000;
 
-/** In microseconds: the kernel refuses less (`min_cfs_quota_period`, 1 ms). */
+/** In microseconds: the kernel refuses a smaller quota (`min_cfs_quota_period`, 1 ms). */
 const minQuota = 1_000;
 
 function cpuQuota(cores: number): number {

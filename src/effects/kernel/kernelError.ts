@@ -14,12 +14,12 @@ export function kernelError(call: string, errno: string, path?: string): DriverE
   });
 }
 
-/** `ENOENT` for 2; `errno <n>` for the few that Node does not know. */
+/** `ENOENT` for 2; `errno <n>` for the few numbers that Node does not know. */
 export function errnoName(errno: number): string {
   return names.get(errno) ?? `errno ${errno}`;
 }
 
-// EWOULDBLOCK and ENOTSUP share the numbers of EAGAIN and EOPNOTSUPP, the names that Linux prints.
+// EWOULDBLOCK and ENOTSUP have the same numbers as EAGAIN and EOPNOTSUPP. Linux prints the latter names.
 const names = new Map(
   Object.entries(constants.errno)
     .filter(([name]) => name !== "EWOULDBLOCK" && name !== "ENOTSUP")

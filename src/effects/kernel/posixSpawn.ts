@@ -33,7 +33,7 @@ export function posixSpawn(
 let knownActions: { readonly key: string; readonly actions: Uint8Array } | undefined;
 
 /**
- * The file actions that duplicate the descriptors. Those of the last call are reused if the numbers are
+ * The file actions that duplicate the descriptors. The actions of the last call are reused if the numbers are
  * equal, as they are in consecutive starts.
  */
 function duplications(descriptors: readonly SpawnDescriptor[]): Uint8Array {

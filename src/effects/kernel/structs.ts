@@ -166,8 +166,8 @@ export function defaultAction(flags: number): Uint8Array {
 export const pidfdInfo = { bytes: 64, maskBytes: 8, exitCodeAt: 60 } as const;
 
 /**
- * Words of eight bytes, from safe integers that are not negative. Avoids BigInt, because each start makes some
- * forty structs.
+ * Words of eight bytes, from safe integers that are not negative. Avoids BigInt, because each start makes
+ * some forty structs.
  */
 function words(...values: readonly number[]): Uint8Array {
   const halves = new Uint32Array(values.length * 2);
@@ -206,7 +206,7 @@ export function netlinkAddress(family: number, groups: number): Uint8Array {
 
 /**
  * `struct landlock_ruleset_attr` of `linux/landlock.h`. Kernels that know fewer members require the other
- * ones to be zero.
+ * members to be zero.
  * @param handledAccessFs rights that are refused unless a rule allows them
  * @param handledAccessNet likewise
  */

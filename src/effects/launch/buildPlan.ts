@@ -60,7 +60,7 @@ const recordTaskStep: Step = {
  * The spawned process only forks init and exits. So init is not the plugin's child, and outlives the plugin.
  *
  * Init starts in its cgroup (clone(2), `CLONE_INTO_CGROUP`). Moving a process there through `cgroup.procs`
- * takes 8 ms and more on a host that seldom does this, because the kernel then waits for an RCU grace period.
+ * takes 8 ms or more on a host that seldom does this, because the kernel then waits for an RCU grace period.
  */
 export function parentSteps(
   cgroup: string | undefined,
@@ -80,8 +80,8 @@ export function parentSteps(
   };
   const { CLONE_INTO_CGROUP } = k;
   return [
-    // The task must not inherit descriptors that the agent left open. After this step, all new descriptors get
-    // known numbers.
+    // The task must not inherit descriptors that the agent left open. After this step, all new descriptors
+    // get known numbers.
     { name: close, call: "close_range", args: [descriptors.free, descriptors.mounts - 1, 0] },
     closeRangeStep(close, descriptors.mounts + 1),
     ...(cgroup === undefined

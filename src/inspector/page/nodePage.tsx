@@ -162,7 +162,7 @@ interface BarProperties {
 
 function Bar({ kind, share, index }: BarProperties) {
   if (share === 0) return null;
-  // At least 2, so that a bar for a single task is visible beside one for thousands.
+  // At least 2, so that a bar for a single task is visible beside a bar for thousands of tasks.
   const height = Math.max(2, (half - 2) * share);
   const y = kind === "start" ? half - height : half;
   return <rect class={kind} x={index * barWidth + 1} y={y} width={barWidth - 2} height={height} />;

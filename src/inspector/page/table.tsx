@@ -90,7 +90,7 @@ export function Scroll({ label, children }: Properties) {
   );
 }
 
-/** Maximum length of a shown value. A longer one is cut. */
+/** Maximum length of a shown value. A longer value is cut. */
 const maxLetters = 220;
 
 interface ValueProperties {

@@ -36,7 +36,7 @@ export class InspectorMetrics {
   async #families(): Promise<Family[]> {
     this.#process ??= new ProcessFigures("inspector");
     const { bundle, plugins, problems } = this.#watch.status();
-    // Running tasks of a bundle run on another host.
+    // The running tasks of a bundle are on another host.
     const running = bundle ? [] : await this.#running.families(() => this.#index.live());
     return [
       ...this.#process.families(),

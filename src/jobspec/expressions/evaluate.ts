@@ -40,7 +40,7 @@ export interface Scope {
 /** Nested loops must come to an end. Real job files need fewer iterations. */
 export const maxIterations = 1_000_000;
 
-/** @throws TemplateError that names the part of the expression that is wrong */
+/** @throws TemplateError that names the wrong part of the expression */
 export function evaluate(expression: Expression, scope: Scope): Value {
   switch (expression.kind) {
     case "literal":
@@ -111,7 +111,8 @@ function traverse(expression: Expression, scope: Scope): Value {
 }
 
 /**
- * The source text of a reference. A key that is an expression, as in `env[var.name]`, is replaced by its value.
+ * The source text of a reference. A key that is an expression, as in `env[var.name]`, is replaced by its
+ * value.
  */
 function referenceText(name: string, path: readonly (string | number)[], { text }: Expression): string {
   const isPlain = /^[\p{L}\p{N}_.-]+(?:\[\s*(?:\d+|"[^"\\$%]*")\s*\])*[\p{L}\p{N}_.-]*$/u.test(text);
@@ -146,7 +147,7 @@ function call({ name, parameters, expands, text }: Call & Expression, scope: Sco
   try {
     return known(values);
   } catch (thrown) {
-    // An error with a text comes from an inner call. That call is the wrong part, and not this one.
+    // An error with a text comes from an inner call, which is the call to report.
     if (!(thrown instanceof TemplateError) || thrown.text !== "") throw thrown;
     throw new TemplateError(`${name}: ${thrown.message}`, text);
   }
@@ -197,7 +198,7 @@ function iterate({ keyName, valueName, collection }: Iteration, scope: Scope): S
   );
 }
 
-/** A scope with more names, which hide outer ones. */
+/** A scope with more names. They hide the same names of the outer scope. */
 function withNames(scope: Scope, names: Readonly<Record<string, Value>>): Scope {
   return {
     ...scope,

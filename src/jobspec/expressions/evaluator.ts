@@ -19,6 +19,9 @@ export interface Evaluator {
   readonly evaluate: (text: string, names: Names) => unknown;
   /** Evaluates an expression without braces around it: `["a", "b"]`. @throws TemplateError */
   readonly constant: (text: string, names: Names) => unknown;
-  /** Parses a variable's type, such as `${list(string)}`. An empty text means any type. @throws TemplateError */
+  /**
+   * Parses a variable's type, such as `${list(string)}`. An empty text means any type.
+   * @throws TemplateError
+   */
   readonly typeOf: (text: string) => Type;
 }

@@ -115,7 +115,7 @@ function linesOf({ version }: BundleHeader["streams"][number], header: BundleHea
   return version + (hasUsageLines(header) ? 1 : 0);
 }
 
-/** Describes what a line holds. @param index from 0, the first line after the header */
+/** Describes the content of a line. @param index from 0, the first line after the header */
 function lineName(index: number, header: BundleHeader): string {
   let before = 0;
   for (const each of header.streams) {

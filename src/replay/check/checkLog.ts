@@ -16,7 +16,7 @@ export interface CheckReport {
   readonly events: number;
   /** The first finding of each stream that has one; empty if all are verified. */
   readonly findings: readonly Finding[];
-  /** Descriptions of parts of the log that could not be read; empty if everything could. */
+  /** Descriptions of parts of the log that could not be read; empty if everything was readable. */
   readonly damage: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The syntax tree of an expression over a moment. The language has no loops, functions
+ * The syntax tree of an expression over one moment of a history. The language has no loops, functions
  * or patterns, and the length of an expression is limited, so evaluation always ends
  * quickly.
  */

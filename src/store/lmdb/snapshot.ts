@@ -16,7 +16,7 @@ import {
   type Tree,
 } from "./pages.ts";
 
-/** Maximum number of pages in the cache: 2 MiB of the usual size. */
+/** Maximum number of pages in the cache: 2 MiB with pages of the usual size. */
 const MAX_CACHED = 512;
 /** Memory for pages is allocated in pieces of this size. */
 const SLAB_BYTES = 256 << 10;
@@ -245,7 +245,7 @@ export class Snapshot {
     return page;
   }
 
-  /** Allocates memory for many pages at once: a buffer per page would take longer to allocate than to read. */
+  /** Allocates memory for many pages at once: one buffer per page would take longer than to read the page. */
   #memory(bytes: number): Buffer {
     if (bytes > SLAB_BYTES / 2) return Buffer.allocUnsafeSlow(bytes);
     if (this.#slab.length < bytes) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);

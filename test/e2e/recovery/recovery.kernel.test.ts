@@ -187,7 +187,8 @@ describe("RecoverTask", () => {
       expect(refused).toMatchObject({ code: "TASK_LOST", message: expect.stringContaining("rebooted") });
       expect(await next.driver.destroyTask({ taskId: config.id, force: true })).toEqual({});
     }
-    // By the handle's boot id the pid may belong to an unrelated process, so the driver must not have killed it.
+    // According to the handle's boot id, the pid may belong to an unrelated process, which the driver must not
+    // kill.
     process.kill(pid, 0);
     const types = (await eventsOf(agent.stateDir, config.id)).map(({ type }) => type);
     expect(types.slice(-2)).toEqual(["started", "lost"]);
@@ -262,7 +263,7 @@ describe("the unfinished work of an earlier plugin", () => {
   });
 });
 
-/** A task of a new agent, which has printed "up". */
+/** A task of a new agent, once the task has printed "up". */
 async function gatedTask(script: string) {
   const agent = await startAgent();
   const allocation = makeAllocation();

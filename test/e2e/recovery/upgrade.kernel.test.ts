@@ -80,7 +80,7 @@ describe("tasks that the driver of the first schema version has started", () => 
   });
 });
 
-/** Does without the earlier driver: rewrites a running task's events in the form of the first schema version. */
+/** Needs no earlier driver: rewrites the events of a running task in the form of the first schema version. */
 test("a running task whose events were recorded by the first schema version is taken over", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
@@ -112,7 +112,7 @@ interface Between {
   readonly stateDir: string;
 }
 
-/** A task of the earlier driver, whose plugin was killed and replaced by one of the present version. */
+/** A task of the earlier driver, whose plugin was killed and replaced by a plugin of the present version. */
 async function upgraded(
   context: TestContext,
   script: string,

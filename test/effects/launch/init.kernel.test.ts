@@ -8,8 +8,8 @@ import { TestRun } from "../../support/launch/launchRun.ts";
 const CAP_SYS_RESOURCE = 24n;
 
 /**
- * Waits until init has finished its cleanup, which runs while the task already starts. The cleanup is finished
- * when the plan's second part is unmapped.
+ * Waits until init has finished its cleanup, which runs while the task already starts. The cleanup is
+ * finished when the plan's second part is unmapped.
  */
 async function settled(init: number): Promise<void> {
   while (readFileSync(`/proc/${init}/maps`, "utf8").includes("10010000-")) {

@@ -94,7 +94,7 @@ describe("an allocation's lanes", () => {
     await page.locator(".error-line", { hasText: "exit code 1" }).waitFor();
     await page.keyboard.press("E");
     await page.getByText("1 of 4").waitFor();
-    // Going back from the first error leads to the last one.
+    // Going back from the first error leads to the last error.
     await page.keyboard.press("E");
     await page.getByText("4 of 4").waitFor();
     await page.keyboard.press("e");

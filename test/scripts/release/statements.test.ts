@@ -21,7 +21,7 @@ describe("the bill of materials", () => {
 
   it("has no package for development or for other systems", (context) => {
     const { bom, names } = billFor(context);
-    // Packages that the driver also needs are not only tools.
+    // A development dependency that the driver also needs is not only a tool.
     const tools = Object.keys(manifest.devDependencies).filter(
       (name) =>
         name !== "preact" &&

@@ -23,7 +23,7 @@ const shipped = others.filter(({ name, dev }) => dev !== true || packagesOfThePa
 describe("an installation", () => {
   it("runs no script of a package", () => {
     expect(read(".npmrc").split("\n")).toContain("ignore-scripts=true");
-    // Each of these packages works without its script, because the package or another one has the needed file.
+    // Each of these packages works without its script, because this or another package has the needed file.
     // Check this before you add a package to the list.
     const scripted = others.filter(({ hasInstallScript }) => hasInstallScript === true);
     expect(scripted.map(({ name }) => name).sort()).toEqual([

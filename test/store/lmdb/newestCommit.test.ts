@@ -8,8 +8,8 @@ import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 /**
- * Hides the newest commit, as another process that opens the log may do. Uses a child process, because closing
- * the file would drop this process's locks.
+ * Hides the newest commit, as another process that opens the log may do. Uses a child process, because
+ * closing the file would drop this process's locks.
  */
 function hideNewestCommit(folder: string): void {
   const script = `

@@ -26,7 +26,7 @@ export class TestCgroup {
   }
 
   /**
-   * Kills the cgroup's processes and removes it in one attempt, as agents do when a task is over.
+   * Kills the cgroup's processes and removes the cgroup in one attempt, as agents do when a task is over.
    * @throws Error with the code EBUSY if a process is left in it
    */
   removeAsAgent(): void {

@@ -25,8 +25,8 @@ export interface FakeDriver extends DriverPort {
 }
 
 /**
- * A driver to test the gRPC layer. It knows every task, and reports at once that each task has ended with exit
- * code 0. `behaviour` replaces methods.
+ * A driver to test the gRPC layer. It knows every task, and reports at once that each task has ended with
+ * exit code 0. `behaviour` replaces methods.
  */
 export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
   const calls: Call[] = [];

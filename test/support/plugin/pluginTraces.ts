@@ -1,4 +1,4 @@
-/** Lists descriptors, children and run folders of a plugin process, to detect what tasks leave. Needs root. */
+/** Lists descriptors, children and run folders of a plugin, to detect what tasks leave. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 
@@ -7,7 +7,7 @@ export interface PluginTraces {
   readonly descriptors: number;
   /** The plugin's children, including zombies. */
   readonly children: readonly number[];
-  /** Names of the folders of runs. */
+  /** Names of run folders. */
   readonly runFolders: readonly string[];
 }
 

@@ -14,7 +14,7 @@ import { onOutputFailure } from "../../terminal/output.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
-  /** Whether the command gets a terminal; undefined gives it one if this program has a terminal. */
+  /** Whether the command gets a terminal; undefined: only if this program has a terminal. */
   readonly tty: boolean | undefined;
 }
 
@@ -50,7 +50,10 @@ export async function runCommand(
   }
 }
 
-/** Sends all keys to the command, including Ctrl-C. Keeps its terminal at the size of this terminal. */
+/**
+ * Sends all keys to the command, including Ctrl-C. Gives the command's terminal the size of this program's
+ * terminal.
+ */
 function attachTerminal(call: Call): () => void {
   const { stdin, stdout } = process;
   const sendSize = () =>

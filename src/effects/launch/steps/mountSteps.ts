@@ -23,7 +23,7 @@ const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXE
 export function mountSteps(input: EarlyInput): Step[] {
   const mounts = mountsOf(input);
   return [
-    // All sources are opened before the first mount, because a mount may hide another one's source.
+    // All sources are opened before the first mount, because a mount may hide the source of another mount.
     ...mounts.flatMap(openSteps),
     ...enterNamespace,
     ...(input.root.kind === "host" ? becomeSlaves : []),

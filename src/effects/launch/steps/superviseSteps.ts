@@ -31,8 +31,8 @@ function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
       // The task's pid is not reused until init has reaped it.
       flow: { kind: "repeatUntilTask" },
     },
-    // Recorded before init kills the rest, because the kill may take a while, and the file's modification time
-    // is the time of the task's end.
+    // Recorded before init kills the rest, because the kill may take a while, and the file's modification
+    // time is the time of the task's end.
     {
       name: "record the wait status",
       call: "pwrite64",

@@ -1,5 +1,6 @@
 /**
- * Groups a task's runs into the blocks of its lane. Runs that are too narrow to be distinguished share a block.
+ * Groups a task's runs into the blocks of its lane. Runs that are too narrow to be distinguished share a
+ * block.
  * Pure.
  */
 import type { LaneRun } from "../../views/allocationView.ts";

@@ -34,7 +34,7 @@ export function Failures({ live: { rows, status } }: PartProperties) {
   );
 }
 
-/** Maximum number of jobs to name. Further ones are only counted. */
+/** Maximum number of jobs to name. Further jobs are only counted. */
 const maxJobs = 3;
 
 function cellsOf({ cause, rows, jobs }: FailureGroup, now: number) {

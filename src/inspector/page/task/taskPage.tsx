@@ -33,8 +33,8 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
   useKeys({ Escape: () => goTo(listPath()) });
   if (row === undefined && status?.ready === true) return <NoTask />;
-  // Drawn once everything is loaded, so that nothing moves. Only the results of folding a long history may come
-  // later, because folding it takes a while.
+  // Drawn once everything is loaded, so that nothing moves. Only the results of folding a long history may
+  // come later, because folding it takes a while.
   const isLong = count > longHistory;
   const isLoaded = isLong || (moment !== undefined && sentences !== undefined);
   if (steps === undefined || row === undefined || layout === undefined || !isLoaded) {
@@ -84,7 +84,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
 const longHistory = 2_000;
 
 /**
- * The number of the shown step, and a function that shows another one. The arrow keys, Home and End do so, too.
+ * The number of the shown step, and a function that shows another step. So do the arrow keys, Home and End.
  * The choice is part of the address. Without a choice, the newest step is shown.
  * @param count number of all steps
  */

@@ -1,4 +1,4 @@
-/** Fetches a task's steps: new ones as they come, and the texts of those that are visible. */
+/** Fetches a task's steps as they come, and the texts of the visible steps. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Phrase } from "../../views/phrase.ts";
 import { type StepNames, Steps, StepTable } from "../../views/stepTable.ts";
@@ -37,7 +37,7 @@ class StepFeed {
   /** Fetches steps until this many are known, or the server has no more. */
   async fetchUpTo(events: number): Promise<void> {
     this.#target = events;
-    // There are fewer events than known steps, so another log has replaced this one.
+    // There are fewer events than known steps, so another log has replaced the known log.
     if (events < this.#table.length) this.#table = new StepTable();
     if (this.#fetching) return;
     this.#fetching = true;

@@ -9,7 +9,7 @@ import type { Steps } from "../../views/stepTable.ts";
 /** The time that a task spent in a state. */
 export interface Period {
   readonly state: string;
-  /** Numbers of its steps. The first one led to the state. */
+  /** Numbers of its first and last step. The first step led to the state. */
   readonly first: number;
   readonly last: number;
   /** Milliseconds; null for the current state. */
@@ -34,7 +34,7 @@ export class TimeScale {
     return period === undefined ? 0 : this.#placeIn(period, seq);
   }
 
-  /** The number of the step nearest to a place on the bar; the last one of several that are equally near. */
+  /** The number of the step nearest to a place on the bar. If several are equally near, the last of them. */
   stepAt(place: number): number {
     let [nearest, minDistance] = [0, Number.POSITIVE_INFINITY];
     for (const period of this.periods) {

@@ -66,7 +66,7 @@ function substr(value: string, offset: number, length: number): string {
   return characters.slice(from, length < 0 ? undefined : from + length).join("");
 }
 
-/** Formats the first items of all lists, then the second ones, … A single value is used each time. */
+/** Formats the first items of all lists, then the second items, … A single value is used each time. */
 function formatList(spec: string, ...values: readonly Value[]): Value {
   const lengths = values.filter(isList).map((each) => each.length);
   const [length = 1] = lengths;
