@@ -20,7 +20,7 @@ export interface StepGroup {
 const maxSeparate = 4;
 
 /**
- * A request opens a group. Later steps belong to the group, until one closes it or the next request comes.
+ * A request opens a group. Later steps belong to the group until a step closes it or the next request comes.
  */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];

@@ -1,7 +1,7 @@
 /**
  * The steps of a history in eight bytes each: the event's time and type, the state after it, and whether it
- * is an error. So even a history of tens of thousands of events is drawn at once. Server and page keep the
- * same table. Pure.
+ * is an error. So the page quickly draws even a history of tens of thousands of events. Server and page keep
+ * the same table. Pure.
  */
 
 /** A page's data on a type of events. */

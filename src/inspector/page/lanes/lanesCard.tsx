@@ -130,8 +130,8 @@ interface ErrorChoice {
 }
 
 /**
- * @param from time from which to search if no error is selected; if undefined, the search begins at either
- *   end
+ * @param from time from which to search if no error is selected; if undefined, the search begins before the
+ *   first error or after the last one
  * @param onSelect called after an error was selected
  */
 function useErrors(
