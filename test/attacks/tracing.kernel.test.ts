@@ -1,6 +1,6 @@
 /**
- * A root process without CAP_SYS_PTRACE, such as a service, tries to look into a process of the driver, whose
- * memory has secrets of tasks and whose descriptors lead to files of the host.
+ * A root process without CAP_SYS_PTRACE, such as a service, tries to look into a process of the driver. The
+ * driver's memory has secrets of tasks, and its descriptors lead to files of the host.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -2,10 +2,9 @@
  * The state folder: the event log, the files of runs, and a lock that names the folder's owner. Only root may
  * have access, because the folder's content decides what runs as root.
  *
- * The lock is flock(2) on a file in the folder. The kernel releases it when the
- * process ends, however it ends. A socket in the abstract namespace would need no
- * file, but anyone on the host could bind its name first, and a plugin in another
- * network namespace would not see it.
+ * The lock is flock(2) on a file in the folder. The kernel releases the lock when the process ends, however
+ * it ends. A socket in the abstract namespace would need no file. But anyone on the host could bind the
+ * socket's name first, and a plugin in another network namespace would not see the socket.
  */
 import { createHash } from "node:crypto";
 import {

@@ -3,10 +3,10 @@
  *
  * A commit is in one of the data file's two meta pages. Its number is also in the lock file, where each
  * transaction looks up the snapshot that it begins with. Every process that opens the log with lmdb 3.5, even
- * a reader, reads the newest number from the meta pages and then writes it to the lock file (`mdb_env_open2`
- * of lmdb's mdb.c). A commit between this read and this write is hidden, and the next transaction would
- * overwrite the commit. Therefore the log's writer compares the two numbers, and corrects the number in the
- * lock file.
+ * a reader, reads the newest number from the meta pages. Then the process writes this number to the lock file
+ * (`mdb_env_open2` of lmdb's mdb.c). A commit between this read and this write is hidden, and the next
+ * transaction would overwrite the commit. Therefore the log's writer compares the two numbers, and corrects
+ * the number in the lock file.
  */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
