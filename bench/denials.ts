@@ -1,7 +1,7 @@
 /**
- * Measures the cost of recording denials, with the host's audit on and off: starts without denials, and a task
- * that causes denials without a pause. As root, after `npm run build`, on a kernel with Landlock ABI 7 and
- * audit: `node bench/denials.ts [starts] [executable]`. It turns the host's audit on and off.
+ * Measures the cost of recording denials, with the host's audit on and off: starts without denials, and a
+ * task that causes denials without a pause. As root, after `npm run build`, on a kernel with Landlock ABI 7
+ * and audit: `node bench/denials.ts [starts] [executable]`. It turns the host's audit on and off.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";

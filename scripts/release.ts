@@ -2,8 +2,8 @@
  * Makes dist/release: a Debian package and an archive for each architecture, their checksums, the bill of
  * materials, and the provenance. The same sources give the same bytes.
  *
- * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`: `--deb` makes only the Debian packages. `--quick`
- * hardly compresses, for tests. By default both architectures are made.
+ * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`: `--deb` makes only the Debian packages.
+ * `--quick` hardly compresses, for tests. By default both architectures are made.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";

@@ -52,7 +52,8 @@ export interface LaunchOptions {
   readonly kill?: AbortSignal;
   /**
    * Binds the plugin to this process. When this process ends, in whatever way, the plugin ends, too, and the
-   * tasks of the run with this work folder are removed. The plugin gets no signals of this process's terminal.
+   * tasks of the run with this work folder are removed. The plugin gets no signals of this process's
+   * terminal.
    */
   readonly lifeline?: { readonly work?: string | undefined };
 }

@@ -68,7 +68,7 @@ export interface StopOptions {
 /**
  * Stops a task of a local run, and waits for the task's end.
  * @returns the exit code
- * @throws DriverError `SIGNAL_UNKNOWN`, `TASK_NOT_FOUND`, `UNSUPPORTED`, `PLUGIN_FAILED`
+ * @throws DriverError as {@link findRunningTask}; `SIGNAL_UNKNOWN`, `UNSUPPORTED`, `PLUGIN_FAILED`
  */
 export async function stopTask(
   stateDir: string,
@@ -82,7 +82,7 @@ export async function stopTask(
 /**
  * Stops a task of a local run and starts the task again.
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `UNSUPPORTED`, `PLUGIN_FAILED`, or the error of the new start
+ * @throws DriverError as {@link findRunningTask}; `UNSUPPORTED`, `PLUGIN_FAILED`, or the error of the new start
  */
 export async function restartTask(stateDir: string, name: string): Promise<number> {
   return askRunOf(stateDir, name, "restart", (id) => ({ restart: id }));

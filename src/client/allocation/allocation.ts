@@ -43,7 +43,7 @@ async function openBridge(ports: readonly AssignedPort[]): Promise<Bridge> {
 }
 
 /**
- * The label of a task in a run's output: `web`, or `web[0]`, `web[1]`, … if its group has several instances.
+ * The label of a task in a run's output: `web`, or `web[0]`, `web[1]`, … for a group of several instances.
  */
 export function taskLabel({ count }: Group, index: number, task: string): string {
   return count > 1 ? `${task}[${index}]` : task;

@@ -69,7 +69,7 @@ export function chosenNow(name: string): string {
   return present.choices[name] ?? "";
 }
 
-/** A choice in the current address, and a function that changes it. The choice is empty if it was not made. */
+/** A choice in the current address, and a function that changes the choice. An unmade choice is empty. */
 export function useChoice(name: string): readonly [string, (value: string) => void] {
   const { choices } = useAddress();
   return [choices[name] ?? "", (value) => choose({ [name]: value })];

@@ -33,8 +33,8 @@ const BATCH_HEADS = 1 << 14;
 /** The bytes of a record that cannot be read. */
 const NO_BYTES = Buffer.alloc(0);
 /**
- * Every record is longer than this. So the file's size bounds the number of events in a stream, and a head that
- * claims more is damaged.
+ * Every record is longer than this. So the file's size bounds the number of events in a stream, and a head
+ * that claims more is damaged.
  */
 const MIN_RECORD_BYTES = 128;
 
@@ -233,7 +233,7 @@ function headOf(value: Buffer, snapshot: Snapshot): HeadValue {
   return head;
 }
 
-/** Notes if a head has another end than the index. That is no error: the stream's events can still be read. */
+/** Notes a head whose end differs from the index. That is no error: the stream's events can still be read. */
 function noteWrongEnd(head: HeadValue, snapshot: Snapshot): void {
   try {
     checkEnd(head, snapshot);

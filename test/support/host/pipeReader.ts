@@ -1,4 +1,4 @@
-/** Reads a task's log pipe as the agent's log collector does: from before the task's start, through all runs. */
+/** Reads a task's log pipe as the agent's log collector does: before the task starts, and in all its runs. */
 import { once } from "node:events";
 import { constants, openSync } from "node:fs";
 import { Socket } from "node:net";

@@ -71,7 +71,8 @@ export interface UninstallOptions {
 
 /**
  * @returns the exit code
- * @throws DriverError `UNSUPPORTED` if the file is not this driver, `STATE_DIR_IN_USE` while tasks or a plugin run
+ * @throws DriverError `UNSUPPORTED` if the file is not this driver
+ * @throws DriverError `STATE_DIR_IN_USE` while tasks or a plugin run, if the histories are to be removed
  */
 export function uninstall({ pluginDir, stateDir, histories, dryRun, json }: UninstallOptions): number {
   requireRoot("the plugin folder is root's");

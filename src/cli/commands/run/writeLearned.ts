@@ -13,8 +13,8 @@ import type { LearnedTask } from "./learnReport.ts";
 /**
  * Checks whether learned options can be written to a job file. This comes before learning, which takes a
  * while.
- * @throws DriverError `CONFIG_INVALID` for standard input and for JSON, `JOB_INVALID` for a file without write
- *   access
+ * @throws DriverError `CONFIG_INVALID` for standard input and for JSON, `JOB_INVALID` for a file that this
+ *   user may not write
  */
 export function refuseToWrite(path: string, file: JobFile): void {
   const why = path === "-" ? "standard input" : isJson(file) ? "a job file in JSON" : undefined;

@@ -5,7 +5,7 @@ import { connectTask } from "../../tasks/runningTask.ts";
 
 /**
  * @returns the exit code
- * @throws DriverError `SIGNAL_UNKNOWN`, `TASK_NOT_FOUND`
+ * @throws DriverError `SIGNAL_UNKNOWN`; as {@link connectTask} does; or the plugin's error
  */
 export async function signalTask(name: string, signal: string, stateDir: string): Promise<number> {
   const sent = signalName(parseSignal(signal));

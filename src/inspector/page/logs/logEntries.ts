@@ -57,8 +57,8 @@ function countEarlier(lines: readonly LogLine[], from: number, time: number): nu
 }
 
 /**
- * The events to show among the output: all events of the shown run, and the starts, states and outcomes of the
- * task's other runs.
+ * The events to show among the output: all events of the shown run, and the starts, states and outcomes of
+ * the task's other runs.
  * @param id the shown run's id
  * @param runs all runs of the task
  */
