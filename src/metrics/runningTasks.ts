@@ -54,8 +54,8 @@ async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
       // A task whose files cannot be read is left out: it has probably just ended.
       const reading = cgroup === undefined ? undefined : await readCgroup(cgroup).catch(() => undefined);
       if (reading === undefined) return [];
-      // Formats the labels per task, because formatting those of all tasks at once would block the event loop
-      // for some milliseconds.
+      // Formats the labels per task, because formatting the labels of all tasks at once would block the event
+      // loop for some milliseconds.
       const labels = { labels: labelsOf(task), jobLabels: jobLabelsOf(task) };
       return [{ ...task, ...labels, reading, limits: limitsOf(context) }];
     });

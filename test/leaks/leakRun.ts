@@ -19,9 +19,9 @@ import { type Footprint, footprintOf, memoryOf } from "./footprint.ts";
 
 export interface LeakRun {
   readonly before: Footprint;
-  /** The footprint after all tasks, measured when it was the same as before, or after ten seconds. */
+  /** The footprint after all tasks, measured once it was equal to `before`, or after ten seconds. */
   readonly after: Footprint;
-  /** The plugin's memory in KiB after the warm-up, and that of the last plugin at the end. */
+  /** The plugin's memory in KiB after the warm-up, and the memory of the last plugin at the end. */
   readonly memory: { readonly first: number; readonly last: number };
   readonly crashes: number;
 }

@@ -42,7 +42,7 @@ export interface CheckedFile {
 
 /**
  * Checks a file.
- * @param config the plugin's options, which limit those of tasks
+ * @param config the plugin's options, which limit the tasks' options
  * @throws InvalidFile with everything that is wrong
  */
 export async function checkFile(

@@ -105,7 +105,7 @@ export class RunDenials implements DeniedRun {
     this.closeLog();
   }
 
-  /** Closes the run's log: no line can be added any more. */
+  /** Closes the run's log. After that, no line can be added. */
   closeLog(): void {
     clearTimeout(this.#logTimer);
     this.#log?.[Symbol.dispose]();

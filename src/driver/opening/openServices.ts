@@ -32,7 +32,7 @@ import { UsageSampler } from "../usageSampler.ts";
  * @param inUse whether this process has the task, or is about to take it over
  * @param socketPath this process's socket
  * @throws DriverError `STATE_DIR_IN_USE` if another plugin process owns the folder
- * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` if the folder or its log cannot be used for now
+ * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` if the folder or its log cannot be used at present
  * @throws DriverError `CONFIG_INVALID` if `state_dir` differs from the open folder
  */
 export async function openServices(
@@ -106,7 +106,7 @@ export async function closeServices(services: DriverServices): Promise<void> {
  * @param path the log's folder
  * @param initialize reads what the driver needs from the log; if it throws `STORE_DAMAGED`, the log counts as
  * damaged
- * @throws DriverError `STORE_FAILED` if the log cannot be opened for now
+ * @throws DriverError `STORE_FAILED` if the log cannot be opened at present
  */
 async function openLog<T>(
   path: string,

@@ -1,4 +1,4 @@
-/** The tasks of this process: starts tasks, and takes over those of an earlier process. */
+/** The tasks of this process. Starts tasks, and takes over the tasks of an earlier process. */
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { envDigest } from "../../effects/files/envDigest.ts";
 import { messageOf } from "../../errors.ts";

@@ -20,7 +20,7 @@ export interface HeldTemplate extends Disposable {
   /** Descriptor of the mount namespace. */
   readonly namespace: number;
   /**
-   * Whether a template that is made now would be the same.
+   * Whether a template that is made now would be equal to this template.
    * @param identities of those unveiled paths of the template that exist now
    */
   isCurrent(identities: ReadonlyMap<string, string>): boolean;

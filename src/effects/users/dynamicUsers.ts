@@ -7,7 +7,7 @@ import { DriverError } from "../../errors.ts";
 import { askNameServices, readDatabase } from "./nameServices.ts";
 import { entryOfUid, isSubordinate, nameOfGid, type PasswdEntry, servicesOf } from "./passwd.ts";
 
-/** Whether a name is that of a dynamic user. */
+/** Whether a name belongs to a dynamic user. */
 export function isDynamicUser(user: string): boolean {
   return dynamicName.test(user);
 }

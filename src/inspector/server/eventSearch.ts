@@ -17,7 +17,7 @@ export interface EventQuery {
   readonly from: string;
 }
 
-/** Positions to read in one turn: some milliseconds of work. */
+/** Positions to read in one turn: a few milliseconds of work. */
 const positionsPerTurn = 256;
 /** An answer is sent after this many hits or this much time. It says where to continue. */
 const maxHits = 100;

@@ -10,7 +10,7 @@ import type { EventReader } from "../../store/eventStore.ts";
 import { Explainer } from "../../why/explain.ts";
 import type { Sentence } from "../../why/facts.ts";
 
-/** Events to read and fold in one turn: some milliseconds of work. */
+/** Events to read and fold in one turn: a few milliseconds of work. */
 const eventsOfTurn = 256;
 
 export class OpenHistory {

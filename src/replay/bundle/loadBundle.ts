@@ -63,7 +63,7 @@ export async function parseBundleInTurns(
   }
 }
 
-/** Events to parse in one turn: some milliseconds of work. */
+/** Events to parse in one turn: a few milliseconds of work. */
 const EVENTS_A_TURN = 500;
 
 /** Parses a bundle. Yields between parts of the work. */

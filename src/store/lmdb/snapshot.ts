@@ -151,7 +151,7 @@ export class Snapshot {
     return this.#read.size === 0;
   }
 
-  /** Whether the pages that the current read took from the file are still those of the snapshot. */
+  /** Whether the pages that the current read took from the file still belong to the snapshot. */
   isUnchanged(): boolean {
     const header = Buffer.alloc(PAGE_HEADER_BYTES);
     return [...this.#read].every(([number, commit]) => {

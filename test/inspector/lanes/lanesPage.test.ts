@@ -87,7 +87,7 @@ describe("an allocation's lanes", () => {
     expect(await page.locator(".lanes .pointed-line").count()).toBeGreaterThan(0);
     await page.keyboard.press("e");
     await page.getByText("2 of 4").waitFor();
-    // The selected error is in the address, and the keys go on from there.
+    // The selected error is in the address, and the keys continue from there.
     await expect.poll(() => page.url()).toMatch(/error=5\./);
     await page.reload();
     await page.getByText("2 of 4").waitFor();

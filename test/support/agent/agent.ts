@@ -14,7 +14,7 @@ import { prepareStart } from "./taskClient.ts";
 
 export interface Agent extends StartedPlugin {
   readonly stateDir: string;
-  /** Kills the plugin. Its tasks go on. */
+  /** Kills the plugin. Its tasks keep running. */
   crash(): Promise<void>;
 }
 

@@ -57,7 +57,7 @@ export class TestCgroup {
     writeFileSync(`${this.path}/cgroup.freeze`, "0");
   }
 
-  /** Resolves once no process is in it any more. */
+  /** Resolves once no process is left in it. */
   async empty(): Promise<void> {
     await until(
       () => this.isEmpty(),

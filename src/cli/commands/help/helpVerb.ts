@@ -50,7 +50,7 @@ export function unknownVerb(program: Command, name: string): never {
   );
 }
 
-/** The verb that does what the word says, or else the one that is spelled most like it. */
+/** The verb that does what the word says, or else the verb with the most similar spelling. */
 export function meantVerb(name: string, verbs: readonly string[]): string | undefined {
   const word = name.toLowerCase();
   return verbs.find((verb) => sameKind[verb]?.includes(word)) ?? nearest(word, verbs);

@@ -1,5 +1,6 @@
 /**
- * The lanes on a task's page: those of its allocation, with links to its other runs and to its sibling tasks.
+ * The lanes of an allocation on the page of one of its tasks, with links to the task's other runs and to its
+ * sibling tasks.
  */
 import type { AllocationView } from "../../views/allocationView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";

@@ -94,7 +94,7 @@ interface Figure {
   readonly text: (value: number) => string;
 }
 
-/** The charts of a task: those of resources that the host measures, and those of shortages that occurred. */
+/** The charts of a task: one for each resource that the host measures, and for each shortage that occurred. */
 function figuresOf({ spans, limits }: UsageView): Figure[] {
   const uses: Figure[] = [
     { name: "CPU, cores", value: ({ cores }) => cores, limit: limits.cores, text: coresText },
@@ -145,7 +145,7 @@ function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
   const xOf = (time: number) =>
     Math.min(width, Math.max(0, ((time - axis.from) / (axis.to - axis.from)) * width));
   const yOf = (amount: number) => height - (amount / top) * (height - 2);
-  // The line has steps, because each figure is that of a whole span.
+  // The line has steps, because each value belongs to a whole span.
   const line = spans.map(({ time, spanMs }, index) => {
     const y = yOf(values[index] ?? 0).toFixed(1);
     return `${xOf(time - spanMs).toFixed(1)},${y} ${xOf(time).toFixed(1)},${y}`;
