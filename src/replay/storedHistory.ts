@@ -10,7 +10,7 @@ export function isDamaged({ type }: Pick<StoredEvent, "type">): boolean {
 }
 
 /** The description of a damaged event, for people. */
-export function damagedEvent(stream: string, seq: number): string {
+export function describeDamage(stream: string, seq: number): string {
   return `event ${seq} of ${stream} is not as it was stored`;
 }
 
@@ -39,7 +39,7 @@ export function readHistory(
   while (isThere && from + events.length <= version) events.push(undefined);
   const history = filled(events, stream, from);
   for (const event of history) {
-    if (isDamaged(event)) reader.noteDamage(damagedEvent(stream, event.seq));
+    if (isDamaged(event)) reader.noteDamage(describeDamage(stream, event.seq));
   }
   return history;
 }

@@ -228,7 +228,7 @@ describe("the page", () => {
     await page.goBack();
     await page.getByRole("searchbox").fill("");
     await page.getByLabel("Event", { exact: true }).selectOption("exited");
-    await page.getByRole("button", { name: "Search on" }).click();
+    await page.getByRole("button", { name: "Search further" }).click();
     await expect.poll(() => page.locator(".found tbody tr").count()).toBe(301);
     // Masked text cannot be found.
     await page.getByLabel("Event", { exact: true }).selectOption("");

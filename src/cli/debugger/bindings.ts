@@ -62,7 +62,7 @@ export const bindingGroups: readonly BindingGroup[] = [
     title: "List of breakpoints (B)",
     pages: ["breakpoints"],
     bindings: [
-      { keys: ["j", "down"], shown: "j ↓", does: "choose the next", act: selectBy(1) },
+      { keys: ["j", "down"], shown: "j ↓", does: "choose the next one", act: selectBy(1) },
       { keys: ["k", "up"], shown: "k ↑", does: "choose the previous one", act: selectBy(-1) },
       {
         keys: ["d", "x", "delete", "backspace"],

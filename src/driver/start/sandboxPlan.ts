@@ -29,7 +29,7 @@ import {
   resolveWorkDir,
 } from "../../effects/files/commandLookup.ts";
 import { type IsVisible, visibilityFor } from "../../effects/files/hostPaths.ts";
-import { logFolders } from "../../effects/files/logPipes.ts";
+import { allocLogFolders } from "../../effects/files/logPipes.ts";
 import { prepareMounts } from "../../effects/files/mountPoints.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { waitForAnswers } from "../../effects/host/silentMounts.ts";
@@ -223,7 +223,7 @@ export function planEarly(
     runCgroup,
     root: root ? { kind: "private", ...root, shmBytes: task.shmSize * 2 ** 20 } : { kind: "host" },
     binds,
-    readOnlyFolders: options.writableLogs ? [] : logFolders(folders, request.allocDir, rules.root),
+    readOnlyFolders: options.writableLogs ? [] : allocLogFolders(folders, request.allocDir, rules.root),
     ...points,
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,

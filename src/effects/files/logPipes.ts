@@ -187,7 +187,7 @@ function noReader(path: string, summary: string, failed: FailedCall): DriverErro
  * @returns none if there is no such folder
  * @throws DriverError `LOG_PIPE_UNSAFE` if something else is in its place
  */
-export function logFolders(
+export function allocLogFolders(
   { allocDir: shared }: Pick<TaskFolders, "allocDir">,
   allocDir: string,
   root: RootMode,

@@ -117,7 +117,8 @@ export class RulesetBuilder {
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       this.identities.set(rule.path, found.identity);
-      if (isJobsAlone(rule)) this.realPaths.set(rule.path, readlinkSync(`/proc/self/fd/${found.descriptor}`));
+      if (isOnlyFromJob(rule))
+        this.realPaths.set(rule.path, readlinkSync(`/proc/self/fd/${found.descriptor}`));
       try {
         this.#addOnHost(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
@@ -218,12 +219,12 @@ export function checkVisible(
 ): void {
   for (const rule of rules) {
     const path = realPaths?.get(rule.path) ?? rule.path;
-    if (isJobsAlone(rule) && !isVisible(path)) throw missing(rule, "ENOENT");
+    if (isOnlyFromJob(rule) && !isVisible(path)) throw missing(rule, "ENOENT");
   }
 }
 
 /** Whether only the job unveils the path, and it is outside of the task's own folders. */
-function isJobsAlone({ sources, beneath }: UnveilRule): boolean {
+function isOnlyFromJob({ sources, beneath }: UnveilRule): boolean {
   return beneath === undefined && sources.every((source) => source === "task");
 }
 

@@ -21,15 +21,21 @@ export function Gap({ height }: { readonly height: number }) {
 
 /**
  * Scrolls as little as necessary to make a row visible.
- * @param heads height of the column headers, which do not scroll
+ * @param rowHeight pixels, as `headerHeight`
+ * @param headerHeight height of the column headers, which do not scroll
  * @returns the new scroll position
  */
-export function reveal(place: HTMLElement | null, index: number, height: number, heads: number): number {
-  if (place === null) return 0;
-  const [from, room] = [index * height, place.clientHeight - heads];
-  if (from < place.scrollTop) place.scrollTop = from;
-  if (from + height > place.scrollTop + room) place.scrollTop = from + height - room;
-  return place.scrollTop;
+export function reveal(
+  list: HTMLElement | null,
+  index: number,
+  rowHeight: number,
+  headerHeight: number,
+): number {
+  if (list === null) return 0;
+  const [from, visible] = [index * rowHeight, list.clientHeight - headerHeight];
+  if (from < list.scrollTop) list.scrollTop = from;
+  if (from + rowHeight > list.scrollTop + visible) list.scrollTop = from + rowHeight - visible;
+  return list.scrollTop;
 }
 
 /** The height of a row, which depends on the window's width. It must equal the height in the style sheet. */

@@ -4,7 +4,7 @@ import { thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
 import { thinned } from "../../store/usage/usageSample.ts";
-import { damagedEvent } from "../storedHistory.ts";
+import { describeDamage } from "../storedHistory.ts";
 import { damagedLine, eventLine, headerLine, usageLine } from "./bundleFormat.ts";
 
 /** Maximum number of usage samples of a task. They should be small, compared with the task's events. */
@@ -43,13 +43,13 @@ export function* bundleLines(
       seq += 1;
       const read = readRecord(bytes);
       if (isDefect(read) || read.event.stream !== stream || read.event.seq !== seq) {
-        reader.noteDamage(damagedEvent(stream, seq));
+        reader.noteDamage(describeDamage(stream, seq));
       }
       yield eventLine(bytes, mask, read);
     }
     while (seq < version) {
       seq += 1;
-      reader.noteDamage(damagedEvent(stream, seq));
+      reader.noteDamage(describeDamage(stream, seq));
       yield damagedLine;
     }
     const samples = reader.usage(stream);

@@ -18,7 +18,7 @@ export const addDiff: AddVerb = (program, exit) => {
     .summary("compare the histories of two tasks")
     .description(
       "Aligns two histories by event type and shows where they diverge, such as a good run and a bad one. Below " +
-        "a row it lists the data that differ, except pids, times, ids, digests and run folders, which always do. " +
+        "a row it lists the data that differ, except pids, times, ids, digests and run folders, which always differ. " +
         "After a row it shows how long the step took in B, relative to A.",
     )
     .option(...jsonOption)

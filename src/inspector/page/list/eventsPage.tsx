@@ -42,7 +42,7 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
           <Table label="Events found" heads={["Time", "Task", "Event", "What"]} rows={hits.map(cellsOf)} />
           {searchOn === undefined ? null : (
             <button type="button" onClick={searchOn}>
-              Search on
+              Search further
             </button>
           )}
         </section>
