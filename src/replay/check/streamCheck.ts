@@ -101,7 +101,7 @@ function damage(stream: string, defect: StreamDefect): Finding {
 }
 
 /**
- * The message of an error. For an error of zod: one line for each invalid field. Such an error is recognised
+ * The message of an error. For an error of zod: one line for each invalid field. Such an error is recognized
  * by its fields, because another version's machine may bring its own zod.
  */
 export function reasonOf(thrown: unknown): string {
