@@ -82,7 +82,7 @@ export async function stopTask(
 /**
  * Stops a task of a local run and starts the task again.
  * @returns the exit code
- * @throws DriverError as {@link findRunningTask}; `UNSUPPORTED`, `PLUGIN_FAILED`, or the error of the new start
+ * @throws DriverError as {@link findRunningTask}; `UNSUPPORTED`, `PLUGIN_FAILED`, the error of the new start
  */
 export async function restartTask(stateDir: string, name: string): Promise<number> {
   return askRunOf(stateDir, name, "restart", (id) => ({ restart: id }));
