@@ -191,7 +191,7 @@ export class LogStream {
     if (last !== undefined && file !== undefined) this.#goTo(file, last, fstatSync(file).size);
   }
 
-  /** The next bytes, from the next file if the current file is at its end. Undefined if there are none yet. */
+  /** The next bytes, from the next file if the current file is at its end. Undefined if none exist yet. */
   read(): Buffer | undefined {
     for (;;) {
       if (this.#file !== undefined) {

@@ -1,4 +1,4 @@
-/** Replaces references by values: first by values that the file defines, later by values of the allocation. */
+/** Replaces references by values: first by the values in the file, later by the values of the allocation. */
 import { TemplateError } from "../templateError.ts";
 import { parseTemplate, type Reference, unescapeLiteral } from "./template.ts";
 

@@ -94,7 +94,7 @@ interface Figure {
   readonly text: (value: number) => string;
 }
 
-/** The charts of a task: one for each resource that the host measures, and for each shortage that occurred. */
+/** The charts of a task: one for each resource that the host measures, and one for each shortage. */
 function figuresOf({ spans, limits }: UsageView): Figure[] {
   const uses: Figure[] = [
     { name: "CPU, cores", value: ({ cores }) => cores, limit: limits.cores, text: coresText },
