@@ -32,7 +32,7 @@ async function stateFolder(): Promise<string> {
   const stateDir = temporaryFolder();
   const store = await openEventStore(stateFolderPaths(stateDir).events);
   const record = recorderOf(store);
-  // Appended at the same time, so that most pages of the file are in use.
+  // All lives are appended at the same time, so that most pages of the file are in use.
   const lives = Array.from({ length: tasks }, (_, number) =>
     life(allLives[number % allLives.length] ?? "ended"),
   );

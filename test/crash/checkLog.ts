@@ -51,7 +51,7 @@ function keeps({ type, data }: StoredEvent, promise: Promised): boolean {
   return told.every(([name, value]) => isDeepStrictEqual((data as Record<string, unknown>)[name], value));
 }
 
-/** Folds the events as a replay does. The machine must decide what was recorded. */
+/** Folds the events as a replay does. The machine has to give the recorded results. */
 function refold(events: readonly StoredEvent[]): StateName {
   let snapshot = initialSnapshot;
   for (const event of events) {

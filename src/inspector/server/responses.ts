@@ -1,4 +1,4 @@
-/** HTTP responses, also streams of events, with headers that restrict a browser to showing them. */
+/** HTTP responses and streams of events, with headers that let a browser do nothing but show them. */
 import type { ServerResponse } from "node:http";
 
 /** Allows only this server's own scripts, styles and data: no inline script, frame or form. */

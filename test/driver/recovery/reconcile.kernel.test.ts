@@ -41,7 +41,10 @@ function setUp() {
   return { run, store, services };
 }
 
-/** Stores a stream as the driver would have, with the data given for single events. */
+/**
+ * Stores a stream as the driver would have stored it. `data` overrides the sample data of some types of
+ * events.
+ */
 async function storeHistory(
   store: EventStore,
   taskId: string,

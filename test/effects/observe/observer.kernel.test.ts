@@ -12,7 +12,7 @@ let count = 0;
 const cgroups: string[] = [];
 
 beforeAll(() => {
-  // The depth of the folder below the root of the cgroup tree.
+  // The argument is the depth of the watched cgroups below the root of the cgroup tree.
   observer = openObserver(1);
 });
 

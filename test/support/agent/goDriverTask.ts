@@ -12,7 +12,7 @@ import { vi } from "vitest";
 import { type TaskConfig, type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { Allocation } from "./allocation.ts";
 
-/** What a plugin of the Go driver leaves when it has ended. */
+/** What a plugin of the Go driver leaves behind when it ends. */
 export interface GoDriverTask {
   readonly config: TaskConfig;
   readonly startedAt: number;

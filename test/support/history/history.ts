@@ -151,7 +151,7 @@ export function sampleData<T extends EventType>(type: T): EventData<T> {
 
 let clock = 1_700_000_000_000;
 
-/** An event of the given type, a millisecond after the one before. */
+/** An event of the given type, a millisecond after the previous event. */
 export function event<T extends EventType>(type: T, data: Partial<EventData<T>> = {}): TaskEvent {
   clock += 1;
   return { type, time: clock, data: { ...samples[type], ...data } } as TaskEvent;

@@ -52,7 +52,7 @@ export async function openPage(
  * @param view name of the view, for the error
  */
 export async function expectAccessible(page: Page, view = ""): Promise<void> {
-  // Evaluated through the browser's debugging protocol, because the page's policy allows no foreign scripts.
+  // The browser's debugging protocol evaluates axe, because the page's policy allows no foreign scripts.
   await page.evaluate(readFileSync(axe, "utf8"));
   const { violations } = (await page.evaluate("axe.run()")) as {
     violations: { id: string; nodes: { html: string }[] }[];

@@ -151,7 +151,7 @@ function set(cgroup: string, file: string, value: string, afterwards: string): v
   onTestFinished(() => writeFileSync(`${cgroup}/${file}`, afterwards));
 }
 
-/** Reads, in a cgroup, more than fits into its memory. */
+/** Reads more of the disk, in a cgroup, than fits into the cgroup's memory. */
 function readDiskIn(cgroup: string): void {
   const script = `echo $$ > ${cgroup}/cgroup.procs; exec dd if=/dev/vda of=/dev/null bs=1M`;
   execFileSync("sh", ["-c", script], { stdio: "ignore" });
