@@ -32,9 +32,10 @@ export interface Problem {
   readonly hint?: string | undefined;
 }
 
-/** A problem with its position in the file; undefined if that is unknown. */
+/** A problem, with its place in the file. */
 export interface FoundProblem extends Problem {
   readonly file: string;
+  /** Undefined if the position is unknown. */
   readonly position: Position | undefined;
   /** The source line with a caret below the column; empty if the line may hold a password. */
   readonly excerpt: string;
@@ -99,7 +100,7 @@ function problemText({ file, position, place, message, excerpt }: FoundProblem):
 /** A problem with its position, if the position can be found in the file's text. */
 export function located(file: JobFile, problem: Problem): FoundProblem {
   const { place, find, whole } = problem;
-  // A missing attribute has no position of its own, so the position of the block around it stands in.
+  // A missing attribute has no position, so the position of the block around it is used.
   const ofPlace =
     positionOf(file, place) ?? positionOf(file, place.slice(0, Math.max(0, place.lastIndexOf("."))));
   const position = (find === undefined ? undefined : positionOfText(file.source, find, whole)) ?? ofPlace;
@@ -110,7 +111,7 @@ function positionOf({ source }: JobFile, place: string): Position | undefined {
   return place === "" ? undefined : positionOfPlace(source, place);
 }
 
-/** Completes a problem with its position; undefined if the position is unknown. */
+/** Adds a position to a problem. @param position undefined if it is unknown */
 export function problemAt(file: JobFile, problem: Problem, position: Position | undefined): FoundProblem {
   const shown = position !== undefined && !holdsSecrets.test(problem.place);
   const excerpt = shown ? excerptAt(file.source, position) : "";
@@ -157,8 +158,8 @@ export function evaluateAt<T>(file: JobFile, place: string, work: () => T): T {
 }
 
 /**
- * The place that these steps lead to. Shows positions in lists, but not the 0 of a block, which the parser
- * returns as a list of one.
+ * The place to which these steps lead. Shows the indexes of lists. Leaves out the index 0 of a block, because
+ * the parser returns each block as a list of one.
  */
 export function placeOf(place: string, steps: readonly (string | number)[]): string {
   return steps.reduce<string>((path, step, index) => {

@@ -11,7 +11,7 @@ export interface TaskContext {
   readonly process: EventData<"started"> | null;
   /** Set if another driver has started the task. `sandbox` is null then. */
   readonly adopted: EventData<"adopted"> | null;
-  /** Milliseconds since the epoch: the task's own time, not the plugin's. */
+  /** Milliseconds since the epoch. Takeovers by other plugin processes do not change it. */
   readonly startedAt: number | null;
   readonly stop: StopInProgress | null;
   readonly forceKilled: boolean;

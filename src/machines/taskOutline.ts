@@ -68,8 +68,8 @@ export function timesAfter(
 }
 
 /**
- * How the task ended, in a word or two, for lists that count equal ends: `exit 1`, `SIGSEGV`, `out of
- * memory`, `never started`, `lost`.
+ * How the task ended, in a few words, for lists that count equal ends: `exit 1`, `SIGSEGV`, `out of memory`,
+ * `never started`, `lost`. `running` while the task starts or runs.
  */
 export function shortResult(context: TaskContext): string {
   const result = resultOf(context);

@@ -88,7 +88,7 @@ export interface RecordWriter {
    * @returns whether records may be left
    */
   removeRecords(firstPosition: number, limit: number): boolean;
-  /** Records which stream's removal is not finished; undefined: none. */
+  /** Records the stream whose removal is not finished, by its first position; undefined if there is none. */
   markPruned(firstPosition: number | undefined): void;
   /** Empties the list of open streams. */
   clearOpen(): void;

@@ -16,8 +16,7 @@ export interface UsageSpan {
   /** CPU cores used on average. */
   readonly cores: number | null;
   /**
-   * Memory at the span's end. If the last sample is a merged one, the maximum of the samples that it
-   * replaces.
+   * Memory at the span's end. A merged sample has the maximum memory of the samples that it replaces.
    */
   readonly memoryBytes: number | null;
   readonly pids: number | null;

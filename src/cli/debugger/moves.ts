@@ -95,7 +95,7 @@ export function goToMatch(state: DebuggerState, direction: Direction): DebuggerS
   return notified(next, `continued from the ${direction === 1 ? "first" : "last"} event`);
 }
 
-/** A search stops after this many events: after about a second. The person then decides whether to go on. */
+/** A search stops after this many events, about a second's work. The person then decides whether to go on. */
 export const SEARCH_LIMIT = 500_000;
 
 export type Direction = 1 | -1;
@@ -145,7 +145,7 @@ function outcomeAt(moment: Moment, fits: MomentTest): SearchResult | undefined {
  * Parses a place into the number of an event:
  * - `7`; or `+3` and `-3`, relative to the current event;
  * - `+1.5s` after the first event, `-1.5s` before the last one;
- * - a clock, `20:24:27.865`, on the day of the current event;
+ * - a time of day, `20:24:27.865`, on the day of the current event;
  * - a date and time, as shown or as ISO 8601.
  *
  * A time stands for the last event at or before it, or else the first event.

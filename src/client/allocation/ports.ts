@@ -8,7 +8,7 @@ export interface AssignedPort {
   readonly ip: string;
   /** The port on the host. */
   readonly port: number;
-  /** The port on which the task listens. Differs from `port` only in a network of the group's own. */
+  /** The port on which the task listens. Differs from `port` only if the group has a network of its own. */
   readonly inside: number;
 }
 

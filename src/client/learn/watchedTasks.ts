@@ -16,7 +16,7 @@ export interface WatchedTask {
   readonly folders: TaskFolders;
   /** Folder of its allocation on the host. */
   readonly allocation: string;
-  /** Names that differ in another run: the names of the allocation and of the user. */
+  /** Names that differ from run to run: the names of the allocation and of the user. */
   readonly names: readonly string[];
   /** Ports of the allocation, each with the environment variable that holds it. */
   readonly portNames: ReadonlyMap<number, string>;

@@ -52,10 +52,9 @@ export interface Learned {
   /** TCP ports, in ascending order. */
   readonly connectTcp: readonly number[];
   readonly bindTcp: readonly number[];
-  /**
-   * Numbers of the capabilities that the task used, and of further ones that the kernel refused to the task.
-   */
+  /** Numbers of the capabilities that the task used. */
   readonly usedCapabilities: readonly number[];
+  /** Numbers of other capabilities, which the kernel refused to the task. */
   readonly refusedCapabilities: readonly number[];
   /** Names that the task looked for and did not find. */
   readonly missing: readonly string[];
@@ -242,8 +241,8 @@ function ports(accesses: readonly Access[]): Pick<Learned, "connectTcp" | "bindT
   const of = (kind: "connected" | "bound") =>
     sorted(accesses.flatMap((access) => (access.kind === kind && access.tcp ? [access.port] : [])));
   const bindTcp = of("bound");
-  // If the task binds any free port, a connection to a high port most likely goes to the port that the task
-  // got. This port's number differs each time.
+  // A task that binds port 0 gets any free port, whose number differs each time. A connection of such a task
+  // to a high port most likely goes to this port.
   const isFixed = (port: number) => port > 0 && !(bindTcp.includes(0) && port >= FIRST_FREE_PORT);
   return { connectTcp: of("connected").filter(isFixed), bindTcp };
 }

@@ -1,8 +1,8 @@
 /** Finds the needed part of a list by trial. Pure, apart from the trials that the caller passes. */
 
 /**
- * Finds a part of a list that suffices, but would not suffice without any one of its items. Assumes that
- * additional items never harm. To find k of n items takes some k * log2(n / k) trials.
+ * Finds a part of a list that suffices and of which every item is needed. Assumes that additional items never
+ * harm. To find k of n items takes some k * log2(n / k) trials.
  * @param all is known to suffice, and is not tried
  * @param suffices tries a part
  */
@@ -16,7 +16,8 @@ export async function smallestSufficient<Item>(
     if (rest.length <= 1) return [...rest];
     const half = rest.slice(0, rest.length / 2);
     const other = rest.slice(rest.length / 2);
-    // QuickXplain (Junker, 2004): the needed items that are not in one half are in the other.
+    // QuickXplain (Junker, 2004): keeps all of one half to find the needed items of the other half, and then
+    // keeps only those to find the needed items of the first half.
     const ofOther = await needed([...kept, ...half], true, other);
     const ofHalf = await needed([...kept, ...ofOther], ofOther.length > 0, half);
     return [...ofHalf, ...ofOther];

@@ -1,7 +1,7 @@
 /**
- * Opens the driver's services, and retries until that succeeds. A state folder that cannot be used (another
- * process owns it, its disk is full, its mode was changed) must not disable the driver for ever. Meanwhile,
- * the node's health shows what is wrong.
+ * Opens the driver's services, and retries until an attempt succeeds. A state folder that cannot be used
+ * (another process owns it, its disk is full, its mode was changed) must not disable the driver for ever.
+ * Meanwhile, the node's health shows what is wrong.
  *
  * A plugin that has outlived its agent hands the folder over on request. From any other owner, this process
  * takes the folder over when the owner ends. This process also retries periodically, because nothing reports

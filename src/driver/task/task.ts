@@ -128,7 +128,7 @@ export class Task implements RecordedTask {
 
   /**
    * Resolves with the first committed state that satisfies the condition, at once if it holds now.
-   * @throws DriverError `TASK_STILL_RUNNING` if that takes longer than `withinMs`
+   * @throws DriverError `TASK_STILL_RUNNING` if no such state is reached within `withinMs`
    * @throws the reason of `signal` once it is aborted, or the error of {@link abandon}
    */
   async reached(

@@ -3,7 +3,7 @@
  * They have their C names, so that they can be looked up.
  */
 
-/** The filters of system calls compare arguments with these constants, too. */
+/** System call filters compare arguments with these constants, too. */
 export {
   AF_INET,
   AF_INET6,
@@ -96,7 +96,7 @@ export const SYS_pidfd_getfd = 438;
 export const SYS_landlock_create_ruleset = 444;
 export const SYS_landlock_add_rule = 445;
 
-/** `linux/pidfd.h`, from kernel 6.9 on: the group that the process leads */
+/** `linux/pidfd.h`, from kernel 6.9 on: signals the group that the process leads */
 export const PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2;
 /** `linux/pidfd.h`, from kernel 6.13 on: `_IOWR(0xff, 11, struct pidfd_info)` */
 export const PIDFD_GET_INFO = 0xc040ff0b;

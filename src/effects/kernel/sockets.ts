@@ -46,7 +46,7 @@ export function send(socket: number, message: Uint8Array): void {
 /**
  * recv(2) of one message from a non-blocking socket. Does not throw: an error with its stack is slower than
  * the call.
- * @returns the message's length; undefined if there is no message
+ * @returns the message's length; undefined if there is no message; the errno of any other failure
  */
 export function tryReceive(
   socket: number,
@@ -61,7 +61,7 @@ export function tryReceive(
 
 /**
  * fcntl(2) with `F_SETOWN`, `F_SETSIG` and `O_ASYNC`: makes the kernel signal this process when something can
- * be read from a non-blocking descriptor. An undefined signal turns that off.
+ * be read from a non-blocking descriptor. An undefined signal turns the signalling off.
  */
 export function setReadSignal(descriptor: number, signal: number | undefined): void {
   const set = (operation: number, value: number) =>

@@ -37,9 +37,9 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import type { PathKind } from "./access.ts";
 
 export type Found =
-  /** The descriptor (`O_PATH`), which the caller closes. */
   | {
       readonly at: "host";
+      /** An `O_PATH` descriptor, which the caller closes. */
       readonly descriptor: number;
       readonly kind: PathKind;
       /** The file's identity: see {@link identityOf}. */
@@ -82,7 +82,10 @@ export function kindOf(status: Stats): PathKind {
   return status.isDirectory() ? "folder" : "file";
 }
 
-/** EACCES: network and FUSE file systems may refuse root. */
+/**
+ * Errors of a path that counts as absent. `EACCES` is among them, because network and FUSE file systems may
+ * refuse root.
+ */
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES"]);
 
 function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number | { readonly errno: string } {
@@ -108,7 +111,7 @@ function classify(descriptor: number, rule: UnveilRule): Found {
   try {
     const path = procBelow(descriptor, kind, rule) ?? readlinkSync(`/proc/self/fd/${descriptor}`);
     if (!isProc || !isInProc(path)) throw otherProc(rule, path);
-    // The path is the one that procfs reports, so links through `self` have become this process's folder.
+    // procfs reports this path, so a link through `self` has become a path in this process's folder.
     const own = ownEntry(path);
     return { at: "proc", path: own ?? path, perProcess: own !== undefined, kind };
   } finally {
@@ -117,8 +120,8 @@ function classify(descriptor: number, rule: UnveilRule): Found {
 }
 
 /**
- * Rewrites a path in this process's folder of /proc to the one that each process has for itself; undefined
- * for other paths.
+ * Rewrites a path in this process's folder of /proc to start with `/proc/self` or `/proc/thread-self`, as in
+ * every process. Undefined for other paths.
  */
 function ownEntry(path: string): string | undefined {
   const self = `/proc/${process.pid}`;

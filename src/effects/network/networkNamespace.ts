@@ -72,7 +72,7 @@ export class OwnNetwork {
     });
   }
 
-  /** Path of the namespace, for root, until {@link OwnNetwork.close}. */
+  /** Path of the namespace. Only root can use it, and only until {@link OwnNetwork.close}. */
   get path(): string {
     return `/proc/${process.pid}/fd/${this.#descriptor}`;
   }

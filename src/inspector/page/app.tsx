@@ -139,7 +139,7 @@ const links = {
   ],
 } as const;
 
-/** Problems of the page's data, with advice. Banners overlay the end of the page, so that nothing moves. */
+/** Problems of the page's data, with advice. At the bottom, so that the content above does not move. */
 function Banners({ live: { status, link } }: { readonly live: Live }) {
   return (
     <div class="banners" role="status">

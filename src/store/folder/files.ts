@@ -1,4 +1,4 @@
-/** Operations on files and folders that Node lacks, or does in a way that does not suit. */
+/** Operations on files and folders for which Node has no function, or none that suits. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoOf } from "../../errors.ts";
@@ -33,7 +33,10 @@ export function namesIn(folder: string): string[] {
   }
 }
 
-/** Where {@link replaceFile} writes until the file is complete. Remains if the process dies meanwhile. */
+/**
+ * Ending of the file that {@link replaceFile} writes before it renames the file. The file remains if the
+ * process dies meanwhile.
+ */
 const UNFINISHED = ".new";
 
 /**

@@ -158,7 +158,7 @@ async function checked(store: LogStore, table: LmdbTable): Promise<FollowableSto
 function pin(root: RootDatabase, newest: NewestCommit): Pin {
   // The next checkpoint wakes readers, who must then see the commit that the checkpoint describes.
   newest.publish();
-  // Without this, readers that were killed would hold their snapshots for ever.
+  // Releases the snapshots of killed readers, which would otherwise be held for ever.
   root.readerCheck();
   root.resetReadTxn();
   return root.useReadTransaction();

@@ -65,7 +65,7 @@ class PageCheck {
 
   async run(): Promise<void> {
     await this.#checkTree(this.#meta.main);
-    // Last, because a page that is listed as free must not have been reached before.
+    // The list of free pages comes last, because the check must not have reached a page that is listed there.
     this.#listsFreePages = true;
     await this.#checkTree(this.#meta.free);
   }

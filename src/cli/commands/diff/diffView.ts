@@ -21,7 +21,7 @@ import type { Style } from "../../terminal/style.ts";
 const wide = 100;
 /** Maximum width, also for an output without a width, such as a file. */
 const maxWidth = 120;
-/** Columns of the mark between both sides, and of the ratio at the end of the row. */
+/** Columns of the mark between the sides, and of the ratio at the end of the row. */
 const markWidth = 3;
 const ratioWidth = 7;
 const indent = 5;

@@ -17,7 +17,7 @@ export interface BegunLaunch extends ReportPipe {
 /**
  * Requests the fork of a launch's first process, and returns at once.
  * @param passed this process's descriptors, which stay open here
- * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
+ * @param runnerFolder folder for the runner, if this host cannot execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */
 export function beginLaunch(

@@ -99,8 +99,8 @@ function workDirSteps(path: string): Step[] {
 
 /**
  * By default the kernel does not record a domain's denials after an execve(2), so a flag requests these
- * records. Denials of domains that the task itself creates, as browsers do, are the task's affair and not
- * recorded.
+ * records. Another flag excludes the denials of domains that the task itself creates, as browsers do, because
+ * they concern the task alone.
  */
 function restrictStep(recordDenials: boolean): Step {
   const { LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF } = k;
@@ -119,10 +119,9 @@ const restrict = shared([restrictStep(false)]);
 const restrictAndRecord = shared([restrictStep(true)]);
 
 /**
- * With no_new_privs, every process may set a filter. Without SPEC_ALLOW, kernels before 5.16 would also slow
- * the task down by a mitigation against speculative store bypass, which other processes do not have. The
- * mitigation is for programs that isolate foreign code inside one process, and such programs request it by
- * prctl(2).
+ * With no_new_privs, every process may set a filter. Without SPEC_ALLOW, kernels before 5.16 would also turn
+ * on a mitigation against speculative store bypass, which slows the task down. The mitigation is for programs
+ * that isolate foreign code inside one process, and such programs request it by prctl(2).
  */
 function filterStep(filter: SystemCallFilter, recordDenials: boolean): Step {
   const { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_LOG } = k;

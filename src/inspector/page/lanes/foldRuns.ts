@@ -63,7 +63,7 @@ export function countOutcomes(runs: readonly LaneRun[]): Count[] {
 
 /**
  * `38 runs: 37 × Failed with exit code 1, Running`.
- * @param most kinds of outcomes to name
+ * @param most maximum number of different outcomes that the text names
  */
 export function outcomesText(runs: readonly LaneRun[], most = 4): string {
   const texts = countOutcomes(runs).map(({ outcome, runs: count }) =>

@@ -48,7 +48,7 @@ export class TimeScale {
 
   #placeIn({ first, last, spanMs, from, width }: Period, seq: number): number {
     const begun = this.#steps.timeOf(first);
-    // The last state has no end, so it is drawn to a little past its last step.
+    // The last state has no end, so it is drawn as if it ended a little after its last step.
     const span = spanMs ?? Math.max(0, this.#steps.timeOf(last) - begun) * 1.1;
     return from + width * (span > 0 ? clamp((this.#steps.timeOf(seq) - begun) / span) : 0);
   }
@@ -65,7 +65,7 @@ function periodsOf(steps: Steps): Period[] {
     const next = runs[index + 1];
     return next ? Math.max(0, steps.timeOf(next.first) - steps.timeOf(first)) : null;
   });
-  // The last state gets room for its steps and its name.
+  // The last state has no duration, so the time between its first and last step counts.
   const weights = runs.map(({ first, last }, index) => {
     const span = spans[index] ?? Math.max(0, steps.timeOf(last) - steps.timeOf(first));
     return 1 + Math.log10(1 + span);

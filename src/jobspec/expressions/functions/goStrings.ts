@@ -18,7 +18,7 @@ export function trimSuffix(value: string, suffix: string): string {
   return suffix !== "" && value.endsWith(suffix) ? value.slice(0, -suffix.length) : value;
 }
 
-/** The first letter of each word in capitals, as strings.Title does. */
+/** Capitalizes the first letter of each word, as strings.Title does. */
 export function titleCase(value: string): string {
   return value.replaceAll(/(?<![\p{L}\p{N}_'])\p{L}/gu, (letter) => letter.toUpperCase());
 }
