@@ -5,7 +5,7 @@ import { nearest } from "./suggest.ts";
 
 /**
  * Number of a signal, from its name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
- * @throws DriverError `SIGNAL_UNKNOWN`, with names that may be meant
+ * @throws DriverError `SIGNAL_UNKNOWN`, whose hint suggests a similar name if there is one
  */
 export function parseSignal(signal: string): number {
   const name = signal.trim().toUpperCase();
@@ -28,7 +28,7 @@ export function isSignal(signal: string): boolean {
   }
 }
 
-/** Name of a signal, such as `SIGTERM`; `signal 33` for the two that the C library reserves. */
+/** Name of a signal, such as `SIGTERM`; `signal 32` and `signal 33` for those that the C library reserves. */
 export function signalName(signal: number): string {
   for (const [name, number] of numbers) if (number === signal) return `SIG${name}`;
   return `signal ${signal}`;

@@ -35,8 +35,8 @@ __atomic_compare_exchange:
 # int getrlimit64(int resource, struct rlimit64 *limit)
 #
 # Returns the kernel's answer. Node needs some twenty descriptors before it runs any script, and
-# crashes without them. So this function first raises a limit of open files below 64. If that is
-# forbidden and the limit is below 24, the program reports the error and exits with 125.
+# crashes without them. So this function first raises the limit of open files to 64, if it is lower. If
+# that is forbidden and the limit is below 24, the program reports the error and exits with 125.
 
 	.balign	128
 getrlimit64:

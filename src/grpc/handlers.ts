@@ -93,7 +93,8 @@ export class Handlers {
         over = true;
         call.end();
       } catch (thrown) {
-        // Messages go first: an error destroys unsent messages, and then is not sent itself.
+        // Waits until all messages are sent: an error destroys unsent messages, and then the error itself is
+        // not sent either.
         await sent();
         over = true;
         call.emit("error", this.#statusOf(thrown, call.getPath(), cancelled.signal, maxMessageBytes));

@@ -37,7 +37,7 @@ export interface StreamHead {
   readonly stream: string;
   /** Number of the stream's last event. */
   readonly version: number;
-  /** Its hash; hex. */
+  /** Hash of the last event; hex. */
   readonly hash: string;
 }
 

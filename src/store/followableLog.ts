@@ -10,11 +10,11 @@ import { BATCH_RECORDS, type RecordTable } from "./recordTable.ts";
 export interface FollowableReader extends EventReader {
   /**
    * All events from position `from` on (default 1): those stored already, then
-   * new ones, each once and in order. Ends only when unsubscribed or closed.
+   * new ones, each once and in order. Ends only when the subscriber unsubscribes or the log is closed.
    *
    * Nothing is queued for a subscriber. Reading continues from its position, so a slow subscriber costs no
-   * memory. A subscriber that cannot keep up unsubscribes, and later follows again from its last position +
-   * 1.
+   * memory. A subscriber that cannot keep up unsubscribes. Later it follows again, from the position after
+   * its last one.
    */
   follow(from?: number): Observable<StoredEvent>;
 }
@@ -57,11 +57,11 @@ function batchFrom(reader: EventReader, position: number): EventBatch {
 }
 
 /**
- * Reads on from a position. A wake-up only says that there are more events. The events themselves always come
+ * Reads on from a position. `commits` only says that there are more events. The events themselves always come
  * from the log, by position and a batch at a time. So a subscriber misses no event between reading and
  * waiting, and gets none twice. For a slow subscriber nothing queues up.
  * @param readBatch reads the next events from a position on
- * @param commits emits after every commit (and may do so more often); its end ends the follower
+ * @param commits emits after every commit, and may emit more often; when it completes, so does the result
  */
 function followEvents(
   readBatch: (from: number) => EventBatch,

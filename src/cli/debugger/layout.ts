@@ -14,7 +14,7 @@ export interface Layout {
   readonly list: Box | undefined;
   /** Whether the list is beside the moment, with a line between them. Otherwise it is above. */
   readonly beside: boolean;
-  /** The current moment, or another page. */
+  /** The current moment (an event and the state after it), or another page. */
   readonly page: Box;
 }
 

@@ -21,7 +21,7 @@ export interface ScreenEvents {
 const enter = "\x1b[?1049h\x1b[?25l";
 const leave = "\x1b[?25h\x1b[?1049l";
 const home = "\x1b[H";
-/** Synchronized output: a terminal that knows it does not redraw between `begin` and `end`. */
+/** Synchronized output: a terminal that supports it does not redraw between `begin` and `end`. */
 const begin = "\x1b[?2026h";
 const end = "\x1b[?2026l";
 const restOfLine = "\x1b[K";

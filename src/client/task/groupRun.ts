@@ -86,7 +86,7 @@ async function runMain(tasks: readonly LocalTask[], follow: FollowChecks | undef
 
 type FollowChecks = (tasks: readonly LocalTask[], done: AbortSignal) => void;
 
-/** The module is loaded on demand, because few jobs have checks. */
+/** Loads the module of checks on demand, because few jobs have checks. */
 async function checksOf(
   { console, interrupts }: LocalRun,
   allocation: Allocation,

@@ -129,7 +129,7 @@ const forTcp: readonly Restriction[] = [
 
 /**
  * TCP Fast Open connects by sending: tcp(7). The error is the same as on a host without this feature, so
- * programs connect first.
+ * programs then connect before they send.
  */
 const connecting: readonly Restriction[] = [
   {

@@ -33,8 +33,8 @@ export function advance(from: TaskSnapshot, facts: readonly TaskEvent[]): Advanc
 }
 
 /**
- * Converts a stored event to the current schema. Does not validate the data: the compiler checked them when
- * they were written, and the record's hash shows that they are unchanged.
+ * Converts a stored event to the current schema. Does not validate the data: the compiler checked the types
+ * of the code that wrote them, and the record's hash shows that they are unchanged.
  * @throws DriverError `EVENT_TOO_NEW` if a newer version of the driver wrote the event
  * @throws DriverError `EVENT_INVALID` if no version can have written it
  */

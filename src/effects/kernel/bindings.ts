@@ -3,7 +3,7 @@
  * with their C conventions. The other files of this folder wrap them.
  *
  * The FFI is loaded at the first call, because a plugin that only does its handshake
- * needs no FFI. Calls run on the calling thread: many of these functions act on it.
+ * needs no FFI. Calls run on the calling thread, because many of these functions act on that thread.
  */
 import type { ArgumentType } from "node:ffi";
 

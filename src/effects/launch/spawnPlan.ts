@@ -50,7 +50,7 @@ export function spawnPlan<Name extends string>(
 
 /**
  * Like {@link spawnPlan}, for a plan whose table is already written.
- * @param table its descriptor, which stays open here
+ * @param table descriptor of the table, which stays open here
  */
 export function spawnTable<Name extends string>(
   table: number,

@@ -106,7 +106,8 @@ export class KernelTypes {
   }
 
   #find(name: string, kind: number): number | undefined {
-    // BTF holds each string only once, so it is enough to compare offsets. To read 100,000 names is slower.
+    // BTF holds each string only once, so it is enough to compare offsets. Reading 100,000 names would be
+    // slower.
     const text = this.#bytes.indexOf(`\0${name}\0`, this.#strings);
     if (text === -1) return undefined;
     const offset = text + 1 - this.#strings;

@@ -158,6 +158,6 @@ function tableOf<Call>(
 /** Offset of a system call's argument in the saved registers, at the end of the call. */
 export function argumentOffset(types: KernelTypes, architecture: Architecture, index: number): number {
   if (architecture === "x64") return types.offset(`pt_regs.${["di", "si", "dx", "r10", "r8", "r9"][index]}`);
-  // When this program runs, the first register holds the call's result.
+  // At the end of the call, the first register holds the result.
   return index === 0 ? types.offset("pt_regs.orig_x0") : types.offset("pt_regs.regs") + index * 8;
 }

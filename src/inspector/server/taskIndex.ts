@@ -208,7 +208,7 @@ function stateBefore(reader: EventReader, id: string, seq: number): MachineState
     return new History(id, readHistory(reader, id).map(maskEvent)).stateAfter(seq - 1);
   } catch (thrown) {
     if (!(thrown instanceof DriverError)) throw thrown;
-    // The log's index is damaged. The reader reports this damage. The row shows the data of later events.
+    // The log's index is damaged. The reader reports this damage. The row then shows later events only.
     return thisMachine.initialSnapshot;
   }
 }

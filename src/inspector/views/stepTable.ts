@@ -4,7 +4,7 @@
  * the same table. Pure.
  */
 
-/** A page's data on a type of events. */
+/** A type of event, as the page shows it. */
 export interface EventKind {
   readonly type: string;
   /** What happened, in a few words. */
@@ -102,11 +102,11 @@ export class StepTable {
   }
 }
 
-/** A task's steps up to one of them, with their names. */
+/** A task's steps up to a given number, with the names of their types and states. */
 export class Steps {
   readonly #table: StepTable;
   readonly #names: StepNames;
-  /** Number of steps. The table may grow beyond it. */
+  /** Number of steps. The table may have more. */
   readonly length: number;
 
   constructor(table: StepTable, names: StepNames, length = table.length) {

@@ -51,7 +51,7 @@ export class WorkMark {
 
   /**
    * @param folder the log's folder. Its inode names the mark, so a log that is renamed keeps its mark.
-   * @param data the path of its data
+   * @param data path of the log's data file
    */
   static open(folder: string, data: string): WorkMark {
     const { dev, ino } = statSync(folder, { bigint: true });

@@ -50,7 +50,7 @@ export function LaneDrawing({ view, window, width, now, shown, pointed, open }: 
           <Lane {...{ task, window, width, now, open }} current={shown?.id} />
         </g>
       ))}
-      {/* The lines again, because the bars cover them. Only texts in bars are behind a line. */}
+      {/* Draws the lines again where bars cover them. So a line covers texts in bars, but no other texts. */}
       {lines.map(({ name, at }) => (
         <path key={name} class={name} d={view.tasks.map((_, index) => barLine(at, index)).join("")} />
       ))}
@@ -80,7 +80,7 @@ function Axis({ window, width, height }: AxisProperties) {
         return (
           <g key={time}>
             <path class={day ? "tick" : "line"} d={`M${x},0V${height}`} />
-            {/* Leaves out a label that does not fit to the right of its line: another one is to the left. */}
+            {/* Leaves out a label that does not fit to the right of its line. Others are to the left. */}
             {x + 5 + label.length * digit > width ? null : (
               <text x={x + 5} y={12}>
                 {label}

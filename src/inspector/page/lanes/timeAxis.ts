@@ -67,7 +67,7 @@ const steps = [
 ];
 
 /**
- * Round local times in the window.
+ * Ticks at round local times in the window.
  * @param most maximum number of ticks
  */
 export function ticksOf({ from, to }: Span, most: number): Tick[] {
@@ -90,7 +90,7 @@ function firstTick(from: number, step: number): number {
 function nextTick(time: number, step: number): number {
   if (step >= day) return midnightAfter(time, step / day);
   const next = time + step;
-  // The steps start again at each midnight, because a day may have a change of the clock (summer time).
+  // The steps start again at each midnight, because the clock may change during a day (summer time).
   const midnight = midnightOf(next);
   return midnight > time && midnight < next ? midnight : next;
 }
