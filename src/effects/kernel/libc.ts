@@ -22,7 +22,7 @@ export function landlockCreateRuleset(attr: Uint8Array | null, flags: number): n
 /**
  * landlock_add_rule(2).
  * @param attr bytes of the struct that belongs to the rule type
- * @param path that the rule is for; only for the error
+ * @param path path of the rule; only for the error
  */
 export function landlockAddRule(ruleset: number, ruleType: number, attr: Uint8Array, path?: string): void {
   const { addRule } = libc();
