@@ -1,8 +1,8 @@
 /**
  * Compiles scripts to V8's code caches: `node --hash-seed=1 compileScripts.ts FOLDER`. Reads `scripts` in the
- * folder and writes `caches`. It must run on the Node that will load the caches. All functions are compiled,
- * because the set that a start would compile depends on the host, and the same sources have to give the same
- * bytes.
+ * folder and writes `caches`. It must run on the Node that will load the caches. The same sources have to give
+ * the same bytes on every host. All functions are therefore compiled: those that a start would compile depend
+ * on the host.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const scripts = readdirSync(join(folder, "scripts")).map((name) => {
   const source = readFileSync(join(folder, "scripts", name), "latin1");
   return { name, script: new Script(source, { filename: name }) };
 });
-// V8 accepts a cache only if it was made with the same flags with which it is loaded.
+// V8 loads a cache only under the flags with which the cache was made.
 setFlagsFromString("--lazy");
 setFlagsFromString("--hash-seed=0");
 mkdirSync(join(folder, "caches"));

@@ -14,7 +14,7 @@ export function encodeData(data: unknown): Buffer {
 }
 
 /**
- * @param isOfKind what the value has to be
+ * @param isOfKind whether a value has the expected type
  * @param unread name of a list that is returned empty, if it is the last field of an object
  * @returns undefined for bytes that are not exactly one such value. Undefined itself is never stored
  */

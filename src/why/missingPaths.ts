@@ -1,7 +1,7 @@
 /**
- * Finds paths that a failed task missed according to its own output. Paths that are not unveiled are missing
- * from a task's root, and the kernel records no access to them. The paths are read from the task's log files,
- * if these still exist, and are stored nowhere.
+ * Finds paths that a failed task did not find, according to its own output. Paths that are not unveiled are
+ * missing from a task's root, and the kernel records no access to them. The paths are read from the task's log
+ * files, if these still exist, and are stored nowhere.
  */
 import { lstatSync } from "node:fs";
 import { isAtOrBelow } from "../config/values/unveil.ts";
@@ -14,7 +14,8 @@ const lines = 10;
 const maxBytes = 64 * 1024;
 
 /**
- * @returns paths of the host that are not in the task's root; first the one that the error output names last
+ * @returns paths of the host that are not in the task's root. The path that the error output names last comes
+ * first
  */
 export function missingPaths({ request, sandbox, exit }: TaskContext): string[] {
   if (sandbox?.root !== "private" || exit === null || exit.exitCode === 0) return [];

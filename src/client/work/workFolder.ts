@@ -116,7 +116,7 @@ export interface AbandonedWork {
 /**
  * Takes over a work folder whose run has ended.
  * @returns undefined if the run is still alive, if another process has taken the folder over, or if this
- *   program did not make it
+ *   program did not make the folder
  */
 export function takeAbandonedWork(path: string): AbandonedWork | undefined {
   const descriptor = openRecord(path);

@@ -34,11 +34,9 @@ import { taskSteps } from "../launch/steps/taskSteps.ts";
 import type { CommandCgroup } from "./commandCgroup.ts";
 
 export interface ExecInput extends TaskProcess {
-  /**
-   * First argument of the process that waits for the command, so that `ps` shows the task of this process.
-   */
+  /** `argv[0]` of the process that waits for the command. It names the task, for people who use `ps`. */
   readonly waiterName: string;
-  /** Created for the command. */
+  /** The cgroup to create for the command. */
   readonly cgroup: CommandCgroup;
 }
 

@@ -1,4 +1,4 @@
-/** The mounts of this process's mount namespace, and which of them another machine or a process serves. */
+/** The mounts of this process's mount namespace. Remote mounts are served by another machine or by a process. */
 import { openSync, readFileSync } from "node:fs";
 import { POLLPRI } from "../kernel/constants.ts";
 import { poll } from "../kernel/libc.ts";

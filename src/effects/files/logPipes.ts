@@ -91,8 +91,8 @@ export class LastLine implements Disposable {
 }
 
 /**
- * Even with three bytes each, this is less than `PIPE_BUF`, so other writers' output cannot interleave:
- * pipe(7).
+ * Maximum length of a line. Even with three bytes per character, a line is shorter than `PIPE_BUF`, so other
+ * writers' output cannot interleave: pipe(7).
  */
 const LINE_CHARACTERS = 1_300;
 

@@ -5,7 +5,7 @@ import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { checked } from "./libc.ts";
 
-/** Changes of the names in a folder, and of the folder itself. Only folders can be watched for them. */
+/** Changes of the names in a folder, and of the folder itself. Only folders can be watched with this mask. */
 export const NAME_CHANGES =
   k.IN_CREATE |
   k.IN_DELETE |

@@ -1,6 +1,6 @@
 /**
- * Builds a Landlock ruleset from unveil rules: landlock(7). The plugin builds it, and
- * the task inherits it. Only the task restricts itself with it.
+ * Builds a Landlock ruleset from unveil rules: landlock(7). The plugin builds the ruleset, and the task
+ * inherits it. Only the task restricts itself with it.
  */
 import { closeSync } from "node:fs";
 import { hclName } from "../../config/options/hclOptions.ts";
@@ -33,7 +33,7 @@ export interface AddedRules {
   readonly skipped: readonly SkippedRule[];
   /** Rules that the launch plan has to add. */
   readonly insideNamespace: readonly NamespaceRule[];
-  /** The identity of the host's file to which a rule's path led, by that path: see `identityOf`. */
+  /** For each rule's path: the identity (`identityOf`) of the host's file to which the path led. */
   readonly identities: ReadonlyMap<string, string>;
   /**
    * For each path that only the job unveils, and that is outside of the task's folders: the same path without

@@ -4,7 +4,7 @@ import { type Address, addressOf, type Choices, chosen, linkTo } from "./address
 
 let present = addressOf(location.hash);
 const listeners = new Set<() => void>();
-/** The last choices in each part, by its path. They are restored when the user comes back. */
+/** The last choices in each part of the page, by the part's path. They are restored when the user comes back. */
 const lastChoices = new Map<string, Choices>();
 
 /** Browsers refuse more than some twenty changes of the address a second. */
@@ -34,13 +34,13 @@ function show(address: Address): void {
   for (const listener of listeners) listener();
 }
 
-/** Goes to another part, as a link does. */
+/** Goes to another part of the page, as a link does. */
 export function goTo(path: readonly string[], choices?: Choices): void {
   if (writing !== undefined) write();
   location.hash = choices === undefined ? linkBack(path) : linkTo(path, choices);
 }
 
-/** A link to a part that restores the last choices there. */
+/** A link to a part of the page. The link restores the last choices in that part. */
 export function linkBack(path: readonly string[]): string {
   return linkTo(path, lastChoices.get(path.join("/")));
 }

@@ -35,7 +35,7 @@ export interface DroppedBundle {
   readonly index: TaskIndex;
   readonly allocations: Allocations;
   readonly logs: LogRequests;
-  /** What cannot be verified, in words. */
+  /** Sentences about damage, and about events that cannot be verified. */
   readonly found: readonly string[];
   readonly bytes: number;
 }
@@ -50,7 +50,7 @@ export class DroppedBundles {
   async add(bytes: Buffer, fileName: string): Promise<DroppedBundle> {
     const name = fileName.slice(0, maxNameLength);
     const { header, reader } = await parseBundleInTurns(bytes.toString("utf8"), name, turn);
-    // Damage outside of events. Damage of events is found below, by the check of each stream.
+    // The reader reports damage outside of events. The check of each stream below finds damage of events.
     const damage = reader.damage.map((text) => text.charAt(0).toUpperCase() + text.slice(1));
     const index = new TaskIndex();
     let taken = 0;
@@ -74,7 +74,7 @@ export class DroppedBundles {
     return bundle;
   }
 
-  /** A bundle by its key; undefined once newer ones have replaced it. */
+  /** A bundle by its key; undefined once newer bundles have replaced it. */
   get(key: string): DroppedBundle | undefined {
     return this.#bundles.get(key);
   }

@@ -1,4 +1,4 @@
-/** An allocation for the page: its tasks, and for each task its runs as a lane draws them. Pure. */
+/** An allocation as the page shows it: its tasks, and each task's runs in one lane. Pure. */
 
 import type { EventTraits } from "../../machines/events/defineEvent.ts";
 import { isWrong, summarise, type TaskEvent, traitsOf } from "../../machines/events.ts";
@@ -26,7 +26,6 @@ export interface TaskLane {
 }
 
 export interface LaneRun {
-  /** The run's id. */
   readonly id: string;
   readonly outcome: Outcome;
   readonly begunAt: number;
@@ -46,7 +45,7 @@ function runsByTask(rows: readonly TaskSummary[]): Map<string, TaskSummary[]> {
   );
 }
 
-/** The runs of an allocation that a page shows. */
+/** The runs that the page shows: the newest ones of each task. */
 export function shownRuns(rows: readonly TaskSummary[]): TaskSummary[] {
   return [...runsByTask(rows).values()].flatMap((all) => all.slice(-maxRuns));
 }
@@ -83,7 +82,7 @@ function runOf({ id, outcome }: TaskSummary, lane: RunLane | undefined): LaneRun
  * A run, read from its events: the spans of its states, and marks. Times are milliseconds since the epoch.
  */
 export interface RunLane {
-  /** Number of the last event in the lane. */
+  /** Number of events that the lane covers. */
   readonly events: number;
   readonly begunAt: number;
   /** Time of the last event. */
@@ -118,7 +117,7 @@ export interface LaneMark extends Omit<LaneStep, "bad"> {
   readonly kind: "error" | "warning" | "takeover";
 }
 
-/** Maximum number of marks and of steps, for tasks with very many events. */
+/** Maximum numbers of steps, marks and periods, for tasks with very many events. */
 const maxSteps = 256;
 const maxMarks = 64;
 const maxPeriods = 256;

@@ -202,9 +202,9 @@ export class LmdbTable implements WritableTable {
   }
 
   /**
-   * LMDB's allocator of pages was once seen to fail with MDB_NOTFOUND, which lmdb reports as a refused put or
-   * at the commit. Such a transaction is undone, and the allocator's list of free pages is dropped. So a
-   * second attempt reads the list anew.
+   * LMDB's page allocator once failed with MDB_NOTFOUND. lmdb reports this error as a refused put, or at the
+   * commit. The transaction is then undone, and the allocator's list of free pages is dropped. So a second
+   * attempt reads the list anew.
    */
   #transaction<T>(action: (writer: RecordWriter) => T): T {
     const attempt = () =>

@@ -19,7 +19,7 @@ export const addHelp: AddVerb = (program, exit) => {
     });
 };
 
-/** Words that people know from other programs, and the verbs that do the same here. */
+/** For each verb, the words that other programs use for what the verb does. */
 const sameKind: Readonly<Record<string, readonly string[]>> = {
   archive: ["save", "backup"],
   clean: ["gc", "prune", "remove", "rm"],

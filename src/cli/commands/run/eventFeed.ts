@@ -8,7 +8,7 @@ export interface EventFeed {
   close(): Promise<void>;
 }
 
-/** @param stateDir the state folder of the plugin, which has already opened its log */
+/** @param stateDir the state folder of a plugin that has already opened its log */
 export async function followEvents(stateDir: string, show: (event: StoredEvent) => void): Promise<EventFeed> {
   const reader = await openEventReader(stateFolderPaths(stateDir).events);
   let last = reader.lastPosition();

@@ -39,7 +39,7 @@ export function mountSteps(input: EarlyInput): Step[] {
 
 const tolerateErrors = { kind: "tolerateErrors" } as const;
 
-// Kept, because a start has many of these steps.
+// Made only once, because a start has many steps with these flags.
 const slave = flags({ MS_SLAVE });
 const nosuidNodev = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
 const readOnly = flags({ MOUNT_ATTR_RDONLY });

@@ -68,7 +68,7 @@ function preparation(runCgroup: RunCgroup | undefined): Step[] {
           keepOpenStep("keep the task's cgroup", descriptors.cgroup, kept.cgroup),
         ]
       : []),
-    // Except the descriptors of Landlock rules, which have the highest numbers.
+    // The descriptors of Landlock rules stay open. They have the highest numbers.
     {
       name: "close all other descriptors",
       call: "close_range",

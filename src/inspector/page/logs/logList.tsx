@@ -81,7 +81,7 @@ function isInSight(
   return offsetTop >= scrollTop && offsetTop + offsetHeight <= scrollTop + clientHeight;
 }
 
-/** A list that is at most this many pixels from its end counts as at its end. */
+/** A list that is fewer pixels than this from its end counts as at its end. */
 const nearEnd = 24;
 
 /** If the list is at its end, new lines scroll it. Otherwise its position stays. */
