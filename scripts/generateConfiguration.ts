@@ -92,7 +92,7 @@ function literal(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(literal).join(", ")}]` : JSON.stringify(value);
 }
 
-/** The `meta` of the option itself takes precedence over that of its type inside. */
+/** The `meta` of an option takes precedence over the `meta` of the type that the option wraps. */
 function metaOf(field: unknown): { description?: string | undefined; example?: unknown } {
   if (!(field instanceof z.ZodType)) return {};
   const inner = field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap()) : {};

@@ -11,7 +11,7 @@ export interface Binding {
   /** The keys as the help page shows them. */
   readonly shown: string;
   readonly does: string;
-  /** @param count typed before the key; undefined if there was none */
+  /** @param count the number that was typed before the key; undefined if there was none */
   readonly act: (state: DebuggerState, count: number | undefined) => DebuggerState;
 }
 
@@ -233,7 +233,7 @@ export function bindingOf(page: Page, key: string): Binding | undefined {
     .find(({ keys }) => keys.includes(key));
 }
 
-/** As in pagers, goes to the event whose number was typed before the key. Without one, opens the event. */
+/** As in pagers, goes to the event whose number was typed before the key. With no number, opens the event. */
 function goOrOpen(state: DebuggerState, count: number | undefined): DebuggerState {
   return count === undefined ? { ...state, page: "whole", scroll: 0 } : goTo(state, count);
 }

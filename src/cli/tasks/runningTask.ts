@@ -89,8 +89,8 @@ export async function restartTask(stateDir: string, name: string): Promise<numbe
 }
 
 /**
- * Asks the run of a task.
- * @param verb the verb of `nomad alloc` for an agent's task, for the error's hint
+ * Sends a request to the run of a task.
+ * @param verb the verb of `nomad alloc` that the error suggests for a task of an agent
  * @throws DriverError `UNSUPPORTED` for a task of an agent, because the agent would start the task again
  */
 async function askRunOf(

@@ -36,7 +36,7 @@ export async function makeAllocation(
   return { id, index, group, ports, folders, bridge };
 }
 
-/** The module is loaded on demand, because few jobs need it. */
+/** Loads the module of bridges on demand, because few jobs need a bridge. */
 async function openBridge(ports: readonly AssignedPort[]): Promise<Bridge> {
   const { Bridge } = await import("./bridge.ts");
   return Bridge.open(ports);

@@ -161,7 +161,7 @@ function readAvailable(descriptor: number): Buffer[] {
   return chunks;
 }
 
-/** Returns 0 at the end, and if there is no input: EAGAIN of a pipe, EIO of an unopened terminal. */
+/** Returns 0 at the end of file, or if there is nothing to read: EAGAIN of a pipe, EIO of a terminal. */
 function tryRead(descriptor: number, buffer: Buffer): number {
   try {
     return readSync(descriptor, buffer);

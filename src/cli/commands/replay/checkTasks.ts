@@ -19,7 +19,7 @@ export interface CheckTasksOptions {
 
 /**
  * @returns the exit code: 0 if all is verified, 1 for a difference or damage
- * @throws DriverError if the check failed
+ * @throws DriverError if the check could not be made
  */
 export async function checkTasks({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
   const machine = against === undefined ? thisMachine : await loadMachine(against);
