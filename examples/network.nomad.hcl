@@ -2,7 +2,7 @@
 #
 #   nomad-driver-exec2 run examples/network.nomad.hcl
 #
-# It ends with exit code 0 if the sandbox allows and refuses what this file says.
+# It ends with exit code 0 if the sandbox allows or refuses each attempt as this file expects.
 
 job "network" {
   type = "batch"

@@ -1,7 +1,7 @@
 /**
  * The rights of Landlock that each ABI of the kernel added: landlock(7), `linux/landlock.h`. Pure.
  *
- * Rights have the names that audit records use for what has blocked an access. Their constants are
+ * Rights have the names that audit records show in the field `blockers`. Their constants are
  * `LANDLOCK_ACCESS_FS_…`, `LANDLOCK_ACCESS_NET_…` and `LANDLOCK_SCOPE_…`. If the kernel is newer than the
  * table, the driver uses {@link LATEST_ABI}: a ruleset refuses only the rights that it names.
  */

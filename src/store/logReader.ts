@@ -9,7 +9,7 @@ import type { UsageSample } from "./usage/usageSample.ts";
 /** Maximum number of damaged entries to name. Further entries are only counted. */
 const MAX_NAMED = 20;
 
-/** Finds the usage samples of a stream's task, in the order of time. */
+/** Finds the usage samples of a stream's task, in chronological order. */
 export type UsageOf = (stream: string) => readonly UsageSample[];
 
 /**

@@ -29,7 +29,7 @@ export interface Explanation {
 }
 
 /**
- * @param samples the task's usage, in the order of time
+ * @param samples the task's usage, in chronological order
  * @param missing paths that the task did not find according to its output: they exist on the host, but were
  * not unveiled
  */
@@ -67,7 +67,7 @@ export class Explainer {
 
   /**
    * @param context after the last moment
-   * @param samples the task's usage, in the order of time
+   * @param samples the task's usage, in chronological order
    * @param missing as for {@link explain}
    */
   sentences(

@@ -1,4 +1,7 @@
-/** Reads the plugin's options for a local run from a file and the command line. Fits them to its schema. */
+/**
+ * Reads the plugin's options for a local run from a file and the command line, and fits them to the plugin's
+ * schema.
+ */
 
 import { resolve } from "node:path";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";

@@ -153,7 +153,7 @@ export async function placeTask(
   });
 }
 
-/** A new id for a run. A restarted task gets another one. */
+/** A new id for a run. Each restart of a task is a run with its own id. */
 function newTaskId(allocId: string, task: string): TaskId {
   return toTaskId(`${allocId}/${task}/${randomBytes(4).toString("hex")}`);
 }

@@ -27,7 +27,7 @@ export interface WitnessedRun {
 /**
  * Starts a witness. Resolves once it holds the alive FIFO, or the run has ended.
  * @param name the witness's first argument
- * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
+ * @param runnerFolder folder for the plan runner, if this host cannot execute memfds
  * @throws DriverError `LAUNCH_FAILED`, `STATE_DIR_UNUSABLE`, `KERNEL_CALL_FAILED`
  */
 export async function startWitness(run: WitnessedRun, name: string, runnerFolder: string): Promise<void> {

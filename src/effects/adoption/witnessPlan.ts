@@ -57,7 +57,8 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
     // Opened for reading too, so that the call doesn't block until there is a reader.
     openStep("open the alive FIFO", aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...oomScoreAdjSteps("protect the witness from OOM", -1000, { kind: "tolerateErrors" }),
-    // The report comes last, because nothing should fail after it. Its buffer later gets the kernel's answer.
+    // The report comes after the steps whose failure the plugin must learn of. Its buffer later gets the
+    // kernel's answer.
     ...reportIdentitySteps("report the witness"),
     { name: "close the report pipe", call: "close", args: [descriptors.report] },
     {

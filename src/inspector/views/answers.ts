@@ -1,6 +1,6 @@
 /**
- * The server's answers to pages that no other file of this folder computes: the live stream, found events,
- * dropped bundles, and tasks' output. Pure.
+ * The server's answers to pages: the live stream, found events, dropped bundles, and tasks' output. Other
+ * files of this folder hold the other answers. Pure.
  */
 
 import type { BundleHeader } from "../../replay/bundle/bundleFormat.ts";

@@ -20,7 +20,7 @@ export interface DiffView {
   readonly left: DiffSide;
   readonly right: DiffSide;
   readonly same: boolean;
-  /** Where they diverge, in a sentence or two. */
+  /** Where the histories diverge, in a sentence or two. */
   readonly text: string;
   readonly rows: readonly DiffLine[];
   /** Number of rows that are left out: they have no difference, or exceed the maximum. */
@@ -44,9 +44,9 @@ export interface DiffLine {
   readonly differs: boolean;
   /** Whether the histories diverge at this row. */
   readonly diverges: boolean;
-  /** What differs in their data. */
+  /** What differs in the data of the two events. */
   readonly changes: readonly ShownChange[];
-  /** Duration of the step on the right, divided by that on the left. */
+  /** Duration of the step on the right, divided by the duration of the step on the left. */
   readonly ratio: number | null;
 }
 
@@ -117,7 +117,7 @@ function cellOf(moment: Moment, spanMs: number | undefined): DiffCell {
 export interface WhatIfView {
   /** The recorded history on the left, the edited one on the right. */
   readonly diff: DiffView;
-  /** Where they diverge, and how the edited one ends. */
+  /** Where the histories diverge, and how the edited one ends. */
   readonly text: string;
 }
 

@@ -24,7 +24,7 @@ const maxSeparate = 4;
  */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];
-  /** Length of the run of groups at the end that hold only commands and begin with the same type of event. */
+  /** Number of groups at the end that hold only commands and begin with the same type of event. */
   let alike = 0;
   let from = 1;
   let [bad, isCommand] = [false, true];

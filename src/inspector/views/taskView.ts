@@ -60,7 +60,7 @@ export interface MomentView {
     readonly effect: string;
     /** Whether any event reports the effect. */
     readonly reports: boolean;
-    /** The event that reports it, and the time until then. */
+    /** The event that reports the effect, and the time between both events; null if there is none yet. */
     readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;
   }[];
 }
@@ -82,7 +82,7 @@ export function momentView(moment: Moment, effects: readonly EffectOutcome[]): M
         before: old ?? null,
         after: now ?? null,
       }))
-      // A field that appears with null tells nothing.
+      // An added field whose value is null tells nothing.
       .filter((change) => change.before !== null || change.after !== null),
     effects: effects.map(({ effect, report }) => ({
       effect,
@@ -95,7 +95,7 @@ export function momentView(moment: Moment, effects: readonly EffectOutcome[]): M
 }
 
 export interface UsageView {
-  /** In the order of time. */
+  /** In chronological order. */
   readonly spans: readonly UsageSpan[];
   readonly limits: TaskLimits;
   /** A sentence on the whole run; empty if too little is known. */

@@ -40,7 +40,7 @@ export interface Scope {
 /** Nested loops must come to an end. Real job files need fewer iterations. */
 export const maxIterations = 1_000_000;
 
-/** @throws TemplateError that names the wrong part of the expression */
+/** @throws TemplateError that names the part of the expression that is wrong */
 export function evaluate(expression: Expression, scope: Scope): Value {
   switch (expression.kind) {
     case "literal":

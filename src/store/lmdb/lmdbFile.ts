@@ -127,7 +127,7 @@ function readStart(descriptor: number, length: number, path: string): Buffer {
   return bytes;
 }
 
-/** Space that is kept free: many times what a transaction needs besides its events. */
+/** Space that is kept free: many times the space that a transaction needs besides its events. */
 const RESERVED_BYTES = 16 << 20;
 
 /**

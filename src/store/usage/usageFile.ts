@@ -48,7 +48,7 @@ export function appendUsage(log: string, taskId: TaskId, sample: UsageSample): v
   else write(path, sample, magic.length + count * recordBytes);
 }
 
-/** A task's readable samples, in the order of time. */
+/** A task's readable samples, in chronological order. */
 export function readUsage(log: string, taskId: TaskId): UsageSample[] {
   let bytes: Buffer;
   try {

@@ -1,5 +1,5 @@
 /**
- * Samples of a task's usage, their form as records of few bytes, and thinning them out. Pure.
+ * Samples of a task's usage, their encoding as small records, and their thinning. Pure.
  *
  * A sample holds sums since the task's cgroup was made. So any two samples give the usage between them, even
  * if samples between them were dropped.
@@ -21,7 +21,7 @@ export interface UsageSample {
   readonly memoryPeakBytes: number;
   /** Number of processes and threads. A merged sample has the maximum of the samples that it replaces. */
   readonly pids: number;
-  /** Microseconds in which some of the processes, or all, waited for a resource. */
+  /** Microseconds in which some of the processes (waiting) or all of them (stalled) waited for a resource. */
   readonly cpuWaitingUs: number;
   readonly memoryWaitingUs: number;
   readonly memoryStalledUs: number;
@@ -99,7 +99,7 @@ const recent = 64;
  * equal spans of time, and each span keeps one sample. If there are too many spans, their length doubles. A
  * longer span begins where a shorter one began, so thinning out repeatedly gives the same samples as thinning
  * out once. The first sample is kept, because the sums begin there.
- * @param samples in the order of time
+ * @param samples in chronological order
  * @param most number of samples to keep, more than {@link recent}
  */
 export function thinned(samples: readonly UsageSample[], most: number): UsageSample[] {
@@ -119,7 +119,7 @@ export function thinned(samples: readonly UsageSample[], most: number): UsageSam
   }
 }
 
-/** The last of the samples, with the maximum memory and number of processes of all. */
+/** The last of the samples, with the maximum memory and the maximum number of processes of all of them. */
 function merged(samples: readonly UsageSample[]): UsageSample {
   const most = (figure: (sample: UsageSample) => number) =>
     samples.reduce(

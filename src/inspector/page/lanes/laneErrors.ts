@@ -1,4 +1,4 @@
-/** Errors of all tasks of an allocation, in the order of time. Pure. */
+/** Errors of all tasks of an allocation, in chronological order. Pure. */
 import type { AllocationView } from "../../views/allocationView.ts";
 
 /** An error of a run, with its place. */
@@ -20,7 +20,7 @@ export function errorsOf({ tasks }: AllocationView): ErrorPlace[] {
   return places.sort((a, b) => a.time - b.time || a.seq - b.seq);
 }
 
-/** Identifies an error among all, also in an address: `3.<id>`. */
+/** Identifies an error among all errors of an allocation, also in an address: `3.<id>`. */
 export function keyOf({ id, seq }: Pick<ErrorPlace, "id" | "seq">): string {
   return `${seq}.${id}`;
 }

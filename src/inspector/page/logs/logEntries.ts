@@ -20,10 +20,10 @@ export type LogEntry =
   | { readonly kind: "event"; readonly event: LogEvent; readonly among: number };
 
 /**
- * Merges lines and events into one list, in the order of time as far as the times are known. An event is
+ * Merges lines and events into one list, in chronological order as far as the times are known. An event is
  * placed before the first line that may have been written after it. Events before the first line are left
  * out, except at the log's beginning. Events after the last line are left out, except at the log's end.
- * @param events in the order of time
+ * @param events in chronological order
  */
 export function mergeEvents(
   lines: readonly LogLine[],

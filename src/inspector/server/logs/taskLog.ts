@@ -10,7 +10,7 @@ import { type LogLine, type LogPosition, placeLines, type RawLine } from "../../
 
 /** Bytes of a page, and of a read. */
 const pageBytes = 64 * 1024;
-/** Bytes of a line that are shown; a longer one is cut. */
+/** Bytes of a line that are shown; a longer line is cut. */
 const maxLineBytes = 4 * 1024;
 const maxMatches = 200;
 const newline = 0x0a;
