@@ -21,7 +21,7 @@ job "privileges" {
         command = "sh"
         args    = ["${NOMAD_TASK_DIR}/listen.sh"]
 
-        # Only this capability, which the client allows, whatever the task's user is.
+        # The task has only this capability, whatever its user is. The client allows it by default.
         cap_drop = ["all"]
         cap_add  = ["net_bind_service"]
 

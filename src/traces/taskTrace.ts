@@ -43,7 +43,10 @@ export interface TaskTrace {
   readonly spans: readonly TraceSpan[];
 }
 
-/** Maximum numbers of command spans and of marks: a task may have had thousands of commands and signals. */
+/**
+ * Maximum numbers of command spans, and of a span's events: a task may have had thousands of commands and
+ * signals.
+ */
 const maxCommands = 100;
 const maxEvents = 100;
 

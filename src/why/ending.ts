@@ -1,4 +1,4 @@
-/** Sentences on how a task ended, or on the fact that it still runs, and on the causes. Pure. */
+/** Sentences on how and why a task ended, or that it still runs. Pure. */
 import { adviceFor, isProbe } from "../denial.ts";
 import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";

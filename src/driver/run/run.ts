@@ -1,5 +1,5 @@
 /**
- * A run is the state that this process keeps in memory for a living task. It carries out the machine's
+ * A run is the object that this process keeps in memory for a living task. It carries out the machine's
  * effects, one method per effect, and records their results.
  *
  * Recovery does not depend on this object. The request, with its secrets, is kept only here.

@@ -57,8 +57,8 @@ export async function waitForAnswersInTask(
 }
 
 /**
- * Looks paths up in a child process, and kills it if it takes too long.
- * @param mounts named by the error
+ * Looks paths up in a child process, and kills the process if it takes too long.
+ * @param mounts the mount points, for the error
  */
 async function ask(
   mounts: string,

@@ -53,7 +53,8 @@ export interface NamespaceRule {
   /**
    * `init`: the namespace's first process, after it has mounted /proc and before it forks the task. Init must
    * keep the descriptor open until it exits: procfs drops an inode that nobody holds, and the inode's rule
-   * disappears, too. `task`: the task's main process, before it restricts itself, for paths of its own.
+   * disappears, too. `task`: the task's main process, before it restricts itself, for paths that lead each
+   * process to its own file.
    */
   readonly addedBy: "init" | "task";
   /** Whether the start fails if the rule cannot be added. */
@@ -207,7 +208,7 @@ const READ: UnveilMode = { read: true, write: false, execute: false, create: fal
 
 /**
  * Checks that the task's user can reach on the host every path that the job unveils. Otherwise the task's
- * private root would let the user into folders that are closed to it on the host.
+ * private root would let the user into folders that are closed to this user on the host.
  * @param realPaths see {@link AddedRules}; undefined before the rules are added
  * @throws DriverError `UNVEIL_PATH_MISSING`, as for a missing path: the job must not learn that the path
  *   exists

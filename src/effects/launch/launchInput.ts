@@ -52,7 +52,7 @@ export interface LateInput extends TaskProcess {
 export interface RunCgroup {
   /** Absolute path of the task's cgroup, which the agent has created. */
   readonly parent: string;
-  /** Name of the folder in it. */
+  /** Name of the run's cgroup below `parent`. */
   readonly name: string;
 }
 

@@ -11,7 +11,7 @@ import type { SystemCallFilter } from "../seccomp/systemCallFilter.ts";
  * The phases that are known when a launch begins.
  *
  * - `parent`: the spawned process. It forks init and exits.
- * - `init`: PID 1 of the run's pid namespace, if it has one; root. It sets up the namespaces.
+ * - `init`: PID 1 of the run's pid namespace, if the run has one. It runs as root and sets up the namespaces.
  * - `unveil`: init, which then adds Landlock rules. Many tasks have the same steps here, so these steps are
  *   assembled only once.
  * - `held`: init, which then waits to be released.
@@ -24,7 +24,7 @@ export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "su
  * The phases that may become known while init is working.
  *
  * - `release`: init, from its release until it has forked the task.
- * - `task`: its child, which becomes the task's command.
+ * - `task`: init's child, which becomes the task's command.
  */
 export const latePhases = ["release", "task"] as const;
 

@@ -3,7 +3,7 @@
  * (bpf(2)) note each use. They add a microsecond to a call, and count the uses that they could not note.
  *
  * The observer does not see files that io_uring(7) opens, files whose descriptors a process got from another
- * process, the dynamic linker that the kernel maps beside a program, and system calls of other architectures.
+ * process, the dynamic linker that the kernel maps beside a program, or system calls of other architectures.
  * Names of more than a thousand bytes, and paths of more than a hundred folders, are counted as lost.
  * Capabilities are seen from Linux 6.13 on.
  */

@@ -163,7 +163,7 @@ class Relay {
     await this.#send(actorMessage({ sessionId: id, time }, name, state, isFirst));
   }
 
-  /** Resolves once the message is sent, or the client has disconnected, and other work had a turn. */
+  /** Sends a message, and then gives other work a turn. Also resolves if the client has disconnected. */
   async #send(message: StatelyMessage): Promise<void> {
     await new Promise<void>((resolve) => {
       const stuck = setTimeout(() => this.#client.terminate(), stuckAfterMs).unref();

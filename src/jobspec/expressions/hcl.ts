@@ -37,8 +37,8 @@ export function hclEvaluator(host: HostAccess = noHost): Evaluator {
 }
 
 /**
- * All functions of Nomad's job files (jobspec2/functions.go), except try, can and convert, which evaluate.ts
- * has.
+ * All functions of Nomad's job files (jobspec2/functions.go), except try, can and convert, which are in
+ * evaluate.ts.
  */
 function allFunctions(host: HostAccess): Functions {
   return {

@@ -40,7 +40,7 @@ const headerSchema = z.strictObject({
   /** Identifies the file format. */
   bundle: z.literal("nomad-driver-exec2"),
   format: z.literal(READABLE),
-  /** Version of the driver that exported, and the newest event schema that its machine reads. */
+  /** Version of the driver that exported the bundle, and the newest event schema that its machine reads. */
   driver: z.string(),
   schema: z.int(),
   /** The host on which the bundle was exported. */
@@ -127,7 +127,7 @@ export function eventLine(bytes: Buffer, mask: boolean, read = readRecord(bytes)
   return lineOf({ ...event, data }, maskProof(proof, data));
 }
 
-/** The line in place of an event whose record is damaged, so that nothing of it can be proved. */
+/** The line that replaces an event whose record is damaged. Nothing about this event can be proved. */
 export const damagedLine = JSON.stringify({ damaged: true });
 
 /** The record of an event's line; undefined if the line was changed. */

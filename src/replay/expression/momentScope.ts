@@ -149,8 +149,8 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
 }
 
 /**
- * Whether `==` and `!=` have a meaning. If a value is missing, both comparisons are false, except beside a
- * `null` in the expression itself.
+ * Whether `==` and `!=` have a meaning. If a value is missing, both comparisons are false, unless the
+ * expression compares with `null` itself.
  */
 function isComparable(left: Expression, right: Expression, a: unknown, b: unknown): boolean {
   return (a !== null && b !== null) || isNull(left) || isNull(right);

@@ -27,8 +27,7 @@ export function logFolders(stateDir: string): string[] {
 
 /**
  * All folders to watch for new logs and for plugins that come or go. If the state folder does not exist yet,
- * the nearest existing folder around it takes its place. The folder for a log is among them only until a log
- * is in it.
+ * its nearest existing ancestor takes its place. A log's folder is in the list only until it contains a log.
  */
 export function foldersOfLogs(stateDir: string): string[] {
   const empty = eventFolders(stateDir).filter((folder) => !hasLog(folder));

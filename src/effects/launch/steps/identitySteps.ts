@@ -47,7 +47,10 @@ function boundedSteps(uid: number, becomeUser: Step, { kept, dropped }: TaskCapa
   return [...bound, ...(uid === 0 || kept === 0n ? [] : [keep]), becomeUser];
 }
 
-/** Root's programs get capabilities from the bounding set, others from the ambient and inheritable sets. */
+/**
+ * Root's programs get capabilities from the bounding set. Other users' programs get them from the ambient and
+ * inheritable sets.
+ */
 function capabilityStep(uid: number, kept: bigint): Step {
   const inheritable = uid === 0 ? 0n : kept;
   const data = capabilityData({ effective: kept, permitted: kept, inheritable });

@@ -21,7 +21,7 @@ interface Properties {
 const headHeight = 30;
 
 export function Story({ query, steps, seq, choose }: Properties) {
-  /** The first step of the folded group that is open. If empty, the group with the chosen step is open. */
+  /** The first step of the group that the user opened. If empty, the group with the chosen step is open. */
   const [open, setOpen] = useChoice("open");
   const [chosen] = useChoice("event");
   const opened = Number(open || chosen) || undefined;
@@ -107,7 +107,7 @@ interface HeadingProperties {
   readonly toggle: () => void;
 }
 
-/** The title of a group. If the group is folded, a click on its title opens and closes it. */
+/** The title of a group. If the group can be folded, a click on its title opens or closes it. */
 function Heading({
   group: { from, to, bad, folded },
   isOpen,

@@ -135,7 +135,7 @@ interface ShownProperties {
   readonly choose: (seq: number) => void;
 }
 
-/** Length above which a word need not be on the same line as the numbers. */
+/** Length above which a word need not be on the same line as the event numbers after it. */
 const longWord = 24;
 
 function Shown({ sentence: { text, events }, choose }: ShownProperties) {

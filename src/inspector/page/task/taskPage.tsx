@@ -84,8 +84,8 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
 const longHistory = 2_000;
 
 /**
- * The number of the shown step, and a function that shows another step. So do the arrow keys, Home and End.
- * The choice is part of the address. Without a choice, the newest step is shown.
+ * The number of the shown step, and a function that shows another step. The arrow keys, Home and End do the
+ * same. The choice is part of the address. Without a choice, the newest step is shown.
  * @param count number of all steps
  */
 function useShownStep(count: number): readonly [number, (seq: number) => void] {
@@ -103,7 +103,7 @@ function useShownStep(count: number): readonly [number, (seq: number) => void] {
 }
 
 /**
- * The number of the shown step, of `count`.
+ * The number of the shown step, from 1 to `count`.
  * @param event its number in the address; any other text stands for the newest event
  */
 function stepIn(count: number, event: string): number {
