@@ -85,7 +85,7 @@ export class Housekeeping {
     this.#idleMemory.close();
   }
 
-  /** The module is loaded only if the option is set, because it needs an HTTP server. */
+  /** Loads the module of metrics only if the option is set, because the module loads an HTTP server. */
   async #serveMetrics({ metrics: address }: PluginOptions): Promise<void> {
     if (address !== "" && this.#metrics === undefined) {
       const { PluginMetrics } = await import("./metrics/pluginMetrics.ts");
@@ -95,7 +95,7 @@ export class Housekeeping {
     await this.#metrics?.configure(address);
   }
 
-  /** The module is loaded only if the option is set, because OpenTelemetry's libraries are large. */
+  /** Loads the module of traces only if the option is set, because OpenTelemetry's libraries are large. */
   async #sendTraces({ traces }: PluginOptions): Promise<void> {
     if (traces === (this.#traces !== undefined)) return;
     await this.#traces?.close();

@@ -22,7 +22,7 @@ export interface RunningTask {
 
 /**
  * @param name the task's name, the start of its allocation's id, both, or its whole id
- * @param whyRoot why this needs root, for the error
+ * @param whyRoot why the verb needs root; only for the error
  * @throws DriverError `USER_FORBIDDEN`; `TASK_NOT_FOUND` if the name matches no running task, or several
  */
 export async function findRunningTask(

@@ -6,7 +6,7 @@ import { DriverError } from "../../errors.ts";
 /**
  * @param call the system call or library function
  * @param errno its symbolic errno, such as `ENOENT`
- * @param path the call's argument
+ * @param path the path that the call was given
  */
 export function kernelError(call: string, errno: string, path?: string): DriverError {
   return new DriverError("KERNEL_CALL_FAILED", "the kernel refused a call", {

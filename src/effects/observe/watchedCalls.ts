@@ -12,8 +12,8 @@ interface NamingCall {
   /** Index of the argument with the name, from 0 on. */
   readonly name: number;
   /**
-   * Index of the argument with the descriptor of the folder to which the name is relative; undefined if that
-   * is the working directory.
+   * Index of the argument with the descriptor of the folder to which the name is relative. Undefined if the
+   * name is relative to the working directory.
    */
   readonly folder?: number;
   /** Set if only failed calls are recorded, because the arguments no longer exist after a success. */

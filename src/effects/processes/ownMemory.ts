@@ -29,8 +29,8 @@ export function collectGarbage(): void {
 
 /**
  * Returns malloc's unused memory, and unmaps pages of the executable and of the event log. Most of the
- * executable is needed only at the start, and pages of the log are rarely read again. The pages stay in the
- * page cache: mapping one again takes about a microsecond.
+ * executable is needed only while the plugin starts, and pages of the log are rarely read again. The pages
+ * stay in the page cache: mapping one again takes about a microsecond.
  */
 export async function releaseMemory(): Promise<void> {
   mallocTrim();

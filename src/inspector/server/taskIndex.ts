@@ -86,7 +86,7 @@ export class TaskIndex {
     return Array.from(this.#entries.values(), ({ row }) => row);
   }
 
-  /** Whether any task is not over according to its events. */
+  /** Whether any task is still in progress, according to its events. */
   someUnderway(): boolean {
     for (const { row } of this.#entries.values()) {
       if (row.endedAt === null && row.state !== "destroyed") return true;

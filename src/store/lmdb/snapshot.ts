@@ -245,7 +245,7 @@ export class Snapshot {
     return page;
   }
 
-  /** Allocates memory for many pages at once, because allocating each page's takes longer than reading it. */
+  /** Allocates memory for many pages at once. Allocating a single page takes longer than reading it. */
   #memory(bytes: number): Buffer {
     if (bytes > SLAB_BYTES / 2) return Buffer.allocUnsafeSlow(bytes);
     if (this.#slab.length < bytes) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
