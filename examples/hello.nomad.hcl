@@ -18,7 +18,7 @@ job "hello" {
       driver = "exec2"
 
       config {
-        # The driver finds it in the task's PATH. The folders of programs are unveiled by default.
+        # The driver looks the command up in the task's PATH. Program folders are unveiled by default.
         command = "sh"
         args = [
           "-c",

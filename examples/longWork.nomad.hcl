@@ -1,5 +1,5 @@
-# A long task, which may be running when the host fails. This is the third problem of
-# docs/debugging.md.
+# A long task, which may be running when the host fails. docs/debugging.md explains such a
+# failure as its third problem.
 #
 #   nomad-driver-exec2 run examples/longWork.nomad.hcl
 #   nomad-driver-exec2 run --var seconds=2 examples/longWork.nomad.hcl

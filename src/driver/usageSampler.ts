@@ -34,7 +34,7 @@ interface Watched {
   readonly begunAt: number;
   /** Time of the next sample. */
   dueAt: number;
-  /** Whether this process has kept a sample of the task. */
+  /** Whether this process has stored a sample of the task. */
   kept: boolean;
 }
 

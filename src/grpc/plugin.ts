@@ -115,7 +115,7 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
 
 /**
  * Open calls end with their connections. Agents then know that the plugin has ended.
- * If the calls ended with a status, agents would assume that they have failed.
+ * If the calls ended with a status, agents would assume that the calls have failed.
  */
 async function endProcess(
   connections: Iterable<Socket>,

@@ -5,7 +5,7 @@ export const taskResults = [
   "completed",
   /** It ended as the agent had requested. */
   "stopped",
-  /** It ended with another exit code than 0. */
+  /** It ended with an exit code other than 0. */
   "failed",
   /** A signal that nobody had requested ended it, or it was killed because it did not stop in time. */
   "killed",

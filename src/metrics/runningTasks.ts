@@ -1,4 +1,4 @@
-/** Metrics of running tasks: their usage, beside their limits. */
+/** Metrics of running tasks: their usage and their limits. */
 import { bootId, isSameProcess } from "../effects/processes/processIdentity.ts";
 import { type CgroupReading, readCgroup } from "../effects/stats/readings.ts";
 import { limitsOf, type TaskContext, type TaskLimits } from "../machines/taskContext.ts";

@@ -29,7 +29,7 @@ export interface Moment {
   readonly accepted: boolean;
   /** Whether states and effects are the recorded ones. */
   readonly asRecorded: boolean;
-  /** Milliseconds since the event before; undefined for the first, negative if the clock was set back. */
+  /** Milliseconds since the previous event; undefined for the first, negative if the clock was set back. */
   readonly sinceBefore: number | undefined;
 }
 
@@ -128,7 +128,7 @@ export class History {
   }
 }
 
-/** Applies an event to a machine, as a moment. @param sinceBefore milliseconds since the event before */
+/** Applies an event to a machine, as a moment. @param sinceBefore milliseconds since the previous event */
 export function momentOf(
   machine: MachineVersion,
   before: MachineState,

@@ -23,14 +23,13 @@ export function shownChange({ path, before, after }: Change): ShownChange {
 
 /** Two events of one type that match, or an event that only one side has. */
 export interface DiffRow extends Pair<Moment> {
-  /** Whether both sides have the event, with equal states before and after and equal effects. */
+  /** Whether both sides have the event, with the same states before and after it, and the same effects. */
   readonly sameWay: boolean;
   /** Differences in their data, without fields that differ between any two runs (`ignored` of the type). */
   readonly changes: readonly Change[];
   /**
-   * Milliseconds since the last event that both sides have. For an event of only one
-   * side, milliseconds since the event before it. Undefined for the first event,
-   * negative if a clock was set back.
+   * Milliseconds since the last event that both sides have. For an event that only one side has, milliseconds
+   * since the previous event of that side. Undefined for the first event; negative if a clock was set back.
    */
   readonly spans: Pair<number>;
   /** The right span divided by the left one; undefined if either is missing, or the left one is 0. */
@@ -47,7 +46,7 @@ export interface HistoryDiff {
   readonly same: boolean;
 }
 
-/** Whether a row shows input to the tasks, which both received. */
+/** Whether a row is an input event that both tasks received. Its data may differ. */
 export function isInput({ left, sameWay }: DiffRow): boolean {
   return sameWay && left !== undefined && traitsOf(left.stored.type)?.shown.category === "input";
 }
@@ -59,7 +58,7 @@ export function differs({ sameWay, changes }: DiffRow): boolean {
 
 /**
  * Aligns two histories by the types of their events.
- * @param showArgs false masks possible secrets in the result; they are compared all the same
+ * @param showArgs false masks possible secrets in the result, but still compares them
  */
 export function diffHistories(left: History, right: History, { showArgs = false } = {}): HistoryDiff {
   const words: Pair<TaskWords> = { left: taskWords(left.moments()), right: taskWords(right.moments()) };
@@ -102,7 +101,10 @@ function isSameWay(left: StoredEvent, right: StoredEvent): boolean {
   return way(left) === way(right);
 }
 
-/** The event's data as the machine reads them, if it can: earlier versions wrote other fields. */
+/**
+ * The event's data as the machine reads them, because earlier versions wrote other fields. If the machine
+ * cannot read the event, its data as they are stored.
+ */
 function dataAt(
   history: History,
   { seq, type, data }: StoredEvent,
@@ -136,7 +138,7 @@ function listChanges(
   );
 }
 
-/** The change with the mask of its field. */
+/** Masks the values of a change if its field may hold secrets. */
 function masked(type: string, { path, before, after }: Change): Change {
   const [field = ""] = path;
   const maskSide = (value: unknown) =>

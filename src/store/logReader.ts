@@ -13,7 +13,7 @@ const MAX_NAMED = 20;
 export type UsageOf = (stream: string) => readonly UsageSample[];
 
 /**
- * Events from a position on. The next read begins at `next`. If there were no events, `next` is the position
+ * Events from a position on. The next read begins at `next`. If there were no records, `next` is the position
  * at which this read began.
  */
 export interface EventBatch {

@@ -1,4 +1,4 @@
-/** What declarations of verbs share: their type, arguments and options of several verbs, and parsers. */
+/** Shared by the declarations of verbs: their type, common arguments and options, and parsers of values. */
 import { type Command, InvalidArgumentError } from "commander";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 

@@ -26,8 +26,7 @@ const maxCounted = 100;
 
 /**
  * Chooses one of the runs that match a name: the newest running one, or else the newest one.
- * @param back number of runs to go back from the newest one; undefined for the running one, else the
- *   newest
+ * @param back chooses by age instead: the number of runs to go back from the newest one
  * @throws DriverError `TASK_NOT_FOUND` if there are fewer runs
  */
 export function chooseRun(runs: readonly FoundRun[], back: number | undefined): ChosenRun {

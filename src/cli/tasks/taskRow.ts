@@ -23,7 +23,7 @@ export interface NodeTask extends TaskTimes {
 
 /** A task's data on the host. */
 export interface Presence {
-  /** Whether its init exists, and so the task runs. */
+  /** Whether the task's init exists. Then the task runs. */
   readonly alive: boolean;
   /** Undefined if the task does not run, or the host reports no usage. */
   readonly usage: RunUsage | undefined;
@@ -39,8 +39,8 @@ export interface TaskRow extends TaskOutline {
   /** Start time of its program, in milliseconds since the epoch. */
   readonly startedAt: number | null;
   /**
-   * Milliseconds from its start, or from its request if it never started, to its end. Until it has ended, to
-   * now, or to the time when it was last known to run.
+   * Milliseconds from its start, or from its request if it never started, to its end. Without an end: to now,
+   * or for a task that is `gone`, to the last time at which it was known to run.
    */
   readonly ageMs: number;
   /** Percent of one core. */

@@ -23,8 +23,8 @@ export type Style = Readonly<Record<Look, (text: string) => string>>;
 export type TextStream = NodeJS.WritableStream & Pick<Partial<WriteStream>, "isTTY" | "columns">;
 
 /**
- * Colours for a terminal that has them. `FORCE_COLOR` turns colours on for any stream. `FORCE_COLOR=0` turns
- * them off, and so does `NO_COLOR` (no-color.org).
+ * Colours for a terminal that has them. `FORCE_COLOR` turns colours on for any stream, and `FORCE_COLOR=0`
+ * turns them off. `NO_COLOR` (no-color.org) turns them off in any case.
  */
 export function styleFor(stream: TextStream): Style {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;

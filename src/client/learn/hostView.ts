@@ -41,7 +41,7 @@ const firstUser = 1000;
 
 const PT_INTERP = 3;
 
-/** The dynamic linker of an ELF file of 64 bits: elf(5). Undefined for other files. */
+/** The dynamic linker of a 64-bit ELF file: elf(5). Undefined for other files. */
 function linkerOf(program: string): string | undefined {
   try {
     const file = openSync(program, "r");

@@ -39,7 +39,7 @@ export function seccompProfile(task: SeccompTaskOptions, plugin: SeccompPluginOp
 }
 
 /**
- * Checks a task's options. A task may refuse itself further calls. To use calls that the client's profile
+ * Checks a task's options. A task may always give up further calls. To use calls that the client's profile
  * refuses, the task needs the client's permission.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */

@@ -1,7 +1,7 @@
 /**
  * Settles what an earlier plugin process left when it died: starts that it never answered, runs that ended
  * while no plugin watched, and files of ended runs. This happens once, when the plugin is configured, because
- * before that the plugin may touch nothing.
+ * the plugin may touch nothing before its configuration.
  */
 
 import { readdirSync, rmSync } from "node:fs";
@@ -72,8 +72,8 @@ export async function reconcile(
 
 /**
  * The open streams, then closed streams whose runs still have folders.
- * @param leftover names of runs' folders. For each stream that the caller receives, it removes the run's
- *   folder from this set
+ * @param leftover names of runs' folders. For each stream that the caller receives, the caller removes the
+ *   run's folder from this set
  */
 function* streamsToSettle(
   leftover: ReadonlySet<string>,

@@ -154,7 +154,8 @@ export interface SandboxPlace extends Pick<HostServices, "options" | "privateRoo
   /** Whether to mask parts of /proc even if no option names a path in it, because a link may lead there. */
   readonly maskProc?: boolean;
   /**
-   * Absolute path of the task's cgroup. Undefined for a rehearsal: its init stays in this process's cgroup.
+   * Absolute path of the task's cgroup. Undefined for a rehearsal (rehearsal.ts): its init stays in this
+   * process's cgroup.
    */
   readonly cgroup: string | undefined;
   readonly files: RunFiles;

@@ -30,7 +30,7 @@ export type GoDriverFinding =
       readonly kind: "running";
       /** PID 1 of the run's pid namespace. */
       readonly init: ProcessIdentity;
-      /** The command; PID 1 itself if there is no shim, or it has no child. */
+      /** The command; PID 1 itself if there is no shim, or the shim has no child. */
       readonly task: ProcessIdentity;
       readonly uid: number;
       readonly gid: number;

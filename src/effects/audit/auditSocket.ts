@@ -27,7 +27,7 @@ export interface AuditStatus {
 /** Bytes of `struct nlmsghdr`. */
 export const HEADER_BYTES = 16;
 
-/** An audit record is shorter: `MAX_AUDIT_MESSAGE_LENGTH`. */
+/** Size of a buffer for a message. Audit records are shorter: `MAX_AUDIT_MESSAGE_LENGTH`. */
 export const MESSAGE_BYTES = 9_000;
 
 /** Milliseconds to wait for an answer, which a thread of the kernel sends. */
@@ -116,7 +116,7 @@ async function ask(type: number, data: Uint8Array, answer: number): Promise<Data
  * filter in the kernel drops all other records. So no arguments of programs (`AUDIT_EXECVE`,
  * `AUDIT_PROCTITLE`) reach this process, and a busy audit does not wake it.
  * @param bytes maximum size of the records that wait to be read
- * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM without CAP_AUDIT_READ
+ * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM if this process lacks CAP_AUDIT_READ
  */
 export function openRecords(kind: keyof typeof filters, bytes: number): number {
   const descriptor = socket(k.AF_NETLINK, k.SOCK_RAW, k.NETLINK_AUDIT);

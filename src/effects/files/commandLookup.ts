@@ -8,7 +8,7 @@ import type { IsVisible } from "./hostPaths.ts";
 
 /**
  * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.
- * @param command with a "/": a path, relative to the work dir unless absolute; otherwise a name to look for
+ * @param command a name to look for; with a "/", an absolute path or a path relative to the work dir
  * @param options.path the task's `PATH`; only its absolute entries count
  * @param options.mounts paths that lead to something else in the task than on the host. A path into a
  *   volume is returned unchecked, because its symlinks can only be resolved inside the task

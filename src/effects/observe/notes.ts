@@ -8,7 +8,7 @@ import { SOCK_STREAM } from "../kernel/constants.ts";
 /** The kinds of notes. */
 export const noteKinds = {
   /**
-   * A name was looked up. Detail: the call's error as a negative number, or 0, as for all kinds with a name.
+   * A name was looked up. Detail, as for all kinds with a name: the call's error as a negative number, or 0.
    */
   lookUp: 1,
   openName: 2,
@@ -37,9 +37,9 @@ export const noteKinds = {
 export type NoteKind = keyof typeof noteKinds;
 
 /**
- * Layout of a note. Its text has parts that end with a NUL, and is of one of two kinds. The text of a path
- * has the path's names in reverse order. The text of a name has the name itself and, if the name is relative,
- * the names of the folder in which it begins, in reverse order.
+ * Layout of a note. Its text consists of parts that each end with a NUL. For a path, the parts are the path's
+ * names in reverse order. For a name, the first part is the name itself. If the name is relative, the names
+ * of its starting folder follow, in reverse order.
  */
 export const noteLayout = { cgroup: 0, kind: 8, detail: 12, text: 16, textBytes: 1280, bytes: 1296 } as const;
 

@@ -16,9 +16,7 @@ export class IdleMemory {
   /** Size of the heap after the last collection. */
   #collectedTo = Number.NEGATIVE_INFINITY;
 
-  /**
-   * Schedules a pass. If the process is still busy then, another pass follows, until one finds it at rest.
-   */
+  /** Schedules a pass. Further passes follow until one of them finds the process at rest. */
   wake(): void {
     this.#wokenAt = performance.now();
     this.#passIn(idleMemoryMs);
@@ -35,7 +33,7 @@ export class IdleMemory {
   #pass(): void {
     this.#timer = undefined;
     const restLeftMs = this.#wokenAt + idleMemoryMs - performance.now();
-    // V8 itself collects the garbage of a busy process. In a process at rest, it would wait for minutes.
+    // V8 itself collects the garbage of a busy process. In a process at rest, V8 would wait for minutes.
     if (restLeftMs <= 0 && heapBytes() - this.#collectedTo >= worthwhileBytes) {
       collectGarbage();
       this.#collectedTo = heapBytes();

@@ -33,7 +33,7 @@ export const ticksPerSecond = 100;
  * Parses a line of proc_pid_stat(5).
  * The program's name, in parentheses, may itself contain spaces and parentheses, so the other fields are
  * counted from the last parenthesis.
- * @returns undefined if it is not such a line
+ * @returns undefined if the line has another format
  */
 export function parseStat(line: string): ProcessStat | undefined {
   const pid = Number.parseInt(line, 10);
@@ -58,7 +58,7 @@ export function parseStat(line: string): ProcessStat | undefined {
 /**
  * Resident pages, from a line of `/proc/<pid>/statm`: proc_pid_statm(5). The figure in `stat` is off by up to
  * some hundred kilobytes, and by more on hosts with many processors. Since Linux 6.17 `statm` is exact.
- * @returns 0 for an empty line, which a process has while it exits
+ * @returns 0 for an empty line: the file of an exiting process is empty
  */
 export function parseResidentPages(line: string): number {
   return Number(line.split(" ")[1] ?? 0);

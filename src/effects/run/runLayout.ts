@@ -32,11 +32,11 @@ export const statusFileLayout = {
   noStatus: new Uint8Array(4).fill(0xff),
 } as const;
 
-/** Init's descriptor of the alive FIFO until it has forked the task. */
+/** Init's descriptor of the alive FIFO until init has forked the task. */
 export const OPENED_ALIVE = 9;
 
 /**
- * Init's descriptors once it has forked the task. They have the lowest numbers, so that init can close all
+ * Init's descriptors once init has forked the task. They have the lowest numbers, so that init can close all
  * others at once. The ruleset stays open for processes that join the task later and restrict themselves with
  * it. `killSwitch` and `cgroup` are only for runs without a pid namespace: init ends the run with them.
  */

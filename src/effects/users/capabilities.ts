@@ -1,4 +1,4 @@
-/** The capabilities that a task starts with, which are a part of this process's capabilities. */
+/** The capabilities that a task starts with. They are a subset of this process's capabilities. */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { TaskOptions } from "../../config/options/taskOptions.ts";

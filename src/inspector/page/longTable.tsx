@@ -21,7 +21,7 @@ export function Gap({ height }: { readonly height: number }) {
 
 /**
  * Scrolls as little as necessary to make a row visible.
- * @param rowHeight pixels, as `headerHeight`
+ * @param rowHeight in pixels, like `headerHeight`
  * @param headerHeight height of the column headers, which do not scroll
  * @returns the new scroll position
  */

@@ -116,7 +116,7 @@ export class LogWatch {
     for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
   }
 
-  /** Called before the search for logs and plugins, so that none that appears during the search is missed. */
+  /** Called before the search for logs and plugins, so that those that appear meanwhile are noticed. */
   #watchFolders(): void {
     const folders = isFile(this.#path) ? [dirname(this.#path)] : foldersOfLogs(this.#path);
     try {

@@ -1,4 +1,4 @@
-/** The layout of the state machine's chart, which the build computes, in units of its own. */
+/** The layout of the state machine's chart, in the chart's own units. The build computes it. */
 export interface ChartLayout {
   readonly width: number;
   readonly height: number;

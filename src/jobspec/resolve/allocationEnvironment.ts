@@ -33,7 +33,7 @@ export interface PortFacts {
   readonly inside: number;
 }
 
-/** The task's environment without its `env` block. The values of this block may refer to the result. */
+/** The task's environment without its `env` block. The values of this block may refer to these variables. */
 export function baseEnvironment(
   job: Job,
   group: Group,

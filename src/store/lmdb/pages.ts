@@ -179,7 +179,7 @@ export class NodePage {
    * leaf page, 0 in a branch page.
    */
   lastAtOrBefore(key: Buffer): number {
-    // As in partitionPoint.ts, but without calling a function for each comparison: that takes a tenth longer.
+    // As in partitionPoint.ts, but without a function call for each comparison: the calls cost a tenth more.
     let low: number = this.#firstWithKey;
     for (let high = this.length; low < high; ) {
       const middle = (low + high) >>> 1;

@@ -112,7 +112,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     options,
     privateRootProblem,
     cgroup: request.resources.cgroup,
-    // No path is known here, so init adds no rules of its own, and the plan lists all rules.
+    // No path is cached here, so init adds no rules of its own, and the plan lists all rules.
     known: new Map(),
     landlockAbi: facts.landlockAbi,
     // The driver makes a folder for each run. The folder's name is not known yet.

@@ -43,7 +43,7 @@ export interface LearnReport {
     readonly trial: { readonly exitCode: number; readonly failures: readonly unknown[] } | undefined;
     /** Whether the last trial ended as the run without refusals did. */
     readonly same: boolean;
-    /** What the job could do without refusals, but not in this trial. */
+    /** Accesses of the run without refusals that this trial refused. */
     readonly denied: readonly string[];
     /**
      * Whether some of the options were in every trial, because there were too many, because the first run was

@@ -31,7 +31,7 @@ export function listPath(): readonly string[] {
   return key === "" ? [] : ["bundle", key];
 }
 
-/** The live data. If the address names a bundle, the bundle's tasks replace the inspector's. */
+/** The live data. If the address names a bundle, the bundle's tasks replace the inspector's own. */
 export function useSource(live: Live): Live {
   const [key] = useChoice("in");
   const rows = useBundleRows(key);

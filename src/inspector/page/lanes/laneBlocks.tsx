@@ -137,7 +137,7 @@ interface SignProperties {
   readonly width: number;
 }
 
-/** A sign above the bar. It takes no keyboard focus, because a key goes from error to error. */
+/** A sign above the bar. It takes no keyboard focus, because a shortcut goes from error to error. */
 function Sign({ id, mark: { seq, time, text, kind }, x, width }: SignProperties) {
   if (x < 0 || x > width) return null;
   const top = lane.bar - 8;

@@ -1,4 +1,4 @@
-/** A moment: the event's effects and changes, and the machine's context after it. */
+/** A moment of a task's history: the event, its effects and changes, and the machine's context after it. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { Details, Value } from "../table.tsx";
