@@ -33,8 +33,8 @@ export interface RecordedSandbox {
 export type AskedPolicy =
   | { readonly kind: "plugin"; readonly plugin: PluginOptions }
   /**
-   * The run keeps what the plugin gave and allowed at that time, because the plugin's options are not
-   * recorded.
+   * Everything that the plugin's options gave or allowed to the run counts as unchanged, because these
+   * options are not recorded.
    */
   | { readonly kind: "task"; readonly task: TaskOptions; readonly plugin: PluginOptions };
 

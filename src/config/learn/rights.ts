@@ -124,7 +124,7 @@ export function whyForbidden(path: string, homes: readonly string[]): string | u
   // An unveil entry cannot have pattern characters, and in a job file `${` begins a template.
   if (/[*?[]|[$%]\{/.test(path)) return "has a character that no entry may have";
   if (path === "/") return "is all of the host";
-  // /etc/passwd lacks the users of a directory server.
+  // The pattern covers the users of a directory server, whom /etc/passwd lacks.
   if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
   if (path.split("/").includes(".ssh")) return "holds keys of ssh";
   return undefined;

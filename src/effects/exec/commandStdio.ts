@@ -63,7 +63,7 @@ export function pipesFor(uid: number): CommandStdio {
 /**
  * Until the command has ended, the plugin keeps the command's side of the terminal open, too. Otherwise the
  * end of file could overtake the last output.
- * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
+ * @param runnerFolder folder for the plan runner, if this host cannot execute memfds
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export function terminalFor(uid: number, size: TerminalSize | undefined, runnerFolder: string): CommandStdio {

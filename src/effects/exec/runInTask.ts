@@ -37,7 +37,7 @@ export interface ExecPlace {
   readonly init: ProcessIdentity;
   /** Landlock ABI for which the task's ruleset was built. */
   readonly landlockAbi: number;
-  /** Where to put the plan runner if this host doesn't execute memfds; only root may have access. */
+  /** Folder for the plan runner, if this host cannot execute memfds; only root may have access. */
   readonly runnerFolder: string;
   /** Set if the command's standard streams are a terminal, whose size may be unknown. */
   readonly terminal: { readonly size: TerminalSize | undefined } | undefined;

@@ -22,7 +22,7 @@ const timeoutMs = 10_000;
  * Resolves once all remote file systems on the given paths of the host have answered.
  * @param paths returns the paths that the plugin is about to look up; relative ones are skipped. Called only
  *   if the host has remote file systems
- * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
+ * @param runnerFolder folder for the plan runner, if this host cannot execute memfds
  * @throws DriverError `FILE_SYSTEM_SILENT`, recoverable
  */
 export async function waitForAnswers(

@@ -10,7 +10,7 @@ import { posixSpawn, type SpawnDescriptor } from "../kernel/posixSpawn.ts";
 /**
  * Spawns the runner with an empty environment.
  * @param name its first argument
- * @param folder for the runner's file if this host doesn't execute memfds; only root may have access to the
+ * @param folder for the runner's file, if this host cannot execute memfds; only root may have access to the
  *   folder, and its file system must not be mounted `noexec`
  * @returns its pid
  * @throws DriverError `LAUNCH_FAILED` if the runner cannot be executed, `KERNEL_CALL_FAILED` for other

@@ -30,7 +30,7 @@ export interface Spawned extends ReportPipe {
  * @param passed this process's descriptors, by the names in the plan; they stay open here. Their numbers must
  *   be above 6, as are the numbers of all descriptors that this process has opened itself. A standard stream
  *   that the plan does not name becomes `/dev/null`
- * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
+ * @param runnerFolder folder for the runner, if this host cannot execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */
 export function spawnPlan<Name extends string>(

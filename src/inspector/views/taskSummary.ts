@@ -13,7 +13,7 @@ export interface TaskSummary extends TaskOutline, TaskTimes {
    * The cause of the failure, equal for tasks that failed for the same reason; null if the task did not fail.
    */
   readonly cause: string | null;
-  /** The user as which the task runs. */
+  /** The user that the task runs as. */
   readonly user: string | null;
   /** Number of the task's last event. */
   readonly events: number;
