@@ -19,7 +19,7 @@ export function summariseMoment({ event, problem, accepted, asRecorded, stored }
   const recorded =
     stored.to === ""
       ? ""
-      : visible(`; recorded was ${stored.from} → ${stored.to} [${stored.effects.join(", ")}]`);
+      : visible(`; the recording has ${stored.from} → ${stored.to} [${stored.effects.join(", ")}]`);
   if (!accepted) return { text: `the machine rejects it${recorded}`, isProblem: true };
   if (!asRecorded && recorded !== "") {
     return { text: `the machine diverges${recorded}`, isProblem: true };

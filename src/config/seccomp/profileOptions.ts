@@ -166,7 +166,10 @@ export function callProblem(name: string): OptionProblem | undefined {
   const message = `(${JSON.stringify(name)}) is not a system call`;
   // A list of all calls would be too long to read.
   if (meant === undefined)
-    return { message, hint: `Write its name as in syscalls(2), or a group's: ${groupNames.join(", ")}` };
+    return {
+      message,
+      hint: `Write a system call's name as in syscalls(2), or one of the groups: ${groupNames.join(", ")}`,
+    };
   return { message, hint: `Did you mean ${meant}?` };
 }
 

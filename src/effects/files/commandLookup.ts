@@ -48,7 +48,7 @@ export function resolveCommand(
   if (outside !== undefined) {
     throw new DriverError("COMMAND_NOT_FOUND", `command ${name} is on the host, but not in the task's root`, {
       failed: { call: "stat", path: outside, errno: "ENOENT" },
-      hint: `Add unveil "rx:${outside}", and what it needs besides; on the client that takes unveil_by_task = true, or unveil_paths`,
+      hint: `Add unveil "rx:${outside}", and what else the command needs. On the client, this needs unveil_by_task = true, or unveil_paths`,
     });
   }
   for (const path of candidates) {
@@ -93,7 +93,7 @@ export function resolveWorkDir(
       `work_dir ${JSON.stringify(workDir)} is not in the task's root`,
       {
         failed: { call: "stat", path, errno: "ENOENT" },
-        hint: `Add unveil "r:${path}"; on the client that takes unveil_by_task = true, or unveil_paths`,
+        hint: `Add unveil "r:${path}". On the client, this needs unveil_by_task = true, or unveil_paths`,
       },
     );
   }

@@ -85,7 +85,7 @@ function noOwnRoot(problem: string): HostProblem {
 function noDenials(problem: string): HostProblem {
   return {
     what: `what the sandbox refuses is not recorded (${problem})`,
-    consequence: "the verb why cannot name it",
+    consequence: "the verb why cannot name denials",
     remedy: 'Make sure that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
   };
 }
@@ -94,7 +94,7 @@ function damagedLog(path: string): HostProblem {
   return {
     what: `an event log was damaged and has been renamed to ${path}`,
     consequence: "only that log has the earlier history of tasks",
-    remedy: "Find out what damaged it, and whether it is still needed; then remove it",
+    remedy: "Find out what damaged the log, and whether anybody still needs it. Then remove it",
   };
 }
 

@@ -186,7 +186,7 @@ describe("a bundle of several tasks", () => {
     writeFileSync(edits, '[{"drop": 7}]');
     const forked = await call(["replay", "web", "--what-if", edits, "--state-dir", path]);
     expect(forked.stdout).toContain("As recorded up to event 6; then, instead:");
-    expect(forked.stdout).toContain("the machine rejects it; recorded was killing → killing []");
+    expect(forked.stdout).toContain("the machine rejects it; the recording has killing → killing []");
     expect(forked.stdout).toMatch(/It ends in destroyed, as it did.\n$/);
     writeFileSync(edits, "[]");
     const wrong = await call(["replay", "web", "--what-if", edits, "--state-dir", path]);

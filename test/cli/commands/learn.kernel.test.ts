@@ -127,7 +127,7 @@ job "test" {
     const { code, stdout, stderr } = await learn(["--write", job]);
     expect(stdout).toContain("Not unveiled: r:/ is all of the host");
     expect(stdout).toMatch(/Under this policy it failed: exit code 2\. It missed: \/\./);
-    expect(stderr).toContain("Nothing was written, since it does not work.");
+    expect(stderr).toContain("Nothing was written, because the tasks do not work with these options.");
     expect(readFileSync(job, "utf8")).toBe(before);
     expect(code).toBe(2);
   });

@@ -212,7 +212,7 @@ test("a command in a task has exactly the task's rights and limits", async () =>
 test.each([
   ["private", false],
   ["host", true],
-])("with ipc_mode %s, being in the host's ipc namespace is %s", async (mode, shared) => {
+])("ipc_mode %s: it is %s that the task is in the host's ipc namespace", async (mode, shared) => {
   const { pid } = await sleeping({ ipc_mode: mode });
   expect(readlinkSync(`/proc/${pid}/ns/ipc`) === readlinkSync("/proc/self/ns/ipc")).toBe(shared);
   expect(readlinkSync(`/proc/${pid}/ns/pid`)).not.toBe(readlinkSync("/proc/self/ns/pid"));

@@ -11,12 +11,12 @@ export const addPin: AddVerb = (program, exit) => {
   program
     .command("pin")
     .argument("[task]", anyTask)
-    .summary("keep the history of a task, or list pinned ones")
+    .summary("keep the history of a task, or list the pinned tasks")
     .description(
       "Protects a task's history from removal, whatever its age and the size of the log. Without a task, lists " +
         "pinned histories. Needs no running plugin.",
     )
-    .option("-r, --reason <text>", "why it is kept, shown by ps --all and events")
+    .option("-r, --reason <text>", "why the history is kept; shown by ps --all and events")
     .option(...runOption)
     .option("--json", "print the list as JSON, one object per line")
     .option(...stateDirOption)

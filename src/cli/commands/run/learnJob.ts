@@ -127,7 +127,8 @@ class Learning {
     process.stdout.write(learnReport({ tasks, seen, lost, seesCapabilities, enforced, verbose }));
     if (!enforced.same) for (const failure of enforced.trial?.failures ?? []) printError(failure);
     if (write && enforced.same) await this.#write(tasks);
-    else if (write) process.stderr.write("Nothing was written, since it does not work.\n");
+    else if (write)
+      process.stderr.write("Nothing was written, because the tasks do not work with these options.\n");
     return enforced.trial?.exitCode ?? seen.exitCode;
   }
 

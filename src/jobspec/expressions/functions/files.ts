@@ -93,6 +93,6 @@ function globPattern(glob: string): RegExp {
   try {
     return new RegExp(`^${source}$`, "s");
   } catch {
-    return fail("its pattern is not valid");
+    return fail("its pattern is invalid");
   }
 }
