@@ -82,13 +82,13 @@ export const volumeSchema = z.object({
         ? 'the volume names no type: type = "host"'
         : `a local run has volumes of the type "host" only: ${String(input)} volumes need a Nomad cluster`,
   }),
-  source: z.string("a volume needs the name of a host volume in source").min(1, "must not be empty"),
+  source: z.string("a volume needs source, the name of a host volume").min(1, "must not be empty"),
   per_alloc: z.boolean().default(false),
   read_only: z.boolean().default(false),
 });
 
 export const volumeMountSchema = z.object({
-  volume: z.string("a volume_mount needs the name of its group's volume in volume"),
+  volume: z.string("a volume_mount needs volume, the name of a volume of its group"),
   destination: z.string("a volume_mount needs a destination, such as /data"),
   read_only: z.boolean().default(false),
   propagation_mode: z
@@ -169,7 +169,7 @@ export const lifecycleSchema = z.object({
 export const logsSchema = z.object({ disabled: z.boolean().default(false) });
 
 export const templateSchema = z.object({
-  data: z.string("a template needs its text in data"),
+  data: z.string("a template needs data, its text"),
   destination: z.string("a template needs a destination, such as local/index.html"),
   env: z.boolean().default(false),
   perms: z

@@ -109,7 +109,7 @@ describe("a verb that fails", () => {
     ],
     [
       ["run", "--var-file", "/nowhere", "x.hcl"],
-      "JOB_INVALID: the file of variables cannot be read: /nowhere: no such",
+      "JOB_INVALID: the variable file cannot be read: /nowhere: no such",
     ],
     [["validate", "/tmp"], "JOB_INVALID: the job file cannot be read: /tmp: is a directory\n"],
     [["validate", "/dev/zero"], "JOB_INVALID: the job file is larger than 64 MiB: /dev/zero\n"],

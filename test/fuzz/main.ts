@@ -82,7 +82,7 @@ async function fuzz(name: TargetName): Promise<boolean> {
     { cwd: root, stdio: "inherit" },
   );
   if (status === 0) return true;
-  console.log(`${name}: mend it, and keep the input as a line of ${corpusFile(name)}:`);
+  console.log(`${name}: fix the defect, and keep the input as a line of ${corpusFile(name)}:`);
   console.log(readdirSync(results).includes(`${name}-defect`) ? readFileSync(artifact, "base64") : "(none)");
   return false;
 }

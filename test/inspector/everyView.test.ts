@@ -96,7 +96,7 @@ function viewsWith(bundleKey: string): Readonly<Record<string, View>> {
     taskWhatIf: { fragment: task(killed, `?event=8&edits=${dropStop}`), seen: ".whatif table" },
     taskLongName: { fragment: task(idOf(52, longName)), seen: "#state-lost.lit" },
     taskUnknown: { fragment: "#/task/unknown", seen: "text=There is no such task" },
-    nowhere: { fragment: "#/nowhere", seen: "text=This page has no such part" },
+    nowhere: { fragment: "#/nowhere", seen: "text=There is no such page" },
   };
 }
 

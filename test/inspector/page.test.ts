@@ -135,7 +135,7 @@ describe("the page", () => {
     await page.goBack();
     await page.getByText("1 of 2").waitFor();
     await page.goto(new URL("#/nowhere", page.url()).href);
-    await page.getByText("This page has no such part").waitFor();
+    await page.getByText("There is no such page").waitFor();
     await expectAccessible(page);
   });
 

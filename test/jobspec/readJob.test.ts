@@ -504,7 +504,7 @@ describe("volumes", () => {
   it.each([
     ['source = "shop"', mounted, 'volume.data.type: the volume names no type: type = "host"'],
     ['type = "csi"; source = "shop"', mounted, "CSI volumes are attached by a Nomad client"],
-    ['type = "host"', mounted, "volume.data.source: a volume needs the name of a host volume"],
+    ['type = "host"', mounted, "volume.data.source: a volume needs source, the name of a host volume"],
     [host, 'volume = "date"; destination = "/x"', 'the group has no volume "date"'],
     [host, 'volume = "data"', "volume_mount.destination: a volume_mount needs a destination"],
     [host, `${mounted}; propagation_mode = "up"`, "must be private, host-to-task or bidirectional"],

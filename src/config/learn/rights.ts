@@ -126,7 +126,7 @@ export function whyForbidden(path: string, homes: readonly string[]): string | u
   if (path === "/") return "is all of the host";
   // The pattern covers the users of a directory server, whom /etc/passwd lacks.
   if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
-  if (path.split("/").includes(".ssh")) return "holds keys of ssh";
+  if (path.split("/").includes(".ssh")) return "holds SSH keys";
   return undefined;
 }
 

@@ -110,7 +110,7 @@ function ForeignNote({ of: key }: { readonly of: string }) {
 
 function NoPart() {
   return (
-    <Empty title="This page has no such part">
+    <Empty title="There is no such page">
       <p>
         <a href="#/">All tasks</a>
       </p>

@@ -54,7 +54,7 @@ const headerSchema = z.strictObject({
     .array(z.strictObject({ stream: z.string(), version: z.int().nonnegative(), hash }))
     .refine(
       (streams) => new Set(streams.map(({ stream }) => stream)).size === streams.length,
-      "one is there twice",
+      "a stream is there twice",
     ),
   /** SHA-256 of the header without this field. */
   checksum: hash,

@@ -40,7 +40,7 @@ export async function loadMachine(path: string): Promise<MachineVersion> {
 }
 
 function invalid(path: string, why: string, cause: unknown): DriverError {
-  return new DriverError("MACHINE_INVALID", `${path} holds no machine: ${why}`, { hint, cause });
+  return new DriverError("MACHINE_INVALID", `${path} exports no machine: ${why}`, { hint, cause });
 }
 
 const hint = "Name the dist/replay/machine.js of a build of the driver";

@@ -225,10 +225,10 @@ function required(bytes: Buffer | undefined, position: number): Buffer {
 }
 
 function headOf(value: Buffer, snapshot: Snapshot): HeadValue {
-  if (!isHead(value)) throw new PageDefect("the head of a stream has another form");
+  if (!isHead(value)) throw new PageDefect("the head of a stream has unexpected fields");
   const head = headValue.decode(value);
   if (head.version > snapshot.bytes / MIN_RECORD_BYTES) {
-    throw new PageDefect(`a stream has ${head.version} events, more than fit the log`);
+    throw new PageDefect(`a stream has ${head.version} events, which is more than the log can have`);
   }
   return head;
 }

@@ -69,7 +69,7 @@ export function newestMeta(pages: Buffer): Meta {
   const [first, second] = [metaOf(pages.subarray(0, size)), metaOf(pages.subarray(size))];
   // Commits alternate between the two pages.
   if (Math.abs(first.commit - second.commit) > 1) {
-    throw new PageDefect(`its meta pages are of the commits ${first.commit} and ${second.commit}`);
+    throw new PageDefect(`its two meta pages have the commits ${first.commit} and ${second.commit}`);
   }
   return first.commit > second.commit ? first : second;
 }

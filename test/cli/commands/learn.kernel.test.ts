@@ -37,7 +37,7 @@ describe("run --learn", { timeout: 120_000 }, () => {
       `config {\n    unveil = [\n      "r:${folder}/needed",\n    ]\n    identity_files = true\n  }`,
     );
     expect(stdout).toMatch(new RegExp(`It can do without: .*r:${folder}/optional`));
-    expect(stdout).toMatch(new RegExp(`It looked in vain for: .*${folder}/missing`));
+    expect(stdout).toMatch(new RegExp(`It looked for these, which do not exist: .*${folder}/missing`));
     expect(stdout).toMatch(/it did the same, without .*optional/);
   });
 
@@ -99,7 +99,7 @@ job "test" {
     expect(await learn(["--write", "--var", "name=b", file])).toMatchObject({ code: 0 });
     expect(readFileSync(file, "utf8")).toBe(list("a", "b"));
     const again = await learn(["--write", "--var", "name=b", file]);
-    expect(again.stdout).toContain("It needs nothing besides what it has.");
+    expect(again.stdout).toContain("It needs no further options.");
     expect(again.stderr).toContain("There is nothing to write.");
     expect(readFileSync(file, "utf8")).toBe(list("a", "b"));
   });

@@ -85,7 +85,7 @@ describe("a learned policy", () => {
       "/ is all of the host",
       expect.stringMatching(/^\/alloc\/task\/new is in the allocation's folder/),
       "/home/joe is somebody's home",
-      "/root/.ssh/id holds keys of ssh",
+      "/root/.ssh/id holds SSH keys",
       "/srv/a* has a character that no entry may have",
     ]);
   });

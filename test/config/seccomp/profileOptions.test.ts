@@ -126,7 +126,7 @@ describe("a task's profile", () => {
       "a call without a similar name",
       { seccomp_deny: ["everything-else"] },
       {},
-      /is not a system call.*or a group's: @mount, /,
+      /is not a system call.*or one of the groups: @mount, /,
     ],
     [
       "what a launch needs",

@@ -84,7 +84,7 @@ describe("a what-if", () => {
       await recordAllocation(record, past);
       const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
       await at(page, `${taskPage}?event=9`);
-      await page.getByRole("button", { name: "Drop it" }).click();
+      await page.getByRole("button", { name: "Remove it" }).click();
       await page
         .getByText("As recorded up to event 8; it ends in killing; it did end in destroyed.")
         .waitFor();
@@ -106,10 +106,10 @@ describe("a what-if", () => {
       await page.getByRole("button", { name: "Change it", exact: true }).click();
       await page.locator(".whatif .change", { hasText: "oomKilled" }).waitFor();
       await page.getByRole("button", { name: "undo" }).click();
-      await page.getByRole("button", { name: "Put one in after it…" }).click();
+      await page.getByRole("button", { name: "Insert an event after it…" }).click();
       await page.getByLabel("Type").fill("lost");
       await form.fill('{"reason": "the host was rebooted"}');
-      await page.getByRole("button", { name: "Put it in" }).click();
+      await page.getByRole("button", { name: "Insert it" }).click();
       await page.locator(".whatif .pair.only-right", { hasText: "the machine refuses it" }).waitFor();
     },
   );

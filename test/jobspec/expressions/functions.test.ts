@@ -185,7 +185,7 @@ describe("a function refuses", () => {
     ["slice([1], 0, 2)", "slice: 0 to 2 is not part of a list of 1 items"],
     ["range(5000)", "range: it would have more than 1024 numbers"],
     ["range(0, 1, -1)", "range: its step leads away from the end"],
-    ['parseint("12", 2)', "parseint: its text is not a whole number of base 2"],
+    ['parseint("12", 2)', "parseint: its text is not a whole number in base 2"],
     ["log(-1, 10)", "log: it has no value for these numbers"],
     ['cidrhost("10.0.0.0/33", 1)', "cidrhost: its network must have a form like 10.0.0.0/8"],
     ['cidrhost("10.0.0.0/24", 256)', "cidrhost: 10.0.0.0/24 has no host 256"],

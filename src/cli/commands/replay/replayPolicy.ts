@@ -114,7 +114,8 @@ function textsOf({ refused, above, lost, stillDenied, allowed }: PolicyVerdict):
   return [
     ...refused.map((why) => `its start would be refused: ${why}`),
     ...above.map(
-      (why) => `its start would be refused if the job sets this option, otherwise limited: ${why}`,
+      (why) =>
+        `its start would be refused if the job sets this option; otherwise the value would be limited: ${why}`,
     ),
     ...list("it would not have", lost),
     ...list("it would still be denied", stillDenied),

@@ -61,7 +61,7 @@ export const addReplay: AddVerb = (program, exit) => {
     .addOption(
       new Option(
         "--policy <file>",
-        "show what a job file, or a file of the plugin's options, would have refused to the task, or to all tasks",
+        "show what a job file, or a file of the plugin's options, would have refused a task, or all tasks",
       ).conflicts(["check", "all", "against", "whatIf"]),
     )
     .option(...stateDirOrBundleOption)

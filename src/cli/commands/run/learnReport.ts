@@ -77,7 +77,7 @@ function taskLines(learned: LearnedTask, { verbose, seesCapabilities }: LearnRep
     ...configLines(unveil, identityFiles),
     ...list("It can do without", canDoWithout),
     ...policy.leftOut.map(({ path, mode, why }) => `  Not unveiled: ${formatMode(mode)}:${path} ${why}`),
-    ...list("It looked in vain for", policy.missing),
+    ...list("It looked for these, which do not exist", policy.missing),
     ...portLines(learned),
     ...capabilityLines(task, policy, seesCapabilities),
     ...peakLines(learned.peaks),
@@ -92,7 +92,7 @@ function configLines(unveil: readonly string[], identityFiles: boolean): string[
       : ["  unveil = [", ...unveil.map((entry) => `    ${JSON.stringify(entry)},`), "  ]"]),
     ...(identityFiles ? ["  identity_files = true"] : []),
   ];
-  if (options.length === 0) return ["  It needs nothing besides what it has."];
+  if (options.length === 0) return ["  It needs no further options."];
   return ["  config {", ...options.map((line) => `  ${line}`), "  }"];
 }
 

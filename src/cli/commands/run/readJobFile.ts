@@ -29,7 +29,7 @@ export async function readJobFile(path: string, skips: readonly string[] = []): 
 export async function readVariableFiles(paths: readonly string[]): Promise<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   for (const path of paths) {
-    const file = jobFile(path, await readTextFile(path, "JOB_INVALID", "file of variables"));
+    const file = jobFile(path, await readTextFile(path, "JOB_INVALID", "variable file"));
     Object.assign(values, await parseFile(file));
   }
   return values;

@@ -115,7 +115,7 @@ function stopAfterOf({ stopAfter }: Options): number | undefined {
   const milliseconds = parseDuration(stopAfter);
   if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
   throw new DriverError("CONFIG_INVALID", `--stop-after ${stopAfter}: not a duration`, {
-    hint: "Such as 30s or 2m",
+    hint: "Give a duration such as 30s or 2m",
   });
 }
 

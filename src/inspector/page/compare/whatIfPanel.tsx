@@ -47,13 +47,13 @@ export function WhatIfPanel({ query, seq, type, data, types }: Properties) {
           Event {seq}, <code>{type}</code>:
         </span>
         <button type="button" onClick={() => add({ drop: seq })}>
-          Drop it
+          Remove it
         </button>
         <button type="button" aria-pressed={form === "change"} onClick={() => setForm("change")}>
           Change it…
         </button>
         <button type="button" aria-pressed={form === "insert"} onClick={() => setForm("insert")}>
-          Put one in after it…
+          Insert an event after it…
         </button>
       </div>
       {form === "change" ? (
@@ -186,7 +186,7 @@ function InsertForm({ types, query, onDone }: InsertProperties) {
       <JsonForm
         key={first}
         first={first}
-        button="Put it in"
+        button="Insert it"
         onDone={(made) => type !== "" && onDone(made, type)}
       />
     </>

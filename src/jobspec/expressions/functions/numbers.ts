@@ -24,7 +24,7 @@ function parseint(value: string, base: number): number {
   const [, sign, body = ""] = /^([+-]?)(.+)$/s.exec(value) ?? [];
   const known = digits.slice(0, base);
   const fits = body !== "" && [...body.toLowerCase()].every((digit) => known.includes(digit));
-  if (!fits) fail(`its text is not a whole number of base ${base}`);
+  if (!fits) fail(`its text is not a whole number in base ${base}`);
   const parsed = Number.parseInt(body, base);
   return sign === "-" && parsed !== 0 ? -parsed : parsed;
 }
