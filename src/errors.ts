@@ -78,7 +78,7 @@ export interface DriverErrorOptions {
   /** One sentence that tells a person what to do next. */
   readonly hint?: string | undefined;
   /**
-   * Whether the same call may succeed later; Nomad then restarts the task. The default is true for an errno
+   * Whether another attempt may succeed later; Nomad then restarts the task. The default is true for an errno
    * that reports a shortage on the host.
    */
   readonly recoverable?: boolean | undefined;

@@ -109,8 +109,8 @@ function section(title: string, text: string): string {
 }
 
 /**
- * Writes files below a folder, with the same modes on every machine. @param executables paths of executable
- * files
+ * Writes files below a folder, with the same modes on every machine.
+ * @param executables paths of executable files
  */
 export function writeContent(folder: string, content: Content, executables: readonly string[] = []): void {
   for (const [path, bytes] of content) {

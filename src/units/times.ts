@@ -22,9 +22,9 @@ export function formatClock(time: number): string {
 }
 
 /**
- * Accepts a clock (`16:05` or `16:05:09.123`), a day (its midnight), or both,
- * in the formats above or as ISO 8601.
- * @param on any time on the day that a clock without a date belongs to
+ * Accepts a clock time (`16:05` or `16:05:09.123`), a day (which means its midnight), or both, in the formats
+ * above or as ISO 8601.
+ * @param on any time on the day to which a clock time without a date belongs
  * @returns undefined if the text is not a time
  */
 export function parseTime(text: string, on: number): number | undefined {

@@ -20,7 +20,7 @@ export interface Prompt {
   readonly text: string;
   /** Index in the text at which the next character is inserted. */
   readonly cursor: number;
-  /** Which earlier line is recalled, counted back from the newest; 0 for none. */
+  /** Number of the recalled earlier line, counted back from the newest; 0 for none. */
   readonly recalled: number;
   /** Completions of the word at the cursor. */
   readonly candidates: readonly string[];

@@ -1,4 +1,4 @@
-/** Watches for the kernel's refusals to sandboxed processes, as far as the host lets the driver see them. */
+/** Watches for accesses that the kernel denies to sandboxed processes, as far as the host reports denials. */
 import { BehaviorSubject, type Observable } from "rxjs";
 import type { DenialMode } from "../../config/options/pluginOptions.ts";
 import { messageOf } from "../../errors.ts";
@@ -20,7 +20,7 @@ export class DenialWatch<Owner> implements Disposable {
   #reader: DenialReader | undefined;
   #lease: AuditLease | undefined;
 
-  /** @param onDropped called when the kernel dropped records of unknown owners */
+  /** @param onDropped called with the number of records that the kernel dropped; their owners are unknown */
   constructor(sink: DenialSink<Owner>, onDropped: (records: number) => void) {
     this.tracker = new DenialTracker(sink);
     this.#onDropped = onDropped;

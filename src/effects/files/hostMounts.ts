@@ -11,7 +11,7 @@ export function isRemote(path: string): boolean {
   return remoteMountOnTheWay(path) !== undefined;
 }
 
-/** The host's mounts. After a change of the mounts there is a new object. */
+/** The host's mounts. Every change of the mounts leads to a new object. */
 export interface HostMounts {
   /** proc_pid_mountinfo(5) */
   readonly mountinfo: string;
@@ -27,7 +27,7 @@ let known: { readonly descriptor: number; readonly mounts: HostMounts } | undefi
  */
 export function hostMounts(): HostMounts {
   if (known !== undefined && !poll(known.descriptor, POLLPRI)) return known.mounts;
-  // Opened before it is read, so that no change is missed.
+  // The polled descriptor is opened before the file is read, so that no change is missed.
   const descriptor = known?.descriptor ?? openSync("/proc/self/mountinfo", "r");
   const mountinfo = readFileSync("/proc/self/mountinfo", "utf8");
   known = { descriptor, mounts: { mountinfo, remote: new Set(remoteMountPoints(mountinfo)) } };

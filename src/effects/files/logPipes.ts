@@ -124,8 +124,8 @@ function find(path: string, allocDir: string): number {
 }
 
 /**
- * Checks a pipe's type, names and owner. The owner is root before the task's first start, and the task's user
- * afterwards. A pipe with another owner is a trap.
+ * Checks a pipe's type, hard links and owner. The owner is root before the task's first start, and the task's
+ * user afterwards. A pipe with another owner is a trap.
  */
 function checkFifo(found: number, path: string, uid?: number): void {
   const status = fstatSync(found);

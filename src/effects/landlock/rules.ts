@@ -64,7 +64,7 @@ export interface NamespaceRule {
 /** A rule on a default path of the host. Init adds it, and ignores a failure. */
 export type KnownRule = Pick<NamespaceRule, "path" | "access">;
 
-/** Whether the rule comes only from the default paths, and its path is the host's. */
+/** Whether the rule comes only from the default paths, and has the same path on the host and in the task. */
 function isDefault({ sources, target, ownRoot }: UnveilRule): boolean {
   return sources.length === 1 && sources[0] === "default" && target === undefined && ownRoot === undefined;
 }

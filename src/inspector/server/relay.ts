@@ -1,5 +1,5 @@
 /**
- * Relays the tasks of this host to clients of `@statelyai/inspect`, each as an actor. A new client gets all
+ * Relays the tasks of this host, each as an actor, to clients of `@statelyai/inspect`. A new client gets all
  * actors in their current states, then every event and the state after it. With history, each actor starts in
  * its initial state, and all stored events follow in their order. Events are read from the log when the
  * client is ready for more, so a slow client loses nothing and uses no memory. After each message, other work

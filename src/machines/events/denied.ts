@@ -18,7 +18,7 @@ const refusal = z.object({
   count: z.number(),
 });
 
-/** A kind of refusal: the same thing, refused to the same program. */
+/** A kind of refusal: all refusals of the same access to the same program. */
 export type Refusal = z.infer<typeof refusal>;
 
 export interface DenialHistory {

@@ -49,7 +49,7 @@ const mountNamespace = flags({ CLONE_NEWNS });
 const nothing = flags({});
 
 interface Mount extends Tree {
-  /** The name of its steps. */
+  /** The name of the mount's steps. */
   readonly name: string;
   readonly target: string;
   /** Whether the task may have put a symlink into the target's path. */
@@ -97,7 +97,7 @@ function bindMount({ source, target, readOnly: isReadOnly }: Bind): Mount {
   return { ...common, name: `mount ${target}`, source, target, attributes: isReadOnly ? readOnly : nothing };
 }
 
-/** The task owns the folder's parent, and may have put a symlink there. */
+/** The task owns the folder's parent, and may have put a symlink in the folder's place. */
 function readOnlyMount(folder: string): Mount {
   return {
     ...common,
@@ -110,7 +110,7 @@ function readOnlyMount(folder: string): Mount {
   };
 }
 
-/** The task owns the source's parent, and may have put a symlink there. */
+/** The task owns the source's parent, and may have put a symlink in the source's place. */
 function privateTmpMount(source: string): Mount {
   return {
     ...common,

@@ -58,7 +58,7 @@ export function taskPidAddress(runCgroup: RunCgroup | undefined): number {
 
 function preparation(runCgroup: RunCgroup | undefined): Step[] {
   return [
-    // Init must not keep the task's output open, because its reader waits for the end of file.
+    // Init must not keep the task's output open, because the output's reader waits for the end of file.
     keepOpenStep("keep the status file", descriptors.status, kept.status),
     keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
     keepOpenStep("keep the ruleset", descriptors.ruleset, kept.ruleset),

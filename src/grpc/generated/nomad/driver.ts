@@ -80,7 +80,7 @@ export interface FingerprintResponse_AttributesEntry {
 }
 
 export interface RecoverTaskRequest {
-  /** Nomad does not set it: the task's id is handle.config.id. */
+  /** Nomad does not set this field: the task's id is handle.config.id. */
   taskId: string;
   handle?: TaskHandle | undefined;
 }
@@ -93,7 +93,7 @@ export interface StartTaskRequest {
 }
 
 export interface StartTaskResponse {
-  /** Nomad ignores it: failures are gRPC statuses. */
+  /** Nomad ignores `result` and `driver_error_msg`: failures are gRPC statuses. */
   result: StartTaskResponse_Result;
   driverErrorMsg: string;
   handle?: TaskHandle | undefined;
@@ -274,7 +274,7 @@ export namespace DriverCapabilities_FSIsolation {
 
 export const DriverCapabilities_MountConfigs = {
   UNKNOWN_MOUNTS: 0,
-  /** ANY_MOUNTS - It is the zero value, so a driver that sets nothing gets mounts of every kind. */
+  /** ANY_MOUNTS - This is the zero value, so a driver that sets nothing gets mounts of every kind. */
   ANY_MOUNTS: 0,
   NO_MOUNTS: 1,
 } as const;
@@ -446,7 +446,7 @@ export interface Mount {
 export interface Device {
   taskPath: string;
   hostPath: string;
-  /** Of `r`, `w` and `m` (mknod). */
+  /** Any of the letters `r`, `w` and `m` (mknod). */
   cgroupPermissions: string;
 }
 
