@@ -17,7 +17,7 @@ import { RawPlan } from "./rawPlan.ts";
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
 const pause = 10;
-/** Time after its launch by which a plugin has returned the memory of its start-up. */
+/** Time after a plugin's launch by which the plugin has returned the memory of its start-up. */
 const restedMs = idleMemoryMs + 1_000;
 const base = mkdtempSync("/var/lib/exec2-bench-");
 

@@ -277,7 +277,7 @@ export class Driver implements DriverPort {
         onCommitted: (committed) => {
           this.#housekeeping.committed(committed);
           const publish = () => this.#announcements.committed(committed, store, () => this.#tasks.all);
-          // StartTask and RecoverTask answer first, because an announcement may look into the log. An end is
+          // StartTask and RecoverTask answer first, because an announcement may read the log. An end is
           // announced before WaitTask answers, because the client drops later events.
           const { type } = committed.event;
           if (type === "started" || type === "recovered") setImmediate(publish);

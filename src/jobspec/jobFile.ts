@@ -22,7 +22,7 @@ export function jobFile(name: string, source: string, skips: readonly string[] =
 }
 
 export interface Problem {
-  /** Such as `job.web.group.main.task.server.config.args[0]`. */
+  /** The place in the job, such as `job.web.group.main.task.server.config.args[0]`. */
   readonly place: string;
   readonly message: string;
   /** A text in the file. The error shows its source line. */

@@ -59,8 +59,8 @@ export interface RecordTable {
   /** Records of one stream, from sequence number `seq` on. */
   recordsOf<T>(stream: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
   /**
-   * The position of each of these streams' last event, in their order; 0 where there is none. One call reads
-   * all of them from the same snapshot.
+   * Positions of the streams' last events, in the order of the streams; 0 for a stream without events. One
+   * call reads all positions from the same snapshot.
    */
   lastPositions(streams: readonly StreamEntry[]): number[];
   /**
@@ -109,7 +109,7 @@ export interface WritableTable extends RecordTable {
   /**
    * Runs `action` in one transaction. The action's reads see its own earlier puts. If the action throws, none
    * of its puts remain.
-   * @param bytes size of its writes, so that a full disk is noticed before a write fails
+   * @param bytes size of the action's puts, so that a full disk is noticed before a put fails
    * @throws DriverError `STORE_FAILED` if the puts cannot be committed
    */
   write<T>(bytes: number, action: (writer: RecordWriter) => T): T;

@@ -7,7 +7,7 @@ const units = { ...goUnits, min: 60_000, d: 86_400_000 };
 type Units = Readonly<Record<string, number>>;
 
 /**
- * `500ms`, `1.5s`, `90m` or `90min`, `1h30m`, `7d`.
+ * Parses a duration, such as `500ms`, `1.5s`, `90m` or `90min`, `1h30m`, `7d`.
  * @returns milliseconds; undefined if the text is not a duration
  */
 export function parseDuration(text: string, known: Units = units): number | undefined {

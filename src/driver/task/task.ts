@@ -121,7 +121,7 @@ export class Task implements RecordedTask {
     return true;
   }
 
-  /** Resolves once everything recorded so far is stored; rejects if the log refuses it. */
+  /** Resolves once all events recorded so far are stored; rejects if the log refuses them. */
   stored(): Promise<void> {
     return this.#journal.settled();
   }

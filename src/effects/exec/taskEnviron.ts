@@ -4,7 +4,7 @@ import { DriverError } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
 /**
- * Maximum number of reads. Together they exceed the 6 MiB of arguments and environment that execve(2)
+ * Maximum number of reads. They could read more than the 6 MiB of arguments and environment that execve(2)
  * accepts, because a read may be short.
  */
 const maxChunks = 64;

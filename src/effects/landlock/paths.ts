@@ -120,8 +120,8 @@ function classify(descriptor: number, rule: UnveilRule): Found {
 }
 
 /**
- * Rewrites a path in this process's folder of /proc to start with `/proc/self` or `/proc/thread-self`, as in
- * every process. Undefined for other paths.
+ * Rewrites a path in this process's folder of /proc to a path through `/proc/self` or `/proc/thread-self`,
+ * which lead every process to its own folder. Undefined for other paths.
  */
 function ownEntry(path: string): string | undefined {
   const self = `/proc/${process.pid}`;

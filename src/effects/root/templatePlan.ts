@@ -39,7 +39,7 @@ export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan
   };
 }
 
-/** The table's early part only reads the late part, because it is too small for all steps. */
+/** The table's early part is too small for all steps, so its steps only read the late part. */
 function parentSteps(): Step[] {
   return [
     endWithParentStep("end with the plugin"),

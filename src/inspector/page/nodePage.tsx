@@ -172,7 +172,7 @@ function sum(counts: readonly number[]): number {
   return counts.reduce((total, each) => total + each, 0);
 }
 
-/** The wall-clock time, with the day if the chart spans more than a day. */
+/** The wall-clock time, with the day if the chart of 60 bars, each of `spanMs`, spans more than a day. */
 function clock(time: number, spanMs: number): string {
   return spanMs > 1_440_000 ? formatTime(time).slice(5, 16) : formatClock(time).slice(0, 8);
 }

@@ -62,7 +62,7 @@ function isSameType(steps: Steps, a: number, b: number): boolean {
 const maxOutcomes = 5;
 
 /**
- * `Stop requested → SIGTERM delivered → exit code 0, after 1.2 s`.
+ * The title of a group, such as `Stop requested → SIGTERM delivered → exit code 0, after 1.2 s`.
  * @param phraseOf returns a step's texts; undefined until they are known
  */
 export function groupTitle(

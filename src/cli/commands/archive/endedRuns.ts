@@ -37,8 +37,8 @@ function byLastEvent(runs: readonly FoundRun[]): FoundRun[] {
 }
 
 /**
- * Reads the time of a run's last event. If that event is damaged, takes the time of the next run with an
- * intact last event.
+ * Returns a function that reads the time of a run's last event. If that event is damaged, the function takes
+ * the time of the next run with an intact last event.
  */
 function timesOf(runs: readonly FoundRun[]): (index: number) => number {
   const known = new Map<number, number>();

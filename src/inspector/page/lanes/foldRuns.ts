@@ -62,7 +62,7 @@ export function countOutcomes(runs: readonly LaneRun[]): Count[] {
 }
 
 /**
- * `38 runs: 37 × Failed with exit code 1, Running`.
+ * The outcomes of runs, such as `38 runs: 37 × Failed with exit code 1, Running`.
  * @param most maximum number of different outcomes that the text names
  */
 export function outcomesText(runs: readonly LaneRun[], most = 4): string {

@@ -31,7 +31,7 @@ function ranFor({ startedAt, endedAt }: TaskSummary, now: number): number | null
   return startedAt === null ? null : Math.max(0, (endedAt ?? now) - startedAt);
 }
 
-/** `3 s`, `≥ 3 s` for a task whose end was not observed, or `–` for a task that has never run. */
+/** How long a task ran: `3 s`, `≥ 3 s` if its end was not observed, or `–` if it has never run. */
 export function ranText(row: TaskSummary, now: number): string {
   const ran = ranFor(row, now);
   if (ran === null) return "–";
