@@ -46,7 +46,7 @@ export async function life({ driver }: LaunchedPlugin, task: TaskConfig): Promis
   return ms;
 }
 
-/** Runs a number of lives, one at a time in each allocation. */
+/** Runs a number of tasks, each for a whole {@link life}, one at a time in each allocation. */
 export async function runLives(
   plugin: LaunchedPlugin,
   allocations: readonly Allocation[],

@@ -16,7 +16,7 @@ const minRounds = 4;
 
 /**
  * Folds items that repeat earlier items. The first round of each repetition stays, and so does the last.
- * @param keyOf equal for items that repeat each other
+ * @param keyOf returns the same key for items that repeat each other
  */
 export function foldRepeats<T>(items: readonly T[], keyOf: (item: T) => string): (T | Repeat<T>)[] {
   const keys = items.map(keyOf);

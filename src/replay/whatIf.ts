@@ -20,8 +20,8 @@ const editSchema = z.union([
   /** Fields of `data` replace the recorded ones; the others stay. */
   z.strictObject({ change: z.int().positive(), time: time.optional(), data: data.optional() }),
   /**
-   * Inserts an event after the one with this number; 0 inserts it before the first. By default, it gets the
-   * time of the event before it or, at the beginning, of the first recorded event.
+   * Inserts an event after the event with this number; 0 inserts it before the first event. The default time
+   * is that of the previous event or, at the beginning, that of the first recorded event.
    */
   z.strictObject({ insert: z.int().nonnegative(), type: z.string(), time: time.optional(), data }),
 ]);

@@ -30,8 +30,8 @@ export interface Explanation {
 
 /**
  * @param samples the task's usage, in chronological order
- * @param missing paths that the task did not find according to its output: they exist on the host, but were
- * not unveiled
+ * @param missing paths that the task did not find, according to its output. They exist on the host, but were
+ *   not unveiled
  */
 export function explain(
   history: History,

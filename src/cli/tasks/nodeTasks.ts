@@ -14,7 +14,7 @@ import { EventLogs } from "../logs/eventLogs.ts";
 import { stepReadable } from "../logs/taskHistory.ts";
 import { type NodeTask, type Presence, rowOf, type TaskRow } from "./taskRow.ts";
 
-/** Runs as rows, in the order of their requests. CPU usage is the average since a task's start. */
+/** Converts runs to rows, in the order of their requests. CPU usage is the average since a task's start. */
 export function rowsOf(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): Promise<TaskRow[]> {
   return new HostSampler().rows(nodeTasks(runs, pins));
 }

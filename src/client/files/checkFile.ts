@@ -173,7 +173,7 @@ function optionProblems(
   }
 }
 
-/** Sample values in place of the facts of an allocation. No rule checks them. */
+/** Sample values in place of the facts of an allocation. Options that refer to them must stay valid. */
 function sampleFacts({ network }: Group): AllocationFacts {
   return {
     allocId: "00000000-0000-4000-8000-000000000000",

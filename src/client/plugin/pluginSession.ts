@@ -140,7 +140,7 @@ export async function answered<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** @param kill kills the plugin when it is aborted */
+/** @param kill when this signal is aborted, the plugin is killed */
 async function launch(
   { onLogLine, work }: PluginSessionOptions,
   kill?: AbortSignal,

@@ -1,7 +1,7 @@
 /**
- * Events that the log has refused, for example because its disk is full. The plugin retries to store them
- * until the log takes them, even if their tasks record no further events. One timer serves all tasks, because
- * they share the disk.
+ * Events that the log has refused, for example because its disk is full. The plugin keeps trying to store
+ * them until the log accepts them, even if their tasks record no further events. One timer serves all tasks,
+ * because they share the disk.
  */
 
 import { DriverError, messageOf } from "../../errors.ts";

@@ -22,7 +22,7 @@ const handleSchema = z.object({
   startedAt: z.number(),
   /** OOM kills that the cgroup counted before the task started. The first handles lack this field. */
   oomKills: z.number().int().nonnegative().default(0),
-  /** As in the event `sandboxed`. The first handles lack it: their runs had private pid namespaces. */
+  /** As in the event `sandboxed`. The first handles lack the field: their runs had private pid namespaces. */
   runCgroup: z.string().nullable().default(null),
 });
 

@@ -37,7 +37,7 @@ export type AuditRecord =
   /** Somebody has turned audit on or off. */
   | (Stamped & { readonly kind: "enabled"; readonly enabled: boolean });
 
-/** A process, by its ids on the host. */
+/** A process, identified by its ids on the host. */
 export interface Caller {
   readonly pid: number;
   readonly uid: number;

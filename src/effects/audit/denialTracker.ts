@@ -8,7 +8,7 @@
  */
 import type { AuditRecord, Caller } from "./auditRecord.ts";
 
-/** A process of an owner that restricted itself, by its ids on the host. */
+/** An owner's process that has restricted itself, identified by its ids on the host. */
 export interface OwnedProcess {
   readonly pid: number;
   readonly uid: number;

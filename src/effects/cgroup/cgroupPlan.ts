@@ -2,8 +2,8 @@
  * Plans the limits to write to a task's cgroup, from the task's resources. Pure. The files are described in
  * the kernel's Documentation/admin-guide/cgroup-v2.rst.
  *
- * `memory.oom.group` is left at 0 on purpose: the kernel then kills the process that needs the memory, and
- * the task's init survives to record the task's end.
+ * `memory.oom.group` is left at 0 on purpose: the kernel then kills a single process, usually the largest
+ * one, and the task's init survives to record the task's end.
  */
 
 import type { TaskOptions } from "../../config/options/taskOptions.ts";

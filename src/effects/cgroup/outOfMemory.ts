@@ -27,7 +27,7 @@ export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemor
  * a second after each change of `memory.events`. If the kernel killed the main process, the task has already
  * ended by the time of the call.
  *
- * The cost is a timer, then an inotify watch (all watches share one descriptor). It takes no CPU time while
+ * Watching takes a timer, then an inotify watch (all watches share one descriptor), and no CPU time while
  * nothing happens. A task at its limit makes the kernel change the file a hundred times a second. So no watch
  * is set for a second after each change.
  * @returns a function that stops watching. The watch stops by itself when the cgroup is removed, and does not

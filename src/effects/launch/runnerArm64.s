@@ -1,4 +1,4 @@
-// The plan runner for arm64: it does the same as runnerX86.s, which explains it.
+// The plan runner for arm64. It does the same as runnerX86.s, whose first comment explains the runner.
 //
 //   as -o runner.o runnerArm64.s && objcopy -O binary -j .text runner.o runner
 

@@ -1,6 +1,6 @@
 /**
- * The notes that the BPF programs of probes.ts write about what watched tasks use: the kinds, layout and
- * decoding of notes. Pure.
+ * The notes that the BPF programs of probes.ts write about accesses of watched tasks: their kinds, layout and
+ * decoding. Pure.
  */
 import type { Access, NamedUse } from "../../config/learn/access.ts";
 import { SOCK_STREAM } from "../kernel/constants.ts";

@@ -91,8 +91,8 @@ export function killProcess(target: ProcessIdentity): boolean {
 }
 
 /**
- * Kills a run by SIGKILL to its init. The kernel then kills the pid namespace. No
- * status is recorded, and init's files are closed shortly before its last process exits.
+ * Kills a run by SIGKILL to its init. The kernel then kills all processes in the pid namespace. No status is
+ * recorded, and init's files are closed shortly before the namespace's last process exits.
  * {@link killTask} is better if the task's main process is known.
  * @returns false if init has exited already
  */

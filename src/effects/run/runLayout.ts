@@ -1,6 +1,6 @@
 /**
- * What a run's init and a plugin share, even if they come from different versions of the driver: the content
- * of the run's status file, records of processes, and the numbers of init's descriptors. Pure.
+ * The layouts that a run's init and a plugin share, even if they come from different versions of the driver:
+ * the run's status file, records of processes, and the numbers of init's descriptors. Pure.
  */
 import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
 

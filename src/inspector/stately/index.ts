@@ -11,7 +11,7 @@ export type { ActorMessage, EventMessage, SnapshotMessage, StatelyMessage } from
 
 /**
  * Converts XState's inspection events to messages of Stately's inspector protocol.
- * The conversion is synchronous, so each message has the state at its time, even in a burst of events.
+ * The conversion is synchronous, so each message has the state right after its event, even in a burst.
  *
  *     createActor(taskMachine, { inspect: statelyInspection(send) })
  *

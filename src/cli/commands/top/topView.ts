@@ -52,7 +52,7 @@ function type(view: TopView, key: string): TopView | "quit" {
   }
 }
 
-/** The tasks that the search finds, in their order. */
+/** The tasks that the search finds, in the chosen order. */
 export function matching(rows: readonly TaskRow[], { search, sort }: TopView): TaskRow[] {
   const wanted = search.toLowerCase();
   return rows.filter((row) => textOf(row).includes(wanted)).toSorted(orders[sort]);
