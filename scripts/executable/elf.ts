@@ -50,7 +50,7 @@ export function strip(elf: Buffer): Buffer {
  * Adds code for functions that an executable otherwise imports.
  * @param code the functions' code, for the executable's machine
  * @param functions their offsets in the code
- * @throws Error if the executable does not import one of them, or has no room for the code
+ * @throws Error if the executable does not import one of the functions, or has no room for the code
  */
 export function embedFunctions(
   elf: Buffer,

@@ -11,8 +11,9 @@ interface Candidate {
 }
 
 /**
- * Finds runs by whole id, else by the task's name, else by the beginning of the allocation's id, alone or
- * with the task's name (`6f2d4a9e/web`). Later ways are tried only if earlier ones match nothing.
+ * Finds runs by their whole id, by the task's name, by the beginning of the allocation's id together with the
+ * task's name (`6f2d4a9e/web`), or by the beginning of the id. Each way is tried only if the ways before it
+ * match nothing.
  * @param text empty means all runs
  * @returns at least one run, in the order of the candidates
  * @throws DriverError `TASK_NOT_FOUND`

@@ -1,7 +1,7 @@
 /**
- * Finds paths that a failed task did not find, according to its own output. Paths that are not unveiled are
- * missing from a task's root, and the kernel records no access to them. The paths are read from the task's log
- * files, if these still exist, and are stored nowhere.
+ * Finds paths that a failed task did not find, according to its error output. Paths that are not unveiled are
+ * missing from a task's root, and the kernel records no access to them. The paths are read from the task's
+ * log files, if these still exist, and are stored nowhere.
  */
 import { lstatSync } from "node:fs";
 import { isAtOrBelow } from "../config/values/unveil.ts";
@@ -9,7 +9,7 @@ import { LogStream, logPlaces } from "../effects/logs/logFiles.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { namedPaths } from "./namedPaths.ts";
 
-/** Number of lines at the end of the output that are searched for paths. */
+/** Number of lines at the end of the error output that are searched for paths. */
 const lines = 10;
 const maxBytes = 64 * 1024;
 

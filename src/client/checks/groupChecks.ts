@@ -31,8 +31,8 @@ const firstDelayMs = 1_000;
 
 /**
  * Starts the checks, which run until `stop`. The next interval of a check begins when its result is known.
- * @param tasks main tasks of the group. A check that names no task uses the environment of the first of them,
- *   and restarts all of them
+ * @param tasks main tasks of the group. A check that names no task uses the first task's environment, and
+ *   restarts all of these tasks
  * @param suffix the end of the checks' names, such as ` of web[1]`; empty if the group has one instance
  */
 export function followChecks(

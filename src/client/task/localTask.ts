@@ -141,7 +141,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     }
   }
 
-  /** The end of a message, with the name by which other verbs know the task; empty if the label is this name. */
+  /** The end of a message: the name by which other verbs know the task; empty if the label is this name. */
   #alias(): string {
     const { label, message } = this.#prepared;
     return label === message.name

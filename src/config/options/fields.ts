@@ -71,7 +71,7 @@ export const capabilityName = () => checkedText(capabilityProblem);
 export const allowedCall = () => checkedText(callProblem);
 export const deniedCall = () => checkedText(deniedCallProblem);
 
-/** Blocks of profiles. Each profile is a list of what it allows and refuses. */
+/** Blocks of profiles. Each profile lists what it allows and refuses. */
 export const seccompProfileBlocks = () =>
   z
     .array(z.record(z.string(), list(text()), mustBe("a block of profiles")), mustBe("a block of profiles"))

@@ -103,7 +103,7 @@ async function writeFreeze(cgroup: string, value: "0" | "1"): Promise<void> {
 /** A state of a cgroup. @param events the content of `cgroup.events`; undefined if the cgroup was removed */
 type State = (events: string | undefined) => boolean;
 
-/** No process is left in the cgroup and in those below it. */
+/** No process is left in the cgroup or in those below it. */
 const isEmpty: State = (events) => !events?.includes("populated 1");
 const isFrozen: State = (events) => !events?.includes("frozen 0");
 

@@ -1,4 +1,7 @@
-/** The mounts of this process's mount namespace. Remote mounts are served by another machine or by a process. */
+/**
+ * The mounts of this process's mount namespace. Remote mounts are those that another machine or a process
+ * serves.
+ */
 import { openSync, readFileSync } from "node:fs";
 import { POLLPRI } from "../kernel/constants.ts";
 import { poll } from "../kernel/libc.ts";

@@ -1,6 +1,6 @@
 /**
- * Prepares the mount points of volumes and devices. Tasks may write to many of them. So no symlink there is
- * ever followed, and nothing is created outside of the task's own folders.
+ * Prepares the mount points of volumes and devices. Many mount points are in folders that tasks may write to.
+ * So no symlink there is ever followed, and nothing is created outside of the task's own folders.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, realpathSync } from "node:fs";
 import type { RootMode } from "../../config/task/unveilRules.ts";

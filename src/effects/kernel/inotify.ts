@@ -20,7 +20,10 @@ export function inotifyInit(): number {
   return checked(libc().inotifyInit(k.O_CLOEXEC | k.O_NONBLOCK), "inotify_init1");
 }
 
-/** inotify_add_watch(2). Watching a folder again changes nothing. @param mask `IN_…` bits */
+/**
+ * inotify_add_watch(2). Watching a folder again with the same mask changes nothing.
+ * @param mask `IN_…` bits
+ */
 export function inotifyAddWatch(inotify: number, path: string, mask: number): void {
   checked(libc().inotifyAddWatch(inotify, path, mask), "inotify_add_watch", path);
 }

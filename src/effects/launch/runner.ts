@@ -1,4 +1,4 @@
-/** Spawns the plan runner. Its executable is a sealed memfd or, if memfds can't be executed, a file. */
+/** Spawns the plan runner: from a sealed memfd or, if this host cannot execute memfds, from a file. */
 import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../errors.ts";

@@ -4,8 +4,8 @@
 # parts into fixed addresses of its own memory. Then it executes one entry after another, and does nothing
 # else.
 #
-# If a call fails and its entry does not handle the error, the runner reports 16
-# bytes (the entry's address and the errno) and exits.
+# If a call fails and its entry does not handle the error, the runner reports 16 bytes (the entry's address
+# and the errno) and exits.
 #
 #   as -o runner.o runnerX86.s && objcopy -O binary -j .text runner.o runner
 

@@ -4,7 +4,7 @@ import { type Address, addressOf, type Choices, chosen, linkTo } from "./address
 
 let present = addressOf(location.hash);
 const listeners = new Set<() => void>();
-/** The last choices in each part of the page, by the part's path. They are restored when the user comes back. */
+/** The last choices in each part of the page, by the part's path. They return when the user comes back. */
 const lastChoices = new Map<string, Choices>();
 
 /** Browsers refuse more than some twenty changes of the address a second. */

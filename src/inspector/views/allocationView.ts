@@ -133,7 +133,8 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
   const marks = [...(before?.marks ?? [])];
   const steps = [...(before?.steps ?? [])];
   let overAt = before?.overAt ?? null;
-  // If the clock was set back, an event gets the time of the event before it. So no span has a negative length.
+  // If the clock was set back, an event gets the time of the event before it. So no span has a negative
+  // length.
   let lastAt = before?.lastAt ?? first.time;
   for (const event of events) {
     const time = Math.max(lastAt, event.time);

@@ -19,7 +19,7 @@ export const addHelp: AddVerb = (program, exit) => {
     });
 };
 
-/** For each verb, the words that other programs use for what the verb does. */
+/** For each verb, words for the same action in other programs. */
 const sameKind: Readonly<Record<string, readonly string[]>> = {
   archive: ["save", "backup"],
   clean: ["gc", "prune", "remove", "rm"],

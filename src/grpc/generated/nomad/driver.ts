@@ -5496,7 +5496,7 @@ export const DriverService = {
     responseSerialize: (value: ExecTaskResponse): Buffer => Buffer.from(ExecTaskResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExecTaskResponse => ExecTaskResponse.decode(value),
   },
-  /** The same as a stream: the first message has `setup`, later ones input and window sizes. */
+  /** ExecTask as a stream: the first message has `setup`, later messages have input and window sizes. */
   execTaskStreaming: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/ExecTaskStreaming" as const,
     requestStream: true as const,
@@ -5572,7 +5572,7 @@ export interface DriverServer extends UntypedServiceImplementation {
   signalTask: handleUnaryCall<SignalTaskRequest, SignalTaskResponse>;
   /** Runs a command in the task's sandbox and returns its output. */
   execTask: handleUnaryCall<ExecTaskRequest, ExecTaskResponse>;
-  /** The same as a stream: the first message has `setup`, later ones input and window sizes. */
+  /** ExecTask as a stream: the first message has `setup`, later messages have input and window sizes. */
   execTaskStreaming: handleBidiStreamingCall<ExecTaskStreamingRequest, ExecTaskStreamingResponse>;
   /** Called only if the capabilities have must_create_network. */
   createNetwork: handleUnaryCall<CreateNetworkRequest, CreateNetworkResponse>;
