@@ -8,8 +8,8 @@ export default defineConfig({
     // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
     pool: "forks",
     testTimeout: 30_000,
-    // CI machines are shared, which may make a test with real processes fail. It runs once more, and is reported
-    // as flaky.
+    // CI machines are shared, which may make a test with real processes fail. A failed test runs once more,
+    // and is reported as flaky if it then passes.
     retry: process.env.CI ? 1 : 0,
   },
 });
