@@ -20,7 +20,7 @@ export interface Leftover {
 export function findLeftovers(parent = workParent): Leftover[] {
   if (process.geteuid?.() !== 0) return [];
   // The cgroups are read before the folders. A run makes its folder before its cgroups, so no cgroup of a new
-  // run is taken for a leftover.
+  // run is mistaken for a leftover.
   const scopes = allScopes();
   const works = workFolders(parent).map((path) => ({ path, allocations: allocationsIn(path) }));
   const leftovers = works.flatMap(({ path, allocations }) => {

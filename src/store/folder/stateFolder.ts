@@ -136,8 +136,8 @@ export function taskOfRunFolder(name: string): TaskId | undefined {
 }
 
 /**
- * Whether the name is that of a run's folder. The folders that a killed plugin kept for later runs have other
- * names.
+ * Whether the name is that of a run's folder. The spare folders that a plugin prepares for later runs have
+ * other names.
  */
 export function isRunFolder(name: string): boolean {
   return isHashedRunFolder(name) || taskOfRunFolder(name) !== undefined;

@@ -179,7 +179,7 @@ function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
   );
 }
 
-/** Maximum number of marks, the newest ones. More would merge into an area. */
+/** Maximum number of marks. Only the newest are drawn, because more would merge into an area. */
 const maxMarks = 200;
 
 const marked: ReadonlySet<string> = new Set(["oomSeen", "denied"]);
