@@ -116,8 +116,8 @@ export class TaskDenials implements Disposable {
 
   #holds(run: WatchedRun, namespace: string, cgroup: string | undefined): boolean {
     if (run.runCgroup !== null) {
-      // `runCgroup` is a path in the file system, and /proc shows a path within the cgroup hierarchy. The last
-      // name in both paths is unique, so only the last names are compared.
+      // `runCgroup` is a path in the file system, but /proc shows a path within the cgroup hierarchy. The
+      // last name in both paths is unique, so only the last names are compared.
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
     }
     // Init lives as long as its namespace, so its pid cannot have been reused yet.
