@@ -30,8 +30,8 @@ const maxMessageBytes = 4096;
 
 /**
  * Maximum bytes of a message that reaches the caller of `nomad alloc exec`. Agents prepend at most "rpc
- * error: code = FailedPrecondition desc = " and send all of it in the close frame of a websocket, which has
- * room for 123 bytes (RFC 6455, 5.5). Agents cannot send a longer message at all.
+ * error: code = FailedPrecondition desc = " and send all of it in the close frame of a websocket. The frame
+ * has room for 123 bytes (RFC 6455, 5.5). Agents cannot send a longer message at all.
  */
 export const closeFrameBytes = 123 - 44;
 

@@ -1,6 +1,6 @@
 /**
  * Paths through the descriptors of the process that becomes the task, as in CVE-2024-21626. This process has
- * the host's /proc open. It enters its work dir and adds rules before it restricts itself.
+ * the host's /proc open. It enters its working directory and adds rules before it restricts itself.
  */
 
 import { spawnSync } from "node:child_process";
@@ -18,7 +18,7 @@ import { launch } from "../support/launch/wholeLaunch.ts";
 
 const agent = await startWarmAgent({ options: { unveil_by_task: true } });
 
-/** Descriptors that may be open when the process enters its work dir. */
+/** Descriptors that may be open when the process enters its working directory. */
 const descriptors = [3, 4, 5, 6, 7, 8, 9, 10, 11];
 
 describe("a work dir that is a link to a descriptor", () => {

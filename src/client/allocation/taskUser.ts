@@ -18,7 +18,7 @@ export async function chooseUser(name: string | undefined, dynamic: boolean): Pr
 /** No user: root owns the task's folders. */
 const noUser: TaskUser = { name: "", uid: 0, gid: 0, home: "/" };
 
-/** Nobody is refused here, because the driver decides as which users a task may run. */
+/** Nobody is refused here, because the driver decides which users a task may run as. */
 const anybody = {
   allowRoot: true,
   dynamicUserIds: "80000-89999",

@@ -171,8 +171,8 @@ function isIdentityFile(path: string): boolean {
 }
 
 /**
- * Adds entries for names whose symlinks would otherwise be missing from the task's root, because the driver
- * makes only the symlinks on the way to an entry's path.
+ * Adds entries for names whose symlinks would otherwise be missing from the task's root. In this root, the
+ * driver makes only the symlinks on the way to an entry's path.
  */
 function namedAs(
   real: readonly PathRight[],

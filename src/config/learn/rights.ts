@@ -43,8 +43,8 @@ export function merged(entries: readonly PathRight[]): PathRight[] {
 }
 
 /**
- * If a folder has at least this many entries for files directly in it, or for files anywhere below it, one
- * entry for the folder replaces them.
+ * Minimum number of entries that one entry for a folder replaces: entries for files directly in the folder,
+ * and entries for files anywhere below it.
  */
 const manyInFolder = 4;
 const manyBelow = 8;

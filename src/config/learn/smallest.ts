@@ -16,8 +16,8 @@ export async function smallestSufficient<Item>(
     if (rest.length <= 1) return [...rest];
     const half = rest.slice(0, rest.length / 2);
     const other = rest.slice(rest.length / 2);
-    // QuickXplain (Junker, 2004): keeps all of one half to find the needed items of the other half, and then
-    // keeps only those to find the needed items of the first half.
+    // QuickXplain (Junker, 2004). Keeps all of one half to find the needed items of the other half. Then
+    // keeps only these needed items to find those of the first half.
     const ofOther = await needed([...kept, ...half], true, other);
     const ofHalf = await needed([...kept, ...ofOther], ofOther.length > 0, half);
     return [...ofHalf, ...ofOther];

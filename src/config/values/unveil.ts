@@ -80,13 +80,13 @@ export function unionOfModes(one: UnveilMode, other: UnveilMode): UnveilMode {
   };
 }
 
-/** Whether a path is the folder or lies below it; both must be normalised. */
+/** Whether a path is the folder or lies below it; both must be normalized. */
 export function isAtOrBelow(path: string, folder: string): boolean {
   if (!path.startsWith(folder)) return false;
   return path.length === folder.length || path[folder.length] === "/" || folder === "/";
 }
 
-/** Whether a path is /proc, or lies in it; it must be normalised. */
+/** Whether a path is /proc, or lies in it; it must be normalized. */
 export function isInProc(path: string): boolean {
   return isAtOrBelow(path, "/proc");
 }

@@ -189,7 +189,7 @@ async function inputOf(
   }
   using view = new TaskRootView(process.init);
   const env = readTaskEnviron(process.task);
-  // A history that was rebuilt from the agent's handle has no work dir.
+  // A history that was rebuilt from the agent's handle has no working directory.
   const workDir = sandbox.workDir || "/";
   const path = env.PATH ?? defaultPath;
   const lookUps = [workDir, ...candidatesOf(name, { path, workDir })];

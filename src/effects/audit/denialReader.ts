@@ -3,9 +3,9 @@
  * this process a signal (fcntl(2), `O_ASYNC`). So no thread and no process has to wait, and there is no cost
  * while nothing is denied. The signal is SIGURG, because a process without a handler ignores it.
  *
- * A task can cause denials at any rate. So one turn of the event loop reads a limited number of records, and
- * the next read follows after a pause that is a multiple of the turn's duration. The kernel drops and counts
- * the records that it cannot queue meanwhile.
+ * A task can cause denials at any rate. So one turn of the event loop reads a limited number of records. The
+ * next read follows after a pause, a multiple of the turn's duration. The kernel drops and counts the records
+ * that it cannot queue meanwhile.
  */
 import { closeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";

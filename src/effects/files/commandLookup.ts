@@ -1,4 +1,4 @@
-/** Looks up a task's command and work dir before the launch, so that a typo gets a clear error. */
+/** Looks up a task's command and working directory before the launch, so that a typo gets a clear error. */
 import { realpathSync, type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
@@ -8,7 +8,7 @@ import type { IsVisible } from "./hostPaths.ts";
 
 /**
  * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.
- * @param command a name to look for; with a "/", an absolute path or a path relative to the work dir
+ * @param command a name to look for; with a "/", an absolute path or a path relative to the working directory
  * @param options.path the task's `PATH`; only its absolute entries count
  * @param options.mounts paths that lead to something else in the task than on the host. A path into a
  *   volume is returned unchecked, because its symlinks can only be resolved inside the task

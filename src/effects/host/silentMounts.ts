@@ -96,7 +96,7 @@ const enterSteps: readonly Step[] = [
   { name: "enter the task's root", call: "chroot", args: ["."] },
 ];
 
-/** A plan with the calls of a look-up. The results are dropped: an error is an answer, too. */
+/** A plan with the calls of a lookup. The results are dropped: an error is an answer, too. */
 function askPlan<Name extends string>(
   paths: readonly string[],
   inherited: Readonly<Record<Name, number>>,

@@ -19,7 +19,7 @@ export function errnoName(errno: number): string {
   return names.get(errno) ?? `errno ${errno}`;
 }
 
-// EWOULDBLOCK and ENOTSUP have the same numbers as EAGAIN and EOPNOTSUPP. Linux prints the latter names.
+// EWOULDBLOCK and ENOTSUP have the same numbers as EAGAIN and EOPNOTSUPP. Linux prints EAGAIN and EOPNOTSUPP.
 const names = new Map(
   Object.entries(constants.errno)
     .filter(([name]) => name !== "EWOULDBLOCK" && name !== "ENOTSUP")

@@ -11,10 +11,13 @@ export type PathKind = "file" | "folder" | "device";
 
 /**
  * The rights that a ruleset handles: all rights of the ABI, so the kernel refuses everything that no rule
- * allows. The kernel cannot refuse operations for which its ABI has no right: before ABI 3, truncate(2) of
- * any file that the user may write to; before ABI 5, device ioctls; before ABI 6, signals and connections to
- * abstract sockets; before ABI 9, connections to other unix sockets. Before ABI 2, nothing can be renamed or
- * linked across folders.
+ * allows. Before ABI 2, nothing can be renamed or linked across folders. The kernel cannot refuse operations
+ * for which its ABI has no right:
+ *
+ * - before ABI 3, truncate(2) of any file that the user may write to;
+ * - before ABI 5, device ioctls;
+ * - before ABI 6, signals and connections to abstract sockets;
+ * - before ABI 9, connections to other unix sockets.
  */
 export function handledAccess(abi: number): number {
   return maskOfRights(rightsOfFamily("fs"), abi);

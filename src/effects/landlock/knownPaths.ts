@@ -27,7 +27,7 @@ export type KnownPaths = ReadonlyMap<string, Known>;
 
 interface Look {
   readonly paths: KnownPaths;
-  /** The host's mounts at the time of the look-up. */
+  /** The host's mounts at the time of the lookup. */
   readonly mounts: HostMounts;
 }
 

@@ -199,8 +199,8 @@ export class LogStream {
         this.#offset += bytes.length;
         if (bytes.length > 0) return bytes;
       }
-      // The file is at its end. If there is a later file, the writer may have appended to the present file
-      // before it began the later one, so the present file is read once more.
+      // The file is at its end. If there is a later file, this file is read once more: the writer may have
+      // appended to this file before it began the later file.
       const next = this.#files.indexes().find((index) => index > this.#index);
       if (next === undefined) return undefined;
       const last = this.#file === undefined ? Buffer.alloc(0) : readAt(this.#file, this.#offset, chunkBytes);

@@ -95,7 +95,7 @@ class Scan {
     const ofStreams = this.#heads.flatMap(
       (head) => this.#found.get(head.stream) ?? this.#checkAlone(head) ?? this.#checkIndex(head) ?? [],
     );
-    // A task that started after the streams were listed is not unknown.
+    // Leaves out tasks that started after the streams were listed.
     const unknown = [...this.#unknownStreams].filter(([stream]) => this.#reader.version(stream) === 0);
     return [...ofStreams, ...unknown.map(([stream, seq]) => unknownStream(stream, seq))];
   }

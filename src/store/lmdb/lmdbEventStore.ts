@@ -2,10 +2,15 @@
  * The event log in LMDB, and the only file that imports lmdb. Importing this file loads lmdb, which takes too
  * long for the plugin's handshake.
  *
- * The log has four tables: the events' records by position; the position of each event, by its stream's first
- * position and its number; the head of each stream, by name; and the streams of tasks that are not over. An
- * append makes three puts, whatever the log's size. Transactions are synchronous, because a transaction takes
- * some 20 µs. lmdb's asynchronous transactions wait for another thread, which waits for the disk.
+ * The log has four tables:
+ *
+ * - the records of events, by position;
+ * - the positions of events, by the stream's first position and the event's number;
+ * - the heads of streams, by name;
+ * - the names of streams whose tasks are not over, by first position.
+ *
+ * An append makes three puts, whatever the log's size. Transactions are synchronous, because a transaction
+ * takes some 20 µs. lmdb's asynchronous transactions wait for another thread, which waits for the disk.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -97,10 +102,10 @@ interface Guards {
 }
 
 /**
- * Restores the log after a power cut. Checks the log's pages, except in two cases in which they are known to
- * be whole: the log was closed in this boot; or its writer was killed in this boot, and the mark is trusted
- * (workMark.ts). In both cases the kernel has whole commits only. If a page is damaged nevertheless, LMDB may
- * crash the process once. The next process then checks the pages.
+ * Restores the log after a power cut. Checks the log's pages, except in two cases: the log was closed in this
+ * boot; or its writer was killed in this boot, and the mark is trusted (workMark.ts). In both cases the
+ * kernel has whole commits only. If a page is damaged nevertheless, LMDB may crash the process once. The next
+ * process then checks the pages.
  * @throws DriverError `STORE_DAMAGED`
  */
 async function requireIntact(folder: string, { boot, checkpoints, mark }: Guards): Promise<LogState> {

@@ -82,7 +82,7 @@ const hideDescriptors = shared([
   closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
 ]);
 
-/** Name of the steps that enter the task's work dir. */
+/** Name of the steps that enter the task's working directory. */
 export const workDirStep = "change to the working directory";
 
 /**
