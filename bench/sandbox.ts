@@ -1,8 +1,8 @@
 /**
- * Measures the cost of a private root and of the system call filter: the time to a task's first byte, compared
- * with a task that has the host's tree, or no filter. Measures this on a host with few mounts, and on a host
- * with 500 more. Also measures the plugin's memory for 50 different roots. As root, after `npm run build`:
- * `node bench/sandbox.ts [rounds]`.
+ * Measures the cost of a private root and of the system call filter: the time to a task's first byte,
+ * compared with a task that has the host's tree, or no filter. Measures this on a host with few mounts, and
+ * on a host with 500 more. Also measures the plugin's memory for 50 different roots. As root, after `npm run
+ * build`: `node bench/sandbox.ts [rounds]`.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

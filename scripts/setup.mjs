@@ -46,8 +46,9 @@ const debianPackages = {
 };
 
 /**
- * Programs whose packages start a service when they are installed. They are installed only if the machine's
- * policy forbids services, as in most containers. Other machines skip the tests of missing programs.
+ * Programs whose packages start a service when they are installed. These packages are installed only if the
+ * machine's policy forbids services, as in most containers. Other machines skip the tests of missing
+ * programs.
  */
 const servicePackages = { haproxy: "haproxy" };
 

@@ -193,7 +193,7 @@ export class Driver implements DriverPort {
       if (!force) throw stillRunning(task);
       await task.end();
     }
-    // The task's commands have ended with it. Their events belong before `destroyed`.
+    // The task's commands have ended together with the task. Their events belong before `destroyed`.
     await task.run.commands.over();
     task.run.denials.close();
     await task.record("destroyed", {});

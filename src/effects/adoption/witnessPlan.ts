@@ -1,10 +1,10 @@
 /**
- * The plan of a *witness*: a process that stands in for the init of a run that
- * this driver has not started. It holds the alive FIFO until the run's own init
- * has exited. Then it asks the kernel for the task's status, records it, and exits. Pure.
+ * The plan of a *witness*: a process that stands in for the init of a run that this driver has not started.
+ * The witness holds the alive FIFO until the run's own init has exited. Then the witness asks the kernel for
+ * the task's status, records the status, and exits. Pure.
  *
- * So the end of such a run is detected and recorded as for any other run, even if
- * no plugin is running at the time.
+ * So the end of such a run is detected and recorded as for any other run, even if no plugin is running at the
+ * time.
  */
 import * as k from "../kernel/constants.ts";
 import { pidfdInfo, pollDescriptor } from "../kernel/structs.ts";

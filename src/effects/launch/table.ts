@@ -50,8 +50,8 @@ export const NAME_OFFSET = KEPT_BYTES - NAME_BYTES;
 export const LATE_OFFSET = KEPT_BYTES + EARLY_BYTES;
 
 /**
- * Address to which the kernel writes the task's pid when init forks the task. It is the field `match` of the
- * step that waits for the task.
+ * Address to which the kernel writes the task's pid when init forks the task: the field `match` of the step
+ * that waits for the task.
  * @param step that step's index in the phase `supervise`
  */
 export function matchAddress(step: number): number {

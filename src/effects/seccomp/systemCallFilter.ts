@@ -80,7 +80,7 @@ export const auditArchitectures: Readonly<Record<Architecture, number>> = {
 };
 
 /**
- * Offsets in `struct seccomp_data` of `linux/seccomp.h`. An argument's offset is that of its lower 32 bits.
+ * Offsets in `struct seccomp_data` of `linux/seccomp.h`. For an argument, the offset of its lower 32 bits.
  */
 const dataOffsets = {
   number: 0,
@@ -181,7 +181,7 @@ function entryOf(ranges: readonly Range[]): Label {
 
 /**
  * The instructions for a chain. If its first restriction is unconditional, no instruction is needed, because
- * the chain's label is then that of the error.
+ * the chain then has the label of the error.
  */
 function checks(chain: Chain): Line[] {
   const name = labelOf(chain);

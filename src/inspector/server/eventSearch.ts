@@ -19,7 +19,7 @@ export interface EventQuery {
 
 /** Positions to read in one turn: a few milliseconds of work. */
 const positionsPerTurn = 256;
-/** An answer is sent after this many hits or this much time. It says where to continue. */
+/** An answer is sent after this many hits or this much time. The answer says where to continue. */
 const maxHits = 100;
 const maxMs = 300;
 

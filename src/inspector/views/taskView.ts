@@ -60,7 +60,7 @@ export interface MomentView {
     readonly effect: string;
     /** Whether any event reports the effect. */
     readonly reports: boolean;
-    /** The event that reports the effect, and the time between both events; null if there is none yet. */
+    /** The event that reports the effect, and the time between the two events; null if there is none yet. */
     readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;
   }[];
 }

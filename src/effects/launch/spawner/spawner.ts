@@ -10,7 +10,7 @@ import { handedOver, spawnerBegin, spawnerRest } from "./spawnerPlan.ts";
 
 /** A launch that has begun with the early part of its plan. */
 export interface BegunLaunch extends ReportPipe {
-  /** Descriptor of the plan's table, to which the late part is written. The caller closes it. */
+  /** Descriptor of the plan's table, to which the late part is written. The caller closes the descriptor. */
   readonly table: number;
 }
 

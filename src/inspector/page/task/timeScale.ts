@@ -34,7 +34,7 @@ export class TimeScale {
     return period === undefined ? 0 : this.#placeIn(period, seq);
   }
 
-  /** The number of the step nearest to a place on the bar. If several are equally near, the last of them. */
+  /** The number of the step nearest to a place on the bar. Of steps that are equally near, takes the last. */
   stepAt(place: number): number {
     let [nearest, minDistance] = [0, Number.POSITIVE_INFINITY];
     for (const period of this.periods) {
