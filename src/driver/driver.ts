@@ -94,7 +94,7 @@ export class Driver implements DriverPort {
   }
 
   agentArrived(): void {
-    if (this.#current) this.#tasks.unclaim(this.#current);
+    if (this.#current) this.#tasks.markUnclaimed(this.#current);
     this.#announcements.agentArrived(this.#tasks.all.map(({ id }) => id));
   }
 

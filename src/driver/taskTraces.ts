@@ -60,7 +60,7 @@ export class TaskTraces {
         this.#failed = false;
       }
     } catch (thrown) {
-      if (!this.#failed) this.#log.warn("traces of tasks are not sent", { error: messageOf(thrown) });
+      if (!this.#failed) this.#log.warn("traces of tasks could not be sent", { error: messageOf(thrown) });
       this.#failed = true;
     } finally {
       this.#timer = undefined;

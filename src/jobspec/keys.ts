@@ -139,7 +139,7 @@ const levels = {
     attributes: ["destination", "propagation_mode", "read_only", "volume"],
     blocks: [],
     ignored: [],
-    refused: { selinux_label: "the driver relabels no files: label them beforehand" },
+    refused: { selinux_label: "the driver does not relabel files: label them beforehand" },
   },
   dns: { attributes: ["options", "searches", "servers"], blocks: [], ignored: [], refused: {} },
   task: {

@@ -25,19 +25,19 @@ export function align<T>(
   while (start < shorter && a[start] === b[start]) start++;
   let end = 0;
   while (end < shorter - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
-  const places = [
-    ...Array.from({ length: start }, (_, index): Place => [index, index]),
+  const pairs = [
+    ...Array.from({ length: start }, (_, index): IndexPair => [index, index]),
     ...alignChunks(a, b, { at: [start, start], end: [a.length - end, b.length - end], exactTo }),
-    ...Array.from({ length: end }, (_, index): Place => [a.length - end + index, b.length - end + index]),
+    ...Array.from({ length: end }, (_, index): IndexPair => [a.length - end + index, b.length - end + index]),
   ];
-  return places.map(([l, r]) => ({
+  return pairs.map(([l, r]) => ({
     left: l === undefined ? undefined : left[l],
     right: r === undefined ? undefined : right[r],
   }));
 }
 
 /** Indexes into both lists. */
-type Place = readonly [left: number | undefined, right: number | undefined];
+type IndexPair = readonly [left: number | undefined, right: number | undefined];
 
 interface Chunk {
   readonly at: readonly [number, number];
@@ -49,8 +49,8 @@ interface Chunk {
  * Aligns chunk by chunk. Of each chunk but the last, only the first half is kept, because later entries may
  * change the second half.
  */
-function alignChunks(a: readonly string[], b: readonly string[], { at, end, exactTo }: Chunk): Place[] {
-  const places: Place[] = [];
+function alignChunks(a: readonly string[], b: readonly string[], { at, end, exactTo }: Chunk): IndexPair[] {
+  const pairs: IndexPair[] = [];
   let [l, r] = at;
   while (l < end[0] || r < end[1]) {
     const [lEnd, rEnd] = [Math.min(end[0], l + exactTo), Math.min(end[1], r + exactTo)];
@@ -58,16 +58,16 @@ function alignChunks(a: readonly string[], b: readonly string[], { at, end, exac
     const isLast = lEnd === end[0] && rEnd === end[1];
     const kept = isLast ? chunk : chunk.slice(0, Math.ceil(chunk.length / 2));
     for (const [i, j] of kept) {
-      places.push([i === undefined ? undefined : l + i, j === undefined ? undefined : r + j]);
+      pairs.push([i === undefined ? undefined : l + i, j === undefined ? undefined : r + j]);
     }
     l += kept.filter(([i]) => i !== undefined).length;
     r += kept.filter(([, j]) => j !== undefined).length;
   }
-  return places;
+  return pairs;
 }
 
 /** Dynamic programming: computes the length of the common subsequence from each place on, then the path. */
-function alignExactly(a: readonly string[], b: readonly string[]): Place[] {
+function alignExactly(a: readonly string[], b: readonly string[]): IndexPair[] {
   const width = b.length + 1;
   const common = new Uint32Array((a.length + 1) * width);
   const commonFrom = (i: number, j: number) => common[i * width + j] ?? 0;
@@ -77,13 +77,13 @@ function alignExactly(a: readonly string[], b: readonly string[]): Place[] {
         a[i] === b[j] ? commonFrom(i + 1, j + 1) + 1 : Math.max(commonFrom(i + 1, j), commonFrom(i, j + 1));
     }
   }
-  const places: Place[] = [];
+  const pairs: IndexPair[] = [];
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
-    if (i < a.length && j < b.length && a[i] === b[j]) places.push([i++, j++]);
+    if (i < a.length && j < b.length && a[i] === b[j]) pairs.push([i++, j++]);
     else if (i < a.length && (j === b.length || commonFrom(i + 1, j) >= commonFrom(i, j + 1)))
-      places.push([i++, undefined]);
-    else places.push([undefined, j++]);
+      pairs.push([i++, undefined]);
+    else pairs.push([undefined, j++]);
   }
-  return places;
+  return pairs;
 }

@@ -508,7 +508,7 @@ describe("volumes", () => {
     [host, 'volume = "date"; destination = "/x"', 'the group has no volume "date"'],
     [host, 'volume = "data"', "volume_mount.destination: a volume_mount needs a destination"],
     [host, `${mounted}; propagation_mode = "up"`, "must be private, host-to-task or bidirectional"],
-    [host, `${mounted}; selinux_label = "Z"`, "selinux_label: the driver relabels no files"],
+    [host, `${mounted}; selinux_label = "Z"`, "selinux_label: the driver does not relabel files"],
   ])("%j with %j are refused", async (volume, mount, message) => {
     await expect(withVolume(volume, mount)).rejects.toThrow(message);
   });

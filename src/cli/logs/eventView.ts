@@ -98,7 +98,7 @@ export class EventView {
   }
 
   #what(event: StoredEvent): string {
-    if (isDamaged(event)) return this.#style.red("its bytes have changed, see replay --check");
+    if (isDamaged(event)) return this.#style.red("its bytes have changed: see replay --check");
     const known = readable(event);
     return known ? summarise(known) : this.#style.dim("written by another version of the driver");
   }

@@ -52,7 +52,7 @@ export class TaskTable {
    * To be called when a new agent has connected. Marks all running tasks as unclaimed: this agent has not
    * requested them yet.
    */
-  unclaim({ unclaimed }: DriverServices): void {
+  markUnclaimed({ unclaimed }: DriverServices): void {
     for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.set(id, undefined);
   }
 

@@ -42,7 +42,7 @@ export function assembleEarly(
   const early = earlyPart(steps, architecture);
   const unveil = unveilPart(steps.unveil, addresses, architecture);
   if (unveil.length > 0 && early.length > UNVEIL_OFFSET)
-    return assembleEarly({ initName, steps: inOneRow(steps) }, architecture);
+    return assembleEarly({ initName, steps: unveilInInit(steps) }, architecture);
   const length = unveil.length > 0 ? UNVEIL_OFFSET + unveil.length : early.length;
   const table = new Uint8Array(KEPT_BYTES + length);
   table.set(kept.bytes());
@@ -66,7 +66,7 @@ function earlyPart(steps: Partial<Plan["steps"]>, architecture: Architecture): U
  * Appends the phase `unveil` to `init`, for plans with so many mounts that `unveil` does not fit at its usual
  * address.
  */
-function inOneRow<Steps extends Pick<Plan["steps"], "init" | "unveil">>(steps: Steps): Steps {
+function unveilInInit<Steps extends Pick<Plan["steps"], "init" | "unveil">>(steps: Steps): Steps {
   return { ...steps, init: [...steps.init, ...steps.unveil], unveil: [] };
 }
 
@@ -106,7 +106,7 @@ export function assembleLate({ steps }: LatePlan, architecture: Architecture): U
 /** The step whose entry is at an address of the assembled plan; undefined if there is none. */
 export function stepAt(plan: Plan, address: number): Step | undefined {
   const fits = plan.steps.unveil.length === 0 || earlyPart(plan.steps, "x64").length <= UNVEIL_OFFSET;
-  const steps = fits ? plan.steps : inOneRow(plan.steps);
+  const steps = fits ? plan.steps : unveilInInit(plan.steps);
   const addresses = addressesOf(steps);
   for (const phase of phases) {
     const step = steps[phase][(address - addresses[phase]) / ENTRY_BYTES];

@@ -177,6 +177,6 @@ function readStatusFile(path: string): Buffer | undefined {
     return readFileSync(path);
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return undefined;
-    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "what a run has recorded cannot be read");
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the record of a run cannot be read");
   }
 }

@@ -39,7 +39,7 @@ function filesOfBuild(): PageFile[] {
   const folder = join(import.meta.dirname, "../../../dist/inspector");
   if (!existsSync(folder)) {
     throw new DriverError("UNSUPPORTED", `the inspector's page is missing: ${folder}`, {
-      hint: "Make it with `npm run build`",
+      hint: "Build it with `npm run build`",
     });
   }
   return readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]);

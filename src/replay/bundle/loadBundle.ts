@@ -70,7 +70,7 @@ const EVENTS_A_TURN = 500;
 function* parsed(text: string, path: string): Generator<void, Bundle> {
   const firstEnd = text.indexOf("\n");
   const header = readHeader(firstEnd === -1 ? text : text.slice(0, firstEnd));
-  if (typeof header === "string") throw invalid(path, `it does not begin as a bundle does: ${header}`);
+  if (typeof header === "string") throw invalid(path, `it has no bundle header: ${header}`);
   const lines = linesAfter(header, firstEnd === -1 ? "" : text.slice(firstEnd + 1), path);
   const records: PlacedRecord[] = [];
   const usage = new Map<string, readonly UsageSample[]>();

@@ -225,7 +225,7 @@ function required(bytes: Buffer | undefined, position: number): Buffer {
 }
 
 function headOf(value: Buffer, snapshot: Snapshot): HeadValue {
-  if (!isHead(value)) throw new PageDefect("the head of a stream has unexpected fields");
+  if (!isHead(value)) throw new PageDefect("the head of a stream is malformed");
   const head = headValue.decode(value);
   if (head.version > snapshot.bytes / MIN_RECORD_BYTES) {
     throw new PageDefect(`a stream has ${head.version} events, which is more than the log can have`);

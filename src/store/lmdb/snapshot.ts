@@ -264,7 +264,7 @@ export class Snapshot {
     checkHeader(bytes, number, kind);
     const commit = commitOf(bytes);
     if (commit > this.commit)
-      throw new PageDefect(`page ${number} is of commit ${commit}, which is yet to come`);
+      throw new PageDefect(`page ${number} is of commit ${commit}, which is newer than the snapshot`);
     // Every commit writes the main tree's root anew.
     if (number === this.#meta.main.root && commit !== this.commit) {
       throw new PageDefect(`the root, page ${number}, is of commit ${commit} instead of ${this.commit}`);

@@ -64,7 +64,7 @@ describe("an allocation's lanes", () => {
     await page.mouse.down();
     await page.mouse.move(x + width * 0.75, y + height / 2, { steps: 4 });
     await page.mouse.up();
-    const begin = page.getByRole("slider", { name: "Begin of the shown time" });
+    const begin = page.getByRole("slider", { name: "Start of the shown time" });
     const begun = Number(await begin.getAttribute("aria-valuenow"));
     const [min, max] = [
       Number(await begin.getAttribute("aria-valuemin")),

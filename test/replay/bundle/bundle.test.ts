@@ -159,7 +159,7 @@ describe("a bundle", () => {
       '{"stream":"a"}\n',
       text.split("\n").slice(1).join("\n"),
     ]) {
-      expect(refusal(foreign).message).toContain("it does not begin as a bundle does");
+      expect(refusal(foreign).message).toContain("it has no bundle header");
     }
     for (let share = 0.1; share < 1; share += 0.1) {
       expect(refusal(text.slice(0, text.length * share))).toMatchObject({ code: "BUNDLE_INVALID" });

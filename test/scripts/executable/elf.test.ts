@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { importedCode, importedFunctions } from "../../../scripts/executable/buildExecutable.ts";
+import { embeddedCode, embeddedFunctions } from "../../../scripts/executable/buildExecutable.ts";
 import { dropLibrary, embedFunctions, strip } from "../../../scripts/executable/elf.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -29,11 +29,11 @@ describe.each(architectures)("the code that is added to the executable for $arch
     ];
     execFileSync(as, ["-o", object, join(sources, `${arch}.s`)]);
     execFileSync(objcopy, ["-O", "binary", "-j", ".text", object, code]);
-    expect(readFileSync(code).toString("base64")).toBe(importedCode[arch]);
+    expect(readFileSync(code).toString("base64")).toBe(embeddedCode[arch]);
     const symbols = execFileSync(nm, [object], { encoding: "utf8" }).matchAll(/^(\w+) t (\w{2,})$/gm);
     expect(
       Object.fromEntries([...symbols].map(([, at, name]) => [name, Number.parseInt(at ?? "", 16)])),
-    ).toEqual(importedFunctions);
+    ).toEqual(embeddedFunctions);
   });
 });
 
@@ -60,7 +60,7 @@ describe("a program that imports functions", () => {
 
   it("can contain them instead of needing their library, and keeps its other imports", (context) => {
     buildProgram(context);
-    const changed = dropLibrary(embedFunctions(program, ownCode(), importedFunctions), "libatomic.so.1");
+    const changed = dropLibrary(embedFunctions(program, ownCode(), embeddedFunctions), "libatomic.so.1");
     rmSync(join(folder, "libatomic.so.1"));
     expect(run(strip(changed))).toMatch(/^1 0 7 7 -1 42\n-1 \d+ \d+\n$/);
     expect(strip(changed).byteLength).toBeLessThan(program.byteLength);
@@ -68,7 +68,7 @@ describe("a program that imports functions", () => {
 
   it("keeps its limit of open files, but has at least as many as a runtime needs", (context) => {
     buildProgram(context);
-    writeFileSync(join(folder, "changed"), embedFunctions(program, ownCode(), importedFunctions), {
+    writeFileSync(join(folder, "changed"), embedFunctions(program, ownCode(), embeddedFunctions), {
       mode: 0o755,
     });
     const limited = (limits: string, ...wrapper: string[]) => {
@@ -92,7 +92,7 @@ describe("a program that imports functions", () => {
     buildProgram(context);
     expect(() => dropLibrary(program, "libnone.so")).toThrow("does not need libnone.so");
     expect(() => embedFunctions(program, ownCode(), { none: 0 })).toThrow("does not import none");
-    expect(() => embedFunctions(program, Buffer.alloc(1 << 20), importedFunctions)).toThrow("no room");
+    expect(() => embedFunctions(program, Buffer.alloc(1 << 20), embeddedFunctions)).toThrow("no room");
     expect(() => strip(Buffer.from("#!/bin/sh\n"))).toThrow("not a 64-bit ELF file");
   });
 
@@ -134,5 +134,5 @@ function mayRaise(): boolean {
 }
 
 function ownCode(): Buffer {
-  return Buffer.from(importedCode[process.arch === "arm64" ? "arm64" : "x64"], "base64");
+  return Buffer.from(embeddedCode[process.arch === "arm64" ? "arm64" : "x64"], "base64");
 }

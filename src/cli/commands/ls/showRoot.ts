@@ -23,7 +23,7 @@ export async function showRoot(
   path: string,
   { json, stateDir }: { readonly json: boolean; readonly stateDir: string },
 ): Promise<number> {
-  const { context } = await findRunningTask(stateDir, task, "only root can look into a task's root");
+  const { context } = await findRunningTask(stateDir, task, "only root can list a task's files");
   const entries = entriesOf(context, path);
   printRows(entries, json, (style, width) => formatEntries(entries, style, width));
   return 0;

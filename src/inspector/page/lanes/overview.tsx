@@ -58,7 +58,7 @@ export function Overview({ view, whole, window, width, now, show }: Properties) 
           rx={4}
         />
       </svg>
-      <End name="Begin of the shown time" end="from" at={left} {...{ whole, window, show }} />
+      <End name="Start of the shown time" end="from" at={left} {...{ whole, window, show }} />
       <End name="End of the shown time" end="to" at={right} {...{ whole, window, show }} />
     </div>
   );
