@@ -124,7 +124,9 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
     case "net.bind_udp":
       return portRemedy("bind_udp", ports.settings.bind_udp, object);
     case "scope.abstract_unix_socket":
-      return { advice: "Tasks reach only their own abstract sockets: use a socket in a folder of both" };
+      return {
+        advice: "Tasks reach only their own abstract sockets: use a socket in a folder that both can reach",
+      };
     case "scope.signal":
     case "ptrace":
       return { advice: "Tasks reach only their own processes" };

@@ -161,8 +161,8 @@ export function divergenceText(diff: HistoryDiff): string {
 
 function textOf(diff: HistoryDiff): string {
   const { rows, divergence, same } = diff;
-  if (same) return "No difference, except what differs between any two runs.";
-  if (divergence === undefined) return `The same course, from different input: ${inputChanges(rows)}.`;
+  if (same) return "No difference, except data that differ between any two runs.";
+  if (divergence === undefined) return `The same events, from different input: ${inputChanges(rows)}.`;
   const index = rows.indexOf(divergence);
   const before = rows.slice(0, index);
   const [left, right] = [momentFrom(rows, index, "left"), momentFrom(rows, index, "right")];

@@ -22,7 +22,7 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
   });
 }
 
-export const damageHint = "The plugin sets it aside when it starts, and begins a new one";
+export const damageHint = "When the plugin starts, it renames the damaged log and begins a new one";
 
 const doing: Readonly<Record<string, string>> = {
   open: "opened",
@@ -38,7 +38,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "Free space on the file system of state_dir",
   EDQUOT: "Free space on the file system of state_dir",
   // LMDB also reports EIO for a short write.
-  EIO: "The disk of state_dir is full or fails",
+  EIO: "The disk of state_dir is full or failing",
   EROFS: "Mount the file system of state_dir read-write",
   // Every transaction fails with this errno after a fatal error of LMDB's environment.
   EINVAL: "An earlier disk error has closed the log: restart the plugin",

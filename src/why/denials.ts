@@ -56,6 +56,6 @@ function textOf(refusal: Refusal, startedAt: number | null): string {
 function othersText(others: number, named: number): string {
   const things = others === 1 ? "one thing" : `${others} things`;
   return named === 0
-    ? `It was denied ${things} that programs try and can do without; its events list them`
-    : `Its events list ${things} more that it was denied`;
+    ? `It was denied ${things} that programs try but do not need; its events list them`
+    : `Its events list ${things} more that the sandbox denied`;
 }

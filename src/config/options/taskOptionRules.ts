@@ -71,7 +71,7 @@ function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefine
   const requested = limit === Infinity ? "without a limit" : limit;
   throw new DriverError(
     "CONFIG_INVALID",
-    `The task's config has option "${name}" ${requested}, and this client allows ${allowed}`,
+    `The task's config has option "${name}" ${requested}, but this client allows ${allowed}`,
     { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
   );
 }
@@ -102,7 +102,7 @@ function portListWithin(
   const ports = allowed.length === 0 ? "none" : allowed.join(", ");
   throw new DriverError(
     "CONFIG_INVALID",
-    `The task's config has option "${name}" with ${forbidden.join(", ")}, and this client allows ${ports}`,
+    `The task's config has option "${name}" with ${forbidden.join(", ")}, but this client allows ${ports}`,
     { option: name, hint: `Remove them, or add them to ${name} in the client's plugin block of this driver` },
   );
 }

@@ -149,7 +149,7 @@ export function profileNames({ seccompProfiles }: Pick<SeccompPluginOptions, "se
 function notAllowed(option: string, requested: string, allowed: readonly string[]): DriverError {
   return new DriverError(
     "CONFIG_INVALID",
-    `The task's config has option "${option}" with ${requested}, and this client allows ${allowed.join(", ") || "none"}`,
+    `The task's config has option "${option}" with ${requested}, but this client allows ${allowed.join(", ") || "none"}`,
     { option, hint: "Remove it, or add it to allow_seccomp in the client's plugin block of this driver" },
   );
 }

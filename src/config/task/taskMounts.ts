@@ -70,7 +70,7 @@ function placeDevice({ source, target, read, write }: TaskDevice): PlacedMount {
 
 function targetOf(path: string, { rootDir }: TaskFolders): string {
   if (path === "" || path.includes("\0")) {
-    throw invalid(path, "is no path", "Give the volume_mount a destination");
+    throw invalid(path, "is not a path", "Give the volume_mount a destination");
   }
   const segments = path.split("/");
   if (segments.includes("..")) {

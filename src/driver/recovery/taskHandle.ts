@@ -34,7 +34,7 @@ const packr = new Packr({ useRecords: false });
 export function handleOf(taskId: TaskId, { context }: TaskSnapshot): HandleState {
   const { process, request, sandbox, startedAt } = context;
   if (!process || !request || !sandbox || startedAt === null) {
-    throw new DriverError("HANDLE_INVALID", `task ${taskId} has not started: there is no handle of it`);
+    throw new DriverError("HANDLE_INVALID", `task ${taskId} has not started, so it has no handle`);
   }
   return {
     version: 1,
@@ -60,7 +60,7 @@ export function encodeHandle(state: HandleState): Uint8Array {
 export function decodeHandle(bytes: Uint8Array): HandleState {
   const parsed = handleSchema.safeParse(unpack(bytes));
   if (parsed.success) return parsed.data;
-  const fields = parsed.error.issues.map((issue) => issue.path.join(".") || "the whole").join(", ");
+  const fields = parsed.error.issues.map((issue) => issue.path.join(".") || "all of it").join(", ");
   throw new DriverError("HANDLE_INVALID", `the task's handle is not one of this driver (wrong: ${fields})`, {
     hint: "Nomad will destroy the task and start it anew",
   });

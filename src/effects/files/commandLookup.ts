@@ -99,7 +99,7 @@ export function resolveWorkDir(
   }
   throw new DriverError(
     "WORK_DIR_INVALID",
-    `work_dir ${JSON.stringify(workDir)} is no folder: looked for ${path}`,
+    `work_dir ${JSON.stringify(workDir)} is not a folder: looked for ${path}`,
     {
       hint: "Give an absolute path, or one relative to the task's folder, such as local/app",
     },

@@ -171,7 +171,7 @@ function unsafe(path: string, why: string, failed?: FailedCall): DriverError {
 function noReader(path: string, summary: string, failed: FailedCall): DriverError {
   return new DriverError("LOG_PIPE_NO_READER", summary, {
     failed: { ...failed, path },
-    hint: "The agent's log collector makes and reads it: trying again is safe",
+    hint: "The agent's log collector makes and reads the pipe. It is safe to try again",
     recoverable: true,
   });
 }
@@ -201,7 +201,7 @@ function logFolderIn(folder: string, root: RootMode): string[] {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined) return [];
   if (status.isDirectory()) return [`${folderInTask(folder, root)}/logs`];
-  throw new DriverError("LOG_PIPE_UNSAFE", `${path} is unsafe: it is no folder`, {
+  throw new DriverError("LOG_PIPE_UNSAFE", `${path} is unsafe: it is not a folder`, {
     hint: "A task of the allocation may have replaced it: restart the allocation on another node, and find out who did it",
   });
 }

@@ -131,7 +131,7 @@ interface MountSource {
 /**
  * Checks a mount's source. Follows symlinks in it, because the operator or a device plugin has named it.
  * @throws DriverError `MOUNT_SOURCE_MISSING`, recoverable
- * @throws DriverError `MOUNT_SOURCE_INVALID` for a device mount whose source is no device, for a path in the
+ * @throws DriverError `MOUNT_SOURCE_INVALID` for a device mount whose source is not a device, for a path in the
  *   host's /proc, and for `host-to-task` propagation from a mount that does not propagate
  */
 function findSource(mount: PlacedMount): MountSource {
@@ -144,7 +144,7 @@ function findSource(mount: PlacedMount): MountSource {
       throw invalid(mount, "is in the host's /proc", "A task has its own /proc: unveil what it needs there");
     }
     if (mount.kind === "device" && !status.isCharacterDevice() && !status.isBlockDevice()) {
-      throw invalid(mount, "is no device", "A device plugin has to name a character or block device");
+      throw invalid(mount, "is not a device", "A device plugin has to name a character or block device");
     }
     if (mount.propagation === "host-to-task") checkPropagation(mount, opened);
     return { path, isFolder: status.isDirectory() };

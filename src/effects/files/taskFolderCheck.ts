@@ -40,7 +40,7 @@ function checkSame(name: string, path: string, original: string): void {
 function originalOf(name: string, original: string): Stats {
   const status = statusOf(original);
   if (status?.isDirectory()) return status;
-  if (status !== undefined) throw new DriverError("CONFIG_INVALID", `${name} (${original}) is no folder`);
+  if (status !== undefined) throw new DriverError("CONFIG_INVALID", `${name} (${original}) is not a folder`);
   throw new DriverError("CONFIG_INVALID", `${name} cannot be found`, {
     failed: { call: "lstat", path: original, errno: "ENOENT" },
   });

@@ -77,7 +77,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "write EACCES":
       return "An oom_score_adj below the agent's own needs CAP_SYS_RESOURCE";
     case "setns EINVAL":
-      return `${path} is no network namespace`;
+      return `${path} is not a network namespace`;
     case "landlock_restrict_self E2BIG":
       return "Landlock allows 16 layers of rules on top of each other: the driver itself already runs in too many";
     case "openat2 ELOOP":

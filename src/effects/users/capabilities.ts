@@ -65,7 +65,7 @@ export function keptCapabilities(names: readonly string[]): TaskCapabilities {
 function refuseDisallowed(allowed: CapabilitySet, requested: CapabilitySet): void {
   const refused = requested & ~allowed;
   if (refused === noCapabilities) return;
-  const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, and this client allows ${formatCapabilities(allowed) || "none"}`;
+  const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, but this client allows ${formatCapabilities(allowed) || "none"}`;
   throw new DriverError("CONFIG_INVALID", text, {
     option: "cap_add",
     hint: "Remove it, or add it to allow_caps in the client's plugin block of this driver",

@@ -148,7 +148,7 @@ export async function answerOf(
   }
 }
 
-const noBundle = "The bundle is not there any more: drop it again.";
+const noBundle = "The inspector no longer has this bundle: drop it again.";
 const noTask = "There is no such task, or its history was removed.";
 
 async function withHistory(

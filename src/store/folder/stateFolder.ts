@@ -203,7 +203,7 @@ function unusable(thrown: unknown, folder: string): DriverError {
 function noFolder(folder: string, found: string): DriverError {
   return new DriverError(
     "STATE_DIR_UNUSABLE",
-    `the state folder ${folder} cannot be used: ${found} is no folder`,
+    `the state folder ${folder} cannot be used: ${found} is not a folder`,
     {
       hint: NO_FOLDER,
     },

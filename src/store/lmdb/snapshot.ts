@@ -164,7 +164,7 @@ export class Snapshot {
     // lmdb ends names with a NUL.
     const data = this.#find(this.#meta.main, Buffer.from(`${name}\0`));
     if (data === undefined || data.kind === "tree") return data?.tree;
-    throw new PageDefect(`${name} is no table`);
+    throw new PageDefect(`${name} is not a table`);
   }
 
   #find(tree: Tree, key: Buffer): NodeData | undefined {

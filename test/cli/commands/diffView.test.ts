@@ -39,11 +39,11 @@ describe("the sentence at the top", () => {
   });
 
   it.each([
-    [life("ended"), life("ended"), "No difference, except what differs between any two runs."],
+    [life("ended"), life("ended"), "No difference, except data that differ between any two runs."],
     [
       life("ended"),
       [event("requested", { command: "perl" }), ...life("ended").slice(1)],
-      "The same course, from different input: command (requested, event 1).",
+      "The same events, from different input: command (requested, event 1).",
     ],
     [
       life("ended"),

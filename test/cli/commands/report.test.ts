@@ -125,7 +125,7 @@ describe("the state folder", () => {
     const open = temporaryFolder();
     const file = join(open, "file");
     writeFileSync(file, "");
-    expect(inspectStateFolder(file).problem?.what).toContain("is no folder");
+    expect(inspectStateFolder(file).problem?.what).toContain("is not a folder");
     chmodSync(open, 0o777);
     expect(inspectStateFolder(open).problem?.what).toContain("users other than its owner");
   });

@@ -34,9 +34,9 @@ describe("the ports of a task", () => {
 
   test("outside of the client's are refused, and the error names them", () => {
     expect(() => portsOf({ connect_tcp: [443, 25, 22] }, { connect_tcp: [443] })).toThrow(
-      /"connect_tcp" with 25, 22, and this client allows 443.*Remove them, or add them/,
+      /"connect_tcp" with 25, 22, but this client allows 443.*Remove them, or add them/,
     );
-    expect(() => portsOf({ bind_tcp: [0] }, { bind_tcp: [] })).toThrow(/with 0, and this client allows none/);
+    expect(() => portsOf({ bind_tcp: [0] }, { bind_tcp: [] })).toThrow(/with 0, but this client allows none/);
   });
 
   test.each<[object, string]>([

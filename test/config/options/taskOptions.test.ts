@@ -195,8 +195,8 @@ describe("parseTaskOptions", () => {
   });
 
   test.each([
-    [0, 1, /"swap_limit" 1, and this client allows 0\. Lower it/],
-    [256, -1, /"swap_limit" without a limit, and this client allows 256/],
+    [0, 1, /"swap_limit" 1, but this client allows 0\. Lower it/],
+    [256, -1, /"swap_limit" without a limit, but this client allows 256/],
   ])("with a plugin's swap_limit of %o, refuses %o", (plugin, task, reason) => {
     const options = parsePluginOptions({ swap_limit: plugin });
     const error = errorOf(() => parseTaskOptions({ command: "x", swap_limit: task }, options));
@@ -218,7 +218,7 @@ describe("parseTaskOptions", () => {
     const options = parsePluginOptions({ pids_limit: 100 });
     const error = errorOf(() => parseTaskOptions({ command: "x", pids_limit: 101 }, options));
     expect(error.code).toBe("CONFIG_INVALID");
-    expect(error.message).toMatch(/"pids_limit" 101, and this client allows 100\. Lower it/);
+    expect(error.message).toMatch(/"pids_limit" 101, but this client allows 100\. Lower it/);
   });
 
   test("never repeats an argument in an error", () => {

@@ -62,8 +62,8 @@ describe("the state folder", () => {
     chmodSync(open, 0o777);
     const plugin = await startPlugin();
     for (const [folder, why] of [
-      [file, `${file} is no folder`],
-      [`${file}/state`, `${file} is no folder`],
+      [file, `${file} is not a folder`],
+      [`${file}/state`, `${file} is not a folder`],
       [`${stateDir}/typo`, `stat ${stateDir}: ENOENT`],
       [open, `${open}: users other than its owner may write to it`],
       [`${open}/state`, `${open}: users other than its owner may write to it`],

@@ -86,9 +86,9 @@ describe("a device is refused", () => {
       { hostPath: "/dev/no-such" },
     ],
     [
-      "whose source is no device",
+      "whose source is not a device",
       "MOUNT_SOURCE_INVALID",
-      /\/etc\/hosts, .* is no device/,
+      /\/etc\/hosts, .* is not a device/,
       { hostPath: "/etc/hosts" },
     ],
     ["at a path that the host lacks", "MOUNT_TARGET_INVALID", /\/dev\/x does not exist/, {}],

@@ -80,10 +80,10 @@ describe("a task", () => {
   });
 
   test.each([
-    [{ seccomp: "unconfined" }, /"seccomp" with unconfined, and this client allows default, namespaced/],
+    [{ seccomp: "unconfined" }, /"seccomp" with unconfined, but this client allows default, namespaced/],
     [
       { seccomp_allow: ["mount"] },
-      /"seccomp_allow" with mount, and this client allows keyctl.*allow_seccomp/,
+      /"seccomp_allow" with mount, but this client allows keyctl.*allow_seccomp/,
     ],
     [{ seccomp_deny: ["ptrac"] }, /\("ptrac"\) is not a system call.*Did you mean ptrace\?/],
   ])("is refused where the client does not allow it: %j", async (options, text) => {

@@ -221,7 +221,7 @@ describe("a volume is refused", () => {
       { taskPath: "/no/such" },
     ],
     ["a destination with ..", "MOUNT_TARGET_INVALID", /has a ".."/, { taskPath: "local/../../x" }],
-    ["no destination", "MOUNT_TARGET_INVALID", /is no path/, { taskPath: "" }],
+    ["no destination", "MOUNT_TARGET_INVALID", /is not a path/, { taskPath: "" }],
     ["the root folder", "MOUNT_TARGET_INVALID", /would hide the task's own folder/, { taskPath: "/" }],
     [
       "the task's own folder",

@@ -48,7 +48,7 @@ describe("a start fails, says why, and leaves nothing", () => {
     [
       "a work_dir that is missing",
       "WORK_DIR_INVALID",
-      /"local\/missing" is no folder/,
+      /"local\/missing" is not a folder/,
       (allocation) => allocation.config({ command: "true", work_dir: "local/missing" }),
     ],
     [

@@ -67,7 +67,7 @@ describe("the folders that a task's environment names", () => {
     rmSync(`${original}/main/tmp`, { recursive: true });
     symlinkSync("/etc", `${original}/main/tmp`);
     const folders = foldersBelow(`${original}/main`, `${original}/alloc`);
-    expect(errorOf(() => checkTaskFolders(folders, request)).message).toContain("is no folder");
+    expect(errorOf(() => checkTaskFolders(folders, request)).message).toContain("is not a folder");
   });
 
   it("are named in the error if they are missing", () => {

@@ -34,7 +34,7 @@ describe("the error of a launch", () => {
   });
 
   it("has the path of the earlier step that opened the descriptor", () => {
-    expect(errorOf("setns", "EINVAL").message).toContain("/run/netns/a is no network namespace");
+    expect(errorOf("setns", "EINVAL").message).toContain("/run/netns/a is not a network namespace");
     expect(errorOf("clone3", "EBUSY").failed?.path).toBe("/sys/fs/cgroup/task");
     expect(errorOf("write", "EACCES", "set oom_score_adj").failed).toEqual({
       call: "write",

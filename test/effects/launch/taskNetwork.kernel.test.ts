@@ -41,7 +41,7 @@ describe("a task's network", () => {
       message: expect.stringContaining(
         'step "join the network namespace" failed (setns /etc/hostname: EINVAL)',
       ),
-      hint: "/etc/hostname is no network namespace",
+      hint: "/etc/hostname is not a network namespace",
     });
     await expect(start("/run/netns/gone")).rejects.toMatchObject({
       failed: { call: "openat", path: "/run/netns/gone", errno: "ENOENT" },

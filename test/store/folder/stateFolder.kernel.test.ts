@@ -165,7 +165,7 @@ describe("the state folder", () => {
     expect(readFileSync(join(parent, "precious"), "utf8")).toBe("precious");
   });
 
-  it("is refused if it, or a part of it, is no folder", async () => {
+  it("is refused if it, or a part of it, is not a folder", async () => {
     const parent = temporaryFolder();
     writeFileSync(join(parent, "file"), "");
     await expect(openStateFolder(join(parent, "file"))).rejects.toMatchObject(unusable("EEXIST"));

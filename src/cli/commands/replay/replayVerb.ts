@@ -38,7 +38,7 @@ export const addReplay: AddVerb = (program, exit) => {
         "state machine still produces what was recorded.",
     )
     .option("--check", "verify the events of the task, or of all tasks")
-    .option("--all", "with --check: verify all tasks, as without a task")
+    .option("--all", "with --check: verify all tasks. This is the default if no task is given")
     .option(
       "--against <module>",
       "verify with the state machine of another version: its dist/replay/machine.js",

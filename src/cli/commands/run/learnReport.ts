@@ -136,7 +136,7 @@ function capabilityLines(
   return [
     ...(unused.length > 0 ? [`  cap_add: it did not use ${names(unused)}`] : []),
     ...(refusedCapabilities.length > 0
-      ? [`  Capabilities that it asked for and did without: ${names(refusedCapabilities)}`]
+      ? [`  Capabilities that it asked for but does not need: ${names(refusedCapabilities)}`]
       : []),
   ];
 }
@@ -160,7 +160,7 @@ function enforcedLines({ seen, enforced, tasks }: LearnReport): string[] {
   const hasEntries = tasks.some(({ unveil, identityFiles }) => unveil.length > 0 || identityFiles);
   const { trial, same, denied, limited } = enforced;
   const free = `Without refusals it ${seen.stopped ? "ran until it was stopped" : `ended with exit code ${seen.exitCode}`} (${formatDuration(Math.round(seen.milliseconds))}).`;
-  if (trial === undefined) return [free, "Under this policy it was not run to its end."];
+  if (trial === undefined) return [free, "Under this policy it did not run to its end."];
   const missed = denied.length === 0 ? "" : ` It missed: ${denied.join(", ")}.`;
   if (!same) return [free, `Under this policy it failed: exit code ${trial.exitCode}.${missed}`];
   return [

@@ -81,5 +81,5 @@ function hex(set: bigint): string {
  */
 function checkId(id: number): void {
   if (Number.isInteger(id) && id >= 0 && id < 0xffffffff) return;
-  throw new DriverError("USER_FORBIDDEN", `${id} is no uid or gid that a task can have`);
+  throw new DriverError("USER_FORBIDDEN", `${id} is not a uid or gid that a task can have`);
 }
