@@ -54,7 +54,7 @@ export function isEventType(type: string): type is EventType {
  * The event in one line, of visible characters only. No event holds values of the environment, so the line
  * cannot show them.
  */
-export function summarise<T extends EventType>({ type, data }: EventOf<T>): string {
+export function summarize<T extends EventType>({ type, data }: EventOf<T>): string {
   return visible(partsOf(type)?.summary(data) ?? "only another version of the driver knows this event");
 }
 

@@ -7,7 +7,14 @@
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
 import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
-import { isAlive, isOver, type State, type StateName, type Transition, taskStates } from "./taskMachine.ts";
+import {
+  isOver,
+  isStarting,
+  type State,
+  type StateName,
+  type Transition,
+  taskStates,
+} from "./taskMachine.ts";
 
 export interface TaskSnapshot {
   /** The state's name: the machine is flat. */
@@ -60,8 +67,8 @@ export function fold(events: Iterable<TaskEvent>): TaskSnapshot {
 }
 
 /** Whether the start is over: the task has started, or never will. */
-export function hasStarted({ value }: TaskSnapshot): boolean {
-  return isAlive(value) || isOver(value);
+export function startIsOver({ value }: TaskSnapshot): boolean {
+  return !isStarting(value);
 }
 
 /** Whether the task is over for good. */

@@ -140,7 +140,7 @@ export function isAlive(state: StateName): boolean {
 }
 
 /** Whether a start is in progress, according to the task's events. */
-export function isUnderway(state: StateName): boolean {
+export function isStarting(state: StateName): boolean {
   return !isAlive(state) && !isOver(state);
 }
 

@@ -1,5 +1,5 @@
 /** Compares two histories and finds where they diverge. Pure. */
-import { summarise, traitsOf } from "../machines/events.ts";
+import { summarize, traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 import { visible } from "../units/visible.ts";
 import { align, type Pair } from "./alignment.ts";
@@ -194,6 +194,6 @@ function momentFrom(rows: readonly DiffRow[], index: number, side: "left" | "rig
 function nextText(moment: Moment | undefined): string {
   if (moment === undefined) return "has no more events";
   const { stored, event, seq } = moment;
-  const what = event === undefined ? "" : `: ${summarise(event)}`;
+  const what = event === undefined ? "" : `: ${summarize(event)}`;
   return `continues with ${stored.type}${what} [${seq}]`;
 }

@@ -1,5 +1,5 @@
 /** Searches a history for a moment. Pure. */
-import { isWrong, summarise } from "../machines/events.ts";
+import { isWrong, summarize } from "../machines/events.ts";
 import { contextDiff } from "./contextDiff.ts";
 import type { History, Moment } from "./history.ts";
 
@@ -55,7 +55,7 @@ export function mentions(text: string): MomentTest {
   const needle = text.toLowerCase();
   return ({ stored: { type, from, to, effects, data }, event, before, after }) => {
     const changed = contextDiff(before.context, after.context).map(({ path }) => path.join("."));
-    const shown = [event ? summarise(event) : "", ...changed];
+    const shown = [event ? summarize(event) : "", ...changed];
     const stored = JSON.stringify([type, from, to, effects, data]);
     return `${stored}\n${shown.join("\n")}`.toLowerCase().includes(needle);
   };

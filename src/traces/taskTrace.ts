@@ -4,7 +4,7 @@
  * Pure.
  */
 import { createHash } from "node:crypto";
-import { summarise, traitsOf } from "../machines/events.ts";
+import { summarize, traitsOf } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { isOver } from "../machines/taskMachine.ts";
 import { endText, resultOf } from "../machines/taskOutline.ts";
@@ -107,7 +107,7 @@ function stateSpan(period: readonly Moment[], stream: string, parent: string): T
     events: shown.map(({ event, stored }) => ({
       name: traitsOf(stored.type)?.title ?? stored.type,
       time: stored.time,
-      text: event === undefined ? "" : summarise(event),
+      text: event === undefined ? "" : summarize(event),
     })),
     error: null,
   };

@@ -1,5 +1,5 @@
 /** A task's history as a Mermaid sequence diagram, to be pasted into a ticket. Pure. */
-import { summarise, traitsOf } from "../machines/events.ts";
+import { summarize, traitsOf } from "../machines/events.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../replay/repeats.ts";
 import { formatDuration } from "../units/durations.ts";
@@ -47,7 +47,7 @@ function titleOf({ stream, events }: History): string {
 
 function textOf({ seq, stored, event, problem, sinceBefore }: Moment): string {
   const after = sinceBefore === undefined ? "" : ` after ${formatDuration(Math.max(0, sinceBefore))}`;
-  const what = event === undefined ? `this version cannot read it: ${problem}` : summarise(event);
+  const what = event === undefined ? `this version cannot read it: ${problem}` : summarize(event);
   return `${seq} ${stored.type}${after}: ${what}`;
 }
 

@@ -6,7 +6,7 @@ import { namesOfMoment } from "../../replay/expression/momentScope.ts";
 import { effectOutcomes, type History, type Moment } from "../../replay/history.ts";
 import { isError } from "../../replay/search.ts";
 import { formatClock, formatDay, formatTime } from "../../units/times.ts";
-import { changeParts, reportText, spanBetween, summariseMoment } from "../logs/momentSummary.ts";
+import { changeParts, reportText, spanBetween, summarizeMoment } from "../logs/momentSummary.ts";
 import { cutLine, type Line, span, wrapLine } from "../terminal/spans.ts";
 import type { Look } from "../terminal/style.ts";
 import { bindingGroups } from "./bindings.ts";
@@ -143,7 +143,7 @@ function heading(history: History, moment: Moment, columns: number): Line[] {
     from === to ? [span("in ", "dim"), span(to, "bold")] : [span(`${from} → `, "dim"), span(to, "bold")];
   const sinceLast = sinceBefore === undefined ? "" : `  ${spanBetween(sinceBefore)}`;
   const sinceFirst = seq <= 2 ? "" : `  (${spanBetween(stored.time - first.time)} since 1)`;
-  const { text, isProblem } = summariseMoment(moment);
+  const { text, isProblem } = summarizeMoment(moment);
   const type = span(stored.type, "bold", isError(moment) ? "red" : "cyan");
   return [
     [span(`event ${seq} `, "bold"), type, span("  "), ...states],

@@ -1,5 +1,5 @@
 /** Events as tables. Pure. */
-import { maxTypeLength, summarise, traitsOf } from "../../machines/events.ts";
+import { maxTypeLength, summarize, traitsOf } from "../../machines/events.ts";
 import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../../replay/repeats.ts";
 import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
@@ -100,7 +100,7 @@ export class EventView {
   #what(event: StoredEvent): string {
     if (isDamaged(event)) return this.#style.red("its bytes have changed: see replay --check");
     const known = readable(event);
-    return known ? summarise(known) : this.#style.dim("written by another version of the driver");
+    return known ? summarize(known) : this.#style.dim("written by another version of the driver");
   }
 
   #type({ type }: StoredEvent): string {

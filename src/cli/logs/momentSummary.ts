@@ -1,5 +1,5 @@
-/** Summarises a moment as text without colours. Pure. */
-import { summarise } from "../../machines/events.ts";
+/** Summarizes a moment as text without colours. Pure. */
+import { summarize } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
 import type { Moment } from "../../replay/history.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -12,7 +12,7 @@ export interface MomentSummary {
 }
 
 /** Describes the event, or the problem that the replay has with it. */
-export function summariseMoment({ event, problem, accepted, asRecorded, stored }: Moment): MomentSummary {
+export function summarizeMoment({ event, problem, accepted, asRecorded, stored }: Moment): MomentSummary {
   if (event === undefined)
     return { text: `this version cannot read it: ${visibleLines(problem ?? "")}`, isProblem: true };
   // An inserted event has no recorded states.
@@ -24,7 +24,7 @@ export function summariseMoment({ event, problem, accepted, asRecorded, stored }
   if (!asRecorded && recorded !== "") {
     return { text: `the machine diverges${recorded}`, isProblem: true };
   }
-  return { text: summarise(event), isProblem: false };
+  return { text: summarize(event), isProblem: false };
 }
 
 /** The event that reports on an effect, and the time from the effect to this report. */

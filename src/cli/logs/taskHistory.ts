@@ -1,4 +1,4 @@
-/** Summarises a task's events. Pure. */
+/** Summarizes a task's events. Pure. */
 import { initialSnapshot, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { isStateName } from "../../machines/taskMachine.ts";

@@ -46,7 +46,7 @@ export function parseUnveil(entry: string, source: UnveilSource): UnveilEntry {
     });
   }
   const colon = entry.indexOf(":");
-  return { path: normalise(entry.slice(colon + 1)), mode: modeOf(entry.slice(0, colon)), source };
+  return { path: normalize(entry.slice(colon + 1)), mode: modeOf(entry.slice(0, colon)), source };
 }
 
 /** The problem with an entry; undefined for a valid one. The message continues "the entry …". */
@@ -140,7 +140,7 @@ function pathProblem(path: string): OptionProblem | undefined {
 }
 
 /** Removes empty and `.` segments, which never change where a path leads. */
-function normalise(path: string): string {
+function normalize(path: string): string {
   const segments = path.split("/").filter((segment) => segment !== "" && segment !== ".");
   return `/${segments.join("/")}`;
 }

@@ -6,7 +6,7 @@ import { bootId, isSameProcess } from "../../effects/processes/processIdentity.t
 import { DriverError, messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
-import { isAlive, isUnderway } from "../../machines/taskMachine.ts";
+import { isAlive, isStarting } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
@@ -37,7 +37,7 @@ export async function readSettled(
   services: Pick<DriverServices, "store" | "folder" | "log">,
 ): Promise<TaskHistory | undefined> {
   const history = storedHistory(taskId, services.store);
-  if (history === undefined || !isUnderway(history.snapshot.value)) return history;
+  if (history === undefined || !isStarting(history.snapshot.value)) return history;
   const { snapshot, events } = await settleStart(taskId, history.snapshot, services);
   return { snapshot, version: history.version, unstored: events };
 }

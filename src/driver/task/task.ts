@@ -21,13 +21,13 @@ import { isPreparation } from "../../machines/effects.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../machines/events.ts";
 import {
   hasEnded,
-  hasStarted,
   initialSnapshot,
   type Step,
+  startIsOver,
   step,
   type TaskSnapshot,
 } from "../../machines/fold.ts";
-import { isUnderway, type StateName } from "../../machines/taskMachine.ts";
+import { isStarting, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import type { TaskId } from "../../taskId.ts";
 import { Journal } from "../history/journal.ts";
@@ -152,14 +152,14 @@ export class Task implements RecordedTask {
    */
   async stop(signal: number, requestedMs: number): Promise<void> {
     const timeoutMs = Math.min(requestedMs, maxStopMs);
-    await this.reached(hasStarted);
+    await this.reached(startIsOver);
     await this.record("stopRequested", { signal, timeoutMs });
     await this.reached(hasEnded, { withinMs: timeoutMs + killGraceMs });
   }
 
   /** Kills the task. Resolves and throws as {@link stop} does. */
   async end(): Promise<void> {
-    await this.reached(hasStarted);
+    await this.reached(startIsOver);
     await this.record("destroyRequested", { force: true });
     await this.reached(hasEnded, { withinMs: killGraceMs });
   }
@@ -197,7 +197,7 @@ export class Task implements RecordedTask {
     const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
     // A started task keeps running. If the event `started` itself is not stored, the next plugin finds the
     // task by the event `sandboxed`.
-    if (isUnderway(from) && event.type !== "started") {
+    if (isStarting(from) && event.type !== "started") {
       this.#failStart(event, error);
       throw error;
     }

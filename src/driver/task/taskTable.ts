@@ -3,7 +3,7 @@ import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { envDigest } from "../../effects/files/envDigest.ts";
 import { messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
-import { hasStarted } from "../../machines/fold.ts";
+import { startIsOver } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type TaskId, taskOfRun } from "../../taskId.ts";
 import type { StartedTask } from "../driverPort.ts";
@@ -77,7 +77,7 @@ export class TaskTable {
         task.run.setRequest(request);
         await task.record("requested", requested);
       } else await takeOver(task, task.run.commands, services);
-      const snapshot = await task.reached(hasStarted);
+      const snapshot = await task.reached(startIsOver);
       if (snapshot.value === "failed") throw task.run.failure;
       const env = task.run.env ?? (await findProgram(request, services)).env;
       // An agent that has disconnected would not learn of the task, nor request it later.

@@ -1,7 +1,7 @@
 /** An allocation as the page shows it: its tasks, and each task's runs in one lane. Pure. */
 
 import type { EventTraits } from "../../machines/events/defineEvent.ts";
-import { isWrong, summarise, type TaskEvent, traitsOf } from "../../machines/events.ts";
+import { isWrong, summarize, type TaskEvent, traitsOf } from "../../machines/events.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import { maskEvent } from "../../replay/mask.ts";
@@ -180,7 +180,7 @@ function entryOf(stored: StoredEvent, time: number): LaneEntry | undefined {
   const event = eventOf(stored);
   const bad = event === undefined || isWrong(event, from);
   const text =
-    event === undefined ? `${type}: this version cannot read it` : `${traits?.title}: ${summarise(event)}`;
+    event === undefined ? `${type}: this version cannot read it` : `${traits?.title}: ${summarize(event)}`;
   return { step: { seq, time, text, bad }, kind: kindOf(traits, bad) };
 }
 

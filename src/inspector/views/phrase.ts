@@ -1,6 +1,6 @@
 /** A step of a history in plain words. Pure. */
 
-import { summarise, traitsOf } from "../../machines/events.ts";
+import { summarize, traitsOf } from "../../machines/events.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { reasonOf } from "../../replay/check/streamCheck.ts";
 import { damagedText } from "../../replay/history.ts";
@@ -26,7 +26,7 @@ export function phraseOf(stored: StoredEvent): Phrase {
 function textOf(stored: StoredEvent): string {
   if (isDamaged(stored)) return damagedText;
   try {
-    return summarise(thisMachine.readEvent(maskEvent(stored)));
+    return summarize(thisMachine.readEvent(maskEvent(stored)));
   } catch (thrown) {
     return `this version cannot read it: ${reasonOf(thrown)}`;
   }

@@ -9,7 +9,7 @@ import {
   type EventType,
   eventTypes,
   isWrong,
-  summarise,
+  summarize,
   type TaskEvent,
 } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
@@ -34,7 +34,7 @@ const lived: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"
 
 describe("the summary of an event", () => {
   it.each(eventTypes)("of %s is one line", (type) => {
-    const text = summarise(event(type));
+    const text = summarize(event(type));
     expect(text).not.toBe("");
     expect(text).not.toContain("\n");
     expect(text).not.toContain("undefined");
@@ -42,7 +42,7 @@ describe("the summary of an event", () => {
 
   it.each(["teleported", "constructor"])("of another version's type %s says so", (type) => {
     const strange = { ...event("exited"), type } as TaskEvent;
-    expect(summarise(strange)).toBe("only another version of the driver knows this event");
+    expect(summarize(strange)).toBe("only another version of the driver knows this event");
     expect(isWrong(strange, "running")).toBe(false);
   });
 
@@ -53,15 +53,15 @@ describe("the summary of an event", () => {
     [{ exitCode: -1, signal: 0, source: "unknown" }, "has ended, but it is not known how"],
   ];
   it.each(exits)("of an exit %j is %s", (data, text) => {
-    expect(summarise(event("exited", data))).toBe(text);
+    expect(summarize(event("exited", data))).toBe(text);
   });
 
   it("of a request has the command with shell quotes, truncated if it is long", () => {
-    const text = summarise(
+    const text = summarize(
       event("requested", { command: "sh", args: ["-c", "echo 'a b'"], user: "nomad-80001" }),
     );
     expect(text).toContain(`sh -c "echo 'a b'" as nomad-80001`);
-    expect(summarise(event("requested", { args: ["x".repeat(500)] })).length).toBeLessThan(200);
+    expect(summarize(event("requested", { args: ["x".repeat(500)] })).length).toBeLessThan(200);
   });
 });
 

@@ -1,5 +1,5 @@
 /** A diff of two histories as text: side by side, or on a narrow terminal one above the other. Pure. */
-import { summarise } from "../../../machines/events.ts";
+import { summarize } from "../../../machines/events.ts";
 import { shortResult } from "../../../machines/taskOutline.ts";
 import type { Change } from "../../../replay/contextDiff.ts";
 import type { History, Moment } from "../../../replay/history.ts";
@@ -94,7 +94,7 @@ export class DiffView {
     const block = (text: string, width: number) =>
       wrap(text, width).map((line) => " ".repeat(margin + indent) + this.#style.dim(line));
     const only = left === undefined ? right : right === undefined ? left : undefined;
-    if (only !== undefined) return only.event ? block(summarise(only.event), room - indent) : [];
+    if (only !== undefined) return only.event ? block(summarize(only.event), room - indent) : [];
     const way =
       sameWay || !left || !right
         ? []

@@ -5,7 +5,7 @@ import { isError } from "../../../replay/search.ts";
 import { formatClock, formatDay } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
-import { changeParts, reportText, spanBetween, summariseMoment } from "../../logs/momentSummary.ts";
+import { changeParts, reportText, spanBetween, summarizeMoment } from "../../logs/momentSummary.ts";
 import type { Style } from "../../terminal/style.ts";
 
 const margin = "      ";
@@ -68,7 +68,7 @@ export class ReplayView {
   }
 
   #summary(moment: Moment): string {
-    const { text, isProblem } = summariseMoment(moment);
+    const { text, isProblem } = summarizeMoment(moment);
     return isProblem ? this.#style.red(text) : text;
   }
 
