@@ -1,6 +1,7 @@
 /** A cgroup for a test's tasks, like the one that an agent creates for each task. Needs root. */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+import { hasErrno } from "../../../src/errors.ts";
 import { until } from "./until.ts";
 
 export class TestCgroup {
@@ -75,7 +76,9 @@ export class TestCgroup {
     if (this.#removed) return;
     writeFileSync(`${this.path}/cgroup.kill`, "1");
     await this.empty();
-    for (const folder of [...this.below(), this.path]) rmdirSync(folder);
+    // The plugin may remove the cgroup of a command at the same time.
+    for (const folder of this.below()) removeUnlessGone(folder);
+    rmdirSync(this.path);
   }
 }
 
@@ -84,5 +87,13 @@ function nameOf(pid: number): string | undefined {
     return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
   } catch {
     return undefined;
+  }
+}
+
+function removeUnlessGone(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (thrown) {
+    if (!hasErrno(thrown, "ENOENT")) throw thrown;
   }
 }
