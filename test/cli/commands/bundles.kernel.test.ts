@@ -86,7 +86,7 @@ describe("a bundle of a run", () => {
     const foreign = await call(["import", import.meta.filename]);
     expect(foreign).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("does not begin as a bundle does"),
+      stderr: expect.stringContaining("it has no bundle header"),
     });
     const missing = await call(["import", "/nonexistent.jsonl"]);
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("BUNDLE_INVALID") });
