@@ -16,7 +16,7 @@ describe("cpu", () => {
     assertNear(await coresUsed(cgroup), 0.25);
   });
 
-  test("MHz above those of one core are more than one core", async () => {
+  test("a task with more MHz than one core has gets more than one core", async () => {
     const { cgroup } = await startVmTask({ command: twiceBusy, limits: { cpuMhz: mhzPerCore * 1.4 } });
     assertNear(await coresUsed(cgroup), 1.4);
   });
