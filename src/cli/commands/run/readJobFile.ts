@@ -5,6 +5,26 @@ import { skippable } from "../../../jobspec/keys.ts";
 import type { VariableSources } from "../../../jobspec/resolve/variables.ts";
 import { parseFile } from "../../../jobspec/syntax.ts";
 import { suggestion } from "../../../suggest.ts";
+import { type JobFileOptions, single } from "../verb.ts";
+
+/** How a job file is read. */
+export interface JobOptions {
+  /** Values of variables, from the command line. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Values of variables, from files. */
+  readonly variableFiles: Readonly<Record<string, unknown>>;
+  /** Parts of the job to leave out, by name. */
+  readonly skips: readonly string[];
+}
+
+/**
+ * Takes the options of a job file from the command line, and reads the files with values of variables.
+ * @throws DriverError `JOB_INVALID`
+ */
+export async function readJobOptions(options: JobFileOptions): Promise<JobOptions> {
+  const { varFile = [], skip: skips = [] } = options;
+  return { variables: single(options.var), variableFiles: await readVariableFiles(varFile), skips };
+}
 
 /**
  * @param path `-` reads standard input
@@ -22,11 +42,8 @@ export async function readJobFile(path: string, skips: readonly string[] = []): 
   return jobFile(path === "-" ? "standard input" : path, text, skips);
 }
 
-/**
- * The values in files of variables; later files override earlier ones.
- * @throws DriverError `JOB_INVALID`
- */
-export async function readVariableFiles(paths: readonly string[]): Promise<Record<string, unknown>> {
+/** Later files override earlier ones. */
+async function readVariableFiles(paths: readonly string[]): Promise<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   for (const path of paths) {
     const file = jobFile(path, await readTextFile(path, "JOB_INVALID", "variable file"));
@@ -35,16 +52,10 @@ export async function readVariableFiles(paths: readonly string[]): Promise<Recor
   return values;
 }
 
-/**
- * Where the values of a job's variables come from.
- * @param variableFiles values from files
- */
+/** Where the values of a job's variables come from. */
 export function variablesOf({
   variables,
   variableFiles = {},
-}: {
-  readonly variables: Readonly<Record<string, string>>;
-  readonly variableFiles?: Readonly<Record<string, unknown>>;
-}): VariableSources {
+}: Pick<JobOptions, "variables"> & Partial<JobOptions>): VariableSources {
   return { given: variables, files: variableFiles, environment: process.env };
 }

@@ -25,16 +25,11 @@ import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { errnoText } from "../../terminal/errors.ts";
 import { type OutputFailure, streamName } from "../../terminal/output.ts";
 import type { EventFeed } from "./eventFeed.ts";
-import { readJobFile, variablesOf } from "./readJobFile.ts";
+import { type JobOptions, readJobFile, variablesOf } from "./readJobFile.ts";
 import { RunConsole } from "./runConsole.ts";
 
-export interface RunOptions {
-  readonly variables: Readonly<Record<string, string>>;
-  /** Values of variables that were read from files. */
-  readonly variableFiles: Readonly<Record<string, unknown>>;
+export interface RunOptions extends JobOptions {
   readonly hostVolumes: HostVolumes;
-  /** Parts of the job to leave out. */
-  readonly skips: readonly string[];
   readonly stateDir: string;
   /** Options of the plugin's config block. */
   readonly pluginConfig: Readonly<Record<string, unknown>>;

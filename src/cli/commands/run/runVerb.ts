@@ -75,16 +75,14 @@ async function act(path: string, options: Options): Promise<number> {
   const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
   const { runJob } = await import("./runJob.ts");
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
-  const { readVariableFiles } = await import("./readJobFile.ts");
+  const { readJobOptions } = await import("./readJobFile.ts");
   const { hostVolumesOf } = await import("../../../client/allocation/hostVolumes.ts");
   const { verbose = false, raw = false, keep = false } = options;
   const hostVolumes = hostVolumesOf(single(options.hostVolume));
   const runOptions = {
     ...pluginConfig,
-    variables: single(options.var),
-    variableFiles: await readVariableFiles(options.varFile ?? []),
+    ...(await readJobOptions(options)),
     hostVolumes,
-    skips: options.skip ?? [],
     verbose,
     raw,
     keep,

@@ -7,15 +7,10 @@ import { type FoundProblem, InvalidFile } from "../../../jobspec/jobFile.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { inWords, printError } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
-import { readJobFile, variablesOf } from "../run/readJobFile.ts";
+import { type JobOptions, readJobFile, variablesOf } from "../run/readJobFile.ts";
 
-export interface ValidateOptions {
+export interface ValidateOptions extends JobOptions {
   readonly config: LocalPluginConfig;
-  readonly variables: Readonly<Record<string, string>>;
-  /** The variables' values from files. */
-  readonly variableFiles: Readonly<Record<string, unknown>>;
-  /** Parts of jobs to leave out. */
-  readonly skips: readonly string[];
   readonly json: boolean;
 }
 

@@ -4,7 +4,6 @@ import {
   type JobFileOptions,
   pluginConfigOption,
   pluginOption,
-  single,
   skipOption,
   variableFileOption,
 } from "../verb.ts";
@@ -41,11 +40,9 @@ Examples:
     .action(async (files: string[], options: Options) => {
       const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
       const { validate } = await import("./validate.ts");
-      const { readVariableFiles } = await import("../run/readJobFile.ts");
+      const { readJobOptions } = await import("../run/readJobFile.ts");
       const config = await readPluginConfig(options.pluginConfig, options.option);
-      const variables = single(options.var);
-      const variableFiles = await readVariableFiles(options.varFile ?? []);
-      const { skip: skips = [], json = false } = options;
-      exit(await validate(files, { config, variables, variableFiles, skips, json }));
+      const jobOptions = await readJobOptions(options);
+      exit(await validate(files, { ...jobOptions, config, json: options.json ?? false }));
     });
 };
