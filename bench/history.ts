@@ -11,6 +11,7 @@ import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { numberedId } from "../test/support/history/history.ts";
 import { printFigure, printTimes, timed } from "./figures.ts";
 import { kill, launch, life } from "./plugin.ts";
 
@@ -39,14 +40,10 @@ async function fill(): Promise<void> {
   const store = await openEventStore(path);
   const whole = ["requested", "prepared", "running", "stopping", "exited", "destroyed"].map(eventTo);
   for (let task = 0; task * whole.length < events; ) {
-    const streams = Array.from({ length: atOnce }, () => nameOf(task++));
+    const streams = Array.from({ length: atOnce }, () => numberedId(task++));
     await Promise.all(streams.map((stream) => store.append(stream, 0, whole)));
   }
   await store.close();
-}
-
-function nameOf(task: number): string {
-  return `6f2d4a9e-0c57-4d2b-8f1e-${task.toString(16).padStart(12, "0")}/web/0123abcd`;
 }
 
 function eventTo(to: string): EventToAppend {

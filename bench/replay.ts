@@ -12,7 +12,7 @@ import { History } from "../src/replay/history.ts";
 import type { EventReader } from "../src/store/eventStore.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
-import { allLives, event, life } from "../test/support/history/history.ts";
+import { allLives, event, life, numberedId } from "../test/support/history/history.ts";
 import { xstateStep } from "../test/support/history/xstateStep.ts";
 import { printFigure } from "./figures.ts";
 
@@ -105,8 +105,7 @@ async function fill(): Promise<void> {
   while (store.lastPosition() < count) {
     const group = Array.from({ length: atOnce }, () => {
       tasks += 1;
-      const stream = `6f2d4a9e-0c57-4d2b-8f1e-${tasks.toString(16).padStart(12, "0")}/web/0123abcd`;
-      return { stream, events: recorded(lives[tasks % lives.length] as TaskEvent[]) };
+      return { stream: numberedId(tasks), events: recorded(lives[tasks % lives.length] as TaskEvent[]) };
     });
     for (let seq = 0; group.some(({ events }) => seq < events.length); seq++) {
       await Promise.all(

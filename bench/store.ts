@@ -17,6 +17,7 @@ import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../test/support/history/findDefect.ts";
+import { numberedId } from "../test/support/history/history.ts";
 import { printFigure, printTimes, timed, timesOf } from "./figures.ts";
 
 const full = Number(process.argv[2] ?? 1_000_000);
@@ -196,7 +197,7 @@ async function startOfTask(store: EventStore, task: string): Promise<void> {
 
 function newTask(): string {
   tasks += 1;
-  return `6f2d4a9e-0c57-4d2b-8f1e-${tasks.toString(16).padStart(12, "0")}/web/0123abcd`;
+  return numberedId(tasks);
 }
 
 function event(): EventToAppend {

@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type TaskTrace, taskTrace } from "../../src/traces/taskTrace.ts";
 import { TraceExporter } from "../../src/traces/traceExporter.ts";
-import { allLives, event, life } from "../support/history/history.ts";
+import { allLives, event, life, numberedId } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 import { startCollector } from "../support/traces/collector.ts";
 import { startRotel } from "../support/traces/rotel.ts";
@@ -15,7 +15,7 @@ const commands = [
 /** The traces of all ended lives, each with a command. */
 function traces(): TaskTrace[] {
   return allLives.flatMap((name, index) => {
-    const stream = `6f2d4a9e-0c57-4d2b-8f1e-${String(index).padStart(12, "0")}/web/0a1b2c3d`;
+    const stream = numberedId(index);
     const events = [...life(name).slice(0, 4), ...commands, ...life(name).slice(4)];
     return taskTrace(stream, new RecordedLog().add(stream, events).events(stream)) ?? [];
   });

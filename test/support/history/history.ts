@@ -149,6 +149,11 @@ export function sampleData<T extends EventType>(type: T): EventData<T> {
   return samples[type];
 }
 
+/** The id of a task's run: a different one for each number. */
+export function numberedId(number: number): string {
+  return `6f2d4a9e-0c57-4d2b-8f1e-${number.toString(16).padStart(12, "0")}/web/0123abcd`;
+}
+
 let clock = 1_700_000_000_000;
 
 /** An event of the given type, a millisecond after the previous event. */
