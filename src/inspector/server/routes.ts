@@ -58,8 +58,8 @@ const routes: Readonly<Record<string, Route>> = {
   "/api/task": ({ index }, query) => {
     const steps = index.steps(query.get("id") ?? "");
     if (steps === undefined) return notFound(noTask);
-    const from = numberOf(query, "from") ?? 1;
-    return jsonAnswer({ names: stepNames, from, numbers: steps.toNumbers(from) } satisfies TaskSteps);
+    const numbers = steps.toNumbers(numberOf(query, "from") ?? 1);
+    return jsonAnswer({ names: stepNames, numbers } satisfies TaskSteps);
   },
   "/api/phrases": ({ index }, query) => {
     const [id, from] = [query.get("id") ?? "", numberOf(query, "from") ?? 1];

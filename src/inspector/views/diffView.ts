@@ -56,7 +56,6 @@ export interface DiffCell {
   readonly text: string;
   readonly from: string;
   readonly to: string;
-  readonly effects: readonly string[];
   readonly bad: boolean;
   /** Whether the machine refuses the event in its state. */
   readonly refused: boolean;
@@ -106,10 +105,10 @@ function lineOf(row: DiffRow, diverges: boolean): DiffLine {
 }
 
 function cellOf(moment: Moment, spanMs: number | undefined): DiffCell {
-  const { seq, stored, before, after, effects, accepted } = moment;
+  const { seq, stored, before, after, accepted } = moment;
   const { title, text } = phraseOf(stored);
   return {
-    ...{ seq, title, text, from: before.value, to: after.value, effects },
+    ...{ seq, title, text, from: before.value, to: after.value },
     ...{ bad: isError(moment), refused: !accepted, spanMs: spanMs ?? null },
   };
 }

@@ -14,9 +14,7 @@ import { type EventKind, type StepNames, unknown } from "./stepTable.ts";
 export interface TaskSteps {
   /** Numbers for the names in the steps. */
   readonly names: StepNames;
-  /** Number of the first step. */
-  readonly from: number;
-  /** The steps, in the form of {@link StepTable.toNumbers}. */
+  /** The requested steps, in the form of {@link StepTable.toNumbers}. */
   readonly numbers: readonly number[];
 }
 

@@ -1,7 +1,7 @@
 /** Fetches a task's steps as they come, and the texts of the visible steps. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Phrase } from "../../views/phrase.ts";
-import { type StepNames, Steps, StepTable } from "../../views/stepTable.ts";
+import { Steps, StepTable } from "../../views/stepTable.ts";
 import type { TaskSteps } from "../../views/taskView.ts";
 
 /**
@@ -60,7 +60,7 @@ class StepFeed {
     const { signal } = this.#closing;
     const response = await fetch(`/api/task?${this.#query}&from=${table.length + 1}`, { signal });
     if (!response.ok) return false;
-    const { names, numbers } = (await response.json()) as TaskSteps & { readonly names: StepNames };
+    const { names, numbers } = (await response.json()) as TaskSteps;
     // The known steps were dropped meanwhile.
     if (table !== this.#table) return true;
     table.addNumbers(numbers);
