@@ -67,7 +67,7 @@ describe("a task", () => {
     const refused = await attempt([], { connect_tcp: [other] }, strict).catch(errorOfCall);
     expect(refused).toMatchObject({
       code: "CONFIG_INVALID",
-      message: expect.stringContaining(`${other}, and this client`),
+      message: expect.stringContaining(`${other}, but this client allows`),
     });
   });
 });
