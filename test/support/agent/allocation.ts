@@ -145,6 +145,8 @@ export class Allocation {
     for (const gate of this.#gates) closeSync(gate);
     await this.stdout.close();
     await this.stderr.close();
+    // If the task's name is "..", its folders are outside the allocation's folder.
+    for (const name of taskFolders) rmSync(`${this.taskFolder}/${name}`, { recursive: true, force: true });
     rmSync(this.folder, { recursive: true });
     removeEmptyDataDir();
   }
@@ -176,10 +178,12 @@ function makeFolders({ folder, taskFolder, user }: Allocation): void {
   for (const path of [base, `${base}/alloc`, folder]) makeFolder(path, 0o711);
   for (const name of ["", "/data", "/logs", "/tmp"]) makeFolder(`${folder}/alloc${name}`, 0o777);
   makeFolder(taskFolder, 0o710, user);
-  makeFolder(`${taskFolder}/local`, 0o777, user);
-  makeFolder(`${taskFolder}/secrets`, 0o700, user);
-  makeFolder(`${taskFolder}/tmp`, 0o777, user);
+  for (const name of taskFolders)
+    makeFolder(`${taskFolder}/${name}`, name === "secrets" ? 0o700 : 0o777, user);
 }
+
+/** The folders of a task in `taskFolder`. */
+const taskFolders = ["local", "secrets", "tmp"];
 
 /** The mode is set separately, because the umask removes bits from mkdir's mode. */
 function makeFolder(path: string, mode: number, owner?: { uid: number; gid: number }): void {
