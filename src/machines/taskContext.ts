@@ -1,34 +1,42 @@
 /** The context of the machine: what it knows about a task, folded from the task's events alone. */
-import type { DenialHistory } from "./events/denied.ts";
-import type { StopInProgress } from "./events/ending.ts";
-import type { ExecHistory } from "./events/running.ts";
-import { type EventData, type EventOf, type EventType, eventCatalogue } from "./events.ts";
+import { z } from "zod";
+import { stopInProgress } from "./events/ending.ts";
+import { execHistory } from "./events/running.ts";
+import { type EventOf, type EventType, eventCatalogue } from "./events.ts";
 
-export interface TaskContext {
-  readonly request: EventData<"requested"> | null;
-  readonly host: EventData<"fingerprinted"> | null;
-  readonly sandbox: EventData<"sandboxed"> | null;
-  readonly process: EventData<"started"> | null;
-  /** Set if another driver has started the task. `sandbox` is null then. */
-  readonly adopted: EventData<"adopted"> | null;
-  /** Milliseconds since the epoch. Takeovers by other plugin processes do not change it. */
-  readonly startedAt: number | null;
-  readonly stop: StopInProgress | null;
-  readonly forceKilled: boolean;
-  /** The last OOM kill that the task survived, and the time of its event in milliseconds since the epoch. */
-  readonly oom: (EventData<"oomSeen"> & { readonly at: number }) | null;
-  /** What the sandbox refused. */
-  readonly denials: DenialHistory;
-  /** Number of delivered signals. */
-  readonly signals: number;
-  /** Commands that were run in the task. */
-  readonly execs: ExecHistory;
-  /** How often another plugin process took the task over. */
-  readonly recoveries: number;
-  readonly exit: EventData<"exited"> | null;
-  readonly failure: EventData<"startFailed"> | null;
-  readonly lostReason: string | null;
-}
+const { requested, fingerprinted, sandboxed, started, adopted, denied, oomSeen, exited, startFailed } =
+  eventCatalogue;
+
+/** Defines the type, and the fields that expressions can name. No context is ever parsed. */
+export const contextSchema = z
+  .object({
+    request: requested.schema.nullable(),
+    host: fingerprinted.schema.nullable(),
+    sandbox: sandboxed.schema.nullable(),
+    process: started.schema.nullable(),
+    /** Set if another driver has started the task. `sandbox` is null then. */
+    adopted: adopted.schema.nullable(),
+    /** Milliseconds since the epoch. Takeovers by other plugin processes do not change it. */
+    startedAt: z.number().nullable(),
+    stop: stopInProgress.nullable(),
+    forceKilled: z.boolean(),
+    /** The last OOM kill that the task survived, and the time of its event in milliseconds since the epoch. */
+    oom: oomSeen.schema.extend({ at: z.number() }).nullable(),
+    /** What the sandbox refused so far: every kind of refusal, in the order of their first occurrence. */
+    denials: denied.schema,
+    /** Number of delivered signals. */
+    signals: z.number(),
+    /** Commands that were run in the task. */
+    execs: execHistory,
+    /** How often another plugin process took the task over. */
+    recoveries: z.number(),
+    exit: exited.schema.nullable(),
+    failure: startFailed.schema.nullable(),
+    lostReason: z.string().nullable(),
+  })
+  .readonly();
+
+export type TaskContext = z.infer<typeof contextSchema>;
 
 export const initialContext: TaskContext = {
   request: null,

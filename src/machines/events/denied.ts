@@ -21,13 +21,21 @@ const refusal = z.object({
 /** A kind of refusal: all refusals of the same access to the same program. */
 export type Refusal = z.infer<typeof refusal>;
 
-export interface DenialHistory {
-  /** In the order of their first occurrence. */
-  readonly refusals: readonly Refusal[];
-  readonly others: number;
-  readonly lost: number;
-  readonly domains: readonly string[];
-}
+const denialHistory = z.object({
+  /** The kinds whose counts have changed; in the task's context, all kinds so far. */
+  refusals: z.array(refusal),
+  /** Refusals so far of further kinds: the list of kinds has a limited length. */
+  others: z.number(),
+  /** Refusals so far that the kernel counted, but whose records did not arrive. */
+  lost: z.number(),
+  /**
+   * Ids of the Landlock domains of the task's processes. Audit records name the domain, so these ids link a
+   * record to the task.
+   */
+  domains: z.array(z.string()),
+});
+
+export type DenialHistory = z.infer<typeof denialHistory>;
 
 /**
  * Identifies a kind of refusal within a task. A path in a process's own folder in /proc is the same for every
@@ -42,19 +50,7 @@ export function refusalKey({ blockers, object, program }: Refusal): string {
  * with the tenth, the hundredth and so on, and when the task has ended.
  */
 const denied = defineEvent({
-  schema: z.object({
-    /** The kinds whose counts have changed. */
-    refusals: z.array(refusal),
-    /** Refusals so far of further kinds: the list of kinds has a limited length. */
-    others: z.number(),
-    /** Refusals so far that the kernel counted, but whose records did not arrive. */
-    lost: z.number(),
-    /**
-     * Ids of the Landlock domains of the task's processes. Audit records name the domain, so these ids link a
-     * record to the task.
-     */
-    domains: z.array(z.string()),
-  }),
+  schema: denialHistory,
   evolve: ({ data }, { denials }: { readonly denials: DenialHistory }) => {
     const refusals = new Map(denials.refusals.map((each) => [refusalKey(each), each]));
     for (const each of data.refusals) refusals.set(refusalKey(each), each);

@@ -6,15 +6,13 @@ import { formatDuration } from "../../units/durations.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd } from "./shared.ts";
 
-export interface StopInProgress {
-  readonly signal: number;
-  readonly timeoutMs: number;
-  readonly requestedAt: number;
-  readonly timedOut: boolean;
-}
+const stop = z.object({ signal: z.number(), timeoutMs: z.number() });
+
+/** The last requested stop. `requestedAt` is in milliseconds since the epoch. */
+export const stopInProgress = stop.extend({ requestedAt: z.number(), timedOut: z.boolean() }).readonly();
 
 const stopRequested = defineEvent({
-  schema: z.object({ signal: z.number(), timeoutMs: z.number() }),
+  schema: stop,
   evolve: ({ data, time }) => ({ stop: { ...data, requestedAt: time, timedOut: false } }),
   title: "Stop requested",
   summary: ({ signal, timeoutMs }) => `${signalName(signal)}, then ${formatDuration(timeoutMs)} to end`,
@@ -25,7 +23,7 @@ const stopRequested = defineEvent({
 /** The task was still running after the timeout of the stop. */
 const stopTimedOut = defineEvent({
   schema: z.object({ timeoutMs: z.number() }),
-  evolve: (_, { stop }: { readonly stop: StopInProgress | null }) => ({
+  evolve: (_, { stop }: { readonly stop: z.infer<typeof stopInProgress> | null }) => ({
     stop: stop && { ...stop, timedOut: true },
   }),
   title: "Stop timed out",

@@ -32,14 +32,18 @@ const command = z.object({
   process: processIdentity,
 });
 
-export interface ExecHistory {
-  /** Number of the last command with events of its own; 0: there was none. */
-  readonly last: number;
-  /** Number of commands without events of their own, from `execsRepeated`. */
-  readonly counted: number;
-  /** Commands that have not exited according to the events so far. */
-  readonly running: readonly z.infer<typeof command>[];
-}
+export const execHistory = z
+  .object({
+    /** Number of the last command with events of its own; 0: there was none. */
+    last: z.number(),
+    /** Number of commands without events of their own, from `execsRepeated`. */
+    counted: z.number(),
+    /** Commands that have not exited according to the events so far. */
+    running: z.array(command).readonly(),
+  })
+  .readonly();
+
+type ExecHistory = z.infer<typeof execHistory>;
 
 /** A command was started in the task. No event has its arguments: they may hold secrets. */
 const execStarted = defineEvent({

@@ -1,7 +1,7 @@
 /** The fields that a path of an expression can name, from the schemas of events. Pure. */
 import type { z } from "zod";
 import { eventCatalogue } from "../../machines/events.ts";
-import { initialContext, type TaskContext } from "../../machines/taskContext.ts";
+import { contextSchema } from "../../machines/taskContext.ts";
 
 /** The content of a value: fields by name, entries of a list by number, both, or neither. */
 export interface Fields {
@@ -60,48 +60,8 @@ function merged(a: Fields, b: Fields): Fields {
   return { named, entry, measured: a.measured || b.measured };
 }
 
-function withNames(names: readonly string[]): Fields {
-  return { ...nothing, named: new Map(names.map((name) => [name, nothing])) };
-}
-
-const { requested, fingerprinted, sandboxed, started, adopted, exited, startFailed, oomSeen } =
-  eventCatalogue;
-
-/** The fields of the machine's context. */
-const contextFields: Readonly<Record<keyof TaskContext, Fields>> = {
-  request: fieldsOf(requested.schema),
-  host: fieldsOf(fingerprinted.schema),
-  sandbox: fieldsOf(sandboxed.schema),
-  process: fieldsOf(started.schema),
-  adopted: fieldsOf(adopted.schema),
-  startedAt: nothing,
-  stop: withNames(["signal", "timeoutMs", "requestedAt", "timedOut"]),
-  forceKilled: nothing,
-  oom: merged(fieldsOf(oomSeen.schema), withNames(["at"])),
-  denials: fieldsOf(eventCatalogue.denied.schema),
-  signals: nothing,
-  execs: {
-    ...nothing,
-    named: new Map([
-      ["last", nothing],
-      ["counted", nothing],
-      ["running", { ...nothing, entry: fieldsOf(eventCatalogue.execStarted.schema), measured: true }],
-    ]),
-  },
-  recoveries: nothing,
-  exit: fieldsOf(exited.schema),
-  failure: fieldsOf(startFailed.schema),
-  lostReason: text,
-};
-
-const context: Fields = {
-  ...nothing,
-  named: new Map([["state", text], ...Object.keys(initialContext).map(ofContext)]),
-};
-
-function ofContext(name: string): [string, Fields] {
-  return [name, contextFields[name as keyof TaskContext]];
-}
+/** The state, and the fields of the machine's context. */
+const context = merged({ ...nothing, named: new Map([["state", text]]) }, fieldsOf(contextSchema));
 
 /** The data of an event of any type. */
 const data = Object.values(eventCatalogue)
