@@ -108,7 +108,7 @@ function refusalOf(task: TaskOptions, plugin: PluginOptions): string[] {
 function capabilityRefusal({ capAdd }: TaskOptions, { allowCaps }: PluginOptions): string[] {
   const all = capAdd.some((name) => name.toLowerCase() === "all");
   const refused = all ? 0n : capabilitySet(capAdd) & ~capabilitySet(allowCaps);
-  return refused === 0n ? [] : [`cap_add has ${formatCapabilities(refused)}, which allow_caps does not have`];
+  return refused === 0n ? [] : [`cap_add has ${formatCapabilities(refused)}, which allow_caps lacks`];
 }
 
 function userRefusals({ uid, gid }: RecordedSandbox, plugin: PluginOptions): string[] {

@@ -55,7 +55,7 @@ const manyBelow = 8;
  * folder have neither `w` nor `c`, one entry for the folder replaces them.
  */
 export function collapsed(entries: readonly PathRight[], homes: readonly string[]): PathRight[] {
-  let now = withoutCovered(madeIn(merged(entries)));
+  let now = withoutCovered(withRightsBelow(merged(entries)));
   const depth = (path: string) => path.split("/").length;
   const folders = new Set(now.flatMap(({ path }) => foldersAround(path)));
   for (const folder of [...folders].toSorted((one, other) => depth(other) - depth(one))) {
@@ -70,7 +70,7 @@ export function collapsed(entries: readonly PathRight[], homes: readonly string[
 }
 
 /** Adds to each folder with `c` the rights that are needed below it. */
-function madeIn(entries: readonly PathRight[]): PathRight[] {
+function withRightsBelow(entries: readonly PathRight[]): PathRight[] {
   return entries.map(({ path, mode }) =>
     mode.create
       ? {

@@ -158,28 +158,28 @@ export const taskSchema = lazy(() =>
       .optional()
       .meta({
         description:
-          "[TCP ports](#ports) that the task may connect to, among those of the plugin's option, which is the default",
+          "[TCP ports](#ports) that the task may connect to. The plugin's option limits them, and is the default",
         example: [5432],
       }),
     bindTcp: ports(0)
       .optional()
       .meta({
         description:
-          "TCP ports that the task may bind, where 0 means any free port, among those of the plugin's option, which is the default",
+          "TCP ports that the task may bind. 0 means any free port. The plugin's option limits them, and is the default",
         example: [8080],
       }),
     connectUdp: ports(1)
       .optional()
       .meta({
         description:
-          "UDP ports that the task may send to, among those of the plugin's option, which is the default. Needs Linux 7.2",
+          "UDP ports that the task may send to. The plugin's option limits them, and is the default. Needs Linux 7.2",
         example: [53],
       }),
     bindUdp: ports(0)
       .optional()
       .meta({
         description:
-          "UDP ports that the task may bind, where 0 means any free port, among those of the plugin's option, which is the default. Sending also binds a free port. Needs Linux 7.2",
+          "UDP ports that the task may bind. 0 means any free port. The plugin's option limits them, and is the default. Sending also binds a free port. Needs Linux 7.2",
         example: [0],
       }),
     extraHosts: list(hostEntry())

@@ -3,6 +3,7 @@
  */
 import { createHash, createHmac } from "node:crypto";
 import { parseJsonOrNothing } from "../../json.ts";
+import { countOf } from "../../units/counts.ts";
 import { fail } from "../expressions/functions/define.ts";
 import { escapeJson } from "../expressions/functions/goFormat.ts";
 import {
@@ -227,7 +228,7 @@ function map(value: GoValue): GoMap {
 }
 
 function exactly(count: number, values: readonly GoValue[]): readonly GoValue[] {
-  return values.length === count ? values : fail(`it wants ${count} values, not ${values.length}`);
+  return values.length === count ? values : fail(`it wants ${countOf(count, "value")}, not ${values.length}`);
 }
 
 function one<A>(a: Read<A>, work: (a: A) => GoValue): GoFunction {

@@ -33,7 +33,7 @@ describe("a recorded run under other options of the plugin", () => {
     });
     expect(under(recorded, { denied_host_gids: "40-50" }).refused).toEqual([
       expect.stringContaining('option "unveil", which this client does not allow. Remove it'),
-      "cap_add has net_raw, which allow_caps does not have",
+      "cap_add has net_raw, which allow_caps lacks",
       "it ran as root, and allow_root is not set",
       "it ran as gid 42, which denied_host_gids has",
     ]);

@@ -102,7 +102,7 @@ describe("a template", () => {
     ['{{ toUppr "a" }}', "there is no function toUppr. Did you mean toUpper?"],
     ['{{ "a" "b" }}', "a value is not a function, and takes no arguments"],
     ["{{ toUpper 5 }}", "toUpper: it wants a string, not a whole number"],
-    ["{{ toUpper }}", "toUpper: it wants 1 values, not 0"],
+    ["{{ toUpper }}", "toUpper: it wants 1 value, not 0"],
     ['{{ "a".b }}', "a value is not a function"],
     ['{{ (print "a").b }}', "a string has no field b"],
     ['{{ mustEnv "UNSET" }}', "mustEnv: the task has no variable UNSET"],
