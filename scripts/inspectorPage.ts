@@ -43,11 +43,12 @@ export async function buildInspectorPage(folder: string): Promise<void> {
  * The size of a bold letter in the chart's labels, and the space beside a label, in the chart's own units.
  */
 const letter = { width: 8.2, height: 17 };
-const air = 8;
+const labelMargin = 8;
 /** Width of the list of steps that took an arrow. */
 const numbersWidth = 34;
 
-interface Way {
+/** All transitions to a state by the same event. */
+interface MergedTransitions {
   readonly event: string;
   readonly to: string;
   /** All states from which the event leads to `to`. */
@@ -56,17 +57,17 @@ interface Way {
 
 async function chartLayout(): Promise<ChartLayout> {
   const { children } = toDirectedGraph(taskMachine);
-  const ways = new Map<string, Way>();
+  const merged = new Map<string, MergedTransitions>();
   for (const { source, target, transition } of children.flatMap(({ edges }) => edges)) {
     const [from, to, event] = [nameOf(source.id), nameOf(target.id), transition.eventType];
     // Arrows from a state to itself would clutter the chart.
     if (from === to) continue;
-    const way: Way = ways.get(`${event}>${to}`) ?? { event, to, from: [] };
-    way.from.push(from);
-    ways.set(`${event}>${to}`, way);
+    const known: MergedTransitions = merged.get(`${event}>${to}`) ?? { event, to, from: [] };
+    known.from.push(from);
+    merged.set(`${event}>${to}`, known);
   }
-  const edges = Array.from(ways.values()).flatMap(edgesOf);
-  const joints = Array.from(ways.values()).filter(hasJoint);
+  const edges = Array.from(merged.values()).flatMap(edgesOf);
+  const joints = Array.from(merged.values()).filter(hasJoint);
   const graph: ElkNode = {
     id: "task",
     layoutOptions: {
@@ -104,7 +105,7 @@ async function chartLayout(): Promise<ChartLayout> {
     states: (laid.children ?? [])
       .filter(({ id }) => !id.includes(">"))
       .map(({ id, x = 0, y = 0, width = 0, height = 0 }) => ({ id, x, y, width, height })),
-    arrows: edges.map(({ id, ways: taken, hasHead }) => arrowOf(placed.get(id), taken, hasHead)),
+    arrows: edges.map(({ id, transitions, hasHead }) => arrowOf(placed.get(id), transitions, hasHead)),
   };
 }
 
@@ -114,43 +115,43 @@ interface Edge {
   readonly target: string;
   /** The label; undefined if none is needed. */
   readonly label: string | undefined;
-  readonly ways: ChartArrow["ways"];
+  readonly transitions: ChartArrow["transitions"];
   readonly hasHead: boolean;
 }
 
 /** Whether the arrows of an event from several states join, so that the event's name is shown only once. */
-function hasJoint({ event, to, from }: Way): boolean {
+function hasJoint({ event, to, from }: MergedTransitions): boolean {
   return from.length > 1 && event !== to;
 }
 
-function edgesOf(way: Way): Edge[] {
-  const { event, to, from } = way;
+function edgesOf(merged: MergedTransitions): Edge[] {
+  const { event, to, from } = merged;
   // If the state has the event's name, the arrow needs no label.
   const label = event === to ? undefined : event;
-  const ways = from.map((each) => ({ from: each, to, event }));
-  if (!hasJoint(way)) {
-    return ways.map((each) => ({
+  const transitions = from.map((each) => ({ from: each, to, event }));
+  if (!hasJoint(merged)) {
+    return transitions.map((each) => ({
       ...{ id: `${each.from}>${event}>${to}`, source: each.from, target: to },
-      ...{ label, ways: [each], hasHead: true },
+      ...{ label, transitions: [each], hasHead: true },
     }));
   }
-  const joint = jointOf(way);
+  const joint = jointOf(merged);
   return [
-    ...ways.map((each) => ({
+    ...transitions.map((each) => ({
       ...{ id: `${each.from}>${joint}`, source: each.from, target: `${joint} in`, label: undefined },
-      ...{ ways: [each], hasHead: false },
+      ...{ transitions: [each], hasHead: false },
     })),
-    { id: `>${joint}`, source: `${joint} out`, target: to, label, ways, hasHead: true },
+    { id: `>${joint}`, source: `${joint} out`, target: to, label, transitions, hasHead: true },
   ];
 }
 
-function jointOf({ event, to }: Way): string {
+function jointOf({ event, to }: MergedTransitions): string {
   return `${event}>${to}`;
 }
 
 /** The joint's node. All joining arrows touch it at the same point. */
-function jointNode(way: Way): ElkNode {
-  const id = jointOf(way);
+function jointNode(merged: MergedTransitions): ElkNode {
+  const id = jointOf(merged);
   return {
     id,
     width: 2,
@@ -166,20 +167,24 @@ function jointNode(way: Way): ElkNode {
 function labelOf(text: string) {
   return {
     text,
-    width: text.length * letter.width + numbersWidth + air,
+    width: text.length * letter.width + numbersWidth + labelMargin,
     height: letter.height,
     layoutOptions: { "elk.edgeLabels.inline": "true" },
   };
 }
 
-function arrowOf(edge: ElkExtendedEdge | undefined, ways: ChartArrow["ways"], hasHead: boolean): ChartArrow {
+function arrowOf(
+  edge: ElkExtendedEdge | undefined,
+  transitions: ChartArrow["transitions"],
+  hasHead: boolean,
+): ChartArrow {
   const { sections = [], labels = [] } = edge ?? {};
   const points = sections.flatMap(({ startPoint, bendPoints = [], endPoint }) =>
     [startPoint, ...bendPoints, endPoint].map(({ x, y }) => ({ x, y })),
   );
   const [label] = labels;
   return {
-    ways,
+    transitions,
     points,
     hasHead,
     label: label?.text ?? "",

@@ -175,11 +175,11 @@ function failedCallOf(thrown: unknown): FailedCall | undefined {
   const error = thrown as NodeJS.ErrnoException & { readonly dest?: string };
   if (errno === undefined || error.syscall === undefined) return undefined;
   // If the call has two paths, these errnos are about the path that the call writes to.
-  const path = noPlace.has(errno) ? (error.dest ?? error.path) : error.path;
+  const path = errnosOfDestination.has(errno) ? (error.dest ?? error.path) : error.path;
   return { call: error.syscall, errno, ...(path === undefined ? {} : { path }) };
 }
 
-const noPlace: ReadonlySet<string> = new Set(["EDQUOT", "ENOSPC", "EROFS"]);
+const errnosOfDestination: ReadonlySet<string> = new Set(["EDQUOT", "ENOSPC", "EROFS"]);
 
 function composeMessage(summary: string, { failed, hint }: DriverErrorOptions): string {
   return `${withCall(summary, failed)}${hint ? `. ${hint}` : ""}`;

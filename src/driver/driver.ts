@@ -40,7 +40,7 @@ import { Opening, type Outcome } from "./opening/opening.ts";
 import { closeServices, openServices } from "./opening/openServices.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
-import { Turns } from "./run/turns.ts";
+import { Semaphore } from "./run/semaphore.ts";
 import type { DriverServices } from "./services.ts";
 import { Task } from "./task/task.ts";
 import { TaskTable } from "./task/taskTable.ts";
@@ -50,10 +50,10 @@ const defaultStopSignal = "SIGINT";
 
 /**
  * Maximum number of concurrent starts. More would not be faster, and would hold up other calls. After
- * `startTurnMs` a start no longer counts: it probably waits, for example for a name service.
+ * `maxStartHoldMs` a start no longer counts: it probably waits, for example for a name service.
  */
-const startsAtOnce = 16;
-const startTurnMs = 500;
+const maxStarts = 16;
+const maxStartHoldMs = 500;
 
 /** The current options, and the outcome of opening the services with them. */
 interface Configured {
@@ -75,7 +75,7 @@ export class Driver implements DriverPort {
   /** Why the services could not be opened yet. */
   #openError: DriverError | undefined;
   readonly #housekeeping: Housekeeping;
-  readonly #starts = new Turns(startsAtOnce, startTurnMs);
+  readonly #starts = new Semaphore(maxStarts, maxStartHoldMs);
 
   /** @param socketPath the plugin's socket */
   constructor(log: Logger, socketPath: string, requestHandOver: RequestHandOver) {
@@ -130,7 +130,7 @@ export class Driver implements DriverPort {
     this.#announcements.runnerCalls(request.taskId);
     this.#housekeeping.starting();
     try {
-      return await this.#starts.take(() => this.#tasks.start(request, signal, this.#services));
+      return await this.#starts.run(() => this.#tasks.start(request, signal, this.#services));
     } catch (thrown) {
       this.#housekeeping.forgotten();
       throw thrown;

@@ -53,27 +53,27 @@ test("the controller answers, and ends the process", async () => {
 test("the broker keeps its stream open until the agent ends it", async () => {
   const { broker, health } = await serveInProcess(fakeDriver());
   const stream = broker.startStream();
-  const told: unknown[] = [];
-  stream.on("data", (message) => told.push(message));
+  const received: unknown[] = [];
+  stream.on("data", (message) => received.push(message));
   stream.write({ serviceId: 1, network: "unix", address: "/tmp/x" });
   stream.write({ serviceId: 1, network: "", address: "", knock: { knock: true, ack: false, error: "" } });
   await health.check({ service: "" });
   stream.end();
   const [{ code }] = await once(stream, "status");
   expect(code).toBe(status.OK);
-  expect(told).toEqual([]);
+  expect(received).toEqual([]);
 });
 
 test("the standard streams stay open and silent", async () => {
   const { stdio, health, breakConnections } = await serveInProcess(fakeDriver());
   const stream = stdio.streamStdio({});
-  const told: unknown[] = [];
-  stream.on("data", (message) => told.push(message));
+  const received: unknown[] = [];
+  stream.on("data", (message) => received.push(message));
   const failed = once(stream, "error");
   await health.check({ service: "" });
   breakConnections();
   expect((await failed)[0]).toMatchObject({ code: status.UNAVAILABLE });
-  expect(told).toEqual([]);
+  expect(received).toEqual([]);
 });
 
 describe("reflection", () => {

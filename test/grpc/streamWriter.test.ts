@@ -40,28 +40,28 @@ test("a quick reader gets every message at once", () => {
 
 test("a slow reader loses the oldest messages beyond a thousand, which is logged once", () => {
   const reader = new Reader(1);
-  let told = 0;
+  let logged = 0;
   const writer = new StreamWriter(reader, () => {
-    told += 1;
+    logged += 1;
   });
   for (const message of numbers(1, 1501)) writer.write(message);
   expect(reader.taken).toEqual([1]);
   reader.drain(Number.POSITIVE_INFINITY);
   expect(reader.taken).toEqual([1, ...numbers(502, 1501)]);
-  expect(told).toBe(1);
+  expect(logged).toBe(1);
 });
 
 test("a reader that recovers and becomes slow again is logged again", () => {
   const reader = new Reader(1);
-  let told = 0;
+  let logged = 0;
   const writer = new StreamWriter(reader, () => {
-    told += 1;
+    logged += 1;
   });
   for (const message of numbers(1, 1100)) writer.write(message);
   reader.drain(2000);
   reader.drain(1);
   for (const message of numbers(1, 1100)) writer.write(message);
-  expect(told).toBe(2);
+  expect(logged).toBe(2);
 });
 
 test("whenever the reader drains, order is kept, nothing is lost below the bound, and the end comes last", () => {

@@ -171,15 +171,15 @@ describe("a stream", () => {
     const { driver, logged } = await serve({ taskEvents: () => source });
     const stream = driver.taskEvents({});
     await expect.poll(() => source.observed).toBe(true);
-    const told = 20_000;
+    const sent = 20_000;
     const message = "x".repeat(1_000);
-    for (let count = 1; count <= told; count += 1)
+    for (let count = 1; count <= sent; count += 1)
       source.next({ ...happened, timeMs: count * 1_000, message });
     source.complete();
     const seconds = (await stream.toArray()).map(({ timestamp }) => timestamp.seconds);
-    expect(seconds.length).toBeLessThan(told / 2);
+    expect(seconds.length).toBeLessThan(sent / 2);
     expect(seconds).toEqual(seconds.toSorted((one, other) => one - other));
-    expect(seconds.at(-1)).toBe(told);
+    expect(seconds.at(-1)).toBe(sent);
     expect(logged).toMatchObject([
       { level: "warn", fields: { method: expect.stringContaining("TaskEvents") } },
     ]);

@@ -9,10 +9,10 @@ const begun = life("ended").slice(0, 4);
 
 /** The transitions whose arrows are marked as taken. */
 async function taken(page: Page): Promise<string[]> {
-  const ways = await page
+  const transitions = await page
     .locator(".arrow.taken")
-    .evaluateAll((arrows) => arrows.map((arrow) => arrow.getAttribute("data-ways") ?? ""));
-  return ways.filter((way) => !way.includes(" ")).sort();
+    .evaluateAll((arrows) => arrows.map((arrow) => arrow.getAttribute("data-transitions") ?? ""));
+  return transitions.filter((each) => !each.includes(" ")).sort();
 }
 
 describe("the chart", () => {

@@ -17,13 +17,13 @@ import { hasEnded } from "../../machines/fold.ts";
 import type { TaskUsage } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { notRunning } from "../taskErrors.ts";
-import { Turns } from "./turns.ts";
+import { Semaphore } from "./semaphore.ts";
 
 /**
  * Limits the concurrent readings of all tasks. More at once would not be faster, and all their results would
  * be handled in a single turn of the event loop. For a thousand tasks, this turn takes a tenth of a second.
  */
-const readings = new Turns(8, 500);
+const readings = new Semaphore(8, 500);
 
 /** Milliseconds between samples if the agent sets no interval. */
 const defaultIntervalMs = 1_000;
@@ -80,7 +80,7 @@ function sample(place: RunPlace, interval: number, { mhzPerCore }: HostFacts): O
     return timer(0, interval).pipe(
       exhaustMap(async () => {
         const before = last;
-        last = await readings.take(() => readRun(place, before));
+        last = await readings.run(() => readRun(place, before));
         return { timeMs: Date.now(), ...usageOf(before, last, units) };
       }),
     );

@@ -67,7 +67,7 @@ export class LogWatch {
       if (!folders.includes(folder) || inodeOf(folder) !== inode) await this.#closeLog(folder);
     }
     for (const folder of folders) if (!this.#logs.has(folder)) await this.#open(folder);
-    for (const folder of this.#failures.keys()) if (!folders.includes(folder)) this.#forgive(folder);
+    for (const folder of this.#failures.keys()) if (!folders.includes(folder)) this.#clearFailure(folder);
     for (const log of this.#logs.values()) this.#forgetRemoved(log);
   }
 
@@ -112,7 +112,7 @@ export class LogWatch {
 
   async close(): Promise<void> {
     this.#folders?.[Symbol.dispose]();
-    for (const folder of [...this.#failures.keys()]) this.#forgive(folder);
+    for (const folder of [...this.#failures.keys()]) this.#clearFailure(folder);
     for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
   }
 
@@ -130,13 +130,13 @@ export class LogWatch {
 
   /** A log that cannot be read is tried again once it changes. */
   #fail(folder: string, thrown: unknown): void {
-    this.#forgive(folder);
+    this.#clearFailure(folder);
     const changes = isFile(folder) ? NEVER : folderChanges(folder);
     const watch = changes.subscribe({ next: () => this.#wake(afterCommitMs), error: () => undefined });
     this.#failures.set(folder, { text: messageOf(thrown), watch });
   }
 
-  #forgive(folder: string): void {
+  #clearFailure(folder: string): void {
     this.#failures.get(folder)?.watch.unsubscribe();
     this.#failures.delete(folder);
   }
@@ -144,7 +144,7 @@ export class LogWatch {
   async #open(folder: string): Promise<void> {
     try {
       const { reader, events, commits } = isFile(folder) ? await openBundle(folder) : await openLog(folder);
-      this.#forgive(folder);
+      this.#clearFailure(folder);
       const end = lastIntact(reader);
       const fail = (thrown: unknown) => this.#fail(folder, thrown);
       const subscription = events.subscribe({

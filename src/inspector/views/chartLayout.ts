@@ -14,7 +14,7 @@ export interface ChartArrow {
   /**
    * The transitions that the arrow draws. Behind a joint, where arrows of an event join, there are several.
    */
-  readonly ways: readonly ChartWay[];
+  readonly transitions: readonly ChartTransition[];
   readonly points: readonly Point[];
   /** Whether the arrow ends at a state. Otherwise it ends at a joint. */
   readonly hasHead: boolean;
@@ -24,7 +24,7 @@ export interface ChartArrow {
   readonly middle: Point;
 }
 
-export interface ChartWay {
+export interface ChartTransition {
   readonly from: string;
   readonly to: string;
   readonly event: string;

@@ -23,8 +23,8 @@ export const namesOfMoment = {
   before: "the context before the event, such as before.signals, and before.state",
 } as const;
 
-const ofContext: ReadonlySet<string> = new Set(["state", ...Object.keys(initialContext)]);
-const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...ofContext]);
+const contextNames: ReadonlySet<string> = new Set(["state", ...Object.keys(initialContext)]);
+const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...contextNames]);
 
 /**
  * Makes a test for moments from an expression. An expression over the machine's context alone matches only
@@ -35,8 +35,8 @@ const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...of
  * @throws DriverError `EXPRESSION_INVALID` if the text is not an expression
  */
 export function expressionTest(text: string): MomentTest {
-  const expression = parseExpression(text, known, ofContext);
-  const isOfContext = pathsOf(expression).every(({ names: [first = ""] }) => ofContext.has(first));
+  const expression = parseExpression(text, known, contextNames);
+  const isOfContext = pathsOf(expression).every(({ names: [first = ""] }) => contextNames.has(first));
   return (moment) => {
     const scope = scopeOf(moment);
     if (!evaluate(expression, scope)) return false;
@@ -46,7 +46,7 @@ export function expressionTest(text: string): MomentTest {
 
 /** The value of an expression at a moment. @throws DriverError `EXPRESSION_INVALID` */
 export function valueAtMoment(text: string, moment: Moment): unknown {
-  return evaluate(parseExpression(text, known, ofContext), scopeOf(moment));
+  return evaluate(parseExpression(text, known, contextNames), scopeOf(moment));
 }
 
 /** All paths in an expression. `changed` depends on the event, so it counts as a path of the event. */

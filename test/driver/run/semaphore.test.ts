@@ -1,12 +1,12 @@
 import { expect, it, vi } from "vitest";
-import { Turns } from "../../../src/driver/run/turns.ts";
+import { Semaphore } from "../../../src/driver/run/semaphore.ts";
 
 /** Work that ends when the test ends it. */
-function started(turns: Turns, count: number) {
+function started(semaphore: Semaphore, count: number) {
   const began: number[] = [];
   const ends: (() => void)[] = [];
   const results = Array.from({ length: count }, (_, number) =>
-    turns.take(async () => {
+    semaphore.run(async () => {
       began.push(number);
       await new Promise<void>((resolve) => {
         ends[number] = resolve;
@@ -18,7 +18,7 @@ function started(turns: Turns, count: number) {
 }
 
 it("a limited number of functions runs at once, and the others follow in order", async () => {
-  const { began, ends, results } = started(new Turns(2, 60_000), 4);
+  const { began, ends, results } = started(new Semaphore(2, 60_000), 4);
   await Promise.resolve();
   expect(began).toEqual([0, 1]);
   ends[1]?.();
@@ -30,16 +30,16 @@ it("a limited number of functions runs at once, and the others follow in order",
   expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
 });
 
-it("a function that fails passes on its failure, and frees its turn", async () => {
-  const turns = new Turns(1, 60_000);
-  await expect(turns.take(() => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
-  expect(await turns.take(async () => "next")).toBe("next");
+it("a function that fails passes on its failure, and frees its place", async () => {
+  const semaphore = new Semaphore(1, 60_000);
+  await expect(semaphore.run(() => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
+  expect(await semaphore.run(async () => "next")).toBe("next");
 });
 
-it("a function that takes too long frees its turn, but only once", async () => {
+it("a function that takes too long frees its place, but only once", async () => {
   vi.useFakeTimers();
   try {
-    const { began, ends } = started(new Turns(1, 100), 3);
+    const { began, ends } = started(new Semaphore(1, 100), 3);
     await vi.advanceTimersByTimeAsync(99);
     expect(began).toEqual([0]);
     await vi.advanceTimersByTimeAsync(1);

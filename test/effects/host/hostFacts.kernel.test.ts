@@ -86,15 +86,15 @@ describe("the watch of this host", () => {
   afterEach(() => void vi.useRealTimers());
 
   it("emits the facts at once, and again only when they have changed", () => {
-    const told: HostFacts[] = [];
+    const published: HostFacts[] = [];
     const changing = { ...topology };
-    const subscription = watchHost(changing, 1000).subscribe((facts) => told.push(facts));
-    expect(told).toHaveLength(1);
+    const subscription = watchHost(changing, 1000).subscribe((facts) => published.push(facts));
+    expect(published).toHaveLength(1);
     vi.advanceTimersByTime(5000);
-    expect(told).toHaveLength(1);
+    expect(published).toHaveLength(1);
     changing.overrideTotalMhz = 4000;
     vi.advanceTimersByTime(1000);
-    expect(told.map(({ mhzPerCore }) => mhzPerCore)).toEqual([2445, 4000]);
+    expect(published.map(({ mhzPerCore }) => mhzPerCore)).toEqual([2445, 4000]);
     subscription.unsubscribe();
   });
 

@@ -86,10 +86,10 @@ export function worstTone(runs: readonly LaneRun[]): Outcome["tone"] {
 export function spanOfFold(runs: readonly LaneRun[], window: Span, now: number): Span {
   const from = runs[0]?.begunAt ?? 0;
   const to = Math.max(...runs.map(({ overAt }) => overAt ?? now));
-  const air = Math.max(10, (to - from) / 20);
+  const margin = Math.max(10, (to - from) / 20);
   const shown = Math.min(to, window.to) - Math.max(from, window.from);
   const quarter = (window.to - window.from) / 4;
-  if (shown < 2.5 * quarter) return { from: from - air, to: to + air };
-  const end = Math.min(to + air, window.to);
+  if (shown < 2.5 * quarter) return { from: from - margin, to: to + margin };
+  const end = Math.min(to + margin, window.to);
   return { from: end - quarter, to: end };
 }

@@ -176,8 +176,8 @@ function wholeOf({ tasks }: AllocationView, now: number): Span {
   const runs = tasks.flatMap((task) => task.runs);
   const from = Math.min(...runs.map(({ begunAt }) => begunAt));
   const to = Math.max(from, ...runs.map(({ overAt }) => overAt ?? now));
-  const air = Math.max(20, (to - from) / 50);
-  return { from: from - air, to: to + air };
+  const margin = Math.max(20, (to - from) / 50);
+  return { from: from - margin, to: to + margin };
 }
 
 function isWithin({ from, to }: Span, time: number): boolean {

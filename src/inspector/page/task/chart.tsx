@@ -1,7 +1,7 @@
 /** Draws the state machine, with the task's state and the path to it. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { formatCount } from "../../../units/counts.ts";
-import type { ChartArrow, ChartLayout, ChartWay, Point } from "../../views/chartLayout.ts";
+import type { ChartArrow, ChartLayout, ChartTransition, Point } from "../../views/chartLayout.ts";
 import type { Steps } from "../../views/stepTable.ts";
 import { Scroll } from "../table.tsx";
 
@@ -33,7 +33,7 @@ export function Chart({ layout, steps, seq }: Properties) {
     const [box, room] = [lit.getBoundingClientRect(), place.getBoundingClientRect()];
     place.scrollLeft += box.left + box.width / 2 - room.left - room.width / 2;
   }, [state]);
-  const { taken, visited } = useMemo(() => wayOf(steps.upTo(seq)), [steps, seq]);
+  const { taken, visited } = useMemo(() => pathOf(steps.upTo(seq)), [steps, seq]);
   const drawn = layout.arrows
     .map((arrow) => ({ arrow, taken: takenIn(arrow, taken) }))
     // Arrows that were taken are drawn above the others.
@@ -51,7 +51,7 @@ export function Chart({ layout, steps, seq }: Properties) {
           <g
             key={`${keyOf(arrow)} ${count > 0}`}
             class={count > 0 ? "arrow taken" : "arrow"}
-            data-ways={keyOf(arrow)}
+            data-transitions={keyOf(arrow)}
           >
             <path class="line" d={lineOf(arrow.points)} />
             {arrow.hasHead ? <path class="head" d={headOf(arrow.points)} /> : <Joint points={arrow.points} />}
@@ -92,20 +92,21 @@ interface Taken {
 /** Maximum number of step numbers. If there are more, only their count is shown. */
 const maxNumbers = 2;
 
-interface Way {
+/** The path that the task took through the chart. */
+interface Path {
   /** The steps of each transition, by state, next state and event. */
   readonly taken: ReadonlyMap<string, Taken>;
   readonly visited: ReadonlySet<string>;
 }
 
-function wayOf(steps: Steps): Way {
+function pathOf(steps: Steps): Path {
   const taken = new Map<string, { count: number; seqs: number[] }>();
   const visited = new Set([steps.stateAfter(0)]);
   for (let seq = 1; seq <= steps.length; seq++) {
     const [from, to] = [steps.stateAfter(seq - 1), steps.stateAfter(seq)];
     if (from === to) continue;
     visited.add(to);
-    const key = wayKey({ from, to, event: steps.kindOf(seq).type });
+    const key = transitionKey({ from, to, event: steps.kindOf(seq).type });
     const known = taken.get(key) ?? { count: 0, seqs: [] };
     taken.set(key, known);
     known.count += 1;
@@ -114,20 +115,20 @@ function wayOf(steps: Steps): Way {
   return { taken, visited };
 }
 
-function takenIn({ ways }: ChartArrow, taken: Way["taken"]): Taken {
-  const each = ways.flatMap((way) => taken.get(wayKey(way)) ?? []);
+function takenIn({ transitions }: ChartArrow, taken: Path["taken"]): Taken {
+  const each = transitions.flatMap((transition) => taken.get(transitionKey(transition)) ?? []);
   return {
     count: each.reduce((sum, { count }) => sum + count, 0),
     seqs: each.flatMap(({ seqs }) => seqs).sort((a, b) => a - b),
   };
 }
 
-function wayKey({ from, to, event }: ChartWay): string {
+function transitionKey({ from, to, event }: ChartTransition): string {
   return `${from}>${event}>${to}`;
 }
 
-function keyOf({ ways, hasHead }: ChartArrow): string {
-  return `${ways.map(wayKey).join(" ")}${hasHead ? "" : " joins"}`;
+function keyOf({ transitions, hasHead }: ChartArrow): string {
+  return `${transitions.map(transitionKey).join(" ")}${hasHead ? "" : " joins"}`;
 }
 
 /**

@@ -70,7 +70,7 @@ class StepFeed {
 }
 
 /** Number of steps whose texts are fetched together. */
-const ofChunk = 100;
+const chunkSize = 100;
 /** Maximum number of chunks to keep. Beyond it, texts of invisible steps are dropped. */
 const maxChunks = 50;
 
@@ -108,14 +108,14 @@ class Phrases {
   }
 
   of(seq: number): Phrase | undefined {
-    return this.#chunks.get(chunkOf(seq))?.[(seq - 1) % ofChunk];
+    return this.#chunks.get(chunkOf(seq))?.[(seq - 1) % chunkSize];
   }
 
   want(seqs: ReadonlySet<number>, count: number): void {
     const chunks = new Set(Array.from(seqs, chunkOf));
     this.#missing = [...chunks].filter((chunk) => {
       const known = this.#chunks.get(chunk)?.length ?? 0;
-      return known < Math.min(ofChunk, count - chunk * ofChunk);
+      return known < Math.min(chunkSize, count - chunk * chunkSize);
     });
     for (const chunk of this.#chunks.keys()) {
       if (this.#chunks.size > maxChunks && !chunks.has(chunk)) this.#chunks.delete(chunk);
@@ -131,7 +131,7 @@ class Phrases {
     this.#fetching = true;
     try {
       for (let chunk = this.#missing[0]; chunk !== undefined; chunk = this.#missing[0]) {
-        const address = `/api/phrases?${this.#query}&from=${chunk * ofChunk + 1}&count=${ofChunk}`;
+        const address = `/api/phrases?${this.#query}&from=${chunk * chunkSize + 1}&count=${chunkSize}`;
         const response = await fetch(address, { signal: this.#closing.signal });
         if (!response.ok) return;
         this.#chunks.set(chunk, (await response.json()) as Phrase[]);
@@ -147,5 +147,5 @@ class Phrases {
 }
 
 function chunkOf(seq: number): number {
-  return Math.floor((seq - 1) / ofChunk);
+  return Math.floor((seq - 1) / chunkSize);
 }
