@@ -6,7 +6,7 @@ import { build } from "rolldown";
 
 /** The suites of one boot of the machine. */
 export interface BootSuites {
-  /** Its folder in test/vm, such as `firstBoot`. */
+  /** The boot's folder in test/vm, such as `firstBoot`. */
   readonly boot: string;
   /** Paths of bundled modules. */
   readonly suites: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * One version of the machine, with all that a replay needs of it. The build writes
+ * One version of the machine, with everything that a replay needs. The build writes
  * this module to a self-contained file (dist/replay/machine.js). Whoever keeps that
  * file can later replay a history with this version.
  */
@@ -37,7 +37,7 @@ export interface WrittenEvent extends VersionedEvent {
 export interface MachineVersion {
   /** Version of the driver that has this machine. */
   readonly driver: string;
-  /** The newest version of events that it reads. */
+  /** The newest event schema that this machine reads. */
   readonly schema: number;
   /** The state before the first event. Histories are folded from here, never from another version's state. */
   readonly initialSnapshot: MachineState;

@@ -27,7 +27,7 @@ export class TaskCounters {
   readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
   /** Failed starts by error code. */
   readonly #failedStarts = new Map<string, number>();
-  /** Denials by blocker: a right of Landlock, `seccomp.` and the name of a system call, or `other`. */
+  /** Denials by blocker: a right of Landlock, `seccomp.` with the name of a system call, or `other`. */
   readonly #denials = new Map<string, number>();
   #oomKills = 0;
   #recoveries = 0;
@@ -104,7 +104,7 @@ function oomKillsOf({ exit, oom }: TaskContext): number {
 const other = "other";
 /**
  * Landlock has some thirty rights, and filters refuse further system calls. This limit keeps the number of
- * series small, whatever a log names.
+ * series small, whatever names a log contains.
  */
 const maxBlockers = 64;
 

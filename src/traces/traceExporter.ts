@@ -106,7 +106,7 @@ function addressIn(env: Environment): string {
       "CONFIG_INVALID",
       "the collector's address in OTEL_EXPORTER_OTLP_ENDPOINT is not an HTTP address",
       {
-        hint: "It is like http://localhost:4318",
+        hint: "Set it to an address such as http://localhost:4318",
       },
     );
   }

@@ -1,7 +1,7 @@
 /** Durations as people write and read them. Pure. */
 import { rounded } from "./ratios.ts";
 
-/** Milliseconds in each unit of Go. Job files may use only these units, because Nomad parses them, too. */
+/** Milliseconds in each of Go's units. Job files may use no others, because Nomad parses the files, too. */
 export const goUnits = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const units = { ...goUnits, min: 60_000, d: 86_400_000 };
 type Units = Readonly<Record<string, number>>;

@@ -14,7 +14,7 @@ import { parseTime } from "../../units/times.ts";
 import { type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";
 import { layoutOf } from "./layout.ts";
 
-/** Goes to an event, or to the nearest existing one. */
+/** Goes to event number `seq`, or to the nearest event if there is no such number. */
 export function goTo(state: DebuggerState, seq: number): DebuggerState {
   const { length } = shownHistory(state);
   const at = Math.max(Math.min(1, length), Math.min(seq, length));
@@ -80,10 +80,10 @@ export function arrive(
   }
 }
 
-/** Goes to the next event with the search text, in a direction; wraps around at either end. */
+/** Goes to the next or previous event that has the search text. Wraps around at either end. */
 export function goToMatch(state: DebuggerState, direction: Direction): DebuggerState {
   const { search } = state;
-  if (search === "") return refused(state, "there is no search: / begins one");
+  if (search === "") return refused(state, "there is no search text: type / to enter one");
   const history = shownHistory(state);
   const fits = mentions(search);
   const ahead = seek(history, state.at, direction, fits);
@@ -110,7 +110,7 @@ export type SearchResult =
 
 /**
  * Searches in a direction for the first event that fits.
- * @param from number of an event; the search begins at its neighbour in the direction
+ * @param from number of an event; the search begins at the event next to it
  */
 export function seek(
   history: History,

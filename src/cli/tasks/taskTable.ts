@@ -22,7 +22,7 @@ interface Column {
   readonly text: (row: TaskRow, style: Style) => string;
 }
 
-/** Placeholders for an unknown value, and for none. */
+/** Placeholders: for a value that is unknown, and for a value that does not exist. */
 const unknown = "?";
 const nothing = "-";
 

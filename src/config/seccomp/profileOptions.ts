@@ -99,7 +99,7 @@ export function profileProblem(name: string, entries: readonly string[]): Option
   if (!/^[a-z][a-z0-9_-]*$/.test(name) || reserved.includes(name) || isCallName(name)) {
     return {
       message: `has ${JSON.stringify(name)}, which cannot be a profile's name`,
-      hint: `Use a word of lower-case letters that is not the name of a system call, and none of ${reserved.join(", ")}`,
+      hint: `Use a lower-case word that is not reserved (${reserved.join(", ")}) and not the name of a system call`,
     };
   }
   for (const entry of entries) {

@@ -72,8 +72,8 @@ export const ownRootPaths: readonly UnveilEntry[] = ["r:/dev/random", "rw:/dev/t
 );
 
 /**
- * Folders of a task's own shared memory and terminals in its private root. No other task sees them. Tasks in
- * the host's tree use the host's.
+ * Folders of a task's own shared memory and terminals in its private root. No other task sees them. Tasks
+ * without a private root use the host's folders.
  */
 export const ownRootFolders: readonly UnveilEntry[] = ["rwc:/dev/shm", "rw:/dev/pts"].map((entry) =>
   parseUnveil(entry, "default"),

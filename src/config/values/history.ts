@@ -23,11 +23,11 @@ export function historyProblem(name: string, value: string): OptionProblem | und
   const message = `has ${name} = ${JSON.stringify(value)}`;
   if (name === "keep") {
     return parseDuration(value) === undefined
-      ? { message, hint: "A duration is like 7d, 168h or 30m" }
+      ? { message, hint: "Write a duration such as 7d, 168h or 30m" }
       : undefined;
   }
   const isSize = /^[1-9]\d{0,8}$/.test(value);
-  return isSize ? undefined : { message, hint: "A size is a whole number of MiB, at least 1" };
+  return isSize ? undefined : { message, hint: "Write the size as a whole number of MiB, at least 1" };
 }
 
 /** The bounds that valid blocks set. */

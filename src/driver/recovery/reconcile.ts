@@ -22,7 +22,7 @@ import { endOf, readSettled } from "./recovery.ts";
 type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;
 
 /**
- * Reconciles the log with the host. If the log refuses events for now, they are stored once it accepts them.
+ * Reconciles the log with the host. Events that the log refuses for now are stored once it accepts them.
  * @param inUse whether this process already has the task, and so records its history itself
  * @returns the running tasks; the agent has not asked for any of them yet
  */

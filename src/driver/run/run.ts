@@ -98,7 +98,7 @@ export class Run {
       .catch((thrown: unknown) => this.#logFailure(effect, { error: messageOf(thrown) }));
   }
 
-  /** Records the host's facts of the last probe. */
+  /** Records the facts about the host that the last probe found. */
   async #inspectHost(): Promise<void> {
     await this.#task.record("fingerprinted", fingerprintedEvent(this.#services().facts));
   }

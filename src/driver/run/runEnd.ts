@@ -30,7 +30,7 @@ interface Unrecorded {
   readonly oomSeen?: TaskContext["oom"];
 }
 
-/** How a run ended: as its init has recorded it, or else as far as the log and the host show it. */
+/** How a run ended: from the record of its init or, without a record, from the log and the host. */
 export function exitOf(
   { context }: TaskSnapshot,
   { killed = false, oomSeen = context.oom }: Unrecorded = {},

@@ -99,7 +99,7 @@ export function parseFlatKeyed(text: string): ReadonlyMap<string, number> {
   );
 }
 
-/** The parts of `kernel`, which Linux itself reports only since 5.18. */
+/** The parts of `kernel`. Linux reports `kernel` itself only since 5.18. */
 const kernelParts = ["kernel_stack", "pagetables", "percpu", "slab"];
 
 function sumOf(counters: ReadonlyMap<string, number>, names: readonly string[]): number | undefined {

@@ -129,7 +129,7 @@ function find(path: string, allocDir: string): number {
  */
 function checkFifo(found: number, path: string, uid?: number): void {
   const status = fstatSync(found);
-  if (!status.isFIFO()) throw unsafe(path, "it is no FIFO");
+  if (!status.isFIFO()) throw unsafe(path, "it is not a FIFO");
   if (status.nlink !== 1) throw unsafe(path, "it has another hard link");
   if (uid !== undefined && status.uid !== 0 && status.uid !== uid) {
     throw unsafe(path, `it belongs to user ${status.uid}, not to the agent's user or the task's`);
@@ -183,7 +183,7 @@ function noReader(path: string, summary: string, failed: FailedCall): DriverErro
  * The agent writes and rotates the logs there as root, and would follow a symlink that a task has made:
  * CVE-2026-6959. A task needs no access to the folder, because it gets its log pipes as descriptors.
  * @param allocDir the allocation's private folder, which contains the same `alloc/logs`
- * @param root the task's root; in the host's tree the task sees the private folder, too
+ * @param root what the task sees at `/`; in the host's tree the task sees the private folder, too
  * @returns none if there is no such folder
  * @throws DriverError `LOG_PIPE_UNSAFE` if something else is in its place
  */

@@ -81,8 +81,8 @@ export function buildRuleset(
 /**
  * Creates a ruleset without rules for files: it refuses all access to them.
  * @param abi of the kernel; rights that it does not know are left out
- * @param scopes 0 for a process that joins a task later. It gets its own Landlock domain,
- *   and only without scopes can it send signals to the task
+ * @param scopes 0 for a process that joins a task later. Such a process gets its own Landlock domain, and
+ *   could not send signals to the task if its domain had scopes
  * @returns a descriptor, close-on-exec; the caller closes it
  * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for limits on ports that the ABI does not know
  */
@@ -138,7 +138,8 @@ export function checkSignalScope(abi: number): void {
 }
 
 /**
- * Adds rules to a ruleset. A process may already hold the ruleset, if it has not restricted itself yet.
+ * Adds rules to a ruleset. A process may already have the ruleset, but must not have restricted itself with
+ * it yet.
  * @param extra open files, such as the task's log pipes
  * @param known paths whose rules init adds
  * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist

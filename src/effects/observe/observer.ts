@@ -23,7 +23,7 @@ export interface Observer {
   readonly seesCapabilities: boolean;
   /** Begins to note what processes in a cgroup and below it use. Leaves out the driver's own processes. */
   watch(cgroup: string): void;
-  /** The notes on a watched cgroup, without repetitions and in no order. */
+  /** The notes on a watched cgroup, without repetitions and in no particular order. */
   read(cgroup: string): Access[];
   /** Number of uses in all cgroups that could not be noted. */
   lost(): number;
@@ -32,7 +32,7 @@ export interface Observer {
 
 const typesFile = "/sys/kernel/btf/vmlinux";
 const maxCgroups = 1024;
-/** Maximum number of notes. Each note takes some 1.3 kB, once it is made. */
+/** Maximum number of notes. The kernel allocates each note, some 1.3 kB, only when it is made. */
 const maxNotes = 200_000;
 
 /**

@@ -44,7 +44,7 @@ export class DroppedBundles {
   readonly #bundles = new Map<string, DroppedBundle>();
 
   /**
-   * Reads a bundle. Gives other work a turn now and then.
+   * Reads a bundle, and lets other work run in between.
    * @throws DriverError `BUNDLE_INVALID`
    */
   async add(bytes: Buffer, fileName: string): Promise<DroppedBundle> {

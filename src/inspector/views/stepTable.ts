@@ -1,7 +1,7 @@
 /**
  * The steps of a history in eight bytes each: the event's time and type, the state after it, and whether it
- * is an error. So the page quickly draws even a history of tens of thousands of events. Server and page keep
- * the same table. Pure.
+ * is an error. With this table, the page quickly draws even a history of tens of thousands of events. Server
+ * and page keep the same table. Pure.
  */
 
 /** A type of event, as the page shows it. */
@@ -24,7 +24,7 @@ export interface Step {
   readonly time: number;
   /** Index in {@link StepNames.kinds}; {@link unknown} for a type that this version does not know. */
   readonly kind: number;
-  /** The state after it: index in {@link StepNames.states}, or {@link unknown}. */
+  /** The state after the step: index in {@link StepNames.states}, or {@link unknown}. */
   readonly state: number;
   readonly bad: boolean;
 }

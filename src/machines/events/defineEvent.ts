@@ -17,15 +17,15 @@ export interface EventBody<Data> {
 export interface EventTraits {
   readonly schema: { readonly shape: Readonly<Record<string, unknown>> };
   /**
-   * Fields that a version of the schemas added, nested as in the data, each with the value that events of
-   * earlier versions get. A change that is more than a new field needs a new type of event.
+   * By version of the schemas, the fields that the version added, nested as in the data. Each field has the
+   * value that events of earlier versions get. Any change other than a new field needs a new type of event.
    */
   readonly added?: { readonly [version: number]: unknown };
   /** What happened, in a few words. */
   readonly title: string;
   /**
-   * How the title of a group names this event as an outcome of the request that opened the group. Takes the
-   * event's own summary. Default: the event's own title.
+   * Returns the words for this event in the title of its group, where it is an outcome of the request that
+   * opened the group. Takes the event's summary. Default: the event's title.
    */
   readonly outcome?: (summary: string) => string;
   readonly shown: {
@@ -48,7 +48,7 @@ export interface EventTraits {
      * the launch plan, which repeats such values and other fields. docs/replay.md lists the skipped fields.
      */
     readonly ignored: readonly string[];
-    /** Fields that may hold secrets: they are masked wherever they are shown or exported. */
+    /** Fields that may hold secrets. They are masked wherever they are shown or exported. */
     readonly masked: { readonly [field: string]: Masking | undefined };
   };
 }
@@ -69,7 +69,8 @@ export interface EventParts<Data> extends EventTraits {
 /** `Known` is the part of the task's context that `evolve` reads, `Change` the part that it changes. */
 export interface EventDefinition<S extends z.ZodObject, Known, Change> extends EventParts<z.infer<S>> {
   /**
-   * The data; never with values of the task's environment. A new field must be required and be in `added`.
+   * The data. They never contain values of the task's environment. A new field must be required, and must be
+   * in `added`.
    */
   readonly schema: S;
   /** Pure; called only for events that the machine accepts. */

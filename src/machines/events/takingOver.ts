@@ -1,4 +1,4 @@
-/** Events of a plugin process that takes over a running task which it has not started. */
+/** Events of a plugin process that takes over a running task from another process. */
 import { z } from "zod";
 import { defineEvent } from "./defineEvent.ts";
 import { pluginProcess, processIdentity } from "./shared.ts";

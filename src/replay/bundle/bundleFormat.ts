@@ -54,7 +54,7 @@ const headerSchema = z.strictObject({
     .array(z.strictObject({ stream: z.string(), version: z.int().nonnegative(), hash }))
     .refine(
       (streams) => new Set(streams.map(({ stream }) => stream)).size === streams.length,
-      "a stream is there twice",
+      "a stream is listed twice",
     ),
   /** SHA-256 of the header without this field. */
   checksum: hash,
@@ -97,7 +97,7 @@ export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "che
 /** @returns the header, or the reason why the line is not a header */
 export function readHeader(line: string): BundleHeader | string {
   const value = parseJsonOrNothing(line);
-  if (value === undefined) return "its first line is no JSON";
+  if (value === undefined) return "its first line is not JSON";
   const parsed = headerSchema.safeParse(value);
   if (!parsed.success)
     return z

@@ -1,4 +1,4 @@
-/** Operations on files and folders for which Node has no function, or none that suits. */
+/** Operations on files and folders for which Node has no suitable function. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoOf } from "../../errors.ts";

@@ -184,7 +184,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOTDIR: NO_FOLDER,
   EISDIR: NO_FOLDER,
   ELOOP: "Remove the link that is in its place",
-  ENOENT: "Create the folder above it, or correct state_dir",
+  ENOENT: "Create its parent folder, or correct state_dir",
   EACCES: NO_ACCESS,
   EPERM: NO_ACCESS,
   EROFS: "Mount its file system read-write, or choose another state_dir",
@@ -213,14 +213,14 @@ function noFolder(folder: string, found: string): DriverError {
 function storesNoFiles(folder: string, nearest: string): DriverError {
   return new DriverError(
     "STATE_DIR_UNUSABLE",
-    `the state folder ${folder} cannot be used: ${nearest} is on a file system of the kernel, which stores no files`,
+    `the state folder ${folder} cannot be used: ${nearest} is on a kernel file system, which stores no files`,
     { hint: "Choose another state_dir" },
   );
 }
 
 function untrusted(folder: string, why: string): DriverError {
   return new DriverError("STATE_DIR_UNUSABLE", `the state folder cannot be trusted: ${folder}: ${why}`, {
-    hint: "Choose another state_dir, or make this one root's with mode 0700",
+    hint: "Choose another state_dir, or give this one to root, with mode 0700",
   });
 }
 

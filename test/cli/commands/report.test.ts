@@ -103,7 +103,7 @@ describe("the state folder", () => {
     const folder = temporaryFolder();
     expect(inspectStateFolder(join(folder, "a/b")).problem).toMatchObject({
       what: expect.stringContaining("a/b cannot be used"),
-      remedy: expect.stringContaining("Create the folder above it"),
+      remedy: expect.stringContaining("Create its parent folder"),
     });
     mkdirSync(join(folder, "b"));
     for (const place of ["/proc/nowhere", "/sys/nowhere"])

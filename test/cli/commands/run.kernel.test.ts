@@ -479,7 +479,7 @@ describe("a job that cannot be run", () => {
   it("is reported: a state folder where the kernel creates no folders", async () => {
     expect(await call(["run", "--state-dir", "/proc/none", shellJob("true")])).toMatchObject({
       code: 125,
-      stderr: expect.stringMatching(/^STATE_DIR_UNUSABLE: .*\/proc is on a file system of the kernel/ms),
+      stderr: expect.stringMatching(/^STATE_DIR_UNUSABLE: .*\/proc is on a kernel file system/ms),
     });
   });
 

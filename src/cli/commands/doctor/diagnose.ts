@@ -31,7 +31,10 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   return report.fit ? 0 : 1;
 }
 
-/** Checks, as the driver itself does, whether it can keep its event log in a folder. Changes nothing. */
+/**
+ * Checks whether the driver can keep its event log in a folder. Makes the driver's own checks, and changes
+ * nothing.
+ */
 export function inspectStateFolder(path: string): StateFolderFinding {
   const folder = resolve(path);
   const exists = existsSync(folder);

@@ -39,7 +39,7 @@ export async function runCommand(
   attached.defer(() => interrupts.release());
   // The driver kills the session of a command whose call is cancelled.
   whenAborted(interrupts.stop, () => call.cancel());
-  // If the reader of the output has gone, this program ends as a program that gets SIGPIPE does.
+  // Once nobody reads the output any more, this program ends as if it had received SIGPIPE.
   onOutputFailure(() => interrupts.requestStop("SIGPIPE"));
   attached.defer(passInput(call));
   try {

@@ -122,7 +122,7 @@ function Line({ line, isTarget }: { readonly line: LogLine; readonly isTarget: b
   const { source, before, after, text } = line;
   const known = source !== "file";
   const about = known
-    ? `${formatTime(before)}, ${source === "seen" ? "seen as it came" : "the line's own time"}`
+    ? `${formatTime(before)}, ${source === "seen" ? "seen as it arrived" : "the line's own time"}`
     : `written ${after === null ? "" : `after ${formatTime(after)} and `}not after ${formatTime(before)}`;
   return (
     <div class={isTarget ? "line target" : "line"} title={about}>

@@ -25,8 +25,8 @@ export function titleCase(value: string): string {
 
 /**
  * Translates a pattern from Go to JavaScript.
- * @throws TemplateError for a pattern that is invalid, or has the flag `(?U)`, which JavaScript lacks: it
- *   makes all quantifiers lazy
+ * @throws TemplateError for a pattern that is invalid, or has the flag `(?U)`. That flag makes all
+ *   quantifiers lazy, and JavaScript has no such flag
  */
 export function goPattern(pattern: string, flags = ""): RegExp {
   const [, inline = ""] = /^\(\?([ims]+)\)/.exec(pattern) ?? [];
