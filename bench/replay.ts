@@ -17,7 +17,7 @@ import { xstateStep } from "../test/support/history/xstateStep.ts";
 import { printFigure } from "./figures.ts";
 
 const count = Number(process.argv[2] ?? 1_000_000);
-/** Tasks whose events are interleaved in the log. */
+/** Number of tasks whose events are interleaved in the log. */
 const atOnce = 100;
 const lives = allLives.map(life);
 const folder = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));

@@ -3,7 +3,7 @@
  * materials, and the provenance. The same sources give the same bytes.
  *
  * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`: `--deb` makes only the Debian packages.
- * `--quick` hardly compresses, for tests. By default both architectures are made.
+ * `--quick` hardly compresses, for tests. By default, both architectures are built.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { billOfMaterials, checksumsOf, provenance } from "./release/statements.t
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "dist/release");
 const args = process.argv.slice(2);
-/** The architectures, with Debian's names. */
+/** Debian's names of the architectures. */
 const debianNames = { x64: "amd64", arm64: "arm64" } as const;
 const all: readonly Architecture[] = ["x64", "arm64"];
 const chosen = all.filter((arch) => args.includes(arch));

@@ -1,6 +1,6 @@
 /**
- * The entry point of the single executable: Node runs it in place of a script. The
- * program and all that it loads are in the executable file.
+ * The entry point of the single executable: Node runs this file in place of a script. The program and
+ * everything that it loads are in the executable file.
  */
 import { loadScript } from "./scripts.ts";
 

@@ -76,7 +76,7 @@ function checkStaticPorts({ file }: JobReader, place: string, groups: readonly G
       const owner = owners.get(port) ?? (count > 1 ? `all ${count} instances of the group` : undefined);
       owners.set(port, `port ${label} of group ${name}`);
       if (owner === undefined) continue;
-      const message = `one host cannot give ${port} to ${owner}${count > 1 ? "" : " and to this one"}`;
+      const message = `one host cannot give port ${port} to ${owner}${count > 1 ? "" : " and to this port"}`;
       attempt(file, () => rejectJob(file, { place: at, message, hint: "Leave out static for a free port." }));
     }
   }

@@ -53,17 +53,17 @@ export function readTask(
  */
 function wrongName(name: string): string | undefined {
   // Nomad itself refuses these characters, too.
-  if (/[/\\]/.test(name)) return "a task's name may not hold a slash";
-  if (!isTaskName(name)) return "a task may not have this name: its folder would not be its own";
-  if (name.includes("\n")) return "a task's name may not hold a line break: no cgroup's name may";
+  if (/[/\\]/.test(name)) return "a task's name may not contain a slash";
+  if (!isTaskName(name)) return "a task may not have this name: the task would have no folder of its own";
+  if (name.includes("\n")) return "a task's name may not contain a line break: a cgroup's name may not";
   if (name === "alloc") return "the folder that an allocation's tasks share has this name";
   if (Buffer.byteLength(name) > maxNameLength) return `a task's name has at most ${maxNameLength} bytes`;
   return undefined;
 }
 
 /**
- * Maximum number of bytes. The longest name with a task's name in it is the cgroup's, `<allocation
- * id>.<name>.scope`. It is 43 bytes longer, and Linux allows 255 bytes.
+ * Maximum number of bytes. The longest name that contains a task's name is that of its cgroup,
+ * `<allocation id>.<name>.scope`. The cgroup's name is 43 bytes longer, and Linux allows 255 bytes.
  */
 const maxNameLength = 200;
 

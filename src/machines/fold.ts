@@ -27,7 +27,7 @@ export interface Step {
   readonly from: StateName;
   readonly to: StateName;
   readonly effects: readonly EffectName[];
-  /** False if the state has no transition for the event; then nothing has changed. */
+  /** False if the state has no transition for the event, or a guard refuses it. Then nothing has changed. */
   readonly accepted: boolean;
 }
 

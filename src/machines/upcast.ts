@@ -50,6 +50,6 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 function tooNew(stream: string, seq: number, schema: number): DriverError {
   const summary = `event ${seq} of ${stream} has schema version ${schema}, and this driver knows up to ${EVENT_SCHEMA_VERSION}`;
   return new DriverError("EVENT_TOO_NEW", summary, {
-    hint: "Run a driver at least as new as the one that wrote it; the log stays as it is",
+    hint: "Run a driver at least as new as the one that wrote the event. The log is not changed",
   });
 }

@@ -12,7 +12,7 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
-  /** May be a generator: it is iterated once. */
+  /** May be a generator, because it is iterated only once. */
   readonly samples: Iterable<Sample>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Normalizes data of events for a comparison between tasks: removes what differs
- * between any two runs of the same task. Pure.
+ * Normalizes data of events for a comparison between tasks: removes what differs between any two runs of the
+ * same task. Pure.
  */
 
 import { traitsOf } from "../machines/events.ts";

@@ -16,7 +16,7 @@ export interface PlacedRecord {
 /**
  * @param heads of all streams
  * @param records of those streams; each stream's records in the order of their sequence numbers
- * @param usage samples of their tasks' usage, by the streams' names
+ * @param usage usage samples of the tasks, by stream name
  */
 export function readerOf(
   heads: readonly StreamHead[],

@@ -22,7 +22,7 @@ export function cellsOf(text: string): number {
 
 /** The longest prefix of a text that fits into `cells`. The text has no colours. */
 export function beginningOf(text: string, cells: number): string {
-  // Looks at one character more, because a character that takes no cell may follow.
+  // Looks at one more character, because a character that takes no cell may follow.
   if (ascii.test(text.slice(0, cells + 1))) return text.slice(0, Math.max(0, cells));
   let taken = 0;
   let end = 0;

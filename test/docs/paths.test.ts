@@ -35,7 +35,7 @@ test("docs/contributing/architecture.md has every folder of the sources", () => 
   const [, section = ""] = read("docs/contributing/architecture.md").split(/^## The folders$/m);
   const [table = ""] = section.split(/^## /m);
   const cells = [...table.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)];
-  const told = cells.flatMap(([, cell = ""]) => cell.match(/\w+/g) ?? []);
+  const listed = cells.flatMap(([, cell = ""]) => cell.match(/\w+/g) ?? []);
   const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((one) => one.isDirectory());
-  expect(told.sort()).toEqual(folders.map(({ name }) => name).sort());
+  expect(listed.sort()).toEqual(folders.map(({ name }) => name).sort());
 });

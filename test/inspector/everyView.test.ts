@@ -67,7 +67,7 @@ function viewsWith(bundleKey: string): Readonly<Record<string, View>> {
     listOfCause: { fragment: "#/?cause=exit+code+1+%2Fusr%2Fbin%2Fpython3", seen: ".row" },
     listEmpty: { fragment: "#/?search=nothing+like+this", seen: "text=No task matches" },
     failures: { fragment: "#/failures", seen: "text=COMMAND_NOT_FOUND" },
-    eventsUnasked: { fragment: "#/events", seen: "text=Words or a type of event" },
+    eventsUnasked: { fragment: "#/events", seen: "text=Enter words or choose a type" },
     events: { fragment: "#/events?words=SIGKILL&type=forceKilled", seen: ".found tbody tr" },
     eventsEmpty: { fragment: "#/events?words=nothing-like-this", seen: "text=No event has these words" },
     node: { fragment: "#/node", seen: "text=Start latency" },

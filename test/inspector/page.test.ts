@@ -215,7 +215,7 @@ describe("the page", () => {
     await record(idOf(301, "secret"), [event("requested", { args: ["correct-horse"] })]);
     const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "Events" }).click();
-    await page.getByText("Words or a type of event").waitFor();
+    await page.getByText("Enter words or choose a type").waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("SIGKILL delivered");
     await page.getByText("SIGKILL delivered: it did not stop in time").waitFor();

@@ -312,11 +312,11 @@ describe("a job file is refused", () => {
   });
 
   it.each([
-    ["count = 2", "", "port.p: one host cannot give 80 to all 2 instances of the group"],
+    ["count = 2", "", "port.p: one host cannot give port 80 to all 2 instances of the group"],
     [
       "",
       'group "h" {\n network {\n port "q" {\n static = 80\n}\n}\n task "t" {\n driver = "exec2"\n}\n}',
-      "group.h.network.port.q: one host cannot give 80 to port p of group g and to this one",
+      "group.h.network.port.q: one host cannot give port 80 to port p of group g and to this port",
     ],
   ])("for a static port that is used twice: by %j and %j", async (count, other, message) => {
     const port = 'network {\n port "p" {\n static = 80\n}\n}';

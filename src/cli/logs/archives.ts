@@ -10,8 +10,8 @@ export interface ArchivedStream {
 }
 
 /**
- * Finds an archive's newest bundle with matching tasks. Reads only the first lines of bundles.
- * @returns the bundle's path; undefined if none matches
+ * Finds the newest bundle of the archive whose tasks match. Reads only the first line of each bundle.
+ * @returns the bundle's path; undefined if no bundle matches
  */
 export function archivedBundle(
   stateDir: string,
@@ -20,7 +20,7 @@ export function archivedBundle(
   return bundlesIn(archiveFolder(stateDir)).findLast((path) => fits(streamsOf(path)));
 }
 
-/** The streams in a bundle; none if the file is no bundle. */
+/** The streams in a bundle; none if the file is not a bundle. */
 export function streamsOf(path: string): ArchivedStream[] {
   const header = headerOf(path);
   if (typeof header === "string") return [];

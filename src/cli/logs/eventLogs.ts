@@ -43,7 +43,7 @@ export class EventLogs {
 
   /**
    * @param path a state folder, a bundle, or a folder of bundles
-   * @throws DriverError `STORE_FAILED` if there is no log, or one cannot be read
+   * @throws DriverError `STORE_FAILED` if there is no log, or a log cannot be read
    * @throws DriverError `BUNDLE_INVALID`
    */
   static async open(path: string): Promise<EventLogs> {

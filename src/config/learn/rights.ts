@@ -1,6 +1,5 @@
 /**
- * Rights on paths without symlinks: merges entries into fewer ones, and knows the paths that no learned entry
- * may open. Pure.
+ * Rights on paths without symlinks: merges entries, and knows the paths that no learned entry may open. Pure.
  */
 import { isAtOrBelow, isInProc, modeOf, type UnveilMode, unionOfModes } from "../values/unveil.ts";
 
@@ -43,8 +42,8 @@ export function merged(entries: readonly PathRight[]): PathRight[] {
 }
 
 /**
- * Minimum number of entries that one entry for a folder replaces: entries for files directly in the folder,
- * and entries for files anywhere below it.
+ * One entry for a folder replaces the entries for its files if there are at least this many: directly in the
+ * folder, or anywhere below it.
  */
 const manyInFolder = 4;
 const manyBelow = 8;
@@ -110,8 +109,9 @@ export function folderOf(path: string): string {
 }
 
 /**
- * Rewrites a path in any process's folder of /proc to `/proc/self`, where an entry applies to all processes
- * of the task. For a descriptor's link, which cannot be unveiled, returns the link's folder.
+ * Rewrites a path in any process's folder of /proc to a path in `/proc/self`, because an entry for that path
+ * applies to all processes of the task. A thread or a descriptor's link cannot be unveiled, so the folder
+ * around it is returned.
  */
 export function procPath(path: string): string {
   return path
@@ -121,10 +121,10 @@ export function procPath(path: string): string {
 
 /** Why only a person may decide to unveil a path; undefined if a learned policy may unveil it. */
 export function whyForbidden(path: string, homes: readonly string[]): string | undefined {
-  // An unveil entry cannot have pattern characters, and in a job file `${` begins a template.
+  // An unveil entry cannot contain pattern characters, and `${` or `%{` begins a template in a job file.
   if (/[*?[]|[$%]\{/.test(path)) return "has a character that no entry may have";
   if (path === "/") return "is all of the host";
-  // The pattern covers the users of a directory server, whom /etc/passwd lacks.
+  // The pattern covers the users of a directory server, who are not in /etc/passwd.
   if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
   if (path.split("/").includes(".ssh")) return "holds SSH keys";
   return undefined;

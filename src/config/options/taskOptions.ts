@@ -1,6 +1,6 @@
 /**
- * The options of a task's `config { … }` block. One schema defines their types,
- * checks, hclspec and documentation.
+ * The options of a task's `config { … }` block. One schema defines their types, checks, hclspec and
+ * documentation.
  */
 import { z } from "zod";
 import { lazy } from "../../lazy.ts";
@@ -61,20 +61,20 @@ export const taskSchema = lazy(() =>
       }),
     seccomp: text().optional().meta({
       description:
-        "the profile of [system calls](#system-calls): `default`, `unconfined`, or one of the client's. The default is the plugin's `seccomp`; other profiles have to be in `allow_seccomp`",
+        "the profile of [system calls](#system-calls): `default`, `unconfined`, or one of the client's own. The default is the plugin's `seccomp`; other profiles have to be in `allow_seccomp`",
       example: "unconfined",
     }),
     seccompAllow: list(allowedCall())
       .default([])
       .meta({
         description:
-          "calls and groups that the task may make although the profile refuses them. They have to be in the plugin's `allow_seccomp`",
+          "calls and groups of calls that the task may make although the profile refuses them. They have to be in the plugin's `allow_seccomp`",
         example: ["@io_uring", "userfaultfd"],
       }),
     seccompDeny: list(deniedCall())
       .default([])
       .meta({
-        description: "further calls and groups that are refused (EPERM)",
+        description: "further calls and groups of calls that are refused (EPERM)",
         example: ["ptrace", "process_vm_readv", "process_vm_writev"],
       }),
     groups: list(text().min(1, "must not be empty"))
@@ -146,12 +146,12 @@ export const taskSchema = lazy(() =>
       }),
     pidsLimit: pidsLimit().optional().meta({
       description:
-        "maximum number of processes and threads, including its init; the plugin's option is the default and the maximum",
+        "maximum number of processes and threads, including the task's init. The plugin's option is the default and the maximum",
       example: 64,
     }),
     swapLimit: swapLimit().optional().meta({
       description:
-        "maximum MiB of swap in addition to its memory; -1 means no limit. The plugin's option is the default and the maximum",
+        "maximum MiB of swap in addition to the task's memory; -1 means no limit. The plugin's option is the default and the maximum",
       example: 128,
     }),
     connectTcp: ports(1)
@@ -197,7 +197,7 @@ export const taskSchema = lazy(() =>
 
 export type TaskOptions = Readonly<z.output<ReturnType<typeof taskSchema>>>;
 
-/** The values of all options that a task does not set. The command is empty. */
+/** The default values of all options. The command is empty. */
 export const defaultTaskOptions = lazy(
   (): TaskOptions => ({ ...taskSchema().parse({ command: "?" }), command: "" }),
 );

@@ -57,7 +57,7 @@ export interface UnveilRule {
 }
 
 export interface UnveilRules {
-  /** The root of the input, but `host` if the options unveil `/`. */
+  /** `host` if the options unveil `/`, otherwise the root of the input. */
   readonly root: RootMode;
   /** At most one rule for each path, and one for each mount. */
   readonly entries: readonly UnveilRule[];
@@ -117,8 +117,8 @@ export const TMP = "/tmp";
 export const PTS = "/dev/pts";
 
 /**
- * Rules for folders that a private root has of its own. If the options name such a folder, or a path around
- * or below it, the task gets the host's folder instead.
+ * Rules for a private root's own folders. If the options name such a folder, or a path around or below it,
+ * the task gets the host's folder instead.
  */
 function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
   return ownRootFolders
@@ -143,7 +143,7 @@ function whyTmpIsShared(
     return `the ${host.source}'s config unveils ${formatUnveil(host)}, which is the host's`;
   // An agent in dev mode has its folders below /tmp, and a bind mount over /tmp would hide them.
   const hidden = Object.values<string>({ ...folders }).find((folder) => isAtOrBelow(folder, TMP));
-  return hidden === undefined ? null : `the task's own folder ${hidden} is below it`;
+  return hidden === undefined ? null : `the task's own folder ${hidden} is below ${TMP}`;
 }
 
 function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): UnveilEntry[] {

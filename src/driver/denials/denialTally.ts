@@ -70,7 +70,7 @@ export class DenialTally {
     return isRound(counted.count);
   }
 
-  /** Adds denials that the kernel counted, but whose records were lost. */
+  /** Adds refusals that the kernel counted, but whose records were lost. */
   addLost(count: number): void {
     this.#lost += count;
     this.#isChanged = true;

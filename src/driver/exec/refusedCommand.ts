@@ -1,6 +1,6 @@
 /**
  * Answers a command that cannot be found or executed. As in a shell, a line on standard error and the exit
- * code say so. If the gRPC call failed instead, agents would pass on only a short error.
+ * code report the error. If the gRPC call failed instead, agents would pass on only a short error.
  */
 import { Readable, Writable } from "node:stream";
 import { DriverError, lineOf } from "../../errors.ts";

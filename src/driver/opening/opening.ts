@@ -46,8 +46,8 @@ export class Opening<Opened> {
   /**
    * @param open makes one attempt, which leaves nothing behind if it fails
    * @param ask asks the plugin that owns the folder to hand it over; called if another plugin owns it
-   * @param report called with the outcome of each attempt, except for a failure that repeats the last
-   *   reported error, or after which the owner hands the folder over
+   * @param report called with the outcome of each attempt. A failure is not reported if it repeats the last
+   *   reported error, or if the owner then hands the folder over
    */
   constructor(
     open: () => Promise<Opened>,
@@ -66,7 +66,7 @@ export class Opening<Opened> {
     return this.#firstOutcome.promise;
   }
 
-  /** Stops retrying. Resolves once a running attempt has ended. Its success is still reported. */
+  /** Stops retrying. Resolves once the running attempt has ended. If it succeeds, this is still reported. */
   async stop(): Promise<void> {
     this.#ending.abort();
     await this.#ended;
@@ -127,7 +127,7 @@ export class Opening<Opened> {
     if (owner?.handedOver) return true;
     const paused = this.#pause(ms).then(() => false);
     const exited = owner ? await Promise.race([paused, owner.ended.then(() => true)]) : await paused;
-    // The kernel closes a process's connections shortly before or after it releases its locks.
+    // When a process exits, the kernel closes its connections shortly before or after releasing its locks.
     if (exited) await this.#pause(firstPauseMs);
     return exited;
   }

@@ -21,7 +21,8 @@ import { Semaphore } from "./semaphore.ts";
 
 /**
  * Limits the concurrent readings of all tasks. More at once would not be faster, and all their results would
- * be handled in a single turn of the event loop. For a thousand tasks, this turn takes a tenth of a second.
+ * be handled in a single turn of the event loop. For a thousand tasks, this turn would take a tenth of a
+ * second.
  */
 const readings = new Semaphore(8, 500);
 

@@ -39,14 +39,15 @@ export async function runEnded(
     const { alive } = runFiles(sandbox.runFolder);
     await retry(() => fifoEnd(alive, watching, init), init);
     const { runCgroup } = sandbox;
-    // Init ends the rest of its run, unless init was killed. A command of `alloc exec` may still be ending.
+    // Init ends the run's other processes before it exits, unless init was killed. A command of `alloc exec`
+    // may still be ending.
     if (runCgroup !== null) await retry(() => endCgroup(runCgroup));
   }
   await waitForRunExit(cgroup, init);
 }
 
 /**
- * Waits for the end of an adopted run, which its witness reports. Starts another witness if the witness is
+ * Waits until the witness of an adopted run reports the run's end. Starts another witness if the witness is
  * killed.
  */
 async function witnessedEnd(
@@ -77,8 +78,8 @@ function fifoEnd(alive: string, watching: Subscription, init?: ProcessIdentity):
 type Retry = (attempt: () => Promise<unknown>, until?: ProcessIdentity) => Promise<void>;
 
 /**
- * Retries after failures, for example for lack of descriptors, because an unwatched task would never end.
- * Logs the first failure of each run.
+ * Retries after failures, for example for lack of descriptors, because the end of an unwatched task would
+ * never be recorded. Logs the first failure of each run.
  */
 function retries({ id }: RecordedTask, { log }: WatchServices): Retry {
   let logged = false;

@@ -73,8 +73,8 @@ export function findGoDriverRun({ pid, startedAt }: GoDriverRun, cgroup: string)
 }
 
 /**
- * Reads the exit code that the shim wrote to the task's own folder, where the task could have written it,
- * too. Ignores a file that is older than the task's start.
+ * Reads the exit code that the shim wrote to the task's own folder. The task itself could also have written
+ * it. Ignores a file that is older than the task's start.
  * @param allocDir the allocation's private folder; only paths below it are untrusted
  */
 export function readGoDriverExit(

@@ -17,8 +17,8 @@ const zombieDelayMs = 5;
  * cgroup at once, and tries only once. The driver learns of the end when the run's init closes its files. But
  * init leaves the cgroup a moment later, because the kernel first dismantles its mount namespace.
  *
- * Usually the cgroup is empty already, which costs one read. The function does not wait for another run in
- * the same cgroup, as after `nomad alloc restart`, and never longer than {@link exitTimeoutMs}.
+ * Usually the cgroup is already empty, and the function only reads one file. It does not wait for another run
+ * in the same cgroup, as after `nomad alloc restart`, and never longer than {@link exitTimeoutMs}.
  */
 export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Promise<void> {
   let exitedAt: number | undefined;
@@ -33,7 +33,7 @@ export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Pro
  * Kills all processes in a cgroup and in those below it (`cgroup.kill` of cgroups(7)), and removes the
  * cgroups once the last process has exited.
  * @param withinMs maximum time to wait for the last exit, in milliseconds; unlimited by default
- * @returns whether the cgroup is removed, also if it was removed before
+ * @returns whether the cgroup is removed; also true if it was removed before
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export async function endCgroup(cgroup: string, withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
@@ -61,7 +61,7 @@ export function thawCgroup(cgroup: string): Promise<void> {
   return writeFreeze(cgroup, "0");
 }
 
-/** Removes an empty cgroup. @returns whether it is removed, also if it was removed before */
+/** Removes an empty cgroup. @returns whether it is removed; also true if it was removed before */
 export async function tryRemove(cgroup: string): Promise<boolean> {
   try {
     await rmdir(cgroup);

@@ -72,7 +72,7 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
 }
 
 /**
- * Emits the facts now and after every change. This takes polling, because the kernel does not report changes
+ * Emits the facts now and after every change. This needs polling, because the kernel does not report changes
  * of sysctls, mounts and delegated controllers. The host is polled only while there is a subscriber, and the
  * timer does not keep the process alive.
  */

@@ -76,7 +76,7 @@ export function setReadSignal(descriptor: number, signal: number | undefined): v
 /**
  * connect(2) of a non-blocking socket to this host's loopback address. If the listener's queue is full, the
  * connection is still pending when the function returns. A write then waits for the connection, and a failure
- * is the socket's next error.
+ * to connect becomes the socket's next error.
  * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens
  */
 export function connectToLoopback(socket: number, port: number): void {

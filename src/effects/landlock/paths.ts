@@ -2,8 +2,8 @@
  * Resolves the path of a rule. Most paths are on the host, and the plugin adds their rules. Two kinds of
  * paths can only be resolved by the task's own processes:
  *
- * - paths in /proc, because a task has its own proc file system, and a rule on the host's would not apply to
- *   it;
+ * - paths in /proc, because a task has its own proc file system, to which a rule on the host's would not
+ *   apply;
  * - the task's standard streams, such as /dev/stdout: in the plugin, /dev/stdout is the plugin's own output.
  *
  * Other magic links (proc_pid_fd(5)) are refused, because they lead to open files of whichever process
@@ -189,8 +189,9 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
 }
 
 /**
- * The path of another /proc that is mounted below a folder, because the folder's rule would allow it, too.
- * Only paths that a job unveils are checked: an operator may unveil such a folder.
+ * Finds another proc file system that is mounted below a folder, because the folder's rule would allow it,
+ * too. Only paths that a job unveils are checked: an operator may unveil such a folder.
+ * @returns the path where it is mounted
  */
 function procBelow(descriptor: number, kind: PathKind, { sources }: UnveilRule): string | undefined {
   if (kind !== "folder" || !sources.includes("task")) return undefined;

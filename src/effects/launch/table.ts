@@ -162,7 +162,7 @@ export class TableWriter {
     this.#end += aligned(length);
     if (this.#end > this.#limit) {
       throw new DriverError("LAUNCH_FAILED", "the launch plan is too long", {
-        hint: `There is room for ${TABLE_BYTES / 4} characters of arguments and environment, and for some hundred mounts`,
+        hint: `There is room for ${TABLE_BYTES / 4} characters of arguments and environment, and for a few hundred mounts`,
       });
     }
     if (this.#end > this.#memory.length) this.#grow();

@@ -94,7 +94,7 @@ export class LogFiles {
     closeSync(this.#folder);
   }
 
-  /** Stays valid while the folder is renamed or removed. */
+  /** Stays valid even if the folder is renamed or removed. */
   get #path(): string {
     return `/proc/self/fd/${this.#folder}`;
   }

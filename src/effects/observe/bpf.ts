@@ -49,7 +49,7 @@ export function readEntry(map: number, key: Uint8Array, valueBytes: number): Buf
   return value;
 }
 
-/** All keys of a map. Keys may be added meanwhile, but none removed. */
+/** All keys of a map. Keys may be added meanwhile, but must not be removed. */
 export function keysOf(map: number, keyBytes: number): Buffer[] {
   const keys: Buffer[] = [];
   for (;;) {
@@ -61,7 +61,7 @@ export function keysOf(map: number, keyBytes: number): Buffer[] {
 }
 
 /**
- * Loads a program, and attaches it to a tracepoint of the kernel. Closing the descriptors removes it.
+ * Loads a program, and attaches it to a tracepoint of the kernel. Closing the descriptors removes both.
  * @throws DriverError `KERNEL_CALL_FAILED`, with ENOENT if the kernel has no such tracepoint
  */
 export function trace(

@@ -57,7 +57,7 @@ export function parseStat(line: string): ProcessStat | undefined {
 
 /**
  * Resident pages, from a line of `/proc/<pid>/statm`: proc_pid_statm(5). The figure in `stat` is off by up to
- * some hundred kilobytes, and by more on hosts with many processors. Since Linux 6.17 `statm` is exact.
+ * a few hundred kilobytes, and by more on hosts with many processors. Since Linux 6.17 `statm` is exact.
  * @returns 0 for an empty line, which the caller passes for a process that has exited
  */
 export function parseResidentPages(line: string): number {

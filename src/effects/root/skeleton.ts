@@ -19,7 +19,7 @@ export interface Skeleton {
   readonly identities: ReadonlyMap<string, string>;
 }
 
-/** A path of the host, without symlinks, that is in the root with all that is mounted below it. */
+/** A path of the host, without symlinks. The root has this path and everything that is mounted below it. */
 export interface RootBind {
   readonly path: string;
   readonly writable: boolean;

@@ -1,6 +1,6 @@
 /**
- * The plan that makes a template: a mount namespace whose root has only the contents of a
- * skeleton. The plan's process keeps the namespace until the plugin has opened it. Pure.
+ * The plan that makes a template: a mount namespace whose root has only the contents of a skeleton. The
+ * plan's process keeps the namespace until the plugin has opened it. Pure.
  */
 
 import * as k from "../kernel/constants.ts";
@@ -39,7 +39,7 @@ export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan
   };
 }
 
-/** The table's early part is too small for all steps, so its steps only read the late part. */
+/** The table's early part is too small for all steps, so it only has steps that read the late part. */
 function parentSteps(): Step[] {
   return [
     endWithParentStep("end with the plugin"),

@@ -14,9 +14,9 @@ import {
 } from "../views/allocationView.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
-/** Maximum number of kept lanes, some kilobytes each. */
+/** Maximum number of kept lanes, a few kilobytes each. */
 const maxKept = 2_000;
-/** Events to read in one turn of the event loop: some milliseconds of work. */
+/** Events to read in one turn of the event loop: a few milliseconds of work. */
 const eventsOfTurn = 256;
 
 export class Allocations {

@@ -26,7 +26,7 @@ export function statelyInspection(
   const prefix = crypto.randomUUID();
   const registered = new WeakSet<AnyActorRef>();
   return (inspected) => {
-    // XState announces an actor before it has a state, so it is registered with the next inspection event.
+    // XState announces an actor before the actor has a state, so its next inspection event registers it.
     if (inspected.type !== "@xstate.event" && inspected.type !== "@xstate.snapshot") return;
     const { actorRef } = inspected;
     const subject = { sessionId: `${prefix}/${actorRef.sessionId}`, time: Date.now() };

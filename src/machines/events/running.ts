@@ -7,7 +7,7 @@ import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd, processIdentity } from "./shared.ts";
 
-/** A requested signal was sent to the task's process group, which may have exited before. */
+/** A requested signal was sent to the task's process group, which may already have exited. */
 const signalled = defineEvent({
   schema: z.object({ signal: z.number(), delivered: z.boolean() }),
   evolve: ({ data }, { signals }: { readonly signals: number }) => ({

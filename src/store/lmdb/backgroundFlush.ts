@@ -1,7 +1,6 @@
 /**
- * Flushes commits to disk in the background: one flush at a time, on a thread of
- * libuv's pool, each followed by a checkpoint (checkpoint.ts says why). Only
- * callers of `flushed` wait for a flush.
+ * Flushes commits to disk in the background: one flush at a time, on a thread of libuv's pool. A checkpoint
+ * follows each flush (checkpoint.ts says why). Only callers of `flushed` wait for a flush.
  */
 import { closeSync, fdatasync, fstatSync, openSync } from "node:fs";
 import { promisify } from "node:util";

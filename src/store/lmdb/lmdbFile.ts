@@ -1,12 +1,11 @@
 /**
- * LMDB's data file, without LMDB. If a file is not LMDB's or is truncated, or if its
- * disk is full, LMDB may crash the whole process (SIGSEGV, SIGBUS) instead of reporting
- * an error. So this module inspects each file before LMDB opens it, and checks the free
- * space on the disk before LMDB writes.
+ * Reads LMDB's data file without LMDB. If a file is not LMDB's or is truncated, or if its disk is full, LMDB
+ * may crash the whole process (SIGSEGV, SIGBUS) instead of reporting an error. So this module inspects each
+ * file before LMDB opens it, and checks the free space on the disk before LMDB writes.
  *
- * The file's first two pages are its *meta pages*. Each describes a snapshot of
- * the database, and every commit overwrites the older of the two. Layout: a page
- * header of 24 bytes, then `struct MDB_meta` of liblmdb's mdb.c.
+ * The file's first two pages are its *meta pages*. Each describes a snapshot of the database, and every
+ * commit overwrites the older of the two. Layout: a page header of 24 bytes, then `struct MDB_meta` of
+ * liblmdb's mdb.c.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -171,6 +170,6 @@ export function checkLayout(stored: Buffer | undefined, folder: string): void {
 
 export function noLog(folder: string): DriverError {
   return new DriverError("STORE_FAILED", `there is no event log in ${folder}`, {
-    hint: "The plugin makes it when it first starts",
+    hint: "The plugin creates the log when it first starts",
   });
 }

@@ -189,7 +189,7 @@ describe("a function refuses", () => {
     ["log(-1, 10)", "log: it has no value for these numbers"],
     ['cidrhost("10.0.0.0/33", 1)', "cidrhost: its network must have a form like 10.0.0.0/8"],
     ['cidrhost("10.0.0.0/24", 256)', "cidrhost: 10.0.0.0/24 has no host 256"],
-    ['cidrsubnets("10.0.0.0/24", 1, 1, 1)', "cidrsubnets: 10.0.0.0/24 has not enough addresses"],
+    ['cidrsubnets("10.0.0.0/24", 1, 1, 1)', "cidrsubnets: 10.0.0.0/24 does not have enough addresses"],
     ['formatdate("q", "2026-01-02T15:04:05Z")', 'formatdate: "q" in its format means nothing'],
     ['timeadd("today", "1h")', "timeadd: its time must have a form like 2026-01-31T12:00:00Z"],
     ['regex_replace("a", "(", "")', "regex_replace: its pattern is not a regular expression"],

@@ -20,7 +20,7 @@ export const addHelp: AddVerb = (program, exit) => {
 };
 
 /** For each verb, words for the same action in other programs. */
-const sameKind: Readonly<Record<string, readonly string[]>> = {
+const synonyms: Readonly<Record<string, readonly string[]>> = {
   archive: ["save", "backup"],
   clean: ["gc", "prune", "remove", "rm"],
   diff: ["compare"],
@@ -53,5 +53,5 @@ export function unknownVerb(program: Command, name: string): never {
 /** The verb that does what the word says, or else the verb with the most similar spelling. */
 export function meantVerb(name: string, verbs: readonly string[]): string | undefined {
   const word = name.toLowerCase();
-  return verbs.find((verb) => sameKind[verb]?.includes(word)) ?? nearest(word, verbs);
+  return verbs.find((verb) => synonyms[verb]?.includes(word)) ?? nearest(word, verbs);
 }

@@ -34,7 +34,7 @@ import { refuseToWrite, writeLearned } from "./writeLearned.ts";
 export interface LearnOptions extends RunOptions {
   /** Whether to write the learned options to the job file. */
   readonly write: boolean;
-  /** Time after which the tasks are stopped; undefined if they end by themselves, or by Ctrl-C. */
+  /** Time after which the tasks are stopped; undefined if they run until they end or until Ctrl-C. */
   readonly stopAfterMs: number | undefined;
   /** Maximum number of runs of the job. */
   readonly tries: number;
@@ -96,7 +96,7 @@ interface JobTask {
 
 interface Enforced extends Omit<LearnReport["enforced"], "trial"> {
   readonly kept: readonly Need[];
-  /** The last trial; undefined if a person has stopped it. */
+  /** The last trial; undefined if the user interrupted the trials. */
   readonly trial: Trial | undefined;
 }
 

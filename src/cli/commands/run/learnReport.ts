@@ -39,15 +39,15 @@ export interface LearnReport {
   readonly seesCapabilities: boolean;
   /** The result of trying the learned options. */
   readonly enforced: {
-    /** The last trial; undefined if a person has stopped it. */
+    /** The last trial; undefined if the user interrupted the trials. */
     readonly trial: { readonly exitCode: number; readonly failures: readonly unknown[] } | undefined;
     /** Whether the last trial ended as the run without refusals did. */
     readonly same: boolean;
     /** Accesses of the run without refusals that this trial refused. */
     readonly denied: readonly string[];
     /**
-     * Whether some of the options were in every trial, because there were too many, because the first run was
-     * stopped, or because a person has stopped the trials. The job may not need these options.
+     * Whether some options were in every trial, so that the job may not need them. This is the case if there
+     * were too many options, if the first run was stopped, or if the user interrupted the trials.
      */
     readonly limited: boolean;
   };
@@ -151,9 +151,9 @@ function peakLines(peaks: readonly Peaks[]): string[] {
   if (memory === undefined && processes === undefined) return [];
   const parts = [
     ...(memory === undefined ? [] : [`${formatBytes(memory)} of memory`]),
-    ...(processes === undefined ? [] : [`${processes} processes and threads, its init included`]),
+    ...(processes === undefined ? [] : [`${processes} processes and threads, including its init`]),
   ];
-  return [`  At most it used ${parts.join(", ")}`];
+  return [`  It used at most ${parts.join(", ")}`];
 }
 
 function enforcedLines({ seen, enforced, tasks }: LearnReport): string[] {

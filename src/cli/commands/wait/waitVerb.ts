@@ -13,8 +13,8 @@ export const addWait: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
-Exit codes: the task's own; 125 if it is unknown, the task never started, or
-wait itself failed.
+Exit codes: the task's own; 125 if the task is unknown, if it never started, or
+if wait itself failed.
 
 Example:
   nomad-driver-exec2 wait web && echo done`,

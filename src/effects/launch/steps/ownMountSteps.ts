@@ -55,10 +55,10 @@ export function ownRootSteps({
   ];
 }
 
-/** The agent's umask may take bits off the modes. */
+/** Otherwise the agent's umask could remove bits from the modes. */
 const clearUmask = shared([{ name: "clear the umask", call: "umask", args: [0] }]);
 
-/** These folders and the folders around them, up to the parent: the outermost first. */
+/** The folders, and the folders between them and the parent. The outermost come first. */
 function foldersBelow(parent: string, folders: readonly string[]): string[] {
   const all = new Set<string>();
   for (const folder of folders) {
@@ -81,7 +81,7 @@ function mountNewStep(
   return { name, call: "mount", args: [type, target, type, flags(how), options] };
 }
 
-/** Entries of /proc that describe the host, or change it. */
+/** Entries of /proc that describe the host or can change it. */
 export const procMasks = {
   files: ["kcore", "keys", "key-users", "timer_list", "sched_debug", "latency_stats", "kmsg", "interrupts"],
   folders: ["acpi", "scsi", "asound"],
@@ -90,7 +90,7 @@ export const procMasks = {
 
 const readOnly = { followSource: true, attributes: flags({ MOUNT_ATTR_RDONLY }), propagation: flags({}) };
 
-/** Makes the entries of /proc that change the host read-only, and hides folders that describe it. */
+/** Hides the folders of /proc that describe the host, and write-protects the entries that can change it. */
 export function protectProcSteps(): Step[] {
   const { scratch } = descriptors;
   const steps = [

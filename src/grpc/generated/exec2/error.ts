@@ -26,7 +26,7 @@ export interface FailedCall {
   path?:
     | string
     | undefined;
-  /** Its symbolic name, such as `ENOENT`. */
+  /** The symbolic name of the errno, such as `ENOENT`. */
   errno?: string | undefined;
 }
 

@@ -17,7 +17,7 @@ export interface ServerReflectionRequest {
     | { $case: "fileContainingExtension"; value: ExtensionRequest }
     | { $case: "allExtensionNumbersOfType"; value: string }
     | //
-    /** The text has no meaning. */
+    /** The server ignores the text. */
     { $case: "listServices"; value: string }
     | undefined;
 }

@@ -460,7 +460,7 @@ export interface TaskHandle {
   driverState: Buffer;
 }
 
-/** Set if the driver gives the task another address than the host's. */
+/** Set if the driver gives the task an address other than the host's. */
 export interface NetworkOverride {
   portMap: Map<string, number>;
   addr: string;

@@ -32,7 +32,7 @@ export interface Attr {
   required: boolean;
 }
 
-/** One `name { … }` block at most. */
+/** At most one `name { … }` block. */
 export interface Block {
   name: string;
   required: boolean;
@@ -46,7 +46,7 @@ export interface BlockAttrs {
   required: boolean;
 }
 
-/** Any number of `name { … }` blocks, in their order. 0 as max_items: no limit. */
+/** Any number of `name { … }` blocks, in their order. If max_items is 0, there is no limit. */
 export interface BlockList {
   name: string;
   minItems: number;

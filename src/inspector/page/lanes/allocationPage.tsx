@@ -21,12 +21,12 @@ export function AllocationPage({ live: { rows, status }, subject: allocation }: 
     return (
       <Empty title="No task of this allocation is known">
         <p>
-          Or its history was removed. <a href="#/">All tasks</a>
+          Its history may have been removed. <a href="#/">All tasks</a>
         </p>
       </Empty>
     );
   }
-  if (view === undefined) return <Waiting text="Reading its histories…" />;
+  if (view === undefined) return <Waiting text="Reading the histories of its tasks…" />;
   const runs = view.tasks.reduce((sum, task) => sum + task.runs.length + task.earlier, 0);
   return (
     <>

@@ -35,7 +35,7 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
           {isAsked ? `${countOf(hits.length, "event")}${isDone ? "" : " so far"}` : ""}
         </span>
       </div>
-      {isAsked ? null : <p class="empty">Words or a type of event find events of all tasks.</p>}
+      {isAsked ? null : <p class="empty">Enter words or choose a type to search the events of all tasks.</p>}
       {isAsked && isDone && hits.length === 0 ? <p class="empty">No event has these words.</p> : null}
       {hits.length === 0 ? null : (
         <section class="card found stacked" aria-label="Found">

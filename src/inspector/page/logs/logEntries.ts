@@ -16,7 +16,7 @@ export interface LogEvent {
 
 export type LogEntry =
   | { readonly kind: "line"; readonly line: LogLine }
-  /** @param among number of the following lines that may have been written before the event */
+  /** `among` is the number of following lines that may have been written before the event. */
   | { readonly kind: "event"; readonly event: LogEvent; readonly among: number };
 
 /**

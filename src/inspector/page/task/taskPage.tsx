@@ -120,7 +120,7 @@ function NoTask() {
   return (
     <Empty title="There is no such task">
       <p>
-        Or its history was removed. <a href="#/">All tasks</a>
+        Its history may have been removed. <a href="#/">All tasks</a>
       </p>
     </Empty>
   );

@@ -12,7 +12,7 @@ import { useAnswer } from "../live.ts";
 import { Table } from "../table.tsx";
 
 interface Properties {
-  /** Names the task to the API. */
+  /** Query parameters that identify the task in the API. */
   readonly query: string;
   readonly steps: Steps;
   /** Number of the chosen step. */

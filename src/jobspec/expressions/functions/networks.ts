@@ -12,7 +12,7 @@ export const networkFunctions: Functions = {
   cidrhost: takes([text, whole], cidrhost),
   cidrnetmask: takes([text], (cidr) => {
     const { bits, prefix } = networkOf(cidr);
-    if (bits !== 32) fail("only networks of IPv4 have a mask");
+    if (bits !== 32) fail("only IPv4 networks have a mask");
     return addressText(maskOf(bits, prefix), bits);
   }),
   cidrsubnet: takes([text, whole, whole], (cidr, newBits, index) =>
@@ -51,7 +51,7 @@ function maskOf(bits: number, prefix: number): bigint {
   return ((1n << BigInt(prefix)) - 1n) << BigInt(bits - prefix);
 }
 
-/** An address as text. The form of IPv6 is that of RFC 5952: the longest run of zeros is `::`. */
+/** An address as text. IPv6 addresses have the form of RFC 5952: the longest run of zeros is `::`. */
 function addressText(address: bigint, bits: number): string {
   const size = bits === 32 ? 8n : 16n;
   const count = bits / Number(size);
@@ -97,7 +97,7 @@ function cidrsubnets(cidr: string, ...sizes: readonly number[]): string[] {
       fail(`a prefix of ${network.prefix} bits cannot be extended by ${newBits}`);
     const size = 1n << BigInt(network.bits - prefix);
     const start = ((next + size - 1n) / size) * size;
-    if (start + size > end) fail(`${cidr} has not enough addresses`);
+    if (start + size > end) fail(`${cidr} does not have enough addresses`);
     next = start + size;
     return `${addressText(start, network.bits)}/${prefix}`;
   });
