@@ -1,4 +1,4 @@
-/** A user who may run commands in a task tries to learn from their paths which files the host has. */
+/** A user who may run commands in a task tries paths of commands, to learn which files the host has. */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { startAgent, startTask } from "../support/agent/agent.ts";

@@ -18,7 +18,7 @@ describe.each(["private", "host"])("a terminal of a task with the root %s", asyn
     const typed = new ExecCall(agent, config.id, ["sh", "-c", "echo ready; exec cat"], { tty: true });
     await typed.shows("ready");
     const pid = allocation.cgroup.processes().find((each) => isatty(each)) as number;
-    // The terminal's path on the host, its path in its command, and its path in /proc.
+    // The terminal's paths: on the host, in its own command, and in /proc.
     const places = [
       readlinkSync(`/proc/${pid}/fd/0`),
       "/dev/pts/0",

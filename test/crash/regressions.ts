@@ -5,7 +5,7 @@
 import type { LifePlan, RoundPlan } from "./roundPlan.ts";
 
 export interface Regression extends RoundPlan {
-  /** What holds, and once did not. */
+  /** The behaviour that the round checks. It was once wrong. */
   readonly title: string;
 }
 
@@ -26,7 +26,7 @@ export const regressions: readonly Regression[] = [
     crashes: [{ at: `${step}#1` }],
   })),
   ...["during release", "before commit started"].map((step) => ({
-    title: `a run is over before the next one begins if the plugin dies ${step}, and its agent, too`,
+    title: `a run is over before the next one begins if the plugin and its agent die ${step}`,
     lives: [{ ...sleeps, forgets: true }],
     crashes: [{ at: `${step}#1` }],
   })),

@@ -36,10 +36,10 @@ describe("a running task", () => {
     const samples = samplesOf(next, config.id);
     const cores = usageSpans(samples).map((span) => span.cores ?? 0);
     expect(Math.max(...cores)).toBeGreaterThan(0.1);
-    const told = execFileSync(executable, ["why", "busy", "--state-dir", next.stateDir], {
+    const explained = execFileSync(executable, ["why", "busy", "--state-dir", next.stateDir], {
       encoding: "utf8",
     });
-    expect(told).toMatch(/It used [\d.]+ .*core/);
+    expect(explained).toMatch(/It used [\d.]+ .*core/);
   });
 
   it("is not sampled if the operator wants no samples", async () => {

@@ -71,7 +71,7 @@ describe("the configuration", () => {
   });
 
   test.each([
-    ["bytes that are no MessagePack", Buffer.from([0xc1])],
+    ["bytes that are not MessagePack", Buffer.from([0xc1])],
     ["a value that is cut off", Buffer.from([0x81, 0xa5, 0x61])],
     ["two values", Buffer.from([0x80, 0x80])],
     ["a list", Buffer.from([0x90])],

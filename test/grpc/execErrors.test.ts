@@ -130,7 +130,7 @@ describe("an error of the call", () => {
   });
 });
 
-test("a script check's error is returned in full, because its reader gets all of it", async () => {
+test("a script check's error is returned in full, because agents pass on all of it", async () => {
   const failed = { call: "chdir", path: "/a/long/path/of/a/folder/of/the/task", errno: "EACCES" };
   const error = new DriverError("LAUNCH_FAILED", "not run", { failed, hint: "Change its mode" });
   const { driver } = await serveInProcess(fakeDriver({ execTask: () => Promise.reject(error) }));

@@ -139,12 +139,7 @@ describe("a stream", () => {
   });
 
   test.each([
-    [
-      "with an error of the driver's",
-      new DriverError("STORE_FAILED", "disk full"),
-      "STORE_FAILED: disk full",
-      0,
-    ],
+    ["with a DriverError", new DriverError("STORE_FAILED", "disk full"), "STORE_FAILED: disk full", 0],
     [
       "with any other error",
       new Error("a defect"),
@@ -166,7 +161,7 @@ describe("a stream", () => {
     await expect(driver.taskEvents({}).toArray()).rejects.toMatchObject({ code: status.INTERNAL });
   });
 
-  test("whose reader does not read keeps a bounded number of messages, and says so once", async () => {
+  test("whose reader does not read keeps a bounded number of messages, and logs this once", async () => {
     const source = new Subject<TaskEventMessage>();
     const { driver, logged } = await serve({ taskEvents: () => source });
     const stream = driver.taskEvents({});
@@ -205,12 +200,12 @@ function serve(behaviour: Partial<DriverPort>): Promise<ServedInProcess> {
 }
 
 /** An observable without values that records its subscriptions. */
-class Watched<Told> {
+class Watched<Message> {
   readonly #subscribed = Promise.withResolvers<void>();
   readonly #unsubscribed = Promise.withResolvers<void>();
   readonly subscribed = this.#subscribed.promise;
   readonly unsubscribed = this.#unsubscribed.promise;
-  readonly observable = new Observable<Told>(() => {
+  readonly observable = new Observable<Message>(() => {
     this.#subscribed.resolve();
     return () => this.#unsubscribed.resolve();
   });

@@ -88,7 +88,7 @@ describe("StartTask", () => {
     ["no network spec", undefined, { mode: "host", path: "" }],
     ["mode HOST", { mode: 0, path: "" }, { mode: "host", path: "" }],
     ["mode NONE", { mode: 3, path: "" }, { mode: "none", path: "" }],
-  ] as const)("with %s is in the network %o → %o", async (_what, spec, network) => {
+  ] as const)("with %s (%o) gets the network %o", async (_what, spec, network) => {
     const { fake, driver } = await configured();
     const networkIsolationSpec = spec && { ...spec, labels: new Map<string, string>() };
     await driver.startTask({ task: taskConfig({ networkIsolationSpec }) });
@@ -109,7 +109,7 @@ describe("StartTask", () => {
     ["an unknown option", encodeMsgpack({ command: "sleep", shell: true }), "CONFIG_INVALID"],
     ["no command", encodeMsgpack({}), "CONFIG_INVALID"],
     ["no options", Buffer.alloc(0), "CONFIG_INVALID"],
-    ["bytes that are no MessagePack", Buffer.from([0xc1, 0xc1]), "CONFIG_INVALID"],
+    ["bytes that are not MessagePack", Buffer.from([0xc1, 0xc1]), "CONFIG_INVALID"],
     [
       "an option called __proto__",
       Buffer.from([0x81, 0xa9, ...Buffer.from("__proto__"), 0x80]),
@@ -149,7 +149,7 @@ describe("StartTask", () => {
 
   test.each<[string, string, RegExp, Partial<TaskConfig>]>([
     [
-      "a mount that is to reach the host",
+      "a mount that propagates to the host",
       "UNSUPPORTED",
       /mount \/data .*bidirectional.*Landlock lets no task mount/,
       { mounts: [{ ...mount, propagationMode: "bidirectional" }] },
@@ -233,7 +233,7 @@ describe("RecoverTask", () => {
   test.each([
     ["no handle", undefined],
     ["a handle without a config", handle],
-    ["a handle of no task", { ...handle, config: taskConfig({ id: "" }) }],
+    ["a handle without a task's id", { ...handle, config: taskConfig({ id: "" }) }],
   ])("with %s fails", async (_what, given) => {
     const { fake, driver } = await configured();
     const refused = await driver.recoverTask({ taskId: "", handle: given }).catch(errorOfCall);

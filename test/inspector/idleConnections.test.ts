@@ -83,9 +83,9 @@ describe(`while there are ${many} connections`, () => {
     const { hostname, port, host } = new URL(inspected.server.url);
     const page = connect(Number(port), hostname).setEncoding("utf8");
     onTestFinished(() => void page.destroy());
-    let told = "";
+    let received = "";
     page.on("data", (text: string) => {
-      told += text;
+      received += text;
     });
     page.write(`GET /api/live HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`);
     await Promise.all([opened, once(page, "data")]);
@@ -96,6 +96,6 @@ describe(`while there are ${many} connections`, () => {
     const rows = once(page, "data");
     await inspected.record(idOf(7, "after-them"), life("ended"));
     await Promise.all([actor, rows]);
-    expect(told).toContain("after-them");
+    expect(received).toContain("after-them");
   });
 });

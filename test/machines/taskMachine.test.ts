@@ -35,7 +35,7 @@ describe("a task's course through the machine", () => {
     ]);
   });
 
-  it("stays in the same state after a lack of memory that the task survives", () => {
+  it("stays in the same state after an OOM kill that the task survives", () => {
     expect(walk(...toRunning, "oomSeen", "stopRequested", "oomSeen", "exited", "oomSeen").slice(4)).toEqual([
       "oomSeen: running []",
       "stopRequested: stopping [sendStopSignal startKillTimer]",
@@ -59,7 +59,7 @@ describe("a task's course through the machine", () => {
     );
   });
 
-  it("kills at once for a destruction by force", () => {
+  it("kills at once if the task is destroyed by force", () => {
     expect(walk(...toRunning, "destroyRequested").at(-1)).toBe("destroyRequested: killing [killRun]");
   });
 

@@ -5,7 +5,7 @@ import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 
 const lived = ["requested", "fingerprinted", "sandboxed", "started", "exited", "destroyed"];
 
-interface Told {
+interface PrintedEvent {
   readonly stream: string;
   readonly type: string;
 }
@@ -14,7 +14,7 @@ const jsonLines = (text: string) =>
   text
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as Told);
+    .map((line) => JSON.parse(line) as PrintedEvent);
 
 describe("the events of runs that are over", () => {
   it("are listed for each task, and for all tasks", async () => {
@@ -36,12 +36,12 @@ describe("the events of runs that are over", () => {
     expect(several.stdout).toMatch(/^newest of 2 runs; others: exit 3\ntask of job test, /);
 
     const stored = await events("--json");
-    const told = jsonLines(stored.stdout);
-    expect(told.map(({ type }) => type)).toEqual([...lived, ...lived]);
+    const printed = jsonLines(stored.stdout);
+    expect(printed.map(({ type }) => type)).toEqual([...lived, ...lived]);
     expect(stored.stdout).toContain("PASSWORD");
     expect(stored.stdout).not.toContain(secret);
 
-    const [first] = told;
+    const [first] = printed;
     const one = await events(first?.stream.slice(0, 8) ?? "");
     for (const type of lived) expect(one.stdout).toContain(type);
     expect(one.stdout).toContain("pending → fingerprinted");

@@ -18,12 +18,12 @@ const replay = `${process.execPath} ${main} replay resists --state-dir ${bundle}
 const size = { columns: 80, rows: 24 };
 
 /** A shell in which the test types, and the test's files. */
-interface Desk {
+interface Shell {
   readonly session: TerminalSession;
   readonly folder: string;
 }
 
-async function sitDown(context: TestContext, env: Record<string, string> = {}): Promise<Desk> {
+async function openShell(context: TestContext, env: Record<string, string> = {}): Promise<Shell> {
   requireTools(context, "script", "bash", "stty");
   const [session, folder] = [openTerminalSession(size, env), temporaryFolder()];
   session.type(`tty > ${folder}/tty; stty -g > ${folder}/before; echo "rea"dy\n`);
@@ -32,7 +32,7 @@ async function sitDown(context: TestContext, env: Record<string, string> = {}): 
 }
 
 /** Expects that the view is gone, and that the terminal is as before. */
-async function expectRestored({ session, folder }: Desk, code: number): Promise<void> {
+async function expectRestored({ session, folder }: Shell, code: number): Promise<void> {
   // Waits for the prompt, because the view would read earlier input.
   await session.shows(/shell> $/);
   session.type(`echo "co"de=$?; stty -g > ${folder}/after; echo "do"ne\n`);
@@ -45,7 +45,7 @@ async function expectRestored({ session, folder }: Desk, code: number): Promise<
 }
 
 /** Opens the view and sends its process a signal. */
-async function signalled({ session, folder }: Desk, command: string, signal: NodeJS.Signals): Promise<void> {
+async function signalled({ session, folder }: Shell, command: string, signal: NodeJS.Signals): Promise<void> {
   session.type(`sh -c 'echo $$ > ${folder}/pid; exec ${command}'\n`);
   await session.shows(/event 1 requested/);
   process.kill(Number(readFileSync(`${folder}/pid`, "utf8")), signal);
@@ -53,8 +53,8 @@ async function signalled({ session, folder }: Desk, command: string, signal: Nod
 
 describe("the view on a terminal", () => {
   it("goes from step to step, and gives the terminal back", async (context) => {
-    const desk = await sitDown(context);
-    const { session } = desk;
+    const shell = await openShell(context);
+    const { session } = shell;
     session.type(`${replay}\n`);
     await session.shows(/event 1 requested/);
     session.type("jj");
@@ -78,11 +78,11 @@ describe("the view on a terminal", () => {
     session.type("?");
     await session.shows(/Going through the events/);
     session.type("qq");
-    await expectRestored(desk, 0);
+    await expectRestored(shell, 0);
   });
 
   it("follows the terminal's size", async (context) => {
-    const { session, folder } = await sitDown(context);
+    const { session, folder } = await openShell(context);
     session.type(`${replay}\n`);
     await session.shows(/event 1 requested/);
     const terminal = readFileSync(`${folder}/tty`, "utf8").trim();
@@ -91,52 +91,52 @@ describe("the view on a terminal", () => {
   });
 
   it("is suspended by Ctrl-Z and resumes", async (context) => {
-    const desk = await sitDown(context);
-    const { session } = desk;
+    const shell = await openShell(context);
+    const { session } = shell;
     session.type(`${replay}\n`);
     await session.shows(/event 1 requested/);
     session.type("jj\x1a");
     await session.shows(/Stopped/);
-    await expectRestored(desk, 148);
+    await expectRestored(shell, 148);
     session.type("fg\n");
     await session.shows(/event 3 sandboxed/);
     session.type("j");
     await session.shows(/event 4 started/);
     session.type("\x03");
-    await expectRestored(desk, 0);
+    await expectRestored(shell, 0);
   });
 
   it("gives the terminal back when it is ended from outside", async (context) => {
-    const desk = await sitDown(context);
-    await signalled(desk, replay, "SIGTERM");
-    await expectRestored(desk, 0);
+    const shell = await openShell(context);
+    await signalled(shell, replay, "SIGTERM");
+    await expectRestored(shell, 0);
   });
 
   it("gives the terminal back when it fails by an error of its own", async (context) => {
-    const desk = await sitDown(context);
-    const failing = `${desk.folder}/failing.mjs`;
+    const shell = await openShell(context);
+    const failing = `${shell.folder}/failing.mjs`;
     writeFileSync(failing, 'process.on("SIGUSR2", () => { throw new Error("boom"); });');
-    await signalled(desk, `env NODE_OPTIONS=--import=${failing} ${replay}`, "SIGUSR2");
-    await expectRestored(desk, 1);
-    const [, afterwards] = desk.session.written().split("\x1b[?1049l");
+    await signalled(shell, `env NODE_OPTIONS=--import=${failing} ${replay}`, "SIGUSR2");
+    await expectRestored(shell, 1);
+    const [, afterwards] = shell.session.written().split("\x1b[?1049l");
     expect(stripVTControlCharacters(afterwards ?? "")).toMatch(/^error: boom$/m);
   });
 
   it("begins where a breakpoint stops, with edits, and without colours on request", async (context) => {
-    const desk = await sitDown(context, { NO_COLOR: "1" });
-    const { session, folder } = desk;
+    const shell = await openShell(context, { NO_COLOR: "1" });
+    const { session, folder } = shell;
     writeFileSync(`${folder}/edits.json`, '[{ "drop": 7 }]');
     session.type(`${replay} --break type:exited --what-if ${folder}/edits.json\n`);
     const lines = await session.shows(/event 8 exited/);
     expect(lines[0]).toContain("what if: 1 edit");
     for (const colour of ["\x1b[1m", "\x1b[7m", "\x1b[31m"]) expect(session.written()).not.toContain(colour);
     session.type("q");
-    await expectRestored(desk, 0);
+    await expectRestored(shell, 0);
   });
 
   it("shows new events while it is open", async (context) => {
-    const desk = await sitDown(context);
-    const { session, folder } = desk;
+    const shell = await openShell(context);
+    const { session, folder } = shell;
     const events = new RecordedLog().add("a/web/1", life("killed")).events("a/web/1");
     const store = await openEventStore(stateFolderPaths(folder).events);
     onTestFinished(() => store.close());
@@ -150,11 +150,11 @@ describe("the view on a terminal", () => {
     await store.append("a/web/1", 6, events.slice(6));
     await session.shows(/event 10 destroyed.*10\/10/s);
     session.type("q");
-    await expectRestored(desk, 0);
+    await expectRestored(shell, 0);
   });
 
   it("does not open for plain output, or with a wrong breakpoint", async (context) => {
-    const { session } = await sitDown(context);
+    const { session } = await openShell(context);
     session.type(`${replay} --plain --break state:killing; echo "do"ne\n`);
     const text = (await session.shows(/done/)).join("\n");
     expect(text).toMatch(/ 7 {2}stopTimedOut {2}stopping → killing/);

@@ -12,7 +12,7 @@ it.each([
     "/a",
     "/a: no space left on device\nhint: Free space on that file system: df shows which is full",
   ],
-])("an error of %s with %s has words for people", (call, errno, path, text) => {
+])("an error of %s with %s is described in words", (call, errno, path, text) => {
   const error = new DriverError("UNSUPPORTED", "it failed", { failed: { call, errno, path } });
   expect(formatError(error, styleOf(false), 100)).toBe(`UNSUPPORTED: it failed: ${text}`);
 });

@@ -37,14 +37,14 @@ describe("colours", () => {
   });
 });
 
-describe("looks", () => {
+describe("styles of text", () => {
   it("continue after nested colours", () => {
     const { red, green, bold, dim } = styleOf(true);
     expect(red(`a${green("b")}c`)).toBe("\x1b[31ma\x1b[32mb\x1b[31mc\x1b[39m");
     expect(bold(`a${dim("b")}c`)).toBe("\x1b[1ma\x1b[2mb\x1b[22m\x1b[1mc\x1b[22m");
   });
 
-  it("are no escape sequences without colours", () => {
+  it("add no escape sequences without colours", () => {
     expect(styleOf(false).red("a")).toBe("a");
   });
 });

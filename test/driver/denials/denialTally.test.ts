@@ -37,7 +37,7 @@ describe("refusals", () => {
     expect(tally.take()).toBeUndefined();
   });
 
-  it("of more than 32 kinds are counted together", () => {
+  it("of kinds beyond the 32nd are counted together", () => {
     const tally = new DenialTally(initialContext.denials);
     for (let n = 0; n < 1_000; n += 1) tally.add({ ...one, object: `/${n}` });
     const taken = tally.take();
@@ -60,7 +60,7 @@ describe("refusals", () => {
     });
   });
 
-  it("in a process's own folder of /proc are one kind", () => {
+  it("in any process's folder of /proc are one kind", () => {
     const tally = new DenialTally(initialContext.denials);
     for (const pid of [1, 2, 3]) tally.add({ ...one, object: `/proc/${pid}/environ` });
     expect(tally.take()?.refusals).toMatchObject([{ object: "/proc/1/environ", count: 3 }]);

@@ -10,9 +10,9 @@ import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 const web = "6f2d4a9e/web";
-const nobody = event("requested", { user: "" });
+const withoutUser = event("requested", { user: "" });
 const asked = (user: string) => event("requested", { user });
-const ranAs = (user: string) => [nobody, event("fingerprinted"), event("sandboxed", { user })];
+const ranAs = (user: string) => [withoutUser, event("fingerprinted"), event("sandboxed", { user })];
 
 /** A log of runs, the oldest first. */
 async function logOf(runs: readonly (readonly [string, readonly TaskEvent[]])[]) {
@@ -51,7 +51,7 @@ describe("a start without a user", () => {
       "nomad-80001",
       [
         [`${web}/01`, [asked("nomad-80001")]],
-        [`${web}/02`, [nobody, event("startFailed")]],
+        [`${web}/02`, [withoutUser, event("startFailed")]],
       ],
     ],
     ["that this start had before its plugin died", "nomad-80003", [[`${web}/0a`, ranAs("nomad-80003")]]],
@@ -91,7 +91,7 @@ describe("a start without a user", () => {
     await services.store.append(`${web}/02`, 0, [
       { ...toStored(asked("nomad-80002"), step(initialSnapshot, asked("x"))), schema: 99 },
     ]);
-    await services.store.append(`${web}/03`, 0, [toStored(nobody, step(initialSnapshot, nobody))]);
+    await services.store.append(`${web}/03`, 0, [toStored(withoutUser, step(initialSnapshot, withoutUser))]);
     const readRecords = services.store.readRecords.bind(services.store);
     services.store.readRecords = (stream) =>
       stream === `${web}/03` ? [Buffer.from("damaged")] : readRecords(stream);

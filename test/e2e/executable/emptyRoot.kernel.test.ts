@@ -42,7 +42,7 @@ describe("in a root that holds the executable and the libraries of C and C++", (
   });
 
   it.each([
-    { what: "as it is", readOnly: false },
+    { what: "writable", readOnly: false },
     { what: "read-only", readOnly: true },
   ])("serves an agent: $what", async ({ readOnly }) => {
     const root = makeRoot();

@@ -1,6 +1,7 @@
 /**
- * Runs every command of docs/install.md in a small Debian, in the guide's order. `npm run release` makes the
- * files to install; without them, the tests are skipped with a message.
+ * Runs the commands of docs/install.md in a small Debian, in the guide's order, except the commands in
+ * `notHere`. `npm run release` makes the files to install. Without them, the tests are skipped with a
+ * message.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -59,7 +59,7 @@ describe("a start is refused", () => {
 
   test.each<[string, Partial<TaskConfig>, string]>([
     [
-      "options that are no MessagePack",
+      "options that are not MessagePack",
       { msgpackDriverConfig: Buffer.from("c1c1", "hex") },
       "CONFIG_INVALID",
     ],

@@ -96,7 +96,7 @@ describe("pid_mode", () => {
     });
   });
 
-  test("host lets a task neither signal a process of its user's nor read its environment", async () => {
+  test("host does not let a task signal another process of its user, or read that process's environment", async () => {
     const allocation = makeAllocation();
     const pid = await neighbourOf(allocation);
     const script = `kill -TERM ${pid} || echo no signal; cat /proc/${pid}/environ || echo no environment; kill -TERM $$`;

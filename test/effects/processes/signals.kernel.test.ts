@@ -57,7 +57,7 @@ describe("a signal to a task", () => {
     expect(await run.ended()).toMatchObject({ signal: SIGKILL });
   });
 
-  it("is no error if the task is gone", async () => {
+  it("is not an error if the task is gone", async () => {
     using run = new TestRun();
     const { init, task } = await run.start();
     await run.ended();

@@ -51,9 +51,9 @@ describe("the watch for a task's end", () => {
     const { task } = await run.startScript("exec sleep 60");
     const before = openDescriptors();
     const watch = watchExit(run.aliveFifo);
-    let told = false;
+    let resolved = false;
     void watch.ended.then(() => {
-      told = true;
+      resolved = true;
     });
     watch.cancel();
     watch.cancel();
@@ -62,7 +62,7 @@ describe("the watch for a task's end", () => {
     killTask(task);
     await run.ended();
     await turn();
-    expect(told).toBe(false);
+    expect(resolved).toBe(false);
   });
 
   it("throws an error that names the FIFO if the FIFO does not exist", () => {

@@ -70,7 +70,7 @@ describe("a run's lane", () => {
     ]);
   });
 
-  it("is the same whether its events come at once or one by one, even if the clock was set back", () => {
+  it("is the same whether its events come at once or in two parts, even if the clock was set back", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...allLives),
@@ -107,7 +107,7 @@ describe("runs that are too narrow to be distinguished", () => {
     expect(worstTone(blocks[1]?.runs ?? [])).toBe("bad");
   });
 
-  it("do not hide a loss among successes and running ones", () => {
+  it("do not hide a lost run among successful and running runs", () => {
     expect(worstTone([run(0, 1), run(1, 2, lost), run(2, null)])).toBe("unclear");
     expect(worstTone([run(0, 1), run(1, 2, lost), run(2, 3, bad)])).toBe("bad");
   });
@@ -118,7 +118,7 @@ describe("runs that are too narrow to be distinguished", () => {
     expect(foldRuns(runs, { from: 600, to: 900 }, 1_000, 1_000)).toEqual([]);
   });
 
-  it("are all in some block, each once and in order, whatever the window", () => {
+  it("are all in some block, each once and in order, at any width", () => {
     const anyRuns = fc.array(fc.tuple(fc.nat(5_000), fc.nat(300)), { maxLength: 60 }).map((list) => {
       let time = 0;
       return list.map(([gap, length], index) => {

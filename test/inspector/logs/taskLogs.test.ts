@@ -57,7 +57,7 @@ describe("a log", () => {
     expect(forwards).toEqual(numbered(0, 5_000));
   });
 
-  it("with lines longer than a page and bytes that are no text is read in pages of limited size", async () => {
+  it("with lines longer than a page and bytes that are not text is read in pages of limited size", async () => {
     const { ask, output } = await withOutput();
     output.write("web.stderr.0", `${"y".repeat(500_000)}\nend`);
     const { body } = await ask(`/api/log?${query}&stream=stderr`);
@@ -103,17 +103,17 @@ describe("a log", () => {
     const page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
     output.append("web.stderr.0", "between\n");
     const news = await follow(server.url, `${query}&stream=stderr&from=${at(page.end)}`);
-    const told = () => news.flatMap(({ lines }) => lines);
-    await vi.waitFor(() => expect(told()).toMatchObject([{ text: "between", source: "file" }]));
+    const received = () => news.flatMap(({ lines }) => lines);
+    await vi.waitFor(() => expect(received()).toMatchObject([{ text: "between", source: "file" }]));
     output.append("web.stderr.0", "half of ");
-    await vi.waitFor(() => expect(told().at(-1)).toMatchObject({ text: "half of ", source: "seen" }));
+    await vi.waitFor(() => expect(received().at(-1)).toMatchObject({ text: "half of ", source: "seen" }));
     output.append("web.stderr.0", "it\n");
-    await vi.waitFor(() => expect(told().at(-1)?.text).toBe("half of it"));
-    expect(told().at(-1)?.offset).toBe(told().at(-2)?.offset);
+    await vi.waitFor(() => expect(received().at(-1)?.text).toBe("half of it"));
+    expect(received().at(-1)?.offset).toBe(received().at(-2)?.offset);
     output.append("web.stderr.0", "unfinished");
-    await vi.waitFor(() => expect(told().at(-1)?.text).toBe("unfinished"));
+    await vi.waitFor(() => expect(received().at(-1)?.text).toBe("unfinished"));
     output.write("web.stderr.1", "next\n");
-    await vi.waitFor(() => expect(told().at(-1)).toMatchObject({ text: "next", index: 1, offset: 0 }));
+    await vi.waitFor(() => expect(received().at(-1)).toMatchObject({ text: "next", index: 1, offset: 0 }));
   });
 });
 
@@ -134,7 +134,7 @@ describe("no other file", () => {
     }
   });
 
-  it("is read for strangers, for tasks of a bundle, or if a job has logs disabled", async () => {
+  it("is read without the cookie, for tasks of a bundle, or if a job has logs disabled", async () => {
     const { server, ask, record, output } = await withOutput();
     output.write("web.stderr.0", "own\n");
     for (const path of ["log", "log/search", "log/live"]) {

@@ -142,7 +142,7 @@ describe("an expression", () => {
     }
   });
 
-  it("with nested loops ends at a limit of steps", () => {
+  it("with nested loops is refused at a limit of iterations", () => {
     const loops = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
     expect(refused(loops).message).toContain("its loops have more than 1000000 iterations");
   });

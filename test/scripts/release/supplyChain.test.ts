@@ -1,4 +1,4 @@
-/** Rules for foreign packages: no scripts at installation, digests, and licences. */
+/** Rules for third-party packages: no scripts at installation, digests, and licences. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-/** Tests of closing for every event store. */
+/** Tests of `close` that every event store must pass. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";

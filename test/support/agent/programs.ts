@@ -7,11 +7,11 @@ import { type Agent, runTask, startAgent } from "./agent.ts";
 import { makeAllocation } from "./allocation.ts";
 
 export interface Program {
-  /** Programs that it needs, and that scripts/setup.mjs installs. */
+  /** Programs that the script needs, and that scripts/setup.mjs installs. */
   readonly needs?: readonly string[];
-  /** Programs that it needs. The test runs only if they are installed. */
+  /** Programs that the script needs. The test runs only if they are installed. */
   readonly wants?: readonly string[];
-  /** Paths of its installation that are not default paths. */
+  /** Paths of the program's installation that are not default paths. */
   readonly unveil?: readonly string[];
   /** Further options of the task. */
   readonly options?: Readonly<Record<string, unknown>>;

@@ -10,7 +10,7 @@ export function runOf(task: string, number: number): string {
   return `${allocation}/${task}/${number.toString(16).padStart(8, "0")}`;
 }
 
-/** Events with times in milliseconds after the first one. */
+/** Makes events from their types, their times in milliseconds after `begin`, and their data. */
 export function lifeFrom(
   begin: number,
   steps: readonly (readonly [EventType, number, object?])[],

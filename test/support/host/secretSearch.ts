@@ -41,7 +41,7 @@ export function memoryHolds(pid: number, secret: string): boolean {
   }
 }
 
-/** Reads memory; empty for the kernel's own mappings, which cannot be read. */
+/** Reads memory. Returns 0 for the kernel's own mappings, which cannot be read. */
 function tryRead(descriptor: number, bytes: Buffer, at: number): number {
   try {
     return readSync(descriptor, bytes, 0, bytes.length, at);
