@@ -20,7 +20,7 @@ describe("the nearest name", () => {
     fc.assert(fc.property(fc.constantFrom(...names), (name) => nearest(name, names) === name));
   });
 
-  it("is offered; if there is none, all known names are", () => {
+  it("is offered; without a near name, the known names are offered", () => {
     expect(suggestion("agrs", names)).toBe("Did you mean args?");
     expect(suggestion("zebra", names)).toBe("Known names: args, command, unveil, work_dir.");
     expect(suggestion("zebra", [])).toBe("None is defined.");

@@ -40,7 +40,7 @@ describe("a work dir that is a link to a descriptor", () => {
     });
   });
 
-  test("is not entered in a volume, which the driver cannot check before", async () => {
+  test("is not entered in a volume, which the driver cannot check beforehand", async () => {
     const allocation = makeAllocation();
     const { uid } = allocation.user;
     const hostPath = temporaryFolder(persistentFolders);

@@ -75,17 +75,17 @@ describe("a work folder", () => {
     expect(findLeftovers(parent)).toContainEqual({ work: path, record, scopes: [] });
     const taken = takeAbandonedWork(path);
     expect(taken?.record).toEqual(record);
-    expect(takeAbandonedWork(path), "for one at a time").toBeUndefined();
+    expect(takeAbandonedWork(path), "taken by a second caller").toBeUndefined();
     taken?.release();
   });
 
-  it("is no leftover if it was kept on request", async () => {
+  it("is not a leftover if it was kept on request", async () => {
     const parent = temporaryFolder();
     const path = await workOfKilledRun(parent, { ...run, keep: true });
     expect(findLeftovers(parent)).not.toContainEqual(expect.objectContaining({ work: path }));
   });
 
-  it("is no leftover if it belongs to another user, or is a link", async () => {
+  it("is not a leftover if it belongs to another user, or is a link", async () => {
     const parent = temporaryFolder();
     const path = await workOfKilledRun(parent, run);
     symlinkSync(path, join(parent, "nomad-driver-exec2-link"));
@@ -108,7 +108,7 @@ async function workOfKilledRun(parent: string, record: typeof run): Promise<stri
 }
 
 describe("a task's user", () => {
-  it("is unused by others if the job names none", async () => {
+  it("is used by nobody else if the job names no user", async () => {
     const { name, uid, gid } = await chooseUser(undefined, true);
     expect(name).toBe(`nomad-${uid}`);
     expect(gid).toBe(uid);
@@ -117,7 +117,7 @@ describe("a task's user", () => {
     expect(readFileSync("/etc/passwd", "utf8")).not.toContain(`:${uid}:`);
   });
 
-  it("is the host's if the job names one", async () => {
+  it("is a user of the host if the job names that user", async () => {
     expect(await chooseUser("nobody", false)).toMatchObject({ name: "nobody", uid: 65_534 });
     await expect(chooseUser("nobody-knows", true)).rejects.toMatchObject({ code: "USER_UNKNOWN" });
   });

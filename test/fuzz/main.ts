@@ -54,7 +54,7 @@ async function bundleTargets(): Promise<void> {
   }
 }
 
-/** @returns whether no input showed a defect */
+/** @returns true if no input showed a defect */
 async function fuzz(name: TargetName): Promise<boolean> {
   const found = join(results, name);
   const kept = join(results, `${name}-kept`);

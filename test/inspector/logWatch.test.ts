@@ -15,7 +15,7 @@ import { LineProcess } from "../support/host/lineProcess.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { get as ask, cookieFrom, idOf } from "../support/screen/inspector.ts";
 
-/** An inspector, and the newest status that it has sent to a page by itself. */
+/** Starts an inspector. @returns a function for the newest status that the inspector has sent to a page */
 async function watching(path: string): Promise<() => Status> {
   process.setMaxListeners(0);
   const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });

@@ -58,7 +58,7 @@ describe("an alignment", () => {
     );
   });
 
-  it("of a list with itself pairs every entry, and of two lists pairs as many entries from either side", () => {
+  it("of a list with itself pairs every entry, and of two lists pairs equally many in either order", () => {
     fc.assert(
       fc.property(anyLength, anyLength, (a, b) => {
         expect(align(letters(a), letters(a), own).every(({ left, right }) => left === right)).toBe(true);

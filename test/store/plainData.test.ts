@@ -55,7 +55,7 @@ it("decoding ends for any bytes", () => {
     fc.property(fc.array(fc.oneof(heads, fc.nat(255)), { maxLength: 60 }), (noise) => {
       const bytes = Buffer.from(noise);
       const value = decoded(bytes, "plan");
-      // What can be decoded as a whole can be decoded without the list, too.
+      // Data that can be decoded as a whole can be decoded without the list, too.
       if (decoded(bytes) !== undefined) expect(value).toBeDefined();
     }),
     { numRuns: 2_000 },

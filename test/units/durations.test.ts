@@ -25,9 +25,12 @@ describe("a duration", () => {
     expect(parseDuration(text, goUnits)).toBeUndefined();
   });
 
-  it.each(["", "5", "5 s", "s", "-5s", "5s!", "1w", "5S", "1.2.3s", "5constructor"])("%j is none", (text) => {
-    expect(parseDuration(text)).toBeUndefined();
-  });
+  it.each(["", "5", "5 s", "s", "-5s", "5s!", "1w", "5S", "1.2.3s", "5constructor"])(
+    "is not recognized in %j",
+    (text) => {
+      expect(parseDuration(text)).toBeUndefined();
+    },
+  );
 
   it.each([
     [0, "0 ms"],

@@ -49,7 +49,7 @@ function fieldsOf(bytes: Uint8Array): Record<string, unknown> {
   return fields;
 }
 
-/** Size of the map's header; 0 if the bytes are no map. */
+/** Size of the map's header; 0 if the bytes are not a map. */
 function mapHeaderBytes([first = 0]: Uint8Array): number {
   if (first >= 0x80 && first <= 0x8f) return 1;
   return first === 0xde ? 3 : first === 0xdf ? 5 : 0;

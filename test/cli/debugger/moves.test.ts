@@ -79,13 +79,13 @@ describe("a place", () => {
     expect(place(text)).toBe(seq);
   });
 
-  it("by the clock is on the day of the current event", () => {
+  it("that is a time of day is on the day of the current event", () => {
     expect(place("12:00", 5)).toBe(5);
     expect(place("11:59", 5)).toBe(4);
   });
 
   it.each(["", "x", "+", "+1x", "1.5", "25:00:00:00", "2026-13-45", "12:99", "1s", "+1MB", "+1MiB"])(
-    "%j is none",
+    "is not recognized in %j",
     (text) => {
       expect(place(text)).toBeUndefined();
     },

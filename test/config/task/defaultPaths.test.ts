@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { defaultEntries } from "../../../src/config/task/defaultPaths.ts";
 import { formatUnveil } from "../../../src/config/values/unveil.ts";
 
-test("every default path is as the documentation has it", () => {
+test("the default paths are those that HashiCorp documents", () => {
   const published = {
     rx: "/bin /usr/bin /usr/local/bin /lib /lib64 /usr/lib /usr/lib64 /usr/libexec /usr/local/lib /usr/local/lib64",
     rwc: "/tmp",

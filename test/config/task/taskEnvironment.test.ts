@@ -55,10 +55,10 @@ describe("environment of a task", () => {
     ["TOKEN=s3cret", '"TOKEN"…'],
     ["=s3cret", '""…'],
     ["NU\0L", String.raw`"NU\u0000L"`],
-  ])("refuses the name %j without showing a value", (name, told) => {
+  ])("refuses the name %j without showing a value", (name, shown) => {
     const error = errorOf(() => made({ [name]: "s3cret" }));
     expect(error.code).toBe("CONFIG_INVALID");
-    expect(error.message).toContain(told);
+    expect(error.message).toContain(shown);
     expect(error.message).not.toContain("s3cret");
   });
 
@@ -110,7 +110,7 @@ describe("environment of a task", () => {
     ["HOSTNAME", "HOSTNAME"],
     ["a.b", "a.b"],
     ["*", "line\nbreak"],
-  ])("leaves out by %j: %j", (pattern, name) => {
+  ])("with the pattern %j, leaves out %j", (pattern, name) => {
     expect(made({ [name]: "x" }, { deniedEnvvars: [pattern] })).not.toHaveProperty([name]);
   });
 
@@ -121,7 +121,7 @@ describe("environment of a task", () => {
     ["a.b", "acb"],
     ["", "x"],
     ["aws_*", "AWS_KEY"],
-  ])("keeps by %j: %j", (pattern, name) => {
+  ])("with the pattern %j, keeps %j", (pattern, name) => {
     expect(made({ [name]: "x" }, { deniedEnvvars: [pattern] })).toHaveProperty([name], "x");
   });
 
@@ -135,7 +135,7 @@ describe("environment of a task", () => {
   });
 });
 
-/** Matches by the definition: a star matches nothing, or one character and then again a star. */
+/** Matches by the definition: a star stands for no characters, or for one character and another star. */
 function matchesByDefinition(glob: string, text: string): boolean {
   if (glob === "") return text === "";
   if (glob[0] !== "*") return glob[0] === text[0] && matchesByDefinition(glob.slice(1), text.slice(1));

@@ -40,7 +40,7 @@ describe("folders of a task", () => {
     "/a/./local",
     "/a/local/..",
     "/a/lo\0cal",
-  ])("%j is no plain absolute path of a folder below another", (path) => {
+  ])("%j is refused: it is not a plain absolute path below another folder", (path) => {
     for (const name of Object.keys(env)) {
       const error = errorOf(() => taskFolders({ ...env, [name]: path }));
       expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(name) });

@@ -11,7 +11,8 @@ const hour = 3_600_000;
 const begun = 1_700_000_000_000;
 
 /**
- * Runs commands one after another. Returns which ones had their own events, and what was recorded at once.
+ * Runs commands one after another. For each command, `run` returns "separate" if it has events of its own,
+ * "counted" if it is only counted, or else the counts that are recorded at once.
  */
 function setUp() {
   const tally = new CommandTally();
@@ -31,9 +32,9 @@ function setUp() {
 describe("a command that is run again and again", () => {
   it("has events of its own at first, and is counted later", () => {
     const { run, tally } = setUp();
-    const told = Array.from({ length: 1_000 }, () => run(good));
-    expect(told.slice(0, 3)).toEqual(["separate", "separate", "separate"]);
-    expect(new Set(told.slice(3))).toEqual(new Set(["counted"]));
+    const outcomes = Array.from({ length: 1_000 }, () => run(good));
+    expect(outcomes.slice(0, 3)).toEqual(["separate", "separate", "separate"]);
+    expect(new Set(outcomes.slice(3))).toEqual(new Set(["counted"]));
     const { command, user } = check;
     expect(tally.take()).toEqual({
       since: begun + 4 * second,
@@ -64,8 +65,8 @@ describe("a command that is run again and again", () => {
 
   it("with a terminal always has events of its own", () => {
     const { run } = setUp();
-    const told = Array.from({ length: 100 }, () => run(good, { command: { ...check, terminal: true } }));
-    expect(new Set(told)).toEqual(new Set(["separate"]));
+    const outcomes = Array.from({ length: 100 }, () => run(good, { command: { ...check, terminal: true } }));
+    expect(new Set(outcomes)).toEqual(new Set(["separate"]));
   });
 
   it("does not hide another program", () => {
@@ -86,9 +87,9 @@ describe("a task", () => {
     let events = 0;
     for (let turn = 0; turn < days; turn++) {
       const [end, command] = lifeOf(turn);
-      const told = run(end, { command: { ...check, command } });
-      events += told === "separate" ? 2 : told === "counted" ? 0 : 1;
-      if (typeof told === "object") expect(told.repetitions.length).toBeLessThanOrEqual(32);
+      const outcome = run(end, { command: { ...check, command } });
+      events += outcome === "separate" ? 2 : outcome === "counted" ? 0 : 1;
+      if (typeof outcome === "object") expect(outcome.repetitions.length).toBeLessThanOrEqual(32);
     }
     // At most 32 at once, and then one every five minutes.
     expect(events).toBeLessThanOrEqual(2 * (32 + 24 * 12));
@@ -105,15 +106,15 @@ describe("a task", () => {
     fc.assert(
       fc.property(fc.array(commands, { maxLength: 300 }), (all) => {
         const { run, tally } = setUp();
-        let told = 0;
+        let recorded = 0;
         for (const { name, exitCode, terminal, passed } of all) {
           const command = { ...check, command: `/bin/${name}`, terminal };
           const how = run({ ...good, exitCode }, { command, passed });
-          if (how === "separate") told++;
-          else if (typeof how === "object") told += commandsIn(how);
+          if (how === "separate") recorded++;
+          else if (typeof how === "object") recorded += commandsIn(how);
         }
         const rest = tally.take();
-        expect(told + (rest ? commandsIn(rest) : 0)).toBe(all.length);
+        expect(recorded + (rest ? commandsIn(rest) : 0)).toBe(all.length);
       }),
     );
   });

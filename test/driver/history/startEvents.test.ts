@@ -4,16 +4,16 @@ import type { TaskRequest } from "../../../src/config/task/taskRequest.ts";
 import { requestedEvent, requestedOptions } from "../../../src/driver/history/startEvents.ts";
 import { sampleData } from "../../support/history/history.ts";
 
-const told = sampleData("requested");
+const sample = sampleData("requested");
 
 /** The options as the log has them. */
 function recorded(options: TaskOptions): TaskOptions {
-  const request = { ...told, env: {}, options } as unknown as TaskRequest;
-  return requestedOptions(requestedEvent(request, "", told.plugin));
+  const request = { ...sample, env: {}, options } as unknown as TaskRequest;
+  return requestedOptions(requestedEvent(request, "", sample.plugin));
 }
 
 describe("the event of a request", () => {
-  it("has all options of the task, for later processes of the task, too", () => {
+  it("has all options of the task, so that commands in the task later get them, too", () => {
     const examples = Object.entries(taskSchema().shape).map(([name, field]) => [name, field.meta()?.example]);
     const options = taskSchema().parse(Object.fromEntries(examples));
     expect(recorded(options)).toEqual(options);

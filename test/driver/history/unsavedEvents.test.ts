@@ -57,7 +57,7 @@ describe("events that the log refused", () => {
     expect(attempts.length).toBeLessThan(hour / 30_000 + 10);
   });
 
-  it("of all tasks are stored once those of one task are, including later events", async () => {
+  it("of all tasks are stored once one task's events are stored, including later events", async () => {
     const { unsaved, attempts, task, answer } = setUp();
     const late = task("late");
     unsaved.add({ id: toTaskId("first"), stored: async () => unsaved.add(late, refusal()) }, refusal());

@@ -80,7 +80,7 @@ describe("recording a fact", () => {
   });
 });
 
-describe("a store that refuses", () => {
+describe("a store that refuses events", () => {
   const typesOf = ({ store, task }: ReturnType<typeof setUp>) =>
     [...store.readStream(task.id)].map(({ type }) => type);
 

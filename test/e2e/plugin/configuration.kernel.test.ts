@@ -8,7 +8,7 @@ import { setConfig } from "../../support/agent/requests.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
-describe("the first two launches of an agent", () => {
+describe("an agent's first two launches of the plugin", () => {
   test("validate the options, and touch nothing", async () => {
     const stateDir = newStateDir();
     const plugin = await startPlugin();

@@ -16,7 +16,7 @@ beforeAll(async () => {
   agent = await startAgent({ options: { unveil_by_task: true } });
 });
 
-describe("bytes that are no message", () => {
+describe("bytes that are not a message", () => {
   const driver = "/hashicorp.nomad.plugins.drivers.proto.Driver";
   const base = "/hashicorp.nomad.plugins.base.proto.BasePlugin";
 
@@ -63,7 +63,7 @@ describe("a start is refused", () => {
       { msgpackDriverConfig: Buffer.from("c1c1", "hex") },
       "CONFIG_INVALID",
     ],
-    ["options that are no map", { msgpackDriverConfig: Buffer.from("93010203", "hex") }, "CONFIG_INVALID"],
+    ["options that are not a map", { msgpackDriverConfig: Buffer.from("93010203", "hex") }, "CONFIG_INVALID"],
     ["no options", { msgpackDriverConfig: Buffer.alloc(0) }, "CONFIG_INVALID"],
     ["no id", { id: "" }, "EVENT_INVALID"],
     ["an id that is too long", { id: "x".repeat(5_000) }, "EVENT_INVALID"],
@@ -167,7 +167,7 @@ function refusalOf(
   return startTask(agent, { ...rest, env: new Map(Object.entries(allocation.env)) }).catch(errorOfCall);
 }
 
-/** The plugin still starts tasks. */
+/** Expects that the plugin still starts tasks. */
 async function expectWorks(): Promise<void> {
   expect(await runTask(agent, makeAllocation().config("exit 1"))).toMatchObject({ exitCode: 1 });
 }

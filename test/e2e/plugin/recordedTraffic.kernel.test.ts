@@ -74,7 +74,7 @@ test.each([
   await expectNothingLeft(replay);
 });
 
-/** The latter part of each task's history, by the task's exit code: which plugin recorded what. */
+/** The types of each task's events from the fourth on, by the task's exit code. */
 async function endsOf({ stateDir }: CaptureReplay): Promise<Record<number, string[]>> {
   return withEventLog(stateDir, (log) =>
     Object.fromEntries(

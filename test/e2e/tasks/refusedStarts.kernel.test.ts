@@ -33,7 +33,7 @@ describe("a start fails, says why, and leaves nothing", () => {
       (allocation) => allocation.config({ command: makeProgram(allocation, "../program") }),
     ],
     [
-      "a command that is no program",
+      "a command that is not a program",
       "LAUNCH_FAILED",
       /execve .*local\/program: ENOEXEC/,
       (allocation) => allocation.config({ command: makeProgram(allocation, "local/program", 0o755, "\x7f") }),

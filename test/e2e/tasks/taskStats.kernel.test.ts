@@ -46,7 +46,7 @@ describe("TaskStats", () => {
     expect(totalTicks).toBeCloseTo(percent * 40);
   });
 
-  test("continues in the requested interval, with each process of the task by its pid", async () => {
+  test("continues at the requested interval, with each process of the task by its pid", async () => {
     const { config } = await readyTask(agent, busy);
     const stream = collect(statsOf(config.id, 200));
     const times = () => stream.messages.map(({ stats }) => seconds(stats?.timestamp));

@@ -33,7 +33,7 @@ describe("a record", () => {
     ["blockers=scope.abstract_unix_socket path=00666F6F", ["scope.abstract_unix_socket"], "@foo"],
     ["blockers=fs.change_topology", ["fs.change_topology"], null],
     [`blockers=fs.read_file path="/${"x".repeat(3000)}"`, ["fs.read_file"], `/${"x".repeat(1022)}…`],
-  ])("of %s has the requested access", (body, blockers, object) => {
+  ])("with %s names the refused access and its object", (body, blockers, object) => {
     expect(parseRecord(ACCESS, `${stamp}domain=1 ${body}`)).toMatchObject({ blockers, object });
   });
 
@@ -83,7 +83,7 @@ describe("a record", () => {
     });
   });
 
-  it("of a change says whether audit is on", () => {
+  it("of a configuration change says whether audit is on", () => {
     const text = `${stamp}op=set audit_enabled=0 old=1 auid=1 ses=1 res=1`;
     expect(parseRecord(CONFIG_CHANGE, text)).toEqual({ ...stamped, kind: "enabled", enabled: false });
     expect(parseRecord(CONFIG_CHANGE, `${stamp}op=set audit_backlog_limit=64 old=1`)).toBeUndefined();

@@ -118,7 +118,7 @@ describe("a denial", () => {
     expect(owners()).toHaveLength(3);
   });
 
-  it("of a domain that earlier events name is known", () => {
+  it("of a domain that earlier events name belongs to their task", () => {
     const { tracker, owners } = setUp();
     tracker.addDomain("web", "d");
     for (const record of [denial("d", 1), call(1, 78)]) tracker.take(record);
@@ -191,7 +191,6 @@ it("in any order and mixture, each denial is assigned to its domain's owner exac
     fc.property(denials, fc.array(fc.nat(), { maxLength: 6 }), (domains, reportedAt) => {
       const { tracker, denials: found } = setUp();
       const report = (n: number) => {
-        // The fourth is an unrelated process with a task's pid but another user.
         const owner = owners[n];
         if (owner !== undefined) tracker.addProcess(owner, { pid: 10 + n, uid: 80_001 + n, sinceMs: begun });
       };
@@ -199,6 +198,7 @@ it("in any order and mixture, each denial is assigned to its domain's owner exac
       for (const [serial, n] of domains.entries()) {
         if (reportedAt.some((at) => at % domains.length === serial)) report(n % 3);
         tracker.take(denial(`d${n}`, serial, `/${n}`));
+        // The fourth domain is made by an unrelated process with a task's pid but another user.
         if (!seen.has(n)) tracker.take(made(`d${n}`, n === 3 ? 10 : 10 + n, n === 3 ? 99 : 80_001 + n));
         seen.add(n);
         tracker.take(call(serial, 100 + n));

@@ -26,7 +26,7 @@ describe("a run's init", () => {
     expect(readFileSync(`/proc/${init.pid}/environ`, "utf8")).toBe("");
   });
 
-  it("has two files and its ruleset open, and none of the task's", async () => {
+  it("has two files and its ruleset open, and no file of the task", async () => {
     using run = new TestRun();
     const { init } = await run.startScript("exec sleep 60");
     await settled(init.pid);
@@ -59,7 +59,7 @@ describe("a run's init", () => {
     expect(writable).toEqual(["10000000", "[stack]"]);
   });
 
-  it("is protected from the OOM killer, if this process may do that", async () => {
+  it("is protected from the OOM killer, if this process has CAP_SYS_RESOURCE", async () => {
     const effective = /^CapEff:\s*(\w+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
     const may = ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n;
     using run = new TestRun();

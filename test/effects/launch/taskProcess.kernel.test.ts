@@ -89,7 +89,7 @@ describe("a task's process", () => {
     for (const line of lines) expect(line).toMatch(/Permission denied/);
   });
 
-  it("finds nothing in the files of init that root may read", async () => {
+  it("finds no secrets in the files of init that root may read", async () => {
     const env = { PATH: "/usr/bin:/bin", TOKEN: "very-secret" };
     const script = "tr '\\0' '\\n' < /proc/1/environ; tr '\\0' ' ' < /proc/1/cmdline";
     expect(await taskLines(script, { uid: 0, gid: 0, env })).toEqual(["exec2-init: 01234567/test"]);

@@ -79,7 +79,7 @@ describe("a recorded status", () => {
     [0xff00, { exitCode: 255, signal: 0 }],
     [0x0009, { exitCode: 0, signal: 9 }],
     [0x008b, { exitCode: 0, signal: 11 }],
-  ])("0x%s is decoded", (raw, expected) => {
+  ])("of %i is decoded", (raw, expected) => {
     using run = new TestRun();
     const file = join(run.folder, "by-hand");
     writeFileSync(file, new Uint8Array(new Int32Array([raw]).buffer));

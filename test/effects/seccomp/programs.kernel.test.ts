@@ -1,4 +1,4 @@
-/** Ordinary programs work under the default filter as without it. */
+/** Ordinary programs work under the default filter exactly as without it. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { haproxyConfig } from "../../support/agent/programs.ts";
@@ -7,9 +7,9 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { filterOf, TestRun } from "../../support/launch/launchRun.ts";
 
 interface Program {
-  /** Programs that it needs, and that the tests install. */
+  /** Programs that the script needs. CI installs them: without one, the test fails there. */
   readonly needs: readonly string[];
-  /** Programs that it needs. The test runs only if they are installed. */
+  /** Further programs that the script needs. Without one, the test is skipped, also in CI. */
   readonly wants?: readonly string[];
   /** The script, which runs in a writable folder. */
   readonly script: string;

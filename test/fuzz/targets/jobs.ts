@@ -160,7 +160,7 @@ export const goTemplates: Target = {
   ],
 };
 
-/** An error that describes an invalid text is expected, and no defect. */
+/** Runs `work`. A TemplateError says that the text is invalid, so it is expected, and is not a defect. */
 function allowingTemplateErrors(work: () => unknown): void {
   try {
     work();

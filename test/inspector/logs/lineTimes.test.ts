@@ -123,7 +123,7 @@ describe("events among lines", () => {
     expect(shown(mergeEvents([], events, whole))).toEqual(["1~0", "2~0", "3~0"]);
   });
 
-  it("lose no line and no event, and keep the order of each", () => {
+  it("are merged with the lines: nothing is lost, and events and lines keep their order", () => {
     const anyLines = fc
       .array(fc.nat(1_000), { maxLength: 30 })
       .map((times) =>

@@ -131,7 +131,7 @@ describe("an expression", () => {
     }
   });
 
-  it("has a value or an error of its own, whatever is written", () => {
+  it("gives a value or a DriverError, whatever the text", () => {
     const pieces = fc.constantFrom(
       ...["exit", "exit.exitCode", "request", "state", "data.x", "before", "1", "2s", "'a'", "null", "true"],
       ...["==", "=", "!=", "<", ">=", "contains", "and", "||", "not", "!", "changed", "(", ")", "@", " "],
@@ -152,7 +152,7 @@ describe("an expression", () => {
     );
   });
 
-  it("defines no name that hides one of the machine's", () => {
+  it("defines no name that hides a field of the machine's context", () => {
     for (const name of Object.keys(namesOfMoment)) expect(Object.keys(initialContext)).not.toContain(name);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Transactions that fail as LMDB's page allocator may make them fail: with a refused put, or at the commit.
+ * LMDB's page allocator can make a transaction fail in two ways: it refuses a put, or the commit fails.
  */
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
@@ -54,10 +54,10 @@ async function logWithAnEvent() {
 
 describe("a transaction that fails because of LMDB's list of free pages", () => {
   it.each([
-    ["with a refused put", { puts: 1 }],
-    ["that fails at the commit", { times: 1, code: -30798 }],
-    ["that fails because of its own earlier error", { times: 1, code: -30782 }],
-  ])("succeeds at the second attempt, and is applied once: one %s", async (_name, failure) => {
+    ["after a refused put", { puts: 1 }],
+    ["after an error at the commit", { times: 1, code: -30798 }],
+    ["after an error that an earlier error of the transaction caused", { times: 1, code: -30782 }],
+  ])("succeeds at the second attempt, and is applied once: %s", async (_name, failure) => {
     const store = await logWithAnEvent();
     Object.assign(failing, failure);
     await store.append("s", 1, [sampleEvent(2), sampleEvent(3)]);

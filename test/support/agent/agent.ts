@@ -101,7 +101,7 @@ export function withoutOptions(handle: TaskHandle): TaskHandle {
   return { ...handle, config: { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) } };
 }
 
-/** Waits for a task's end, and returns it. */
+/** Waits until a task has ended, and returns how it ended. */
 export async function waitTask({ driver }: PluginConnection, { id }: { id: string }): Promise<ExitResult> {
   const { result, err } = await driver.waitTask({ taskId: id });
   if (result === undefined || err !== "") throw new Error(`waiting for task ${id} failed: ${err}`);

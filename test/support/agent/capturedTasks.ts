@@ -46,8 +46,8 @@ export class CapturedTasks {
   }
 
   /**
-   * Resolves once the task has printed that it is up, and a line for each earlier signal. A signal that came
-   * earlier could be lost.
+   * Resolves once the task has printed that it is up, and a line for each earlier signal. A signal that is
+   * sent before then could be lost.
    */
   async readyForSignal(taskId: string): Promise<void> {
     const task = this.#task(taskId);

@@ -1,4 +1,4 @@
-/** Other versions of the state machine: its changed sources, bundled into a module as in the build. */
+/** Makes other versions of the state machine: changes its source, and bundles it as the build does. */
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "rolldown";

@@ -51,7 +51,7 @@ const rights: Readonly<Record<FileRight, Right>> = {
     letters: "w",
     attempt:
       '(sysopen $f, "$d/device", O_WRONLY or sysopen $f, "$d/device", O_RDONLY) and ioctl $f, 0x5401, $b',
-    // This error comes from the device, because it is no terminal.
+    // This error comes from the device, because the device is not a terminal.
     allowed: "Inappropriate ioctl for device",
   },
   "fs.resolve_unix": {
