@@ -14,7 +14,7 @@ import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../tas
 import { commandCgroups } from "../exec/commands.ts";
 
 /** Why a task of an earlier boot is lost. */
-export const lostByReboot = "the host was rebooted: its processes are gone";
+export const lostByReboot = "the host was rebooted, which ended the task";
 
 /** A task that fails within this time after an OOM kill counts as ended by the kill. */
 const consequenceMs = 10_000;

@@ -205,7 +205,7 @@ describe("a handle of the Go driver", () => {
     await agent.driver.destroyTask({ taskId: task.config.id, force: true });
     await runTask(agent, allocation.config("true"));
     const lost = await events.first(({ taskId }) => taskId === task.config.id);
-    expect(lost.message).toBe("Lost: the host was rebooted: its processes are gone");
+    expect(lost.message).toBe("Lost: the host was rebooted, which ended the task");
   });
 
   test("is refused if it belongs to another task", async () => {
