@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import type { BundleHeader } from "../../src/replay/bundle/bundleFormat.ts";
 import { appendUsage } from "../../src/store/usage/usageFile.ts";
 import { toTaskId } from "../../src/taskId.ts";
 import { makeOutput } from "../support/agent/taskOutput.ts";
@@ -58,8 +59,14 @@ const killed = idOf(allLives.indexOf("killed"), "killed");
 const ended = idOf(allLives.indexOf("ended"), "ended");
 const dropStop = encodeURIComponent('[{"drop":8}]');
 
+/** The stream of the bundle's newest task. */
+function newestInBundle(): string {
+  const header = JSON.parse(bundle.slice(0, bundle.indexOf("\n"))) as BundleHeader;
+  return header.streams.at(-1)?.stream ?? "";
+}
+
 function viewsWith(bundleKey: string): Readonly<Record<string, View>> {
-  const inBundle = "a3812609-4188-4cc2-92c2-09c457a50796/copy/d256c46b";
+  const inBundle = newestInBundle();
   return {
     list: { fragment: "#/", seen: ".row" },
     listFiltered: { fragment: "#/?outcome=failed&job=shop&event=exited&sort=-ran", seen: ".row" },
