@@ -1,7 +1,7 @@
 /**
  * Compares a plugin with a long history to one with an empty history: the time from launch to configuration,
  * and starts of tasks. As root, after `npm run build`: `node bench/history.ts [events] [folder]`. Ten million
- * events take some 6 GiB and minutes to write.
+ * events need some 6 GiB, and writing them takes minutes.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * The first index of a range whose item fails a test; `to` if none fails. By binary search, so all items that
- * pass the test have to come before those that fail. Pure.
+ * The first index of a range whose item fails a test; `to` if none fails. Uses binary search, so all items
+ * that pass the test must come before those that fail. Pure.
  */
 export function partitionPoint(from: number, to: number, passes: (index: number) => boolean): number {
   let low = from;

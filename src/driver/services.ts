@@ -31,7 +31,7 @@ export interface DriverServices {
   readonly usage: UsageSampler;
   /**
    * Running tasks that the current agent has not requested yet. For a task that this process has not taken
-   * over, the value is its history, so that the log is read only once.
+   * over, the value is the task's history, so that the log is read only once.
    */
   readonly unclaimed: Map<TaskId, TaskHistory | undefined>;
   /** This process, as events identify it. */

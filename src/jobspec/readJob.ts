@@ -77,7 +77,9 @@ function checkStaticPorts({ file }: JobReader, place: string, groups: readonly G
       owners.set(port, `port ${label} of group ${name}`);
       if (owner === undefined) continue;
       const message = `one host cannot give port ${port} to ${owner}${count > 1 ? "" : " and to this port"}`;
-      attempt(file, () => rejectJob(file, { place: at, message, hint: "Leave out static for a free port." }));
+      attempt(file, () =>
+        rejectJob(file, { place: at, message, hint: "Leave out static to get a free port." }),
+      );
     }
   }
 }

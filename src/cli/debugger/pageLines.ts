@@ -54,7 +54,7 @@ function editLines({ edits, recorded, fork }: DebuggerState, columns: number): L
     return wrapLine([span(advice, "dim")], columns);
   }
   const [now, then] = [fork?.history ?? recorded, recorded].map((each) => each.finalState.value);
-  const about = `It ends in ${now}; as recorded, it ended in ${then}. Nothing is stored. As a file for --what-if:`;
+  const about = `The task ends in ${now}; as recorded, it ended in ${then}. Nothing is stored. As a file for --what-if:`;
   const file = edits.map((edit, index) => JSON.stringify(edit) + (index + 1 < edits.length ? "," : ""));
   return [
     [span(about)],

@@ -79,7 +79,8 @@ export function withEdits(state: DebuggerState, edits: readonly Edit[]): Debugge
   const next = { ...goTo({ ...state, edits, fork }, state.at), page };
   if (fork === undefined) return notified(next, "as it was recorded");
   const [now, then] = [fork.history, recorded].map((each) => each.finalState.value);
-  return notified(next, `what if: it ends in ${now}, ${now === then ? "as it did" : `not in ${then}`}`);
+  const end = now === then ? `still ends in ${now}` : `ends in ${now} instead of ${then}`;
+  return notified(next, `what if: the task ${end}`);
 }
 
 /** Parses fields: a JSON object, or `name=value …`, where a value is JSON or else text. */

@@ -34,7 +34,7 @@ export const taskSchema = lazy(() =>
     }),
     args: list(text())
       .default([])
-      .meta({ description: "its arguments", example: ["-m", "http.server"] }),
+      .meta({ description: "the command's arguments", example: ["-m", "http.server"] }),
     workDir: text().min(1, "must not be empty").optional().meta({
       description: "working directory: absolute, or relative to the task's folder, which is the default",
       example: "local/app",
@@ -141,7 +141,7 @@ export const taskSchema = lazy(() =>
       .refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576")
       .default(64)
       .meta({
-        description: "size of `/dev/shm` in MiB; used MiB count as memory",
+        description: "size of `/dev/shm` in MiB; its contents count as the task's memory",
         example: 256,
       }),
     pidsLimit: pidsLimit().optional().meta({

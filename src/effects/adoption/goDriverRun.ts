@@ -66,7 +66,7 @@ export function findGoDriverRun({ pid, startedAt }: GoDriverRun, cgroup: string)
     );
   }
   if (!members.includes(pid))
-    return doubtful(pid, `began when the task did, but not in its cgroup ${cgroup}`);
+    return doubtful(pid, `began when the task did, but is not in the task's cgroup ${cgroup}`);
   const inside = members.map(livingStat).filter((stat) => stat !== undefined);
   const init = inside.find((stat) => stat.parent === pid && isNamespaceInit(stat.pid));
   return init === undefined ? { kind: "ended" } : running(init, inside);

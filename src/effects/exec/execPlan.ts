@@ -55,9 +55,9 @@ const inherited = {
   status: hostProc + 1,
 };
 const { init, status } = inherited;
-/** The command's cgroup, once it is open. */
+/** Descriptor of the command's cgroup. */
 const cgroupFolder = status + 1;
-/** The root of a terminal's file system. */
+/** Descriptor of the root of a terminal's file system. */
 const devpts = cgroupFolder + 1;
 
 /**

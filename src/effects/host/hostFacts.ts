@@ -46,7 +46,7 @@ export type NamespaceKind = "pid" | "mount" | "ipc";
 export const assumedMhz = 1000;
 
 /**
- * Takes 0.1 ms: some fifteen reads of the kernel's files, and a query of its Landlock ABI.
+ * Takes 0.1 ms: about fifteen reads of the kernel's files, and a query of its Landlock ABI.
  * @param topology from the agent; by default read from the host
  */
 export function probeHost(topology: NodeTopology = readNodeTopology()): HostFacts {

@@ -44,8 +44,8 @@ export function send(socket: number, message: Uint8Array): void {
 }
 
 /**
- * recv(2) of one message from a non-blocking socket. Does not throw: an error with its stack is slower than
- * the call.
+ * recv(2) of one message from a non-blocking socket. Does not throw, because making an error with its stack
+ * takes longer than the call.
  * @returns the message's length; undefined if there is no message; the errno of any other failure
  */
 export function tryReceive(

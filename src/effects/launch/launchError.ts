@@ -66,7 +66,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "clone3 ENOSPC":
       return "A limit on the number of namespaces is reached: see /proc/sys/user/max_pid_namespaces and the files beside it";
     case "clone3 EBUSY":
-      return "The task's cgroup has controllers enabled for cgroups below it, so that no process can be in it";
+      return "The task's cgroup has controllers enabled for cgroups below it, so no process can be in it";
     case "clone3 EPERM":
     case "mount EPERM":
     case "prctl EPERM":
@@ -81,7 +81,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "landlock_restrict_self E2BIG":
       return "Landlock allows 16 layers of rules on top of each other: the driver itself already runs in too many";
     case "openat2 ELOOP":
-      return `A symlink was put into ${path} while the task was starting: find out who did it`;
+      return `A symlink was put into ${path} while the task was starting: find out who put it there`;
     case "open_tree EINVAL":
       return `The mount at ${path} is unbindable: see mount_namespaces(7)`;
     case "move_mount ENOENT":

@@ -14,7 +14,7 @@ const commands = {
   attach: 17,
 };
 
-/** `enum bpf_map_type` */
+/** `enum bpf_map_type` of `linux/bpf.h`. */
 const types = { hash: 1, array: 2, arrayPerProcessor: 6 } as const;
 const BPF_F_NO_PREALLOC = 1;
 
@@ -61,7 +61,8 @@ export function keysOf(map: number, keyBytes: number): Buffer[] {
 }
 
 /**
- * Loads a program, and attaches it to a tracepoint of the kernel. Closing the descriptors removes both.
+ * Loads a program, and attaches it to a tracepoint of the kernel. Closing the descriptors detaches and
+ * unloads the program.
  * @throws DriverError `KERNEL_CALL_FAILED`, with ENOENT if the kernel has no such tracepoint
  */
 export function trace(

@@ -16,7 +16,7 @@ export type { ActorMessage, EventMessage, SnapshotMessage, StatelyMessage } from
  *     createActor(taskMachine, { inspect: statelyInspection(send) })
  *
  * @param send receives each message, in order
- * @param name of the actor
+ * @param name the actor's name in the messages
  */
 export function statelyInspection(
   send: (message: StatelyMessage) => void,

@@ -128,8 +128,11 @@ export function whatIfView(recorded: History, edits: readonly Edit[]): WhatIfVie
   const { history, fork } = whatIf(recorded, edits);
   const [now, then] = [history, recorded].map((each) => each.finalState.value);
   const from = fork === 1 ? "Different from the first event on" : `As recorded up to event ${fork - 1}`;
-  const end = now === then ? `it ends in ${now}, as it did` : `it ends in ${now}; it did end in ${then}`;
-  return { diff: diffView(diffHistories(recorded, withMachineResults(history))), text: `${from}; ${end}.` };
+  const end = now === then ? `still ends in ${now}` : `ends in ${now} instead of ${then}`;
+  return {
+    diff: diffView(diffHistories(recorded, withMachineResults(history))),
+    text: `${from}; the task ${end}.`,
+  };
 }
 
 /** The history with the machine's results in place of the recorded ones. */

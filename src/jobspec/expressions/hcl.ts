@@ -23,7 +23,7 @@ export function hclEvaluator(host: HostAccess = noHost): Evaluator {
       try {
         return evaluate(parseTemplateText(text), scopeOf(lookup));
       } catch (thrown) {
-        // The error shows the place of the innermost text.
+        // If texts are nested, the error keeps the innermost text, and shows the place in it.
         if (thrown instanceof TemplateError) thrown.whole ??= text;
         throw thrown;
       }

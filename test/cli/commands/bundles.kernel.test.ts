@@ -187,7 +187,7 @@ describe("a bundle of several tasks", () => {
     const forked = await call(["replay", "web", "--what-if", edits, "--state-dir", path]);
     expect(forked.stdout).toContain("As recorded up to event 6; then, instead:");
     expect(forked.stdout).toContain("the machine rejects it; the recording has killing → killing []");
-    expect(forked.stdout).toMatch(/It ends in destroyed, as it did.\n$/);
+    expect(forked.stdout).toMatch(/The task still ends in destroyed\.\n$/);
     writeFileSync(edits, "[]");
     const wrong = await call(["replay", "web", "--what-if", edits, "--state-dir", path]);
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining("EDITS_INVALID") });

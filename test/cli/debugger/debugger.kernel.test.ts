@@ -74,7 +74,7 @@ describe("the view on a terminal", () => {
     session.type("C");
     await session.shows(/breakpoint 1 at event 5/);
     session.type("x");
-    await session.shows(/what if: it ends in destroyed/);
+    await session.shows(/what if: the task still ends in destroyed/);
     session.type("?");
     await session.shows(/Going through the events/);
     session.type("qq");

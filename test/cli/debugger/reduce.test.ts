@@ -187,7 +187,7 @@ describe("a what-if", () => {
 
   it("drops an event", () => {
     const dropped = press(killed, "7", "G", "x");
-    expect(dropped.notice?.text).toBe("what if: it ends in destroyed, as it did");
+    expect(dropped.notice?.text).toBe("what if: the task still ends in destroyed");
     expect(states(dropped).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
     expect(dropped.at).toBe(7);
     expect(screenOf(dropped).join("\n")).toContain("the machine rejects it");
@@ -198,7 +198,7 @@ describe("a what-if", () => {
 
   it("inserts another event", () => {
     const lost = enter(press(killed, "4", "G"), "i", 'lost reason="no more"');
-    expect(lost).toMatchObject({ at: 5, notice: { text: "what if: it ends in destroyed, as it did" } });
+    expect(lost).toMatchObject({ at: 5, notice: { text: "what if: the task still ends in destroyed" } });
     expect(lost.edits).toEqual([{ insert: 4, type: "lost", data: { reason: "no more" } }]);
     expect(screenOf(lost).join("\n")).toMatch(/▸\+ +5 lost/);
     const changed = enter(lost, "m", "reason=other");

@@ -38,7 +38,7 @@ describe("the API", () => {
     const whatIf = (edits: string) =>
       ask(`/api/whatif?id=${encodeURIComponent(idOf(1))}&edits=${encodeURIComponent(edits)}`);
     const view = JSON.parse((await whatIf('[{"drop":7},{"drop":8}]')).body) as WhatIfView;
-    expect(view.text).toBe("As recorded up to event 6; it ends in destroyed, as it did.");
+    expect(view.text).toBe("As recorded up to event 6; the task still ends in destroyed.");
     for (const edits of ["", "[]", "7", '[{"drop":99}]', '[{"insert":1,"type":"nothing","data":{}}]']) {
       expect((await whatIf(edits)).status, edits).toBe(400);
     }
@@ -86,7 +86,7 @@ describe("a what-if", () => {
       await at(page, `${taskPage}?event=9`);
       await page.getByRole("button", { name: "Remove it" }).click();
       await page
-        .getByText("As recorded up to event 8; it ends in killing; it did end in destroyed.")
+        .getByText("As recorded up to event 8; the task ends in killing instead of destroyed.")
         .waitFor();
       await page.locator(".whatif .pair.only-left", { hasText: "exit" }).waitFor();
       await expectAccessible(page);

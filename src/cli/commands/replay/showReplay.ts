@@ -70,6 +70,6 @@ function origin({ recorded, edited }: Source): string {
 function ending({ history }: WhatIf, recorded: string | undefined): string {
   const { value } = history.finalState;
   return value === recorded
-    ? `It ends in ${value}, as it did.`
-    : `It ends in ${value}; as recorded, it ended in ${recorded}.`;
+    ? `The task still ends in ${value}.`
+    : `The task ends in ${value} instead of ${recorded}.`;
 }

@@ -43,7 +43,7 @@ export interface LearnOptions extends RunOptions {
 /** The depth of tasks' cgroups in `run`: a slice, and a scope in it. */
 const scopeLevel = 2;
 
-/** Maximum time for trials that leave options out. Options that were not tried by then are kept. */
+/** Maximum time for trials that leave options out. Options that no trial has left out by then are kept. */
 const maxTrialMs = 120_000;
 
 /**

@@ -60,7 +60,7 @@ export function learnReport(report: LearnReport): string {
     ...report.tasks.flatMap((task) => [...taskLines(task, report), ""]),
     ...(report.lost > 0
       ? [
-          `Not seen: ${report.lost} uses, since their names were too long, or there were too many. This policy may lack something.`,
+          `Not seen: ${report.lost} uses, because their names were too long or there were too many. This policy may lack something.`,
         ]
       : []),
     ...enforcedLines(report),
@@ -159,7 +159,7 @@ function peakLines(peaks: readonly Peaks[]): string[] {
 function enforcedLines({ seen, enforced, tasks }: LearnReport): string[] {
   const hasEntries = tasks.some(({ unveil, identityFiles }) => unveil.length > 0 || identityFiles);
   const { trial, same, denied, limited } = enforced;
-  const free = `Without refusals it ${seen.stopped ? "ran until it was stopped" : `ended with exit code ${seen.exitCode}`} (${formatDuration(Math.round(seen.milliseconds))}).`;
+  const free = `Without refusals, the job ${seen.stopped ? "ran until it was stopped" : `ended with exit code ${seen.exitCode}`} (${formatDuration(Math.round(seen.milliseconds))}).`;
   if (trial === undefined) return [free, "Under this policy it did not run to its end."];
   const missed = denied.length === 0 ? "" : ` It missed: ${denied.join(", ")}.`;
   if (!same) return [free, `Under this policy it failed: exit code ${trial.exitCode}.${missed}`];

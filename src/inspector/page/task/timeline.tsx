@@ -114,7 +114,7 @@ interface Mark {
   readonly bad: boolean;
 }
 
-/** Marks of all steps; of errors only if there are too many steps. Each place is marked once. */
+/** Marks of all steps or, if there are too many steps, of errors only. Each place is marked once. */
 function marksOf(steps: Steps, scale: TimeScale): Mark[] {
   const places = new Map<string, boolean>();
   for (let seq = 1; seq <= steps.length; seq++) {
