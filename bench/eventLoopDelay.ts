@@ -19,7 +19,7 @@ export class EventLoopDelay {
   /** Begins to measure. Only one process at a time can be measured. */
   static async of(pid: number): Promise<EventLoopDelay> {
     process.kill(pid, "SIGUSR1");
-    const socket = new WebSocket(await inspectorOf());
+    const socket = new WebSocket(await inspectorAddress());
     await once(socket, "open");
     const measured = new EventLoopDelay(socket);
     await measured.#evaluate(
@@ -50,8 +50,8 @@ export class EventLoopDelay {
   }
 }
 
-/** The inspector's address, once it listens. */
-async function inspectorOf(): Promise<string> {
+/** Waits until the inspector listens. @returns its address */
+async function inspectorAddress(): Promise<string> {
   for (let attempt = 0; ; attempt++) {
     try {
       const targets = await (await fetch(`http://127.0.0.1:${port}/json/list`)).json();

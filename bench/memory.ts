@@ -47,8 +47,8 @@ async function benchRound(plugin: LaunchedPlugin): Promise<void> {
   await delay(restedMs);
   printFigure("with 50 tasks, after 300", formatMib(pssOf(plugin.pid)));
   const inits = initsIn(allocation.cgroup.path);
-  const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
-  printFigure("a task's init", `${beside.toFixed(1)} KiB`);
+  const average = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
+  printFigure("a task's init", `${average.toFixed(1)} KiB`);
   for (const task of running) await plugin.driver.destroyTask({ taskId: task.id, force: true });
   const ms = await timed(() => runLives(plugin, allocations, 2_000));
   const atOnce = formatMib(pssOf(plugin.pid));

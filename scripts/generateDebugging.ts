@@ -2,8 +2,8 @@
  * Updates the program's output in docs/debugging.md, from the histories in docs/histories that
  * the page names:
  *
- *     <!-- histories/denied.jsonl -->      the commands that follow are about these
- *     ```console                           each line with "$ " is a command, the rest its output
+ *     <!-- histories/denied.jsonl -->      the commands that follow read this bundle
+ *     ```console                           a line that begins with "$ " is a command; its output follows
  *     <!-- $ nomad-driver-exec2 … -->      the diagram that follows is this command's output
  */
 import { execFileSync } from "node:child_process";
@@ -48,7 +48,7 @@ function writeProgram(path: string, bundle: string): void {
   chmodSync(path, 0o700);
 }
 
-/** The output of a shell on a terminal without colours, which script(1) provides. */
+/** Runs a command in a shell, on a terminal without colours that script(1) provides. Returns the output. */
 function outputOf(command: string, folder: string): string {
   const path = [folder, process.env.PATH].join(delimiter);
   const env = { PATH: path, TZ: "UTC", NO_COLOR: "1", TERM: "xterm", LC_ALL: "C.UTF-8", SHELL: "/bin/sh" };

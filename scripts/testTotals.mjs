@@ -1,5 +1,6 @@
-// Prints one line with the totals of reports in vitest's JSON format: "N passed, N failed".
-// A missing or broken report counts as a failed test, because its suites did not finish.
+// Prints one line with the totals of reports in vitest's JSON format: "N passed, N failed", and
+// ", N skipped" if any were. A missing or broken report counts as one failed test, because its
+// suites did not finish.
 import { readFileSync } from "node:fs";
 
 const totals = { passed: 0, failed: 0, skipped: 0 };

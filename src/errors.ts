@@ -1,7 +1,7 @@
 /**
- * The one error family of the driver. Every failure that reaches a person is a
- * {@link DriverError}: it has a stable code, says what was tried on what, and
- * what can be done next.
+ * The driver's only kind of error. Every failure that reaches a person is a
+ * {@link DriverError}. It has a stable code, names the operation that failed and
+ * the operation's object, and says what to do next.
  */
 import { visible } from "./units/visible.ts";
 
@@ -87,7 +87,7 @@ export interface DriverErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The host is short of space, files or processes. It may have enough a moment later. */
+/** Errors of a host that is short of space, files or processes. The host may have enough a moment later. */
 const transientErrnos: ReadonlySet<string | undefined> = new Set([
   "EAGAIN",
   "EDQUOT",

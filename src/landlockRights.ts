@@ -6,7 +6,7 @@
  * table, the driver uses {@link LATEST_ABI}: a ruleset refuses only the rights that it names.
  */
 
-/** ABI 12 (capabilities, namespaces) follows once a kernel with it is released. */
+/** ABI 12 (capabilities, namespaces) follows once a kernel with that ABI is released. */
 export const LATEST_ABI = 11;
 
 /** The numbers from 1 to {@link LATEST_ABI}. */
@@ -19,8 +19,8 @@ interface AddedByAbi {
   /** The first version of Linux with this ABI. */
   readonly linux: string;
   /**
-   * What the driver restricts in tasks by this ABI's rights, in words. Absent if the driver uses none of
-   * them.
+   * In words, how the driver restricts tasks with this ABI's rights. Absent if the driver uses none of these
+   * rights.
    */
   readonly meaning?: string;
   /** The bit of each right in the mask of its family. */
@@ -108,7 +108,7 @@ export function rightsOfFamily<F extends Family>(family: F): Extract<LandlockRig
   return [...known.keys()].filter((right): right is Right => right.startsWith(`${family}.`));
 }
 
-/** The mask of some rights of one family, without those that the ABI does not know. */
+/** The mask of rights of one family. Leaves out rights that the ABI lacks. */
 export function maskOfRights(rights: readonly LandlockRight[], abi: number): number {
   return rights.map(find).reduce((mask, { abi: since, bit }) => (since <= abi ? mask | bit : mask), 0);
 }

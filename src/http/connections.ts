@@ -1,6 +1,6 @@
 /**
  * The open connections, up to a maximum. Anybody on the host can open connections and keep them open with a
- * byte now and then. To refuse new connections at the maximum would therefore lock out everybody else.
+ * byte now and then. So refusing new connections at the maximum would lock out everybody else.
  * Instead, a new connection replaces the oldest connection without an admitted request. If all connections
  * have sent an admitted request, the new connection replaces the connection whose last request is the oldest.
  */

@@ -8,7 +8,7 @@ export interface JobFile {
   /** The path as the user typed it. */
   readonly name: string;
   readonly source: string;
-  /** Parts that a local run lacks, and skips on request, such as `artifact` (see keys.ts). */
+  /** Parts that a local run does not support, but skips on request, such as `artifact` (see keys.ts). */
   readonly skips: ReadonlySet<string>;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
@@ -32,7 +32,7 @@ export interface Problem {
   readonly hint?: string | undefined;
 }
 
-/** A problem, with its place in the file. */
+/** A problem with its position in the file. */
 export interface FoundProblem extends Problem {
   readonly file: string;
   /** Undefined if the position is unknown. */

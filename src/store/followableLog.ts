@@ -14,7 +14,7 @@ export interface FollowableReader extends EventReader {
    *
    * Nothing is queued for a subscriber. Reading continues from its position, so a slow subscriber costs no
    * memory. A subscriber that cannot keep up unsubscribes. Later it follows again, from the position after
-   * its last one.
+   * its last event.
    */
   follow(from?: number): Observable<StoredEvent>;
 }

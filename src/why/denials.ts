@@ -1,4 +1,4 @@
-/** Sentences on what the sandbox refused to a task, and on what would allow it. Pure. */
+/** Sentences that say what the sandbox denied a task, and what would allow it. Pure. */
 import { adviceFor, describeDenial, isProbe } from "../denial.ts";
 import { type Refusal, refusalKey } from "../machines/events/denied.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
@@ -9,7 +9,7 @@ import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 /** Maximum number of refusals with a sentence of their own. The newest refusals are the most useful. */
 const maxNamed = 3;
 
-/** @param hasFailed whether the task failed: then the sentences also say what would allow the access */
+/** @param hasFailed whether the task failed. If so, the sentences also say what would allow the access */
 export function denialSentences(
   facts: readonly Fact[],
   { denials, request, startedAt }: TaskContext,
@@ -42,7 +42,7 @@ export function denialSentences(
   ];
 }
 
-/** `reading /etc/passwd (grep, 12 ms after its start), twice`. */
+/** The text of a refusal, such as `reading /etc/passwd (grep, 12 ms after its start), twice`. */
 function textOf(refusal: Refusal, startedAt: number | null): string {
   const { program, firstAt, count } = refusal;
   const name = program === null ? [] : [program.slice(program.lastIndexOf("/") + 1)];

@@ -1,5 +1,5 @@
 /**
- * A task's usage from its samples: figures for the time between two samples, and a sentence on the whole run.
+ * A task's usage from its samples: figures for the time between two samples, and a text about the whole run.
  * Pure.
  */
 import type { TaskLimits } from "../machines/taskContext.ts";
@@ -10,8 +10,9 @@ import { formatBytes } from "../units/sizes.ts";
 
 /** Usage between a sample and the previous sample. Null stands for values that the host does not measure. */
 export interface UsageSpan {
-  /** The span's end, in milliseconds since the epoch, and its length. */
+  /** The span's end, in milliseconds since the epoch. */
   readonly time: number;
+  /** The span's length. */
   readonly spanMs: number;
   /** CPU cores used on average. */
   readonly cores: number | null;
@@ -57,8 +58,8 @@ function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
 }
 
 /**
- * The sentence on usage, such as `It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory; its
- * CPU limit held it back for 12 s; some of its processes waited for memory 5 % of the time`.
+ * The text about a run's usage, such as `It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory;
+ * its CPU limit held it back for 12 s; some of its processes waited for memory 5 % of the time`.
  * @returns undefined without two samples
  */
 export function usageText(samples: readonly UsageSample[], limits: TaskLimits): string | undefined {
@@ -84,8 +85,8 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
 }
 
 /**
- * The maximum memory of the task: the largest figure of all samples, among them the kernel's own peak. Null
- * if memory was not measured.
+ * The maximum memory of the task: the largest figure in all samples, which include the kernel's own peak.
+ * Null if memory was not measured.
  */
 function peakOf(samples: readonly UsageSample[]): number | null {
   const figures = samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]);

@@ -50,7 +50,7 @@ function resolvedWith(files: Readonly<Record<string, string>>, getent = "exit 2"
   return execFileSync("unshare", ["--mount", "sh", "-c", script], { env, encoding: "utf8" }).trim();
 }
 
-test("a number of a directory server's account is refused", () => {
+test("the number of a directory server's account is refused", () => {
   const nsswitch = { "nsswitch.conf": "passwd: files sss\ngroup: files sss\n" };
   const knows = (database: string, entry: string) =>
     `[ "$*" = "${database} 85000" ] && echo "${entry}" || exit 2`;
@@ -63,7 +63,7 @@ test("a number of a directory server's account is refused", () => {
   expect(resolvedWith(nsswitch)).toBe("85000");
 });
 
-test("name services are asked only if they are configured, and a failure of one refuses no number", () => {
+test("only configured name services are asked, and a number is not refused because a service fails", () => {
   const knowsAll = "echo ada:x:85000:500::/home/ada:/bin/sh";
   expect(
     resolvedWith(
@@ -75,5 +75,5 @@ test("name services are asked only if they are configured, and a failure of one 
 });
 
 test.each(["subuid", "subgid"])("a subordinate id of a container user is refused: %s", (name) => {
-  expect(resolvedWith({ [name]: "ada:80000:6000\n" })).toContain(`by /etc/${name}`);
+  expect(resolvedWith({ [name]: "ada:80000:6000\n" })).toContain(`/etc/${name} reserves`);
 });

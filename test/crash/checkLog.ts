@@ -47,8 +47,8 @@ export function allOver(states: EndStates, running: readonly string[]): boolean 
 
 function keeps({ type, data }: StoredEvent, promise: Promised): boolean {
   if (!promise.types.includes(type)) return false;
-  const told = Object.entries(promise.data ?? {});
-  return told.every(([name, value]) => isDeepStrictEqual((data as Record<string, unknown>)[name], value));
+  const fields = Object.entries(promise.data ?? {});
+  return fields.every(([name, value]) => isDeepStrictEqual((data as Record<string, unknown>)[name], value));
 }
 
 /** Folds the events as a replay does. The machine has to give the recorded results. */

@@ -47,7 +47,7 @@ export class CrashAgent {
   /**
    * Calls the running plugin.
    * @param call also gets the number of the plugin's launch
-   * @throws PluginDied if the plugin dies before it answers; the next plugin is launched by then
+   * @throws PluginDied if the plugin dies before it answers; the next plugin is being launched by then
    */
   async ask<T>(call: (driver: DriverCalls, launch: number) => Promise<T>): Promise<T> {
     const generation = await this.#current;
@@ -130,7 +130,7 @@ export class CrashAgent {
 
   async #bury({ number, plugin, killTimer }: Generation): Promise<void> {
     const end = await Promise.race([plugin.exited, delay(10_000)]);
-    if (end === undefined) throw new Error("a plugin that lives did not answer");
+    if (end === undefined) throw new Error("a plugin did not answer, although it is running");
     if (end.signal !== "SIGKILL") throw new Error(`a plugin ended by itself: ${JSON.stringify(end)}`);
     clearTimeout(killTimer);
     plugin.disconnect();

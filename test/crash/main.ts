@@ -31,17 +31,17 @@ for (let index = 0; index < rounds && !interrupted; index++) {
   } catch (thrown) {
     console.error(`\n✗ seed ${seed}: ${(thrown as Error).message}`);
     console.error(`The round: ${JSON.stringify(plan)}`);
-    console.error(`Again: npm run test:crash -- 1 ${seed}`);
+    console.error(`To repeat it: npm run test:crash -- 1 ${seed}`);
     process.exit(1);
   }
   const seconds = Math.round((performance.now() - begin) / 1000);
-  tell(`round ${index + 1} of ${rounds}, seed ${seed}: ${deaths} plugins killed in ${seconds} s`);
+  showProgress(`round ${index + 1} of ${rounds}, seed ${seed}: ${deaths} plugins killed in ${seconds} s`);
 }
 if (interrupted) process.exit(130);
 console.log(`\n✓ ${rounds} rounds from seed ${firstSeed}: ${deaths} plugins killed, nothing lost`);
 
-/** Shows progress: on a terminal in one line, elsewhere as an occasional line. */
-function tell(progress: string): void {
+/** On a terminal, progress is one line that changes. Elsewhere, only some rounds have a line. */
+function showProgress(progress: string): void {
   if (process.stdout.isTTY) process.stdout.write(`\r${progress}`);
   else if (/round \d*[05]0? of/.test(progress)) console.log(progress);
 }

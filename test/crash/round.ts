@@ -62,7 +62,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
       const cgroups = lives.flatMap(({ allocation }) => allocation.cgroup.below());
       return runFoldersIn(stateDir).length === 0 && cgroups.length === 0;
     }, "the run folders and the runs' cgroups are gone");
-    await becomes(async () => allOver(await readStates(), []), "all tasks are over by the log");
+    await becomes(async () => allOver(await readStates(), []), "all tasks are over according to the log");
     await agent.close();
     if (!allOver(await readLog(), [])) throw new Error("a task that was over is not over any more");
     return { deaths: agent.deaths };
@@ -82,7 +82,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
   }
 }
 
-/** Waits until exactly the expected tasks run and are known, then ends them, too. */
+/** Waits until only the expected tasks run and the log knows their states. Then ends these tasks, too. */
 async function settle(
   lives: readonly TaskLife[],
   readStates: () => Promise<EndStates>,
@@ -94,7 +94,7 @@ async function settle(
     await becomes(async () => {
       const { pid } = await life.inspect();
       return life.allocation.cgroup.processes().join() === String(pid);
-    }, `in the cgroup of ${life.taskId}, only the process runs that the plugin reports`);
+    }, `only the process that the plugin reports runs in the cgroup of ${life.taskId}`);
     // After a full disk the log lags behind. If the plugin dies even now, the next plugin records more
     // events.
     await becomes(async () => {
@@ -104,7 +104,10 @@ async function settle(
   }
   for (const life of lives) if (!left.includes(life)) await life.allocation.cgroup.empty();
   const running = left.map(({ taskId }) => taskId);
-  await becomes(async () => allOver(await readStates(), running), "all other tasks are over by the log");
+  await becomes(
+    async () => allOver(await readStates(), running),
+    "all other tasks are over according to the log",
+  );
   for (const life of left) await life.destroy();
   for (const { allocation } of lives) await allocation.cgroup.empty();
   await becomes(() => processesNamed(marker).length === 0, "no process of the round is left");

@@ -83,7 +83,7 @@ describe("the sampler", () => {
     made.close();
   });
 
-  it("logs once that samples cannot be stored, and goes on", async () => {
+  it("logs only once that tasks cannot be sampled", async () => {
     const { log, watch } = sampler(async () => {
       throw new Error("disk full");
     });

@@ -17,7 +17,7 @@ describe.each(targetNames)("%s", (name) => {
     for (const input of inputs) await holding(input, () => fuzz(input));
   });
 
-  it("finds no defect with mutations of them", { timeout: 60_000 }, async () => {
+  it("finds no defect with mutations of the kept inputs", { timeout: 60_000 }, async () => {
     const inputs = await inputsOf(name);
     const random = randomOf(4711);
     for (let count = 0; count < 150; count += 1) {

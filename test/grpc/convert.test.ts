@@ -54,7 +54,7 @@ describe("options as MessagePack", () => {
     expect(decoded).not.toHaveProperty("bad");
   });
 
-  test("of zero bytes are empty; of random bytes are a value or CONFIG_INVALID", () => {
+  test("of zero bytes are undefined; random bytes give a value or the error CONFIG_INVALID", () => {
     expect(decodeMsgpack(Buffer.alloc(0))).toBeUndefined();
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 100 }), (bytes) => {

@@ -65,7 +65,7 @@ describe("steps", () => {
     );
   });
 
-  it("of an unknown type have a place, too", () => {
+  it("of an unknown type are kept, too", () => {
     const table = new StepTable();
     table.add({ time: 1_700_000_000_000, kind: kindNumber("later"), state: stateNumber("later"), bad: true });
     const steps = new Steps(table, stepNames);

@@ -31,7 +31,7 @@ describe("a masked event", () => {
     expect(maskEvent(exited)).toBe(exited);
   });
 
-  it("masks fields that this version does not know", () => {
+  it("has no values of fields that this version does not know", () => {
     const unknown = maskEvent({ type: "teleported", data: { to: secret, at: [1, { by: secret }] } });
     expect(unknown.data).toEqual({ to: "…", at: [1, { by: "…" }] });
     expect(maskEvent({ type: "toString", data: secret }).data).toBe("…");

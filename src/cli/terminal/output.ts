@@ -70,7 +70,7 @@ export function guardOutput(): void {
   }
 }
 
-/** Calls back once for each of the two streams when a write to it fails. */
+/** Calls `work` when a write to a stream fails: at most once for each of the two streams. */
 export function onOutputFailure(work: (failure: OutputFailure) => void): void {
   listeners.push(work);
 }

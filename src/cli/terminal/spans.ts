@@ -11,7 +11,7 @@ export interface Span {
 
 export type Line = readonly Span[];
 
-/** A piece of a line, from any text. */
+/** Makes a span from any text. Control characters become visible. */
 export function span(text: string, ...looks: readonly Look[]): Span {
   return { text: visible(text), looks };
 }
@@ -40,15 +40,15 @@ export function wrapLine(line: Line, width: number, indent = 0): Line[] {
   const margin: Line = indent > 0 && indent < width ? [{ text: " ".repeat(indent), looks: [] }] : [];
   const lines: Line[] = [];
   let rest = line;
-  while (widthOfLine(rest) > room(lines.length)) {
-    const [head, tail] = splitAtWord(rest, room(lines.length));
+  while (widthOfLine(rest) > cellsFor(lines.length)) {
+    const [head, tail] = splitAtWord(rest, cellsFor(lines.length));
     lines.push(lines.length === 0 ? head : [...margin, ...head]);
     rest = tail;
   }
   return [...lines, lines.length === 0 ? rest : [...margin, ...rest]];
 
-  /** At least two cells, since some characters need two. */
-  function room(index: number): number {
+  /** Cells for the text of a line: at least two, since some characters need two. */
+  function cellsFor(index: number): number {
     return Math.max(2, index === 0 || margin.length === 0 ? width : width - indent);
   }
 }

@@ -73,7 +73,7 @@ async function statusOf(
   const connect = () => (secure ? tlsConnect({ socket, rejectUnauthorized: verifies }) : socket);
   const options = { host: "127.0.0.1", port, method, path, signal, createConnection: connect };
   const call = request({ ...options, headers: { connection: "close", ...headers } });
-  // An aborted check fails by its signal. The request reports another error later, which is ignored.
+  // The signal makes an aborted check fail. The request then reports another error, which is ignored.
   call.on("error", () => undefined);
   call.end(body);
   const [response] = await once(call, "response", { signal });
@@ -89,6 +89,6 @@ function failureText(thrown: unknown): string {
   if (hasErrno(thrown, "ECONNREFUSED")) return "connection refused";
   if (hasErrno(thrown, "ECONNRESET")) return "connection reset";
   if (thrown instanceof DriverError) return thrown.summary;
-  // Removes advice for users of Node, which Node adds to errors of certificates.
+  // Node's errors about certificates end with advice for users of Node, which is removed.
   return messageOf(thrown).replace(/; if the root CA is installed.*$/s, "");
 }

@@ -35,7 +35,7 @@ export interface TaskPlacement {
   /** The options, as MessagePack. */
   readonly config: Buffer;
   readonly mounts: readonly PlacedVolume[];
-  /** The allocation's own host name; undefined for the host's. */
+  /** The allocation's own host name; undefined if it uses the host's name. */
   readonly hostname: string | undefined;
   readonly nodeName: string;
   readonly nodeId: string;

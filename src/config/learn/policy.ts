@@ -149,7 +149,7 @@ function right(path: string, letters: string): PathRight {
   return { path: isInProc(path) ? procPath(path) : path, mode: modeOf(letters) };
 }
 
-/** A right on the file to which a name leads; none if the name leads nowhere any more. */
+/** A right on the file to which a name leads; none if the name no longer leads anywhere. */
 function at(name: string, letters: string, host: HostView): PathRight[] {
   const followed = host.follow(name);
   if (followed === undefined) return [];
@@ -277,7 +277,7 @@ const CAP_SYS_ADMIN = 21;
 function missing(names: readonly NamedAccess[], open: readonly PathRight[]): string[] {
   const last = (path: string) => trimmed(path).slice(trimmed(path).lastIndexOf("/") + 1);
   const found = new Set(names.filter(({ errno }) => errno === 0).map(({ path }) => last(path)));
-  const vain = names.filter(
+  const notFound = names.filter(
     ({ path, errno }) =>
       errno === ENOENT &&
       !found.has(last(path)) &&
@@ -286,7 +286,7 @@ function missing(names: readonly NamedAccess[], open: readonly PathRight[]): str
       !isInProc(path) &&
       isNothing(rightsAt(plainName(path) ?? path, open)),
   );
-  return [...new Set(vain.map(({ path }) => plainName(path) ?? path))].toSorted();
+  return [...new Set(notFound.map(({ path }) => plainName(path) ?? path))].toSorted();
 }
 
 function sorted(numbers: readonly number[]): number[] {

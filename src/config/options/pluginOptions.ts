@@ -82,7 +82,7 @@ export const pluginSchema = z.object({
     .default([])
     .meta({
       description:
-        "the operator's own profiles. Each lists what it allows (`+`) or refuses (`-`) unlike the default profile: names of calls, or `@` and the name of a group",
+        "the operator's own profiles. Each lists its differences from the default profile, which are calls that it allows (`+`) or refuses (`-`): names of calls, or `@` and the name of a group",
       example: [{ offline: ["-socket", "-ptrace"], browser: ["+@namespace", "+chroot"] }],
     }),
   allowSeccomp: list(text())

@@ -2,8 +2,8 @@
  * The default profile: the system calls that a task may not make, each with its reason. All other known calls
  * are allowed, because Landlock, namespaces, the cgroup and the user's rights limit their effects. Pure.
  *
- * A refused call fails with EPERM. Where programs have a fallback for kernels without the call, the call
- * fails with the error of such a kernel instead.
+ * A refused call fails with EPERM. If programs have a fallback for kernels that lack the call, the refused
+ * call fails with the error of such a kernel instead.
  */
 
 import * as k from "../../kernelConstants.ts";
@@ -23,7 +23,7 @@ const newNamespaces =
 const ownStates =
   k.CLONE_VM + k.CLONE_FS + k.CLONE_FILES + k.CLONE_SIGHAND + k.CLONE_THREAD + k.CLONE_SYSVSEM;
 
-/** An argument of personality(2) that only queries. */
+/** The argument of personality(2) that only queries the present personality. */
 const QUERY = 0xffffffff;
 
 const setId = (argument: 1 | 2 | 3): Condition => ({ argument, hasAnyBitOf: k.S_ISUID + k.S_ISGID });
@@ -39,7 +39,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
     ],
     ["sys_admin"],
-    "Landlock forbids mounting anyway. Refusing the calls also keeps tasks from the kernel's code behind them",
+    "Landlock forbids mounting anyway. Refusing the calls also keeps tasks away from the kernel code behind them",
   ),
   {
     name: "mount_info",
@@ -119,7 +119,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "handle",
     ["open_by_handle_at", "name_to_handle_at"],
     ["dac_read_search"],
-    "opens files by their inodes, without passing the folders around them",
+    "opens files by their inodes, and so bypasses the permissions of their parent folders",
   ),
   refused(
     "fanotify",

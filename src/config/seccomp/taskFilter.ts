@@ -11,11 +11,11 @@ import type { Restriction, RestrictionGroup } from "./restriction.ts";
  * version of the driver does not know have no effect.
  */
 export interface SeccompProfile {
-  /** `default`, `unconfined`, or an operator's profile, which is the default one with other lists. */
+  /** `default`, `unconfined`, or an operator's profile, which is the default profile with other lists. */
   readonly profile: string;
   /** Calls that are allowed with any arguments, and groups that do not apply. */
   readonly allow: readonly string[];
-  /** Calls that are refused (EPERM), and groups that apply whatever the profile and the capabilities. */
+  /** Calls that are refused (EPERM), and groups that apply with every profile and all capabilities. */
   readonly deny: readonly string[];
 }
 
@@ -141,9 +141,9 @@ const connecting: readonly Restriction[] = [
 ];
 
 /**
- * listen(2) gives a socket without a port a free one. A filter can tell neither whether a socket has a port,
- * nor whether it is a TCP socket. So listen(2) is refused only to tasks that may bind no port at all. Such a
- * task cannot listen on unix sockets, either.
+ * If a socket has no port, listen(2) binds it to a free port. A filter can tell neither whether a socket has
+ * a port, nor whether it is a TCP socket. So listen(2) is refused only to tasks that may bind no port at all.
+ * Such a task cannot listen on unix sockets, either.
  */
 const listening: Restriction = { calls: ["listen"], errno: "EACCES" };
 

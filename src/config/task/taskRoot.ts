@@ -1,6 +1,6 @@
 /**
- * Plans the private root of a task's file system: the paths of the host in it, and the task's own folders.
- * Pure.
+ * Plans the private root of a task's file system: the host's paths that it contains, and the task's own
+ * folders. Pure.
  *
  * Landlock alone decides what a task may do with a path. A path outside of the root is missing, not
  * forbidden. So the task cannot see that the path exists, and many programs do without a missing file but

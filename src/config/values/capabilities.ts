@@ -111,8 +111,8 @@ export function contradiction({ capAdd, capDrop }: CapabilityOptions): string | 
  * The capabilities that a task requests. If one option is `all`, the other lists the exceptions: `cap_drop =
  * ["all"]` with `cap_add = ["kill"]` leaves only kill, `cap_add = ["all"]` with `cap_drop = ["kill"]` leaves
  * all but kill.
- * @param base the capabilities without these options: those that the plugin allows to root, none for other
- *   users
+ * @param base the task's capabilities without these options: for root, those that the plugin allows; for
+ *   other users, none
  */
 export function wantedCapabilities(
   base: CapabilitySet,

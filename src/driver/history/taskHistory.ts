@@ -28,8 +28,8 @@ export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory |
 }
 
 /**
- * Drops the launch plan: it is most of a history, and only people read it, in the log. Without the plans, a
- * thousand running tasks take 10 MiB less memory.
+ * Drops the launch plan, which makes up most of a history. Only people read plans, and they read them in the
+ * log. Without the plans, a thousand running tasks take 10 MiB less memory.
  */
 export function withoutPlan(snapshot: TaskSnapshot): TaskSnapshot {
   const { sandbox } = snapshot.context;

@@ -73,7 +73,7 @@ export class UnsavedEvents {
     }
   }
 
-  /** Stores the events of one task after another: a log that refuses the first ones would refuse all. */
+  /** Stores the events task by task. Stops at the first refusal: the log would refuse the rest, too. */
   async #storeAll(): Promise<void> {
     for (const [task, { resolve }] of this.#tasks) {
       await task.stored().catch((thrown: unknown) => {
@@ -86,7 +86,7 @@ export class UnsavedEvents {
     }
   }
 
-  /** Logs that the events are lost, because another attempt would fail in the same way. */
+  /** Logs that the task's events are lost. Another attempt would fail in the same way. */
   #giveUp(task: UnsavedTask, { code, message }: DriverError): void {
     this.#log.error("events of a task can never be stored", { task_id: task.id, code, error: message });
   }

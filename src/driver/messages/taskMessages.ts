@@ -23,7 +23,7 @@ export interface TaskMessage {
 
 /**
  * The message for an event; undefined if it needs none.
- * @param context of the task after the event
+ * @param context the task's context after the event
  */
 export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMessage | undefined {
   switch (event.type) {
@@ -32,7 +32,7 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
     case "oomSeen": {
       const { kills } = event.data;
       const killed = kills === 1 ? "a process" : `${kills} processes`;
-      const text = `Out of memory: the kernel has killed ${killed} of the task, which goes on`;
+      const text = `Out of memory: the kernel has killed ${killed} of the task; the task keeps running`;
       return message(`${text}${memoryText(event.data)}`, memoryAnnotations(event.data));
     }
     case "stopTimedOut": {
@@ -73,13 +73,13 @@ export function messageOfDenial(
 ): TaskMessage | undefined {
   const isNew = (refusal: Refusal) =>
     !isProbe(refusal) && !named.has(refusalKey(refusal)) && named.size < maxDenials;
-  const news = refusals.filter((refusal) => {
+  const unnamed = refusals.filter((refusal) => {
     const isFirst = isNew(refusal);
     if (isFirst) named.add(refusalKey(refusal));
     return isFirst;
   });
-  if (news.length === 0 || request === null) return undefined;
-  const texts = news.map((refusal) => {
+  if (unnamed.length === 0 || request === null) return undefined;
+  const texts = unnamed.map((refusal) => {
     const advice = adviceFor(refusal, request);
     return `${describeRefusal({ ...refusal, count: 1 })}${advice === "" ? "" : `. ${advice}`}`;
   });

@@ -61,13 +61,13 @@ export class MetricsEndpoint {
           resolve();
         });
       });
-      // The server must not keep the plugin alive: only its agent does.
+      // The server must not keep the plugin alive. Only the plugin's agent may.
       this.#http.unref();
       if ("path" in this.#address) await chmod(this.#address.path, 0o600);
     } catch (thrown) {
       if (this.#closed) return;
       if (!this.#failed) {
-        this.#log.warn("figures cannot be served yet; the plugin tries again", { error: messageOf(thrown) });
+        this.#log.warn("metrics cannot be served yet; the plugin tries again", { error: messageOf(thrown) });
       }
       this.#failed = true;
       this.#retry = setTimeout(() => void this.#listen(), retryMs).unref();
@@ -92,8 +92,8 @@ export class MetricsEndpoint {
     // Pages in a browser cannot reach a unix socket.
     if (!("path" in this.#address) && !isOwnHost(headers.host))
       return [421, "this server does not have that host name"];
-    if (headers.origin !== undefined) return [403, "pages have no access"];
-    return url?.split("?")[0] === "/metrics" ? undefined : [404, "the figures are at /metrics"];
+    if (headers.origin !== undefined) return [403, "web pages have no access"];
+    return url?.split("?")[0] === "/metrics" ? undefined : [404, "the metrics are at /metrics"];
   }
 }
 

@@ -21,7 +21,10 @@ export interface RecordSink {
   turn(now: "turn" | "end"): void;
   /** Whether the sink needs a further record to complete an earlier one. */
   readonly isWaiting: boolean;
-  /** The kernel dropped this many further records, of any task or of processes outside of all tasks. */
+  /**
+   * Called when the kernel has dropped this many further records. Each may be of any task, or of a process
+   * outside of all tasks.
+   */
   dropped(records: number): void;
 }
 
@@ -105,7 +108,7 @@ export class DenialReader implements Disposable {
   /** The handler of the signal, which may also have come from another source. */
   #wake(): void {
     if (this.#timer !== undefined) return;
-    // Signals are off while this process reads, because they would tell nothing new.
+    // Signals are off while this process reads, because it does not need them then.
     this.#setSignal(undefined);
     this.#turn();
   }

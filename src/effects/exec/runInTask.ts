@@ -109,7 +109,7 @@ function openInit(init: ProcessIdentity): number {
 
 /**
  * Copies the task's own ruleset out of init. A rebuilt ruleset could differ: the task's rules apply to the
- * files to which their paths led at the task's start, wherever the paths lead by now.
+ * files to which their paths led at the task's start, even if the paths lead elsewhere now.
  */
 function rulesetOf(init: number): number {
   const descriptor = tryGetfd(init, kept.ruleset);

@@ -24,7 +24,10 @@ export function executableMemfd(name: string, bytes: Uint8Array): number {
   }
 }
 
-/** `vm.memfd_noexec` = 2 and some SELinux policies refuse to create or to execute a memfd. */
+/**
+ * Whether the host forbids executable memfds. `vm.memfd_noexec` = 2 and some SELinux policies forbid creating
+ * or executing them.
+ */
 export function isRefusal(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.failed?.errno === "EACCES";
 }

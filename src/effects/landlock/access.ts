@@ -10,9 +10,9 @@ import { type LandlockRight, maskOfRights, rightsOfFamily } from "../../landlock
 export type PathKind = "file" | "folder" | "device";
 
 /**
- * The rights that a ruleset handles: all rights of the ABI, so the kernel refuses everything that no rule
- * allows. Before ABI 2, nothing can be renamed or linked across folders. The kernel cannot refuse operations
- * for which its ABI has no right:
+ * The rights on files that a ruleset handles: all that the ABI has, so the kernel refuses everything that no
+ * rule allows. Before ABI 2, nothing can be renamed or linked across folders. The kernel cannot refuse
+ * operations for which its ABI has no right:
  *
  * - before ABI 3, truncate(2) of any file that the user may write to;
  * - before ABI 5, device ioctls;

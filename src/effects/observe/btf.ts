@@ -20,7 +20,8 @@ const TYPE_BYTES = 12;
 const MEMBER_BYTES = 12;
 
 /**
- * How many bytes follow a type's first twelve, by the type's kind: `once` per type, and `each` per member.
+ * The number of bytes after a type's first twelve bytes, by the type's kind: `once` per type, and `each` per
+ * member.
  */
 const once: Readonly<Record<number, number>> = { 1: 4, [KIND_ARRAY]: 12, 14: 4, 17: 4 };
 const each: Readonly<Record<number, number>> = {

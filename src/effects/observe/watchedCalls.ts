@@ -9,7 +9,7 @@ import { type NoteKind, noteKinds } from "./notes.ts";
 /** A call that names a file. */
 interface NamingCall {
   readonly kind: NoteKind;
-  /** Index of the argument with the name, from 0 on. */
+  /** Index of the argument with the name, counted from 0. */
   readonly name: number;
   /**
    * Index of the argument with the descriptor of the folder to which the name is relative. Undefined if the

@@ -62,8 +62,8 @@ function ownerOf(id: number, { passwd, group, subuid, subgid }: KnownIds): strin
   if (user !== undefined) return `uid ${id} belongs to the host's user ${JSON.stringify(user)}`;
   const groupName = nameOfGid(group, id);
   if (groupName !== undefined) return `gid ${id} belongs to the host's group ${JSON.stringify(groupName)}`;
-  if (isSubordinate(id, subuid)) return `uid ${id} is for users in namespaces, by /etc/subuid`;
-  return isSubordinate(id, subgid) ? `gid ${id} is for groups in namespaces, by /etc/subgid` : undefined;
+  if (isSubordinate(id, subuid)) return `/etc/subuid reserves uid ${id} for user namespaces`;
+  return isSubordinate(id, subgid) ? `/etc/subgid reserves gid ${id} for user namespaces` : undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Converts the options' hclspec to its message. Pure. */
+/** Converts the hclspec of options to its protobuf message. Pure. */
 import type { HclSpec } from "../../config/options/hclOptions.ts";
 import type { Spec } from "../generated/nomad/hclspec.ts";
 

@@ -116,12 +116,12 @@ class Relay {
       const row = this.#index.row(id);
       const present = await this.#index.present(id);
       if (row === undefined || present === undefined) continue;
-      this.#note(id, present);
+      this.#remember(id, present);
       await this.#register(id, row.begunAt, present.state);
     }
   }
 
-  /** Sends the events of a log that the client does not know yet. */
+  /** Sends those events of a log that the client does not have yet. */
   async #sendEvents(reader: EventReader): Promise<void> {
     try {
       for (const event of reader.readIntact((this.#sent.get(reader) ?? 0) + 1)) {
@@ -142,14 +142,14 @@ class Relay {
     if (known.seq >= seq || (known.seq === 0 && seq > 1)) return;
     const before = known.state;
     const { after } = momentOf(thisMachine, before, event, undefined);
-    this.#note(id, { seq, state: after });
+    this.#remember(id, { seq, state: after });
     await this.#register(id, time, before);
     const subject = { sessionId: id, time };
     await this.#send(eventMessage(subject, { type, ...{ time, data } }));
     await this.#send(snapshotMessage(subject, { type, ...{ time, data } }, after));
   }
 
-  #note(id: string, actor: { readonly seq: number; readonly state: MachineState }): void {
+  #remember(id: string, actor: { readonly seq: number; readonly state: MachineState }): void {
     // No event follows the last state.
     if (actor.state.value === "destroyed") this.#actors.delete(id);
     else this.#actors.set(id, actor);

@@ -26,11 +26,11 @@ export interface Status {
   readonly problems: readonly Problem[];
   /** Pids of the plugins that own the state folders. */
   readonly plugins: readonly number[];
-  /** Whether all events that were stored at the start are read. */
+  /** Whether all events that a log had when it was opened have been read. */
   readonly ready: boolean;
 }
 
-/** An event that contains all words. */
+/** An event that contains all words of a search. */
 export interface EventHit {
   /** The task's id. */
   readonly id: string;
@@ -51,7 +51,7 @@ export interface EventHits {
   readonly next: string | null;
 }
 
-/** The page's data on a dropped bundle. */
+/** The page's data about a dropped bundle. */
 export interface BundleView {
   readonly name: string;
   readonly driver: string;

@@ -17,7 +17,7 @@ export interface TaskSummary extends TaskOutline, TaskTimes {
   readonly user: string | null;
   /** Number of the task's last event. */
   readonly events: number;
-  /** The types of its events: bit n is set for the type that comes n-th among {@link eventTypes}. */
+  /** The types of its events, as a bit set: bit n stands for the type at index n of {@link eventTypes}. */
   readonly seen: number;
   readonly begunAt: number;
   readonly startedAt: number | null;

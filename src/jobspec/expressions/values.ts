@@ -1,8 +1,8 @@
-/** HCL's values as values of JavaScript, and HCL's implicit conversions. */
+/** HCL's values as JavaScript values, and HCL's implicit conversions. */
 import { isDeepStrictEqual } from "node:util";
 import { TemplateError } from "../templateError.ts";
 
-/** Lists, tuples and sets are arrays, maps and objects are records. Numbers are doubles. */
+/** Lists, tuples and sets are arrays. Maps and objects are records. Numbers are doubles. */
 export type Value = null | boolean | number | string | readonly Value[] | ValueMap;
 
 export interface ValueMap {
@@ -28,7 +28,7 @@ export function kindOf(value: Value | undefined): string {
   return { string: "a string", number: "a number", boolean: "a bool" }[typeof value as "string"];
 }
 
-/** The text of a single value; undefined for a list, a map and null. */
+/** The text of a string, number or bool; undefined for other values. */
 export function textOf(value: Value): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
@@ -45,7 +45,7 @@ export function numberText(value: number): string {
   return sign + (point > 0 ? digits.padEnd(point, "0") : `0.${"0".repeat(-point)}${digits}`);
 }
 
-/** The number that a value is, or that a string contains; undefined for other values. */
+/** A number itself, or the number that a string spells; undefined for other values. */
 export function numberOf(value: Value): number | undefined {
   if (typeof value === "number") return value;
   const isNumber = typeof value === "string" && /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value);

@@ -42,6 +42,6 @@ export type Operand =
 
 export interface ParsedTemplate {
   readonly main: readonly Node[];
-  /** Templates that `define` and `block` name. */
+  /** The templates of `define` and `block`, by their names. */
   readonly defined: ReadonlyMap<string, readonly Node[]>;
 }

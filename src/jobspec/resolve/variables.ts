@@ -119,8 +119,8 @@ function variableValue(
 }
 
 /**
- * A string, number or bool is given as it stands, and other types are given as HCL. Type `any` takes JSON, or
- * else a string.
+ * A string, number or bool is given as it stands. For the type `any`, a text that is JSON stands for its
+ * value, and any other text is a string. Values of other types are given as HCL.
  */
 function givenValue(text: string, { kind }: Type, evaluator: Evaluator): Value {
   if (["string", "number", "bool"].includes(kind)) return text;

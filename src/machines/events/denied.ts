@@ -18,15 +18,15 @@ const refusal = z.object({
   count: z.number(),
 });
 
-/** A kind of refusal: all refusals of the same access to the same program. */
+/** A kind of refusal: all refusals of the same access by the same program. */
 export type Refusal = z.infer<typeof refusal>;
 
 const denialHistory = z.object({
   /** The kinds whose counts have changed; in the task's context, all kinds so far. */
   refusals: z.array(refusal),
-  /** Refusals so far of further kinds: the list of kinds has a limited length. */
+  /** Number of refusals so far of kinds that are not listed, because the list has a limited length. */
   others: z.number(),
-  /** Refusals so far that the kernel counted, but whose records did not arrive. */
+  /** Number of refusals so far that the kernel counted, but whose records did not arrive. */
   lost: z.number(),
   /**
    * Ids of the Landlock domains of the task's processes. Audit records name the domain, so these ids link a
@@ -38,16 +38,16 @@ const denialHistory = z.object({
 export type DenialHistory = z.infer<typeof denialHistory>;
 
 /**
- * Identifies a kind of refusal within a task. A path in a process's own folder in /proc is the same for every
- * pid.
+ * Identifies a kind of refusal within a task. Paths that differ only in the pid, such as `/proc/7/stat` and
+ * `/proc/8/stat`, count as the same path.
  */
 export function refusalKey({ blockers, object, program }: Refusal): string {
   return JSON.stringify([blockers, object?.replace(/^\/proc\/\d+/, "/proc/self"), program]);
 }
 
 /**
- * The sandbox refused something. The first refusal of a kind is recorded at once, later ones only as counts:
- * with the tenth, the hundredth and so on, and when the task has ended.
+ * The sandbox refused something. The first refusal of a kind is recorded at once. Of later refusals only the
+ * count is recorded: at the tenth, the hundredth and so on, and when the task has ended.
  */
 const denied = defineEvent({
   schema: denialHistory,
@@ -70,7 +70,7 @@ const denied = defineEvent({
   },
 });
 
-/** `reading /etc/passwd (/usr/bin/grep), twice`. May contain control characters: see `visible`. */
+/** Such as `reading /etc/passwd (/usr/bin/grep), twice`. May contain control characters: see `visible`. */
 export function describeRefusal(refusal: Refusal): string {
   const { program, count } = refusal;
   const times = formatRepetition(count);

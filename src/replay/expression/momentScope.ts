@@ -15,7 +15,7 @@ export const namesOfMoment = {
   type: "type of the event",
   seq: "its number",
   time: "when it happened: milliseconds since the epoch",
-  since: "time since the event before, such as 250ms",
+  since: "time since the previous event, such as 250ms",
   data: "the event's data, such as data.reason",
   effects: "names of the effects that the machine requested",
   error: "whether something went wrong",

@@ -34,7 +34,7 @@ export interface LmdbEnvironment {
   readonly positions: Database<SequenceKey, number>;
   /** Heads by their stream's name in UTF-8. */
   readonly heads: Database<string | Buffer, HeadValue>;
-  /** Names of streams of tasks that are not over, by their first position. */
+  /** Names of the streams whose tasks are not over, by each stream's first position. */
   readonly open: Database<number, string>;
   /** First position of a stream whose removal is not finished. */
   readonly pruned: Slot;
@@ -50,7 +50,7 @@ export interface LmdbEnvironment {
   close(): Promise<void>;
 }
 
-/** lmdb's figures for one table. */
+/** lmdb's figures for one database. */
 export interface TableStats {
   readonly pageSize: number;
   readonly treeBranchPageCount: number;

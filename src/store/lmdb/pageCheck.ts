@@ -1,7 +1,7 @@
 /**
- * Checks the page structure of an LMDB file without LMDB, which follows every page number
- * unchecked: a damaged number crashes the process. The check reads every page of the newest
- * snapshot once, which takes some 3 s per GiB. Nobody may write during the check.
+ * Checks the page structure of an LMDB file. The check does not use LMDB, which follows page
+ * numbers unchecked: a damaged number would crash the process. The check reads every page of the
+ * newest snapshot once, which takes some 3 s per GiB. No process may write to the file meanwhile.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
@@ -25,7 +25,7 @@ import {
 const PAGES_PER_TURN = 512;
 
 /**
- * @returns what is wrong; undefined if nothing is
+ * @returns the first defect, in words; undefined if the file has none
  * @throws DriverError `STORE_DAMAGED` if the file has no meta pages of LMDB
  */
 export async function findPageDefect(path: string): Promise<string | undefined> {
@@ -51,6 +51,7 @@ class PageCheck {
   /** 1 for each page that the check has reached. No page may be reached twice. */
   readonly #reached: Uint8Array;
   #untilPause = PAGES_PER_TURN;
+  /** Whether the check has come to the tree that lists the free pages. */
   #listsFreePages = false;
 
   constructor(descriptor: number, path: string) {
@@ -65,7 +66,8 @@ class PageCheck {
 
   async run(): Promise<void> {
     await this.#checkTree(this.#meta.main);
-    // The list of free pages comes last, because the check must not have reached a page that is listed there.
+    // The list of free pages comes last. By then the check has reached all pages in use, and none of them may
+    // be listed as free.
     this.#listsFreePages = true;
     await this.#checkTree(this.#meta.free);
   }
@@ -77,7 +79,7 @@ class PageCheck {
   }
 
   /**
-   * @param level levels from the page down to the leaves. If 1, the page has to be a leaf
+   * @param level number of levels from the page down to the leaves; 1 if the page has to be a leaf
    * @returns the number of entries below the page
    */
   async #checkPage(number: number, level: number): Promise<number> {
@@ -128,7 +130,7 @@ class PageCheck {
     }
   }
 
-  /** Marks pages as free. The file may end before the last of them. */
+  /** Marks free pages as reached. The file may end before the last of them. */
   #markFree(first: number, count: number): void {
     if (this.#reached.subarray(first, first + count).includes(1)) {
       throw new PageDefect(`page ${first} is in use, and listed as free`);

@@ -1,7 +1,7 @@
 /**
  * The file with the samples of one task, in the folder of the event log that has the task's history. Its size
- * is bounded: when it is full, older samples are thinned out. Every record has a checksum, so a plugin may
- * die while it writes one.
+ * is bounded: when it is full, older samples are thinned out. Every record has a checksum, which reveals a
+ * record that a dying plugin wrote only in part.
  */
 import {
   closeSync,
@@ -62,7 +62,7 @@ export function readUsage(log: string, taskId: TaskId): UsageSample[] {
   return samples.sort((a, b) => a.time - b.time);
 }
 
-/** Reads the samples beside a log, by the names of its streams. */
+/** Returns a function that reads the samples of a stream of the log. */
 export function usageIn(log: string): (stream: string) => UsageSample[] {
   return (stream) => readUsage(log, toTaskId(stream));
 }

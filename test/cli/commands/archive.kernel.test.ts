@@ -107,7 +107,7 @@ describe("archive", () => {
     expect(readArchived(stateDir)).toEqual(new Set());
   });
 
-  it("refuses contradictory options", async () => {
+  it("refuses invalid options", async () => {
     expect((await call(["archive"])).stderr).toContain(
       "required option '--older-than <duration>' not specified",
     );

@@ -54,9 +54,9 @@ describe("a bundle of a run", () => {
     await call(["run", "--state-dir", stateDir, shellJob("sleep 2")]);
     const bundle = join(temporaryFolder(), "bundle.jsonl");
     writeFileSync(bundle, (await call(["export", "task", "--state-dir", stateDir])).stdout);
-    const told = await call(["why", bundle]);
-    expect(told.stdout).toMatch(/It used .* on average/);
-    expect(told).toEqual(await call(["why", "task", "--state-dir", stateDir]));
+    const explained = await call(["why", bundle]);
+    expect(explained.stdout).toMatch(/It used .* on average/);
+    expect(explained).toEqual(await call(["why", "task", "--state-dir", stateDir]));
   });
 
   it("can have arguments on request", async () => {
@@ -164,7 +164,7 @@ describe("a bundle of a run", () => {
 });
 
 describe("a bundle of several tasks", () => {
-  it("contains the tasks that are named, or else all", async () => {
+  it("contains the named tasks, or all tasks with --all", async () => {
     const stateDir = temporaryFolder();
     const recorded = new RecordedLog().add("a/web/1", life("killed")).add("b/db/1", life("lost"));
     const store = await openEventStore(stateFolderPaths(stateDir).events);

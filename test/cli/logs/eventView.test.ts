@@ -22,11 +22,11 @@ const plain = styleOf(false);
 function stored(stream: string, types: readonly EventType[], begin = 1_000): StoredEvent[] {
   let snapshot = initialSnapshot;
   return types.map((type, index) => {
-    const told = { ...event(type), time: begin + index * 5 };
-    const taken = step(snapshot, told);
+    const timed = { ...event(type), time: begin + index * 5 };
+    const taken = step(snapshot, timed);
     snapshot = taken.snapshot;
     const { from, to, effects } = taken;
-    return { ...told, schema: 1, from, to, effects, stream, seq: index + 1, position: index + 1, hash: "" };
+    return { ...timed, schema: 1, from, to, effects, stream, seq: index + 1, position: index + 1, hash: "" };
   });
 }
 

@@ -16,8 +16,8 @@ const check = (more: Partial<Check> = {}): Check => ({
 });
 
 /**
- * `+` is a passed check, `-` a failed one. The result has a character for what is shown after each:
- * `H`ealthy, `U`nhealthy, `R`estart, or nothing.
+ * Passes results to a check: `+` is a success, `-` a failure. Returns a character for each result: `H` if the
+ * check has become healthy, `U` if unhealthy, otherwise `.`. An `R` follows if the task has to be restarted.
  */
 function shown(results: string, of: Check, age = (index: number) => index * 1_000): string {
   let state = newCheck;
@@ -39,7 +39,7 @@ describe("a check", () => {
     ["+-----", { restart: { limit: 2, graceMs: 0 } }, "HU.R..R."],
     ["-----", { restart: { limit: 2, graceMs: 2_000 } }, "U...R."],
     ["+-+-+-", { restart: { limit: 2, graceMs: 0 } }, "HUHUHU"],
-  ])("with the results %s of %j shows %s", (results, of, expected) => {
+  ])("with the results %s and the options %j shows %s", (results, of, expected) => {
     expect(shown(results, check(of))).toBe(expected);
   });
 

@@ -21,14 +21,14 @@ const offline = { profile: "offline", allow: [], deny: ["ptrace", "socket"] };
 const unconfined = { profile: "unconfined", allow: [], deny: [] };
 
 describe("a task's profile", () => {
-  it("is the plugin's, unless it names another", () => {
+  it("is the plugin's, unless the task names another", () => {
     expect(profileOf({})).toEqual(byDefault);
     expect(profileOf({}, { seccomp: "offline" })).toEqual(offline);
     expect(profileOf({}, { seccomp: "unconfined" })).toEqual(unconfined);
     expect(profileOf({ seccomp: "browser" }, { allow_seccomp: ["browser"] })).toEqual(browser);
   });
 
-  it("has the task's lists on top of it", () => {
+  it("has the task's lists on top of the named profile's", () => {
     expect(profileOf({ seccomp_deny: ["ptrace", "@io_uring", "ptrace"] })).toEqual({
       ...byDefault,
       deny: ["@io_uring", "ptrace"],
@@ -44,14 +44,14 @@ describe("a task's profile", () => {
   it.each([
     ["a profile that refuses more", { seccomp: "offline" }, {}],
     ["the default profile in place of no profile", { seccomp: "default" }, { seccomp: "unconfined" }],
-    ["what the profile does not refuse", { seccomp_allow: ["ptrace", "listen"] }, {}],
+    ["calls that the profile does not refuse", { seccomp_allow: ["ptrace", "listen"] }, {}],
     ["a call that is allowed", { seccomp_allow: ["keyctl"] }, { allow_seccomp: ["keyctl"] }],
     ["a call of a group that is allowed", { seccomp_allow: ["keyctl"] }, { allow_seccomp: ["@keyring"] }],
     ["a group that is allowed", { seccomp_allow: ["@keyring"] }, { allow_seccomp: ["@keyring"] }],
     ["a group whose calls are allowed", { seccomp_allow: ["@bpf"] }, { allow_seccomp: ["bpf"] }],
     ["anything if the client allows all", { seccomp: "unconfined" }, { allow_seccomp: ["all"] }],
     ["any call if the client allows all", { seccomp_allow: ["mount"] }, { allow_seccomp: ["all"] }],
-  ])("may be %s", (_, task, plugin) => {
+  ])("can be requested: %s", (_, task, plugin) => {
     expect(profileOf(task, plugin)).toBeTypeOf("object");
   });
 
@@ -75,13 +75,13 @@ describe("a task's profile", () => {
       /"seccomp" with default, but this client allows offline/,
     ],
     [
-      "a call",
+      "a call that is not allowed",
       { seccomp_allow: ["mount", "ptrace"] },
       {},
       /"seccomp_allow" with mount, but this client allows none/,
     ],
     [
-      "a group",
+      "a group of which only one call is allowed",
       { seccomp_allow: ["@mount"] },
       { allow_seccomp: ["mount"] },
       /"seccomp_allow" with @mount, but this client allows mount/,
@@ -129,17 +129,17 @@ describe("a task's profile", () => {
       /is not a system call.*or one of the groups: @mount, /,
     ],
     [
-      "what a launch needs",
+      "the refusal of a call that a launch needs",
       { seccomp_deny: ["execve"] },
       {},
       /would keep every task from starting.*needs execve, write, exit_group/,
     ],
-  ])("may not be %s", (_, task, plugin, message) => {
+  ])("cannot be requested: %s", (_, task, plugin, message) => {
     expect(profileOf(task, plugin)).toMatch(message);
   });
 });
 
-describe("the plugin's options of profiles", () => {
+describe("the plugin's options for profiles", () => {
   it.each([
     [{ seccomp: "strict" }, /option "seccomp" \("strict"\) is not a profile/],
     [{ allow_seccomp: ["@mont"] }, /option "allow_seccomp" \("@mont"\) is not a system call/],

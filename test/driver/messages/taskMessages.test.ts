@@ -40,7 +40,7 @@ describe("task events of a task", () => {
     [
       "oomSeen",
       oom,
-      "Out of memory: the kernel has killed 2 processes of the task, which goes on (limit 32 MiB, peak 31 MiB)",
+      "Out of memory: the kernel has killed 2 processes of the task; the task keeps running (limit 32 MiB, peak 31 MiB)",
     ],
     ["recovered", {}, undefined],
     ["lost", {}, "Lost: the host was rebooted"],

@@ -79,7 +79,7 @@ describe("the endpoint", () => {
     writeFileSync(path, "mine");
     const log = open({ path });
     await vi.waitFor(() =>
-      expect(log.lines).toMatchObject([{ message: "figures cannot be served yet; the plugin tries again" }]),
+      expect(log.lines).toMatchObject([{ message: "metrics cannot be served yet; the plugin tries again" }]),
     );
     expect(statSync(path).isFile()).toBe(true);
   });

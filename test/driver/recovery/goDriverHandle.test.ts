@@ -18,7 +18,7 @@ describe("handles that the Go driver wrote", () => {
       .flatMap(({ responses }) => (responses as StartTaskResponse[]).flatMap(({ handle }) => handle ?? [])),
   );
 
-  test("are decoded as in a recording", () => {
+  test("are decoded in all recordings", () => {
     expect(handles.length).toBeGreaterThan(15);
     for (const { config, driverState } of handles) {
       const run = decodeGoDriverHandle(driverState, toTaskId(config?.id ?? ""));

@@ -43,7 +43,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     for (const each of agents) await configure(each, "off").catch(() => undefined);
   });
 
-  /** A folder with a file, a program and folders whose modes let everybody access them. */
+  /** A folder with files, folders and a program, all with modes that let everybody use them. */
   function openFolder(): string {
     const folder = temporaryFolder("/var/tmp");
     chmodSync(folder, 0o777);
@@ -135,7 +135,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     expect(await whyOf(perl(code))).toMatch(new RegExp(`connecting to the abstract socket @${name} \\(`));
   });
 
-  test("a program that is denied nothing has no denials, not even those of another task", async () => {
+  test("a task that is denied nothing has no denials, not even those of another task", async () => {
     const [quiet, loud] = [makeAllocation(), makeAllocation()];
     const tasks = [
       quiet.config("sleep 0.3; exit 3"),
@@ -149,7 +149,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     });
   });
 
-  test("the history counts all denials of each of many tasks at once", async () => {
+  test("each task's history counts all of its denials, even if many tasks run at once", async () => {
     const files = ["/etc/passwd", "/etc/group", "/etc/shadow-", "/etc/hostname", "/etc/fstab"];
     const counts = [1, 7, 60, 250, 1_001];
     const tasks = counts.map((count, index) => {
@@ -232,8 +232,8 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     const line =
       /^nomad-driver-exec2: \d+ ms before its end the task was denied reading \/etc\/passwd \(\S+\/cat\)\. To allow it: unveil = \["r:\/etc\/passwd"\]/m;
     expect(await allocation.stderr.text()).toMatch(line);
-    const told = expect.stringMatching(/^Denied reading \/etc\/passwd .*unveil_by_task = true$/);
-    await expect.poll(() => events).toContainEqual(told);
+    const message = expect.stringMatching(/^Denied reading \/etc\/passwd .*unveil_by_task = true$/);
+    await expect.poll(() => events).toContainEqual(message);
     await agent.driver.destroyTask({ taskId: task.id, force: true });
   });
 
@@ -284,8 +284,8 @@ async function denialsOf(agent: Agent, id: string): Promise<DenialHistory> {
 
 /** Counts of denials by object, without the accesses that every program tries. */
 function objectsOf({ refusals }: DenialHistory): Record<string, number> {
-  const told = refusals.filter(({ object }) => !/locale|\/proc\//.test(object ?? ""));
-  return Object.fromEntries(told.map(({ object, count }) => [object ?? "", count]));
+  const ofTask = refusals.filter(({ object }) => !/locale|\/proc\//.test(object ?? ""));
+  return Object.fromEntries(ofTask.map(({ object, count }) => [object ?? "", count]));
 }
 
 function total({ refusals, others, lost }: DenialHistory): number {

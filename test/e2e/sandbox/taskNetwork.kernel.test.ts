@@ -31,7 +31,7 @@ describe("a task's network", () => {
     expect(interfacesOf(pid)).toEqual(["lo"]);
   });
 
-  test("is the allocation's namespace in mode none, where the agent has made one", async (context) => {
+  test("is the allocation's namespace in mode none, if the agent has made one", async (context) => {
     const path = namedNamespace(context);
     expect(networkOf(await started("none", path))).toBe(`net:[${statSync(path).ino}]`);
   });
@@ -59,7 +59,7 @@ describe("a task's network", () => {
     expect(await allocation.stdout.text()).toBe("127.0.0.1 up\n192.0.2.1 Network is unreachable\n");
   });
 
-  test("of an allocation serves a proxy that has its configuration from its own folder", async (context) => {
+  test("of an allocation serves a proxy that reads its configuration from its own folder", async (context) => {
     requireTools(context, "haproxy");
     const path = namedNamespace(context);
     spawnSync("ip", ["-n", basename(path), "link", "set", "lo", "up"]);

@@ -25,7 +25,7 @@ const program = `
   }`;
 
 describe("a task", () => {
-  test("uses every port without restrictions", async () => {
+  test("may use every port if its options restrict none", async () => {
     const port = await listeningPort();
     expect(await attempt([`connect:${port}`, "bind:0"])).toEqual(["connect ok", "bind ok"]);
   });
@@ -46,14 +46,14 @@ describe("a task", () => {
     expect(outcomes).toEqual(["bind ok", "bind Permission denied", "bind Permission denied", "connect ok"]);
   });
 
-  test("binds any free port with 0", async () => {
+  test("binds any free port if bind_tcp has 0", async () => {
     expect(await attempt(["bind:0", "bind:1024"], { bind_tcp: [0] })).toEqual([
       "bind ok",
       "bind Permission denied",
     ]);
   });
 
-  test("uses none with empty lists", async () => {
+  test("may use no port if its lists are empty", async () => {
     const port = await listeningPort();
     const outcomes = await attempt([`connect:${port}`, "bind:0"], { connect_tcp: [], bind_tcp: [] });
     expect(outcomes).toEqual(["connect Permission denied", "bind Permission denied"]);

@@ -178,7 +178,7 @@ describe("a restart, whose new run shares the cgroup of the old run, ends only t
     return { allocation, before: run("old"), after: run("new") };
   }
 
-  /** Expects that only this run goes on. */
+  /** Expects that only this run still has processes. */
   async function expectOnly(run: { id: string }, allocation: Allocation) {
     await allocation.stdout.contains("new up\n");
     const pid = await pidOf(agent, run);
@@ -190,8 +190,7 @@ describe("a restart, whose new run shares the cgroup of the old run, ends only t
 });
 
 /**
- * Scripts with traps must wait in `wait`, because a shell runs a trap only after its foreground child has
- * ended.
+ * Scripts with traps must use `wait`, because a shell runs a trap only after its foreground child has ended.
  */
 function started(script: string) {
   return readyTask(agent, script);

@@ -34,7 +34,7 @@ describe("a command", () => {
     expect(lookUp("mine")).toBe(`${root}/second/mine`);
   });
 
-  it("is not a file without an execute bit earlier in the PATH", () => {
+  it("is looked for further if a file earlier in the PATH has no execute bit", () => {
     expect(lookUp("plain")).toBe(`${root}/second/plain`);
   });
 
@@ -51,7 +51,7 @@ describe("a command", () => {
     expect(errorOf(() => lookUp("second/nothing")).code).toBe("COMMAND_NOT_FOUND");
   });
 
-  it("names the paths that were tried", () => {
+  it("that is missing leads to an error that names the tried paths", () => {
     expect(errorOf(() => lookUp("ghost")).message).toContain(
       `looked for ${root}/first/ghost, ${root}/second/ghost`,
     );

@@ -70,7 +70,7 @@ function expectInC(context: TestContext, ours: Readonly<Record<string, number>>)
   expect(found).toEqual(Object.fromEntries(known));
 }
 
-/** C's values of the expressions, without those that do not compile. */
+/** C's values of the expressions. Leaves out expressions that do not compile. */
 function evaluateInC(expressions: readonly string[]): Record<string, number> {
   const { output, errorLines } = compile(expressions);
   if (errorLines.size > 0) return evaluateInC(expressions.filter((_, index) => !errorLines.has(index + 1)));

@@ -83,12 +83,12 @@ it("the executable's pages are unmapped, and the process goes on", async () => {
   expect(residentKb()).toBeLessThan(before);
 });
 
-/** Pages of files that are mapped: proc_pid_status(5). */
+/** KiB of mapped files that are in memory: proc_pid_status(5). */
 function residentKb(): number {
   return Number(/^RssFile:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 }
 
-/** Pages of a file that this process has mapped: proc_pid_smaps(5). */
+/** KiB of one mapped file that are in memory: proc_pid_smaps(5). */
 function mappedKb(ending: string): number {
   const mappings = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
   const ofFile = mappings.filter((text) => text.slice(0, text.indexOf("\n")).endsWith(ending));

@@ -21,7 +21,7 @@ const process = (pid: number, differing: Partial<ProcessReading> = {}): ProcessR
   ...differing,
 });
 
-/** A reading ten seconds after boot; the run's init started at boot time. */
+/** A reading twelve seconds after boot, of a run whose init started ten seconds after boot. */
 const reading = (differing: Partial<RunReading> & { all?: readonly ProcessReading[] } = {}): RunReading => {
   const { all = [process(initPid), process(101)], ...rest } = differing;
   return {

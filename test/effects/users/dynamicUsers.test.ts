@@ -25,8 +25,8 @@ describe("a dynamic user", () => {
     ["nomad-99999999999", "its number is not in"],
     ["nomad-80007", 'uid 80007 belongs to the host\'s user "guest"'],
     ["nomad-80008", 'gid 80008 belongs to the host\'s group "guests"'],
-    ["nomad-81999", "by /etc/subuid"],
-    ["nomad-83000", "by /etc/subgid"],
+    ["nomad-81999", "/etc/subuid reserves uid 81999"],
+    ["nomad-83000", "/etc/subgid reserves gid 83000"],
   ])("is refused: %s", (name, why) => {
     expect(errorOf(() => dynamicUser(name, ids, known))).toMatchObject({
       code: "USER_FORBIDDEN",

@@ -198,16 +198,16 @@ describe("a function refuses", () => {
     ["setproduct(range(1000), range(1000))", "setproduct: it would have 1000000 items"],
     ['indent(1000000, "a\\nb")', "indent: its number must be from 0 to 10000"],
     ['bcrypt("x")', "bcrypt: a local run does not compute it"],
-    ['rsadecrypt("x", "y")', "rsadecrypt: a local run decrypts nothing"],
-    ['yamldecode("a: 1")', "yamldecode: a local run reads no YAML"],
+    ['rsadecrypt("x", "y")', "rsadecrypt: a local run cannot decrypt"],
+    ['yamldecode("a: 1")', "yamldecode: a local run cannot read YAML"],
     ['csvdecode("a,a\\n1,2\\n")', "csvdecode: two of its columns have the same name"],
-    ['uuidv5("x", "y")', "uuidv5: its namespace is dns, url, oid, x500 or a UUID"],
+    ['uuidv5("x", "y")', "uuidv5: its namespace must be dns, url, oid, x500 or a UUID"],
     ['length("abc")', "length: its 1st parameter must be a list or a map, and it is a string"],
   ])("%s", (source, message) => {
     expect(() => value(source)).toThrow(message);
   });
 
-  it("files if the job file has no folder", () => {
+  it("to read a file if the job file has no folder", () => {
     expect(() => hclEvaluator().constant('file("x")', () => undefined)).toThrow(
       "functions cannot read the host's files here",
     );

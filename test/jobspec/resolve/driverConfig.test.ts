@@ -9,7 +9,7 @@ const spec: AttributeSpec[] = [
   { name: "labels", type: "map(string)", required: false },
 ];
 
-describe("a task's config by the driver's schema", () => {
+describe("a task's config, read with the driver's schema", () => {
   it("has null for absent attributes, and the schema's defaults", () => {
     expect(followSpec({ command: "sh" }, spec).config).toEqual({
       command: "sh",
@@ -20,7 +20,7 @@ describe("a task's config by the driver's schema", () => {
     });
   });
 
-  it("converts a text that spells a value of the required type", () => {
+  it("has each value converted to the required type", () => {
     const config = {
       command: 7,
       args: ["a", 1, true],
@@ -53,7 +53,7 @@ describe("a task's config by the driver's schema", () => {
     ]);
   });
 
-  it("reports every value that does not fit the schema, and keeps the others", () => {
+  it("has the values that fit the schema, and all others are reported", () => {
     const { config, mismatches } = followSpec({ command: "x", args: "y", fast: 1, zzz: 1 }, spec);
     expect(mismatches.map(({ attribute }) => attribute)).toEqual(["zzz", "args", "fast"]);
     expect(config).toMatchObject({ command: "x", args: null, fast: null });

@@ -1,6 +1,6 @@
 /**
- * Sends the recorded requests of an agent to the real plugin in the recorded order. It awaits each answer
- * where the recording has the call's end. Nothing depends on the recorded times.
+ * Sends the recorded requests of an agent to the real plugin in the recorded order. Awaits each answer at the
+ * point where the recorded call ended. Nothing depends on the recorded times.
  */
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
@@ -49,7 +49,7 @@ export class CaptureReplay {
       if (step.dir === "launch") await this.#launch();
       if (step.dir === "request") await this.#send(step);
       if (step.dir === "end") await this.#end(step);
-      // The recorded driver died with its agent. This driver goes on, and is ended at the next launch.
+      // The recorded driver died with its agent. This driver keeps running until the next launch ends it.
       if (step.dir === "exit" && !step.killed) await this.#plugin?.exited;
     }
     await Promise.all(this.#outlived);
@@ -96,7 +96,7 @@ export class CaptureReplay {
   async #endOfWait({ step, call }: { step: CapturedStep; call: Call }): Promise<void> {
     const { taskId } = step.request as { taskId: string };
     const short = taskId.slice(-8);
-    const told = (call as Promise<WaitTaskResponse>).then(({ result }) => {
+    const answered = (call as Promise<WaitTaskResponse>).then(({ result }) => {
       if (result !== undefined) this.ends[short] = result;
     });
     const lastWords = this.#outliving[short];
@@ -104,11 +104,11 @@ export class CaptureReplay {
       await this.tasks.allocation(taskId).stdout.contains(lastWords);
       const { task } = await this.plugin.driver.inspectTask({ taskId });
       if (task?.state !== TaskState.RUNNING) throw new Error(`${taskId} has ended`);
-      this.#outlived.push(told);
+      this.#outlived.push(answered);
       return;
     }
     this.tasks.letGo(taskId);
-    await told;
+    await answered;
   }
 
   #keepHandle({ handle }: StartTaskResponse): void {

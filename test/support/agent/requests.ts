@@ -48,7 +48,10 @@ export function volumeMount(hostPath: string, taskPath: string, differing: Parti
   };
 }
 
-/** The SetConfig of an agent's third launch. Without a node, that of the launch that validates options. */
+/**
+ * The SetConfig request of an agent's third launch. If `node` is false, the request of the launch that only
+ * validates options.
+ */
 export function setConfig(options: Readonly<Record<string, unknown>> = {}, node = true): SetConfigRequest {
   const core = { socketId: 0, nodeId: 0, coreGrade: 0, disable: false, maxSpeed: 0, guessSpeed: 0 } as const;
   const topology = {

@@ -38,19 +38,19 @@ export async function prepareStart(driver: DriverCalls, task: TaskConfig): Promi
 function asSent(capabilities: DriverCapabilities, task: TaskConfig): TaskConfig {
   const { NOMAD_ALLOC_DIR = "", NOMAD_TASK_DIR = "", NOMAD_SECRETS_DIR = "" } = Object.fromEntries(task.env);
   const onHost = { alloc: NOMAD_ALLOC_DIR, task: NOMAD_TASK_DIR, secrets: NOMAD_SECRETS_DIR };
-  const told = pathsInTask(capabilities, onHost);
+  const inTask = pathsInTask(capabilities, onHost);
   const fromPool = /^nomad-8\d{4}$/.test(task.user);
   return {
     ...task,
     user: fromPool && !hasDynamicUsers(capabilities) ? "" : task.user,
     env:
-      told === onHost
+      inTask === onHost
         ? task.env
         : new Map([
             ...task.env,
-            ["NOMAD_ALLOC_DIR", told.alloc],
-            ["NOMAD_TASK_DIR", told.task],
-            ["NOMAD_SECRETS_DIR", told.secrets],
+            ["NOMAD_ALLOC_DIR", inTask.alloc],
+            ["NOMAD_TASK_DIR", inTask.task],
+            ["NOMAD_SECRETS_DIR", inTask.secrets],
           ]),
   };
 }

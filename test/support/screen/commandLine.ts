@@ -18,7 +18,7 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** Resolves with the output once it contains the text. */
   seen(expected: string, stream?: "stdout" | "stderr"): Promise<string>;
-  /** The pid of the plugin that it launched. */
+  /** The pid of the plugin that the program launched. */
   plugin(): number;
 }
 
@@ -26,7 +26,7 @@ export interface CallOptions {
   /** The program and its first arguments. Default: the sources, run by this Node. */
   readonly program?: readonly string[];
   readonly cwd?: string;
-  /** Whether to run it without root rights. */
+  /** Whether to run the program without root rights. */
   readonly unprivileged?: boolean;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -41,7 +41,7 @@ export function start(args: readonly string[], given: CallOptions = {}): Started
     unprivileged = false,
     ...options
   } = given;
-  // In a user namespace without mappings, so that it can read the checkout even if only root may.
+  // In a user namespace without mappings, the program can read the checkout even if only root may.
   const wrapper = unprivileged ? ["unshare", "--user"] : [];
   const [command = "", ...rest] = [...wrapper, ...program, ...args];
   const child = spawn(command, rest, {

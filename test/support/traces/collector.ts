@@ -36,7 +36,7 @@ export interface Collector {
 
 /**
  * @param status the status of all answers
- * @param tls its key and certificate, in PEM; without them it speaks plain HTTP
+ * @param tls the collector's key and certificate, in PEM; without them it speaks plain HTTP
  */
 export async function startCollector(
   status = 200,

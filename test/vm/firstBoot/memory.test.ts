@@ -51,7 +51,7 @@ describe("memory", () => {
     await until(() => told().some(isOom), "the kill is reported");
     assert.match(
       told().find(isOom)?.message ?? "",
-      /^Out of memory: the kernel has killed a process of the task, which goes on \(limit 32 MiB, peak \d+ MiB\)$/,
+      /^Out of memory: the kernel has killed a process of the task; the task keeps running \(limit 32 MiB, peak \d+ MiB\)$/,
     );
     goOn();
     assert.deepEqual(await waitTask(agent, config), wellEnded);

@@ -24,7 +24,7 @@ export function prepareGuest(): void {
   for (const slice of [shareSlice, reserveSlice]) makeSlice(slice);
 }
 
-/** From the root down, because a cgroup can delegate only controllers that it has. */
+/** Delegates controllers from the root down, because a cgroup can delegate only controllers that it has. */
 function makeSlice(slice: string): void {
   mkdirSync(`${cgroupMount}/${slice}`, { recursive: true });
   const folders = slice.split("/");

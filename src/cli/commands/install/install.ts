@@ -31,7 +31,7 @@ const agentBlock = `plugin "nomad-driver-exec2" {
  * @throws DriverError `UNSUPPORTED` if another file has the driver's name, `OUTPUT_FAILED`
  */
 export async function install(pluginDir: string, stateDir: string): Promise<number> {
-  requireRoot("the plugin folder is root's");
+  requireRoot("the plugin folder belongs to root");
   const { path, isThere } = ownPath(pluginDir, {
     other: "Move it away first",
     "package's link": "Install the newer package instead, or remove the package first",
@@ -75,7 +75,7 @@ export interface UninstallOptions {
  * @throws DriverError `STATE_DIR_IN_USE` while tasks or a plugin run, if the histories are to be removed
  */
 export function uninstall({ pluginDir, stateDir, histories, dryRun, json }: UninstallOptions): number {
-  requireRoot("the plugin folder is root's");
+  requireRoot("the plugin folder belongs to root");
   const { path, isThere } = ownPath(pluginDir, {
     other: "Remove it yourself",
     "package's link": "Remove the package instead: apt remove nomad-driver-exec2",

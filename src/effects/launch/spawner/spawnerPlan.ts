@@ -1,10 +1,10 @@
 /**
  * The plan of the spawner: a small process that forks the first process of each launch. Pure.
  *
- * A caller that spawns a program waits until the kernel has executed it. That takes a millisecond and more on
+ * A caller that spawns a program waits until the kernel has executed it. That takes a millisecond or more on
  * a busy host, and would block the plugin's event loop. Passing the descriptors of a launch to the spawner
- * takes some 20 µs. The spawner forks a child. The child overwrites the spawner's table in its memory with
- * the launch's table, and continues there without an execve(2).
+ * takes some 20 µs. The spawner forks a child. In its own memory, the child overwrites the spawner's table of
+ * steps with the launch's table, and continues there without an execve(2).
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs, defaultAction } from "../../kernel/structs.ts";
@@ -29,8 +29,8 @@ import { EARLY_ADDRESS, EARLY_BYTES, KEPT_BYTES, NAME_BYTES, NAME_OFFSET, TABLE_
 const SOCKET = descriptors.plan;
 
 /**
- * The descriptors in a message, in this order. They get the lowest free numbers. For most descriptors, these
- * are already their numbers in a launch.
+ * The descriptors in a message, in this order. The kernel gives them the lowest free numbers. Most of them
+ * thereby get the number that they have in a launch.
  */
 export const handedOver = ["report", "ruleset", "releasePipe", "plan", "stdout", "stderr", "mounts"] as const;
 
@@ -38,7 +38,7 @@ const FIRST = SOCKET + 1;
 
 /**
  * The arguments of a process are in its memory. The spawner's only argument is as long as the longest name of
- * an init. So a child can overwrite it with its own name, at the same address.
+ * an init. So a child can overwrite this argument with its own name.
  */
 const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
 

@@ -30,7 +30,7 @@ export function identitySteps({ uid, gid, groups, capabilities }: Identity): Ste
   ];
 }
 
-/** In the order of capabilities(7), "Transformation of capabilities during execve()". */
+/** The order of the steps follows capabilities(7), "Transformation of capabilities during execve()". */
 function boundedSteps(uid: number, becomeUser: Step, { kept, dropped }: TaskCapabilities): Step[] {
   const bound = capabilityNumbers(dropped).map(
     (number): Step => ({

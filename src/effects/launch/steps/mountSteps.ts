@@ -1,6 +1,6 @@
 /**
  * Steps that give a run its own mount namespace: a copy of the host's, or of a template that has only
- * unveiled paths. Before that, they open the sources of mounts on the host.
+ * unveiled paths. Before that, they open the mounts' sources in the host's namespace.
  */
 import type { LaunchMount } from "../../files/mountPoints.ts";
 import * as k from "../../kernel/constants.ts";
@@ -69,7 +69,7 @@ function mountsOf(input: EarlyInput): Mount[] {
     ...(root.kind === "private" && runCgroup !== undefined ? [hostProcMount] : []),
     ...(root.kind === "private" ? root.folders : []).map(hostFolderMount),
     ...binds.map(bindMount),
-    // These, and the private /tmp, come before the volumes, which may be below them.
+    // Read-only folders and the private /tmp come before the volumes, which may be below them.
     ...readOnlyFolders.map(readOnlyMount),
     ...(privateTmp === undefined ? [] : [privateTmpMount(privateTmp)]),
     ...mounts.map(jobMount),

@@ -99,8 +99,8 @@ function workDirSteps(path: string): Step[] {
 
 /**
  * By default the kernel does not record a domain's denials after an execve(2), so a flag requests these
- * records. Another flag excludes the denials of domains that the task itself creates, as browsers do, because
- * they concern the task alone.
+ * records. Another flag excludes the denials of domains that the task itself creates, as browsers do. Those
+ * denials concern the task alone.
  */
 function restrictStep(recordDenials: boolean): Step {
   const { LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF } = k;

@@ -1,6 +1,6 @@
 /**
  * The source of the page's tasks: the inspector's logs, or a bundle that was dropped onto the page. The
- * address names the bundle (`in`).
+ * choice `in` of the address names the bundle.
  */
 import { useMemo } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";

@@ -18,7 +18,7 @@ type Edit =
   | { readonly insert: number; readonly type: string; readonly data: unknown };
 
 interface Properties {
-  /** Names the task to the API. */
+  /** The part of an API query that names the task. */
   readonly query: string;
   /** The shown event. */
   readonly seq: number;
@@ -100,8 +100,8 @@ function Edits({ edits, set }: EditsProperties) {
 }
 
 /**
- * Parses edits from the address. Returns none for a text that this panel has not written. The inspector
- * checks the edits themselves.
+ * Parses the list of edits in the address. Returns no edits for a text that this panel did not write. The
+ * server checks each edit.
  */
 function editsIn(text: string): readonly Edit[] {
   try {

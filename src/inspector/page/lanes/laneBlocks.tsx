@@ -18,7 +18,7 @@ export const lane = { height: 60, title: 13, bar: 28, barHeight: 22 } as const;
 const letter = 6.6;
 const padding = 8;
 
-/** The first text that fits between two places; empty if none does. */
+/** The first text that fits between two positions; empty if none fits. */
 export function textIn(left: number, right: number, texts: readonly string[]): string {
   return texts.find((text) => text.length * letter + 2 * padding <= right - left) ?? "";
 }
@@ -137,7 +137,7 @@ interface SignProperties {
   readonly width: number;
 }
 
-/** A sign above the bar. It takes no keyboard focus, because a shortcut goes from error to error. */
+/** A mark's sign, above the bar. It takes no keyboard focus, because a shortcut goes from error to error. */
 function Sign({ id, mark: { seq, time, text, kind }, x, width }: SignProperties) {
   if (x < 0 || x > width) return null;
   const top = lane.bar - 8;
@@ -157,7 +157,7 @@ interface TextProperties {
   readonly isMiddle?: boolean;
 }
 
-/** The text of a block, at a visible place: a block may begin before the window. */
+/** The text of a block, at a visible position even if the block begins before the window. */
 function BlockText({ left, right, text, isMiddle = false }: TextProperties) {
   if (text === "") return null;
   const x = isMiddle ? (left + right) / 2 : Math.max(0, left) + padding;

@@ -144,7 +144,7 @@ function useErrors(
   const error = errorBy(useChoice("error")[0]);
   const goToError = (step: 1 | -1) => {
     const end = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-    // The last error is followed by the first one, and the first one is preceded by the last one.
+    // The search wraps around at both ends.
     const next =
       nextError(errors, errorBy(chosenNow("error")) ?? from ?? end, step) ?? nextError(errors, end, step);
     if (next === undefined) return;

@@ -15,7 +15,7 @@ const place: { top: number; opened: string | undefined } = { top: 0, opened: und
 export function TaskList({ live: { rows, status, eventTypes } }: PartProperties) {
   const { choices } = useAddress();
   const { outcome = "", sort = "" } = choices;
-  // `sort` and `outcome` are not among these choices, so a change of them does not repeat the search.
+  // `sort` and `outcome` are not among these choices, so changing them does not repeat the search.
   const { search = "", job = "", user = "", event = "", cause = "" } = choices;
   const searchInput = useRef<HTMLInputElement>(null);
   useKeys({ "/": () => searchInput.current?.focus() });
@@ -86,7 +86,7 @@ function NoTasks() {
         Run a job with <code>driver = "exec2"</code>, or try one without a cluster:
       </p>
       <pre>nomad-driver-exec2 run examples/hello.nomad.hcl</pre>
-      <p>It appears here at once.</p>
+      <p>The task appears here at once.</p>
     </Empty>
   );
 }

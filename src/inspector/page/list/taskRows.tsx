@@ -16,7 +16,7 @@ interface Place {
 interface Properties {
   readonly rows: readonly TaskSummary[];
   readonly now: number;
-  /** The name of the column by which the rows are sorted, with `-` for descending order. */
+  /** The name of the column by which the rows are sorted, after a `-` for descending order. */
   readonly sort: string;
   readonly onSort: (sort: string) => void;
   /** Initial scroll position, and the id of the task to focus. */
@@ -197,7 +197,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
   );
 }
 
-/** The height of the heads. It must equal the height in the style sheet. */
+/** The height of the heads, in pixels. It must equal the height in the style sheet. */
 const headHeight = 36;
 
 /** Keeps the visible rows in place when new rows appear above them. */
@@ -213,7 +213,7 @@ function useSteadyTop(
     before.current = rows;
     if (place === null || place.scrollTop === 0 || old === rows) return;
     const index = Math.floor(place.scrollTop / height);
-    const now = rows.findIndex(({ id }) => id === old[index]?.id);
-    if (now !== -1 && now !== index) place.scrollTop += (now - index) * height;
+    const newIndex = rows.findIndex(({ id }) => id === old[index]?.id);
+    if (newIndex !== -1 && newIndex !== index) place.scrollTop += (newIndex - index) * height;
   }, [rows]);
 }

@@ -9,7 +9,7 @@ export const encodingFunctions: Functions = {
   base64decode: takes([text], base64decode),
   base64encode: takes([text], (value) => Buffer.from(value).toString("base64")),
   bcrypt: () =>
-    fail("a local run does not compute it: each result has a new salt. Give the hash as a variable"),
+    fail("a local run does not compute it, because each result has a new salt. Give the hash as a variable"),
   csvdecode: takes([text], csvdecode),
   jsondecode: takes([text], (value) => {
     const decoded = parseJsonOrNothing(value);
@@ -17,14 +17,14 @@ export const encodingFunctions: Functions = {
   }),
   jsonencode: takes([anything], toJson),
   md5: takes([text], (value) => hashOf("md5", value)),
-  rsadecrypt: () => fail("a local run decrypts nothing: give the decrypted text as a variable"),
+  rsadecrypt: () => fail("a local run cannot decrypt. Give the decrypted text as a variable"),
   sha1: takes([text], (value) => hashOf("sha1", value)),
   sha256: takes([text], (value) => hashOf("sha256", value)),
   sha512: takes([text], (value) => hashOf("sha512", value)),
   urlencode: takes([text], urlencode),
   uuidv5: takes([text, text], uuidv5),
-  yamldecode: () => fail("a local run reads no YAML: jsondecode reads JSON"),
-  yamlencode: () => fail("a local run writes no YAML: jsonencode writes JSON, which is YAML, too"),
+  yamldecode: () => fail("a local run cannot read YAML. Use jsondecode for JSON"),
+  yamlencode: () => fail("a local run cannot write YAML. Use jsonencode: JSON is also valid YAML"),
 };
 
 function hashOf(algorithm: string, value: string | Buffer): string {
@@ -41,7 +41,7 @@ function base64decode(value: string): string {
   }
 }
 
-/** Encodes as in the query of a URL, where a space is a plus sign. */
+/** Encodes text for the query of a URL, in which a space becomes a plus sign. */
 function urlencode(value: string): string {
   const unreserved = /[^\w.~-]/gu;
   return value.replaceAll(unreserved, (character) =>
@@ -64,7 +64,7 @@ const namespaces: Readonly<Record<string, string>> = Object.fromEntries(
 function uuidv5(namespace: string, name: string): string {
   const id = (namespace && namespaces[namespace]) || namespace;
   if (!/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id))
-    fail("its namespace is dns, url, oid, x500 or a UUID");
+    fail("its namespace must be dns, url, oid, x500 or a UUID");
   const bytes = Buffer.concat([Buffer.from(id.replaceAll("-", ""), "hex"), Buffer.from(name)]);
   const hash = createHash("sha1").update(bytes).digest().subarray(0, 16);
   hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x50, 6);
@@ -72,7 +72,7 @@ function uuidv5(namespace: string, name: string): string {
   return hash.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** Parses RFC 4180. The first line has the names of the columns. */
+/** Parses CSV as in RFC 4180. The first line has the names of the columns. */
 function csvdecode(source: string): Value {
   const rows = csvRows(source);
   const [names = []] = rows;

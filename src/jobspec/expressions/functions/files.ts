@@ -3,7 +3,7 @@ import { DriverError } from "../../../errors.ts";
 import { byText } from "../values.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
 
-/** What the functions of a job file can read of the host. Relative paths begin at the job file's folder. */
+/** The access of a job file's functions to the host. Relative paths begin at the job file's folder. */
 export interface HostAccess {
   /** @throws DriverError if the file cannot be read */
   readonly read: (path: string) => Buffer;
@@ -15,7 +15,7 @@ export interface HostAccess {
   readonly randomUuid: () => string;
 }
 
-/** Access for a job file without a folder. Its functions reach no file. */
+/** The access of a job file without a folder. Its functions reach no file. */
 export const noHost: HostAccess = {
   read: refuse,
   exists: refuse,
