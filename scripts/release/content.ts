@@ -1,4 +1,4 @@
-/** Makes the files of a release besides the executable: manual page, completions, example, licences. */
+/** Makes the files of a release besides the executable: manual page, completions, examples, licences. */
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -67,7 +67,7 @@ export function lockedPackages(): Readonly<Record<string, LockedPackage>> {
   return JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
 }
 
-/** The licence of a package; empty if the package is not installed, as with those of other architectures. */
+/** The licence of a package; empty if it is not installed, like the packages for other architectures. */
 function licenceOf(name: string, folder: string): string[] {
   const installed = [folder, join(root, "node_modules", name)].find((path) => contains(path, "package.json"));
   if (installed === undefined) return [];

@@ -39,7 +39,7 @@ export function billOfMaterials(date: number): string {
       dependsOn: dependsOn.filter((other) => refs.has(other)),
     }));
   bom.metadata.timestamp = new Date(date * 1000).toISOString();
-  // npm puts the folder's name here.
+  // npm would name the application after its folder.
   Object.assign(own, { type: "application", name: "nomad-driver-exec2" });
   bom.serialNumber = `urn:uuid:${uuidOf(JSON.stringify(bom.components))}`;
   return `${JSON.stringify(bom, undefined, 2)}\n`;

@@ -68,7 +68,7 @@ function listCases(guest: string, suites: readonly string[]): string[] {
 }
 
 /**
- * The cases whose names contain a text, regardless of case. Boots without such a case are omitted.
+ * The cases whose names contain a text, in capital or small letters. Boots without such a case are omitted.
  * Cases of a later boot examine what the first boot's cases of the same group have left on the disk. So those
  * cases of the first boot are selected, too.
  */

@@ -1,5 +1,5 @@
 /**
- * Sends traces to a collector by OTLP over HTTP. Uses OpenTelemetry's own library, which reads the standard
+ * Sends traces to a collector with OTLP over HTTP. Uses OpenTelemetry's own library, which reads the standard
  * variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. The library is loaded only
  * to send.
  */

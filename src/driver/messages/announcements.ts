@@ -1,5 +1,5 @@
 /**
- * Announces what happens to tasks: by task events if people have to know it, otherwise in the agent's log.
+ * Announces what happens to tasks: as task events if people have to know it, otherwise in the agent's log.
  *
  * The client drops an event, with a warning in its log, if it has no task runner for the task. A restarted
  * agent first recovers all of its tasks, and registers their runners after that. So messages about such a

@@ -92,7 +92,7 @@ function* streamsToSettle(
   for (const entry of store.streams()) if (hashed.has(runFolderName(toTaskId(entry.stream)))) yield entry;
 }
 
-/** Whether LMDB reports that the whole log is damaged, rather than one event of it. */
+/** Whether LMDB reports that the whole log is damaged, rather than a single event. */
 function isDamagedLog(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.code === "STORE_DAMAGED" && thrown.failed !== undefined;
 }

@@ -64,7 +64,7 @@ export async function prepareRun(request: TaskRequest, services: PreparingServic
   return { launch, lastLine, env: program.env, sandboxed: data, undo };
 }
 
-/** A run whose launch has begun and has its whole plan. Its limits are not applied yet. */
+/** A run whose launch has begun. The launch has its whole plan, but the run's limits are not applied yet. */
 export interface BegunRun {
   readonly launch: PendingLaunch;
   /** Undefined if denials are not recorded. */

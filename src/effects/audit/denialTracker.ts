@@ -96,7 +96,7 @@ export class DenialTracker<Owner> {
     return this.#open.size > 0;
   }
 
-  /** Adds a process of the owner, and hands out the process's earlier denials. */
+  /** Adds a process of the owner, and reports the process's earlier denials. */
   addProcess(owner: Owner, process: OwnedProcess): void {
     this.#processes.set(process.pid, { ...process, owner });
     for (const [domain, { creator }] of this.#strange) {

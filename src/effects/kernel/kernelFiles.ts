@@ -1,7 +1,7 @@
 /** Small files of /proc and /sys. Reading is synchronous: it takes the kernel only microseconds. */
 import { readFileSync } from "node:fs";
 
-/** The file's text without the final newline; undefined if this kernel or host does not have it. */
+/** The file's text without trailing white space; undefined if this kernel or host has no such file. */
 export function readKernelFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trimEnd();

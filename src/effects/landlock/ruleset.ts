@@ -1,6 +1,6 @@
 /**
- * Builds a Landlock ruleset from unveil rules: landlock(7). The plugin builds the ruleset, and the task
- * inherits it. Only the task restricts itself with it.
+ * Builds a Landlock ruleset from unveil rules: landlock(7). The plugin only builds the ruleset. The task
+ * inherits it, and restricts itself with it.
  */
 import { closeSync } from "node:fs";
 import { hclName } from "../../config/options/hclOptions.ts";

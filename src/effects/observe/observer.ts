@@ -57,7 +57,7 @@ export function openObserver(level: number): Observer {
   }
 }
 
-/** Closes a descriptor together with the observer. */
+/** Takes over a descriptor, which the observer closes at its end. @returns the descriptor */
 type Own = (descriptor: number) => number;
 
 function createMaps(types: KernelTypes, architecture: Architecture, own: Own): ProbeMaps {

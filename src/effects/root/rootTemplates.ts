@@ -127,7 +127,7 @@ interface Template {
    * be made anew.
    */
   readonly unpropagated: Unpropagated | undefined;
-  /** Number of launches that use it and have not begun yet, plus one while it is kept. */
+  /** Number of launches that use the template and have not begun yet, plus one while the template is kept. */
   users: number;
 }
 

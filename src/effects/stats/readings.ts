@@ -150,7 +150,7 @@ function namespaceOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
   } catch (thrown) {
-    // Zombies and reaped processes have none.
+    // Zombies and reaped processes have no namespaces.
     if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the namespaces of process ${pid} cannot be read`);
   }

@@ -50,7 +50,7 @@ export class DroppedBundles {
   async add(bytes: Buffer, fileName: string): Promise<DroppedBundle> {
     const name = fileName.slice(0, maxNameLength);
     const { header, reader } = await parseBundleInTurns(bytes.toString("utf8"), name, turn);
-    // The reader reports damage outside of events. The check of each stream below finds damage of events.
+    // The reader reports damage outside of events. The check of each stream below finds damage to events.
     const damage = reader.damage.map((text) => text.charAt(0).toUpperCase() + text.slice(1));
     const index = new TaskIndex();
     let taken = 0;
@@ -101,7 +101,7 @@ export function bundleView({ name, header, index, found }: DroppedBundle): Bundl
 function findingText({ kind, stream, seq }: Finding): string {
   const what = {
     damage: "was changed, or is missing",
-    divergence: "has another result with this version's machine",
+    divergence: "has a different result with this version's machine",
     unreadable: "cannot be read by this version",
   }[kind];
   return `Event ${seq} of ${stream} ${what}`;

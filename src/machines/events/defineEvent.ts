@@ -17,7 +17,7 @@ export interface EventBody<Data> {
 export interface EventTraits {
   readonly schema: { readonly shape: Readonly<Record<string, unknown>> };
   /**
-   * By version of the schemas, the fields that the version added, nested as in the data. Each field has the
+   * For each version of the schemas, the fields that it added, nested as in the data. Each field has the
    * value that events of earlier versions get. Any change other than a new field needs a new type of event.
    */
   readonly added?: { readonly [version: number]: unknown };
@@ -58,7 +58,7 @@ export interface EventParts<Data> extends EventTraits {
   readonly added?: { readonly [version: number]: PartOf<Data> };
   /** One line in plain words. */
   readonly summary: (data: Data) => string;
-  /** Whether the event is an error, if that depends on its data and the state before. */
+  /** Whether an event is an error. Only for types of which some events are errors, and others are not. */
   readonly wentWrong?: (data: Data, from: string) => boolean;
   readonly fields: {
     readonly ignored: readonly PathIn<Data>[];

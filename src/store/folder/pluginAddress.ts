@@ -27,7 +27,7 @@ export function publishAddress(folder: string, socketPath: string): void {
     rmSync(link, { force: true });
     symlinkSync(socketPath, link);
   } catch (thrown) {
-    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the plugin's address cannot be kept");
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the plugin's address cannot be published");
   }
 }
 
@@ -113,7 +113,7 @@ export function openPluginSocket(folder: string): PluginSocket {
     }
     const summary = `process ${listener.pid} of user ${listener.uid} listens in place of the plugin with the state folder ${folder}`;
     throw new DriverError("PLUGIN_FAILED", summary, {
-      hint: "Do not trust it: find out who started it, and restart the Nomad agent",
+      hint: "Do not trust that process: find out who started it, and restart the Nomad agent",
     });
   } catch (thrown) {
     if (hasErrno(thrown, "ENOENT") || hasErrno(thrown, "ECONNREFUSED")) throw noPlugin(folder);

@@ -11,7 +11,7 @@ import { styleFor } from "../../terminal/style.ts";
 export interface CheckTasksOptions {
   /** The place of the task to check; without a name, all tasks. */
   readonly place: TaskPlace;
-  /** Path of the machine to check with; undefined means this version's. */
+  /** Path of the machine to check with; undefined: this version's machine. */
   readonly against: string | undefined;
   readonly showArgs: boolean;
   readonly json: boolean;

@@ -57,7 +57,7 @@ export function LogList(properties: Properties) {
     );
   };
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
     <section ref={scroller} class="log" aria-label="Lines of the output" tabIndex={0}>
       {isBegin ? null : (
         <button type="button" onClick={loadBefore}>
