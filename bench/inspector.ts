@@ -96,7 +96,7 @@ try {
   rmSync(stateDir, { recursive: true });
 }
 
-/** The page's address, and that for clients of Stately's inspector. */
+/** The address of the page, and the address for clients of Stately's inspector. */
 async function addressesOf(output: NodeJS.ReadableStream): Promise<[url: string, stately: string]> {
   let printed = "";
   for await (const text of output) {
@@ -232,7 +232,7 @@ function loadEnd(page: Page): Promise<number> {
 
 /** A client that follows the inspector. */
 interface Client {
-  /** Resolves with the time at which the client knows the task, in milliseconds since the epoch. */
+  /** Resolves with the time at which the client has learned of the task, in milliseconds since the epoch. */
   seen(task: string): Promise<number>;
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * Measures the event log, empty and full: single appends and those of many tasks at once, reads with checked
+ * Measures the event log, empty and full: single appends, appends of many tasks at once, reads with checked
  * hashes, the delay until another process sees an event, and removal of old streams. The baseline is lmdb's
  * own awaited put in the same run. `node bench/store.ts [events in the full log] [folder]`: ten million
  * events take some 6 GiB and several minutes.

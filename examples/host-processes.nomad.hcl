@@ -28,7 +28,7 @@ job "host-processes" {
           echo "the host's first process: $(cat 1/comm)"
           echo "processes: $(ls -d [0-9]* | wc -l)"
 
-          # It may neither read the environment of other processes nor signal them.
+          # The task may neither read the environment of other processes nor signal them.
           cat 1/environ 2>&- && exit 1
           kill -CONT 1 2>&- && exit 1
 

@@ -48,7 +48,7 @@ job "inspector" {
   }
 
   group "stubborn" {
-    # Runs beside main, and is requested to stop once main has ended.
+    # Runs beside main, and is asked to stop once main has ended.
     task "stubborn" {
       driver       = "exec2"
       kill_timeout = "2s"

@@ -24,7 +24,7 @@ export function partsOfTaskId(taskId: string): TaskIdParts | undefined {
   return allocId && taskName && run && more.length === 0 ? { allocId, taskName } : undefined;
 }
 
-/** Matches an id of the form above that is a valid file name without its slashes. */
+/** Matches an id of the form above whose parts are safe as parts of a file name. */
 export const plainTaskId = /^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/;
 
 /**

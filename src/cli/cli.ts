@@ -56,7 +56,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   // Node's own warnings are for programmers.
   process.removeAllListeners("warning");
   process.on("uncaughtException", (thrown) => {
-    // The error is printed at the exit: a verb that took over the terminal has then restored it.
+    // The error is printed at the exit. By then, a verb that took over the terminal has restored it.
     process.once("exit", () => printError(thrown));
     process.exit(failure);
   });

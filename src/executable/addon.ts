@@ -10,7 +10,7 @@ import { executableMemfd, isRefusal } from "../effects/kernel/memfd.ts";
 import { DriverError, messageOf } from "../errors.ts";
 
 /**
- * Loads the addon that is in the executable under this name, and returns what it exports.
+ * Loads the addon that is in the executable under this name, and returns its exports.
  * @throws DriverError `UNSUPPORTED` if the host allows it neither from memory nor from a folder
  */
 export function loadAddon(name: string): unknown {

@@ -75,7 +75,7 @@ export class Handlers {
   /**
    * A bidirectional stream that ends when `converse` resolves. `signal` is aborted when the caller
    * cancels or disconnects.
-   * @param maxMessageBytes bound of the message of a final error
+   * @param maxMessageBytes maximum length of the message of a final error
    */
   readonly duplex =
     <Request, Response>(

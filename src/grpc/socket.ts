@@ -67,7 +67,7 @@ export async function removeDeadSockets(folder: string): Promise<void> {
     const pid = /^exec2-(\d+)-[a-z0-9]+\.sock$/.exec(name)?.[1];
     if (pid === undefined) continue;
     const path = join(folder, name);
-    // A socket that cannot be checked, or was removed meanwhile, does not stop the others' removal.
+    // A socket that cannot be checked, or was removed meanwhile, does not prevent the removal of the others.
     if (await isDead(path, Number(pid)).catch(() => false)) await files.rm(path, { force: true });
   }
 }

@@ -14,7 +14,7 @@ export interface ServiceOwner {
   readonly name: string;
 }
 
-/** @returns the valid checks; the file collects the problems of the others */
+/** @returns the valid checks; `reader.file` collects the problems of the others */
 export function readChecks(reader: JobReader, place: string, value: unknown, owner: ServiceOwner): Check[] {
   return asList(value).flatMap((each) => {
     const block = body(reader.file, place, each);
@@ -58,7 +58,7 @@ function readCheck(
   if (type === "script" && owner === undefined) {
     rejectJob(reader.file, {
       place,
-      message: "a script check of a group's service needs the name of its task: task",
+      message: 'a script check of a group\'s service must name the task that runs the script: task = "NAME"',
     });
   }
   const probe = probeOf(reader, place, attributes, port || servicePort);

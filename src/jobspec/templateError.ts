@@ -3,7 +3,7 @@ export class TemplateError extends Error {
   override readonly name = "TemplateError";
   /** The part of the text that is wrong. */
   readonly text: string;
-  /** Path of the text within its value: keys and positions, filled from the inside out. */
+  /** Path from an attribute's value to the text: keys and positions, added from the inside out. */
   readonly path: (string | number)[] = [];
   /** The whole text around the wrong part, if that is known. */
   whole: string | undefined;

@@ -28,7 +28,7 @@ export function findRuns<T extends Candidate>(text: string, candidates: readonly
   });
 }
 
-/** Whether {@link findRuns} finds any. */
+/** Whether {@link findRuns} finds a run. */
 export function hasRuns(text: string, candidates: readonly Candidate[]): boolean {
   return runsOf(text, candidates) !== undefined;
 }

@@ -57,7 +57,7 @@ describe.each(["private", "host"])("with the root %s", async (root) => {
     expect(await allocation.stdout.text()).toBe("a line of the task's choice\nagain\n");
     const names = [".main.stderr.fifo", ".main.stdout.fifo", "main.stdout.0"];
     expect(readdirSync(`${folder}/alloc/logs`).toSorted()).toEqual(names);
-    // Its neighbours in the allocation still share the rest.
+    // Tasks of the allocation still share its other folders.
     expect(await runTask(agent, allocation.config("echo x > $NOMAD_ALLOC_DIR/data/file"))).toMatchObject({
       exitCode: 0,
     });

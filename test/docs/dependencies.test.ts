@@ -7,8 +7,8 @@ test("docs/contributing/architecture.md says what each dependency is for", () =>
   const { dependencies, optionalDependencies, devDependencies } = JSON.parse(read("package.json"));
   const [, section = ""] = read("docs/contributing/architecture.md").split("## Dependencies\n");
   const rows = section.split("\n## ")[0]?.match(/^\| `.*$/gm) ?? [];
-  const told = rows.flatMap((row) => row.split("|")[1]?.match(/(?<=`)[^`, ]+(?=`)/g) ?? []);
-  expect(told.toSorted()).toEqual(
+  const documented = rows.flatMap((row) => row.split("|")[1]?.match(/(?<=`)[^`, ]+(?=`)/g) ?? []);
+  expect(documented.toSorted()).toEqual(
     Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).toSorted(),
   );
 });

@@ -1,6 +1,6 @@
 /**
- * The kept inputs of a target, in `test/fuzz/corpus/<target>.txt`, each a line of base64. They are inputs
- * that reached other code than the seeds, and inputs that once showed a defect.
+ * The kept inputs of a target, in `test/fuzz/corpus/<target>.txt`, each a line of base64. Some of
+ * them reached code that the seeds do not reach, and others once showed a defect.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

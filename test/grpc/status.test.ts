@@ -97,7 +97,7 @@ describe("an error as a status", () => {
   });
 });
 
-describe("a status as an error again", () => {
+describe("a status that becomes an error again", () => {
   const asCall = ({ code, details, metadata }: StatusObject): ServiceError =>
     Object.assign(new Error(`${code}: ${details}`), { code, details, metadata });
 

@@ -29,7 +29,7 @@ describe("a browser", () => {
 describe("a request is refused:", () => {
   it.each([
     ["another method", 405, "POST", "/", own],
-    ["a method of no browser", 405, undefined, "/", own],
+    ["no method", 405, undefined, "/", own],
     ["a name that resolves to this host", 421, "GET", "/", { ...own, host: "evil.example:4650" }],
     ["a name that begins as an address does", 421, "GET", "/", { ...own, host: "127.0.0.1.evil.example" }],
     ["an invalid path", 400, "GET", "//", own],
@@ -41,7 +41,7 @@ describe("a request is refused:", () => {
     ["another cookie", 401, "GET", "/api/tasks", { host, cookie: `${cookie}x` }],
     ["a wrong token", 401, "GET", "/?token=x", { host }],
     ["an empty token", 401, "GET", "/?token=", { host }],
-    ["the token elsewhere than at the page", 401, "GET", `/api/tasks?token=${access.token}`, { host }],
+    ["the token at a path other than the page's", 401, "GET", `/api/tasks?token=${access.token}`, { host }],
   ])("%s", (_name, status, method, url, headers) => {
     const asked = { url, headers, ...(method === undefined ? {} : { method }) };
     expect(access.judge(asked)).toMatchObject({ kind: "refused", status });

@@ -249,7 +249,7 @@ describe("a job file is refused", () => {
     [`env {\n A = "\${var.x}"\n}`, "task.t.env.A: there is no var.x. None is defined."],
     [
       `config {\n args = ["a", "\${1 + x}"]\n}`,
-      "test.hcl:6:22: job.j.group.g.task.t.config.args[1]: x must be a number, and it is a string, known only to a running task",
+      "test.hcl:6:22: job.j.group.g.task.t.config.args[1]: x must be a number, but it is a string, known only to a running task",
     ],
     [
       `config {\n args = ["%{ if true }a%{ endif }", upcase("x")]\n}`,
@@ -265,7 +265,7 @@ describe("a job file is refused", () => {
     expect(message).not.toContain("correct-horse");
   });
 
-  it("for each attribute that is wrong, and no more than once for a local value that several use", async () => {
+  it("for each wrong attribute, also for several that use the same wrong local value", async () => {
     const source = `locals {\n x = uper("a")\n}\n${inTask(`user = local.x\n leader = 1 / 0\n env {\n A = local.x\n}`)}`;
     const message = await refusal(source);
     expect(message).toContain("has 3 errors");
@@ -580,7 +580,7 @@ describe("the checks of services", () => {
     ],
     [
       'check {\n type = "script"\n command = "x"\n interval = "5s"\n timeout = "2s"\n}',
-      "needs the name of its task: task",
+      "a script check of a group's service must name the task that runs the script: task =",
     ],
     [
       'check {\n type = "script"\n task = "u"\n command = "x"\n interval = "5s"\n timeout = "2s"\n}',

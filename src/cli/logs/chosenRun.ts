@@ -35,7 +35,8 @@ export function chooseRun(runs: readonly FoundRun[], back: number | undefined): 
   if (chosen === undefined) {
     const count = runs.length === 1 ? "one run" : `${runs.length} runs`;
     throw new DriverError("TASK_NOT_FOUND", `there is no run ${-(back ?? 0)}: the log holds ${count}`, {
-      hint: runs.length === 1 ? undefined : `--run takes 0, the newest, to ${1 - runs.length}, the oldest`,
+      hint:
+        runs.length === 1 ? undefined : `--run takes 0 (the newest run) to ${1 - runs.length} (the oldest)`,
     });
   }
   return { ...chosen, note: runs.length === 1 ? undefined : noteOn(chosen, runs, back) };
@@ -63,7 +64,7 @@ function outcomesOf(runs: readonly FoundRun[]): string {
 }
 
 /**
- * The run that is running, if it is the only one.
+ * The only running run.
  * @throws DriverError `TASK_NOT_FOUND` if none or several of them are running
  */
 export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
@@ -92,7 +93,7 @@ function describeRun({ id, reader }: FoundRun): string {
   return `${visible(shortNameOf(id))} of job ${visible(job)}, begun ${formatTime(events[0]?.time ?? 0)}: ${shortResult(context)}`;
 }
 
-/** Whether a run is running according to its last event. True if that event is damaged. */
+/** Whether a run is running according to its last event. Also true if that event is damaged. */
 export function isRunning({ head, reader }: FoundRun): boolean {
   return !isOver(head.state ?? lastState(reader, head));
 }

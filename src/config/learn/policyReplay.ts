@@ -1,6 +1,6 @@
 /**
- * Applies another policy to a recorded run: which parts of the request the policy would refuse, which rights
- * the run would lose, and which denials would remain. Pure.
+ * Applies another policy to a recorded run. Finds the parts of the request that the policy would refuse, the
+ * rights that the run would lose, and the denials that would remain. Pure.
  */
 import { type Denial, describeDenial, unveilEntry } from "../../denial.ts";
 import { DriverError } from "../../errors.ts";

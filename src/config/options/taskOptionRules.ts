@@ -44,7 +44,7 @@ export function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): Ta
     ...task,
     ...portsWithin(task, plugin),
     pidsLimit,
-    // A limit of 0 is left out, because a task without the option has no swap, either.
+    // A limit of 0 is left out, because a task without the option has no swap.
     ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }),
   };
 }

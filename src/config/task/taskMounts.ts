@@ -74,7 +74,7 @@ function targetOf(path: string, { rootDir }: TaskFolders): string {
   }
   const segments = path.split("/");
   if (segments.includes("..")) {
-    throw invalid(path, 'has a ".." in it', "Write the path that it leads to");
+    throw invalid(path, 'has a ".." in it', 'Write the resulting path, without ".."');
   }
   const plain = segments.filter((segment) => segment !== "" && segment !== ".").join("/");
   if (path.startsWith("/")) return `/${plain}`;
@@ -102,7 +102,7 @@ function invalid(target: string, problem: string, hint: string): DriverError {
 }
 
 /**
- * Finds the sources of volumes that a task must reach only through its mounts.
+ * Finds the sources of volumes that a task may reach only through its mounts.
  *
  * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule opens its source, too. The
  * launch therefore hides the source under a mount. A source stays visible if the task also reaches the

@@ -134,7 +134,7 @@ function pathProblem(path: string): OptionProblem | undefined {
   // here, the entry could unveil a path other than the path that the kernel finds. If `..` were kept, a
   // reader could not see which path the entry opens. Every path can be written without `..`.
   if (path.split("/").includes("..")) {
-    return { message: 'has a ".." in its path', hint: "Write the path that it leads to" };
+    return { message: 'has a ".." in its path', hint: 'Write the resulting path, without ".."' };
   }
   return undefined;
 }

@@ -64,12 +64,12 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
 }
 
 /**
- * The history of a StartTask whose task is in the log already. If a plugin dies during a start, its agent
- * sends the same start to the next plugin. That start continues where the first one stopped, so that the
- * task neither runs twice nor is refused.
+ * The history for a StartTask call whose task is in the log already. If a plugin dies during a start, its
+ * agent sends the same start to the next plugin. That start continues where the first one stopped, so that
+ * the task neither runs twice nor is refused.
  * @returns the history of a failed start, or of a run that is alive or has ended; undefined if the log does
  *   not have the task
- * @throws DriverError `TASK_EXISTS` if another request had this id, or if its history is closed
+ * @throws DriverError `TASK_EXISTS` if another request had this id, or if the task is lost or destroyed
  */
 export async function repeatedStart(
   taskId: TaskId,

@@ -9,13 +9,15 @@ import { DenialReader } from "./denialReader.ts";
 import { type DenialSink, DenialTracker } from "./denialTracker.ts";
 import { AuditLease, turnAuditOff } from "./hostAudit.ts";
 
-/** The first ABI whose denials the kernel records. */
+/** The first Landlock ABI with which the kernel records denials. */
 const recordingAbi = 7;
 
 export class DenialWatch<Owner> implements Disposable {
   readonly tracker: DenialTracker<Owner>;
   readonly #onDropped: (records: number) => void;
-  readonly #problem = new BehaviorSubject<string | undefined>("the driver has not looked yet");
+  readonly #problem = new BehaviorSubject<string | undefined>(
+    "the driver has not checked the host's audit yet",
+  );
   #mode: DenialMode = "off";
   #reader: DenialReader | undefined;
   #lease: AuditLease | undefined;

@@ -237,7 +237,7 @@ export function mallocTrim(): void {
   libc().mallocTrim(0n);
 }
 
-/** For calls that return -1 and set errno. */
+/** Checks the result of a call that returns -1 and sets errno if it fails. */
 export function checked(result: number, call: string, path?: string): number {
   if (result >= 0) return result;
   throw kernelError(call, errnoName(libc().errno()), path);

@@ -1,9 +1,9 @@
 /**
  * Adds rules to a ruleset, and reports them.
  *
- * A rule applies to what its path leads to when the task starts: a file, or a folder
- * with everything below it. So a path in the options must exist by then. The default
- * paths are those of many kinds of hosts, and missing ones are skipped.
+ * A path leads to a file or a folder when the task starts. The rule applies to this file, or to this folder
+ * with everything below it. So a path in the options must exist by then. The default paths are those of many
+ * kinds of hosts, and missing ones are skipped.
  */
 import { closeSync, fstatSync, readlinkSync } from "node:fs";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
@@ -224,7 +224,7 @@ export function checkVisible(
   }
 }
 
-/** Whether only the job unveils the path, and it is outside of the task's own folders. */
+/** Whether only the job unveils the path, and the path is outside of the task's own folders. */
 function isOnlyFromJob({ sources, beneath }: UnveilRule): boolean {
   return beneath === undefined && sources.every((source) => source === "task");
 }

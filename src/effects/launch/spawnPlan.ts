@@ -1,6 +1,6 @@
 /**
- * Spawns the processes of a plan. The runner gets the plan's table, its report pipe
- * and the descriptors that the plan names.
+ * Spawns the processes of a plan. The runner gets the plan's table, the report pipe, and the descriptors that
+ * the plan names.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";

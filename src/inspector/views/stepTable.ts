@@ -13,7 +13,7 @@ export interface EventKind {
   readonly group: "opens" | "continues" | "closes";
 }
 
-/** Numbers for the names of types and states, the same in server and page. */
+/** The names of types and states by number, the same in server and page. */
 export interface StepNames {
   readonly kinds: readonly EventKind[];
   readonly states: readonly string[];

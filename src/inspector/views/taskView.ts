@@ -12,7 +12,7 @@ import { type EventKind, type StepNames, unknown } from "./stepTable.ts";
 
 /** A task's steps, from a given step on. */
 export interface TaskSteps {
-  /** Numbers for the names in the steps. */
+  /** The names for the numbers in the steps. */
   readonly names: StepNames;
   /** The requested steps, in the form of {@link StepTable.toNumbers}. */
   readonly numbers: readonly number[];
@@ -20,7 +20,7 @@ export interface TaskSteps {
 
 const states = Object.keys(taskStates);
 
-/** The numbers of event types and states. */
+/** The event types and states. Their indexes are their numbers in steps. */
 export const stepNames: StepNames = {
   kinds: eventTypes.flatMap((type): EventKind | [] => {
     const traits = traitsOf(type);

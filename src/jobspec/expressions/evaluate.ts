@@ -1,6 +1,6 @@
 /**
- * Evaluates HCL2's expressions and templates as Nomad does. If the scope lacks a name, its value is the text
- * `${name}`. The client, which knows the allocation, resolves this text.
+ * Evaluates HCL2's expressions and templates as Nomad does. The value of a name that the scope lacks is
+ * the text `${name}`. The client, which knows the allocation, resolves this text.
  */
 import { suggestion } from "../../suggest.ts";
 import { TemplateError } from "../templateError.ts";
@@ -288,5 +288,5 @@ function required<T>(
   const { text } = expression;
   // A value that only the client knows is a string until the allocation exists.
   const hint = typeof value === "string" && value.startsWith("${") ? ", known only to a running task" : "";
-  throw new TemplateError(`${text} must be ${expected}, and it is ${kindOf(value)}${hint}`, text);
+  throw new TemplateError(`${text} must be ${expected}, but it is ${kindOf(value)}${hint}`, text);
 }

@@ -421,7 +421,7 @@ class Parser {
   }
 
   #nested<T>(work: () => T): T {
-    if (++this.#depth > maxDepth) this.#fail("the expression is nested too deep");
+    if (++this.#depth > maxDepth) this.#fail("the expression is nested too deeply");
     const result = work();
     this.#depth--;
     return result;

@@ -68,7 +68,8 @@ export function typeText(type: Type): string {
 }
 
 /**
- * Converts as HCL does: between a string and the number or bool that it holds, and item by item.
+ * Converts as HCL does: a string to the number or bool that it holds, a number or bool to a string, and each
+ * item of a collection.
  * @throws TemplateError naming the place within the value
  */
 export function toType(value: Value, type: Type, place = "it"): Value {
@@ -76,7 +77,7 @@ export function toType(value: Value, type: Type, place = "it"): Value {
   if (value === null || type.kind === "any") return value;
   const converted = convert(value, type, place);
   if (converted !== undefined) return converted;
-  throw new TemplateError(`${place} must be of the type ${typeText(type)}, and it is ${kindOf(value)}`, "");
+  throw new TemplateError(`${place} must be of the type ${typeText(type)}, but it is ${kindOf(value)}`, "");
 }
 
 function convert(value: Value, type: Type, place: string): Value | undefined {

@@ -52,7 +52,7 @@ class Parser {
 
   /** Nodes up to the `end` or `else` that closes the section. */
   #nodes(): Node[] {
-    if (++this.#depth > maxDepth) this.#fail("sections are nested too deep");
+    if (++this.#depth > maxDepth) this.#fail("sections are nested too deeply");
     const nodes: Node[] = [];
     while (this.#next.kind !== "eof" && !this.#isWord("end") && !this.#isWord("else")) {
       const token = this.#next;
@@ -137,7 +137,7 @@ class Parser {
   }
 
   #pipeline(maxNames = 1): Pipeline {
-    if (++this.#depth > maxDepth) this.#fail("the action is nested too deep");
+    if (++this.#depth > maxDepth) this.#fail("the action is nested too deeply");
     this.#skipSpace();
     const { line } = this.#next;
     const { names, assigns } = this.#declaration(maxNames);

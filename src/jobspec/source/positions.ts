@@ -30,7 +30,7 @@ export function positionOfPlace(source: string, place: string): Position | undef
 /**
  * The position of a text. Undefined if neither the text nor the `whole` around it occurs exactly once in the
  * source.
- * @param whole an attribute's text or expression, which is searched first
+ * @param whole the attribute's text or expression around the text. The source is searched for `whole` first
  */
 export function positionOfText(source: string, text: string, whole = ""): Position | undefined {
   if (text === "") return undefined;

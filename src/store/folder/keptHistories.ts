@@ -1,6 +1,6 @@
 /**
- * Stores which histories a person has pinned, and which are archived. Both lists are files in the state
- * folder, so they can be written while no plugin runs. The plugin reads them before it removes a history.
+ * Stores which histories a person has pinned, and which are archived. Files in the state folder record both,
+ * so they can be changed while no plugin runs. The plugin reads the files before it removes a history.
  */
 import { lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -68,14 +68,14 @@ export function readPins(stateFolder: string): Pin[] {
 
 /**
  * Marks histories as archived. The plugin may then remove them before their usual age.
- * @param tasks ids, which replace those marked before
+ * @param tasks ids. Histories that were marked before are no longer marked
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function markArchived(stateFolder: string, tasks: Iterable<string>): void {
   try {
     replaceDurably(archivedPath(stateFolder), JSON.stringify([...tasks]));
   } catch (thrown) {
-    const summary = `${stateFolder} cannot keep which histories are archived`;
+    const summary = `the list of archived histories cannot be kept in ${stateFolder}`;
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", summary);
   }
 }
@@ -86,7 +86,7 @@ export function readArchived(stateFolder: string): ReadonlySet<string> {
   return new Set(tasks.data);
 }
 
-/** Replaces a file, so that the old or the new file is there even after a power cut. */
+/** Replaces a file. Even after a power cut, the path has either the old file or the whole new file. */
 function replaceDurably(path: string, text: string): void {
   replaceFile(path, (unfinished) => writeFileSync(unfinished, text, { mode: 0o600, flush: true }));
 }

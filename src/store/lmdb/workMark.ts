@@ -1,8 +1,8 @@
 /**
- * A mark that says whether the log's writer is at work in the database, and what the database's file was like
- * after the last commit. It outlives the writer. It tells the next writer whether its predecessor was killed
- * at work, perhaps by a damaged page, and whether somebody else has written to the file since. In either
- * case, or if the mark is missing, the next writer checks the pages (pageCheck.ts).
+ * A mark that says whether the log's writer is at work in the database, and which version of the database's
+ * file the last commit left. The mark outlives the writer. So the next writer knows whether its predecessor
+ * was killed at work, perhaps by a damaged page, and whether somebody else has written to the file since. In
+ * either case, or if the mark is missing, the next writer checks the pages (pageCheck.ts).
  *
  * A damaged page may also corrupt memory, so that the process dies later, when it is idle. So no two writers
  * in a row trust the mark.
@@ -60,7 +60,7 @@ export class WorkMark {
 
   /**
    * Marks the writer as working until the log is open.
-   * @param unchecked whether it opens the log without a check because the mark was trusted
+   * @param unchecked whether the writer opens the log without a check because the mark was trusted
    */
   opening(unchecked: boolean): void {
     this.#write(WORKING, 0);

@@ -57,7 +57,7 @@ describe("tasks that ended before a time", () => {
     expect(read.mock.calls.length).toBeLessThan(30);
   });
 
-  it("are found despite damaged last events, which get the time of the next one", () => {
+  it("are found even if last events are damaged: such a task gets the time of the next task's end", () => {
     const log = logOf([begin, begin + day, begin + 2 * day, begin + 9 * day]);
     // The last records of the second task and of the newest task.
     for (const index of [7, 15]) log.flip(index, 200);

@@ -34,7 +34,7 @@ describe("why", () => {
       expect((await why(name)).stdout).toBe(text.stdout);
     }
     expect((await why("task", "--run", "-3")).stderr).toMatch(
-      /^TASK_NOT_FOUND: there is no run -3: the log holds 3 runs\nhint: --run takes 0, the newest, to -2, the oldest$/m,
+      /^TASK_NOT_FOUND: there is no run -3: the log holds 3 runs\nhint: --run takes 0 \(the newest run\) to -2 \(the oldest\)$/m,
     );
 
     const wrong = await why("taks");

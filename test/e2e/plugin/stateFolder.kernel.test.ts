@@ -107,7 +107,7 @@ describe("a state folder of another plugin without an agent", () => {
     expect(existsSync(first.socketPath)).toBe(false);
     const told = healthOf(second);
     await told.first(() => true);
-    // It has never been unhealthy.
+    // The second plugin has never been unhealthy.
     expect(told.messages.map(({ health }) => health)).toEqual([Health.HEALTHY]);
     expect(allocation.cgroup.processes()).toContain(pid);
     await second.driver.recoverTask({ taskId: "", handle });
@@ -200,7 +200,7 @@ describe("a state folder that cannot be used", () => {
     await told.first(({ health }) => health === Health.HEALTHY);
   });
 
-  test("can be replaced in the configuration, but not once one is in use", async () => {
+  test("can be replaced in the configuration, but a folder that is in use cannot", async () => {
     const stateDir = newStateDir();
     writeFileSync(stateDir, "");
     const agent = await startAgent({ stateDir });

@@ -48,7 +48,7 @@ async function run(command: object, allocation = makeAllocation(), driver: Agent
 const shell = (script: string) => ({ command: "sh", args: ["-c", script] });
 const python = (script: string) => ({ command: "python3", args: ["-c", script] });
 
-/** A task that runs until the test releases it, or ends. */
+/** Starts a task that runs until the test calls `end`. */
 async function heldTask(command: object = {}): Promise<{ readonly root: string; end(): Promise<unknown> }> {
   const allocation = makeAllocation();
   const release = allocation.gate();

@@ -22,7 +22,7 @@ import { hostFolder, persistentFolders } from "../../support/host/temporaryFolde
 
 let agent: Agent;
 beforeAll(async () => {
-  // Runs tasks in the host's tree, where only Landlock hides a volume's source.
+  // Tasks run in the host's tree, where only Landlock hides a volume's source.
   agent = await startAgent({ options: { unveil_by_task: true, root: "host" } });
 });
 
@@ -312,7 +312,7 @@ test("a task without volumes has no additional mount", async () => {
   expect(mounts.split("\n").length - own.split("\n").length).toBe(3);
 });
 
-/** A folder with a file that belong to the user, and an allocation. */
+/** An allocation, and a folder with a file. The folder belongs to the allocation's user. */
 function volume() {
   const allocation = makeAllocation();
   const source = hostFolder(allocation.user);
@@ -338,7 +338,7 @@ function refused(allocation: Allocation, mounts: Mount[], { code, text }: { code
   return expectRefusal(agent, allocation.config("true", { mounts }), { code, text, recoverable });
 }
 
-/** Mounts until the test has finished. */
+/** Makes a mount that lasts until the test has finished. */
 function mountHere(what: readonly string[], where: string): void {
   command("mount", [...what, where]);
   onTestFinished(() => command("umount", ["--lazy", where]));

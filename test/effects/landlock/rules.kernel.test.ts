@@ -1,4 +1,4 @@
-/** A path leads to a rule, a rule for the launch plan, no rule, or an error, by its kind. */
+/** Depending on its kind, a path gets a rule, a rule in the launch plan, no rule, or an error. */
 import {
   closeSync,
   mkdirSync,

@@ -61,7 +61,7 @@ describe("an assembled plan", () => {
     }
   });
 
-  it("has the task's pid written to the place with which init compares", () => {
+  it("has the kernel write the task's pid into the step in which init compares pids", () => {
     fc.assert(
       fc.property(anyLaunchInput, (input) => {
         const plan = buildLaunchPlan(input);

@@ -72,8 +72,9 @@ function valuesIn({ restrictions }: TaskFilter): number[] {
   return [...new Set(values.flatMap((value) => [value, value + 1, value - 1].map((near) => near >>> 0)))];
 }
 
-/** A call with arbitrary number and arguments, or with values that the filter compares with. */
+/** Chooses one of the values that the filter compares with; -1 chooses an arbitrary value. */
 const choice = fc.oneof(fc.constant(-1), fc.nat(1000));
+/** A call whose number and arguments are arbitrary, or are chosen from the filter. */
 const call = fc.record({
   architecture: fc.oneof(
     { weight: 9, arbitrary: fc.constantFrom(...Object.values(auditArchitectures)) },

@@ -5,7 +5,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const source = join(import.meta.dirname, "../../../src/effects/users/nameServices.ts");
 
-it("a change of the host's users is seen at once, and so is the file's end", () => {
+it("a change of the host's users is seen at once, and so is the removal of the file", () => {
   const own = join(temporaryFolder(), "etc");
   const program = `
     import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";

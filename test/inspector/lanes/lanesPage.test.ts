@@ -6,7 +6,7 @@ import { expectAccessible, openPage, screenshot } from "../../support/screen/bro
 import { startInspector } from "../../support/screen/inspector.ts";
 
 const minute = 60_000;
-/** Times more than half an hour ago; two tasks still run. */
+/** All failures are more than half an hour old. Two tasks still run. */
 const past = { begin: Date.now() - 90 * minute, failures: 37 };
 
 const noSidewaysScroll = (page: Page) =>
@@ -117,7 +117,7 @@ describe("an allocation's lanes", () => {
     const line = (await page.locator(".lanes .pointed-line").first().boundingBox())?.x ?? 0;
     expect(line).toBeGreaterThan(x);
     expect(line).toBeLessThan(x + width);
-    // A button keeps the focus after it has led to the last error.
+    // The button keeps the focus, although its own use has disabled it.
     const whole = page.getByTitle("The whole time (0)");
     await whole.focus();
     await page.keyboard.press("Enter");

@@ -202,7 +202,7 @@ describe("a function refuses", () => {
     ['yamldecode("a: 1")', "yamldecode: a local run cannot read YAML"],
     ['csvdecode("a,a\\n1,2\\n")', "csvdecode: two of its columns have the same name"],
     ['uuidv5("x", "y")', "uuidv5: its namespace must be dns, url, oid, x500 or a UUID"],
-    ['length("abc")', "length: its 1st parameter must be a list or a map, and it is a string"],
+    ['length("abc")', "length: its 1st parameter must be a list or a map, but it is a string"],
   ])("%s", (source, message) => {
     expect(() => value(source)).toThrow(message);
   });

@@ -141,7 +141,7 @@ describe("a check of a log", () => {
     const append = (stream: string) =>
       recorded.events(stream).map((each) => store.append(stream, each.seq - 1, [each]));
     await Promise.all(append("alloc/ended/1"));
-    // A reader that lists the streams before more are added.
+    // The check's reader lists only the streams that exist by now.
     const streams = [...store.streams()];
     await Promise.all(append("alloc/lost/1"));
     await store.append("alloc/ended/1", 6, [sampleEvent("later")]);

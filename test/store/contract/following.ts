@@ -1,4 +1,4 @@
-/** Tests of following for every event store. */
+/** Tests of `follow` that every event store has to pass. */
 import { firstValueFrom, take, toArray } from "rxjs";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";

@@ -1,4 +1,4 @@
-/** Tests of reading for every event store. */
+/** Tests of reading that every event store has to pass. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventStore, StreamEntry } from "../../../src/store/eventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";

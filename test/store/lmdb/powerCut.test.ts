@@ -100,7 +100,7 @@ describe("after a power cut", () => {
     expect(last).toBeGreaterThan(0);
   });
 
-  it("only a writer repairs the log, as a reader says", async () => {
+  it("only a writer repairs the log, and a reader says so", async () => {
     const living = temporaryFolder();
     const folder = temporaryFolder();
     const store = await openEventStore(living, { bootId: "boot 1" });
@@ -133,7 +133,7 @@ describe("without a power cut", () => {
     await next.close();
   });
 
-  it("a writer that dies early in a boot loses nothing of it", async () => {
+  it("a writer that dies early in a boot loses no event of this boot", async () => {
     const folder = temporaryFolder();
     const copy = temporaryFolder();
     await (await openEventStore(folder, { bootId: "boot 1" })).close();

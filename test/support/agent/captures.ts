@@ -1,4 +1,4 @@
-/** Recorded traffic between an agent and a driver. The README beside it describes the format. */
+/** Recorded traffic between an agent and a driver. The README beside the captures describes their format. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MethodDefinition } from "@grpc/grpc-js";

@@ -16,7 +16,7 @@ export function sampleEvent(label: string | number, data: unknown = { label }): 
 
 export const labelOf = (event: EventToAppend): unknown => (event.data as { label: unknown }).label;
 
-/** Events 1, 2, … of a stream, labelled with its name and their number. */
+/** Events 1, 2, … of a stream, each labelled with the stream's name and its own number. */
 export function samples(stream: string, from: number, count: number): EventToAppend[] {
   return Array.from({ length: count }, (_, index) => sampleEvent(`${stream} ${from + index}`));
 }

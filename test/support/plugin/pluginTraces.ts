@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 
 export interface PluginTraces {
-  /** Number of open descriptors, without inotify's, which Node opens once at the first watch. */
+  /** Number of open descriptors, without those that the plugin keeps: see {@link isKept}. */
   readonly descriptors: number;
   /** The plugin's children, including zombies. */
   readonly children: readonly number[];
@@ -34,7 +34,8 @@ export function runFoldersIn(stateDir: string): string[] {
 }
 
 /**
- * Whether the plugin keeps this descriptor open: for its watches, or as one of the few templates of roots.
+ * Whether the plugin keeps this descriptor open: for inotify, whose descriptor Node opens once at the first
+ * watch, or as one of the few templates of roots.
  */
 function isKept(descriptor: string): boolean {
   try {

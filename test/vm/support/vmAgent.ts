@@ -16,10 +16,10 @@ export const mhzPerCore = 4000;
 /** The default limit of processes for a task. */
 export const pidsLimit = 100;
 
-/** The default swap limit of a task in MiB. The host swaps only in one case. */
+/** The default swap limit of a task in MiB. Only one case turns on the host's swap. */
 const swapLimit = 64;
 
-/** The path relative to test-results/vm, where the bundle of this file is. */
+/** The plugin's path. This file's bundle is in test-results/vm. */
 const plugin = join(dirname(process.argv[1] as string), "../../dist/plugin/nomad-driver-exec2");
 
 let shared: Promise<VmAgent> | undefined;

@@ -13,12 +13,12 @@ export const addDiff: AddVerb = (program, exit) => {
     .argument("<A>", "a task as for the other verbs, or a bundle: BUNDLE:TASK if it has several tasks")
     .argument(
       "[B]",
-      "the task to compare it with, named in the same way; without B, the newest run of A is compared with the one before",
+      "the task to compare A with, named in the same way; without B, the newest run of A is compared with the one before",
     )
     .summary("compare the histories of two tasks")
     .description(
-      "Aligns two histories by event type and shows where they diverge, such as a good run and a bad one. Below " +
-        "a row it lists the data that differ, except pids, times, ids, digests and run folders, which always differ. " +
+      "Aligns two histories by event type, such as those of a good and a bad run, and shows where they diverge. " +
+        "Below a row it lists the data that differ, except pids, times, ids, digests and run folders, which always differ. " +
         "After a row it shows how long the step took in B, relative to A.",
     )
     .option(...jsonOption)

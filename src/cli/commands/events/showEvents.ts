@@ -20,7 +20,7 @@ export interface ShowOptions {
   /** Whether to continue with new events, as a table or as JSON lines. */
   readonly follow: boolean;
   readonly format: EventsFormat;
-  /** How many of the newest tasks the table of all tasks lists. */
+  /** The number of tasks, the newest ones, that the table of all tasks lists. */
   readonly last: number;
   /** False masks possible secrets. */
   readonly showArgs: boolean;
@@ -37,7 +37,7 @@ export async function showEvents(place: TaskPlace, options: ShowOptions): Promis
   onOutputFailure(() => outputGone.abort());
   const { format, showArgs } = options;
   if (format === "mermaid") {
-    // GitHub and others draw the diagram in a code fence of this kind.
+    // GitHub and others show a code fence of this kind as a diagram.
     print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(place, showArgs).history)}\`\`\``);
   } else {
     await show(logs, place, { ...options, format }, outputGone.signal);
@@ -82,8 +82,8 @@ interface View {
 }
 
 /**
- * @param last how many of the newest tasks to list
- * @param task undefined shows all tasks, then their new events
+ * @param last the number of tasks to list, the newest ones
+ * @param task undefined to show all tasks, and then their new events
  * @param notes on the task's other runs, and on its pin
  */
 function tableView(

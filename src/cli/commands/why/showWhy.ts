@@ -1,4 +1,4 @@
-/** `why`: explains how a task ended, and what led there. */
+/** `why`: explains how a task ended, and what led to its end. */
 import { explain } from "../../../why/explain.ts";
 import { missingPaths } from "../../../why/missingPaths.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";

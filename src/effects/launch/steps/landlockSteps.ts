@@ -1,6 +1,6 @@
 /**
- * Steps that add the Landlock rules that only the run's own processes can add, such as those on its own
- * `/proc` and on the task's standard streams.
+ * Steps with which a run's own processes add Landlock rules. Only these processes can add the rules on the
+ * run's own `/proc` and on the task's standard streams. They also add those on default paths.
  */
 import * as k from "../../kernel/constants.ts";
 import { pathBeneathAttr } from "../../kernel/structs.ts";

@@ -91,7 +91,7 @@ function Side({ name, label, id, source, side, rows: own }: SideProperties) {
 /** Maximum number of runs to offer. */
 const maxOffered = 50;
 
-/** The runs that contain a text in their ids, or in their jobs' names; none for an empty text. */
+/** The runs whose id or job contains a text; none for an empty text. */
 function runsWith(rows: readonly TaskSummary[], text: string): readonly TaskSummary[] {
   const needle = text.toLowerCase();
   if (needle === "") return [];

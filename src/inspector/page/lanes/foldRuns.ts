@@ -1,7 +1,6 @@
 /**
  * Groups a task's runs into the blocks of its lane. Runs that are too narrow to be distinguished share a
- * block.
- * Pure.
+ * block. Pure.
  */
 import type { LaneRun } from "../../views/allocationView.ts";
 import type { Outcome } from "../../views/outcome.ts";
@@ -80,8 +79,8 @@ export function worstTone(runs: readonly LaneRun[]): Outcome["tone"] {
 }
 
 /**
- * The window to show after a click on a block of several runs: all of them, or the newest part if they
- * already fill the window.
+ * The window to show after a click on a block of several runs: all these runs, or the newest part if the
+ * runs already fill the window.
  */
 export function spanOfFold(runs: readonly LaneRun[], window: Span, now: number): Span {
   const from = runs[0]?.begunAt ?? 0;

@@ -61,7 +61,7 @@ class StepFeed {
     const response = await fetch(`/api/task?${this.#query}&from=${table.length + 1}`, { signal });
     if (!response.ok) return false;
     const { names, numbers } = (await response.json()) as TaskSteps;
-    // The known steps were dropped meanwhile.
+    // The table was replaced meanwhile, so the answer is out of date.
     if (table !== this.#table) return true;
     table.addNumbers(numbers);
     this.#publish(new Steps(table, names));

@@ -17,7 +17,7 @@ const newline = 0x0a;
 
 export interface ReadLines {
   readonly lines: readonly RawLine[];
-  /** The position behind these lines. */
+  /** The position after these lines. */
   readonly end: LogPosition;
   /** Whether the last line has no newline (yet). */
   readonly isOpen: boolean;

@@ -86,7 +86,7 @@ function read<T>({ expected, read: convert }: Parameter<T>, values: readonly Val
   const value = values[index] ?? null;
   const converted = convert(value);
   if (converted !== undefined) return converted;
-  return fail(`its ${ordinal(index)} parameter must be ${expected}, and it is ${kindOf(value)}`);
+  return fail(`its ${ordinal(index)} parameter must be ${expected}, but it is ${kindOf(value)}`);
 }
 
 function counted(count: number): string {

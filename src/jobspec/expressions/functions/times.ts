@@ -32,7 +32,7 @@ function timeAdd(value: string, duration: string): string {
   return `${moved.toISOString().slice(0, 19)}${zone}`;
 }
 
-/** Replaces letters by parts of the time. Other characters, and letters in single quotes, are literal. */
+/** Replaces letters with parts of the time. Other characters, and letters in single quotes, are literal. */
 function formatDate(spec: string, value: string): string {
   const time = timeOf(value);
   return spec.replaceAll(/'((?:[^']|'')*)'|([A-Za-z])\2*|'/g, (part, quoted?: string) => {
