@@ -99,15 +99,15 @@ export class RawPlan {
     return ms;
   }
 
-  /** @returns starts a second */
+  /** @returns the number of starts per second */
   throughput(starts: number, atATime: number): number {
     const begin = performance.now();
-    const under: Begun[] = [];
+    const underway: Begun[] = [];
     for (let started = 0; started < starts; started++) {
-      if (under.length === atATime) finish(under.shift() as Begun);
-      under.push(this.#begin());
+      if (underway.length === atATime) finish(underway.shift() as Begun);
+      underway.push(this.#begin());
     }
-    for (const begun of under) finish(begun);
+    for (const begun of underway) finish(begun);
     return (starts / (performance.now() - begin)) * 1_000;
   }
 

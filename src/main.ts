@@ -1,4 +1,4 @@
-/** The entry point: the plugin if an agent launches it, the command line if a person does. */
+/** The entry point: the plugin if an agent launches the program, the command line if a person does. */
 import { isPluginLaunch } from "./grpc/handshake.ts";
 
 async function main(): Promise<void> {

@@ -71,7 +71,7 @@ export function embedFunctions(
 }
 
 /**
- * Removes a library from those that an executable loads. The executable must not use it any more.
+ * Removes a library from the libraries that an executable loads. The executable must no longer use it.
  * @throws Error if the executable does not need the library
  */
 export function dropLibrary(elf: Buffer, name: string): Buffer {
@@ -87,7 +87,7 @@ export function dropLibrary(elf: Buffer, name: string): Buffer {
   return changed;
 }
 
-/** The needed versions of libraries' symbols are a list of `Elf64_Verneed`, linked by offsets. */
+/** Removes a library from the needed versions of symbols: a list of `Elf64_Verneed`, linked by offsets. */
 function dropVersions(elf: Buffer, isDropped: (library: number) => boolean): void {
   const verneed = { file: 4, next: 12 };
   const first = offsetOf(elf, numberOf(elf, dynamicTag.neededVersions));

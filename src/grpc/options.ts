@@ -1,6 +1,6 @@
 /**
- * The specs and checks of options for the services. This module imports the schema library, so it is loaded
- * by the first call that needs it.
+ * The specs and checks of options, for the gRPC services. This module imports the schema library, so it is
+ * loaded by the first call that needs it.
  */
 import {
   type PluginOptions,

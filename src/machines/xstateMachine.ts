@@ -5,11 +5,11 @@ import type { TaskEvent } from "./events.ts";
 import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
 import { taskStates } from "./taskMachine.ts";
 
-/** For the machine, effects are only names: they do nothing here. */
-const named = () => undefined;
-const effects = Object.fromEntries(effectNames.map((name) => [name, named])) as Record<
+/** In XState's machine, effects are only names, and do nothing. */
+const noEffect = () => undefined;
+const effects = Object.fromEntries(effectNames.map((name) => [name, noEffect])) as Record<
   EffectName,
-  typeof named
+  typeof noEffect
 >;
 
 export const taskMachine = setup({

@@ -109,7 +109,7 @@ export interface EventReader {
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */
   lastPosition(): number;
-  /** Descriptions of what could not be read so far; empty if everything could. */
+  /** Descriptions of all damage found so far; empty if everything could be read. */
   readonly damage: readonly string[];
   /** Adds damage that a caller has found to {@link damage}. */
   noteDamage(text: string): void;

@@ -1,4 +1,4 @@
-/** Sentences on how and why a task ended, or that it still runs. Pure. */
+/** Sentences that say how and why a task ended, or that it still runs. Pure. */
 import { adviceFor, isProbe } from "../denial.ts";
 import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
@@ -138,7 +138,7 @@ function senderOf(facts: readonly Fact[], signal: number): string {
     : ": the driver did not send that signal, so the task itself or someone else on the host did";
 }
 
-/** Sentences on accesses that may have been refused to a failed task without an audit record. */
+/** Sentences on accesses that the sandbox may have refused to a failed task without an audit record. */
 function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: readonly string[]): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   if (sandboxed === undefined) return [];

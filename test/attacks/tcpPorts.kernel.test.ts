@@ -1,4 +1,4 @@
-/** Attempts to bypass connect_tcp and bind_tcp. Landlock alone allows them; the filter refuses them. */
+/** Attempts to bypass connect_tcp and bind_tcp. Landlock alone does not stop them, but the filter does. */
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import type { PortLimits } from "../../src/config/values/ports.ts";
@@ -24,7 +24,7 @@ describe("connect_tcp", () => {
     expect(await attempt(connecting(port), { connectTcp: [port] }, true)).toBe("connected");
   });
 
-  it("can be bypassed by TCP Fast Open, which connects by sending", async (context) => {
+  it("can be bypassed by TCP Fast Open, which connects by sending, only without the filter", async (context) => {
     requireSysctl(context, "net/ipv4/tcp_fastopen", (value) => (value & 1) !== 0);
     const { port, connections } = await server();
     const script = `
@@ -37,7 +37,7 @@ describe("connect_tcp", () => {
     expect(connections()).toBe(1);
   });
 
-  it("also holds without the filter for TCP Fast Open that connects first", async (context) => {
+  it("applies even without the filter to TCP Fast Open that connects first", async (context) => {
     requireSysctl(context, "net/ipv4/tcp_fastopen", (value) => (value & 1) !== 0);
     const { port } = await server();
     const TCP_FASTOPEN_CONNECT = 30;
@@ -45,7 +45,7 @@ describe("connect_tcp", () => {
     expect(await attempt(script, none, false)).toBe("Permission denied");
   });
 
-  it("can be bypassed by Multipath TCP", async (context) => {
+  it("can be bypassed by Multipath TCP only without the filter", async (context) => {
     requireSysctl(context, "net/mptcp/enabled", (value) => value === 1);
     const { port } = await server();
     const script = connecting(port, { protocol: 262 });
@@ -79,19 +79,19 @@ describe("bind_tcp", () => {
     expect(await attempt(binding(0), { bindTcp: [0] }, true)).toBe("bound");
   });
 
-  it("can be bypassed by listening without binding", async () => {
+  it("can be bypassed by listening without binding only without the filter", async () => {
     expect(await attempt(listening, { bindTcp: [] }, false)).toBe("listens on a port");
     expect(await attempt(listening, { bindTcp: [] }, true)).toBe("Permission denied");
     expect(await attempt(listening, { bindTcp: [0] }, true)).toBe("listens on a port");
   });
 
-  it("can still be bypassed by listening without binding if the list has ports: a known gap", async () => {
+  it("can be bypassed by listening without binding if the list has ports, even with the filter: a known gap", async () => {
     // Landlock has no hook for listen(2), and a filter cannot tell whether a socket has a port.
     expect(await attempt(listening, { bindTcp: [8080] }, true)).toBe("listens on a port");
     expect(await attempt(binding(0), { bindTcp: [8080] }, true)).toBe("Permission denied");
   });
 
-  it("can be bypassed by Multipath TCP", async (context) => {
+  it("can be bypassed by Multipath TCP only without the filter", async (context) => {
     requireSysctl(context, "net/mptcp/enabled", (value) => value === 1);
     expect(await attempt(binding(262), { bindTcp: [] }, false)).toBe("bound");
     expect(await attempt(binding(262), { bindTcp: [] }, true)).toBe("no socket: Protocol not supported");

@@ -7,7 +7,7 @@ import { folderOfFile } from "../support/host/temporaryFolder.ts";
 const root = join(import.meta.dirname, "../..");
 const anew = folderOfFile();
 
-test("the committed bindings are what proto/ generates", () => {
+test("the committed bindings are those that are generated from proto/", () => {
   execFileSync(process.execPath, [join(root, "scripts/generateProto.ts"), anew]);
   const committed = join(root, "src/grpc/generated");
   expect(filesOf(anew)).toEqual(filesOf(committed));

@@ -1,4 +1,4 @@
-/** Addresses in the page: a link has every choice, and the page restores them from it. */
+/** Addresses in the page: a link contains every choice, and the page restores the choices from the link. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addressOf, linkTo } from "../../src/inspector/page/address.ts";

@@ -84,7 +84,7 @@ function helpLines(columns: number): Line[] {
     ),
     ...helpSection("Places to go to", places),
     ...helpSection("Expressions", expressions),
-    ...helpSection("Names in them", [
+    ...helpSection("Names in expressions", [
       ...Object.entries(namesOfMoment),
       ["exit.exitCode …", "the task's context, as return shows it; missing values are null"],
     ]),
@@ -105,8 +105,8 @@ const places: readonly Entry[] = [
 
 const expressions: readonly Entry[] = [
   ["==  !=", "equal, or not"],
-  ["<  <=  >  >=", "numbers, or texts; never true of missing values"],
-  ["contains", "a text contains a part, or a list an entry"],
+  ["<  <=  >  >=", "order of numbers or of texts; never true of missing values"],
+  ["contains", "a text contains a text, or a list contains an entry"],
   ["changed NAME", "the event has changed the value"],
   ["and  or  not  ( )", "combine conditions"],
   ["'text'  5s  64MiB", "text, times and sizes"],

@@ -9,7 +9,7 @@ import {
 
 export interface Edition {
   readonly version: string;
-  /** Such as `2026-11-25`. */
+  /** For example, `2026-11-25`. */
   readonly date: string;
 }
 
@@ -81,7 +81,7 @@ function paragraph(words: string): string[] {
   return [text(words)];
 }
 
-/** Escapes characters that have a meaning in roff(7), and keeps a dash as people type it. */
+/** Escapes characters that have a meaning in roff(7). An unescaped `-` would become a typographic hyphen. */
 function text(words: string): string {
   const escaped = words
     .replaceAll("\\", "\\e")

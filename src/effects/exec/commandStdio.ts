@@ -10,7 +10,7 @@ import { openTerminal, resizeTerminal, TerminalInput, type TerminalSize } from "
 export interface CommandStdio {
   /** Descriptors of the command's side. */
   readonly descriptors: readonly [stdin: number, stdout: number, stderr: number];
-  /** The root of a terminal's file system; undefined without a terminal. */
+  /** Descriptor of the root of the terminal's file system; undefined without a terminal. */
   readonly devpts: number | undefined;
   /** Closes the command's side, and connects the other side to the event loop. To be called once. */
   connect(): ConnectedStdio;

@@ -4,8 +4,8 @@ import { DriverError } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
 /**
- * Maximum number of reads. They could read more than the 6 MiB of arguments and environment that execve(2)
- * accepts, because a read may be short.
+ * Maximum number of reads. Full reads would return more than the 6 MiB of arguments and environment that
+ * execve(2) accepts, but a read may be short.
  */
 const maxChunks = 64;
 const chunkBytes = 256 * 1024;

@@ -41,7 +41,9 @@ export function prepareTarget(place: MountPlace, isFolder: boolean, isVisible: I
   if (place.within === "task") make(place, anchor, isFolder);
   const target = opened.adopt(open(place, anchor, place.rest, BELOW), closeSync);
   if (fstatSync(target).isDirectory() === isFolder) return;
-  const kind = isFolder ? "file, and the volume a folder" : "folder, and the source of the mount a file";
+  const kind = isFolder
+    ? "file, but the volume is a folder"
+    : "folder, but the source of the mount is a file";
   throw invalid(place, `is a ${kind}`, "Name a destination of the same kind");
 }
 

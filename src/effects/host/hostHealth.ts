@@ -78,7 +78,7 @@ function noOwnRoot(problem: string): HostProblem {
   return {
     what: `tasks cannot have a root of their own (${problem})`,
     consequence: "they see names and sizes of the host's files that are not unveiled",
-    remedy: "Let root mount, and call pivot_root(2), which does not work while / is an initramfs",
+    remedy: "Allow root to mount file systems and to call pivot_root(2), which fails while / is an initramfs",
   };
 }
 

@@ -18,7 +18,7 @@ export interface EarlyInput {
   readonly network: LaunchNetwork;
   /** The run's own host name, in ASCII; undefined for the host's. */
   readonly hostname: string | undefined;
-  /** For a run that stays in this process's pid namespace; undefined for a run with its own pid namespace. */
+  /** Set if the run stays in this process's pid namespace; undefined if it has its own pid namespace. */
   readonly runCgroup: RunCgroup | undefined;
   readonly root: LaunchRoot;
   readonly binds: readonly Bind[];

@@ -217,7 +217,7 @@ export const descriptors = {
   alive: OPENED_ALIVE,
   /** For a descriptor that one step opens and a later step closes. */
   scratch: 10,
-  /** The same for the task's process, after it has closed the driver's descriptors. */
+  /** A scratch descriptor of the task's process, which has closed the driver's descriptors by then. */
   taskScratch: 3,
   /** Only without a pid namespace: the task's cgroup, the run's own below it, and its `cgroup.kill`. */
   cgroup: 11,

@@ -1,6 +1,7 @@
 /**
- * Writes programs for bpf(2): extended BPF, as bytes. Documentation/bpf/standardization/instruction-set.rst.
- * Registers: r0 results, r1 to r5 arguments, r6 to r9 kept across calls, r10 the end of the stack. Pure.
+ * Writes programs in extended BPF for bpf(2), as bytes. The kernel's documentation of the instructions is
+ * Documentation/bpf/standardization/instruction-set.rst. A call takes its arguments in r1 to r5, returns its
+ * result in r0, and keeps r6 to r9. r10 points to the end of the stack. Pure.
  */
 
 export type Register = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
@@ -21,10 +22,10 @@ interface Instruction {
 
 const sizes: Readonly<Record<Size, number>> = { 4: 0x00, 2: 0x08, 1: 0x10, 8: 0x18 };
 
-/** Operations on 64 bits, with a constant or (+ 8) a register. */
+/** Codes of operations on 64 bits with a constant. With a register, the code is greater by 8. */
 const operations = { add: 0x07, or: 0x47, and: 0x57, shiftLeft: 0x67, shiftRight: 0x77, move: 0xb7 } as const;
 
-/** Comparisons of 64 bits, with a constant or (+ 8) a register. */
+/** Codes of comparisons of 64 bits with a constant. With a register, the code is greater by 8. */
 const comparisons = {
   equal: 0x15,
   greater: 0x25,

@@ -1,6 +1,6 @@
 /**
- * hashicorp.nomad.plugins.drivers.proto.Driver. Its calls for commands in tasks are in exec.ts. A method
- * without a handler is answered with UNIMPLEMENTED.
+ * The gRPC service hashicorp.nomad.plugins.drivers.proto.Driver. Its calls for commands in tasks are in
+ * exec.ts. A method without a handler is answered with UNIMPLEMENTED.
  */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
@@ -153,7 +153,7 @@ async function recoveredOptions(
     try {
       options = readTaskOptions(config.msgpackDriverConfig, plugin);
     } catch (thrown) {
-      log.warn("a task is recovered whose options are no longer valid", {
+      log.warn("recovered a task whose options are no longer valid", {
         task_id: config.id,
         error: messageOf(thrown),
       });

@@ -285,8 +285,8 @@ class Parser {
   }
 
   /**
-   * @param until the directives that may end the section; the last of them is required. Empty for a whole
-   *   template
+   * @param until the directives that may end the section; if all are missing, the error names the last one.
+   *   Empty for a whole template
    */
   #parts(ending: Ending, until: readonly string[]): TemplatePart[] {
     const parts: TemplatePart[] = [];

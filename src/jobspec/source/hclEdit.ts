@@ -18,8 +18,8 @@ type Item =
 export type BlockNames = readonly (string | undefined)[];
 
 /**
- * Adds texts or numbers to the end of a list in a block. A list that is an expression is wrapped in `concat`.
- * A missing attribute is added.
+ * Adds texts or numbers to the end of a list in a block. If the attribute's value is another expression, such
+ * as a variable, it is wrapped in `concat`. A missing attribute is added.
  * @returns undefined if there is no such block, or more than one
  */
 export function addToList(

@@ -125,9 +125,8 @@ const sandboxed = defineEvent({
     umask: z.number(),
     nice: z.number(),
     /**
-     * The system calls that the task may make: a profile, and the calls that are allowed or refused in
-     * deviation from it. Null: every call, because the kernel has no filters. Also null in events of earlier
-     * versions.
+     * The system calls that the task may make: a profile and its exceptions, which are allowed or refused
+     * calls. Null: every call, because the kernel has no filters. Also null in events of earlier versions.
      */
     seccomp: z
       .object({ profile: z.string(), allow: z.array(z.string()), deny: z.array(z.string()) })

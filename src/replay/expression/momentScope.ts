@@ -11,7 +11,7 @@ import { type Comparison, type Expression, type Path, pathText } from "./syntax.
 /** The names of an event's values in expressions, each with its meaning for the help page. */
 export const namesOfMoment = {
   state: "state after the event",
-  from: "state before it",
+  from: "state before the event",
   type: "type of the event",
   seq: "its number",
   time: "when it happened: milliseconds since the epoch",
@@ -137,7 +137,7 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
     case "contains":
       return contains(left, a, b);
     default: {
-      // At the beginning of a history most values are missing.
+      // A comparison with a missing value is false, not an error: early in a history, most values are missing.
       if (a === null || b === null) return false;
       const order = orderOf(a, b);
       if (order === undefined) {

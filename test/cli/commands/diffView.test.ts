@@ -60,7 +60,7 @@ describe("the sentence at the top", () => {
       life("ended"),
       "They diverge after started (event 4): A continues with recovered: by plugin process 101: running [5], B continues with exited: exit code 0 [5].",
     ],
-  ])("is one for any pair of histories (%#)", (left, right, text) => {
+  ])("fits any pair of histories (%#)", (left, right, text) => {
     expect(divergenceText(diffOf(left, right))).toBe(text);
   });
 });

@@ -105,9 +105,9 @@ describe("a check", () => {
     const stateDir = await logOf(new RecordedLog().add("a/web/1", life("ended")));
     const path = join(stateFolderPaths(stateDir).events, "data.mdb");
     const data = readFileSync(path);
-    const digest = data.lastIndexOf("python3");
-    expect(digest).toBeGreaterThan(0);
-    data.write("Python3", digest);
+    const at = data.lastIndexOf("python3");
+    expect(at).toBeGreaterThan(0);
+    data.write("Python3", at);
     writeFileSync(path, data);
     const { code, stdout } = await call(["replay", "--check", "--state-dir", stateDir]);
     expect(code).toBe(1);

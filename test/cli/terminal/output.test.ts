@@ -5,7 +5,7 @@ import { styleOf } from "../../../src/cli/terminal/style.ts";
 it("output keeps text, lines and colours, and makes control sequences visible", () => {
   const text = `${styleOf(true).red("naïve → …")}\n\tdone`;
   expect(printable(text)).toBe(text);
-  for (const order of [
+  for (const sequence of [
     "\x1b]0;t\x07",
     "\x1b[2J",
     "\x1b[1;1H",
@@ -16,7 +16,7 @@ it("output keeps text, lines and colours, and makes control sequences visible", 
     "\x00",
     "\x7f",
   ]) {
-    expect(printable(order)).toMatch(/[\u2400-\u2421\ufffd]/);
-    expect(printable(order)).not.toMatch(/\p{Cc}/u);
+    expect(printable(sequence)).toMatch(/[\u2400-\u2421\ufffd]/);
+    expect(printable(sequence)).not.toMatch(/\p{Cc}/u);
   }
 });

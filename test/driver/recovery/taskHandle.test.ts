@@ -107,7 +107,7 @@ describe("a task that is known only by its handle", () => {
     expect(await historyOf({ taskId, driverState: new Uint8Array(), request }, given)).toBe(history);
   });
 
-  it("has that history even if the log cannot be read, and its stream continues at its end", async () => {
+  it("has the history from the handle if the log cannot be read, and its stream continues after the last event", async () => {
     const given = services();
     const unreadable = () => {
       throw new DriverError("STORE_FAILED", "event 2 is damaged");

@@ -53,7 +53,7 @@ describe.runIf(process.env.TEST_ARM64)("the executable for arm64", { timeout: 60
     expect(fingerprint.healthDescription).toContain("has no Landlock");
   });
 
-  it("refuses a start for want of Landlock, and records that in a log which this machine reads", async () => {
+  it("refuses a start because Landlock is missing, and records the refusal in a log that this machine reads", async () => {
     const agent = await startEmulated();
     const config = makeAllocation().config("exit 0");
     await expect(startTask(agent, config)).rejects.toThrow(/Landlock/);

@@ -123,7 +123,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
       { exitCode: 137, signal: 9 },
     ],
   ])(
-    "that %s has its cgroup removed, in one attempt, once WaitTask is answered; then comes DestroyTask",
+    "that %s leaves a cgroup that can be removed in one attempt once WaitTask is answered, before DestroyTask",
     async (_how, script, timeout, result) => {
       const before = tracesOf(agent);
       const allocation = makeAllocation();

@@ -233,13 +233,13 @@ describe("a volume is refused", () => {
     [
       "a folder on a file",
       "MOUNT_TARGET_INVALID",
-      /is a file, and the volume a folder/,
+      /is a file, but the volume is a folder/,
       { taskPath: "/etc/hosts" },
     ],
     [
       "a file on a folder",
       "MOUNT_TARGET_INVALID",
-      /is a folder, and the source of the mount a file/,
+      /is a folder, but the source of the mount is a file/,
       { hostPath: "/etc/hosts" },
     ],
     [

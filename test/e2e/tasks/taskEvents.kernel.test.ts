@@ -54,7 +54,7 @@ describe("the task events of a task", () => {
     );
   });
 
-  test("say that it had to be killed", async () => {
+  test("say that the task had to be killed", async () => {
     const events = collect(agent.driver.taskEvents({}));
     const config = await killedTask();
     const killed = await events.first(({ message }) => message.startsWith("Killed"));

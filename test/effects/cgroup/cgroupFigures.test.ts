@@ -63,7 +63,7 @@ describe("the memory controller's files", () => {
 });
 
 describe("flat keyed files", () => {
-  it("are parsed even with other lines among theirs", () => {
+  it("are parsed even if they contain lines of other forms", () => {
     const name = fc.stringMatching(/^[a-z_.]+$/);
     const noise = fc.constantFrom("", "max", "a b c", "name -1", " leading 1", "name 1 ");
     fc.assert(

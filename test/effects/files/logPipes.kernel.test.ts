@@ -62,7 +62,7 @@ function flagsOf(descriptor: number): number {
 }
 
 describe("a FIFO with a reader", () => {
-  it("is opened for writing, blocking, close-on-exec, and made the task's", () => {
+  it("is opened for writing, blocking and close-on-exec, and becomes the property of the task's user", () => {
     makeFifo(pipe);
     const reader = readEnd(pipe);
     const descriptor = opened();
@@ -84,7 +84,7 @@ describe("a FIFO with a reader", () => {
     expect(openDescriptors()).toEqual(before);
   });
 
-  it("may serve as standard output and error both", () => {
+  it("may serve as both standard output and standard error", () => {
     makeFifo(pipe);
     readEnd(pipe);
     expect(opened()).not.toBe(opened());
@@ -223,7 +223,7 @@ describe("in the FIFO's place the driver refuses", () => {
     expectUnsafe();
   });
 
-  it("a socket, not mistaken for a pipe without reader", async () => {
+  it("a socket, which is not mistaken for a pipe without a reader", async () => {
     const server = createServer().listen(pipe);
     onTestFinished(() => void server.close());
     await once(server, "listening");
@@ -248,7 +248,7 @@ describe("in the FIFO's place the driver refuses", () => {
     expectUnsafe(path);
   });
 
-  it("the path of the folder itself, or out of it", () => {
+  it("the path of the folder itself, or a path out of the folder", () => {
     expectUnsafe(allocDir);
     expectUnsafe(`${allocDir}/..`);
     expectUnsafe(`${allocDir}/alloc/../../x`);

@@ -44,7 +44,7 @@ describe("a note", () => {
     expect(accessOf("capability", 0x10a)).toEqual({ kind: "capability", number: 10, refused: true });
   });
 
-  it("of a known kind is valid whatever its other bytes are, and of any other kind undefined", () => {
+  it("is valid if its kind is known, whatever its other bytes are, and undefined otherwise", () => {
     const kinds: readonly number[] = Object.values(noteKinds);
     const anyBytes = fc.uint8Array({ minLength: noteLayout.bytes, maxLength: noteLayout.bytes });
     fc.assert(

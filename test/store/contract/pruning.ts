@@ -1,4 +1,4 @@
-/** Tests of removing streams for every event store. */
+/** Tests of the removal of streams, for every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";

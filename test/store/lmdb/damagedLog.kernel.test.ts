@@ -172,7 +172,8 @@ function damageRecords(data: Buffer): void {
   const tables = new NodePage(page(root), root);
   const names = Array.from({ length: tables.length }, (_, at) => tables.text(at));
   const records = tables.data(names.findIndex((name) => name.startsWith("records")));
-  if (records.kind !== "tree" || records.tree.root === undefined) throw new Error("the records are no tree");
+  if (records.kind !== "tree" || records.tree.root === undefined)
+    throw new Error("the records are not a tree");
   const branch = new NodePage(page(records.tree.root), records.tree.root);
   const leaf = page(branch.child(branch.length >> 1));
   // An entry of a gibibyte. LMDB would copy it from beyond the file's end.
@@ -223,7 +224,7 @@ describe("a log whose writer was killed while it was idle", () => {
     });
   });
 
-  it("is checked if that writer itself opened it without a check", async () => {
+  it("is checked if the killed writer itself had opened it without a check", async () => {
     const folder = await killedAtRest();
     const second = new LineProcess("restingWriter", folder);
     await second.written(1);

@@ -73,8 +73,8 @@ describe("readers in other processes", () => {
       for (let version = 1; version < 3000; version++)
         await store.append("s", version, [sampleEvent(version + 1)]);
       const late = new LineProcess("followLog", folder);
-      // Appends one event at a time, only after all readers have seen the one before, so that every wake-up
-      // is needed.
+      // Appends each event only after all readers have seen the previous one, so that every wake-up is
+      // needed.
       for (let version = 3000; version < 3100; version++) {
         await store.append("s", version, [sampleEvent(version + 1)]);
         await Promise.all([...followers, late].map((follower) => follower.written(version + 2)));

@@ -20,12 +20,12 @@ export interface StartOptions {
 }
 
 const started = new Set<LaunchedPlugin>();
-/** A plugin that is killed leaves its socket behind. */
+/** The folder of the plugins' sockets. It is removed at the end, because killed plugins leave their sockets. */
 const sockets = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
 
 afterAll(async () => {
   for (const { pid, exited } of started) {
-    // Kills it only if it still runs, because its pid may already belong to another process.
+    // Kills only a plugin that still runs. The pid of an ended plugin may belong to another process by now.
     if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
   }
   rmSync(sockets, { recursive: true, force: true });

@@ -58,7 +58,7 @@ describe("network", () => {
   });
 });
 
-/** @returns its path */
+/** @returns the namespace's path */
 function makeNamespace(name: string): string {
   ip(`netns add ${name}`);
   onTestFinished(() => ip(`netns delete ${name}`));

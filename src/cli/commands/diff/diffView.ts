@@ -82,7 +82,7 @@ export class DiffView {
     return `${text.padEnd(columns - span.length)}${this.#style.dim(span)}`;
   }
 
-  /** The marks of sdiff(1): `<` for only the left side, `>` for only the right, `|` for a difference. */
+  /** The marks of sdiff(1): `<` if only the left side has the event, `>` if only the right, `|` if they differ. */
   #mark(row: DiffRow): string {
     if (row.right === undefined) return this.#style.red(" < ");
     if (row.left === undefined) return this.#style.green(" > ");

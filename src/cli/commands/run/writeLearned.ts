@@ -11,8 +11,7 @@ import { replaceFile } from "../../../store/folder/files.ts";
 import type { LearnedTask } from "./learnReport.ts";
 
 /**
- * Checks whether learned options can be written to a job file. This comes before learning, which takes a
- * while.
+ * Checks whether learned options can be written to a job file. Called before learning, which takes a while.
  * @throws DriverError `CONFIG_INVALID` for standard input and for JSON, `JOB_INVALID` for a file that this
  *   user may not write
  */

@@ -4,7 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
-/** A typed node attribute, as job constraints compare them. */
+/** A typed attribute of a node. Job constraints compare such attributes. */
 
 export interface Attribute {
   value?:

@@ -47,7 +47,7 @@ export function Chart({ layout, steps, seq }: Properties) {
         aria-label={`State machine; the task is ${state}`}
       >
         {drawn.map(({ arrow, taken: { count } }) => (
-          // A new element, because Chromium would keep the colour of an arrow that is no longer taken.
+          // Another key makes a new element. Chromium would keep the colour of an arrow that is no longer taken.
           <g
             key={`${keyOf(arrow)} ${count > 0}`}
             class={count > 0 ? "arrow taken" : "arrow"}
@@ -89,7 +89,7 @@ interface Taken {
   readonly seqs: readonly number[];
 }
 
-/** Maximum number of step numbers. If there are more, only their count is shown. */
+/** Maximum number of step numbers at an arrow. If more steps took the arrow, only their count is shown. */
 const maxNumbers = 2;
 
 /** The path that the task took through the chart. */
@@ -132,8 +132,8 @@ function keyOf({ transitions, hasHead }: ChartArrow): string {
 }
 
 /**
- * The event's name, and the numbers of the steps that took this arrow. Where arrows join, the label is only
- * behind the joint.
+ * The event's name, and the numbers of the steps that took this arrow. Where arrows join, only the arrow
+ * behind the joint has a label.
  */
 function Label({ arrow: { label, middle, hasHead }, taken }: { arrow: ChartArrow; taken: Taken }) {
   const numbers = hasHead ? numbersText(taken) : "";

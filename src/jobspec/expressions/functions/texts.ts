@@ -23,7 +23,9 @@ export const textFunctions: Functions = {
   chomp: takes([text], (value) => value.replace(/(?:\r?\n)+$/, "")),
   format: takesMany([text], anything, 0, goFormat),
   formatlist: takesMany([text], anything, 0, formatList),
-  indent: takes([whole, text], (count, value) => value.replaceAll("\n", `\n${" ".repeat(within(count))}`)),
+  indent: takes([whole, text], (count, value) =>
+    value.replaceAll("\n", `\n${" ".repeat(checkedCount(count))}`),
+  ),
   join: takesMany([text], texts, 1, (separator, ...lists) => lists.flat().join(separator)),
   lower: takes([text], (value) => value.toLowerCase()),
   regex_replace: takes([text, text, text], (value, pattern, replacement) =>
@@ -46,8 +48,8 @@ export const textFunctions: Functions = {
   upper: takes([text], (value) => value.toUpperCase()),
 };
 
-/** A larger number is most likely a mistake, and the text could exhaust the memory. */
-function within(count: number): number {
+/** Refuses large numbers of spaces: they are most likely a mistake, and the text could exhaust the memory. */
+function checkedCount(count: number): number {
   return count >= 0 && count <= 10_000 ? count : fail("its number must be from 0 to 10000");
 }
 
