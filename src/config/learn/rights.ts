@@ -49,9 +49,9 @@ const manyInFolder = 4;
 const manyBelow = 8;
 
 /**
- * Replaces entries with fewer entries that allow at least as much. A folder in which files are created gets the
- * rights that were needed on anything in it, because the next run creates other files. If many entries in a
- * folder have neither `w` nor `c`, one entry for the folder replaces them.
+ * Replaces entries with fewer entries that allow at least as much. A folder in which files are created gets
+ * the rights that were needed on anything in it, because the next run creates other files. If many entries in
+ * a folder have neither `w` nor `c`, one entry for the folder replaces them.
  */
 export function collapsed(entries: readonly PathRight[], homes: readonly string[]): PathRight[] {
   let now = withoutCovered(withRightsBelow(merged(entries)));

@@ -45,8 +45,8 @@ export class RunStats {
   }
 
   /**
-   * Samples at once and then every `intervalMs`. Completes when the task ends, or at once if the task is over.
-   * Readers with the same interval share the samples; a later reader gets the newest sample first. If a
+   * Samples at once and then every `intervalMs`. Completes when the task ends, or at once if the task is
+   * over. Readers with the same interval share the samples; a later reader gets the newest sample first. If a
    * reading takes longer than the interval, samples are skipped.
    * @throws DriverError `TASK_NOT_RUNNING` for a task that has not started
    */
