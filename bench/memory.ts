@@ -45,7 +45,7 @@ async function benchRound(plugin: LaunchedPlugin): Promise<void> {
   );
   for (const task of running) await plugin.driver.startTask({ task });
   await delay(restedMs);
-  printFigure("with 50 tasks, after 300", formatMib(pssOf(plugin.pid)));
+  printFigure("with 50 tasks, after 300 starts", formatMib(pssOf(plugin.pid)));
   const inits = initsIn(allocation.cgroup.path);
   const average = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
   printFigure("a task's init", `${average.toFixed(1)} KiB`);

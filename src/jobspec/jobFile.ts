@@ -32,7 +32,7 @@ export interface Problem {
   readonly hint?: string | undefined;
 }
 
-/** A problem with its position in the file. */
+/** A problem, and its position in the file. */
 export interface FoundProblem extends Problem {
   readonly file: string;
   /** Undefined if the position is unknown. */

@@ -54,8 +54,8 @@ function textOf(refusal: Refusal, startedAt: number | null): string {
 }
 
 function othersText(others: number, named: number): string {
-  const things = others === 1 ? "one thing" : `${others} things`;
+  const [count, things] = others === 1 ? ["one", "thing"] : [String(others), "things"];
   return named === 0
-    ? `It was denied ${things} that programs try but do not need; its events list them`
-    : `Its events list ${things} more that the sandbox denied`;
+    ? `It was denied ${count} ${things} that programs try but do not need; its events list them`
+    : `Its events list ${count} more ${things} that the sandbox denied`;
 }

@@ -113,7 +113,7 @@ describe("a verb that fails", () => {
     ],
     [["validate", "/tmp"], "JOB_INVALID: the job file cannot be read: /tmp: is a directory\n"],
     [["validate", "/dev/zero"], "JOB_INVALID: the job file is larger than 64 MiB: /dev/zero\n"],
-    [["export", "--all", "web"], "CONFIG_INVALID: --all takes no names of tasks\n"],
+    [["export", "--all", "web"], "CONFIG_INVALID: --all cannot be combined with names of tasks\n"],
     [
       ["inspect", "--listen", "203.0.113.1"],
       "UNSUPPORTED: the inspector cannot listen on 203.0.113.1:4650: address not available\n",

@@ -126,7 +126,8 @@ function messageOfExit(
   context: TaskContext,
 ): TaskMessage | undefined {
   if (source === "unknown") return message("The task is gone and its exit code is unknown");
-  if (source === "taskFile") return message("Exit code as the Go driver left it in the task's own folder");
+  if (source === "taskFile")
+    return message("Exit code from the file that the Go driver wrote in the task's own folder");
   const annotations = memoryAnnotations(oom);
   if (oomKilled) {
     const text = `Killed by the kernel: out of memory${memoryText(oom)}`;

@@ -25,5 +25,5 @@ const names = new Map(
     .filter(([name]) => name !== "EWOULDBLOCK" && name !== "ENOTSUP")
     .map(([name, errno]) => [errno, name]),
 );
-// Landlock's error for a descriptor that no rule can be about. Node has no name for this error.
+// Landlock's error for a descriptor that cannot be used in a rule. Node has no name for this error.
 names.set(77, "EBADFD");

@@ -28,7 +28,7 @@ describe("a task's profile", () => {
     expect(profileOf({ seccomp: "browser" }, { allow_seccomp: ["browser"] })).toEqual(browser);
   });
 
-  it("has the task's lists on top of the named profile's", () => {
+  it("has the task's lists on top of the chosen profile's", () => {
     expect(profileOf({ seccomp_deny: ["ptrace", "@io_uring", "ptrace"] })).toEqual({
       ...byDefault,
       deny: ["@io_uring", "ptrace"],
@@ -40,7 +40,9 @@ describe("a task's profile", () => {
       deny: ["chroot"],
     });
   });
+});
 
+describe("a task", () => {
   it.each([
     ["a profile that refuses more", { seccomp: "offline" }, {}],
     ["the default profile in place of no profile", { seccomp: "default" }, { seccomp: "unconfined" }],
@@ -51,13 +53,13 @@ describe("a task's profile", () => {
     ["a group whose calls are allowed", { seccomp_allow: ["@bpf"] }, { allow_seccomp: ["bpf"] }],
     ["anything if the client allows all", { seccomp: "unconfined" }, { allow_seccomp: ["all"] }],
     ["any call if the client allows all", { seccomp_allow: ["mount"] }, { allow_seccomp: ["all"] }],
-  ])("can be requested: %s", (_, task, plugin) => {
+  ])("may request %s", (_, task, plugin) => {
     expect(profileOf(task, plugin)).toBeTypeOf("object");
   });
 
   it.each([
     [
-      "no profile at all",
+      "to run without a profile",
       { seccomp: "unconfined" },
       {},
       /"seccomp" with unconfined, but this client allows default\. Remove it, or add it to allow_seccomp/,
@@ -134,7 +136,7 @@ describe("a task's profile", () => {
       {},
       /would keep every task from starting.*needs execve, write, exit_group/,
     ],
-  ])("cannot be requested: %s", (_, task, plugin, message) => {
+  ])("may not request %s", (_, task, plugin, message) => {
     expect(profileOf(task, plugin)).toMatch(message);
   });
 });

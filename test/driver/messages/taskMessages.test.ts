@@ -33,7 +33,11 @@ describe("task events of a task", () => {
     ["exited", {}, undefined],
     ["exited", { exitCode: 7 }, undefined],
     ["exited", { source: "unknown" }, "The task is gone and its exit code is unknown"],
-    ["exited", { source: "taskFile" }, "Exit code as the Go driver left it in the task's own folder"],
+    [
+      "exited",
+      { source: "taskFile" },
+      "Exit code from the file that the Go driver wrote in the task's own folder",
+    ],
     ["exited", { oomKilled: true, oom }, "Killed by the kernel: out of memory (limit 32 MiB, peak 31 MiB)"],
     ["exited", { oomKilled: true, oom: noPeak }, "Killed by the kernel: out of memory"],
     ["exited", { oom: noPeak }, "Out of memory: the kernel killed 1 of the task's processes while it ran"],
@@ -109,7 +113,7 @@ describe("task events of a recovered task", () => {
     [
       "that the Go driver started and that has ended",
       [...adopted, event("exited", { source: "taskFile" })],
-      "Exit code as the Go driver left it in the task's own folder",
+      "Exit code from the file that the Go driver wrote in the task's own folder",
     ],
     [
       "that the Go driver started and that is lost",

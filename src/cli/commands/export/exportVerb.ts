@@ -40,7 +40,8 @@ Examples:
     )
     .action(async (tasks: string[], options: Options) => {
       const { all = false, showArgs = false, otlp = false, run, stateDir } = options;
-      if (all && tasks.length > 0) throw new DriverError("CONFIG_INVALID", "--all takes no names of tasks");
+      if (all && tasks.length > 0)
+        throw new DriverError("CONFIG_INVALID", "--all cannot be combined with names of tasks");
       const chosen = { names: all ? undefined : tasks, back: run };
       if (otlp) {
         const { sendTraces } = await import("./sendTraces.ts");

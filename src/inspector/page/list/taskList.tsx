@@ -51,7 +51,7 @@ export function TaskList({ live: { rows, status, eventTypes } }: PartProperties)
         <Rows key={JSON.stringify([choices])} rows={shown} sort={sort} show={show} />
       )}
       <p class="hint">
-        <kbd>/</kbd> search, <kbd>↑</kbd> <kbd>↓</kbd> go through, <kbd>Enter</kbd> open
+        <kbd>/</kbd> search, <kbd>↑</kbd> <kbd>↓</kbd> move, <kbd>Enter</kbd> open
       </p>
     </div>
   );
