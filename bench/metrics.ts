@@ -1,6 +1,6 @@
 /**
  * Measures scrapes of the inspector and of the plugin, with many ended tasks in the log and a thousand
- * running tasks. Prints the duration (compared with an answer of one line), the CPU time, and the longest
+ * running tasks. Prints the duration (compared with that of a one-line answer), the CPU time, and the longest
  * turn of the event loop. The inspector's running tasks are simulated: they share one process, and each has
  * its own cgroup. The plugin's tasks are real. As root, after `npm run build`:
  * `node bench/metrics.ts [ended] [running]`.

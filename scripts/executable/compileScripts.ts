@@ -1,8 +1,8 @@
 /**
  * Compiles scripts to V8's code caches: `node --hash-seed=1 compileScripts.ts FOLDER`. Reads `scripts` in the
  * folder and writes `caches`. It must run on the Node that will load the caches. The same sources have to
- * give the same bytes on every host. Therefore all functions are compiled: which functions a start would
- * compile depends on the host.
+ * give the same bytes on every host. Therefore all functions are compiled: the set of functions that a
+ * start would compile depends on the host.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

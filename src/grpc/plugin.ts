@@ -12,7 +12,7 @@ import { DriverSlot } from "./driverSlot.ts";
 import { handshakeLine, readLaunch } from "./handshake.ts";
 import { type Listener, listen, removeDeadSockets } from "./socket.ts";
 
-/** Milliseconds to send the answer to Shutdown. */
+/** Milliseconds in which the answer to Shutdown can be sent. */
 const answerMs = 20;
 
 /** Milliseconds for the driver to release its resources. Agents kill a plugin 2 s after asking it to end. */

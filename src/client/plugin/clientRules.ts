@@ -57,7 +57,7 @@ export function refuseUnsupported(capabilities: DriverCapabilities, features: Gr
   }
   if (hostname && !mustCreateNetwork) {
     throw new DriverError("UNSUPPORTED", "a client refuses network { hostname } for this driver", {
-      hint: "Only drivers that create networks themselves support it. Put the hosts that a task looks up into its option extra_hosts, and the task's own name into its env",
+      hint: "Only drivers that create networks support a hostname. List the hosts that a task looks up in its option extra_hosts, and set the task's own name in its env",
     });
   }
   if (volumes && mountConfigs === MountConfigs.NO_MOUNTS) {

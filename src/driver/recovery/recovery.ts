@@ -122,7 +122,7 @@ export async function takeOver(
   await commands.endAbandoned();
   const { exit, lostReason } = task.snapshot.context;
   if (isAlive(task.state) || exit !== null) return;
-  const why = lostReason ?? `it was never started: it is ${task.state}`;
+  const why = lostReason ?? `it was never started (state ${task.state})`;
   throw new DriverError("TASK_LOST", `task ${task.id} is lost: ${why}`);
 }
 

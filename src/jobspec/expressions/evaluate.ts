@@ -192,7 +192,7 @@ function iterate({ keyName, valueName, collection }: Iteration, scope: Scope): S
   }
   scope.iterations.left -= entries.length;
   if (scope.iterations.left < 0)
-    throw new TemplateError(`its loops have more than ${maxIterations} iterations`, collection.text);
+    throw new TemplateError(`the loops have more than ${maxIterations} iterations`, collection.text);
   return entries.map(([key, item]) =>
     withNames(scope, { ...(keyName !== undefined && { [keyName]: key }), [valueName]: item }),
   );

@@ -97,7 +97,7 @@ class Rendering {
   #countIterations(count: number, line: number): void {
     this.#iterations += count;
     if (this.#iterations > maxIterations)
-      throw inLine(line, `its loops have more than ${maxIterations} iterations`);
+      throw inLine(line, `the loops have more than ${maxIterations} iterations`);
   }
 
   #write(text: string, line: number): void {

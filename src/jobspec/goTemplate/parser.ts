@@ -207,7 +207,7 @@ class Parser {
     return { kind: "value", root, fields: this.#fields() };
   }
 
-  /** `.a.b`, directly behind an operand. */
+  /** `.a.b`, directly after an operand. */
   #fields(): string[] {
     const fields: string[] = [];
     for (; this.#next.kind === "field"; this.#at++) fields.push(this.#next.text.slice(1));

@@ -122,7 +122,7 @@ export class FileTable implements RecordTable {
         }
         const position = positionOf(entry.key);
         const isFull = batch.add(bytesOr(NO_BYTES, snapshot, entry.value), position);
-        // The batch ends only after a record, never after a gap: the next batch begins behind the position of
+        // The batch ends only after a record, never after a gap: the next batch begins after the position of
         // the last record.
         if (isFull) break;
       }

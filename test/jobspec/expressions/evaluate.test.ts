@@ -144,7 +144,7 @@ describe("an expression", () => {
 
   it("with nested loops is refused at a limit of iterations", () => {
     const loops = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
-    expect(refused(loops).message).toContain("its loops have more than 1000000 iterations");
+    expect(refused(loops).message).toContain("the loops have more than 1000000 iterations");
   });
 
   it("reports the text of its wrong part, by which the place in the file is found", () => {

@@ -1,7 +1,7 @@
 /**
- * Registers and runs the suites in the virtual machine, in one process without workers, since under emulation
- * the start of a test framework takes longer than the tests. The bundle uses this file instead of vitest, so
- * it has the few functions of vitest that test/support calls.
+ * Registers and runs the suites in the virtual machine, in one process without workers. Under emulation, a
+ * test framework would take longer to start than the tests take to run. The bundle uses this file instead of
+ * vitest, so the file has the few functions of vitest that test/support calls.
  */
 
 type Work = () => unknown;
