@@ -53,7 +53,7 @@ export function read<T extends z.ZodType>(
   return rejectJob(file, first ?? { place, message: "it is invalid" });
 }
 
-/** @throws InvalidFile for the first wrong attribute; the problems of the others are added to `file.problems` */
+/** @throws InvalidFile for the first wrong attribute; `file.problems` gets the problems of the others */
 function evaluated(
   file: JobFile,
   place: string,

@@ -139,7 +139,7 @@ const links = {
   ],
 } as const;
 
-/** Problems of the page's data, with advice. The banners are at the bottom, so that the content does not move. */
+/** Problems of the page's data, with advice. They are at the bottom, so that the content does not move. */
 function Banners({ live: { status, link } }: { readonly live: Live }) {
   return (
     <div class="banners" role="status">

@@ -137,7 +137,7 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
     case "contains":
       return contains(left, a, b);
     default: {
-      // A comparison with a missing value is false, not an error: early in a history, most values are missing.
+      // A comparison with a missing value is false. Early in a history, most values are missing.
       if (a === null || b === null) return false;
       const order = orderOf(a, b);
       if (order === undefined) {

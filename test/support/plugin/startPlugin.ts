@@ -20,7 +20,7 @@ export interface StartOptions {
 }
 
 const started = new Set<LaunchedPlugin>();
-/** The folder of the plugins' sockets. It is removed at the end, because killed plugins leave their sockets. */
+/** The folder of the plugins' sockets. Killed plugins leave their sockets, so the folder is removed. */
 const sockets = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
 
 afterAll(async () => {

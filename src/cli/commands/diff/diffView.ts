@@ -82,7 +82,7 @@ export class DiffView {
     return `${text.padEnd(columns - span.length)}${this.#style.dim(span)}`;
   }
 
-  /** The marks of sdiff(1): `<` if only the left side has the event, `>` if only the right, `|` if they differ. */
+  /** The marks of sdiff(1): `<`: only the left side has the event; `>`: only the right; `|`: they differ. */
   #mark(row: DiffRow): string {
     if (row.right === undefined) return this.#style.red(" < ");
     if (row.left === undefined) return this.#style.green(" > ");

@@ -44,7 +44,7 @@ export function Story({ query, steps, seq, choose }: Properties) {
         ref={scroller}
         class="steps-box"
         aria-label="Steps"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: an element that scrolls must be reachable by the keyboard
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
         tabIndex={0}
         onScroll={({ currentTarget: { scrollTop } }) => setTop(scrollTop)}
       >
