@@ -2,7 +2,7 @@
 #
 #   nomad-driver-exec2 run examples/network.nomad.hcl
 #
-# It ends with exit code 0 if the sandbox allows or refuses each attempt as this file expects.
+# The task ends with exit code 0 if the sandbox allows or refuses each attempt as this file expects.
 
 job "network" {
   type = "batch"
@@ -21,11 +21,11 @@ job "network" {
         args    = ["${NOMAD_TASK_DIR}/ports.py"]
 
         # Landlock's rules on ports. Without these options TCP is not restricted; an empty list
-        # allows no port. If the client lists ports, a job may only use ports of that list.
+        # allows no port. If the client lists ports, a job may use only those.
         bind_tcp    = [8080]
         connect_tcp = [8080]
 
-        # Further lines of the task's own /etc/hosts.
+        # Additional lines in the task's own /etc/hosts.
         extra_hosts = ["database.internal:127.0.0.1"]
       }
 

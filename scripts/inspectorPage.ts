@@ -44,7 +44,7 @@ export async function buildInspectorPage(folder: string): Promise<void> {
  */
 const letter = { width: 8.2, height: 17 };
 const labelMargin = 8;
-/** Width of the list of steps that took an arrow. */
+/** Width that a label keeps free for the numbers of the steps that took the arrow. */
 const numbersWidth = 34;
 
 /** All transitions to a state by the same event. */
@@ -126,7 +126,7 @@ function hasJoint({ event, to, from }: MergedTransitions): boolean {
 
 function edgesOf(merged: MergedTransitions): Edge[] {
   const { event, to, from } = merged;
-  // If the state has the event's name, the arrow needs no label.
+  // If the target state has the event's name, the arrow needs no label.
   const label = event === to ? undefined : event;
   const transitions = from.map((each) => ({ from: each, to, event }));
   if (!hasJoint(merged)) {

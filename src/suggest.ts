@@ -1,6 +1,6 @@
 /** Suggests a name that a person may have meant. */
 
-/** The candidate most similar to a name; undefined if the name cannot be a typo of any. */
+/** The candidate most similar to a name; undefined if the name cannot be a typo of any candidate. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;

@@ -21,7 +21,7 @@ interface LabelledBlock {
 
 /**
  * Parses HCL2, or JSON if the first character is a brace.
- * @throws InvalidFile with the place of each error
+ * @throws InvalidFile with the position of each error
  */
 export async function parseFile(file: JobFile): Promise<Body> {
   return isJson(file) ? parseJson(file) : parseHcl(file);
@@ -31,7 +31,7 @@ export function isJson({ source }: Pick<JobFile, "source">): boolean {
   return /^\s*\{/.test(source);
 }
 
-/** @throws InvalidFile with the place of each error */
+/** @throws InvalidFile with the position of each error */
 async function parseHcl(file: JobFile): Promise<Body> {
   // Loaded on demand: the parser is 2 MB of WebAssembly that no other part of the program needs.
   const { parse } = await import("@cdktn/hcl2json");
@@ -44,7 +44,7 @@ async function parseHcl(file: JobFile): Promise<Body> {
   }
 }
 
-/** @throws InvalidFile with the error's place, if V8's message has the place */
+/** @throws InvalidFile with the error's position, if V8's message has a position */
 export function parseJson(file: JobFile): Body {
   try {
     return JSON.parse(file.source) as Body;

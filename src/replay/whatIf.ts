@@ -14,14 +14,14 @@ const data = z.record(z.string(), z.unknown());
 /** Milliseconds since the epoch. */
 const time = z.number();
 
-/** Edits name events by their recorded numbers, from 1, which other edits do not shift. */
+/** Edits name events by their recorded numbers, from 1. Other edits do not shift these numbers. */
 const editSchema = z.union([
   z.strictObject({ drop: z.int().positive() }),
   /** Fields of `data` replace the recorded ones; the others stay. */
   z.strictObject({ change: z.int().positive(), time: time.optional(), data: data.optional() }),
   /**
    * Inserts an event after the event with this number; 0 inserts it before the first event. The default time
-   * is that of the previous event or, at the beginning, that of the first recorded event.
+   * is the previous event's time. For an event before the first, it is the first recorded event's time.
    */
   z.strictObject({ insert: z.int().nonnegative(), type: z.string(), time: time.optional(), data }),
 ]);
@@ -66,14 +66,17 @@ export function whatIf({ stream, events, machine }: History, edits: readonly Edi
     for (const edit of edits) {
       if (!("insert" in edit) || edit.insert !== recorded) continue;
       const before = edited.at(-1)?.time ?? events[0]?.time ?? 0;
-      take(readable(inserted(edit, before), edit, machine), { recorded: undefined, edited: true });
+      take(requireReadable(inserted(edit, before), edit, machine), { recorded: undefined, edited: true });
     }
   };
   insertAfter(0);
   for (const event of events) {
     const changes = edits.filter((edit) => "change" in edit && edit.change === event.seq);
     const dropped = edits.some((edit) => "drop" in edit && edit.drop === event.seq);
-    const changed = changes.reduce((before, edit) => readable(change(before, edit), edit, machine), event);
+    const changed = changes.reduce(
+      (before, edit) => requireReadable(change(before, edit), edit, machine),
+      event,
+    );
     if (!dropped) take(changed, { recorded: event.seq, edited: changes.length > 0 });
     insertAfter(event.seq);
   }
@@ -128,8 +131,8 @@ function change(event: StoredEvent, edit: Edit): StoredEvent {
   return { ...event, time: edit.time ?? event.time, data: { ...(event.data as object), ...edit.data } };
 }
 
-/** Returns the event if the machine can read it and knows all fields of the edit. */
-function readable(event: StoredEvent, edit: Edit, machine: MachineVersion): StoredEvent {
+/** @throws DriverError `EDITS_INVALID` if the machine cannot read the event, or does not know a field */
+function requireReadable(event: StoredEvent, edit: Edit, machine: MachineVersion): StoredEvent {
   let known: object;
   try {
     known = machine.readEvent(event).data;

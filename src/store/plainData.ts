@@ -3,7 +3,7 @@
  */
 import { Packr } from "msgpackr";
 
-/** Without extensions that only this library reads. Integers and doubles are exact. */
+/** Writes no extensions that only msgpackr could read. Integers and doubles are exact. */
 const messagePack = new Packr({ useRecords: false, variableMapSize: true, copyBuffers: true });
 
 /** @throws TypeError if the data are not plain, RangeError for cycles */
@@ -16,7 +16,7 @@ export function encodeData(data: unknown): Buffer {
 /**
  * @param isOfKind whether a value has the expected type
  * @param unread name of a list that is returned empty, if it is the last field of an object
- * @returns undefined for bytes that are not exactly one such value. Undefined itself is never stored
+ * @returns undefined if the bytes are not exactly one such value. Undefined itself is never stored
  */
 export function decodeData<T>(
   bytes: Buffer,
@@ -31,12 +31,12 @@ export function decodeData<T>(
   }
 }
 
-/** Plain data; objects and arrays hold only such values. */
+/** Plain data. Objects and arrays hold only plain data, too. */
 type Plain = string | number | boolean | object | null | undefined;
 
 /**
  * Whether a value is plain data. Other values would be decoded as something else, or need extensions that
- * only this library reads.
+ * only msgpackr reads.
  */
 export function isPlain(value: unknown): value is Plain {
   if (typeof value !== "object") {

@@ -1,4 +1,4 @@
-/** Describes the command line as data. Completions and the man page are made from it. */
+/** Describes the command line as data, from which completions and the man page are made. */
 import type { EventEmitter } from "node:events";
 import type { Argument, Command, Option } from "commander";
 
@@ -16,7 +16,7 @@ export interface VerbOutline {
   readonly description: string;
   readonly arguments: readonly ArgumentOutline[];
   readonly options: readonly OptionOutline[];
-  /** The other parts of its help: exit codes and examples. */
+  /** The other parts of the verb's help: exit codes and examples. */
   readonly more: string;
 }
 
@@ -33,7 +33,7 @@ export interface OptionOutline {
   readonly short: string | undefined;
   /** Such as `--verbose`. */
   readonly long: string;
-  /** The name of its value; undefined for an option without one. */
+  /** The name of the option's value; undefined if the option takes no value. */
   readonly value: string | undefined;
   readonly description: string;
   readonly choices: readonly string[];

@@ -28,7 +28,7 @@ const restOfLine = "\x1b[K";
 const restOfScreen = "\x1b[J";
 
 const suspendKey = "C-z";
-/** A program that still runs after this time was not stopped. */
+/** If the program still runs after this time, the kernel did not stop it. */
 const notStoppedMs = 200;
 
 /** @param input read for keys if it is a terminal */
@@ -37,7 +37,7 @@ export function openScreen(
   input: ReadStream,
   { onKey, onChange }: ScreenEvents,
 ): Screen {
-  /** False while the program is suspended: the terminal then belongs to others, and frames are dropped. */
+  /** False while the program is suspended: other programs then use the terminal, and frames are dropped. */
   let shown = false;
   let notStopped: NodeJS.Timeout | undefined;
   const acquire = () => {
@@ -57,7 +57,7 @@ export function openScreen(
     const key = keyName(text, pressed);
     if (key !== suspendKey) return onKey(key);
     release();
-    // Stops the whole process group, as the terminal would, until the shell continues it.
+    // Stops the whole process group until the shell continues it, as the terminal would on Ctrl-Z.
     process.kill(0, "SIGTSTP");
     // The kernel discards the signal if there is no shell to continue the group. The timer detects that.
     notStopped = setTimeout(() => !shown && onContinue(), notStoppedMs);
@@ -79,7 +79,8 @@ export function openScreen(
   return {
     draw: (lines) => {
       if (!shown) return;
-      // Each line is cleared before it is written: after a full line, the cursor is still on its last column.
+      // Each line is cleared before it is written. After a full line, the cursor stays on the last column, and
+      // clearing would erase the last character.
       const below = lines.length < output.rows ? `\r\n${restOfScreen}` : "";
       output.write(begin + home + lines.map((line) => restOfLine + line).join("\r\n") + below + end);
     },

@@ -59,7 +59,7 @@ export function unveilProblem(entry: string): OptionProblem | undefined {
 
 /** The letters of a mode in the order `rwxc`; empty for a mode that allows nothing. */
 export function formatMode(mode: UnveilMode): string {
-  // A plain loop: a start formats some fifty modes.
+  // A plain loop is faster, and a start formats some fifty modes.
   let letters = "";
   for (const [letter, allows] of LETTERS) if (mode[allows]) letters += letter;
   return letters;

@@ -1,4 +1,4 @@
-/** Opens the driver's services: in the SetConfig of an agent's third launch of the plugin, never earlier. */
+/** Opens the driver's services, only in the SetConfig of the plugin process that the agent launches third. */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
@@ -29,7 +29,7 @@ import { UsageSampler } from "../usageSampler.ts";
 /**
  * Locks the state folder, opens the event log and probes the host.
  * @param current the services of an earlier SetConfig of this process, whose folder and log are kept
- * @param inUse whether this process has the task, or is about to take it over
+ * @param inUse whether this process manages the task, or is about to take it over
  * @param socketPath this process's socket
  * @throws DriverError `STATE_DIR_IN_USE` if another plugin process owns the folder
  * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` if the folder or its log cannot be used at present

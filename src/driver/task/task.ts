@@ -53,7 +53,7 @@ export interface TaskDependencies {
   readonly createRun: (task: RecordedTask) => Run;
   /** Called for every event once it is committed. */
   readonly onCommitted: (committed: CommittedStep) => void;
-  /** Called if an event could not be stored yet, but stays in the task's history. */
+  /** Called if an event could not be stored. The journal keeps the event for the next attempt. */
   readonly onStoreFailure: (task: Task, error: DriverError) => void;
 }
 
@@ -205,8 +205,8 @@ export class Task implements RecordedTask {
   }
 
   /**
-   * Drops the unstored events of a start and records its failure in their place. A
-   * start without any stored event leaves no trace: only its agent gets the error.
+   * Drops the unstored events of a start and records its failure in their place. A start without any stored
+   * event leaves no trace: only its agent gets the error.
    */
   #failStart(event: TaskEvent, error: DriverError): void {
     const time = this.#dependencies.now();

@@ -1,6 +1,6 @@
 /**
- * A digest of a task's environment. It shows whether two starts had the same environment, without storing any
- * value.
+ * A digest of a task's environment. It shows whether two starts had the same environment, although no value
+ * is stored.
  *
  * Values are often short (a port, a flag, a weak password), so anyone with an exported history could find
  * them by hashing guesses. Therefore the digest is keyed (HMAC-SHA-256) with a random key that never leaves
@@ -12,7 +12,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 
 /**
- * Creates the key if there is none yet, and caches the key. So a start needs no disk space for it.
+ * Creates the key if there is none yet, and caches it, so that no start needs disk space for the key.
  * @param stateFolder root-only folder that holds the key
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
@@ -35,7 +35,7 @@ export function envDigest(env: Readonly<Record<string, string>>, stateFolder: st
 const keyBytes = 32;
 const keys = new Map<string, Buffer>();
 
-/** Read once per process, because an existing key never changes. */
+/** Reads the key only once per process, because an existing key never changes. */
 function keyOf(stateFolder: string): Buffer {
   const path = `${stateFolder}/env-digest.key`;
   const key = keys.get(path) ?? readKey(path) ?? makeKey(path);
@@ -74,5 +74,9 @@ function makeKey(path: string): Buffer {
 }
 
 function unusable(thrown: unknown): DriverError {
-  return DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the key for digests of environments cannot be kept");
+  return DriverError.from(
+    thrown,
+    "STATE_DIR_UNUSABLE",
+    "the key for digests of environments cannot be read or stored",
+  );
 }

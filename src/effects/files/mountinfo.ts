@@ -7,8 +7,8 @@ export function mountPoints(mountinfo: string, fileSystemType: string): string[]
 }
 
 /**
- * Mount points of file systems that another machine or a process serves, so a call on them may never return.
- * Includes autofs, which mounts such a file system when somebody enters it.
+ * Mount points of file systems that another machine or a process serves. A call on such a file system may
+ * never return. Includes autofs, which mounts such a file system when a process enters the mount point.
  */
 export function remoteMountPoints(mountinfo: string): string[] {
   return pointsOf(mountinfo, (type) => remote.test(type));
@@ -73,7 +73,7 @@ export function unpropagatedMounts(mountinfo: string, paths: readonly string[]):
   return mounts.filter(({ point }) => paths.some((path) => isAtOrBelow(point, path))).map(({ line }) => line);
 }
 
-/** The kernel writes space, tab, newline and backslash as three octal digits. */
+/** The kernel writes space, tab, newline and backslash as a backslash with three octal digits. */
 function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

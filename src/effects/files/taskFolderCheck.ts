@@ -15,7 +15,7 @@ export function checkTaskFolders(
   folders: TaskFolders,
   { allocDir, taskName }: { readonly allocDir: string; readonly taskName: string },
 ): void {
-  // Nomad forbids only slashes. The folders of a task named ".." would be beside those of all allocations.
+  // Nomad forbids only slashes. A task named ".." would have its folders beside all allocations' folders.
   if (!isTaskName(taskName)) {
     const summary = `a task may not be named ${JSON.stringify(taskName)}: its folder would not be its own`;
     throw new DriverError("CONFIG_INVALID", summary, { hint: "Give the task another name" });

@@ -19,13 +19,14 @@ export function parseIdentity(record: Uint8Array): ProcessIdentity | undefined {
 const decoder = new TextDecoder();
 
 /**
- * The file of the records that have to outlive the run and the plugin. First comes the task's raw wait
- * status, `noStatus` until the task has exited. Then comes the task's {@link identityRecord}, which the
- * task's process writes before it executes its command.
+ * Layout of the status file, whose records have to outlive the run and the plugin. First comes the task's raw
+ * wait status, which is `noStatus` until the task has exited. Then comes the task's {@link identityRecord},
+ * which the task's process writes before it executes its command.
  */
 export const statusFileLayout = {
-  /** Offset of the wait status, and of the identity record. */
+  /** Offset of the wait status. */
   status: 0,
+  /** Offset of the identity record. */
   task: 8,
   statusBytes: 4,
   /** No process has this wait status: wait(2). */
@@ -38,6 +39,6 @@ export const OPENED_ALIVE = 9;
 /**
  * Init's descriptors once init has forked the task. They have the lowest numbers, so that init can close all
  * others at once. The ruleset stays open for processes that join the task later and restrict themselves with
- * it. `killSwitch` and `cgroup` are only for runs without a pid namespace: init ends the run with them.
+ * it. `killSwitch` and `cgroup` are only for runs without a pid namespace: init uses them to end the run.
  */
 export const kept = { status: 0, alive: 1, ruleset: 2, killSwitch: 3, cgroup: 4 } as const;

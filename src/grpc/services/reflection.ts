@@ -35,7 +35,7 @@ export function reflectionService(serviceNames: readonly string[]): ServerReflec
 type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<ServerReflectionResponse["messageResponse"]>;
 
-/** Answers in the order of the requests, and ends when they end. */
+/** Answers the requests in their order, and ends the call after the last request. */
 function answerEach(
   call: Call,
   answer: (request: ServerReflectionRequest) => Promise<ServerReflectionResponse>,
@@ -66,7 +66,7 @@ async function answerOf(
       return notFound;
   }
 
-  /** A file and all that it imports. */
+  /** A file and all files that it imports, also indirectly. */
   function filesFor(found: (typeof files)[number] | undefined): Answer {
     if (found === undefined) return notFound;
     const wanted = new Set([found]);

@@ -10,7 +10,7 @@ export interface Live {
   readonly link: Link;
   /** All types of events. {@link TaskSummary.seen} has a bit for each, in this order. */
   readonly eventTypes: readonly string[];
-  /** Increases with every change. */
+  /** Increases with every update of the data. */
   readonly version: number;
 }
 
@@ -24,7 +24,7 @@ export interface PartProperties {
 /** `refused`: the inspector answers, but denies this page access. */
 export type Link = "on" | "off" | "refused";
 
-/** Time between retries after a refusal, when a browser does not reconnect by itself. */
+/** Time between retries after a refusal, because the browser then does not reconnect by itself. */
 const retryMs = 5_000;
 
 export function useLive(): Live {
@@ -40,7 +40,7 @@ export function useLive(): Live {
     let status: Status | undefined;
     let eventTypes: readonly string[] = [];
     let drawing = 0;
-    // The page is drawn at most once a frame, however many messages come.
+    // The page is drawn at most once per frame, however many messages arrive.
     const draw = () => {
       drawing ||= requestAnimationFrame(() => {
         drawing = 0;
@@ -92,8 +92,8 @@ function follow(onMessage: (message: LiveMessage) => void, onLink: (link: Link) 
 }
 
 /**
- * An answer of the API, fetched again if an argument changes. Undefined until the first answer, and after a
- * refusal.
+ * An answer of the API, fetched again if an argument changes. Undefined until the first answer, and after an
+ * error response.
  */
 export function useAnswer<T>(address: string | undefined, version: unknown = 0): T | undefined {
   const [answer, setAnswer] = useState<T>();

@@ -46,7 +46,7 @@ export function printf(format: string, values: readonly GoValue[]): string {
   return goFormat(format, ...values.map(plain));
 }
 
-/** Verbs format single values. Lists, maps and nil are formatted as Go prints them. */
+/** A value that a verb can format. Lists, maps and nil become the text that Go prints for them. */
 function plain(value: GoValue): Value {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (isList(value) || isMap(value) || value === null) return goText(value);

@@ -14,7 +14,7 @@ export function isMap(value: GoValue): value is GoMap {
   return value instanceof Map;
 }
 
-/** Whether a value counts as true. Only false, 0, nil, and empty texts, lists and maps do not. */
+/** Whether a value counts as true. Only false, 0, nil, and empty texts, lists and maps count as false. */
 export function isTrue(value: GoValue): boolean {
   if (isList(value)) return value.length > 0;
   return isMap(value) ? value.size > 0 : Boolean(value);
@@ -30,7 +30,7 @@ export function kindOf(value: GoValue): string {
   ];
 }
 
-/** A value as fmt.Print writes it. */
+/** A value as Go's templates print it. */
 export function goText(value: GoValue): string {
   if (value === null) return "<no value>";
   if (typeof value === "number") return floatText(value);

@@ -15,19 +15,19 @@ import {
 } from "./bundleFormat.ts";
 
 /**
- * Length of the shortest possible line. With it, the file's size bounds the number of events that a header
- * can claim.
+ * Length of the shortest possible line. Together with the file's size, it limits the number of events that a
+ * header can claim.
  */
 const MIN_LINE_LENGTH = damagedLine.length;
 
 export interface Bundle {
   readonly header: BundleHeader;
-  /** Reads the histories like a log, so that code for logs works on bundles, too. */
+  /** Reads the histories as from a log, so that code for logs works on bundles, too. */
   readonly reader: EventReader;
 }
 
 /**
- * Loads a bundle. Events that were changed are found only when they are read or checked.
+ * Loads a bundle. A changed event is detected only when it is read or checked.
  * @throws DriverError `BUNDLE_INVALID` if the file cannot be read, is not a bundle, or is incomplete
  */
 export async function loadBundle(path: string): Promise<Bundle> {
@@ -93,8 +93,8 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
 
 /**
  * Splits the lines after the header. Every line, including the last one, ends with a newline.
- * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's. So a header cannot claim
- *   memory for events that the file does not have.
+ * @throws DriverError `BUNDLE_INVALID` if the number of lines differs from the header's. So a header cannot
+ *   claim memory for events that the file does not have.
  */
 function linesAfter(header: BundleHeader, text: string, path: string): string[] {
   const events = header.streams.reduce((sum, { version }) => sum + version, 0);
@@ -104,7 +104,8 @@ function linesAfter(header: BundleHeader, text: string, path: string): string[] 
   }
   const lines = text.split("\n", expected + 2);
   const unfinished = lines.pop();
-  if (lines.length < expected) throw invalid(path, `it ends before ${lineName(lines.length, header)}`);
+  if (lines.length < expected)
+    throw invalid(path, `it ends before the end of ${lineName(lines.length, header)}`);
   if (unfinished !== "" || lines.length > expected) {
     throw invalid(path, "there is text after the last line that its header announces");
   }
@@ -120,16 +121,16 @@ function lineName(index: number, header: BundleHeader): string {
   let before = 0;
   for (const each of header.streams) {
     const { stream, version } = each;
-    if (index < before + version) return `event ${index - before + 1} of ${stream} does`;
+    if (index < before + version) return `event ${index - before + 1} of ${stream}`;
     before += linesOf(each, header);
-    if (index < before) return `the samples of what ${stream} used do`;
+    if (index < before) return `the samples of what ${stream} used`;
   }
   throw new RangeError(`no line ${index} among ${before}`);
 }
 
 /**
- * Makes a record with its place. Even a line that was changed or moved gets the expected place, so that
- * reading finds the damage there.
+ * Makes a record with its place. Even a line that was changed or moved gets the expected place, so that a
+ * reader finds the damage at that place.
  */
 function placed(place: Pick<PlacedRecord, "stream" | "seq">, line: string, before: number): PlacedRecord {
   const bytes = recordOf(line) ?? Buffer.alloc(0);

@@ -22,7 +22,7 @@ const MAX_PAGE_BYTES = 1 << 16;
 export class SnapshotReader {
   readonly #path: string;
   readonly #descriptor: number;
-  /** Descriptions of what could not be read so far. */
+  /** Descriptions of the defects found so far. */
   readonly damage = new Set<string>();
   readonly #commits = Buffer.alloc(MAX_PAGE_BYTES + COMMIT_BYTES);
   #snapshot: Snapshot | undefined;
@@ -35,7 +35,7 @@ export class SnapshotReader {
 
   /**
    * Reads from the newest snapshot.
-   * @param action may be called repeatedly
+   * @param action may be called several times
    * @throws DriverError `STORE_DAMAGED` for a defect that `action` does not skip
    */
   read<T>(action: (snapshot: Snapshot) => T): T {

@@ -79,7 +79,7 @@ describe("a bundle of a run", () => {
     ]) {
       expect(await call(args)).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(/^BUNDLE_INVALID: .*ends before event 6/),
+        stderr: expect.stringMatching(/^BUNDLE_INVALID: .*ends before the end of event 6/),
       });
     }
     expect(await call(["replay", "--check", bundle])).toMatchObject({ code: 2 });

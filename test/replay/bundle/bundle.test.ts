@@ -165,9 +165,11 @@ describe("a bundle", () => {
       expect(refusal(text.slice(0, text.length * share))).toMatchObject({ code: "BUNDLE_INVALID" });
     }
     const events = text.slice(0, text.lastIndexOf('{"usage"'));
-    expect(refusal(events.slice(0, -1)).message).toContain("it ends before event 6 of alloc/lost/1 does");
+    expect(refusal(events.slice(0, -1)).message).toContain(
+      "it ends before the end of event 6 of alloc/lost/1",
+    );
     expect(refusal(text.slice(0, -1)).message).toContain(
-      "it ends before the samples of what alloc/lost/1 used do",
+      "it ends before the end of the samples of what alloc/lost/1 used",
     );
     expect(refusal(`${text}more`).message).toContain("there is text after the last line");
     expect(refusal(`${text}\n`).message).toContain("there is text after the last line");

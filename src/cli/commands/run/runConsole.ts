@@ -71,7 +71,7 @@ export class RunConsole implements RunDisplay {
 
   /**
    * Shows a line of the plugin's log, in hclog's JSON format. Unless verbose, lines wait until the plugin is
-   * ready. If the plugin does not start, they are not shown, because its error quotes them.
+   * ready. If the plugin does not start, they are not shown, because the error of the start quotes them.
    */
   pluginLog(line: string): void {
     if (this.#heldLog !== undefined) return void this.#heldLog.push(line);
@@ -88,8 +88,7 @@ export class RunConsole implements RunDisplay {
   }
 
   /**
-   * Passes a task's output on until its end. A slow terminal slows the reader down,
-   * and thereby the task.
+   * Passes a task's output on until its end. A slow terminal slows the reader down, and thereby the task.
    */
   async show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
     const sink = process[stream];

@@ -1,4 +1,4 @@
-/** Begins launches with the spawner (spawnerPlan.ts). */
+/** Begins launches through the spawner (spawnerPlan.ts). */
 import { closeSync, readFileSync, writeSync } from "node:fs";
 import { hasErrno } from "../../../errors.ts";
 import { waitpid } from "../../kernel/libc.ts";
@@ -16,7 +16,7 @@ export interface BegunLaunch extends ReportPipe {
 
 /**
  * Requests the fork of a launch's first process, and returns at once.
- * @param passed this process's descriptors, which stay open here
+ * @param passed descriptors of this process, in which they stay open
  * @param runnerFolder folder for the runner, if this host cannot execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */
@@ -41,8 +41,8 @@ export function beginLaunch(
 }
 
 /**
- * Starts the spawner in advance, for the first launch. Ignores a failure: the launch tries again, and reports
- * it.
+ * Starts the spawner in advance, for the first launch. Ignores a failure, because the first launch tries
+ * again and reports it.
  */
 export function startSpawner(runnerFolder: string): void {
   try {
@@ -59,7 +59,7 @@ interface Spawner {
 
 let spawner: Spawner | undefined;
 
-/** The last part of {@link beginLaunch}, for a plan that is in its table already. */
+/** The last part of {@link beginLaunch}, for a plan that is already in its table. */
 export function handOver(
   launch: Descriptors<(typeof handedOver)[number]>,
   runnerFolder: string | undefined,
@@ -104,6 +104,6 @@ function spawnSpawner(runnerFolder: string | undefined): Spawner {
  */
 function argumentsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // Field 48, counted from the end of field 2, the name, because only the name may contain spaces.
+  // Field 48. Fields are counted from the end of field 2, the name, because only the name may contain spaces.
   return Number(stat.slice(stat.lastIndexOf(")")).split(" ")[46] ?? 0);
 }

@@ -18,10 +18,10 @@ import { EARLY_ADDRESS, LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } 
 
 const { O_RDONLY, O_WRONLY, O_CLOEXEC, O_PATH, AT_FDCWD, HIGHEST_DESCRIPTOR } = k;
 
-/** The folder for calls that require one. It has no effect, because all paths in a plan are absolute. */
+/** The folder argument of calls that require one. It has no effect, because all paths are absolute. */
 export const anyFolder = flags({ AT_FDCWD });
 
-/** Opens a path. The descriptor gets the lowest free number; `how` has to make it close-on-exec. */
+/** Opens a path. The descriptor gets the lowest free number. `how` has to include `O_CLOEXEC`. */
 export function openStep(name: string, path: string, how: Flags, mode = 0): Step {
   return { name, call: "openat", args: [anyFolder, path, how, octal(mode)] };
 }
@@ -34,8 +34,8 @@ export function openFolderStep(name: string, path: string): Step {
 }
 
 /**
- * Opens a path that leads through no magic link: openat2(2) with `RESOLVE_NO_MAGICLINKS`.
- * @param how flags by their names, `O_CLOEXEC` among them
+ * Opens a path, and fails if a magic link is in it: openat2(2) with `RESOLVE_NO_MAGICLINKS`.
+ * @param how flags by their names, including `O_CLOEXEC`
  */
 export function openPlainStep(name: string, path: string, how: Readonly<Record<string, number>>): Step {
   const { value, names } = flags(how);
@@ -64,7 +64,7 @@ export function closeScratchStep(name: string): Step {
   return { name, call: "close", args: [descriptors.scratch] };
 }
 
-/** close_range(2): all descriptors from a number on. */
+/** close_range(2) for the descriptor `first` and all higher ones. */
 export function closeRangeStep(name: string, first: number, how: Flags | 0 = 0): Step {
   return { name, call: "close_range", args: [first, flags({ HIGHEST_DESCRIPTOR }), how] };
 }
@@ -81,7 +81,8 @@ export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step
 }
 
 /**
- * Reports the calling process's identity to the plugin: its pid and start time in the plugin's own `/proc`.
+ * Reports the calling process's identity to the plugin: its pid and start time as the plugin's `/proc` shows
+ * them.
  * The process has to report itself, because a short task may have been reaped before the plugin could read
  * the task's folder in `/proc`.
  */
@@ -96,8 +97,8 @@ export function reportIdentitySteps(name: string): Step[] {
 }
 
 /**
- * A process may use the keys of its session keyring, whatever its uid. No process of a task may get the
- * agent's keys.
+ * Joins a new session keyring. A process can use the keys of its session keyring whatever its uid, and no
+ * process of a task may use the agent's keys.
  */
 export function leaveKeyringStep(): Step {
   const { KEYCTL_JOIN_SESSION_KEYRING } = k;
@@ -110,16 +111,16 @@ export function leaveKeyringStep(): Step {
   };
 }
 
-/** Removes the environment from the process's memory, which also frees memory. */
+/** Unmaps the part of the plan with the task's environment. This also frees memory. */
 export function unmapSecretsStep(): Step {
   const size = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
   return { name: "unmap the task's secrets", call: "munmap", args: [EARLY_ADDRESS, size] };
 }
 
 /**
- * capset(2) of a process that only waits from now on. It keeps CAP_KILL, with which init kills what is left
- * of the task. The child's PR_SET_PDEATHSIG(2const) needs CAP_KILL, too: the kernel sends that signal only if
- * the parent may signal the child.
+ * capset(2) for a process that only waits from now on. Init needs CAP_KILL to kill the remaining processes
+ * of the task. The child's PR_SET_PDEATHSIG(2const) needs CAP_KILL, too: the kernel sends that signal only
+ * if the parent may signal the child.
  */
 export function dropCapabilitiesStep(): Step {
   const set = capabilitySet(["kill"]);

@@ -1,6 +1,6 @@
 /**
- * A strip of the whole time with the shown window. The window and its ends can be dragged, and a new
- * window can be drawn.
+ * A strip that shows the whole time, and the window that is shown in detail. A user can drag the window or
+ * its ends, or draw a new window.
  */
 import { useRef } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
@@ -18,7 +18,7 @@ interface Properties {
 }
 
 const height = 34;
-/** Distance within which the pointer takes an end of the window, in pixels. */
+/** Maximum distance at which the pointer grabs an end of the window, in pixels. */
 const reach = 10;
 
 type Grip = (time: number) => Span;

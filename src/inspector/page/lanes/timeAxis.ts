@@ -1,4 +1,4 @@
-/** A linear time axis: its window, zooming and moving it, and its ticks. Pure. */
+/** A linear time axis: the shown window, how it is zoomed and moved, and the ticks. Pure. */
 import { formatClock, formatDay } from "../../../units/times.ts";
 
 /** A span of time, in milliseconds since the epoch. */
@@ -7,10 +7,10 @@ export interface Span {
   readonly to: number;
 }
 
-/** Minimum window: the clock's resolution does not allow a shorter one. */
+/** Minimum length of a window. The clock's resolution does not allow a shorter one. */
 const minSpanMs = 20;
 
-/** The position of a time as a share of the window: below 0 or above 1 for a time outside. */
+/** The position of a time as a share of the window: below 0 or above 1 if the time is outside the window. */
 export function shareOf({ from, to }: Span, time: number): number {
   return (time - from) / (to - from);
 }
@@ -43,7 +43,7 @@ export function moved(whole: Span, { from, to }: Span, shares: number): Span {
   return within(whole, { from: from + distance, to: to + distance });
 }
 
-/** The window with an end moved to a time, but not beyond the other end. */
+/** The window with one end moved to a time, but not beyond the other end. */
 export function withEnd(whole: Span, window: Span, end: keyof Span, time: number): Span {
   const limited =
     end === "from" ? Math.min(window.to - minSpanMs, time) : Math.max(window.from + minSpanMs, time);
@@ -99,7 +99,7 @@ function midnightOf(time: number): number {
   return new Date(time).setHours(0, 0, 0, 0);
 }
 
-/** Days have 23 to 25 hours. */
+/** Counts days by the calendar, because a day may have 23 or 25 hours. */
 function midnightAfter(midnight: number, days: number): number {
   const date = new Date(midnight);
   return date.setDate(date.getDate() + days);

@@ -1,4 +1,4 @@
-/** HCL2's functions of numbers. */
+/** HCL2's functions for numbers. */
 import { type Functions, fail, number, takes, takesMany, text, whole } from "./define.ts";
 
 export const numberFunctions: Functions = {
