@@ -23,7 +23,7 @@ const kinds = [
   { name: "without a filter of system calls", options: { seccomp: "unconfined" } },
 ];
 const folder = mkdtempSync("/var/lib/exec2-bench-");
-// A task gets no path that its user cannot reach.
+// A task's user must be able to reach the task's paths.
 chmodSync(folder, 0o755);
 
 try {

@@ -1,4 +1,4 @@
-/** Sends a trace of each ended task. Loaded only if the operator has set the option. */
+/** Sends a trace of each ended task. Loaded only if the operator has set the option `traces`. */
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
 import { hasEnded } from "../machines/fold.ts";
@@ -28,7 +28,7 @@ export class TaskTraces {
   #timer: NodeJS.Timeout | undefined;
   #failed = false;
 
-  /** @throws DriverError `CONFIG_INVALID` for variables of OpenTelemetry whose values are not supported */
+  /** @throws DriverError `CONFIG_INVALID` for OpenTelemetry's environment variables with unsupported values */
   constructor(reader: () => EventReader | undefined, log: Logger) {
     this.#reader = reader;
     this.#log = log;

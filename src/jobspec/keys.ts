@@ -12,7 +12,7 @@ interface Keys {
   readonly attributes: readonly string[];
   readonly blocks: readonly string[];
   readonly ignored: readonly string[];
-  /** Reasons, by the key's name. */
+  /** The reason for each refused key. */
   readonly refused: Readonly<Record<string, string>>;
 }
 
@@ -193,15 +193,15 @@ const levels = {
 
 export type Level = keyof typeof levels;
 
-/** The keys of a body that are used. Attributes and blocks are separate, since they are read differently. */
+/** The keys of a body that are used. Attributes and blocks are separate, because they are read differently. */
 export interface SupportedPart {
   readonly attributes: Body;
   readonly blocks: Body;
 }
 
 /**
- * Selects the keys of a body that are used, and records the ignored ones in the file.
- * Keys that are refused or unknown are problems, which the file collects.
+ * Selects the keys of a body that are used, and records the ignored ones in the file. Keys that are refused
+ * or unknown are problems, which the file collects.
  */
 export function supportedPart(file: JobFile, level: Level, place: string, block: Body): SupportedPart {
   const keys: Keys = levels[level];

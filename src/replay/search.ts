@@ -27,7 +27,7 @@ export function previousMoment(history: History, from: number, fits: MomentTest)
 }
 
 /**
- * The last moment at or before a time; undefined if the time is before the first.
+ * The last moment at or before a time; undefined if the time is before the first moment.
  * @param time milliseconds since the epoch
  */
 export function momentAt(history: History, time: number): Moment | undefined {

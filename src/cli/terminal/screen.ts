@@ -79,8 +79,8 @@ export function openScreen(
   return {
     draw: (lines) => {
       if (!shown) return;
-      // Each line is cleared before it is written. After a full line, the cursor stays on the last column, and
-      // clearing would erase the last character.
+      // Each line is cleared before it is written. After a full line, the cursor stays on the last column,
+      // and clearing would erase the last character.
       const below = lines.length < output.rows ? `\r\n${restOfScreen}` : "";
       output.write(begin + home + lines.map((line) => restOfLine + line).join("\r\n") + below + end);
     },

@@ -1,4 +1,4 @@
-/** The user that a task runs as, chosen as the Nomad client does. */
+/** Chooses the user that a task runs as, like the Nomad client. */
 import { randomInt } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { entryOfUid } from "../../effects/users/passwd.ts";

@@ -24,8 +24,8 @@ export interface CheckDisplay {
 }
 
 /**
- * Delay of the first probe, which gives the program time to start. A check with a shorter interval waits only
- * for one interval.
+ * Delay before the first probe, which gives the program time to start. A check with a shorter interval waits
+ * only for one interval.
  */
 const firstDelayMs = 1_000;
 

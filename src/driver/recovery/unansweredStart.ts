@@ -1,7 +1,6 @@
 /**
- * Settles a start whose plugin process died before it answered. The host shows whether
- * the run's task has started. If so, the run goes on or has ended. If not, what is left of
- * the run is removed.
+ * Settles a start whose plugin process died before it answered. The host shows whether the run's task has
+ * started. If so, the run continues or has ended. If not, the remains of the run are removed.
  */
 
 import { rmSync } from "node:fs";
@@ -75,14 +74,14 @@ async function findOrEndRun({ context }: TaskSnapshot): Promise<FoundRun | undef
   const { status } = runFiles(sandbox.runFolder);
   const task = readRecordedTask(status);
   if (task !== undefined) return { init, task, killed: false };
-  // Init waits for a go-ahead that will not come, or it got the go-ahead and has not recorded its task yet.
+  // Init waits for a release that will not come, or it was released and has not recorded its task yet.
   const killed = killInit(init);
   await waitForRunExit(request.resources.cgroup, init);
   const late = readRecordedTask(status);
   return late && { init, task: late, killed };
 }
 
-/** Ends and removes what is left of a start that the agent got no answer to. */
+/** Ends and removes the remains of a start whose request was never answered. */
 async function endAbandoned(
   taskId: TaskId,
   snapshot: TaskSnapshot,

@@ -2,7 +2,7 @@
  * Turns the kernel's audit on for denials, and off again. Audit is one switch for the whole host, so the
  * plugins of several agents share it. Each plugin that wants audit holds a shared lock on a file. The last
  * plugin that is configured with `denials = "off"` turns audit off. The file holds the settings to restore.
- * It is in /run, because a boot resets audit, too.
+ * The file is in /run, because a boot resets audit, too.
  */
 import {
   closeSync,
@@ -67,8 +67,7 @@ export class AuditLease implements Disposable {
 }
 
 /**
- * Turns audit off, if a lease has turned it on, nobody else holds a lease, and no audit daemon has begun to
- * work.
+ * Turns audit off, if a lease has turned it on, nobody else holds a lease, and no audit daemon is running.
  * @throws as {@link AuditLease.take} does
  */
 export async function turnAuditOff(path = auditMarker): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * The alive FIFO of a run. Only the run's init holds the FIFO open for writing, so end of file on the FIFO
  * means that init has exited. Init exits last: by then it has recorded the task's status and reaped all
- * processes in its pid namespace. This is also true of runs that an earlier plugin has started.
+ * processes in its pid namespace. This is also true of runs that an earlier plugin started.
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from "node:fs";
 import { Socket } from "node:net";
@@ -21,7 +21,7 @@ export interface ExitWatch {
  * Watches for the exit of a run's init. Call this only after the launch has succeeded: a FIFO that init has
  * not opened yet looks like a FIFO that init has closed. A watch costs a descriptor in the event loop's epoll
  * set, but no thread and no timer.
- * @param init the run's init; the FIFO is reopened through it if its name was removed
+ * @param init the run's init; if the FIFO's name was removed, the FIFO is reopened through this process
  * @throws DriverError `KERNEL_CALL_FAILED` if the FIFO cannot be opened
  */
 export function watchExit(aliveFifo: string, init?: ProcessIdentity): ExitWatch {

@@ -10,7 +10,7 @@ export interface NodeView {
   readonly path: string;
   /** Running plugin processes; the version is null until an event names the process. */
   readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
-  /** Null for a bundle, whose events are of another host. */
+  /** Null for a bundle, whose events come from another host. */
   readonly host: NodeHost | null;
   /** The outcomes that occur, in the order of the list's filter. */
   readonly outcomes: readonly { readonly kind: OutcomeKind; readonly tasks: number }[];
@@ -42,7 +42,7 @@ interface Tasks {
   pluginVersion(pid: number): string | undefined;
 }
 
-/** The host's facts in the form in which they are probed. */
+/** The host's facts as probed. */
 interface HostFacts extends Omit<NodeHost, "cgroupMount"> {
   readonly cgroupMount: string | undefined;
 }

@@ -23,9 +23,9 @@ export function prepareRunCgroupSteps({ parent }: RunCgroup): Step[] {
 }
 
 /**
- * Init's steps before it forks the task. They come after the release: earlier, no event names the cgroup, so
- * nobody could find it if the plugin died. No controllers are enabled in the cgroup. So the limits of the
- * task's cgroup apply to the whole run, and both cgroups may contain processes.
+ * Init's steps before it forks the task. They come after the release. Before the release, no event names the
+ * cgroup, so nobody could find it if the plugin died. No controllers are enabled in the cgroup. So the limits
+ * of the task's cgroup apply to the whole run, and both cgroups may contain processes.
  */
 export function makeRunCgroupSteps({ name: folder }: RunCgroup): Step[] {
   const { cgroup, runCgroup, killSwitch } = descriptors;

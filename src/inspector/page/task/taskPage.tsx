@@ -80,12 +80,12 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   );
 }
 
-/** Number of events above which folding may take too long to wait for. */
+/** Above this number of events, the page does not wait for the results of folding the history. */
 const longHistory = 2_000;
 
 /**
- * The number of the shown step, and a function that shows another step. The arrow keys, Home and End do the
- * same. The choice is part of the address. Without a choice, the newest step is shown.
+ * The number of the shown step, and a function that shows another step. The arrow keys, Home and End also
+ * show another step. The choice is part of the address. Without a choice, the newest step is shown.
  * @param count number of all steps
  */
 function useShownStep(count: number): readonly [number, (seq: number) => void] {
