@@ -28,7 +28,7 @@ export class TaskTraces {
   #timer: NodeJS.Timeout | undefined;
   #failed = false;
 
-  /** @throws DriverError `CONFIG_INVALID` for OpenTelemetry's environment variables with unsupported values */
+  /** @throws DriverError `CONFIG_INVALID` for unsupported values of OpenTelemetry's environment variables */
   constructor(reader: () => EventReader | undefined, log: Logger) {
     this.#reader = reader;
     this.#log = log;

@@ -1,6 +1,6 @@
 /**
- * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. All
- * tasks together are sampled at most ten times a second. One timer serves all tasks.
+ * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. There
+ * are at most ten samples a second for all tasks together. One timer serves all tasks.
  */
 import type { CgroupReading } from "../effects/stats/readings.ts";
 import { messageOf } from "../errors.ts";
@@ -10,7 +10,7 @@ import type { TaskId } from "../taskId.ts";
 
 /** What the sampler depends on. */
 export interface SamplerDependencies {
-  /** Reads a cgroup; undefined once it is gone. */
+  /** Reads a cgroup; undefined once the cgroup was removed. */
   readonly read: (cgroup: string) => Promise<CgroupReading | undefined>;
   /** Stores a sample. */
   readonly keep: (taskId: TaskId, sample: UsageSample) => void;
@@ -22,7 +22,7 @@ export interface SamplerDependencies {
 /** Minimum time between two samples of a task, and between two turns of the timer. */
 const turnMs = 1_000;
 /**
- * Maximum number of samples in a turn, some 0.2 ms each. Further tasks that are due wait for the next turn.
+ * Maximum number of samples in a turn, about 0.2 ms each. Further tasks that are due wait for the next turn.
  */
 const samplesPerTurn = 10;
 /** A task is sampled again once its age has grown by this share. */

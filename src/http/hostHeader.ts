@@ -5,8 +5,8 @@
 import { isIP } from "node:net";
 
 /**
- * Accepts `localhost` and IP addresses, but no DNS names. Accepts any port, because a tunnel may use another
- * one.
+ * Accepts `localhost` and IP addresses, but no DNS names. Accepts any port, because a tunnel's port may
+ * differ from the server's.
  */
 export function isOwnHost(host: string | undefined): boolean {
   const name = /^(\[[^\]]+\]|[^:]+)(:\d{1,5})?$/.exec(host ?? "")?.[1];

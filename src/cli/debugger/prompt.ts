@@ -1,4 +1,4 @@
-/** Edits a line key by key, as a shell does. Pure. */
+/** Edits a line as keys are typed, like a shell. Pure. */
 import { isVisible } from "../terminal/keyName.ts";
 import type { Prompt } from "./debuggerState.ts";
 

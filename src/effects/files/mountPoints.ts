@@ -1,4 +1,4 @@
-/** Turns the mounts that a task requests into the mounts that its init makes. */
+/** Turns the mounts that a task requests into the mounts that the run's init makes. */
 
 import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
@@ -78,7 +78,7 @@ export function prepareMounts(
 }
 
 interface MadeMount {
-  /** The target's path in the job. */
+  /** The target's path as the job names it. */
   readonly target: string;
   readonly mount: MountPoints["mounts"][number];
 }
@@ -129,7 +129,7 @@ interface MountSource {
 }
 
 /**
- * Checks a mount's source. Follows symlinks in it, because the operator or a device plugin has named it.
+ * Checks a mount's source. Follows symlinks in its path, because the operator or a device plugin chose it.
  * @throws DriverError `MOUNT_SOURCE_MISSING`, recoverable
  * @throws DriverError `MOUNT_SOURCE_INVALID` for a device mount whose source is not a device, for a path in the
  *   host's /proc, and for `host-to-task` propagation from a mount that does not propagate

@@ -1,6 +1,6 @@
 /**
- * Assembles filters for seccomp(2): classic BPF programs, as bytes. Jumps name labels,
- * and may have any length. Pure.
+ * Assembles filters for seccomp(2): classic BPF programs, as bytes. Jumps name labels, and may have any
+ * length. Pure.
  */
 
 /** The name of a position in a program. */
@@ -74,8 +74,8 @@ interface Layout {
 }
 
 /**
- * Lays out a program. A jump reaches 255 instructions far. A longer jump gets a goto behind it, which may
- * make other jumps too long, so the layout is repeated until all jumps reach their labels.
+ * Lays out a program. A jump can skip at most 255 instructions. A longer jump gets a goto behind it, which
+ * may make other jumps too long, so the layout is repeated until all jumps reach their labels.
  */
 function layOut(lines: readonly Line[]): Layout {
   const sizes: number[] = lines.map(({ kind }) => (kind === "label" ? 0 : 1));
@@ -85,7 +85,7 @@ function layOut(lines: readonly Line[]): Layout {
     for (const [index, line] of lines.entries()) {
       if (line.kind !== "jump") continue;
       const size = instructionsOf(line, layout.positions[index] as number, layout).length;
-      // A jump that was too long once stays long, so that the repetition ends.
+      // A jump that has a goto keeps it, so that the repetition ends.
       if (size <= (sizes[index] as number)) continue;
       sizes[index] = size;
       grown = true;
