@@ -102,7 +102,7 @@ export const HandOverResponse: MessageFns<HandOverResponse> = {
 export type StateFolderService = typeof StateFolderService;
 export const StateFolderService = {
   /**
-   * Asks the folder's owner to hand it over. There is one answer. Then the stream
+   * Asks the folder's owner to hand over the folder. The stream has one answer. After the answer, the stream
    * stays open until the owner's process ends, so that a refused caller notices the end.
    */
   handOver: {
@@ -118,7 +118,7 @@ export const StateFolderService = {
 
 export interface StateFolderServer extends UntypedServiceImplementation {
   /**
-   * Asks the folder's owner to hand it over. There is one answer. Then the stream
+   * Asks the folder's owner to hand over the folder. The stream has one answer. After the answer, the stream
    * stays open until the owner's process ends, so that a refused caller notices the end.
    */
   handOver: handleServerStreamingCall<HandOverRequest, HandOverResponse>;
