@@ -1,6 +1,6 @@
 /**
  * Measures how long a bare Node process takes to spawn `/bin/true`: the baseline of starts. A separate
- * process does this, because a larger process takes longer: the bench's own would take three times as long.
+ * process does this, because a large process takes longer: the bench itself would take three times as long.
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -69,13 +69,13 @@ async function clientOf(url: string): Promise<Client> {
   };
 }
 
-async function known(client: Client, id: string): Promise<void> {
+async function untilListed(client: Client, id: string): Promise<void> {
   while (!(await client.ask("/api/tasks")).includes(id)) await delay(20);
 }
 
 async function benchLanes(client: Client, record: Inspected["record"], nothing: readonly number[]) {
   await recordAllocation(record, { begin: Date.now() - failures * 60_000, failures });
-  await known(client, runOf("web", failures + 2));
+  await untilListed(client, runOf("web", failures + 2));
   const path = `/api/allocation?id=${allocation}`;
   const first = await timed(() => client.ask(path));
   printFigure(`${failures + 4} runs: their lanes, the first time`, `${first.toFixed(1)} ms`);
@@ -106,7 +106,7 @@ async function benchOutput(
     stderrPath: join(logs, ".web.stderr.fifo"),
   };
   await record(id, lifeFrom(Date.now(), [["requested", 0, requested]]));
-  await known(client, id);
+  await untilListed(client, id);
   const query = `id=${encodeURIComponent(id)}&stream=stderr`;
   printTimes(`the end of ${logMiB} MiB of output`, await client.times(`/api/log?${query}`), nothing);
   const [search, wait] = await besides(client, () => client.ask(`/api/log/search?${query}&text=nowhere`));
@@ -141,7 +141,7 @@ async function benchBundle(client: Client, record: Inspected["record"], nothing:
     event("execExited", { exec }),
   ]);
   await record(id, [...life("ended").slice(0, 4), ...checks.flat()]);
-  await known(client, id);
+  await untilListed(client, id);
   const query = `id=${encodeURIComponent(id)}`;
   const first = await timed(() => client.ask(`/api/allocation?id=${id.split("/")[0]}`));
   printFigure(`a history of ${commands} commands: its lane, the first time`, `${first.toFixed(0)} ms`);

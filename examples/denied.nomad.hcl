@@ -6,7 +6,7 @@
 #   nomad-driver-exec2 run --var command=/sbin/ldconfig examples/denied.nomad.hcl        # the program itself is denied
 #   nomad-driver-exec2 run --var root=host --plugin-config options.hcl examples/denied.nomad.hcl
 #
-# For the last command, options.hcl needs allow_host_root = true; with denials = "on" denials are recorded.
+# For the last command, options.hcl needs allow_host_root = true. With denials = "on", denials are recorded.
 # On a cluster, both options belong in the client's plugin block. The fix needs unveil_by_task = true there.
 
 variable "unveil" {

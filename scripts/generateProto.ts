@@ -1,6 +1,6 @@
 /**
  * Generates the protobuf bindings (src/grpc/generated) and the descriptors of the
- * reflection service from proto/. The only argument names another target folder.
+ * reflection service from proto/. An optional argument names another target folder.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";

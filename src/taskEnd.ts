@@ -45,7 +45,7 @@ export function endBySignal(signal: number): ProcessEnd {
 
 export const unknownEnd: ProcessEnd = { exitCode: -1, signal: 0 };
 
-/** The exit code by which a program reports the end of a process that it ran; 125 if that end is unknown. */
+/** The exit code with which a program reports how a process that it ran has ended; 125 if that is unknown. */
 export function codeToPassOn(end: Pick<ProcessEnd, "exitCode"> | undefined): number {
   return end === undefined || end.exitCode < 0 ? RUNNER_FAILED : end.exitCode;
 }
@@ -63,8 +63,8 @@ export function describeEnd({ exitCode, signal }: ProcessEnd): string {
 }
 
 /**
- * Where the knowledge of an end comes from. `status`: the run's init recorded the end, or the witness of an
- * adopted task did. `forceKilled`: init had to be killed, too. `unknown`: init ended without recording
+ * How the driver learned of an end. `status`: the run's init recorded the end, or the witness of an adopted
+ * task did. `forceKilled`: init had to be killed, too. `unknown`: init ended without recording
  * anything. `taskFile`: the Go driver's shim wrote the exit code to a file that the task could also write.
  */
 export const endSources = ["status", "forceKilled", "unknown", "taskFile"] as const;

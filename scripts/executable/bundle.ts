@@ -25,8 +25,8 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
 ];
 
 /**
- * Parts of gRPC's server that would load its client: its debugging service, and reports of load. Neither is
- * served.
+ * Parts of gRPC's server that would load gRPC's client: the debugging service and the load reports. The
+ * plugin serves neither.
  */
 const unservedClients = /\/@grpc\/grpc-js\/build\/src\/(?:channelz|orca)\.js$/;
 const nothing = "\0nothing";
@@ -39,15 +39,15 @@ const replace: Plugin = {
 };
 
 /**
- * The scripts by name; `main.js` is loaded first. Each is a function with CommonJS's variables as parameters,
- * in ASCII.
+ * The scripts by name; `main.js` is loaded first. Each script is a function in ASCII, whose parameters are
+ * CommonJS's variables.
  */
 export async function bundleProgram(): Promise<Map<string, string>> {
   const { output } = await build({
     input: { main: join(root, "src/main.ts") },
     platform: "node",
     plugins: [replace],
-    // Other packages look for this one at run time, but do not need it.
+    // Other packages look for this package at run time, but do not need it.
     external: ["performance"],
     checks: { eval: false, ineffectiveDynamicImport: false },
     // rxjs's build for Node is CommonJS, from which rolldown cannot remove unused code.
@@ -57,7 +57,7 @@ export async function bundleProgram(): Promise<Map<string, string>> {
   });
   return new Map(
     output.map((chunk) => {
-      if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is no script`);
+      if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is not a script`);
       return [
         chunk.fileName,
         `(function(exports,require,module,__filename,__dirname){${ascii(chunk.code)}\n})`,

@@ -21,8 +21,8 @@ const emulators: Readonly<Record<Architecture, readonly string[]>> = {
 };
 
 /**
- * The target for an architecture. If it is not this machine's, the packages for it are installed from the lock
- * file.
+ * The target for an architecture. For an architecture other than this machine's, installs the packages from
+ * the lock file.
  */
 export function targetOf(arch: Architecture): Target {
   if (arch === process.arch) return { arch, modules: join(root, "node_modules"), emulator: [] };

@@ -24,7 +24,7 @@ const epoch = 1;
 
 /**
  * The maintainer, from the variables that Debian's tools use: deb-changelog(5). The default address ends with
- * `.invalid`, which nobody owns (RFC 2606), because the project has no address.
+ * `.invalid`, which nobody owns (RFC 2606), because the project has no email address.
  */
 const { DEBFULLNAME = "nomad-driver-exec2", DEBEMAIL = "nobody@nomad-driver-exec2.invalid" } = process.env;
 const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;

@@ -72,7 +72,7 @@ export class Driver implements DriverPort {
   #configuring: Promise<void> = Promise.resolve();
   #opening: Opening<DriverServices> | undefined;
   #current: DriverServices | undefined;
-  /** Why the services could not be opened yet. */
+  /** Why the last attempt to open the services failed. */
   #openError: DriverError | undefined;
   readonly #housekeeping: Housekeeping;
   readonly #starts = new Semaphore(maxStarts, maxStartHoldMs);

@@ -70,9 +70,9 @@ export interface DriverPort {
   taskStats(taskId: TaskId, intervalMs: number): Promise<Observable<TaskUsage>>;
 
   /**
-   * Runs a command in a running task: in its sandbox, as its user. Resolves once the command
-   * runs. Also resolves for a command that cannot be found or executed: its error output and its exit code,
-   * 127 or 126, say so.
+   * Runs a command in a running task: in its sandbox, as its user. Resolves once the command runs. Also
+   * resolves for a command that cannot be found or executed: its error output and its exit code, 127 or 126,
+   * say so.
    * Rejects with `TASK_NOT_RUNNING` or `LAUNCH_FAILED`, or for an empty command with `CONFIG_INVALID`.
    */
   exec(taskId: TaskId, request: ExecRequest): Promise<ExecSession>;

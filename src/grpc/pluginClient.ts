@@ -51,9 +51,8 @@ export interface LaunchOptions {
   /** When this signal is aborted, the plugin is killed. */
   readonly kill?: AbortSignal;
   /**
-   * Binds the plugin to this process. When this process ends, in whatever way, the plugin ends, too, and the
-   * tasks of the run with this work folder are removed. The plugin gets no signals of this process's
-   * terminal.
+   * Binds the plugin to this process. However this process ends, the plugin ends, too, and the tasks of the
+   * run with this work folder are removed. The plugin gets no signals from this process's terminal.
    */
   readonly lifeline?: { readonly work?: string | undefined };
 }
@@ -162,7 +161,7 @@ export function exitText({ code, signal }: PluginExit): string {
   return signal ?? `exit code ${code}`;
 }
 
-/** The first line on standard output. Further lines are read and ignored, as by agents. */
+/** The first line on standard output. Further lines are read and ignored, as agents do. */
 async function handshakeOf(child: PluginProcess): Promise<string> {
   const signal = AbortSignal.timeout(handshakeLimitMs);
   const [line] = await once(createInterface({ input: child.stdout }), "line", { signal });

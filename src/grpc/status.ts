@@ -1,7 +1,7 @@
 /**
- * Converts errors to gRPC statuses, and back. Agents only show a status to people, except after a start that
- * fails recoverably. So the message of a status has all that people need: `CODE: what was wrong, and what to
- * do next`. This program's own calls read the error itself from the metadata.
+ * Converts errors to gRPC statuses, and back. Agents show a status to people, and act on a status only if it
+ * says that a start may be repeated. So a status's message has all that people need: `CODE: what was wrong,
+ * and what to do next`. This program's own calls read the error itself from the metadata.
  */
 import { inspect } from "node:util";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
@@ -30,8 +30,8 @@ const maxMessageBytes = 4096;
 
 /**
  * Maximum bytes of a message that reaches the caller of `nomad alloc exec`. Agents prepend at most "rpc
- * error: code = FailedPrecondition desc = " and send all of it in the close frame of a websocket. The frame
- * has room for 123 bytes (RFC 6455, 5.5). Agents cannot send a longer message at all.
+ * error: code = FailedPrecondition desc = " and send the whole text in the close frame of a websocket. The
+ * frame has room for 123 bytes (RFC 6455, 5.5). Agents cannot send a longer message at all.
  */
 export const closeFrameBytes = 123 - 44;
 
@@ -78,7 +78,7 @@ export function errorBehind(thrown: unknown): DriverError {
   return DriverError.from(cause, "PLUGIN_FAILED", "the driver failed unexpectedly");
 }
 
-/** The plugin's error behind a failed call. Any other DriverError is returned unchanged. */
+/** The plugin's error behind a failed call. Returns a DriverError unchanged. */
 export function errorOfCall(error: unknown): DriverError {
   if (!isServiceError(error)) return DriverError.from(error, "PLUGIN_FAILED", "the plugin was not reached");
   return (
@@ -95,8 +95,8 @@ export function carriedError(metadata: Metadata, cause?: unknown): DriverError |
 }
 
 /**
- * The message of an error within a limit, and the error with the same fields as the message. If the whole
- * does not fit, the message has the summary, cut if necessary, and the errno, but no path and no hint.
+ * Fits an error's message into a limit, and leaves the error only the fields that are in the message. A
+ * message that is too long keeps the summary, cut if necessary, and the errno, but not the path or the hint.
  */
 function fitted(error: DriverError, limit: number): { details: string; error: DriverError } {
   const { code, message, failed, recoverable } = error;

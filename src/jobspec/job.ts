@@ -13,7 +13,7 @@ export interface Job {
 
 export interface Group {
   readonly name: string;
-  /** Number of instances: allocations of the group. */
+  /** Number of instances (allocations) of the group. */
   readonly count: number;
   readonly network: Network;
   readonly tasks: readonly Task[];

@@ -87,7 +87,7 @@ function errnoName(thrown: unknown): string | undefined {
   return code > 0 ? getSystemErrorName(-code) : LMDB_ERRORS[code + 30_799];
 }
 
-/** The error for a log that can never be used again. @param path of its file */
+/** The error for a log that can never be used again. @param path the log's file */
 export function damaged(path: string, why: string): DriverError {
   return new DriverError("STORE_DAMAGED", `the event log ${path} is damaged: ${why}`, { hint: damageHint });
 }

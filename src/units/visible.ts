@@ -2,8 +2,8 @@
 
 /**
  * Characters that are unsafe to print: control characters, line and paragraph separators, invisible
- * characters and those that change the direction of writing, and unpaired surrogates. Joiners and variation
- * selectors are safe: scripts and emoji need them.
+ * characters and characters that change the direction of the text, and unpaired surrogates. Joiners and
+ * variation selectors are safe: scripts and emoji need them.
  */
 const unsafe = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 const everyUnsafe = new RegExp(unsafe, "gu");

@@ -46,7 +46,7 @@ const allLines = 1_000_000;
 
 export const bindingGroups: readonly BindingGroup[] = [
   {
-    title: "All of an event (return), and lists",
+    title: "The whole event (return), and lists",
     pages: ["whole", "help", "edits"],
     bindings: [
       { keys: ["j", "down"], shown: "j ↓", does: "one line down", act: scrollBy(1) },

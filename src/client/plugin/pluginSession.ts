@@ -26,7 +26,7 @@ export interface PluginSessionOptions {
   readonly onLogLine?: (line: string) => void;
   /** Gets the events that `nomad alloc status` would show for a task. */
   readonly onTaskEvent?: (event: DriverTaskEvent) => void;
-  /** Interrupts a start by killing the plugin, because a plugin that starts may not answer. */
+  /** Interrupts a start by killing the plugin, because a plugin that is starting may not answer. */
   readonly interrupt?: AbortSignal;
   /** Called when the plugin has died, before it is launched again. */
   readonly onRestart?: (exit: PluginExit) => void;
@@ -176,8 +176,8 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
 }
 
 /**
- * Checks that the driver can work at all. It is no error here if the host lacks a feature, because tasks fail
- * with more precise errors.
+ * Checks that the driver can work at all. A feature that the host lacks is no error here, because tasks that
+ * need the feature fail with a more precise error.
  * @throws DriverError that the fingerprint carries, if the driver cannot work at all
  */
 async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {

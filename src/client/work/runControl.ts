@@ -1,5 +1,5 @@
 /**
- * Passes requests of other processes to a run. Only root can reach its socket in the run's folder. Each
+ * Passes requests of other processes to a run, by a socket in the run's folder that only root can reach. Each
  * connection carries one request and its answer, as lines of JSON.
  */
 import { once } from "node:events";

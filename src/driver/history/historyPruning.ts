@@ -14,7 +14,6 @@ import { isOver } from "../../machines/taskMachine.ts";
 import type { EventStore, StoredEvent } from "../../store/eventStore.ts";
 import { type TaskId, toTaskId } from "../../taskId.ts";
 
-/** What the pruner depends on. */
 export interface PrunerDependencies {
   readonly store: EventStore;
   readonly log: Logger;

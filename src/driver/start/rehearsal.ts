@@ -1,7 +1,7 @@
 /**
- * Rehearses starts while the plugin is idle: every step up to an init that waits for its go-ahead and never
- * gets it. V8 compiles code when it runs for the first time. Without rehearsals, the first start of a plugin
- * takes eight times as long as a later one; with rehearsals, three times.
+ * Rehearses starts while the plugin is idle: every step up to an init that waits to be released and never is.
+ * V8 compiles code when the code first runs. Without rehearsals, the first start of a plugin takes eight
+ * times as long as a later start; with rehearsals, three times.
  */
 import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -24,7 +24,7 @@ import { findProgram } from "./sandboxPlan.ts";
 
 /** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */
 const idleMs = 500;
-/** Each further round would speed up later starts by less than a real start does. */
+/** A further round would speed up later starts less than a real start does. */
 const rounds = 10;
 /** Milliseconds between two rounds, so that calls of the agent wait for at most one round. */
 const pauseMs = 5;

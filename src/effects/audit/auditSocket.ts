@@ -1,6 +1,6 @@
 /**
- * Sockets of the kernel's audit: netlink(7), `linux/audit.h`. One kind of socket queries and sets the state
- * of audit. The other kind gets all records by multicast, whether or not an audit daemon runs.
+ * Sockets of the kernel's audit system: netlink(7), `linux/audit.h`. One kind of socket queries and sets the
+ * state of audit. The other kind gets all records by multicast, whether or not an audit daemon runs.
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";

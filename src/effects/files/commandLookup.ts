@@ -48,7 +48,7 @@ export function resolveCommand(
   if (outside !== undefined) {
     throw new DriverError("COMMAND_NOT_FOUND", `command ${name} is on the host, but not in the task's root`, {
       failed: { call: "stat", path: outside, errno: "ENOENT" },
-      hint: `Add unveil "rx:${outside}", and what else the command needs. On the client, this needs unveil_by_task = true, or unveil_paths`,
+      hint: `Add unveil "rx:${outside}", and whatever else the command needs. On the client, this needs unveil_by_task = true, or unveil_paths`,
     });
   }
   for (const path of candidates) {
@@ -134,7 +134,7 @@ export function candidatesOf(
   return command === "" ? [] : folders.map((folder) => `${folder.replace(/\/+$/, "")}/${command}`);
 }
 
-/** Checks only for an execute bit. The kernel checks at the launch whether the task's user may execute it. */
+/** Checks only for an execute bit. At the launch, the kernel checks whether the task's user may use it. */
 function isExecutable(status: Stats | undefined): boolean {
   return status?.isFile() === true && (status.mode & 0o111) !== 0;
 }

@@ -13,7 +13,7 @@ export function heapBytes(): number {
 
 /**
  * Makes V8 collect all garbage at once and move the remaining objects together. An ordinary collection leaves
- * tens of mebibytes in half empty pages. Bytecode is kept, because the next start needs it. The flags are set
+ * tens of mebibytes in half-empty pages. Bytecode is kept, because the next start needs it. The flags are set
  * only here. As arguments of the process, they would make Node discard its code cache.
  */
 export function collectGarbage(): void {

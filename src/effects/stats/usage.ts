@@ -62,7 +62,6 @@ export function usageOf(previous: RunReading | undefined, now: RunReading, units
   };
 }
 
-/** In milliseconds. */
 interface CpuTime {
   readonly userMs: number;
   readonly systemMs: number;

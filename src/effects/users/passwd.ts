@@ -15,7 +15,7 @@ export function entryOfName(passwd: string, name: string): PasswdEntry | undefin
 }
 
 export function entryOfUid(passwd: string, uid: number): PasswdEntry | undefined {
-  // At most starts, no user has the uid. This quick check is then enough.
+  // For most tasks, no user has the uid, and this quick check is enough.
   if (!passwd.includes(`:${uid}:`)) return undefined;
   return findEntry(passwd, (entry) => entry.uid === uid);
 }

@@ -1,6 +1,6 @@
 /**
- * Renders the inspector's page. Unsafe characters are made visible in all its texts: names in histories may,
- * for example, reverse the direction of writing.
+ * Renders the inspector's page. Makes unsafe characters visible in all of its texts: a name in a history may,
+ * for example, reverse the direction of the text.
  */
 import { options, render, type VNode } from "preact";
 import { visible, visibleLines } from "../../units/visible.ts";

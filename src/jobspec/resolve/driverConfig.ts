@@ -43,7 +43,7 @@ export function followSpec(
   }));
   const meant = new Set(unknown.map((name) => nearest(name, names)));
   const values = spec.map((attribute) => {
-    // If a misspelt name probably means this option, the option is not reported as missing, too.
+    // If a misspelt name probably means this option, the option is not also reported as missing.
     if (meant.has(attribute.name)) return [attribute.name, null];
     try {
       return [attribute.name, configured(config[attribute.name], attribute)];

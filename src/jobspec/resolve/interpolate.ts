@@ -9,7 +9,8 @@ export type EvaluateText = (text: string) => unknown;
  * Replaces references in a text by their values. The result is still template text. If the text is a single
  * reference, the result is its value, of any type.
  * @param lookup returns undefined for a reference that a later step resolves
- * @throws TemplateError if the text cannot be parsed or has other expressions, or if `lookup` throws it
+ * @throws TemplateError if the text cannot be parsed, if it has expressions other than references, or if
+ *   `lookup` throws one
  */
 export function replaceReferences(text: string, lookup: (reference: Reference) => unknown): unknown {
   const parts = parseTemplate(text);

@@ -8,7 +8,7 @@ export interface Fields {
   readonly named: ReadonlyMap<string, Fields>;
   /** The content of each entry of a list or map; undefined for other values. */
   readonly entry: Fields | undefined;
-  /** Whether it has a length, as texts and lists have. */
+  /** Whether the value has a length, as texts and lists do. */
   readonly measured: boolean;
 }
 

@@ -55,7 +55,7 @@ class Parser {
 
   all(): Expression {
     const expression = this.#disjunction();
-    if (this.#token.kind !== "end") throw this.#wrong("and, or, or a comparison is expected here");
+    if (this.#token.kind !== "end") throw this.#wrong('"and", "or" or a comparison is expected here');
     return expression;
   }
 

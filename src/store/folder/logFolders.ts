@@ -63,7 +63,7 @@ export function quarantine(log: string, now: Date): string {
   }
 }
 
-/** The quarantined logs that earlier had this path, oldest first. */
+/** The quarantined logs that used to have this path, oldest first. */
 export function quarantinedLogs(log: string): string[] {
   const parent = dirname(log);
   const names = readdirSync(parent).filter((name) => name.startsWith(basename(log) + DAMAGED_MARK));
@@ -91,7 +91,7 @@ export function stateFolders(stateDir: string): string[] {
   return [stateDir, ...localNumbers(stateDir).map((number) => join(localFolder(stateDir), String(number)))];
 }
 
-/** Holds the state folders of local runs, named by numbers. */
+/** The folder that holds the state folders of local runs, which are named by numbers. */
 function localFolder(stateDir: string): string {
   return join(stateDir, "local");
 }

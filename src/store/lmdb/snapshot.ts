@@ -47,8 +47,8 @@ export class Snapshot {
   readonly #cached = new Map<number, NodePage>();
   #slab: Buffer = Buffer.alloc(0);
   /**
-   * The leaf of the last search. When keys are looked up in their order, the next search often ends in the
-   * same leaf.
+   * The leaf of the last search. When keys are looked up in order, the next search often ends in the same
+   * leaf.
    */
   #leaf: (Gap & { readonly root: number | undefined; readonly page: NodePage }) | undefined;
   /** For each page that the current read has taken from the file, the commit that wrote the page. */
@@ -124,7 +124,7 @@ export class Snapshot {
     }
   }
 
-  /** The same entries as leaf pages, for callers that read very many entries. */
+  /** The leaf pages of these entries, for callers that read very many entries. */
   *leaves({ root, depth }: Tree, from: Buffer): Iterable<Leaf | Gap> {
     if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
   }

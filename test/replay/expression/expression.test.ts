@@ -96,7 +96,7 @@ describe("an expression", () => {
     ["", /at the end: a value is expected/],
     ["exit.exitCode ==", /at the end: a value is expected/],
     ["exit.exitCode == == 1", /at "== 1": a value is expected/],
-    ["exit exit", /at "exit": and, or, or a comparison is expected/],
+    ["exit exit", /at "exit": "and", "or" or a comparison is expected/],
     ["(exit", /at the end: a closing parenthesis is missing/],
     ["1 == 'a", /at "'a": the quote is not closed/],
     ["exit @ 3", /at "@ 3": this character is not expected/],

@@ -145,7 +145,7 @@ class LogFollower {
   /** Follows the log until the connection closes, then closes the log. */
   start(): void {
     this.#response.on("close", () => this.#log.close());
-    // This comes first: if the folder cannot be watched, the response is an error.
+    // Watches before the response begins: if the folder cannot be watched, the response is an error.
     this.#log.watch(
       () => this.#send(stream),
       () => this.#response.end(),

@@ -54,7 +54,7 @@ export function takes<const P extends readonly Parameter<unknown>[]>(
 ): HclFunction {
   return (values) => {
     if (values.length !== parameters.length) {
-      fail(`it takes ${counted(parameters.length)}, and here ${values.length} are given`);
+      fail(`it takes ${counted(parameters.length)}, but got ${values.length}`);
     }
     return work(...(parameters.map((each, index) => read(each, values, index)) as Values<P>));
   };
@@ -70,7 +70,7 @@ export function takesMany<const P extends readonly Parameter<unknown>[], R>(
   return (values) => {
     const minCount = parameters.length + min;
     if (values.length < minCount) {
-      fail(`it takes ${counted(minCount)} or more, and here ${values.length} are given`);
+      fail(`it takes ${counted(minCount)} or more, but got ${values.length}`);
     }
     const all = values.map((_, index) => read(parameters[index] ?? rest, values, index));
     return work(...(all as [...Values<P>, ...R[]]));
