@@ -152,7 +152,7 @@ function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: rea
     ...sentence(
       [sandboxed],
       root === "private"
-        ? 'If it missed a file, only its own log can say so: what is not unveiled is not in its root, "No such file or directory" (ENOENT)'
+        ? 'If it missed a file, only its own log can say so: its root contains only unveiled paths, and any other path fails with "No such file or directory" (ENOENT)'
         : 'If the sandbox denied it a file, only its own log can say so: "Permission denied" (EACCES)',
     ),
     ...sentence(
@@ -180,7 +180,7 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
   return [
     ...sentence(
       [sandboxed],
-      `The last lines of its error output name ${named}, which ${are} not unveiled, so not in its root`,
+      `The last lines of its error output name ${named}, which ${are} not unveiled, so its root lacks ${missing.length === 1 ? "it" : "them"}`,
     ),
     ...sentence([sandboxed], advice),
   ];

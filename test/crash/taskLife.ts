@@ -180,8 +180,7 @@ export class TaskLife {
   /** @throws Error if a start ran twice, or two runs of the task ran at the same time */
   #checkRuns(): void {
     const folder = `${this.allocation.taskFolder}/local`;
-    if (existsSync(`${folder}/overlaps`))
-      throw new Error(`${this.taskId}: two of its runs were there at once`);
+    if (existsSync(`${folder}/overlaps`)) throw new Error(`${this.taskId}: two of its runs existed at once`);
     const runs = existsSync(`${folder}/runs`)
       ? readFileSync(`${folder}/runs`, "utf8").trim().split("\n")
       : [];

@@ -246,7 +246,10 @@ const reasons: readonly (readonly [string, string])[] = [
   [consul, "needs Consul, and a local run has none"],
   [vault, "needs Vault, and a local run has none"],
   [nomad, "needs a Nomad server, and a local run has none"],
-  [files, "reaches files or programs, and templates of a local run may not; HCL's file() reads a file"],
+  [
+    files,
+    "accesses files or programs, which templates of a local run cannot; use HCL's file() to read a file",
+  ],
   [formats, "is missing in a local run; use parseJSON or toJSON"],
 ];
 

@@ -114,7 +114,7 @@ describe("a template", () => {
     ['{{ secret "kv/x" }}', "secret needs Vault, and a local run has none"],
     ['{{ service "web" }}', "service needs Consul, and a local run has none"],
     ['{{ with nomadVar "x" }}{{ end }}', "nomadVar needs a Nomad server, and a local run has none"],
-    ['{{ file "x" }}', "file reaches files or programs"],
+    ['{{ file "x" }}', "file accesses files or programs"],
     ['{{ sprig_upper "x" }}', "sprig_upper is missing in a local run, as all of sprig is"],
     ['{{ "" | parseYAML }}', "parseYAML is missing in a local run"],
     ["{{ ~ }}", '"~" has no place in an action'],

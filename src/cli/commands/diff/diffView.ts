@@ -82,7 +82,7 @@ export class DiffView {
     return `${text.padEnd(columns - span.length)}${this.#style.dim(span)}`;
   }
 
-  /** The marks of sdiff(1): `<`: only the left side has the event; `>`: only the right; `|`: they differ. */
+  /** The marks of sdiff(1): `<` or `>` for an event of the left or right side only, `|` for a difference. */
   #mark(row: DiffRow): string {
     if (row.right === undefined) return this.#style.red(" < ");
     if (row.left === undefined) return this.#style.green(" > ");
