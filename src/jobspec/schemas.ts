@@ -10,7 +10,7 @@ const count = z.coerce
   .min(0, { error: "must not be negative", abort: true });
 const megabytes = count.min(10, "must be at least 10 (MiB)");
 
-/** A map, written as an attribute or as a block. The parser returns a block as a list of one. */
+/** A map, written as an attribute or as a block. The parser returns a block as a list with one element. */
 function map<T extends z.ZodType>(value: T) {
   const record = z.record(z.string(), value, "must be a block or a map");
   const blocks = z.array(z.unknown()).max(1, "there may be only one such block");
@@ -107,7 +107,7 @@ const atLeast = (min: number, text: string) =>
 export const serviceSchema = z.object({
   name: z.string().default(""),
   port: z.coerce.string().default(""),
-  // Accepted without an effect, because checks are the same for both.
+  // Accepted without an effect, because both providers have the same checks.
   provider: z.enum(["consul", "nomad"], "must be consul or nomad").optional(),
 });
 

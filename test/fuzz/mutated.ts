@@ -1,7 +1,7 @@
-/** Mutations that are likely to show defects of decoders. */
+/** Mutations that are likely to reveal defects of decoders. */
 import type { Random } from "../crash/random.ts";
 
-const telling = [
+const tellingBytes = [
   0x00, 0x01, 0x7f, 0x80, 0xff, 0x0a, 0x20, 0x22, 0x24, 0x2d, 0x2f, 0x3a, 0x5b, 0x7b, 0xc1, 0xdf,
 ];
 
@@ -17,7 +17,7 @@ export function mutated(input: Buffer, random: Random): Buffer {
 function changed(bytes: Buffer, random: Random): Buffer {
   const at = random.below(bytes.length + 1);
   const end = Math.min(bytes.length, at + 1 + random.below(8));
-  const byte = random.pick([random.below(256), random.pick(telling)]);
+  const byte = random.pick([random.below(256), random.pick(tellingBytes)]);
   const [before, after] = [bytes.subarray(0, at), bytes.subarray(end)];
   switch (random.pick(["set", "flip", "remove", "insert", "repeat", "cut"] as const)) {
     case "set":

@@ -31,7 +31,7 @@ async function liveOneMore(): Promise<void> {
     await store.append(stream, event.seq - 1, [event]);
 }
 
-/** Appends until a process has ended. Returns also the number of tasks that were appended. */
+/** Appends until a process has ended. Also returns the number of tasks that were appended. */
 async function writingBeside(process: Promise<Ended>): Promise<Ended & { readonly lived: number }> {
   const before = tasks;
   let ended: Ended | undefined;

@@ -1,4 +1,4 @@
-/** The layout of the view, for terminals of any size. Pure. */
+/** The layout of the debugger's screen, for terminals of any size. Pure. */
 import type { DebuggerState } from "./debuggerState.ts";
 
 export interface Box {

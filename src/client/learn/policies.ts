@@ -29,7 +29,7 @@ export type PortLists = Readonly<Partial<Record<"connect_tcp" | "bind_tcp", read
 /** Paths that differ between the instances of a task. */
 export interface OwnPlaces {
   readonly folders: TaskFolders;
-  /** Folder of its allocation. */
+  /** Folder of the instance's allocation. */
   readonly allocation: string;
   readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
 }

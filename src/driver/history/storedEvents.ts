@@ -36,7 +36,7 @@ export function advance(from: TaskSnapshot, facts: readonly TaskEvent[]): Advanc
  * Converts a stored event to the current schema. Does not validate the data: the compiler checked the types
  * of the code that wrote them, and the record's hash shows that they are unchanged.
  * @throws DriverError `EVENT_TOO_NEW` if a newer version of the driver wrote the event
- * @throws DriverError `EVENT_INVALID` if no version can have written it
+ * @throws DriverError `EVENT_INVALID` if no version could have written the event
  */
 export function toTaskEvent(stored: StoredEvent): TaskEvent {
   const { stream, seq, type, time } = stored;

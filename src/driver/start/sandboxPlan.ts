@@ -60,7 +60,7 @@ export interface TaskProgram {
   readonly groups: readonly number[];
   readonly capabilities: TaskCapabilities | undefined;
   readonly limits: readonly TaskLimit[];
-  /** Null if the kernel has no filters of system calls. */
+  /** Null if the kernel does not support system call filters. */
   readonly seccomp: SeccompProfile | null;
   readonly folders: TaskFolders;
   readonly env: Readonly<Record<string, string>>;
@@ -151,7 +151,7 @@ function pathsInRoot({ entries }: UnveilRules): string[] {
 
 /** The host's part of a sandbox's input. */
 export interface SandboxPlace extends Pick<HostServices, "options" | "privateRootProblem"> {
-  /** Whether to mask parts of /proc even if no option names a path in it, because a link may lead there. */
+  /** Whether to mask parts of /proc even if no option names a path there, because a link may lead there. */
   readonly maskProc?: boolean;
   /**
    * Absolute path of the task's cgroup. Undefined for a rehearsal (rehearsal.ts): its init stays in this

@@ -1,6 +1,6 @@
 /**
- * A task's cgroup: checks the folder that the agent created for it, writes the
- * planned limits, and reads the kernel's counters.
+ * A task's cgroup: checks the folder that the agent created for the task, writes the planned limits, and
+ * reads the kernel's counters.
  */
 import {
   closeSync,
@@ -28,8 +28,8 @@ export type LimitOutcome =
   | { readonly file: string; readonly value: string; readonly applied: false; readonly reason: string };
 
 /**
- * Checks that the path is a cgroup v2 folder and not the root cgroup, whose limits
- * would affect everybody.
+ * Checks that the path is a cgroup v2 folder, and not the root cgroup, whose limits would affect all
+ * processes.
  * @returns the path without symlinks, to use from here on
  * @throws DriverError `CGROUP_MISSING`
  */
@@ -56,7 +56,7 @@ export function checkCgroup(path: string): string {
 /**
  * Writes the planned limits. If a file is missing, its controller is not enabled for the cgroup. The task
  * then runs without that limit, and the outcome says so.
- * @throws DriverError `CGROUP_WRITE_FAILED` for any other failure, since a task must not run without a limit
+ * @throws DriverError `CGROUP_WRITE_FAILED` for any other failure, because no task may run without a limit
  * that the host could enforce
  */
 export function applyCgroupWrites(cgroup: string, writes: readonly CgroupWrite[]): LimitOutcome[] {

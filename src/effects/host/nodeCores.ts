@@ -5,8 +5,8 @@ import { readKernelFile } from "../kernel/kernelFiles.ts";
 const cpuFolder = "/sys/devices/system/cpu";
 
 /**
- * The online cores, with speeds from their frequency driver. Most virtual machines
- * have no such driver. The speed is then the current one of `/proc/cpuinfo`.
+ * The online cores, with speeds from their frequency driver. Most virtual machines have no such driver. Then
+ * the speed is the current speed in `/proc/cpuinfo`.
  */
 export function readNodeTopology(): NodeTopology {
   const guesses = cpuinfoMhz(readKernelFile("/proc/cpuinfo") ?? "");
@@ -35,7 +35,7 @@ export function parseCpuList(text: string): number[] {
   });
 }
 
-/** `cpu MHz` of each processor in `/proc/cpuinfo`, rounded. Not all architectures show it. */
+/** `cpu MHz` of each processor in `/proc/cpuinfo`, rounded. Not all architectures have this field. */
 export function cpuinfoMhz(cpuinfo: string): ReadonlyMap<number, number> {
   const speeds = new Map<number, number>();
   for (const block of cpuinfo.split("\n\n")) {

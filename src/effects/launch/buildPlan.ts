@@ -60,7 +60,7 @@ const recordTaskStep: Step = {
  * The spawned process only forks init and exits. So init is not the plugin's child, and outlives the plugin.
  *
  * Init starts in its cgroup (clone(2), `CLONE_INTO_CGROUP`). Moving a process there through `cgroup.procs`
- * takes 8 ms or more on a host that seldom does this, because the kernel then waits for an RCU grace period.
+ * takes 8 ms or more on a host that rarely moves processes, because the kernel waits for an RCU grace period.
  */
 export function parentSteps(
   cgroup: string | undefined,

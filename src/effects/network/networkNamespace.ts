@@ -54,7 +54,7 @@ function invalid(summary: string, options = {}): DriverError {
 /**
  * A network namespace with only a loopback interface. This thread enters it for a few synchronous system
  * calls at a time, so no other code runs in it. A socket stays in the namespace in which it was made. The
- * namespace ends with its last descriptor and process.
+ * kernel removes the namespace once no descriptor and no process uses it.
  */
 export class OwnNetwork {
   readonly #descriptor: number;

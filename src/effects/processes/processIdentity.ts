@@ -1,6 +1,6 @@
 /**
- * Identifies processes. The kernel reuses pids, but a pid together with its start
- * time is unique until the next boot.
+ * Identifies processes. The kernel reuses pids, but a pid together with the process's start time is unique
+ * until the next boot.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { uptime } from "node:os";
@@ -57,7 +57,7 @@ export function readStat(pid: number): ProcessStat | undefined {
   try {
     return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch (thrown) {
-    // ESRCH: it was reaped between open and read.
+    // ESRCH: the process was reaped between open and read.
     if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `process ${pid} cannot be read`);
   }

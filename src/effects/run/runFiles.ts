@@ -56,10 +56,10 @@ export function runFiles(folder: string): RunFiles {
 
 /**
  * Folders of ended runs, emptied for reuse. On ext4, making and removing a folder with its files takes 150 to
- * 350 µs, and longer while the log is flushed. Renaming one takes 40 µs.
+ * 350 µs, and longer while the log is flushed. Renaming a folder takes 40 µs.
  */
 const spares: string[] = [];
-/** The maximum number of concurrent starts. */
+/** As many spare folders as there can be concurrent starts. */
 const maxSpares = 16;
 let spareNumber = 0;
 

@@ -7,7 +7,7 @@ const listeners = new Set<() => void>();
 /** The last choices in each part of the page, by the part's path. They return when the user comes back. */
 const lastChoices = new Map<string, Choices>();
 
-/** Browsers refuse more than some twenty changes of the address a second. */
+/** Browsers refuse more than about twenty changes of the address per second. */
 const writeEveryMs = 200;
 let writing: ReturnType<typeof setTimeout> | undefined;
 let writtenAt = Number.NEGATIVE_INFINITY;
@@ -69,7 +69,7 @@ export function chosenNow(name: string): string {
   return present.choices[name] ?? "";
 }
 
-/** A choice in the current address, and a function that changes the choice. An unmade choice is empty. */
+/** A choice in the current address (empty if there is none), and a function that changes the choice. */
 export function useChoice(name: string): readonly [string, (value: string) => void] {
   const { choices } = useAddress();
   return [choices[name] ?? "", (value) => choose({ [name]: value })];

@@ -1,6 +1,5 @@
 /**
- * The messages of Stately's inspector protocol, as `@statelyai/inspect` 0.7
- * writes and reads them. Pure.
+ * The messages of Stately's inspector protocol, as `@statelyai/inspect` 0.7 writes and reads them. Pure.
  */
 import type { MachineState } from "../../machines/machineVersion.ts";
 import { taskMachine } from "../../machines/xstateMachine.ts";
@@ -18,7 +17,7 @@ interface Common {
 export interface ActorMessage extends Common {
   readonly type: "@xstate.actor";
   readonly name: string;
-  /** The machine's config as JSON. Only the first actor needs it, because all have the same machine. */
+  /** The machine's config as JSON. Only the first actor needs it, because all actors have this machine. */
   readonly definition: string | undefined;
   readonly parentId: undefined;
   readonly snapshot: InspectedSnapshot;

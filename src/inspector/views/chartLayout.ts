@@ -12,7 +12,8 @@ export interface ChartLayout {
 
 export interface ChartArrow {
   /**
-   * The transitions that the arrow draws. Behind a joint, where arrows of an event join, there are several.
+   * The transitions that the arrow draws. An arrow that begins at a joint draws those of all arrows that end
+   * there.
    */
   readonly transitions: readonly ChartTransition[];
   readonly points: readonly Point[];

@@ -1,4 +1,4 @@
-/** For the page: a comparison of two histories, also of an edited history with the recorded one. Pure. */
+/** Prepares comparisons for the page: of two histories, or of a history with its edited version. Pure. */
 
 import { History, type Moment } from "../../replay/history.ts";
 import {
@@ -32,7 +32,7 @@ export interface DiffSide {
   readonly task: string;
   readonly job: string | null;
   readonly events: number;
-  /** Time of its first event; milliseconds since the epoch. */
+  /** Time of the history's first event, in milliseconds since the epoch. */
   readonly begunAt: number;
   readonly outcome: Outcome;
 }

@@ -33,7 +33,7 @@ export interface PortFacts {
   readonly inside: number;
 }
 
-/** The task's environment without its `env` block. The values of this block may refer to these variables. */
+/** The task's environment without the `env` block, whose values may refer to these variables. */
 export function baseEnvironment(
   job: Job,
   group: Group,
@@ -116,7 +116,7 @@ function portVariables(ports: AllocationFacts["ports"]): Record<string, string> 
   return variables;
 }
 
-/** Two variables for each key: the key as written, and the key in capitals. */
+/** Two variables for each key: one with the key as written, and one with the key in capitals. */
 function metaVariables(task: Task, { node, hostEnv }: AllocationFacts): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const [key, value] of Object.entries(task.meta)) {

@@ -51,7 +51,7 @@ import { NewestCommit } from "./newestCommit.ts";
 import { findPageDefect } from "./pageCheck.ts";
 import { WorkMark } from "./workMark.ts";
 
-/** Address space, not memory or disk. It is large, so that the map hardly ever has to grow. */
+/** Size of LMDB's map: address space, not memory or disk. So large that the map rarely has to grow. */
 const MAP_BYTES = 2 ** 36;
 /** Key of the first position of a stream whose removal is not finished. */
 const PRUNED_KEY = Buffer.from("pruned");
@@ -64,8 +64,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens the log in a folder for writing, and creates it if there is none (folder
- * 0700, files 0600). There may be only one writer at a time, so the caller must own the folder.
+ * Opens the log in a folder for writing, and creates it if there is none (folder 0700, files 0600). There may
+ * be only one writer at a time, so the caller must own the folder.
  * @throws DriverError `STORE_DAMAGED` for a log that can never be used again: the caller may quarantine it
  * @throws DriverError `STORE_FAILED` for a log that cannot be opened, or that a newer version wrote
  */

@@ -44,8 +44,8 @@ export class LmdbTable implements WritableTable {
   readonly #mark: WorkMark;
   readonly #writer: RecordWriter;
   /**
-   * Whether a transaction is open. Reads within it need no check, because its snapshot was checked when it
-   * began.
+   * Whether a transaction is open. Reads within a transaction need no check, because its snapshot was checked
+   * when it began.
    */
   #writing = false;
 

@@ -8,7 +8,7 @@ function prefixed(chunks: readonly (string | Uint8Array)[], prefix = "> "): Buff
 }
 
 describe("lines of a task's output", () => {
-  it("have a prefix each, however they arrive in chunks", () => {
+  it("each have a prefix, however the output is split into chunks", () => {
     expect(String(prefixed(["a\nb", "c\n", "\n", "d"]))).toBe("> a\n> bc\n> \n> d\n");
   });
 

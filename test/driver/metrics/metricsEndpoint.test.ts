@@ -74,7 +74,7 @@ describe("the endpoint", () => {
     expect((await asked({ path })).status).toBe(200);
   });
 
-  it("does not remove a file that is no socket", async () => {
+  it("does not remove a file that is not a socket", async () => {
     const path = join(temporaryFolder(), "metrics.sock");
     writeFileSync(path, "mine");
     const log = open({ path });

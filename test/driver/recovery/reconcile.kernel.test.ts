@@ -88,9 +88,9 @@ describe("the reconcile at the start of a plugin", () => {
   });
 
   it.each<[string, EventType[]]>([
-    ["asked for", ["requested"]],
-    ["looked at", ["requested", "fingerprinted"]],
-    ["prepared in a cgroup that is gone", ["requested", "fingerprinted", "sandboxed"]],
+    ["requested", ["requested"]],
+    ["requested, on a host that was probed", ["requested", "fingerprinted"]],
+    ["prepared, in a cgroup that was removed", ["requested", "fingerprinted", "sandboxed"]],
   ])("closes the history of a task that was only %s", async (_title, types) => {
     const { store, services } = setUp();
     await storeHistory(store, "alloc/web/00000002", types);

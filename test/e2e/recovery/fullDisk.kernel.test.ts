@@ -62,7 +62,7 @@ describe("a full disk", () => {
     expect(await eventsOf(agent.stateDir, config.id)).toEqual([]);
   });
 
-  test("together with a killed plugin loses no exit code, because init's record is kept until it is stored", async () => {
+  test("together with a killed plugin loses no exit code, because init's record is kept until the exit is stored", async () => {
     const { agent, open, config, handle, fill, free, typesOf } = await setUp("exit 9");
     fill();
     open();
