@@ -7,7 +7,7 @@ const filter = filterOf();
 it.each([
   ["by unshare", "unshare --user --map-root-user sh -c 'id -u; hostname x 2>&1 || true'"],
   ["by clone", "unshare --user --map-root-user --pid --fork sh -c 'id -u'"],
-])("a task does not become root over namespaces of its own %s", async (_, script) => {
+])("a task does not become root in a user namespace that it makes %s", async (_, script) => {
   expect((await taskLines(script))[0]).toBe("0");
   expect(await taskLines(script, { filter })).toEqual(["unshare: unshare failed: Operation not permitted"]);
 });

@@ -37,17 +37,17 @@ function imported() {
 
 /** Expects only text: no control characters, and no additional lines. */
 function expectPlain(output: string): void {
-  expectNoOrders(output);
+  expectNoControlCharacters(output);
   expect(output.split("\n").filter((line) => line.trimStart().startsWith(forged))).toEqual([]);
 }
 
-function expectNoOrders(output: string): void {
+function expectNoControlCharacters(output: string): void {
   expect(unwritable.exec(output)?.[0]).toBeUndefined();
 }
 
 /** An error may have several lines, but all except the first are indented. */
 function expectError(output: string): void {
-  expectNoOrders(output);
+  expectNoControlCharacters(output);
   expect(output.split("\n").filter((line) => !/^ |^(JOB_INVALID|error|hint):/.test(line))).toEqual([]);
 }
 
@@ -180,7 +180,7 @@ describe("of a hostile task", () => {
   });
 });
 
-/** The text without colours, which it has if the test itself runs on a terminal. */
+/** Removes colours, which the text has if the test itself runs on a terminal. */
 function stripped(text: string): string {
   return text.replaceAll(new RegExp(`${String.fromCharCode(0x1b)}\\[[\\d;]*m`, "g"), "");
 }

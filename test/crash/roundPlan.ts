@@ -1,5 +1,6 @@
 /**
- * The events of a round, as plain data. The data come from a seed, or from a round that once failed. Pure.
+ * The plan of a round of the crash test, as plain data. It comes from a seed, or from a round that once
+ * failed. Pure.
  */
 import { points } from "./points.ts";
 import { type Random, randomOf } from "./random.ts";

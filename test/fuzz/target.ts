@@ -2,7 +2,7 @@
 import { DriverError, type ErrorCode } from "../../src/errors.ts";
 
 export interface Target {
-  /** Throws if the bytes show a defect. It catches the errors that the decoder may throw. */
+  /** Throws if the bytes show a defect. Catches the errors that the decoder may throw. */
   readonly fuzz: (bytes: Buffer) => void | Promise<void>;
   /** Valid inputs, from which the fuzzer makes others. */
   readonly seeds: () => Seeds | Promise<Seeds>;

@@ -13,7 +13,7 @@ import { listen } from "../../src/grpc/socket.ts";
 import { folderOfFile } from "../support/host/temporaryFolder.ts";
 
 describe("a launch", () => {
-  test("with the right magic cookie is an agent's", () => {
+  test("with the right magic cookie is recognized as an agent's", () => {
     expect(isPluginLaunch({ ...launchEnvironment })).toBe(true);
     expect(isPluginLaunch({})).toBe(false);
     expect(isPluginLaunch({ NOMAD_PLUGIN_MAGIC_COOKIE: "another" })).toBe(false);

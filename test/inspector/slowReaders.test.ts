@@ -10,7 +10,8 @@ import { event, life } from "../support/history/history.ts";
 import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 /**
- * The maximum that the server may buffer for one reader: a started message, and what Node has not sent yet.
+ * The maximum number of bytes that the server may buffer for one reader: a partly sent message, and the data
+ * that Node has not sent yet.
  */
 const most = 1_000_000;
 const begun = life("recovered").slice(0, 4);
@@ -50,7 +51,7 @@ async function burst({ record }: Inspected, reader: Socket, least: number): Prom
 }
 
 describe("a page that reads nothing", () => {
-  it("delays no other client, and gets the present state of the tasks that it missed once it reads again", async () => {
+  it("delays no other client, and once it reads again, gets the present state of the tasks that changed", async () => {
     const inspected = await startInspector();
     const { server, record, ask } = inspected;
     const { host, hostname, port } = new URL(server.url);
@@ -86,7 +87,7 @@ describe("a page that reads nothing", () => {
 });
 
 describe("a client of the relay that reads nothing", () => {
-  it("delays no other client, and gets every event in order once it reads again", async () => {
+  it("delays no other client, and once it reads again, gets every event in order", async () => {
     const inspected = await startInspector();
     const address = await inspected.server.relay();
     let client: WebSocket | undefined;

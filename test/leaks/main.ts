@@ -1,6 +1,6 @@
 /**
- * `npm run test:leaks -- [tasks] [seed]`: checks that the host is as before after this number of tasks. Needs
- * root.
+ * `npm run test:leaks -- [tasks] [seed]`: runs this number of tasks, and checks that they leave nothing on
+ * the host. Needs root.
  */
 import { randomInt } from "node:crypto";
 import { join } from "node:path";

@@ -16,7 +16,7 @@ describe("foreign text", () => {
     expect(visible(text)).toBe(shown);
   });
 
-  it("has no character with an effect on a terminal once it is visible", () => {
+  it("has no character with an effect on a terminal once it was made visible", () => {
     fc.assert(
       fc.property(texts, (text) => {
         expect(visible(text)).not.toMatch(unwritable);

@@ -74,7 +74,7 @@ async function findOrEndRun({ context }: TaskSnapshot): Promise<FoundRun | undef
   const { status } = runFiles(sandbox.runFolder);
   const task = readRecordedTask(status);
   if (task !== undefined) return { init, task, killed: false };
-  // Init waits for a release that will not come, or it was released and has not recorded its task yet.
+  // Init waits for a go-ahead that will not come, or it has the go-ahead but has not recorded its task yet.
   const killed = killInit(init);
   await waitForRunExit(request.resources.cgroup, init);
   const late = readRecordedTask(status);

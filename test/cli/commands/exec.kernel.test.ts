@@ -45,7 +45,7 @@ describe("exec", () => {
     await expect.poll(() => allocation.cgroup.processes(), { timeout: 20_000 }).toEqual([task]);
   });
 
-  it("gives the command this terminal: its keys, its size, and changes of it", async () => {
+  it("gives the command this terminal: its keys, its size, and changes of the size", async () => {
     await runningTask("shell");
     const { master, slave } = openTerminal(0);
     resizeTerminal(master, { rows: 30, columns: 90 });

@@ -20,7 +20,8 @@ const examples = `${import.meta.dirname}/../../../examples`;
 const running = (...args: string[]) => ["run", "--state-dir", temporaryFolder(), ...args];
 
 /**
- * The plugin's pid, once its execve(2) is over. The run would wait for a child that is stopped before that.
+ * The plugin's pid, once its execve(2) has finished. If the child were stopped earlier, the run would wait
+ * for it.
  */
 function launchedPlugin(pid = 0): number | undefined {
   const child = Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"), 10);
@@ -67,7 +68,7 @@ describe("a job of one task", () => {
     },
   );
 
-  it("passes on every byte if the output is no terminal", async () => {
+  it("passes on every byte if the output is not a terminal", async () => {
     const script = `i=0; while [ $i -lt 20 ]; do head -c 1048576 /dev/zero | tr '\\0' '\\377'; i=$((i+1)); done; printf '\\000\\001 end'`;
     const { child, ended } = start(running(shellJob(script)));
     const hash = createHash("sha256");
@@ -353,7 +354,7 @@ describe("a job that cannot be run", () => {
       127,
     ],
     [
-      "a command that is no program",
+      "a command that is not a program",
       'command = "/etc/passwd"',
       "COMMAND_NOT_EXECUTABLE",
       "not a regular file with an execute bit",
@@ -573,7 +574,7 @@ describe("a run that is interrupted", () => {
     expect(stderr).toMatch(/^warning: task: Killed: still running 1 ms after SIGINT$/m);
   });
 
-  it("ends although its plugin does not answer", async () => {
+  it("ends even if its plugin does not answer", async () => {
     const run = start(running(shellJob("true")));
     process.kill(
       await vi.waitUntil(() => launchedPlugin(run.child.pid), { interval: 1, timeout: 20_000 }),
@@ -598,7 +599,7 @@ describe("a run that is interrupted", () => {
 });
 
 describe("a plugin that dies", () => {
-  it("is started again, and the task goes on", async () => {
+  it("is started again, and the task keeps running", async () => {
     const script = 'echo "in $PWD."; while [ ! -e local/end ]; do sleep 0.05; done; echo done; exit 3';
     const { ended, seen, plugin } = start(running("-v", shellJob(script)));
     const [, folder] = /in (.*)\./.exec(await seen(".\n")) ?? [];

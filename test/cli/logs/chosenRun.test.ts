@@ -47,7 +47,7 @@ describe("the run that a name means", () => {
     expect(chosen(names)).toEqual(["5done", "newest of 6 runs; others: exit 1 ×4, SIGSEGV"]);
   });
 
-  it("is a run that goes on rather than a newer run that has ended", () => {
+  it("is a run that has not ended, rather than a newer run that has ended", () => {
     expect(chosen(["failed", "running", "done"])).toEqual([
       "1running",
       "running of 3 runs; others: exit 0, exit 1",
@@ -84,7 +84,7 @@ describe("runs of several logs", () => {
 });
 
 describe("the running task that a name means", () => {
-  it("is the only task that goes on", () => {
+  it("is the only task that has not ended", () => {
     expect(onlyRunning("web", logOf(["failed", "running", "done"])).id).toBe("1running-1000/web/1");
   });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { isHostName, parseHostEntry } from "../../../src/config/values/hostNames.ts";
 
-test("an entry ends its name at the first colon", () => {
+test("the name of an entry ends at the first colon", () => {
   expect(parseHostEntry("a:2001:db8::1")).toEqual({ name: "a", address: "2001:db8::1" });
   expect(parseHostEntry("a")).toEqual({ name: "a", address: "" });
 });

@@ -17,7 +17,7 @@ describe("ranges of ids", () => {
     ["007", '"007"'],
     ["4294967295", '"4294967295"'],
     ["1.5", '"1.5"'],
-  ])("%j are not", (ranges, told) => {
+  ])("%j are invalid", (ranges, told) => {
     expect(idRangesProblem(ranges)).toBe(`has ${told}, which is neither an id nor a range`);
   });
 

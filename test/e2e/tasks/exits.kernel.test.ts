@@ -46,7 +46,7 @@ test("the output of a task without a log collector goes to /dev/null", async () 
   expect(await runTask(agent, config)).toMatchObject({ exitCode: 3 });
 });
 
-test("processes that a task leaves end with it, and its pipes are closed", async () => {
+test("processes that a task leaves behind are killed at its end, and its pipes are closed", async () => {
   const allocation = makeAllocation();
   const config = allocation.config("sleep 1000 & setsid sleep 1000 & echo $!; exit 4");
   await startTask(agent, config);

@@ -83,9 +83,13 @@ describe("a log pipe that a task has replaced is not opened", () => {
 
 describe("the task's own log says why its start failed", () => {
   test.each<[string, Command, RegExp]>([
-    ["before the driver hears of it", { command: "true", umask: "9" }, /CONFIG_INVALID: .*"umask" must be/],
+    ["while the options are read", { command: "true", umask: "9" }, /CONFIG_INVALID: .*"umask" must be/],
     ["before the launch", { command: "no-such-command" }, /COMMAND_NOT_FOUND: .*"no-such-command" not found/],
-    ["in the launch", { command: "true", args: ["x".repeat(200_000)] }, /LAUNCH_FAILED: .*execve .*E2BIG/],
+    [
+      "during the launch",
+      { command: "true", args: ["x".repeat(200_000)] },
+      /LAUNCH_FAILED: .*execve .*E2BIG/,
+    ],
   ])("%s", async (_what, command, text) => {
     const allocation = makeAllocation();
     const refused = await startTask(agent, allocation.config(command)).catch((error) => error);

@@ -51,12 +51,15 @@ describe("SignalTask", () => {
     ["USR1", 10],
     ["USR2", 12],
     ["SIGRTMIN+5", 39],
-  ])("%s ends a program that does not handle it, and init records it", async (signal, number) => {
-    const { config } = await started('$| = 1; print "up\\n"; sleep 1 while 1');
-    await agent.driver.signalTask({ taskId: config.id, signal });
-    const ended = { exitCode: 128 + number, signal: number, oomKilled: false };
-    expect(await waitTask(agent, config)).toEqual(ended);
-  });
+  ])(
+    "%s ends a program that does not handle this signal, and init records the signal",
+    async (signal, number) => {
+      const { config } = await started('$| = 1; print "up\\n"; sleep 1 while 1');
+      await agent.driver.signalTask({ taskId: config.id, signal });
+      const ended = { exitCode: 128 + number, signal: number, oomKilled: false };
+      expect(await waitTask(agent, config)).toEqual(ended);
+    },
+  );
 
   test("does not end init, which ignores every signal that can be ignored, from the driver and from the host", async () => {
     const allocation = makeAllocation();

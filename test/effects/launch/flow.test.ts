@@ -22,7 +22,7 @@ const inHostPids = buildLaunchPlan({ ...input, runCgroup: { parent: "/sys/fs/cgr
 const names = new Map(systemCallNames.map((call) => [systemCallNumber(call, "x64"), call]));
 const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
 
-/** The usual results: the bytes of the go-ahead, and of the rest of the plan. */
+/** The usual results: the number of bytes of the go-ahead, and of the rest of the plan. */
 const usually: Partial<Record<SystemCallName, number>> = { read: 1, pread64: 100 };
 
 const ENOENT = 2;
@@ -67,7 +67,7 @@ describe("the processes of a launch", () => {
     ]);
   });
 
-  it("run in order: init ends if the go-ahead never comes", () => {
+  it("run in order: init ends if it is never released", () => {
     const { calls } = follow([0], { read: [1, 0] });
     expect(calls.slice(-2)).toEqual(["read", "exit_group"]);
     expect(calls).not.toContain("pread64");
@@ -114,7 +114,7 @@ describe("the processes of a launch", () => {
     });
   });
 
-  it("go on without keyrings and without the right to protect init", () => {
+  it("continue without keyrings, and without the right to protect init", () => {
     expect(follow([0, 0], { keyctl: [-38], write: [1, 0, -13] }).failedStep).toBeUndefined();
   });
 });

@@ -15,7 +15,7 @@ describe("a record", () => {
     );
   });
 
-  it("that is truncated or damaged is skipped, and no other record", () => {
+  it("that is truncated or damaged is skipped, and all other records are read", () => {
     const samples = [1, 2, 3].map((time) => usageSample({ time }));
     const bytes = Buffer.concat(samples.map(encodeSample));
     const rest = [samples[0], samples[2]];

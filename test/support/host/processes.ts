@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { waitpid } from "../../../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../../../src/effects/kernel/posixSpawn.ts";
 
-/** Pids of all processes, zombies too, whose first argument or name contains a text. */
+/** Pids of all processes, including zombies, whose first argument or name contains a text. */
 export function processesNamed(text: string): number[] {
   return readdirSync("/proc")
     .map(Number)

@@ -68,8 +68,8 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
 }
 
 /**
- * A ruleset that handles execution and reading and allows them below the paths. It also limits ports if
- * given.
+ * A ruleset that handles execution and reading, and allows both below the paths. If ports are given, it also
+ * limits the task to these ports.
  */
 export function rulesetFor(paths: readonly string[] = ["/"], ports: PortLimits = {}): number {
   const access = BigInt(landlockAccess.execute | landlockAccess.readFile | landlockAccess.readDir);
@@ -131,7 +131,7 @@ export class TestRun {
     return { stdout: this.#output, stderr: this.#output, ruleset: this.#ruleset, mounts: this.#mounts };
   }
 
-  /** @param options what differs from a launch with output to the run's file */
+  /** @param options differences from a launch whose output goes to the run's file */
   async start(overrides: Partial<LaunchInput> = {}, options: StartOptions = {}): Promise<Launched> {
     const { descriptors } = this;
     const stdout = options.stdout ?? descriptors.stdout;
@@ -169,7 +169,7 @@ export class TestRun {
   }
 }
 
-/** Lines that a shell script prints as the task. */
+/** Lines that a shell script prints when it runs as the task. */
 export async function taskLines(script: string, overrides: Partial<LaunchInput> = {}): Promise<string[]> {
   using run = new TestRun();
   await run.startScript(script, overrides);
