@@ -43,7 +43,7 @@ try {
   const after = await log(task.id);
   printTimes("spawn of /bin/true", spawns);
   printTimes("script check of /bin/true", times, spawns);
-  printFigure("processor time of the plugin a check", `${cpu.toFixed(2)} ms`);
+  printFigure("processor time of the plugin per check", `${cpu.toFixed(2)} ms`);
   printFigure(`events of ${checks} checks and the end`, `${after.events - before.events}`);
   printFigure("growth of the log's file", `${after.bytes - before.bytes} bytes`);
   await plugin.close();

@@ -21,7 +21,7 @@ export interface RunningTask {
 }
 
 /**
- * @param name the task's name, the start of its allocation's id, both, or its whole id
+ * @param name the task's name, the start of its allocation's id, both, or the task's whole id
  * @param whyRoot why the verb needs root; only for the error
  * @throws DriverError `USER_FORBIDDEN`; `TASK_NOT_FOUND` if the name matches no running task, or several
  */

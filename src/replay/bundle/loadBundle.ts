@@ -83,7 +83,7 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
     }
     if (!hasUsageLines(header)) continue;
     const samples = samplesIn(lines[next++] ?? "", stream);
-    if (samples === undefined) damage.push(`the samples of what ${stream} used were changed`);
+    if (samples === undefined) damage.push(`the usage samples of ${stream} were changed`);
     else if (samples.length > 0) usage.set(stream, samples);
   }
   const reader = readerOf(header.streams, records, usage);
@@ -123,7 +123,7 @@ function lineName(index: number, header: BundleHeader): string {
     const { stream, version } = each;
     if (index < before + version) return `event ${index - before + 1} of ${stream}`;
     before += linesOf(each, header);
-    if (index < before) return `the samples of what ${stream} used`;
+    if (index < before) return `the usage samples of ${stream}`;
   }
   throw new RangeError(`no line ${index} among ${before}`);
 }

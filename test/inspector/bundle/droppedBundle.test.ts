@@ -102,7 +102,7 @@ describe("a bundle that the page sends to the inspector", () => {
     const about = JSON.parse((await inspected.ask(`/api/bundle/about?in=${key}`)).body) as BundleView;
     expect(about.findings).toEqual([
       `Event 3 of ${id} was changed, or is missing`,
-      `The samples of what ${id} used were changed`,
+      `The usage samples of ${id} were changed`,
     ]);
   });
 

@@ -131,7 +131,7 @@ describe("a bundle", () => {
           const index = bytes.subarray(begin, at).toString("latin1").split("\n").length - 1;
           const { findings, damage } = checkLog(parseBundle(changed.toString(), "b.jsonl").reader);
           const { stream = "", seq } = places[index] ?? {};
-          if (seq === null) expect(damage).toEqual([`the samples of what ${stream} used were changed`]);
+          if (seq === null) expect(damage).toEqual([`the usage samples of ${stream} were changed`]);
           else expect(findings).toMatchObject([{ kind: "damage", stream, seq }]);
         },
       ),
@@ -169,7 +169,7 @@ describe("a bundle", () => {
       "it ends before the end of event 6 of alloc/lost/1",
     );
     expect(refusal(text.slice(0, -1)).message).toContain(
-      "it ends before the end of the samples of what alloc/lost/1 used",
+      "it ends before the end of the usage samples of alloc/lost/1",
     );
     expect(refusal(`${text}more`).message).toContain("there is text after the last line");
     expect(refusal(`${text}\n`).message).toContain("there is text after the last line");
