@@ -80,7 +80,7 @@ describe("a folder", () => {
   const folders = Object.keys(layers);
   const deepestFirst = folders.toSorted((a, b) => b.length - a.length);
   const folderOf = (path: string) =>
-    deepestFirst.find((folder) => path === `src/${folder}` || path.startsWith(`src/${folder}/`)) ?? "ground";
+    deepestFirst.find((folder) => path === `src/${folder}` || path.startsWith(`src/${folder}/`)) ?? "src";
   const known = (folder: string) => (layers[folder] ?? "").split(" ").filter((name) => name !== "");
   const arrows = [...graph].flatMap(([path, { imports }]) =>
     imports
@@ -90,14 +90,14 @@ describe("a folder", () => {
   );
 
   it("imports only from folders in the table", () => {
-    const strange = arrows.filter(({ of, to }) => to !== "ground" && !known(of).includes(to));
+    const strange = arrows.filter(({ of, to }) => to !== "src" && !known(of).includes(to));
     expect(strange.map(({ path, from }) => `${path} -> ${from}`)).toEqual([]);
   });
 
   it("imports each folder that the table lists for it, and no folder above it", () => {
     for (const [index, folder] of folders.entries()) {
       const does = new Set(arrows.filter(({ of }) => of === folder).map(({ to }) => to));
-      expect([...does].filter((to) => to !== "ground").sort(), folder).toEqual(known(folder));
+      expect([...does].filter((to) => to !== "src").sort(), folder).toEqual(known(folder));
       expect(folders.slice(0, index), folder).toEqual(expect.arrayContaining(known(folder)));
     }
   });
@@ -111,7 +111,7 @@ describe("a folder's files", () => {
   });
 });
 
-describe("the rooms of a folder, its files and its subfolders as wholes,", () => {
+describe("the entries of a folder, its files and its subfolders as wholes,", () => {
   const folders = new Set([...graph.keys()].flatMap(foldersAbove));
 
   it.each([...folders])("import each other in one direction only: %s", (folder) => {
@@ -198,14 +198,14 @@ function foldersAbove(path: string): string[] {
   return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
-/** The imports between a folder's rooms that are in a circle, or lead from one circle to another. */
+/** The imports between a folder's entries that are in a circle, or lead from one circle to another. */
 function arrowsInCircles(among: ImportGraph, folder: string): string[] {
-  const roomOf = (path: string) =>
+  const entryOf = (path: string) =>
     path.startsWith(`${folder}/`) ? path.slice(folder.length + 1).split("/", 1)[0] : undefined;
   let arrows = [...among].flatMap(([path, { imports }]) =>
     imports.flatMap(({ from }) => {
-      const of = roomOf(path);
-      const to = roomOf(from);
+      const of = entryOf(path);
+      const to = entryOf(from);
       return of === undefined || to === undefined || of === to ? [] : { path, from, of, to };
     }),
   );

@@ -71,7 +71,7 @@ describe("invalid arguments", () => {
     [["events", "-f", "web", "--format", "mermaid"], "but a diagram shows all events at once", ""],
     [["replay", "web", "--check", "--what-if", "x"], "cannot be used with option '--check'", ""],
     [["diff"], "missing required argument 'A'", ""],
-  ])("%j cause an error and exit code 2, for run and exec 125", (args, problem, help) => {
+  ])("%j cause an error and exit code 2, or 125 for run", (args, problem, help) => {
     const { status, stdout, stderr } = call(...args);
     expect(status).toBe(args[0] === "run" ? 125 : 2);
     expect(stdout).toBe("");
@@ -81,7 +81,7 @@ describe("invalid arguments", () => {
   });
 });
 
-describe("a word that is no verb", () => {
+describe("a word that is not a verb", () => {
   it.each([
     ["stp", "stop"],
     ["tup", "top"],
@@ -123,7 +123,7 @@ describe("a verb that fails", () => {
       ["stop", "web", "-s", "SIGNONE"],
       'SIGNAL_UNKNOWN: there is no signal "SIGNONE"\nhint: Use a name such as TERM, HUP, USR1 or RTMIN+3, or a number',
     ],
-  ])("%j is reported with its code and exit code 1, for run 125", (args, message) => {
+  ])("%j is reported with its code and exit code 1, or 125 for run", (args, message) => {
     const { status, stdout, stderr } = call(...args);
     expect(status).toBe(args[0] === "run" ? 125 : 1);
     expect(stdout).toBe("");
@@ -132,7 +132,7 @@ describe("a verb that fails", () => {
   });
 });
 
-it("shows no warning of Node's", () => {
+it("shows no warnings from Node.js", () => {
   const warning = "data:text/javascript,setTimeout(() => process.emitWarning('for programmers'))";
   const { stderr } = spawnSync(process.execPath, ["--import", warning, main, "help"], { encoding: "utf8" });
   expect(stderr).toBe("");

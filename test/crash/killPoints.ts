@@ -1,7 +1,7 @@
 /**
  * Points at which the crash tests can kill a plugin: before and after certain functions, commits and calls.
- * The environment names the point, and says how often the plugin passes it before it dies there. The
- * functions themselves have no code for this (plugin.ts wraps them).
+ * The environment names the point, and says at which of its passes the plugin dies. The functions themselves
+ * have no code for this (plugin.ts wraps them).
  */
 import type { EventStore } from "../../src/store/eventStore.ts";
 
@@ -11,7 +11,7 @@ export const crashAt = "EXEC2_CRASH_AT";
 const [wanted, nth] = (process.env[crashAt] ?? "").split("#");
 let passed = 0;
 
-/** Kills the process if the environment names this point and passing. */
+/** Kills the process at the pass of the point that the environment names. */
 function pass(point: string): void {
   if (point !== wanted) return;
   passed += 1;

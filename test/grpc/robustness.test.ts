@@ -14,7 +14,7 @@ import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 const startTask = DriverService.startTask.path;
 
-test("bytes that are no message fail their call only", async () => {
+test("bytes that are not a message fail only their own call", async () => {
   const { socketPath, health } = await serveInProcess(fakeDriver());
   const client = rawClient(socketPath);
   for (const bytes of [[0xff], [0x0a, 0x05, 0x01], [0x0a, 0x02, 0x0a, 0x7f], Array(20).fill(0x80)]) {

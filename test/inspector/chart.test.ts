@@ -62,7 +62,7 @@ describe("the chart", () => {
     await expectAccessible(page);
   });
 
-  it("has readable text on a phone, and shows the present state", async (context) => {
+  it("has readable text on a phone, and shows the current state", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("failed"));
     const page = await openPage(context, server.url, { viewport: { width: 390, height: 844 } });

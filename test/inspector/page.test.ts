@@ -139,7 +139,7 @@ describe("the page", () => {
     await expectAccessible(page);
   });
 
-  it("shows names as text, even if they would turn the direction of writing", async (context) => {
+  it("shows names as text, even names that would reverse the direction of the text", async (context) => {
     const { server, record } = await startInspector();
     const types = ["requested", "fingerprinted", "sandboxed", "started", "recovered", "lost"] as const;
     await record(`1/${hostile}/0`, types.map(hostileEvent));
@@ -313,7 +313,7 @@ describe("the page", () => {
     await page.getByText("1 of 2,010").waitFor();
   });
 
-  it("has no layout shift while it loads and while tasks come", async (context) => {
+  it("has no layout shift while it loads and while tasks arrive", async (context) => {
     const { server, record } = await startInspector();
     for (let number = 0; number < 20; number++) await record(idOf(number), life("ended"));
     const page = await openPage(context, server.url);

@@ -1,4 +1,4 @@
-/** The inspector's server with a real log that is still written. */
+/** The inspector's server with a real log that is still being written. */
 import { describe, expect, it, vi } from "vitest";
 import type { Status } from "../../src/inspector/views/answers.ts";
 import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";

@@ -26,7 +26,7 @@ const statesOf = (received: readonly Received[], id: string) =>
     .map((each) => each.snapshot?.value);
 
 describe("the relay", () => {
-  it("registers every task with its present state, even hundreds, and tasks that begin later", async () => {
+  it("registers every task with its current state, even hundreds of tasks, and tasks that begin later", async () => {
     const { server, record, ask } = await startInspector();
     for (let number = 0; number < 300; number++) await record(idOf(number), life("recovered").slice(0, 6));
     await vi.waitFor(
@@ -42,7 +42,7 @@ describe("the relay", () => {
     }
   }, 60_000);
 
-  it("sends every event with the state after it, in order, also in a burst", async () => {
+  it("sends every event with the state after it, in order, even in a burst", async () => {
     const { server, record } = await startInspector();
     const received = receive(await server.relay());
     const [requested, ...rest] = life("killed");
@@ -75,7 +75,7 @@ describe("the relay", () => {
 });
 
 describe("the relay of a whole log", () => {
-  it("starts each actor in its first state, keeps the order of time, and sends the definition once", async () => {
+  it("starts each actor in its first state, keeps chronological order, and sends the definition once", async () => {
     const { server, record, ask } = await startInspector();
     const [first, second] = [idOf(1), idOf(2)];
     await record(first, life("ended").slice(0, 3));
@@ -111,7 +111,7 @@ describe("the relay of a whole log", () => {
 });
 
 describe("the machine in a program", () => {
-  it("is inspected through XState's own option; restored machines have their present state", async () => {
+  it("is inspected through XState's own option; restored machines have their current state", async () => {
     const told: StatelyMessage[] = [];
     const inspect = statelyInspection((message) => told.push(message));
     const actor = createActor(taskMachine, { inspect }).start();

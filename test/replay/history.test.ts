@@ -135,7 +135,7 @@ describe("a search in a history", () => {
     expect(momentAt(history, 0)).toBeUndefined();
   });
 
-  it("finds a second entry into a state where the state's effects are named again", () => {
+  it("recognizes a second entry into a state by the state's effects", () => {
     const history = historyOf("recovered");
     expect(nextMoment(history, 5, enters("recovered"))?.seq).toBe(6);
   });

@@ -37,7 +37,7 @@ describe("items that repeat", () => {
 });
 
 describe("events that repeat", () => {
-  it("are health checks, whatever their numbers and processes are", () => {
+  it("include health checks with equal results, whatever their numbers and processes are", () => {
     const check = (exec: number) => [
       event("execStarted", { exec, process: { pid: 100 + exec, startTicks: exec } }),
       event("execExited", { exec, exitCode: exec === 3 ? 1 : 0 }),

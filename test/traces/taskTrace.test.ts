@@ -44,7 +44,7 @@ describe("a task's trace", () => {
     expect([states[0]?.from, states.at(-1)?.to]).toEqual([root?.from, root?.to]);
   });
 
-  it("has errors, and nothing for a running task", () => {
+  it("has the task's errors, and does not exist while the task is running", () => {
     expect(traceOf(life("failed"))?.spans[0]).toMatchObject({ error: "LAUNCH_FAILED" });
     expect(traceOf(life("lost"))?.spans[0]?.error).not.toBeNull();
     expect(traceOf(life("ended").slice(0, 4))).toBeUndefined();

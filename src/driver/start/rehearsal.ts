@@ -1,7 +1,7 @@
 /**
- * Rehearses starts while the plugin is idle: every step up to an init that waits to be released and never is.
- * V8 compiles code when the code first runs. Without rehearsals, the first start of a plugin takes eight
- * times as long as a later start; with rehearsals, three times.
+ * Rehearses starts while the plugin is idle: every step up to an init whose go-ahead never comes. V8 compiles
+ * code when the code first runs. Without rehearsals, the first start of a plugin takes eight times as long as
+ * a later start; with rehearsals, three times.
  */
 import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";

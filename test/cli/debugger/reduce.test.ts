@@ -47,7 +47,7 @@ describe("the view", () => {
     expect(press(killed, " ", "backspace").at).toBe(1);
   });
 
-  it("goes through the list in pages by page keys", () => {
+  it("goes through the list in pages with the page keys", () => {
     const page = press(long, "pagedown");
     expect(page.at).toBe(27);
     expect(press(page, "pageup").at).toBe(1);

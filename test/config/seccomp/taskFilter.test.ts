@@ -50,7 +50,7 @@ describe("the default profile", () => {
     ["chmod", [0, 0o1777], "allowed"],
     ["chmod", [0, 0o4755], "EPERM"],
     ["fchmodat", [0, 0, 0o2755], "EPERM"],
-    ["open", [0, 0, 0o4755], "allowed"], // nothing is made
+    ["open", [0, 0, 0o4755], "allowed"], // creates nothing
     ["open", [0, 0o101, 0o4755], "EPERM"],
     ["open", [0, 0o101, 0o644], "allowed"],
     ["openat", [0, 0, 0o20200001, 0o4755], "EPERM"], // O_TMPFILE
@@ -133,7 +133,7 @@ describe("the lists of a profile", () => {
 });
 
 describe("unconfined", () => {
-  it("is no filter", () => {
+  it("means no filter", () => {
     expect(taskFilter({ ...byDefault, profile: "unconfined" }, [], {})).toBeUndefined();
     expect(refusals({ ...byDefault, profile: "unconfined" })).toEqual(new Set());
   });

@@ -70,7 +70,7 @@ describe("OOM kills that a task survives", () => {
     expect(kills()).toEqual([1, 3, 4]);
   });
 
-  it("take little of the log, however many a task causes", () => {
+  it("take little space in the log, however many a task causes", () => {
     const { kill, kills } = setUp();
     const day = 24 * 60;
     for (let passed = 1; passed <= day; passed++) {
@@ -81,7 +81,7 @@ describe("OOM kills that a task survives", () => {
     expect(kills().at(-1)).toBeGreaterThan(60 * (day - 61));
   });
 
-  it("explain a failure a moment later, but no failure long afterwards, whether they are recorded or not", () => {
+  it("explain a failure that follows soon, but not one long afterwards, whether recorded or not", () => {
     const { kill, kills, endsWith } = setUp();
     kill(1);
     kill(2);

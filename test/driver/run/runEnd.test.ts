@@ -7,7 +7,7 @@ import { fold } from "../../../src/machines/fold.ts";
 import { event } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-/** The exit of a task that failed at this time, in whose cgroup the kernel counts these OOM kills. */
+/** The exit of a task that failed at `endedAt`. Its cgroup has counted `kills` OOM kills. */
 function exitWith(kills: number, survived: { kills: number; at: number } | null, endedAt: number) {
   const cgroup = temporaryFolder();
   const runFolder = temporaryFolder();

@@ -29,7 +29,7 @@ describe("a request is refused before it reaches the driver", () => {
       (allocation) => allocation.config({ command: "true", unveil: ["r:/etc/hosts", "r:etc"] }),
     ],
     [
-      "an oom_score_adj that protects it",
+      "an oom_score_adj that protects the task",
       "CONFIG_INVALID",
       /"oom_score_adj" must be from 0/,
       (allocation) => allocation.config({ command: "true", oom_score_adj: -1000 }),

@@ -42,7 +42,7 @@ if __name__ == "__main__":
         print(page.status, page.headers["content-type"], page.read().decode().strip())
 END
       echo served > page.html
-      # Its sockets have to have short paths.
+      # The sockets of multiprocessing need short paths.
       TMPDIR=/tmp python3 program.py`,
     out: "fork [1, 4, 9]\nspawn [1, 4, 9]\nforkserver [1, 4, 9]\n200 text/html served\n",
   },

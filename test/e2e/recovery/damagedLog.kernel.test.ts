@@ -14,10 +14,13 @@ const quarantinedIn = ({ stateDir }: Agent) =>
   readdirSync(stateDir).filter((name) => name.includes("damaged"));
 
 const damages: readonly [string, (file: string) => void][] = [
-  ["cut to half of it", (file) => truncateSync(file, Math.floor(readFileSync(file).length / 8192) * 4096)],
+  [
+    "cut to half its length",
+    (file) => truncateSync(file, Math.floor(readFileSync(file).length / 8192) * 4096),
+  ],
   ["text", (file) => writeFileSync(file, "not a database\n".repeat(100_000))],
   [
-    "noise behind its meta pages",
+    "noise after its meta pages",
     (file) => {
       const data = readFileSync(file);
       data.fill(0xa5, 8192);

@@ -176,7 +176,7 @@ describe("a run that was started by an agent that has died", () => {
 });
 
 describe("RecoverTask", () => {
-  test("of a task of an earlier boot always says that it is lost", async () => {
+  test("of a task of an earlier boot always says that the task is lost", async () => {
     const { agent, config, handle, pid } = await gatedTask("echo up; exec sleep 1000");
     await agent.crash();
     rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });

@@ -74,7 +74,7 @@ describe("capabilities", () => {
     expect(bare.status).toMatchObject({ CapPrm: none, CapEff: none, CapBnd: none });
   });
 
-  test("may be all except those that the client does not allow", async () => {
+  test("all are refused where the client does not allow all of them", async () => {
     await refused(
       { cap_add: ["all"] },
       /"cap_add" with dac_override, .* but this client allows chown, kill, net_b/,
@@ -212,7 +212,7 @@ test("a command in a task has exactly the task's rights and limits", async () =>
 test.each([
   ["private", false],
   ["host", true],
-])("ipc_mode %s: it is %s that the task is in the host's ipc namespace", async (mode, shared) => {
+])("ipc_mode %s: the task is in the host's ipc namespace: %s", async (mode, shared) => {
   const { pid } = await sleeping({ ipc_mode: mode });
   expect(readlinkSync(`/proc/${pid}/ns/ipc`) === readlinkSync("/proc/self/ns/ipc")).toBe(shared);
   expect(readlinkSync(`/proc/${pid}/ns/pid`)).not.toBe(readlinkSync("/proc/self/ns/pid"));

@@ -32,8 +32,8 @@ describe("a path", () => {
   it.each<[string, number, number?, number?]>([
     ["all may enter its folder", 0o711],
     ["its folder is the user's", 0o700, viewer.uid],
-    ["its folder is its group's", 0o710, 0, viewer.gid],
-    ["its folder is a further group's", 0o710, 0, 70001],
+    ["its folder belongs to the user's group", 0o710, 0, viewer.gid],
+    ["its folder belongs to another group of the user", 0o710, 0, 70001],
   ])("is visible to a task's user: %s", (_why, mode, uid, gid) => {
     folderWith(mode, uid, gid);
     expect(sees(file)).toBe(true);
@@ -42,8 +42,8 @@ describe("a path", () => {
   it.each<[string, number, number?, number?]>([
     ["nobody else may enter its folder", 0o700],
     ["its folder may be read and not entered", 0o744],
-    ["its folder is the user's, who is kept out", 0o077, viewer.uid],
-    ["its folder is its group's, which is kept out", 0o707, 0, viewer.gid],
+    ["its folder is the user's, but closed to the user", 0o077, viewer.uid],
+    ["its folder belongs to the user's group, but is closed to the group", 0o707, 0, viewer.gid],
   ])("is not visible to a task's user: %s", (_why, mode, uid, gid) => {
     folderWith(mode, uid, gid);
     expect(sees(file)).toBe(false);

@@ -86,7 +86,7 @@ describe("under the default paths", () => {
 });
 
 describe("a path of /proc/self that the options name", () => {
-  test("holds for every process of the task", async () => {
+  test("is open to every process of the task", async () => {
     const attempts = shell(
       "cat /proc/self/mountinfo > /dev/null && echo child",
       "sh -c 'cat /proc/self/mountinfo > /dev/null; echo grandchild'",
@@ -96,7 +96,7 @@ describe("a path of /proc/self that the options name", () => {
     expect(outcomes).toEqual(["child", "grandchild", "status"]);
   });
 
-  test("opens nothing for writing, and no other namespace's processes", async () => {
+  test("gives no write access, and no access to processes of other namespaces", async () => {
     const attempts: Attempt[] = [
       ["write", "/proc/sys/kernel/hostname"],
       ["write", "/proc/self/oom_score_adj"],

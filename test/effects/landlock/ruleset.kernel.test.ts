@@ -146,7 +146,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
       ["rename", `${base}/closed/other`, `${base}/one/taken`],
     ];
     const outcomes = await restricted({ rules, abi, attempts });
-    // For EXDEV programs fall back to a copy.
+    // On EXDEV, programs fall back to a copy.
     expect(outcomes.slice(0, 2)).toEqual(abi < 2 ? ["EXDEV", "EXDEV"] : ["ok", "ok"]);
     expect(outcomes.slice(2)).toEqual(["EACCES", "EACCES"]);
   });

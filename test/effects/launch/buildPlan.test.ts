@@ -33,7 +33,7 @@ describe("a launch plan", () => {
     ]);
   });
 
-  it("filters system calls last, if there is a filter, for commands in a running task, too", () => {
+  it("filters system calls last, if there is a filter, also for commands in a running task", () => {
     const filter = { name: "default", program: new Uint8Array(24) };
     const plan = buildLaunchPlan(launchInput({ filter }));
     const execPlan = buildExecPlan({

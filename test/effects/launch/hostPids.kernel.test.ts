@@ -1,4 +1,4 @@
-/** Some processes end with a run in the host's pid namespace, others do not. */
+/** Which processes end with a run in the host's pid namespace, and which do not. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -30,7 +30,7 @@ const untilThere = (mark: string) =>
   `while [ $(grep -la ${mark} /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;
 
 describe("a run in the host's pid namespace", () => {
-  it("is a process of the host in its own cgroup below the task's, beside its init", async () => {
+  it("has its task in the host's pid namespace, and in a cgroup of its own below the cgroup with its init", async () => {
     using run = new TestRun();
     const { cgroup, own, input } = placed();
     const { init, task } = await run.startScript("exec sleep 60", input);
@@ -71,7 +71,7 @@ describe("a run in the host's pid namespace", () => {
     await vi.waitFor(() => expect(cgroup.isEmpty()).toBe(true));
   });
 
-  it("reaps orphans, and still has its own end", async () => {
+  it("reaps orphans, and still records its own end", async () => {
     using run = new TestRun();
     const { input } = placed();
     const { init } = await run.startScript("for i in 1 2 3; do sh -c 'true &'; done; read -r _", input);

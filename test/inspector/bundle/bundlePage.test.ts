@@ -92,7 +92,7 @@ describe("a bundle", () => {
     },
   );
 
-  it("can also be chosen as a file; a file that is no bundle causes an error", async (context) => {
+  it("can also be chosen as a file; a file that is not a bundle causes an error", async (context) => {
     const path = await makeBundle();
     const { server } = await startInspector();
     const page = await openPage(context, server.url, {}, /400/);
@@ -107,7 +107,7 @@ describe("a bundle", () => {
 });
 
 describe("a file that the page saves", () => {
-  it("is a verifiable bundle, and drawings for other programs", async (context) => {
+  it("is a verifiable bundle, or a drawing that other programs can open", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);
     const page = await openPage(context, server.url);
@@ -143,7 +143,7 @@ describe("a file that the page saves", () => {
 });
 
 describe("the printed page", () => {
-  it("has the task without controls of the screen", async (context) => {
+  it("shows the task without the screen's controls", async (context) => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);
     const page = await openPage(context, server.url, {

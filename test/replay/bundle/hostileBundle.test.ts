@@ -41,7 +41,7 @@ describe("a stranger's bundle", () => {
   it.each([
     ["in one task", [2 ** 33]],
     ["in many", Array<number>(50).fill(2 ** 30)],
-    ["beyond numbers", [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]],
+    ["more than a number can hold", [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]],
   ])("takes no memory for events that it announces but does not have, %s", (_, versions) => {
     const error = errorOf(() => parseBundle(`${header(streamsOf(...versions))}\n`, "b.jsonl"));
     expect(error).toMatchObject({ code: "BUNDLE_INVALID" });
@@ -77,7 +77,7 @@ describe("a stranger's bundle", () => {
     for (const { stream } of listed) expect([...reader.readStream(stream)]).toEqual([]);
   });
 
-  it("never throws anything but errors with a code, whatever its lines contain", () => {
+  it("causes only errors with a code, whatever its lines contain", () => {
     const fields = {
       ...{ stream: fc.constantFrom("alloc/main/0", "alloc/main/1", "", "__proto__") },
       ...{ seq: fc.integer({ min: 0, max: 3 }), position: fc.integer({ min: -1, max: 5 }) },
@@ -116,7 +116,7 @@ describe("a stranger's bundle", () => {
     );
   });
 
-  it("never throws anything but errors with a code, whatever its header contains", () => {
+  it("causes only errors with a code, whatever its header contains", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.dictionary(fc.string(), fc.jsonValue()), (value, fields) => {
         readAll(JSON.stringify(value));

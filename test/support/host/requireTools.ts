@@ -8,7 +8,7 @@ export function requireTools(context: TestContext, ...tools: string[]): void {
   if (missing.length > 0) leaveOut(context, missing.join(" and "));
 }
 
-/** Skips the test with a message, also in CI, if a program is missing that the tests do not install. */
+/** Skips the test with a message, even in CI, if a program that the tests do not install is missing. */
 export function tryTools(context: TestContext, ...tools: string[]): void {
   const missing = missingOf(tools);
   if (missing.length > 0) skipLoudly(context, missing.join(" and "));
@@ -20,7 +20,7 @@ export function leaveOut(context: TestContext, want: string): never {
   return skipLoudly(context, want);
 }
 
-/** Skips the test, also in CI, because this machine lacks something that not every machine can have. */
+/** Skips the test, even in CI, because this machine lacks something that not every machine can have. */
 export function skipLoudly(context: TestContext, want: string): never {
   console.warn(`NOT TESTED: ${reason(context, want)}`);
   return context.skip(reason(context, want));

@@ -124,7 +124,7 @@ async function writeBundle(folder: string, day: string, runs: readonly FoundRun[
     makeFolder(folder, 0o700);
     writeDurably(unfinished, runs);
     const { findings } = checkLog((await loadBundle(unfinished)).reader);
-    const path = nameOnce(unfinished, (number) =>
+    const path = takeFreeName(unfinished, (number) =>
       join(folder, number === 1 ? `${day}.jsonl` : `${day}-${number}.jsonl`),
     );
     syncFolder(folder);
@@ -164,7 +164,7 @@ function writeDurably(path: string, runs: readonly FoundRun[]): void {
 }
 
 /** Gives a file the first free name. Uses link(2), because rename(2) would replace an existing file. */
-function nameOnce(unfinished: string, nameOf: (number: number) => string): string {
+function takeFreeName(unfinished: string, nameOf: (number: number) => string): string {
   for (let number = 1; ; number++) {
     try {
       linkSync(unfinished, nameOf(number));
