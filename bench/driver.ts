@@ -91,7 +91,7 @@ async function benchStartsAt(
   printFigure("  compared with the plan alone", `${beyond.toFixed(1)} ×`);
 }
 
-/** Measures the first start of a freshly launched, idle plugin, compared with its later ones. */
+/** Measures the first start of a freshly launched, idle plugin, compared with its later starts. */
 async function benchFirstStarts(allocation: Allocation, executable: string): Promise<void> {
   const [first, later]: [number[], number[]] = [[], []];
   for (let round = 0; round < 5; round++) {

@@ -48,7 +48,7 @@ function writeProgram(path: string, bundle: string): void {
   chmodSync(path, 0o700);
 }
 
-/** Runs a command in a shell, on a terminal without colours that script(1) provides. Returns the output. */
+/** Runs a command in a shell, on a terminal from script(1), without colours. Returns the output. */
 function outputOf(command: string, folder: string): string {
   const path = [folder, process.env.PATH].join(delimiter);
   const env = { PATH: path, TZ: "UTC", NO_COLOR: "1", TERM: "xterm", LC_ALL: "C.UTF-8", SHELL: "/bin/sh" };

@@ -158,8 +158,8 @@ export function evaluateAt<T>(file: JobFile, place: string, work: () => T): T {
 }
 
 /**
- * The place to which these steps lead. Shows the indexes of lists. Leaves out the index 0 of a block, because
- * the parser returns each block as a list of one.
+ * The place to which these steps lead, with the indexes of lists, but without the indexes of blocks: the
+ * parser returns blocks as entries of lists.
  */
 export function placeOf(place: string, steps: readonly (string | number)[]): string {
   return steps.reduce<string>((path, step, index) => {

@@ -76,7 +76,7 @@ export interface RecordDefect {
 }
 
 /**
- * Encodes data for storage. The result is a snapshot: later changes of the object do not affect it.
+ * Encodes data for storage. The result is a snapshot: later changes to the object do not affect it.
  * @param salt {@link SALT_BYTES} random bytes, never used before
  * @throws TypeError if the data are not plain, RangeError for cycles
  */

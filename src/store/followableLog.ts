@@ -1,6 +1,6 @@
 /**
- * Logs that can be followed: an observable reads on from its subscriber's position. They are not in
- * eventStore.ts, so that code that only reads does not load rxjs.
+ * Logs that can be followed: an observable reads on from its subscriber's position. This module is
+ * separate from eventStore.ts, so that code that only reads does not load rxjs.
  */
 import { NEVER, Observable, Subject, takeUntil } from "rxjs";
 import type { EventReader, EventStore, StoredEvent } from "./eventStore.ts";

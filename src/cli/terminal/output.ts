@@ -14,7 +14,7 @@ export function print(text: string): void {
 
 /**
  * Prints rows as a table, or as JSON with one object per line.
- * @param table formats the table; prints nothing for an empty text
+ * @param table formats the table; if it returns an empty text, nothing is printed
  */
 export function printRows(
   rows: readonly unknown[],

@@ -58,7 +58,7 @@ export function paintLine(line: Line, style: Style): string {
   return line.map(({ text, looks }) => looks.reduce((painted, look) => style[look](painted), text)).join("");
 }
 
-/** Breaks after the last space that fits, unless that leaves half of the line empty. */
+/** Breaks after the last space that fits. If this space is in the line's first half, breaks inside a word. */
 function splitAtWord(line: Line, width: number): [Line, Line] {
   const [head, tail] = splitLine(line, width);
   const text = head.map((each) => each.text).join("");

@@ -51,7 +51,7 @@ export interface OwnRoot {
    * {@link folders}.
    */
   readonly parents: readonly string[];
-  /** Those of /dev/shm and /dev/pts that the task has for itself. */
+  /** Which of /dev/shm and /dev/pts are the task's own. */
   readonly ownDevices: readonly string[];
   /**
    * Whether to mask files of /proc that describe the host. With the default options this is not necessary,

@@ -13,7 +13,7 @@ const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
  * @param signal aborted when the caller no longer waits
- * @throws DriverError `EXEC_TIMED_OUT`, and as `RunCommands.run` does
+ * @throws DriverError `EXEC_TIMED_OUT`, or an error of `RunCommands.run`
  */
 export async function execOutcome(
   commands: RunCommands,

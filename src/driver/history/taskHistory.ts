@@ -45,8 +45,8 @@ export type Log = Pick<EventReader, "readRecords" | "streams">;
 export type PlacedEvent = TaskEvent & Pick<StoredEvent, "position">;
 
 /**
- * The events of a run, which may have ended, up to and including `started`. Ends before an event that cannot
- * be read.
+ * The events of a run up to and including `started`. The run may have ended. Stops before an event that
+ * cannot be read, or that does not belong to a start.
  */
 export function* beginningOf(stream: string, log: Pick<Log, "readRecords">): Iterable<PlacedEvent> {
   for (const bytes of log.readRecords(stream)) {

@@ -24,7 +24,10 @@ export class UnsavedEvents {
     this.#log = log;
   }
 
-  /** Adds a task whose events were refused. Logs the error of the first such task. */
+  /**
+   * Adds a task whose events were refused, and logs the error of the first such task. Gives up on events that
+   * can never be stored.
+   */
   add(task: UnsavedTask, error: DriverError): void {
     if (error.code !== "STORE_FAILED") {
       this.#giveUp(task, error);
@@ -41,7 +44,7 @@ export class UnsavedEvents {
     this.#retryLater();
   }
 
-  /** Resolves once the task has no event to store. */
+  /** Resolves once the task has no unsaved events left. */
   async whenStored(task: UnsavedTask): Promise<void> {
     await this.#tasks.get(task)?.promise;
   }

@@ -17,12 +17,15 @@ import { auditStatus, HEADER_BYTES, MESSAGE_BYTES, openRecords } from "./auditSo
 /** The receiver of the records. */
 export interface RecordSink {
   take(record: AuditRecord): void;
-  /** Called after each turn. `end`: no record was left to read, and none is under way. */
+  /**
+   * Called after each turn. `end`: no record is left to read or under way, or the wait for such records has
+   * timed out.
+   */
   turn(now: "turn" | "end"): void;
   /** Whether the sink needs a further record to complete an earlier one. */
   readonly isWaiting: boolean;
   /**
-   * Called when the kernel has dropped this many further records. Each may be of any task, or of a process
+   * Called when the kernel has dropped this many further records. Each may concern any task, or a process
    * outside of all tasks.
    */
   dropped(records: number): void;

@@ -24,8 +24,8 @@ export interface RunningCommand extends Omit<ConnectedStdio, "finish"> {
   /** The command's process, leader of its session. */
   readonly leader: ProcessIdentity;
   /**
-   * Resolves once the command and everything in its session has ended. Its output may still be unread then.
-   * The status is undefined if the process that waited for the command was killed.
+   * Resolves once the command and everything in its session have ended. The output may still be unread
+   * then. The status is undefined if the process that waited for the command was killed.
    */
   readonly ended: Promise<ExitStatus | undefined>;
   /** Sends SIGKILL to the command's process. */

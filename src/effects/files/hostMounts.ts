@@ -14,7 +14,7 @@ export function isRemote(path: string): boolean {
   return remoteMountOnTheWay(path) !== undefined;
 }
 
-/** The host's mounts. Every change of the mounts leads to a new object. */
+/** The host's mounts. Every change to the mounts leads to a new object. */
 export interface HostMounts {
   /** proc_pid_mountinfo(5) */
   readonly mountinfo: string;

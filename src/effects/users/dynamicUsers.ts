@@ -38,7 +38,7 @@ export async function resolveDynamicUser(name: string, ids: string): Promise<Pas
   return user;
 }
 
-/** Like {@link resolveDynamicUser}, with databases that have been read. Pure. */
+/** Like {@link resolveDynamicUser}, with databases that have already been read. Pure. */
 export function dynamicUser(name: string, ids: string, known: KnownIds): PasswdEntry {
   const id = parseId(dynamicName.exec(name)?.[1] ?? "");
   if (id === undefined || id === 0 || !isInRanges(id, ids)) {

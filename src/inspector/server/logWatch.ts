@@ -16,9 +16,9 @@ import { folderChanges, openEventReader } from "../../store/lmdb/eventReader.ts"
 import type { Problem, Status } from "../views/answers.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
-/** Delay of {@link LogWatch.look} after a change of a folder, because several changes come together. */
+/** Delay of {@link LogWatch.look} after a change to a folder, because several changes come together. */
 const afterChangeMs = 20;
-/** Delay after a change of a log. It is longer, because a log in use changes all the time. */
+/** Delay after a change to a log. It is longer, because a log in use changes all the time. */
 const afterCommitMs = 1_000;
 
 interface Followed {

@@ -62,12 +62,12 @@ export function isEqual(a: Value, b: Value): boolean {
   return isDeepStrictEqual(a, b);
 }
 
-/** Each value once, in the order in which they first occur. */
+/** Each value once, in the order of first occurrence. */
 export function distinct(values: readonly Value[]): Value[] {
   return values.filter((value, index) => values.findIndex((other) => isEqual(other, value)) === index);
 }
 
-/** The entries of a map by its sorted keys, or of a list by its positions. */
+/** A map's entries, sorted by key, or a list's items with their indexes. Undefined for other values. */
 export function entriesOf(value: Value): readonly (readonly [string | number, Value])[] | undefined {
   if (isList(value)) return [...value.entries()];
   return isMap(value) ? keysOf(value).map((key) => [key, value[key] as Value] as const) : undefined;

@@ -19,7 +19,7 @@ export interface VariableSources {
   readonly files?: Readonly<Record<string, unknown>> | undefined;
   /** The process's environment: `NOMAD_VAR_<name>`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The host's files, for file functions. Without it, file functions find no files. */
+  /** Access to the host's files, for file functions. Without it, file functions fail. */
   readonly host?: HostAccess | undefined;
 }
 

@@ -43,8 +43,8 @@ const FIRST = SOCKET + 1;
 const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
 
 /**
- * The early part. Waits for a byte on the socket. The plugin sends this byte once it has written the late
- * part.
+ * The plan's early part, which waits for a byte on the socket. The plugin sends this byte once it has written
+ * the late part.
  */
 export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
   initName: spawnerName,
@@ -53,7 +53,7 @@ export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
   steps: { ...noSteps, parent: beginSteps(), supervise: endSteps() },
 };
 
-/** The late part. @param nameAddress address of the spawner's name */
+/** The plan's late part. @param nameAddress address of the spawner's name */
 export function spawnerRest(nameAddress: number): LatePlan {
   return { steps: { release: loopSteps(), task: childSteps(nameAddress) } };
 }

@@ -14,12 +14,12 @@ export function sourceQuery(): string {
   return key === "" ? "" : `&in=${encodeURIComponent(key)}`;
 }
 
-/** A link to a task or an allocation of the same source. */
+/** A link to a task or an allocation of the current source. */
 export function linkWithin(path: readonly string[], choices: Choices = {}): string {
   return linkTo(path, { ...choices, in: chosenNow("in") });
 }
 
-/** A link to the comparison of two runs of the same source. */
+/** A link to the comparison of two runs of the current source. */
 export function compareLink(a: string, b: string): string {
   const key = chosenNow("in");
   return linkTo(["compare"], { a, b, ain: key, bin: key });
@@ -43,8 +43,8 @@ export function useSource(live: Live): Live {
 }
 
 /**
- * Tasks of a dropped bundle, the newest first. Undefined while they are loading, or without a bundle. Empty
- * if the inspector no longer has the bundle.
+ * Tasks of a dropped bundle, the newest first. Undefined without a bundle, while the tasks are loading, or if
+ * the inspector no longer has the bundle.
  */
 export function useBundleRows(key: string): readonly TaskSummary[] | undefined {
   const rows = useAnswer<TaskSummary[]>(key === "" ? undefined : `/api/tasks?in=${encodeURIComponent(key)}`);

@@ -28,7 +28,7 @@ export function TaskList({ live: { rows, status, eventTypes } }: PartProperties)
     () => rows.filter(matcher({ search, job, user, event, cause }, eventTypes)),
     [rows, search, job, user, event, cause, eventTypes],
   );
-  // All ages grow equally, so sorting by age needs no current time.
+  // All ages grow equally, so the order by age stays correct as time passes.
   const shown = useMemo(() => {
     const isShown = Object.hasOwn(outcomeGroups, outcome) ? outcomeGroups[outcome] : undefined;
     const kept = isShown ? found.filter((row) => isShown(row.outcome.kind)) : found;

@@ -16,7 +16,7 @@ interface Place {
 interface Properties {
   readonly rows: readonly TaskSummary[];
   readonly now: number;
-  /** The name of the column by which the rows are sorted, after a `-` for descending order. */
+  /** The name of the column by which the rows are sorted, with a leading `-` for descending order. */
   readonly sort: string;
   readonly onSort: (sort: string) => void;
   /** Initial scroll position, and the id of the task to focus. */
