@@ -24,7 +24,7 @@ export function shownChange({ path, before, after }: Change): ShownChange {
 /** Two events of one type that match, or an event that only one side has. */
 export interface DiffRow extends Pair<Moment> {
   /** Whether both sides have the event, with the same states before and after it, and the same effects. */
-  readonly sameWay: boolean;
+  readonly sameStep: boolean;
   /** Differences in their data, without fields that differ between any two runs (`ignored` of the type). */
   readonly changes: readonly Change[];
   /**
@@ -47,13 +47,13 @@ export interface HistoryDiff {
 }
 
 /** Whether a row is an input event that both tasks received. Its data may differ. */
-export function isInput({ left, sameWay }: DiffRow): boolean {
-  return sameWay && left !== undefined && traitsOf(left.stored.type)?.shown.category === "input";
+export function isInput({ left, sameStep }: DiffRow): boolean {
+  return sameStep && left !== undefined && traitsOf(left.stored.type)?.shown.category === "input";
 }
 
 /** Whether anything in a row differs, except times. */
-export function differs({ sameWay, changes }: DiffRow): boolean {
-  return !sameWay || changes.length > 0;
+export function differs({ sameStep, changes }: DiffRow): boolean {
+  return !sameStep || changes.length > 0;
 }
 
 /**
@@ -72,7 +72,7 @@ export function diffHistories(left: History, right: History, { showArgs = false 
     const moments = { left: pair.left && a.at(pair.left.seq), right: pair.right && b.at(pair.right.seq) };
     if (pair.left === undefined || pair.right === undefined) {
       const spans = { left: moments.left?.sinceBefore, right: moments.right?.sinceBefore };
-      return { ...moments, sameWay: false, changes: [], spans, ratio: undefined };
+      return { ...moments, sameStep: false, changes: [], spans, ratio: undefined };
     }
     const changes = changesBetween(dataAt(left, pair.left), dataAt(right, pair.right), words);
     const times = { left: pair.left.time, right: pair.right.time };
@@ -81,7 +81,7 @@ export function diffHistories(left: History, right: History, { showArgs = false 
     const { type } = pair.left;
     return {
       ...moments,
-      sameWay: isSameWay(pair.left, pair.right),
+      sameStep: isSameStep(pair.left, pair.right),
       changes: showArgs ? changes : changes.map((change) => masked(type, change)),
       spans,
       ratio: ratioOf(spans),
@@ -96,9 +96,9 @@ export function diffHistories(left: History, right: History, { showArgs = false 
   };
 }
 
-function isSameWay(left: StoredEvent, right: StoredEvent): boolean {
-  const way = ({ from, to, effects }: StoredEvent) => JSON.stringify([from, to, effects]);
-  return way(left) === way(right);
+function isSameStep(left: StoredEvent, right: StoredEvent): boolean {
+  const step = ({ from, to, effects }: StoredEvent) => JSON.stringify([from, to, effects]);
+  return step(left) === step(right);
 }
 
 /**

@@ -56,7 +56,7 @@ describe("two histories", () => {
     ]);
     expect(divergence).toBe(rows[2]);
     // Both tasks end as destroyed, but only one of them had failed before.
-    expect(rows.at(-1)).toMatchObject({ sameWay: false, changes: [] });
+    expect(rows.at(-1)).toMatchObject({ sameStep: false, changes: [] });
     expect(same).toBe(false);
   });
 
@@ -75,7 +75,7 @@ describe("two histories", () => {
     expect(divergence).toMatchObject({
       left: { seq: 5 },
       right: { seq: 5 },
-      sameWay: true,
+      sameStep: true,
       changes: [{ path: ["exitCode"], before: 3, after: 0 }],
     });
   });

@@ -141,7 +141,7 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
       if (a === null || b === null) return false;
       const order = orderOf(a, b);
       if (order === undefined) {
-        throw noMeaning(`${describe(left, a)} and ${describe(right, b)} have no order`);
+        throw noMeaning(`${describe(left, a)} and ${describe(right, b)} cannot be ordered`);
       }
       return { "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0 }[operator];
     }

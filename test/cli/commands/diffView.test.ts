@@ -123,7 +123,7 @@ describe("the histories", () => {
       left: { afterMs: 10 },
       right: { afterMs: 20 },
       ratio: 2,
-      sameWay: true,
+      sameStep: true,
     });
     expect(JSON.parse(diffJson(diffOf(begun(), begun()))).divergence).toBeNull();
   });

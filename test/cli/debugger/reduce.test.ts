@@ -78,7 +78,7 @@ describe("the view", () => {
     ["contineu", /Did you mean continue\?/],
     ["state heaven", /no state "heaven"/],
     ["find exti", /Did you mean exit/],
-    ["print request.command > 3", /no order/],
+    ["print request.command > 3", /cannot be ordered/],
     ["quit now", /takes no argument/],
     ["delete x", /not the number/],
     ["delete 3", /no breakpoint 3/],
@@ -174,7 +174,7 @@ describe("breakpoints", () => {
     expect(enter(killed, "b", "request.command > 3")).toMatchObject({
       breakpoints: [],
       notice: {
-        text: expect.stringMatching(/^at event 1: request\.command \("python3"\) and 3 have no order/),
+        text: expect.stringMatching(/^at event 1: request\.command \("python3"\) and 3 cannot be ordered/),
       },
     });
     expect(press(killed, "c").notice).toMatchObject({ isProblem: true });

@@ -90,8 +90,8 @@ describe("a contradiction", () => {
   it.each([
     [["kill"], ["CAP_KILL"], '"cap_add" and "cap_drop" both name kill'],
     [["all"], ["ALL"], "both name all"],
-  ])("is to add %j and to drop %j", (capAdd, capDrop, told) => {
-    expect(contradiction({ capAdd, capDrop })).toContain(told);
+  ])("is to add %j and to drop %j", (capAdd, capDrop, problem) => {
+    expect(contradiction({ capAdd, capDrop })).toContain(problem);
   });
 
   it.each([

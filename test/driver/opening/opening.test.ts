@@ -9,17 +9,17 @@ const unasked = () => expect.fail("nobody owns the folder");
 describe("an opening", () => {
   test("logs a repeated failure once, and then its success", async () => {
     const attempts = [broken, broken, broken, async () => "opened"];
-    const { opening, told } = begin(() => attempts.shift()?.(), unasked);
+    const { opening, reported } = begin(() => attempts.shift()?.(), unasked);
     await opening.firstOutcome;
-    expect(told).toEqual([{ error: expect.objectContaining({ code: "PLUGIN_FAILED" }) }]);
+    expect(reported).toEqual([{ error: expect.objectContaining({ code: "PLUGIN_FAILED" }) }]);
     await opening.settled;
-    expect(told.slice(1)).toEqual([{ opened: "opened" }]);
+    expect(reported.slice(1)).toEqual([{ opened: "opened" }]);
     expect(attempts).toEqual([]);
   });
 
   test("of a folder that is handed over reports no error", async () => {
     let owned = true;
-    const { opening, told } = begin(
+    const { opening, reported } = begin(
       refusedWhile(() => owned),
       async () => {
         owned = false;
@@ -27,7 +27,7 @@ describe("an opening", () => {
       },
     );
     await opening.firstOutcome;
-    expect(told).toEqual([{ opened: "opened" }]);
+    expect(reported).toEqual([{ opened: "opened" }]);
   });
 
   test("of a folder whose owner refuses waits for the owner's end, and then stops watching the owner", async () => {
@@ -35,12 +35,12 @@ describe("an opening", () => {
     const forgotten = Promise.withResolvers<void>();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const watched = owner({ handedOver: false, ended, forget: forgotten.resolve });
-    const { opening, told } = begin(
+    const { opening, reported } = begin(
       refusedWhile(() => owned),
       async () => watched,
     );
     await opening.firstOutcome;
-    expect(told).toEqual([
+    expect(reported).toEqual([
       {
         error: expect.objectContaining({
           message: expect.stringMatching(/^process 7 owns it, and an agent/),
@@ -51,12 +51,12 @@ describe("an opening", () => {
     end();
     await opening.settled;
     await forgotten.promise;
-    expect(told.at(-1)).toEqual({ opened: "opened" });
+    expect(reported.at(-1)).toEqual({ opened: "opened" });
   });
 
   test("that is stopped while it asks the owner logs nothing more", async () => {
     const asked = Promise.withResolvers<void>();
-    const { opening, told } = begin(
+    const { opening, reported } = begin(
       refusedWhile(() => true),
       (signal) => {
         asked.resolve();
@@ -66,7 +66,7 @@ describe("an opening", () => {
     await asked.promise;
     await opening.stop();
     await Promise.all([opening.firstOutcome, opening.settled]);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 });
 
@@ -83,12 +83,12 @@ function owner(differing: Partial<FolderOwner>): FolderOwner {
 
 /** Begins to open; stops when the test is over. */
 function begin(open: () => Promise<string> | undefined, ask: (signal: AbortSignal) => Promise<FolderOwner>) {
-  const told: Outcome<string>[] = [];
+  const reported: Outcome<string>[] = [];
   const opening = new Opening(
     async () => (await open()) ?? expect.fail("opened once more"),
     ask,
-    (outcome) => told.push(outcome),
+    (outcome) => reported.push(outcome),
   );
   onTestFinished(() => opening.stop());
-  return { opening, told };
+  return { opening, reported };
 }

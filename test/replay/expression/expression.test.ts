@@ -115,9 +115,9 @@ describe("an expression", () => {
     ["a".repeat(2000), /longer than 1000 characters/],
     ["!".repeat(60), /nested too deeply/],
     [`${"(".repeat(60)}1${")".repeat(60)}`, /nested too deeply/],
-    ["request.command > 3", /request\.command \("python3"\) and 3 have no order/],
+    ["request.command > 3", /request\.command \("python3"\) and 3 cannot be ordered/],
     ["exit.signal contains 9", /exit\.signal \(9\) contains nothing/],
-    ["request < request", /have no order/],
+    ["request < request", /cannot be ordered/],
   ])("%s is refused, and the error says what is wrong and where", (text, expected) => {
     expect(message(text)).toMatch(expected);
     expect(message(text).length).toBeLessThan(500);

@@ -90,13 +90,13 @@ export class DiffView {
   }
 
   /** The lines below a row: the summary of an event that only one side has, or else the differences. */
-  #details({ left, right, sameWay, changes }: DiffRow, margin: number, room: number): string[] {
+  #details({ left, right, sameStep, changes }: DiffRow, margin: number, room: number): string[] {
     const block = (text: string, width: number) =>
       wrap(text, width).map((line) => " ".repeat(margin + indent) + this.#style.dim(line));
     const only = left === undefined ? right : right === undefined ? left : undefined;
     if (only !== undefined) return only.event ? block(summarize(only.event), room - indent) : [];
     const way =
-      sameWay || !left || !right
+      sameStep || !left || !right
         ? []
         : block(`${wayText(left)} in A, ${wayText(right)} in B`, this.#width - margin - indent);
     return [...way, ...changes.map((change) => " ".repeat(margin + indent) + this.#change(change))];
@@ -148,7 +148,7 @@ export function diffJson(diff: HistoryDiff): string {
     rows: rows.map((row) => ({
       left: momentJson(row.left, row.spans.left),
       right: momentJson(row.right, row.spans.right),
-      sameWay: row.sameWay,
+      sameStep: row.sameStep,
       ratio: row.ratio ?? null,
       changes: row.changes.map(shownChange),
     })),

@@ -29,7 +29,7 @@ import { type LearnedTask, type LearnReport, learnReport } from "./learnReport.t
 import { Interrupted, isSame, type Trial, Trials } from "./learnTrials.ts";
 import { readJobFile, variablesOf } from "./readJobFile.ts";
 import type { RunOptions } from "./runJob.ts";
-import { refuseToWrite, writeLearned } from "./writeLearned.ts";
+import { requireWritableJobFile, writeLearned } from "./writeLearned.ts";
 
 export interface LearnOptions extends RunOptions {
   /** Whether to write the learned options to the job file. */
@@ -58,7 +58,7 @@ export async function learnJob(path: string, options: LearnOptions): Promise<num
   const config = { ...options.pluginConfig, unveil_by_task: true };
   const plugin = pluginOptionsOf({ ...options, pluginConfig: config });
   const job = await checkJob(file, variablesOf(options), plugin);
-  if (options.write) refuseToWrite(path, file);
+  if (options.write) requireWritableJobFile(path, file);
   const observer = openObserver(scopeLevel);
   try {
     return await new Learning({ path, file, job, plugin, observer, options, config }).run();

@@ -15,7 +15,7 @@ import type { LearnedTask } from "./learnReport.ts";
  * @throws DriverError `CONFIG_INVALID` for standard input and for JSON, `JOB_INVALID` for a file that this
  *   user may not write
  */
-export function refuseToWrite(path: string, file: JobFile): void {
+export function requireWritableJobFile(path: string, file: JobFile): void {
   const why = path === "-" ? "standard input" : isJson(file) ? "a job file in JSON" : undefined;
   if (why !== undefined) {
     throw new DriverError("CONFIG_INVALID", `--write: nothing can be written to ${why}`, {

@@ -53,7 +53,7 @@ interface Mount extends Tree {
   readonly name: string;
   readonly target: string;
   /** Whether the task may have put a symlink into the target's path. */
-  readonly targetIsTasks: boolean;
+  readonly targetMayHaveLinks: boolean;
   /** Whether the target may be missing. */
   readonly optional?: boolean;
 }
@@ -78,7 +78,7 @@ function mountsOf(input: EarlyInput): Mount[] {
   ];
 }
 
-const common = { followSource: true, propagation: slave, targetIsTasks: false } as const;
+const common = { followSource: true, propagation: slave, targetMayHaveLinks: false } as const;
 
 /** In the host's pid namespace a task gets the host's own /proc, which may be mounted with hidepid. */
 const hostProcMount: Mount = {
@@ -105,7 +105,7 @@ function readOnlyMount(folder: string): Mount {
     source: folder,
     target: folder,
     followSource: false,
-    targetIsTasks: true,
+    targetMayHaveLinks: true,
     attributes: readOnlyNosuidNodev,
   };
 }
@@ -130,7 +130,7 @@ function jobMount(mount: LaunchMount): Mount {
     name: `mount the ${kind} ${target}`,
     source,
     target,
-    targetIsTasks: true,
+    targetMayHaveLinks: true,
     attributes: attributesOf(mount),
     propagation: propagation === "private" ? flags({ MS_PRIVATE }) : slave,
   };
@@ -166,10 +166,10 @@ function openSteps({ name, ...mount }: Mount, index: number): Step[] {
   ];
 }
 
-function mountedSteps({ name, target, targetIsTasks, optional }: Mount, index: number): Step[] {
+function mountedSteps({ name, target, targetMayHaveLinks, optional }: Mount, index: number): Step[] {
   const tree = descriptors.trees + index;
   return [
-    ...(targetIsTasks
+    ...(targetMayHaveLinks
       ? mountWithoutLinksSteps(name, tree, target, descriptors.scratch)
       : [{ ...mountStep(name, tree, target), ...(optional && { flow: tolerateErrors }) }]),
     { name, call: "close", args: [tree] },
