@@ -3,7 +3,7 @@
  * materials, and the provenance. The same sources give the same bytes.
  *
  * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`: `--deb` makes only the Debian packages.
- * `--quick` hardly compresses, for tests. By default, both architectures are built.
+ * `--quick` compresses as little as possible, for tests. By default, both architectures are built.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -26,7 +26,7 @@ const all: readonly Architecture[] = ["x64", "arm64"];
 const chosen = all.filter((arch) => args.includes(arch));
 const date = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct") ?? 0);
 
-// Otherwise the modes in the release would depend on the user's umask.
+// Without this call, the modes in the release would depend on the user's umask.
 process.umask(0o022);
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });

@@ -24,7 +24,7 @@ export async function readJobFile(file: JobFile, variables: VariableSources): Pr
   return attempt(file, () => readJob({ file, scope, scopes: new WeakMap(), skippedVolumes: new Set() }, top));
 }
 
-/** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
+/** @throws DriverError `JOB_INVALID`, which names the file, the place and what is allowed */
 function readJob(reader: JobReader, top: Body): Job {
   const { file } = reader;
   const [job, second] = labelled(file, "job", top.job);

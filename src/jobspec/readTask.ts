@@ -8,7 +8,7 @@ import { readVolumeMounts } from "./readVolumes.ts";
 import { lifecycleSchema, logsSchema, resourcesSchema, taskSchema, templateSchema } from "./schemas.ts";
 import { asList, type Body, body } from "./syntax.ts";
 
-/** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
+/** @throws DriverError `JOB_INVALID`, which names the file, the place and what is allowed */
 export function readTask(
   reader: JobReader,
   place: string,

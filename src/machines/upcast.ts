@@ -34,7 +34,7 @@ export function upcast({ stream, seq, type, schema, data }: VersionedEvent): unk
   return newer;
 }
 
-/** Adds the fields that the data lack, at any depth. Fields that they have stay unchanged. */
+/** Adds the fields that the data lack, at any depth. Existing fields stay unchanged. */
 export function withAdditions(data: unknown, added: unknown): unknown {
   if (!isRecord(added)) return data === undefined ? added : data;
   if (data === undefined) return added;

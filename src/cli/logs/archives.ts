@@ -10,7 +10,7 @@ export interface ArchivedStream {
 }
 
 /**
- * Finds the newest bundle of the archive whose tasks match. Reads only the first line of each bundle.
+ * Finds the archive's newest bundle whose tasks match. Reads only the first line of each bundle.
  * @returns the bundle's path; undefined if no bundle matches
  */
 export function archivedBundle(

@@ -104,7 +104,7 @@ async function endPluginOf(work: string, stateFolder: string): Promise<void> {
     if (!isSameProcess(plugin)) return;
     process.kill(pid, signal);
     const deadline = performance.now() + pluginEndMs;
-    // The kernel reports the end of a process only to its parent, so this process has to poll.
+    // Node waits only for its own child processes, so this process has to poll.
     while (isSameProcess(plugin) && performance.now() < deadline) await delay(20);
   }
 }

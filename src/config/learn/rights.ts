@@ -41,11 +41,9 @@ export function merged(entries: readonly PathRight[]): PathRight[] {
     .toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-/**
- * One entry for a folder replaces the entries for its files if there are at least this many: directly in the
- * folder, or anywhere below it.
- */
+/** One entry for a folder replaces the entries in it if at least this many are directly in the folder. */
 const manyInFolder = 4;
+/** One entry for a folder also replaces the entries in it if at least this many are anywhere below it. */
 const manyBelow = 8;
 
 /**

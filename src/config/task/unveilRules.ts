@@ -155,8 +155,8 @@ function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): 
     // With x, like the task's other folders: build tools and installers run what they unpack there.
     entry("rwxc", tmpDir),
   ];
-  // The path is not parsed as an option's entry, because a task's name, and so the path, may contain pattern
-  // characters.
+  // The path is not parsed as an option's entry, because it contains the task's name, and this name may
+  // contain pattern characters.
   function entry(letters: string, path: string): UnveilEntry {
     return { path, mode: modeOf(letters), source: "folder" };
   }

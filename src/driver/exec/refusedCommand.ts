@@ -10,7 +10,7 @@ import type { ExecSession } from "../driverPort.ts";
 /**
  * A session that has ended already, with the error as its output.
  * @param terminal whether the line goes to a terminal
- * @throws `thrown` itself, if it is any other error
+ * @throws `thrown` itself, if it does not mean that the command cannot be found or executed
  */
 export function refusedCommand(thrown: unknown, terminal: boolean): ExecSession & { end(): void } {
   const exitCode = thrown instanceof DriverError ? exitCodeOf(thrown) : undefined;

@@ -1,4 +1,4 @@
-/** Builds the events of a start: the request without the values of its environment, the host, a failure. */
+/** Builds the events of a start: the request, what the host offers, and a failure. */
 import { isDeepStrictEqual } from "node:util";
 import { hclName } from "../../config/options/hclOptions.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../config/options/taskOptions.ts";

@@ -61,12 +61,12 @@ export class Opening<Opened> {
     this.settled = Promise.race([this.#ended, this.#pause(maxWaitMs)]);
   }
 
-  /** Resolves once the first outcome was reported. */
+  /** Resolves once the first outcome has been reported. */
   get firstOutcome(): Promise<void> {
     return this.#firstOutcome.promise;
   }
 
-  /** Stops retrying. Resolves once the running attempt has ended. If it succeeds, this is still reported. */
+  /** Stops retrying. Resolves once the running attempt has ended. A success is still reported. */
   async stop(): Promise<void> {
     this.#ending.abort();
     await this.#ended;

@@ -30,7 +30,7 @@ export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Pro
 }
 
 /**
- * Kills all processes in a cgroup and in those below it (`cgroup.kill` of cgroups(7)), and removes the
+ * Kills all processes in a cgroup and in the cgroups below it (`cgroup.kill` of cgroups(7)), and removes the
  * cgroups once the last process has exited.
  * @param withinMs maximum time to wait for the last exit, in milliseconds; unlimited by default
  * @returns whether the cgroup is removed; also true if it was removed before
@@ -103,7 +103,7 @@ async function writeFreeze(cgroup: string, value: "0" | "1"): Promise<void> {
 /** A state of a cgroup. @param events the content of `cgroup.events`; undefined if the cgroup was removed */
 type State = (events: string | undefined) => boolean;
 
-/** No process is left in the cgroup or in those below it. */
+/** No process is left in the cgroup or in the cgroups below it. */
 const isEmpty: State = (events) => !events?.includes("populated 1");
 const isFrozen: State = (events) => !events?.includes("frozen 0");
 

@@ -92,7 +92,7 @@ function planOf<Name extends string>(
       parent: parentSteps(input, terminal),
       task: taskSteps(input, {
         inSession: terminal ? [controllingTerminalStep()] : [],
-        // After the change of uid, because that change resets the signal.
+        // After the change of uid, because that change clears the parent-death signal.
         asUser: [endWithParentStep("end with the process that waits")],
       }),
       supervise: superviseSteps(),

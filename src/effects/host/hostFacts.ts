@@ -30,7 +30,7 @@ export interface HostFacts {
   readonly cgroupDelegated: readonly string[];
   /** Whether programs may be run from memfds: sysctl `vm.memfd_noexec` below 2. */
   readonly memfdExecution: boolean;
-  /** Whether the kernel has filters of system calls. */
+  /** Whether the kernel can filter system calls. */
   readonly seccomp: boolean;
   readonly namespaces: Readonly<Record<NamespaceKind, boolean>>;
   readonly cores: number;

@@ -65,7 +65,7 @@ export type StandardStream = 0 | 1 | 2;
  * Looks a path up, following symlinks.
  * @throws DriverError `UNVEIL_PATH_UNSAFE` for a path that leads out of `rule.beneath`, through a magic link
  *   to anything but a standard stream, or to another mount of /proc
- * @throws DriverError `KERNEL_CALL_FAILED` if the lookup itself fails, for example without free descriptors
+ * @throws DriverError `KERNEL_CALL_FAILED` if the lookup itself fails, for example for lack of descriptors
  */
 export function findPath(rule: UnveilRule): Found {
   const opened = open(rule);

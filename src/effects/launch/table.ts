@@ -12,8 +12,9 @@
  * so that init can unmap all but the first.
  *
  * An entry is eleven words of eight bytes: the number of a system call, its six arguments, then `match`,
- * `onMatch`, `onError` and `next`. If the call returns `match`, the entry at `onMatch` follows. If it fails,
- * the entry at `onError` follows, or the error is reported if `onError` is 0. Otherwise `next` follows.
+ * `onMatch`, `onError` and `next`. If the call returns `match`, the entry at `onMatch` follows. If the call
+ * fails, the entry at `onError` follows, or the error is reported if `onError` is 0. Otherwise `next`
+ * follows.
  */
 import { DriverError } from "../../errors.ts";
 import { controlMessageBytes, messageHeader } from "../kernel/structs.ts";
@@ -36,7 +37,10 @@ export const EARLY_BYTES = 0x20000;
 
 export const LATE_ADDRESS = EARLY_ADDRESS + EARLY_BYTES;
 
-/** Size of the runner's mapping. execve(2) limits a command's arguments and environment to a smaller size. */
+/**
+ * Size of the runner's mapping. With the usual stack limit of 8 MiB, execve(2) limits a command's arguments
+ * and environment to 2 MiB.
+ */
 export const TABLE_BYTES = 0x400000;
 
 /** Size of the part that init keeps: one page of 4 KiB. */

@@ -18,7 +18,7 @@ import { DriverError, hasErrno } from "../../errors.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { openat2 } from "../kernel/libc.ts";
 
-/** The log fields of a task's request. */
+/** Where the files of one stream are, from the task's request. */
 export interface LogPlace {
   /** The allocation's private folder. */
   readonly allocDir: string;
@@ -64,8 +64,8 @@ export class LogFiles {
 
   /**
    * Opens a file to read it.
-   * @returns a descriptor for the caller to close; undefined if the file has been removed meanwhile, is no
-   *   regular file, or has a second name: a task may have linked one of the host's files
+   * @returns a descriptor for the caller to close; undefined if the file has been removed meanwhile, is
+   *   not a regular file, or has a second name: a task may have linked one of the host's files
    */
   open(index: number): number | undefined {
     try {

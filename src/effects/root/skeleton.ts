@@ -40,8 +40,8 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
     identities.set(path, entry.id);
     found.set(end, {
       path: end,
-      // Devices can be written to even on a read-only mount. Only their modes cannot be changed, and no task
-      // needs to change them.
+      // A read-only mount does not stop writes to a device. Such a mount protects only the node's mode, which
+      // no task needs to change.
       writable: entry.kind !== "device" && (writable || found.get(end)?.writable === true),
       devices: entry.kind === "device" || isAtOrBelow(end, "/dev"),
       isFolder: entry.kind === "folder",

@@ -23,7 +23,7 @@ export interface EtcFile {
 
 /**
  * A task's own versions of files in /etc. Most tasks have none.
- * @param plugin the plugin's options: its `identityFiles` applies if the task's options set none
+ * @param plugin the plugin's options, whose `identityFiles` applies if the task's options set none
  */
 export function taskEtcFiles(
   request: Pick<TaskRequest, "dns" | "network" | "options">,

@@ -94,7 +94,7 @@ const repeatedCommands = z.object({
       count: z.number(),
     }),
   ),
-  /** Number of commands that the list, whose length is limited, leaves out. */
+  /** Number of commands that are not in the list, because its length is limited. */
   more: z.number(),
 });
 

@@ -28,8 +28,8 @@ export function rightsAt(path: string, unveiled: readonly Unveiled[]): RightsAt 
 }
 
 /**
- * The paths in the task that a rule unveils. The task has some folders and files at another path than the
- * host.
+ * The paths in the task that a rule unveils. The task has some folders and files at a different path than
+ * the host.
  */
 export function pathsInTask(
   { path, source }: Pick<Unveiled, "path" | "source">,

@@ -43,11 +43,11 @@ export interface LearnReport {
     readonly trial: { readonly exitCode: number; readonly failures: readonly unknown[] } | undefined;
     /** Whether the last trial ended as the run without refusals did. */
     readonly same: boolean;
-    /** Accesses of the run without refusals that this trial refused. */
+    /** Accesses that the run without refusals made, and that the last trial refused. */
     readonly denied: readonly string[];
     /**
-     * Whether some options were in every trial, so that the job may not need them. This is the case if there
-     * were too many options, if the first run was stopped, or if the user interrupted the trials.
+     * Whether some options were in every trial, so that the job may work without them. This is the case if
+     * there were too many options, if the first run was stopped, or if the user interrupted the trials.
      */
     readonly limited: boolean;
   };

@@ -55,7 +55,7 @@ export function ownRootSteps({
   ];
 }
 
-/** Otherwise the agent's umask could remove bits from the modes. */
+/** Without this step, the agent's umask could remove bits from the modes. */
 const clearUmask = shared([{ name: "clear the umask", call: "umask", args: [0] }]);
 
 /** The folders, and the folders between them and the parent. The outermost come first. */

@@ -63,7 +63,7 @@ export function mountStep(name: string, tree: number, target: string): Step {
 
 /**
  * Mounts a tree over a path, and refuses symlinks in the path: the task may have put them there.
- * @param opened the lowest free descriptor, which is closed again
+ * @param opened the lowest free descriptor, which the target gets until the last step closes it
  */
 export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
   const how = locationWithoutLinks;

@@ -5369,7 +5369,7 @@ export const DriverService = {
       Buffer.from(CapabilitiesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CapabilitiesResponse => CapabilitiesResponse.decode(value),
   },
-  /** Whether the driver can work on this node. Open as long as the agent lives. */
+  /** Whether the driver can work on this node. The stream stays open as long as the agent lives. */
   fingerprint: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/Fingerprint" as const,
     requestStream: false as const,
@@ -5457,7 +5457,7 @@ export const DriverService = {
     responseSerialize: (value: TaskStatsResponse): Buffer => Buffer.from(TaskStatsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TaskStatsResponse => TaskStatsResponse.decode(value),
   },
-  /** Messages for people about tasks. Open as long as the agent lives. */
+  /** Messages about tasks, for people to read. The stream stays open as long as the agent lives. */
   taskEvents: {
     path: "/hashicorp.nomad.plugins.drivers.proto.Driver/TaskEvents" as const,
     requestStream: false as const,
@@ -5541,7 +5541,7 @@ export interface DriverServer extends UntypedServiceImplementation {
   /** The HCL that the `config` block of a task may contain. */
   taskConfigSchema: handleUnaryCall<TaskConfigSchemaRequest, TaskConfigSchemaResponse>;
   capabilities: handleUnaryCall<CapabilitiesRequest, CapabilitiesResponse>;
-  /** Whether the driver can work on this node. Open as long as the agent lives. */
+  /** Whether the driver can work on this node. The stream stays open as long as the agent lives. */
   fingerprint: handleServerStreamingCall<FingerprintRequest, FingerprintResponse>;
   /** Takes over a task that this plugin process or an earlier one has started. */
   recoverTask: handleUnaryCall<RecoverTaskRequest, RecoverTaskResponse>;
@@ -5565,7 +5565,7 @@ export interface DriverServer extends UntypedServiceImplementation {
    * the agent publishes allocation metrics.
    */
   taskStats: handleServerStreamingCall<TaskStatsRequest, TaskStatsResponse>;
-  /** Messages for people about tasks. Open as long as the agent lives. */
+  /** Messages about tasks, for people to read. The stream stays open as long as the agent lives. */
   taskEvents: handleServerStreamingCall<TaskEventsRequest, DriverTaskEvent>;
   /** The agent ends, and tasks go on. The deadline is 2 s. Nomad 1.x does not call it. */
   shutdown: handleUnaryCall<ShutdownRequest, ShutdownResponse>;

@@ -103,7 +103,7 @@ function Cell({ cell, ratio = null }: { readonly cell: DiffCell | null; readonly
   );
 }
 
-/** The ratio of durations; empty if both took about as long. */
+/** The ratio of durations; empty if they are about equal. */
 function ratioText(ratio: number | null): string {
   if (ratio === null || (ratio > 0.8 && ratio < 1.25)) return "";
   return ` ${formatRatio(ratio)}`;

@@ -112,7 +112,7 @@ function pad(text: string, columns: number, flags: string, letter: string): stri
   return sign + "0".repeat(missing) + digits;
 }
 
-/** Writes JSON with sorted keys and escapes. */
+/** Writes JSON with sorted keys, and with the escapes of {@link escapeJson}. */
 export function toJson(value: Value): string {
   if (typeof value === "string") return escapeJson(JSON.stringify(value));
   if (typeof value === "number") return numberText(value);
