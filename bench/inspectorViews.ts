@@ -79,7 +79,7 @@ async function benchLanes(client: Client, record: Inspected["record"], nothing: 
   const path = `/api/allocation?id=${allocation}`;
   const first = await timed(() => client.ask(path));
   printFigure(`${failures + 4} runs: their lanes, the first time`, `${first.toFixed(1)} ms`);
-  printTimes(`${failures + 4} runs: their lanes, later on`, await client.times(path), nothing);
+  printTimes(`${failures + 4} runs: their lanes, later`, await client.times(path), nothing);
   const [a, b] = [runOf("web", failures), runOf("web", failures + 1)].map(encodeURIComponent);
   printTimes("two runs compared", await client.times(`/api/diff?a=${a}&b=${b}`), nothing);
 }
@@ -131,7 +131,7 @@ async function benchOutput(
     );
   }
   stop();
-  printTimes("a line that is written at a client", late);
+  printTimes("a new line of output, until a client has it", late);
 }
 
 async function benchBundle(client: Client, record: Inspected["record"], nothing: readonly number[]) {

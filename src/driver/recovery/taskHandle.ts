@@ -61,9 +61,13 @@ export function decodeHandle(bytes: Uint8Array): HandleState {
   const parsed = handleSchema.safeParse(unpack(bytes));
   if (parsed.success) return parsed.data;
   const fields = parsed.error.issues.map((issue) => issue.path.join(".") || "all of it").join(", ");
-  throw new DriverError("HANDLE_INVALID", `the task's handle is not one of this driver (wrong: ${fields})`, {
-    hint: "Nomad will destroy the task and start it anew",
-  });
+  throw new DriverError(
+    "HANDLE_INVALID",
+    `the task's handle was not written by this driver (wrong: ${fields})`,
+    {
+      hint: "Nomad will destroy the task and start it anew",
+    },
+  );
 }
 
 function unpack(bytes: Uint8Array): unknown {

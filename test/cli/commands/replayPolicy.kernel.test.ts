@@ -31,7 +31,7 @@ it("replay --policy tells which runs a stricter plugin, or another job file, wou
   );
   expect(await policy(loose)).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining("all 2 runs would have been as they were"),
+    stdout: expect.stringContaining("all 2 runs would have been the same"),
   });
 
   const strict = file("strict.hcl", "unveil_by_task = false\n");

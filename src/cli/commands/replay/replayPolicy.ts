@@ -103,7 +103,7 @@ function reportOf(runs: readonly JudgedRun[], file: string): string {
   const changed = runs.filter(({ verdict }) => !isUnchanged(verdict)).length;
   const summary =
     changed === 0
-      ? `Under ${file}, all ${formatCount(runs.length)} runs would have been as they were.`
+      ? `Under ${file}, all ${formatCount(runs.length)} runs would have been the same.`
       : `Under ${file}, ${formatCount(changed)} of ${formatCount(runs.length)} runs would have been different.`;
   return [...lines, summary].map((line) => visible(line)).join("\n");
 }
