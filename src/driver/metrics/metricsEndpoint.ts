@@ -11,7 +11,7 @@ import { isOwnHost } from "../../http/hostHeader.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { expositionType } from "../../metrics/exposition.ts";
 
-/** More connections than a scraper needs. A new connection replaces an idle one. */
+/** More connections than a scraper needs. At this maximum, a new connection replaces an old one. */
 const maxConnections = 16;
 const limits = {
   headersTimeout: 5_000,

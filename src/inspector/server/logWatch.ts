@@ -27,7 +27,7 @@ interface Followed {
    * The last search for removed histories: the file's modification time at that moment, and the earliest time
    * of the next search.
    */
-  forgotten: { readonly changed: number; readonly next: number };
+  lastSearch: { readonly changed: number; readonly next: number };
   readonly reader: EventReader;
   readonly inode: number;
   readonly subscription: Subscription;
@@ -78,13 +78,13 @@ export class LogWatch {
   #forgetRemoved(log: Followed): void {
     const now = performance.now();
     const changed = changedAt(log.path);
-    if (changed === log.forgotten.changed) return;
-    if (now < log.forgotten.next) {
-      this.#wake(log.forgotten.next - now);
+    if (changed === log.lastSearch.changed) return;
+    if (now < log.lastSearch.next) {
+      this.#wake(log.lastSearch.next - now);
       return;
     }
     this.#index.forget(log.reader, (id) => log.reader.version(id) === 0);
-    log.forgotten = { changed, next: now + 100 * (performance.now() - now) };
+    log.lastSearch = { changed, next: now + 100 * (performance.now() - now) };
   }
 
   /** Whether the path is a bundle. */
@@ -157,8 +157,8 @@ export class LogWatch {
         error: fail,
       });
       subscription.add(commits.subscribe({ next: () => this.#wake(afterCommitMs), error: fail }));
-      const forgotten = { changed: changedAt(folder), next: 0 };
-      this.#logs.set(folder, { path: folder, forgotten, reader, subscription, inode: inodeOf(folder), end });
+      const lastSearch = { changed: changedAt(folder), next: 0 };
+      this.#logs.set(folder, { path: folder, lastSearch, reader, subscription, inode: inodeOf(folder), end });
     } catch (thrown) {
       this.#fail(folder, thrown);
     }

@@ -13,7 +13,7 @@ export type LiveMessage =
   | { readonly kind: "rows"; readonly rows: readonly TaskSummary[]; readonly gone: readonly string[] }
   | { readonly kind: "status"; readonly status: Status };
 
-/** A problem of the logs, with what a person can do. */
+/** A problem with the logs, and what a person can do about it. */
 export interface Problem {
   readonly kind: "missing" | "unreadable" | "damaged" | "newer" | "pluginGone";
   readonly text: string;
@@ -26,7 +26,7 @@ export interface Status {
   readonly problems: readonly Problem[];
   /** Pids of the plugins that own the state folders. */
   readonly plugins: readonly number[];
-  /** Whether all events that a log had when it was opened have been read. */
+  /** Whether all events that the logs had when they were opened have been read. */
   readonly ready: boolean;
 }
 

@@ -75,7 +75,7 @@ function readVariables(
   return values;
 }
 
-/** A variable of a `variables` block has the type of its default. */
+/** Makes a variable of a `variables` block. If its default is a list or map, the variable accepts JSON. */
 function withDefault(value: unknown): Body {
   return { default: value, ...(typeof value === "object" && value !== null && { type: "any" }) };
 }

@@ -20,7 +20,7 @@ type Edit =
 interface Properties {
   /** The part of an API query that names the task. */
   readonly query: string;
-  /** The shown event. */
+  /** Number of the shown event. */
   readonly seq: number;
   readonly type: string;
   readonly data: unknown;

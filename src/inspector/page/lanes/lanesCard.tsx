@@ -18,7 +18,7 @@ import { moved, type Span, shareOf, timeAt, within, zoomed } from "./timeAxis.ts
 interface Properties {
   readonly view: AllocationView;
   readonly now: number;
-  /** The run that the page shows beside the lanes, and the time of its shown moment. */
+  /** The run that the page shows beside the lanes, and the time of the shown event. */
   readonly shown?: { readonly id: string; readonly time: number } | undefined;
   /** Shows an event of that run. */
   readonly chooseEvent?: (seq: number) => void;
