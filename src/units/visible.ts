@@ -9,7 +9,7 @@ const unsafe = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 const everyUnsafe = new RegExp(unsafe, "gu");
 
 /**
- * Replaces unsafe characters by visible symbols, such as `␊` for a newline. To be used for every name, path
+ * Replaces unsafe characters with visible symbols, such as `␊` for a newline. To be used for every name, path
  * and text from a job, a history or another host before it is shown. Such a text can then neither end its
  * line, nor change colours, nor control the terminal.
  */

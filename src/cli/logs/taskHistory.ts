@@ -45,7 +45,7 @@ function damageText(events: readonly number[]): string {
   return `${named}, see replay --check`;
 }
 
-/** The event as the machine reads it; undefined if the machine cannot read it: a newer version wrote it. */
+/** The event as the machine reads it; undefined if the machine cannot, as with events of a newer version. */
 export function readable(event: StoredEvent) {
   try {
     return thisMachine.readEvent(event);

@@ -139,8 +139,8 @@ export class TaskTable {
   }
 
   /**
-   * Ends earlier, unclaimed runs of the same task of an allocation. An agent that starts a new run does not
-   * know of the earlier runs: the previous agent process died before it learned that they had started.
+   * Ends earlier, unclaimed runs of the same task. An agent that starts a new run does not know of the
+   * earlier runs: the previous agent process died before it learned that they had started.
    */
   async #endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;

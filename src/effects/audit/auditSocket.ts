@@ -35,7 +35,7 @@ const answerMs = 2_000;
 
 /**
  * Explains why this process cannot use the kernel's audit.
- * @returns the reason, without a capital letter and a full stop
+ * @returns the reason, without a capital letter or a full stop
  */
 export function auditProblem(thrown: unknown): string {
   if (hasErrno(thrown, "EPROTONOSUPPORT")) return "the kernel has no audit, or was booted with audit=0";

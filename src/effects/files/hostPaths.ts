@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { getxattr } from "../kernel/libc.ts";
 import { follow, type HostEntry } from "./followPath.ts";
 
-/** Looks at a path without following its last name; undefined if nothing is there. */
+/** Looks at a path without following a symlink at its end; undefined if nothing is there. */
 export function lookAt(path: string): HostEntry | undefined {
   try {
     const status = lstatSync(path, { throwIfNoEntry: false });

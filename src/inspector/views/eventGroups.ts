@@ -1,4 +1,4 @@
-/** Groups steps as they arrive: a group is a request with its outcome. Pure. */
+/** Groups successive steps: a group is a request with its outcome. Pure. */
 import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { Phrase } from "./phrase.ts";
@@ -14,8 +14,8 @@ export interface StepGroup {
 }
 
 /**
- * Maximum number of successive groups of commands that stay separate. More become one group, because health
- * checks run a command every few seconds.
+ * Maximum number of successive groups of commands that stay separate. A longer series becomes one group,
+ * because health checks run a command every few seconds.
  */
 const maxSeparate = 4;
 
@@ -24,7 +24,7 @@ const maxSeparate = 4;
  */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];
-  /** Number of groups at the end that hold only commands and begin with the same type of event. */
+  /** Number of last groups that hold only commands and begin with the same type of event. */
   let alike = 0;
   let from = 1;
   let [bad, isCommand] = [false, true];

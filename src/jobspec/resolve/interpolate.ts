@@ -1,4 +1,4 @@
-/** Replaces references by values: first by the values in the file, later by the values of the allocation. */
+/** Replaces references with values: first with the values in the file, later with the allocation's values. */
 import { TemplateError } from "../templateError.ts";
 import { parseTemplate, type Reference, unescapeLiteral } from "./template.ts";
 
@@ -6,7 +6,7 @@ import { parseTemplate, type Reference, unescapeLiteral } from "./template.ts";
 export type EvaluateText = (text: string) => unknown;
 
 /**
- * Replaces references in a text by their values. The result is still template text. If the text is a single
+ * Replaces references in a text with their values. The result is still template text. If the text is a single
  * reference, the result is its value, of any type.
  * @param lookup returns undefined for a reference that a later step resolves
  * @throws TemplateError if the text cannot be parsed, if it has expressions other than references, or if

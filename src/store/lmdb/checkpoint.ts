@@ -38,7 +38,7 @@ const SLOT_BYTES = 160 << 10;
 const HASH_BYTES = 32;
 const BODY_AT = HASH_BYTES + 4;
 /**
- * Offset of a byte behind both slots. The byte is 1 while a writer has the log open, and stays 1 if the
+ * Offset of a byte after both slots. The byte is 1 while a writer has the log open, and stays 1 if the
  * writer dies without closing the log.
  */
 const IN_USE_AT = 2 * SLOT_BYTES;
@@ -65,7 +65,7 @@ export class CheckpointFile {
     this.#number = number;
   }
 
-  /** @throws DriverError `STORE_FAILED` if another writer has it open */
+  /** @throws DriverError `STORE_FAILED` if another writer has the file open */
   static open(path: string): CheckpointFile {
     const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {

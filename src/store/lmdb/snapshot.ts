@@ -134,7 +134,7 @@ export class Snapshot {
     return this.#bytesOf(page.data(at));
   }
 
-  /** Notes a defect, so that the read can go on. @throws `thrown` if it is no defect */
+  /** Notes a defect, so that the read can go on. @throws `thrown` if it is not a defect */
   skip(thrown: unknown): void {
     if (!isDefect(thrown)) throw thrown;
     this.skipped.push(thrown.message);

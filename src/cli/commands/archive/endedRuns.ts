@@ -1,7 +1,7 @@
 /**
- * Finds the tasks that ended before a time, without reading the last event of each task. The tasks are sorted
- * by the positions of their last events. In this order the events' times ascend, unless the host's clock was
- * set back. So a binary search reads only a few of these events.
+ * Finds the tasks that ended before a given time, without reading every task's last event. The tasks are
+ * sorted by the positions of their last events. In this order the events' times ascend, unless the host's
+ * clock was set back. So a binary search reads only a few of these events.
  */
 import { partitionPoint } from "../../../partitionPoint.ts";
 import { formatDay } from "../../../units/times.ts";
