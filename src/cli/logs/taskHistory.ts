@@ -45,7 +45,7 @@ function damageText(events: readonly number[]): string {
   return `${named}, see replay --check`;
 }
 
-/** The event as the machine reads it; undefined if the machine cannot, as with events of a newer version. */
+/** The event as the machine reads it; undefined for an event that the machine cannot read. */
 export function readable(event: StoredEvent) {
   try {
     return thisMachine.readEvent(event);

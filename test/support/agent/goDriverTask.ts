@@ -86,8 +86,8 @@ export function goDriverHandle(
     packr.pack("TaskConfig"),
     packr.pack(taskConfig),
   ]);
-  const lost = { ...config, msgpackDriverConfig: Buffer.alloc(0) };
-  return { version: 1, config: lost, state: TaskState.RUNNING, driverState };
+  const withoutOptions = { ...config, msgpackDriverConfig: Buffer.alloc(0) };
+  return { version: 1, config: withoutOptions, state: TaskState.RUNNING, driverState };
 }
 
 /** Go's `time.Time.MarshalBinary`, encoded as a MessagePack string. */
