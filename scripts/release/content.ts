@@ -82,7 +82,7 @@ function licenceOf(name: string, folder: string): string[] {
   return [section(`${name} ${manifest.version}: ${manifest.license ?? "see below"}`, text)];
 }
 
-/** Packages whose licence terms are not only in a licence file in the package's top folder. */
+/** Further files with licence terms, for packages whose own licence file is missing or incomplete. */
 const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly string[]])[] = [
   [/^@bufbuild\/protobuf$/, ["@grpc/grpc-js/LICENSE", "@bufbuild/protobuf/dist/esm/wire/varint.js"]],
   [/^@lmdb\/lmdb-linux-/, ["lmdb/LICENSE"]],

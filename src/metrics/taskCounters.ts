@@ -64,8 +64,8 @@ export class TaskCounters {
     if (after === before) return;
     const known = denialsOf(before);
     for (const [blocker, count] of denialsOf(after)) {
-      const isNew = !this.#denials.has(blocker) && this.#denials.size >= maxBlockers;
-      add(this.#denials, isNew ? other : blocker, Math.max(0, count - (known.get(blocker) ?? 0)));
+      const exceedsLimit = !this.#denials.has(blocker) && this.#denials.size >= maxBlockers;
+      add(this.#denials, exceedsLimit ? other : blocker, Math.max(0, count - (known.get(blocker) ?? 0)));
     }
   }
 

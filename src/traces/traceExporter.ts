@@ -1,7 +1,7 @@
 /**
  * Sends traces to a collector with OTLP over HTTP. Uses OpenTelemetry's own library, which reads the standard
  * variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. The library is loaded only
- * to send.
+ * if traces are sent.
  */
 import { type HrTime, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";

@@ -180,8 +180,8 @@ function keep(messages: TaskEventMessage[], message: TaskEventMessage, max: numb
  * Whether a run is the first of its allocation that started without some of its limits. If several such runs
  * started at the same time, the run whose start comes first in the log counts as the first.
  * @param taskId of a run that started without some of its limits
- * @returns true also if the log cannot be read; false also if the allocation has more runs than {@link
- * maxRuns}
+ * @returns true also if the log cannot be read; false also if the allocation has more runs than
+ *   {@link maxRuns}
  */
 function isFirstWithoutLimits(taskId: TaskId, log: Log): boolean {
   const parts = partsOfTaskId(taskId);

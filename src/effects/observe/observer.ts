@@ -25,7 +25,7 @@ export interface Observer {
   watch(cgroup: string): void;
   /** The notes on a watched cgroup, without repetitions and in no particular order. */
   read(cgroup: string): Access[];
-  /** Number of uses in all cgroups that could not be noted. */
+  /** Number of uses that could not be noted, in all cgroups together. */
   lost(): number;
   close(): void;
 }

@@ -65,6 +65,8 @@ export interface RunReading {
 }
 
 /**
+ * Reads a run's counters.
+ *
  * For `cpu.stat` and `memory.stat` the kernel first adds up the counters of all processors, which is slow on
  * a big host. So these two are read on libuv's threads. The other files are fast. A synchronous read of them
  * costs a quarter of a read on a thread.
@@ -202,8 +204,8 @@ export interface CgroupReading {
 }
 
 /**
- * Takes some 0.1 ms of CPU. For `cpu.stat` the kernel first adds up the counters of all processors, which is
- * slow on a big host, so it is read on libuv's threads.
+ * Reads a cgroup's counters, in some 0.1 ms of CPU time. For `cpu.stat` the kernel first adds up the counters
+ * of all processors, which is slow on a big host, so this file is read on libuv's threads.
  * @param cgroup its folder
  * @returns undefined if there is no such cgroup any more
  * @throws DriverError `KERNEL_CALL_FAILED` for a file that exists and cannot be read

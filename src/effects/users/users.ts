@@ -25,8 +25,8 @@ export interface UserRules {
 }
 
 /**
- * Looks the user up in `/etc/passwd` and, if the name is not there, asks the
- * host's name services through `getent`.
+ * Looks up a user of the host in `/etc/passwd` and, if the name is not there, asks the host's name services
+ * through `getent`. A dynamic user has no entry on the host.
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`
  */
 export async function resolveUser(user: string, rules: UserRules): Promise<TaskUser> {
@@ -42,8 +42,8 @@ export async function resolveUser(user: string, rules: UserRules): Promise<TaskU
 
 /**
  * Finds a user of the host in the text of the user database. Pure. Users are identified by name, as
- * everywhere in Nomad. Digits alone are a name, too, and `uid:gid` is no name. So nobody becomes a user by
- * giving a uid.
+ * everywhere in Nomad. A number counts as a name, not as a uid, and `uid:gid` is no name. So nobody becomes a
+ * user by giving a uid.
  * @returns undefined if the text has no such name
  */
 export function findUser(

@@ -24,8 +24,8 @@ export interface EventTraits {
   /** What happened, in a few words. */
   readonly title: string;
   /**
-   * Returns the words for this event in the title of its group, where it is an outcome of the request that
-   * opened the group. Takes the event's summary. Default: the event's title.
+   * Returns the words for this event in the title of its group, such as `SIGKILL sent` in the title
+   * `Stop requested → SIGKILL sent`. Takes the event's summary. Default: the event's title.
    */
   readonly outcome?: (summary: string) => string;
   readonly shown: {
@@ -44,8 +44,9 @@ export interface EventTraits {
   readonly fields: {
     /**
      * Fields that differ between any two runs of the same task, so a comparison skips them: process ids and
-     * start times, other times, ids of host and boot, digests, run folders, and measurements. It also skips
-     * the launch plan, which repeats such values and other fields. docs/replay.md lists the skipped fields.
+     * start times, other times, ids of host and boot, digests, run folders, and measurements. The launch
+     * plan is skipped, too, because it repeats such values and other fields. docs/replay.md lists the
+     * skipped fields.
      */
     readonly ignored: readonly string[];
     /** Fields that may hold secrets. They are masked wherever they are shown or exported. */

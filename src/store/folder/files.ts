@@ -42,8 +42,8 @@ const UNFINISHED = ".new";
 /**
  * Replaces a file as a whole, or creates it. Readers see the old file or the new one. On a full disk, the old
  * one stays.
- * @param write writes the new file to this path, with its final owner and mode. `write` also flushes the
- *   file, if the replacement has to survive a power cut.
+ * @param write writes the new file, with its final owner and mode, to the path that it is given. `write`
+ *   also flushes the file, if the replacement has to survive a power cut.
  * @throws what `write` throws, and the file system's errors
  */
 export function replaceFile(path: string, write: (unfinished: string) => void): void {

@@ -81,7 +81,7 @@ function isInSight(
   return offsetTop >= scrollTop && offsetTop + offsetHeight <= scrollTop + clientHeight;
 }
 
-/** A list that is fewer pixels than this from its end counts as at its end. */
+/** Within this distance of its end, in pixels, the list counts as at its end. */
 const nearEnd = 24;
 
 /** If the list is at its end, new lines scroll it. Otherwise its position stays. */
