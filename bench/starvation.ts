@@ -1,7 +1,7 @@
 /**
- * Measures how much tasks that use all available resources delay starts and stops of other tasks. Each figure
- * is compared with the same figure without such neighbours, measured right before. As root, after `npm run
- * build`: `node bench/starvation.ts [rounds]`.
+ * Measures how much tasks that use all available resources, called neighbours here, delay starts and stops of
+ * other tasks. Each figure is compared with the same figure without neighbours, measured just before. As root,
+ * after `npm run build`: `node bench/starvation.ts [rounds]`.
  *
  * On a host without cgroup controllers, neighbours also take CPU time from the plugin.
  */

@@ -26,7 +26,7 @@ const bindingOptions = [
   "outputServices=grpc-js",
   "unrecognizedEnum=false",
   "useDate=false",
-  // A map with the key `__proto__` is a map like any other.
+  // In a JavaScript Map, `__proto__` is a key like any other.
   "useMapType=true",
   "useOptionals=messages",
 ];

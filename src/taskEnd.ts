@@ -45,7 +45,7 @@ export function endBySignal(signal: number): ProcessEnd {
 
 export const unknownEnd: ProcessEnd = { exitCode: -1, signal: 0 };
 
-/** The exit code with which a program reports how a process that it ran has ended; 125 if that is unknown. */
+/** The exit code of a program that passes on the end of a process; 125 if the end is unknown. */
 export function codeToPassOn(end: Pick<ProcessEnd, "exitCode"> | undefined): number {
   return end === undefined || end.exitCode < 0 ? RUNNER_FAILED : end.exitCode;
 }

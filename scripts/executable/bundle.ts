@@ -1,4 +1,4 @@
-/** Bundles the program to CommonJS scripts, which the executable carries and loads one by one. */
+/** Bundles the program into CommonJS scripts, which the executable carries and loads one by one. */
 import { join } from "node:path";
 import { build, type Plugin } from "rolldown";
 

@@ -72,7 +72,7 @@ export function toHeaders(error: DriverError): Metadata {
   return errorMetadata(fitted(error, maxMessageBytes).error);
 }
 
-/** Converts anything that a handler has thrown to a DriverError. */
+/** Converts anything that a handler has thrown into a DriverError. */
 export function errorBehind(thrown: unknown): DriverError {
   const cause = thrown instanceof Error ? thrown : inspect(thrown);
   return DriverError.from(cause, "PLUGIN_FAILED", "the driver failed unexpectedly");

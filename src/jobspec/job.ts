@@ -45,6 +45,7 @@ export type Probe =
       /** Label of a port, or its number. */
       readonly port: string;
       readonly secure: boolean;
+      /** Whether the server's certificate is verified. */
       readonly verifies: boolean;
       readonly method: string;
       readonly path: string;

@@ -146,7 +146,10 @@ export function isStarting(state: StateName): boolean {
 
 const endStates: ReadonlySet<string> = new Set<StateName>(["exited", "failed", "lost", "destroyed"]);
 
-/** Whether the task is over for good; false for a state that only another version has. */
+/**
+ * Whether the task is over; false for a state that only another version has. If a failed start is requested
+ * again, the task is not over any more.
+ */
 export function isOver(state: string): boolean {
   return endStates.has(state);
 }

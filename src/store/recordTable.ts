@@ -1,6 +1,7 @@
 /**
- * The interface of the log's storage. Its implementations are LMDB, LMDB's file read without LMDB, and lists
- * in memory. All other code of the log is common to the three. All calls are synchronous. Calls that return
+ * The interface of the log's storage. It has three implementations: LMDB, a reader of LMDB's file that works
+ * without LMDB, and lists in memory. All other code of the log is common to the three. All calls are
+ * synchronous. Calls that return
  * a batch hold nothing open afterwards.
  */
 import type { StreamEntry } from "./eventStore.ts";
@@ -33,8 +34,8 @@ export class RecordBatch<T> {
 }
 
 /**
- * Converts a record to what the caller needs; `bytes` may be overwritten after the call, and are empty for a
- * record that cannot be read. May be called again for the same record.
+ * Converts a record into what the caller needs. `bytes` may be overwritten after the call, and are empty for
+ * a record that cannot be read. May be called again for the same record.
  */
 export type TakeRecord<T> = (bytes: Buffer, position: number) => T;
 

@@ -1,4 +1,4 @@
-/** Converts what LMDB or the file system throws to the event log's errors. */
+/** Converts errors of LMDB and of the file system into the event log's errors. */
 import { getSystemErrorName } from "node:util";
 import { DriverError, messageOf } from "../errors.ts";
 

@@ -2,7 +2,7 @@
 
 /**
  * Characters that are unsafe to print: control characters, line and paragraph separators, invisible
- * characters and characters that change the direction of the text, and unpaired surrogates. Joiners and
+ * characters, characters that change the direction of text, and unpaired surrogates. Joiners and
  * variation selectors are safe: scripts and emoji need them.
  */
 const unsafe = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;

@@ -15,7 +15,10 @@ export interface TaskHistory extends TaskOutline {
   readonly ranMs: number | undefined;
 }
 
-/** Folds the events that this version of the driver can read. A damaged event leads to the recorded state. */
+/**
+ * Folds the events that this version of the driver can read. A damaged event changes only the state, as
+ * recorded.
+ */
 export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
   return events.reduce(stepReadable, initialSnapshot);
 }

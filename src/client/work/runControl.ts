@@ -36,7 +36,7 @@ export interface RunControl {
 
 /**
  * Listens for requests.
- * @param serve carries out a request; the client gets the DriverError that it throws
+ * @param serve carries out a request. If `serve` throws a DriverError, the client gets this error
  * @throws DriverError `RUN_FOLDER_UNUSABLE`
  */
 export async function openControl(

@@ -53,7 +53,7 @@ export class CommandTally {
 
   /**
    * Whether a command that begins gets events of its own. Otherwise {@link count} counts the command.
-   * @param now milliseconds since the epoch, as everywhere here
+   * @param now milliseconds since the epoch, as in all methods
    */
   isSeparate({ command, terminal }: BegunCommand, now: number): boolean {
     if (terminal) return true;

@@ -2,8 +2,8 @@
  * Keeps the history within its bounds: removes streams of ended tasks, oldest first,
  * in the background and a few at a time.
  *
- * Nothing polls. The first pass runs a minute after the plugin's start; later ones run ten
- * minutes after a task is destroyed.
+ * Nothing polls. The first pass runs a minute after the plugin's start. Later passes run ten
+ * minutes after a task is destroyed or fails to start.
  */
 
 import { setImmediate } from "node:timers/promises";

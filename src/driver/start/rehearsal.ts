@@ -1,5 +1,5 @@
 /**
- * Rehearses starts while the plugin is idle: every step up to an init whose go-ahead never comes. V8 compiles
+ * Rehearses starts while the plugin is idle: every step up to init's release, which never comes. V8 compiles
  * code when the code first runs. Without rehearsals, the first start of a plugin takes eight times as long as
  * a later start; with rehearsals, three times.
  */
@@ -76,7 +76,7 @@ export class Rehearsal {
 
   async #rehearseIn(ownFolder: string): Promise<void> {
     const { run } = this.#services.folder;
-    // Uses separate templates, because tasks have their folders elsewhere and could not use these.
+    // The rehearsal has templates of its own: tasks have their folders elsewhere, and could not use them.
     using roots = new RootTemplates(run);
     const folder = { run, runFolder: () => join(run, "rehearsed") };
     for (let round = 0; round < rounds; round += 1) {

@@ -73,7 +73,7 @@ export function resolveCommand(
 
 /**
  * @param workDir the task's option: absolute, or relative to the task's folder (`local/app`)
- * @returns an absolute path of a folder; the task's folder without the option
+ * @returns an absolute path of a folder; without the option, the task's folder
  * @throws DriverError `WORK_DIR_INVALID`
  */
 export function resolveWorkDir(

@@ -58,7 +58,7 @@ export interface Mapping {
 }
 
 /**
- * Mappings of a file whose pages are all unchanged: proc_pid_smaps(5).
+ * The mappings of a file in which no page was changed: proc_pid_smaps(5).
  * @param file a mapped file. No thread may unmap it before the result is used: an address could then belong
  *   to another mapping
  */

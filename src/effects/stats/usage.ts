@@ -40,7 +40,8 @@ export interface Units {
  * run began.
  *
  * While the run is alone in its cgroup, the figures are the cgroup's. While the run shares the cgroup with
- * another run, or if the host has no memory controller, the figures are sums over the run's processes.
+ * another run, they are sums over the run's processes. The average since the run began is always such a sum,
+ * and so is the memory figure on a host without the memory controller.
  */
 export function usageOf(previous: RunReading | undefined, now: RunReading, units: Units): RunUsage {
   const processes = [...now.processes].filter(([pid]) => pid !== now.initPid);

@@ -1,4 +1,4 @@
-/** Converts the driver's answers to messages. Pure. */
+/** Converts the driver's answers into protobuf messages. Pure. */
 import type {
   Capabilities,
   ExitResult,

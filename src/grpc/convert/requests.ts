@@ -1,4 +1,4 @@
-/** Converts agents' messages about tasks and the node to the driver's own types. Pure. */
+/** Converts agents' messages about tasks and the node into the driver's own types. Pure. */
 
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import type {
@@ -24,7 +24,7 @@ import {
 /**
  * The request without its options, which are encoded separately.
  * @throws DriverError `UNSUPPORTED` for a kind of network or mount that the driver does not support
- * @throws DriverError `CONFIG_INVALID` for a device without permissions
+ * @throws DriverError `CONFIG_INVALID` for a device with invalid permissions
  */
 export function requestOf(config: TaskConfig): Omit<TaskRequest, "options"> {
   return {

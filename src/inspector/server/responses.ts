@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http";
 const contentSecurityPolicy = [
   "default-src 'none'",
   ...["script-src", "style-src", "connect-src"].map((kind) => `${kind} 'self'`),
-  // The page makes pictures of its own drawings, to save them.
+  // To save a drawing as PNG, the page first loads the drawing as an image.
   "img-src 'self' blob:",
   ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
 ].join("; ");

@@ -79,7 +79,8 @@ function runOf({ id, outcome }: TaskSummary, lane: RunLane | undefined): LaneRun
 }
 
 /**
- * A run, read from its events: the spans of its states, and marks. Times are milliseconds since the epoch.
+ * A run, read from its events: the periods of its states, marks, and steps. Times are milliseconds since the
+ * epoch.
  */
 export interface RunLane {
   /** Number of events that the lane covers. */
@@ -94,7 +95,7 @@ export interface RunLane {
    * task is not over.
    */
   readonly periods: readonly LanePeriod[];
-  /** The newest marks: errors, and takeovers by other plugins. */
+  /** The newest marks: errors, warnings, and takeovers by other plugin processes. */
   readonly marks: readonly LaneMark[];
   /** The newest events in words, without commands. */
   readonly steps: readonly LaneStep[];
@@ -133,7 +134,7 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
   const marks = [...(before?.marks ?? [])];
   const steps = [...(before?.steps ?? [])];
   let overAt = before?.overAt ?? null;
-  // If the clock was set back, an event gets the time of the event before it. So no span has a negative
+  // If the clock was set back, an event gets the time of the event before it. So no period has a negative
   // length.
   let lastAt = before?.lastAt ?? first.time;
   for (const event of events) {

@@ -24,7 +24,9 @@ const maxSeparate = 4;
  */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];
-  /** Number of last groups that hold only commands and begin with the same type of event. */
+  /**
+   * Number of trailing groups, before folding, that hold only commands and begin with the same type of event.
+   */
   let alike = 0;
   let from = 1;
   let [bad, isCommand] = [false, true];

@@ -15,7 +15,7 @@ import { type AttributeSpec, followSpec } from "./driverConfig.ts";
 import { render, renderAll } from "./interpolate.ts";
 
 export interface ResolvedTask {
-  /** Complete except for what the driver adds. Holds secrets. */
+  /** Complete, except for the variables that the driver adds. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
   /**
    * Every attribute of the driver's schema; null for attributes that the file does not set, or sets to an

@@ -13,7 +13,7 @@ export interface Fields {
 }
 
 const nothing: Fields = { named: new Map(), entry: undefined, measured: false };
-/** A text has no fields, but a length. */
+/** Text has a length, but no fields. */
 const text: Fields = { ...nothing, measured: true };
 
 /** The fields of the values that a schema describes. */

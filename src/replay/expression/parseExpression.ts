@@ -166,7 +166,7 @@ type Token = { readonly at: number } & (
 /** Longer expressions are refused, so that parsing and testing are fast. */
 const maxLength = 1_000;
 
-/** Tried in this order at each position. `'` and `"` enclose text; a backslash quotes the next character. */
+/** Tried in this order at each position. `'` and `"` enclose text; a backslash escapes the next character. */
 const patterns = {
   space: /\s+/y,
   text: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy,

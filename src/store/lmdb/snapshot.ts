@@ -124,7 +124,7 @@ export class Snapshot {
     }
   }
 
-  /** The leaf pages of these entries, for callers that read very many entries. */
+  /** Leaf pages with the entries from a key on, for callers that read very many entries. */
   *leaves({ root, depth }: Tree, from: Buffer): Iterable<Leaf | Gap> {
     if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
   }

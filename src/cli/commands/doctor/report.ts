@@ -35,7 +35,7 @@ export interface Report {
 /**
  * @param leftovers one sentence for each killed run that left something behind
  * @param problems why tasks cannot have a private root, and why denials are not recorded by default; each is
- *   undefined without a problem, or without a check
+ *   undefined if there is no problem, or if this was not checked
  */
 export function reportOn(
   facts: HostFacts,

@@ -220,7 +220,7 @@ export function consoleFor(
       group.tasks.map(({ name }) => taskLabel(group, index, name)),
     ).flat(),
   );
-  // A file or pipe for a single task gets the task's output and nothing else.
+  // If the output of a single task goes to a file or pipe, its lines get no prefix.
   const isPiped = labels.length === 1 && !process.stdout.isTTY;
   return new RunConsole({
     labels,

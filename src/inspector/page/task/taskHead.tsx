@@ -11,7 +11,7 @@ import { Facts } from "../table.tsx";
 
 interface TitleProperties {
   readonly row: TaskSummary;
-  /** Names the task to the API. */
+  /** The query string that names the task in requests to the API. */
   readonly query: string;
 }
 
