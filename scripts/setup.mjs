@@ -99,7 +99,7 @@ function installDebianPackages(packages) {
   if (missing.length === 0) return;
   const names = missing.map(([, name]) => name);
   if (!onPath("apt-get") || process.getuid?.() !== 0) {
-    fail(`the tests need ${missing.map(([needed]) => needed).join(", ")}: install ${names.join(", ")}`);
+    fail(`this machine lacks ${missing.map(([needed]) => needed).join(", ")}: install ${names.join(", ")}`);
   }
   run("apt-get", ["update", "-qq"]);
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
@@ -132,10 +132,10 @@ function run(command, args) {
 }
 
 function newestSource() {
-  const folders = ["src", "proto", "scripts"].flatMap((folder) =>
+  const files = ["src", "proto", "scripts"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((file) => join(root, folder, file)),
   );
-  return Math.max(...[...folders, join(root, "package.json")].map(changedAt));
+  return Math.max(...[...files, join(root, "package.json")].map(changedAt));
 }
 
 function changedAt(path) {

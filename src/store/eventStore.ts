@@ -1,6 +1,6 @@
 /**
  * The event log as the rest of the driver sees it: streams of numbered events,
- * appended with an expected version. A stream is a task; its name is the task's id.
+ * appended with an expected version. Each task has one stream, whose name is the task's id.
  */
 import type { UsageSample } from "./usage/usageSample.ts";
 
@@ -28,7 +28,7 @@ export interface StoredEvent extends EventToAppend {
   readonly seq: number;
   /** Number of the event in the whole log, from 1, without gaps while nothing is pruned. */
   readonly position: number;
-  /** SHA-256 over the event and the hash of the previous one in its stream; hex. */
+  /** SHA-256 over the event and the hash of the previous event in the stream; hex. */
   readonly hash: string;
 }
 
@@ -93,9 +93,7 @@ export interface EventReader {
    * an empty buffer.
    */
   scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
-  /**
-   * Samples of what a stream's task used, in the order of time; empty if there are none, or none can be read.
-   */
+  /** Usage samples of a stream's task, in chronological order; empty if there are none that can be read. */
   usage(stream: string): readonly UsageSample[];
   /** Number of the last event of a stream; 0 if there is no such stream. */
   version(stream: string): number;
@@ -103,8 +101,8 @@ export interface EventReader {
   streams(prefix?: string): Iterable<StreamEntry>;
   /**
    * All streams but those whose tasks are certainly over, in the order of their first events. The log has a
-   * list of these streams, so the time depends on the length of this list, not on the log's size. Logs of
-   * older versions and bundles have no such list: there, the heads of all streams are read.
+   * list of these streams, so the time depends on the length of this list, not on the log's size. Bundles, and
+   * logs of older versions, have no such list: there, the heads of all streams are read.
    */
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */

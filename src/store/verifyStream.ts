@@ -10,7 +10,7 @@ export interface StreamDefect {
    * `format`, `hash`, `data`: the event's own bytes have changed. `stream`: the
    * event belongs to another stream. `sequence`: it has another number. `chain`:
    * it does not refer to the previous event. `end`: the stream does not end where
-   * its head says. `index`: the log's index lacks some of its events.
+   * its head says. `index`: the log's index lacks some of the stream's events.
    */
   readonly kind: RecordDefect["kind"] | "stream" | "sequence" | "chain" | "end" | "index";
   readonly expected: string;

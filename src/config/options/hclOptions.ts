@@ -57,7 +57,7 @@ function hclType(name: string, field: unknown): string {
 
 /**
  * Undefined for a list, which has no default in the hclspec. An absent list arrives as nil, and the schema
- * replaces nil by the default.
+ * replaces nil with the default.
  */
 function hclLiteral(value: unknown): string | undefined {
   if (Array.isArray(value)) return undefined;

@@ -13,7 +13,7 @@ export interface OutOfMemory {
 
 /**
  * @param killsBefore the cgroup's counter before the run
- * @returns null if there was no OOM kill since then, or if the kernel does not count them
+ * @returns null if the run had no OOM kill, or if the kernel does not count OOM kills
  */
 export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemory | null {
   const kills = (readOomKills(cgroup) ?? 0) - killsBefore;

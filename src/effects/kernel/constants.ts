@@ -84,7 +84,7 @@ export const POSIX_SPAWN_SETSID = 0x80;
 
 /**
  * System call numbers of `asm/unistd.h` that x86-64 and arm64 share: since
- * kernel 5.1 new calls have the same number everywhere.
+ * kernel 5.1 new calls have the same number on both.
  */
 export const SYS_pidfd_send_signal = 424;
 export const SYS_fsopen = 430;

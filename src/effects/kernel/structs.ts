@@ -195,7 +195,7 @@ export function filterProgram({ byteLength }: Uint8Array, address: bigint): Uint
 
 /**
  * `struct sockaddr_nl` of `linux/netlink.h`.
- * @param groups the multicast groups to join, group 1 the lowest bit
+ * @param groups bit mask of the multicast groups to join; the lowest bit is group 1
  */
 export function netlinkAddress(family: number, groups: number): Uint8Array {
   const address = new DataView(new ArrayBuffer(12));

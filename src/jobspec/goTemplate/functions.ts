@@ -277,7 +277,7 @@ function wholeIn(value: string): bigint {
   return /^[+-]?\d+$/.test(value) ? BigInt(value) : fail("its text is not a whole number");
 }
 
-/** `loop 5`, or `loop 2 5`: the numbers from 0 or the start up to the end, which is excluded. */
+/** The numbers from the start (by default 0) up to but excluding the end: `loop 5`, or `loop 2 5`. */
 function loop(values: readonly GoValue[]): GoValue {
   const bounds = values.map((value) => (typeof value === "string" ? wholeIn(value) : whole(value)));
   const [start, end] = bounds.length === 1 ? [0n, bounds[0] ?? 0n] : [bounds[0] ?? 0n, bounds[1] ?? 0n];
