@@ -85,7 +85,8 @@ function viewsWith(bundleKey: string): Readonly<Record<string, View>> {
     },
     bundleUnasked: { fragment: "#/bundle", seen: "text=Choose a file" },
     bundle: { fragment: `#/bundle/${bundleKey}`, seen: "text=Verified: each event" },
-    bundleGone: { fragment: "#/bundle/gone", seen: "text=The bundle is not there" },
+    bundleGone: { fragment: "#/bundle/gone", seen: "text=The inspector no longer has this bundle" },
+    taskOfGoneBundle: { fragment: task(killed, "?in=gone"), seen: "text=There is no such task" },
     bundleTask: { fragment: task(inBundle, `?in=${bundleKey}`), seen: "text=From a bundle that was dropped" },
     allocation: { fragment: `#/allocation/${allocation}`, seen: ".lanes .block" },
     allocationWindow: {

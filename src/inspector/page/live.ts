@@ -96,15 +96,29 @@ function follow(onMessage: (message: LiveMessage) => void, onLink: (link: Link) 
  * error response.
  */
 export function useAnswer<T>(address: string | undefined, version: unknown = 0): T | undefined {
-  const [answer, setAnswer] = useState<T>();
+  return useFetched<T>(address, version).answer;
+}
+
+interface Fetched<T> {
+  readonly answer: T | undefined;
+  /** Whether the last response was an error, for example because the API has no such data. */
+  readonly isError: boolean;
+}
+
+/** The same as {@link useAnswer}, for a caller that shows whether an answer will still come. */
+export function useFetched<T>(address: string | undefined, version: unknown = 0): Fetched<T> {
+  const [fetched, setFetched] = useState<Fetched<T>>({ answer: undefined, isError: false });
   useEffect(() => {
     const controller = new AbortController();
     if (address !== undefined) {
       fetch(address, { signal: controller.signal })
-        .then(async (response) => setAnswer(response.ok ? ((await response.json()) as T) : undefined))
+        .then(async (response) => {
+          const answer = response.ok ? ((await response.json()) as T) : undefined;
+          setFetched({ answer, isError: !response.ok });
+        })
         .catch(() => undefined);
     }
     return () => controller.abort();
   }, [address, version]);
-  return answer;
+  return fetched;
 }

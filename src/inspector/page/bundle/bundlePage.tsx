@@ -15,18 +15,16 @@ export function BundlePage({ subject: key }: PartProperties) {
   const about = useAnswer<BundleView>(
     key === "" ? undefined : `/api/bundle/about?in=${encodeURIComponent(key)}`,
   );
-  const rows = useBundleRows(key);
+  const { rows, isGone } = useBundleRows(key);
   useKeys({ Escape: () => goTo([]) });
   return (
     <>
       <h1 class="plain">{about?.name ?? "Bundle"}</h1>
-      {about === undefined || rows === undefined ? (
-        <p class={key === "" ? "faint" : undefined}>
-          {key === ""
-            ? "A bundle has histories of tasks. Get one from export or a task's page."
-            : "The bundle is not there (any more). The inspector keeps a few bundles in memory until it ends."}
-        </p>
-      ) : (
+      {key === "" ? (
+        <p class="faint">A bundle has histories of tasks. Get one from export or a task's page.</p>
+      ) : isGone ? (
+        <p>The inspector no longer has this bundle. It keeps a few bundles in memory until it ends.</p>
+      ) : about === undefined || rows === undefined ? null : (
         <>
           <Verification about={about} />
           <Tasks rows={rows} id={key} />

@@ -56,8 +56,8 @@ interface SideProperties {
 
 function Side({ name, label, id, source, side, rows: own }: SideProperties) {
   const [text, setText] = useState("");
-  const bundle = useBundleRows(source);
-  const offered = runsWith(bundle ?? own, text);
+  const { rows: dropped } = useBundleRows(source);
+  const offered = runsWith(dropped ?? own, text);
   return (
     <section class="card" aria-label={`Side ${label}`}>
       <h2>

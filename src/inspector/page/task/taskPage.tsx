@@ -2,7 +2,7 @@
 import { allocationOf } from "../../../taskId.ts";
 import type { Sentence } from "../../../why/facts.ts";
 import type { MomentView } from "../../views/taskView.ts";
-import { listPath, sourceQuery } from "../bundle/source.ts";
+import { isOfDroppedBundle, listPath, sourceQuery } from "../bundle/source.ts";
 import { WhatIfPanel } from "../compare/whatIfPanel.tsx";
 import { Empty, Waiting } from "../empty.tsx";
 import { useKeys } from "../hooks.ts";
@@ -120,7 +120,10 @@ function NoTask() {
   return (
     <Empty title="There is no such task">
       <p>
-        Its history may have been removed. <a href="#/">All tasks</a>
+        {isOfDroppedBundle()
+          ? "The inspector may no longer have the task's bundle. It keeps a few bundles in memory until it ends."
+          : "Its history may have been removed."}{" "}
+        <a href="#/">All tasks</a>
       </p>
     </Empty>
   );
