@@ -101,8 +101,8 @@ export interface EventReader {
   streams(prefix?: string): Iterable<StreamEntry>;
   /**
    * All streams but those whose tasks are certainly over, in the order of their first events. The log has a
-   * list of these streams, so the time depends on the length of this list, not on the log's size. Bundles, and
-   * logs of older versions, have no such list: there, the heads of all streams are read.
+   * list of these streams, so the time depends on the length of this list, not on the log's size. Bundles,
+   * and logs of older versions, have no such list: there, the heads of all streams are read.
    */
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */

@@ -88,7 +88,7 @@ function survivedOom(seen: readonly Fact<"oomSeen">[]): Sentence[] {
 
 interface Ending {
   readonly exited: Fact<"exited">;
-  /** The events that saw the OOM kill that ended the task. */
+  /** The `oomSeen` events that report the OOM kill that ended the task. */
   readonly last: readonly Fact<"oomSeen">[];
 }
 

@@ -14,8 +14,8 @@ export interface Leftover {
 }
 
 /**
- * Finds all leftovers, and changes nothing. Living runs are not leftovers, nor are folders that `--keep` has kept
- * and whose run has no cgroups left.
+ * Finds all leftovers, and changes nothing. Living runs are not leftovers, nor are folders of `--keep` whose
+ * runs have no cgroups left.
  * @returns an empty array for a user other than root, who may not read the runs' records
  */
 export function findLeftovers(parent = workParent): Leftover[] {

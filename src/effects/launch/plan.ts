@@ -12,8 +12,8 @@ import type { SystemCallFilter } from "../seccomp/systemCallFilter.ts";
  *
  * - `parent`: the spawned process. It forks init and exits.
  * - `init`: PID 1 of the run's pid namespace, if the run has one. It runs as root and sets up the namespaces.
- * - `unveil`: init adds Landlock rules. Many tasks have the same steps here, so these steps are assembled only
- *   once.
+ * - `unveil`: init adds Landlock rules. Many tasks have the same steps here, so these steps are assembled
+ *   only once.
  * - `held`: init waits to be released.
  * - `abandoned`: init exits, because it is not released.
  * - `supervise`: init waits for the task's end, after it has forked the task.
@@ -219,7 +219,10 @@ export const descriptors = {
   scratch: 10,
   /** A scratch descriptor of the task's process, which has closed the driver's descriptors by then. */
   taskScratch: 3,
-  /** Only without a pid namespace: the task's cgroup, the run's own cgroup below it, and the run's `cgroup.kill`. */
+  /**
+   * Only without a pid namespace: the task's cgroup, the run's own cgroup below it, and the run's
+   * `cgroup.kill`.
+   */
   cgroup: 11,
   runCgroup: 12,
   killSwitch: 13,

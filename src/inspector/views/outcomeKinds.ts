@@ -7,7 +7,7 @@ export type OutcomeKind = TaskResult | "starting" | "running" | "stopping" | "re
 /** `calm`: the task ended as the agent wanted. `unclear`: how it ended is unknown. */
 export type Tone = "good" | "calm" | "busy" | "unclear" | "bad";
 
-/** The tone of each kind, in the order in which the page offers them. */
+/** The tone of each kind. The page offers the kinds in this order. */
 export const toneOf: Readonly<Record<OutcomeKind, Tone>> = {
   starting: "busy",
   running: "busy",
