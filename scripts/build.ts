@@ -17,8 +17,8 @@ import { buildInspectorPage } from "./inspectorPage.ts";
 
 const root = join(import.meta.dirname, "..");
 
-for (const made of ["plugin", "replay", "inspect", "inspector"]) {
-  await rm(join(root, "dist", made), { recursive: true, force: true });
+for (const folder of ["plugin", "replay", "inspect", "inspector"]) {
+  await rm(join(root, "dist", folder), { recursive: true, force: true });
 }
 for (const [file, entry] of [
   ["replay/index.js", "src/replay/index.ts"],

@@ -104,7 +104,7 @@ export function buildArchive(input: PackageInput, folder: string): string {
     writeContent(join(stage, top), content);
     copyExamples(join(stage, top, "examples"));
     copyProgram(executable, join(stage, top));
-    const same = [
+    const reproducible = [
       "--sort=name",
       "--owner=0",
       "--group=0",
@@ -112,7 +112,10 @@ export function buildArchive(input: PackageInput, folder: string): string {
       `--mtime=@${date}`,
       "--mode=u=rwX,go=rX",
     ];
-    const tar = execFileSync("tar", ["-c", "--format=gnu", ...same, top], { cwd: stage, maxBuffer: 1 << 30 });
+    const tar = execFileSync("tar", ["-c", "--format=gnu", ...reproducible, top], {
+      cwd: stage,
+      maxBuffer: 1 << 30,
+    });
     writeFileSync(path, gzipSync(tar, { level: compression }));
   });
 }

@@ -1,7 +1,8 @@
 /**
- * Converts errors to gRPC statuses, and back. Agents show a status to people, and act on a status only if it
- * says that a start may be repeated. So a status's message has all that people need: `CODE: what was wrong,
- * and what to do next`. This program's own calls read the error itself from the metadata.
+ * Converts errors to gRPC statuses, and back. Agents show most statuses to people and do nothing else with
+ * them. So a status's message has all that people need: `CODE: what was wrong, and what to do next`. Agents
+ * act on a status if it says that a start may be repeated, that a task is unknown, or that the plugin has
+ * ended. This program's own calls read the error itself from the metadata.
  */
 import { inspect } from "node:util";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";

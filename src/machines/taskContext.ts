@@ -22,7 +22,7 @@ export const contextSchema = z
     forceKilled: z.boolean(),
     /** The last OOM kill that the task survived, and the time of its event in milliseconds since the epoch. */
     oom: oomSeen.schema.extend({ at: z.number() }).nullable(),
-    /** What the sandbox refused so far: every kind of refusal, in the order of their first occurrence. */
+    /** What the sandbox has refused so far. Kinds of refusals are in the order of their first occurrence. */
     denials: denied.schema,
     /** Number of delivered signals. */
     signals: z.number(),

@@ -1,8 +1,7 @@
 /**
  * The interface of the log's storage. It has three implementations: LMDB, a reader of LMDB's file that works
  * without LMDB, and lists in memory. All other code of the log is common to the three. All calls are
- * synchronous. Calls that return
- * a batch hold nothing open afterwards.
+ * synchronous. Calls that return a batch hold nothing open afterwards.
  */
 import type { StreamEntry } from "./eventStore.ts";
 

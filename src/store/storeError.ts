@@ -9,9 +9,9 @@ import { DriverError, messageOf } from "../errors.ts";
 export function storeError(thrown: unknown, call: string, path: string): DriverError {
   if (thrown instanceof DriverError) return thrown;
   const errno = errnoName(thrown);
-  const what = doing[call] ?? call;
+  const done = participles[call] ?? call;
   // An errno says enough without the library's words.
-  const summary = `the event log cannot be ${what}${errno === undefined ? `: ${messageOf(thrown)}` : ""}`;
+  const summary = `the event log cannot be ${done}${errno === undefined ? `: ${messageOf(thrown)}` : ""}`;
   const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
   const hint = call === "watch" ? WATCH_HINT : HINTS[errno ?? ""];
   return new DriverError(hint === damageHint ? "STORE_DAMAGED" : "STORE_FAILED", summary, {
@@ -24,7 +24,7 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
 
 export const damageHint = "When the plugin starts, it renames the damaged log and begins a new one";
 
-const doing: Readonly<Record<string, string>> = {
+const participles: Readonly<Record<string, string>> = {
   open: "opened",
   read: "read",
   commit: "written",

@@ -23,7 +23,7 @@ export interface NodeTask extends TaskTimes {
 
 /** A task's data on the host. */
 export interface Presence {
-  /** Whether the task's init exists. Then the task runs. */
+  /** Whether the task's init exists. If it does, the task runs. */
   readonly alive: boolean;
   /** Undefined if the task does not run, or the host reports no usage. */
   readonly usage: RunUsage | undefined;

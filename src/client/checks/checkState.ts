@@ -8,7 +8,7 @@ export interface CheckResult {
 }
 
 export interface CheckState {
-  /** Undefined until the first result. */
+  /** Undefined until enough successes or failures came in a row. */
   readonly shown: CheckResult["status"] | undefined;
   readonly passed: number;
   readonly failed: number;

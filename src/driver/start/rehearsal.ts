@@ -76,7 +76,8 @@ export class Rehearsal {
 
   async #rehearseIn(ownFolder: string): Promise<void> {
     const { run } = this.#services.folder;
-    // The rehearsal has templates of its own: tasks have their folders elsewhere, and could not use them.
+    // The rehearsal has templates of its own. Tasks could not use these templates, because they have their
+    // folders elsewhere.
     using roots = new RootTemplates(run);
     const folder = { run, runFolder: () => join(run, "rehearsed") };
     for (let round = 0; round < rounds; round += 1) {

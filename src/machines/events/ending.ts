@@ -78,7 +78,7 @@ const exited = defineEvent({
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
   summary: describeTaskEnd,
-  // An end that was requested is no failure, whatever the exit code.
+  // An end that was requested is no failure, whatever the exit code, unless an OOM kill ended the task.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
   outcome: (summary) => summary,

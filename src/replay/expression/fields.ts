@@ -68,7 +68,7 @@ const data = Object.values(eventCatalogue)
   .map(({ schema }) => fieldsOf(schema))
   .reduce(merged, nothing);
 
-/** The fields with which a path begins: the fields of the machine's context, and of the event. */
+/** The fields with which a path can begin: the fields of the machine's context, and of the event. */
 const momentFields: Fields = {
   ...nothing,
   named: new Map([

@@ -5,10 +5,10 @@
  * the process, and an append takes microseconds instead of a disk's milliseconds.
  * But a power cut may leave any mixture of old and new pages. So every flush
  * (backgroundFlush.ts) saves LMDB's two meta pages in a checkpoint, as they were
- * when the flush began. Meta pages describe a snapshot of the log. A read transaction pins
- * this snapshot until the next flush has saved newer meta pages, so LMDB reuses
- * none of the snapshot's pages. Writing the meta pages back restores the log
- * exactly as it was at that flush.
+ * when the flush began. Meta pages describe a snapshot of the log. A read
+ * transaction pins this snapshot until the next flush has saved newer meta pages,
+ * so LMDB reuses none of the snapshot's pages. Writing the meta pages back
+ * restores the log exactly as it was when that flush began.
  *
  * Writes alternate between two slots, so one of them is always whole.
  */
