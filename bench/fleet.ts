@@ -1,7 +1,7 @@
 /**
- * Measures a node with many running tasks, for each of the given numbers of tasks: their cost for the plugin,
- * and how soon a killed plugin's successor has recovered them. Finally, all tasks end while no plugin runs,
- * and are recovered. The baseline is a bare Node that starts and exits.
+ * Measures a node with many running tasks, for each of the given numbers of tasks: what the tasks cost the
+ * plugin, and how long a killed plugin's successor takes to recover them. Finally, all tasks end while no
+ * plugin runs, and are recovered. The baseline is a bare Node that starts and exits.
  *
  * As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds] [part,…]`. The parts are recovery,
  * rest, statistics and ends. All parts together take five minutes.

@@ -25,8 +25,8 @@ job "privileges" {
         cap_drop = ["all"]
         cap_add  = ["net_bind_service"]
 
-        # The default profile of system calls refuses userfaultfd. This task may make that call,
-        # because a garbage collector may use it. The task may not call ptrace.
+        # The default profile of system calls refuses userfaultfd. This task may call it,
+        # as some garbage collectors do. The task may not call ptrace.
         seccomp       = "default"
         seccomp_allow = ["userfaultfd"]
         seccomp_deny  = ["ptrace"]

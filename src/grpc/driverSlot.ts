@@ -1,7 +1,7 @@
 /**
- * The driver behind the services, and the options' schemas. The first call that needs either of them loads
- * it. In the first two of an agent's three launches, no call needs the driver. The handshake waits for neither
- * of them.
+ * The driver behind the services, and the options' schemas. Each is loaded by the first call that needs it,
+ * so the handshake does not wait for them. In the first two of an agent's three launches, no call needs the
+ * driver.
  */
 
 import type { PluginOptions } from "../config/options/pluginOptions.ts";

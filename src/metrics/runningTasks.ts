@@ -21,7 +21,7 @@ interface TaskReading extends LiveTask {
   readonly jobLabels: Labels;
 }
 
-/** Tasks beyond this number get no series of their own: each task has some twenty. */
+/** Tasks beyond this number get no series of their own, because each task has some twenty series. */
 const maxTasks = 1_000;
 
 /** Tasks to read at a time: as many as libuv has threads. */

@@ -145,7 +145,10 @@ export class LogStore extends FollowableLog implements FollowableStore {
     this.#commits.next();
   }
 
-  /** Undefined if no stream starts at the position, or if the event there, which has its name, is damaged. */
+  /**
+   * The stream that starts at a position. Undefined if no stream starts there, or if its first event, which
+   * names the stream, is damaged.
+   */
   #streamStartingAt(firstPosition: number): StreamEntry | undefined {
     const [name] = this.#table.recordsOf({ firstPosition }, 1, (bytes) => {
       const read = readRecord(bytes);

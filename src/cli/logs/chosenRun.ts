@@ -27,7 +27,7 @@ const maxCounted = 100;
 /**
  * Chooses one of the runs that match a name: the newest running one, or else the newest one.
  * @param back chooses by age instead: the number of runs to go back from the newest one
- * @throws DriverError `TASK_NOT_FOUND` if there are fewer runs
+ * @throws DriverError `TASK_NOT_FOUND` if there are not that many runs
  */
 export function chooseRun(runs: readonly FoundRun[], back: number | undefined): ChosenRun {
   const running = back === undefined ? newest(runs.filter(isRunning), 1) : [];
@@ -65,7 +65,7 @@ function outcomesOf(runs: readonly FoundRun[]): string {
 
 /**
  * The only running run.
- * @throws DriverError `TASK_NOT_FOUND` if none or several of them are running
+ * @throws DriverError `TASK_NOT_FOUND` if no run, or more than one, is running
  */
 export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
   const running = runs.filter(isRunning);

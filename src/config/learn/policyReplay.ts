@@ -33,7 +33,7 @@ export interface RecordedSandbox {
 export type AskedPolicy =
   | { readonly kind: "plugin"; readonly plugin: PluginOptions }
   /**
-   * Everything that the plugin's options gave or allowed to the run counts as unchanged, because these
+   * Everything that the plugin's options gave the run, or allowed it, counts as unchanged, because these
    * options are not recorded.
    */
   | { readonly kind: "task"; readonly task: TaskOptions; readonly plugin: PluginOptions };

@@ -86,8 +86,8 @@ export async function repeatedStart(
 }
 
 /**
- * Whether another plugin process got the same request. This process has answered every request that it got
- * itself.
+ * Whether another plugin process got the same request. A request that this process got itself does not
+ * count, because this process has answered it.
  */
 function isRepeated(stored: EventData<"requested"> | null, requested: EventData<"requested">): boolean {
   if (stored === null || stored.plugin.pid === requested.plugin.pid) return false;

@@ -19,8 +19,8 @@ export type AuditRecord =
       readonly object: string | null;
     })
   /**
-   * Comes with the first denial of a domain. Names the process that created the domain by restricting itself,
-   * and the time when it did.
+   * Comes with the first denial of a domain, and has the time of this denial. Names the process that created
+   * the domain by restricting itself.
    */
   | (Stamped & {
       readonly kind: "domain";

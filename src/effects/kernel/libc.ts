@@ -1,6 +1,6 @@
 /**
- * Functions of the C library and raw system calls. They take numbers, strings and
- * bytes, return numbers, and fail with a DriverError `KERNEL_CALL_FAILED`.
+ * Functions of the C library and raw system calls. A failed call throws a
+ * DriverError `KERNEL_CALL_FAILED`, unless the function's comment says otherwise.
  */
 import { closeSync } from "node:fs";
 import { libc } from "./bindings.ts";
@@ -139,7 +139,7 @@ export function setxattr(path: string, name: string, value: string): void {
   checked(libc().setxattr(path, name, bytes, BigInt(bytes.byteLength), 0), "setxattr", path);
 }
 
-/** getxattr(2): at most 255 bytes of text; undefined if there is no such attribute, or no such file. */
+/** getxattr(2): at most 255 bytes of text; undefined if the call fails, such as for a missing attribute. */
 export function getxattr(path: string, name: string): string | undefined {
   const bytes = Buffer.alloc(255);
   const length = libc().getxattr(path, name, bytes, BigInt(bytes.byteLength));

@@ -1,9 +1,9 @@
 /**
  * Adds rules to a ruleset, and reports them.
  *
- * A path leads to a file or a folder when the task starts. The rule applies to this file, or to this folder
- * with everything below it. So a path in the options must exist by then. The default paths are those of many
- * kinds of hosts, and missing ones are skipped.
+ * A rule applies to the file or folder to which its path leads when the task starts, and to everything below
+ * such a folder. So a path in the options must exist by then. The default paths are those of many kinds of
+ * hosts, and missing ones are skipped.
  */
 import { closeSync, fstatSync, readlinkSync } from "node:fs";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";

@@ -138,7 +138,7 @@ export async function reportOf({ pid, report }: Spawned): Promise<Report> {
 
 const standardStreams = [descriptors.stdin, descriptors.stdout, descriptors.stderr];
 
-/** Leaves the descriptor's own offset unchanged, because the runner reads from it. */
+/** Leaves the descriptor's own offset unchanged, because the runner reads from this offset on. */
 function writeAt(memfd: number, content: Uint8Array, offset: number): void {
   let written = 0;
   while (written < content.length) {

@@ -164,7 +164,7 @@ function unreported({ effects }: Moment): EffectOutcome[] {
   return effects.map((effect) => ({ effect, report: undefined }));
 }
 
-/** Number of an event, from 1; undefined if the query has none. */
+/** A number of the query, 1 or more; undefined if the query has no such number. */
 function numberOf(query: URLSearchParams, name: string): number | undefined {
   const number = Number(query.get(name));
   return Number.isInteger(number) && number >= 1 ? number : undefined;

@@ -68,7 +68,7 @@ export function readPins(stateFolder: string): Pin[] {
 
 /**
  * Marks histories as archived. The plugin may then remove them before their usual age.
- * @param tasks ids. Histories that were marked before are no longer marked
+ * @param tasks ids of all archived histories. This list replaces the earlier one.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function markArchived(stateFolder: string, tasks: Iterable<string>): void {

@@ -7,8 +7,8 @@
  * A damaged page may also corrupt memory, so that the process dies later, when it is idle. So no two writers
  * in a row trust the mark.
  *
- * The mark is a file in /run: a boot resets it. A write of its byte takes a microsecond, because no disk
- * delays it. In the log's own folder, each write would also wake everybody who follows the log.
+ * The mark is a file in /run, which is kept in memory: a boot removes the mark, and writing it takes a
+ * microsecond. In the log's own folder, each write would also wake everybody who follows the log.
  */
 import { closeSync, constants, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 

@@ -20,7 +20,7 @@ export interface ShowOptions {
   /** Whether to continue with new events, as a table or as JSON lines. */
   readonly follow: boolean;
   readonly format: EventsFormat;
-  /** The number of tasks, the newest ones, that the table of all tasks lists. */
+  /** The table of all tasks lists this many of the newest tasks. */
   readonly last: number;
   /** False masks possible secrets. */
   readonly showArgs: boolean;
@@ -82,7 +82,7 @@ interface View {
 }
 
 /**
- * @param last the number of tasks to list, the newest ones
+ * @param last how many of the newest tasks to list
  * @param task undefined to show all tasks, and then their new events
  * @param notes on the task's other runs, and on its pin
  */

@@ -6,7 +6,7 @@ import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
 
 /**
- * @returns the task's exit code, or 128 + signal; 125 if it is unknown
+ * @returns the task's exit code, or 128 + signal; 125 if the task's end is unknown
  * @throws DriverError `TASK_NOT_FOUND`
  */
 export async function waitForTask(name: string, stateDir: string): Promise<number> {

@@ -46,7 +46,7 @@ function isNarrow({ runs, left, right }: Block): boolean {
   return runs.length > 1 || right - left < minWidth;
 }
 
-/** Number of runs with an outcome. */
+/** An outcome, and the number of runs that have it. */
 export interface Count {
   readonly outcome: Outcome;
   readonly runs: number;

@@ -27,7 +27,7 @@ export class StoryRows {
     return this.#starts.at(-1) ?? 0;
   }
 
-  /** Rows from an index on. */
+  /** The rows from one index up to another, which is not included. */
   slice(from: number, to: number): StoryRow[] {
     const rows: StoryRow[] = [];
     let index = this.#groupBefore(from, (each) => this.#starts[each] ?? 0);

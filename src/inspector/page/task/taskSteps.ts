@@ -6,7 +6,7 @@ import type { TaskSteps } from "../../views/taskView.ts";
 
 /**
  * Keeps the steps up to date.
- * @param query names the task to the API
+ * @param query the part of the API's query that names the task
  * @param events number of its events; undefined if there is no such task (yet)
  * @returns undefined until the first answer
  */
@@ -76,7 +76,7 @@ const maxChunks = 50;
 
 /**
  * Fetches the texts of steps when they become visible.
- * @param query names the task to the API
+ * @param query the part of the API's query that names the task
  * @param wanted numbers of the visible steps
  * @param count number of all steps
  * @returns a step's texts; undefined until they are loaded
