@@ -34,8 +34,8 @@ try {
 }
 
 /**
- * A program that runs the plugin among shared mounts, as systemd makes them, and among many mounts, as
- * containers and CSI make them.
+ * Makes a program that runs the plugin among shared mounts, as systemd makes them, with `count` more mounts,
+ * as containers and CSI make them.
  */
 function hostWith(count: number): string {
   const mounts = join(folder, `mounts-${count}`);

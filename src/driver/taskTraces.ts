@@ -7,7 +7,7 @@ import { type TaskTrace, taskTrace } from "../traces/taskTrace.ts";
 import { TraceExporter } from "../traces/traceExporter.ts";
 import type { CommittedStep } from "./task/task.ts";
 
-/** A pause before sending, because tasks often end together and can then be sent together. */
+/** A pause before sending. Tasks often end together, and their traces can then be sent together. */
 const pauseMs = 2_000;
 /**
  * Maximum number of tasks in a request. Their histories are read in one turn of the event loop, which takes

@@ -34,7 +34,7 @@ export interface OwnPlaces {
   readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
 }
 
-/** Computes what a task needs from the accesses of all its instances. */
+/** Computes a task's policy from the observed accesses of all its instances. */
 export function policyOf(
   task: Task,
   instances: readonly (OwnPlaces & { readonly accesses: readonly Access[] })[],

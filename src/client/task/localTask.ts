@@ -284,7 +284,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     }
   }
 
-  /** Calls the plugin. If the plugin has died, recovers the task in the next plugin and calls that one. */
+  /** Calls the plugin. If the plugin has died, recovers the task in the next plugin, and calls again. */
   async #call<T>(work: (driver: Callers<DriverService>) => Promise<T>): Promise<T> {
     for (;;) {
       const { plugin } = this.#run.session;

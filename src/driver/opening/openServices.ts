@@ -1,4 +1,7 @@
-/** Opens the driver's services, only in the SetConfig of the plugin process that the agent launches third. */
+/**
+ * Opens the driver's services. An agent launches the plugin three times, and only the third process opens
+ * them, when it gets SetConfig.
+ */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";

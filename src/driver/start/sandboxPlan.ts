@@ -276,7 +276,7 @@ function initNameOf(request: TaskRequest): string {
   return `exec2-init: ${shortName(request)}`;
 }
 
-/** The cgroup has the name of the run's folder, which is unique. */
+/** The cgroup is named after the run's folder, whose name is unique. */
 function runCgroupOf(
   { options }: TaskRequest,
   parent: string | undefined,

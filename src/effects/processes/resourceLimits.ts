@@ -1,6 +1,6 @@
 /**
  * The resource limits with which a task starts. Limits that its job does not set are the agent's, as they
- * were before Node raised some of them.
+ * were before Node raised some of them. Core dumps are off unless the job sets their limit.
  */
 import { readFileSync } from "node:fs";
 import { isSea } from "node:sea";

@@ -26,8 +26,8 @@ export interface RunFiles {
   /** The folder that holds the files. */
   readonly folder: string;
   /**
-   * The file in which init records the task's raw wait status. For an adopted run, the witness records what
-   * the kernel reports.
+   * The file in which init records the task's raw wait status. For a run that another driver started, the
+   * witness (witnessPlan.ts) records the kernel's answer instead.
    */
   readonly status: string;
   /** FIFO that init holds open for writing until it exits. */

@@ -1,6 +1,6 @@
 /**
- * The event log in LMDB, and the only file that imports lmdb. Importing this file loads lmdb, which takes too
- * long for the plugin's handshake.
+ * The event log in LMDB. Only this file imports lmdb. Importing this file loads lmdb, which takes too long
+ * for the plugin's handshake.
  *
  * The log has four tables:
  *

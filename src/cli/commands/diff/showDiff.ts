@@ -28,7 +28,7 @@ export async function showDiff(
   return diff.same ? 0 : 1;
 }
 
-/** Reads two histories unmasked, because possible secrets are compared, too, although they are not shown. */
+/** Reads two histories unmasked, because possible secrets are compared, too, even if they are not shown. */
 async function histories(left: TaskPlace, right: TaskPlace): Promise<[History, History]> {
   await using logs = await EventLogs.openFor(left);
   const a = logs.history(left, true).history;

@@ -16,7 +16,7 @@ export interface BegunLaunch extends ReportPipe {
 
 /**
  * Requests the fork of a launch's first process, and returns at once.
- * @param passed descriptors of this process, in which they stay open
+ * @param passed descriptors of this process; the call does not close them
  * @param runnerFolder folder for the runner, if this host cannot execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */

@@ -38,7 +38,8 @@ function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
       call: "pwrite64",
       args: [kept.status, place("waitStatus"), statusBytes, status],
     },
-    // Init's exit would kill the rest too, but only after the alive FIFO has been closed.
+    // In a pid namespace, init's exit would kill the rest, too, but only after the alive FIFO has been
+    // closed.
     runCgroup ? killRunCgroupStep(kept.killSwitch) : killNamespaceStep(),
     {
       name: "reap the remaining processes",

@@ -80,7 +80,8 @@ function Axis({ window, width, height }: AxisProperties) {
         return (
           <g key={time}>
             <path class={day ? "tick" : "line"} d={`M${x},0V${height}`} />
-            {/* Omits a label that does not fit to the right of its line. Other labels are to the left. */}
+            {/* Omits a label that does not fit to the right of its line. To the left of the line, the label could
+                cover the previous one. */}
             {x + 5 + label.length * digit > width ? null : (
               <text x={x + 5} y={12}>
                 {label}

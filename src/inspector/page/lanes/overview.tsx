@@ -1,6 +1,6 @@
 /**
- * A strip that shows the whole time, and the window that is shown in detail. A user can drag the window or
- * its ends, or draw a new window.
+ * A strip that shows the whole span of time, and marks the window that the lanes show in detail. A user can
+ * drag the window or its ends, or draw a new window.
  */
 import { useRef } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
