@@ -89,7 +89,7 @@ export class RawPlan {
     );
   }
 
-  /** Milliseconds from the hand-over to the task's first byte. Blocks this process. */
+  /** Milliseconds from the writing of the plan to the task's first byte. Blocks this process. */
   firstByte(): number {
     const begin = performance.now();
     const begun = this.#begin();

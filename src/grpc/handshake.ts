@@ -69,7 +69,7 @@ export function handshakeLine(socketPath: string): string {
 
 /**
  * The socket path in a plugin's handshake line.
- * @throws DriverError `PLUGIN_FAILED` for anything other than this driver's handshake
+ * @throws DriverError `PLUGIN_FAILED` for anything other than a driver plugin's handshake
  */
 export function parseHandshake(line: string): string {
   const [core, protocol, network, path, kind] = line.trimEnd().split("|");

@@ -8,7 +8,7 @@ export interface StreamDefect {
   readonly seq: number;
   /**
    * `format`, `hash`, `data`: the event's own bytes have changed. `stream`: the
-   * event belongs to another stream. `sequence`: it has another number. `chain`:
+   * event belongs to another stream. `sequence`: its number is not `seq`. `chain`:
    * it does not refer to the previous event. `end`: the stream does not end where
    * its head says. `index`: the log's index lacks some of the stream's events.
    */

@@ -135,8 +135,8 @@ async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<Tas
 }
 
 /**
- * A function that reads the options of a recovered task, once. It returns undefined if the current
- * configuration refuses them: a running task is taken over anyway.
+ * A function that reads the options of a recovered task, once. It returns undefined if the agent has lost the
+ * options, or if the current configuration refuses them: a running task is taken over anyway.
  */
 async function recoveredOptions(
   config: TaskConfig,

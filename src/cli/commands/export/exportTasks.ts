@@ -14,7 +14,8 @@ export interface ExportedTasks {
 
 /**
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, also if no task is given; `STORE_FAILED` if a record is damaged
+ * @throws DriverError `TASK_NOT_FOUND`, also if no task is given; `STORE_FAILED` if there is no log, or a log
+ *   cannot be read. Damaged events are exported as such
  */
 export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: boolean): Promise<number> {
   await using logs = await EventLogs.open(stateDir);

@@ -16,7 +16,7 @@ type Listed = Omit<RootEntry, "path"> & RightsAt;
 /**
  * @param path a path in the task; a relative path begins at the task's working directory, as for exec
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `PATH_NOT_FOUND`
+ * @throws DriverError `USER_FORBIDDEN`, `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `PATH_NOT_FOUND`
  */
 export async function showRoot(
   task: string,

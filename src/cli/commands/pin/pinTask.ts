@@ -14,7 +14,8 @@ type Which = Pick<TaskPlace, "name" | "back">;
 
 /**
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `STATE_DIR_UNUSABLE`, `UNSUPPORTED` for a task in a bundle
+ * @throws DriverError `USER_FORBIDDEN`, `TASK_NOT_FOUND`, `STATE_DIR_UNUSABLE`; `UNSUPPORTED` for a task in a
+ *   bundle
  */
 export async function pinTask(which: Which, reason: string, stateDir: string): Promise<number> {
   const { id, folder } = await find(which, stateDir);

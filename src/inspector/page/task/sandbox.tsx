@@ -1,4 +1,4 @@
-/** The task's sandbox: host, limits, paths, launch plan and logs. */
+/** The task's sandbox: process and host, limits, paths, and launch plan. */
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { countOf } from "../../../units/counts.ts";
 import { formatShare } from "../../../units/ratios.ts";
