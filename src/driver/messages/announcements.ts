@@ -136,7 +136,7 @@ export class Announcements {
     const shared = sharedUserOf(task, tasks);
     if (shared === undefined) return;
     const message = messageOfSharedUser(shared);
-    this.#log.warn("a task has the user of another task that runs", {
+    this.#log.warn("a task has the same user as another running task", {
       task_id: task.id,
       ...message.annotations,
     });

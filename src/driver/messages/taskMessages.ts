@@ -94,9 +94,9 @@ const maxDenials = 3;
 
 /** The message for a task whose user is also the user of other running tasks. */
 export function messageOfSharedUser({ user, tasks }: SharedUser): TaskMessage {
-  const what = tasks.length === 1 ? "another task that runs" : "other tasks that run";
+  const what = tasks.length === 1 ? "another running task" : "other running tasks";
   const shared_with = tasks.join(", ");
-  return message(`Runs as ${user}, the user of ${what}: ${shared_with}`, { user, shared_with });
+  return message(`Runs as ${user}, the same user as ${what}: ${shared_with}`, { user, shared_with });
 }
 
 /** Whether some of a task's limits are not enforced. */

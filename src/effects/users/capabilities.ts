@@ -39,7 +39,7 @@ export function taskCapabilities(
   refuseDisallowed(allowed, requested);
   const missing = requested & ~own.permitted;
   if (missing !== noCapabilities) {
-    const text = `the driver itself lacks ${formatCapabilities(missing)}, so no task can have it`;
+    const text = `the driver itself lacks ${formatCapabilities(missing)}, and no task can have what the driver lacks`;
     throw new DriverError("UNSUPPORTED", text, {
       hint: "The Nomad agent has to run as root with all capabilities, outside of a container",
     });

@@ -169,11 +169,11 @@ describe("a dynamic user that another task has", () => {
     tasks.push(await happens(other, begunAs("nomad-80001", 80_001)));
     tasks.push(await happens(sidecar, begunAs("nomad-80002", 80_002)));
     await happens(web, begunAs("nomad-80001", 80_001));
-    expect(heard).toEqual(["Runs as nomad-80001, the user of another task that runs: 0a0a0a0a/web"]);
+    expect(heard).toEqual(["Runs as nomad-80001, the same user as another running task: 0a0a0a0a/web"]);
     expect(log.lines.filter(({ level }) => level !== "debug")).toEqual([
       {
         level: "warn",
-        message: "a task has the user of another task that runs",
+        message: "a task has the same user as another running task",
         fields: { task_id: web, user: "nomad-80001", shared_with: "0a0a0a0a/web" },
       },
     ]);

@@ -75,7 +75,7 @@ describe("task events of a task", () => {
   it("name all tasks that have its user", () => {
     const shared = { user: "nomad-80001", tasks: ["0a0a/web", "0b0b/db"] };
     expect(messageOfSharedUser(shared)).toEqual({
-      message: "Runs as nomad-80001, the user of other tasks that run: 0a0a/web, 0b0b/db",
+      message: "Runs as nomad-80001, the same user as other running tasks: 0a0a/web, 0b0b/db",
       annotations: { user: "nomad-80001", shared_with: "0a0a/web, 0b0b/db" },
     });
   });

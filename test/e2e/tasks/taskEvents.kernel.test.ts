@@ -76,7 +76,7 @@ test("a task event says that a task gets the user of another running task, and n
   await startTask(agent, config);
   const told = await events.first(({ taskId, message }) => taskId === config.id && message.includes("user"));
   expect(told.message).toBe(
-    `Runs as ${first.user.name}, the user of another task that runs: ${first.id}/main`,
+    `Runs as ${first.user.name}, the same user as another running task: ${first.id}/main`,
   );
   expect(
     events.messages.filter(({ taskId, message }) => taskId !== config.id && message.includes("user")),

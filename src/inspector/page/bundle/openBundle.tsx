@@ -61,7 +61,7 @@ export function OpenCard() {
         onChange={({ currentTarget: { files } }) => {
           const file = files?.[0];
           if (file === undefined) return;
-          setNotice("Reading it…");
+          setNotice("Reading the bundle…");
           void openBundle(file).then(setNotice);
         }}
       />

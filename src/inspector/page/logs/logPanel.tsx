@@ -90,7 +90,7 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
   const steps = useAnswer<LaneStep[]>(`/api/steps?id=${encodeURIComponent(id)}`, events);
   const { log, problem, isFollowed, loadBefore, loadAfter } = useLog(query, line);
   if (problem !== undefined) return <p class="bad">{problem}</p>;
-  if (log === undefined) return <p class="faint">Reading it…</p>;
+  if (log === undefined) return <p class="faint">Reading the output…</p>;
   const entries = mergeEvents(log.lines, logEvents(id, steps ?? [], runs), log);
   const bytes = log.files.reduce((sum, { size }) => sum + size, 0);
   return (
