@@ -1,6 +1,6 @@
 /**
- * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. There
- * are at most ten samples a second for all tasks together. One timer serves all tasks.
+ * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. One
+ * timer serves all tasks, and takes at most ten samples a second.
  */
 import type { CgroupReading } from "../effects/stats/readings.ts";
 import { messageOf } from "../errors.ts";
@@ -8,7 +8,6 @@ import type { Logger } from "../log/hclog.ts";
 import type { UsageSample } from "../store/usage/usageSample.ts";
 import type { TaskId } from "../taskId.ts";
 
-/** What the sampler depends on. */
 export interface SamplerDependencies {
   /** Reads a cgroup; undefined once the cgroup was removed. */
   readonly read: (cgroup: string) => Promise<CgroupReading | undefined>;

@@ -125,7 +125,7 @@ export class RunDenials implements DeniedRun {
     this.#log.write(advice === "" ? text : `${text}. ${advice}`);
   }
 
-  /** Records the counts. */
+  /** Records the counts that have changed since the last record. */
   async record(): Promise<void> {
     this.#isDue = false;
     const taken = this.#tally?.take();

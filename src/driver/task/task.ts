@@ -44,7 +44,6 @@ export interface CommittedStep extends Step {
   readonly event: TaskEvent;
 }
 
-/** What a task depends on. */
 export interface TaskDependencies {
   readonly store: EventStore;
   /** Wall clock, milliseconds since the epoch. */
