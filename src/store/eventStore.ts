@@ -60,8 +60,8 @@ export interface StreamEntry extends StreamHead {
  * iteration began. They hold nothing open between two events, so a caller may abandon
  * them at any point.
  * @throws DriverError `STORE_FAILED`, from any call, if the log cannot be read
- * @throws DriverError `STORE_DAMAGED`, from any call, if the log can never be read again; from `readStream` and
- *   `readAll`, also for a damaged event
+ * @throws DriverError `STORE_DAMAGED`, from any call, if the log can never be read again; from `readStream`
+ *   and `readAll`, also for a damaged event
  */
 export interface EventReader {
   /**
