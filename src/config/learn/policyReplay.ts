@@ -144,6 +144,7 @@ function lostPaths(
   });
 }
 
+/** Whether the policy would allow the access. Only paths and TCP ports are looked up: others count as denied. */
 function isAllowed(
   denial: Denial,
   given: readonly PathRight[],

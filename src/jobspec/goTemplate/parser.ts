@@ -113,7 +113,10 @@ class Parser {
     return { kind, pipeline, body, otherwise, line };
   }
 
-  /** `{{ else }}`, or `{{ else if }}`, which shares the `{{ end }}` of the first `{{ if }}`. */
+  /**
+   * `{{ else }}`, or an `{{ else if }}` or `{{ else with }}`, which shares the `{{ end }}` of the first
+   * `{{ if }}` or `{{ with }}`.
+   */
   #else(of: "if" | "with" | "range"): Node[] {
     const { line } = this.#next;
     this.#at++;

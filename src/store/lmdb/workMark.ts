@@ -1,8 +1,9 @@
 /**
  * A mark that says whether the log's writer is at work in the database, and which version of the database's
- * file the last commit left. The mark outlives the writer. So the next writer knows whether its predecessor
- * was killed at work, perhaps by a damaged page, and whether somebody else has written to the file since. In
- * either case, or if the mark is missing, the next writer checks the pages (pageCheck.ts).
+ * file the last commit left. A writer that closes the log removes its mark, and a killed writer leaves it. So
+ * after a kill, the next writer knows whether its predecessor was at work, perhaps killed by a damaged page,
+ * and whether somebody else has written to the file since. In either case, or if the mark is missing, the next
+ * writer checks the pages (pageCheck.ts).
  *
  * A damaged page may also corrupt memory, so that the process dies later, when it is idle. So no two writers
  * in a row trust the mark.
@@ -88,7 +89,7 @@ export class WorkMark {
     this.#write(Buffer.from(this.#dataVersion(), "latin1"), VERSION_AT);
   }
 
-  /** Removes the mark of a log that was closed. */
+  /** To be called when the log is closed. */
   remove(): void {
     this.#giveUp();
   }

@@ -80,7 +80,7 @@ export function worstTone(runs: readonly LaneRun[]): Outcome["tone"] {
 
 /**
  * The window to show after a click on a block of several runs: all these runs, or the newest part if the
- * runs already fill the window.
+ * runs already fill most of the window.
  */
 export function spanOfFold(runs: readonly LaneRun[], window: Span, now: number): Span {
   const from = runs[0]?.begunAt ?? 0;
