@@ -9,7 +9,7 @@ import { messageOf } from "../../errors.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { FolderWatch } from "../../store/folder/folderWatch.ts";
-import { foldersOfLogs, importedBundle, logFiles, logFolders } from "../../store/folder/logFolders.ts";
+import { foldersToWatch, importedBundle, logFiles, logFolders } from "../../store/folder/logFolders.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { followRecorded } from "../../store/followableLog.ts";
 import { folderChanges, openEventReader } from "../../store/lmdb/eventReader.ts";
@@ -118,7 +118,7 @@ export class LogWatch {
 
   /** Called before the search for logs and plugins, so that those that appear meanwhile are noticed. */
   #watchFolders(): void {
-    const folders = isFile(this.#path) ? [dirname(this.#path)] : foldersOfLogs(this.#path);
+    const folders = isFile(this.#path) ? [dirname(this.#path)] : foldersToWatch(this.#path);
     try {
       this.#folders ??= new FolderWatch(() => this.#wake(afterChangeMs));
       for (const folder of folders) this.#folders.add(folder);

@@ -29,7 +29,7 @@ export function logFolders(stateDir: string): string[] {
  * All folders to watch for new logs and for plugins that come or go. If the state folder does not exist yet,
  * its nearest existing ancestor takes its place. A log's folder is in the list only until it contains a log.
  */
-export function foldersOfLogs(stateDir: string): string[] {
+export function foldersToWatch(stateDir: string): string[] {
   const empty = eventFolders(stateDir).filter((folder) => !hasLog(folder));
   return [nearestFolder(resolve(stateDir)), localFolder(stateDir), ...stateFolders(stateDir), ...empty];
 }

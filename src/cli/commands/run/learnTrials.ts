@@ -12,8 +12,8 @@ import {
   consoleFor,
   exitCodeOf,
   type JobConsole,
+  JobRunner,
   type RunOptions,
-  RunPlace,
 } from "./runJob.ts";
 
 export interface Trial {
@@ -55,11 +55,11 @@ interface TrialOptions {
 /** Trials that follow one another with the same plugin options, so that one plugin serves all of them. */
 export class Trials {
   readonly #input: TrialsInput;
-  readonly #place: RunPlace;
+  readonly #runner: JobRunner;
 
-  private constructor(input: TrialsInput, place: RunPlace) {
+  private constructor(input: TrialsInput, runner: JobRunner) {
     this.#input = input;
-    this.#place = place;
+    this.#runner = runner;
   }
 
   /** @throws DriverError `RUN_FOLDER_UNUSABLE` */
@@ -68,7 +68,7 @@ export class Trials {
     pluginConfig: RunOptions["pluginConfig"],
   ): Promise<Trials> {
     const own = { ...options, pluginConfig, keep: false };
-    return new Trials({ ...input, options: own }, await RunPlace.open({ path: input.path, options: own }));
+    return new Trials({ ...input, options: own }, await JobRunner.open({ path: input.path, options: own }));
   }
 
   /**
@@ -82,7 +82,7 @@ export class Trials {
     let console: LearnConsole | undefined;
     let input: ConsoleInput | undefined;
     let began: number | undefined;
-    const outcomes = await this.#place.run({
+    const outcomes = await this.#runner.run({
       path,
       file,
       job,
@@ -117,7 +117,7 @@ export class Trials {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#place[Symbol.asyncDispose]();
+    await this.#runner[Symbol.asyncDispose]();
   }
 }
 

@@ -47,9 +47,9 @@ export async function runJob(path: string, options: RunOptions): Promise<number>
   requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path, options.skips);
   const job = await checkJob(file, variablesOf(options), pluginOptionsOf(options));
-  await using place = await RunPlace.open({ path, options });
+  await using runner = await JobRunner.open({ path, options });
   const run = { path, file, job, options };
-  const outcomes = await place.run({ ...run, consoleFor: (input) => consoleFor(job, options, input) });
+  const outcomes = await runner.run({ ...run, consoleFor: (input) => consoleFor(job, options, input) });
   return outcomes === "interrupted" ? interrupted : exitCodeOf(outcomes);
 }
 
@@ -74,7 +74,7 @@ export interface ConsoleInput {
 export type JobConsole = RunDisplay & Pick<RunConsole, "event" | "pluginLog" | "pluginReady">;
 
 /** A plugin and a work folder, for runs that follow one another. */
-export class RunPlace {
+export class JobRunner {
   readonly #work: WorkFolder;
   #session: PluginSession | undefined;
   #stateFolder = "";
@@ -87,8 +87,8 @@ export class RunPlace {
   }
 
   /** @throws DriverError `RUN_FOLDER_UNUSABLE` */
-  static async open({ path, options }: Pick<JobRun, "path" | "options">): Promise<RunPlace> {
-    return new RunPlace(await makeWorkFolder({ job: path, keep: options.keep }));
+  static async open({ path, options }: Pick<JobRun, "path" | "options">): Promise<JobRunner> {
+    return new JobRunner(await makeWorkFolder({ job: path, keep: options.keep }));
   }
 
   /**
