@@ -144,7 +144,7 @@ function lostPaths(
   });
 }
 
-/** Whether the policy would allow the access. Only paths and TCP ports are looked up: others count as denied. */
+/** Whether the policy would allow a denied access to a path or a TCP port. False for every other denial. */
 function isAllowed(
   denial: Denial,
   given: readonly PathRight[],
