@@ -18,7 +18,7 @@ export interface TaskHistory {
 /**
  * A task's history in the log.
  * @returns undefined if the log does not have the task
- * @throws DriverError `STORE_FAILED` if its events cannot be read
+ * @throws DriverError `STORE_FAILED` if the log cannot be read, `STORE_DAMAGED` for a damaged event
  */
 export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory | undefined {
   const events = [...store.readStream(taskId, 1, "plan")];

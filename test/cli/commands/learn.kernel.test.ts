@@ -41,6 +41,15 @@ describe("run --learn", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/it did the same, without .*optional/);
   });
 
+  it("runs the job at most as often as --tries allows", async () => {
+    const job = shellJob(`cat ${hostFolder("optional")}/optional > /dev/null 2>&1; true`);
+    const { code, stdout } = await learn(["--tries", "3", job]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("Not every option was tried alone");
+    const { stdout: tasks } = await call(["ps", "--all", "--json", "--state-dir", stateDir]);
+    expect(tasks.trim().split("\n").length).toBeLessThanOrEqual(3);
+  });
+
   it("lists nothing in the task's own folders", async () => {
     const script =
       "cd /tmp; cp /bin/echo x; ./x own; mv x $NOMAD_TASK_DIR/z; mkdir $NOMAD_ALLOC_DIR/y; echo > /dev/shm/x";

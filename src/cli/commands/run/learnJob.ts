@@ -140,6 +140,10 @@ class Learning {
     return await trials.run(withoutRefusals(job), { shown: true, watched: true, stopAfterMs });
   }
 
+  get #runsLeft(): number {
+    return this.#input.options.tries - this.#count;
+  }
+
   #policiesOf(jobTasks: readonly JobTask[]): ReadonlyMap<string, Learned> {
     const host = hostView();
     return new Map(
@@ -159,19 +163,21 @@ class Learning {
       const lookedAt = [...this.#policies].flatMap(([label, policy]) =>
         formatted(policy.lookedAt).map((entry): Need => ({ label, entry })),
       );
-      if (!isSame(trial, seen) && lookedAt.length > 0) {
+      if (!isSame(trial, seen) && lookedAt.length > 0 && this.#runsLeft > 0) {
         kept = [...all, ...lookedAt];
         trial = await this.#tryWith(trials, kept, seen);
       }
       // If a task was stopped, its end does not show whether it lacked anything.
       const isConclusive = isSame(trial, seen) && !seen.stopped;
-      if (isConclusive && kept.length > 0 && this.#count < this.#input.options.tries) {
+      // At least one run without an option, and a last run that shows what the remaining options allow.
+      const canReduce = isConclusive && kept.length > 0 && this.#runsLeft > 1;
+      if (canReduce) {
         const smallest = await this.#smallest(trials, kept, trial, seen);
         if (smallest.length < kept.length) trial = await this.#tryWith(trials, smallest, seen);
         kept = smallest;
       }
       const denied = deniedIn(accessesOf(seen), accessesOf(trial));
-      const untried = this.#limited || (kept.length > 0 && this.#count <= 2);
+      const untried = this.#limited || (kept.length > 0 && !canReduce);
       return { kept, trial, same: isSame(trial, seen), denied, limited: untried };
     } catch (thrown) {
       if (!(thrown instanceof Interrupted)) throw thrown;
@@ -197,7 +203,7 @@ class Learning {
       ? streams
       : streams.filter(alike(withAll, await this.#tryWith(trials, all, seen)));
     const works = async (part: readonly Need[]) => {
-      this.#limited ||= this.#count >= this.#input.options.tries || performance.now() - began > maxTrialMs;
+      this.#limited ||= this.#runsLeft <= 1 || performance.now() - began > maxTrialMs;
       if (this.#limited) return false;
       const trial = await this.#tryWith(trials, part, seen, { watched: false });
       return isSame(trial, seen) && steady.every(alike(withAll, trial));
