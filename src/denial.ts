@@ -95,7 +95,7 @@ export const OTHER_MACHINE = `${CALL}32-bit`;
 export function describeDenial({ blockers, object }: Denial): string {
   const verbs = blockers.map((blocker) => {
     if (blocker === OTHER_MACHINE) return "32-bit system calls";
-    const call = callOf(blocker);
+    const call = refusedCall(blocker);
     return call === undefined ? (wordsOf(blocker)?.[0] ?? blocker) : `the system call ${call}`;
   });
   return `${verbs.join(" and ")}${object === null ? "" : ` ${object}`}`;
@@ -109,7 +109,7 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
     const unconfined = '"unconfined"';
     return { option: `seccomp = ${unconfined}`, permission: `allow_seccomp = [${unconfined}]` };
   }
-  const call = callOf(blocker);
+  const call = refusedCall(blocker);
   if (call !== undefined && mountCalls.has(call)) return { advice: mountAdvice };
   if (call !== undefined) {
     return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
@@ -189,7 +189,8 @@ function wordsOf(blocker: string): Words | undefined {
   return Object.hasOwn(landlockWords, blocker) ? landlockWords[blocker as LandlockBlocker] : undefined;
 }
 
-function callOf(blocker: string): string | undefined {
+/** The name of the refused system call; undefined if Landlock refused the access. */
+export function refusedCall(blocker: string): string | undefined {
   return blocker.startsWith(CALL) ? blocker.slice(CALL.length) : undefined;
 }
 

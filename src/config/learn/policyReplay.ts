@@ -2,14 +2,24 @@
  * Applies another policy to a recorded run. Finds the parts of the request that the policy would refuse, the
  * rights that the run would lose, and the denials that would remain. Pure.
  */
-import { type Denial, describeDenial, unveilEntry } from "../../denial.ts";
+import { type Denial, describeDenial, refusedCall, unveilEntry } from "../../denial.ts";
 import { DriverError } from "../../errors.ts";
+import { isSystemCallName } from "../../systemCalls.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { withinPluginLimits } from "../options/taskOptionRules.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
+import { profileNames, seccompProfile } from "../seccomp/profileOptions.ts";
+import { taskFilter } from "../seccomp/taskFilter.ts";
 import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../task/defaultPaths.ts";
-import { capabilitySet, formatCapabilities } from "../values/capabilities.ts";
+import {
+  capabilityName,
+  capabilityNumbers,
+  capabilitySet,
+  formatCapabilities,
+  wantedCapabilities,
+} from "../values/capabilities.ts";
 import { isInRanges } from "../values/idRanges.ts";
+import { type PortOption, portOptions } from "../values/ports.ts";
 import { formatUnveil, modeOf, parseUnveil } from "../values/unveil.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
@@ -144,22 +154,44 @@ function lostPaths(
   });
 }
 
-/** Whether the policy would allow a denied access to a path or a TCP port. False for every other denial. */
+const portOptionOf = new Map<string, PortOption>([
+  ["net.connect_tcp", "connectTcp"],
+  ["net.bind_tcp", "bindTcp"],
+  ["net.connect_send_udp", "connectUdp"],
+  ["net.bind_udp", "bindUdp"],
+]);
+
+/** Whether the policy would allow the denied access to a path, a port or a system call. */
 function isAllowed(
   denial: Denial,
   given: readonly PathRight[],
   task: TaskOptions,
   plugin: PluginOptions,
 ): boolean {
-  const ports = { "net.connect_tcp": "connectTcp", "net.bind_tcp": "bindTcp" } as const;
   const [blocker = ""] = denial.blockers;
-  if (blocker in ports) {
-    const option = ports[blocker as keyof typeof ports];
-    const list = task[option] ?? plugin[option];
-    return list === undefined || list.includes(Number(denial.object));
+  const portOption = portOptionOf.get(blocker);
+  if (portOption !== undefined) {
+    const ports = task[portOption] ?? plugin[portOption];
+    return ports === undefined || ports.includes(Number(denial.object));
   }
+  const call = refusedCall(blocker);
+  if (call !== undefined) return isCallAllowed(call, task, plugin);
   const entry = unveilEntry(denial);
   if (entry === undefined) return false;
   const { path, mode } = parseUnveil(entry, "task");
   return isNothing(without(mode, rightsAt(path, given)));
+}
+
+/**
+ * Whether the policy would allow a system call with any arguments. The arguments of a refused call are not
+ * recorded.
+ * @param call the name of a system call, or of the calls of 32-bit programs
+ */
+function isCallAllowed(call: string, task: TaskOptions, plugin: PluginOptions): boolean {
+  if (!profileNames(plugin).includes(task.seccomp ?? plugin.seccomp)) return false;
+  const capabilities = capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName);
+  const ports = Object.fromEntries(portOptions.map((option) => [option, task[option] ?? plugin[option]]));
+  const filter = taskFilter(seccompProfile(task, plugin), capabilities, ports);
+  if (filter === undefined) return true;
+  return isSystemCallName(call) && !filter.restrictions.some(({ calls }) => calls.includes(call));
 }

@@ -3,7 +3,12 @@ import { isUnchanged, judge, type RecordedRun } from "../../../src/config/learn/
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
 
-const loose = parsePluginOptions({ unveil_by_task: true, allow_root: true, allow_caps: ["all"] });
+const loose = parsePluginOptions({
+  unveil_by_task: true,
+  allow_root: true,
+  allow_caps: ["all"],
+  allow_seccomp: ["bpf"],
+});
 const options = (raw: Readonly<Record<string, unknown>> = {}) =>
   parseTaskOptions({ command: "true", ...raw }, loose);
 const sandbox = (...unveiled: readonly (readonly [path: string, mode: string, source: string])[]) => ({
@@ -80,6 +85,39 @@ describe("a recorded run under other options of the plugin", () => {
     expect(under(recorded, { unveil_paths: ["r:/srv"] })).toMatchObject({
       allowed: ["reading /srv/a"],
       stillDenied: ["writing /srv/a", "connecting to TCP port 53", "sending a signal to"],
+    });
+  });
+
+  it("may send to UDP ports that the new options allow", () => {
+    const denials = [
+      { blockers: ["net.connect_send_udp"], object: "53", count: 1 },
+      { blockers: ["net.bind_udp"], object: "53", count: 1 },
+    ];
+    expect(under(run({ denials }), { connect_udp: [53], bind_udp: [5353] })).toMatchObject({
+      allowed: ["sending to UDP port 53"],
+      stillDenied: ["binding UDP port 53"],
+    });
+  });
+
+  it("may make the system calls that the new profile allows", () => {
+    const denials = ["bpf", "userfaultfd", "32-bit"].map((call) => ({
+      blockers: [`seccomp.${call}`],
+      object: null,
+      count: 1,
+    }));
+    const calls = ["the system call bpf", "the system call userfaultfd", "32-bit system calls"];
+    const recorded = run({ denials });
+    expect(under(recorded, {})).toMatchObject({ allowed: [], stillDenied: calls });
+    expect(under(recorded, { seccomp: "unconfined" })).toMatchObject({ allowed: calls, stillDenied: [] });
+    const task = options({ seccomp_allow: ["bpf"] });
+    expect(judge(recorded, { kind: "task", task, plugin: loose })).toMatchObject({
+      allowed: calls.slice(0, 1),
+      stillDenied: calls.slice(1),
+    });
+    const unknown = run({ options: { ...options(), seccomp: "browser" }, denials });
+    expect(under(unknown, {})).toMatchObject({
+      refused: [expect.stringContaining('"browser"')],
+      stillDenied: calls,
     });
   });
 });
