@@ -121,9 +121,9 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
 }
 
 /**
- * Kills the first process of the machine's pid namespace, and thereby all others. Its
- * parent outside of the namespace survives and reaps it, because not every container's
- * init reaps orphans.
+ * Kills the first process of the machine's pid namespace, and thereby all others. That
+ * process's parent, outside of the namespace, is left alive to reap it: not every
+ * container's init reaps orphans.
  */
 function switchOff(outside: number): void {
   const inside = Number(readFileSync(`/proc/${outside}/task/${outside}/children`, "utf8"));

@@ -1,4 +1,7 @@
-/** Attempts to bypass connect_tcp and bind_tcp. Landlock alone does not stop them, but the filter does. */
+/**
+ * Attempts to bypass connect_tcp and bind_tcp. The filter stops those that Landlock alone does not stop, except
+ * for one known gap.
+ */
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import type { PortLimits } from "../../src/config/values/ports.ts";

@@ -27,10 +27,10 @@ function rowOf(number: number, name: Life, times: Partial<TaskSummary> = {}): Ta
   return { ...summaryOf(place, state), ...times };
 }
 
-function viewOf(rows: readonly TaskSummary[], told = status) {
+function viewOf(rows: readonly TaskSummary[], given = status) {
   const versions = new Map([[7, "0.1.0"]]);
   const book = { rows: () => [...rows], pluginVersion: (pid: number) => versions.get(pid) };
-  return nodeView(book, host, told, now);
+  return nodeView(book, host, given, now);
 }
 
 describe("the node", () => {
@@ -72,8 +72,8 @@ describe("the node", () => {
   it("of a bundle shows nothing of this host, and its time span ends with the last event", () => {
     const began = now - 90 * 86_400_000;
     const row = rowOf(1, "ended", { begunAt: began, startedAt: began, endedAt: began + 5_000 });
-    const { host: told, activity } = viewOf([row], { ...status, bundle: true });
-    expect(told).toBe(null);
+    const { host: shownHost, activity } = viewOf([row], { ...status, bundle: true });
+    expect(shownHost).toBe(null);
     expect(activity.spanMs).toBe(1_000);
     expect(activity.exits.at(-1)).toBe(1);
   });

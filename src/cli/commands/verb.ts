@@ -105,7 +105,7 @@ function collectNames(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((name) => name.trim())];
 }
 
-/** Parses the value of `--run`, such as -1, to the number of runs to go back from the newest one. */
+/** Parses the value of `--run`, such as -1. Returns the number of runs to go back from the newest run. */
 function parseRun(text: string): number {
   if (/^(0|-\d+)$/.test(text)) return Math.abs(Number(text));
   throw new InvalidArgumentError("Expected 0 for the newest run, -1 for the previous one, and so on.");

@@ -53,8 +53,8 @@ function editLines({ edits, recorded, fork }: DebuggerState, columns: number): L
     const advice = "No edits: x drops the current event, m changes it, i inserts one after it.";
     return wrapLine([span(advice, "dim")], columns);
   }
-  const [now, then] = [fork?.history ?? recorded, recorded].map((each) => each.finalState.value);
-  const about = `The task ends in ${now}; as recorded, it ended in ${then}. Nothing is stored. As a file for --what-if:`;
+  const [edited, original] = [fork?.history ?? recorded, recorded].map((each) => each.finalState.value);
+  const about = `The task ends in ${edited}; as recorded, it ended in ${original}. Nothing is stored. As a file for --what-if:`;
   const file = edits.map((edit, index) => JSON.stringify(edit) + (index + 1 < edits.length ? "," : ""));
   return [
     [span(about)],

@@ -24,7 +24,7 @@ import { findProgram } from "./sandboxPlan.ts";
 
 /** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */
 const idleMs = 500;
-/** A further round would speed up later starts less than a real start does. */
+/** After ten rounds, later starts gain less from a further round than from a real start. */
 const rounds = 10;
 /** Milliseconds between two rounds, so that calls of the agent wait for at most one round. */
 const pauseMs = 5;

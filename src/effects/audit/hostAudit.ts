@@ -1,8 +1,8 @@
 /**
  * Turns the kernel's audit on for denials, and off again. Audit is one switch for the whole host, so the
- * plugins of several agents share it. Each plugin that wants audit holds a shared lock on a file. The last
- * plugin that is configured with `denials = "off"` turns audit off. The file holds the settings to restore.
- * The file is in /run, because a boot resets audit, too.
+ * plugins of several agents share it. Each plugin that wants audit holds a shared lock on a file. A plugin
+ * that is configured with `denials = "off"` turns audit off, unless another plugin holds the lock. The file
+ * contains the setting to restore. The file is in /run, because a boot resets audit, too.
  */
 import {
   closeSync,

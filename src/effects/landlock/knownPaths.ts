@@ -35,8 +35,8 @@ let last: Look | undefined;
 let inotify: number | undefined;
 
 /**
- * The default paths, except those whose changes are not reported. Empty if the host has no inotify instance
- * left.
+ * The default paths, except those whose changes are not reported. Empty if a lookup or a watch fails, for
+ * example because the host has no inotify instance left.
  */
 export function knownPaths(): KnownPaths {
   const mounts = hostMounts();

@@ -80,8 +80,8 @@ export function parentSteps(
   };
   const { CLONE_INTO_CGROUP } = k;
   return [
-    // The task must not inherit descriptors that the agent left open. After this step, all new descriptors
-    // get known numbers.
+    // The task must not inherit descriptors that the agent left open. These two steps close all of them, but
+    // not the plan's own descriptors. Afterwards, new descriptors get known numbers.
     { name: close, call: "close_range", args: [descriptors.free, descriptors.mounts - 1, 0] },
     closeRangeStep(close, descriptors.mounts + 1),
     ...(cgroup === undefined

@@ -230,7 +230,10 @@ export const descriptors = {
   mounts: 14,
   /** First of the trees of mounts that are open and not mounted yet. */
   trees: 15,
-  /** First of the descriptors that init keeps open because Landlock rules depend on them. */
+  /**
+   * First of the descriptors that init keeps open because Landlock rules depend on them. The mount namespace
+   * and the trees are closed by then.
+   */
   heldRules: 14,
 } as const;
 

@@ -65,7 +65,7 @@ export class LogFiles {
   /**
    * Opens a file to read it.
    * @returns a descriptor for the caller to close; undefined if the file has been removed meanwhile, is
-   *   not a regular file, or has a second name: a task may have linked one of the host's files
+   *   not a regular file, or has several hard links: a task may have linked one of the host's files
    */
   open(index: number): number | undefined {
     try {
@@ -138,7 +138,7 @@ export function readAt(file: number, offset: number, length: number): Buffer {
 const chunkBytes = 64 * 1024;
 const newline = 0x0a;
 
-/** Reads one stream of a task's output unchanged: from a line on, and across files. */
+/** Reads the bytes of one stream of a task's output, from a chosen line on, through all later files. */
 export class LogStream {
   readonly #files: LogFiles;
   #file: number | undefined;

@@ -12,8 +12,8 @@ export type Database = "passwd" | "group";
 type DatabaseFile = Database | "subuid" | "subgid" | "nsswitch.conf";
 
 /**
- * Returns the text of a database's file; empty if the host has no such file and keeps its users elsewhere.
- * Each call checks whether the file has changed, and reads it again if so.
+ * Returns the text of a database's file; empty if there is no such file, as on a host that keeps its users
+ * elsewhere. Each call checks whether the file has changed, and reads it again if so.
  * @throws DriverError `USER_UNKNOWN`
  */
 export function readDatabase(database: DatabaseFile): string {

@@ -126,9 +126,9 @@ export interface WhatIfView {
  */
 export function whatIfView(recorded: History, edits: readonly Edit[]): WhatIfView {
   const { history, fork } = whatIf(recorded, edits);
-  const [now, then] = [history, recorded].map((each) => each.finalState.value);
+  const [edited, original] = [history, recorded].map((each) => each.finalState.value);
   const from = fork === 1 ? "Different from the first event on" : `As recorded up to event ${fork - 1}`;
-  const end = now === then ? `still ends in ${now}` : `ends in ${now} instead of ${then}`;
+  const end = edited === original ? `still ends in ${edited}` : `ends in ${edited} instead of ${original}`;
   return {
     diff: diffView(diffHistories(recorded, withMachineResults(history))),
     text: `${from}; the task ${end}.`,

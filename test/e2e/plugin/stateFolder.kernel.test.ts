@@ -27,9 +27,9 @@ describe("a state folder of another plugin that has an agent", () => {
   test("makes the second plugin unhealthy: it names the owner, and starts nothing", async () => {
     const first = await startAgent();
     const second = await startAgent({ stateDir: first.stateDir });
-    const told = healthOf(second);
-    const { healthDescription, attributes } = await told.first(() => true);
-    expect(told.messages[0]?.health).toBe(Health.UNHEALTHY);
+    const reports = healthOf(second);
+    const { healthDescription, attributes } = await reports.first(() => true);
+    expect(reports.messages[0]?.health).toBe(Health.UNHEALTHY);
     expect(attributes.get("driver.exec2")?.value?.value).toBe(true);
     expect(healthDescription).toMatch(/^STATE_DIR_IN_USE: /);
     expect(healthDescription).toContain(
@@ -59,13 +59,13 @@ describe("a state folder of another plugin that has an agent", () => {
       "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
     );
     const second = await startAgent({ stateDir: first.stateDir });
-    const told = healthOf(second);
-    await told.first(({ health }) => health === Health.UNHEALTHY);
+    const reports = healthOf(second);
+    await reports.first(({ health }) => health === Health.UNHEALTHY);
     // An agent recovers its tasks at once, and would start them again if this failed.
     const recovered = second.driver.recoverTask({ taskId: "", handle });
     await first.crash();
     await recovered;
-    await told.first(({ health }) => health === Health.HEALTHY);
+    await reports.first(({ health }) => health === Health.HEALTHY);
     expect(await pidOf(second, config)).toBe(pid);
     await second.driver.stopTask({
       taskId: config.id,
@@ -105,10 +105,10 @@ describe("a state folder of another plugin without an agent", () => {
     const second = await startAgent({ stateDir: first.stateDir });
     expect(await first.exited).toEqual({ code: 0, signal: null });
     expect(existsSync(first.socketPath)).toBe(false);
-    const told = healthOf(second);
-    await told.first(() => true);
+    const reports = healthOf(second);
+    await reports.first(() => true);
     // The second plugin has never been unhealthy.
-    expect(told.messages.map(({ health }) => health)).toEqual([Health.HEALTHY]);
+    expect(reports.messages.map(({ health }) => health)).toEqual([Health.HEALTHY]);
     expect(allocation.cgroup.processes()).toContain(pid);
     await second.driver.recoverTask({ taskId: "", handle });
     expect(await pidOf(second, config)).toBe(pid);
@@ -127,17 +127,17 @@ describe("a state folder of another plugin without an agent", () => {
   test("is handed over when the agent ends; one of several waiting plugins gets it", async () => {
     const first = await startAgent();
     const others = await Promise.all([1, 2].map(() => startAgent({ stateDir: first.stateDir })));
-    const told = others.map(healthOf);
-    for (const each of told) await each.first(({ health }) => health === Health.UNHEALTHY);
+    const reports = others.map(healthOf);
+    for (const each of reports) await each.first(({ health }) => health === Health.UNHEALTHY);
     first.disconnect();
     await first.exited;
     const winner = await Promise.race(
-      told.map(async (each, index) => {
+      reports.map(async (each, index) => {
         await each.first(({ health }) => health === Health.HEALTHY);
         return index;
       }),
     );
-    const [owner, waiting] = [others[winner], told[1 - winner]];
+    const [owner, waiting] = [others[winner], reports[1 - winner]];
     await waiting?.first(({ healthDescription }) => healthDescription.includes(`process ${owner?.pid} owns`));
     expect(waiting?.messages.every(({ health }) => health === Health.UNHEALTHY)).toBe(true);
   });
@@ -147,13 +147,13 @@ describe("a state folder of another plugin without an agent", () => {
     first.disconnect();
     rmSync(first.socketPath);
     const second = await startAgent({ stateDir: first.stateDir });
-    const told = healthOf(second);
-    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    const reports = healthOf(second);
+    const { healthDescription } = await reports.first(({ health }) => health === Health.UNHEALTHY);
     expect(healthDescription).toMatch(
       new RegExp(`process ${first.pid} owns the state folder .*, and does not answer: .*End that process`),
     );
     process.kill(first.pid, "SIGTERM");
-    await told.first(({ health }) => health === Health.HEALTHY);
+    await reports.first(({ health }) => health === Health.HEALTHY);
   });
 });
 
@@ -162,14 +162,14 @@ describe("a state folder that cannot be used", () => {
     const stateDir = newStateDir();
     writeFileSync(stateDir, "");
     const agent = await startAgent({ stateDir });
-    const told = healthOf(agent);
-    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    const reports = healthOf(agent);
+    const { healthDescription } = await reports.first(({ health }) => health === Health.UNHEALTHY);
     expect(healthDescription).toContain(`STATE_DIR_UNUSABLE: the state folder ${stateDir} cannot be used`);
     expect(healthDescription).toContain(`(mkdir ${stateDir}: EEXIST). Its path is not a folder`);
     const refused = await startTask(agent, makeAllocation().config("true")).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "STATE_DIR_UNUSABLE", recoverable: true });
     rmSync(stateDir);
-    await told.first(({ health }) => health === Health.HEALTHY);
+    await reports.first(({ health }) => health === Health.HEALTHY);
     expect(await runTask(agent, makeAllocation().config("exit 6"))).toMatchObject({ exitCode: 6 });
   });
 
@@ -178,11 +178,11 @@ describe("a state folder that cannot be used", () => {
     const filler = `${disk}/filler`;
     expect(() => writeFileSync(filler, Buffer.alloc(41 << 20))).toThrow("ENOSPC");
     const agent = await startAgent({ stateDir: `${disk}/state` });
-    const told = healthOf(agent);
-    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    const reports = healthOf(agent);
+    const { healthDescription } = await reports.first(({ health }) => health === Health.UNHEALTHY);
     expect(healthDescription).toMatch(/ENOSPC\). Free space on /);
     rmSync(filler);
-    await told.first(({ health }) => health === Health.HEALTHY);
+    await reports.first(({ health }) => health === Health.HEALTHY);
   });
 
   test("because others may write to it is not touched until only root may", async () => {
@@ -190,25 +190,25 @@ describe("a state folder that cannot be used", () => {
     mkdirSync(stateDir);
     chmodSync(stateDir, 0o777);
     const agent = await startAgent({ stateDir });
-    const told = healthOf(agent);
-    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    const reports = healthOf(agent);
+    const { healthDescription } = await reports.first(({ health }) => health === Health.UNHEALTHY);
     expect(healthDescription).toContain(
       `STATE_DIR_UNUSABLE: the state folder cannot be trusted: ${stateDir}`,
     );
     expect(readdirSync(stateDir)).toEqual([]);
     chmodSync(stateDir, 0o700);
-    await told.first(({ health }) => health === Health.HEALTHY);
+    await reports.first(({ health }) => health === Health.HEALTHY);
   });
 
   test("can be replaced in the configuration, but a folder that is in use cannot", async () => {
     const stateDir = newStateDir();
     writeFileSync(stateDir, "");
     const agent = await startAgent({ stateDir });
-    const told = healthOf(agent);
-    await told.first(({ health }) => health === Health.UNHEALTHY);
+    const reports = healthOf(agent);
+    await reports.first(({ health }) => health === Health.UNHEALTHY);
     const other = `${dirname(stateDir)}/other`;
     await agent.base.setConfig(setConfig({ state_dir: other }));
-    await told.first(({ health }) => health === Health.HEALTHY);
+    await reports.first(({ health }) => health === Health.HEALTHY);
     rmSync(stateDir);
     expect(await runTask(agent, makeAllocation().config("exit 7"))).toMatchObject({ exitCode: 7 });
     expect(existsSync(stateDir)).toBe(false);

@@ -17,8 +17,8 @@ describe("memory", () => {
   test("a task over its limit is killed, and result, message and event say why", async () => {
     const { agent, config } = await startVmTask({ command: using(64), limits: { memoryMb: 32 } });
     assert.deepEqual(await waitTask(agent, config), killed);
-    const told = agent.messages.filter(({ taskId }) => taskId === config.id);
-    const message = told.find(({ annotations }) => annotations.get("oom_killed") === "true");
+    const received = agent.messages.filter(({ taskId }) => taskId === config.id);
+    const message = received.find(({ annotations }) => annotations.get("oom_killed") === "true");
     assert.equal(message?.message, "Killed by the kernel: out of memory (limit 32 MiB, peak 32 MiB)");
     assert.partialDeepStrictEqual(await eventData(agent, config.id, "exited"), {
       ...killed,
@@ -26,7 +26,7 @@ describe("memory", () => {
       source: "status",
     });
     // There is only one message for the kill.
-    assert.equal(told.filter(({ annotations }) => annotations.has("oom_kills")).length, 1);
+    assert.equal(received.filter(({ annotations }) => annotations.has("oom_kills")).length, 1);
   });
 
   test("a task within its limit is left alone", async () => {
@@ -46,16 +46,16 @@ describe("memory", () => {
     const { agent, allocation, config } = await startVmTask({ command: script, limits: { memoryMb: 32 } });
     const goOn = allocation.gate();
     await allocation.stdout.contains("killed\n");
-    const told = () => agent.messages.filter(({ taskId }) => taskId === config.id);
+    const received = () => agent.messages.filter(({ taskId }) => taskId === config.id);
     const isOom = ({ annotations }: { annotations: Map<string, string> }) => annotations.has("oom_kills");
-    await until(() => told().some(isOom), "the kill is reported");
+    await until(() => received().some(isOom), "the kill is reported");
     assert.match(
-      told().find(isOom)?.message ?? "",
+      received().find(isOom)?.message ?? "",
       /^Out of memory: the kernel has killed a process of the task; the task keeps running \(limit 32 MiB, peak \d+ MiB\)$/,
     );
     goOn();
     assert.deepEqual(await waitTask(agent, config), wellEnded);
-    assert.equal(told().filter(isOom).length, 1);
+    assert.equal(received().filter(isOom).length, 1);
   });
 
   test("a task with 16 MiB starts", async () => {

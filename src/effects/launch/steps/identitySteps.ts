@@ -23,8 +23,8 @@ export function identitySteps({ uid, gid, groups, capabilities }: Identity): Ste
     { name: "set groups", call: "setgroups", args: [groups.length, list] },
     { name: "set gid", call: "setresgid", args: [gid, gid, gid] },
     ...(capabilities === undefined ? [becomeUser] : boundedSteps(uid, becomeUser, capabilities)),
-    // For users other than root, the change of uid drops all capabilities, unless the agent's securebits(7)
-    // keep them.
+    // For users other than root, the change of uid drops all capabilities, unless the agent's securebits keep
+    // them: capabilities(7).
     ...(capabilities === undefined && uid === 0 ? [] : [capabilityStep(uid, capabilities?.kept ?? 0n)]),
     ...(uid === 0 ? [] : ambientSteps(capabilities?.kept ?? 0n)),
   ];
