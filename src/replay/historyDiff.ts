@@ -25,7 +25,10 @@ export function shownChange({ path, before, after }: Change): ShownChange {
 export interface DiffRow extends Pair<Moment> {
   /** Whether both sides have the event, with the same states before and after it, and the same effects. */
   readonly sameStep: boolean;
-  /** Differences in their data, without fields that differ between any two runs (`ignored` of the type). */
+  /**
+   * Differences between the events' data, without fields that differ between any two runs (`ignored` of the
+   * type).
+   */
   readonly changes: readonly Change[];
   /**
    * Milliseconds since the last event that both sides have. For an event that only one side has, milliseconds

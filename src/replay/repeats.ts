@@ -11,7 +11,7 @@ export interface Repeat<T> {
   readonly period: number;
 }
 
-/** Minimum number of rounds that are folded. */
+/** Fewer rounds than this are not folded. */
 const minRounds = 4;
 
 /**

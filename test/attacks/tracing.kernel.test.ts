@@ -18,7 +18,7 @@ function canLookInto(pid: number): boolean {
   return spawnSync("setpriv", [...withoutTracing, "readlink", `/proc/${pid}/exe`]).status === 0;
 }
 
-/** A process with no more rights than the tracer, which runs a script with code of this project. */
+/** A process that runs a script with code of this project, and has no more rights than the tracer. */
 async function nodeRunning(script: string): Promise<number> {
   const child = spawn(
     "setpriv",

@@ -14,7 +14,7 @@ describe.each(targetNames)("%s", (name) => {
   it("finds no defect with the kept inputs", async () => {
     const inputs = await inputsOf(name);
     expect(inputs.length).toBeGreaterThan(0);
-    for (const input of inputs) await holding(input, () => fuzz(input));
+    for (const input of inputs) await runWith(input, () => fuzz(input));
   });
 
   it("finds no defect with mutations of the kept inputs", { timeout: 60_000 }, async () => {
@@ -22,13 +22,13 @@ describe.each(targetNames)("%s", (name) => {
     const random = randomOf(4711);
     for (let count = 0; count < 150; count += 1) {
       const input = mutated(random.pick(inputs), random);
-      await holding(input, () => fuzz(input));
+      await runWith(input, () => fuzz(input));
     }
   });
 });
 
-/** Adds the input to the error, as a line for the corpus. */
-async function holding(input: Buffer, fuzz: () => void | Promise<void>): Promise<void> {
+/** Runs a target with an input. If the target fails, the error has the input, as a line for the corpus. */
+async function runWith(input: Buffer, fuzz: () => void | Promise<void>): Promise<void> {
   try {
     await fuzz();
   } catch (thrown) {

@@ -186,7 +186,7 @@ describe("the list", () => {
       each.filter((head) => head.checkVisibility()).map((head) => head.textContent),
     );
     expect(shown).toEqual(columns);
-    // Each task has one line, on a phone two, and the list uses nearly the whole window.
+    // Each task has one line, or two on a phone, and the list uses nearly the whole width of the window.
     expect((await page.locator(".row").first().boundingBox())?.height).toBe(rowHeight);
     expect((await page.locator(".rows").boundingBox())?.width).toBeGreaterThan(width * 0.92);
     // The chosen part in the header is visible on a phone, too.

@@ -99,8 +99,8 @@ export class Task implements RecordedTask {
   }
 
   /**
-   * Records an event and, once it is committed, runs the effects that the machine requests. Preparations
-   * start at once, because they change nothing that is visible outside.
+   * Records an event and, once it is committed, runs the effects that the machine requests. Effects that
+   * only prepare something start at once, because they change nothing that is visible outside.
    * @returns false if the machine does not accept the event in its current state
    * @throws DriverError `STORE_FAILED` while the task has not started yet. A started task keeps running even
    * if its history cannot be written.

@@ -33,7 +33,7 @@ export class DenialWatch<Owner> implements Disposable {
     return this.#problem.value;
   }
 
-  /** {@link problem}, now and after every change. Does not complete. */
+  /** Emits {@link problem} now and after every change. Does not complete. */
   get problems(): Observable<string | undefined> {
     return this.#problem;
   }

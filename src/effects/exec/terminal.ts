@@ -64,9 +64,9 @@ const readWrite = { read: true, write: true, execute: false, create: false };
 
 /**
  * Adds rules for the terminal to the task's ruleset. They do not affect the task itself, which has restricted
- * itself already. The rule on /dev/tty is safe, because it leads each process to its own terminal.
+ * itself already. The rule on /dev/tty is safe, because /dev/tty leads each process to its own terminal.
  * @param devpts the root of the terminal's file system
- * @param abi of the kernel when the ruleset was built
+ * @param abi the Landlock ABI for which the ruleset was built
  */
 export function unveilTerminal(ruleset: number, devpts: number, abi: number): void {
   addRule(ruleset, devpts, "folder", abi);

@@ -50,7 +50,8 @@ export class LogWatch {
 
   /**
    * @param path a state folder, a bundle, or the folder into which a bundle was imported
-   * @param wake called when {@link look} has to be called; the status may then have changed
+   * @param wake called when {@link look} has to be called within the given milliseconds; the status
+   *   may then have changed
    */
   constructor(path: string, index: TaskIndex, wake: (withinMs: number) => void) {
     const imported = importedBundle(path);

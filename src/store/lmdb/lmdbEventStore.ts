@@ -59,7 +59,7 @@ const PRUNED_KEY = Buffer.from("pruned");
 export interface OpenOptions {
   /** The current boot; by default the kernel's boot id. Set by tests that simulate a power cut. */
   readonly bootId?: string;
-  /** Address space for the map. Set by tests in which it has to grow. */
+  /** Address space for the map. Set by tests in which the map has to grow. */
   readonly mapBytes?: number;
 }
 
@@ -93,7 +93,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
   }
 }
 
-/** What protects the log against deaths of its writer, and against damage. */
+/** Protection of the log against damage, and against the death of its writer. */
 interface Guards {
   /** The current boot. */
   readonly boot: string;
@@ -143,7 +143,10 @@ async function openTable(
   return new LmdbTable(lmdb, folder, { flush, newest, mark });
 }
 
-/** Checks the newest event only: it must be intact and end its stream. Reading checks all others. */
+/**
+ * Checks the newest event only: it must be intact, and be the last event of its stream. All other events are
+ * checked when they are read.
+ */
 async function checked(store: LogStore, table: LmdbTable): Promise<FollowableStore> {
   try {
     for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {

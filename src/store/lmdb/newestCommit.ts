@@ -71,7 +71,7 @@ export class NewestCommit {
     this.#newest = this.#newestInFile();
   }
 
-  /** Corrects the number if it is wrong. Only for the log's writer. */
+  /** Corrects the number in the lock file if it is wrong. Only for the log's writer. */
   publish(): void {
     if (this.#isPublished()) return;
     this.#word.writeBigUInt64LE(BigInt(this.#newest));

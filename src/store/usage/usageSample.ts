@@ -100,7 +100,7 @@ const recent = 64;
  * longer span begins where a shorter one began, so thinning out repeatedly gives the same samples as thinning
  * out once. The first sample is kept, because the sums begin there.
  * @param samples in chronological order
- * @param most number of samples to keep, more than {@link recent}
+ * @param most maximum number of samples to keep; must be greater than {@link recent}
  */
 export function thinned(samples: readonly UsageSample[], most: number): UsageSample[] {
   const first = samples.slice(0, 1);

@@ -58,7 +58,7 @@ describe("archive", () => {
     expect(readArchived(stateDir)).toEqual(
       new Set([1, 2, 3].map((n, index) => idOf(n, ["web", "db", "cron"][index] ?? ""))),
     );
-    // Removes them as the driver would some time later.
+    // Removes one of the histories, as the driver would some time later.
     await store.prune(idOf(1, "web"), store.version(idOf(1, "web")));
     for (const verb of ["events", "why", "replay"]) {
       const found = await call([verb, "web", "--state-dir", stateDir]);

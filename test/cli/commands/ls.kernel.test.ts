@@ -58,7 +58,7 @@ test("ls follows no link out of the task's root, and escapes control characters 
   const listed = await ls(local);
   expect(listed.stdout).toContain("link -> /etc");
   expect(listed.stdout).toContain("two␊lines");
-  // The link leads to the task's file, not to the host's.
+  // The link leads to /etc in the task's root, not to the host's /etc.
   expect((await ls(`${local}/link`)).stdout).not.toContain("passwd");
   const json = await ls("--json", "/etc");
   const entries = json.stdout

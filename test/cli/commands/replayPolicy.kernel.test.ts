@@ -46,7 +46,7 @@ it("replay --policy tells which runs a stricter plugin, or another job file, wou
   const [first = ""] = (await policy(strict, "--json")).stdout.split("\n");
   expect(JSON.parse(first)).toMatchObject({ refused: [expect.stringContaining("unveil")], lost: [] });
 
-  // This path is also a default path.
+  // /etc/hostname is also a default path, so the runs do not need its entry.
   const less = file("less.hcl", unveiling.replace('"r:/etc/hostname", ', ""));
   expect(await policy(less, "task")).toMatchObject({ code: 0 });
   const none = file("none.hcl", unveiling.replace(/ unveil = .*/, ""));

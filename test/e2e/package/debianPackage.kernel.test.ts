@@ -158,8 +158,8 @@ function needed(context: TestContext): Needed {
 }
 
 /**
- * Makes `next.deb`: the same package with a higher version, and an additional byte in its executable that has
- * no effect.
+ * Makes `next.deb`: the same package with a higher version. Its executable has one more byte at the end, which
+ * has no effect.
  */
 function makeNextVersion(folder: string): void {
   const stage = join(temporaryFolder(), "next");
@@ -172,7 +172,7 @@ function makeNextVersion(folder: string): void {
   });
 }
 
-/** Launches a plugin in the root, by the link in the plugin folder, as an agent does. */
+/** Launches a plugin in the root, through the link in the plugin folder, as an agent does. */
 function launchFrom(folder: string, ...allocations: readonly Allocation[]): Promise<Agent> {
   const sockets = temporaryFolder();
   const shared = [sockets, ...allocations.map((allocation) => dirname(dirname(allocation.folder)))];

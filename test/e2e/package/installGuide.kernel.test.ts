@@ -101,7 +101,7 @@ function prepared(context: TestContext, ...patterns: readonly string[]): string 
   return root;
 }
 
-/** Runs a script of the guide, without the commands above, until the first command that fails. */
+/** Runs a script of the guide, without the commands in `notHere`, until the first command that fails. */
 function runScript(root: string, script: string): string {
   const lines = script.split("\n").filter((line) => !(firstWord(line) in notHere));
   return runIn(root, "bash", "-euo", "pipefail", "-c", `cd /release\n${lines.join("\n")}`);

@@ -8,7 +8,7 @@ beforeAll(async () => {
   agent = await startAgent();
 });
 
-/** Programs that need other files: shared objects, modules, certificates, data. */
+/** Programs that need more files than their own: shared objects, modules, certificates, data. */
 test.for<[string, string[], RegExp]>([
   ["perl", ["-MPOSIX", "-MSocket", "-e", "print POSIX::floor(2.5)"], /^2$/],
   [

@@ -18,7 +18,7 @@ export function mountSmallFileSystem(folder: string, size: string): void {
   run("mount", "-t", "tmpfs", "-o", `size=${size},mode=711`, "tmpfs", folder);
 }
 
-/** Unmounts lazily, so that open files do not prevent it. */
+/** Unmounts lazily, so that open files do not prevent the unmount. */
 export function unmount(folder: string): void {
   run("umount", "--lazy", folder);
 }

@@ -149,7 +149,7 @@ export class TestRun {
     return this.start({ command: "/bin/sh", args: ["-c", script], ...overrides }, options);
   }
 
-  /** Waits for init's end and returns what it recorded. */
+  /** Waits for init's end, and returns the status that init recorded. */
   async ended(): Promise<ExitStatus | undefined> {
     await watchExit(this.aliveFifo).ended;
     return readExitStatus(this.statusFile);

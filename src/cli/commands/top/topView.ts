@@ -12,7 +12,7 @@ export type SortKey = "cpu" | "memory" | "age" | "name";
 
 export interface TopView {
   readonly sort: SortKey;
-  /** Shows only tasks that contain this text; empty for all tasks. */
+  /** Shows only tasks that have this text in one of their fields; empty for all tasks. */
   readonly search: string;
   /** Whether keys are typed into the search. */
   readonly typing: boolean;
