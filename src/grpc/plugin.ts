@@ -57,7 +57,7 @@ export async function servePlugin(
  * of the plugin, but its agent would lose contact with all of them for a while.
  */
 function guardProcess(log: Logger): void {
-  // Ctrl-C reaches the agent's whole process group, and so does the end of its terminal. The agent decides
+  // Ctrl-C reaches the agent's whole process group, and so does a hangup of its terminal. The agent decides
   // what to do.
   process.on("SIGINT", () => log.trace("interrupt ignored: the agent decides when a plugin ends"));
   process.on("SIGHUP", () => log.trace("hangup ignored: the agent decides when a plugin ends"));

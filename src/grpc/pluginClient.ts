@@ -44,7 +44,7 @@ export interface LaunchOptions {
   readonly args?: readonly string[];
   /** argv[0], which process lists show. Default: the command. */
   readonly name?: string;
-  /** The plugin's environment, to which the launch adds its own variables. Default: this process's. */
+  /** The plugin's environment, to which the launch adds its own variables. Default: `process.env`. */
   readonly env?: NodeJS.ProcessEnv;
   /** Called with each line that the plugin writes to standard error. */
   readonly onLogLine?: (line: string) => void;
@@ -161,7 +161,7 @@ export function exitText({ code, signal }: PluginExit): string {
   return signal ?? `exit code ${code}`;
 }
 
-/** The first line on standard output. Further lines are read and ignored, as agents do. */
+/** The first line on standard output. Reads and ignores further lines, as agents do. */
 async function handshakeOf(child: PluginProcess): Promise<string> {
   const signal = AbortSignal.timeout(handshakeLimitMs);
   const [line] = await once(createInterface({ input: child.stdout }), "line", { signal });

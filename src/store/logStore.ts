@@ -114,7 +114,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return super.close();
   }
 
-  /** Commits the first append in a turn of the event loop at once, and the others together at its end. */
+  /** Commits a turn's first append at once, and the others together at the end of the turn. */
   #schedule(): void {
     if (this.#committedInTurn) return;
     this.#committedInTurn = true;

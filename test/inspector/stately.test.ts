@@ -104,7 +104,7 @@ describe("the relay of a whole log", () => {
     const received = receive(`${await server.relay()}&history`);
     await vi.waitFor(() => expect(received.length).toBeGreaterThan(0));
     await ask("/api/status");
-    // The answer came before all messages were sent, which are some four thousand.
+    // There are some four thousand messages. The answer came before all of them were sent.
     expect(received.length).toBeLessThan(4_000);
     await vi.waitFor(() => expect(received.length).toBe(200 * 21), 20_000);
   }, 40_000);

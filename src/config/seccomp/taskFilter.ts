@@ -86,7 +86,7 @@ function deniedCalls({ deny }: SeccompProfile): SystemCallName[] {
 }
 
 /**
- * Restrictions that limits on ports need in addition to Landlock, with every profile. Landlock checks ports
+ * With every profile, limits on ports need these restrictions in addition to Landlock. Landlock checks ports
  * only when a TCP or UDP socket gets an address, but there are other ways to connect, listen and send.
  */
 function portRestrictions(limits: PortLimits): readonly Restriction[] {

@@ -78,8 +78,8 @@ function fifoEnd(alive: string, watching: Subscription, init?: ProcessIdentity):
 type Retry = (attempt: () => Promise<unknown>, until?: ProcessIdentity) => Promise<void>;
 
 /**
- * Retries after failures, for example for lack of descriptors, because the end of an unwatched task would
- * never be recorded. Logs the first failure of each run.
+ * Retries after a failure, such as a lack of descriptors. Otherwise the end of the unwatched task would never
+ * be recorded. Logs the first failure of each run.
  */
 function retries({ id }: RecordedTask, { log }: WatchServices): Retry {
   let logged = false;

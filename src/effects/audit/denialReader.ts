@@ -18,8 +18,8 @@ import { auditStatus, HEADER_BYTES, MESSAGE_BYTES, openRecords } from "./auditSo
 export interface RecordSink {
   take(record: AuditRecord): void;
   /**
-   * Called after each turn. `end`: no record is left to read or under way, or the wait for such records has
-   * timed out.
+   * Called after each turn. `end`: no record is left to read and none is under way, or the wait for such
+   * records has timed out.
    */
   turn(now: "turn" | "end"): void;
   /** Whether the sink needs a further record to complete an earlier one. */
@@ -100,8 +100,8 @@ export class DenialReader implements Disposable {
    */
   async settle(): Promise<void> {
     const until = performance.now() + settleMs;
-    // A thread of the kernel sends the records. A record arrives at once after the thread has taken it out of
-    // its queue.
+    // A thread of the kernel sends the records. When the thread takes a record out of its queue, the record
+    // arrives at once.
     while ((await auditStatus()).backlog > 0 && performance.now() < until) await delay(1);
     await delay(1);
     while (this.#read() !== "nothing" && performance.now() < until) await delay(turnMs);
@@ -146,8 +146,7 @@ export class DenialReader implements Disposable {
         for (const end of this.#ends.splice(0)) this.#sink.take(end);
         return count === 0 && domains.isEmpty ? "nothing" : "something";
       }
-      // This process may have waited for a processor for longer than a turn, so each turn reads at least
-      // once.
+      // A turn's time may be over although little was read, if this process had to wait for a processor.
       if (performance.now() >= until) break;
     }
     return "something";

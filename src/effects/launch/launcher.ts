@@ -28,7 +28,7 @@ export interface Launched {
  */
 export class PendingLaunch {
   readonly #early: EarlyPlan;
-  /** Descriptor of the pipe from which init reads its release. */
+  /** The write end of the pipe from which init reads its release. */
   readonly #releasePipe: number;
   readonly #begun: BegunLaunch;
   #late: LatePlan | undefined;

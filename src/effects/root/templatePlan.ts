@@ -26,7 +26,7 @@ const inherited = {
   /** A pipe: the process exits when it reads the end of file. */
   hold: descriptors.report + 1,
 };
-/** The first of the trees' descriptors. */
+/** The first of the descriptors of copied mounts: one for each bind. */
 const trees = inherited.hold + 1;
 
 /** @param folder a folder of the host over which the root is mounted while it is made */
@@ -39,7 +39,7 @@ export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan
   };
 }
 
-/** The table's early part is too small for all steps, so it only has steps that read the late part. */
+/** The early part of the plan's table is too small for all steps, so the last step reads the late part. */
 function parentSteps(): Step[] {
   return [
     endWithParentStep("end with the plugin"),

@@ -245,8 +245,8 @@ function noteWrongEnd(head: HeadValue, snapshot: Snapshot): void {
 /** @throws PageDefect if the stream has another end in the index than in its head */
 function checkEnd({ firstPosition, version }: HeadValue, snapshot: Snapshot): void {
   const index = snapshot.table("positions");
-  // Searches for the number after the last event's. In an intact index there is no such key, and the key
-  // before it is that of the last event.
+  // Searches for the key after the last event's key. An intact index does not have this key, and the key
+  // before it belongs to the last event.
   const next = keyBytes(sequenceKey, [firstPosition, Math.min(version + 1, MAX_SEQ)]);
   const found = snapshot.keyAtOrBefore(index, next);
   if (found !== undefined) {

@@ -131,8 +131,8 @@ const RESERVED_BYTES = 16 << 20;
 
 /**
  * Keeps LMDB from running into a full disk. Creating a log on a full disk would crash the process. A failed
- * write could crash the process, too: for a file of several gigabytes, the error's text overflows LMDB's
- * buffer for it. Takes 2 µs.
+ * write could crash the process, too: for a file of several gigabytes, the error's text overflows the
+ * buffer that LMDB has for error texts. Takes 2 µs.
  * @param folder the event log's folder
  * @param bytes number of bytes about to be written
  * @throws DriverError `STORE_FAILED` if writing them would use up the reserve
@@ -156,7 +156,7 @@ export const LAYOUT = 1;
 export const LAYOUT_KEY = Buffer.from("layout");
 
 /**
- * @param stored what the log has under `LAYOUT_KEY`
+ * @param stored the log's value under `LAYOUT_KEY`
  * @throws DriverError `STORE_FAILED` for a layout that this version does not know
  */
 export function checkLayout(stored: Buffer | undefined, folder: string): void {

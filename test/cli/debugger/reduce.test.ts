@@ -14,8 +14,8 @@ import { allLives, event, life } from "../../support/history/history.ts";
 import { enter, historyOf, press, screenOf, viewOf } from "../../support/screen/debuggerView.ts";
 
 /**
- * Its events: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled
- * exited destroyed
+ * A history with these events: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut
+ * forceKilled exited destroyed
  */
 const killed = viewOf(life("killed"));
 const long = viewOf([

@@ -124,7 +124,7 @@ describe("the reconcile at the start of a plugin", () => {
       version: running.length,
       snapshot: { value: "running", context: { sandbox: { plan: [] } } },
     });
-    // The agent may still recover, by its handle, a run without events in the log.
+    // By its handle, the agent may still recover a run without events in the log.
     expect(readdirSync(run).sort()).toEqual([runFolderName(alive), unknown, unknownToo].sort());
     expect(typesOf(store, alive)).toEqual(running);
   });

@@ -34,7 +34,7 @@ beforeAll(async () => {
 let count = 0;
 /** A duration for sleep(1) that no other process uses. */
 const uniqueSleep = () => `${process.pid}80.${count++}`;
-/** Starts processes in their own sessions that are not children of the process that started them. */
+/** Starts two daemons: each has its own session, and is not a child of the process that started it. */
 const daemons = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
 
 /** The config of a task that runs a script in the host's pid namespace. */

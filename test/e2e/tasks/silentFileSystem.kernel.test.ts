@@ -1,6 +1,6 @@
 /**
- * Tests tasks that use a silent file system, and tasks beside them. A file system falls silent when its file
- * server is down, for example.
+ * Tasks that use a silent file system, and tasks beside them. For example, a file system falls silent when its
+ * file server is down.
  */
 
 import { spawn, spawnSync } from "node:child_process";

@@ -24,7 +24,7 @@ function uniqueSleep(): string {
   return `${process.pid}70.${count++}`;
 }
 
-/** A daemon: a process in its own session, which is not a child of the process that started it. */
+/** Starts two daemons: each has its own session, and is not a child of the process that started it. */
 const daemon = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
 const untilThere = (mark: string) =>
   `while [ $(grep -la ${mark} /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;

@@ -24,7 +24,7 @@ export interface RefusingStore extends FollowableStore {
   full: boolean;
 }
 
-/** An empty log in memory whose disk can be full. */
+/** An empty log in memory that can refuse appends, as on a full disk. */
 export function refusingStore(): RefusingStore {
   const store = memoryEventStore() as FollowableStore & { appends: number; full: boolean };
   const append = store.append.bind(store);

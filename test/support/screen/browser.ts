@@ -6,7 +6,7 @@ const executablePath = "/usr/bin/chromium";
 
 export const missingBrowser = `${executablePath} is missing: apt-get install chromium`;
 
-/** @returns undefined if this host has none */
+/** @returns undefined if this host has no Chromium */
 export async function launchBrowser(): Promise<Browser | undefined> {
   if (!existsSync(executablePath)) return undefined;
   return chromium.launch({ executablePath, args: ["--no-sandbox"] });

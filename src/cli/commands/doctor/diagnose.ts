@@ -32,7 +32,7 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
 }
 
 /**
- * Checks whether the driver can keep its event log in a folder. Makes the driver's own checks, and changes
+ * Checks whether the driver can keep its event log in a folder. Runs the driver's own checks, and changes
  * nothing.
  */
 export function inspectStateFolder(path: string): StateFolderFinding {

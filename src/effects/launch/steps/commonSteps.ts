@@ -82,9 +82,8 @@ export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step
 
 /**
  * Reports the calling process's identity to the plugin: its pid and start time as the plugin's `/proc` shows
- * them.
- * The process has to report itself, because a short task may have been reaped before the plugin could read
- * the task's folder in `/proc`.
+ * them. The process has to report itself, because a short task may have been reaped before the plugin could
+ * read the task's folder in `/proc`.
  */
 export function reportIdentitySteps(name: string): Step[] {
   const { tagBytes, bytes: recordBytes } = identityRecord;

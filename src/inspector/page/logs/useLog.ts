@@ -28,7 +28,7 @@ export interface LogState {
 }
 
 /**
- * @param query names the task and the stream to the API
+ * @param query query parameters that identify the task and the stream in the API
  * @param from the position to begin at; empty for the log's end, which is then followed
  */
 export function useLog(query: string, from: string): LogState {
@@ -71,7 +71,7 @@ export function positionText({ index, offset }: LogPosition): string {
   return `${index}:${offset}`;
 }
 
-/** Follows the log. Reconnects at the last position. @returns a function that stops it */
+/** Follows the log. Reconnects at the last position. @returns a function that stops following */
 function follow(
   query: string,
   from: LogPosition,

@@ -47,7 +47,7 @@ export function Chart({ layout, steps, seq }: Properties) {
         aria-label={`State machine; the task is ${state}`}
       >
         {drawn.map(({ arrow, taken: { count } }) => (
-          // A new key makes a new element: Chromium would keep the colour of an arrow no longer taken.
+          // A new key makes a new element. In the old one, Chromium would keep the colour of a taken arrow.
           <g
             key={`${keyOf(arrow)} ${count > 0}`}
             class={count > 0 ? "arrow taken" : "arrow"}

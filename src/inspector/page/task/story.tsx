@@ -11,7 +11,7 @@ import { StoryRows, stepsIn } from "./storyRows.ts";
 import { usePhrases } from "./taskSteps.ts";
 
 interface Properties {
-  /** Names the task to the API. */
+  /** Query parameters that identify the task in the API. */
   readonly query: string;
   readonly steps: Steps;
   readonly seq: number;
