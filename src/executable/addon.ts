@@ -11,7 +11,7 @@ import { DriverError, messageOf } from "../errors.ts";
 
 /**
  * Loads the addon that is in the executable under this name, and returns its exports.
- * @throws DriverError `UNSUPPORTED` if the host allows it neither from memory nor from a folder
+ * @throws DriverError `UNSUPPORTED` if the addon can be loaded neither from memory nor from a folder
  */
 export function loadAddon(name: string): unknown {
   const bytes = Buffer.from(getRawAsset(name));

@@ -24,8 +24,8 @@ const add = (keyring: number) =>
     print $key == -1 ? "error " . ($! + 0) : "added", "\\n"`);
 
 /**
- * Prints the key's content, if the key is in a keyring. A process may read the keys of all keyrings in its
- * session.
+ * Looks for the key in a keyring, and prints the key's content. A process may read the keys of all keyrings
+ * in its session.
  */
 const read = (keyring: number) =>
   perl(`

@@ -43,7 +43,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
   // With a full disk, events that the log refused are lost with the plugin that kept them, although the agent
   // has learned of them.
   const readLog = () => checkedLog(stateDir, fullDisk ? [] : lives);
-  // The plugin may still write. If the plugin dies even now, the next plugin finishes its work.
+  // The plugin may still be writing. If the plugin dies even now, the next plugin finishes its work.
   const readStates = async () => {
     await agent.insist((calls) => calls.capabilities({}));
     return withEventLog(stateDir, endStates);
@@ -90,7 +90,7 @@ async function settle(
 ): Promise<void> {
   const left = lives.filter(({ plan }) => plan.agent === "leaves");
   for (const life of left) {
-    // The beginning of the task's script may still run.
+    // The beginning of the task's script may still be running.
     await becomes(async () => {
       const { pid } = await life.inspect();
       return life.allocation.cgroup.processes().join() === String(pid);

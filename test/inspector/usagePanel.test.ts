@@ -11,7 +11,7 @@ import { type Inspected, idOf, startInspector } from "../support/screen/inspecto
 const begun = 1_700_000_000_000;
 const mib = 2 ** 20;
 
-/** The sample at a second of a task that reaches its memory limit and is throttled. */
+/** A task's usage at a second of its run. The task reaches its memory limit, and is throttled. */
 function use(second: number): UsageSample {
   return usageSample({
     time: begun + second * 1_000,

@@ -77,7 +77,7 @@ function filled(lines: readonly Line[], rows: number): Line[] {
 }
 
 const deltaColumns = 8;
-/** Minimum width for the column of states. */
+/** Minimum width of the list at which it shows the states. */
 const minColumnsWithState = 44;
 
 /** Keeps the current event in the middle, except near either end of the history. */

@@ -148,7 +148,8 @@ function outcomeAt(moment: Moment, fits: MomentTest): SearchResult | undefined {
  * - a time of day, `20:24:27.865`, on the day of the current event;
  * - a date and time, as shown or as ISO 8601.
  *
- * A time stands for the last event at or before it, or else the first event.
+ * A time stands for the last event at or before that time. If there is no such event, it stands for the first
+ * event.
  * @param at number of the current event
  * @returns undefined if the text is not a place; the number may be out of range
  */

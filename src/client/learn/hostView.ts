@@ -51,7 +51,7 @@ function linkerOf(program: string): string | undefined {
       closeSync(file);
     }
   } catch {
-    // The file was removed, or is no ELF file after all.
+    // The file was removed, or only begins like an ELF file.
     return undefined;
   }
 }

@@ -130,7 +130,7 @@ function pathProblem(path: string): OptionProblem | undefined {
       hint: "Patterns are not expanded: name the folder, and everything below it is reachable",
     };
   }
-  // Where `..` leads depends on the host's symlinks: `/a/link/..` may not be `/a`. If `..` were resolved
+  // Where `..` leads depends on the host's symlinks: `/a/link/..` is not always `/a`. If `..` were resolved
   // here, the entry could unveil a path other than the path that the kernel finds. If `..` were kept, a
   // reader could not see which path the entry opens. Every path can be written without `..`.
   if (path.split("/").includes("..")) {

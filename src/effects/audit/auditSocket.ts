@@ -112,8 +112,9 @@ async function ask(type: number, data: Uint8Array, answer: number): Promise<Data
 }
 
 /**
- * Opens a socket for records of denials, or for records of the Landlock domains that denied something. A
- * filter in the kernel drops all other records. So no arguments of programs (`AUDIT_EXECVE`,
+ * Opens a socket for one kind of records. `denials`: Landlock's denials, failed system calls, and filtered
+ * system calls. `domains`: the Landlock domains that denied something, and changes of audit's configuration.
+ * A filter in the kernel drops all other records. So no arguments of programs (`AUDIT_EXECVE`,
  * `AUDIT_PROCTITLE`) reach this process, and a busy audit does not wake it.
  * @param bytes maximum size of the records that wait to be read
  * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM if this process lacks CAP_AUDIT_READ

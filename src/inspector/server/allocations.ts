@@ -1,6 +1,6 @@
 /**
- * The lanes of an allocation's view: one lane shows one run of a task. Lanes are read from the logs when a
- * page requests them, and kept for the next request.
+ * Views of allocations. A `RunLane` is the part of a task's lane that shows one run. It is read from the log
+ * when a page requests it, and kept for the next request.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { readHistory } from "../../replay/storedHistory.ts";
@@ -14,14 +14,14 @@ import {
 } from "../views/allocationView.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
-/** Maximum number of kept lanes, a few kilobytes each. */
+/** Maximum number of kept `RunLane`s, a few kilobytes each. */
 const maxKept = 2_000;
 /** Events to read in one turn of the event loop: a few milliseconds of work. */
 const eventsOfTurn = 256;
 
 export class Allocations {
   readonly #index: TaskIndex;
-  /** The lanes by run id, in the order of their last use. */
+  /** The kept `RunLane`s by run id, in the order of their last use. */
   readonly #lanes = new Map<string, RunLane>();
 
   constructor(index: TaskIndex) {

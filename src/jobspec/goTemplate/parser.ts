@@ -332,7 +332,7 @@ class Lexer {
 
   /**
    * Reads the right delimiter.
-   * @returns whether the delimiter trims the spaces that follow; undefined if the next text is no delimiter
+   * @returns whether the delimiter trims the spaces that follow; undefined if no right delimiter comes next
    */
   #readClose(): boolean | undefined {
     const trim = /^[ \t\r\n]+-/.exec(this.#rest())?.[0] ?? "";

@@ -13,7 +13,7 @@ export interface AttributeSpec {
   /** Such as `list(string)` or `number`. */
   readonly type: string;
   readonly required: boolean;
-  /** An HCL literal that is JSON, too. Applies if the file does not set the attribute. */
+  /** An HCL literal that is also valid JSON. Applies if the file does not set the attribute. */
   readonly default?: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Opens event logs for reading, without LMDB, also while the plugin writes to them. */
+/** Opens event logs for reading without LMDB, even while the plugin writes to them. */
 import { watch } from "node:fs";
 import { Observable, share } from "rxjs";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";

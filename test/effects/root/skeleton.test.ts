@@ -136,7 +136,7 @@ describe("the skeleton of a root", () => {
   });
 });
 
-/** Makes every path that has a path below it a folder. */
+/** Adds the missing folders above all paths. A path with other paths below it becomes a folder. */
 function withParents(tree: Tree): Tree {
   const whole: Record<string, string> = { ...tree };
   for (const path of Object.keys(tree)) {

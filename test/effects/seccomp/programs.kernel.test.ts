@@ -9,7 +9,7 @@ import { filterOf, TestRun } from "../../support/launch/launchRun.ts";
 interface Program {
   /** Programs that the script needs. CI installs them: without one, the test fails there. */
   readonly needs: readonly string[];
-  /** Further programs that the script needs. Without one, the test is skipped, also in CI. */
+  /** Further programs that the script needs. Without one, the test is skipped, even in CI. */
   readonly wants?: readonly string[];
   /** The script, which runs in a writable folder. */
   readonly script: string;

@@ -167,7 +167,7 @@ function removeEmptyDataDir(): void {
   madeDataDir = undefined;
 }
 
-/** A user with an id in the agents' range of dynamic users that no account of the host has. */
+/** A user without an account on the host, whose id is in the agents' range of dynamic users. */
 function dynamicUser() {
   const id = randomInt(80_000, 90_000);
   return { name: `nomad-${id}`, uid: id, gid: id };

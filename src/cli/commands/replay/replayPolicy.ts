@@ -1,4 +1,4 @@
-/** `replay --policy FILE`: shows what another policy would have refused to recorded runs. */
+/** `replay --policy FILE`: shows what recorded runs would have been refused under another policy. */
 
 import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../client/files/checkFile.ts";
 import { pluginOptionsIn, readPluginConfig } from "../../../client/files/pluginConfig.ts";

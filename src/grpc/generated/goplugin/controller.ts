@@ -47,7 +47,7 @@ export const Empty: MessageFns<Empty> = {
 
 export type GRPCControllerService = typeof GRPCControllerService;
 export const GRPCControllerService = {
-  /** The plugin answers and exits. The host kills a process that still runs 2 s later. */
+  /** The plugin answers and exits. The agent kills a plugin that is still running 2 s later. */
   shutdown: {
     path: "/plugin.GRPCController/Shutdown" as const,
     requestStream: false as const,
@@ -60,7 +60,7 @@ export const GRPCControllerService = {
 } as const;
 
 export interface GRPCControllerServer extends UntypedServiceImplementation {
-  /** The plugin answers and exits. The host kills a process that still runs 2 s later. */
+  /** The plugin answers and exits. The agent kills a plugin that is still running 2 s later. */
   shutdown: handleUnaryCall<Empty, Empty>;
 }
 

@@ -91,7 +91,10 @@ export class TaskLog {
     };
   }
 
-  /** Lines from a position on, up to a page of them, possibly from several files. */
+  /**
+   * Lines from a position on, up to a page of them. All are from one file: the position's file, or the next
+   * file if there is nothing left to read in the position's file.
+   */
   linesFrom(position: LogPosition): ReadLines {
     return this.#read(position, this.#list());
   }
