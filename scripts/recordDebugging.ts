@@ -1,7 +1,7 @@
 /**
- * Records the histories for docs/debugging.md in docs/histories. Runs three examples, which fail and succeed,
- * in a virtual machine with all controllers of cgroup v2. The machine is switched off while a task runs, then
- * booted again.
+ * Records the histories for docs/debugging.md in docs/histories. Runs three examples several times each, in a
+ * virtual machine with all controllers of cgroup v2. Some of the runs fail. The machine is switched off while
+ * a task runs, then booted again.
  *
  * As root, after `npm run test:vm` or `node scripts/setup.mjs --vm --build`: `VM_KERNEL=…/vmlinuz node
  * scripts/recordDebugging.ts`, with a kernel that records denials (Linux 6.15 or newer). Afterwards run `npm

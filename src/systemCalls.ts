@@ -1,7 +1,6 @@
 /**
- * The kernel's system calls and their numbers: `asm/unistd_64.h` for x86-64,
- * `asm-generic/unistd.h` for arm64. Since Linux 5.1 new calls have the same number
- * on both. Pure.
+ * The kernel's system calls and their numbers: `asm/unistd_64.h` for x86-64, `asm-generic/unistd.h` for
+ * arm64. Since Linux 5.1, new calls have the same number on both. Pure.
  */
 
 /** Values of Node's `process.arch`. */

@@ -36,7 +36,7 @@ describe("a pure file", () => {
     );
     expect(pure.length).toBeGreaterThan(150);
     const ways = pure.flatMap((path) => impurities(graph, path));
-    // Omits chains that continue another reported chain.
+    // Omits chains that end with another reported chain.
     expect(ways.filter((way) => !ways.some((other) => way.endsWith(`> ${other}`)))).toEqual([]);
   });
 

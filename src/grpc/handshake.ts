@@ -1,6 +1,6 @@
 /**
- * go-plugin's handshake: the agent sets variables in the plugin's environment, and
- * the plugin prints one line with the address of its socket. Pure.
+ * go-plugin's handshake: the agent sets variables in the plugin's environment, and the plugin prints one line
+ * with the address of its socket. Pure.
  */
 import { DriverError } from "../errors.ts";
 
@@ -29,7 +29,7 @@ export const launchEnvironment = {
   PLUGIN_MAX_PORT: "25000",
 } as const;
 
-/** How the agent wants the plugin's socket. */
+/** The agent's settings for the plugin's socket. */
 export interface SocketOptions {
   /** Folder of the socket; by default the host's temporary folder. */
   readonly folder: string | undefined;
@@ -39,7 +39,7 @@ export interface SocketOptions {
 
 /**
  * Reads the launch options from the environment.
- * @throws DriverError `UNSUPPORTED` for a protocol or mutual TLS that the plugin does not support
+ * @throws DriverError `UNSUPPORTED` for an unknown protocol version, and for mutual TLS
  */
 export function readLaunch(env: Environment): SocketOptions {
   const versions = env.PLUGIN_PROTOCOL_VERSIONS;

@@ -96,8 +96,8 @@ export function carriedError(metadata: Metadata, cause?: unknown): DriverError |
 }
 
 /**
- * Fits an error's message into a limit, and leaves the error only the fields that are in the message. A
- * message that is too long keeps the summary, cut if necessary, and the errno, but not the path or the hint.
+ * Fits an error's message into a limit. A message that is too long loses the path and the hint, and its
+ * summary is cut if necessary. The returned error then lacks the same parts.
  */
 function fitted(error: DriverError, limit: number): { details: string; error: DriverError } {
   const { code, message, failed, recoverable } = error;

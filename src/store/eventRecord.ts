@@ -65,8 +65,8 @@ export interface EventRecord {
 /** Why bytes are not an intact record. */
 export interface RecordDefect {
   /**
-   * `format`: the record has another version or is too short. `hash`: the header
-   * or one of the hashes has changed. `data`: the data have changed.
+   * `format`: the record has another version or is too short. `hash`: the header or one of the hashes has
+   * changed. `data`: the data have changed.
    */
   readonly kind: "format" | "hash" | "data";
   readonly expected: string;
@@ -110,7 +110,7 @@ export function encodeRecord(
 /**
  * Reads stored bytes and checks every one of them.
  * @param bytes may be overwritten after the call
- * @param unread name of a list to skip: if it is the last field of the data, it is returned empty
+ * @param unread name of a list to skip: if the list is the last field of the data, it is returned empty
  */
 export function readRecord(bytes: Buffer, unread?: string): EventRecord | RecordDefect {
   const masked = bytes[0] === MASKED_FORMAT;

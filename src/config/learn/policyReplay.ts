@@ -161,7 +161,7 @@ const portOptionOf = new Map<string, PortOption>([
   ["net.bind_udp", "bindUdp"],
 ]);
 
-/** Whether the policy would allow the denied access to a path, a port or a system call. */
+/** Whether the policy would allow the denied system call, or the denied access to a path or a port. */
 function isAllowed(
   denial: Denial,
   given: readonly PathRight[],

@@ -1,7 +1,7 @@
 /**
- * Writes one stream: appends events in the order in which they were recorded. An event
- * that may wait is written together with the next event that may not wait. So the first
- * three events of a start share a transaction.
+ * Writes one stream: appends events in the order in which they were recorded. An event that may wait is
+ * written together with the next event that must not wait. So the first three events of a start share a
+ * transaction.
  */
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 
@@ -16,7 +16,7 @@ export class Journal {
   /** Recorded events that are not stored yet, oldest first. */
   #pending: EventToAppend[];
   #flushing: Promise<void> | undefined;
-  /** Whether one of the pending events may not wait. */
+  /** Whether one of the pending events must not wait. */
   #urgent = false;
   #flushNow: (() => void) | undefined;
 
@@ -73,7 +73,7 @@ export class Journal {
     this.#pending.splice(0, batch.length);
   }
 
-  /** Resolves when an event arrives that may not wait, or after {@link maxDelayMs}. */
+  /** Resolves when an event arrives that must not wait, or after {@link maxDelayMs}. */
   #waitForMore(): Promise<void> {
     return new Promise((resolve) => {
       const end = setTimeout(resolve, maxDelayMs);

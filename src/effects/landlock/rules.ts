@@ -40,11 +40,14 @@ export interface SkippedRule {
 }
 
 /**
- * A rule that only a process in the task's namespaces can add: it opens the path
- * (`O_PATH`, no magic links followed) and adds the descriptor with landlock_add_rule(2).
+ * A rule that only a process in the task's namespaces can add: it opens the path (`O_PATH`, no magic links
+ * followed) and adds the descriptor with landlock_add_rule(2).
  */
 export interface NamespaceRule {
-  /** The path in the task's own /proc, with symlinks resolved. */
+  /**
+   * A path in the task's own /proc, with symlinks resolved, or another path that only the task's root has.
+   * For a standard stream, the path of the entry.
+   */
   readonly path: string;
   /** The standard stream to which the path leads. If it is set, the rule is for the task's own stream. */
   readonly stream?: StandardStream;

@@ -1,6 +1,6 @@
 /**
- * The templates of tasks' roots, each a mount namespace that this process holds. Tasks get
- * copies, which outlive this process.
+ * The templates of tasks' roots, each a mount namespace that this process holds. Tasks get copies, which
+ * outlive this process.
  */
 import { closeSync, openSync } from "node:fs";
 import { defaultEntries } from "../../config/task/defaultPaths.ts";
@@ -15,7 +15,7 @@ import { spawnPlan } from "../launch/spawnPlan.ts";
 import { type Skeleton, skeletonOf } from "./skeleton.ts";
 import { buildTemplatePlan } from "./templatePlan.ts";
 
-/** A template in use. To be disposed of once the launch has begun. */
+/** A template in use. The caller disposes of it once the launch has begun. */
 export interface HeldTemplate extends Disposable {
   /** Descriptor of the mount namespace. */
   readonly namespace: number;

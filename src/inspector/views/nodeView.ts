@@ -95,7 +95,7 @@ function percentilesOf(values: readonly number[]): NodeView["start"] {
 
 const spans = 60;
 
-/** Counts starts and exits in equal spans since the first event, over at least a minute. */
+/** Counts starts and exits in equal spans since the first request, over at least a minute. */
 function activityOf(rows: readonly TaskSummary[], now: number): Activity {
   const begun = rows.reduce((first, { begunAt }) => Math.min(first, begunAt), now);
   const spanMs = Math.max(1_000, Math.ceil((now - begun + 1) / spans));

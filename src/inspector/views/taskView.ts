@@ -56,7 +56,7 @@ export interface MomentView {
   readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
   readonly effects: readonly {
     readonly effect: string;
-    /** Whether any event reports the effect. */
+    /** False if no type of event reports the effect. */
     readonly reports: boolean;
     /** The event that reports the effect, and the time between the two events; null if there is none yet. */
     readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;

@@ -1,7 +1,6 @@
 /**
- * The format of bundles: files with histories of tasks and the hashes that prove them.
- * JSON lines: a header, then for each stream its events and its usage samples.
- * Pure.
+ * The format of bundles: files with histories of tasks and the hashes that prove them. JSON lines: a header,
+ * then for each stream its events and its usage samples. Pure.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -78,7 +77,7 @@ const lineSchema = z.strictObject({
   to: z.string(),
   effects: z.array(z.string()),
   data: z.unknown(),
-  /** Hash of the event before. */
+  /** Hash of the previous event. */
   previous: hash,
   /** Hash of salt and data, as stored in the log. */
   dataHash: hash,

@@ -15,7 +15,7 @@ export type Outcome = Pick<MachineStep, "from" | "to" | "effects" | "accepted">;
 
 /** The first problem in a stream. */
 export type Finding =
-  /** The log was changed, or is incomplete. Nothing after it in this stream is verified. */
+  /** The log was changed, or is incomplete. Nothing after the damage is verified in this stream. */
   | { readonly kind: "damage"; readonly stream: string; readonly seq: number; readonly defect: StreamDefect }
   /** The machine's result differs from the recorded one. */
   | {
@@ -61,7 +61,7 @@ export class StreamCheck {
     return isAsRecorded(event, step) ? undefined : { kind: "divergence", stream, seq, event, now: step };
   }
 
-  /** @returns what is wrong if there are no more records */
+  /** Checks the stream's end, after the last record. @returns what is wrong with the end */
   end(stream: string): Finding | undefined {
     const defect = this.#verifier.end();
     return defect && damage(stream, defect);

@@ -79,8 +79,8 @@ describe("an expression", () => {
     expect(where("signals")).toEqual([6]);
     expect(where("exit.signal == 9 or stop.timedOut")).toEqual([7]);
     expect(where("not exit")).toEqual([]);
-    // The example of the help and the documentation. There is no exit code before the end, so the condition
-    // begins to hold there.
+    // Like the example in the help and the documentation. There is no exit code before the end, so the
+    // condition begins to hold at the end.
     expect(where("exit.exitCode != 1")).toEqual([9]);
   });
 

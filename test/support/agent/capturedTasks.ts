@@ -57,7 +57,7 @@ export class CapturedTasks {
     task.signals += 1;
   }
 
-  /** Creates the file `go` for which the task waits, so that it ends. */
+  /** If the task waits for the file `go`, creates the file, so that the task ends. */
   letGo(taskId: string): void {
     const { allocation, script } = this.#task(taskId);
     if (script.includes("$NOMAD_ALLOC_DIR/go")) writeFileSync(`${allocation.folder}/alloc/go`, "");

@@ -1,8 +1,7 @@
 /**
- * The positions of a history's steps on a bar. A start takes milliseconds and a
- * task may run for months, so on a linear scale all steps but one would share a
- * dot. Therefore the width of a state is the logarithm of its duration. Within a
- * state, the scale is linear. Pure.
+ * The positions of a history's steps on a bar. A start takes milliseconds and a task may run for months, so
+ * on a linear scale most steps would share a dot. Therefore the width of a state grows with the logarithm of
+ * its duration. Within a state, the scale is linear. Pure.
  */
 import type { Steps } from "../../views/stepTable.ts";
 
