@@ -1,7 +1,7 @@
 /**
  * Measures how much tasks that use all available resources, called neighbours here, delay starts and stops of
- * other tasks. Each figure is compared with the same figure without neighbours, measured just before. As root,
- * after `npm run build`: `node bench/starvation.ts [rounds]`.
+ * other tasks. Each figure is compared with the same figure without neighbours, measured just before. As
+ * root, after `npm run build`: `node bench/starvation.ts [rounds]`.
  *
  * On a host without cgroup controllers, neighbours also take CPU time from the plugin.
  */
@@ -28,8 +28,8 @@ import { launch } from "./plugin.ts";
 const rounds = Number(process.argv[2] ?? 40);
 const atOnce = 1_000;
 const folder = mkdtempSync("/var/lib/exec2-bench-");
-/** The number of descriptors that this process may allow a task, at most 65,536. */
 const [, hardLimit] = /^Max open files +\d+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+/** The number of descriptors that this process may allow a task, at most 65,536. */
 const descriptors = Math.min(65_536, Number(hardLimit));
 const polite = { command: "/bin/sleep", args: ["600"] };
 

@@ -20,7 +20,8 @@ export function readTask(
   if (wrong !== undefined) rejectJob(reader.file, { place, message: wrong });
   const { attributes, blocks } =
     attempt(reader.file, () => read(reader, "task", place, block, taskSchema)) ??
-    // Defaults stand in for attributes that are wrong, while the rest of the task is read.
+    // If an attribute is wrong, all attributes but `config` get their defaults, and the rest of the task is
+    // still read.
     read(reader, "task", place, { ...withoutAttributes(block), driver: "exec2" }, taskSchema);
   const once = <T extends string>(key: T) => body(reader.file, inside(place, key), blocks[key]);
   const logs = read(reader, "logs", inside(place, "logs"), once("logs"), logsSchema).attributes;

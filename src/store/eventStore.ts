@@ -71,8 +71,8 @@ export interface EventReader {
    */
   readStream(stream: string, from?: number, unread?: string): Iterable<StoredEvent>;
   /**
-   * The same events in their stored form (eventRecord.ts), unchecked. An event that cannot be read is an
-   * empty buffer.
+   * Events of one stream as {@link readStream} selects them, but in their stored form (eventRecord.ts) and
+   * unchecked. An event that cannot be read is an empty buffer.
    */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
   /**

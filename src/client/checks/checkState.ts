@@ -8,11 +8,13 @@ export interface CheckResult {
 }
 
 export interface CheckState {
-  /** Undefined until enough successes or failures came in a row. */
+  /** Undefined until there have been enough successes or failures in a row. */
   readonly shown: CheckResult["status"] | undefined;
+  /** Successes in a row up to now. */
   readonly passed: number;
+  /** Failures in a row up to now. */
   readonly failed: number;
-  /** Failures in a row since the last restart. */
+  /** Failures in a row since the last restart, without those in the grace period. */
   readonly towardsRestart: number;
 }
 
@@ -20,7 +22,7 @@ export const newCheck: CheckState = { shown: undefined, passed: 0, failed: 0, to
 
 export interface CheckStep {
   readonly state: CheckState;
-  /** Whether the check has become healthy or unhealthy. */
+  /** Whether the shown status has changed. */
   readonly changed: boolean;
   readonly restarts: boolean;
 }

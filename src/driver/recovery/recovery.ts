@@ -112,7 +112,7 @@ export async function takeOver(
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
   } else {
-    // Pending events are otherwise stored with the next event, but an ended task gets none.
+    // Normally, pending events are stored together with the next event. An ended task gets no further event.
     await task
       .stored()
       .catch((thrown) =>

@@ -151,7 +151,10 @@ export class DenialTracker<Owner> {
     }
   }
 
-  /** Ends a turn. Finishes events that have waited since the previous turn: their call's record is lost. */
+  /**
+   * Ends a turn of the reader (denialReader.ts). Finishes events that have waited since the previous turn:
+   * the record of their call is lost. At `end`, no record is under way, so all events are finished.
+   */
   turn(now: "turn" | "end" = "turn"): void {
     for (const [serial, event] of this.#open) {
       if (event.old || now === "end") this.#finish(serial, undefined);

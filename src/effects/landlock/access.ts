@@ -6,7 +6,10 @@ import type { PortOption } from "../../config/values/ports.ts";
 import type { UnveilMode } from "../../config/values/unveil.ts";
 import { type LandlockRight, maskOfRights, rightsOfFamily } from "../../landlockRights.ts";
 
-/** A rule on a folder covers everything below it. A device is a file that the task may control by ioctls. */
+/**
+ * A rule on a folder covers everything below it. The kind `device` is for the devices of device plugins.
+ * Other devices, such as /dev/null, are of the kind `file`.
+ */
 export type PathKind = "file" | "folder" | "device";
 
 /**

@@ -24,7 +24,7 @@ export interface PartProperties {
 /** `refused`: the inspector answers, but denies this page access. */
 export type Link = "on" | "off" | "refused";
 
-/** Time between retries after a refusal, because the browser then does not reconnect by itself. */
+/** Delay before the page reconnects after a refusal. After other errors, the browser itself reconnects. */
 const retryMs = 5_000;
 
 export function useLive(): Live {

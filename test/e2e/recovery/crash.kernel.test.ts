@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000);
 
 test.each(regressions)("$title", { timeout: 120_000 }, async (round) => {
-  // A lower number means that a kill point was renamed, so that the round no longer tests anything.
+  // A lower number means that a kill point was renamed, so the round no longer tests anything.
   expect((await runRound(round, entry)).deaths).toBe(round.crashes.length);
 });
 

@@ -22,8 +22,8 @@ export class TestCgroup {
   processes(): number[] {
     const folders = this.#removed ? [] : [this.path, ...this.below()];
     const pids = folders.flatMap((folder) => readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n"));
-    const isTasks = (pid: number) => !["exec2-init", undefined].includes(nameOf(pid));
-    return pids.filter(Boolean).map(Number).filter(isTasks);
+    const isOfTask = (pid: number) => !["exec2-init", undefined].includes(nameOf(pid));
+    return pids.filter(Boolean).map(Number).filter(isOfTask);
   }
 
   /**

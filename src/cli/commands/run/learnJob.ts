@@ -106,6 +106,7 @@ class Learning {
   #policies: ReadonlyMap<string, Learned> = new Map();
   /** Number of runs of the job so far. */
   #count = 0;
+  /** Whether the maximum number of runs or the maximum time has ended the trials early. */
   #limited = false;
 
   constructor(input: LearningInput) {
@@ -169,7 +170,7 @@ class Learning {
       }
       // If a task was stopped, its end does not show whether it lacked anything.
       const isConclusive = isSame(trial, seen) && !seen.stopped;
-      // At least one run without an option, and a last run that shows what the remaining options allow.
+      // Needs two runs: one that leaves options out, and a last one that shows what the rest allows.
       const canReduce = isConclusive && kept.length > 0 && this.#runsLeft > 1;
       if (canReduce) {
         const smallest = await this.#smallest(trials, kept, trial, seen);
