@@ -103,8 +103,8 @@ function oomKillsOf({ exit, oom }: TaskContext): number {
 
 const other = "other";
 /**
- * A blocker is one of Landlock's thirty or so rights, or a system call that a filter refuses. This limit keeps
- * the number of series small, whatever names a log contains.
+ * A blocker is one of Landlock's thirty or so rights, or a system call that a filter refuses. This limit
+ * keeps the number of series small, whatever names a log contains.
  */
 const maxBlockers = 64;
 

@@ -1,6 +1,6 @@
 /**
- * Attempts to bypass connect_tcp and bind_tcp. The filter stops those that Landlock alone does not stop, except
- * for one known gap.
+ * Attempts to bypass connect_tcp and bind_tcp. The filter stops those that Landlock alone does not stop,
+ * except for one known gap.
  */
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";

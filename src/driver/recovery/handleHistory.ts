@@ -102,7 +102,7 @@ const unknownRights = {
 };
 
 /**
- * The seccomp profile for later commands in the task, which must not have more rights than the task. The
+ * The seccomp profile for later commands in the task. Commands must not have more rights than the task. The
  * task's own profile is not known, so commands get the profile that a task with these options would get now.
  */
 function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: PluginOptions) {

@@ -198,7 +198,7 @@ function iterate({ keyName, valueName, collection }: Iteration, scope: Scope): S
   );
 }
 
-/** A scope with more names. They hide the same names of the outer scope. */
+/** A scope with more names. They shadow equal names of the outer scope. */
 function withNames(scope: Scope, names: Readonly<Record<string, Value>>): Scope {
   return {
     ...scope,

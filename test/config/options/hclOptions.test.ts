@@ -55,8 +55,8 @@ test("the plugin's options have this hclspec", () => {
   });
 });
 
-// command, args and unveil are exactly what the Go driver answers to TaskConfigSchema; its
-// oom_score_adj has no default there, so that nil reaches the driver.
+// command, args and unveil are exactly what the Go driver answers to TaskConfigSchema. The Go driver's
+// oom_score_adj has no default, so that nil reaches that driver.
 test("a task's options have this hclspec", () => {
   expect(taskOptionsSpec()).toEqual({
     kind: "object",

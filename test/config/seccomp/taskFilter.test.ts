@@ -55,7 +55,7 @@ describe("the default profile", () => {
     ["open", [0, 0o101, 0o644], "allowed"],
     ["openat", [0, 0, 0o20200001, 0o4755], "EPERM"], // O_TMPFILE
     ["openat2", [], "ENOSYS"],
-    ["mkdir", [0, 0o4755], "allowed"], // the kernel leaves the bits out
+    ["mkdir", [0, 0o4755], "allowed"], // the kernel ignores these bits
     ["personality", [0], "allowed"],
     ["personality", [0xffffffff], "allowed"],
     ["personality", [0x0100000], "EPERM"], // MMAP_PAGE_ZERO

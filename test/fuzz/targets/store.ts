@@ -67,7 +67,7 @@ function sealed(header: Buffer, data: Buffer): Buffer {
   return Buffer.concat([bytes, salted]);
 }
 
-/** Shows a task's events as verbs do, whoever wrote them. */
+/** Shows a task's events as the program's verbs do, even if the events were forged. */
 function showAll(stream: string, events: ConstructorParameters<typeof History>[1]): void {
   const history = new History(stream, events);
   for (const moment of history.moments(1)) JSON.stringify(moment.after);
