@@ -5,8 +5,8 @@
 
 # int setrlimit64(int resource, const struct rlimit64 *limit)
 #
-# Always fails. Otherwise Node would raise its soft limit of open files to the hard limit before any
-# script runs. So tasks get the agent's limit, and the driver raises its own limit later.
+# Always fails, so that tasks get the agent's limit of open files. Otherwise Node would raise its soft
+# limit to the hard limit before any script runs. The driver raises its own limit later.
 
 setrlimit64:
 	mov	$-1, %eax

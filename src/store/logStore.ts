@@ -114,7 +114,10 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return super.close();
   }
 
-  /** Commits a turn's first append at once, and the others together at the end of the turn. */
+  /**
+   * Commits the first append in a turn of the event loop at once, and the others together at the end of the
+   * turn.
+   */
   #schedule(): void {
     if (this.#committedInTurn) return;
     this.#committedInTurn = true;

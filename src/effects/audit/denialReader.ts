@@ -48,8 +48,8 @@ const turnRecords = 512;
 const chunkRecords = 64;
 
 /**
- * Pauses between turns. When a turn finds nothing, the next record sends a signal again. So the first record
- * is read at once, and reading takes at most a fiftieth of a core.
+ * Pauses between turns. They limit reading to a fiftieth of a core. When a turn finds nothing, the next
+ * record sends a signal again, and is read at once.
  */
 const minPauseMs = 20;
 const pauseFactor = 50;

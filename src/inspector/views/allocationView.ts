@@ -97,7 +97,7 @@ export interface RunLane {
   readonly periods: readonly LanePeriod[];
   /** The newest marks: errors, warnings, and takeovers by other plugin processes. */
   readonly marks: readonly LaneMark[];
-  /** The newest events in words, without commands. */
+  /** The newest events in words, except events of commands. */
   readonly steps: readonly LaneStep[];
 }
 

@@ -27,7 +27,7 @@ export function logFolders(stateDir: string): string[] {
 
 /**
  * All folders to watch for new logs and for plugins that come or go. If the state folder does not exist yet,
- * its nearest existing ancestor takes its place. A log's folder is in the list only until it contains a log.
+ * its nearest existing ancestor takes its place. The folder for a log is in the list until the log exists.
  */
 export function foldersToWatch(stateDir: string): string[] {
   const empty = eventFolders(stateDir).filter((folder) => !hasLog(folder));

@@ -1,6 +1,6 @@
 /**
- * Tasks that use a silent file system, and tasks beside them. For example, a file system falls silent when its
- * file server is down.
+ * Tasks that use a silent file system, and tasks beside them. For example, a file system falls silent when
+ * its file server is down.
  */
 
 import { spawn, spawnSync } from "node:child_process";

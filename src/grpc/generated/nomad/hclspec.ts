@@ -74,7 +74,7 @@ export interface Literal {
   value: string;
 }
 
-/** The primary's value, or the default's if the primary's is nil. */
+/** The value of the primary, or of the default if the primary's value is nil. */
 export interface Default {
   primary?: Spec | undefined;
   default?: Spec | undefined;
