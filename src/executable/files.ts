@@ -1,5 +1,6 @@
 /**
- * Reads files that are embedded in the executable. The build replaces a package's `fs-extra` with this file.
+ * Reads files that are embedded in the executable. There, this file replaces the package `fs-extra`, with
+ * which the parser of job files reads its WebAssembly.
  */
 import { basename } from "node:path";
 import { getRawAsset } from "node:sea";

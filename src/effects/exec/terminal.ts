@@ -1,5 +1,5 @@
 /**
- * A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side.
+ * A pseudo-terminal: pty(7). The plugin has the master side, and a command has the slave side.
  *
  * Each terminal is in its own file system, which only its command has at /dev/pts. This keeps other processes
  * from reaching the terminal by a path. File permissions would not keep them away: the rule that allows the

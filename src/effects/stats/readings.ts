@@ -70,7 +70,7 @@ export interface RunReading {
  * For `cpu.stat` and `memory.stat` the kernel first adds up the counters of all processors, which is slow on
  * a big host. So these two are read on libuv's threads. The other files are fast. A synchronous read of them
  * costs a quarter of a read on a thread.
- * @param previous the run's last reading; with it, known processes' namespaces are not read again
+ * @param previous the run's last reading; if given, the namespaces of known processes are not read again
  * @throws DriverError `KERNEL_CALL_FAILED` for a file that exists and cannot be read
  */
 export async function readRun(

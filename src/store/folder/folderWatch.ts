@@ -1,8 +1,8 @@
 /**
  * Detects changes in folders by inotify(7). Unlike fs.watch(), this watch also reports that a process has
- * closed a file. So it notices when the process ends, because the kernel then closes all files of the
- * process. The kernel reports changes by a signal (fcntl(2), `O_ASYNC`), because libuv cannot wait for a
- * descriptor of this kind. The signal is SIGURG, which is ignored by default.
+ * closed a file. So it notices the end of a process, because the kernel then closes all files of the process.
+ * The kernel reports changes by a signal (fcntl(2), `O_ASYNC`), because libuv cannot wait for a descriptor of
+ * this kind. The signal is SIGURG, which is ignored by default.
  */
 import { closeSync } from "node:fs";
 import { IN_CLOSE_WRITE, SIGURG } from "../../effects/kernel/constants.ts";

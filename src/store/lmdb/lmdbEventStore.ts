@@ -104,8 +104,8 @@ interface Guards {
 /**
  * Restores the log after a power cut. Checks the log's pages, except in two cases: the log was closed in this
  * boot; or its writer was killed in this boot, and the mark is trusted (workMark.ts). In both cases the
- * kernel has whole commits only. If a page is damaged nevertheless, LMDB may crash the process once. The next
- * process then checks the pages.
+ * kernel's page cache has only whole commits. If a page is damaged nevertheless, LMDB may crash the process
+ * once. The next process then checks the pages.
  * @throws DriverError `STORE_DAMAGED`
  */
 async function requireIntact(folder: string, { boot, checkpoints, mark }: Guards): Promise<LogState> {

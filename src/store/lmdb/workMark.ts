@@ -1,9 +1,9 @@
 /**
  * A mark that says whether the log's writer is at work in the database, and which version of the database's
  * file the last commit left. A writer that closes the log removes its mark, and a killed writer leaves it.
- * So after a kill, the next writer knows whether its predecessor was at work, perhaps killed by a damaged
- * page, and whether somebody else has written to the file since. In either case, or if the mark is missing,
- * the next writer checks the pages (pageCheck.ts).
+ *
+ * After a kill, the next writer checks the pages (pageCheck.ts) in three cases: its predecessor was at work,
+ * so a damaged page may have crashed it; somebody else has written to the file since; or the mark is missing.
  *
  * A damaged page may also corrupt memory, so that the process dies later, when it is idle. So no two writers
  * in a row trust the mark.

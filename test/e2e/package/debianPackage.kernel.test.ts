@@ -158,8 +158,8 @@ function needed(context: TestContext): Needed {
 }
 
 /**
- * Makes `next.deb`: the same package with a higher version. Its executable has one more byte at the end, which
- * has no effect.
+ * Makes `next.deb`: the same package with a higher version. Its executable has one more byte at the end. This
+ * byte has no effect.
  */
 function makeNextVersion(folder: string): void {
   const stage = join(temporaryFolder(), "next");
