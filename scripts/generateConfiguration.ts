@@ -22,7 +22,7 @@ const parts: Readonly<Record<string, () => string>> = {
 
 /**
  * The page with its generated parts up to date.
- * @throws Error for a page without one of the marks
+ * @throws Error if the page lacks one of the marks
  */
 export function renewPage(page: string): string {
   return Object.entries(parts).reduce((text, [name, generate]) => {

@@ -1,6 +1,6 @@
 /**
- * Constants of the kernel's interface. Restrictions of system calls compare arguments with them. They have
- * their C names, so that readers can look them up. They are the same on x86-64 and arm64. Pure.
+ * Constants of the kernel's interface. Restrictions of system calls compare arguments with them. The
+ * constants have their C names, so that readers can look them up, and are the same on x86-64 and arm64. Pure.
  */
 
 /** `linux/sched.h` */

@@ -4,7 +4,7 @@ import type { TaskResources } from "./taskRequest.ts";
 export interface NodeTopology {
   /** Every core of the node, including those that Nomad may not use. */
   readonly cores: readonly NodeCore[];
-  /** MHz of the whole node, from the agent's option `cpu_total_compute`; 0 if that is not set. */
+  /** MHz of the whole node, from the agent's option `cpu_total_compute`; 0 if the option is not set. */
   readonly overrideTotalMhz: number;
 }
 

@@ -1,4 +1,4 @@
-/** Freezes or kills the processes in a cgroup, and waits until that is done. */
+/** Freezes or kills the processes in a cgroup, and waits until all are frozen or have exited. */
 import { type FSWatcher, readFileSync, watch } from "node:fs";
 import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
