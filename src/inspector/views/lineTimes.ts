@@ -63,7 +63,7 @@ export function seenLine(line: RawLine, seenAt: number): LogLine {
   return { ...line, source: "seen", after: seenAt, before: seenAt };
 }
 
-/** Bounds the times of lines by those of the lines around them. */
+/** Bounds the times of `file` lines by those of the lines around them. */
 function bounded(lines: readonly LogLine[]): LogLine[] {
   const latest: (number | null)[] = [];
   for (const { source, after } of lines) {
