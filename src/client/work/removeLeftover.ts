@@ -66,7 +66,7 @@ async function endTasks(work: string, stateFolder: string): Promise<void> {
   await destroy(tasks, session.plugin.driver).finally(() => session.close());
 }
 
-/** Ends these tasks. The plugin has recovered those that still run. */
+/** Ends these tasks. The plugin has recovered those that are still running. */
 async function destroy(tasks: readonly string[], driver: Callers<DriverService>): Promise<void> {
   for (const taskId of tasks) await answered(driver.destroyTask({ taskId, force: true }));
 }

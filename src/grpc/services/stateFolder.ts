@@ -1,8 +1,8 @@
 /**
  * Hands the state folder over to another plugin if no agent is connected to this plugin.
  *
- * Callers need no further authentication. The socket's mode lets only root and the group that the agent has
- * chosen connect (socket.ts). Whoever can connect can in any case end the plugin, and start tasks as root.
+ * Callers need no further authentication. The socket's mode admits only root and the group that the agent has
+ * chosen (socket.ts). Both can already end the plugin and start tasks as root.
  */
 import type { Logger } from "../../log/hclog.ts";
 import type { StateFolderServer } from "../generated/exec2/state_folder.ts";

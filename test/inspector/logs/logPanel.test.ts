@@ -12,7 +12,7 @@ const taskPage = `#/task/${encodeURIComponent(web)}`;
 const at = (page: Page, fragment: string) => page.goto(new URL(fragment, page.url()).href);
 const iso = (time: number) => new Date(time).toISOString();
 
-/** A failed run and the next run, which still runs, with their output in three files. */
+/** A failed run and the next run, which is still running, with their output in three files. */
 async function recordOutput(record: Inspected["record"]) {
   const output = makeOutput();
   const begin = Date.now() - 600 * second;

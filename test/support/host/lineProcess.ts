@@ -10,7 +10,7 @@ export class LineProcess {
   readonly child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  /** The process is killed at the end of the test, if it still runs then. */
+  /** The process is killed at the end of the test, if it is still running. */
   constructor(fixture: string, ...args: string[]) {
     const path = fileURLToPath(new URL(`../../fixtures/${fixture}.ts`, import.meta.url));
     this.child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });

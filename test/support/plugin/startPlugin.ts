@@ -25,7 +25,7 @@ const sockets = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
 
 afterAll(async () => {
   for (const { pid, exited } of started) {
-    // Kills only a plugin that still runs. The pid of an ended plugin may belong to another process by now.
+    // Kills only a plugin that is still running. An ended plugin's pid may belong to another process by now.
     if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
   }
   rmSync(sockets, { recursive: true, force: true });
