@@ -1,6 +1,6 @@
 /**
  * Watches a run that this driver did not start. Such a run's init holds no alive FIFO and records no status.
- * A witness (witnessPlan.ts) does both instead.
+ * A witness (witnessPlan.ts) holds the FIFO and records the status in init's place.
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
