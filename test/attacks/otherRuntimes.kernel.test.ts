@@ -1,7 +1,8 @@
 /**
  * Vulnerabilities of other runtimes. Each group of tests first recreates a vulnerability with the runtime's
  * steps, then tries it against this driver. Three vulnerabilities have their own test files: runc's
- * CVE-2019-5736 is in runnerOverwrite, runc's CVE-2024-21626 in workDir, and Nomad's CVE-2026-6959 in logFolder.
+ * CVE-2019-5736 is in runnerOverwrite, runc's CVE-2024-21626 in workDir, and Nomad's CVE-2026-6959 in
+ * logFolder.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
