@@ -207,8 +207,8 @@ export function netlinkAddress(family: number, groups: number): Uint8Array {
 /**
  * `struct landlock_ruleset_attr` of `linux/landlock.h`. Kernels that know fewer members require the other
  * members to be zero.
- * @param handledAccessFs rights that are refused unless a rule allows them
- * @param handledAccessNet likewise
+ * @param handledAccessFs rights on files that are refused unless a rule allows them
+ * @param handledAccessNet rights on ports that are refused unless a rule allows them
  */
 export function rulesetAttr(handledAccessFs: number, handledAccessNet: number, scoped: number): Uint8Array {
   const words = new BigUint64Array([handledAccessFs, handledAccessNet, scoped].map(BigInt));

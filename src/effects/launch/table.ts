@@ -5,11 +5,11 @@
  * ```
  * TABLE_ADDRESS  entries of the phase `supervise`, the buffers, init's name: the part that init keeps
  * EARLY_ADDRESS  entries of the other early phases (the runner starts here), strings, structs
- * LATE_ADDRESS   the same for the late phases; a step of the plan reads this part
+ * LATE_ADDRESS   entries of the late phases, strings, structs; a step of the plan reads this part
  * ```
  *
  * In the table's file the parts begin at 0, `KEPT_BYTES` and `LATE_OFFSET`. In memory they are further apart,
- * so that init can unmap all but the first.
+ * so that init can unmap all parts but the first.
  *
  * An entry is eleven words of eight bytes: the number of a system call, its six arguments, then `match`,
  * `onMatch`, `onError` and `next`. If the call returns `match`, the entry at `onMatch` follows. If the call
