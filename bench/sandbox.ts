@@ -1,8 +1,8 @@
 /**
  * Measures the cost of a private root and of the system call filter: the time to a task's first byte,
- * compared with a task that has the host's tree, or no filter. Measures this on a host with few mounts, and
- * on a host with 500 more. Also measures the plugin's memory for 50 different roots. As root, after `npm run
- * build`: `node bench/sandbox.ts [rounds]`.
+ * compared with a task that has the host's tree, or no filter. Measures these times on a host with few
+ * mounts, and on a host with 500 more. Also measures the plugin's memory for 50 different roots. As root,
+ * after `npm run build`: `node bench/sandbox.ts [rounds]`.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,8 +34,8 @@ try {
 }
 
 /**
- * Makes a program that runs the plugin among shared mounts, as systemd makes them, with `count` more mounts,
- * as containers and CSI make them.
+ * Makes a program that runs the plugin in a mount namespace like a host's: mounts are shared, as under
+ * systemd, and there are `count` more of them, as containers and CSI volumes add.
  */
 function hostWith(count: number): string {
   const mounts = join(folder, `mounts-${count}`);

@@ -73,9 +73,10 @@ export async function removeDeadSockets(folder: string): Promise<void> {
 }
 
 /**
- * Whether no process listens on a socket. The kernel then refuses a connection. The pid in the socket's name
- * is not enough: another process may have this pid by now, or the pid may be from another pid namespace. A
- * socket that is just being created also refuses connections, so a young socket of a living pid is kept.
+ * Whether a socket is dead: no process listens on it, so the kernel refuses connections. The pid in the
+ * socket's name is not enough: another process may have this pid by now, or the pid may be from another pid
+ * namespace. A socket that is just being created also refuses connections, so a young socket is kept if its
+ * pid exists.
  */
 async function isDead(path: string, pid: number): Promise<boolean> {
   const status = await files.lstat(path);

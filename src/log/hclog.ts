@@ -1,6 +1,6 @@
 /**
  * The plugin's log: JSON lines as HashiCorp's hclog writes them, so that the
- * agent shows each as an entry of its own log, with its level and fields.
+ * agent shows each line as an entry of the agent's log, with the line's level and fields.
  */
 import { createWriteStream, fstatSync } from "node:fs";
 import { Socket } from "node:net";

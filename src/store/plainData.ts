@@ -15,7 +15,7 @@ export function encodeData(data: unknown): Buffer {
 
 /**
  * @param isOfKind whether a value has the expected type
- * @param unread name of a list that is returned empty, if it is the last field of an object
+ * @param unread name of a list to return empty, if this list is the last field of the decoded object
  * @returns undefined if the bytes are not exactly one such value. Undefined itself is never stored
  */
 export function decodeData<T>(

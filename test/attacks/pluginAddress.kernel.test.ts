@@ -1,4 +1,4 @@
-/** A process without root rights pretends to root's `exec` to be the plugin of a state folder. */
+/** Root runs `exec`, and another process poses as the plugin of the state folder. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";

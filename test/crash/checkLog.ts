@@ -1,5 +1,5 @@
 /**
- * Checks an event log: its hash chain is intact, it has every event of which an agent has learned, and the
+ * Checks an event log: its hash chain is intact, it has every event that an agent has learned of, and the
  * state machine computes the recorded states.
  */
 import { isDeepStrictEqual } from "node:util";

@@ -1,6 +1,6 @@
 /**
- * Entry of the plugin with kill points: the real plugin, with further points around an agent's calls, effects
- * and the steps of a launch.
+ * Entry of the plugin with kill points: the real plugin, with further kill points around an agent's calls,
+ * effects and the steps of a launch.
  */
 import { servePlugin } from "../../src/grpc/plugin.ts";
 import { between } from "./killPoints.ts";

@@ -39,8 +39,8 @@ export interface TaskRow extends TaskOutline {
   /** Start time of its program, in milliseconds since the epoch. */
   readonly startedAt: number | null;
   /**
-   * Milliseconds from its start, or from its request if it never started, to its end. Without an end: to now,
-   * or for a task that is `gone`, to the last time at which it was known to run.
+   * Milliseconds from its start, or from its request if it never started, to its end. If it has not ended: to
+   * now; for a task that is `gone`, to the last time at which it was known to run.
    */
   readonly ageMs: number;
   /** Percent of one core. */

@@ -156,7 +156,7 @@ function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean 
     !sharedFolders.has(folder) &&
     !homes.some((home) => isAtOrBelow(home, folder)) &&
     whyForbidden(folder, homes) === undefined &&
-    // The files in /proc and /sys have nothing in common.
+    // The files in a folder of /proc or /sys have nothing to do with each other.
     !isInProc(folder) &&
     !isAtOrBelow(folder, "/sys")
   );

@@ -34,7 +34,7 @@ export interface PrunerDependencies {
   readonly removeFiles: (taskId: TaskId) => void;
 }
 
-/** Before anything is removed, the agent has time to recover its tasks, and the node to become ready. */
+/** Time for the agent to recover its tasks, and for the node to become ready, before anything is removed. */
 const firstPauseMs = 60_000;
 const pauseMs = 600_000;
 /** Streams to check in one turn of the event loop: about 1 ms of work. */

@@ -57,7 +57,7 @@ const optionsWithField: readonly string[] = [
   "extraHosts",
 ] satisfies (keyof TaskOptions)[];
 
-/** Options that differ from their defaults. */
+/** The other options, if they differ from their defaults. */
 function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
   const settings: EventData<"requested">["settings"] = {};
   for (const [name, value] of Object.entries(options)) {

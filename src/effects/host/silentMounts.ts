@@ -1,6 +1,6 @@
 /**
  * Keeps the plugin from waiting for a file system that does not answer, such as NFS with a server that is
- * down. A call on such a file system cannot be cancelled. It would block the event loop, and so the calls for
+ * down. A call on such a file system cannot be cancelled. It would block the event loop, and so the work for
  * all tasks. Remote file systems are those that another machine or a process (FUSE) serves. If a path leads
  * to a remote file system, a child process makes the call first.
  */

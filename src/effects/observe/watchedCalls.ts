@@ -104,8 +104,8 @@ const addressCalls: Calls<{ readonly kind: "connect" | "bind"; readonly address:
 export type CallTable = "names" | "secondNames" | "opened" | "addresses";
 
 /**
- * Size of an entry in a table of calls. Its words are the kind, the offsets of the registers with the name
- * and the folder, and whether only failures count.
+ * Size of an entry in a table of calls. Its words are the kind, the offsets of two registers (name and
+ * folder, or address and socket), and whether only failures count.
  */
 export const CALL_BYTES = 16;
 export const CALL_NUMBERS = 512;

@@ -42,8 +42,8 @@ export async function resolveUser(user: string, rules: UserRules): Promise<TaskU
 
 /**
  * Finds a user of the host in the text of the user database. Pure. Users are identified by name, as
- * everywhere in Nomad. A number counts as a name, not as a uid, and `uid:gid` is no name. So nobody becomes a
- * user by giving a uid.
+ * everywhere in Nomad. A number counts as a name, not as a uid, and `uid:gid` is not a name. So nobody
+ * becomes a user by giving a uid.
  * @returns undefined if the text has no such name
  */
 export function findUser(

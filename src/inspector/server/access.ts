@@ -1,5 +1,5 @@
 /**
- * Access control: admits browsers with the token that was printed.
+ * Access control: admits browsers and other clients that present the printed token.
  *
  * A page of another site can make a browser send requests here. But the page cannot
  * read the token, and its origin differs. If the site's own domain resolves to this

@@ -76,7 +76,7 @@ export class StepTable {
 
   /**
    * Steps from a number on, in the form that is sent. Each step is two numbers: the time since the previous
-   * step (or since 1970), and the step's other values as one code.
+   * step (for the first step, since the epoch), and the step's other values as one code.
    */
   toNumbers(from: number): number[] {
     const numbers: number[] = [];

@@ -37,7 +37,7 @@ export type Functions = Readonly<Record<string, GoFunction>>;
 export interface TemplateFacts {
   /** The task's environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since the epoch. */
   readonly now: number;
 }
 

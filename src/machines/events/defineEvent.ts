@@ -59,7 +59,7 @@ export interface EventParts<Data> extends EventTraits {
   readonly added?: { readonly [version: number]: PartOf<Data> };
   /** One line in plain words. */
   readonly summary: (data: Data) => string;
-  /** Whether an event is an error. Only for types of which some events are errors, and others are not. */
+  /** Whether an event of this type is an error. Left out if the type alone decides. */
   readonly wentWrong?: (data: Data, from: string) => boolean;
   readonly fields: {
     readonly ignored: readonly PathIn<Data>[];
@@ -67,7 +67,7 @@ export interface EventParts<Data> extends EventTraits {
   };
 }
 
-/** `Known` is the part of the task's context that `evolve` reads, `Change` the part that it changes. */
+/** `evolve` reads the part `Known` of the task's context, and changes the part `Change`. */
 export interface EventDefinition<S extends z.ZodObject, Known, Change> extends EventParts<z.infer<S>> {
   /**
    * The data. They never contain values of the task's environment. A new field must be required, and must be

@@ -22,7 +22,7 @@ const signalled = defineEvent({
 });
 
 const command = z.object({
-  /** Number of the command among the task's commands with events of their own, from 1. */
+  /** Number of the command, from 1. Only commands with events of their own are numbered. */
   exec: z.number(),
   /** Absolute path of its program. */
   command: z.string(),
@@ -104,8 +104,8 @@ export function commandsIn({ repetitions, more }: z.infer<typeof repeatedCommand
 }
 
 /**
- * Commands that had no events of their own: they had run before and ended as before, as health checks do, or
- * there were too many. Each of them has ended.
+ * Commands that had no events of their own: the same command had run before with the same end, as with health
+ * checks, or there were too many commands. All of them have ended.
  */
 const execsRepeated = defineEvent({
   schema: repeatedCommands,

@@ -12,7 +12,7 @@ import { readMetaPages } from "./lmdbFile.ts";
 import { isDefect, newestMeta } from "./pages.ts";
 import { Snapshot } from "./snapshot.ts";
 
-/** Maximum number of attempts at a read, if the writer keeps reusing its pages. */
+/** Maximum number of attempts at a read, if the writer keeps reusing the pages that are read. */
 const MAX_ATTEMPTS = 100;
 /** Offset of the commit's number in a meta page. */
 const COMMIT_IN_META = 152;

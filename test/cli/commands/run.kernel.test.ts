@@ -20,8 +20,8 @@ const examples = `${import.meta.dirname}/../../../examples`;
 const running = (...args: string[]) => ["run", "--state-dir", temporaryFolder(), ...args];
 
 /**
- * The plugin's pid, once its execve(2) has finished. If the child were stopped earlier, the run would wait
- * for it.
+ * The plugin's pid, once its execve(2) has finished. If the child were stopped before its execve(2), the run
+ * would wait for the child.
  */
 function launchedPlugin(pid = 0): number | undefined {
   const child = Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"), 10);

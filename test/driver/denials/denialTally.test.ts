@@ -1,4 +1,4 @@
-/** When the driver records denials, of which a task can cause any number. */
+/** Tests when the driver records denials. A task can cause any number of denials. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DenialTally } from "../../../src/driver/denials/denialTally.ts";

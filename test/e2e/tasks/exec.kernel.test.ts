@@ -537,7 +537,10 @@ describe("refused:", () => {
   });
 });
 
-/** Waits until the host's init has reaped the killed plugin's processes. */
+/**
+ * Waits until no process that waited for a command is left. After a plugin was killed, the host's init reaps
+ * the plugin's processes, which takes a moment.
+ */
 function nobodyWaits(): Promise<void> {
   return vi.waitFor(() => expect(processesNamed("exec2-exec")).toEqual([]), { timeout: 20_000 });
 }

@@ -191,7 +191,7 @@ function isDenied(glob: string, name: string): boolean {
   return !Object.hasOwn(taskEnvironment({ [`x${name}`]: "" }, user, { tmpDir: "/tmp" }, rules), `x${name}`);
 }
 
-/** A pattern of `denied_envvars`, a NUL, and an environment as the kernel has it. */
+/** A pattern of `denied_envvars`, a NUL, and an environment in the kernel's form. */
 export const environments: Target = {
   fuzz: (bytes) => {
     const [glob = "", ...rest] = bytes.toString("latin1").split("\0");

@@ -1,6 +1,6 @@
 /**
  * Parsers of texts from the kernel and the host's files. Other users can choose some names and fields in
- * them.
+ * these texts.
  */
 
 import { idRangesProblem, isInRanges, parseId } from "../../../src/config/values/idRanges.ts";

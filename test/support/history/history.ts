@@ -1,7 +1,4 @@
-/**
- * Events of every type with plausible data, of which each field can be overridden. Also complete histories of
- * tasks.
- */
+/** Events of every type, with plausible data that a test can override. Also complete histories of tasks. */
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
 
 const samples: { readonly [T in EventType]: EventData<T> } = {
