@@ -34,8 +34,8 @@ try {
 }
 
 /**
- * Makes a program that runs the plugin in a mount namespace like a host's: mounts are shared, as under
- * systemd, and there are `count` more of them, as containers and CSI volumes add.
+ * Makes a program that runs the plugin in its own mount namespace. The mounts in it are shared, as under
+ * systemd. `count` mounts are added, as containers and CSI volumes do on a host.
  */
 function hostWith(count: number): string {
   const mounts = join(folder, `mounts-${count}`);

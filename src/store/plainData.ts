@@ -55,8 +55,8 @@ export function isPlain(value: unknown): value is Plain {
 }
 
 /**
- * Replaces the list in the last field of a map by an empty one, if this field has the given name. Decoding a
- * long list that nobody needs takes longer than all the rest. Returns other bytes unchanged.
+ * Replaces the list in the last field of a map with an empty list, if this field has the given name. Decoding
+ * a long list that nobody needs takes longer than all the rest. Returns other bytes unchanged.
  * @throws RangeError for bytes that end too early
  */
 function withoutLastList(bytes: Buffer, name: string): Buffer {

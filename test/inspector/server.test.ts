@@ -20,14 +20,14 @@ describe("the API", () => {
     const { record, ask } = await startInspector();
     await record(id, life("killed"));
     const rows = await vi.waitFor(async () => {
-      const told = JSON.parse((await ask("/api/tasks")).body) as TaskSummary[];
-      expect(told).toMatchObject([{ id, task: "web", state: "destroyed", outcome: { tone: "bad" } }]);
-      return told;
+      const tasks = JSON.parse((await ask("/api/tasks")).body) as TaskSummary[];
+      expect(tasks).toMatchObject([{ id, task: "web", state: "destroyed", outcome: { tone: "bad" } }]);
+      return tasks;
     });
     const events = rows[0]?.events ?? 0;
     const query = `id=${encodeURIComponent(id)}`;
-    const told = async <T>(path: string) => JSON.parse((await ask(path)).body) as T;
-    const { names, numbers } = await told<TaskSteps>(`/api/task?${query}`);
+    const answerTo = async <T>(path: string) => JSON.parse((await ask(path)).body) as T;
+    const { names, numbers } = await answerTo<TaskSteps>(`/api/task?${query}`);
     const table = new StepTable();
     table.addNumbers(numbers);
     const steps = new Steps(table, names);
@@ -37,20 +37,20 @@ describe("the API", () => {
       tone: "bad",
       text: "Killed: still running 5 s after SIGINT",
     });
-    const sentences = await told<Sentence[]>(`/api/why?${query}`);
+    const sentences = await answerTo<Sentence[]>(`/api/why?${query}`);
     expect(sentences.map(({ text }) => text).join()).toContain("so it was killed");
-    const phrases = await told<Phrase[]>(`/api/phrases?${query}`);
+    const phrases = await answerTo<Phrase[]>(`/api/phrases?${query}`);
     const titles = groupSteps(steps).map((group) => groupTitle(steps, group, (seq) => phrases[seq - 1]));
     expect(titles.map((title) => title.split(",")[0])).toEqual([
       "Start requested → host inspected → sandbox prepared → running",
       "Stop requested → SIGTERM delivered → stop timed out → SIGKILL sent → exit code 0",
       "Destroyed",
     ]);
-    const later = await told<TaskSteps>(`/api/task?${query}&from=9`);
+    const later = await answerTo<TaskSteps>(`/api/task?${query}&from=9`);
     expect(later.numbers).toEqual(table.toNumbers(9));
-    expect(await told(`/api/phrases?${query}&from=9`)).toEqual(phrases.slice(8));
-    const ask4 = await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=4`);
-    const moment = JSON.parse(ask4.body) as MomentView;
+    expect(await answerTo(`/api/phrases?${query}&from=9`)).toEqual(phrases.slice(8));
+    const fourth = await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=4`);
+    const moment = JSON.parse(fourth.body) as MomentView;
     expect(moment).toMatchObject({ state: "running", type: "started", asRecorded: true });
     expect(moment.effects).toMatchObject([{ effect: "watchExit", report: { type: "exited" } }]);
     expect((await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=99`)).status).toBe(404);

@@ -23,9 +23,9 @@ export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemor
 }
 
 /**
- * Calls back when there may have been an OOM kill: first after a second, for all kills until then, and later
- * a second after each change of `memory.events`. If the kernel killed the main process, the task has already
- * ended by the time of the call.
+ * Calls back when there may have been an OOM kill: the first time after a second, in case of earlier kills,
+ * and later a second after each change of `memory.events`. If the kernel killed the main process, the task
+ * has already ended by the time of the call.
  *
  * Watching takes a timer, then an inotify watch (all watches share one descriptor), and no CPU time while
  * nothing happens. A task at its limit makes the kernel change the file a hundred times a second. So no watch

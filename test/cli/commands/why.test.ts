@@ -125,8 +125,8 @@ describe("a task without an end of its own", () => {
     const message = `${summary} (execve /opt/x: EACCES). ${hint}`;
     const failed = { call: "execve", path: "/opt/x", errno: "EACCES" };
     const begun = life("failed").slice(0, 2);
-    const told = why(...begun, event("startFailed", { ...data, message, summary, failed, hint }));
-    expect(told).toContain(
+    const text = why(...begun, event("startFailed", { ...data, message, summary, failed, hint }));
+    expect(text).toContain(
       `It never ran: LAUNCH_FAILED, ${summary} (execve /opt/x: EACCES) [3]. ${hint} [3]. Another attempt would fail, too [3].`,
     );
     const again = why(...begun, event("startFailed", { summary: "no", failed, recoverable: true }));

@@ -378,12 +378,12 @@ describe("commands that are run again and again", () => {
     const check = (script: string) => agent.driver.execTask({ taskId: id, command: ["sh", "-c", script] });
     for (let times = 0; times < 40; times++) await check("exit 0");
     expect((await check("exit 1")).result?.exitCode).toBe(1);
-    const told = (await eventsOf(agent.stateDir, id)).filter(({ type }) => type.startsWith("exec"));
-    expect(told.map(({ type }) => type)).toEqual([
+    const recorded = (await eventsOf(agent.stateDir, id)).filter(({ type }) => type.startsWith("exec"));
+    expect(recorded.map(({ type }) => type)).toEqual([
       ...[1, 2, 3].flatMap(() => ["execStarted", "execExited"]),
       ...["execsRepeated", "execsRepeated"],
     ]);
-    expect(told.at(-1)?.data).toMatchObject({
+    expect(recorded.at(-1)?.data).toMatchObject({
       repetitions: [
         { command: expect.stringMatching(/\/sh$/), exitCode: 0, count: 36 },
         { exitCode: 1, count: 1 },
