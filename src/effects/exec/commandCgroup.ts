@@ -81,7 +81,7 @@ export async function endAbandonedCommand(cgroup: string): Promise<void> {
   }
 }
 
-/** Ignores failures: the run may have ended meanwhile, and its cgroups with it. */
+/** Ignores failures: the run may have ended and its cgroups may have been removed. */
 function setMark(cgroup: string, mark: string): void {
   try {
     setxattr(cgroup, sessionAttribute, mark);

@@ -35,7 +35,7 @@ export function namesIn(folder: string): string[] {
 
 /**
  * Ending of the file that {@link replaceFile} writes before it renames the file. The file remains if the
- * process dies meanwhile.
+ * process dies before the rename.
  */
 const UNFINISHED = ".new";
 

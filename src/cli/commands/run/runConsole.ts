@@ -88,7 +88,7 @@ export class RunConsole implements RunDisplay {
   }
 
   /**
-   * Passes a task's output on until its end. A slow terminal slows the reader down, and thereby the task.
+   * Passes a task's output on until its end. A slow terminal slows down the reader, and so the task.
    */
   async show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
     const sink = process[stream];
