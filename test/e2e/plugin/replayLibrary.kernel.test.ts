@@ -76,9 +76,9 @@ test("it would have stopped if it had been given more time", () => {
   assert.throws(() => whatIf(history, [{ remove: 1 }, { drop: 999 }]), { code: "EDITS_INVALID" });
 });
 
-test("the machine has a version", () => {
-  const told: StatelyMessage[] = [];
-  const actor = createActor(taskMachine, { inspect: statelyInspection((message) => told.push(message)) });
+test("the machine announces its actor to an inspector", () => {
+  const messages: StatelyMessage[] = [];
+  const actor = createActor(taskMachine, { inspect: statelyInspection((message) => messages.push(message)) });
   actor.start();
   assert.equal(told[0]?.type, "@xstate.actor");
 });
