@@ -80,7 +80,7 @@ test("the machine announces its actor to an inspector", () => {
   const messages: StatelyMessage[] = [];
   const actor = createActor(taskMachine, { inspect: statelyInspection((message) => messages.push(message)) });
   actor.start();
-  assert.equal(told[0]?.type, "@xstate.actor");
+  assert.equal(messages[0]?.type, "@xstate.actor");
 });
 `;
 
