@@ -2,7 +2,8 @@
  * The open connections, up to a maximum. Anybody on the host can open connections and keep them open with a
  * byte now and then. So refusing new connections at the maximum would lock out everybody else.
  * Instead, a new connection replaces the oldest connection without an admitted request. If all connections
- * have sent an admitted request, the new connection replaces the connection whose last request is the oldest.
+ * have sent an admitted request, the new connection replaces the one whose last admitted request is the
+ * oldest.
  */
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
@@ -11,7 +12,7 @@ export class Connections {
   readonly #max: number;
   /** Connections without an admitted request so far, in the order in which they were opened. */
   readonly #strangers = new Set<Duplex>();
-  /** The other connections, in the order of their last request. */
+  /** The other connections, in the order of their last admitted request. */
   readonly #admitted = new Set<Duplex>();
 
   constructor(http: Server, max: number) {

@@ -20,14 +20,14 @@ function call(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-describe("help", () => {
-  it("without a verb lists all verbs, and exits with an error", () => {
-    const { status, stdout, stderr } = call();
-    expect(status).toBe(2);
-    expect(stdout).toBe("");
-    for (const verb of verbs) expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
-  });
+it("without arguments, the program lists all verbs on stderr, and exits with 2", () => {
+  const { status, stdout, stderr } = call();
+  expect(status).toBe(2);
+  expect(stdout).toBe("");
+  for (const verb of verbs) expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
+});
 
+describe("help", () => {
   it.each(verbs)("of %s has examples and fits the terminal", (verb) => {
     const stdout = program.commands.find((command) => command.name() === verb)?.helpInformation() ?? "";
     const { more = "" } = outlineOf(program).verbs.find(({ name }) => name === verb) ?? {};
@@ -36,7 +36,7 @@ describe("help", () => {
     for (const line of `${stdout}${more}`.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
   });
 
-  it("of a verb is the same as that of help", () => {
+  it("is the same for VERB --help and for help VERB", () => {
     const { status, stdout } = call("why", "--help");
     expect(status).toBe(0);
     expect(call("help", "why")).toEqual({ status: 0, stdout, stderr: "" });
@@ -89,10 +89,12 @@ describe("a word that is not a verb", () => {
     ["Start", "run"],
     ["list", "ps"],
     ["rm", "clean"],
-    ["zebra", undefined],
-    ["strat", undefined],
   ])("%s suggests %s, by meaning or spelling", (word, verb) => {
     expect(meantVerb(word, verbs)).toBe(verb);
+  });
+
+  it.each(["zebra", "strat"])("%s suggests nothing", (word) => {
+    expect(meantVerb(word, verbs)).toBeUndefined();
   });
 });
 
@@ -139,7 +141,7 @@ it("shows no warnings from Node.js", () => {
 });
 
 describe("version", () => {
-  it("has the same content as JSON", () => {
+  it("gives the versions and the architecture as JSON", () => {
     expect(JSON.parse(call("version", "--json").stdout)).toEqual({
       driver: expect.stringMatching(/^\d+\.\d+\.\d+$/),
       node: process.versions.node,

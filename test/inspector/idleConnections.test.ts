@@ -1,4 +1,7 @@
-/** A page loads although many other connections send no request, or never complete one. */
+/**
+ * A page loads, and open pages stay connected, although many other connections send no request, send an
+ * unfinished one, or are refused.
+ */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -69,7 +72,7 @@ describe(`while there are ${many} connections`, () => {
     };
     for (let count = 0; count < many; count += 1) attack();
     for (let times = 0; times < 20; times += 1) await look(inspected);
-    // Shows that closed connections were opened again; otherwise this would be the case of idle connections.
+    // Shows that closed connections were opened again. Otherwise, this test would only test idle connections.
     expect(opened).toBeGreaterThan(many);
   });
 

@@ -23,7 +23,7 @@ export interface UnveilMode {
 
 /**
  * Where an entry comes from: the default paths, the options of the plugin or the
- * task, the task's own folders, its log pipes, or its mounts.
+ * task, the task's own folders, its log pipes, its volumes, or its devices.
  */
 export type UnveilSource = "default" | "plugin" | "task" | "folder" | "log" | "volume" | "device";
 

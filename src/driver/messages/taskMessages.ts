@@ -1,7 +1,7 @@
 /**
  * Messages of the driver in `nomad alloc status`. Pure.
  *
- * The client keeps the last ten events of a task, including its own, and drops the oldest. So a needless
+ * The client keeps only the last ten events of a task. Its own events count among them. So a needless
  * message could displace the exit code of an earlier run. There is one message for each thing that a person
  * has to know, none for normal events, and none that repeats an event of the client.
  */

@@ -45,7 +45,7 @@ export class DenialWatch<Owner> implements Disposable {
     this.#problem.next(await this.#begin(mode, landlockAbi).catch(auditProblem));
   }
 
-  /** Hands out the denials whose records have arrived; others may be under way. Takes some microseconds. */
+  /** Hands out denials whose records have arrived, within the limits of one turn of the reader. */
   handOut(): void {
     this.#reader?.readNow();
   }

@@ -77,7 +77,7 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
           return { ...requestOf(config), options: options() };
         },
       });
-      // The log has what most recoveries need, so the answer does not wait for the options. They are
+      // Most recoveries need only the event log, so the answer does not wait for the options. They are
       // checked afterwards, only to log a warning.
       setImmediate(options);
       return {};

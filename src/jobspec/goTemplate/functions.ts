@@ -1,5 +1,6 @@
 /**
- * Functions of Go's templates, and the functions of Nomad's templates (consul-template) that need no server.
+ * Functions of Go's templates, and the functions of Nomad's templates (consul-template) that a local run has.
+ * `and` and `or` are in evaluate.ts.
  */
 import { createHash, createHmac } from "node:crypto";
 import { parseJsonOrNothing } from "../../json.ts";
@@ -171,7 +172,7 @@ const helpers: Functions = {
   parseInt: one(text, wholeIn),
   parseUint: one(text, (value) => {
     const number = wholeIn(value);
-    return number < 0n ? fail("its text is not a number from 0 on") : number;
+    return number < 0n ? fail("its text is a negative number") : number;
   }),
   parseJSON: one(text, (value) => {
     if (value === "") return new Map();

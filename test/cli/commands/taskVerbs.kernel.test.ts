@@ -63,7 +63,7 @@ it("stop, signal and wait say what is wrong with their arguments", async () => {
   expect((await verb("stop", "task", "--timeout", "soon")).code).toBe(2);
 });
 
-it("stop and restart refuse an agent's task, because the agent would start it again", async () => {
+it("stop and restart refuse an agent's task, and name the nomad command to use instead", async () => {
   const config = makeAllocation({ taskName: "served" }).config("exec sleep 1000");
   await startTask(agent, config);
   for (const verb of ["stop", "restart"]) {

@@ -55,7 +55,7 @@ test("Fingerprint: waits for the configuration, and follows it", async () => {
   );
 });
 
-test("Capabilities: all are set, also those whose zero value would allow more", async () => {
+test("Capabilities: the agent gets the driver's own", async () => {
   const { capabilities } = await agent.driver.capabilities({});
   expect(capabilities).toMatchObject({
     sendSignals: true,

@@ -29,7 +29,7 @@ const damages: readonly [string, (file: string) => void][] = [
   ],
 ];
 
-describe("a log that is damaged while no plugin runs", () => {
+describe("at a plugin's start, a log", () => {
   test.each(damages)(
     "%s: is renamed and reported, and a running task is recovered",
     async (_name, damage) => {
@@ -64,7 +64,7 @@ describe("a log that is damaged while no plugin runs", () => {
     },
   );
 
-  test("is not renamed if it is intact, however the last plugin ended", async () => {
+  test("is not renamed if it is intact, although the last plugin crashed", async () => {
     const first = await startAgent();
     await runTask(first, makeAllocation().config("exit 0"));
     await first.crash();

@@ -173,6 +173,7 @@ describe("the functions of encodings and files", () => {
 describe("a function refuses", () => {
   it.each([
     ['base64decode("a")', "base64decode: its text is not base64"],
+    ['base64decode("-_-_")', "base64decode: its text is not base64"],
     ['base64decode("//4=")', "base64decode: the bytes in its text are not UTF-8"],
     ['jsondecode("{")', "jsondecode: its text is not JSON"],
     ['file("nothing")', "file: nothing cannot be read"],

@@ -1,9 +1,10 @@
-/** File systems that can be filled, for the duration of a test. Needs root. */
+/** Small file systems that a test can fill. Needs root. */
 import { spawnSync } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "./temporaryFolder.ts";
 
 /**
+ * Mounts a file system until the test has finished.
  * @param size as tmpfs(5) takes it, such as `40m`
  * @returns the folder that it is mounted at
  */
@@ -14,6 +15,7 @@ export function smallFileSystem(size: string): string {
   return folder;
 }
 
+/** The caller must unmount it. */
 export function mountSmallFileSystem(folder: string, size: string): void {
   run("mount", "-t", "tmpfs", "-o", `size=${size},mode=711`, "tmpfs", folder);
 }

@@ -43,8 +43,8 @@ const stepsOfTask = remembered((rules: readonly NamespaceRule[]) =>
 );
 
 /**
- * Steps of init that add rules on paths of the host, in the run's root, while the plugin prepares the rest of
- * the launch.
+ * Steps with which init adds the rules on default paths. Init opens these paths in the run's root, where they
+ * lead to the same files as on the host. Meanwhile the plugin prepares the rest of the launch.
  */
 export const unveilSteps = remembered((rules: readonly KnownRule[]) => {
   const steps = rules.flatMap(({ path, access }): Step[] => {

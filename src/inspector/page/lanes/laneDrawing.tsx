@@ -11,7 +11,7 @@ interface Properties {
   readonly window: Span;
   readonly width: number;
   readonly now: number;
-  /** The run that the page shows beside the lanes, and the time of its shown moment. */
+  /** The run that the page shows beside the lanes, and the time of the step that it shows of that run. */
   readonly shown: { readonly id: string; readonly time: number } | undefined;
   /** Time of the selected error. */
   readonly pointed: number | undefined;
@@ -50,7 +50,7 @@ export function LaneDrawing({ view, window, width, now, shown, pointed, open }: 
           <Lane {...{ task, window, width, now, open }} current={shown?.id} />
         </g>
       ))}
-      {/* Draws the lines again where bars cover them. So a line covers texts in bars, but no other texts. */}
+      {/* The lines above are below the lanes and their titles. Here they are drawn again over the bars alone. */}
       {lines.map(({ name, at }) => (
         <path key={name} class={name} d={view.tasks.map((_, index) => barLine(at, index)).join("")} />
       ))}

@@ -1,4 +1,4 @@
-/** The table of tasks. Its column heads sort the rows. Only the visible rows are drawn. */
+/** The table of tasks. Its column heads sort the rows. Only rows in or near the visible part are drawn. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
@@ -200,7 +200,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
 /** The height of the heads, in pixels. It must equal the height in the style sheet. */
 const headHeight = 36;
 
-/** Keeps the visible rows in place when new rows appear above them. */
+/** Keeps the topmost visible row in place when the rows above it change, for instance when rows are added. */
 function useSteadyTop(
   scroller: { readonly current: HTMLElement | null },
   rows: readonly TaskSummary[],

@@ -33,7 +33,8 @@ function hashOf(algorithm: string, value: string | Buffer): string {
 
 /** @throws TemplateError for a text that is not base64, or whose bytes are not UTF-8 */
 function base64decode(value: string): string {
-  if (!/^(?:[\w+/-]{4})*(?:[\w+/-]{2}==|[\w+/-]{3}=)?$/.test(value)) fail("its text is not base64");
+  if (!/^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/.test(value))
+    fail("its text is not base64");
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(value, "base64"));
   } catch {
@@ -43,8 +44,8 @@ function base64decode(value: string): string {
 
 /** Encodes text for the query of a URL, in which a space becomes a plus sign. */
 function urlencode(value: string): string {
-  const unreserved = /[^\w.~-]/gu;
-  return value.replaceAll(unreserved, (character) =>
+  const reserved = /[^\w.~-]/gu;
+  return value.replaceAll(reserved, (character) =>
     character === " "
       ? "+"
       : [...Buffer.from(character)]
@@ -89,7 +90,8 @@ function csvRows(source: string): string[][] {
   const field = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
   while (field.lastIndex < source.length) {
     const found = field.exec(source);
-    if (found === null) return fail(`row ${rows.length + 1} has a quote that is not closed`);
+    if (found === null)
+      return fail(`row ${rows.length + 1} has a misplaced quote, or one that is not closed`);
     const [, quoted, plain = "", end] = found;
     row.push(quoted?.replaceAll('""', '"') ?? plain);
     if (end === "," && field.lastIndex < source.length) continue;
