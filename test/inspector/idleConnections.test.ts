@@ -76,7 +76,7 @@ describe(`while there are ${many} connections`, () => {
     expect(opened).toBeGreaterThan(many);
   });
 
-  it("open pages and clients of the relay stay connected", async () => {
+  it("pages that are already open, and clients of the relay, stay connected", async () => {
     const inspected = await startInspector();
     const address = await inspected.server.relay();
     const client = new WebSocket(address);

@@ -4,7 +4,7 @@ import { blanks, cellsOf } from "../../units/widths.ts";
 import type { Style } from "./style.ts";
 
 const newline = 0x0a;
-/** A longer line is written in pieces, since a task may never end it. */
+/** A longer unfinished line is written without its end, which may never come. */
 const maxPendingLine = 64 * 1024;
 
 /** Prefixes every line of a stream of arbitrary bytes. */

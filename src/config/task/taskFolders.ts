@@ -1,4 +1,4 @@
-/** The task's own folders, as the agent names them in the task's environment. Pure. */
+/** The folders that Nomad gives a task, from the variables in the task's environment. Pure. */
 import { DriverError } from "../../errors.ts";
 
 export interface TaskFolders {
@@ -35,11 +35,11 @@ export function taskFolders(env: Readonly<Record<string, string>>): TaskFolders 
 function folderOf(env: Readonly<Record<string, string>>, name: string): string {
   const path = env[name];
   if (path !== undefined && isPlainFolder(path)) return path;
-  const wrong =
-    path === undefined ? "is missing from the task's environment" : "is not a plain absolute path";
-  throw new DriverError("CONFIG_INVALID", `${name} ${wrong}`, {
-    hint: "The Nomad agent sets it: remove it from the job's env block",
-  });
+  const [wrong, hint] =
+    path === undefined
+      ? ["is missing from the task's environment", "A Nomad agent always sets it"]
+      : ["is not a plain absolute path", "The Nomad agent sets it: remove it from the job's env block"];
+  throw new DriverError("CONFIG_INVALID", `${name} ${wrong}`, { hint });
 }
 
 /** Whether a path is absolute, at least two levels deep, and without empty, `.` and `..` segments. */

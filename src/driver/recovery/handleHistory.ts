@@ -26,7 +26,8 @@ import { decodeHandle } from "./taskHandle.ts";
 
 /**
  * @param reason why the event log cannot give the history
- * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
+ * @throws DriverError `HANDLE_INVALID` for a handle of another task, or one that neither this driver nor the
+ *   Go driver wrote
  */
 export function historyFromHandle(
   handle: RecoverableHandle,

@@ -17,8 +17,9 @@ const retryMs = 1_000;
 type WatchServices = Pick<DriverServices, "folder" | "log">;
 
 /**
- * Resolves once all processes of the run have ended and its cgroup can be removed. The agent removes the
- * cgroup as soon as it learns of the end. Never resolves if the watch is cancelled earlier.
+ * Resolves once all processes of the run have ended and its cgroup can be removed, or some time after the end
+ * of init if other processes stay. The agent removes the cgroup as soon as it learns of the end. Never
+ * resolves if the watch is cancelled before init has ended.
  * @param watching cancels the watch when it is unsubscribed
  */
 export async function runEnded(

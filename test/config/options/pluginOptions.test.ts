@@ -40,7 +40,7 @@ describe("parsePluginOptions", () => {
     ["nothing", undefined],
     ["nil", null],
     [
-      "nil for every option",
+      "nil for some options",
       { unveil_defaults: null, unveil_paths: null, allow_root: null, state_dir: null },
     ],
   ])("makes the defaults from %s", (_, raw) => {

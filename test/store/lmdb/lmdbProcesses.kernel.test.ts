@@ -37,7 +37,7 @@ describe("a log whose writer is killed", () => {
     expect(acknowledged.length).toBeGreaterThan(1000);
   });
 
-  it("can be read and continued at once, while an earlier reader still lives", {
+  it("can be read and continued immediately after the kill, while an earlier reader still runs", {
     timeout: 120_000,
   }, async () => {
     const folder = temporaryFolder();
@@ -64,7 +64,7 @@ describe("a log whose writer is killed", () => {
 });
 
 describe("readers in other processes", () => {
-  it("follow the writer without missing an event, from before and while it writes", async () => {
+  it("miss no event, whether they start before the writer or while it writes", async () => {
     const folder = temporaryFolder();
     const store = await openEventStore(folder);
     try {
@@ -86,7 +86,7 @@ describe("readers in other processes", () => {
     }
   });
 
-  it("do not pin a writer's pages after they are killed", async () => {
+  it("hinder neither the writer nor later readers after they are killed", async () => {
     const folder = temporaryFolder();
     const store = await openEventStore(folder);
     try {
