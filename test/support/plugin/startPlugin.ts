@@ -21,14 +21,14 @@ export interface StartOptions {
 
 const started = new Set<LaunchedPlugin>();
 /** The folder of the plugins' sockets. Killed plugins leave their sockets, so the folder is removed. */
-const sockets = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
+let sockets: string | undefined;
 
 afterAll(async () => {
   for (const { pid, exited } of started) {
     // Kills only a plugin that is still running. An ended plugin's pid may belong to another process by now.
     if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
   }
-  rmSync(sockets, { recursive: true, force: true });
+  if (sockets !== undefined) rmSync(sockets, { recursive: true, force: true });
 });
 
 const stillRunning = Promise.resolve(undefined);
@@ -39,6 +39,8 @@ export async function startPlugin(options: StartOptions = {}): Promise<StartedPl
   const { entry = sourceEntry, args = [], env = {} } = options;
   const stderrLines: string[] = [];
   const isScript = /\.[mc]?[jt]s$/.test(entry);
+  // Made with the first plugin: vitest does not run afterAll in a file whose tests are all skipped.
+  sockets ??= mkdtempSync(join(tmpdir(), "exec2-sockets-"));
   const plugin = await launchPlugin({
     command: isScript ? process.execPath : entry,
     args: isScript ? [entry, ...args] : args,
