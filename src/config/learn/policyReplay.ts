@@ -19,7 +19,7 @@ import {
   wantedCapabilities,
 } from "../values/capabilities.ts";
 import { isInRanges } from "../values/idRanges.ts";
-import { type PortOption, portOptions } from "../values/ports.ts";
+import { type PortLimits, portOptions, portRights } from "../values/ports.ts";
 import { formatUnveil, modeOf, parseUnveil } from "../values/unveil.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
@@ -72,7 +72,9 @@ export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
   const { options, sandbox, denials } = run;
   const task = policy.kind === "task" ? policy.task : options;
   const given = pathsUnder(task, policy.plugin);
-  const denied = Map.groupBy(denials, (denial) => isAllowed(denial, given, task, policy.plugin));
+  const ports = portsUnder(task, policy.plugin);
+  const allowsCall = callsUnder(task, policy.plugin, ports);
+  const denied = Map.groupBy(denials, (denial) => isAllowed(denial, { given, ports, allowsCall }));
   return {
     ...(policy.kind === "task" ? { refused: [], above: [] } : refusals(run, policy.plugin)),
     lost: sandbox === undefined ? [] : lostPaths(sandbox, given, policy.kind),
@@ -154,44 +156,40 @@ function lostPaths(
   });
 }
 
-const portOptionOf = new Map<string, PortOption>([
-  ["net.connect_tcp", "connectTcp"],
-  ["net.bind_tcp", "bindTcp"],
-  ["net.connect_send_udp", "connectUdp"],
-  ["net.bind_udp", "bindUdp"],
-]);
+/** What a policy allows a task. */
+interface Allowance {
+  readonly given: readonly PathRight[];
+  readonly ports: PortLimits;
+  readonly allowsCall: (call: string) => boolean;
+}
 
 /** Whether the policy would allow the denied system call, or the denied access to a path or a port. */
-function isAllowed(
-  denial: Denial,
-  given: readonly PathRight[],
-  task: TaskOptions,
-  plugin: PluginOptions,
-): boolean {
+function isAllowed(denial: Denial, { given, ports, allowsCall }: Allowance): boolean {
   const [blocker = ""] = denial.blockers;
-  const portOption = portOptionOf.get(blocker);
-  if (portOption !== undefined) {
-    const ports = task[portOption] ?? plugin[portOption];
-    return ports === undefined || ports.includes(Number(denial.object));
-  }
+  const portOption = portOptions.find((option) => portRights[option] === blocker);
+  if (portOption !== undefined) return ports[portOption]?.includes(Number(denial.object)) ?? true;
   const call = refusedCall(blocker);
-  if (call !== undefined) return isCallAllowed(call, task, plugin);
+  if (call !== undefined) return allowsCall(call);
   const entry = unveilEntry(denial);
   if (entry === undefined) return false;
   const { path, mode } = parseUnveil(entry, "task");
   return isNothing(without(mode, rightsAt(path, given)));
 }
 
+/** The task's own limits on ports. The plugin's limits replace those that the task lacks. */
+function portsUnder(task: TaskOptions, plugin: PluginOptions): PortLimits {
+  return Object.fromEntries(portOptions.map((option) => [option, task[option] ?? plugin[option]]));
+}
+
 /**
- * Whether the policy would allow a system call with any arguments. The arguments of a refused call are not
+ * Tells whether a policy allows a system call with any arguments. The arguments of a refused call are not
  * recorded.
- * @param call the name of a system call, or of the calls of 32-bit programs
+ * @returns a function that takes the name of a system call, or of the calls of 32-bit programs
  */
-function isCallAllowed(call: string, task: TaskOptions, plugin: PluginOptions): boolean {
-  if (!profileNames(plugin).includes(task.seccomp ?? plugin.seccomp)) return false;
+function callsUnder(task: TaskOptions, plugin: PluginOptions, ports: PortLimits): (call: string) => boolean {
+  if (!profileNames(plugin).includes(task.seccomp ?? plugin.seccomp)) return () => false;
   const capabilities = capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName);
-  const ports = Object.fromEntries(portOptions.map((option) => [option, task[option] ?? plugin[option]]));
   const filter = taskFilter(seccompProfile(task, plugin), capabilities, ports);
-  if (filter === undefined) return true;
-  return isSystemCallName(call) && !filter.restrictions.some(({ calls }) => calls.includes(call));
+  if (filter === undefined) return () => true;
+  return (call) => isSystemCallName(call) && !filter.restrictions.some(({ calls }) => calls.includes(call));
 }

@@ -1,4 +1,5 @@
 /** Limits on the ports that a task may use. Pure. */
+import type { LandlockRight } from "../../landlockRights.ts";
 
 /**
  * An absent list allows every port, and an empty list allows none. In a list of ports to bind, 0 stands for
@@ -9,3 +10,11 @@ export type PortLimits = { readonly [option in PortOption]?: number[] | undefine
 export const portOptions = ["connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
 
 export type PortOption = (typeof portOptions)[number];
+
+/** The right on ports that each option restricts. */
+export const portRights: Readonly<Record<PortOption, LandlockRight>> = {
+  connectTcp: "net.connect_tcp",
+  bindTcp: "net.bind_tcp",
+  connectUdp: "net.connect_send_udp",
+  bindUdp: "net.bind_udp",
+};

@@ -1,8 +1,7 @@
 /**
- * Maps unveil modes and ports to Landlock access rights, depending on the kernel's ABI:
+ * Maps unveil modes to Landlock access rights, depending on the kernel's ABI:
  * landlock(7) and Documentation/userspace-api/landlock.rst. Pure.
  */
-import type { PortOption } from "../../config/values/ports.ts";
 import type { UnveilMode } from "../../config/values/unveil.ts";
 import { type LandlockRight, maskOfRights, rightsOfFamily } from "../../landlockRights.ts";
 
@@ -59,14 +58,6 @@ function masksOf({ file, folder, device }: (typeof rightsOf)[Letter], abi: numbe
 export function scopesOf(abi: number): number {
   return maskOfRights(rightsOfFamily("scope"), abi);
 }
-
-/** The right on ports that each option restricts. */
-export const portRights: Readonly<Record<PortOption, LandlockRight>> = {
-  connectTcp: "net.connect_tcp",
-  bindTcp: "net.bind_tcp",
-  connectUdp: "net.connect_send_udp",
-  bindUdp: "net.bind_udp",
-};
 
 /**
  * `w` includes device ioctls: a task that may write to a device is meant to use it (terminals, /dev/kvm,

@@ -5,13 +5,13 @@
 import { closeSync } from "node:fs";
 import { hclName } from "../../config/options/hclOptions.ts";
 import type { UnveilRule } from "../../config/task/unveilRules.ts";
-import { type PortLimits, type PortOption, portOptions } from "../../config/values/ports.ts";
+import { type PortLimits, type PortOption, portOptions, portRights } from "../../config/values/ports.ts";
 import { DriverError } from "../../errors.ts";
 import { abiWith, kernelWith, maskOfRights } from "../../landlockRights.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION, LANDLOCK_RULE_NET_PORT } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
-import { handledAccess, portRights, scopesOf } from "./access.ts";
+import { handledAccess, scopesOf } from "./access.ts";
 import type { KnownPaths } from "./knownPaths.ts";
 import {
   type AppliedRule,
