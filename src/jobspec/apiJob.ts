@@ -1,6 +1,6 @@
 /**
  * Converts jobs in the JSON form of Nomad's API, as `nomad job run -output` prints them, to the form of an
- * HCL file. One reader then serves both forms.
+ * HCL file. One reader then serves both forms. Pure.
  */
 
 import { escapeLiteral } from "./resolve/template.ts";

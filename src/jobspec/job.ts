@@ -1,4 +1,4 @@
-/** A parsed job file. Values that depend on the allocation are still template text. */
+/** A parsed job file. Values that depend on the allocation are still template text. Pure. */
 
 export interface Job {
   readonly id: string;

@@ -1,4 +1,4 @@
-/** The job file that is being read, and errors that show its name and source lines. */
+/** The job file that is being read, and errors that show its name and source lines. Pure. */
 
 import { DriverError } from "../errors.ts";
 import { type Position, positionOfPlace, positionOfText } from "./source/positions.ts";

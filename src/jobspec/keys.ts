@@ -1,7 +1,7 @@
 /**
  * How a local run handles each attribute and block of a job file. It uses most keys, and ignores keys that
  * configure only the cluster. It refuses a file with any other key, because the task would lack something
- * that the file promises.
+ * that the file promises. Pure.
  */
 
 import { suggestion } from "../suggest.ts";

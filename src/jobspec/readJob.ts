@@ -1,4 +1,4 @@
-/** Reads a job file, HCL2 or JSON, into a validated {@link Job}. */
+/** Reads a job file, HCL2 or JSON, into a validated {@link Job}. Pure. */
 import { apiJobToBody } from "./apiJob.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
 import { attempt, inside, type JobFile, rejectJob } from "./jobFile.ts";

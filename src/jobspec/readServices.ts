@@ -1,4 +1,4 @@
-/** Reads the checks of `service` blocks. The services themselves are registered nowhere. */
+/** Reads the checks of `service` blocks. The services themselves are registered nowhere. Pure. */
 
 import type { Check, CheckRestart, PortRequest, Probe } from "./job.ts";
 import { attempt, inside, rejectJob } from "./jobFile.ts";

@@ -1,4 +1,4 @@
-/** Reads the body of a `task` block. */
+/** Reads the body of a `task` block. Pure. */
 import { isTaskName } from "../taskId.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { attempt, inside, rejectJob } from "./jobFile.ts";

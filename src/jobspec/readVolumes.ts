@@ -1,4 +1,4 @@
-/** Reads a group's `volume` blocks and the `volume_mount` blocks of its tasks. */
+/** Reads a group's `volume` blocks and the `volume_mount` blocks of its tasks. Pure. */
 
 import { suggestion } from "../suggest.ts";
 import type { VolumeMount, VolumeRequest } from "./job.ts";

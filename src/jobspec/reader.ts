@@ -1,6 +1,6 @@
 /**
  * Reads the attributes of one body: unrolls dynamic blocks, checks keys, substitutes variables and locals,
- * checks types.
+ * checks types. Pure.
  */
 
 import type { z } from "zod";

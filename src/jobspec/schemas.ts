@@ -1,4 +1,4 @@
-/** Types of a job file's attributes, with Nomad's defaults. */
+/** Types of a job file's attributes, with Nomad's defaults. Pure. */
 import { z } from "zod";
 import { isSignal } from "../signalNames.ts";
 import { goUnits, parseDuration } from "../units/durations.ts";

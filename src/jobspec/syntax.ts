@@ -1,7 +1,7 @@
 /**
  * Parses HCL2 and JSON to plain data, and selects blocks in these data. HashiCorp's own parser, compiled to
  * WebAssembly, parses HCL2. Blocks become `{type: {label: [body]}}`, and attributes become their values.
- * Expressions stay template text, `"${…}"`, with their escapes.
+ * Expressions stay template text, `"${…}"`, with their escapes. Pure.
  */
 
 import { messageOf } from "../errors.ts";

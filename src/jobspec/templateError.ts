@@ -1,4 +1,4 @@
-/** A text that cannot be parsed or resolved. The message tells a person why. */
+/** A text that cannot be parsed or resolved. The message tells a person why. Pure. */
 export class TemplateError extends Error {
   override readonly name = "TemplateError";
   /** The part of the text that is wrong. */

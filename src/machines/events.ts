@@ -2,7 +2,7 @@
  * The catalogue of event types. Events are the facts of a task's life, in the past
  * tense, with everything that a replay needs. Each type is defined in one place
  * (events/). The driver writes events as the catalogue defines them. All code that
- * shows, compares, groups or masks events reads the catalogue.
+ * shows, compares, groups or masks events reads the catalogue. Pure.
  */
 import { z } from "zod";
 import { visible } from "../units/visible.ts";

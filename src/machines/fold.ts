@@ -2,7 +2,7 @@
  * The fold: applies one event at a time to the machine, and returns the names of the effects that the machine
  * requests. The running driver and every replay use this fold. The fold interprets the machine's table
  * itself. XState gives the same results (test/machines/xstateMachine.test.ts), but is a hundred times slower
- * (bench/replay.ts).
+ * (bench/replay.ts). Pure.
  */
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";

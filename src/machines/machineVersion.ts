@@ -1,7 +1,7 @@
 /**
  * One version of the machine, with everything that a replay needs. The build writes
  * this module to a self-contained file (dist/replay/machine.js). Whoever keeps that
- * file can later replay a history with this version.
+ * file can later replay a history with this version. Pure.
  */
 import { DriverError } from "../errors.ts";
 import { version } from "../version.ts";

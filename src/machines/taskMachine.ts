@@ -10,7 +10,7 @@
  *
  * `recovered` replaces `running` once another plugin process has taken over the
  * task. In `lost` the driver can learn nothing more about the task. A task that
- * another driver has started goes from `pending` to `running` on `adopted`.
+ * another driver has started goes from `pending` to `running` on `adopted`. Pure.
  */
 import type { EffectName } from "./effects.ts";
 import type { EventType, TaskEvent } from "./events.ts";

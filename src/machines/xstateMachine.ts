@@ -1,4 +1,4 @@
-/** The machine in XState: for charts (Stately, the inspector), and to verify the fold. */
+/** The machine in XState: for charts (Stately, the inspector), and to verify the fold. Pure. */
 import { assign, setup } from "xstate";
 import { type EffectName, effectNames } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";

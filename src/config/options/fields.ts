@@ -1,7 +1,7 @@
 /**
  * The zod schemas that options are built from. A message completes a sentence that begins `option "name"`. No
  * message repeats an argument of the task's command, because arguments may hold secrets. The documentation of
- * an option is its schema's `meta`: a description, and a valid value as an example.
+ * an option is its schema's `meta`: a description, and a valid value as an example. Pure.
  */
 
 import { z } from "zod";

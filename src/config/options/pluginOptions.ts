@@ -1,7 +1,7 @@
 /**
  * The options of the `plugin "nomad-driver-exec2" { config { … } }` block. One
  * schema defines their types, checks, hclspec and documentation. In HCL their
- * names have underscores: `unveil_defaults`.
+ * names have underscores: `unveil_defaults`. Pure.
  */
 import { z } from "zod";
 import { seccompProblem } from "../seccomp/profileOptions.ts";

@@ -1,6 +1,6 @@
 /**
  * The options of a task's `config { … }` block. One schema defines their types, checks, hclspec and
- * documentation.
+ * documentation. Pure.
  */
 import { z } from "zod";
 import { lazy } from "../../lazy.ts";

@@ -1,7 +1,7 @@
 /**
  * The paths that `unveil_defaults` opens to every task, if they exist when the
  * task starts. They are enough for ordinary programs to start, and reveal nothing
- * about other users or tasks.
+ * about other users or tasks. Pure.
  */
 import { parseUnveil, type UnveilEntry } from "../values/unveil.ts";
 

@@ -1,6 +1,6 @@
 /**
  * A task as the agent requests it, in the driver's own types. The gRPC layer converts Nomad's `TaskConfig` to
- * a {@link TaskRequest} once the task's options are checked.
+ * a {@link TaskRequest} once the task's options are checked. Pure.
  */
 
 import type { TaskId } from "../../taskId.ts";

@@ -1,7 +1,7 @@
 /**
  * A launch plan: the system calls between this process and the task's `execve`,
  * as data. It can be printed, tested and logged without a kernel. The runner
- * (runnerX86.s) executes it.
+ * (runnerX86.s) executes it. Pure.
  */
 import type { SystemCall } from "../../systemCalls.ts";
 import { identityRecord, OPENED_ALIVE } from "../run/runLayout.ts";

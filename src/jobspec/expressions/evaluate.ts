@@ -1,6 +1,6 @@
 /**
  * Evaluates HCL2's expressions and templates as Nomad does. The value of a name that the scope lacks is
- * the text `${name}`. The client, which knows the allocation, resolves this text.
+ * the text `${name}`. The client, which knows the allocation, resolves this text. Pure.
  */
 import { suggestion } from "../../suggest.ts";
 import { TemplateError } from "../templateError.ts";

@@ -1,4 +1,6 @@
-/** The interface of a job file's two evaluators: one evaluates only references, the other all of HCL2. */
+/**
+ * The interface of a job file's two evaluators: one evaluates only references, the other all of HCL2. Pure.
+ */
 import type { Type } from "./types.ts";
 import type { Value } from "./values.ts";
 

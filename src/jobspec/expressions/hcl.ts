@@ -1,4 +1,7 @@
-/** HCL2 for job files: all of its expressions, and Nomad's functions. Loaded only for files that need it. */
+/**
+ * HCL2 for job files: all of its expressions, and Nomad's functions. Loaded only for files that need it.
+ * Pure.
+ */
 
 import { TemplateError } from "../templateError.ts";
 import { evaluate, maxIterations } from "./evaluate.ts";

@@ -1,6 +1,6 @@
 /**
  * Parses HCL2's expressions and templates, by the grammar of its specification
- * (hashicorp/hcl, hclsyntax/spec.md).
+ * (hashicorp/hcl, hclsyntax/spec.md). Pure.
  */
 import { TemplateError } from "../templateError.ts";
 import type { BinaryOperator, Expression, Iteration, Parsed, TemplatePart } from "./syntaxTree.ts";

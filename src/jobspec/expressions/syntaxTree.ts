@@ -1,4 +1,4 @@
-/** The syntax tree of HCL2's expressions and templates. */
+/** The syntax tree of HCL2's expressions and templates. Pure. */
 
 interface Node {
   /** The source of the expression, for errors and for references that are resolved later. */

@@ -1,4 +1,4 @@
-/** Type constraints of variables: `string`, `list(number)`, `object({ name = string })`, … */
+/** Type constraints of variables: `string`, `list(number)`, `object({ name = string })`, … Pure. */
 import { suggestion } from "../../suggest.ts";
 import { TemplateError } from "../templateError.ts";
 import type { Expression } from "./syntaxTree.ts";

@@ -1,4 +1,4 @@
-/** HCL's values as JavaScript values, and HCL's implicit conversions. */
+/** HCL's values as JavaScript values, and HCL's implicit conversions. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import { TemplateError } from "../templateError.ts";
 

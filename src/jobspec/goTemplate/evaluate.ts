@@ -1,4 +1,4 @@
-/** Renders templates of Go's text/template. */
+/** Renders templates of Go's text/template. Pure. */
 import { suggestion } from "../../suggest.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { TemplateError } from "../templateError.ts";

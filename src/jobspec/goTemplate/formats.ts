@@ -1,4 +1,4 @@
-/** Formats values by Go's verbs, and times by Go's layouts. */
+/** Formats values by Go's verbs, and times by Go's layouts. Pure. */
 import { dayNames, goFormat, monthNames } from "../expressions/functions/goFormat.ts";
 import type { Value } from "../expressions/values.ts";
 import { type GoValue, goText, isList, isMap } from "./values.ts";

@@ -1,6 +1,6 @@
 /**
  * Functions of Go's templates, and the functions of Nomad's templates (consul-template) that a local run has.
- * `and` and `or` are in evaluate.ts.
+ * `and` and `or` are in evaluate.ts. Pure.
  */
 import { createHash, createHmac } from "node:crypto";
 import { parseJsonOrNothing } from "../../json.ts";

@@ -1,4 +1,4 @@
-/** Parses Go's text/template: https://pkg.go.dev/text/template. */
+/** Parses Go's text/template: https://pkg.go.dev/text/template. Pure. */
 import { TemplateError } from "../templateError.ts";
 import type { Command, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
 

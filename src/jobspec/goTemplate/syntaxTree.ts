@@ -1,4 +1,4 @@
-/** The syntax tree of Go's text/template. */
+/** The syntax tree of Go's text/template. Pure. */
 
 export type Node =
   | { readonly kind: "text"; readonly text: string }

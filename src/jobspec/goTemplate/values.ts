@@ -1,4 +1,4 @@
-/** The values of Go's templates: whole numbers are bigints, floats are numbers. */
+/** The values of Go's templates: whole numbers are bigints, floats are numbers. Pure. */
 import { fail } from "../expressions/functions/define.ts";
 import { byText } from "../expressions/values.ts";
 

@@ -1,4 +1,4 @@
-/** The environment that a Nomad client gives a task, and the names that job files can refer to. */
+/** The environment that a Nomad client gives a task, and the names that job files can refer to. Pure. */
 
 import { nearest } from "../../suggest.ts";
 import { shortId } from "../../taskId.ts";

@@ -1,6 +1,6 @@
 /**
  * A task's `config` block as the Nomad client sends it to the driver: a map with all attributes of the
- * driver's schema, and null for those that the file leaves out.
+ * driver's schema, and null for those that the file leaves out. Pure.
  */
 
 import { nearest, suggestion } from "../../suggest.ts";

@@ -1,4 +1,7 @@
-/** Replaces references with values: first with the values in the file, later with the allocation's values. */
+/**
+ * Replaces references with values: first with the values in the file, later with the allocation's values.
+ * Pure.
+ */
 import { TemplateError } from "../templateError.ts";
 import { parseTemplate, type Reference, unescapeLiteral } from "./template.ts";
 

@@ -1,6 +1,6 @@
 /**
  * HCL2's template text: literals with `${reference}` in them. The HCL parser returns such text unchanged,
- * including the escapes `$${` and `%%{`.
+ * including the escapes `$${` and `%%{`. Pure.
  */
 import { TemplateError } from "../templateError.ts";
 

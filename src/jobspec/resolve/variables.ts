@@ -1,4 +1,4 @@
-/** The job file's own definitions: its `variable`, `variables` and `locals` blocks. */
+/** The job file's own definitions: its `variable`, `variables` and `locals` blocks. Pure. */
 import { parseJsonOrNothing } from "../../json.ts";
 import { suggestion } from "../../suggest.ts";
 import type { Evaluator, Found, Names } from "../expressions/evaluator.ts";

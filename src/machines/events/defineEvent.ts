@@ -1,4 +1,4 @@
-/** What a type of event consists of. The compiler rejects a type that leaves a part out. */
+/** What a type of event consists of. The compiler rejects a type that leaves a part out. Pure. */
 import type { z } from "zod";
 
 /** Replaces each text that is masked. */

@@ -1,4 +1,4 @@
-/** Events about stopping a task, and about its end. */
+/** Events about stopping a task, and about its end. Pure. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
 import { describeTaskEnd, endSources } from "../../taskEnd.ts";

@@ -1,4 +1,4 @@
-/** Events of a running task. */
+/** Events of a running task. Pure. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
 import { describeEnd } from "../../taskEnd.ts";

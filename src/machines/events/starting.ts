@@ -1,4 +1,4 @@
-/** Events from the request to the running task, or to a failed start. */
+/** Events from the request to the running task, or to a failed start. Pure. */
 import { z } from "zod";
 import { defineEvent, MASK } from "./defineEvent.ts";
 import { pluginProcess, processIdentity } from "./shared.ts";

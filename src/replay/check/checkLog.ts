@@ -2,7 +2,7 @@
  * Checks a whole log. Reads the records in storage order and folds all streams at the same time, because
  * folding one stream after another would be much slower. Compares the positions of each stream's events with
  * the index, through which all other code reads the events. If this scan does not verify a stream, the stream
- * is then checked alone.
+ * is then checked alone. Pure.
  */
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";

@@ -1,6 +1,6 @@
 /**
  * The syntax tree of an expression over one moment of a history. The language has no loops, functions or
- * patterns, and the length of an expression is limited, so evaluation always ends quickly.
+ * patterns, and the length of an expression is limited, so evaluation always ends quickly. Pure.
  */
 
 export type Expression =

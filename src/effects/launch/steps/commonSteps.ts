@@ -1,4 +1,4 @@
-/** Steps that many plans have: for descriptors and their files, and for the protection of processes. */
+/** Steps that many plans have: for descriptors and their files, and for the protection of processes. Pure. */
 import { capabilitySet } from "../../../config/values/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
 import { capabilityData, capabilityHeader, openHow } from "../../kernel/structs.ts";

@@ -1,4 +1,4 @@
-/** Steps that switch the task's process to its user, and leave it only the task's capabilities. */
+/** Steps that switch the task's process to its user, and leave it only the task's capabilities. Pure. */
 import { capabilityName, capabilityNumbers } from "../../../config/values/capabilities.ts";
 import { DriverError } from "../../../errors.ts";
 import * as k from "../../kernel/constants.ts";

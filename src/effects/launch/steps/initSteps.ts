@@ -2,7 +2,7 @@
  * The steps of the run's init before it forks the task: init sets up the namespaces, and waits for the
  * go-ahead. Meanwhile the plugin adds the Landlock rules, sets the limits and writes to the log, so the two
  * processes work in parallel. If the plugin dies or gives up the launch, the pipe for the go-ahead ends, and
- * init exits.
+ * init exits. Pure.
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs, interfaceFlags } from "../../kernel/structs.ts";

@@ -1,6 +1,6 @@
 /**
  * Steps with which a run's own processes add Landlock rules. Only these processes can add the rules on the
- * run's own `/proc` and on the task's standard streams. They also add the rules on default paths.
+ * run's own `/proc` and on the task's standard streams. They also add the rules on default paths. Pure.
  */
 import * as k from "../../kernel/constants.ts";
 import { pathBeneathAttr } from "../../kernel/structs.ts";

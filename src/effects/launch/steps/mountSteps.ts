@@ -1,6 +1,6 @@
 /**
  * Steps that give a run its own mount namespace: a copy of the host's, or of a template that has only
- * unveiled paths. Before that, they open the mounts' sources in the host's namespace.
+ * unveiled paths. Before that, they open the mounts' sources in the host's namespace. Pure.
  */
 import type { LaunchMount } from "../../files/mountPoints.ts";
 import * as k from "../../kernel/constants.ts";

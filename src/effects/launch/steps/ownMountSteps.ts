@@ -1,6 +1,6 @@
 /**
  * Steps for mounts that do not come from the host: a run's own /proc, folders and file systems in its private
- * root, and masks over entries of /proc.
+ * root, and masks over entries of /proc. Pure.
  */
 import { isAtOrBelow } from "../../../config/values/unveil.ts";
 import * as k from "../../kernel/constants.ts";

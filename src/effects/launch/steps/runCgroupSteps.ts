@@ -2,7 +2,7 @@
  * Steps of a run that stays in the plugin's pid namespace. Its init has to do what a pid namespace does for
  * other runs. As a subreaper (PR_SET_CHILD_SUBREAPER(2const)), init adopts orphans. At the end it kills all
  * remaining processes at once, through the run's own cgroup: `cgroup.kill` of cgroups(7), from kernel 5.14
- * on.
+ * on. Pure.
  */
 import * as k from "../../kernel/constants.ts";
 import type { RunCgroup } from "../launchInput.ts";

@@ -1,4 +1,4 @@
-/** The steps of the run's init after it has forked the task: init waits, records and cleans up. */
+/** The steps of the run's init after it has forked the task: init waits, records and cleans up. Pure. */
 import * as k from "../../kernel/constants.ts";
 import { kept, statusFileLayout } from "../../run/runLayout.ts";
 import type { RunCgroup } from "../launchInput.ts";

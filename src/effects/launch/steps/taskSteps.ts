@@ -1,4 +1,4 @@
-/** The steps of a task's process before it executes its command. */
+/** The steps of a task's process before it executes its command. Pure. */
 import * as k from "../../kernel/constants.ts";
 import { rlimit64 } from "../../kernel/structs.ts";
 import type { TaskLimit } from "../../processes/resourceLimits.ts";

@@ -2,6 +2,7 @@
  * Steps for mounts that come from another mount namespace. open_tree(2) copies a tree of mounts while its
  * path can be reached, and move_mount(2) later mounts the copy elsewhere. The copy gets its attributes before
  * it is visible. A remount by mount(2) would change only one mount of the tree, and only after it is visible.
+ * Pure.
  */
 import * as k from "../../kernel/constants.ts";
 import { mountAttr, openHow } from "../../kernel/structs.ts";

@@ -1,4 +1,4 @@
-/** HCL2's collection functions. */
+/** HCL2's collection functions. Pure. */
 import { setOf } from "../types.ts";
 import {
   byText,

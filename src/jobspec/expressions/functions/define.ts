@@ -1,4 +1,7 @@
-/** Declares the parameters of functions: converts values, and names the expected kind of value in errors. */
+/**
+ * Declares the parameters of functions: converts values, and names the expected kind of value in errors.
+ * Pure.
+ */
 import { TemplateError } from "../../templateError.ts";
 import { isList, isMap, kindOf, numberOf, textOf, type Value, type ValueMap } from "../values.ts";
 

@@ -1,4 +1,4 @@
-/** HCL2's functions for encodings and hashes. */
+/** HCL2's functions for encodings and hashes. Pure. */
 import { createHash } from "node:crypto";
 import { parseJsonOrNothing } from "../../../json.ts";
 import { mapOf, type Value } from "../values.ts";

@@ -1,4 +1,4 @@
-/** HCL2's file functions. They reach only the files that the caller allows. */
+/** HCL2's file functions. They reach only the files that the caller allows. Pure. */
 import { DriverError } from "../../../errors.ts";
 import { byText } from "../values.ts";
 import { type Functions, fail, takes, text } from "./define.ts";

@@ -1,6 +1,6 @@
 /**
  * Writes values as Go's packages fmt, encoding/json and time do, as far as functions of job files and
- * templates need this.
+ * templates need this. Pure.
  */
 import { isList, keysOf, numberOf, numberText, textOf, type Value } from "../values.ts";
 import { fail } from "./define.ts";

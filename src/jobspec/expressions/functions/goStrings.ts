@@ -1,4 +1,4 @@
-/** Go's string functions and regular expressions (RE2), which job files and templates share. */
+/** Go's string functions and regular expressions (RE2), which job files and templates share. Pure. */
 import { fail } from "./define.ts";
 
 /** Removes characters of a set from both ends, as strings.Trim does. */

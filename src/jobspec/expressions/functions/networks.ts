@@ -1,4 +1,4 @@
-/** HCL2's functions for networks, such as `10.1.0.0/16`, and their addresses. */
+/** HCL2's functions for networks, such as `10.1.0.0/16`, and their addresses. Pure. */
 import { type Functions, fail, takes, takesMany, text, whole } from "./define.ts";
 
 interface Network {

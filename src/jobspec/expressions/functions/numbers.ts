@@ -1,4 +1,4 @@
-/** HCL2's functions for numbers. */
+/** HCL2's functions for numbers. Pure. */
 import { type Functions, fail, number, takes, takesMany, text, whole } from "./define.ts";
 
 export const numberFunctions: Functions = {

@@ -1,4 +1,4 @@
-/** HCL2's string functions. */
+/** HCL2's string functions. Pure. */
 
 import { isList, type Value } from "../values.ts";
 import {

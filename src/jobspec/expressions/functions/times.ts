@@ -1,4 +1,4 @@
-/** HCL2's time functions. */
+/** HCL2's time functions. Pure. */
 import { goUnits, parseDuration } from "../../../units/durations.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
 import { dayNames, monthNames } from "./goFormat.ts";
