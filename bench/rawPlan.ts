@@ -5,19 +5,19 @@
  */
 import { closeSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { parsePluginOptions } from "../src/config/options/pluginOptions.ts";
+import { parsePluginOptions } from "../src/driver/options/pluginOptions.ts";
 import { findProgram, planEarly, planLate } from "../src/driver/start/sandboxPlan.ts";
 import { probeHost } from "../src/effects/host/hostFacts.ts";
 import { supportedArchitecture } from "../src/effects/kernel/architecture.ts";
 import { MFD_CLOEXEC } from "../src/effects/kernel/constants.ts";
 import { memfdCreate, pipe2 } from "../src/effects/kernel/libc.ts";
-import { knownPaths } from "../src/effects/landlock/knownPaths.ts";
 import { addRules, createRuleset } from "../src/effects/landlock/ruleset.ts";
-import { assembleEarly, assembleLate } from "../src/effects/launch/assemble.ts";
 import { handOver } from "../src/effects/launch/spawner/spawner.ts";
-import { LATE_OFFSET } from "../src/effects/launch/table.ts";
+import { assembleEarly, assembleLate } from "../src/effects/plan/assemble.ts";
+import { LATE_OFFSET } from "../src/effects/plan/table.ts";
 import { RootTemplates } from "../src/effects/root/rootTemplates.ts";
 import { makeRunFiles } from "../src/effects/run/runFiles.ts";
+import { knownPaths } from "../src/effects/unveil/knownPaths.ts";
 import { requestOf } from "../src/grpc/convert/requests.ts";
 import { readTaskOptions } from "../src/grpc/options.ts";
 import type { Allocation } from "../test/support/agent/allocation.ts";

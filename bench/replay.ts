@@ -5,10 +5,10 @@
 import { hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { checkLog } from "../src/history/replay/check/checkLog.ts";
+import { History } from "../src/history/replay/history.ts";
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../src/machines/events.ts";
 import { initialSnapshot, step } from "../src/machines/fold.ts";
-import { checkLog } from "../src/replay/check/checkLog.ts";
-import { History } from "../src/replay/history.ts";
 import type { EventReader } from "../src/store/eventStore.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { Architecture } from "../../src/systemCalls.ts";
+import type { Architecture } from "../../src/effects/kernel/systemCalls.ts";
 import { bundleLoader, bundleProgram } from "./bundle.ts";
 import { dropLibrary, embedFunctions, strip } from "./elf.ts";
 import type { Target } from "./targets.ts";

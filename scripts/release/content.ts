@@ -2,11 +2,11 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { version } from "../../src/base/version.ts";
 import { createProgram } from "../../src/cli/cli.ts";
 import { completionOf } from "../../src/cli/reference/completions.ts";
 import { manPage } from "../../src/cli/reference/manPage.ts";
 import { outlineOf } from "../../src/cli/reference/outline.ts";
-import { version } from "../../src/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 

@@ -6,8 +6,8 @@ import { closeSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getRawAsset } from "node:sea";
+import { DriverError, messageOf } from "../base/errors.ts";
 import { executableMemfd, isRefusal } from "../effects/kernel/memfd.ts";
-import { DriverError, messageOf } from "../errors.ts";
 
 /**
  * Loads the addon that is in the executable under this name, and returns its exports.

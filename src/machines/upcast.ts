@@ -2,7 +2,7 @@
  * Converts events of earlier schema versions to the current one. A log is never rewritten. Instead, reading
  * adds the fields that the event's type lists in `added`. Pure.
  */
-import { DriverError } from "../errors.ts";
+import { DriverError } from "../base/errors.ts";
 import { EVENT_SCHEMA_VERSION, traitsOf } from "./events.ts";
 
 /** The part of an event that upcasting needs. */

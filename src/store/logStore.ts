@@ -1,7 +1,7 @@
 /** The writing side of the event log, over any table of records. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
-import { DriverError } from "../errors.ts";
+import { DriverError } from "../base/errors.ts";
 import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
 import type { EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
 import { FollowableLog, type FollowableStore } from "./followableLog.ts";

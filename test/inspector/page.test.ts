@@ -1,9 +1,9 @@
 /** The page in a real browser: Debian's Chromium. Screenshots go to test-results/inspector. */
 import type { Page } from "playwright-core";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { parseBundle } from "../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
-import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
-import { checkLog } from "../../src/replay/check/checkLog.ts";
 import { event, type Life, life } from "../support/history/history.ts";
 import { forged, hostile, hostileEvent, unwritable } from "../support/history/hostileTexts.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";

@@ -1,14 +1,14 @@
 /** The inspector's server with a real log that is still being written. */
 import { describe, expect, it, vi } from "vitest";
+import { parseBundle } from "../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/history/replay/check/checkLog.ts";
+import type { Sentence } from "../../src/history/why/facts.ts";
 import type { Status } from "../../src/inspector/views/answers.ts";
 import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";
 import type { Phrase } from "../../src/inspector/views/phrase.ts";
 import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.ts";
-import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
-import { checkLog } from "../../src/replay/check/checkLog.ts";
-import type { Sentence } from "../../src/why/facts.ts";
 import { event, life } from "../support/history/history.ts";
 import { get, startInspector } from "../support/screen/inspector.ts";
 

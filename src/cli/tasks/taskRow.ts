@@ -1,4 +1,6 @@
 /** A task of this node as `ps` and `top` show it. Pure. */
+
+import { knownEnd } from "../../base/taskEnd.ts";
 import type { MemoryFigures } from "../../effects/cgroup/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
@@ -6,7 +8,6 @@ import { limitsOf } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline, type TaskTimes } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
-import { knownEnd } from "../../taskEnd.ts";
 
 /** A task's data in the event log. */
 export interface NodeTask extends TaskTimes {

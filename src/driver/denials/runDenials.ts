@@ -1,7 +1,7 @@
 /** Records what the sandbox refuses to the processes of a run. */
-import { adviceFor } from "../../denial.ts";
-import type { OwnedDenial } from "../../effects/audit/denialTracker.ts";
-import type { LastLine } from "../../effects/files/logPipes.ts";
+import { adviceFor } from "../../effects/denials/denial.ts";
+import type { OwnedDenial } from "../../effects/denials/denialTracker.ts";
+import type { LastLine } from "../../effects/logs/logPipes.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { describeRefusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";

@@ -1,10 +1,10 @@
 /** Builds the events of a start: the request, what the host offers, and a failure. */
 import { isDeepStrictEqual } from "node:util";
-import { hclName } from "../../config/options/hclOptions.ts";
-import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../config/options/taskOptions.ts";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import type { DriverError } from "../../base/errors.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
-import type { DriverError } from "../../errors.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { hclName } from "../../effects/options/hclOptions.ts";
+import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../effects/parts.ts";
 import type { EventData } from "../../machines/events.ts";
 
 /** The `requested` event of a task: the request without the values of its environment. */

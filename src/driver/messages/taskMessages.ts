@@ -6,12 +6,12 @@
  * has to know, none for normal events, and none that repeats an event of the client.
  */
 
-import { adviceFor, isProbe } from "../../denial.ts";
+import { signalName } from "../../base/signalNames.ts";
+import { adviceFor, isProbe } from "../../effects/denials/denial.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData, TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { signalName } from "../../signalNames.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import type { SharedUser } from "../start/taskUser.ts";

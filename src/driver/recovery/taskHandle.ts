@@ -2,9 +2,9 @@
 
 import { Packr } from "msgpackr";
 import { z } from "zod";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
-import type { TaskId } from "../../taskId.ts";
 
 const identity = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
 

@@ -6,11 +6,11 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subscription } from "rxjs";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { logStartError } from "../../effects/files/logPipes.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { logStartError } from "../../effects/logs/logPipes.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
-import { DriverError, messageOf } from "../../errors.ts";
 import type { EffectName } from "../../machines/effects.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";

@@ -8,20 +8,20 @@
  */
 
 import { closeSync } from "node:fs";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup/cgroup.ts";
 import { planCgroupWrites } from "../../effects/cgroup/cgroupPlan.ts";
-import { LastLine, openLogPipe } from "../../effects/files/logPipes.ts";
-import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
-import { knownPaths } from "../../effects/landlock/knownPaths.ts";
 import { checkVisible } from "../../effects/landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../../effects/landlock/ruleset.ts";
-import { describePlan } from "../../effects/launch/describePlan.ts";
 import { PendingLaunch } from "../../effects/launch/launcher.ts";
-import { joinPlan } from "../../effects/launch/plan.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { checkTaskFolders } from "../../effects/layout/taskFolderCheck.ts";
+import { LastLine, openLogPipe } from "../../effects/logs/logPipes.ts";
+import { taskEtcFiles, writeEtcFiles } from "../../effects/names/taskEtcFiles.ts";
 import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts";
+import { describePlan } from "../../effects/plan/describePlan.ts";
+import { joinPlan } from "../../effects/plan/plan.ts";
 import { makeRunFiles, removeRunFiles } from "../../effects/run/runFiles.ts";
-import { taskEtcFiles, writeEtcFiles } from "../../effects/run/taskEtcFiles.ts";
+import { knownPaths } from "../../effects/unveil/knownPaths.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { DriverServices } from "../services.ts";

@@ -4,54 +4,49 @@
  * plan; `doctor --plan` prints it.
  */
 
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import { seccompProfile } from "../../config/seccomp/profileOptions.ts";
-import type { SeccompProfile } from "../../config/seccomp/taskFilter.ts";
-import { defaultPaths } from "../../config/task/defaultPaths.ts";
-import { cpuShare } from "../../config/task/nodeTopology.ts";
-import { taskEnvironment } from "../../config/task/taskEnvironment.ts";
-import { type TaskFolders, taskFolders } from "../../config/task/taskFolders.ts";
-import { type PlacedMount, placeMounts } from "../../config/task/taskMounts.ts";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { type TaskRoot, taskRoot } from "../../config/task/taskRoot.ts";
-import {
-  type RootMode,
-  type UnveilInput,
-  type UnveilRules,
-  unveilRules,
-} from "../../config/task/unveilRules.ts";
-import { isHostName } from "../../config/values/hostNames.ts";
-import { isAtOrBelow } from "../../config/values/unveil.ts";
+import { shortName } from "../../base/taskId.ts";
+import { cpuShare } from "../../effects/cgroup/nodeTopology.ts";
+import { type RunCgroup, runCgroupOf } from "../../effects/cgroup/runCgroupSteps.ts";
 import {
   candidatesOf,
   realPathOf,
   resolveCommand,
   resolveWorkDir,
-} from "../../effects/files/commandLookup.ts";
-import { type IsVisible, visibilityFor } from "../../effects/files/hostPaths.ts";
-import { allocLogFolders } from "../../effects/files/logPipes.ts";
-import { prepareMounts } from "../../effects/files/mountPoints.ts";
+} from "../../effects/command/commandLookup.ts";
+import { taskEnvironment } from "../../effects/command/taskEnvironment.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { waitForAnswers } from "../../effects/host/silentMounts.ts";
-import type { KnownPaths } from "../../effects/landlock/knownPaths.ts";
 import { checkVisible, knownRules, type NamespaceRule } from "../../effects/landlock/rules.ts";
 import { checkSignalScope } from "../../effects/landlock/ruleset.ts";
 import { buildEarlyPlan, buildLatePlan } from "../../effects/launch/buildPlan.ts";
-import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launchInput.ts";
-import type { EarlyPlan, LatePlan } from "../../effects/launch/plan.ts";
-import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimits.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { type RootMode, type TaskFolders, taskFolders } from "../../effects/layout/taskFolders.ts";
+import { type PlacedMount, placeMounts } from "../../effects/layout/taskMounts.ts";
+import { type TaskLimit, taskLimits } from "../../effects/limits/resourceLimits.ts";
+import { allocLogFolders } from "../../effects/logs/logPipes.ts";
+import { taskEtcFiles } from "../../effects/names/taskEtcFiles.ts";
+import { launchHostname, launchNetwork } from "../../effects/network/network.ts";
+import { type IsVisible, visibilityFor } from "../../effects/paths/hostPaths.ts";
+import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import type { EarlyPlan, LatePlan } from "../../effects/plan/plan.ts";
+import { prepareMounts } from "../../effects/root/mountPoints.ts";
+import type { Bind } from "../../effects/root/mountSteps.ts";
+import { type TaskRoot, taskRoot } from "../../effects/root/taskRoot.ts";
 import type { RunFiles } from "../../effects/run/runFiles.ts";
-import { taskEtcFiles } from "../../effects/run/taskEtcFiles.ts";
+import { seccompProfile } from "../../effects/seccomp/profileOptions.ts";
 import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
+import type { SeccompProfile } from "../../effects/seccomp/taskFilter.ts";
+import { defaultPaths } from "../../effects/unveil/defaultPaths.ts";
+import type { KnownPaths } from "../../effects/unveil/knownPaths.ts";
+import { type UnveilInput, type UnveilRules, unveilRules } from "../../effects/unveil/unveilRules.ts";
 import {
   entersAllFolders,
   type TaskCapabilities,
   taskCapabilities,
 } from "../../effects/users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../../effects/users/users.ts";
-import { DriverError } from "../../errors.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
-import { shortName } from "../../taskId.ts";
+import type { PluginOptions } from "../options/pluginOptions.ts";
 
 /** The program of a task: user and rights, command, folders and environment. */
 export interface TaskProgram {
@@ -193,7 +188,7 @@ export function planEarly(
 ): EarlySandbox {
   const { options: task } = request;
   const { folders, mounts } = program;
-  const runCgroup = runCgroupOf(request, cgroup, files);
+  const runCgroup = runCgroupOf(task.pidMode, cgroup, files.folder);
   const binds = taskEtcFiles(request, program, files, options).map(
     ({ path, source }): Bind => ({ source, target: path, readOnly: true }),
   );
@@ -219,8 +214,8 @@ export function planEarly(
     options: task,
     initName: initNameOf(request),
     cgroup,
-    network: networkOf(request),
-    hostname: hostnameOf(request),
+    network: launchNetwork(request.network),
+    hostname: launchHostname(request.network),
     runCgroup,
     root: root ? { kind: "private", ...root, shmBytes: task.shmSize * 2 ** 20 } : { kind: "host" },
     binds,
@@ -274,27 +269,4 @@ export function planLate(
 /** Name of the run's init in `ps`: `exec2-init: 6f2d4a9e/web`. */
 function initNameOf(request: TaskRequest): string {
   return `exec2-init: ${shortName(request)}`;
-}
-
-/** The cgroup is named after the run's folder, whose name is unique. */
-function runCgroupOf(
-  { options }: TaskRequest,
-  parent: string | undefined,
-  { folder }: RunFiles,
-): RunCgroup | undefined {
-  if (options.pidMode === "private" || parent === undefined) return undefined;
-  return { parent, name: `exec2-${folder.slice(folder.lastIndexOf("/") + 1)}` };
-}
-
-function networkOf({ network }: TaskRequest): LaunchNetwork {
-  if (network.path !== "") return { kind: "join", path: network.path };
-  return { kind: network.mode === "none" ? "loopback" : "host" };
-}
-
-/** @throws DriverError `CONFIG_INVALID` for a name that no host can have */
-function hostnameOf({ network: { self } }: TaskRequest): string | undefined {
-  if (self === undefined || isHostName(self.name)) return self?.name;
-  throw new DriverError("CONFIG_INVALID", `${JSON.stringify(self.name)} cannot be the name of a host`, {
-    hint: "Correct the hostname of the group's network block: letters, digits, hyphens and dots, 64 at most",
-  });
 }

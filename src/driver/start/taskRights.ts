@@ -1,10 +1,10 @@
 /** The rights of a task's processes, as in the event `sandboxed`. */
 
-import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import { capabilityName, capabilityNumbers } from "../../config/values/capabilities.ts";
-import type { PortLimits } from "../../config/values/ports.ts";
-import type { LimitedResource } from "../../config/values/ulimits.ts";
+import { capabilityName, capabilityNumbers } from "../../effects/kernel/capabilities.ts";
 import type { TaskProcess } from "../../effects/launch/launchInput.ts";
+import type { LimitedResource } from "../../effects/limits/ulimits.ts";
+import type { PortLimits } from "../../effects/network/ports.ts";
+import type { TaskOptions } from "../../effects/parts.ts";
 import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
 import { keptCapabilities } from "../../effects/users/capabilities.ts";
 import type { EventData } from "../../machines/events.ts";

@@ -16,7 +16,8 @@ import {
   take,
   timer,
 } from "rxjs";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import { isPreparation } from "../../machines/effects.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../machines/events.ts";
 import {
@@ -29,7 +30,6 @@ import {
 } from "../../machines/fold.ts";
 import { isStarting, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
-import type { TaskId } from "../../taskId.ts";
 import { Journal } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { startFailedEvent } from "../history/startEvents.ts";

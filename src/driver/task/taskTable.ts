@@ -1,11 +1,12 @@
 /** The tasks of this process. Starts tasks, and takes over the tasks of an earlier process. */
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { envDigest } from "../../effects/files/envDigest.ts";
-import { messageOf } from "../../errors.ts";
+
+import { messageOf } from "../../base/errors.ts";
+import { type TaskId, taskOfRun } from "../../base/taskId.ts";
+import { envDigest } from "../../effects/command/envDigest.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import type { EventData } from "../../machines/events.ts";
 import { startIsOver } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { type TaskId, taskOfRun } from "../../taskId.ts";
 import type { StartedTask } from "../driverPort.ts";
 import { requestedEvent } from "../history/startEvents.ts";
 import type { TaskHistory } from "../history/taskHistory.ts";

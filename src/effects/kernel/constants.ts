@@ -16,7 +16,7 @@ export {
   CLONE_NEWUTS,
   NETLINK_AUDIT,
   O_CREAT,
-} from "../../kernelConstants.ts";
+} from "./kernelConstants.ts";
 
 /** `linux/landlock.h` */
 export const LANDLOCK_CREATE_RULESET_VERSION = 1;

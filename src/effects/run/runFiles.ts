@@ -15,12 +15,12 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { DriverError, errnoOf } from "../../errors.ts";
-import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { mkfifo } from "../kernel/libc.ts";
+import { identityRecord, parseIdentity, statusFileLayout } from "../plan/runLayout.ts";
 import type { ProcessIdentity } from "../processes/processStat.ts";
 import { hasNoWriter } from "./aliveFifo.ts";
-import { identityRecord, parseIdentity, statusFileLayout } from "./runLayout.ts";
 
 export interface RunFiles {
   /** The folder that holds the files. */

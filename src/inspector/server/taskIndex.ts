@@ -4,19 +4,19 @@
  * the log on demand.
  */
 import { Subject } from "rxjs";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import { taskOfRun } from "../../base/taskId.ts";
+import type { LiveTask } from "../../history/metrics/runningTasks.ts";
+import { TaskCounters } from "../../history/metrics/taskCounters.ts";
+import { History, type Moment, momentOf } from "../../history/replay/history.ts";
+import { maskEvent } from "../../history/replay/mask.ts";
+import { isError } from "../../history/replay/search.ts";
+import { readHistory } from "../../history/replay/storedHistory.ts";
 import type { EventData } from "../../machines/events.ts";
 import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
 import { isAlive, isStateName } from "../../machines/taskMachine.ts";
 import { timesAfter } from "../../machines/taskOutline.ts";
-import type { LiveTask } from "../../metrics/runningTasks.ts";
-import { TaskCounters } from "../../metrics/taskCounters.ts";
-import { History, type Moment, momentOf } from "../../replay/history.ts";
-import { maskEvent } from "../../replay/mask.ts";
-import { isError } from "../../replay/search.ts";
-import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
-import { taskOfRun } from "../../taskId.ts";
 import { StepTable, unknown } from "../views/stepTable.ts";
 import { bitOf, summaryOf, type TaskSummary } from "../views/taskSummary.ts";
 import { kindNumber, stateNumber } from "../views/taskView.ts";

@@ -1,11 +1,11 @@
 /** A task's current state or outcome: a kind to count it by, a tone, and a short text. Pure. */
 
+import { signalName } from "../../base/signalNames.ts";
+import { shortEnd } from "../../base/taskEnd.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
 import type { TaskResult } from "../../machines/taskResults.ts";
-import { signalName } from "../../signalNames.ts";
-import { shortEnd } from "../../taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { type OutcomeKind, type Tone, toneOf } from "./outcomeKinds.ts";
 

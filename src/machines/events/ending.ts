@@ -1,7 +1,7 @@
 /** Events about stopping a task, and about its end. Pure. */
 import { z } from "zod";
-import { signalName } from "../../signalNames.ts";
-import { describeTaskEnd, endSources } from "../../taskEnd.ts";
+import { signalName } from "../../base/signalNames.ts";
+import { describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd } from "./shared.ts";

@@ -15,8 +15,8 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
+import { DriverError } from "../../base/errors.ts";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";
-import { DriverError } from "../../errors.ts";
 import { logFiles } from "../folder/logFolders.ts";
 import type { FollowableStore } from "../followableLog.ts";
 import { LogStore } from "../logStore.ts";

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
+import { bundleLines } from "../../../src/history/replay/bundle/exportBundle.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { event, life } from "../../support/history/history.ts";

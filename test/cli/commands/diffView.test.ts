@@ -5,9 +5,9 @@
 import { describe, expect, it } from "vitest";
 import { DiffView, diffJson } from "../../../src/cli/commands/diff/diffView.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { diffHistories, divergenceText } from "../../../src/history/replay/historyDiff.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { History } from "../../../src/replay/history.ts";
-import { diffHistories, divergenceText } from "../../../src/replay/historyDiff.ts";
 import { allLives, event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 

@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { whyJson, whyText } from "../../../src/cli/commands/why/whyView.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { explain } from "../../../src/history/why/explain.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { History } from "../../../src/replay/history.ts";
-import { explain } from "../../../src/why/explain.ts";
 import { allLives, event, life, sampleData } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../../src/config/options/taskOptions.ts";
-import type { TaskRequest } from "../../../src/config/task/taskRequest.ts";
 import { requestedEvent, requestedOptions } from "../../../src/driver/history/startEvents.ts";
+import type { TaskRequest } from "../../../src/effects/launch/taskRequest.ts";
+import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../../src/effects/parts.ts";
 import { sampleData } from "../../support/history/history.ts";
 
 const sample = sampleData("requested");

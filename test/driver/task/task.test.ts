@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { DriverError } from "../../../src/base/errors.ts";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import { type CommittedStep, Task } from "../../../src/driver/task/task.ts";
-import { DriverError } from "../../../src/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/events.ts";
 import type { TaskSnapshot } from "../../../src/machines/fold.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { sampleData } from "../../support/history/history.ts";
 import { refusingStore } from "../../support/history/memoryEventStore.ts";
 import { runThat } from "../../support/plugin/fakeDriver.ts";

@@ -4,12 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
-import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
-import { checkLog } from "../../../src/replay/check/checkLog.ts";
-import { History } from "../../../src/replay/history.ts";
-import { maskEvent } from "../../../src/replay/mask.ts";
-import { readHistory } from "../../../src/replay/storedHistory.ts";
+import { bundleLines } from "../../../src/history/replay/bundle/exportBundle.ts";
+import { parseBundle } from "../../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../src/history/replay/check/checkLog.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { maskEvent } from "../../../src/history/replay/mask.ts";
+import { readHistory } from "../../../src/history/replay/storedHistory.ts";
+import { explain } from "../../../src/history/why/explain.ts";
+import { sequenceDiagram } from "../../../src/history/why/sequenceDiagram.ts";
 import {
   DATA_HASH_AT,
   HASH_BYTES,
@@ -26,8 +28,6 @@ import { inspectLog } from "../../../src/store/lmdb/lmdbFile.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { SnapshotReader } from "../../../src/store/lmdb/snapshotReader.ts";
 import { usageIn } from "../../../src/store/usage/usageFile.ts";
-import { explain } from "../../../src/why/explain.ts";
-import { sequenceDiagram } from "../../../src/why/sequenceDiagram.ts";
 import { allowing, allowingLater, type Target } from "../target.ts";
 
 /** Input: the length of a header, the header, and data. The target adds valid hashes. */

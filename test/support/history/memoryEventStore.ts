@@ -1,5 +1,5 @@
 /** The event log in memory. */
-import { DriverError } from "../../../src/errors.ts";
+import { DriverError } from "../../../src/base/errors.ts";
 import type { StreamEntry } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { LogStore } from "../../../src/store/logStore.ts";

@@ -1,8 +1,8 @@
 /** A driver and a run without a kernel. */
 import { NEVER } from "rxjs";
+import { DriverError } from "../../../src/base/errors.ts";
 import type { Capabilities, DriverPort, ExitResult } from "../../../src/driver/driverPort.ts";
 import type { Run } from "../../../src/driver/run/run.ts";
-import { DriverError } from "../../../src/errors.ts";
 import type { EffectName } from "../../../src/machines/effects.ts";
 
 const fakeCapabilities: Capabilities = {

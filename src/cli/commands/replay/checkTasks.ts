@@ -1,8 +1,9 @@
 /** `replay --check`: verifies the log. */
+
+import { type CheckReport, checkLog } from "../../../history/replay/check/checkLog.ts";
+import { loadMachine } from "../../../history/replay/check/loadMachine.ts";
+import { checkStream } from "../../../history/replay/check/streamCheck.ts";
 import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
-import { type CheckReport, checkLog } from "../../../replay/check/checkLog.ts";
-import { loadMachine } from "../../../replay/check/loadMachine.ts";
-import { checkStream } from "../../../replay/check/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { FindingView, isVerified } from "../../logs/findingView.ts";
 import { print } from "../../terminal/output.ts";
