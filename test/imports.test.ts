@@ -41,6 +41,69 @@ describe("a pure file", () => {
   });
 });
 
+describe("the plugin", () => {
+  const atOnce: ImportGraph = new Map(
+    [...graph].map(([path, { text, imports }]) => [
+      path,
+      { text, imports: imports.filter(({ later }) => later !== true) },
+    ]),
+  );
+  const load = (...paths: readonly string[]) => {
+    const files = new Set(paths.flatMap((path) => [...loaded(atOnce, path)].map(({ file }) => file)));
+    const packages = [...files].flatMap((file) => valuesOf(atOnce, file).map(({ from }) => from));
+    return {
+      files: [...files].sort(),
+      packages: [...new Set(packages.filter((from) => !from.startsWith("src/")))].sort(),
+    };
+  };
+
+  it("has loaded only these modules when it prints its handshake", () => {
+    expect(load("src/main.ts", "src/grpc/plugin.ts")).toEqual({
+      files: [
+        "src/driver/taskErrors.ts",
+        "src/errors.ts",
+        "src/grpc/driverSlot.ts",
+        "src/grpc/handshake.ts",
+        "src/grpc/plugin.ts",
+        "src/grpc/socket.ts",
+        "src/lifeline.ts",
+        "src/log/hclog.ts",
+        "src/main.ts",
+        "src/taskId.ts",
+        "src/units/visible.ts",
+      ],
+      packages: [
+        "node:events",
+        "node:fs",
+        "node:net",
+        "node:os",
+        "node:path",
+        "node:sea",
+        "node:timers/promises",
+        "node:util",
+      ],
+    });
+  });
+
+  it("loads neither options nor the C library nor an event log with its server", () => {
+    const { files, packages } = load("src/grpc/server.ts");
+    const folders = new Set(files.map((path) => path.split("/")[1]).filter((name) => !name?.includes(".")));
+    expect([...folders].sort()).toEqual(["driver", "grpc", "log", "units"]);
+    expect(packages).toEqual([
+      "@bufbuild/protobuf/wire",
+      "@grpc/grpc-js/build/src/constants.js",
+      "@grpc/grpc-js/build/src/metadata.js",
+      "@grpc/grpc-js/build/src/server-credentials.js",
+      "@grpc/grpc-js/build/src/server.js",
+      "node:events",
+      "node:fs",
+      "node:net",
+      "node:timers/promises",
+      "node:util",
+    ]);
+  });
+});
+
 /**
  * The folders, the lowest first. Each may import the earlier folders that are named beside it, and no others,
  * not even for types. Every folder may also import src/units and src/base.
@@ -175,8 +238,8 @@ describe("the graph of imports", () => {
       { from: "h", names: [], ...values },
       { from: "src/x/i.ts", names: ["i"], ...values },
       { from: "src/x/j.ts", names: ["J"], ...types },
-      { from: "src/x/k.ts", names: ["*"], ...values },
-      { from: "a computed name", names: ["*"], ...values },
+      { from: "src/x/k.ts", names: ["*"], ...values, later: true },
+      { from: "a computed name", names: ["*"], ...values, later: true },
     ]);
   });
 
