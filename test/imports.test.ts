@@ -60,16 +60,16 @@ describe("the plugin", () => {
   it("has loaded only these modules when it prints its handshake", () => {
     expect(load("src/main.ts", "src/grpc/plugin.ts")).toEqual({
       files: [
+        "src/base/errors.ts",
+        "src/base/hclog.ts",
+        "src/base/taskId.ts",
         "src/driver/taskErrors.ts",
-        "src/errors.ts",
         "src/grpc/driverSlot.ts",
         "src/grpc/handshake.ts",
+        "src/grpc/lifeline.ts",
         "src/grpc/plugin.ts",
         "src/grpc/socket.ts",
-        "src/lifeline.ts",
-        "src/log/hclog.ts",
         "src/main.ts",
-        "src/taskId.ts",
         "src/units/visible.ts",
       ],
       packages: [
@@ -88,7 +88,7 @@ describe("the plugin", () => {
   it("loads neither options nor the C library nor an event log with its server", () => {
     const { files, packages } = load("src/grpc/server.ts");
     const folders = new Set(files.map((path) => path.split("/")[1]).filter((name) => !name?.includes(".")));
-    expect([...folders].sort()).toEqual(["driver", "grpc", "log", "units"]);
+    expect([...folders].sort()).toEqual(["base", "driver", "grpc", "units"]);
     expect(packages).toEqual([
       "@bufbuild/protobuf/wire",
       "@grpc/grpc-js/build/src/constants.js",
