@@ -103,6 +103,21 @@ describe("a folder", () => {
   });
 });
 
+describe("native code", () => {
+  it.each([
+    ["koffi", "src/effects/kernel/bindings.ts"],
+    ["lmdb", "src/store/lmdb/lmdbEventStore.ts"],
+  ])("of %s is known to one file only", (addon, file) => {
+    const importers = [...graph].filter(([, { imports }]) => imports.some(({ from }) => from === addon));
+    expect(importers.map(([path]) => path)).toEqual([file]);
+  });
+
+  it("is called by no other means", () => {
+    const callers = [...graph].filter(([, { text }]) => /node:ffi|\bdlopen\(/.test(text));
+    expect(callers.map(([path]) => path)).toEqual(["src/executable/addon.ts"]);
+  });
+});
+
 describe("a folder's files", () => {
   it("are few enough to be read", () => {
     const folders = Map.groupBy(graph.keys(), (path) => path.slice(0, path.lastIndexOf("/")));
