@@ -188,6 +188,21 @@ describe("src/effects", () => {
   });
 });
 
+describe("native code", () => {
+  it.each([
+    ["koffi", "src/effects/kernel/bindings.ts"],
+    ["lmdb", "src/store/lmdb/lmdbEventStore.ts"],
+  ])("of %s is known to one file only", (addon, file) => {
+    const importers = [...graph].filter(([, { imports }]) => imports.some(({ from }) => from === addon));
+    expect(importers.map(([path]) => path)).toEqual([file]);
+  });
+
+  it("is called by no other means", () => {
+    const callers = [...graph].filter(([, { text }]) => /node:ffi|\bdlopen\(/.test(text));
+    expect(callers.map(([path]) => path)).toEqual(["src/executable/addon.ts"]);
+  });
+});
+
 describe("the entries of a folder, its files and its subfolders as wholes,", () => {
   const folders = new Set([...graph.keys()].flatMap(foldersAbove));
 

@@ -85,6 +85,7 @@ function licenceOf(name: string, folder: string): string[] {
 /** Further files with licence terms, for packages whose own licence file is missing or incomplete. */
 const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly string[]])[] = [
   [/^@bufbuild\/protobuf$/, ["@grpc/grpc-js/LICENSE", "@bufbuild/protobuf/dist/esm/wire/varint.js"]],
+  [/^@koromix\/koffi-linux-/, ["koffi/LICENSE.txt", "koffi/vendor/node-addon-api/LICENSE.md"]],
   [/^@lmdb\/lmdb-linux-/, ["lmdb/LICENSE"]],
   [/^(@lmdb\/lmdb-linux-|lmdb$)/, ["lmdb/dependencies/lmdb/libraries/liblmdb/LICENSE"]],
   [/^(@msgpackr-extract\/|weak-lru-cache$)/, ["msgpackr-extract/LICENSE"]],

@@ -1,7 +1,7 @@
 /** Loads the machine of another version of the driver, from the module in its build. */
 import { accessSync } from "node:fs";
+import { createRequire } from "node:module";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { DriverError } from "../../../base/errors.ts";
 import type { MachineVersion } from "../../../machines/machineVersion.ts";
@@ -23,6 +23,7 @@ const machineSchema = z.object({
  * @throws DriverError `MACHINE_INVALID` if the file does not exist, or is not such a module
  */
 export async function loadMachine(path: string): Promise<MachineVersion> {
+  const file = resolve(path);
   let exported: { readonly thisMachine?: unknown };
   try {
     accessSync(path);
@@ -30,7 +31,8 @@ export async function loadMachine(path: string): Promise<MachineVersion> {
     throw DriverError.from(thrown, "MACHINE_INVALID", "the machine cannot be read", { hint });
   }
   try {
-    exported = await import(pathToFileURL(resolve(path)).href);
+    // The executable's scripts cannot import() files: node:vm.
+    exported = createRequire(file)(file);
   } catch (thrown) {
     throw invalid(path, DriverError.from(thrown, "MACHINE_INVALID", "it cannot be loaded").message, thrown);
   }
