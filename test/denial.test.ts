@@ -6,7 +6,7 @@ import { accessOf } from "../src/effects/landlock/access.ts";
 import { LATEST_ABI, maskOfRights, rightsOfFamily } from "../src/landlockRights.ts";
 import { formatRepetition } from "../src/units/counts.ts";
 
-const all = { connectTcp: null, bindTcp: null, settings: { connect_udp: [53] } };
+const all = { options: { connect_udp: [53] } };
 
 describe("a denial", () => {
   it.each([
@@ -41,7 +41,7 @@ describe("a denial", () => {
   it("of a port is allowed by the task's list if that port is added to it", () => {
     const remedy = remedyOf(
       { blockers: ["net.connect_tcp"], object: "81" },
-      { ...all, connectTcp: [443, 53] },
+      { options: { connect_tcp: [443, 53] } },
     );
     expect(remedy.option).toBe("connect_tcp = [53, 81, 443]");
   });

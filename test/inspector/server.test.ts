@@ -9,7 +9,7 @@ import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.t
 import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/replay/check/checkLog.ts";
 import type { Sentence } from "../../src/why/facts.ts";
-import { event, life } from "../support/history/history.ts";
+import { event, life, requestWith } from "../support/history/history.ts";
 import { get, startInspector } from "../support/screen/inspector.ts";
 
 const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
@@ -88,7 +88,7 @@ describe("the API", () => {
   it("shows no secret on any of its paths", async () => {
     const { record, ask } = await startInspector();
     const quoted = `execve("/usr/bin/sh", ["sh", "-c", ${JSON.stringify(secret)}], [])`;
-    const started = [event("requested", { args: ["-c", secret] }), event("fingerprinted")];
+    const started = [requestWith({ args: ["-c", secret] }), event("fingerprinted")];
     await record(id, [...started, event("sandboxed", { plan: [quoted] }), event("started")]);
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("running"));
     const query = `id=${encodeURIComponent(id)}`;

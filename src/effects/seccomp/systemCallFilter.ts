@@ -24,7 +24,7 @@ export interface SystemCallFilter {
 }
 
 /**
- * @param profile null for a kernel without filters, and for tasks of earlier versions
+ * @param profile null for a kernel without filters
  * @returns undefined if nothing is refused
  */
 export function systemCallFilter(
