@@ -14,7 +14,7 @@ import { starting } from "./events/starting.ts";
 import { takingOver } from "./events/takingOver.ts";
 
 /** Version of the schemas, stored with every event; upcast.ts converts events of earlier versions. */
-export const EVENT_SCHEMA_VERSION = 8;
+export const EVENT_SCHEMA_VERSION = 1;
 
 export const eventCatalogue = { ...starting, ...running, ...denials, ...ending, ...takingOver };
 

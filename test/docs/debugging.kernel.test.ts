@@ -26,6 +26,6 @@ test("the job that is denied its file succeeds once the file is unveiled, and di
   expect(code).toBe(1);
   expect(stdout.replaceAll(/\s+/g, " ")).toContain(
     "They diverge after started (event 4): A continues with exited: exit code 2 [5], B continues with exited: exit code 0 [5]. " +
-      "Their input differs: unveil (requested, event 1); unveiled (sandboxed, event 3).",
+      "Their input differs: options.unveil (requested, event 1); unveiled (sandboxed, event 3).",
   );
 });

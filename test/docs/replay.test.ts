@@ -11,7 +11,7 @@ import { enter, press, screenOf } from "../support/screen/debuggerView.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../docs/replay.md"), "utf8");
 const rows = text.split("\n");
-const bundle = join(import.meta.dirname, "../fixtures/histories/schema1.jsonl");
+const bundle = join(import.meta.dirname, "../fixtures/histories/ends.jsonl");
 
 beforeEach(() => vi.stubEnv("TZ", "UTC"));
 afterEach(() => vi.unstubAllEnvs());

@@ -83,7 +83,7 @@ export function rowOf(
     pid: alive && isAlive(state) ? (process?.task.pid ?? null) : null,
     user: sandbox?.user ?? (request?.user || null),
     uid: sandbox?.uid ?? null,
-    command: sandbox?.command ?? request?.command ?? null,
+    command: sandbox?.command ?? request?.options.command ?? null,
     startedAt,
     ageMs: Math.max(0, until - (startedAt ?? begunAt)),
     cpuPercent: usage ? usage.total.cpu.userPercent + usage.total.cpu.systemPercent : null,

@@ -69,7 +69,7 @@ interface FoundRun {
 /** Returns the run if its task has started. Kills an init that has recorded no task. */
 async function findOrEndRun({ context }: TaskSnapshot): Promise<FoundRun | undefined> {
   const { request, host, sandbox } = context;
-  if (!request || !sandbox?.init || host?.bootId !== bootId()) return undefined;
+  if (!request || !sandbox || host?.bootId !== bootId()) return undefined;
   const { init } = sandbox;
   const { status } = runFiles(sandbox.runFolder);
   const task = readRecordedTask(status);

@@ -17,14 +17,9 @@ export interface Denial {
   readonly object: string | null;
 }
 
-/**
- * The ports in a task's request. Null allows every port. `settings` holds the options without a field of
- * their own, such as the UDP ports.
- */
-export interface PortLists {
-  readonly connectTcp: readonly number[] | null;
-  readonly bindTcp: readonly number[] | null;
-  readonly settings: Readonly<Record<string, unknown>>;
+/** What a task's request asked for. Options have their names in job files. */
+export interface Asked {
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** How an operator could allow what was refused. */
@@ -103,7 +98,7 @@ export function describeDenial({ blockers, object }: Denial): string {
 }
 
 /** Finds what would allow the refused access; an empty object if nothing would. */
-export function remedyOf(denial: Denial, ports: PortLists): Remedy {
+export function remedyOf(denial: Denial, { options }: Asked): Remedy {
   const { blockers, object } = denial;
   const [blocker = ""] = blockers;
   if (blocker === OTHER_MACHINE) {
@@ -117,13 +112,13 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
   }
   switch (blocker) {
     case "net.connect_tcp":
-      return portRemedy("connect_tcp", ports.connectTcp, object);
+      return portRemedy("connect_tcp", options.connect_tcp, object);
     case "net.bind_tcp":
-      return portRemedy("bind_tcp", ports.bindTcp, object);
+      return portRemedy("bind_tcp", options.bind_tcp, object);
     case "net.connect_send_udp":
-      return portRemedy("connect_udp", ports.settings.connect_udp, object);
+      return portRemedy("connect_udp", options.connect_udp, object);
     case "net.bind_udp":
-      return portRemedy("bind_udp", ports.settings.bind_udp, object);
+      return portRemedy("bind_udp", options.bind_udp, object);
     case "scope.abstract_unix_socket":
       return {
         advice: "Tasks reach only their own abstract sockets: use a socket in a folder that both can reach",
@@ -143,8 +138,8 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
 }
 
 /** The remedy as a sentence without its full stop; empty if there is none. */
-export function adviceFor(denial: Denial, ports: PortLists): string {
-  const { option, permission, advice } = remedyOf(denial, ports);
+export function adviceFor(denial: Denial, asked: Asked): string {
+  const { option, permission, advice } = remedyOf(denial, asked);
   if (option === undefined) return advice ?? "";
   return `To allow it: ${option}; on the client, this needs ${permission}`;
 }

@@ -156,7 +156,7 @@ function makeFolder(folder: string): void {
 export function readExitStatus(statusFile: string): ExitStatus | undefined {
   const { status, statusBytes, noStatus } = statusFileLayout;
   const content = readStatusFile(statusFile);
-  // Inits of earlier driver versions reserve only one byte when they start.
+  // Init opens the file before it writes that there is no status yet.
   if (content === undefined || content.length < statusBytes) return undefined;
   if (content.subarray(0, statusBytes).equals(noStatus)) return undefined;
   return exitStatusOf(content.readInt32LE(status), statSync(statusFile).mtimeMs);

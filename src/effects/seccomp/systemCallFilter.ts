@@ -17,7 +17,7 @@ import type { Condition, Errno, Restriction } from "./restriction.ts";
 import { type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.ts";
 
 /**
- * @param profile null for a kernel without filters, and for tasks of earlier versions
+ * @param profile null for a kernel without filters
  * @returns undefined if nothing is refused
  */
 export function systemCallFilter(

@@ -143,9 +143,14 @@ function listChanges(
 
 /** Masks the values of a change if its field may hold secrets. */
 function masked(type: string, { path, before, after }: Change): Change {
-  const [field = ""] = path;
-  const maskSide = (value: unknown) =>
-    value === undefined ? undefined : maskEvent({ type, data: { [field]: value } }).data[field];
+  const maskSide = (value: unknown) => {
+    if (value === undefined) return undefined;
+    const data = path.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+    return path.reduce(
+      (inner, name) => (inner as Record<string, unknown>)[name],
+      maskEvent({ type, data }).data,
+    );
+  };
   return { path, before: maskSide(before), after: maskSide(after) };
 }
 

@@ -26,17 +26,35 @@ export function maskEvent<T extends Pick<StoredEvent, "type" | "data">>(event: T
 
 /** Returns the same object if nothing is masked. Most events have no masked field, so they need no copy. */
 function maskFields(data: Record<string, unknown>, { schema, fields }: EventTraits): unknown {
-  const masked = Object.keys(data).flatMap((name) => {
-    const masking = Object.hasOwn(schema.shape, name) ? fields.masked[name] : "text";
-    if (masking === undefined) return [];
-    const value = masking === "text" ? maskAll(data[name]) : mapText(data[name], maskPlanStep);
-    return isSame(value, data[name]) ? [] : [[name, value] as const];
-  });
-  return masked.length === 0 ? data : { ...data, ...Object.fromEntries(masked) };
+  const unknown = Object.keys(data).filter((name) => !Object.hasOwn(schema.shape, name));
+  const masked = Object.entries(fields.masked).reduce<unknown>(
+    (left, [path, masking]) => changedAt(left, path.split("."), masking === "text" ? maskAll : maskPlan),
+    data,
+  );
+  return unknown.reduce((left, name) => changedAt(left, [name], maskAll), masked);
+}
+
+/**
+ * Changes the value at a path. Returns the same object if nothing changes. A value that should hold the rest of
+ * the path, and does not have its form, is changed as a whole.
+ */
+function changedAt(
+  value: unknown,
+  [name, ...rest]: readonly string[],
+  change: (value: unknown) => unknown,
+): unknown {
+  if (name === undefined || !isObject(value)) return change(value);
+  if (!Object.hasOwn(value, name)) return value;
+  const changed = changedAt(value[name], rest, change);
+  return isSame(changed, value[name]) ? value : { ...value, [name]: changed };
 }
 
 function maskAll(value: unknown): unknown {
   return mapText(value, () => MASK);
+}
+
+function maskPlan(value: unknown): unknown {
+  return mapText(value, maskPlanStep);
 }
 
 /**
@@ -60,5 +78,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isSame(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

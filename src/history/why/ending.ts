@@ -33,8 +33,8 @@ export function ending(facts: readonly Fact[], context: TaskContext, missing: re
 }
 
 function failedStart(fact: Fact<"startFailed">): Sentence[] {
-  const { code, message, summary, failed, hint, recoverable } = fact.data;
-  const what = summary === null ? message : withCall(summary, failed);
+  const { code, summary, failed, hint, recoverable } = fact.data;
+  const what = withCall(summary, failed);
   const next = recoverable ? "The agent may try again" : "Another attempt would fail, too";
   return [
     ...sentence([fact], `It never ran: ${code}, ${what}`),
@@ -177,7 +177,7 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
   const [path = ""] = missing;
   const named = missing.join(", ");
   const are = missing.length === 1 ? "is on the host, but was" : "are on the host, but were";
-  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, noPorts);
+  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, { options: {} });
   return [
     ...sentence(
       [sandboxed],
@@ -186,8 +186,6 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
     ...sentence([sandboxed], advice),
   ];
 }
-
-const noPorts = { connectTcp: null, bindTcp: null, settings: {} };
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);

@@ -28,13 +28,13 @@ export function outcomeOf({ value, context }: MachineState): Outcome {
  */
 export function causeOf({ context }: MachineState): string | null {
   const { request, sandbox, failure, exit, lostReason, stop } = context;
-  const command = sandbox?.command ?? request?.command ?? "its command";
+  const command = sandbox?.command ?? request?.options.command ?? "its command";
   const result = resultOf(context);
   if (result === "never started" && failure !== null) {
     const { code, failed } = failure;
     // A path in the allocation's folder differs for each task, so it is left out.
     const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
-    return `${code} ${isShared ? failed.path : (request?.command ?? command)}`;
+    return `${code} ${isShared ? failed.path : (request?.options.command ?? command)}`;
   }
   if (result === "out of memory") return `out of memory ${command}`;
   if (result === "lost") return `lost: ${lostReason ?? "how it ended is unknown"}`;

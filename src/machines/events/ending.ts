@@ -74,7 +74,6 @@ const exit = z.object({
 /** The task's main process has ended, and with it every process of its namespace. */
 const exited = defineEvent({
   schema: exit,
-  added: { 2: { oom: null } },
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
   summary: describeTaskEnd,

@@ -94,7 +94,7 @@ describe("a bundle of a run", () => {
 
   it("with one changed event still shows the other tasks, and the events before the changed one", async () => {
     const path = join(temporaryFolder(), "b.jsonl");
-    const lines = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8").split("\n");
+    const lines = readFileSync("test/fixtures/histories/ends.jsonl", "utf8").split("\n");
     const damaged = lines.map((line) =>
       /"type":"stopRequested".*/.test(line) ? line.replace("running", "Running") : line,
     );

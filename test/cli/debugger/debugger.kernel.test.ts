@@ -13,7 +13,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { openTerminalSession, type TerminalSession } from "../../support/screen/terminalSession.ts";
 
 const main = join(import.meta.dirname, "../../../src/main.ts");
-const bundle = join(import.meta.dirname, "../../fixtures/histories/schema1.jsonl");
+const bundle = join(import.meta.dirname, "../../fixtures/histories/ends.jsonl");
 const replay = `${process.execPath} ${main} replay resists --state-dir ${bundle}`;
 const size = { columns: 80, rows: 24 };
 

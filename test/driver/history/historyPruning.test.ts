@@ -42,7 +42,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
 }
 
 function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
-  return { type: "x", schema: 2, time: now - hoursAgo * hour, data, from: "pending", to, effects: [] };
+  return { type: "x", schema: 1, time: now - hoursAgo * hour, data, from: "pending", to, effects: [] };
 }
 
 const bulk = { text: "x".repeat(10_000) };

@@ -35,12 +35,6 @@ describe("a task's handle", () => {
     expect(() => handleOf(taskId, initialSnapshot)).toThrow(/has not started/);
   });
 
-  it("of an earlier version without a count of OOM kills is accepted", () => {
-    const { oomKills, ...earlier } = state;
-    expect(decodeHandle(encodeHandle(earlier as HandleState))).toEqual({ ...earlier, oomKills: 0 });
-    expect(oomKills).toBe(0);
-  });
-
   it("is refused for any other bytes, without a crash", () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {

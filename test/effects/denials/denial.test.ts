@@ -12,7 +12,7 @@ import { LATEST_ABI, maskOfRights, rightsOfFamily } from "../../../src/effects/l
 import { parseUnveil, unveilProblem } from "../../../src/effects/unveil/unveil.ts";
 import { formatRepetition } from "../../../src/units/counts.ts";
 
-const all = { connectTcp: null, bindTcp: null, settings: { connect_udp: [53] } };
+const all = { options: { connect_udp: [53] } };
 
 describe("a denial", () => {
   it.each([
@@ -47,7 +47,7 @@ describe("a denial", () => {
   it("of a port is allowed by the task's list if that port is added to it", () => {
     const remedy = remedyOf(
       { blockers: ["net.connect_tcp"], object: "81" },
-      { ...all, connectTcp: [443, 53] },
+      { options: { connect_tcp: [443, 53] } },
     );
     expect(remedy.option).toBe("connect_tcp = [53, 81, 443]");
   });

@@ -54,7 +54,7 @@ function historyOf(events: readonly TaskEvent[]): History {
     const { snapshot: after, accepted: _accepted, ...made } = step(snapshot, event);
     snapshot = after;
     const place = { stream: "a/web/1", seq: index + 1, position: index + 1, hash: "" };
-    return { ...event, ...made, ...place, schema: 6 };
+    return { ...event, ...made, ...place, schema: 1 };
   });
   return new History("a/web/1", stored);
 }

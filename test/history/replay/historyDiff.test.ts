@@ -4,7 +4,7 @@ import { History } from "../../../src/history/replay/history.ts";
 import { differs, diffHistories, isInput } from "../../../src/history/replay/historyDiff.ts";
 import { maskEvent } from "../../../src/history/replay/mask.ts";
 import { eventCatalogue, eventTypes, type TaskEvent } from "../../../src/machines/events.ts";
-import { allLives, event, life, sampleData } from "../../support/history/history.ts";
+import { allLives, event, life, requestWith, sampleData } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const secret = "marker-7c1f";
@@ -64,14 +64,14 @@ describe("two histories", () => {
     const [left, right] = [3, 0].map((exitCode) => {
       const unveil = exitCode === 0 ? ["r:/etc/mime.types", "r:/srv/x"] : ["r:/etc/mime.types"];
       return historyOf([
-        event("requested", { unveil }),
+        requestWith({ unveil }),
         ...life("ended").slice(1, 4),
         event("exited", { exitCode }),
       ]);
     }) as [History, History];
     const { rows, divergence } = diffHistories(left, right);
     expect(rows.filter(isInput)).toHaveLength(3);
-    expect(rows[0]?.changes).toEqual([{ path: ["unveil"], before: undefined, after: "r:/srv/x" }]);
+    expect(rows[0]?.changes).toEqual([{ path: ["options", "unveil"], before: undefined, after: "r:/srv/x" }]);
     expect(divergence).toMatchObject({
       left: { seq: 5 },
       right: { seq: 5 },
@@ -105,18 +105,22 @@ describe("two histories", () => {
   });
 
   it("differ in arguments without showing them, and do not differ if one side was exported masked", () => {
-    const asked = (args: readonly string[]) => [event("requested", { args: [...args] }), ...begun().slice(1)];
+    const asked = (args: readonly string[]) => [requestWith({ args: [...args] }), ...begun().slice(1)];
     const [one, other] = [historyOf(asked(["-c", secret])), historyOf(asked(["-c", `${secret}2`]))];
     const masked = diffHistories(one, other);
     expect(masked.same).toBe(false);
     expect(masked.rows[0]?.changes).toEqual([
-      { path: ["args"], before: "…", after: undefined },
-      { path: ["args"], before: undefined, after: "…" },
+      { path: ["options", "args"], before: "…", after: undefined },
+      { path: ["options", "args"], before: undefined, after: "…" },
     ]);
     expect(JSON.stringify(masked.rows)).not.toContain(secret);
     expect(JSON.stringify(masked.left.events)).not.toContain(secret);
     const shown = diffHistories(one, other, { showArgs: true });
-    expect(shown.rows[0]?.changes[0]).toEqual({ path: ["args"], before: secret, after: undefined });
+    expect(shown.rows[0]?.changes[0]).toEqual({
+      path: ["options", "args"],
+      before: secret,
+      after: undefined,
+    });
     const exported = new History(one.stream, one.events.map(maskEvent));
     expect(diffHistories(exported, other).same).toBe(true);
     expect(diffHistories(other, exported).same).toBe(true);

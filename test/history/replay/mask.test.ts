@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { maskEvent } from "../../../src/history/replay/mask.ts";
 import { parseTaskEvent } from "../../../src/machines/events.ts";
-import { event, eventTypes, sampleData } from "../../support/history/history.ts";
+import { event, eventTypes, requestWith, sampleData } from "../../support/history/history.ts";
 
 const secret = "marker-7c1f";
 
@@ -13,9 +13,16 @@ describe("a masked event", () => {
       "task      set groups: setgroups(0, [])",
       "init      report init: read(9, &identity[8], 248)",
     ];
-    const masked = [maskEvent(event("requested", { args })), maskEvent(event("sandboxed", { plan }))];
+    const masked = [maskEvent(requestWith({ args })), maskEvent(event("sandboxed", { plan }))];
     expect(JSON.stringify(masked)).not.toContain(secret);
-    expect(masked[0]?.data).toMatchObject({ args: ["…", "…", "…", "…"], command: "python3" });
+    expect(masked[0]?.data).toMatchObject({
+      options: {
+        command: "python3",
+        args: ["…", "…", "…", "…"],
+        unveil: ["r:/etc/mime.types"],
+        connect_tcp: [5432],
+      },
+    });
     expect(masked[1]?.data).toMatchObject({
       plan: ['task      execute the command: execve("/bin/sh", […], […])', plan[1], plan[2]],
     });
@@ -29,6 +36,13 @@ describe("a masked event", () => {
     }
     const exited = event("exited");
     expect(maskEvent(exited)).toBe(exited);
+  });
+
+  it("has no text of a request whose options have a form that this version does not know", () => {
+    for (const options of [secret, [secret], { command: "sh", args: { first: [secret] } }]) {
+      const { data } = maskEvent({ type: "requested", data: { ...sampleData("requested"), options } });
+      expect(JSON.stringify(data)).not.toContain(secret);
+    }
   });
 
   it("has no values of fields that this version does not know", () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { taskTrace } from "../../../src/history/traces/taskTrace.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { allLives, event, life } from "../../support/history/history.ts";
+import { allLives, event, life, requestWith } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
@@ -54,7 +54,7 @@ describe("a task's trace", () => {
   it("is the same however often it is made, and has no argument of a command", () => {
     const secret = "correct-horse";
     const [, ...rest] = life("ended");
-    const events = [event("requested", { args: ["-c", secret] }), ...rest];
+    const events = [requestWith({ args: ["-c", secret] }), ...rest];
     expect(traceOf(events)).toEqual(traceOf(events));
     expect(JSON.stringify(traceOf(events))).not.toContain(secret);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { History } from "../../../src/history/replay/history.ts";
 import { sequenceDiagram } from "../../../src/history/why/sequenceDiagram.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { allLives, event, life } from "../../support/history/history.ts";
+import { allLives, event, life, requestWith } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "6f2d4a9e/web/1";
@@ -54,7 +54,7 @@ describe("a sequence diagram", () => {
     fc.assert(
       fc.property(words, (args) => {
         const lines = linesOf(
-          event("requested", { command: "x", args }),
+          requestWith({ command: "x", args }),
           event("startFailed", { message: args.join(" ") }),
         );
         for (const each of lines) expect(each).toMatch(line);

@@ -143,9 +143,6 @@ class MemoryTable implements WritableTable {
         this.#pruned = firstPosition;
       },
       listOpen: ({ stream }, isOpen) => void (isOpen ? this.#open.add(stream) : this.#open.delete(stream)),
-      clearOpen: () => this.#open.clear(),
-      // Only this process appends, so nothing is needed.
-      markListed: () => {},
     };
     try {
       return action(writer);

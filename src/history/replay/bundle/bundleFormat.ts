@@ -23,9 +23,8 @@ import {
 } from "../../../store/usage/usageSample.ts";
 import { maskEvent } from "../mask.ts";
 
-/** Version of this format. The first version had no usage samples. */
-const FORMAT = 2;
-const READABLE = [1, FORMAT] as const;
+/** Version of this format. */
+const FORMAT = 1;
 
 /** Maximum length of a reason. Without a limit, a reason could quote a line as long as the whole file. */
 const MAX_REASON_LENGTH = 300;
@@ -38,7 +37,7 @@ const half = z.string().regex(/^[0-9a-f]{32}$/);
 const headerSchema = z.strictObject({
   /** Identifies the file format. */
   bundle: z.literal("nomad-driver-exec2"),
-  format: z.literal(READABLE),
+  format: z.literal(FORMAT),
   /** Version of the driver that exported the bundle, and the newest event schema that its machine reads. */
   driver: z.string(),
   schema: z.int(),
@@ -60,11 +59,6 @@ const headerSchema = z.strictObject({
 });
 
 export type BundleHeader = z.infer<typeof headerSchema>;
-
-/** Whether a line with usage samples follows the events of each stream. */
-export function hasUsageLines({ format }: Pick<BundleHeader, "format">): boolean {
-  return format > 1;
-}
 
 const lineSchema = z.strictObject({
   stream: z.string(),
@@ -89,7 +83,7 @@ const lineSchema = z.strictObject({
 });
 
 export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "checksum">): string {
-  const unsigned = { bundle: "nomad-driver-exec2" as const, format: FORMAT as typeof FORMAT, ...header };
+  const unsigned = { bundle: "nomad-driver-exec2" as const, format: FORMAT, ...header };
   return withChecksum(unsigned);
 }
 

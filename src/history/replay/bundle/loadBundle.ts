@@ -5,14 +5,7 @@ import { isDefect, readRecord } from "../../../store/eventRecord.ts";
 import type { EventReader } from "../../../store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../../store/recordList.ts";
 import type { UsageSample } from "../../../store/usage/usageSample.ts";
-import {
-  type BundleHeader,
-  damagedLine,
-  hasUsageLines,
-  readHeader,
-  recordOf,
-  samplesIn,
-} from "./bundleFormat.ts";
+import { type BundleHeader, damagedLine, readHeader, recordOf, samplesIn } from "./bundleFormat.ts";
 
 /**
  * Length of the shortest possible line. Together with the file's size, it limits the number of events that a
@@ -81,7 +74,6 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
       records.push(placed({ stream, seq }, lines[next++] ?? "", records.at(-1)?.position ?? 0));
       if (records.length % EVENTS_A_TURN === 0) yield;
     }
-    if (!hasUsageLines(header)) continue;
     const samples = samplesIn(lines[next++] ?? "", stream);
     if (samples === undefined) damage.push(`the usage samples of ${stream} were changed`);
     else if (samples.length > 0) usage.set(stream, samples);
@@ -98,7 +90,7 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
  */
 function linesAfter(header: BundleHeader, text: string, path: string): string[] {
   const events = header.streams.reduce((sum, { version }) => sum + version, 0);
-  const expected = header.streams.reduce((sum, stream) => sum + linesOf(stream, header), 0);
+  const expected = header.streams.reduce((sum, stream) => sum + linesOf(stream), 0);
   if (text.length < expected * MIN_LINE_LENGTH) {
     throw invalid(path, `it is too short for the ${events} events that its header announces`);
   }
@@ -112,8 +104,9 @@ function linesAfter(header: BundleHeader, text: string, path: string): string[] 
   return lines;
 }
 
-function linesOf({ version }: BundleHeader["streams"][number], header: BundleHeader): number {
-  return version + (hasUsageLines(header) ? 1 : 0);
+/** The number of lines of a stream: its events and its usage samples. */
+function linesOf({ version }: BundleHeader["streams"][number]): number {
+  return version + 1;
 }
 
 /** Describes the content of a line. @param index from 0, the first line after the header */
@@ -122,7 +115,7 @@ function lineName(index: number, header: BundleHeader): string {
   for (const each of header.streams) {
     const { stream, version } = each;
     if (index < before + version) return `event ${index - before + 1} of ${stream}`;
-    before += linesOf(each, header);
+    before += linesOf(each);
     if (index < before) return `the usage samples of ${stream}`;
   }
   throw new RangeError(`no line ${index} among ${before}`);

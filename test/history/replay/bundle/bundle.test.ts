@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bundleLines } from "../../../../src/history/replay/bundle/exportBundle.ts";
@@ -7,7 +6,7 @@ import { checkLog } from "../../../../src/history/replay/check/checkLog.ts";
 import { maskEvent } from "../../../../src/history/replay/mask.ts";
 import { maxSamples, type UsageSample } from "../../../../src/store/usage/usageSample.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { allLives, event, life } from "../../../support/history/history.ts";
+import { allLives, event, life, requestWith } from "../../../support/history/history.ts";
 import { memoryEventStore } from "../../../support/history/memoryEventStore.ts";
 import { RecordedLog } from "../../../support/history/recordedLog.ts";
 import { sampleEvent } from "../../../support/history/sampleEvents.ts";
@@ -22,7 +21,7 @@ function log(): RecordedLog {
     const [, ...rest] = life(name);
     const plan = [`task      execute the command: execve("/bin/sh", ["sh", "--token=${secret}"], ["A=…"])`];
     const events = rest.map((each) => (each.type === "sandboxed" ? event("sandboxed", { plan }) : each));
-    recorded.add(`alloc/${name}/1`, [event("requested", { args: ["--token", secret] }), ...events]);
+    recorded.add(`alloc/${name}/1`, [requestWith({ args: ["--token", secret] }), ...events]);
   }
   return recorded;
 }
@@ -86,22 +85,6 @@ describe("a bundle", () => {
     expect(kept.length).toBeLessThanOrEqual(128);
     expect([kept[0], kept.at(-1)]).toEqual([many[0], many.at(-1)]);
     expect(Math.max(...kept.map(({ memoryBytes }) => memoryBytes))).toBe(1_000);
-  });
-
-  it("of the first format can be read, too, and has no samples", () => {
-    const recorded = log();
-    const [header = "", ...lines] = bundleOf(recorded, false).trimEnd().split("\n");
-    const { checksum: _, ...fields } = JSON.parse(header) as Record<string, unknown>;
-    const unsigned = { ...fields, format: 1 };
-    const checksum = createHash("sha256").update(JSON.stringify(unsigned)).digest("hex");
-    const text = [
-      JSON.stringify({ ...unsigned, checksum }),
-      ...lines.filter((line) => !line.startsWith('{"usage"')),
-      "",
-    ].join("\n");
-    const { reader } = parseBundle(text, "b.jsonl");
-    expect(checkLog(reader)).toEqual(checkLog(recorded.reader()));
-    expect(reader.usage(recorded.heads.at(-1)?.stream ?? "")).toEqual([]);
   });
 
   it.each([true, false])("reports any changed byte at the event that contains it (masked: %s)", (mask) => {
@@ -174,7 +157,7 @@ describe("a bundle", () => {
     expect(refusal(`${text}more`).message).toContain("there is text after the last line");
     expect(refusal(`${text}\n`).message).toContain("there is text after the last line");
     expect(refusal(text.replace('"driver":"', '"driver":"9')).message).toContain("checksum");
-    expect(refusal(text.replace('"format":2', '"format":3')).message).toContain("format");
+    expect(refusal(text.replace('"format":1', '"format":2')).message).toContain("format");
   });
 
   it("has data that JSON cannot represent in the nearest form, and reports that they cannot be verified", async () => {

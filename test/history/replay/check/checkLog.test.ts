@@ -112,8 +112,8 @@ describe("a check of a log", () => {
     const store = memoryEventStore();
     const [requested, late] = [event("requested"), event("destroyed")];
     await store.append("s", 0, [
-      { ...requested, schema: 2, from: "pending", to: "pending", effects: ["inspectHost"] },
-      { ...late, schema: 2, from: "pending", to: "pending", effects: [] },
+      { ...requested, schema: 1, from: "pending", to: "pending", effects: ["inspectHost"] },
+      { ...late, schema: 1, from: "pending", to: "pending", effects: [] },
     ]);
     expect(checkLog(store).findings).toMatchObject([
       { kind: "divergence", seq: 2, now: { accepted: false } },
@@ -124,7 +124,7 @@ describe("a check of a log", () => {
     const store = memoryEventStore();
     const requested = { ...event("requested"), from: "pending", to: "pending", effects: ["inspectHost"] };
     await store.append("new", 0, [{ ...requested, schema: 999 }]);
-    await store.append("odd", 0, [{ ...requested, schema: 2, data: { args: "none" } }]);
+    await store.append("odd", 0, [{ ...requested, schema: 1, data: { options: { args: "none" } } }]);
     await store.append("unknown", 0, [sampleEvent("x")]);
     await store.append("unknown", 1, [{ ...sampleEvent("x"), type: "teleported" }]);
     const { findings } = checkLog(store);

@@ -38,12 +38,12 @@ describe("an expression", () => {
     ["exit.signal==9&&!(exit.exitCode>0||forceKilled==false)", true],
     ["not not exit", true],
     ["not exit or not exit.oomKilled", true],
-    ["request.command == 'python3'", true],
-    ['request.command == "python3"', true],
+    ["request.options.command == 'python3'", true],
+    ['request.options.command == "python3"', true],
     ['"\\"" == \'"\'', true],
-    ["request.args.length", 2],
-    ["request.args.1", "http.server"],
-    ["request.command.length == 7", true],
+    ["request.options.args.length", 2],
+    ["request.options.args.1", "http.server"],
+    ["request.options.command.length == 7", true],
     ['request.envKeys contains "PATH"', true],
     ['request.user contains "nomad-"', true],
     ['request.envKeys contains "PAT"', false],
@@ -112,14 +112,14 @@ describe("an expression", () => {
     ["data.raeson == 'x'", /data has no field raeson.*Did you mean reason\?/],
     ["exit.exitCode.more", /exit\.exitCode has no field more/],
     ["before.exit.x", /before\.exit has no field x/],
-    ["request.args.0.length.x", /has no field x/],
+    ["request.options.args.0.length.x", /has no field x/],
     ["changed exit.signl", /exit has no field signl/],
     ["changed type", /there is no value type/],
     ["not", /a value is expected/],
     ["a".repeat(2000), /longer than 1000 characters/],
     ["!".repeat(60), /nested too deeply/],
     [`${"(".repeat(60)}1${")".repeat(60)}`, /nested too deeply/],
-    ["request.command > 3", /request\.command \("python3"\) and 3 cannot be ordered/],
+    ["request.options.command > 3", /request\.options\.command \("python3"\) and 3 cannot be ordered/],
     ["exit.signal contains 9", /exit\.signal \(9\) contains nothing/],
     ["request < request", /cannot be ordered/],
   ])("%s is refused, and the error says what is wrong and where", (text, expected) => {
@@ -130,7 +130,7 @@ describe("an expression", () => {
   it("can read the data's own properties, and nothing of the program", () => {
     for (const name of ["constructor", "__proto__", "toString"]) {
       expect(message(`exit.${name}`)).toMatch(/exit has no field/);
-      expect(message(`request.args.${name}`)).toMatch(/request\.args has no field/);
+      expect(message(`request.options.args.${name}`)).toMatch(/request\.options\.args has no field/);
       expect(message(name)).toMatch(/there is no value/);
     }
   });
