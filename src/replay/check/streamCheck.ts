@@ -88,7 +88,7 @@ export function checkStream(
 }
 
 /** Leaves out the state's context, which has unmasked arguments. */
-function outcomeOf({ from, to, effects, accepted }: MachineStep): Outcome {
+export function outcomeOf({ from, to, effects, accepted }: MachineStep): Outcome {
   return { from, to, effects, accepted };
 }
 

@@ -3,6 +3,7 @@ import { type MachineVersion, thisMachine } from "../../../machines/machineVersi
 import { type CheckReport, checkLog } from "../../../replay/check/checkLog.ts";
 import { loadMachine } from "../../../replay/check/loadMachine.ts";
 import { checkStream } from "../../../replay/check/streamCheck.ts";
+import { tableMachine } from "../../../replay/check/tableMachine.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { FindingView, isVerified } from "../../logs/findingView.ts";
 import { print } from "../../terminal/output.ts";
@@ -22,7 +23,8 @@ export interface CheckTasksOptions {
  * @throws DriverError if the check could not be made
  */
 export async function checkTasks({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
-  const machine = against === undefined ? thisMachine : await loadMachine(against);
+  const own = () => (place.name === undefined ? tableMachine() : thisMachine);
+  const machine = against === undefined ? own() : await loadMachine(against);
   await using logs = await EventLogs.openFor(place);
   const view = new FindingView(styleFor(process.stdout), showArgs);
   const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
