@@ -99,6 +99,8 @@ describe("a check", () => {
       events: 5,
       findings: [{ kind: "divergence", seq: 5, now: { to: "exited" } }],
     });
+    // No arguments, which the state's context would show unmasked.
+    expect(JSON.stringify(json)).not.toContain("http.server");
   });
 
   it("exits with 1 and names the event if the log was changed", async () => {

@@ -4,11 +4,13 @@
  * the index, through which all other code reads the events. If this scan does not verify a stream, the stream
  * is then checked alone. Pure.
  */
-import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
+
+import type { MachineVersion } from "../../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../../store/eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "../../../store/eventStore.ts";
 import type { StreamDefect } from "../../../store/verifyStream.ts";
 import { checkStream, type Finding, StreamCheck } from "./streamCheck.ts";
+import { tableMachine } from "./tableMachine.ts";
 
 export interface CheckReport {
   /** Number of streams that were checked, and of the events in them. */
@@ -32,7 +34,7 @@ export interface CheckOptions {
  * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export function checkLog(reader: EventReader, options: CheckOptions = {}): CheckReport {
-  const { machine = thisMachine, onProgress } = options;
+  const { machine = tableMachine(), onProgress } = options;
   const heads = [...reader.streams()];
   const events = heads.reduce((sum, { version }) => sum + version, 0);
   const scan = new Scan(reader, heads, machine);

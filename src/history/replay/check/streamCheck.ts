@@ -58,7 +58,9 @@ export class StreamCheck {
       return { kind: "unreadable", stream, seq, event, reason: reasonOf(thrown) };
     }
     this.#state = step.snapshot;
-    return isAsRecorded(event, step) ? undefined : { kind: "divergence", stream, seq, event, now: step };
+    return isAsRecorded(event, step)
+      ? undefined
+      : { kind: "divergence", stream, seq, event, now: outcomeOf(step) };
   }
 
   /** Checks the stream's end, after the last record. @returns what is wrong with the end */
@@ -83,6 +85,11 @@ export function checkStream(
     if (finding !== undefined) return finding;
   }
   return check.end(head.stream);
+}
+
+/** Leaves out the state's context, which has unmasked arguments. */
+export function outcomeOf({ from, to, effects, accepted }: MachineStep): Outcome {
+  return { from, to, effects, accepted };
 }
 
 /** Whether a machine's result is the recorded one. Refused events are never recorded. */
