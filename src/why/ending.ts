@@ -1,5 +1,6 @@
 /** Sentences that say how and why a task ended, or that it still runs. Pure. */
-import { adviceFor, isProbe } from "../denial.ts";
+import { adviceFor } from "../config/verdicts.ts";
+import { isProbe } from "../denial.ts";
 import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
@@ -176,7 +177,7 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
   const [path = ""] = missing;
   const named = missing.join(", ");
   const are = missing.length === 1 ? "is on the host, but was" : "are on the host, but were";
-  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, noPorts);
+  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, nothingRecorded);
   return [
     ...sentence(
       [sandboxed],
@@ -186,7 +187,7 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
   ];
 }
 
-const noPorts = { connectTcp: null, bindTcp: null, settings: {} };
+const nothingRecorded = { request: null, sandbox: null };
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);

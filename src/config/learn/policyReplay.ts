@@ -2,14 +2,14 @@
  * Applies another policy to a recorded run. Finds the parts of the request that the policy would refuse, the
  * rights that the run would lose, and the denials that would remain. Pure.
  */
-import { type Denial, describeDenial, refusedCall, unveilEntry } from "../../denial.ts";
+import { type Denial, describeDenial } from "../../denial.ts";
 import { DriverError } from "../../errors.ts";
-import { isSystemCallName } from "../../systemCalls.ts";
+import { systemCallNames } from "../../systemCalls.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { withinPluginLimits } from "../options/taskOptionRules.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
 import { profileNames, seccompProfile } from "../seccomp/profileOptions.ts";
-import { taskFilter } from "../seccomp/taskFilter.ts";
+import type { FilterInput } from "../seccomp/taskFilter.ts";
 import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../task/defaultPaths.ts";
 import {
   capabilityName,
@@ -19,8 +19,9 @@ import {
   wantedCapabilities,
 } from "../values/capabilities.ts";
 import { isInRanges } from "../values/idRanges.ts";
-import { type PortLimits, portOptions, portRights } from "../values/ports.ts";
+import { type PortLimits, portOptions } from "../values/ports.ts";
 import { formatUnveil, modeOf, parseUnveil } from "../values/unveil.ts";
+import { verdictsOn } from "../verdicts.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
 /** The recorded facts of a run. */
@@ -72,9 +73,12 @@ export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
   const { options, sandbox, denials } = run;
   const task = policy.kind === "task" ? policy.task : options;
   const given = pathsUnder(task, policy.plugin);
-  const ports = portsUnder(task, policy.plugin);
-  const allowsCall = callsUnder(task, policy.plugin, ports);
-  const denied = Map.groupBy(denials, (denial) => isAllowed(denial, { given, ports, allowsCall }));
+  const allowance = {
+    isUnveiled: (entry: string) => isGiven(entry, given),
+    ports: portsUnder(task, policy.plugin),
+    filter: filterUnder(task, policy.plugin),
+  };
+  const denied = Map.groupBy(denials, (denial) => verdictsOn(denial, allowance).length === 0);
   return {
     ...(policy.kind === "task" ? { refused: [], above: [] } : refusals(run, policy.plugin)),
     lost: sandbox === undefined ? [] : lostPaths(sandbox, given, policy.kind),
@@ -156,22 +160,7 @@ function lostPaths(
   });
 }
 
-/** What a policy allows a task. */
-interface Allowance {
-  readonly given: readonly PathRight[];
-  readonly ports: PortLimits;
-  readonly allowsCall: (call: string) => boolean;
-}
-
-/** Whether the policy would allow the denied system call, or the denied access to a path or a port. */
-function isAllowed(denial: Denial, { given, ports, allowsCall }: Allowance): boolean {
-  const [blocker = ""] = denial.blockers;
-  const portOption = portOptions.find((option) => portRights[option] === blocker);
-  if (portOption !== undefined) return ports[portOption]?.includes(Number(denial.object)) ?? true;
-  const call = refusedCall(blocker);
-  if (call !== undefined) return allowsCall(call);
-  const entry = unveilEntry(denial);
-  if (entry === undefined) return false;
+function isGiven(entry: string, given: readonly PathRight[]): boolean {
   const { path, mode } = parseUnveil(entry, "task");
   return isNothing(without(mode, rightsAt(path, given)));
 }
@@ -181,15 +170,14 @@ function portsUnder(task: TaskOptions, plugin: PluginOptions): PortLimits {
   return Object.fromEntries(portOptions.map((option) => [option, task[option] ?? plugin[option]]));
 }
 
-/**
- * Tells whether a policy allows a system call with any arguments. The arguments of a refused call are not
- * recorded.
- * @returns a function that takes the name of a system call, or of the calls of 32-bit programs
- */
-function callsUnder(task: TaskOptions, plugin: PluginOptions, ports: PortLimits): (call: string) => boolean {
-  if (!profileNames(plugin).includes(task.seccomp ?? plugin.seccomp)) return () => false;
-  const capabilities = capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName);
-  const filter = taskFilter(seccompProfile(task, plugin), capabilities, ports);
-  if (filter === undefined) return () => true;
-  return (call) => isSystemCallName(call) && !filter.restrictions.some(({ calls }) => calls.includes(call));
+/** A profile that the client does not have counts as one that refuses every call. */
+function filterUnder(task: TaskOptions, plugin: PluginOptions): FilterInput {
+  const name = task.seccomp ?? plugin.seccomp;
+  return {
+    profile: profileNames(plugin).includes(name)
+      ? seccompProfile(task, plugin)
+      : { profile: name, allow: [], deny: systemCallNames },
+    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
+    ownDeny: task.seccompDeny,
+  };
 }

@@ -18,3 +18,11 @@ export const portRights: Readonly<Record<PortOption, LandlockRight>> = {
   connectUdp: "net.connect_send_udp",
   bindUdp: "net.bind_udp",
 };
+
+/** The options' names in HCL. */
+export const portNames: Readonly<Record<PortOption, string>> = {
+  connectTcp: "connect_tcp",
+  bindTcp: "bind_tcp",
+  connectUdp: "connect_udp",
+  bindUdp: "bind_udp",
+};
