@@ -2,22 +2,19 @@
  * Applies another policy to a recorded run. Finds the parts of the request that the policy would refuse, the
  * rights that the run would lose, and the denials that would remain. Pure.
  */
-
 import { DriverError } from "../base/errors.ts";
-import { type Denial, describeDenial, refusedCall, unveilEntry } from "../effects/denials/denial.ts";
 import {
   capabilityName,
   capabilityNumbers,
   capabilitySet,
   formatCapabilities,
 } from "../effects/kernel/capabilities.ts";
-import { isSystemCallName } from "../effects/kernel/systemCalls.ts";
-import { portRights } from "../effects/landlock/rights.ts";
+import { systemCallNames } from "../effects/kernel/systemCalls.ts";
+import { type Denial, describeDenial } from "../effects/landlock/denial.ts";
 import { type PortLimits, portOptions } from "../effects/network/ports.ts";
-import type { SandboxOptions, TaskOptions } from "../effects/parts.ts";
-import { withinPluginLimits } from "../effects/parts.ts";
+import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import { profileNames, seccompProfile } from "../effects/seccomp/profileOptions.ts";
-import { taskFilter } from "../effects/seccomp/taskFilter.ts";
+import type { FilterInput } from "../effects/seccomp/taskFilter.ts";
 import {
   defaultEntries,
   identityPaths,
@@ -28,6 +25,7 @@ import { isNothing, merged, type PathRight, rightsAt, without } from "../effects
 import { formatUnveil, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
 import { wantedCapabilities } from "../effects/users/capabilityOptions.ts";
 import { isInRanges } from "../effects/users/idRanges.ts";
+import { verdictsOn } from "../effects/verdicts.ts";
 
 /** The recorded facts of a run. */
 export interface RecordedRun {
@@ -78,9 +76,12 @@ export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
   const { options, sandbox, denials } = run;
   const task = policy.kind === "task" ? policy.task : options;
   const given = pathsUnder(task, policy.plugin);
-  const ports = portsUnder(task, policy.plugin);
-  const allowsCall = callsUnder(task, policy.plugin, ports);
-  const denied = Map.groupBy(denials, (denial) => isAllowed(denial, { given, ports, allowsCall }));
+  const allowance = {
+    isUnveiled: (entry: string) => isGiven(entry, given),
+    ports: portsUnder(task, policy.plugin),
+    filter: filterUnder(task, policy.plugin),
+  };
+  const denied = Map.groupBy(denials, (denial) => verdictsOn(denial, allowance).length === 0);
   return {
     ...(policy.kind === "task" ? { refused: [], above: [] } : refusals(run, policy.plugin)),
     lost: sandbox === undefined ? [] : lostPaths(sandbox, given, policy.kind),
@@ -162,22 +163,7 @@ function lostPaths(
   });
 }
 
-/** What a policy allows a task. */
-interface Allowance {
-  readonly given: readonly PathRight[];
-  readonly ports: PortLimits;
-  readonly allowsCall: (call: string) => boolean;
-}
-
-/** Whether the policy would allow the denied system call, or the denied access to a path or a port. */
-function isAllowed(denial: Denial, { given, ports, allowsCall }: Allowance): boolean {
-  const [blocker = ""] = denial.blockers;
-  const portOption = portOptions.find((option) => portRights[option] === blocker);
-  if (portOption !== undefined) return ports[portOption]?.includes(Number(denial.object)) ?? true;
-  const call = refusedCall(blocker);
-  if (call !== undefined) return allowsCall(call);
-  const entry = unveilEntry(denial);
-  if (entry === undefined) return false;
+function isGiven(entry: string, given: readonly PathRight[]): boolean {
   const { path, mode } = parseUnveil(entry, "task");
   return isNothing(without(mode, rightsAt(path, given)));
 }
@@ -187,15 +173,14 @@ function portsUnder(task: TaskOptions, plugin: SandboxOptions): PortLimits {
   return Object.fromEntries(portOptions.map((option) => [option, task[option] ?? plugin[option]]));
 }
 
-/**
- * Tells whether a policy allows a system call with any arguments. The arguments of a refused call are not
- * recorded.
- * @returns a function that takes the name of a system call, or of the calls of 32-bit programs
- */
-function callsUnder(task: TaskOptions, plugin: SandboxOptions, ports: PortLimits): (call: string) => boolean {
-  if (!profileNames(plugin).includes(task.seccomp ?? plugin.seccomp)) return () => false;
-  const capabilities = capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName);
-  const filter = taskFilter(seccompProfile(task, plugin), capabilities, ports);
-  if (filter === undefined) return () => true;
-  return (call) => isSystemCallName(call) && !filter.restrictions.some(({ calls }) => calls.includes(call));
+/** A profile that the client does not have counts as one that refuses every call. */
+function filterUnder(task: TaskOptions, plugin: SandboxOptions): FilterInput {
+  const name = task.seccomp ?? plugin.seccomp;
+  return {
+    profile: profileNames(plugin).includes(name)
+      ? seccompProfile(task, plugin)
+      : { profile: name, allow: [], deny: systemCallNames },
+    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
+    ownDeny: task.seccompDeny,
+  };
 }

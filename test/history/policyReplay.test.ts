@@ -122,6 +122,27 @@ describe("a recorded run under other options of the plugin", () => {
   });
 });
 
+describe("a system call that was denied", () => {
+  const denials = ["mount", "listen", "io_uring_setup"].map((call) => ({
+    blockers: [`seccomp.${call}`],
+    object: null,
+    count: 1,
+  }));
+  const [mounts, listens, uring] = denials.map(({ blockers }) => `the system call ${blockers[0]?.slice(8)}`);
+
+  it("stays denied without a filter if Landlock refuses it, too", () => {
+    const verdict = under(run({ denials }), { seccomp: "unconfined" });
+    expect(verdict).toMatchObject({ stillDenied: [mounts], allowed: [listens, uring] });
+  });
+
+  it("stays denied with every profile if the limits on ports refuse it", () => {
+    const verdict = under(run({ denials }), { seccomp: "unconfined", bind_tcp: [] });
+    expect(verdict).toMatchObject({ stillDenied: [mounts, listens, uring], allowed: [] });
+    const withPort = under(run({ denials }), { seccomp: "unconfined", bind_tcp: [80] });
+    expect(withPort).toMatchObject({ stillDenied: [mounts, uring], allowed: [listens] });
+  });
+});
+
 describe("a recorded run with other options of its task", () => {
   it("loses paths that the new options lack, and keeps the plugin's paths", () => {
     const recorded = run({

@@ -2,7 +2,7 @@
 
 import * as k from "../kernel/constants.ts";
 import { systemCallName } from "../kernel/systemCalls.ts";
-import { callBlocker, OTHER_MACHINE } from "./denial.ts";
+import { callBlocker, OTHER_MACHINE } from "../landlock/denial.ts";
 
 /** All records of one event have the same serial number. Times are in milliseconds since the epoch. */
 interface Stamped {

@@ -9,3 +9,10 @@ export type PortLimits = { readonly [option in PortOption]?: number[] | undefine
 export const portOptions = ["connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
 
 export type PortOption = (typeof portOptions)[number];
+/** The options' names in HCL. */
+export const portNames: Readonly<Record<PortOption, string>> = {
+  connectTcp: "connect_tcp",
+  bindTcp: "bind_tcp",
+  connectUdp: "connect_udp",
+  bindUdp: "bind_udp",
+};

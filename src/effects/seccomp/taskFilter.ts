@@ -1,8 +1,10 @@
 /** Determines the system calls that a task may not make, from its profile, capabilities and ports. Pure. */
-import * as k from "../kernel/kernelConstants.ts";
+
 import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
+import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
 import type { PortLimits } from "../network/ports.ts";
 import { defaultProfile } from "./defaultProfile.ts";
+import { portRestrictions } from "./portRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
 
 /**
@@ -85,77 +87,38 @@ function deniedCalls({ deny }: SeccompProfile): SystemCallName[] {
   return deny.filter(isSystemCallName);
 }
 
-/**
- * With every profile, limits on ports need these restrictions in addition to Landlock. Landlock checks ports
- * only when a TCP or UDP socket gets an address, but there are other ways to connect, listen and send.
- */
-function portRestrictions(limits: PortLimits): readonly Restriction[] {
-  const { connectTcp, bindTcp, connectUdp, bindUdp } = limits;
-  return [
-    ...(connectTcp === undefined && bindTcp === undefined ? [] : forTcp),
-    ...(connectTcp === undefined ? [] : connecting),
-    ...(bindTcp?.length === 0 ? [listening] : []),
-    ...(connectUdp === undefined && bindUdp === undefined ? [] : forUdp),
-  ];
+/** What decides which system calls a task's filter refuses, apart from the limits on ports. */
+export interface FilterInput {
+  /** Null on a kernel without filters. */
+  readonly profile: SeccompProfile | null;
+  /** Names of the task's capabilities. */
+  readonly capabilities: readonly string[];
+  /** The task's own list of refused calls, which `profile.deny` includes. */
+  readonly ownDeny: readonly string[];
 }
 
-/** The bits above an IP protocol's number, which has eight bits in IP's header. */
-const ABOVE_IP_PROTOCOLS = 0xffffff00;
-
-const forTcp: readonly Restriction[] = [
-  // Protocols with higher numbers are Linux's own: IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP. If they
-  // are refused, programs fall back to TCP.
-  {
-    calls: ["socket"],
-    when: [
-      { argument: 0, isOneOf: [k.AF_INET, k.AF_INET6] },
-      { argument: 2, hasAnyBitOf: ABOVE_IP_PROTOCOLS },
-    ],
-    errno: "EPROTONOSUPPORT",
-  },
-  // The upper-layer protocol "smc" turns a TCP socket into an SMC socket. A filter cannot read the name, so
-  // the protocol "tls" is refused, too. Programs then encrypt by themselves, as on a host without kernel TLS.
-  {
-    calls: ["setsockopt"],
-    when: [
-      { argument: 1, isOneOf: [k.IPPROTO_TCP] },
-      { argument: 2, isOneOf: [k.TCP_ULP] },
-    ],
-    errno: "ENOENT",
-  },
-  // io_uring creates sockets and sets their options by requests that no filter sees.
-  { calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"], errno: "EPERM" },
-];
-
 /**
- * TCP Fast Open connects by sending: tcp(7). The error is the same as on a host without this feature, so
- * programs then connect before they send.
+ * The verdict of a task's profile; undefined if it does not refuse the denied system call. A record lacks the
+ * call's arguments, so a call that the profile refuses only with certain arguments counts as refused.
  */
-const connecting: readonly Restriction[] = [
-  {
-    calls: ["sendto", "sendmmsg"],
-    when: [{ argument: 3, hasAnyBitOf: k.MSG_FASTOPEN }],
-    errno: "EOPNOTSUPP",
-  },
-  { calls: ["sendmsg"], when: [{ argument: 2, hasAnyBitOf: k.MSG_FASTOPEN }], errno: "EOPNOTSUPP" },
-];
-
-/**
- * If a socket has no port, listen(2) binds it to a free port. A filter can tell neither whether a socket has
- * a port, nor whether it is a TCP socket. So listen(2) is refused only to tasks that may bind no port at all.
- * Such a task cannot listen on unix sockets, either.
- */
-const listening: Restriction = { calls: ["listen"], errno: "EACCES" };
-
-/** SCTP can send over UDP. RxRPC sends over UDP inside the kernel. */
-const forUdp: readonly Restriction[] = [
-  {
-    calls: ["socket"],
-    when: [
-      { argument: 0, isOneOf: [k.AF_INET, k.AF_INET6] },
-      { argument: 2, isOneOf: [k.IPPROTO_SCTP] },
-    ],
-    errno: "EPROTONOSUPPORT",
-  },
-  { calls: ["socket"], when: [{ argument: 0, isOneOf: [k.AF_RXRPC] }], errno: "EAFNOSUPPORT" },
-];
+export function filterVerdict(
+  { blockers: [blocker = ""] }: Denial,
+  { profile, capabilities, ownDeny }: FilterInput,
+): Verdict | undefined {
+  const call = refusedCall(blocker);
+  if (call === undefined || profile === null) return undefined;
+  const filterOf = (each: SeccompProfile) => taskFilter(each, capabilities, {});
+  const filter = filterOf(profile);
+  if (!isSystemCallName(call)) {
+    // Every filter kills 32-bit programs. Only the filter of a profile refuses calls that are unknown.
+    const unconfined = filterOf({ profile: UNCONFINED, allow: [], deny: ownDeny });
+    const refuses = (each: TaskFilter | undefined) =>
+      blocker === OTHER_MACHINE ? each !== undefined : each?.refusesUnknown === true;
+    if (!refuses(filter)) return undefined;
+    if (refuses(unconfined)) return { never: "Only tasks without seccomp_deny can run 32-bit programs" };
+    return { option: `seccomp = "${UNCONFINED}"`, permission: `allow_seccomp = ["${UNCONFINED}"]` };
+  }
+  if (!filter?.restrictions.some(({ calls }) => calls.includes(call))) return undefined;
+  if (ownDeny.includes(call)) return { never: `Only tasks without ${call} in seccomp_deny can use it` };
+  return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
+}

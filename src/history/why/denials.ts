@@ -1,5 +1,7 @@
 /** Sentences that say what the sandbox denied a task, and what would allow it. Pure. */
-import { adviceFor, describeDenial, isProbe } from "../../effects/denials/denial.ts";
+
+import { describeDenial, isProbe } from "../../effects/landlock/denial.ts";
+import { adviceFor } from "../../effects/verdicts.ts";
 import { type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { countOf, formatRepetition, formatTimes } from "../../units/counts.ts";
@@ -12,18 +14,19 @@ const maxNamed = 3;
 /** @param hasFailed whether the task failed. If so, the sentences also say what would allow the access */
 export function denialSentences(
   facts: readonly Fact[],
-  { denials, request, startedAt }: TaskContext,
+  context: TaskContext,
   hasFailed: boolean,
 ): Sentence[] {
+  const { denials, startedAt } = context;
   const events = ofType(facts, "denied");
-  if (request === null) return [];
+  if (context.request === null) return [];
   const named = denials.refusals.filter((refusal) => !isProbe(refusal)).slice(-maxNamed);
   const others = denials.refusals.length - named.length;
   return [
     ...named.flatMap((refusal) => {
       const key = refusalKey(refusal);
       const seen = events.filter(({ data }) => data.refusals.some((each) => refusalKey(each) === key));
-      const advice = hasFailed ? adviceFor(refusal, request) : "";
+      const advice = hasFailed ? adviceFor(refusal, context) : "";
       return [
         ...sentence(seen, `It was denied ${textOf(refusal, startedAt)}`),
         ...(advice === "" ? [] : sentence(seen, advice)),

@@ -1,9 +1,9 @@
 /** Sentences that say how and why a task ended, or that it still runs. Pure. */
-
 import { withCall } from "../../base/errors.ts";
 import { signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
-import { adviceFor, isProbe } from "../../effects/denials/denial.ts";
+import { isProbe } from "../../effects/landlock/denial.ts";
+import { adviceFor } from "../../effects/verdicts.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -177,7 +177,7 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
   const [path = ""] = missing;
   const named = missing.join(", ");
   const are = missing.length === 1 ? "is on the host, but was" : "are on the host, but were";
-  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, { options: {} });
+  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, nothingRecorded);
   return [
     ...sentence(
       [sandboxed],
@@ -186,6 +186,8 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
     ...sentence([sandboxed], advice),
   ];
 }
+
+const nothingRecorded = { request: null, sandbox: null };
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);

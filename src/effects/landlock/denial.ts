@@ -1,7 +1,6 @@
-/** Describes what the sandbox refused to a task, and finds the option that would allow it. Pure. */
-
+/** Describes what the sandbox refused to a task, and what Landlock and the unveiled paths say to it. Pure. */
 import type { SystemCallName } from "../kernel/systemCalls.ts";
-import type { LandlockRight } from "../landlock/rights.ts";
+import type { LandlockRight } from "./rights.ts";
 
 /** One refusal. */
 export interface Denial {
@@ -17,20 +16,19 @@ export interface Denial {
   readonly object: string | null;
 }
 
-/** What a task's request asked for. Options have their names in job files. */
-export interface Asked {
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-/** How an operator could allow what was refused. */
-export interface Remedy {
-  /** A line of the task's `config`; undefined if no option allows it. */
-  readonly option?: string;
-  /** The plugin's option that the operator has to set before a task may use `option`. */
-  readonly permission?: string;
-  /** What to do instead, if no option allows it. */
-  readonly advice?: string;
-}
+/**
+ * What a part of the sandbox says to a denial of its own: how to allow it, or that no option does. If several
+ * parts refuse the same access, `never` wins.
+ */
+export type Verdict =
+  /** What to do instead, or why no option allows it, as a sentence without its full stop; may be empty. */
+  | { readonly never: string }
+  | {
+      /** A line of the task's `config`. */
+      readonly option: string;
+      /** The plugin's option that the operator has to set before a task may use `option`. */
+      readonly permission: string;
+    };
 
 /**
  * What a Landlock domain can refuse, as audit records name it: Landlock's rights, changes of mounts, and
@@ -97,59 +95,43 @@ export function describeDenial({ blockers, object }: Denial): string {
   return `${verbs.join(" and ")}${object === null ? "" : ` ${object}`}`;
 }
 
-/** Finds what would allow the refused access; an empty object if nothing would. */
-export function remedyOf(denial: Denial, { options }: Asked): Remedy {
-  const { blockers, object } = denial;
-  const [blocker = ""] = blockers;
-  if (blocker === OTHER_MACHINE) {
-    const unconfined = '"unconfined"';
-    return { option: `seccomp = ${unconfined}`, permission: `allow_seccomp = [${unconfined}]` };
-  }
+/** The verdict of Landlock's rules that no option changes; undefined for anything else. */
+export function landlockVerdict({ blockers: [blocker = ""] }: Denial): Verdict | undefined {
   const call = refusedCall(blocker);
-  if (call !== undefined && mountCalls.has(call)) return { advice: mountAdvice };
-  if (call !== undefined) {
-    return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
-  }
+  if (call !== undefined) return mountCalls.has(call) ? cannotMount : undefined;
   switch (blocker) {
-    case "net.connect_tcp":
-      return portRemedy("connect_tcp", options.connect_tcp, object);
-    case "net.bind_tcp":
-      return portRemedy("bind_tcp", options.bind_tcp, object);
-    case "net.connect_send_udp":
-      return portRemedy("connect_udp", options.connect_udp, object);
-    case "net.bind_udp":
-      return portRemedy("bind_udp", options.bind_udp, object);
+    case "fs.change_topology":
+      return cannotMount;
     case "scope.abstract_unix_socket":
       return {
-        advice: "Tasks reach only their own abstract sockets: use a socket in a folder that both can reach",
+        never: "Tasks reach only their own abstract sockets: use a socket in a folder that both can reach",
       };
     case "scope.signal":
     case "ptrace":
-      return { advice: "Tasks reach only their own processes" };
-    case "fs.change_topology":
-      return { advice: mountAdvice };
-    default: {
-      const entry = unveilEntry(denial);
-      return entry === undefined
-        ? {}
-        : { option: `unveil = [${JSON.stringify(entry)}]`, permission: "unveil_by_task = true" };
-    }
+      return { never: "Tasks reach only their own processes" };
+    default:
+      return /^(?:fs|net)\./.test(blocker) ? undefined : { never: "" };
   }
 }
 
-/** The remedy as a sentence without its full stop; empty if there is none. */
-export function adviceFor(denial: Denial, asked: Asked): string {
-  const { option, permission, advice } = remedyOf(denial, asked);
-  if (option === undefined) return advice ?? "";
-  return `To allow it: ${option}; on the client, this needs ${permission}`;
+/**
+ * The verdict of the unveiled paths; undefined if they do not refuse what was denied.
+ * @param isUnveiled whether the task has the rights of an entry `MODE:PATH`
+ */
+export function unveilVerdict(denial: Denial, isUnveiled: (entry: string) => boolean): Verdict | undefined {
+  if (denial.blockers[0]?.startsWith("fs.") !== true) return undefined;
+  const entry = unveilEntry(denial);
+  if (entry === undefined) return { never: "" };
+  if (isUnveiled(entry)) return undefined;
+  return { option: `unveil = [${JSON.stringify(entry)}]`, permission: "unveil_by_task = true" };
 }
 
-/** No option is offered for these calls, because Landlock refuses them, too. */
+/** Landlock refuses what these calls are for, whatever the filter of system calls allows. */
 const mountCalls: ReadonlySet<string> = new Set<SystemCallName>([
   ...(["mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr"] as const),
   ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
 ]);
-const mountAdvice = "Tasks cannot mount: use volumes";
+const cannotMount: Verdict = { never: "Tasks cannot mount: use volumes" };
 
 /** The unveil entry that would allow the access; undefined if no entry can. */
 export function unveilEntry({ blockers, object }: Denial): string | undefined {
@@ -171,14 +153,6 @@ function isUnveilable(path: string): boolean {
  */
 function ownProcessPath(path: string): string {
   return path.replace(/^\/proc\/\d+(?:\/task\/\d+)?(?=\/)/, "/proc/self");
-}
-
-function portRemedy(option: string, ports: unknown, object: string | null): Remedy {
-  if (object === null || !/^\d+$/.test(object)) return {};
-  const known = Array.isArray(ports) ? ports.map(Number) : [];
-  const list = [...new Set([...known, Number(object)])].sort((a, b) => a - b);
-  const line = `${option} = [${list.join(", ")}]`;
-  return { option: line, permission: `${object} in ${option}, if this option is set there` };
 }
 
 function wordsOf(blocker: string): Words | undefined {
