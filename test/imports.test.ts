@@ -138,7 +138,7 @@ const effects: readonly string[] = [
   ...["kernel", "paths", "processes", "options", "plan"],
   ...["layout", "names", "unveil", "users", "network", "namespaces", "cgroup", "limits", "command", "logs"],
   ...["root", "landlock", "seccomp", "denials", "parts.ts", "verdicts.ts"],
-  ...["run", "launch", "host", "exec", "adoption", "stats"],
+  ...["run", "host", "launch", "exec", "adoption", "stats"],
 ];
 
 describe("a folder", () => {

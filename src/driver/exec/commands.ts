@@ -32,7 +32,7 @@ import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { rightsInPlan } from "../start/taskRights.ts";
+import { rightsInPlan } from "../../effects/launch/taskRights.ts";
 import { notRunning } from "../taskErrors.ts";
 import { CommandHistory } from "./commandHistory.ts";
 import { refusedCommand } from "./refusedCommand.ts";

@@ -19,7 +19,7 @@ import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { type PreparedRun, prepareRun } from "../start/prepare.ts";
+import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import { MemoryWatch } from "./memoryWatch.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunStats } from "./stats.ts";

@@ -1,5 +1,5 @@
 /** Looks up a task's command and working directory before the launch, so that a typo gets a clear error. */
-import { realpathSync, type Stats, statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { DriverError } from "../../base/errors.ts";
 import type { TaskFolders } from "../layout/taskFolders.ts";
@@ -104,15 +104,6 @@ export function resolveWorkDir(
       hint: "Give an absolute path, or one relative to the task's folder, such as local/app",
     },
   );
-}
-
-/** Resolves the symlinks in a path of the host; undefined if the path cannot be reached. */
-export function realPathOf(path: string): string | undefined {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

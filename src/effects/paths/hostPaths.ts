@@ -1,5 +1,5 @@
 /** Looks at paths of the host, and decides which of them a task's user could find without the driver. */
-import { lstatSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { getxattr } from "../kernel/libc.ts";
 import { follow, type HostEntry } from "./followPath.ts";
@@ -63,4 +63,13 @@ function mayEnter({ uid, gid, groups, entersAll }: Viewer, folder: string): bool
   }
   // An access control list may allow this user by name: acl(5).
   return getxattr(folder, "system.posix_acl_access") !== undefined;
+}
+
+/** Resolves the symlinks in a path of the host; undefined if the path cannot be reached. */
+export function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,7 +2,7 @@
 
 import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
-import { realPathOf } from "../command/commandLookup.ts";
+import { realPathOf } from "../paths/hostPaths.ts";
 import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 import { folderInTask, type MountPlace, prepareTarget } from "../layout/mountTarget.ts";

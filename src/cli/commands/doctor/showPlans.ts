@@ -2,19 +2,18 @@
 import { closeSync } from "node:fs";
 import { capabilities } from "../../../driver/answers.ts";
 import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
-import { findProgram, planEarly, planLate } from "../../../driver/start/sandboxPlan.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
 import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
 import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import { type AddedRules, buildRuleset } from "../../../effects/landlock/ruleset.ts";
+import { placeVolumes, planEarly, planLate, planSandbox } from "../../../effects/launch/sandbox.ts";
 import { type PortLimits, portOptions } from "../../../effects/network/ports.ts";
 import { hclName } from "../../../effects/options/hclOptions.ts";
 import { parseTaskOptions, taskOptionsSpec } from "../../../effects/parts.ts";
 import { describePlan } from "../../../effects/plan/describePlan.ts";
 import { joinPlan } from "../../../effects/plan/plan.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
-import { runFiles } from "../../../effects/run/runFiles.ts";
 import { capabilitiesOf } from "../../../grpc/convert/answers.ts";
 import { specOf } from "../../../grpc/convert/hclSpec.ts";
 import { decodeMsgpack } from "../../../grpc/convert/msgpack.ts";
@@ -106,21 +105,20 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
   const privateRootProblem = await findRootProblem();
-  const program = await findProgram(request, { options, facts, privateRootProblem });
-  const { rules, early, runCgroup } = planEarly(request, program, {
-    options,
-    privateRootProblem,
+  // The driver makes a folder for each run. The folder's name is not known yet.
+  const folder = { run: undefined, runFolder: () => `${options.stateDir}/…` };
+  const sandbox = await planSandbox(request, { options, facts, privateRootProblem, folder });
+  const { rules } = sandbox;
+  const { early, runCgroup } = planEarly(sandbox, placeVolumes(sandbox), {
     cgroup: request.resources.cgroup,
     // No path is cached here, so init adds no rules of its own, and the plan lists all rules.
     known: new Map(),
     landlockAbi: facts.landlockAbi,
-    // The driver makes a folder for each run. The folder's name is not known yet.
-    files: runFiles(`${options.stateDir}/…`),
   });
   const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
   closeSync(fd);
   const recordDenials = (await findDenialProblem(options.denials, facts.landlockAbi)) === undefined;
-  const launch = joinPlan(early, planLate(request, program, insideNamespace, runCgroup, recordDenials));
+  const launch = joinPlan(early, planLate(sandbox, insideNamespace, runCgroup, recordDenials));
   return {
     steps: describePlan(launch),
     applied,

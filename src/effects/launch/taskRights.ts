@@ -1,26 +1,28 @@
 /** The rights of a task's processes, as in the event `sandboxed`. */
+import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
+import type { LimitedResource } from "../limits/ulimits.ts";
+import type { PortLimits } from "../network/ports.ts";
+import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
+import type { SeccompProfile } from "../seccomp/taskFilter.ts";
+import { keptCapabilities } from "../users/capabilities.ts";
+import type { TaskProcess } from "./launchInput.ts";
+import type { Sandbox } from "./sandbox.ts";
 
-import { capabilityName, capabilityNumbers } from "../../effects/kernel/capabilities.ts";
-import type { TaskProcess } from "../../effects/launch/launchInput.ts";
-import type { LimitedResource } from "../../effects/limits/ulimits.ts";
-import type { PortLimits } from "../../effects/network/ports.ts";
-import type { TaskOptions } from "../../effects/parts.ts";
-import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
-import { keptCapabilities } from "../../effects/users/capabilities.ts";
-import type { EventData } from "../../machines/events.ts";
-import type { TaskProgram } from "./sandboxPlan.ts";
-
-export type TaskRights = Pick<
-  EventData<"sandboxed">,
-  "groups" | "capabilities" | "resourceLimits" | "umask" | "nice" | "seccomp"
->;
+/** As the event `sandboxed` records them; a limit of null is none. */
+export interface TaskRights {
+  readonly groups: readonly number[];
+  readonly capabilities: readonly string[] | null;
+  readonly resourceLimits: readonly {
+    readonly resource: string;
+    readonly soft: number | null;
+    readonly hard: number | null;
+  }[];
+  readonly seccomp: SeccompProfile | null;
+}
 
 type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits" | "filter">;
 
-export function rightsOf(
-  { groups, capabilities, limits, seccomp }: TaskProgram,
-  task: TaskOptions,
-): TaskRights {
+export function rightsOf({ request: { options }, groups, capabilities, limits, seccomp }: Sandbox) {
   return {
     groups: [...groups],
     capabilities: capabilities ? capabilityNumbers(capabilities.kept).map(capabilityName) : null,
@@ -29,8 +31,8 @@ export function rightsOf(
       soft: finite(soft),
       hard: finite(hard),
     })),
-    umask: Number.parseInt(task.umask, 8),
-    nice: task.nice,
+    umask: Number.parseInt(options.umask, 8),
+    nice: options.nice,
     seccomp: seccomp && { profile: seccomp.profile, allow: [...seccomp.allow], deny: [...seccomp.deny] },
   };
 }
