@@ -109,9 +109,9 @@ export function parseTaskOptions(raw: unknown, plugin: SandboxOptions): TaskOpti
  */
 export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): TaskOptions {
   settleUnveil(task, plugin);
-  settleUsers(task, plugin);
   settleNamespaces(task, plugin);
   settleRoot(task, plugin);
+  settleUsers(task, plugin);
   checkSeccomp(task, plugin);
   return { ...task, ...settlePorts(task, plugin), ...settleCgroup(task, plugin) };
 }

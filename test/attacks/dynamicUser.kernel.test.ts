@@ -39,11 +39,12 @@ function resolvedWith(files: Readonly<Record<string, string>>, getent = "exit 2"
   });
   writeFileSync(join(folder, "getent"), `#!/bin/sh\n${getent}\n`);
   chmodSync(join(folder, "getent"), 0o755);
-  const module = join(import.meta.dirname, "../../src/effects/users/dynamicUsers.ts");
+  const module = join(import.meta.dirname, "../../src/effects/users/users.ts");
   writeFileSync(
     join(folder, "resolve.ts"),
-    `import { resolveDynamicUser } from ${JSON.stringify(module)};
-     resolveDynamicUser("nomad-85000", "80000-89999").then(({ uid }) => console.log(uid), ({ message }) => console.log(message));`,
+    `import { resolveUser } from ${JSON.stringify(module)};
+     const rules = { allowRoot: false, dynamicUserIds: "80000-89999", deniedHostUids: "", deniedHostGids: "" };
+     resolveUser("nomad-85000", rules).then(({ uid }) => console.log(uid), ({ message }) => console.log(message));`,
   );
   const script = [...binds, `exec ${process.execPath} ${join(folder, "resolve.ts")}`].join(" && ");
   const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` };

@@ -6,7 +6,7 @@ import type { DenialTracker, OwnedDenial } from "../../effects/denials/denialTra
 import { DenialWatch } from "../../effects/denials/denialWatch.ts";
 import type { DenialMode } from "../../effects/denials/options.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
-import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
+import { isDynamicUser } from "../../effects/users/users.ts";
 
 /** A run as the receiver of its denials. */
 export interface DeniedRun {

@@ -8,7 +8,7 @@
 import { setImmediate } from "node:timers/promises";
 import { partsOfTaskId, type TaskId, taskOfRun, toTaskId } from "../../base/taskId.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
-import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
+import { isDynamicUser } from "../../effects/users/users.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";

@@ -4,7 +4,10 @@ import { isAbsolute } from "node:path";
 import { DriverError } from "../../base/errors.ts";
 import type { TaskFolders } from "../layout/taskFolders.ts";
 import { hostPath, mountAround, type PlacedMount } from "../layout/taskMounts.ts";
-import type { IsVisible } from "../paths/hostPaths.ts";
+import { type IsVisible, realPathOf } from "../paths/hostPaths.ts";
+import { isAtOrBelow } from "../paths/paths.ts";
+import { defaultPaths } from "../unveil/defaultPaths.ts";
+import type { UnveilRules } from "../unveil/unveilRules.ts";
 
 /**
  * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.
@@ -104,6 +107,28 @@ export function resolveWorkDir(
       hint: "Give an absolute path, or one relative to the task's folder, such as local/app",
     },
   );
+}
+
+/**
+ * Returns a function that tells whether a path of the host is in the task's root and visible to its user.
+ * Most paths are in a folder that every task has, so the rules' links are followed only for other paths.
+ */
+export function rootCheck(
+  { root, entries }: UnveilRules,
+  folders: TaskFolders,
+  hasDefaults: boolean,
+  isVisible: IsVisible,
+): (path: string) => boolean {
+  const common = [...Object.values<string>({ ...folders }), ...(hasDefaults ? defaultPaths.programs : [])];
+  const commonFolders = common.map((entry) => entry.slice(entry.indexOf("/")));
+  let paths: readonly string[] | undefined;
+  return (path) => {
+    if (commonFolders.some((folder) => isAtOrBelow(path, folder))) return true;
+    if (root === "host") return isVisible(path);
+    // Both the paths as written and those without symlinks are in the root.
+    paths ??= entries.flatMap((rule) => [rule.path, realPathOf(rule.path) ?? rule.path]);
+    return paths.some((folder) => isAtOrBelow(path, folder));
+  };
 }
 
 /**

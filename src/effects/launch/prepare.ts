@@ -16,7 +16,7 @@ import { writeEtcFiles } from "../names/taskEtcFiles.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
 import { describePlan } from "../plan/describePlan.ts";
 import { joinPlan } from "../plan/plan.ts";
-import type { MountPoints } from "../root/mountPoints.ts";
+import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
 import type { RootTemplates } from "../root/rootTemplates.ts";
 import { makeRunFiles, removeRunFiles } from "../run/runFiles.ts";
 import { knownPaths } from "../unveil/knownPaths.ts";
@@ -24,7 +24,6 @@ import { PendingLaunch } from "./launcher.ts";
 import {
   type EarlySandbox,
   type HostServices,
-  placeVolumes,
   planEarly,
   planLate,
   planSandbox,
@@ -53,10 +52,10 @@ export async function prepareRun(request: TaskRequest, services: PreparingServic
   const sandbox = await planSandbox(request, services);
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
+  const writes = planCgroupWrites(request.resources, facts, request.options);
   const { launch, lastLine, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(undo);
-  const writes = planCgroupWrites(request.resources, facts, request.options);
   const limits = [...applyCgroupWrites(cgroup, writes), ...(facts.seccomp ? [] : [missingFilter])];
   const data = await sandboxed(limits, oomKills);
   undoing.move();
@@ -92,7 +91,9 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   await using undoing = new AsyncDisposableStack();
   undoing.defer(() => removeRunFiles(files.folder));
   writeEtcFiles(sandbox.etcFiles);
-  const points = placeVolumes(sandbox);
+  const { rules, isVisible } = sandbox;
+  checkVisible(rules.entries, isVisible);
+  const points = prepareMounts(sandbox.mounts, sandbox.folders, rules, isVisible);
 
   const begun = await beginLaunch(sandbox, points, { stdout, stderr, ...(cgroup && { cgroup }) }, services);
   const { launch, added, early, runCgroup } = begun;
@@ -102,7 +103,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   launch.load(late);
   const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
   undoing.defer(() => lastLine?.[Symbol.dispose]());
-  const { rules } = sandbox;
+  const rights = rightsOf(sandbox);
   const cleanup = undoing.move();
   return {
     launch,
@@ -118,7 +119,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         user: user.name,
         uid: user.uid,
         gid: user.gid,
-        ...rightsOf(sandbox),
+        ...rights,
         limits,
         unveiled: added.applied.map(({ path, mode, source }) => ({ path, mode, source })),
         skipped: [...added.skipped],

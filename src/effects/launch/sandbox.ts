@@ -3,9 +3,9 @@
  * order. It changes nothing. The driver carries the plan out (prepare.ts), and `doctor --plan` prints it.
  */
 import { shortName, type TaskId } from "../../base/taskId.ts";
-import { cpuShare } from "../cgroup/nodeTopology.ts";
+import { cpuShare } from "../cgroup/cgroupPlan.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
-import { candidatesOf, resolveCommand, resolveWorkDir } from "../command/commandLookup.ts";
+import { candidatesOf, resolveCommand, resolveWorkDir, rootCheck } from "../command/commandLookup.ts";
 import { taskEnvironment } from "../command/taskEnvironment.ts";
 import type { HostFacts } from "../host/hostFacts.ts";
 import { waitForAnswers } from "../host/silentMounts.ts";
@@ -18,8 +18,7 @@ import { allocLogFolders } from "../logs/logPipes.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
 import type { SandboxOptions } from "../parts.ts";
-import { type IsVisible, realPathOf, visibilityFor } from "../paths/hostPaths.ts";
-import { isAtOrBelow } from "../paths/paths.ts";
+import { type IsVisible, visibilityFor } from "../paths/hostPaths.ts";
 import type { EarlyPlan, LatePlan } from "../plan/plan.ts";
 import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
 import { type TaskRoot, taskRoot } from "../root/taskRoot.ts";
@@ -27,7 +26,6 @@ import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
 import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
 import type { SeccompProfile } from "../seccomp/taskFilter.ts";
-import { defaultPaths } from "../unveil/defaultPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
 import { entersAllFolders, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
@@ -89,10 +87,12 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   const user = await resolveUser(request.user, options);
   const groups = await resolveGroups(task.groups, options);
   const capabilities = taskCapabilities(user.uid, task, options);
+  const viewer = { ...user, groups, entersAll: entersAllFolders(capabilities) };
   const limits = taskLimits(task.ulimit, options);
   const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
   const folders = taskFolders(request.env);
-  const env = environmentOf(request, user, folders, services);
+  const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
+  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
   const mounts = placeMounts(request, folders);
   const files = runFiles(folder.runFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options);
@@ -110,7 +110,7 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
     ],
     folder.run,
   );
-  const isVisible = visibilityFor({ ...user, groups, entersAll: entersAllFolders(capabilities) });
+  const isVisible = visibilityFor(viewer);
   const isInRoot = rootCheck(rules, folders, options.unveilDefaults, isVisible);
   const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
   const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot, isVisible });
@@ -127,42 +127,12 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
  */
 export async function environmentFor(
   request: TaskRequest,
-  services: Pick<HostServices, "options" | "facts">,
+  { options, facts }: Pick<HostServices, "options" | "facts">,
 ): Promise<Readonly<Record<string, string>>> {
-  const user = await resolveUser(request.user, services.options);
-  return environmentOf(request, user, taskFolders(request.env), services);
-}
-
-function environmentOf(
-  { env, resources, options }: TaskRequest,
-  user: TaskUser,
-  folders: TaskFolders,
-  { options: { deniedEnvvars }, facts }: Pick<HostServices, "options" | "facts">,
-): Readonly<Record<string, string>> {
-  const cores = cpuShare(resources, facts, options.cpuHardLimit);
-  return taskEnvironment(env, user, folders, { deniedEnvvars, cores });
-}
-
-/**
- * Returns a function that tells whether a path of the host is in the task's root and visible to its user.
- * Most paths are in a folder that every task has, so the rules' links are followed only for other paths.
- */
-function rootCheck(
-  { root, entries }: UnveilRules,
-  folders: TaskFolders,
-  hasDefaults: boolean,
-  isVisible: IsVisible,
-): (path: string) => boolean {
-  const common = [...Object.values<string>({ ...folders }), ...(hasDefaults ? defaultPaths.programs : [])];
-  const commonFolders = common.map((entry) => entry.slice(entry.indexOf("/")));
-  let paths: readonly string[] | undefined;
-  return (path) => {
-    if (commonFolders.some((folder) => isAtOrBelow(path, folder))) return true;
-    if (root === "host") return isVisible(path);
-    // Both the paths as written and those without symlinks are in the root.
-    paths ??= entries.flatMap((rule) => [rule.path, realPathOf(rule.path) ?? rule.path]);
-    return paths.some((folder) => isAtOrBelow(path, folder));
-  };
+  const user = await resolveUser(request.user, options);
+  const cores = cpuShare(request.resources, facts, request.options.cpuHardLimit);
+  const { deniedEnvvars } = options;
+  return taskEnvironment(request.env, user, taskFolders(request.env), { deniedEnvvars, cores });
 }
 
 /**

@@ -1,8 +1,8 @@
-/** Checks that the folders in a task's environment are the task's own. */
-import { lstatSync, type Stats } from "node:fs";
+/** The task's own folders on the host: checks that they are the task's, and where the task sees them. */
+import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { isTaskName } from "../../base/taskId.ts";
-import type { TaskFolders } from "./taskFolders.ts";
+import type { RootMode, TaskFolders } from "./taskFolders.ts";
 
 /**
  * A task may read, write and execute everything in its folders. A job's `env` block can set the variables
@@ -53,4 +53,13 @@ function statusOf(path: string): Stats | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The path of one of the task's own folders in its mount namespace, without symlinks. In a private root, the
+ * folders are at the paths that the task's environment names. On the host these paths may lead through
+ * symlinks.
+ */
+export function folderInTask(folder: string, root: RootMode): string {
+  return root === "private" ? folder : realpathSync.native(folder);
 }

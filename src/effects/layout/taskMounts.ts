@@ -102,10 +102,11 @@ function targetOf(path: string, { rootDir }: TaskFolders): string {
 
 function checkTarget(target: string, folders: TaskFolders): void {
   const hidden = Object.values<string>({ ...folders }).find((folder) => isAtOrBelow(folder, target));
+  const hidesProc = isInProc(target);
   if (hidden !== undefined) {
     throw invalid(target, `would hide the task's own folder ${hidden}`, "Mount it below that folder");
   }
-  if (isInProc(target)) {
+  if (hidesProc) {
     throw invalid(target, "would hide the task's own /proc", "Choose a destination outside of it");
   }
 }

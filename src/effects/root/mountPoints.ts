@@ -2,17 +2,18 @@
 
 import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
-import { realPathOf } from "../paths/hostPaths.ts";
 import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
-import { folderInTask, type MountPlace, prepareTarget } from "../layout/mountTarget.ts";
+import { folderInTask } from "../layout/taskFolderCheck.ts";
 import type { TaskFolders } from "../layout/taskFolders.ts";
 import type { Propagation } from "../layout/taskMounts.ts";
 import { hiddenSources, mountAround, type PlacedMount } from "../layout/taskMounts.ts";
 import type { IsVisible } from "../paths/hostPaths.ts";
+import { realPathOf } from "../paths/hostPaths.ts";
 import { receivesMounts } from "../paths/mountinfo.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { TMP, type UnveilRules } from "../unveil/unveilRules.ts";
+import { type MountPlace, prepareTarget } from "./mountTarget.ts";
 
 /** A volume or device to mount, with all mounts below its source. */
 export interface LaunchMount {

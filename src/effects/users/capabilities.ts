@@ -8,7 +8,7 @@ import {
   noCapabilities,
 } from "../kernel/capabilities.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
-import { type CapabilityOptions, wantedCapabilities } from "./capabilityOptions.ts";
+import { type CapabilityOptions, refuseDisallowed, wantedCapabilities } from "./capabilityOptions.ts";
 
 /** How a task's capability sets change; see capabilities(7). */
 export interface TaskCapabilities {
@@ -58,16 +58,6 @@ export function entersAllFolders(capabilities: TaskCapabilities | undefined): bo
 export function keptCapabilities(names: readonly string[]): TaskCapabilities {
   const kept = capabilitySet(names);
   return { kept, dropped: ownCapabilities().bounding & ~kept };
-}
-
-function refuseDisallowed(allowed: CapabilitySet, requested: CapabilitySet): void {
-  const refused = requested & ~allowed;
-  if (refused === noCapabilities) return;
-  const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, but this client allows ${formatCapabilities(allowed) || "none"}`;
-  throw new DriverError("CONFIG_INVALID", text, {
-    option: "cap_add",
-    hint: "Remove it, or add it to allow_caps in the client's plugin block of this driver",
-  });
 }
 
 interface OwnCapabilities {

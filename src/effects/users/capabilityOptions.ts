@@ -1,5 +1,6 @@
 /** The capabilities that a task's options request. Pure. */
 
+import { DriverError } from "../../base/errors.ts";
 import { suggestion } from "../../base/suggest.ts";
 import {
   ALL,
@@ -7,6 +8,8 @@ import {
   capabilityNames,
   capabilitySet,
   everyCapability,
+  formatCapabilities,
+  noCapabilities,
   numberOf,
   plainName,
 } from "../kernel/capabilities.ts";
@@ -48,4 +51,15 @@ export function wantedCapabilities(
   const added = capabilitySet(capAdd);
   const dropped = capabilitySet(capDrop);
   return dropped === everyCapability ? added : (base | added) & ~dropped;
+}
+
+/** @throws DriverError `CONFIG_INVALID` for capabilities that the client does not allow */
+export function refuseDisallowed(allowed: CapabilitySet, requested: CapabilitySet): void {
+  const refused = requested & ~allowed;
+  if (refused === noCapabilities) return;
+  const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, but this client allows ${formatCapabilities(allowed) || "none"}`;
+  throw new DriverError("CONFIG_INVALID", text, {
+    option: "cap_add",
+    hint: "Remove it, or add it to allow_caps in the client's plugin block of this driver",
+  });
 }

@@ -1,10 +1,15 @@
-/** Resolves the user that a task runs as: a dynamic user from the agent, or a user of the host. */
+/**
+ * Resolves the user that a task runs as: a dynamic user from the agent, or a user of the host. A dynamic user
+ * `nomad-<n>` has uid and gid n. The host does not know these users, and the agent assigns each to one task at
+ * a time.
+ */
 
-import { DriverError } from "../../base/errors.ts";
-import { isDynamicUser, resolveDynamicUser } from "./dynamicUsers.ts";
+import { execFile } from "node:child_process";
+import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
+import { promisify } from "node:util";
+import { DriverError, errnoOf, messageOf } from "../../base/errors.ts";
 import { isInRanges, parseId } from "./idRanges.ts";
-import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";
-import { entryOfName, gidOfName } from "./passwd.ts";
+import { entryOfName, entryOfUid, gidOfName, isSubordinate, nameOfGid, servicesOf } from "./passwd.ts";
 
 export interface TaskUser {
   readonly name: string;
@@ -113,3 +118,177 @@ async function gidOf(name: string): Promise<number> {
     hint: "Check `groups` in the task's config",
   });
 }
+
+/** Whether a name belongs to a dynamic user. */
+export function isDynamicUser(user: string): boolean {
+  return dynamicName.test(user);
+}
+
+const dynamicName = /^nomad-(\d+)$/;
+
+/** The text of the host's databases of ids. */
+export type KnownIds = Readonly<Record<"passwd" | "group" | "subuid" | "subgid", string>>;
+
+/**
+ * A job may name any number. So a number is accepted only if the operator has reserved it for tasks, and if
+ * no user or group of the host has it.
+ * @param ids the ranges of dynamic users: {@link isInRanges}
+ * @throws DriverError `USER_FORBIDDEN`
+ */
+async function resolveDynamicUser(name: string, ids: string): Promise<TaskUser> {
+  const known = {
+    passwd: readDatabase("passwd"),
+    group: readDatabase("group"),
+    subuid: readDatabase("subuid"),
+    subgid: readDatabase("subgid"),
+  };
+  const user = dynamicUser(name, ids, known);
+  if (mayBeElsewhere(user.uid, readDatabase("nsswitch.conf"))) {
+    const [passwd, group] = await Promise.all([ask("passwd", user.uid), ask("group", user.uid)]);
+    dynamicUser(name, ids, { ...known, passwd, group });
+  }
+  return user;
+}
+
+/** Like {@link resolveDynamicUser}, with databases that have already been read. Pure. */
+export function dynamicUser(name: string, ids: string, known: KnownIds): TaskUser {
+  const id = parseId(dynamicName.exec(name)?.[1] ?? "");
+  if (id === undefined || id === 0 || !isInRanges(id, ids)) {
+    throw new DriverError(
+      "USER_FORBIDDEN",
+      `dynamic user ${name} is refused: its number is not in ${ids || "any range"}`,
+      {
+        hint: "Do not use such names in jobs. If the client has assigned this name, set dynamic_user_ids in the plugin block to the range of the client's users block",
+      },
+    );
+  }
+  const owner = ownerOf(id, known);
+  if (owner === undefined) return { name, uid: id, gid: id, home: "/nonexistent" };
+  throw new DriverError("USER_FORBIDDEN", `dynamic user ${name} is refused: ${owner}`, {
+    hint: "Choose a range for the client's dynamic users that nothing else on the host uses, and set dynamic_user_ids in the plugin block to this range",
+  });
+}
+
+function ownerOf(id: number, { passwd, group, subuid, subgid }: KnownIds): string | undefined {
+  const user = entryOfUid(passwd, id)?.name;
+  if (user !== undefined) return `uid ${id} belongs to the host's user ${JSON.stringify(user)}`;
+  const groupName = nameOfGid(group, id);
+  if (groupName !== undefined) return `gid ${id} belongs to the host's group ${JSON.stringify(groupName)}`;
+  if (isSubordinate(id, subuid)) return `/etc/subuid reserves uid ${id} for user namespaces`;
+  return isSubordinate(id, subgid) ? `/etc/subgid reserves gid ${id} for user namespaces` : undefined;
+}
+
+/**
+ * Whether name services other than the files may know an id. A query to them takes a process and some
+ * milliseconds.
+ */
+function mayBeElsewhere(id: number, nsswitch: string): boolean {
+  const services = [...servicesOf(nsswitch, "passwd"), ...servicesOf(nsswitch, "group")];
+  const isSystemds = systemdIds.some(([first, last]) => id >= first && id <= last);
+  return services.some((name) => name !== "files" && (name !== "systemd" || isSystemds));
+}
+
+/**
+ * Ids that systemd's name service may know: home directories, dynamic users of services, containers.
+ * https://systemd.io/UIDS-GIDS
+ */
+const systemdIds = [
+  [60_001, 65_534],
+  [524_288, 1_879_048_191],
+] as const;
+
+/**
+ * Queries the name services. Treats a failure like a missing entry: unreachable services must not keep every
+ * task from starting, and the operator has reserved the range.
+ */
+function ask(database: "passwd" | "group", id: number): Promise<string> {
+  return askNameServices(database, String(id)).catch(() => "");
+}
+
+type Database = "passwd" | "group";
+
+type DatabaseFile = Database | "subuid" | "subgid" | "nsswitch.conf";
+
+/**
+ * Returns the text of a database's file; empty if there is no such file, as on a host that keeps its users
+ * elsewhere. Each call checks whether the file has changed, and reads it again if so.
+ * @throws DriverError `USER_UNKNOWN`
+ */
+export function readDatabase(database: DatabaseFile): string {
+  const path = `/etc/${database}`;
+  try {
+    const known = knownFiles.get(database);
+    if (known?.version === versionOf(statSync(path))) return known.text;
+    const file = readVersion(path);
+    knownFiles.set(database, file);
+    return file.text;
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return "";
+    throw DriverError.from(thrown, "USER_UNKNOWN", "the host's users cannot be read");
+  }
+}
+
+interface KnownFile {
+  readonly version: string;
+  readonly text: string;
+}
+
+const knownFiles = new Map<DatabaseFile, KnownFile>();
+
+/**
+ * Reads the version before the text. If the file changes in between, the version is outdated, and the next
+ * call reads the file again.
+ */
+function readVersion(path: string): KnownFile {
+  const file = openSync(path, "r");
+  try {
+    const version = versionOf(fstatSync(file));
+    return { version, text: readFileSync(file, "utf8") };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Identifies a version of a file by several fields: most programs replace these files, but editors may write
+ * to the existing one.
+ */
+function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`;
+}
+
+/**
+ * Asks `getent`, which queries all of the host's name services.
+ * @returns the entry in the text form of the database; empty if there is none
+ * @throws DriverError `USER_UNKNOWN`, recoverable, if the services do not answer
+ */
+export async function askNameServices(database: Database, name: string): Promise<string> {
+  const env = { PATH: process.env.PATH ?? "/usr/bin:/bin" };
+  try {
+    const options = { env, timeout: timeoutMs, killSignal: "SIGKILL" } as const;
+    const { stdout } = await run("getent", [database, name], options);
+    return stdout;
+  } catch (thrown) {
+    if ((thrown as { code?: unknown }).code === notFoundStatus) return "";
+    const kind = database === "passwd" ? "user" : "group";
+    throw new DriverError("USER_UNKNOWN", `${kind} ${JSON.stringify(name)} could not be looked up`, {
+      failed: { call: `getent ${database}`, path: name },
+      hint: `The host's name services did not answer: ${messageOf(thrown)}`,
+      recoverable: true,
+      cause: thrown,
+    });
+  }
+}
+
+/** Whether the databases can hold the name. Excludes options of `getent` and the NIS marks `+` and `-`. */
+function isAccountName(name: string): boolean {
+  return /^[^\s:/+-][^\s:/]*$/.test(name) && !name.includes("\0");
+}
+
+const run = promisify(execFile);
+
+/** A directory server that does not answer must not block a start for ever. */
+const timeoutMs = 5_000;
+
+/** getent(1): "one or more supplied key could not be found in the database". */
+const notFoundStatus = 2;

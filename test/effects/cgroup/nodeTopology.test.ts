@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cpuShare, type NodeCore, nodeMhz } from "../../../src/effects/cgroup/nodeTopology.ts";
+import { cpuShare } from "../../../src/effects/cgroup/cgroupPlan.ts";
+import { type NodeCore, nodeMhz } from "../../../src/effects/cgroup/nodeTopology.ts";
 
 const core = (speeds: Partial<NodeCore>): NodeCore => ({
   coreId: 0,

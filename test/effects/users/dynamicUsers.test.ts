@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { dynamicUser } from "../../../src/effects/users/dynamicUsers.ts";
+import { dynamicUser } from "../../../src/effects/users/users.ts";
 import { errorOf } from "../../support/errors.ts";
 
 const ids = "80000-89999,4294967294";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-const source = join(import.meta.dirname, "../../../src/effects/users/nameServices.ts");
+const source = join(import.meta.dirname, "../../../src/effects/users/users.ts");
 
 it("a change of the host's users is seen at once, and so is the removal of the file", () => {
   const own = join(temporaryFolder(), "etc");

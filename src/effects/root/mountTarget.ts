@@ -2,21 +2,11 @@
  * Prepares the mount points of volumes and devices. Many mount points are in folders that tasks may write to.
  * So no symlink there is ever followed, and nothing is created outside of the task's own folders.
  */
-import { closeSync, constants, fstatSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
 import { DriverError, errnoOf, type FailedCall } from "../../base/errors.ts";
 import * as k from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 import type { IsVisible } from "../paths/hostPaths.ts";
-import type { RootMode } from "./taskFolders.ts";
-
-/**
- * The path of one of the task's own folders in its mount namespace, without symlinks. In a private root, the
- * folders are at the paths that the task's environment names. On the host these paths may lead through
- * symlinks.
- */
-export function folderInTask(folder: string, root: RootMode): string {
-  return root === "private" ? folder : realpathSync.native(folder);
-}
 
 export interface MountPlace {
   /** The path in the job, for errors. */
