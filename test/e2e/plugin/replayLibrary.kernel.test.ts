@@ -58,7 +58,7 @@ test("a task that stops on request diverges from one that resists", () => {
     "stopTimedOut",
     "forceKilled",
   ]);
-  const argsIn = ({ events }: typeof left) => (events[0]?.data as { args: string[] }).args;
+  const argsIn = ({ events }: typeof left) => (events[0]?.data as { options: { args: string[] } }).options.args;
   assert.deepEqual(argsIn(left), argsIn(stops).map(() => "…"));
   assert.deepEqual(argsIn(diff(stops, resists, { showArgs: true }).left), argsIn(stops));
 });
