@@ -154,8 +154,7 @@ END
       kill $!`,
   },
   "a browser without a screen": {
-    needs: [],
-    wants: ["chromium-headless-shell"],
+    needs: ["chromium-headless-shell"],
     script: `
       chromium-headless-shell --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --dump-dom \
         'data:text/html,<p id=a></p><script>a.textContent = 6 * 7</script>' 2> /dev/null | grep -o '>42<'`,

@@ -47,7 +47,7 @@ export async function openPage(
   expected?: RegExp,
 ): Promise<Page> {
   const browser = await fileBrowser();
-  if (browser === undefined) return leaveOut(context, "chromium");
+  if (browser === undefined) return leaveOut(context, "chromium-headless-shell");
   const page = await browser.newPage(options);
   page.setDefaultTimeout(pageTimeout);
   const complaints: string[] = [];
