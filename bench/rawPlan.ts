@@ -5,19 +5,19 @@
  */
 import { closeSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { parsePluginOptions } from "../src/config/options/pluginOptions.ts";
-import { findProgram, planEarly, planLate } from "../src/driver/start/sandboxPlan.ts";
+import { parsePluginOptions } from "../src/driver/options/pluginOptions.ts";
 import { probeHost } from "../src/effects/host/hostFacts.ts";
 import { supportedArchitecture } from "../src/effects/kernel/architecture.ts";
 import { MFD_CLOEXEC } from "../src/effects/kernel/constants.ts";
 import { memfdCreate, pipe2 } from "../src/effects/kernel/libc.ts";
-import { knownPaths } from "../src/effects/landlock/knownPaths.ts";
 import { addRules, createRuleset } from "../src/effects/landlock/ruleset.ts";
-import { assembleEarly, assembleLate } from "../src/effects/launch/assemble.ts";
+import { placeVolumes, planEarly, planLate, planSandbox } from "../src/effects/launch/sandbox.ts";
 import { handOver } from "../src/effects/launch/spawner/spawner.ts";
-import { LATE_OFFSET } from "../src/effects/launch/table.ts";
+import { assembleEarly, assembleLate } from "../src/effects/plan/assemble.ts";
+import { LATE_OFFSET } from "../src/effects/plan/table.ts";
 import { RootTemplates } from "../src/effects/root/rootTemplates.ts";
 import { makeRunFiles } from "../src/effects/run/runFiles.ts";
+import { knownPaths } from "../src/effects/unveil/knownPaths.ts";
 import { requestOf } from "../src/grpc/convert/requests.ts";
 import { readTaskOptions } from "../src/grpc/options.ts";
 import type { Allocation } from "../test/support/agent/allocation.ts";
@@ -63,23 +63,25 @@ export class RawPlan {
     const request = { ...requestOf(config), options: readTaskOptions(config.msgpackDriverConfig, options) };
     const facts = probeHost();
     const privateRootProblem = undefined;
-    const program = await findProgram(request, { options, facts, privateRootProblem });
-    const { landlockAbi } = facts;
-    const files = makeRunFiles(join(folder, "raw"));
-    const place = {
+    const runFolder = join(folder, "raw");
+    const services = {
       options,
+      facts,
       privateRootProblem,
-      cgroup: request.resources.cgroup,
-      files,
-      known: knownPaths(),
-      landlockAbi,
+      folder: { run: folder, runFolder: () => runFolder },
     };
-    const { rules, root, early, runCgroup, known } = planEarly(request, program, place);
+    const sandbox = await planSandbox(request, services);
+    const { landlockAbi } = facts;
+    makeRunFiles(runFolder);
+    const { root, early, runCgroup, known } = planEarly(sandbox, placeVolumes(sandbox), {
+      ...{ known: knownPaths(), landlockAbi },
+      cgroup: request.resources.cgroup,
+    });
     const ruleset = createRuleset(landlockAbi, request.options);
-    const added = addRules(ruleset, rules.entries, [], landlockAbi, known);
+    const added = addRules(ruleset, sandbox.rules.entries, [], landlockAbi, known);
     const roots = new RootTemplates(folder);
     const template = root && (await roots.hold(root.template));
-    const late = planLate(request, program, added.insideNamespace, runCgroup, false);
+    const late = planLate(sandbox, added.insideNamespace, runCgroup, false);
     return new RawPlan(
       assembleEarly(early, supportedArchitecture()),
       assembleLate(late, supportedArchitecture()),

@@ -1,19 +1,22 @@
 /**
- * Measures replays: events folded per second, by the fold and by XState. Also measures the check of a whole
- * log, compared with SHA-256 of the same number of bytes. `node bench/replay.ts [events in the log] [folder]`
+ * Measures replays: events folded per second, by XState and by the table that checks of whole logs use. Also
+ * measures such a check with either, compared with SHA-256 of the same number of bytes.
+ * `node bench/replay.ts [events in the log] [folder]`
  */
+
 import { hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { checkLog } from "../src/history/replay/check/checkLog.ts";
+import { tableMachine } from "../src/history/replay/check/tableMachine.ts";
+import { History } from "../src/history/replay/history.ts";
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../src/machines/events.ts";
 import { initialSnapshot, step } from "../src/machines/fold.ts";
-import { checkLog } from "../src/replay/check/checkLog.ts";
-import { History } from "../src/replay/history.ts";
+import { type MachineVersion, thisMachine } from "../src/machines/machineVersion.ts";
 import type { EventReader } from "../src/store/eventStore.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, event, life, numberedId } from "../test/support/history/history.ts";
-import { xstateStep } from "../test/support/history/xstateStep.ts";
 import { printFigure } from "./figures.ts";
 
 const count = Number(process.argv[2] ?? 1_000_000);
@@ -23,24 +26,25 @@ const lives = allLives.map(life);
 const folder = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
 
 try {
-  benchFold("fold", step);
-  benchFold("fold by XState", xstateStep, count / 10);
+  benchFold("fold by XState", thisMachine, count / 10);
+  benchFold("fold by the table", tableMachine());
   await fill();
   const reader = await openEventReader(folder);
   benchBaseline(reader);
-  benchCheck(reader);
+  benchCheck("XState", reader, thisMachine);
+  benchCheck("the table", reader, tableMachine());
   benchStepping();
   await reader.close();
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-function benchFold(name: string, take: typeof step, most = count): void {
+function benchFold(name: string, machine: MachineVersion, most = count): void {
   const fold = (events: number) => {
     for (let folded = 0; folded < events; ) {
       for (const history of lives) {
-        let snapshot = initialSnapshot;
-        for (const each of history) snapshot = take(snapshot, each).snapshot;
+        let snapshot = machine.initialSnapshot;
+        for (const each of history) snapshot = machine.step(snapshot, each).snapshot;
         folded += history.length;
       }
     }
@@ -69,17 +73,17 @@ function benchBaseline(reader: EventReader): void {
   printRate(`baseline: read and hash ${(bytes / 1e6).toFixed(0)} MB of events`, reader.lastPosition(), took);
 }
 
-function benchCheck(reader: EventReader): void {
+function benchCheck(name: string, reader: EventReader, machine: MachineVersion): void {
   const events = reader.lastPosition();
   const cpu = process.cpuUsage();
   const took = seconds(() => {
-    const { findings } = checkLog(reader);
+    const { findings } = checkLog(reader, { machine });
     if (findings.length > 0) throw new Error(JSON.stringify(findings[0]));
   });
   const { user, system } = process.cpuUsage(cpu);
-  printRate("check: hashes, chains, machine", events, took);
+  printRate(`check: hashes, chains, machine by ${name}`, events, took);
   printFigure(
-    "check of a million events",
+    `check of a million events by ${name}`,
     `${((took * 1e6) / events).toFixed(2)} s, CPU ${((user + system) / events).toFixed(2)} s`,
   );
 }

@@ -21,7 +21,7 @@ for (const folder of ["plugin", "replay", "inspect", "inspector"]) {
   await rm(join(root, "dist", folder), { recursive: true, force: true });
 }
 for (const [file, entry] of [
-  ["replay/index.js", "src/replay/index.ts"],
+  ["replay/index.js", "src/history/replay/index.ts"],
   ["replay/machine.js", "src/machines/machineVersion.ts"],
   ["inspect/index.js", "src/inspector/stately/index.ts"],
 ] as const) {

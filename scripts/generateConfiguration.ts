@@ -5,12 +5,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { hclName } from "../src/config/options/hclOptions.ts";
-import { pluginSchema } from "../src/config/options/pluginOptions.ts";
-import { taskSchema } from "../src/config/options/taskOptions.ts";
-import { defaultProfile } from "../src/config/seccomp/defaultProfile.ts";
-import type { RestrictionGroup } from "../src/config/seccomp/restriction.ts";
-import { defaultPaths } from "../src/config/task/defaultPaths.ts";
+import { pluginSchema } from "../src/driver/options/pluginOptions.ts";
+import { hclName } from "../src/effects/options/hclOptions.ts";
+import { taskSchema } from "../src/effects/parts.ts";
+import { defaultProfile } from "../src/effects/seccomp/defaultProfile.ts";
+import type { RestrictionGroup } from "../src/effects/seccomp/restriction.ts";
+import { defaultPaths } from "../src/effects/unveil/defaultPaths.ts";
 
 /** Makes each part, by its name in the marks. */
 const parts: Readonly<Record<string, () => string>> = {

@@ -5,7 +5,7 @@ import ELK, { type ElkExtendedEdge, type ElkNode } from "elkjs";
 import { build } from "rolldown";
 import { toDirectedGraph } from "xstate/graph";
 import type { ChartArrow, ChartLayout, Point } from "../src/inspector/views/chartLayout.ts";
-import { taskMachine } from "../src/machines/xstateMachine.ts";
+import { taskMachine } from "../src/machines/taskMachine.ts";
 
 const page = join(import.meta.dirname, "../src/inspector/page");
 

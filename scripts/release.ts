@@ -8,8 +8,8 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Architecture } from "../src/systemCalls.ts";
-import { version } from "../src/version.ts";
+import { version } from "../src/base/version.ts";
+import type { Architecture } from "../src/effects/kernel/systemCalls.ts";
 import { buildExecutable } from "./executable/buildExecutable.ts";
 import { targetOf } from "./executable/targets.ts";
 import { buildInspectorPage } from "./inspectorPage.ts";

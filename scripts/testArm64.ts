@@ -9,7 +9,7 @@ import { buildExecutable } from "./executable/buildExecutable.ts";
 import { targetOf } from "./executable/targets.ts";
 
 const root = join(import.meta.dirname, "..");
-const tests = ["test/effects/launch/runner.test.ts", "test/scripts/executable/elf.test.ts", "test/e2e/arm64"];
+const tests = ["test/effects/plan/runner.test.ts", "test/scripts/executable/elf.test.ts", "test/e2e/arm64"];
 
 const page = join(root, "dist/inspector");
 await buildExecutable(targetOf("arm64"), page, join(root, "dist/arm64/nomad-driver-exec2"));

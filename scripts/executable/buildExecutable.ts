@@ -1,6 +1,6 @@
 /**
  * Makes the single executable. It consists of the pinned Node, the program's scripts with their code caches,
- * LMDB's addon, and other files.
+ * the native addons, and other files.
  */
 import { execFile } from "node:child_process";
 import {
@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { Architecture } from "../../src/systemCalls.ts";
+import type { Architecture } from "../../src/effects/kernel/systemCalls.ts";
 import { bundleLoader, bundleProgram } from "./bundle.ts";
 import { dropLibrary, embedFunctions, strip } from "./elf.ts";
 import type { Target } from "./targets.ts";
@@ -75,10 +75,13 @@ async function prepareAssets(
   const compile = join(import.meta.dirname, "compileScripts.ts");
   const [command = "", ...args] = [...emulator, join(folder, "node")];
   await run(command, [...args, ...nodeOptions, "--hash-seed=1", compile, folder]);
-  const lmdb = join(folder, "lmdb.node");
-  writeFileSync(lmdb, strip(readFileSync(join(modules, `@lmdb/lmdb-linux-${arch}/node.napi.glibc.node`))));
+  const addon = (name: string, path: string) => {
+    writeFileSync(join(folder, name), strip(readFileSync(join(modules, path))));
+    return join(folder, name);
+  };
   return {
-    "lmdb.node": lmdb,
+    "koffi.node": addon("koffi.node", `@koromix/koffi-linux-${arch}/linux_${arch}/koffi.node`),
+    "lmdb.node": addon("lmdb.node", `@lmdb/lmdb-linux-${arch}/node.napi.glibc.node`),
     "main.wasm.gz": join(modules, "@cdktn/hcl2json/main.wasm.gz"),
     ...filesIn(join(folder, "scripts"), "scripts"),
     ...filesIn(join(folder, "caches"), "caches"),

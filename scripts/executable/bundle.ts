@@ -15,6 +15,13 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
     `const { loadAddon } = require(${JSON.stringify(join(root, "src/executable/addon.ts"))});
      module.exports = () => loadAddon("lmdb.node");`,
   ],
+  // Loads its native addon only when the addon is needed.
+  [
+    /\/node_modules\/koffi\/index\.js$/,
+    `import { loadAddon } from ${JSON.stringify(join(root, "src/executable/addon.ts"))};
+     let koffi;
+     export default new Proxy({}, { get: (_, name) => (koffi ??= loadAddon("koffi.node"))[name] });`,
+  ],
   // Optional native code that would read strings a little faster. As an ES module the replacement would be an
   // object, and msgpackr would try to call it for every value.
   [/\/msgpackr-extract\/index\.js$/, "module.exports = undefined;"],
@@ -53,24 +60,34 @@ export async function bundleProgram(): Promise<Map<string, string>> {
     // rxjs's build for Node is CommonJS, from which rolldown cannot remove unused code.
     resolve: { alias: { rxjs: join(root, "node_modules/rxjs/dist/esm/index.js") } },
     write: false,
-    output: { format: "cjs", minify: true, chunkFileNames: "[name].js" },
+    // Scripts in the executable cannot import(): scripts.ts gives Node no function for it.
+    output: { format: "cjs", minify: true, chunkFileNames: "[name].js", dynamicImportInCjs: false },
   });
+  const scripts = output.map((chunk) => {
+    if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is not a script`);
+    return [chunk.fileName, chunk.code] as const;
+  });
+  // As another entry, it would move code out of main.js into a further script, which each start would load.
+  scripts.push(["restart.js", await bundleWhole("restart.ts")]);
   return new Map(
-    output.map((chunk) => {
-      if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is not a script`);
-      return [
-        chunk.fileName,
-        `(function(exports,require,module,__filename,__dirname){${ascii(chunk.code)}\n})`,
-      ];
-    }),
+    scripts.map(([name, code]) => [
+      name,
+      `(function(exports,require,module,__filename,__dirname){${ascii(code)}\n})`,
+    ]),
   );
 }
 
 /** The loader of the executable, as one script that runs in Node's own CommonJS scope. */
-export async function bundleLoader(): Promise<string> {
+export function bundleLoader(): Promise<string> {
+  return bundleWhole("main.ts");
+}
+
+/** Bundles a file of src/executable with everything that it imports. */
+async function bundleWhole(entry: string): Promise<string> {
   const { output } = await build({
-    input: join(root, "src/executable/main.ts"),
+    input: join(root, "src/executable", entry),
     platform: "node",
+    plugins: [replace],
     write: false,
     output: { format: "cjs", minify: true, codeSplitting: false },
   });

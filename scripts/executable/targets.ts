@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Architecture } from "../../src/systemCalls.ts";
+import type { Architecture } from "../../src/effects/kernel/systemCalls.ts";
 
 const root = join(import.meta.dirname, "../..");
 

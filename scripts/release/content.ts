@@ -2,11 +2,11 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { version } from "../../src/base/version.ts";
 import { createProgram } from "../../src/cli/cli.ts";
 import { completionOf } from "../../src/cli/reference/completions.ts";
 import { manPage } from "../../src/cli/reference/manPage.ts";
 import { outlineOf } from "../../src/cli/reference/outline.ts";
-import { version } from "../../src/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -85,6 +85,7 @@ function licenceOf(name: string, folder: string): string[] {
 /** Further files with licence terms, for packages whose own licence file is missing or incomplete. */
 const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly string[]])[] = [
   [/^@bufbuild\/protobuf$/, ["@grpc/grpc-js/LICENSE", "@bufbuild/protobuf/dist/esm/wire/varint.js"]],
+  [/^@koromix\/koffi-linux-/, ["koffi/LICENSE.txt", "koffi/vendor/node-addon-api/LICENSE.md"]],
   [/^@lmdb\/lmdb-linux-/, ["lmdb/LICENSE"]],
   [/^(@lmdb\/lmdb-linux-|lmdb$)/, ["lmdb/dependencies/lmdb/libraries/liblmdb/LICENSE"]],
   [/^(@msgpackr-extract\/|weak-lru-cache$)/, ["msgpackr-extract/LICENSE"]],

@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/base/version.ts";
 import {
   type Content,
   copyExamples,

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/base/version.ts";
 import { lockedPackages, packagesOfThePage } from "./content.ts";
 
 const root = join(import.meta.dirname, "../..");

@@ -40,7 +40,7 @@ export async function bundleSuites(
       ...Object.fromEntries(suites.map(({ name, path }) => [name, path])),
     },
     platform: "node",
-    external: ["lmdb"],
+    external: ["koffi", "lmdb"],
     // The helpers of test/support import vitest. In the machine, the runner takes its place.
     resolve: { alias: { vitest: join(source, "support/runner.ts") } },
     output: { dir: target, format: "esm", chunkFileNames: "[name].js" },

@@ -1,7 +1,7 @@
 /** The command line: verbs, options, and the handling of errors. */
 import { Command, CommanderError } from "commander";
-import { RUNNER_FAILED } from "../taskEnd.ts";
-import { version } from "../version.ts";
+import { RUNNER_FAILED } from "../base/taskEnd.ts";
+import { version } from "../base/version.ts";
 import { addArchive } from "./commands/archive/archiveVerb.ts";
 import { addClean } from "./commands/clean/cleanVerb.ts";
 import { addCompletion } from "./commands/completion/completionVerb.ts";

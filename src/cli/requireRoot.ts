@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { DriverError, errnoOf } from "../errors.ts";
+import { DriverError, errnoOf } from "../base/errors.ts";
 
 /** @throws DriverError `USER_FORBIDDEN` if the program does not run as root */
 export function requireRoot(why: string): void {

@@ -1,14 +1,15 @@
 /** The driver's answers about the node and its tasks, in the terms of its interface. Pure. */
-import type { PluginOptions } from "../config/options/pluginOptions.ts";
+
+import type { DriverError } from "../base/errors.ts";
+import { unknownEnd } from "../base/taskEnd.ts";
+import type { TaskId } from "../base/taskId.ts";
+import { version } from "../base/version.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
-import type { DriverError } from "../errors.ts";
 import type { TaskSnapshot } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
-import { unknownEnd } from "../taskEnd.ts";
-import type { TaskId } from "../taskId.ts";
-import { version } from "../version.ts";
 import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driverPort.ts";
+import type { PluginOptions } from "./options/pluginOptions.ts";
 
 /** The capabilities that the driver reports to Nomad. */
 export const capabilities: Capabilities = {

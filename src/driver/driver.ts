@@ -4,18 +4,17 @@
  */
 
 import { combineLatest, map, type Observable, of, ReplaySubject, switchMap } from "rxjs";
-import type { PluginOptions } from "../config/options/pluginOptions.ts";
-import type { NodeTopology } from "../config/task/nodeTopology.ts";
-import type { TaskRequest } from "../config/task/taskRequest.ts";
+import type { DriverError } from "../base/errors.ts";
+import type { Logger } from "../base/hclog.ts";
+import { parseSignal } from "../base/signalNames.ts";
+import type { TaskId } from "../base/taskId.ts";
+import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
+import type { TaskRequest } from "../effects/launch/taskRequest.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
-import type { DriverError } from "../errors.ts";
-import type { Logger } from "../log/hclog.ts";
 import { hasEnded } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
-import { parseSignal } from "../signalNames.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
-import type { TaskId } from "../taskId.ts";
 import { capabilities, exitResultOf, fingerprintOf, taskStatusOf } from "./answers.ts";
 import type {
   CheckRequest,
@@ -38,6 +37,7 @@ import { Housekeeping } from "./housekeeping.ts";
 import { Announcements } from "./messages/announcements.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
 import { closeServices, openServices } from "./opening/openServices.ts";
+import type { PluginOptions } from "./options/pluginOptions.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
 import { Semaphore } from "./run/semaphore.ts";

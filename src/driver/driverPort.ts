@@ -6,15 +6,15 @@
 
 import type { Readable, Writable } from "node:stream";
 import type { Observable } from "rxjs";
-import type { PluginOptions } from "../config/options/pluginOptions.ts";
-import type { TaskOptions } from "../config/options/taskOptions.ts";
-import type { NodeTopology } from "../config/task/nodeTopology.ts";
-import type { TaskRequest } from "../config/task/taskRequest.ts";
+import type { DriverError } from "../base/errors.ts";
+import type { ProcessEnd } from "../base/taskEnd.ts";
+import type { TaskId } from "../base/taskId.ts";
+import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import type { TerminalSize } from "../effects/exec/terminal.ts";
+import type { TaskRequest } from "../effects/launch/taskRequest.ts";
+import type { TaskOptions } from "../effects/parts.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
-import type { DriverError } from "../errors.ts";
-import type { ProcessEnd } from "../taskEnd.ts";
-import type { TaskId } from "../taskId.ts";
+import type { PluginOptions } from "./options/pluginOptions.ts";
 
 export interface DriverPort {
   /**

@@ -3,16 +3,16 @@
  * returning memory.
  */
 
-import type { PluginOptions } from "../config/options/pluginOptions.ts";
-import { parseHistory } from "../config/values/history.ts";
+import type { Logger } from "../base/hclog.ts";
+import { raiseOwnFileLimit } from "../effects/limits/resourceLimits.ts";
 import { IdleMemory } from "../effects/processes/idleMemory.ts";
 import { hideMemory } from "../effects/processes/ownMemory.ts";
-import { raiseOwnFileLimit } from "../effects/processes/resourceLimits.ts";
-import type { Logger } from "../log/hclog.ts";
 import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
 import { removeUsage } from "../store/usage/usageFile.ts";
 import { HistoryPruner } from "./history/historyPruning.ts";
 import type { PluginMetrics } from "./metrics/pluginMetrics.ts";
+import { parseHistory } from "./options/historyBounds.ts";
+import type { PluginOptions } from "./options/pluginOptions.ts";
 import type { DriverServices } from "./services.ts";
 import { optimizeEarly, Rehearsal } from "./start/rehearsal.ts";
 import type { CommittedStep } from "./task/task.ts";

@@ -1,16 +1,16 @@
 /** The services that the driver uses once the plugin is configured. */
 
-import type { PluginOptions } from "../config/options/pluginOptions.ts";
-import type { NodeTopology } from "../config/task/nodeTopology.ts";
+import type { Logger } from "../base/hclog.ts";
+import type { TaskId } from "../base/taskId.ts";
+import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import type { RootTemplates } from "../effects/root/rootTemplates.ts";
-import type { Logger } from "../log/hclog.ts";
 import type { EventStore } from "../store/eventStore.ts";
 import type { StateFolder } from "../store/folder/stateFolder.ts";
-import type { TaskId } from "../taskId.ts";
 import type { TaskDenials } from "./denials/taskDenials.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
 import type { UnsavedEvents } from "./history/unsavedEvents.ts";
+import type { PluginOptions } from "./options/pluginOptions.ts";
 import type { UsageSampler } from "./usageSampler.ts";
 
 export interface DriverServices {

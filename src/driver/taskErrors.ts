@@ -1,7 +1,7 @@
 /** Errors of requests that the state of the task or of the plugin does not allow. */
 
-import { DriverError } from "../errors.ts";
-import type { TaskId } from "../taskId.ts";
+import { DriverError } from "../base/errors.ts";
+import type { TaskId } from "../base/taskId.ts";
 import type { RecordedTask } from "./history/recordedTask.ts";
 
 /** Agents compare this text. */

@@ -1,10 +1,10 @@
 /** Sends a trace of each ended task. Loaded only if the operator has set the option `traces`. */
-import { messageOf } from "../errors.ts";
-import type { Logger } from "../log/hclog.ts";
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/hclog.ts";
+import { type TaskTrace, taskTrace } from "../history/traces/taskTrace.ts";
+import { TraceExporter } from "../history/traces/traceExporter.ts";
 import { hasEnded } from "../machines/fold.ts";
 import type { EventReader } from "../store/eventStore.ts";
-import { type TaskTrace, taskTrace } from "../traces/taskTrace.ts";
-import { TraceExporter } from "../traces/traceExporter.ts";
 import type { CommittedStep } from "./task/task.ts";
 
 /** A pause before sending. Tasks often end together, and their traces can then be sent together. */

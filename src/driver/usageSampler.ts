@@ -2,11 +2,12 @@
  * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. One
  * timer serves all tasks, and takes at most ten samples a second.
  */
+
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/hclog.ts";
+import type { TaskId } from "../base/taskId.ts";
 import type { CgroupReading } from "../effects/stats/readings.ts";
-import { messageOf } from "../errors.ts";
-import type { Logger } from "../log/hclog.ts";
 import type { UsageSample } from "../store/usage/usageSample.ts";
-import type { TaskId } from "../taskId.ts";
 
 export interface SamplerDependencies {
   /** Reads a cgroup; undefined once the cgroup was removed. */

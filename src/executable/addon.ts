@@ -1,69 +1,79 @@
 /**
- * Native addons in the executable. The dynamic linker loads only files. So an addon becomes a sealed memfd,
- * which needs no folder and which nobody can change.
+ * Native addons in the executable. The dynamic linker loads only files. So an addon becomes a file without a
+ * name, which nobody else can open and which disappears with the process.
  */
-import { closeSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { getRawAsset } from "node:sea";
-import { executableMemfd, isRefusal } from "../effects/kernel/memfd.ts";
-import { DriverError, messageOf } from "../errors.ts";
+import { DriverError, messageOf } from "../base/errors.ts";
+import * as k from "../effects/kernel/constants.ts";
+
+/**
+ * Folders for the files. At least one of them must be on a file system without `noexec`. Those in memory come
+ * first, because a disk might delay the start. The last one can be executed from, but may be read-only.
+ */
+const folders = ["/dev/shm", "/run", tmpdir(), "/var/tmp", dirname(process.execPath)];
+
+/** The folder from which the last addon was loaded. */
+let usable: string | undefined;
 
 /**
  * Loads the addon that is in the executable under this name, and returns its exports.
- * @throws DriverError `UNSUPPORTED` if the addon can be loaded neither from memory nor from a folder
+ * @throws DriverError `UNSUPPORTED` if the addon can be loaded from none of the folders
  */
 export function loadAddon(name: string): unknown {
   const bytes = Buffer.from(getRawAsset(name));
-  try {
-    return loadFromMemory(name, bytes);
-  } catch (thrown) {
-    if (!isRefusal(thrown)) throw thrown;
-    return loadFromFolder(name, bytes);
-  }
-}
-
-function loadFromMemory(name: string, bytes: Uint8Array): unknown {
-  const memfd = executableMemfd(name, bytes);
-  try {
-    return load(`/proc/self/fd/${memfd}`);
-  } finally {
-    closeSync(memfd);
-  }
-}
-
-/**
- * Loads the addon from a folder that only root may enter. The folder is removed at once: the linker needs no
- * file after it has mapped the addon.
- */
-function loadFromFolder(name: string, bytes: Uint8Array): unknown {
   let refusal: unknown;
-  for (const parent of ["/run", "/dev/shm", tmpdir(), "/var/tmp"]) {
+  for (const folder of usable === undefined ? folders : [usable, ...folders]) {
     try {
-      const folder = mkdtempSync(join(parent, "exec2-addon-"));
-      try {
-        const path = join(folder, name);
-        writeFileSync(path, bytes, { mode: 0o500 });
-        return load(path);
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
+      const exported = loadFrom(folder, bytes);
+      usable = folder;
+      return exported;
     } catch (thrown) {
       refusal = thrown;
     }
   }
-  throw new DriverError(
-    "UNSUPPORTED",
-    `${name} can be loaded neither from memory nor from a folder: ${messageOf(refusal)}`,
-    {
-      hint: "Set the sysctl vm.memfd_noexec to 1 or 0, or mount one of /run, /dev/shm, /tmp and /var/tmp without noexec",
-      cause: refusal,
-    },
-  );
+  const tried = `${folders.slice(0, -1).join(", ")} and ${folders.at(-1)}`;
+  throw new DriverError("UNSUPPORTED", `${name} cannot be loaded: ${messageOf(refusal)}`, {
+    hint: `Make one of ${tried} writable, on a file system that is mounted without noexec`,
+    cause: refusal,
+  });
 }
 
-function load(path: string): unknown {
+function loadFrom(folder: string, bytes: Uint8Array): unknown {
+  const file = openUnnamed(folder);
+  try {
+    writeFileSync(file, bytes);
+    return load(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A new file that is in no folder any more, close-on-exec. Only its owner may open it, by its descriptor. */
+function openUnnamed(folder: string): number {
+  const mode = 0o500;
+  try {
+    return openSync(folder, k.O_TMPFILE | k.O_RDWR | k.O_EXCL, mode);
+  } catch {
+    // Some file systems, such as NFS, have no files without a name.
+    const path = join(folder, `exec2-addon-${crypto.randomUUID()}`);
+    const file = openSync(path, k.O_CREAT | k.O_RDWR | k.O_EXCL, mode);
+    unlinkSync(path);
+    return file;
+  }
+}
+
+function load(file: number): unknown {
   const module = { exports: {} };
-  process.dlopen(module, path);
+  process.dlopen(module, pathOf(file));
   return module.exports;
+}
+
+let paths = 0;
+
+/** Descriptors' numbers are reused, but the linker takes files with equal paths for the same addon. */
+function pathOf(file: number): string {
+  return `/proc/self/fd${"/.".repeat(paths++)}/${file}`;
 }

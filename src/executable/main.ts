@@ -12,10 +12,10 @@ import { loadScript } from "./scripts.ts";
 const nodeVariables = /^(?:NODE_(?:COMPILE_CACHE|DEBUG|DEBUG_NATIVE|ICU_DATA|V8_COVERAGE)|OPENSSL_CONF)$/;
 
 const { env } = process;
-const kept = Object.entries(env).filter(([name]) => !nodeVariables.test(name));
-if (kept.length < Object.keys(env).length) {
-  // The executable's path may lead to another file by now.
-  process.execve?.("/proc/self/exe", [process.argv0, ...process.argv.slice(2)], Object.fromEntries(kept));
+const unwanted = Object.keys(env).filter((name) => nodeVariables.test(name));
+if (unwanted.length > 0) {
+  for (const name of unwanted) delete env[name];
+  loadScript("restart.js");
 }
 // The bundled program, not this file.
 loadScript("main.js");

@@ -4,7 +4,7 @@
  */
 import { dirname } from "node:path";
 import { getRawAsset } from "node:sea";
-import { constants, Script } from "node:vm";
+import { Script } from "node:vm";
 
 interface LoadedModule {
   exports: object;
@@ -19,15 +19,6 @@ type Wrapper = (
 ) => void;
 
 const loaded = new Map<string, LoadedModule>();
-
-const { emitWarning } = process;
-// At the first dynamic import of a script, Node warns that this interface may change. The warning is dropped,
-// because the runtime is pinned.
-process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
-  if (!String(warning).includes("USE_MAIN_CONTEXT_DEFAULT_LOADER")) {
-    Reflect.apply(emitWarning, process, [warning, ...rest]);
-  }
-};
 
 /** Runs a script at its first use, and returns what it exports. */
 export function loadScript(name: string): object {
@@ -47,7 +38,6 @@ function compiled(name: string): Wrapper {
     filename: name,
     // V8 ignores a cache that was made for another version or other flags.
     cachedData: Buffer.from(getRawAsset(`caches/${name}`)),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   return script.runInThisContext();
 }

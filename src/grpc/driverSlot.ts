@@ -4,11 +4,11 @@
  * driver.
  */
 
-import type { PluginOptions } from "../config/options/pluginOptions.ts";
-import type { NodeTopology } from "../config/task/nodeTopology.ts";
+import { DriverError } from "../base/errors.ts";
 import type { DriverPort } from "../driver/driverPort.ts";
+import type { PluginOptions } from "../driver/options/pluginOptions.ts";
 import { notConfigured } from "../driver/taskErrors.ts";
-import { DriverError } from "../errors.ts";
+import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 
 export type LoadDriver = () => Promise<DriverPort>;
 

@@ -11,8 +11,8 @@ import type {
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import type { Observable } from "rxjs";
-import { DriverError } from "../errors.ts";
-import { type Logger, stackOf } from "../log/hclog.ts";
+import { DriverError } from "../base/errors.ts";
+import { type Logger, stackOf } from "../base/hclog.ts";
 import { toHeaders, toStatus } from "./status.ts";
 import { StreamWriter } from "./streamWriter.ts";
 

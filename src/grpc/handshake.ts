@@ -2,7 +2,7 @@
  * go-plugin's handshake: the agent sets variables in the plugin's environment, and the plugin prints one line
  * with the address of its socket. Pure.
  */
-import { DriverError } from "../errors.ts";
+import { DriverError } from "../base/errors.ts";
 
 /** An environment variable that marks a launch by Nomad. It is no secret. */
 const magicCookie = {

@@ -2,14 +2,14 @@
  * The specs and checks of options, for the gRPC services. This module imports the schema library, so it is
  * loaded by the first call that needs it.
  */
+
+import { lazy } from "../base/lazy.ts";
 import {
   type PluginOptions,
   parsePluginOptions,
   pluginOptionsSpec,
-} from "../config/options/pluginOptions.ts";
-import { parseTaskOptions } from "../config/options/taskOptionRules.ts";
-import { type TaskOptions, taskOptionsSpec } from "../config/options/taskOptions.ts";
-import { lazy } from "../lazy.ts";
+} from "../driver/options/pluginOptions.ts";
+import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../effects/parts.ts";
 import { specOf } from "./convert/hclSpec.ts";
 import { decodeMsgpack } from "./convert/msgpack.ts";
 

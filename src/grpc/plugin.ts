@@ -4,12 +4,12 @@ import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { format } from "node:util";
+import { messageOf } from "../base/errors.ts";
+import { createLogger, type Logger, stackOf } from "../base/hclog.ts";
 import type { DriverPort, RequestHandOver } from "../driver/driverPort.ts";
-import { messageOf } from "../errors.ts";
-import { onLauncherExit, startCleaning } from "../lifeline.ts";
-import { createLogger, type Logger, stackOf } from "../log/hclog.ts";
 import { DriverSlot } from "./driverSlot.ts";
 import { handshakeLine, readLaunch } from "./handshake.ts";
+import { onLauncherExit, startCleaning } from "./lifeline.ts";
 import { type Listener, listen, removeDeadSockets } from "./socket.ts";
 
 /** Milliseconds in which the answer to Shutdown can be sent. */

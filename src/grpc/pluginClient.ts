@@ -7,8 +7,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { Client, credentials } from "@grpc/grpc-js";
-import { DriverError, errnoOf, messageOf } from "../errors.ts";
-import { lifelineEnvironment } from "../lifeline.ts";
+import { DriverError, errnoOf, messageOf } from "../base/errors.ts";
 import { type Callers, createCallers } from "./callers.ts";
 import { StateFolderService } from "./generated/exec2/state_folder.ts";
 import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
@@ -19,6 +18,7 @@ import { ServerReflectionService } from "./generated/grpc/reflection.ts";
 import { BasePluginService } from "./generated/nomad/base.ts";
 import { DriverService } from "./generated/nomad/driver.ts";
 import { launchEnvironment, parseHandshake } from "./handshake.ts";
+import { lifelineEnvironment } from "./lifeline.ts";
 
 /** All services of a plugin. */
 const services = {

@@ -4,7 +4,7 @@ import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 // Bypasses grpc-js's index, which also loads the clients: three times as much code at each launch.
 import { Server } from "@grpc/grpc-js/build/src/server.js";
 import { ServerCredentials } from "@grpc/grpc-js/build/src/server-credentials.js";
-import type { Logger } from "../log/hclog.ts";
+import type { Logger } from "../base/hclog.ts";
 import type { DriverSlot } from "./driverSlot.ts";
 import { StateFolderService } from "./generated/exec2/state_folder.ts";
 import { GRPCBrokerService } from "./generated/goplugin/broker.ts";

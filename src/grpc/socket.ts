@@ -4,7 +4,7 @@ import { chmodSync, chownSync, promises as files, readFileSync, rmSync } from "n
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DriverError, errnoOf } from "../errors.ts";
+import { DriverError, errnoOf } from "../base/errors.ts";
 import type { SocketOptions } from "./handshake.ts";
 
 export interface Listener {

@@ -8,7 +8,7 @@ import { inspect } from "node:util";
 import type { ServiceError, StatusObject } from "@grpc/grpc-js";
 import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
 import { Metadata } from "@grpc/grpc-js/build/src/metadata.js";
-import { DriverError, type ErrorCode, isErrorCode } from "../errors.ts";
+import { DriverError, type ErrorCode, isErrorCode } from "../base/errors.ts";
 import { visible } from "../units/visible.ts";
 import { DriverError as ErrorMessage } from "./generated/exec2/error.ts";
 import { Status } from "./generated/grpc/status.ts";

@@ -1,3 +1,4 @@
+/** The names of the effects that the machine can request. Pure. */
 import type { EventType } from "./events.ts";
 
 /**

@@ -1,20 +1,13 @@
 /**
- * The fold: applies one event at a time to the machine, and returns the names of the effects that the machine
- * requests. The running driver and every replay use this fold. The fold interprets the machine's table
- * itself. XState gives the same results (test/machines/xstateMachine.test.ts), but is a hundred times slower
- * (bench/replay.ts).
+ * Steps a task's machine with XState's pure transitions. No actor runs: an actor would execute actions before
+ * their event is committed, and once more when a task is recovered. Snapshots are plain data. Pure.
  */
+
+import { type ExecutableActionObject, transition } from "xstate";
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
-import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
-import {
-  isOver,
-  isStarting,
-  type State,
-  type StateName,
-  type Transition,
-  taskStates,
-} from "./taskMachine.ts";
+import { initialContext, type TaskContext } from "./taskContext.ts";
+import { isOver, isStarting, type StateName, type TaskMachine, taskMachine } from "./taskMachine.ts";
 
 export interface TaskSnapshot {
   /** The state's name: the machine is flat. */
@@ -27,36 +20,49 @@ export interface Step {
   readonly from: StateName;
   readonly to: StateName;
   readonly effects: readonly EffectName[];
-  /** False if the state has no transition for the event, or a guard refuses it. Then nothing has changed. */
+  /** False if the state has no transition for the event. Then nothing has changed. */
   readonly accepted: boolean;
+}
+
+/** An effect that a step requests, as XState's action. `exec` executes it on what it gets as its parameter. */
+export interface TaskAction extends Pick<ExecutableActionObject, "info" | "exec"> {
+  readonly type: EffectName;
 }
 
 /** The state of a task before its first event. */
 export const initialSnapshot: TaskSnapshot = { value: "pending", context: initialContext };
 
-/** Applies an event to the machine. Pure. */
+/** Applies an event to the machine, and executes no action. */
 export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
-  const { value: from, context } = snapshot;
-  const transition = transitionFor(from, event);
-  if (transition === undefined || transition.guard?.({ context, event }) === false) {
-    return { snapshot, from, to: from, effects: [], accepted: false };
-  }
-  const { target: to = from, reenter = false, actions } = transition;
-  const { entry = [] }: State = to !== from || reenter ? taskStates[to] : {};
-  const evolved = actions.includes("evolve") ? { ...context, ...evolve(context, event) } : context;
-  return {
-    snapshot: { value: to, context: evolved },
-    from,
-    to,
-    effects: [...actions, ...entry].filter((action) => action !== "evolve"),
-    accepted: true,
-  };
+  const [taken] = stepWithActions(taskMachine, snapshot, event);
+  return taken;
 }
 
-/** Also undefined for an unknown event type: a log may hold such events. */
-function transitionFor(state: StateName, { type }: TaskEvent): Transition | undefined {
-  const { on = {} }: State = taskStates[state];
-  return Object.hasOwn(on, type) ? on[type] : undefined;
+/**
+ * Applies an event to a machine that has implementations of the effects.
+ * @returns also the actions of the step's effects, in the same order. The caller executes them.
+ */
+export function stepWithActions(
+  machine: TaskMachine,
+  snapshot: TaskSnapshot,
+  event: TaskEvent,
+): [Step, readonly TaskAction[]] {
+  const before = machine.resolveState(snapshot);
+  const [after, requested] = transition(machine, before, event);
+  // XState returns the same object if it has no transition for the event, and a new one otherwise.
+  const accepted = after !== before;
+  // The only other action is `evolve`, which XState has applied.
+  const actions = requested as readonly ExecutableActionObject[] as readonly TaskAction[];
+  const { value: from } = snapshot;
+  const { value: to, context } = after;
+  const taken = {
+    snapshot: accepted ? { value: to, context } : snapshot,
+    from,
+    to,
+    effects: actions.map(({ type }) => type),
+    accepted,
+  };
+  return [taken, actions];
 }
 
 /** Folds a whole history. Events without a transition change nothing. */

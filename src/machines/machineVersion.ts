@@ -1,10 +1,10 @@
 /**
  * One version of the machine, with everything that a replay needs. The build writes
  * this module to a self-contained file (dist/replay/machine.js). Whoever keeps that
- * file can later replay a history with this version.
+ * file can later replay a history with this version. Pure.
  */
-import { DriverError } from "../errors.ts";
-import { version } from "../version.ts";
+import { DriverError } from "../base/errors.ts";
+import { version } from "../base/version.ts";
 import { EVENT_SCHEMA_VERSION, parseTaskEvent, type TaskEvent } from "./events.ts";
 import { initialSnapshot, step, type TaskSnapshot } from "./fold.ts";
 import type { TaskContext } from "./taskContext.ts";

@@ -1,4 +1,4 @@
-/** The context of the machine: what it knows about a task, folded from the task's events alone. */
+/** The context of the machine: what it knows about a task, folded from the task's events alone. Pure. */
 import { z } from "zod";
 import { stopInProgress } from "./events/ending.ts";
 import { execHistory } from "./events/running.ts";

@@ -1,7 +1,7 @@
 /**
- * The task as a state machine: state + event → state + the names of the effects
- * to run. The machine itself runs no effects: src/driver runs them and reports
- * their results as events.
+ * The task as an XState machine: state + event → state + the actions to execute. Except for `evolve`, actions
+ * are effects. Here they are only names, so a replay executes none. The driver provides their implementations
+ * (src/driver/run/run.ts), and reports their results as events.
  *
  *     pending → fingerprinted → sandboxed → running ──────────────→ exited → destroyed
  *        └────────────┴─────────────┴→ failed  └→ stopping → killing ┘
@@ -10,11 +10,12 @@
  *
  * `recovered` replaces `running` once another plugin process has taken over the
  * task. In `lost` the driver can learn nothing more about the task. A task that
- * another driver has started goes from `pending` to `running` on `adopted`.
+ * another driver has started goes from `pending` to `running` on `adopted`. Pure.
  */
-import type { EffectName } from "./effects.ts";
+import { assign, setup } from "xstate";
+import { type EffectName, effectNames } from "./effects.ts";
 import type { EventType, TaskEvent } from "./events.ts";
-import type { TaskContext } from "./taskContext.ts";
+import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
 
 export type StateName =
   | "pending"
@@ -29,8 +30,8 @@ export type StateName =
   | "lost"
   | "destroyed";
 
-/** A state in XState's format, limited to the properties that the fold interprets. */
-export interface State {
+/** A state in XState's format, limited to what this machine uses. */
+interface State {
   /** Effects to request when the state is entered. */
   readonly entry?: readonly EffectName[];
   /** Transitions by type of event. Any other event is not accepted. */
@@ -38,9 +39,7 @@ export interface State {
   readonly type?: "final";
 }
 
-export interface Transition {
-  /** If it returns false, the state does not accept the event. Pure. */
-  readonly guard?: (input: { readonly context: TaskContext; readonly event: TaskEvent }) => boolean;
+interface Transition {
   /** Absent: the state stays as it is. */
   readonly target?: StateName;
   /** Runs the entry effects even if the target is the current state. */
@@ -72,7 +71,6 @@ const untilStopped = {
   stopRequested: { target: "stopping", reenter: true, ...evolves },
 } as const;
 
-/** The machine: the transitions of each state. The fold interprets it; XState's machine is built from it. */
 export const taskStates = {
   pending: {
     on: {
@@ -126,6 +124,23 @@ type AcceptedType = {
 true satisfies [EventType] extends [AcceptedType]
   ? true
   : { readonly noStateAccepts: Exclude<EventType, AcceptedType> };
+
+/**
+ * An effect without an implementation.
+ * @param _run what the effect acts on
+ */
+const nameOnly = (_info: unknown, _run?: unknown) => undefined;
+const effects = Object.fromEntries(effectNames.map((name) => [name, nameOnly])) as Record<
+  EffectName,
+  typeof nameOnly
+>;
+
+export const taskMachine = setup({
+  types: { context: {} as TaskContext, events: {} as TaskEvent },
+  actions: { ...effects, evolve: assign(({ context, event }) => evolve(context, event)) },
+}).createMachine({ id: "task", context: initialContext, initial: "pending", states: taskStates });
+
+export type TaskMachine = typeof taskMachine;
 
 /** Whether this version has a state of that name. */
 export function isStateName(name: string): name is StateName {

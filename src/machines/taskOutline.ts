@@ -1,6 +1,6 @@
 /** The fields that every list of tasks shows, from a task's id and its folded events. Pure. */
-import { describeTaskEnd, knownEnd, shortEnd } from "../taskEnd.ts";
-import { allocationOf, taskName } from "../taskId.ts";
+import { describeTaskEnd, knownEnd, shortEnd } from "../base/taskEnd.ts";
+import { allocationOf, taskName } from "../base/taskId.ts";
 import type { MachineState } from "./machineVersion.ts";
 import type { TaskContext } from "./taskContext.ts";
 import type { TaskResult } from "./taskResults.ts";

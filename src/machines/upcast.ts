@@ -2,7 +2,7 @@
  * Converts events of earlier schema versions to the current one. A log is never rewritten. Instead, reading
  * adds the fields that the event's type lists in `added`. Pure.
  */
-import { DriverError } from "../errors.ts";
+import { DriverError } from "../base/errors.ts";
 import { EVENT_SCHEMA_VERSION, traitsOf } from "./events.ts";
 
 /** The part of an event that upcasting needs. */
@@ -22,10 +22,10 @@ export interface VersionedEvent {
  */
 export function upcast({ stream, seq, type, schema, data }: VersionedEvent): unknown {
   if (schema === EVENT_SCHEMA_VERSION) return data;
-  if (schema > EVENT_SCHEMA_VERSION) throw tooNew(stream, seq, schema);
   if (!Number.isInteger(schema) || schema < 1) {
     throw new DriverError("EVENT_INVALID", `event ${seq} of ${stream} has schema version ${schema}`);
   }
+  if (schema > EVENT_SCHEMA_VERSION) throw tooNew(stream, seq, schema);
   const { added = {} } = traitsOf(type) ?? {};
   let newer = data;
   for (let version = schema + 1; version <= EVENT_SCHEMA_VERSION; version++) {

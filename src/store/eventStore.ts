@@ -45,10 +45,7 @@ export interface StreamHead {
 export interface StreamEntry extends StreamHead {
   /** Position of the stream's first event: unique, and greater for streams that began later. */
   readonly firstPosition: number;
-  /**
-   * The machine's state after the last event. Undefined in bundles, and in logs of older versions: they did
-   * not store the state.
-   */
+  /** The machine's state after the last event. Undefined in bundles, which do not list it. */
   readonly state: string | undefined;
 }
 
@@ -102,8 +99,8 @@ export interface EventReader {
   streams(prefix?: string): Iterable<StreamEntry>;
   /**
    * All streams but those whose tasks are certainly over, in the order of their first events. The log has a
-   * list of these streams, so the time depends on the length of this list, not on the log's size. Bundles,
-   * and logs of older versions, have no such list: there, the heads of all streams are read.
+   * list of these streams, so the time depends on the length of this list, not on the log's size. Bundles
+   * have no such list: there, the heads of all streams are read.
    */
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */

@@ -1,5 +1,5 @@
 /** The reading side of the event log, over any table of records. */
-import { DriverError } from "../errors.ts";
+import { DriverError } from "../base/errors.ts";
 import { isOver } from "../machines/taskMachine.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";

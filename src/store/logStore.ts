@@ -1,7 +1,7 @@
 /** The writing side of the event log, over any table of records. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
-import { DriverError } from "../errors.ts";
+import { DriverError } from "../base/errors.ts";
 import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
 import type { EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
 import { FollowableLog, type FollowableStore } from "./followableLog.ts";
@@ -68,25 +68,6 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   bytes(): number {
     return this.#table.bytes();
-  }
-
-  /**
-   * Rebuilds the list of open streams, in several transactions, if an older version has appended without
-   * updating the list. To be called before the first append: an append marks the list as complete, although
-   * it updates only its own stream's entry.
-   */
-  async listOpenStreams(): Promise<void> {
-    if (this.#table.openHeads() !== undefined) return;
-    this.#table.write(0, (writer) => writer.clearOpen());
-    for (let after: string | undefined; ; await nextTurn()) {
-      const heads = this.#table.heads(after, "");
-      if (heads.length === 0) break;
-      this.#table.write(0, (writer) => {
-        for (const head of heads) if (isOpen(head)) writer.listOpen(head, true);
-      });
-      after = heads.at(-1)?.stream;
-    }
-    this.#table.write(0, (writer) => writer.markListed(this.#table.lastPosition()));
   }
 
   async prune(stream: string, expectedVersion: number): Promise<boolean> {
@@ -193,7 +174,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
   /** Reads each stream's head within the transaction: a head that was read before may be out of date. */
   #carryOut(group: readonly Append[], writer: RecordWriter): (readonly StoredEvent[] | DriverError)[] {
     let position = this.#table.lastPosition();
-    const outcomes = group.map(({ stream, expectedVersion, events }) => {
+    return group.map(({ stream, expectedVersion, events }) => {
       const head = this.#table.head(stream);
       const version = head?.version ?? 0;
       if (version !== expectedVersion) return new WrongExpectedVersion(stream, expectedVersion, version);
@@ -215,7 +196,5 @@ export class LogStore extends FollowableLog implements FollowableStore {
       if (isOpen(end) !== (head !== undefined && isOpen(head))) writer.listOpen(end, isOpen(end));
       return stored;
     });
-    writer.markListed(position);
-    return outcomes;
   }
 }

@@ -1,5 +1,5 @@
 /** Presents a fixed list of records in memory as a log. */
-import { partitionPoint } from "../partitionPoint.ts";
+import { partitionPoint } from "../base/partitionPoint.ts";
 import type { EventReader, StreamEntry, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type IndexEntry, type RecordTable, type TakeRecord } from "./recordTable.ts";

@@ -48,8 +48,8 @@ export interface RecordTable {
    */
   heads(after: string | undefined, prefix: string): StreamEntry[];
   /**
-   * Heads of the streams that the log lists as open, by first position. Undefined if the log has no such
-   * list, or if the list is out of date: older versions append without updating it.
+   * Heads of the streams that the log lists as open, by first position. Undefined if the list is damaged. A
+   * bundle has no such list.
    */
   openHeads?(): StreamEntry[] | undefined;
   /** Position of the newest record; 0 if there is none. */
@@ -80,7 +80,7 @@ export interface IndexEntry {
 export interface RecordWriter {
   /** @param position greater than every existing position */
   putRecord(firstPosition: number, seq: number, position: number, bytes: Uint8Array): void;
-  putHead(head: StreamEntry): void;
+  putHead(head: StreamEntry & { readonly state: string }): void;
   /** Removes a stream, but leaves its records: readers no longer find the stream. */
   removeHead(stream: string): void;
   /**
@@ -90,16 +90,11 @@ export interface RecordWriter {
   removeRecords(firstPosition: number, limit: number): boolean;
   /** Records the stream whose removal is not finished, by its first position; undefined if there is none. */
   markPruned(firstPosition: number | undefined): void;
-  /** Empties the list of open streams. */
-  clearOpen(): void;
   /** Adds a stream to the list of open streams, or removes it. */
   listOpen(stream: Pick<StreamEntry, "stream" | "firstPosition">, isOpen: boolean): void;
-  /** Records that the list of open streams is complete up to a position. */
-  markListed(position: number): void;
 }
 
 export interface WritableTable extends RecordTable {
-  openHeads(): StreamEntry[] | undefined;
   /** First positions of streams, greater than `after`, in order. Only the last batch may be empty. */
   firstPositions(after: number): number[];
   /** Approximate size of the log, in bytes. */

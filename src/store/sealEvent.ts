@@ -1,6 +1,6 @@
 /** Checks events to append, and encodes their data for storage. */
 import { randomFillSync } from "node:crypto";
-import { DriverError } from "../errors.ts";
+import { DriverError } from "../base/errors.ts";
 import { formatBytes } from "../units/sizes.ts";
 import { SALT_BYTES, type SealedData, sealData } from "./eventRecord.ts";
 import type { EventToAppend } from "./eventStore.ts";

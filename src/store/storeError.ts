@@ -1,6 +1,6 @@
 /** Converts errors of LMDB and of the file system into the event log's errors. */
 import { getSystemErrorName } from "node:util";
-import { DriverError, messageOf } from "../errors.ts";
+import { DriverError, messageOf } from "../base/errors.ts";
 
 /**
  * @param call what failed: `open`, `read`, `commit` or `watch`

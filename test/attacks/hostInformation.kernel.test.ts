@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import { type SystemCall, systemCallNumber } from "../../src/systemCalls.ts";
+import { type SystemCall, systemCallNumber } from "../../src/effects/kernel/systemCalls.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { filterOf, TestRun, taskLines } from "../support/launch/launchRun.ts";
 

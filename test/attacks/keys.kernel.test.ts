@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import koffi from "koffi";
 import { expect, it, onTestFinished } from "vitest";
-import { systemCallNumber } from "../../src/systemCalls.ts";
+import { systemCallNumber } from "../../src/effects/kernel/systemCalls.ts";
 import { execOutcome, execTarget } from "../support/launch/execRun.ts";
 import { filterOf, TestRun, taskLines } from "../support/launch/launchRun.ts";
 

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, statSync } from "node:fs";
 import { expect, it } from "vitest";
-import { type SystemCall, systemCallNumber } from "../../src/systemCalls.ts";
+import { type SystemCall, systemCallNumber } from "../../src/effects/kernel/systemCalls.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { filterOf, taskLines, taskUid } from "../support/launch/launchRun.ts";
 

@@ -4,9 +4,13 @@
  */
 import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
-import { defaultProfile } from "../../src/config/seccomp/defaultProfile.ts";
-import type { Restriction } from "../../src/config/seccomp/restriction.ts";
-import { type Architecture, type SystemCallName, systemCallNumber } from "../../src/systemCalls.ts";
+import {
+  type Architecture,
+  type SystemCallName,
+  systemCallNumber,
+} from "../../src/effects/kernel/systemCalls.ts";
+import { defaultProfile } from "../../src/effects/seccomp/defaultProfile.ts";
+import type { Restriction } from "../../src/effects/seccomp/restriction.ts";
 import { filterOf, taskLines } from "../support/launch/launchRun.ts";
 import type { LaunchInput } from "../support/launch/wholeLaunch.ts";
 

@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, statSync, symlinkSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { LaunchPlan, Step } from "../../src/effects/launch/plan.ts";
+import type { LaunchPlan, Step } from "../../src/effects/plan/plan.ts";
 import { startTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { execScript } from "../support/agent/execCall.ts";

@@ -1,6 +1,7 @@
 /** Verbs print histories whose names and texts contain control characters. */
 import { writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { DriverError, lineOf } from "../../src/base/errors.ts";
 import { RunConsole } from "../../src/cli/commands/run/runConsole.ts";
 import { topFrame } from "../../src/cli/commands/top/topView.ts";
 import { EventView } from "../../src/cli/logs/eventView.ts";
@@ -12,11 +13,10 @@ import {
   messageOfHistory,
   messageOfSharedUser,
 } from "../../src/driver/messages/taskMessages.ts";
-import { DriverError, lineOf } from "../../src/errors.ts";
 import { toStatus } from "../../src/grpc/status.ts";
+import { bundleLines } from "../../src/history/replay/bundle/exportBundle.ts";
 import { eventTypes } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
-import { bundleLines } from "../../src/replay/bundle/exportBundle.ts";
 import { importedBundle } from "../../src/store/folder/logFolders.ts";
 import { forged, hostile, hostileEvent, hostileLog, unwritable } from "../support/history/hostileTexts.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";

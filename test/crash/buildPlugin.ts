@@ -19,7 +19,7 @@ export async function buildCrashPlugin(): Promise<string> {
   await build({
     input: { plugin: join(import.meta.dirname, "plugin.ts") },
     platform: "node",
-    external: ["lmdb", "@cdktn/hcl2json"],
+    external: ["koffi", "lmdb", "@cdktn/hcl2json"],
     plugins: [withKillPoints],
     output: { dir: folder, format: "esm", chunkFileNames: "[name].js" },
   });

@@ -19,9 +19,9 @@ await servePlugin(async (...given) => {
       },
     });
   }
-  const carryOut = Run.prototype.carryOut;
-  Run.prototype.carryOut = function (effect) {
-    return between(effect, () => carryOut.call(this, effect))();
+  const { execute } = Run.prototype;
+  Run.prototype.execute = function (action) {
+    return between(action.type, () => execute.call(this, action))();
   };
   const driver = new Driver(...given);
   for (const name of calls) {

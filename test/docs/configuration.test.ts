@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { optionTable, renewPage } from "../../scripts/generateConfiguration.ts";
-import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
-import { taskSchema } from "../../src/config/options/taskOptions.ts";
+import { pluginSchema } from "../../src/driver/options/pluginOptions.ts";
+import { taskSchema } from "../../src/effects/parts.ts";
 
 const page = readFileSync(`${import.meta.dirname}/../../docs/configuration.md`, "utf8");
 const schemas = { plugin: pluginSchema, task: taskSchema() };

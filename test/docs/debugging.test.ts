@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { renewPage } from "../../scripts/generateDebugging.ts";
-import { loadBundle } from "../../src/replay/bundle/loadBundle.ts";
-import { checkLog } from "../../src/replay/check/checkLog.ts";
+import { loadBundle } from "../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 
 const docs = `${import.meta.dirname}/../../docs`;
 const page = readFileSync(`${docs}/debugging.md`, "utf8");

@@ -1,13 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { attributeSpecs, fitPluginOptions, readPluginConfig } from "../../src/client/files/pluginConfig.ts";
-import { parsePluginOptions, pluginOptionsSpec } from "../../src/config/options/pluginOptions.ts";
-import { parseTaskOptions } from "../../src/config/options/taskOptionRules.ts";
-import { taskOptionsSpec } from "../../src/config/options/taskOptions.ts";
+import { parsePluginOptions, pluginOptionsSpec } from "../../src/driver/options/pluginOptions.ts";
+import { parseTaskOptions, taskOptionsSpec } from "../../src/effects/parts.ts";
 import { specOf } from "../../src/grpc/convert/hclSpec.ts";
-import type { Task } from "../../src/jobspec/job.ts";
-import { jobFile } from "../../src/jobspec/jobFile.ts";
-import { followSpec } from "../../src/jobspec/resolve/driverConfig.ts";
+import {
+  attributeSpecs,
+  fitPluginOptions,
+  readPluginConfig,
+} from "../../src/localAgent/files/pluginConfig.ts";
+import type { Task } from "../../src/localAgent/jobspec/job.ts";
+import { jobFile } from "../../src/localAgent/jobspec/jobFile.ts";
+import { followSpec } from "../../src/localAgent/jobspec/resolve/driverConfig.ts";
 import { parseJob } from "../support/parseJob.ts";
 
 const folder = `${import.meta.dirname}/../../examples`;

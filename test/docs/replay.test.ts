@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { bindingGroups } from "../../src/cli/debugger/bindings.ts";
 import { initialState } from "../../src/cli/debugger/debuggerState.ts";
-import { loadBundle } from "../../src/replay/bundle/loadBundle.ts";
-import { namesOfMoment } from "../../src/replay/expression/momentScope.ts";
-import { History } from "../../src/replay/history.ts";
+import { loadBundle } from "../../src/history/replay/bundle/loadBundle.ts";
+import { namesOfMoment } from "../../src/history/replay/expression/momentScope.ts";
+import { History } from "../../src/history/replay/history.ts";
 import { enter, press, screenOf } from "../support/screen/debuggerView.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../docs/replay.md"), "utf8");
 const rows = text.split("\n");
-const bundle = join(import.meta.dirname, "../fixtures/histories/schema1.jsonl");
+const bundle = join(import.meta.dirname, "../fixtures/histories/ends.jsonl");
 
 beforeEach(() => vi.stubEnv("TZ", "UTC"));
 afterEach(() => vi.unstubAllEnvs());

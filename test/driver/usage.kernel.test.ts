@@ -3,9 +3,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { toTaskId } from "../../src/base/taskId.ts";
+import { usageSpans } from "../../src/history/why/usage.ts";
 import { readUsage } from "../../src/store/usage/usageFile.ts";
-import { toTaskId } from "../../src/taskId.ts";
-import { usageSpans } from "../../src/why/usage.ts";
 import { type Agent, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 

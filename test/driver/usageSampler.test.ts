@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { toTaskId } from "../../src/base/taskId.ts";
 import { UsageSampler } from "../../src/driver/usageSampler.ts";
 import type { CgroupReading } from "../../src/effects/stats/readings.ts";
-import { toTaskId } from "../../src/taskId.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
 
 const reading: CgroupReading = {

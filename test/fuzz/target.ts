@@ -1,5 +1,5 @@
 /** A fuzz target: a decoder of untrusted input, and properties that must hold for all bytes. */
-import { DriverError, type ErrorCode } from "../../src/errors.ts";
+import { DriverError, type ErrorCode } from "../../src/base/errors.ts";
 
 export interface Target {
   /** Throws if the bytes show a defect. Catches the errors that the decoder may throw. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { HclSpec } from "../../src/config/options/hclOptions.ts";
+import type { HclSpec } from "../../src/effects/options/hclOptions.ts";
 import { specOf } from "../../src/grpc/convert/hclSpec.ts";
 import { decodeMsgpack, encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
 import { durationOf, msOf, timestampOf } from "../../src/grpc/convert/time.ts";

@@ -1,14 +1,14 @@
 /** Agents pass on a call's error to the user if it has at most 79 bytes, and nothing of a longer error. */
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
+import { DriverError, lineOf } from "../../src/base/errors.ts";
 import type { DriverPort } from "../../src/driver/driverPort.ts";
 import { notConfigured, notFound, notRunning } from "../../src/driver/taskErrors.ts";
 import { buildTerminalExecPlan } from "../../src/effects/exec/execPlan.ts";
 import { kernelError } from "../../src/effects/kernel/kernelError.ts";
-import { assembleLate } from "../../src/effects/launch/assemble.ts";
-import { launchError, notRun } from "../../src/effects/launch/launchError.ts";
-import { phases } from "../../src/effects/launch/plan.ts";
-import { DriverError, lineOf } from "../../src/errors.ts";
+import { assembleLate } from "../../src/effects/plan/assemble.ts";
+import { launchError, notRun } from "../../src/effects/plan/launchError.ts";
+import { phases } from "../../src/effects/plan/plan.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
 import { taskId } from "../support/agent/requests.ts";
 import { errorOf } from "../support/errors.ts";

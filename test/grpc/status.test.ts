@@ -1,7 +1,7 @@
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DriverError, errorCodes } from "../../src/errors.ts";
+import { DriverError, errorCodes } from "../../src/base/errors.ts";
 import { DriverError as ErrorMessage } from "../../src/grpc/generated/exec2/error.ts";
 import { Status } from "../../src/grpc/generated/grpc/status.ts";
 import { RecoverableError } from "../../src/grpc/generated/nomad/recoverable.ts";

@@ -1,11 +1,11 @@
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
+import { DriverError } from "../../src/base/errors.ts";
+import { toTaskId } from "../../src/base/taskId.ts";
 import type { DriverPort, TaskStatus } from "../../src/driver/driverPort.ts";
-import { DriverError } from "../../src/errors.ts";
 import { encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
 import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
-import { toTaskId } from "../../src/taskId.ts";
 import { allocId, setConfig, taskConfig, taskId, volumeMount } from "../support/agent/requests.ts";
 import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/plugin/fakeDriver.ts";
 import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { searchEvents } from "../../src/inspector/server/eventSearch.ts";
 import type { EventHit } from "../../src/inspector/views/answers.ts";
-import { event, life } from "../support/history/history.ts";
+import { life, requestWith } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";
 import { idOf } from "../support/screen/inspector.ts";
 
@@ -19,7 +19,7 @@ async function found(log: RecordedLog, words: string, type = "", isWanted = () =
 describe("the search in events", () => {
   const log = new RecordedLog();
   for (let number = 0; number < 150; number++) log.add(idOf(number), life("killed"));
-  log.add(idOf(150), [event("requested", { args: ["correct-horse"] })]);
+  log.add(idOf(150), [requestWith({ args: ["correct-horse"] })]);
 
   it("finds all events whose shown text or data has all words, the newest first, each once", async () => {
     const hits = await found(log, "sigkill DELIVERED");

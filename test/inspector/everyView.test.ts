@@ -6,9 +6,9 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import type { BundleHeader } from "../../src/replay/bundle/bundleFormat.ts";
+import { toTaskId } from "../../src/base/taskId.ts";
+import type { BundleHeader } from "../../src/history/replay/bundle/bundleFormat.ts";
 import { appendUsage } from "../../src/store/usage/usageFile.ts";
-import { toTaskId } from "../../src/taskId.ts";
 import { makeOutput } from "../support/agent/taskOutput.ts";
 import { allocation, lifeFrom, recordAllocation, runOf } from "../support/history/allocation.ts";
 import { allLives, event, life } from "../support/history/history.ts";

@@ -1,6 +1,6 @@
 /** The inspector's answer to Prometheus. */
 import { describe, expect, it, vi } from "vitest";
-import { event, life } from "../support/history/history.ts";
+import { life, requestWith } from "../support/history/history.ts";
 import { expectAccepted, parseScrape } from "../support/metrics/scraped.ts";
 import { get, idOf, startInspector } from "../support/screen/inspector.ts";
 
@@ -56,7 +56,7 @@ describe("/metrics", () => {
 
   it("has no secret", async () => {
     const { record, ask } = await startInspector();
-    const requested = event("requested", { args: ["-c", "correct-horse"], command: "correct-horse" });
+    const requested = requestWith({ args: ["-c", "correct-horse"], command: "correct-horse" });
     await record(idOf(1), [requested, ...life("ended").slice(1, 4)]);
     await vi.waitFor(
       async () => expect((await ask("/metrics")).body).toContain("exec2_tasks_running 1"),

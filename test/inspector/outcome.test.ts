@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { causeOf, outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
-import { allLives, event, type Life, life } from "../support/history/history.ts";
+import { allLives, event, type Life, life, requestWith } from "../support/history/history.ts";
 
 const begun = life("ended").slice(0, 4);
 const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...events]));
@@ -70,7 +70,7 @@ describe("the cause of a failure", () => {
     const failed = (path: string) =>
       causeOf(
         fold([
-          event("requested", { command: "/usr/local/bin/web" }),
+          requestWith({ command: "/usr/local/bin/web" }),
           event("startFailed", { code: "COMMAND_NOT_FOUND", failed: { call: "stat", path } }),
         ]),
       );

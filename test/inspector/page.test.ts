@@ -1,10 +1,10 @@
 /** The page in a real browser: Debian's Chromium. Screenshots go to test-results/inspector. */
 import type { Page } from "playwright-core";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { parseBundle } from "../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
-import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
-import { checkLog } from "../../src/replay/check/checkLog.ts";
-import { event, type Life, life } from "../support/history/history.ts";
+import { event, type Life, life, requestWith } from "../support/history/history.ts";
 import { forged, hostile, hostileEvent, unwritable } from "../support/history/hostileTexts.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { expectAccessible, layoutShift, openPage, screenshot } from "../support/screen/browserPage.ts";
@@ -212,7 +212,7 @@ describe("the page", () => {
     const { server, record } = await startInspector();
     for (let number = 0; number < 300; number++) await record(idOf(number, `task${number}`), life("ended"));
     await record(idOf(300, "stubborn"), life("killed"));
-    await record(idOf(301, "secret"), [event("requested", { args: ["correct-horse"] })]);
+    await record(idOf(301, "secret"), [requestWith({ args: ["correct-horse"] })]);
     const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "Events" }).click();
     await page.getByText("Enter words or choose a type").waitFor();

@@ -1,15 +1,16 @@
 /** The inspector's server with a real log that is still being written. */
+
 import { describe, expect, it, vi } from "vitest";
+import { parseBundle } from "../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/history/replay/check/checkLog.ts";
+import type { Sentence } from "../../src/history/why/facts.ts";
 import type { Status } from "../../src/inspector/views/answers.ts";
 import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";
 import type { Phrase } from "../../src/inspector/views/phrase.ts";
 import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.ts";
-import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
-import { checkLog } from "../../src/replay/check/checkLog.ts";
-import type { Sentence } from "../../src/why/facts.ts";
-import { event, life } from "../support/history/history.ts";
+import { event, life, requestWith } from "../support/history/history.ts";
 import { get, startInspector } from "../support/screen/inspector.ts";
 
 const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
@@ -88,7 +89,7 @@ describe("the API", () => {
   it("shows no secret on any of its paths", async () => {
     const { record, ask } = await startInspector();
     const quoted = `execve("/usr/bin/sh", ["sh", "-c", ${JSON.stringify(secret)}], [])`;
-    const started = [event("requested", { args: ["-c", secret] }), event("fingerprinted")];
+    const started = [requestWith({ args: ["-c", secret] }), event("fingerprinted")];
     await record(id, [...started, event("sandboxed", { plan: [quoted] }), event("started")]);
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("running"));
     const query = `id=${encodeURIComponent(id)}`;

@@ -4,7 +4,7 @@ import { createInspectorServer } from "@statelyai/inspect/server";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createActor } from "xstate";
 import { type StatelyMessage, statelyInspection, taskMachine } from "../../src/inspector/stately/index.ts";
-import { event, life } from "../support/history/history.ts";
+import { event, life, requestWith } from "../support/history/history.ts";
 import { freePort } from "../support/host/loopback.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 
@@ -66,7 +66,7 @@ describe("the relay", () => {
 
   it("sends recorded events on request, without secrets", async () => {
     const { server, record, ask } = await startInspector();
-    await record(idOf(1), [event("requested", { args: ["correct-horse"] }), event("fingerprinted")]);
+    await record(idOf(1), [requestWith({ args: ["correct-horse"] }), event("fingerprinted")]);
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("fingerprinted"));
     const received = receive(`${await server.relay()}&history`);
     await vi.waitFor(() => expect(statesOf(received, idOf(1))).toEqual(["pending", "fingerprinted"]));

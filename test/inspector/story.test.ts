@@ -1,6 +1,8 @@
 /** Histories as groups, as rows, and as a bar of states. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { History } from "../../src/history/replay/history.ts";
+import { isError } from "../../src/history/replay/search.ts";
 import { type StoryRow, StoryRows } from "../../src/inspector/page/task/storyRows.ts";
 import { TimeScale } from "../../src/inspector/page/task/timeScale.ts";
 import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";
@@ -8,8 +10,6 @@ import { phraseOf } from "../../src/inspector/views/phrase.ts";
 import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
 import { kindNumber, stateNumber, stepNames } from "../../src/inspector/views/taskView.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
-import { History } from "../../src/replay/history.ts";
-import { isError } from "../../src/replay/search.ts";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
 import { event, eventTypes, life } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";

@@ -1,8 +1,8 @@
 /** The page's charts of what a task used, in Debian's Chromium. */
 import { describe, expect, it } from "vitest";
+import { toTaskId } from "../../src/base/taskId.ts";
 import { appendUsage } from "../../src/store/usage/usageFile.ts";
 import type { UsageSample } from "../../src/store/usage/usageSample.ts";
-import { toTaskId } from "../../src/taskId.ts";
 import { event, life } from "../support/history/history.ts";
 import { usageSample } from "../support/metrics/usage.ts";
 import { expectAccessible, openPage, screenshot } from "../support/screen/browserPage.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { effectNames } from "../../src/machines/effects.ts";
-import { parseTaskEvent } from "../../src/machines/events.ts";
+import { parseTaskEvent, type TaskEvent } from "../../src/machines/events.ts";
 import { fold, initialSnapshot, step } from "../../src/machines/fold.ts";
-import { isAlive, isOver } from "../../src/machines/taskMachine.ts";
+import { isAlive, isOver, type StateName, taskStates } from "../../src/machines/taskMachine.ts";
 import { event, eventTypes, sampleData } from "../support/history/history.ts";
 
 const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 30 });
@@ -43,6 +43,15 @@ describe("the fold", () => {
         }
       }),
     );
+  });
+
+  it.each(["vanished", "constructor", "__proto__", ""])("refuses an event of the unknown type %j", (type) => {
+    for (const value of Object.keys(taskStates) as StateName[]) {
+      const snapshot = { ...initialSnapshot, value };
+      const taken = step(snapshot, { ...event("exited"), type } as TaskEvent);
+      expect(taken).toMatchObject({ accepted: false, effects: [], to: value });
+      expect(taken.snapshot).toBe(snapshot);
+    }
   });
 
   it("never returns from a final state to a living one, and names known effects only", () => {

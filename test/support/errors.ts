@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { DriverError } from "../../src/errors.ts";
+import { DriverError } from "../../src/base/errors.ts";
 
 /** The DriverError that the call throws. Fails the test if it throws none. */
 export function errorOf(call: () => unknown): DriverError {

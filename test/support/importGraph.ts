@@ -11,6 +11,8 @@ export interface Import {
   readonly names: readonly string[];
   /** Whether only types are imported, so that nothing is loaded at run time. */
   readonly typeOnly: boolean;
+  /** Set for `import()`: loaded when the code gets there, and not with the file. */
+  readonly later?: true;
 }
 
 export interface SourceFile {
@@ -47,6 +49,7 @@ export function importsOf(path: string, text: string): Import[] {
     from: target(from),
     names: ["*"],
     typeOnly: false,
+    later: true as const,
   }));
   return [...statements, ...calls];
 }

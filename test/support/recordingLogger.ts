@@ -1,5 +1,5 @@
 /** A logger that keeps its lines. */
-import type { LogFields, Logger } from "../../src/log/hclog.ts";
+import type { LogFields, Logger } from "../../src/base/hclog.ts";
 
 export interface LogLine {
   readonly level: "trace" | "debug" | "info" | "warn" | "error";

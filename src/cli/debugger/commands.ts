@@ -1,9 +1,9 @@
 /** Commands that are typed after a colon, and their completion. Pure. */
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import { suggestion } from "../../base/suggest.ts";
+import { parseBreakpoint, stateNames } from "../../history/replay/breakpoint.ts";
+import { namesOfMoment, valueAtMoment } from "../../history/replay/expression/momentScope.ts";
 import { eventTypes } from "../../machines/events.ts";
-import { parseBreakpoint, stateNames } from "../../replay/breakpoint.ts";
-import { namesOfMoment, valueAtMoment } from "../../replay/expression/momentScope.ts";
-import { suggestion } from "../../suggest.ts";
 import { currentMoment, type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";
 import { goTo, goToError, goToNext, placeIn } from "./moves.ts";
 import { wordBefore } from "./prompt.ts";

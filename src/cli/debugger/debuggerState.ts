@@ -1,7 +1,7 @@
 /** The state of the debugger's view. It is plain data, to which reduce.ts applies keys. */
-import type { Breakpoint } from "../../replay/breakpoint.ts";
-import type { History, Moment } from "../../replay/history.ts";
-import type { Edit, WhatIf } from "../../replay/whatIf.ts";
+import type { Breakpoint } from "../../history/replay/breakpoint.ts";
+import type { History, Moment } from "../../history/replay/history.ts";
+import type { Edit, WhatIf } from "../../history/replay/whatIf.ts";
 
 export interface Size {
   readonly columns: number;

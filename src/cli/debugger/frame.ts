@@ -1,10 +1,11 @@
 /** One frame of the debugger's view: title, list of events, page, and bottom. Pure. */
+
+import { taskName } from "../../base/taskId.ts";
+import type { Breakpoint } from "../../history/replay/breakpoint.ts";
+import type { Moment } from "../../history/replay/history.ts";
+import { isError, mentions } from "../../history/replay/search.ts";
+import type { Source } from "../../history/replay/whatIf.ts";
 import { maxTypeLength } from "../../machines/events.ts";
-import type { Breakpoint } from "../../replay/breakpoint.ts";
-import type { Moment } from "../../replay/history.ts";
-import { isError, mentions } from "../../replay/search.ts";
-import type { Source } from "../../replay/whatIf.ts";
-import { taskName } from "../../taskId.ts";
 import { formatDay } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
 import { blanks, cellsOf } from "../../units/widths.ts";

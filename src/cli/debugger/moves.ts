@@ -1,6 +1,6 @@
 /** Moves through a history: to events, to places that a person types, and to matches of a search. Pure. */
-import { messageOf } from "../../errors.ts";
-import type { History, Moment } from "../../replay/history.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { History, Moment } from "../../history/replay/history.ts";
 import {
   isError,
   type MomentTest,
@@ -8,7 +8,7 @@ import {
   momentAt,
   nextMoment,
   previousMoment,
-} from "../../replay/search.ts";
+} from "../../history/replay/search.ts";
 import { parseDuration } from "../../units/durations.ts";
 import { parseTime } from "../../units/times.ts";
 import { type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";

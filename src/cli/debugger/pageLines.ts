@@ -1,10 +1,10 @@
 /** The content of each page: a moment, the help, and lists. Pure. */
 
+import { contextDiff } from "../../history/replay/contextDiff.ts";
+import { namesOfMoment } from "../../history/replay/expression/momentScope.ts";
+import { effectOutcomes, type History, type Moment } from "../../history/replay/history.ts";
+import { isError } from "../../history/replay/search.ts";
 import { reportsOf } from "../../machines/effects.ts";
-import { contextDiff } from "../../replay/contextDiff.ts";
-import { namesOfMoment } from "../../replay/expression/momentScope.ts";
-import { effectOutcomes, type History, type Moment } from "../../replay/history.ts";
-import { isError } from "../../replay/search.ts";
 import { formatClock, formatDay, formatTime } from "../../units/times.ts";
 import { changeParts, reportText, spanBetween, summarizeMoment } from "../logs/momentSummary.ts";
 import { cutLine, type Line, span, wrapLine } from "../terminal/spans.ts";

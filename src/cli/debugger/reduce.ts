@@ -1,5 +1,5 @@
 /** Applies keys, resizes and new events to the state of the view. Pure. */
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { endKey } from "../terminal/keyName.ts";
 import { bindingOf } from "./bindings.ts";

@@ -1,9 +1,9 @@
 /** `replay` on a terminal: shows the view of a history until a person quits. */
 import { EMPTY, filter, map, type Observable } from "rxjs";
-import { catchInterrupts, whenAborted } from "../../client/task/interrupts.ts";
-import { DriverError } from "../../errors.ts";
-import { shownEvent } from "../../replay/mask.ts";
-import type { Edit } from "../../replay/whatIf.ts";
+import { DriverError } from "../../base/errors.ts";
+import { shownEvent } from "../../history/replay/mask.ts";
+import type { Edit } from "../../history/replay/whatIf.ts";
+import { catchInterrupts, whenAborted } from "../../localAgent/task/interrupts.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { EventLogs, type TaskPlace } from "../logs/eventLogs.ts";
 import { openScreen } from "../terminal/screen.ts";

@@ -1,6 +1,6 @@
 /** Breakpoints of the debugger. Pure. */
-import { type Breakpoint, parseBreakpoint } from "../../replay/breakpoint.ts";
-import type { History, Moment } from "../../replay/history.ts";
+import { type Breakpoint, parseBreakpoint } from "../../history/replay/breakpoint.ts";
+import type { History, Moment } from "../../history/replay/history.ts";
 import { type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";
 import { arrive, type Direction, goTo, SEARCH_LIMIT, seek } from "./moves.ts";
 

@@ -1,8 +1,8 @@
 /** What-if edits at the current moment. Each edit refers to the recorded history. Pure. */
-import { DriverError } from "../../errors.ts";
-import { parseJsonOrNothing } from "../../json.ts";
-import { isOfType, nextMoment } from "../../replay/search.ts";
-import { type Edit, whatIf } from "../../replay/whatIf.ts";
+import { DriverError } from "../../base/errors.ts";
+import { parseJsonOrNothing } from "../../base/json.ts";
+import { isOfType, nextMoment } from "../../history/replay/search.ts";
+import { type Edit, whatIf } from "../../history/replay/whatIf.ts";
 import { type DebuggerState, notified, refused } from "./debuggerState.ts";
 import { goTo } from "./moves.ts";
 

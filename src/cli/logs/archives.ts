@@ -1,6 +1,6 @@
 /** Bundles that `archive` made. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { type BundleHeader, readHeader } from "../../replay/bundle/bundleFormat.ts";
+import { type BundleHeader, readHeader } from "../../history/replay/bundle/bundleFormat.ts";
 import { archiveFolder, bundlesIn } from "../../store/folder/logFolders.ts";
 
 /** A stream in the header of a bundle. Its id is the task's id. */

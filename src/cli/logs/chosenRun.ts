@@ -1,10 +1,10 @@
 /** Chooses the run of a task that a person means, and summarizes the outcomes of the task's other runs. */
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import { shortNameOf } from "../../base/taskId.ts";
+import { readHistory } from "../../history/replay/storedHistory.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import { shortResult } from "../../machines/taskOutline.ts";
-import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StreamEntry } from "../../store/eventStore.ts";
-import { shortNameOf } from "../../taskId.ts";
 import { formatTime } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
 import { foldReadable } from "./taskHistory.ts";

@@ -1,9 +1,10 @@
 /** Events as tables. Pure. */
+
+import { shortNameOf } from "../../base/taskId.ts";
+import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../../history/replay/repeats.ts";
+import { isDamaged } from "../../history/replay/storedHistory.ts";
 import { maxTypeLength, summarize, traitsOf } from "../../machines/events.ts";
-import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../../replay/repeats.ts";
-import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { shortNameOf } from "../../taskId.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatClock, formatDay } from "../../units/times.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";

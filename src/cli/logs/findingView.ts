@@ -1,8 +1,9 @@
 /** Findings of a check as text. Pure. */
+
+import type { CheckReport } from "../../history/replay/check/checkLog.ts";
+import type { Finding } from "../../history/replay/check/streamCheck.ts";
+import { maskEvent } from "../../history/replay/mask.ts";
 import type { MachineVersion } from "../../machines/machineVersion.ts";
-import type { CheckReport } from "../../replay/check/checkLog.ts";
-import type { Finding } from "../../replay/check/streamCheck.ts";
-import { maskEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import type { StreamDefect } from "../../store/verifyStream.ts";
 import { countOf } from "../../units/counts.ts";

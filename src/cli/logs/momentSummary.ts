@@ -1,7 +1,8 @@
 /** Summarizes a moment as text without colours. Pure. */
+
+import type { Change } from "../../history/replay/contextDiff.ts";
+import type { Moment } from "../../history/replay/history.ts";
 import { summarize } from "../../machines/events.ts";
-import type { Change } from "../../replay/contextDiff.ts";
-import type { Moment } from "../../replay/history.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { visible, visibleLines } from "../../units/visible.ts";
 

@@ -1,9 +1,10 @@
 /** Summarizes a task's events. Pure. */
+
+import { isDamaged } from "../../history/replay/storedHistory.ts";
 import { initialSnapshot, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { isStateName } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
-import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 
 export interface TaskHistory extends TaskOutline {

@@ -1,5 +1,5 @@
 /** Describes killed runs and their leftovers. Pure. */
-import type { Leftover } from "../../client/work/leftovers.ts";
+import type { Leftover } from "../../localAgent/work/leftovers.ts";
 import { formatDuration } from "../../units/durations.ts";
 
 /** Such as `run web.hcl (process 4711, 3 min ago)`. */

@@ -1,14 +1,14 @@
 /** A running task that a person names, a connection to its plugin, and requests to its local run. */
 import { dirname } from "node:path";
-import type { RunRequest } from "../../client/work/runControl.ts";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import { parseSignal, signalName } from "../../base/signalNames.ts";
+import { allocationOf, shortId } from "../../base/taskId.ts";
 import type { PluginConnection } from "../../grpc/pluginClient.ts";
+import { readHistory } from "../../history/replay/storedHistory.ts";
+import type { RunRequest } from "../../localAgent/work/runControl.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { readHistory } from "../../replay/storedHistory.ts";
-import { parseSignal, signalName } from "../../signalNames.ts";
 import { isLocal } from "../../store/folder/logFolders.ts";
 import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
-import { allocationOf, shortId } from "../../taskId.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
 import { foldReadable } from "../logs/taskHistory.ts";
 import { requireRoot } from "../requireRoot.ts";
@@ -105,7 +105,7 @@ async function askRunOf(
       hint: `Use nomad alloc ${verb} ${shortId(allocationOf(id))}`,
     });
   }
-  const { askRun } = await import("../../client/work/runControl.ts");
+  const { askRun } = await import("../../localAgent/work/runControl.ts");
   // An allocation's folder is <work>/alloc/<id>.
   await askRun(dirname(dirname(context.request?.allocDir ?? "")), request(id));
   return 0;

@@ -1,4 +1,6 @@
 /** A task of this node as `ps` and `top` show it. Pure. */
+
+import { knownEnd } from "../../base/taskEnd.ts";
 import type { MemoryFigures } from "../../effects/cgroup/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
@@ -6,7 +8,6 @@ import { limitsOf } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline, type TaskTimes } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
-import { knownEnd } from "../../taskEnd.ts";
 
 /** A task's data in the event log. */
 export interface NodeTask extends TaskTimes {
@@ -82,7 +83,7 @@ export function rowOf(
     pid: alive && isAlive(state) ? (process?.task.pid ?? null) : null,
     user: sandbox?.user ?? (request?.user || null),
     uid: sandbox?.uid ?? null,
-    command: sandbox?.command ?? request?.command ?? null,
+    command: sandbox?.command ?? request?.options.command ?? null,
     startedAt,
     ageMs: Math.max(0, until - (startedAt ?? begunAt)),
     cpuPercent: usage ? usage.total.cpu.userPercent + usage.total.cpu.systemPercent : null,

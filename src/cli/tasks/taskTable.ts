@@ -1,5 +1,5 @@
 /** Tables of tasks. Pure. */
-import { shortId } from "../../taskId.ts";
+import { shortId } from "../../base/taskId.ts";
 import { formatDuration, formatLife } from "../../units/durations.ts";
 import { formatShare } from "../../units/ratios.ts";
 import { formatBytes } from "../../units/sizes.ts";

@@ -1,7 +1,7 @@
 /** Formats errors for people: the problem, then the hint, without a stack. */
 import { constants } from "node:os";
 import { getSystemErrorMessage } from "node:util";
-import { DriverError, type FailedCall, messageOf } from "../../errors.ts";
+import { DriverError, type FailedCall, messageOf } from "../../base/errors.ts";
 import { visibleLines } from "../../units/visible.ts";
 import { wrap } from "../../units/widths.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";

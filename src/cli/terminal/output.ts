@@ -2,7 +2,7 @@
  * Prints text without terminal control sequences. Histories may come from other
  * hosts, and names in them may contain such sequences.
  */
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { visible, visibleJson } from "../../units/visible.ts";
 import { errnoText } from "./errors.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";

@@ -1,8 +1,9 @@
 /** Records what the sandbox refuses to the processes of a run. */
-import { adviceFor } from "../../denial.ts";
-import type { OwnedDenial } from "../../effects/audit/denialTracker.ts";
-import type { LastLine } from "../../effects/files/logPipes.ts";
+
+import type { OwnedDenial } from "../../effects/denials/denialTracker.ts";
+import type { LastLine } from "../../effects/logs/logPipes.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
+import { adviceFor } from "../../effects/verdicts.ts";
 import { describeRefusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -113,14 +114,14 @@ export class RunDenials implements DeniedRun {
   }
 
   #explain(endedAt: number): void {
-    const { request } = this.#task.snapshot.context;
+    const { context } = this.#task.snapshot;
     const last = this.#tally?.last;
-    if (this.#log === undefined || request === null || last === undefined) return;
+    if (this.#log === undefined || context.request === null || last === undefined) return;
     const beforeMs = endedAt - last.at;
     if (beforeMs > consequenceMs) return;
     const when = formatDuration(Math.max(0, beforeMs));
     const what = describeRefusal(last.refusal);
-    const advice = adviceFor(last.refusal, request);
+    const advice = adviceFor(last.refusal, context);
     const text = `nomad-driver-exec2: ${when} before its end the task was denied ${what}`;
     this.#log.write(advice === "" ? text : `${text}. ${advice}`);
   }

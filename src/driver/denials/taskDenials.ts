@@ -1,12 +1,12 @@
 /** Watches what the kernel denies to processes of runs, and assigns each denial to its run. */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Observable } from "rxjs";
-import type { DenialMode } from "../../config/options/pluginOptions.ts";
-import type { DenialTracker, OwnedDenial } from "../../effects/audit/denialTracker.ts";
-import { DenialWatch } from "../../effects/audit/denialWatch.ts";
+import type { Logger } from "../../base/hclog.ts";
+import type { DenialTracker, OwnedDenial } from "../../effects/denials/denialTracker.ts";
+import { DenialWatch } from "../../effects/denials/denialWatch.ts";
+import type { DenialMode } from "../../effects/denials/options.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
-import type { Logger } from "../../log/hclog.ts";
 
 /** A run as the receiver of its denials. */
 export interface DeniedRun {

@@ -1,7 +1,11 @@
 /** Runs commands in a running task, with the task's rights, and records them. */
 import { setTimeout as delay } from "node:timers/promises";
-import { defaultPath } from "../../config/task/taskEnvironment.ts";
+import { DriverError } from "../../base/errors.ts";
+import { type ExitStatus, endOfStatus, unknownEnd } from "../../base/taskEnd.ts";
+import { shortName } from "../../base/taskId.ts";
 import { exitTimeoutMs } from "../../effects/cgroup/cgroupEnd.ts";
+import { candidatesOf, resolveCommand } from "../../effects/command/commandLookup.ts";
+import { defaultPath } from "../../effects/command/taskEnvironment.ts";
 import {
   type CommandCgroups,
   commandCgroupsIn,
@@ -13,26 +17,22 @@ import {
 import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
-import { candidatesOf, resolveCommand } from "../../effects/files/commandLookup.ts";
-import { isRemote } from "../../effects/files/hostMounts.ts";
-import { visibilityFor } from "../../effects/files/hostPaths.ts";
 import { waitForAnswersInTask } from "../../effects/host/silentMounts.ts";
+import { presetLimitsOf } from "../../effects/limits/resourceLimits.ts";
+import { isRemote } from "../../effects/paths/hostMounts.ts";
+import { visibilityFor } from "../../effects/paths/hostPaths.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
-import { presetLimitsOf } from "../../effects/processes/resourceLimits.ts";
 import { TaskRootView } from "../../effects/root/listRoot.ts";
 import { entersAllFolders } from "../../effects/users/capabilities.ts";
-import { DriverError } from "../../errors.ts";
 import type { CommandEnd } from "../../machines/events/running.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { type ExitStatus, endOfStatus, unknownEnd } from "../../taskEnd.ts";
-import { shortName } from "../../taskId.ts";
 import type { RunDenials } from "../denials/runDenials.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { rightsInPlan } from "../start/taskRights.ts";
+import { rightsInPlan } from "../../effects/launch/taskRights.ts";
 import { notRunning } from "../taskErrors.ts";
 import { CommandHistory } from "./commandHistory.ts";
 import { refusedCommand } from "./refusedCommand.ts";

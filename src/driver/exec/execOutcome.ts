@@ -1,6 +1,6 @@
 /** Runs a command in a task without input, as script checks do, and collects its output and exit. */
 import type { Readable } from "node:stream";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import type { CheckRequest, ExecOutcome } from "../driverPort.ts";
 import type { DriverServices } from "../services.ts";
 import type { RunCommands } from "./commands.ts";

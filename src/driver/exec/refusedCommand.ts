@@ -3,8 +3,8 @@
  * code report the error. If the gRPC call failed instead, agents would pass on only a short error.
  */
 import { Readable, Writable } from "node:stream";
-import { DriverError, lineOf } from "../../errors.ts";
-import { NOT_EXECUTABLE, NOT_FOUND } from "../../taskEnd.ts";
+import { DriverError, lineOf } from "../../base/errors.ts";
+import { NOT_EXECUTABLE, NOT_FOUND } from "../../base/taskEnd.ts";
 import type { ExecSession } from "../driverPort.ts";
 
 /**

@@ -7,12 +7,12 @@
  */
 
 import { setImmediate } from "node:timers/promises";
-import type { HistoryBounds } from "../../config/values/history.ts";
-import { messageOf } from "../../errors.ts";
-import type { Logger } from "../../log/hclog.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
+import { type TaskId, toTaskId } from "../../base/taskId.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import type { EventStore, StoredEvent } from "../../store/eventStore.ts";
-import { type TaskId, toTaskId } from "../../taskId.ts";
+import type { HistoryBounds } from "../options/historyBounds.ts";
 
 export interface PrunerDependencies {
   readonly store: EventStore;

@@ -1,10 +1,10 @@
 /** A task as its run sees it: its state, and the way to record what happens. */
 import type { Observable } from "rxjs";
-import type { DriverError } from "../../errors.ts";
+import type { DriverError } from "../../base/errors.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import type { EventData, EventType } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { StateName } from "../../machines/taskMachine.ts";
-import type { TaskId } from "../../taskId.ts";
 
 export interface RecordedTask {
   readonly id: TaskId;

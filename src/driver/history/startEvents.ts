@@ -1,10 +1,10 @@
 /** Builds the events of a start: the request, what the host offers, and a failure. */
 import { isDeepStrictEqual } from "node:util";
-import { hclName } from "../../config/options/hclOptions.ts";
-import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../config/options/taskOptions.ts";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import type { DriverError } from "../../base/errors.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
-import type { DriverError } from "../../errors.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { hclName } from "../../effects/options/hclOptions.ts";
+import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../effects/parts.ts";
 import type { EventData } from "../../machines/events.ts";
 
 /** The `requested` event of a task: the request without the values of its environment. */
@@ -22,20 +22,12 @@ export function requestedEvent(
     jobName: request.jobName,
     namespace: request.namespace,
     nodeName: request.nodeName,
-    command: options.command,
-    args: [...options.args],
-    unveil: [...options.unveil],
-    workDir: options.workDir ?? null,
-    oomScoreAdj: options.oomScoreAdj,
-    settings: settingsOf(options),
+    options: recordedOptions(options),
     user: request.user,
     envKeys: Object.keys(request.env).map(withoutValue).sort(),
     envDigest,
     resources: { ...request.resources },
     network: { mode: network.mode, path: network.path, self: network.self ? { ...network.self } : null },
-    extraHosts: [...options.extraHosts],
-    connectTcp: options.connectTcp ? [...options.connectTcp] : null,
-    bindTcp: options.bindTcp ? [...options.bindTcp] : null,
     mounts: request.mounts.map((mount) => ({ ...mount })),
     devices: request.devices.map((device) => ({ ...device })),
     allocDir: request.allocDir,
@@ -45,36 +37,25 @@ export function requestedEvent(
   };
 }
 
-/** Options that have their own fields in the event. */
-const optionsWithField: readonly string[] = [
-  "command",
-  "args",
-  "unveil",
-  "workDir",
-  "oomScoreAdj",
-  "connectTcp",
-  "bindTcp",
-  "extraHosts",
-] satisfies (keyof TaskOptions)[];
-
-/** The other options, if they differ from their defaults. */
-function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
-  const settings: EventData<"requested">["settings"] = {};
-  for (const [name, value] of Object.entries(options)) {
+/**
+ * The command with its arguments, and the options that differ from their defaults. So a version with another
+ * option records the same request in the same way.
+ */
+function recordedOptions(options: TaskOptions): EventData<"requested">["options"] {
+  const { command, args, ...others } = options;
+  const recorded: EventData<"requested">["options"] = { command, args: [...args] };
+  for (const [name, value] of Object.entries(others)) {
     const isDefault = isDeepStrictEqual(value, defaultTaskOptions()[name as keyof TaskOptions]);
-    if (value !== undefined && !isDefault && !optionsWithField.includes(name))
-      settings[hclName(name)] = value;
+    if (value !== undefined && !isDefault) recorded[hclName(name)] = value;
   }
-  return settings;
+  return recorded;
 }
 
 /** The options from which the event was made. They were checked at that time, and are not checked again. */
 export function requestedOptions(event: EventData<"requested">): TaskOptions {
   const set = Object.keys(taskSchema().shape).flatMap((name) => {
-    const value = optionsWithField.includes(name)
-      ? event[name as keyof typeof event]
-      : event.settings[hclName(name)];
-    return value === undefined || value === null ? [] : [[name, value]];
+    const value = event.options[hclName(name)];
+    return value === undefined ? [] : [[name, value]];
   });
   return { ...defaultTaskOptions(), ...Object.fromEntries(set) };
 }

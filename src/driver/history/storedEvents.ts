@@ -1,5 +1,5 @@
 /** Converts between the machine's events and the log's. Pure. */
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import {
   EVENT_SCHEMA_VERSION,
   type EventData,

@@ -1,9 +1,10 @@
 /** The histories of tasks: as the log stores them, and as the driver keeps them in memory. */
+
+import type { TaskId } from "../../base/taskId.ts";
 import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../../machines/events.ts";
 import { fold, type TaskSnapshot } from "../../machines/fold.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, EventToAppend, StoredEvent } from "../../store/eventStore.ts";
-import type { TaskId } from "../../taskId.ts";
 import { toTaskEvent } from "./storedEvents.ts";
 
 /** The history of a task until this process takes over the task. */

@@ -4,8 +4,8 @@
  * because they share the disk.
  */
 
-import { DriverError, messageOf } from "../../errors.ts";
-import type { Logger } from "../../log/hclog.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
 import type { RecordedTask } from "./recordedTask.ts";
 
 const firstPauseMs = 250;

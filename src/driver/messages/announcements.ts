@@ -7,12 +7,12 @@
  * events: agents reopen the stream only some time after a plugin has died.
  */
 import { concat, defer, type Observable, Subject } from "rxjs";
-import type { Logger } from "../../log/hclog.ts";
+import type { Logger } from "../../base/hclog.ts";
+import { partsOfTaskId, type TaskId, taskOfRun } from "../../base/taskId.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { EventReader } from "../../store/eventStore.ts";
-import { partsOfTaskId, type TaskId, taskOfRun } from "../../taskId.ts";
 import type { TaskEventMessage } from "../driverPort.ts";
 import { beginningOf, type Log } from "../history/taskHistory.ts";
 import { sharedUserOf } from "../start/taskUser.ts";

@@ -5,13 +5,13 @@
  * message could displace the exit code of an earlier run. There is one message for each thing that a person
  * has to know, none for normal events, and none that repeats an event of the client.
  */
-
-import { adviceFor, isProbe } from "../../denial.ts";
+import { signalName } from "../../base/signalNames.ts";
+import { isProbe } from "../../effects/landlock/denial.ts";
+import { adviceFor } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData, TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { signalName } from "../../signalNames.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import type { SharedUser } from "../start/taskUser.ts";
@@ -68,7 +68,7 @@ export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage 
  */
 export function messageOfDenial(
   { refusals }: EventData<"denied">,
-  { request }: TaskContext,
+  context: TaskContext,
   named: Set<string>,
 ): TaskMessage | undefined {
   const isNew = (refusal: Refusal) =>
@@ -78,9 +78,9 @@ export function messageOfDenial(
     if (isFirst) named.add(refusalKey(refusal));
     return isFirst;
   });
-  if (unnamed.length === 0 || request === null) return undefined;
+  if (unnamed.length === 0 || context.request === null) return undefined;
   const texts = unnamed.map((refusal) => {
-    const advice = adviceFor(refusal, request);
+    const advice = adviceFor(refusal, context);
     return `${describeRefusal({ ...refusal, count: 1 })}${advice === "" ? "" : `. ${advice}`}`;
   });
   return message(`Denied ${texts.join(". Denied ")}`, { denied: texts.join("; ") });

@@ -4,12 +4,12 @@
 import { chmod, lstat, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import type { MetricsAddress } from "../../config/values/metricsAddress.ts";
-import { errnoOf, messageOf } from "../../errors.ts";
+import { errnoOf, messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
+import { expositionType } from "../../history/metrics/exposition.ts";
 import { Connections } from "../../http/connections.ts";
 import { isOwnHost } from "../../http/hostHeader.ts";
-import type { Logger } from "../../log/hclog.ts";
-import { expositionType } from "../../metrics/exposition.ts";
+import type { MetricsAddress } from "../options/metricsAddress.ts";
 
 /** More connections than a scraper needs. At this maximum, a new connection replaces an old one. */
 const maxConnections = 16;

@@ -1,14 +1,15 @@
 /**
  * Metrics of this plugin and of its tasks, for Prometheus. Loaded only if the operator has set the option.
  */
-import { parseMetricsAddress } from "../../config/values/metricsAddress.ts";
-import type { Logger } from "../../log/hclog.ts";
+
+import type { Logger } from "../../base/hclog.ts";
+import { type Family, gauge } from "../../history/metrics/exposition.ts";
+import { metricsText } from "../../history/metrics/metricsText.ts";
+import { ProcessFigures } from "../../history/metrics/processFigures.ts";
+import { RunningTasksReader } from "../../history/metrics/runningTasks.ts";
+import { TaskCounters } from "../../history/metrics/taskCounters.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { type Family, gauge } from "../../metrics/exposition.ts";
-import { metricsText } from "../../metrics/metricsText.ts";
-import { ProcessFigures } from "../../metrics/processFigures.ts";
-import { RunningTasksReader } from "../../metrics/runningTasks.ts";
-import { TaskCounters } from "../../metrics/taskCounters.ts";
+import { parseMetricsAddress } from "../options/metricsAddress.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
 import { MetricsEndpoint } from "./metricsEndpoint.ts";
 

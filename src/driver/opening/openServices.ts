@@ -3,28 +3,28 @@
  * them, when it gets SetConfig.
  */
 
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import type { NodeTopology } from "../../config/task/nodeTopology.ts";
-import { ensureKey } from "../../effects/files/envDigest.ts";
+import { DriverError } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
+import type { TaskId } from "../../base/taskId.ts";
+import { version } from "../../base/version.ts";
+import type { NodeTopology } from "../../effects/cgroup/nodeTopology.ts";
+import { ensureKey } from "../../effects/command/envDigest.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
-import { knownPaths } from "../../effects/landlock/knownPaths.ts";
 import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
 import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { removeSpareFolders } from "../../effects/run/runFiles.ts";
 import { readCgroup } from "../../effects/stats/readings.ts";
-import { DriverError } from "../../errors.ts";
-import type { Logger } from "../../log/hclog.ts";
+import { knownPaths } from "../../effects/unveil/knownPaths.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import { quarantine } from "../../store/folder/logFolders.ts";
 import { publishAddress } from "../../store/folder/pluginAddress.ts";
 import { openStateFolder } from "../../store/folder/stateFolder.ts";
 import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 import { appendUsage } from "../../store/usage/usageFile.ts";
-import type { TaskId } from "../../taskId.ts";
 import { parseDuration } from "../../units/durations.ts";
-import { version } from "../../version.ts";
 import { TaskDenials } from "../denials/taskDenials.ts";
 import { UnsavedEvents } from "../history/unsavedEvents.ts";
+import type { PluginOptions } from "../options/pluginOptions.ts";
 import { reconcile } from "../recovery/reconcile.ts";
 import type { DriverServices } from "../services.ts";
 import { UsageSampler } from "../usageSampler.ts";

@@ -8,7 +8,7 @@
  * that a disk has room again, that a file was moved away, or that an agent has disconnected.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { DriverError, messageOf } from "../../errors.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
 import type { FolderOwner } from "../driverPort.ts";
 
 /** The outcome of an attempt. */

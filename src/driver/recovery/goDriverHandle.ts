@@ -5,8 +5,8 @@
 
 import { Unpackr } from "msgpackr";
 import { z } from "zod";
+import type { TaskId } from "../../base/taskId.ts";
 import type { GoDriverRun } from "../../effects/adoption/goDriverRun.ts";
-import type { TaskId } from "../../taskId.ts";
 
 const handleSchema = z.object({
   PID: z.int().positive(),

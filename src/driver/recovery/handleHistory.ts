@@ -3,22 +3,23 @@
  * events cannot be read. A handle of this driver has all facts that a takeover needs. A handle of HashiCorp's
  * Go driver has fewer, and the rest is read from the host.
  */
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import { defaultTaskOptions, type TaskOptions } from "../../config/options/taskOptions.ts";
-import { profileNames, seccompProfile } from "../../config/seccomp/profileOptions.ts";
+
+import { DriverError } from "../../base/errors.ts";
 import {
   findGoDriverRun,
   type GoDriverFinding,
   type GoDriverRun,
 } from "../../effects/adoption/goDriverRun.ts";
 import { readOomKills } from "../../effects/cgroup/cgroup.ts";
+import { defaultTaskOptions, type TaskOptions } from "../../effects/parts.ts";
 import { bootId } from "../../effects/processes/processIdentity.ts";
-import { DriverError } from "../../errors.ts";
+import { profileNames, seccompProfile } from "../../effects/seccomp/profileOptions.ts";
 import { type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/storedEvents.ts";
+import type { PluginOptions } from "../options/pluginOptions.ts";
 import { exitOf, lostByReboot } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
 import { decodeGoDriverHandle } from "./goDriverHandle.ts";

@@ -6,13 +6,13 @@
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { DriverError, messageOf } from "../../base/errors.ts";
+import { type TaskId, toTaskId } from "../../base/taskId.ts";
 import { hasNoWriter } from "../../effects/run/aliveFifo.ts";
 import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
-import { DriverError, messageOf } from "../../errors.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";
 import { isHashedRunFolder, runFolderName, taskOfRunFolder } from "../../store/folder/stateFolder.ts";
-import { type TaskId, toTaskId } from "../../taskId.ts";
 import { advance, toTaskEvent } from "../history/storedEvents.ts";
 import type { TaskHistory } from "../history/taskHistory.ts";
 import { cleanUpRun } from "../run/runEnd.ts";

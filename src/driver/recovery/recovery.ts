@@ -1,14 +1,14 @@
 /** Takes over a task from an earlier plugin process: replays its events, then compares them with the host. */
 
 import { isDeepStrictEqual } from "node:util";
+import { DriverError, messageOf } from "../../base/errors.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
-import { DriverError, messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive, isStarting } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
-import type { TaskId } from "../../taskId.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";

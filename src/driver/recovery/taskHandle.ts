@@ -2,9 +2,9 @@
 
 import { Packr } from "msgpackr";
 import { z } from "zod";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
-import type { TaskId } from "../../taskId.ts";
 
 const identity = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
 
@@ -20,10 +20,10 @@ const handleSchema = z.object({
   cgroup: z.string(),
   runFolder: z.string(),
   startedAt: z.number(),
-  /** OOM kills that the cgroup counted before the task started. The first handles lack this field. */
-  oomKills: z.number().int().nonnegative().default(0),
-  /** As in the event `sandboxed`. The first handles lack the field: their runs had private pid namespaces. */
-  runCgroup: z.string().nullable().default(null),
+  /** OOM kills that the cgroup counted before the task started. */
+  oomKills: z.number().int().nonnegative(),
+  /** As in the event `sandboxed`. */
+  runCgroup: z.string().nullable(),
 });
 
 export type HandleState = z.infer<typeof handleSchema>;

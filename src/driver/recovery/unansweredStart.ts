@@ -5,6 +5,8 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { DriverError } from "../../base/errors.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import {
   bootId,
@@ -15,11 +17,9 @@ import {
 import { killInit } from "../../effects/processes/signals.ts";
 import { findInit } from "../../effects/run/aliveFifo.ts";
 import { readRecordedTask, runFiles } from "../../effects/run/runFiles.ts";
-import { DriverError } from "../../errors.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
-import type { TaskId } from "../../taskId.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/storedEvents.ts";
 import { cleanUpRun, exitOf } from "../run/runEnd.ts";
@@ -69,7 +69,7 @@ interface FoundRun {
 /** Returns the run if its task has started. Kills an init that has recorded no task. */
 async function findOrEndRun({ context }: TaskSnapshot): Promise<FoundRun | undefined> {
   const { request, host, sandbox } = context;
-  if (!request || !sandbox?.init || host?.bootId !== bootId()) return undefined;
+  if (!request || !sandbox || host?.bootId !== bootId()) return undefined;
   const { init } = sandbox;
   const { status } = runFiles(sandbox.runFolder);
   const task = readRecordedTask(status);

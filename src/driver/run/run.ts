@@ -1,24 +1,25 @@
 /**
- * A run is the object that this process keeps in memory for a living task. It carries out the machine's
- * effects, one method per effect, and records their results.
+ * A run is the object that this process keeps in memory for a living task. It provides the task's machine with
+ * its actions, one method per effect. The actions record their results.
  *
  * Recovery does not depend on this object. The request, with its secrets, is kept only here.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subscription } from "rxjs";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { logStartError } from "../../effects/files/logPipes.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { logStartError } from "../../effects/logs/logPipes.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
-import { DriverError, messageOf } from "../../errors.ts";
 import type { EffectName } from "../../machines/effects.ts";
-import { isAlive, isOver } from "../../machines/taskMachine.ts";
+import type { TaskAction } from "../../machines/fold.ts";
+import { isAlive, isOver, type TaskMachine, taskMachine } from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { type PreparedRun, prepareRun } from "../start/prepare.ts";
+import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import { MemoryWatch } from "./memoryWatch.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunStats } from "./stats.ts";
@@ -38,22 +39,25 @@ type Start =
 type Environment = Readonly<Record<string, string>>;
 
 export class Run {
+  /** One machine for all runs, because a copy takes 30 KiB. So its actions get the run that they act on. */
+  static readonly #machine = taskMachine.provide({
+    actions: {
+      inspectHost: actionOf((run) => run.#inspectHost()),
+      prepareSandbox: actionOf((run) => run.#prepare()),
+      launch: actionOf((run) => run.#launch()),
+      watchExit: actionOf((run) => run.#watch()),
+      sendStopSignal: actionOf((run) => run.#sendStopSignal()),
+      startKillTimer: actionOf((run) => run.#startKillTimer()),
+      killRun: actionOf((run) => run.#kill()),
+      releaseRun: actionOf((run) => run.#release()),
+    } satisfies Readonly<Record<EffectName, unknown>>,
+  });
   readonly commands: RunCommands;
   readonly denials: RunDenials;
   readonly stats: RunStats;
   readonly #task: RecordedTask;
   readonly #memory: MemoryWatch;
   readonly #services: () => DriverServices;
-  readonly #effects: Readonly<Record<EffectName, () => Promise<void>>> = {
-    inspectHost: () => this.#inspectHost(),
-    prepareSandbox: () => this.#prepare(),
-    launch: () => this.#launch(),
-    watchExit: () => this.#watch(),
-    sendStopSignal: () => this.#sendStopSignal(),
-    startKillTimer: () => this.#startKillTimer(),
-    killRun: () => this.#kill(),
-    releaseRun: () => this.#release(),
-  };
   #start: Start = { stage: "none" };
   /** Ends once the run need not be watched any more. */
   readonly #watching = new Subscription();
@@ -91,9 +95,17 @@ export class Run {
     if (this.#start.stage === "launched") this.#start = { stage: "none" };
   }
 
-  /** Runs an effect. Never rejects: a failure becomes an event, or else a line in the agent's log. */
-  carryOut(effect: EffectName): Promise<void> {
-    return this.#effects[effect]()
+  /** The task's machine, with the actions that {@link execute} executes. */
+  get machine(): TaskMachine {
+    return Run.#machine;
+  }
+
+  /**
+   * Executes an action of the machine. Never rejects: a failure becomes an event, or else a line in the agent's
+   * log. Keeps no reference to the action, because a watch lasts as long as the task.
+   */
+  execute({ type: effect, info, exec }: TaskAction): Promise<void> {
+    return Promise.resolve(exec?.(info, this))
       .catch((thrown: unknown) => this.#failed(effect, thrown))
       .catch((thrown: unknown) => this.#logFailure(effect, { error: messageOf(thrown) }));
   }
@@ -233,4 +245,9 @@ export class Run {
   #logFailure(effect: EffectName, fields: Readonly<Record<string, unknown>>): void {
     this.#services().log.error("a step of a task failed", { task_id: this.#task.id, effect, ...fields });
   }
+}
+
+/** An action of the machine, for the run that it gets as its parameter. */
+function actionOf(act: (run: Run) => Promise<void>): (info: unknown, run: unknown) => Promise<void> {
+  return (_info, run) => act(run as Run);
 }

@@ -1,5 +1,6 @@
 /** The end of a run whose init has exited: finds out how the run ended, and removes what it left. */
 import { constants } from "node:os";
+import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../base/taskEnd.ts";
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";
 import { endCgroup, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
@@ -10,7 +11,6 @@ import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../taskEnd.ts";
 import { commandCgroups } from "../exec/commands.ts";
 
 /** Why a task of an earlier boot is lost. */

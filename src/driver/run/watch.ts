@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Subscription } from "rxjs";
+import { messageOf } from "../../base/errors.ts";
 import { startWitness } from "../../effects/adoption/witness.ts";
 import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { watchExit } from "../../effects/run/aliveFifo.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
-import { messageOf } from "../../errors.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import type { DriverServices } from "../services.ts";
 

@@ -8,19 +8,19 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
-import { parseTaskOptions } from "../../config/options/taskOptionRules.ts";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { firstId } from "../../config/values/idRanges.ts";
+import { messageOf } from "../../base/errors.ts";
+import { toTaskId } from "../../base/taskId.ts";
+import { beginRun, type PreparingServices } from "../../effects/launch/prepare.ts";
+import { planSandbox } from "../../effects/launch/sandbox.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { parseTaskOptions } from "../../effects/parts.ts";
 import { RootTemplates } from "../../effects/root/rootTemplates.ts";
-import { messageOf } from "../../errors.ts";
+import { firstId } from "../../effects/users/idRanges.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
 import { seal } from "../../store/sealEvent.ts";
-import { toTaskId } from "../../taskId.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
 import { advance } from "../history/storedEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { beginRun, type PreparingServices } from "./prepare.ts";
-import { findProgram } from "./sandboxPlan.ts";
 
 /** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */
 const idleMs = 500;
@@ -87,11 +87,14 @@ export class Rehearsal {
   }
 }
 
-async function rehearse(folder: string, services: PreparingServices): Promise<void> {
+async function rehearse(
+  folder: string,
+  services: PreparingServices & Pick<DriverServices, "facts">,
+): Promise<void> {
   const request = requestIn(folder, services);
-  const program = await findProgram(request, services);
+  const sandbox = await planSandbox(request, services);
   // A rehearsal has no cgroup of its own: its init stays in this process's cgroup.
-  const { sandboxed, undo } = await beginRun(request, program, undefined, services);
+  const { sandboxed, undo } = await beginRun(sandbox, services);
   try {
     const plugin = { pid: process.pid, version: "" };
     const { events } = advance(initialSnapshot, [

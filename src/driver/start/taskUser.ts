@@ -6,11 +6,11 @@
  */
 
 import { setImmediate } from "node:timers/promises";
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import { partsOfTaskId, type TaskId, taskOfRun, toTaskId } from "../../base/taskId.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { partsOfTaskId, type TaskId, taskOfRun, toTaskId } from "../../taskId.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "../history/taskHistory.ts";
 import type { DriverServices } from "../services.ts";

@@ -1,6 +1,6 @@
 /**
  * A task at run time: its state in the machine, its journal and its run. For each recorded event, the machine
- * requests effects. The effects run once the event is committed, and record their results in turn.
+ * requests actions. Once the event is committed, they are executed, and record their results in turn.
  */
 
 import {
@@ -16,7 +16,8 @@ import {
   take,
   timer,
 } from "rxjs";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import { isPreparation } from "../../machines/effects.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../machines/events.ts";
 import {
@@ -25,11 +26,11 @@ import {
   type Step,
   startIsOver,
   step,
+  stepWithActions,
   type TaskSnapshot,
 } from "../../machines/fold.ts";
 import { isStarting, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
-import type { TaskId } from "../../taskId.ts";
 import { Journal } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
@@ -99,7 +100,7 @@ export class Task implements RecordedTask {
   }
 
   /**
-   * Records an event and, once it is committed, runs the effects that the machine requests. Effects that
+   * Records an event and, once it is committed, executes the actions that the machine requests. Actions that
    * only prepare something start at once, because they change nothing that is visible outside.
    * @returns false if the machine does not accept the event in its current state
    * @throws DriverError `STORE_FAILED` while the task has not started yet. A started task keeps running even
@@ -107,16 +108,17 @@ export class Task implements RecordedTask {
    */
   async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
     const event = taskEvent(type, this.#dependencies.now(), data);
-    const stepped = step(this.#recorded, event);
+    const [stepped, actions] = stepWithActions(this.run.machine, this.#recorded, event);
     if (!stepped.accepted) return false;
     const result = { ...stepped, snapshot: withoutPlan(stepped.snapshot) };
     this.#recorded = result.snapshot;
     const { effects } = result;
     const mayWait = effects.length > 0 && effects.every(isPreparation);
     const stored = this.#journal.append(toStored(event, result), mayWait);
-    for (const effect of effects.filter(isPreparation)) void this.run.carryOut(effect);
+    for (const action of actions) if (isPreparation(action.type)) void this.run.execute(action);
     await stored.catch((thrown: unknown) => this.#handleStoreFailure(event, result.from, thrown));
     this.#publish(event, result);
+    for (const action of actions) if (!isPreparation(action.type)) void this.run.execute(action);
     return true;
   }
 
@@ -187,9 +189,6 @@ export class Task implements RecordedTask {
     this.#committed = result.snapshot;
     this.#commits.next(result.snapshot);
     this.#dependencies.onCommitted({ ...result, before, task: this, event });
-    for (const effect of result.effects) {
-      if (!isPreparation(effect)) void this.run.carryOut(effect);
-    }
   }
 
   #handleStoreFailure(event: TaskEvent, from: StateName, thrown: unknown): void {

@@ -1,18 +1,19 @@
 /** The tasks of this process. Starts tasks, and takes over the tasks of an earlier process. */
-import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { envDigest } from "../../effects/files/envDigest.ts";
-import { messageOf } from "../../errors.ts";
+
+import { messageOf } from "../../base/errors.ts";
+import { type TaskId, taskOfRun } from "../../base/taskId.ts";
+import { envDigest } from "../../effects/command/envDigest.ts";
+import { environmentFor } from "../../effects/launch/sandbox.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import type { EventData } from "../../machines/events.ts";
 import { startIsOver } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { type TaskId, taskOfRun } from "../../taskId.ts";
 import type { StartedTask } from "../driverPort.ts";
 import { requestedEvent } from "../history/startEvents.ts";
 import type { TaskHistory } from "../history/taskHistory.ts";
 import { repeatedStart, settledHistory, takeOver } from "../recovery/recovery.ts";
 import { encodeHandle, handleOf } from "../recovery/taskHandle.ts";
 import type { DriverServices } from "../services.ts";
-import { findProgram } from "../start/sandboxPlan.ts";
 import { withUser } from "../start/taskUser.ts";
 import { existsAlready, notFound } from "../taskErrors.ts";
 import type { Task } from "./task.ts";
@@ -79,7 +80,7 @@ export class TaskTable {
       } else await takeOver(task, task.run.commands, services);
       const snapshot = await task.reached(startIsOver);
       if (snapshot.value === "failed") throw task.run.failure;
-      const env = task.run.env ?? (await findProgram(request, services)).env;
+      const env = task.run.env ?? (await environmentFor(request, services));
       // An agent that has disconnected would not learn of the task, nor request it later.
       signal.throwIfAborted();
       return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };

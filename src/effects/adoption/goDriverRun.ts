@@ -9,7 +9,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { uptime } from "node:os";
-import { errnoOf } from "../../errors.ts";
+import { errnoOf } from "../../base/errors.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";

@@ -3,13 +3,13 @@
  * A witness (witnessPlan.ts) holds the FIFO and records the status in init's place.
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
-import { DriverError, errnoOf } from "../../errors.ts";
-import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "../kernel/constants.ts";
 import { memfdCreate } from "../kernel/libc.ts";
 import { pidfdInfo } from "../kernel/structs.ts";
 import { failureOf } from "../launch/launcher.ts";
-import { reportOf, spawnPlan } from "../launch/spawnPlan.ts";
+import { reportOf, spawnPlan } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { openProcess } from "../processes/signals.ts";
 import { makeRunFiles } from "../run/runFiles.ts";

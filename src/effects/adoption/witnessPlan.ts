@@ -9,13 +9,8 @@
 import * as k from "../kernel/constants.ts";
 import { pidfdInfo, pollDescriptor } from "../kernel/structs.ts";
 import { parentSteps } from "../launch/buildPlan.ts";
-import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } from "../launch/plan.ts";
-import {
-  oomScoreAdjSteps,
-  openFolderStep,
-  openStep,
-  reportIdentitySteps,
-} from "../launch/steps/commonSteps.ts";
+import { oomScoreAdjSteps, openFolderStep, openStep, reportIdentitySteps } from "../plan/commonSteps.ts";
+import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } from "../plan/plan.ts";
 
 export interface WitnessInput {
   /** First argument of the process: `ps` shows that it is a witness. */

@@ -13,10 +13,10 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, isAbsolute, normalize } from "node:path";
-import { DriverError, errnoOf } from "../../errors.ts";
-import { mountPoints } from "../files/mountinfo.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { CGROUP2_SUPER_MAGIC } from "../kernel/constants.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
+import { mountPoints } from "../paths/mountinfo.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
 
 /** The prefix of the names of commands' cgroups, which are below the task's cgroup. */

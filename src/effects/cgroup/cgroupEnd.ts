@@ -2,7 +2,7 @@
 import { type FSWatcher, readFileSync, watch } from "node:fs";
 import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 import { cgroupsBelow } from "./cgroup.ts";
 

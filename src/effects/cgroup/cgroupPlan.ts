@@ -6,9 +6,10 @@
  * one, and the task's init survives to record the task's end.
  */
 
-import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import { cpuShare } from "../../config/task/nodeTopology.ts";
-import type { TaskResources } from "../../config/task/taskRequest.ts";
+import type { TaskValues } from "../options/partOptions.ts";
+import type { TaskResources } from "./nodeTopology.ts";
+import { cpuShare } from "./nodeTopology.ts";
+import type { cgroupOptions } from "./options.ts";
 
 export interface CgroupWrite {
   /** Name of a file of the cgroup. It begins with the controller's name and a dot. */
@@ -19,7 +20,7 @@ export interface CgroupWrite {
 }
 
 /** The options that affect a task's cgroup. */
-export type CgroupOptions = Pick<TaskOptions, "pidsLimit" | "swapLimit" | "cpuHardLimit">;
+export type CgroupOptions = TaskValues<typeof cgroupOptions>;
 
 /** @param node MHz of one of the node's cores */
 export function planCgroupWrites(

@@ -3,7 +3,7 @@ import { closeSync, fchownSync, readSync } from "node:fs";
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { Readable, type Writable } from "node:stream";
 import { ReadStream } from "node:tty";
-import { errnoOf } from "../../errors.ts";
+import { errnoOf } from "../../base/errors.ts";
 import { pipe2 } from "../kernel/libc.ts";
 import { openTerminal, resizeTerminal, TerminalInput, type TerminalSize } from "./terminal.ts";
 

@@ -9,6 +9,17 @@
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import type { TaskProcess } from "../launch/launchInput.ts";
+import { taskSteps } from "../launch/taskSteps.ts";
+import {
+  closeRangeStep,
+  dropCapabilitiesStep,
+  endWithParentStep,
+  leaveKeyringStep,
+  notDumpableStep,
+  openFolderStep,
+  readRestStep,
+  unmapSecretsStep,
+} from "../plan/commonSteps.ts";
 import {
   bytes,
   type Descriptors,
@@ -19,18 +30,7 @@ import {
   place,
   type Step,
   type WholePlan,
-} from "../launch/plan.ts";
-import {
-  closeRangeStep,
-  dropCapabilitiesStep,
-  endWithParentStep,
-  leaveKeyringStep,
-  notDumpableStep,
-  openFolderStep,
-  readRestStep,
-  unmapSecretsStep,
-} from "../launch/steps/commonSteps.ts";
-import { taskSteps } from "../launch/steps/taskSteps.ts";
+} from "../plan/plan.ts";
 import type { CommandCgroup } from "./commandCgroup.ts";
 
 export interface ExecInput extends TaskProcess {

@@ -4,17 +4,17 @@
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { DriverError, hasErrno } from "../../errors.ts";
-import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
+import { DriverError, hasErrno } from "../../base/errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { endCgroup, exitTimeoutMs } from "../cgroup/cgroupEnd.ts";
 import { pidfdGetfd, pipe2, waitpid } from "../kernel/libc.ts";
-import { failedStep, notRun } from "../launch/launchError.ts";
-import type { Plan } from "../launch/plan.ts";
-import { readToEnd } from "../launch/report.ts";
-import { type Spawned, spawnPlan } from "../launch/spawnPlan.ts";
+import { failedStep, notRun } from "../plan/launchError.ts";
+import type { Plan } from "../plan/plan.ts";
+import { readToEnd } from "../plan/report.ts";
+import { kept } from "../plan/runLayout.ts";
+import { type Spawned, spawnPlan } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { killProcess, openProcess } from "../processes/signals.ts";
-import { kept } from "../run/runLayout.ts";
 import { endSession, markSession } from "./commandCgroup.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
 import { buildExecPlan, buildTerminalExecPlan, type ExecInput } from "./execPlan.ts";

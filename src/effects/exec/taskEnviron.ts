@@ -1,6 +1,6 @@
 /** The environment with which a running task's main process was executed, proc_pid_environ(5). */
 import { closeSync, openSync, readSync } from "node:fs";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
 /**

@@ -7,15 +7,16 @@
  */
 import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
-import { errnoOf } from "../../errors.ts";
+import { errnoOf } from "../../base/errors.ts";
 import * as k from "../kernel/constants.ts";
 import { POLLOUT } from "../kernel/constants.ts";
 import { ioctl, landlockAddRule, newFileSystem, waitpid } from "../kernel/libc.ts";
 import { pathBeneathAttr, pollDescriptor, windowSize } from "../kernel/structs.ts";
-import { accessOf, type PathKind } from "../landlock/access.ts";
-import { bytes, noSteps, type WholePlan } from "../launch/plan.ts";
-import { spawnPlan } from "../launch/spawnPlan.ts";
-import { endWithParentStep } from "../launch/steps/commonSteps.ts";
+import { accessOf } from "../landlock/access.ts";
+import { endWithParentStep } from "../plan/commonSteps.ts";
+import { bytes, noSteps, type WholePlan } from "../plan/plan.ts";
+import { spawnPlan } from "../plan/spawnPlan.ts";
+import type { PathKind } from "../unveil/unveiledPaths.ts";
 
 /** Descriptors, close-on-exec. */
 export interface Terminal {

@@ -2,12 +2,12 @@
 import { arch, release } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { distinctUntilChanged, Observable } from "rxjs";
-import { type NodeTopology, nodeMhz } from "../../config/task/nodeTopology.ts";
 import { findCgroup2Mount, readControllers } from "../cgroup/cgroup.ts";
+import { readNodeTopology } from "../cgroup/nodeCores.ts";
+import { type NodeTopology, nodeMhz } from "../cgroup/nodeTopology.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { landlockAbi } from "../landlock/ruleset.ts";
 import { bootId } from "../processes/processIdentity.ts";
-import { readNodeTopology } from "./nodeCores.ts";
 
 export interface HostFacts {
   /** The kernel's release, such as `6.12.0`. */

@@ -1,5 +1,5 @@
 /** Derives the driver's health and its node attributes from the host's facts. Pure. */
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import type { SandboxOptions } from "../parts.ts";
 import type { HostFacts } from "./hostFacts.ts";
 
 export interface HostJudgement {
@@ -54,7 +54,7 @@ export function judgeHost(
 /** The node's attributes, `driver.exec2.…`, for job constraints; none if the driver is undetected. */
 export function fingerprintAttributes(
   facts: HostFacts,
-  { unveilDefaults, unveilByTask, root }: PluginOptions,
+  { unveilDefaults, unveilByTask, root }: SandboxOptions,
   version: string,
   { privateRootProblem, denialProblem }: Pick<HostFindings, "privateRootProblem" | "denialProblem"> = {},
 ): Readonly<Record<string, string | number | boolean>> {

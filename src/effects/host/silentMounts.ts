@@ -6,14 +6,14 @@
  */
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { DriverError } from "../../errors.ts";
-import { hostMounts, remoteMountOnTheWay } from "../files/hostMounts.ts";
-import { remoteMountPoints } from "../files/mountinfo.ts";
+import { DriverError } from "../../base/errors.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { waitpid } from "../kernel/libc.ts";
-import { descriptors, noSteps, type Step, type WholePlan } from "../launch/plan.ts";
-import { spawnPlan } from "../launch/spawnPlan.ts";
-import { anyFolder, closeRangeStep, endWithParentStep } from "../launch/steps/commonSteps.ts";
+import { hostMounts, remoteMountOnTheWay } from "../paths/hostMounts.ts";
+import { remoteMountPoints } from "../paths/mountinfo.ts";
+import { anyFolder, closeRangeStep, endWithParentStep } from "../plan/commonSteps.ts";
+import { descriptors, noSteps, type Step, type WholePlan } from "../plan/plan.ts";
+import { spawnPlan } from "../plan/spawnPlan.ts";
 
 /** Maximum time to wait for an answer. */
 const timeoutMs = 10_000;

@@ -1,6 +1,6 @@
 /** The architecture of this machine. Pure. */
-import { DriverError } from "../../errors.ts";
-import type { Architecture } from "../../systemCalls.ts";
+import { DriverError } from "../../base/errors.ts";
+import type { Architecture } from "./systemCalls.ts";
 
 /** @throws DriverError `UNSUPPORTED` if the driver does not run on this architecture */
 export function supportedArchitecture(): Architecture {

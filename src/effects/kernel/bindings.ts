@@ -1,11 +1,11 @@
 /**
- * The only bindings to native code: functions of the C library, bound by Node's FFI,
- * with their C conventions. The other files of this folder wrap them.
+ * The only bindings to native code: functions of the C library, bound by koffi, with their C conventions. The
+ * other files of this folder wrap them.
  *
- * The FFI is loaded at the first call, because a plugin that only does its handshake
- * needs no FFI. Calls run on the calling thread, because many of these functions act on that thread.
+ * Calls run on the calling thread, because many of these functions act on that thread. So none of them is
+ * called by koffi's `async`.
  */
-import type { ArgumentType } from "node:ffi";
+import koffi from "koffi";
 
 /** The functions of the C library, bound at the first call. */
 export function libc(): Libc {
@@ -17,84 +17,116 @@ type Libc = ReturnType<typeof bind>;
 let bound: Libc | undefined;
 
 function bind() {
-  const { DynamicLibrary, getInt32, getRawPointer } = loadFfi();
+  const { address, errno } = koffi;
   // Null stands for the program itself. It is linked with the C library, so the library's file name does not
   // matter.
-  const program = new DynamicLibrary(null);
-  const errnoAddress = program.getFunction("__errno_location", { return: "pointer" })();
-  const libraryFunction = <const Types extends readonly ArgumentType[]>(name: string, ...types: Types) =>
-    program.getFunction(name, { return: "int32", arguments: types });
-  // A DynamicLibrary allows one prototype for each function. syscall(2) takes its arguments in registers, so
-  // each use may have its own prototype, from its own DynamicLibrary.
-  const syscall = <const Types extends readonly ArgumentType[]>(...types: Types) =>
-    new DynamicLibrary(null).getFunction("syscall", { return: "int32", arguments: ["int32", ...types] });
+  const program = koffi.load(null);
+  const libraryFunction = <const Types extends readonly Type[]>(
+    name: string,
+    ...types: Types
+  ): CFunction<Types> => withoutNullBytes(name, program.func(name, "int", [...types]), types);
+  // For prototypes that end with `...`: koffi takes the type of each further argument before its value.
+  const variadicFunction = <const Fixed extends readonly Type[], const Further extends readonly Type[]>(
+    name: string,
+    fixed: Fixed,
+    ...further: Further
+  ): CFunction<[...Fixed, ...Further]> => {
+    const call = program.func(name, "int", [...fixed, "..."]);
+    const types = further.map((type) => koffi.type(type));
+    return (...values) =>
+      call(
+        ...values.slice(0, fixed.length),
+        ...values.slice(fixed.length).flatMap((value, index) => [types[index], value]),
+      );
+  };
+  // syscall(2) also ends with `...`, but it takes its arguments in registers, whatever its prototype. So each
+  // use has its own prototype, which is faster.
+  const syscall = <const Types extends readonly Type[]>(...types: Types) =>
+    libraryFunction("syscall", "long", ...types);
   return {
-    errno: () => getInt32(errnoAddress),
+    /** The error number of this thread's last call. Any other call may change it. */
+    errno: (): number => errno(),
     /** The address of bytes. It is valid as long as there is a reference to them. */
-    addressOf: (bytes: NodeJS.ArrayBufferView) => getRawPointer(bytes),
-    createRuleset: syscall("pointer", "uint64", "uint32"),
-    addRule: syscall("int32", "uint32", "pointer", "uint32"),
-    openat2: syscall("int32", "pointer", "pointer", "uint64"),
-    fsopen: syscall("pointer", "uint32"),
-    fsconfig: syscall("int32", "uint32", "pointer", "pointer", "int32"),
-    fsmount: syscall("int32", "uint32", "uint32"),
-    bpf: syscall("int32", "pointer", "uint32"),
-    pidfdOpen: syscall("int32", "uint32"),
-    pidfdGetfd: syscall("int32", "int32", "uint32"),
-    pidfdSendSignal: syscall("int32", "int32", "pointer", "uint32"),
-    inotifyInit: libraryFunction("inotify_init1", "int32"),
-    inotifyAddWatch: libraryFunction("inotify_add_watch", "int32", "pointer", "uint32"),
-    pipe2: libraryFunction("pipe2", "pointer", "int32"),
-    mkfifo: libraryFunction("mkfifo", "pointer", "uint32"),
-    memfdCreate: libraryFunction("memfd_create", "pointer", "uint32"),
-    fcntl: libraryFunction("fcntl", "int32", "int32", "int64"),
-    ioctl: libraryFunction("ioctl", "int32", "uint64", "pointer"),
-    socket: libraryFunction("socket", "int32", "int32", "int32"),
-    socketpair: libraryFunction("socketpair", "int32", "int32", "int32", "pointer"),
-    sendmsg: libraryFunction("sendmsg", "int32", "pointer", "int32"),
-    connect: libraryFunction("connect", "int32", "pointer", "uint32"),
-    bind: libraryFunction("bind", "int32", "pointer", "uint32"),
-    setsockopt: libraryFunction("setsockopt", "int32", "int32", "int32", "pointer", "uint32"),
-    send: libraryFunction("send", "int32", "pointer", "uint64", "int32"),
-    recv: libraryFunction("recv", "int32", "pointer", "uint64", "int32"),
-    getsockopt: libraryFunction("getsockopt", "int32", "int32", "int32", "pointer", "pointer"),
-    unshare: libraryFunction("unshare", "int32"),
-    setns: libraryFunction("setns", "int32", "int32"),
-    poll: libraryFunction("poll", "pointer", "uint64", "int32"),
-    flock: libraryFunction("flock", "int32", "int32"),
-    setrlimit: libraryFunction("setrlimit", "int32", "pointer"),
-    prctl: libraryFunction("prctl", "int32", "uint64", "uint64", "uint64", "uint64"),
-    setxattr: libraryFunction("setxattr", "pointer", "pointer", "pointer", "uint64", "int32"),
-    getxattr: libraryFunction("getxattr", "pointer", "pointer", "pointer", "uint64"),
-    madvise: libraryFunction("madvise", "pointer", "uint64", "int32"),
-    mallocTrim: libraryFunction("malloc_trim", "uint64"),
-    waitpid: libraryFunction("waitpid", "int32", "pointer", "int32"),
-    fileActionsInit: libraryFunction("posix_spawn_file_actions_init", "pointer"),
-    fileActionsAddDup2: libraryFunction("posix_spawn_file_actions_adddup2", "pointer", "int32", "int32"),
-    fileActionsDestroy: libraryFunction("posix_spawn_file_actions_destroy", "pointer"),
-    posixSpawn: libraryFunction(
-      "posix_spawn",
-      "pointer",
-      "pointer",
-      "pointer",
-      "pointer",
-      "pointer",
-      "pointer",
-    ),
-    spawnAttributesInit: libraryFunction("posix_spawnattr_init", "pointer"),
-    spawnAttributesSetDefault: libraryFunction("posix_spawnattr_setsigdefault", "pointer", "pointer"),
-    spawnAttributesSetMask: libraryFunction("posix_spawnattr_setsigmask", "pointer", "pointer"),
-    spawnAttributesSetFlags: libraryFunction("posix_spawnattr_setflags", "pointer", "int16"),
+    addressOf: (bytes: NodeJS.ArrayBufferView): bigint => address(bytes),
+    createRuleset: syscall("void *", "size_t", "uint"),
+    addRule: syscall("int", "uint", "void *", "uint"),
+    openat2: syscall("int", "str", "void *", "size_t"),
+    fsopen: syscall("str", "uint"),
+    fsconfig: syscall("int", "uint", "str", "str", "int"),
+    fsmount: syscall("int", "uint", "uint"),
+    bpf: syscall("int", "void *", "uint"),
+    pidfdOpen: syscall("int", "uint"),
+    pidfdGetfd: syscall("int", "int", "uint"),
+    pidfdSendSignal: syscall("int", "int", "void *", "uint"),
+    inotifyInit: libraryFunction("inotify_init1", "int"),
+    inotifyAddWatch: libraryFunction("inotify_add_watch", "int", "str", "uint"),
+    pipe2: libraryFunction("pipe2", "void *", "int"),
+    mkfifo: libraryFunction("mkfifo", "str", "uint"),
+    memfdCreate: libraryFunction("memfd_create", "str", "uint"),
+    fcntl: variadicFunction("fcntl", ["int", "int"], "long"),
+    ioctl: variadicFunction("ioctl", ["int", "ulong"], "void *"),
+    socket: libraryFunction("socket", "int", "int", "int"),
+    socketpair: libraryFunction("socketpair", "int", "int", "int", "void *"),
+    sendmsg: libraryFunction("sendmsg", "int", "void *", "int"),
+    connect: libraryFunction("connect", "int", "void *", "uint"),
+    bind: libraryFunction("bind", "int", "void *", "uint"),
+    setsockopt: libraryFunction("setsockopt", "int", "int", "int", "void *", "uint"),
+    send: libraryFunction("send", "int", "void *", "size_t", "int"),
+    recv: libraryFunction("recv", "int", "void *", "size_t", "int"),
+    getsockopt: libraryFunction("getsockopt", "int", "int", "int", "void *", "void *"),
+    unshare: libraryFunction("unshare", "int"),
+    setns: libraryFunction("setns", "int", "int"),
+    poll: libraryFunction("poll", "void *", "ulong", "int"),
+    flock: libraryFunction("flock", "int", "int"),
+    setrlimit: libraryFunction("setrlimit", "int", "void *"),
+    prctl: variadicFunction("prctl", ["int"], "ulong", "ulong", "ulong", "ulong"),
+    setxattr: libraryFunction("setxattr", "str", "str", "void *", "size_t", "int"),
+    getxattr: libraryFunction("getxattr", "str", "str", "void *", "size_t"),
+    madvise: libraryFunction("madvise", "void *", "size_t", "int"),
+    mallocTrim: libraryFunction("malloc_trim", "size_t"),
+    waitpid: libraryFunction("waitpid", "int", "void *", "int"),
+    fileActionsInit: libraryFunction("posix_spawn_file_actions_init", "void *"),
+    fileActionsAddDup2: libraryFunction("posix_spawn_file_actions_adddup2", "void *", "int", "int"),
+    fileActionsDestroy: libraryFunction("posix_spawn_file_actions_destroy", "void *"),
+    posixSpawn: libraryFunction("posix_spawn", "void *", "str", "void *", "void *", "void *", "void *"),
+    execve: libraryFunction("execve", "str", "void *", "void *"),
+    spawnAttributesInit: libraryFunction("posix_spawnattr_init", "void *"),
+    spawnAttributesSetDefault: libraryFunction("posix_spawnattr_setsigdefault", "void *", "void *"),
+    spawnAttributesSetMask: libraryFunction("posix_spawnattr_setsigmask", "void *", "void *"),
+    spawnAttributesSetFlags: libraryFunction("posix_spawnattr_setflags", "void *", "short"),
   };
 }
 
-/** Loads the FFI without Node's warning that its interface may change, because the runtime is pinned. */
-function loadFfi(): typeof import("node:ffi") {
-  const { emitWarning } = process;
-  process.emitWarning = () => undefined;
-  try {
-    return process.getBuiltinModule("node:ffi");
-  } finally {
-    process.emitWarning = emitWarning;
-  }
+/** Types of arguments by their names in C, with the values that may be passed for them. */
+interface Values {
+  readonly short: number;
+  readonly int: number;
+  readonly uint: number;
+  readonly long: number;
+  readonly ulong: number;
+  readonly size_t: number | bigint;
+  /** Text without null bytes. */
+  readonly str: string | null;
+  /** Bytes, whose address is passed, or an address. */
+  readonly "void *": NodeJS.ArrayBufferView | bigint | number | null;
+}
+
+type Type = keyof Values;
+type CFunction<Types extends readonly Type[]> = (
+  ...values: { readonly [Index in keyof Types]: Values[Types[Index]] }
+) => number;
+
+/** Refuses texts with null bytes, at which C would end the text. */
+function withoutNullBytes<const Types extends readonly Type[]>(
+  name: string,
+  call: CFunction<Types>,
+  types: Types,
+): CFunction<Types> {
+  if (!types.includes("str")) return call;
+  return (...values) => {
+    if (values.some((value) => typeof value === "string" && value.includes("\0"))) {
+      throw new TypeError(`${name}: a text has a null byte`);
+    }
+    return call(...values);
+  };
 }

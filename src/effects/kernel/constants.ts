@@ -16,7 +16,7 @@ export {
   CLONE_NEWUTS,
   NETLINK_AUDIT,
   O_CREAT,
-} from "../../kernelConstants.ts";
+} from "./kernelConstants.ts";
 
 /** `linux/landlock.h` */
 export const LANDLOCK_CREATE_RULESET_VERSION = 1;
@@ -31,6 +31,7 @@ export const LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 1 << 2;
 export const O_RDONLY = 0;
 export const O_WRONLY = 0o1;
 export const O_RDWR = 0o2;
+export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
@@ -40,6 +41,7 @@ export const O_PATH = 0o10000000;
 
 /** `asm/fcntl.h`: on arm64, 0o200000 is O_DIRECT, with which openat2(2) refuses O_PATH. */
 export const O_DIRECTORY = process.arch === "arm64" ? 0o40000 : 0o200000;
+export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 
 /** `sys/stat.h` */
 export const S_IFREG = 0o100000;
@@ -63,6 +65,7 @@ export const LOCK_NB = 4;
 
 /** `linux/fcntl.h` */
 export const AT_FDCWD = -100;
+export const F_SETFD = 2;
 export const F_SETFL = 4;
 export const F_SETOWN = 8;
 export const F_SETSIG = 10;

@@ -1,6 +1,6 @@
 /** inotify(7): the kernel reports changes in folders. */
 import { readSync } from "node:fs";
-import { errnoOf } from "../../errors.ts";
+import { errnoOf } from "../../base/errors.ts";
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { checked } from "./libc.ts";

@@ -1,7 +1,7 @@
 /** The error of a call that the kernel refused. */
 
 import { constants } from "node:os";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 
 /**
  * @param call the system call or library function

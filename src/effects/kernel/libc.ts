@@ -15,7 +15,7 @@ import { type OpenHow, openHow, pollDescriptor, type ResourceLimit, rlimit64 } f
  */
 export function landlockCreateRuleset(attr: Uint8Array | null, flags: number): number {
   const { createRuleset } = libc();
-  const result = createRuleset(k.SYS_landlock_create_ruleset, attr, BigInt(attr?.byteLength ?? 0), flags);
+  const result = createRuleset(k.SYS_landlock_create_ruleset, attr, attr?.byteLength ?? 0, flags);
   return checked(result, "landlock_create_ruleset");
 }
 
@@ -51,7 +51,7 @@ export function tryOpenat2(
 ): number | { readonly errno: string } {
   const { openat2, errno } = libc();
   const bytes = openHow({ ...how, flags: how.flags | k.O_CLOEXEC });
-  const result = openat2(k.SYS_openat2, directory, path, bytes, BigInt(bytes.byteLength));
+  const result = openat2(k.SYS_openat2, directory, path, bytes, bytes.byteLength);
   return result >= 0 ? result : { errno: errnoName(errno()) };
 }
 
@@ -97,12 +97,12 @@ export function memfdCreate(name: string, flags: number): number {
 
 /** fcntl(2) with `F_ADD_SEALS`: permanently forbids these kinds of changes to a memfd. */
 export function addSeals(memfd: number, seals: number): void {
-  checked(libc().fcntl(memfd, k.F_ADD_SEALS, BigInt(seals)), "fcntl");
+  checked(libc().fcntl(memfd, k.F_ADD_SEALS, seals), "fcntl");
 }
 
 /** fcntl(2) with `F_SETFL`: sets the status flags (such as `O_NONBLOCK`) of an open file description. */
 export function fcntlSetFlags(descriptor: number, flags: number): void {
-  checked(libc().fcntl(descriptor, k.F_SETFL, BigInt(flags)), "fcntl");
+  checked(libc().fcntl(descriptor, k.F_SETFL, flags), "fcntl");
 }
 
 /**
@@ -114,7 +114,7 @@ export function poll(descriptor: number, events: number): boolean {
   const { poll, errno } = libc();
   const polled = pollDescriptor(descriptor, events);
   for (;;) {
-    const result = poll(polled, 1n, 0);
+    const result = poll(polled, 1, 0);
     // A signal can interrupt the call, even though the call does not wait.
     if (result < 0 && errnoName(errno()) === "EINTR") continue;
     return checked(result, "poll") > 0;
@@ -136,13 +136,13 @@ export function tryFlock(descriptor: number, kind: "exclusive" | "shared" = "exc
 /** setxattr(2): an extended attribute of a file or folder, created or replaced. */
 export function setxattr(path: string, name: string, value: string): void {
   const bytes = Buffer.from(value);
-  checked(libc().setxattr(path, name, bytes, BigInt(bytes.byteLength), 0), "setxattr", path);
+  checked(libc().setxattr(path, name, bytes, bytes.byteLength, 0), "setxattr", path);
 }
 
 /** getxattr(2): at most 255 bytes of text; undefined if the call fails, such as for a missing attribute. */
 export function getxattr(path: string, name: string): string | undefined {
   const bytes = Buffer.alloc(255);
-  const length = libc().getxattr(path, name, bytes, BigInt(bytes.byteLength));
+  const length = libc().getxattr(path, name, bytes, bytes.byteLength);
   return length < 0 ? undefined : bytes.toString("utf8", 0, length);
 }
 
@@ -167,8 +167,7 @@ export function pidfdGetfd(pidfd: number, number: number): number {
  * @returns the request's result, such as a descriptor
  */
 export function ioctl(descriptor: number, request: number, argument: number | Uint8Array): number {
-  const pointer = typeof argument === "number" ? BigInt(argument) : argument;
-  return checked(libc().ioctl(descriptor, BigInt(request), pointer), "ioctl");
+  return checked(libc().ioctl(descriptor, request, argument), "ioctl");
 }
 
 /**
@@ -219,7 +218,7 @@ export function waitpid(pid: number, flags: number): number | undefined {
 
 /** prctl(2) with a number as its only argument. */
 export function prctl(operation: number, argument: number): void {
-  checked(libc().prctl(operation, BigInt(argument), 0n, 0n, 0n), "prctl");
+  checked(libc().prctl(operation, argument, 0, 0, 0), "prctl");
 }
 
 /** setrlimit(2): limits of this process. */
@@ -234,7 +233,7 @@ export function madviseDontNeed(address: bigint, bytes: bigint): void {
 
 /** malloc_trim(3): returns malloc's unused memory to the kernel. Takes 1 to 2 ms. */
 export function mallocTrim(): void {
-  libc().mallocTrim(0n);
+  libc().mallocTrim(0);
 }
 
 /** Checks the result of a call that returns -1 and sets errno if it fails. */

@@ -2,7 +2,7 @@
  * Files in memory (memfds) that can be executed, or mapped by the dynamic linker, and that nobody can change.
  */
 import { closeSync, writeSync } from "node:fs";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import * as k from "./constants.ts";
 import { addSeals, memfdCreate } from "./libc.ts";
 

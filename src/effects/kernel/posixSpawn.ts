@@ -81,7 +81,7 @@ function cleanAttributes(): Uint8Array {
 }
 
 /** A list in the form of `argv` and `envp`: pointers, NULL, then the strings that they point to. */
-function stringList(texts: readonly string[]): Uint8Array {
+export function stringList(texts: readonly string[]): Uint8Array {
   const strings = texts.map((text) => Buffer.from(`${text}\0`));
   const pointerBytes = (strings.length + 1) * POINTER_BYTES;
   const list = Buffer.concat([Buffer.alloc(pointerBytes), ...strings]);

@@ -40,7 +40,7 @@ export function droppedMessages(socket: number): number {
 
 /** send(2) of a whole message. */
 export function send(socket: number, message: Uint8Array): void {
-  checked(libc().send(socket, message, BigInt(message.byteLength), 0), "send");
+  checked(libc().send(socket, message, message.byteLength, 0), "send");
 }
 
 /**
@@ -53,7 +53,7 @@ export function tryReceive(
   buffer: Uint8Array,
 ): number | undefined | { readonly errno: string } {
   const { recv, errno } = libc();
-  const length = recv(socket, buffer, BigInt(buffer.byteLength), 0);
+  const length = recv(socket, buffer, buffer.byteLength, 0);
   if (length >= 0) return length;
   const name = errnoName(errno());
   return name === "EAGAIN" ? undefined : { errno: name };
@@ -65,7 +65,7 @@ export function tryReceive(
  */
 export function setReadSignal(descriptor: number, signal: number | undefined): void {
   const set = (operation: number, value: number) =>
-    checked(libc().fcntl(descriptor, operation, BigInt(value)), "fcntl");
+    checked(libc().fcntl(descriptor, operation, value), "fcntl");
   if (signal !== undefined) {
     set(k.F_SETOWN, process.pid);
     set(k.F_SETSIG, signal);

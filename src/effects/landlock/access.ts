@@ -2,14 +2,9 @@
  * Maps unveil modes to Landlock access rights, depending on the kernel's ABI:
  * landlock(7) and Documentation/userspace-api/landlock.rst. Pure.
  */
-import type { UnveilMode } from "../../config/values/unveil.ts";
-import { type LandlockRight, maskOfRights, rightsOfFamily } from "../../landlockRights.ts";
-
-/**
- * A rule on a folder covers everything below it. The kind `device` is for the devices of device plugins.
- * Other devices, such as /dev/null, are of the kind `file`.
- */
-export type PathKind = "file" | "folder" | "device";
+import type { UnveilMode } from "../unveil/unveil.ts";
+import type { PathKind } from "../unveil/unveiledPaths.ts";
+import { type LandlockRight, maskOfRights, rightsOfFamily } from "./rights.ts";
 
 /**
  * The rights on files that a ruleset handles: all that the ABI has, so the kernel refuses everything that no

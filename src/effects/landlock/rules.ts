@@ -6,16 +6,22 @@
  * hosts, and missing ones are skipped.
  */
 import { closeSync, fstatSync, readlinkSync } from "node:fs";
-import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
-import { formatMode, type UnveilMode } from "../../config/values/unveil.ts";
-import { DriverError, hasErrno } from "../../errors.ts";
-import type { IsVisible } from "../files/hostPaths.ts";
+import { DriverError, hasErrno } from "../../base/errors.ts";
 import { LANDLOCK_RULE_PATH_BENEATH } from "../kernel/constants.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { pathBeneathAttr } from "../kernel/structs.ts";
-import { accessOf, type PathKind } from "./access.ts";
-import type { KnownPaths } from "./knownPaths.ts";
-import { type FoundInProc, findPath, kindOf, type StandardStream } from "./paths.ts";
+import type { IsVisible } from "../paths/hostPaths.ts";
+import type { KnownPaths } from "../unveil/knownPaths.ts";
+import { formatMode, type UnveilMode } from "../unveil/unveil.ts";
+import {
+  type FoundInProc,
+  findPath,
+  kindOf,
+  type PathKind,
+  type StandardStream,
+} from "../unveil/unveiledPaths.ts";
+import { isConfigured, type UnveilRule } from "../unveil/unveilRules.ts";
+import { accessOf } from "./access.ts";
 
 /** An open file. The rule is for the descriptor's file, even if the path leads elsewhere by now. */
 export interface OpenedPath {

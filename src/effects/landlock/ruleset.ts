@@ -3,16 +3,16 @@
  * inherits it, and restricts itself with it.
  */
 import { closeSync } from "node:fs";
-import { hclName } from "../../config/options/hclOptions.ts";
-import type { UnveilRule } from "../../config/task/unveilRules.ts";
-import { type PortLimits, type PortOption, portOptions, portRights } from "../../config/values/ports.ts";
-import { DriverError } from "../../errors.ts";
-import { abiWith, kernelWith, maskOfRights } from "../../landlockRights.ts";
+import { DriverError } from "../../base/errors.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION, LANDLOCK_RULE_NET_PORT } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
+import { type PortLimits, type PortOption, portOptions } from "../network/ports.ts";
+import { hclName } from "../options/hclOptions.ts";
+import type { KnownPaths } from "../unveil/knownPaths.ts";
+import type { UnveilRule } from "../unveil/unveilRules.ts";
 import { handledAccess, scopesOf } from "./access.ts";
-import type { KnownPaths } from "./knownPaths.ts";
+import { abiWith, kernelWith, maskOfRights, portRights } from "./rights.ts";
 import {
   type AppliedRule,
   type NamespaceRule,

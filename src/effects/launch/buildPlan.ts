@@ -2,14 +2,14 @@
 
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
-import { identityRecord, statusFileLayout } from "../run/runLayout.ts";
+import { taskRuleSteps, unveilSteps } from "../landlock/landlockSteps.ts";
+import { closeRangeStep, endWithParentStep, openFolderStep } from "../plan/commonSteps.ts";
+import { bytes, descriptors, type EarlyPlan, flags, type LatePlan, place, type Step } from "../plan/plan.ts";
+import { identityRecord, statusFileLayout } from "../plan/runLayout.ts";
+import { abandonedSteps, heldSteps, initSteps, releaseSteps } from "./initSteps.ts";
 import type { EarlyInput, LateInput } from "./launchInput.ts";
-import { bytes, descriptors, type EarlyPlan, flags, type LatePlan, place, type Step } from "./plan.ts";
-import { closeRangeStep, endWithParentStep, openFolderStep } from "./steps/commonSteps.ts";
-import { abandonedSteps, heldSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
-import { taskRuleSteps, unveilSteps } from "./steps/landlockSteps.ts";
-import { superviseSteps } from "./steps/superviseSteps.ts";
-import { taskSteps } from "./steps/taskSteps.ts";
+import { superviseSteps } from "./superviseSteps.ts";
+import { taskSteps } from "./taskSteps.ts";
 
 /** Builds the part of a plan that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {

@@ -1,14 +1,16 @@
 /** The input of a launch plan: everything that is needed to start a task. */
-import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import type { OwnRoot } from "../../config/task/taskRoot.ts";
-import type { HiddenPath, LaunchMount } from "../files/mountPoints.ts";
+
+import type { RunCgroup } from "../cgroup/runCgroupSteps.ts";
 import type { KnownRule, NamespaceRule } from "../landlock/rules.ts";
-import type { TaskLimit } from "../processes/resourceLimits.ts";
-import type { SystemCallFilter } from "../seccomp/systemCallFilter.ts";
+import type { TaskLimit } from "../limits/resourceLimits.ts";
+import type { LaunchNetwork } from "../network/network.ts";
+import type { TaskOptions } from "../parts.ts";
+import type { SystemCallFilter } from "../plan/plan.ts";
+import type { LaunchMounts } from "../root/mountSteps.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
 
 /** The input for the run's init and its namespaces. */
-export interface EarlyInput {
+export interface EarlyInput extends LaunchMounts {
   /** The task's options as the job sets them. The other fields depend on this host. */
   readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
@@ -20,16 +22,6 @@ export interface EarlyInput {
   readonly hostname: string | undefined;
   /** Set if the run stays in this process's pid namespace; undefined if it has its own pid namespace. */
   readonly runCgroup: RunCgroup | undefined;
-  readonly root: LaunchRoot;
-  readonly binds: readonly Bind[];
-  /** Folders in the task's own folders that become read-only. */
-  readonly readOnlyFolders: readonly string[];
-  /** Volumes and devices. A mount inside another mount comes after that mount. */
-  readonly mounts: readonly LaunchMount[];
-  /** Paths that the task may reach only through {@link mounts}. */
-  readonly hidden: readonly HiddenPath[];
-  /** A folder, not a symlink to one, that the task sees as `/tmp`; undefined for the host's `/tmp`. */
-  readonly privateTmp: string | undefined;
   /** The file in which init records the task's raw wait status. Only root may access the file's folder. */
   readonly statusFile: string;
   /** Landlock rules that init adds in its root. */
@@ -43,17 +35,6 @@ export interface LateInput extends TaskProcess {
   readonly namespaceRules: readonly NamespaceRule[];
   /** As in {@link EarlyInput}. */
   readonly runCgroup: RunCgroup | undefined;
-}
-
-/**
- * A cgroup that init creates for its run only, so that the whole run can be killed
- * at once, however its processes hide. The task starts in it. Init stays outside.
- */
-export interface RunCgroup {
-  /** Absolute path of the task's cgroup, which the agent has created. */
-  readonly parent: string;
-  /** Name of the run's cgroup below `parent`. */
-  readonly name: string;
 }
 
 /** A process of the task: its program and its rights. */
@@ -82,30 +63,4 @@ export interface TaskProcess {
   readonly filter: SystemCallFilter | undefined;
   /** Whether the kernel is to record refusals of Landlock (from ABI 7 on) and of the filter. */
   readonly recordDenials: boolean;
-}
-
-/** The root of the run's file system. The plan inherits a descriptor of the mount namespace to copy. */
-export type LaunchRoot =
-  /** The host's tree. */
-  | { readonly kind: "host" }
-  /** A copy of a template. */
-  | (OwnRoot & {
-      readonly kind: "private";
-      /** Size of /dev/shm. */
-      readonly shmBytes: number;
-    });
-
-export type LaunchNetwork =
-  /** The network of this process. */
-  | { readonly kind: "host" }
-  /** The namespace mounted at a path, such as `/var/run/netns/<alloc>`. */
-  | { readonly kind: "join"; readonly path: string }
-  /** A new namespace with only a loopback interface. */
-  | { readonly kind: "loopback" };
-
-/** A file or folder that the task sees at another path, with all mounts below it. */
-export interface Bind {
-  readonly source: string;
-  readonly target: string;
-  readonly readOnly: boolean;
 }

@@ -1,15 +1,15 @@
 /** Starts a task: runs its launch plan and receives its report. */
 import { closeSync, writeSync } from "node:fs";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { waitForRunExit } from "../cgroup/cgroupEnd.ts";
 import { pipe2 } from "../kernel/libc.ts";
+import { failedStep } from "../plan/launchError.ts";
+import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } from "../plan/plan.ts";
+import type { Report } from "../plan/report.ts";
+import { writeLate } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { watchExit } from "../run/aliveFifo.ts";
-import { failedStep } from "./launchError.ts";
-import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } from "./plan.ts";
-import type { Report } from "./report.ts";
 import { type BegunLaunch, beginLaunch } from "./spawner/spawner.ts";
-import { writeLate } from "./spawnPlan.ts";
 
 /** The descriptors that a launch needs. Rules may be added to the ruleset after the launch has begun. */
 export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset" | "mounts">;

@@ -4,8 +4,7 @@
  */
 import { closeSync, openSync, statfsSync } from "node:fs";
 import { Socket } from "node:net";
-import type { TaskNetwork } from "../../config/task/taskRequest.ts";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import {
   AF_INET,
   CLONE_NEWNET,
@@ -18,6 +17,7 @@ import {
 import { ioctl, setns, unshare } from "../kernel/libc.ts";
 import { connectToLoopback, socket } from "../kernel/sockets.ts";
 import { interfaceFlags } from "../kernel/structs.ts";
+import type { TaskNetwork } from "./network.ts";
 
 /**
  * Checks the namespace's path, for a clear error. Without the check, a missing path, or a plain file in place

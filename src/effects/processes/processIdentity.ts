@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { uptime } from "node:os";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { type ProcessIdentity, type ProcessStat, parseStat, ticksPerSecond } from "./processStat.ts";
 
 export { bootId } from "../kernel/kernelFiles.ts";

@@ -1,7 +1,7 @@
 /** Opens processes by their identity, and sends signals to them. If a pid was reused, no signal is sent. */
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
-import { DriverError, hasErrno } from "../../errors.ts";
+import { DriverError, hasErrno } from "../../base/errors.ts";
 import { PIDFD_SIGNAL_PROCESS_GROUP } from "../kernel/constants.ts";
 import { pidfdOpen, pidfdSendSignal } from "../kernel/libc.ts";
 import { isSameProcess, livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";

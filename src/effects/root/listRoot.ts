@@ -1,7 +1,7 @@
 /** Lists files as a running task sees them. Symlinks are followed within the task's root. */
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { posix } from "node:path";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import {
   AT_FDCWD,
   O_DIRECTORY,

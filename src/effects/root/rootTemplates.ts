@@ -3,16 +3,16 @@
  * outlive this process.
  */
 import { closeSync, openSync } from "node:fs";
-import { defaultEntries } from "../../config/task/defaultPaths.ts";
-import { isSameTemplate, type RootTemplate } from "../../config/task/taskRoot.ts";
-import { DriverError, messageOf } from "../../errors.ts";
-import { type HostMounts, hostMounts } from "../files/hostMounts.ts";
-import { lookAt } from "../files/hostPaths.ts";
-import { unpropagatedMounts } from "../files/mountinfo.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
 import { pipe2, waitpid } from "../kernel/libc.ts";
-import { failedStep } from "../launch/launchError.ts";
-import { spawnPlan } from "../launch/spawnPlan.ts";
+import { type HostMounts, hostMounts } from "../paths/hostMounts.ts";
+import { lookAt } from "../paths/hostPaths.ts";
+import { unpropagatedMounts } from "../paths/mountinfo.ts";
+import { failedStep } from "../plan/launchError.ts";
+import { spawnPlan } from "../plan/spawnPlan.ts";
+import { defaultEntries } from "../unveil/defaultPaths.ts";
 import { type Skeleton, skeletonOf } from "./skeleton.ts";
+import { isSameTemplate, type RootTemplate } from "./taskRoot.ts";
 import { buildTemplatePlan } from "./templatePlan.ts";
 
 /** A template in use. The caller disposes of it once the launch has begun. */

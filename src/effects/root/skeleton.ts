@@ -3,9 +3,9 @@
  * host. Pure.
  */
 
-import type { RootLink, RootTemplate } from "../../config/task/taskRoot.ts";
-import { isAtOrBelow } from "../../config/values/unveil.ts";
-import { follow, type LookAt, namesOf } from "../files/followPath.ts";
+import { follow, type LookAt, namesOf } from "../paths/followPath.ts";
+import { isAtOrBelow } from "../paths/paths.ts";
+import type { RootLink, RootTemplate } from "./taskRoot.ts";
 
 export interface Skeleton {
   /** Parents first. */

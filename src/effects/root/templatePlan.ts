@@ -5,6 +5,7 @@
 
 import * as k from "../kernel/constants.ts";
 import { mountAttr } from "../kernel/structs.ts";
+import { anyFolder, closeRangeStep, endWithParentStep, readRestStep } from "../plan/commonSteps.ts";
 import {
   bytes,
   descriptors,
@@ -15,10 +16,9 @@ import {
   place,
   type Step,
   type WholePlan,
-} from "../launch/plan.ts";
-import { anyFolder, closeRangeStep, endWithParentStep, readRestStep } from "../launch/steps/commonSteps.ts";
-import { copyTreeSteps, mountStep } from "../launch/steps/treeSteps.ts";
+} from "../plan/plan.ts";
 import type { RootBind, Skeleton } from "./skeleton.ts";
+import { copyTreeSteps, mountStep } from "./treeSteps.ts";
 
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 

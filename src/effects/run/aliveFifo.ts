@@ -5,10 +5,10 @@
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from "node:fs";
 import { Socket } from "node:net";
-import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
+import { DriverError, errnoOf, hasErrno } from "../../base/errors.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
+import { kept, OPENED_ALIVE } from "../plan/runLayout.ts";
 import { isSameProcess, type ProcessIdentity, processIdentity } from "../processes/processIdentity.ts";
-import { kept, OPENED_ALIVE } from "./runLayout.ts";
 
 export interface ExitWatch {
   /** Resolves once init has exited. Never rejects. Stays pending for ever after {@link ExitWatch.cancel}. */

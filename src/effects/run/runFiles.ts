@@ -15,12 +15,12 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { DriverError, errnoOf } from "../../errors.ts";
-import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { mkfifo } from "../kernel/libc.ts";
+import { identityRecord, parseIdentity, statusFileLayout } from "../plan/runLayout.ts";
 import type { ProcessIdentity } from "../processes/processStat.ts";
 import { hasNoWriter } from "./aliveFifo.ts";
-import { identityRecord, parseIdentity, statusFileLayout } from "./runLayout.ts";
 
 export interface RunFiles {
   /** The folder that holds the files. */
@@ -156,7 +156,7 @@ function makeFolder(folder: string): void {
 export function readExitStatus(statusFile: string): ExitStatus | undefined {
   const { status, statusBytes, noStatus } = statusFileLayout;
   const content = readStatusFile(statusFile);
-  // Inits of earlier driver versions reserve only one byte when they start.
+  // Init opens the file before it writes that there is no status yet.
   if (content === undefined || content.length < statusBytes) return undefined;
   if (content.subarray(0, statusBytes).equals(noStatus)) return undefined;
   return exitStatusOf(content.readInt32LE(status), statSync(statusFile).mtimeMs);

@@ -5,26 +5,19 @@
  * Pure.
  */
 import { constants } from "node:os";
-import type { Condition, Errno, Restriction } from "../../config/seccomp/restriction.ts";
-import { type SeccompProfile, type TaskFilter, taskFilter } from "../../config/seccomp/taskFilter.ts";
-import { capabilityName, capabilityNumbers } from "../../config/values/capabilities.ts";
-import { type PortLimits, portOptions } from "../../config/values/ports.ts";
-import { type Architecture, highestSystemCall, systemCallNumber } from "../../systemCalls.ts";
 import { supportedArchitecture } from "../kernel/architecture.ts";
+import { assemble, type Label, type Line } from "../kernel/assembler.ts";
+import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import * as k from "../kernel/constants.ts";
+import { type Architecture, highestSystemCall, systemCallNumber } from "../kernel/systemCalls.ts";
+import { type PortLimits, portOptions } from "../network/ports.ts";
+import type { SystemCallFilter } from "../plan/plan.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
-import { assemble, type Label, type Line } from "./assembler.ts";
-
-/** A filter of system calls. The kernel runs it at each call of a process that has it. */
-export interface SystemCallFilter {
-  /** Array of `struct sock_filter`, for this architecture. */
-  readonly program: Uint8Array;
-  /** Name of the profile from which it was made. */
-  readonly name: string;
-}
+import type { Condition, Errno, Restriction } from "./restriction.ts";
+import { type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.ts";
 
 /**
- * @param profile null for a kernel without filters, and for tasks of earlier versions
+ * @param profile null for a kernel without filters
  * @returns undefined if nothing is refused
  */
 export function systemCallFilter(

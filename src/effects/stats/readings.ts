@@ -6,7 +6,7 @@ import { readFile, readFileSync, readlinkSync } from "node:fs";
 import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { cgroupsBelow, commandCgroupPrefix } from "../cgroup/cgroup.ts";
 import {
   type CpuCounters,

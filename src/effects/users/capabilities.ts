@@ -1,16 +1,14 @@
 /** The capabilities that a task starts with. They are a subset of this process's capabilities. */
 
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import type { TaskOptions } from "../../config/options/taskOptions.ts";
+import { DriverError } from "../../base/errors.ts";
 import {
   type CapabilitySet,
   capabilitySet,
   formatCapabilities,
   noCapabilities,
-  wantedCapabilities,
-} from "../../config/values/capabilities.ts";
-import { DriverError } from "../../errors.ts";
+} from "../kernel/capabilities.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
+import { type CapabilityOptions, wantedCapabilities } from "./capabilityOptions.ts";
 
 /** How a task's capability sets change; see capabilities(7). */
 export interface TaskCapabilities {
@@ -29,8 +27,8 @@ export interface TaskCapabilities {
  */
 export function taskCapabilities(
   uid: number,
-  task: Pick<TaskOptions, "capAdd" | "capDrop">,
-  { allowCaps }: Pick<PluginOptions, "allowCaps">,
+  task: CapabilityOptions,
+  { allowCaps }: { readonly allowCaps: readonly string[] },
 ): TaskCapabilities | undefined {
   if (uid !== 0 && task.capAdd.length === 0) return undefined;
   const allowed = capabilitySet(allowCaps);

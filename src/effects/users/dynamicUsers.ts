@@ -2,8 +2,9 @@
  * Resolves dynamic users: `nomad-<n>` has uid and gid n. The host does not know these users. The agent
  * assigns each to one task at a time.
  */
-import { isInRanges, parseId } from "../../config/values/idRanges.ts";
-import { DriverError } from "../../errors.ts";
+
+import { DriverError } from "../../base/errors.ts";
+import { isInRanges, parseId } from "./idRanges.ts";
 import { askNameServices, readDatabase } from "./nameServices.ts";
 import { entryOfUid, isSubordinate, nameOfGid, type PasswdEntry, servicesOf } from "./passwd.ts";
 

@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { promisify } from "node:util";
-import { DriverError, errnoOf, messageOf } from "../../errors.ts";
+import { DriverError, errnoOf, messageOf } from "../../base/errors.ts";
 
 export type Database = "passwd" | "group";
 

@@ -1,7 +1,7 @@
 /**
  * Parses passwd(5), group(5), subuid(5) and nsswitch.conf(5), from the files in /etc or from `getent`. Pure.
  */
-import { parseId } from "../../config/values/idRanges.ts";
+import { parseId } from "./idRanges.ts";
 
 export interface PasswdEntry {
   readonly name: string;

@@ -1,7 +1,8 @@
 /** Resolves the user that a task runs as: a dynamic user from the agent, or a user of the host. */
-import { isInRanges, parseId } from "../../config/values/idRanges.ts";
-import { DriverError } from "../../errors.ts";
+
+import { DriverError } from "../../base/errors.ts";
 import { isDynamicUser, resolveDynamicUser } from "./dynamicUsers.ts";
+import { isInRanges, parseId } from "./idRanges.ts";
 import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";
 import { entryOfName, gidOfName } from "./passwd.ts";
 

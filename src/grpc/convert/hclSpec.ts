@@ -1,5 +1,5 @@
 /** Converts the hclspec of options to its protobuf message. Pure. */
-import type { HclSpec } from "../../config/options/hclOptions.ts";
+import type { HclSpec } from "../../effects/options/hclOptions.ts";
 import type { Spec } from "../generated/nomad/hclspec.ts";
 
 export function specOf(spec: HclSpec): Spec {

@@ -1,6 +1,6 @@
 /** Encodes and decodes options, which agents send as MessagePack maps. */
 import { Packr, Unpackr } from "msgpackr";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 
 /** Plain MessagePack, without the library's own extensions. */
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });

@@ -1,16 +1,11 @@
 /** Converts agents' messages about tasks and the node into the driver's own types. Pure. */
 
-import type { NodeTopology } from "../../config/task/nodeTopology.ts";
-import type {
-  Propagation,
-  TaskDevice,
-  TaskMount,
-  TaskNetwork,
-  TaskRequest,
-  TaskResources,
-} from "../../config/task/taskRequest.ts";
-import { DriverError } from "../../errors.ts";
-import { toTaskId } from "../../taskId.ts";
+import { DriverError } from "../../base/errors.ts";
+import { toTaskId } from "../../base/taskId.ts";
+import type { NodeTopology, TaskResources } from "../../effects/cgroup/nodeTopology.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import type { Propagation, TaskDevice, TaskMount } from "../../effects/layout/taskMounts.ts";
+import type { TaskNetwork } from "../../effects/network/network.ts";
 import type { NomadConfig } from "../generated/nomad/base.ts";
 import {
   type Device,

@@ -1,6 +1,7 @@
 /** hashicorp.nomad.plugins.base.proto.BasePlugin: the plugin's identity and configuration. */
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import { version } from "../../version.ts";
+
+import { version } from "../../base/version.ts";
+import type { PluginOptions } from "../../driver/options/pluginOptions.ts";
 import { topologyOf } from "../convert/requests.ts";
 import { type DriverSlot, loadOptions } from "../driverSlot.ts";
 import { type BasePluginServer, PluginType } from "../generated/nomad/base.ts";

@@ -3,11 +3,11 @@
  * exec.ts. A method without a handler is answered with UNIMPLEMENTED.
  */
 
-import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import { DriverError, messageOf } from "../../errors.ts";
-import type { Logger } from "../../log/hclog.ts";
-import { toTaskId } from "../../taskId.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
+import { toTaskId } from "../../base/taskId.ts";
+import type { PluginOptions } from "../../driver/options/pluginOptions.ts";
+import type { TaskOptions } from "../../effects/parts.ts";
 import {
   capabilitiesOf,
   exitOf,
@@ -122,7 +122,7 @@ async function optionsForStart(config: TaskConfig, plugin: PluginOptions): Promi
   try {
     return await optionsOf(config, plugin);
   } catch (thrown) {
-    const { logStartError } = await import("../../effects/files/logPipes.ts");
+    const { logStartError } = await import("../../effects/logs/logPipes.ts");
     const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
     logStartError(config.stderrPath, config.allocDir, error);
     throw error;

@@ -2,10 +2,10 @@
 
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { DriverError, lineOf } from "../../base/errors.ts";
+import { toTaskId } from "../../base/taskId.ts";
 import type { ExecSession } from "../../driver/driverPort.ts";
 import type { TerminalSize } from "../../effects/exec/terminal.ts";
-import { DriverError, lineOf } from "../../errors.ts";
-import { toTaskId } from "../../taskId.ts";
 import { exitOf } from "../convert/answers.ts";
 import { msOf } from "../convert/time.ts";
 import type { DriverSlot } from "../driverSlot.ts";

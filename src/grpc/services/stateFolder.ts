@@ -4,7 +4,7 @@
  * Callers need no further authentication. The socket's mode admits only root and the group that the agent has
  * chosen (socket.ts). Both can already end the plugin and start tasks as root.
  */
-import type { Logger } from "../../log/hclog.ts";
+import type { Logger } from "../../base/hclog.ts";
 import type { StateFolderServer } from "../generated/exec2/state_folder.ts";
 
 /** The plugin's process, as services see it. */

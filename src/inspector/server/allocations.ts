@@ -3,7 +3,7 @@
  * when a page requests it, and kept for the next request.
  */
 import { setImmediate as turn } from "node:timers/promises";
-import { readHistory } from "../../replay/storedHistory.ts";
+import { readHistory } from "../../history/replay/storedHistory.ts";
 import {
   type AllocationView,
   allocationView,

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { getAsset, getAssetKeys, isSea } from "node:sea";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import type { Answer } from "./responses.ts";
 
 const types: Readonly<Record<string, string>> = {

@@ -5,11 +5,11 @@
  */
 import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import type { BundleHeader } from "../../history/replay/bundle/bundleFormat.ts";
+import { parseBundleInTurns } from "../../history/replay/bundle/loadBundle.ts";
+import { checkStream, type Finding } from "../../history/replay/check/streamCheck.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
-import type { BundleHeader } from "../../replay/bundle/bundleFormat.ts";
-import { parseBundleInTurns } from "../../replay/bundle/loadBundle.ts";
-import { checkStream, type Finding } from "../../replay/check/streamCheck.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import type { BundleView } from "../views/answers.ts";

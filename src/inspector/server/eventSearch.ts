@@ -3,7 +3,7 @@
  * hold up other requests.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { maskEvent } from "../../replay/mask.ts";
+import { maskEvent } from "../../history/replay/mask.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import type { EventHit, EventHits } from "../views/answers.ts";
 import { phraseOf } from "../views/phrase.ts";

@@ -5,8 +5,8 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { NEVER, type Observable, type Subscription } from "rxjs";
-import { messageOf } from "../../errors.ts";
-import { loadBundle } from "../../replay/bundle/loadBundle.ts";
+import { messageOf } from "../../base/errors.ts";
+import { loadBundle } from "../../history/replay/bundle/loadBundle.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { FolderWatch } from "../../store/folder/folderWatch.ts";
 import { foldersToWatch, importedBundle, logFiles, logFolders } from "../../store/folder/logFolders.ts";

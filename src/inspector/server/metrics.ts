@@ -1,9 +1,9 @@
 /** Metrics of all tasks of this host, for Prometheus. */
-import { DriverError } from "../../errors.ts";
-import { expositionType, type Family, gauge, type Sample } from "../../metrics/exposition.ts";
-import { metricsText } from "../../metrics/metricsText.ts";
-import { ProcessFigures } from "../../metrics/processFigures.ts";
-import { RunningTasksReader } from "../../metrics/runningTasks.ts";
+import { DriverError } from "../../base/errors.ts";
+import { expositionType, type Family, gauge, type Sample } from "../../history/metrics/exposition.ts";
+import { metricsText } from "../../history/metrics/metricsText.ts";
+import { ProcessFigures } from "../../history/metrics/processFigures.ts";
+import { RunningTasksReader } from "../../history/metrics/runningTasks.ts";
 import type { LogWatch } from "./logWatch.ts";
 import { type Answer, textAnswer } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";

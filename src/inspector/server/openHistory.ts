@@ -3,12 +3,12 @@
  * other requests. It is kept, and new events are added to it.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { History } from "../../replay/history.ts";
-import { maskEvent } from "../../replay/mask.ts";
-import { readHistory } from "../../replay/storedHistory.ts";
+import { History } from "../../history/replay/history.ts";
+import { maskEvent } from "../../history/replay/mask.ts";
+import { readHistory } from "../../history/replay/storedHistory.ts";
+import { Explainer } from "../../history/why/explain.ts";
+import type { Sentence } from "../../history/why/facts.ts";
 import type { EventReader } from "../../store/eventStore.ts";
-import { Explainer } from "../../why/explain.ts";
-import type { Sentence } from "../../why/facts.ts";
 
 /** Events to read and fold in one turn: a few milliseconds of work. */
 const eventsOfTurn = 256;

@@ -1,13 +1,18 @@
 /** The API of the page. All answers are masked as in bundles. */
 
+import { DriverError } from "../../base/errors.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
-import { DriverError } from "../../errors.ts";
-import { bundleLines } from "../../replay/bundle/exportBundle.ts";
-import { type EffectOutcome, effectOutcomes, type History, type Moment } from "../../replay/history.ts";
-import { diffHistories } from "../../replay/historyDiff.ts";
-import { readHistory } from "../../replay/storedHistory.ts";
-import { parseEdits } from "../../replay/whatIf.ts";
-import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
+import { bundleLines } from "../../history/replay/bundle/exportBundle.ts";
+import {
+  type EffectOutcome,
+  effectOutcomes,
+  type History,
+  type Moment,
+} from "../../history/replay/history.ts";
+import { diffHistories } from "../../history/replay/historyDiff.ts";
+import { readHistory } from "../../history/replay/storedHistory.ts";
+import { parseEdits } from "../../history/replay/whatIf.ts";
+import { sequenceDiagram } from "../../history/why/sequenceDiagram.ts";
 import { diffView, whatIfView } from "../views/diffView.ts";
 import { nodeView } from "../views/nodeView.ts";
 import { phraseOf } from "../views/phrase.ts";

@@ -1,8 +1,8 @@
 /** The inspector's web server: its page, its API, and the live stream. It only reads. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { DriverError, hasErrno } from "../../base/errors.ts";
 import { IdleMemory } from "../../effects/processes/idleMemory.ts";
-import { DriverError, hasErrno } from "../../errors.ts";
 import { Connections } from "../../http/connections.ts";
 import { Access, metricsPath, targetOf } from "./access.ts";
 import { Allocations } from "./allocations.ts";

@@ -4,19 +4,20 @@
  * the log on demand.
  */
 import { Subject } from "rxjs";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
+import { taskOfRun } from "../../base/taskId.ts";
+import type { LiveTask } from "../../history/metrics/runningTasks.ts";
+import { TaskCounters } from "../../history/metrics/taskCounters.ts";
+import { tableMachine } from "../../history/replay/check/tableMachine.ts";
+import { History, type Moment, momentOf } from "../../history/replay/history.ts";
+import { maskEvent } from "../../history/replay/mask.ts";
+import { isError } from "../../history/replay/search.ts";
+import { readHistory } from "../../history/replay/storedHistory.ts";
 import type { EventData } from "../../machines/events.ts";
 import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
 import { isAlive, isStateName } from "../../machines/taskMachine.ts";
 import { timesAfter } from "../../machines/taskOutline.ts";
-import type { LiveTask } from "../../metrics/runningTasks.ts";
-import { TaskCounters } from "../../metrics/taskCounters.ts";
-import { History, type Moment, momentOf } from "../../replay/history.ts";
-import { maskEvent } from "../../replay/mask.ts";
-import { isError } from "../../replay/search.ts";
-import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
-import { taskOfRun } from "../../taskId.ts";
 import { StepTable, unknown } from "../views/stepTable.ts";
 import { bitOf, summaryOf, type TaskSummary } from "../views/taskSummary.ts";
 import { kindNumber, stateNumber } from "../views/taskView.ts";
@@ -34,6 +35,7 @@ interface Entry {
 const openForMs = 30_000;
 
 export class TaskIndex {
+  readonly #machine = tableMachine();
   readonly #entries = new Map<string, Entry>();
   /** For each task of an allocation, how many runs it has had, and how many of them are still indexed. */
   readonly #runs = new Map<string, { started: number; known: number }>();
@@ -175,7 +177,7 @@ export class TaskIndex {
 
   #momentOf(before: MachineState, stored: StoredEvent, lastAt: number | undefined): Moment {
     const sinceBefore = lastAt === undefined ? undefined : stored.time - lastAt;
-    const moment = momentOf(thisMachine, before, stored, sinceBefore);
+    const moment = momentOf(this.#machine, before, stored, sinceBefore);
     if (moment.problem === undefined) return moment;
     this.unreadable ??= moment.problem;
     // The recorded state is known even if the event cannot be read.

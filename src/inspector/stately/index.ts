@@ -6,7 +6,7 @@ import type { AnyActorRef, InspectionEvent } from "xstate";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 
-export { taskMachine } from "../../machines/xstateMachine.ts";
+export { taskMachine } from "../../machines/taskMachine.ts";
 export type { ActorMessage, EventMessage, SnapshotMessage, StatelyMessage } from "./messages.ts";
 
 /**

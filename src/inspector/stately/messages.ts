@@ -2,7 +2,7 @@
  * The messages of Stately's inspector protocol, as `@statelyai/inspect` 0.7 writes and reads them. Pure.
  */
 import type { MachineState } from "../../machines/machineVersion.ts";
-import { taskMachine } from "../../machines/xstateMachine.ts";
+import { taskMachine } from "../../machines/taskMachine.ts";
 
 interface Common {
   /** Unique id of the actor, across processes. */
@@ -50,10 +50,8 @@ export interface Subject {
   readonly time: number;
 }
 
-/** Functions, such as guards, become their names: readers of the definition cannot use functions. */
-const definition = JSON.stringify(taskMachine.config, (_key, value: unknown) =>
-  typeof value === "function" ? { type: value.name } : value,
-);
+/** Complete, because the config has no functions: actions are names. */
+const definition = JSON.stringify(taskMachine.config);
 
 export function actorMessage(
   subject: Subject,

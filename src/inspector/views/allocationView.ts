@@ -1,10 +1,10 @@
 /** An allocation as the page shows it: its tasks, and each task's runs in one lane. Pure. */
 
+import { maskEvent } from "../../history/replay/mask.ts";
 import type { EventTraits } from "../../machines/events/defineEvent.ts";
 import { isWrong, summarize, type TaskEvent, traitsOf } from "../../machines/events.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { isOver } from "../../machines/taskMachine.ts";
-import { maskEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import type { Outcome } from "./outcome.ts";
 import type { TaskSummary } from "./taskSummary.ts";

@@ -3,7 +3,7 @@
  * files of this folder hold the other answers. Pure.
  */
 
-import type { BundleHeader } from "../../replay/bundle/bundleFormat.ts";
+import type { BundleHeader } from "../../history/replay/bundle/bundleFormat.ts";
 import type { LogFileTime, LogLine, LogPosition } from "./lineTimes.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 

@@ -1,6 +1,7 @@
 /** Prepares comparisons for the page: of two histories, or of a history with its edited version. Pure. */
 
-import { History, type Moment } from "../../replay/history.ts";
+import { taskName } from "../../base/taskId.ts";
+import { History, type Moment } from "../../history/replay/history.ts";
 import {
   type DiffRow,
   differs,
@@ -9,10 +10,9 @@ import {
   type HistoryDiff,
   type ShownChange,
   shownChange,
-} from "../../replay/historyDiff.ts";
-import { isError } from "../../replay/search.ts";
-import { type Edit, whatIf } from "../../replay/whatIf.ts";
-import { taskName } from "../../taskId.ts";
+} from "../../history/replay/historyDiff.ts";
+import { isError } from "../../history/replay/search.ts";
+import { type Edit, whatIf } from "../../history/replay/whatIf.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { phraseOf } from "./phrase.ts";
 

@@ -1,5 +1,5 @@
 /** Figures of the host and of all its tasks. Pure. */
-import { version } from "../../version.ts";
+import { version } from "../../base/version.ts";
 import type { Status } from "./answers.ts";
 import { type OutcomeKind, outcomeKinds } from "./outcomeKinds.ts";
 import type { TaskSummary } from "./taskSummary.ts";

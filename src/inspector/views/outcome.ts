@@ -1,11 +1,11 @@
 /** A task's current state or outcome: a kind to count it by, a tone, and a short text. Pure. */
 
+import { signalName } from "../../base/signalNames.ts";
+import { shortEnd } from "../../base/taskEnd.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
 import type { TaskResult } from "../../machines/taskResults.ts";
-import { signalName } from "../../signalNames.ts";
-import { shortEnd } from "../../taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { type OutcomeKind, type Tone, toneOf } from "./outcomeKinds.ts";
 
@@ -28,13 +28,13 @@ export function outcomeOf({ value, context }: MachineState): Outcome {
  */
 export function causeOf({ context }: MachineState): string | null {
   const { request, sandbox, failure, exit, lostReason, stop } = context;
-  const command = sandbox?.command ?? request?.command ?? "its command";
+  const command = sandbox?.command ?? request?.options.command ?? "its command";
   const result = resultOf(context);
   if (result === "never started" && failure !== null) {
     const { code, failed } = failure;
     // A path in the allocation's folder differs for each task, so it is left out.
     const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
-    return `${code} ${isShared ? failed.path : (request?.command ?? command)}`;
+    return `${code} ${isShared ? failed.path : (request?.options.command ?? command)}`;
   }
   if (result === "out of memory") return `out of memory ${command}`;
   if (result === "lost") return `lost: ${lostReason ?? "how it ended is unknown"}`;

@@ -1,11 +1,11 @@
 /** A step of a history in plain words. Pure. */
 
+import { reasonOf } from "../../history/replay/check/streamCheck.ts";
+import { damagedText } from "../../history/replay/history.ts";
+import { maskEvent } from "../../history/replay/mask.ts";
+import { isDamaged } from "../../history/replay/storedHistory.ts";
 import { summarize, traitsOf } from "../../machines/events.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
-import { reasonOf } from "../../replay/check/streamCheck.ts";
-import { damagedText } from "../../replay/history.ts";
-import { maskEvent } from "../../replay/mask.ts";
-import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 
 export interface Phrase {

@@ -1,9 +1,9 @@
 /** A task as one row of the list. Pure. */
 
+import { knownEnd, shortEnd } from "../../base/taskEnd.ts";
 import { eventTypes } from "../../machines/events.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import { outlineOf, type TaskOutline, type TaskTimes } from "../../machines/taskOutline.ts";
-import { knownEnd, shortEnd } from "../../taskEnd.ts";
 import { causeOf, type Outcome, outcomeOf } from "./outcome.ts";
 
 /** Unknown values are null. Times are milliseconds since the epoch. */

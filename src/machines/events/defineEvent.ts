@@ -1,4 +1,4 @@
-/** What a type of event consists of. The compiler rejects a type that leaves a part out. */
+/** What a type of event consists of. The compiler rejects a type that leaves a part out. Pure. */
 import type { z } from "zod";
 
 /** Replaces each text that is masked. */
@@ -49,7 +49,7 @@ export interface EventTraits {
      * skipped fields.
      */
     readonly ignored: readonly string[];
-    /** Fields that may hold secrets. They are masked wherever they are shown or exported. */
+    /** Paths of fields that may hold secrets. They are masked wherever they are shown or exported. */
     readonly masked: { readonly [field: string]: Masking | undefined };
   };
 }
@@ -63,7 +63,7 @@ export interface EventParts<Data> extends EventTraits {
   readonly wentWrong?: (data: Data, from: string) => boolean;
   readonly fields: {
     readonly ignored: readonly PathIn<Data>[];
-    readonly masked: { readonly [Field in keyof Data & string]?: Masking };
+    readonly masked: { readonly [Field in PathIn<Data>]?: Masking };
   };
 }
 

@@ -1,6 +1,6 @@
-/** What the sandbox refused to a running task, according to the kernel's audit records. */
+/** What the sandbox refused to a running task, according to the kernel's audit records. Pure. */
 import { z } from "zod";
-import { describeDenial } from "../../denial.ts";
+import { describeDenial } from "../../effects/landlock/denial.ts";
 import { formatCount, formatRepetition } from "../../units/counts.ts";
 import { defineEvent } from "./defineEvent.ts";
 

@@ -1,7 +1,7 @@
-/** Events about stopping a task, and about its end. */
+/** Events about stopping a task, and about its end. Pure. */
 import { z } from "zod";
-import { signalName } from "../../signalNames.ts";
-import { describeTaskEnd, endSources } from "../../taskEnd.ts";
+import { signalName } from "../../base/signalNames.ts";
+import { describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd } from "./shared.ts";
@@ -74,7 +74,6 @@ const exit = z.object({
 /** The task's main process has ended, and with it every process of its namespace. */
 const exited = defineEvent({
   schema: exit,
-  added: { 2: { oom: null } },
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
   summary: describeTaskEnd,

@@ -1,7 +1,7 @@
-/** Events of a running task. */
+/** Events of a running task. Pure. */
 import { z } from "zod";
-import { signalName } from "../../signalNames.ts";
-import { describeEnd } from "../../taskEnd.ts";
+import { signalName } from "../../base/signalNames.ts";
+import { describeEnd } from "../../base/taskEnd.ts";
 import { formatTimes } from "../../units/counts.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";

@@ -1,4 +1,4 @@
-/** Schemas that several events share. */
+/** Schemas that several events share. Pure. */
 import { z } from "zod";
 
 /** The plugin process that wrote the event. */

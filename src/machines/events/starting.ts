@@ -1,4 +1,4 @@
-/** Events from the request to the running task, or to a failed start. */
+/** Events from the request to the running task, or to a failed start. Pure. */
 import { z } from "zod";
 import { defineEvent, MASK } from "./defineEvent.ts";
 import { pluginProcess, processIdentity } from "./shared.ts";
@@ -13,14 +13,14 @@ const requested = defineEvent({
     jobName: z.string(),
     namespace: z.string(),
     nodeName: z.string(),
-    command: z.string(),
-    /** A job may interpolate secrets into these. */
-    args: z.array(z.string()),
-    unveil: z.array(z.string()),
-    workDir: z.string().nullable(),
-    oomScoreAdj: z.number(),
-    /** The other options that the job set, by their names. */
-    settings: z.record(z.string(), z.json()),
+    /** The task's options, by their names in job files. Other options than these two have their defaults if left out. */
+    options: z
+      .object({
+        command: z.string(),
+        /** A job may interpolate secrets into these. */
+        args: z.array(z.string()),
+      })
+      .catchall(z.json()),
     user: z.string(),
     envKeys: z.array(z.string()),
     envDigest: z.string(),
@@ -37,10 +37,6 @@ const requested = defineEvent({
       /** The allocation's host name and address. */
       self: z.object({ name: z.string(), address: z.string() }).nullable(),
     }),
-    extraHosts: z.array(z.string()),
-    /** TCP ports that the task may connect to and bind; null: every port. */
-    connectTcp: z.array(z.number()).nullable(),
-    bindTcp: z.array(z.number()).nullable(),
     mounts: z.array(
       z.object({
         source: z.string(),
@@ -57,21 +53,10 @@ const requested = defineEvent({
     stderrPath: z.string(),
     plugin: pluginProcess,
   }),
-  added: {
-    2: {
-      settings: {},
-      network: { self: null },
-      extraHosts: [],
-      connectTcp: null,
-      bindTcp: null,
-      mounts: [],
-      devices: [],
-    },
-  },
   // A failed start may be requested again: nothing of the first attempt stays.
   evolve: ({ data }) => ({ request: data, host: null, sandbox: null, failure: null }),
   title: "Start requested",
-  summary: ({ command, args, user, resources }) => {
+  summary: ({ options: { command, args }, user, resources }) => {
     const memory = resources.memoryMb > 0 ? `, ${resources.memoryMb} MiB` : "";
     const cpu = resources.cpusetCpus ? `, cores ${resources.cpusetCpus}` : `, ${resources.cpuMhz} MHz`;
     return `${commandLine([command, ...args])} as ${user || "the default user"}${cpu}${memory}`;
@@ -82,7 +67,7 @@ const requested = defineEvent({
       ...(["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"] as const),
       ...(["allocDir", "stdoutPath", "stderrPath", "plugin.pid"] as const),
     ],
-    masked: { args: "text" },
+    masked: { "options.args": "text" },
   },
 });
 
@@ -126,7 +111,7 @@ const sandboxed = defineEvent({
     nice: z.number(),
     /**
      * The system calls that the task may make: a profile and its exceptions, which are allowed or refused
-     * calls. Null: every call, because the kernel has no filters. Also null in events of earlier versions.
+     * calls. Null: every call, because the kernel has no filters.
      */
     seccomp: z
       .object({ profile: z.string(), allow: z.array(z.string()), deny: z.array(z.string()) })
@@ -161,21 +146,11 @@ const sandboxed = defineEvent({
      * the run but its init. Null: the run has its own pid namespace.
      */
     runCgroup: z.string().nullable(),
-    /**
-     * PID 1 of the run's pid namespace. It starts the task only after the driver has committed this event.
-     * Null in events of earlier versions.
-     */
-    init: processIdentity.nullable(),
+    /** PID 1 of the run's pid namespace. It starts the task only after the driver has committed this event. */
+    init: processIdentity,
     /** The launch plan: one line per step, environment values masked. */
     plan: z.array(z.string()),
   }),
-  added: {
-    2: { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 },
-    3: { runCgroup: null },
-    4: { init: null },
-    6: { root: "host", seccomp: null },
-    8: { unrecordedDenials: "earlier versions of the driver did not record them" },
-  },
   evolve: ({ data }) => ({ sandbox: data }),
   title: "Sandbox prepared",
   summary: ({ uid, unveiled, skipped, limits, root, privateTmp, runCgroup, seccomp }) => {
@@ -220,17 +195,13 @@ const startFailed = defineEvent({
     code: z.string(),
     /** The whole error in words, as the agent gets it. */
     message: z.string(),
-    /**
-     * What was wrong, without call and hint. Null in events of earlier versions: only their message has it.
-     */
-    summary: z.string().nullable(),
+    /** What was wrong, without call and hint. */
+    summary: z.string(),
     failed: failedCall.nullable(),
-    /** What to do next. Null if there is no hint, or if only the message has it. */
+    /** What to do next; null if there is no hint. */
     hint: z.string().nullable(),
     recoverable: z.boolean(),
   }),
-  // The message of an earlier version is shown as it is: it is not parsed into its parts.
-  added: { 5: { summary: null, hint: null } },
   evolve: ({ data }) => ({ failure: data }),
   title: "Start failed",
   summary: ({ message, recoverable }) => `${message}${recoverable ? " (may be tried again)" : ""}`,

@@ -1,4 +1,4 @@
-/** Events of a plugin process that takes over a running task from another process. */
+/** Events of a plugin process that takes over a running task from another process. Pure. */
 import { z } from "zod";
 import { defineEvent } from "./defineEvent.ts";
 import { pluginProcess, processIdentity } from "./shared.ts";

@@ -1,7 +1,7 @@
 /** Operations on files and folders for which Node has no suitable function. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { errnoOf } from "../../errors.ts";
+import { errnoOf } from "../../base/errors.ts";
 
 /**
  * Creates a folder and its parents, unless they exist. Node's own recursive mkdir never returns where the

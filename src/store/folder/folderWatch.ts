@@ -5,10 +5,10 @@
  * this kind. The signal is SIGURG, which is ignored by default.
  */
 import { closeSync } from "node:fs";
+import { hasErrno } from "../../base/errors.ts";
 import { IN_CLOSE_WRITE, SIGURG } from "../../effects/kernel/constants.ts";
 import { drainInotify, inotifyAddWatch, inotifyInit, NAME_CHANGES } from "../../effects/kernel/inotify.ts";
 import { setReadSignal } from "../../effects/kernel/sockets.ts";
-import { hasErrno } from "../../errors.ts";
 
 export class FolderWatch implements Disposable {
   readonly #inotify = inotifyInit();

@@ -5,9 +5,9 @@
 import { lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { DriverError, errnoOf } from "../../errors.ts";
-import { parseJsonOrNothing } from "../../json.ts";
-import { toTaskId } from "../../taskId.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
+import { parseJsonOrNothing } from "../../base/json.ts";
+import { toTaskId } from "../../base/taskId.ts";
 import { isUnfinished, makeFolder, namesIn, replaceFile } from "./files.ts";
 import { runFolderName } from "./stateFolder.ts";
 

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import { namesIn, nearestFolder } from "./files.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 

@@ -14,9 +14,9 @@ import {
   symlinkSync,
 } from "node:fs";
 import { join } from "node:path";
+import { DriverError, errnoOf, hasErrno } from "../../base/errors.ts";
 import { O_PATH } from "../../effects/kernel/constants.ts";
 import { listenerOf } from "../../effects/kernel/sockets.ts";
-import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
 import { isLocal } from "./logFolders.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 

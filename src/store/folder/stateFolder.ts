@@ -22,10 +22,10 @@ import {
 } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { DriverError, errnoOf } from "../../base/errors.ts";
+import { plainTaskId, type TaskId, toTaskId } from "../../base/taskId.ts";
 import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effects/kernel/constants.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
-import { DriverError, errnoOf } from "../../errors.ts";
-import { plainTaskId, type TaskId, toTaskId } from "../../taskId.ts";
 import { makeFolder, nearestFolder } from "./files.ts";
 
 export interface StateFolderPaths {

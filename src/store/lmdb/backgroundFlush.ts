@@ -4,7 +4,7 @@
  */
 import { closeSync, fdatasync, fstatSync, openSync } from "node:fs";
 import { promisify } from "node:util";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import type { CheckpointFile } from "./checkpoint.ts";
 import { readMetaPages } from "./lmdbFile.ts";
 

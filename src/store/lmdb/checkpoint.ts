@@ -16,8 +16,8 @@ import { hash } from "node:crypto";
 import { closeSync, constants, fdatasync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { Packr } from "msgpackr";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
-import { DriverError, errnoOf } from "../../errors.ts";
 
 export interface Checkpoint {
   /** Id of the boot in which it was made: `/proc/sys/kernel/random/boot_id`. */

@@ -1,8 +1,8 @@
 /** Opens event logs for reading without LMDB, even while the plugin writes to them. */
 import { watch } from "node:fs";
 import { Observable, share } from "rxjs";
+import { DriverError } from "../../base/errors.ts";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";
-import { DriverError } from "../../errors.ts";
 import { logFiles } from "../folder/logFolders.ts";
 import { FollowableLog, type FollowableReader } from "../followableLog.ts";
 import { storeError } from "../storeError.ts";

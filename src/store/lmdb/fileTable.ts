@@ -16,7 +16,6 @@ import {
   headValue,
   isHead,
   keyBytes,
-  LISTED_KEY,
   MAX_POSITION,
   MAX_SEQ,
   nameValue,
@@ -87,8 +86,6 @@ export class FileTable implements RecordTable {
 
   openHeads(): StreamEntry[] | undefined {
     return this.#reader.read((snapshot) => {
-      const listed = snapshot.value(LISTED_KEY);
-      if (listed === undefined || positionValue.decode(listed) !== lastPositionOf(snapshot)) return undefined;
       try {
         return Array.from(entriesOf(snapshot, "open", positionBytes(0)), (entry) => {
           if (isGap(entry)) throw new PageDefect("the list of open streams cannot be read");

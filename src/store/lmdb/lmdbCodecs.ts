@@ -18,8 +18,6 @@ const POSITION_BYTES = 6;
 const SEQ_BYTES = 4;
 /** Positions have 48 bits. */
 export const MAX_POSITION = 2 ** 48 - 1;
-/** Key of the position up to which the list of open streams is complete. Older versions do not write it. */
-export const LISTED_KEY = Buffer.from("listed");
 const HASH_BYTES = 32;
 const HEAD_FORMAT = 1;
 
@@ -75,13 +73,13 @@ export const recordValue: ValueCodec<Buffer> = {
 };
 
 /** A stream's entry. The stream's name is left out, because the name is the key. */
-export type HeadValue = Omit<StreamEntry, "stream">;
+export type HeadValue = Omit<StreamEntry, "stream"> & { readonly state: string };
 
-/** The state is the last field, because heads of older logs lack it. */
+/** The state is the last field, because only its length varies. */
 const STATE_AT = 1 + POSITION_BYTES + 4 + HASH_BYTES;
 
 export const headValue: ValueCodec<HeadValue> = {
-  encode: ({ firstPosition, version, hash, state = "" }) => {
+  encode: ({ firstPosition, version, hash, state }) => {
     const bytes = Buffer.allocUnsafe(STATE_AT + Buffer.byteLength(state));
     bytes[0] = HEAD_FORMAT;
     bytes.writeUIntBE(firstPosition, 1, POSITION_BYTES);
@@ -94,13 +92,13 @@ export const headValue: ValueCodec<HeadValue> = {
     firstPosition: bytes.readUIntBE(1, POSITION_BYTES),
     version: bytes.readUInt32BE(1 + POSITION_BYTES),
     hash: bytes.toString("hex", 5 + POSITION_BYTES, STATE_AT),
-    state: bytes.length > STATE_AT ? bytes.toString("utf8", STATE_AT, bytes.length) : undefined,
+    state: bytes.toString("utf8", STATE_AT, bytes.length),
   }),
 };
 
 /** Whether the bytes have the form of a head. The file that they come from may be damaged. */
 export function isHead(bytes: Buffer): boolean {
-  return bytes.length >= STATE_AT && bytes[0] === HEAD_FORMAT;
+  return bytes.length > STATE_AT && bytes[0] === HEAD_FORMAT;
 }
 
 /** The bytes of a key as LMDB stores them. */

@@ -9,7 +9,6 @@ export interface Database<K, V> {
   /** Returns false if a flag forbids the put. */
   putSync(key: K, value: V, flags: { readonly append?: boolean; readonly noOverwrite?: boolean }): boolean;
   removeSync(key: K): boolean;
-  clearSync(): void;
   getStats(): TableStats;
 }
 
@@ -38,8 +37,6 @@ export interface LmdbEnvironment {
   readonly open: Database<number, string>;
   /** First position of a stream whose removal is not finished. */
   readonly pruned: Slot;
-  /** Position up to which `open` is complete. */
-  readonly listed: Slot;
   /** Releases the snapshot that all reads in one turn of the event loop share. */
   resetReadTxn(): void;
   /**

@@ -15,8 +15,8 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
+import { DriverError } from "../../base/errors.ts";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";
-import { DriverError } from "../../errors.ts";
 import { logFiles } from "../folder/logFolders.ts";
 import type { FollowableStore } from "../followableLog.ts";
 import { LogStore } from "../logStore.ts";
@@ -26,7 +26,6 @@ import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { CheckpointFile } from "./checkpoint.ts";
 import {
   headValue,
-  LISTED_KEY,
   nameKey,
   nameValue,
   positionKey,
@@ -155,7 +154,6 @@ async function checked(store: LogStore, table: LmdbTable): Promise<FollowableSto
       const summary = `the event log is damaged: its newest event does not end ${stream}`;
       throw new DriverError("STORE_DAMAGED", summary, { hint: damageHint });
     }
-    await store.listOpenStreams();
     return store;
   } catch (thrown) {
     await store.close();
@@ -209,7 +207,6 @@ function environment(root: RootDatabase, folder: string): LmdbEnvironment {
     heads: table("heads", { keyEncoder: nameKey, encoder: headValue }),
     open: table("open", { keyEncoder: positionKey, encoder: nameValue }),
     pruned: slot(root, PRUNED_KEY),
-    listed: slot(root, LISTED_KEY),
     resetReadTxn: () => root.resetReadTxn(),
     transactionSync: (action, flags) => root.transactionSync(action, flags),
     close: () => root.close(),

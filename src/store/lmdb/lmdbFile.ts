@@ -9,7 +9,7 @@
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../base/errors.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { logFiles } from "../folder/logFolders.ts";
 import { damaged } from "../storeError.ts";

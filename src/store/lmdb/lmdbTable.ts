@@ -80,7 +80,6 @@ export class LmdbTable implements WritableTable {
 
   openHeads(): StreamEntry[] | undefined {
     return this.#reading((lmdb) => {
-      if ((lmdb.listed.get() ?? 0) !== lastPositionOf(lmdb)) return undefined;
       const found: StreamEntry[] = [];
       for (const { key, value: stream } of lmdb.open.getRange({ limit: Number.MAX_SAFE_INTEGER })) {
         const head = lmdb.heads.get(Buffer.from(stream));
@@ -232,7 +231,7 @@ export class LmdbTable implements WritableTable {
 }
 
 /** The writes of a transaction. To be used only within a transaction. */
-function writerOf({ records, positions, heads, open, pruned, listed }: LmdbEnvironment): RecordWriter {
+function writerOf({ records, positions, heads, open, pruned }: LmdbEnvironment): RecordWriter {
   return {
     putRecord: (firstPosition, seq, position, bytes) => {
       put(records, position, bytes, { append: true });
@@ -249,12 +248,10 @@ function writerOf({ records, positions, heads, open, pruned, listed }: LmdbEnvir
       return entries.length === limit;
     },
     markPruned: (firstPosition) => pruned.put(firstPosition),
-    clearOpen: () => open.clearSync(),
     listOpen: ({ stream, firstPosition }, isOpen) => {
       if (isOpen) put(open, firstPosition, stream, {});
       else open.removeSync(firstPosition);
     },
-    markListed: (position) => listed.put(position),
   };
 }
 

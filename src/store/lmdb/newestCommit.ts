@@ -9,7 +9,7 @@
  * the number in the lock file.
  */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { DriverError } from "../../errors.ts";
+import { DriverError } from "../../base/errors.ts";
 import { logFiles } from "../folder/logFolders.ts";
 import { readMetaPages } from "./lmdbFile.ts";
 

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type TaskId, toTaskId } from "../../taskId.ts";
+import { type TaskId, toTaskId } from "../../base/taskId.ts";
 import { replaceFile } from "../folder/files.ts";
 import { runFolderName } from "../folder/stateFolder.ts";
 import {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
+import { bundleLines } from "../../../src/history/replay/bundle/exportBundle.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { event, life } from "../../support/history/history.ts";
@@ -94,7 +94,7 @@ describe("a bundle of a run", () => {
 
   it("with one changed event still shows the other tasks, and the events before the changed one", async () => {
     const path = join(temporaryFolder(), "b.jsonl");
-    const lines = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8").split("\n");
+    const lines = readFileSync("test/fixtures/histories/ends.jsonl", "utf8").split("\n");
     const damaged = lines.map((line) =>
       /"type":"stopRequested".*/.test(line) ? line.replace("running", "Running") : line,
     );

@@ -5,10 +5,10 @@
 import { describe, expect, it } from "vitest";
 import { DiffView, diffJson } from "../../../src/cli/commands/diff/diffView.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { diffHistories, divergenceText } from "../../../src/history/replay/historyDiff.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { History } from "../../../src/replay/history.ts";
-import { diffHistories, divergenceText } from "../../../src/replay/historyDiff.ts";
-import { allLives, event, life } from "../../support/history/history.ts";
+import { allLives, event, life, requestWith } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 function diffOf(left: readonly TaskEvent[], right: readonly TaskEvent[]) {
@@ -27,14 +27,14 @@ const begun = () => life("ended").slice(0, 4);
 const denied = () =>
   diffOf(
     [...begun(), event("exited", { exitCode: 2 })],
-    [event("requested", { unveil: [] }), ...begun().slice(1), event("exited")],
+    [requestWith({ unveil: [] }), ...begun().slice(1), event("exited")],
   );
 
 describe("the sentence at the top", () => {
   it("says where the histories diverge, and how their input differs", () => {
     expect(divergenceText(denied())).toBe(
       "They diverge after started (event 4): A continues with exited: exit code 2 [5], B continues with exited: exit code 0 [5]. " +
-        "Their input differs: unveil (requested, event 1).",
+        "Their input differs: options.unveil (requested, event 1).",
     );
   });
 
@@ -42,8 +42,8 @@ describe("the sentence at the top", () => {
     [life("ended"), life("ended"), "No difference, except data that differ between any two runs."],
     [
       life("ended"),
-      [event("requested", { command: "perl" }), ...life("ended").slice(1)],
-      "The same events, from different input: command (requested, event 1).",
+      [requestWith({ command: "perl" }), ...life("ended").slice(1)],
+      "The same events, from different input: options.command (requested, event 1).",
     ],
     [
       life("ended"),
@@ -87,7 +87,7 @@ describe("the histories", () => {
   it("are one above the other if there is no room", () => {
     const table = linesOf(denied(), 60).slice(6).join("\n");
     expect(table).toMatch(
-      /^ \| A {3}1 {2}requested +\n {3}B {3}1 {2}requested +\n {10}- unveil r:\/etc\/mime\.types$/m,
+      /^ \| A {3}1 {2}requested +\n {3}B {3}1 {2}requested +\n {10}- options.unveil r:\/etc\/mime\.types$/m,
     );
     expect(table).toMatch(
       /^ \| A {3}5 {2}exited → exited +\+10 ms\n {3}B {3}5 {2}exited → exited +\+20 ms {3}×2\.0\n {10}~ exitCode 2 → 0$/m,
@@ -117,7 +117,7 @@ describe("the histories", () => {
     expect(told.rows[0]).toMatchObject({
       left: { seq: 1, type: "requested", afterMs: null },
       ratio: null,
-      changes: [{ path: "unveil", left: "r:/etc/mime.types", right: null }],
+      changes: [{ path: "options.unveil", left: "r:/etc/mime.types", right: null }],
     });
     expect(told.rows[4]).toMatchObject({
       left: { afterMs: 10 },

@@ -3,8 +3,8 @@ import { readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LogFile } from "../../../src/client/task/logCollector.ts";
-import { LogStream } from "../../../src/effects/logs/logFiles.ts";
+import { LogStream } from "../../../src/history/taskOutput.ts";
+import { LogFile } from "../../../src/localAgent/task/logCollector.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
 

@@ -51,7 +51,7 @@ describe("ps", () => {
 
   it("shows a task with a damaged event as far as it can be read, and all other tasks", async () => {
     const path = join(temporaryFolder(), "damaged.jsonl");
-    const bundle = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8");
+    const bundle = readFileSync("test/fixtures/histories/ends.jsonl", "utf8");
     writeFileSync(path, bundle.replace(/("type":"stopRequested".*)running/, "$1Running"));
     const { code, stdout, stderr } = await call(["ps", "--all", "--state-dir", path]);
     expect(code).toBe(0);

@@ -5,7 +5,7 @@ import { inspectStateFolder } from "../../../src/cli/commands/doctor/diagnose.ts
 import { formatReport, type Report, reportOn } from "../../../src/cli/commands/doctor/report.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
-import { LATEST_ABI } from "../../../src/landlockRights.ts";
+import { LATEST_ABI } from "../../../src/effects/landlock/rights.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const good: HostFacts = {

@@ -6,7 +6,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { type AddressInfo, createServer } from "node:net";
 import { basename, join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { makeWorkFolder } from "../../../src/client/work/workFolder.ts";
+import { makeWorkFolder } from "../../../src/localAgent/work/workFolder.ts";
 import { untilServed } from "../../support/host/loopback.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
-import { allScopes } from "../../../src/client/allocation/cgroupScope.ts";
+import { allScopes } from "../../../src/localAgent/allocation/cgroupScope.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { programEntry } from "../../support/plugin/pluginEntry.ts";

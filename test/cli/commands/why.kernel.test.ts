@@ -48,7 +48,7 @@ describe("why", () => {
       "why",
       "is-lost",
       "--state-dir",
-      "test/fixtures/histories/schema1Reboot.jsonl",
+      "test/fixtures/histories/rebootAndForce.jsonl",
     ]);
     expect(stdout).toContain("It is lost, since the host was rebooted");
   });

@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { whyJson, whyText } from "../../../src/cli/commands/why/whyView.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { explain } from "../../../src/history/why/explain.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { History } from "../../../src/replay/history.ts";
-import { explain } from "../../../src/why/explain.ts";
 import { allLives, event, life, sampleData } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
@@ -103,6 +103,20 @@ describe("the cause of an end", () => {
     expect(text).toContain("as the agent requested [6]");
   });
 
+  it("can be a denied port, and the advice keeps the ports that the request has", () => {
+    const refusal = {
+      blockers: ["net.connect_tcp"],
+      object: "443",
+      program: null,
+      pid: 1,
+      firstAt: 1,
+      count: 1,
+    };
+    const begun = life("ended").slice(0, 4);
+    const text = why(...begun, event("denied", { refusals: [refusal] }), event("exited", { exitCode: 1 }));
+    expect(text).toContain("To allow it: connect_tcp = [443, 5432]");
+  });
+
   it("can involve recoveries, commands in the task, or another driver", () => {
     expect(why(...life("recovered"))).toContain(
       "plugin process 101 took it over from an earlier one, the last of 2 takeovers [5,6]",
@@ -131,10 +145,6 @@ describe("a task without an end of its own", () => {
     );
     const again = why(...begun, event("startFailed", { summary: "no", failed, recoverable: true }));
     expect(again).toContain("LAUNCH_FAILED, no (execve /opt/x: EACCES) [3]. The agent may try again");
-    const earlier = event("startFailed", { ...data, message, summary: null, failed, hint: null });
-    expect(why(...begun, earlier)).toContain(
-      `It never ran: LAUNCH_FAILED, ${message} [3]. Another attempt would fail, too [3].`,
-    );
   });
 
   it("is explained by its last attempt to start", () => {

@@ -13,7 +13,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { openTerminalSession, type TerminalSession } from "../../support/screen/terminalSession.ts";
 
-const bundle = join(import.meta.dirname, "../../fixtures/histories/schema1.jsonl");
+const bundle = join(import.meta.dirname, "../../fixtures/histories/ends.jsonl");
 const replay = `${process.execPath} ${programEntry} replay resists --state-dir ${bundle}`;
 const size = { columns: 80, rows: 24 };
 

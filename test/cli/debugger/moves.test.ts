@@ -1,8 +1,8 @@
 /** Moves of the debugger: searches, and places that a person types. */
 import { describe, expect, it } from "vitest";
+import { DriverError } from "../../../src/base/errors.ts";
 import { placeIn, seek } from "../../../src/cli/debugger/moves.ts";
-import { DriverError } from "../../../src/errors.ts";
-import { isOfType, type MomentTest } from "../../../src/replay/search.ts";
+import { isOfType, type MomentTest } from "../../../src/history/replay/search.ts";
 import { formatTime } from "../../../src/units/times.ts";
 import { event, life } from "../../support/history/history.ts";
 import { historyOf } from "../../support/screen/debuggerView.ts";

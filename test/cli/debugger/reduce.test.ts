@@ -78,7 +78,7 @@ describe("the view", () => {
     ["contineu", /Did you mean continue\?/],
     ["state heaven", /no state "heaven"/],
     ["find exti", /Did you mean exit/],
-    ["print request.command > 3", /cannot be ordered/],
+    ["print request.options.command > 3", /cannot be ordered/],
     ["quit now", /takes no argument/],
     ["delete x", /not the number/],
     ["delete 3", /no breakpoint 3/],
@@ -171,10 +171,12 @@ describe("breakpoints", () => {
   });
 
   it("that have no value at some event are not set", () => {
-    expect(enter(killed, "b", "request.command > 3")).toMatchObject({
+    expect(enter(killed, "b", "request.options.command > 3")).toMatchObject({
       breakpoints: [],
       notice: {
-        text: expect.stringMatching(/^at event 1: request\.command \("python3"\) and 3 cannot be ordered/),
+        text: expect.stringMatching(
+          /^at event 1: request\.options\.command \("python3"\) and 3 cannot be ordered/,
+        ),
       },
     });
     expect(press(killed, "c").notice).toMatchObject({ isProblem: true });
@@ -368,7 +370,10 @@ describe("after any keys", () => {
   it("any text stays within the terminal", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 200 }), size, (text, given) => {
-        const odd = viewOf([event("requested", { taskName: text, command: text, args: [text] })], given);
+        const odd = viewOf(
+          [event("requested", { taskName: text, options: { command: text, args: [text] } })],
+          given,
+        );
         for (const keys of [[], ["return"], [":", ...text], ["/", ...text, "return"]]) {
           for (const line of screenOf(press(odd, ...keys))) {
             expect(cellsOf(line)).toBeLessThanOrEqual(given.columns);

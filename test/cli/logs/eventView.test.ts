@@ -14,7 +14,7 @@ import {
 } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
-import { event } from "../../support/history/history.ts";
+import { event, requestWith } from "../../support/history/history.ts";
 
 const plain = styleOf(false);
 
@@ -57,11 +57,9 @@ describe("the summary of an event", () => {
   });
 
   it("of a request has the command with shell quotes, truncated if it is long", () => {
-    const text = summarize(
-      event("requested", { command: "sh", args: ["-c", "echo 'a b'"], user: "nomad-80001" }),
-    );
+    const text = summarize(requestWith({ command: "sh", args: ["-c", "echo 'a b'"] }));
     expect(text).toContain(`sh -c "echo 'a b'" as nomad-80001`);
-    expect(summarize(event("requested", { args: ["x".repeat(500)] })).length).toBeLessThan(200);
+    expect(summarize(requestWith({ args: ["x".repeat(500)] })).length).toBeLessThan(200);
   });
 });
 

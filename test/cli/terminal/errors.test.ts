@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { DriverError } from "../../../src/base/errors.ts";
 import { formatError } from "../../../src/cli/terminal/errors.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
-import { DriverError } from "../../../src/errors.ts";
 
 it.each([
   ["getaddrinfo", "ENOTFOUND", undefined, "getaddrinfo: there is no host of this name"],

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { HistoryBounds } from "../../../src/config/values/history.ts";
 import { HistoryPruner } from "../../../src/driver/history/historyPruning.ts";
+import type { HistoryBounds } from "../../../src/driver/options/historyBounds.ts";
 import type { EventToAppend } from "../../../src/store/eventStore.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
@@ -42,7 +42,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
 }
 
 function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
-  return { type: "x", schema: 2, time: now - hoursAgo * hour, data, from: "pending", to, effects: [] };
+  return { type: "x", schema: 1, time: now - hoursAgo * hour, data, from: "pending", to, effects: [] };
 }
 
 const bulk = { text: "x".repeat(10_000) };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { DriverError, type ErrorCode } from "../../../src/base/errors.ts";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import { UnsavedEvents } from "../../../src/driver/history/unsavedEvents.ts";
-import { DriverError, type ErrorCode } from "../../../src/errors.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { DriverError } from "../../../src/base/errors.ts";
 import type { FolderOwner } from "../../../src/driver/driverPort.ts";
 import { Opening, type Outcome } from "../../../src/driver/opening/opening.ts";
-import { DriverError } from "../../../src/errors.ts";
 
 const inUse = new DriverError("STATE_DIR_IN_USE", "process 7 owns it", { hint: "End it" });
 const unasked = () => expect.fail("nobody owns the folder");

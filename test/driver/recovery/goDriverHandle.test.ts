@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, test } from "vitest";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import { decodeGoDriverHandle } from "../../../src/driver/recovery/goDriverHandle.ts";
 import { encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
 import type { StartTaskResponse } from "../../../src/grpc/generated/nomad/driver.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { capturedCalls, captureNames } from "../../support/agent/captures.ts";
 import { goDriverHandle } from "../../support/agent/goDriverTask.ts";
 import { taskConfig } from "../../support/agent/requests.ts";

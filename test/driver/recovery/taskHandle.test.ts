@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TaskOptions } from "../../../src/config/options/taskOptions.ts";
+import { DriverError } from "../../../src/base/errors.ts";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import type { RecoverableHandle } from "../../../src/driver/driverPort.ts";
 import { Journal } from "../../../src/driver/history/journal.ts";
 import { toStored } from "../../../src/driver/history/storedEvents.ts";
@@ -13,10 +14,9 @@ import {
   handleOf,
 } from "../../../src/driver/recovery/taskHandle.ts";
 import type { DriverServices } from "../../../src/driver/services.ts";
-import { DriverError } from "../../../src/errors.ts";
+import type { TaskOptions } from "../../../src/effects/parts.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 
@@ -33,12 +33,6 @@ describe("a task's handle", () => {
 
   it("does not exist before the task has started", () => {
     expect(() => handleOf(taskId, initialSnapshot)).toThrow(/has not started/);
-  });
-
-  it("of an earlier version without a count of OOM kills is accepted", () => {
-    const { oomKills, ...earlier } = state;
-    expect(decodeHandle(encodeHandle(earlier as HandleState))).toEqual({ ...earlier, oomKills: 0 });
-    expect(oomKills).toBe(0);
   });
 
   it("is refused for any other bytes, without a crash", () => {

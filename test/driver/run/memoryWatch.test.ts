@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import { MemoryWatch } from "../../../src/driver/run/memoryWatch.ts";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
+import { statusFileLayout } from "../../../src/effects/plan/runLayout.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
-import { statusFileLayout } from "../../../src/effects/run/runLayout.ts";
-import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
-import { fold } from "../../../src/machines/fold.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { fold, step } from "../../../src/machines/fold.ts";
 import { event } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -22,14 +22,14 @@ function setUp() {
     event("fingerprinted"),
     event("sandboxed", { runFolder }),
   ];
-  const events: TaskEvent[] = [...begun, event("started")];
+  let snapshot = fold([...begun, event("started")]);
   const recorded: EventData<"oomSeen">[] = [];
   const task = {
     get snapshot() {
-      return fold(events);
+      return snapshot;
     },
     record: async (_type: string, data: EventData<"oomSeen">) => {
-      events.push({ type: "oomSeen", time: Date.now(), data });
+      snapshot = step(snapshot, { type: "oomSeen", time: Date.now(), data }).snapshot;
       recorded.push(data);
       return true;
     },

@@ -1,8 +1,8 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
+import { statusFileLayout } from "../../../src/effects/plan/runLayout.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
-import { statusFileLayout } from "../../../src/effects/run/runLayout.ts";
 import { fold } from "../../../src/machines/fold.ts";
 import { event } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { TaskRequest } from "../../../src/config/task/taskRequest.ts";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import { toStored } from "../../../src/driver/history/storedEvents.ts";
 import { sharedUserOf, withUser } from "../../../src/driver/start/taskUser.ts";
+import type { TaskRequest } from "../../../src/effects/launch/taskRequest.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";

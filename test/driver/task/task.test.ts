@@ -1,10 +1,12 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { DriverError } from "../../../src/base/errors.ts";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import { type CommittedStep, Task } from "../../../src/driver/task/task.ts";
-import { DriverError } from "../../../src/errors.ts";
+import { isPreparation } from "../../../src/machines/effects.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/events.ts";
-import type { TaskSnapshot } from "../../../src/machines/fold.ts";
-import { toTaskId } from "../../../src/taskId.ts";
-import { sampleData } from "../../support/history/history.ts";
+import { initialSnapshot, step, type TaskSnapshot } from "../../../src/machines/fold.ts";
+import { allLives, event, life, sampleData } from "../../support/history/history.ts";
 import { refusingStore } from "../../support/history/memoryEventStore.ts";
 import { runThat } from "../../support/plugin/fakeDriver.ts";
 
@@ -46,6 +48,34 @@ describe("recording a fact", () => {
       "watchExit while running",
     ]);
   });
+
+  it.each(allLives)(
+    "executes no action before the store has the event, except preparations: %s",
+    async (name) => {
+      const { store, log, record } = setUp();
+      const append = store.append.bind(store);
+      store.append = async (...request) => {
+        for (let turn = 0; turn < 3; turn++) await nextTurn();
+        const stored = await append(...request);
+        log.push(...stored.map(({ type }) => `${type} stored`));
+        return stored;
+      };
+      let snapshot = initialSnapshot;
+      for (const { type } of life(name)) {
+        log.length = 0;
+        const { to, effects, ...taken } = step(snapshot, event(type));
+        const [early, late] = [effects.filter(isPreparation), effects.filter((each) => !isPreparation(each))];
+        await record(type);
+        expect(log, type).toEqual([
+          ...early.map((effect) => `${effect} while ${snapshot.value}`),
+          `${type} stored`,
+          `${type} committed`,
+          ...late.map((effect) => `${effect} while ${to}`),
+        ]);
+        snapshot = taken.snapshot;
+      }
+    },
+  );
 
   it("stores the event with the machine's states and effects", async () => {
     const { store, walk } = setUp();

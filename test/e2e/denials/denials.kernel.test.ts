@@ -4,15 +4,15 @@ import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type AuditStatus, auditStatus } from "../../../src/effects/audit/auditSocket.ts";
-import { findDenialProblem } from "../../../src/effects/audit/denialWatch.ts";
+import { type AuditStatus, auditStatus } from "../../../src/effects/denials/auditSocket.ts";
+import { findDenialProblem } from "../../../src/effects/denials/denialWatch.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { readHistory } from "../../../src/history/replay/storedHistory.ts";
+import { explain } from "../../../src/history/why/explain.ts";
 import type { DenialHistory } from "../../../src/machines/events/denied.ts";
-import { History } from "../../../src/replay/history.ts";
-import { readHistory } from "../../../src/replay/storedHistory.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
-import { explain } from "../../../src/why/explain.ts";
 import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
@@ -22,7 +22,10 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 const problem = await findDenialProblem("on", landlockAbi());
 if (problem !== undefined) console.warn(`NOT TESTED: denials, since ${problem}`);
 
-const options = { root: "host", denials: "on", allow_host_pid: true };
+const options = {
+  ...{ root: "host", denials: "on", allow_host_pid: true, unveil_by_task: true },
+  allow_seccomp: ["listen", "openat2", "setsockopt"],
+};
 
 describe.skipIf(problem !== undefined)("on a host that records denials", () => {
   let before: AuditStatus;
@@ -111,6 +114,55 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
   ])("the cause is reported if a program fails because it %s", async (_, code, expected) => {
     const command = { ...perl(code.replaceAll("$F", openFolder())), connect_tcp: [80], bind_tcp: [8080] };
     expect(await whyOf(command)).toMatch(expected);
+  });
+
+  const openSocket = "socket(S, PF_INET, SOCK_STREAM, 0) or die";
+
+  test.each([
+    {
+      what: "listens although it may bind no port",
+      code: `${openSocket}; exit 0 if listen(S, 1)`,
+      refused: { bind_tcp: [], seccomp_allow: ["listen"] },
+      advice:
+        /system call listen \(perl.*Only tasks with a port in bind_tcp, or without bind_tcp, can listen/,
+      lifted: { bind_tcp: [0] },
+    },
+    {
+      what: "selects an upper-layer protocol beside limits on ports",
+      // Without a name, which the kernel itself refuses.
+      code: `${openSocket}; setsockopt(S, 6, 31, ""); exit 0 if $!{EINVAL}`,
+      refused: { connect_tcp: [443], seccomp_allow: ["setsockopt"] },
+      advice: /system call setsockopt \(perl.*Only tasks without connect_tcp can use upper-layer protocols/,
+      lifted: {},
+    },
+    {
+      what: "connects to a port that is not in the list",
+      code: `${openSocket}; connect(S, pack_sockaddr_in(81, INADDR_LOOPBACK)); exit 0 if $!{ECONNREFUSED}`,
+      refused: { connect_tcp: [443] },
+      advice: /connecting to TCP port 81 .*To allow it: connect_tcp = \[81, 443\]/,
+      lifted: { connect_tcp: [81, 443] },
+    },
+    {
+      what: "makes a call that the profile refuses",
+      // Without a structure, which the kernel itself refuses.
+      code: "syscall(437, -1, 0, 0, 0); exit 0 if $!{EINVAL}",
+      refused: {},
+      advice: /system call openat2 .*To allow it: seccomp_allow = \["openat2"\]/,
+      lifted: { seccomp_allow: ["openat2"] },
+    },
+    {
+      what: "reads a file",
+      code: 'exit 0 if open F, "<", "/etc/passwd"',
+      refused: {},
+      advice: /reading \/etc\/passwd .*To allow it: unveil = \["r:\/etc\/passwd"\]/,
+      lifted: { unveil: ["r:/etc/passwd"] },
+    },
+  ])("the advised change helps a program that $what", async ({ code, refused, advice, lifted }) => {
+    const why = await whyOf({ ...perl(code), ...refused });
+    expect(why).toMatch(advice);
+    if ("seccomp_allow" in refused) expect(why).not.toContain("seccomp_allow");
+    const { exitCode } = await runTask(agent, makeAllocation().config({ ...perl(code), ...lifted }));
+    expect(exitCode).toBe(0);
   });
 
   test("the cause is reported if a program fails because it signals a process of the host", async () => {

@@ -10,12 +10,18 @@ import {
   symlinkSync,
 } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { O_DIRECTORY, O_TMPFILE } from "../../../src/effects/kernel/constants.ts";
+import type { Restriction } from "../../../src/effects/seccomp/restriction.ts";
 import { runTask, startAgent } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
+import { startPlugin } from "../../support/plugin/startPlugin.ts";
 import { call, type Ended, shellJob, start } from "../../support/screen/commandLine.ts";
+
+const fixture = fileURLToPath(new URL("../../fixtures/filtered.ts", import.meta.url));
 
 describe("the executable works if it is called", () => {
   it("through symlinks, from any folder", async () => {
@@ -73,47 +79,95 @@ describe("the executable works if it is called", () => {
   });
 });
 
-describe("the executable's native addon", () => {
-  it("is loaded from memory, and leaves no descriptor open", async () => {
+/** Folders for the addons, beside the executable's own. */
+const places = ["/dev/shm", "/run", "/tmp", "/var/tmp"];
+
+describe("the executable's native addons", () => {
+  it("are not loaded for the first launch, of which an agent asks only the name and the options", async () => {
+    const plugin = await startPlugin({ entry: builtEntry });
+    await plugin.base.pluginInfo({});
+    await plugin.base.configSchema({});
+    expect(codeWithoutName(plugin.pid)).toEqual([]);
+  });
+
+  it("are loaded from files without names, and leave no descriptor open", async () => {
     const agent = await startAgent({ entry: builtEntry });
-    expect(readFileSync(`/proc/${agent.pid}/maps`, "utf8")).toMatch(
-      /r-xp .* \/memfd:lmdb\.node \(deleted\)$/m,
-    );
+    expect(await runTask(agent, makeAllocation().config("true"))).toMatchObject({ exitCode: 0 });
+    expect(codeWithoutName(agent.pid)).toHaveLength(2);
     const descriptors = readdirSync(`/proc/${agent.pid}/fd`);
     const open = descriptors.map((descriptor) => readlinkSync(`/proc/${agent.pid}/fd/${descriptor}`));
-    expect(open.filter((path) => path.includes("lmdb.node"))).toEqual([]);
+    expect(open.filter((path) => path.includes("/#"))).toEqual([]);
   });
 
-  it("is loaded from a folder, which is then removed, if memory may not be executed", async () => {
-    const ended = await withoutMemfds("/run");
-    expect(ended).toMatchObject({ code: 0, stdout: "ran\nleft: 0\n" });
+  it.each([
+    { which: "/dev/shm is", noexec: ["/dev/shm"] },
+    { which: "all folders but the executable's own are", noexec: places },
+  ])("are loaded although $which mounted noexec", async ({ noexec }) => {
+    expect(await runElsewhere({ noexec })).toMatchObject({ code: 0, stdout: "ran\nleft: 0\n" });
   });
 
-  it("is refused with a hint if no new file may be executed at all", async () => {
-    const ended = await withoutMemfds("/run", "/dev/shm", "/tmp", "/var/tmp");
+  it("are loaded from files whose names are removed at once, if a file system has none without names", async () => {
+    expect(await runElsewhere({ restrictions: [noUnnamedFiles] })).toMatchObject({
+      code: 0,
+      stdout: "ran\nleft: 0\n",
+    });
+  });
+
+  it("are refused with a hint if no new file may be executed at all", async () => {
+    const ended = await runElsewhere({ noexec: places, readOnly: true });
     expect(ended.code).toBe(125);
-    expect(ended.stderr).toContain("lmdb.node can be loaded neither from memory nor from a folder");
-    expect(ended.stderr).toContain("Set the sysctl vm.memfd_noexec to 1 or 0");
+    expect(ended.stderr).toMatch(/koffi\.node cannot be loaded: /);
+    expect(ended.stderr).toMatch(/^hint: Make one of \/dev\/shm, .* without noexec$/m);
+    expect(ended.stdout).toBe("left: 0\n");
   });
 });
 
-/**
- * Runs a job with vm.memfd_noexec = 2, which is a setting of the pid namespace, and with folders mounted
- * `noexec`.
- */
-async function withoutMemfds(...noexec: readonly string[]): Promise<Ended> {
+/** The files without names whose code a process has mapped. The kernel shows them as `#<inode>`. */
+function codeWithoutName(pid: number): string[] {
+  const maps = readFileSync(`/proc/${pid}/maps`, "utf8");
+  return [...maps.matchAll(/ r-xp \S+ \S+ (\d+) +(\S+\/#\1) \(deleted\)$/gm)].map(([, , path = ""]) => path);
+}
+
+const noUnnamedFiles: Restriction = {
+  calls: ["openat"],
+  when: [{ argument: 2, hasAnyBitOf: O_TMPFILE & ~O_DIRECTORY }],
+  errno: "EOPNOTSUPP",
+};
+
+/** Where {@link runElsewhere} runs a job. */
+interface Surroundings {
+  /** Folders that are mounted `noexec`. */
+  readonly noexec?: readonly string[];
+  /** Whether the executable's folder is read-only. */
+  readonly readOnly?: boolean;
+  /** System calls that are refused. */
+  readonly restrictions?: readonly Restriction[];
+}
+
+/** Runs a job, in a mount namespace of its own, and counts the files that the executable has left. */
+async function runElsewhere({
+  noexec = [],
+  readOnly = false,
+  restrictions = [],
+}: Surroundings): Promise<Ended> {
   const folder = temporaryFolder(persistentFolders);
   const job = join(folder, "job.nomad.hcl");
   copyFileSync(shellJob("echo ran"), job);
-  const script = `
-    mount -t proc proc /proc
-    echo 2 > /proc/sys/vm/memfd_noexec
-    ${noexec.map((parent) => `mount -t tmpfs -o noexec tmpfs ${parent}`).join("\n")}
-    "$@" || exit
-    echo left: $(find /run /dev/shm /tmp /var/tmp -maxdepth 1 -name 'exec2-addon-*' | wc -l)`;
-  const unshare = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", script, "sh"];
   // Copies the executable, because one of the mounts may hide the checkout.
-  const executable = join(folder, "nomad-driver-exec2");
+  const programs = join(folder, "programs");
+  const executable = join(programs, "nomad-driver-exec2");
+  mkdirSync(programs);
   copyFileSync(builtEntry, executable);
-  return call(["run", "--state-dir", join(folder, "state"), job], { program: [...unshare, executable] });
+  const script = `
+    ${noexec.map((parent) => `mount -t tmpfs -o noexec tmpfs ${parent}`).join("\n")}
+    ${readOnly ? `mount --bind ${programs} ${programs} && mount -o remount,bind,ro ${programs}` : ""}
+    "$@"
+    code=$?
+    echo left: $(find ${[...places, programs].join(" ")} -maxdepth 1 -name 'exec2-addon-*' | wc -l)
+    exit $code`;
+  const filtered = [process.execPath, fixture, JSON.stringify(restrictions)];
+  const unshare = ["unshare", "--mount", "sh", "-c", script, "sh"];
+  return call(["run", "--state-dir", join(folder, "state"), job], {
+    program: [...filtered, "/usr/bin/env", ...unshare, executable],
+  });
 }

@@ -12,7 +12,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
 const root = join(import.meta.dirname, "../../..");
-const bundle = join(root, "test/fixtures/histories/schema1.jsonl");
+const bundle = join(root, "test/fixtures/histories/ends.jsonl");
 const run = promisify(execFile);
 
 /** The package's dependencies that the library's types need, and those of the tests. */

@@ -15,14 +15,14 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Architecture, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
+import { isAtOrBelow } from "../../../src/effects/paths/paths.ts";
 import {
   defaultEntries,
   linkFolders,
   ownRootFolders,
   ownRootPaths,
-} from "../../../src/config/task/defaultPaths.ts";
-import { isAtOrBelow } from "../../../src/config/values/unveil.ts";
-import { type Architecture, systemCallNumber } from "../../../src/systemCalls.ts";
+} from "../../../src/effects/unveil/defaultPaths.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { hostFolder, persistentFolders } from "../../support/host/temporaryFolder.ts";

@@ -1,9 +1,9 @@
 /** Tests that the options of task and client determine the filter of system calls. */
 import { rmSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { type SystemCall, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import { type SystemCall, systemCallNumber } from "../../../src/systemCalls.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";

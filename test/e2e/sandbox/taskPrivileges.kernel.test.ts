@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { capabilitySet } from "../../../src/config/values/capabilities.ts";
-import { taskLimits } from "../../../src/effects/processes/resourceLimits.ts";
+import { capabilitySet } from "../../../src/effects/kernel/capabilities.ts";
+import { taskLimits } from "../../../src/effects/limits/resourceLimits.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";

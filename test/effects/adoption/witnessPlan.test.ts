@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { buildWitnessPlan } from "../../../src/effects/adoption/witnessPlan.ts";
-import { describePlan } from "../../../src/effects/launch/describePlan.ts";
-import { descriptors } from "../../../src/effects/launch/plan.ts";
+import { describePlan } from "../../../src/effects/plan/describePlan.ts";
+import { descriptors } from "../../../src/effects/plan/plan.ts";
 
 const plan = buildWitnessPlan({
   name: "exec2-witness: a/main",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TaskResources } from "../../../src/config/task/taskRequest.ts";
 import { type CgroupOptions, planCgroupWrites } from "../../../src/effects/cgroup/cgroupPlan.ts";
+import type { TaskResources } from "../../../src/effects/cgroup/nodeTopology.ts";
 
 const none: TaskResources = {
   cpuMhz: 0,

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { buildExecPlan, buildTerminalExecPlan, type ExecInput } from "../../../src/effects/exec/execPlan.ts";
-import { describePlan } from "../../../src/effects/launch/describePlan.ts";
-import { descriptors, type Plan, phases, type Step } from "../../../src/effects/launch/plan.ts";
+import { describePlan } from "../../../src/effects/plan/describePlan.ts";
+import { descriptors, type Plan, phases, type Step } from "../../../src/effects/plan/plan.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";

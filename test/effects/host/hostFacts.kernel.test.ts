@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { readNodeTopology } from "../../../src/effects/cgroup/nodeCores.ts";
 import { assumedMhz, type HostFacts, probeHost, watchHost } from "../../../src/effects/host/hostFacts.ts";
-import { readNodeTopology } from "../../../src/effects/host/nodeCores.ts";
 
 const topology = {
   cores: [{ coreId: 0, baseMhz: 2445, maxMhz: 0, guessMhz: 0, disabled: false }],

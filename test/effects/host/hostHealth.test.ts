@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
+import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../../../src/effects/host/hostHealth.ts";
 

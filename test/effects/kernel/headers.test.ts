@@ -2,23 +2,23 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { constants as fileConstants, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it, type TestContext } from "vitest";
-import { capabilityNames } from "../../../src/config/values/capabilities.ts";
+import { capabilityNames } from "../../../src/effects/kernel/capabilities.ts";
 import * as constants from "../../../src/effects/kernel/constants.ts";
-import * as filterConstants from "../../../src/kernelConstants.ts";
-import {
-  abiWith,
-  LATEST_ABI,
-  type LandlockRight,
-  maskOfRights,
-  rightsOfFamily,
-} from "../../../src/landlockRights.ts";
+import * as filterConstants from "../../../src/effects/kernel/kernelConstants.ts";
 import {
   type Architecture,
   highestSystemCall,
   isSystemCallName,
   systemCallNames,
   systemCallNumber,
-} from "../../../src/systemCalls.ts";
+} from "../../../src/effects/kernel/systemCalls.ts";
+import {
+  abiWith,
+  LATEST_ABI,
+  type LandlockRight,
+  maskOfRights,
+  rightsOfFamily,
+} from "../../../src/effects/landlock/rights.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { closeSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -64,6 +64,26 @@ describe("the binding of the C library", () => {
     libc.addSeals(memfd, k.F_SEAL_SEAL | k.F_SEAL_SHRINK | k.F_SEAL_GROW | k.F_SEAL_WRITE);
     expect(() => writeSync(memfd, "other", 0)).toThrow(expect.objectContaining({ code: "EPERM" }));
     closeSync(memfd);
+  });
+
+  it("reports the reason of a refusal by a function whose arguments vary in number", () => {
+    const file = openSync(join(folder, "file"), "w");
+    expect(() => libc.addSeals(file, k.F_SEAL_WRITE)).toThrow(
+      expect.objectContaining({ failed: { call: "fcntl", errno: "EINVAL" } }),
+    );
+    expect(() => libc.ioctl(file, k.TIOCSWINSZ, new Uint8Array(8))).toThrow(
+      expect.objectContaining({ failed: { call: "ioctl", errno: "ENOTTY" } }),
+    );
+    closeSync(file);
+    expect(() => libc.prctl(k.PR_SET_PDEATHSIG, 1000)).toThrow(
+      expect.objectContaining({ failed: { call: "prctl", errno: "EINVAL" } }),
+    );
+  });
+
+  it("passes no text beyond a null byte to C, which would end it there", () => {
+    expect(() => libc.mkfifo(join(folder, "cut\0off"), 0o600)).toThrow("mkfifo: a text has a null byte");
+    expect(() => libc.openat2(k.AT_FDCWD, `${folder}\0`, { flags: k.O_PATH })).toThrow("null byte");
+    expect(existsSync(join(folder, "cut"))).toBe(false);
   });
 
   it("asks Landlock for its version and makes a ruleset", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { UnveilMode } from "../../../src/config/values/unveil.ts";
 import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
 import { accessOf, handledAccess, scopesOf } from "../../../src/effects/landlock/access.ts";
-import { LATEST_ABI } from "../../../src/landlockRights.ts";
+import { LATEST_ABI } from "../../../src/effects/landlock/rights.ts";
+import type { UnveilMode } from "../../../src/effects/unveil/unveil.ts";
 
 /** All ABIs of the table, and a newer one. */
 const abis = Array.from({ length: LATEST_ABI + 1 }, (_, index) => index + 1);

@@ -1,10 +1,10 @@
 /** Real programs under the default paths, and the task's own proc file system. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
-import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
-import { taskFolders } from "../../../src/config/task/taskFolders.ts";
-import { type UnveilRule, unveilRules } from "../../../src/config/task/unveilRules.ts";
+import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import { taskFolders } from "../../../src/effects/layout/taskFolders.ts";
+import { parseTaskOptions } from "../../../src/effects/parts.ts";
+import { type UnveilRule, unveilRules } from "../../../src/effects/unveil/unveilRules.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { type Attempt, outputOf, restricted } from "../../support/launch/restricted.ts";
 

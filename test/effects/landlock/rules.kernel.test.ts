@@ -9,8 +9,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
-import { parseUnveil, type UnveilSource } from "../../../src/config/values/unveil.ts";
 import { mkfifo, pipe2 } from "../../../src/effects/kernel/libc.ts";
 import type { OpenedPath } from "../../../src/effects/landlock/rules.ts";
 import {
@@ -19,6 +17,8 @@ import {
   landlockAbi,
   type Ruleset,
 } from "../../../src/effects/landlock/ruleset.ts";
+import { parseUnveil, type UnveilSource } from "../../../src/effects/unveil/unveil.ts";
+import type { UnveilRule } from "../../../src/effects/unveil/unveilRules.ts";
 import { errorOf } from "../../support/errors.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { restricted } from "../../support/launch/restricted.ts";

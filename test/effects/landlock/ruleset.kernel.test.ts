@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
-import { parseUnveil } from "../../../src/config/values/unveil.ts";
+import { LATEST_ABI } from "../../../src/effects/landlock/rights.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
-import { LATEST_ABI } from "../../../src/landlockRights.ts";
+import { parseUnveil } from "../../../src/effects/unveil/unveil.ts";
+import type { UnveilRule } from "../../../src/effects/unveil/unveilRules.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { type Attempt, restricted } from "../../support/launch/restricted.ts";
 

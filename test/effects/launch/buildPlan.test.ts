@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { buildExecPlan } from "../../../src/effects/exec/execPlan.ts";
-import { describePlan } from "../../../src/effects/launch/describePlan.ts";
-import { type LaunchPlan, noSteps, type Phase, phases, type Step } from "../../../src/effects/launch/plan.ts";
+import { defaultTaskOptions } from "../../../src/effects/parts.ts";
+import { describePlan } from "../../../src/effects/plan/describePlan.ts";
+import { type LaunchPlan, noSteps, type Phase, phases, type Step } from "../../../src/effects/plan/plan.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";

@@ -1,13 +1,13 @@
 /** The calls of the three processes of a launch in their order, with a simulated kernel. */
 import { describe, expect, it } from "vitest";
-import { stepAt } from "../../../src/effects/launch/assemble.ts";
-import type { Phase } from "../../../src/effects/launch/plan.ts";
 import {
   type SystemCall,
   type SystemCallName,
   systemCallNames,
   systemCallNumber,
-} from "../../../src/systemCalls.ts";
+} from "../../../src/effects/kernel/systemCalls.ts";
+import { stepAt } from "../../../src/effects/plan/assemble.ts";
+import type { Phase } from "../../../src/effects/plan/plan.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { assemblePlan, interpret } from "../../support/launch/tableInterpreter.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";

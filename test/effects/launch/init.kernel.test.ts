@@ -1,7 +1,7 @@
 /** Init, the only process that stays beside a task. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
-import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import { procStatus } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 

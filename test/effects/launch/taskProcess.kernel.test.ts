@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import { TestRun, taskLines, taskUid } from "../../support/launch/launchRun.ts";
 
 describe("a task's process", () => {

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 import { describe, expect, it, vi } from "vitest";
+import { DriverError } from "../../../src/base/errors.ts";
 import * as libc from "../../../src/effects/kernel/libc.ts";
 import { killInit, killTask, signalGroup } from "../../../src/effects/processes/signals.ts";
-import { DriverError } from "../../../src/errors.ts";
 import { openDescriptors } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 

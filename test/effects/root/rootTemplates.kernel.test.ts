@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { RootTemplate } from "../../../src/config/task/taskRoot.ts";
-import { identityOf } from "../../../src/effects/files/hostPaths.ts";
+import { identityOf } from "../../../src/effects/paths/hostPaths.ts";
 import { findRootProblem, RootTemplates } from "../../../src/effects/root/rootTemplates.ts";
+import type { RootTemplate } from "../../../src/effects/root/taskRoot.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 function templates(): RootTemplates {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { RootTemplate } from "../../../src/config/task/taskRoot.ts";
-import { isAtOrBelow } from "../../../src/config/values/unveil.ts";
-import type { HostEntry } from "../../../src/effects/files/followPath.ts";
+import type { HostEntry } from "../../../src/effects/paths/followPath.ts";
+import { isAtOrBelow } from "../../../src/effects/paths/paths.ts";
 import { skeletonOf } from "../../../src/effects/root/skeleton.ts";
+import type { RootTemplate } from "../../../src/effects/root/taskRoot.ts";
 
 /** A host's tree: "folder", "file", "device", or the target of a symlink. */
 type Tree = Readonly<Record<string, string>>;

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { defaultProfile } from "../../../src/config/seccomp/defaultProfile.ts";
-import { type Condition, errnos, type Restriction } from "../../../src/config/seccomp/restriction.ts";
-import { type TaskFilter, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
-import { capabilityNames } from "../../../src/config/values/capabilities.ts";
-import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
-import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/systemCallFilter.ts";
+import { INSTRUCTION_BYTES } from "../../../src/effects/kernel/assembler.ts";
+import { capabilityNames } from "../../../src/effects/kernel/capabilities.ts";
 import {
   type Architecture,
   highestSystemCall,
   systemCallNames,
   systemCallNumber,
-} from "../../../src/systemCalls.ts";
+} from "../../../src/effects/kernel/systemCalls.ts";
+import { defaultProfile } from "../../../src/effects/seccomp/defaultProfile.ts";
+import { type Condition, errnos, type Restriction } from "../../../src/effects/seccomp/restriction.ts";
+import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/systemCallFilter.ts";
+import { type TaskFilter, taskFilter } from "../../../src/effects/seccomp/taskFilter.ts";
 import { type Call, run, verdictOf } from "../../support/launch/filterInterpreter.ts";
 
 const architectures = ["x64", "arm64"] as const;

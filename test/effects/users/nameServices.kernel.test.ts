@@ -23,7 +23,7 @@ it("a change of the host's users is seen at once, and so is the removal of the f
     `mkdir ${own}`,
     `cp /etc/passwd ${own}`,
     `mount --bind ${own} /etc`,
-    `exec ${process.execPath} --disable-warning=ExperimentalWarning --input-type=module -e "$PROGRAM"`,
+    `exec ${process.execPath} --input-type=module -e "$PROGRAM"`,
   ].join(" && ");
   const output = execFileSync("unshare", ["-m", "sh", "-c", script], {
     encoding: "utf8",

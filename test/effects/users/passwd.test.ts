@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { maxId, parseId } from "../../../src/config/values/idRanges.ts";
+import { maxId, parseId } from "../../../src/effects/users/idRanges.ts";
 import {
   entryOfName,
   entryOfUid,

@@ -2,21 +2,21 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { Metadata } from "@grpc/grpc-js";
-import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
-import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
-import { taskEnvironment } from "../../../src/config/task/taskEnvironment.ts";
-import { taskFolders } from "../../../src/config/task/taskFolders.ts";
-import { unveilRules } from "../../../src/config/task/unveilRules.ts";
+import { toTaskId } from "../../../src/base/taskId.ts";
+import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import { decodeGoDriverHandle } from "../../../src/driver/recovery/goDriverHandle.ts";
 import { decodeHandle, encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
+import { taskEnvironment } from "../../../src/effects/command/taskEnvironment.ts";
 import { parseEnviron } from "../../../src/effects/exec/taskEnviron.ts";
+import { taskFolders } from "../../../src/effects/layout/taskFolders.ts";
+import { parseTaskOptions } from "../../../src/effects/parts.ts";
+import { unveilRules } from "../../../src/effects/unveil/unveilRules.ts";
 import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import { requestOf, topologyOf } from "../../../src/grpc/convert/requests.ts";
 import { DriverError as ErrorMessage } from "../../../src/grpc/generated/exec2/error.ts";
 import { BasePluginService } from "../../../src/grpc/generated/nomad/base.ts";
 import { DriverService } from "../../../src/grpc/generated/nomad/driver.ts";
 import { carriedError } from "../../../src/grpc/status.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { allowing, hold, type Target } from "../target.ts";
 
 const services = [...Object.values(BasePluginService), ...Object.values(DriverService)];

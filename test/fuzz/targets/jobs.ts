@@ -1,12 +1,16 @@
 /** Job files, an agent's plugin block, and the text of their templates. */
-import { checkFile } from "../../../src/client/files/checkFile.ts";
-import { hclEvaluator } from "../../../src/jobspec/expressions/hcl.ts";
-import { renderGoTemplate } from "../../../src/jobspec/goTemplate/evaluate.ts";
-import { jobFile } from "../../../src/jobspec/jobFile.ts";
-import { render } from "../../../src/jobspec/resolve/interpolate.ts";
-import { escapeLiteral, parseTemplate, unescapeLiteral } from "../../../src/jobspec/resolve/template.ts";
-import { readSyntaxErrors } from "../../../src/jobspec/syntax.ts";
-import { TemplateError } from "../../../src/jobspec/templateError.ts";
+import { checkFile } from "../../../src/localAgent/files/checkFile.ts";
+import { hclEvaluator } from "../../../src/localAgent/jobspec/expressions/hcl.ts";
+import { renderGoTemplate } from "../../../src/localAgent/jobspec/goTemplate/evaluate.ts";
+import { jobFile } from "../../../src/localAgent/jobspec/jobFile.ts";
+import { render } from "../../../src/localAgent/jobspec/resolve/interpolate.ts";
+import {
+  escapeLiteral,
+  parseTemplate,
+  unescapeLiteral,
+} from "../../../src/localAgent/jobspec/resolve/template.ts";
+import { readSyntaxErrors } from "../../../src/localAgent/jobspec/syntax.ts";
+import { TemplateError } from "../../../src/localAgent/jobspec/templateError.ts";
 import { allowingLater, hold, type Target } from "../target.ts";
 
 const variables = { given: { image: "nginx" }, environment: { HOME: "/root" } };

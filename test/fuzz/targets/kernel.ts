@@ -3,18 +3,18 @@
  * these texts.
  */
 
-import { idRangesProblem, isInRanges, parseId } from "../../../src/config/values/idRanges.ts";
 import {
   parseBytes,
   parseCpuStat,
   parseFlatKeyed,
   parseMemory,
 } from "../../../src/effects/cgroup/cgroupFigures.ts";
-import { mountPoints, receivesMounts, unpropagatedMounts } from "../../../src/effects/files/mountinfo.ts";
-import { cpuinfoMhz, parseCpuList } from "../../../src/effects/host/nodeCores.ts";
-import { parseReport } from "../../../src/effects/launch/report.ts";
+import { cpuinfoMhz, parseCpuList } from "../../../src/effects/cgroup/nodeCores.ts";
+import { mountPoints, receivesMounts, unpropagatedMounts } from "../../../src/effects/paths/mountinfo.ts";
+import { parseReport } from "../../../src/effects/plan/report.ts";
 import { unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
 import { parseStat } from "../../../src/effects/processes/processStat.ts";
+import { idRangesProblem, isInRanges, parseId } from "../../../src/effects/users/idRanges.ts";
 import {
   entryOfName,
   entryOfUid,

@@ -1,9 +1,10 @@
 /** Parsers of user input for the replay: breakpoints and edits. */
+
+import { parseBreakpoint, stopsAmong } from "../../../src/history/replay/breakpoint.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { parseEdits, whatIf } from "../../../src/history/replay/whatIf.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
-import { parseBreakpoint, stopsAmong } from "../../../src/replay/breakpoint.ts";
-import { History } from "../../../src/replay/history.ts";
-import { parseEdits, whatIf } from "../../../src/replay/whatIf.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { visible } from "../../../src/units/visible.ts";
 import { life } from "../../support/history/history.ts";
@@ -53,7 +54,7 @@ function historyOf(events: readonly TaskEvent[]): History {
     const { snapshot: after, accepted: _accepted, ...made } = step(snapshot, event);
     snapshot = after;
     const place = { stream: "a/web/1", seq: index + 1, position: index + 1, hash: "" };
-    return { ...event, ...made, ...place, schema: 6 };
+    return { ...event, ...made, ...place, schema: 1 };
   });
   return new History("a/web/1", stored);
 }

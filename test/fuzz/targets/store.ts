@@ -3,13 +3,14 @@ import { hash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
-import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
-import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
-import { checkLog } from "../../../src/replay/check/checkLog.ts";
-import { History } from "../../../src/replay/history.ts";
-import { maskEvent } from "../../../src/replay/mask.ts";
-import { readHistory } from "../../../src/replay/storedHistory.ts";
+import { bundleLines } from "../../../src/history/replay/bundle/exportBundle.ts";
+import { parseBundle } from "../../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../src/history/replay/check/checkLog.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { maskEvent } from "../../../src/history/replay/mask.ts";
+import { readHistory } from "../../../src/history/replay/storedHistory.ts";
+import { explain } from "../../../src/history/why/explain.ts";
+import { sequenceDiagram } from "../../../src/history/why/sequenceDiagram.ts";
 import {
   DATA_HASH_AT,
   HASH_BYTES,
@@ -19,15 +20,15 @@ import {
   SALT_BYTES,
 } from "../../../src/store/eventRecord.ts";
 import type { EventReader } from "../../../src/store/eventStore.ts";
+import { logFiles } from "../../../src/store/folder/logFolders.ts";
 import { FollowableLog } from "../../../src/store/followableLog.ts";
 import { folderChanges } from "../../../src/store/lmdb/eventReader.ts";
 import { FileTable } from "../../../src/store/lmdb/fileTable.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { inspectLog } from "../../../src/store/lmdb/lmdbFile.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { SnapshotReader } from "../../../src/store/lmdb/snapshotReader.ts";
 import { usageIn } from "../../../src/store/usage/usageFile.ts";
-import { explain } from "../../../src/why/explain.ts";
-import { sequenceDiagram } from "../../../src/why/sequenceDiagram.ts";
 import { allowing, allowingLater, type Target } from "../target.ts";
 
 /** Input: the length of a header, the header, and data. The target adds valid hashes. */
@@ -45,7 +46,7 @@ export const records: Target = {
     const { encodeRecord, NO_HASH, sealData } = await import("../../../src/store/eventRecord.ts");
     return life("killed").map((event, index) => {
       const place = { stream: "a/b/c", seq: 1, position: index + 1, previousHash: NO_HASH };
-      const stored = { ...event, schema: 6, from: "new", to: "running", effects: ["launch"] };
+      const stored = { ...event, schema: 1, from: "new", to: "running", effects: ["launch"] };
       const { bytes } = encodeRecord(stored, place, sealData(event.data, Buffer.alloc(SALT_BYTES)));
       const record = Buffer.from(bytes);
       const header = record.subarray(HEADER_AT, HEADER_AT + record.readUInt32BE(1));
@@ -83,7 +84,10 @@ export const bundles: Target = {
     if (bundle !== undefined) readAll(bundle.reader);
   },
   seeds: () => {
-    const { reader } = parseBundle(readFileSync("test/fixtures/histories/schema2.jsonl", "utf8"), "seed");
+    const { reader } = parseBundle(
+      readFileSync("test/fixtures/histories/adoptedAndOutOfMemory.jsonl", "utf8"),
+      "seed",
+    );
     const [head] = reader.streams();
     return head ? [`${[...bundleLines([{ head, reader }], { mask: true, now: 0 })].join("\n")}\n`] : [];
   },
@@ -99,18 +103,27 @@ function readAll(reader: EventReader): void {
   }
 }
 
-let recorded: Buffer | undefined;
+let recorded: Promise<Buffer> | undefined;
 
-/** The file of a recorded log. */
-function recordedFile(): Buffer {
-  recorded ??= gunzipSync(readFileSync("test/fixtures/logs/schema1.mdb.gz"));
-  return recorded;
+/** The file of a log with recorded histories. */
+async function fileOfLog(): Promise<Buffer> {
+  const folder = mkdtempSync(join(tmpdir(), "exec2-fuzz-"));
+  try {
+    const store = await openEventStore(folder);
+    const { reader } = parseBundle(readFileSync("test/fixtures/histories/ends.jsonl", "utf8"), "ends");
+    for (const { stream } of reader.streams()) await store.append(stream, 0, [...reader.readStream(stream)]);
+    await store.close();
+    return readFileSync(logFiles(folder).data);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Input: changes to a log's file, each with an offset (3 bytes), a length and as many bytes. */
 export const pages: Target = {
   fuzz: async (bytes) => {
-    const data = Buffer.from(recordedFile());
+    recorded ??= fileOfLog();
+    const data = Buffer.from(await recorded);
     for (let at = 0; at + 4 <= bytes.length; ) {
       const [place, length] = [bytes.readUIntLE(at, 3) % data.length, bytes[at + 3] ?? 0];
       data.set(bytes.subarray(at + 4, at + 4 + Math.min(length, data.length - place)), place);

@@ -5,11 +5,11 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { describe, expect, it, vi } from "vitest";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import type { BundleView } from "../../../src/inspector/views/answers.ts";
 import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
 import type { UsageView } from "../../../src/inspector/views/taskView.ts";
 import { appendUsage } from "../../../src/store/usage/usageFile.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { life } from "../../support/history/history.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 import {

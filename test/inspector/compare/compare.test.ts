@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it, vi } from "vitest";
 import type { DiffView, WhatIfView } from "../../../src/inspector/views/diffView.ts";
 import { lifeFrom, recordAllocation, runOf } from "../../support/history/allocation.ts";
-import { event, life } from "../../support/history/history.ts";
+import { life, requestWith } from "../../support/history/history.ts";
 import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
 import { idOf, startInspector } from "../../support/screen/inspector.ts";
 
@@ -17,16 +17,13 @@ describe("the API", () => {
   it("compares masked fields without showing them", async () => {
     const { record, ask } = await startInspector();
     for (const [number, secret] of ["first", "second"].entries()) {
-      await record(idOf(number), [
-        event("requested", { args: [`--token=${secret}`] }),
-        ...life("ended").slice(1),
-      ]);
+      await record(idOf(number), [requestWith({ args: [`--token=${secret}`] }), ...life("ended").slice(1)]);
     }
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain(idOf(1)));
     const { body } = await ask(`/api/diff?a=${encodeURIComponent(idOf(0))}&b=${encodeURIComponent(idOf(1))}`);
     const view = JSON.parse(body) as DiffView;
     expect(view.same).toBe(false);
-    expect(view.rows[0]?.changes).toContainEqual({ path: "args", left: "…", right: null });
+    expect(view.rows[0]?.changes).toContainEqual({ path: "options.args", left: "…", right: null });
     expect(body).not.toMatch(/first"|second/);
     expect((await ask("/api/diff?a=x&b=y")).status).toBe(404);
   });

@@ -1,6 +1,6 @@
 /** Tests of `close` that every event store must pass. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { DriverError } from "../../../src/errors.ts";
+import { DriverError } from "../../../src/base/errors.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { samples } from "../../support/history/sampleEvents.ts";
 

@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import {
   isHashedRunFolder,
   openStateFolder,
@@ -19,7 +20,6 @@ import {
   stateFolderPaths,
   taskOfRunFolder,
 } from "../../../src/store/folder/stateFolder.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

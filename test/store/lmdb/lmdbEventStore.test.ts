@@ -42,38 +42,19 @@ describe("an event log in LMDB", () => {
     store = await openEventStore(folder);
   };
 
-  it("rebuilds the list of open streams after an older version without such a list has written", async () => {
+  it("reads all heads if the list of open streams names a stream that there is not", async () => {
     const ending = (to: string) => ({ ...sampleEvent(to), to });
-    for (const stream of ["over", "runs", "runs too"]) await store.append(stream, 0, [ending("running")]);
+    for (const stream of ["runs too", "over", "runs"]) await store.append(stream, 0, [ending("running")]);
     await store.append("over", 1, [ending("exited")]);
     await store.close();
-    const root = open(folder, {
-      encoding: "binary",
-      keyEncoding: "binary",
-      maxDbs: 4,
-    } as RootDatabaseOptions);
-    // The list as it was after the first event, with an entry that is wrong by now.
-    root.putSync(Buffer.from("listed"), Buffer.from([0, 0, 0, 0, 0, 1]));
-    const list = root.openDB("open", { encoding: "binary", keyEncoding: "binary" } as DatabaseOptions);
-    for (const key of [...list.getKeys()]) list.removeSync(key);
-    list.putSync(Buffer.from([0, 0, 0, 0, 0, 9]), Buffer.from("removed since"));
-    list.putSync(Buffer.from([0, 0, 0, 0, 0, 1]), Buffer.from("over"));
+    const options = { encoding: "binary", keyEncoding: "binary" } as const;
+    const root = open(folder, { ...options, maxDbs: 4 } as RootDatabaseOptions);
+    const list = root.openDB("open", options as DatabaseOptions);
+    list.putSync(Buffer.from([0, 0, 0, 0, 0, 9]), Buffer.from("was removed"));
     await root.close();
     expect(await openStreamsIn(folder)).toEqual(["runs", "runs too"]);
     store = await openEventStore(folder);
-    await store.append("starts", 0, [ending("requested")]);
-    expect(await openStreamsIn(folder)).toEqual(["runs", "runs too", "starts"]);
-    expect(Array.from(store.openStreams(), ({ stream }) => stream)).toEqual(["runs", "runs too", "starts"]);
-    await store.close();
-    const again = open(folder, {
-      encoding: "binary",
-      keyEncoding: "binary",
-      maxDbs: 4,
-    } as RootDatabaseOptions);
-    const names = [...again.openDB("open", { encoding: "binary", keyEncoding: "binary" }).getRange()];
-    await again.close();
-    expect(names.map(({ value }) => String(value))).toEqual(["runs", "runs too", "starts"]);
-    store = await openEventStore(folder);
+    expect(Array.from(store.openStreams(), ({ stream }) => stream)).toEqual(["runs", "runs too"]);
   });
 
   it("gives the list of open streams to readers in other processes, too, in the order of first events", async () => {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import { appendUsage, readUsage, removeUsage } from "../../../src/store/usage/usageFile.ts";
 import { maxSamples } from "../../../src/store/usage/usageSample.ts";
-import { toTaskId } from "../../../src/taskId.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 

@@ -1,16 +1,17 @@
 /** Prepares a task as a Nomad client does before it calls StartTask, according to the driver's answers. */
-import {
-  collectsLogs,
-  hasDynamicUsers,
-  pathsInTask,
-  refuseUnsupported,
-} from "../../../src/client/plugin/clientRules.ts";
+
 import {
   DriverCapabilities,
   NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
   type TaskConfig,
 } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import {
+  collectsLogs,
+  hasDynamicUsers,
+  pathsInTask,
+  refuseUnsupported,
+} from "../../../src/localAgent/plugin/clientRules.ts";
 import { PipeReader } from "../host/pipeReader.ts";
 
 type DriverCalls = Pick<PluginConnection["driver"], "capabilities" | "taskConfigSchema">;

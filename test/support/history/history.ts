@@ -10,12 +10,12 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     jobName: "shop",
     namespace: "default",
     nodeName: "node-1",
-    command: "python3",
-    args: ["-m", "http.server"],
-    unveil: ["r:/etc/mime.types"],
-    workDir: null,
-    oomScoreAdj: 0,
-    settings: {},
+    options: {
+      command: "python3",
+      args: ["-m", "http.server"],
+      unveil: ["r:/etc/mime.types"],
+      connect_tcp: [5432],
+    },
     user: "nomad-80001",
     envKeys: ["NOMAD_TASK_DIR", "PATH"],
     envDigest: "00ff",
@@ -27,9 +27,6 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
       cgroup: "/sys/fs/cgroup/x.scope",
     },
     network: { mode: "host", path: "", self: null },
-    extraHosts: [],
-    connectTcp: [5432],
-    bindTcp: null,
     mounts: [{ source: "/srv/shop", target: "/data", readOnly: true, propagation: "private" }],
     devices: [],
     allocDir: "/var/lib/nomad/alloc/6f2d4a9e",
@@ -158,6 +155,11 @@ export function event<T extends EventType>(type: T, data: Partial<EventData<T>> 
   clock += 1;
   const dated = type === "exited" ? { endedAt: clock + 995 } : {};
   return { type, time: clock, data: { ...samples[type], ...dated, ...data } } as TaskEvent;
+}
+
+/** A request whose options, by their names in job files, differ from the sample's. */
+export function requestWith(options: object): TaskEvent {
+  return event("requested", { options: { ...samples.requested.options, ...options } });
 }
 
 export const eventTypes = Object.keys(samples) as EventType[];

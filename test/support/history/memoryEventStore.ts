@@ -1,5 +1,5 @@
 /** The event log in memory. */
-import { DriverError } from "../../../src/errors.ts";
+import { DriverError } from "../../../src/base/errors.ts";
 import type { StreamEntry } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { LogStore } from "../../../src/store/logStore.ts";
@@ -143,9 +143,6 @@ class MemoryTable implements WritableTable {
         this.#pruned = firstPosition;
       },
       listOpen: ({ stream }, isOpen) => void (isOpen ? this.#open.add(stream) : this.#open.delete(stream)),
-      clearOpen: () => this.#open.clear(),
-      // Only this process appends, so nothing is needed.
-      markListed: () => {},
     };
     try {
       return action(writer);

@@ -36,7 +36,7 @@ export function emptyRoot(programs: Readonly<Record<string, string>>): string {
 /** A command that executes another command in a root. */
 export function inRoot(entry: Partial<RootEntry> & Pick<RootEntry, "root" | "command">): string[] {
   const full: RootEntry = { shared: [], readOnly: false, ...entry };
-  return [process.execPath, "--disable-warning=ExperimentalWarning", fixture, JSON.stringify(full)];
+  return [process.execPath, fixture, JSON.stringify(full)];
 }
 
 /** Paths of the dynamic linker and the libraries, as ldd(1) shows them. */

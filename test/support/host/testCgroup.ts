@@ -1,7 +1,7 @@
 /** A cgroup for a test's tasks, like the one that an agent creates for each task. Needs root. */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { hasErrno } from "../../../src/base/errors.ts";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
-import { hasErrno } from "../../../src/errors.ts";
 import { until } from "./until.ts";
 
 export class TestCgroup {

@@ -1,6 +1,6 @@
 /** Arbitrary inputs of a launch. */
 import fc from "fast-check";
-import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import type { LaunchInput } from "./wholeLaunch.ts";
 
 const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"));

@@ -1,13 +1,13 @@
 /** Commands in a hand-made run. Needs root. */
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
+import type { ExitStatus } from "../../../src/base/taskEnd.ts";
 import { commandCgroupPrefix } from "../../../src/effects/cgroup/cgroup.ts";
 import { newCommandCgroup } from "../../../src/effects/exec/commandCgroup.ts";
 import type { ExecInput } from "../../../src/effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../../src/effects/exec/runInTask.ts";
 import type { TerminalSize } from "../../../src/effects/exec/terminal.ts";
 import type { Launched } from "../../../src/effects/launch/launcher.ts";
-import type { ExitStatus } from "../../../src/taskEnd.ts";
 import { TestCgroup } from "../host/testCgroup.ts";
 import { launchInput, type TestRun } from "./launchRun.ts";
 

@@ -1,15 +1,16 @@
 /** The kernel's interpreter of seccomp filters, in TypeScript. See userspace-api/seccomp_filter.rst. */
-import type { Condition } from "../../../src/config/seccomp/restriction.ts";
-import type { TaskFilter } from "../../../src/config/seccomp/taskFilter.ts";
+
+import { INSTRUCTION_BYTES } from "../../../src/effects/kernel/assembler.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS } from "../../../src/effects/kernel/constants.ts";
-import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
-import { auditArchitectures, refusal } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import {
   type Architecture,
   highestSystemCall,
   systemCallNames,
   systemCallNumber,
-} from "../../../src/systemCalls.ts";
+} from "../../../src/effects/kernel/systemCalls.ts";
+import type { Condition } from "../../../src/effects/seccomp/restriction.ts";
+import { auditArchitectures, refusal } from "../../../src/effects/seccomp/systemCallFilter.ts";
+import type { TaskFilter } from "../../../src/effects/seccomp/taskFilter.ts";
 
 /** `struct seccomp_data`, without the instruction pointer. */
 export interface Call {

@@ -4,20 +4,20 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
-import type { SeccompProfile } from "../../../src/config/seccomp/taskFilter.ts";
-import { type PortLimits, portOptions, portRights } from "../../../src/config/values/ports.ts";
+import type { ExitStatus } from "../../../src/base/taskEnd.ts";
 import { LANDLOCK_RULE_NET_PORT, O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
+import { LATEST_ABI, maskOfRights, portRights } from "../../../src/effects/landlock/rights.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
-import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
+import { type PortLimits, portOptions } from "../../../src/effects/network/ports.ts";
+import { defaultTaskOptions } from "../../../src/effects/parts.ts";
+import type { LaunchPlan, SystemCallFilter } from "../../../src/effects/plan/plan.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
 import { watchExit } from "../../../src/effects/run/aliveFifo.ts";
 import { readExitStatus } from "../../../src/effects/run/runFiles.ts";
-import { type SystemCallFilter, systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
-import { LATEST_ABI, maskOfRights } from "../../../src/landlockRights.ts";
-import type { ExitStatus } from "../../../src/taskEnd.ts";
+import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
+import type { SeccompProfile } from "../../../src/effects/seccomp/taskFilter.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
 
 /** A uid that no account of the host has. */

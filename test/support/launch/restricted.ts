@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
+import type { UnveilRule } from "../../../src/effects/unveil/unveilRules.ts";
 
 /** The attempt, its path (or process, or shell command), and the second path of calls with two paths. */
 export type Attempt = readonly [what: What, path: string, other?: string];

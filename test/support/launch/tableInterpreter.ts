@@ -1,7 +1,8 @@
 /** The runner in TypeScript. It executes an assembled plan with a simulated kernel. */
 import { CLONE_PARENT_SETTID } from "../../../src/effects/kernel/constants.ts";
-import { assembleEarly, assembleLate } from "../../../src/effects/launch/assemble.ts";
-import type { Plan } from "../../../src/effects/launch/plan.ts";
+import { type Architecture, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
+import { assembleEarly, assembleLate } from "../../../src/effects/plan/assemble.ts";
+import type { Plan } from "../../../src/effects/plan/plan.ts";
 import {
   EARLY_ADDRESS,
   ENTRY_BYTES,
@@ -11,8 +12,7 @@ import {
   TABLE_ADDRESS,
   TABLE_BYTES,
   WORD_BYTES,
-} from "../../../src/effects/launch/table.ts";
-import { type Architecture, systemCallNumber } from "../../../src/systemCalls.ts";
+} from "../../../src/effects/plan/table.ts";
 
 /** A system call with its arguments. */
 export interface Call {

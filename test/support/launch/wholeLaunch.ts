@@ -6,7 +6,7 @@ import {
   PendingLaunch,
 } from "../../../src/effects/launch/launcher.ts";
 import type { EarlyInput, LateInput } from "../../../src/effects/launch/launchInput.ts";
-import { joinPlan, type LaunchPlan } from "../../../src/effects/launch/plan.ts";
+import { joinPlan, type LaunchPlan } from "../../../src/effects/plan/plan.ts";
 
 export interface LaunchInput extends EarlyInput, LateInput {}
 

@@ -14,7 +14,6 @@ import {
   utimesSync,
 } from "node:fs";
 import { join } from "node:path";
-import { hasErrno } from "../../../src/errors.ts";
 
 const root = join(import.meta.dirname, "../../..");
 /**
@@ -55,7 +54,7 @@ async function bundle(folder: string): Promise<void> {
   } catch (thrown) {
     rmSync(making, { recursive: true });
     // Another process has made the same bundle meanwhile: rename(2).
-    if (!hasErrno(thrown, "ENOTEMPTY") && !hasErrno(thrown, "EEXIST")) throw thrown;
+    if (!/^(ENOTEMPTY|EEXIST)$/.test(String((thrown as NodeJS.ErrnoException).code))) throw thrown;
   }
 }
 

@@ -1,9 +1,10 @@
 /** A driver and a run without a kernel. */
 import { NEVER } from "rxjs";
+import { DriverError } from "../../../src/base/errors.ts";
 import type { Capabilities, DriverPort, ExitResult } from "../../../src/driver/driverPort.ts";
 import type { Run } from "../../../src/driver/run/run.ts";
-import { DriverError } from "../../../src/errors.ts";
-import type { EffectName } from "../../../src/machines/effects.ts";
+import { type EffectName, effectNames } from "../../../src/machines/effects.ts";
+import { taskMachine } from "../../../src/machines/taskMachine.ts";
 
 const fakeCapabilities: Capabilities = {
   sendSignals: true,
@@ -75,7 +76,11 @@ export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
 
 export const unknownTask = () => Promise.reject(new DriverError("TASK_NOT_FOUND", "no such task"));
 
-/** A run without a host. The test decides the outcome of effects. */
+/** A run without a host, whose actions do what the test decides. */
 export function runThat(does: (effect: EffectName) => void): Run {
-  return { carryOut: async (effect) => does(effect) } as Pick<Run, "carryOut"> as Run;
+  const actions = Object.fromEntries(effectNames.map((effect) => [effect, () => does(effect)]));
+  return {
+    machine: taskMachine.provide({ actions }),
+    execute: async ({ info, exec }) => exec?.(info, undefined),
+  } as Pick<Run, "machine" | "execute"> as Run;
 }

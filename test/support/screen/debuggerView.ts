@@ -4,8 +4,8 @@ import { type DebuggerState, initialState, type Size } from "../../../src/cli/de
 import { frame } from "../../../src/cli/debugger/frame.ts";
 import { reduce } from "../../../src/cli/debugger/reduce.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
+import { History } from "../../../src/history/replay/history.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { History } from "../../../src/replay/history.ts";
 import { RecordedLog } from "../history/recordedLog.ts";
 
 const stream = "6f2d4a9e/web/1";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { toTaskId } from "../../../src/base/taskId.ts";
 import {
   MemoryUsage_Fields as MemoryField,
   type MemoryUsage,
   type TaskResourceUsage,
 } from "../../../src/grpc/generated/nomad/driver.ts";
+import { usageSpans, usageText } from "../../../src/history/why/usage.ts";
 import { readUsage } from "../../../src/store/usage/usageFile.ts";
-import { toTaskId } from "../../../src/taskId.ts";
-import { usageSpans, usageText } from "../../../src/why/usage.ts";
 import { until } from "../../support/host/until.ts";
 import { cgroupCount } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";

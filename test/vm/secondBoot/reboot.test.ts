@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { DriverError } from "../../../src/errors.ts";
+import { DriverError } from "../../../src/base/errors.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { runTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";

@@ -4,11 +4,11 @@
  */
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { DriverError, errnoOf } from "../../../base/errors.ts";
 import { readStat } from "../../../effects/processes/processIdentity.ts";
-import { DriverError, errnoOf } from "../../../errors.ts";
-import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
-import { loadBundle } from "../../../replay/bundle/loadBundle.ts";
-import { checkLog } from "../../../replay/check/checkLog.ts";
+import { bundleLines } from "../../../history/replay/bundle/exportBundle.ts";
+import { loadBundle } from "../../../history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../history/replay/check/checkLog.ts";
 import { makeFolder, namesIn } from "../../../store/folder/files.ts";
 import { markArchived } from "../../../store/folder/keptHistories.ts";
 import { archiveFolder, bundlesIn } from "../../../store/folder/logFolders.ts";

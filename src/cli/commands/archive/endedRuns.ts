@@ -3,7 +3,7 @@
  * sorted by the positions of their last events. In this order the events' times ascend, unless the host's
  * clock was set back. So a binary search reads only a few of these events.
  */
-import { partitionPoint } from "../../../partitionPoint.ts";
+import { partitionPoint } from "../../../base/partitionPoint.ts";
 import { formatDay } from "../../../units/times.ts";
 import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
 

@@ -1,9 +1,9 @@
 /** `clean`: removes what killed runs left behind. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { findLeftovers, type Leftover } from "../../../client/work/leftovers.ts";
-import { removeLeftover } from "../../../client/work/removeLeftover.ts";
-import { DriverError } from "../../../errors.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { findLeftovers, type Leftover } from "../../../localAgent/work/leftovers.ts";
+import { removeLeftover } from "../../../localAgent/work/removeLeftover.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverName, leftoverParts } from "../../tasks/leftoverText.ts";

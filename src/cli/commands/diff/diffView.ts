@@ -1,15 +1,16 @@
 /** A diff of two histories as text: side by side, or on a narrow terminal one above the other. Pure. */
-import { summarize } from "../../../machines/events.ts";
-import { shortResult } from "../../../machines/taskOutline.ts";
-import type { Change } from "../../../replay/contextDiff.ts";
-import type { History, Moment } from "../../../replay/history.ts";
+
+import type { Change } from "../../../history/replay/contextDiff.ts";
+import type { History, Moment } from "../../../history/replay/history.ts";
 import {
   type DiffRow,
   differs,
   divergenceText,
   type HistoryDiff,
   shownChange,
-} from "../../../replay/historyDiff.ts";
+} from "../../../history/replay/historyDiff.ts";
+import { summarize } from "../../../machines/events.ts";
+import { shortResult } from "../../../machines/taskOutline.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatRatio } from "../../../units/ratios.ts";
 import { formatTime } from "../../../units/times.ts";

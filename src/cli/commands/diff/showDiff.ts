@@ -1,6 +1,6 @@
 /** `diff`: shows two tasks' histories side by side. */
-import type { History } from "../../../replay/history.ts";
-import { diffHistories } from "../../../replay/historyDiff.ts";
+import type { History } from "../../../history/replay/history.ts";
+import { diffHistories } from "../../../history/replay/historyDiff.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";

@@ -1,12 +1,12 @@
 /** `doctor`: checks whether this host can run tasks. */
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { findLeftovers } from "../../../client/work/leftovers.ts";
-import { findDenialProblem } from "../../../effects/audit/denialWatch.ts";
+import { DriverError, withCall } from "../../../base/errors.ts";
+import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
-import { DriverError, withCall } from "../../../errors.ts";
+import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
 import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
 import { checkStateFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { requireRoom } from "../../../store/lmdb/lmdbFile.ts";

@@ -49,11 +49,11 @@ Examples:
 };
 
 async function act(options: Options): Promise<number> {
-  const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
+  const { readPluginConfig } = await import("../../../localAgent/files/pluginConfig.ts");
   const config = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   if (options.plan !== undefined) {
     const { showPlans } = await import("./showPlans.ts");
-    const { hostVolumesOf } = await import("../../../client/allocation/hostVolumes.ts");
+    const { hostVolumesOf } = await import("../../../localAgent/allocation/hostVolumes.ts");
     const hostVolumes = hostVolumesOf(single(options.hostVolume));
     return showPlans(options.plan, {
       ...config,
@@ -62,7 +62,7 @@ async function act(options: Options): Promise<number> {
       showArgs: options.showArgs ?? false,
     });
   }
-  const { pluginOptionsOf } = await import("../../../client/files/checkFile.ts");
+  const { pluginOptionsOf } = await import("../../../localAgent/files/checkFile.ts");
   // Called only for its errors, so that a misspelt plugin option fails here as it does with --plan.
   pluginOptionsOf(config);
   const { diagnose } = await import("./diagnose.ts");

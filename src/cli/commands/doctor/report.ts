@@ -2,7 +2,7 @@
 import type { HostFacts } from "../../../effects/host/hostFacts.ts";
 import type { HostFindings, HostProblem } from "../../../effects/host/hostHealth.ts";
 import { judgeHost } from "../../../effects/host/hostHealth.ts";
-import { abis } from "../../../landlockRights.ts";
+import { abis } from "../../../effects/landlock/rights.ts";
 import { visible } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import type { Style } from "../../terminal/style.ts";

@@ -1,36 +1,34 @@
 /** `doctor --plan`: shows how the driver would start each task of a job. */
 import { closeSync } from "node:fs";
-import { makeAllocation } from "../../../client/allocation/allocation.ts";
-import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
-import { checkJob, pluginOptionsOf } from "../../../client/files/checkFile.ts";
-import { attributeSpecs, type LocalPluginConfig } from "../../../client/files/pluginConfig.ts";
-import { refuseUnsupported } from "../../../client/plugin/clientRules.ts";
-import type { DriverFacts } from "../../../client/plugin/pluginSession.ts";
-import { type Placement, placeTask } from "../../../client/task/prepareTask.ts";
-import { featuresOf } from "../../../client/task/taskMessage.ts";
-import { makeWorkFolder } from "../../../client/work/workFolder.ts";
-import { hclName } from "../../../config/options/hclOptions.ts";
-import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
-import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
-import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
-import { type PortLimits, portOptions } from "../../../config/values/ports.ts";
 import { capabilities } from "../../../driver/answers.ts";
-import { findProgram, planEarly, planLate } from "../../../driver/start/sandboxPlan.ts";
-import { findDenialProblem } from "../../../effects/audit/denialWatch.ts";
+import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
+import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
+import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
-import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
 import { type AddedRules, buildRuleset } from "../../../effects/landlock/ruleset.ts";
-import { describePlan } from "../../../effects/launch/describePlan.ts";
-import { joinPlan } from "../../../effects/launch/plan.ts";
+import { placeVolumes, planEarly, planLate, planSandbox } from "../../../effects/launch/sandbox.ts";
+import { type PortLimits, portOptions } from "../../../effects/network/ports.ts";
+import { hclName } from "../../../effects/options/hclOptions.ts";
+import { parseTaskOptions, taskOptionsSpec } from "../../../effects/parts.ts";
+import { describePlan } from "../../../effects/plan/describePlan.ts";
+import { joinPlan } from "../../../effects/plan/plan.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
-import { runFiles } from "../../../effects/run/runFiles.ts";
 import { capabilitiesOf } from "../../../grpc/convert/answers.ts";
 import { specOf } from "../../../grpc/convert/hclSpec.ts";
 import { decodeMsgpack } from "../../../grpc/convert/msgpack.ts";
 import { requestOf } from "../../../grpc/convert/requests.ts";
 import type { TaskConfig } from "../../../grpc/generated/nomad/driver.ts";
-import { maskPlanStep } from "../../../replay/mask.ts";
+import { maskPlanStep } from "../../../history/replay/mask.ts";
+import { makeAllocation } from "../../../localAgent/allocation/allocation.ts";
+import type { HostVolumes } from "../../../localAgent/allocation/hostVolumes.ts";
+import { checkJob, pluginOptionsOf } from "../../../localAgent/files/checkFile.ts";
+import { attributeSpecs, type LocalPluginConfig } from "../../../localAgent/files/pluginConfig.ts";
+import { refuseUnsupported } from "../../../localAgent/plugin/clientRules.ts";
+import type { DriverFacts } from "../../../localAgent/plugin/pluginSession.ts";
+import { type Placement, placeTask } from "../../../localAgent/task/prepareTask.ts";
+import { featuresOf } from "../../../localAgent/task/taskMessage.ts";
+import { makeWorkFolder } from "../../../localAgent/work/workFolder.ts";
 import { visible, visibleTexts } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { print } from "../../terminal/output.ts";
@@ -107,21 +105,20 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
   const privateRootProblem = await findRootProblem();
-  const program = await findProgram(request, { options, facts, privateRootProblem });
-  const { rules, early, runCgroup } = planEarly(request, program, {
-    options,
-    privateRootProblem,
+  // The driver makes a folder for each run. The folder's name is not known yet.
+  const folder = { run: undefined, runFolder: () => `${options.stateDir}/…` };
+  const sandbox = await planSandbox(request, { options, facts, privateRootProblem, folder });
+  const { rules } = sandbox;
+  const { early, runCgroup } = planEarly(sandbox, placeVolumes(sandbox), {
     cgroup: request.resources.cgroup,
     // No path is cached here, so init adds no rules of its own, and the plan lists all rules.
     known: new Map(),
     landlockAbi: facts.landlockAbi,
-    // The driver makes a folder for each run. The folder's name is not known yet.
-    files: runFiles(`${options.stateDir}/…`),
   });
   const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
   closeSync(fd);
   const recordDenials = (await findDenialProblem(options.denials, facts.landlockAbi)) === undefined;
-  const launch = joinPlan(early, planLate(request, program, insideNamespace, runCgroup, recordDenials));
+  const launch = joinPlan(early, planLate(sandbox, insideNamespace, runCgroup, recordDenials));
   return {
     steps: describePlan(launch),
     applied,

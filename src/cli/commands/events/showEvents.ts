@@ -1,12 +1,12 @@
 /** `events`: shows what happened to the tasks of this host. */
 import { filter, map, type Observable, takeWhile } from "rxjs";
-import { whenAborted } from "../../../client/task/interrupts.ts";
-import { shownEvent } from "../../../replay/mask.ts";
+import { shownEvent } from "../../../history/replay/mask.ts";
+import { sequenceDiagram } from "../../../history/why/sequenceDiagram.ts";
+import { whenAborted } from "../../../localAgent/task/interrupts.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import type { Pin } from "../../../store/folder/keptHistories.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
-import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";

@@ -1,14 +1,14 @@
 /** `exec`: runs a command in a running task, connected to this program's terminal or pipes. */
 import { constants } from "node:os";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
-import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
+import { codeToPassOn, endBySignal } from "../../../base/taskEnd.ts";
 import type {
   ExitResult,
   ExecTaskStreamingRequest as Request,
   ExecTaskStreamingResponse as Response,
 } from "../../../grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
-import { codeToPassOn, endBySignal } from "../../../taskEnd.ts";
+import { catchInterrupts, whenAborted } from "../../../localAgent/task/interrupts.ts";
 import { connectTask } from "../../tasks/runningTask.ts";
 import { onOutputFailure } from "../../terminal/output.ts";
 

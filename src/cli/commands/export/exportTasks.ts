@@ -1,6 +1,6 @@
 /** `export`: writes histories as a bundle to standard output. */
-import { DriverError } from "../../../errors.ts";
-import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { bundleLines } from "../../../history/replay/bundle/exportBundle.ts";
 import type { FoundRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { hasFailed, printNote, writeTo } from "../../terminal/output.ts";

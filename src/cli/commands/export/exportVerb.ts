@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { DriverError } from "../../../errors.ts";
+import { DriverError } from "../../../base/errors.ts";
 import { type AddVerb, anyTasks, runOption, stateDirOrBundleOption } from "../verb.ts";
 
 interface Options {

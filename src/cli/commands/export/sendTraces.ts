@@ -1,7 +1,7 @@
 /** `export --otlp`: sends histories as traces to a collector. */
-import { readHistory } from "../../../replay/storedHistory.ts";
-import { type TaskTrace, taskTrace } from "../../../traces/taskTrace.ts";
-import { TraceExporter } from "../../../traces/traceExporter.ts";
+import { readHistory } from "../../../history/replay/storedHistory.ts";
+import { type TaskTrace, taskTrace } from "../../../history/traces/taskTrace.ts";
+import { TraceExporter } from "../../../history/traces/traceExporter.ts";
 import { countOf, formatCount } from "../../../units/counts.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";

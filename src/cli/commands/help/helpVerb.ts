@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { nearest } from "../../../suggest.ts";
+import { nearest } from "../../../base/suggest.ts";
 import type { AddVerb } from "../verb.ts";
 
 /** Replaces commander's own verb, which accepts any arguments. */

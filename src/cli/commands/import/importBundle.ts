@@ -1,10 +1,10 @@
 /** `import`: checks a bundle from another host, and stores it. */
 import { chmodSync, copyFileSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { DriverError } from "../../../errors.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { type Bundle, loadBundle } from "../../../history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../history/replay/check/checkLog.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
-import { type Bundle, loadBundle } from "../../../replay/bundle/loadBundle.ts";
-import { checkLog } from "../../../replay/check/checkLog.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";

@@ -39,7 +39,7 @@ Examples:
       const { showInspector } = await import("./showInspector.ts");
       if (bundle !== undefined) {
         // A missing log may appear later, but a file that is not a bundle never becomes one.
-        const { loadBundle } = await import("../../../replay/bundle/loadBundle.ts");
+        const { loadBundle } = await import("../../../history/replay/bundle/loadBundle.ts");
         await loadBundle(bundle);
       } else {
         const { requireAccess } = await import("../../requireRoot.ts");

@@ -1,7 +1,7 @@
 /** `inspect`: serves the page, and the relay for Stately's tools, until the program is interrupted. */
 import { once } from "node:events";
-import { catchInterrupts } from "../../../client/task/interrupts.ts";
 import { InspectorServer } from "../../../inspector/server/server.ts";
+import { catchInterrupts } from "../../../localAgent/task/interrupts.ts";
 
 export interface InspectOptions {
   readonly path: string;

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isSea } from "node:sea";
-import { DriverError } from "../../../errors.ts";
+import { DriverError } from "../../../base/errors.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { pluginOf } from "../../../store/folder/pluginAddress.ts";
 import { isRunFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";

@@ -1,9 +1,9 @@
 /** `logs`: shows the output of tasks. */
 import { setTimeout as delay } from "node:timers/promises";
-import { type LogPlace, LogStream, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
-import { DriverError } from "../../../errors.ts";
-import { readHistory } from "../../../replay/storedHistory.ts";
-import { shortNameOf, taskName } from "../../../taskId.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { shortNameOf, taskName } from "../../../base/taskId.ts";
+import { readHistory } from "../../../history/replay/storedHistory.ts";
+import { type LogPlace, LogStream, logMissing, logPlaces } from "../../../history/taskOutput.ts";
 import type { ChosenRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";

@@ -1,5 +1,7 @@
 /** The rights of a task at a path of its root. Pure. */
-import { isAtOrBelow, type UnveilSource } from "../../../config/values/unveil.ts";
+
+import { isAtOrBelow } from "../../../effects/paths/paths.ts";
+import type { UnveilSource } from "../../../effects/unveil/unveil.ts";
 import type { EventData } from "../../../machines/events.ts";
 
 type Unveiled = EventData<"sandboxed">["unveiled"][number];

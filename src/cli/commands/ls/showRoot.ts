@@ -1,8 +1,8 @@
 /** `ls`: files as a running task sees them. */
 import { posix } from "node:path";
-import type { UnveilSource } from "../../../config/values/unveil.ts";
+import { DriverError } from "../../../base/errors.ts";
 import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts";
-import { DriverError } from "../../../errors.ts";
+import type { UnveilSource } from "../../../effects/unveil/unveil.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { visible } from "../../../units/visible.ts";
 import { findRunningTask } from "../../tasks/runningTask.ts";

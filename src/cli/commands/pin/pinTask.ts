@@ -1,8 +1,8 @@
 /** `pin` and `unpin`: keep histories of tasks, or allow their removal again. */
-import { DriverError } from "../../../errors.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { shortNameOf } from "../../../base/taskId.ts";
 import { pinHistory, readPins, unpinHistory } from "../../../store/folder/keptHistories.ts";
 import { stateFolders } from "../../../store/folder/logFolders.ts";
-import { shortNameOf } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";

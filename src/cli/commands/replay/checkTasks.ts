@@ -1,8 +1,10 @@
 /** `replay --check`: verifies the log. */
+
+import { type CheckReport, checkLog } from "../../../history/replay/check/checkLog.ts";
+import { loadMachine } from "../../../history/replay/check/loadMachine.ts";
+import { checkStream } from "../../../history/replay/check/streamCheck.ts";
+import { tableMachine } from "../../../history/replay/check/tableMachine.ts";
 import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
-import { type CheckReport, checkLog } from "../../../replay/check/checkLog.ts";
-import { loadMachine } from "../../../replay/check/loadMachine.ts";
-import { checkStream } from "../../../replay/check/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { FindingView, isVerified } from "../../logs/findingView.ts";
 import { print } from "../../terminal/output.ts";
@@ -22,7 +24,8 @@ export interface CheckTasksOptions {
  * @throws DriverError if the check could not be made
  */
 export async function checkTasks({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
-  const machine = against === undefined ? thisMachine : await loadMachine(against);
+  const own = () => (place.name === undefined ? tableMachine() : thisMachine);
+  const machine = against === undefined ? own() : await loadMachine(against);
   await using logs = await EventLogs.openFor(place);
   const view = new FindingView(styleFor(process.stdout), showArgs);
   const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);

@@ -1,19 +1,14 @@
 /** `replay --policy FILE`: shows what recorded runs would have been refused under another policy. */
 
-import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../client/files/checkFile.ts";
-import { pluginOptionsIn, readPluginConfig } from "../../../client/files/pluginConfig.ts";
-import { readTextFile } from "../../../client/files/textFile.ts";
-import {
-  type AskedPolicy,
-  isUnchanged,
-  judge,
-  type PolicyVerdict,
-} from "../../../config/learn/policyReplay.ts";
+import { shortNameOf, toTaskId } from "../../../base/taskId.ts";
 import { requestedOptions } from "../../../driver/history/startEvents.ts";
-import { jobFile } from "../../../jobspec/jobFile.ts";
+import { type AskedPolicy, isUnchanged, judge, type PolicyVerdict } from "../../../history/policyReplay.ts";
+import { readHistory } from "../../../history/replay/storedHistory.ts";
+import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../localAgent/files/checkFile.ts";
+import { pluginOptionsIn, readPluginConfig } from "../../../localAgent/files/pluginConfig.ts";
+import { readTextFile } from "../../../localAgent/files/textFile.ts";
+import { jobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
-import { readHistory } from "../../../replay/storedHistory.ts";
-import { shortNameOf, toTaskId } from "../../../taskId.ts";
 import { formatCount } from "../../../units/counts.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";

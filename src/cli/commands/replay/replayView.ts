@@ -1,7 +1,7 @@
 /** Moments of a history as text. Pure. */
-import { type Change, contextDiff } from "../../../replay/contextDiff.ts";
-import { effectOutcomes, type History, type Moment } from "../../../replay/history.ts";
-import { isError } from "../../../replay/search.ts";
+import { type Change, contextDiff } from "../../../history/replay/contextDiff.ts";
+import { effectOutcomes, type History, type Moment } from "../../../history/replay/history.ts";
+import { isError } from "../../../history/replay/search.ts";
 import { formatClock, formatDay } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";

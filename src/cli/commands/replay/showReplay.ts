@@ -1,8 +1,8 @@
 /** `replay` as plain text or JSON: prints the moments of a history, as recorded or with what-if edits. */
 import { readFileSync } from "node:fs";
-import { DriverError } from "../../../errors.ts";
-import { parseBreakpoint, stopsAmong } from "../../../replay/breakpoint.ts";
-import { type Edit, parseEdits, type Source, type WhatIf, whatIf } from "../../../replay/whatIf.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { parseBreakpoint, stopsAmong } from "../../../history/replay/breakpoint.ts";
+import { type Edit, parseEdits, type Source, type WhatIf, whatIf } from "../../../history/replay/whatIf.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";

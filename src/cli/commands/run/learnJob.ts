@@ -2,8 +2,11 @@
  * `run --learn`: runs a job with all files and ports allowed, and observes what its tasks use. Then runs the
  * job again with the options that the tasks need.
  */
-import { checkJob, pluginOptionsOf } from "../../../client/files/checkFile.ts";
-import { hostView } from "../../../client/learn/hostView.ts";
+
+import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
+import { deniedIn } from "../../../learn/access.ts";
+import { hostView } from "../../../learn/hostView.ts";
+import { type Observer, openObserver } from "../../../learn/observe/observer.ts";
 import {
   entriesOf,
   formatted,
@@ -13,15 +16,13 @@ import {
   withLearned,
   withoutPorts,
   withoutRefusals,
-} from "../../../client/learn/policies.ts";
-import type { WatchedTask } from "../../../client/learn/watchedTasks.ts";
-import { deniedIn } from "../../../config/learn/access.ts";
-import type { Learned } from "../../../config/learn/policy.ts";
-import { smallestSufficient } from "../../../config/learn/smallest.ts";
-import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
-import { type Observer, openObserver } from "../../../effects/observe/observer.ts";
-import type { Job, Task } from "../../../jobspec/job.ts";
-import { type JobFile, jobFile } from "../../../jobspec/jobFile.ts";
+} from "../../../learn/policies.ts";
+import type { Learned } from "../../../learn/policy.ts";
+import { smallestSufficient } from "../../../learn/smallest.ts";
+import type { WatchedTask } from "../../../learn/watchedTasks.ts";
+import { checkJob, pluginOptionsOf } from "../../../localAgent/files/checkFile.ts";
+import type { Job, Task } from "../../../localAgent/jobspec/job.ts";
+import { type JobFile, jobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { printError } from "../../terminal/errors.ts";

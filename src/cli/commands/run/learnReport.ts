@@ -1,10 +1,11 @@
 /** The text that `run --learn` prints. Pure. */
-import type { PortLists } from "../../../client/learn/policies.ts";
-import type { Peaks } from "../../../client/learn/watchedTasks.ts";
-import type { Learned } from "../../../config/learn/policy.ts";
-import { capabilityName, capabilityNumbers, capabilitySet } from "../../../config/values/capabilities.ts";
-import { formatMode } from "../../../config/values/unveil.ts";
-import type { Task } from "../../../jobspec/job.ts";
+
+import { capabilityName, capabilityNumbers, capabilitySet } from "../../../effects/kernel/capabilities.ts";
+import { formatMode } from "../../../effects/unveil/unveil.ts";
+import type { PortLists } from "../../../learn/policies.ts";
+import type { Learned } from "../../../learn/policy.ts";
+import type { Peaks } from "../../../learn/watchedTasks.ts";
+import type { Task } from "../../../localAgent/jobspec/job.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";

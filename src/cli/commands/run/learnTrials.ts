@@ -1,12 +1,12 @@
 /** Runs of a job for `run --learn`. Each remembers how it ended, what it printed, and what its tasks used. */
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { type WatchedTask, WatchedTasks } from "../../../client/learn/watchedTasks.ts";
-import type { Observer } from "../../../effects/observe/observer.ts";
-import type { Job } from "../../../jobspec/job.ts";
-import type { JobFile } from "../../../jobspec/jobFile.ts";
+import { RUNNER_FAILED } from "../../../base/taskEnd.ts";
+import type { Observer } from "../../../learn/observe/observer.ts";
+import { type WatchedTask, WatchedTasks } from "../../../learn/watchedTasks.ts";
+import type { Job } from "../../../localAgent/jobspec/job.ts";
+import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
-import { RUNNER_FAILED } from "../../../taskEnd.ts";
 import {
   type ConsoleInput,
   consoleFor,

@@ -1,10 +1,10 @@
-import { readTextFile } from "../../../client/files/textFile.ts";
-import { DriverError } from "../../../errors.ts";
-import { type JobFile, jobFile } from "../../../jobspec/jobFile.ts";
-import { skippable } from "../../../jobspec/keys.ts";
-import type { VariableSources } from "../../../jobspec/resolve/variables.ts";
-import { parseFile } from "../../../jobspec/syntax.ts";
-import { suggestion } from "../../../suggest.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { suggestion } from "../../../base/suggest.ts";
+import { readTextFile } from "../../../localAgent/files/textFile.ts";
+import { type JobFile, jobFile } from "../../../localAgent/jobspec/jobFile.ts";
+import { skippable } from "../../../localAgent/jobspec/keys.ts";
+import type { VariableSources } from "../../../localAgent/jobspec/resolve/variables.ts";
+import { parseFile } from "../../../localAgent/jobspec/syntax.ts";
 import { type JobFileOptions, single } from "../verb.ts";
 
 /** How a job file is read. */

@@ -1,7 +1,7 @@
 /** The output of a run: the tasks' output, and the run's messages on standard error. */
 import type { Readable } from "node:stream";
-import type { RunDisplay } from "../../../client/task/localRun.ts";
-import { maskEvent } from "../../../replay/mask.ts";
+import { maskEvent } from "../../../history/replay/mask.ts";
+import type { RunDisplay } from "../../../localAgent/task/localRun.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventView } from "../../logs/eventView.ts";

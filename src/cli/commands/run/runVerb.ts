@@ -1,4 +1,4 @@
-import { DriverError } from "../../../errors.ts";
+import { DriverError } from "../../../base/errors.ts";
 import { parseDuration } from "../../../units/durations.ts";
 import {
   type AddVerb,
@@ -72,11 +72,11 @@ Examples:
 };
 
 async function act(path: string, options: Options): Promise<number> {
-  const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
+  const { readPluginConfig } = await import("../../../localAgent/files/pluginConfig.ts");
   const { runJob } = await import("./runJob.ts");
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   const { readJobOptions } = await import("./readJobFile.ts");
-  const { hostVolumesOf } = await import("../../../client/allocation/hostVolumes.ts");
+  const { hostVolumesOf } = await import("../../../localAgent/allocation/hostVolumes.ts");
   const { verbose = false, raw = false, keep = false } = options;
   const hostVolumes = hostVolumesOf(single(options.hostVolume));
   const runOptions = {

@@ -1,12 +1,12 @@
 /** Writes learned options to a job file, and keeps the file's comments and format. */
 import { accessSync, chmodSync, chownSync, constants, realpathSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { entriesOf } from "../../../client/learn/policies.ts";
-import { DriverError } from "../../../errors.ts";
-import type { Job, Task } from "../../../jobspec/job.ts";
-import type { JobFile } from "../../../jobspec/jobFile.ts";
-import { addToList, type BlockNames, setAttribute } from "../../../jobspec/source/hclEdit.ts";
-import { isJson } from "../../../jobspec/syntax.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { entriesOf } from "../../../learn/policies.ts";
+import type { Job, Task } from "../../../localAgent/jobspec/job.ts";
+import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
+import { addToList, type BlockNames, setAttribute } from "../../../localAgent/jobspec/source/hclEdit.ts";
+import { isJson } from "../../../localAgent/jobspec/syntax.ts";
 import { replaceFile } from "../../../store/folder/files.ts";
 import type { LearnedTask } from "./learnReport.ts";
 

@@ -1,6 +1,7 @@
 /** `signal`: sends a signal to a running task. */
-import { answered } from "../../../client/plugin/pluginSession.ts";
-import { parseSignal, signalName } from "../../../signalNames.ts";
+
+import { parseSignal, signalName } from "../../../base/signalNames.ts";
+import { answered } from "../../../localAgent/plugin/pluginSession.ts";
 import { connectTask } from "../../tasks/runningTask.ts";
 
 /**

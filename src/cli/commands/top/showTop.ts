@@ -1,6 +1,6 @@
 /** `top`: shows the running tasks of this node until the user quits. */
 import { setTimeout as delay } from "node:timers/promises";
-import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
+import { catchInterrupts, whenAborted } from "../../../localAgent/task/interrupts.ts";
 import { RunningTasks } from "../../tasks/nodeTasks.ts";
 import { taskTable } from "../../tasks/taskTable.ts";
 import { printRows } from "../../terminal/output.ts";

@@ -1,9 +1,9 @@
 /** `validate`: checks files, and shows everything that is wrong in them. */
 
-import { type CheckedFile, checkFile } from "../../../client/files/checkFile.ts";
-import type { LocalPluginConfig } from "../../../client/files/pluginConfig.ts";
-import { DriverError } from "../../../errors.ts";
-import { type FoundProblem, InvalidFile } from "../../../jobspec/jobFile.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { type CheckedFile, checkFile } from "../../../localAgent/files/checkFile.ts";
+import type { LocalPluginConfig } from "../../../localAgent/files/pluginConfig.ts";
+import { type FoundProblem, InvalidFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { inWords, printError } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";

@@ -38,7 +38,7 @@ Examples:
   nomad-driver-exec2 validate --json *.hcl | jq .message`,
     )
     .action(async (files: string[], options: Options) => {
-      const { readPluginConfig } = await import("../../../client/files/pluginConfig.ts");
+      const { readPluginConfig } = await import("../../../localAgent/files/pluginConfig.ts");
       const { validate } = await import("./validate.ts");
       const { readJobOptions } = await import("../run/readJobFile.ts");
       const config = await readPluginConfig(options.pluginConfig, options.option);

@@ -1,5 +1,5 @@
 import { arch, release } from "node:os";
-import { version } from "../../../version.ts";
+import { version } from "../../../base/version.ts";
 import { type AddVerb, jsonOption } from "../verb.ts";
 
 export const addVersion: AddVerb = (program, exit) => {

@@ -1,6 +1,7 @@
 /** `wait`: waits for the end of a task. */
-import { readHistory } from "../../../replay/storedHistory.ts";
-import { codeToPassOn, knownEnd, unknownEnd } from "../../../taskEnd.ts";
+
+import { codeToPassOn, knownEnd, unknownEnd } from "../../../base/taskEnd.ts";
+import { readHistory } from "../../../history/replay/storedHistory.ts";
 import type { FoundRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";

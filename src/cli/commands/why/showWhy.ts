@@ -1,6 +1,6 @@
 /** `why`: explains how a task ended, and what led to its end. */
-import { explain } from "../../../why/explain.ts";
-import { missingPaths } from "../../../why/missingPaths.ts";
+import { explain } from "../../../history/why/explain.ts";
+import { missingPaths } from "../../../history/why/missingPaths.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";

@@ -1,8 +1,9 @@
 /** Explanations as text. Pure. */
+
+import type { Explanation } from "../../../history/why/explain.ts";
+import type { Sentence } from "../../../history/why/facts.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
-import type { Explanation } from "../../../why/explain.ts";
-import type { Sentence } from "../../../why/facts.ts";
 import type { Style } from "../../terminal/style.ts";
 
 /** A note on the task's other runs, a heading, and one paragraph with the events' numbers in brackets. */

@@ -8,6 +8,7 @@
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs, defaultAction } from "../../kernel/structs.ts";
+import { closeRangeStep, readRestStep } from "../../plan/commonSteps.ts";
 import {
   bytes,
   descriptors,
@@ -18,9 +19,15 @@ import {
   place,
   type Spawning,
   type Step,
-} from "../plan.ts";
-import { closeRangeStep, readRestStep } from "../steps/commonSteps.ts";
-import { EARLY_ADDRESS, EARLY_BYTES, KEPT_BYTES, NAME_BYTES, NAME_OFFSET, TABLE_ADDRESS } from "../table.ts";
+} from "../../plan/plan.ts";
+import {
+  EARLY_ADDRESS,
+  EARLY_BYTES,
+  KEPT_BYTES,
+  NAME_BYTES,
+  NAME_OFFSET,
+  TABLE_ADDRESS,
+} from "../../plan/table.ts";
 
 /**
  * The socket to the plugin. Once the spawner has read its own plan, the socket takes over the number of the

@@ -1,7 +1,7 @@
 /** Compares two tasks: shows where their histories diverge, and what differs. */
 
 import { useState } from "preact/hooks";
-import { shortNameOf } from "../../../taskId.ts";
+import { shortNameOf } from "../../../base/taskId.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { DiffSide, DiffView } from "../../views/diffView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";

@@ -1,5 +1,5 @@
 /** Draws an allocation's lanes: a lane for each task, with its runs as blocks, below a time axis. */
-import { shortId } from "../../../taskId.ts";
+import { shortId } from "../../../base/taskId.ts";
 import { countOf } from "../../../units/counts.ts";
 import type { AllocationView, LaneRun, TaskLane } from "../../views/allocationView.ts";
 import { foldRuns, outcomesText } from "./foldRuns.ts";

@@ -1,7 +1,7 @@
 /** The lanes of an allocation, with an overview of the whole time, zoom, and navigation between errors. */
 
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { shortId } from "../../../taskId.ts";
+import { shortId } from "../../../base/taskId.ts";
 import { countOf } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocationView.ts";

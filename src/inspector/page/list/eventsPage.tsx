@@ -1,6 +1,6 @@
 /** Searches the events of all tasks, newest first. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { taskName } from "../../../taskId.ts";
+import { taskName } from "../../../base/taskId.ts";
 import { countOf } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { EventHit, EventHits } from "../../views/answers.ts";

@@ -1,6 +1,6 @@
 /** The table of tasks. Its column heads sort the rows. Only rows in or near the visible part are drawn. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { shortId } from "../../../taskId.ts";
+import { shortId } from "../../../base/taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";

@@ -1,5 +1,5 @@
 /** The rows of "What happened", and the row of each group and step. Pure. */
-import { partitionPoint } from "../../../partitionPoint.ts";
+import { partitionPoint } from "../../../base/partitionPoint.ts";
 import { type StepGroup, stepsInTitle } from "../../views/eventGroups.ts";
 
 export type StoryRow =

@@ -1,7 +1,7 @@
 /** The head of a task's page: name, figures, buttons to copy the history, and the outcome with its reason. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { shortId } from "../../../taskId.ts";
-import type { Sentence } from "../../../why/facts.ts";
+import { shortId } from "../../../base/taskId.ts";
+import type { Sentence } from "../../../history/why/facts.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { useNow } from "../hooks.ts";
 import { ranText } from "../list/find.ts";

@@ -1,6 +1,6 @@
 /** The page of a task: its outcome and the reason, its history, and any moment of the history. */
-import { allocationOf } from "../../../taskId.ts";
-import type { Sentence } from "../../../why/facts.ts";
+import { allocationOf } from "../../../base/taskId.ts";
+import type { Sentence } from "../../../history/why/facts.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { isOfDroppedBundle, listPath, sourceQuery } from "../bundle/source.ts";
 import { WhatIfPanel } from "../compare/whatIfPanel.tsx";

@@ -1,10 +1,10 @@
 /** The task's usage over its life: a chart for each resource, with its limit, and a table. */
 import { useState } from "preact/hooks";
+import type { UsageSpan } from "../../../history/why/usage.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatShare } from "../../../units/ratios.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { formatClock, formatTime } from "../../../units/times.ts";
-import type { UsageSpan } from "../../../why/usage.ts";
 import type { Steps } from "../../views/stepTable.ts";
 import type { UsageView } from "../../views/taskView.ts";
 import { useInterval } from "../hooks.ts";

@@ -1,10 +1,10 @@
 /** The API for tasks' output: pages, search, and following. Only for tasks of this host. */
 import type { ServerResponse } from "node:http";
-import { logPlaces } from "../../../effects/logs/logFiles.ts";
-import { DriverError } from "../../../errors.ts";
+import { DriverError } from "../../../base/errors.ts";
+import { logPlaces } from "../../../history/taskOutput.ts";
+import { missingPaths } from "../../../history/why/missingPaths.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
-import { missingPaths } from "../../../why/missingPaths.ts";
 import type { LogNews } from "../../views/answers.ts";
 import { type LogPosition, seenLine } from "../../views/lineTimes.ts";
 import { type Answer, EventStream, jsonAnswer, send, textAnswer } from "../responses.ts";

@@ -1,5 +1,0 @@
-/**
- * The default of `state_dir`, in a module of its own, so that a verb that needs only this path loads no
- * schemas.
- */
-export const defaultStateDir = "/var/lib/nomad-driver-exec2";

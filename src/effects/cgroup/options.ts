@@ -1,0 +1,93 @@
+/** The options of a task's cgroup. Pure. */
+import { DriverError } from "../../base/errors.ts";
+import { flag, wholeNumber } from "../options/fields.ts";
+import { hclName } from "../options/hclOptions.ts";
+import type { PartOptions, PluginValues, TaskValues } from "../options/partOptions.ts";
+
+export const cgroupOptions = {
+  task: () => ({
+    pidsLimit: pidsLimit().optional().meta({
+      description:
+        "maximum number of processes and threads, including the task's init. The plugin's option is the default and the maximum",
+      example: 64,
+    }),
+    swapLimit: swapLimit().optional().meta({
+      description:
+        "maximum MiB of swap in addition to the task's memory; -1 means no limit. The plugin's option is the default and the maximum",
+      example: 128,
+    }),
+    cpuHardLimit: flag().default(true).meta({
+      description: "`false`: the task may use idle CPU time beyond its `cpu`. No effect with `cores`",
+      example: false,
+    }),
+  }),
+  plugin: () => ({
+    // Small hosts have a kernel.pid_max of 32768. Seven tasks at this limit still leave pids for the host.
+    pidsLimit: pidsLimit().default(4_096).meta({
+      description:
+        "maximum number of processes and threads of a task, including its init: 2 to 4194304, which means no limit. Jobs may set less",
+      example: 500,
+    }),
+    swapLimit: swapLimit().default(0).meta({
+      description: "maximum MiB of swap in addition to a task's memory; -1 means no limit. Jobs may set less",
+      example: 256,
+    }),
+  }),
+} satisfies PartOptions;
+
+interface Values {
+  readonly task: TaskValues<typeof cgroupOptions>;
+  readonly plugin: PluginValues<typeof cgroupOptions>;
+}
+
+/**
+ * The task's limits, with the plugin's where the task sets none.
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function settleCgroup(
+  task: Values["task"],
+  plugin: Values["plugin"],
+): Pick<Values["task"], "pidsLimit" | "swapLimit"> {
+  const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit);
+  const swapLimit = limitWithin(
+    "swapLimit",
+    task.swapLimit && numeric(task.swapLimit),
+    numeric(plugin.swapLimit),
+  );
+  // A limit of 0 is left out, because a task without the option has no swap.
+  return { pidsLimit, ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }) };
+}
+
+/** The task's limit, or the plugin's if the task has none. */
+function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefined, allowed: number): number {
+  if (limit === undefined || limit <= allowed) return limit ?? allowed;
+  const name = hclName(option);
+  const requested = limit === Infinity ? "without a limit" : limit;
+  throw new DriverError(
+    "CONFIG_INVALID",
+    `The task's config has option "${name}" ${requested}, but this client allows ${allowed}`,
+    { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
+  );
+}
+
+/** A limit that can be compared with others: -1, which means no limit, becomes `Infinity`. */
+function numeric(limit: number): number {
+  return limit === -1 ? Infinity : limit;
+}
+
+/**
+ * Number of processes and threads of a task. The minimum is two, because every run has its init and the
+ * task's main process. The maximum is the kernel's own (`PID_MAX_LIMIT` of linux/threads.h), because a higher
+ * limit would have no effect.
+ */
+const pidsLimit = () =>
+  wholeNumber().refine(
+    (limit) => limit >= 2 && limit <= maxPids,
+    `must be from 2 to ${maxPids}, because every task has an init and a main process`,
+  );
+
+const maxPids = 4_194_304;
+
+/** MiB of swap; -1 means no limit. */
+const swapLimit = () =>
+  wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");

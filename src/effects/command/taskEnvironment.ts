@@ -1,0 +1,91 @@
+/** Builds a task's environment from the variables that the agent sends. Pure. */
+import { DriverError } from "../../base/errors.ts";
+import type { TaskFolders } from "../layout/taskFolders.ts";
+
+/** The `PATH` of a task for which the agent sends none: the program folders that are unveiled by default. */
+export const defaultPath = "/usr/local/bin:/usr/bin:/bin";
+
+export interface EnvironmentRules {
+  /** Names of variables that no task gets; `*` matches any characters. */
+  readonly deniedEnvvars: readonly string[];
+  /** The task's share of cores (see `cpuShare`); undefined without a limit. */
+  readonly cores: number | undefined;
+}
+
+/**
+ * Sets the task's own `USER`, `HOME` and `TMPDIR`, and removes variables of the agent's session and of the
+ * dynamic linker. Keeps empty values. Sets `GOMAXPROCS` to the task's share of the cores, since not all Go
+ * programs read cgroups.
+ * @throws DriverError `CONFIG_INVALID` naming a variable that execve(2) cannot pass; the error omits the
+ *   value
+ */
+export function taskEnvironment(
+  env: Readonly<Record<string, string>>,
+  user: { readonly name: string; readonly home: string },
+  folders: Pick<TaskFolders, "tmpDir">,
+  { deniedEnvvars, cores }: EnvironmentRules,
+): Record<string, string> {
+  const threads: [string, string][] =
+    cores === undefined ? [] : [["GOMAXPROCS", String(Math.max(1, Math.ceil(cores)))]];
+  const kept = [...threads, ...Object.entries(env)].filter(
+    ([name]) => !isDropped(name) && !deniedEnvvars.some((glob) => matchesGlob(glob, name)),
+  );
+  for (const [name, value] of kept) checkVariable(name, value);
+  return Object.fromEntries([
+    ["PATH", defaultPath],
+    ...kept,
+    ["USER", user.name],
+    ["HOME", user.home],
+    ["TMPDIR", folders.tmpDir],
+  ]);
+}
+
+const dropped: ReadonlySet<string> = new Set(["LS_COLORS", "XAUTHORITY", "DISPLAY", "COLORTERM", "MAIL"]);
+
+function isDropped(name: string): boolean {
+  return name.startsWith("LD_") || dropped.has(name);
+}
+
+/**
+ * Refuses a variable that execve(2) cannot pass. execve takes strings `NAME=value`, and each string ends at
+ * the first NUL byte.
+ */
+function checkVariable(name: string, value: string): void {
+  if (name === "") throw unusable("an environment variable has no name");
+  if (name.includes("=")) {
+    // The text after "=" may be part of a value.
+    throw unusable(
+      `environment variable ${JSON.stringify(name.slice(0, name.indexOf("=")))}… has "=" in its name`,
+    );
+  }
+  if (name.includes("\0") || value.includes("\0")) {
+    throw unusable(`environment variable ${JSON.stringify(name)} holds a NUL byte`);
+  }
+}
+
+function unusable(summary: string): DriverError {
+  return new DriverError("CONFIG_INVALID", summary, { hint: "Correct the job's env block or template" });
+}
+
+/**
+ * Whether a text matches a pattern. In a pattern, `*` stands for any characters.
+ *
+ * Takes time linear in the text's length, whatever the number of stars. A backtracking expression could take
+ * polynomial time, and jobs choose the text.
+ */
+function matchesGlob(glob: string, text: string): boolean {
+  const [first = "", ...parts] = glob.split("*");
+  const last = parts.pop();
+  if (last === undefined) return text === glob;
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
+    return false;
+  const end = text.length - last.length;
+  let at = first.length;
+  // The leftmost match of each part leaves the most text for the following parts.
+  for (const part of parts) {
+    const found = text.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}

@@ -1,0 +1,176 @@
+/** Describes what the sandbox refused to a task, and what Landlock and the unveiled paths say to it. Pure. */
+import type { SystemCallName } from "../kernel/systemCalls.ts";
+import type { LandlockRight } from "./rights.ts";
+
+/** One refusal. */
+export interface Denial {
+  /**
+   * The rules that refused the access: Landlock's rights and scopes as audit records name them, such as
+   * `fs.read_file` and `scope.signal`, or `seccomp.` and the name of a filtered system call.
+   */
+  readonly blockers: readonly string[];
+  /**
+   * What the task tried to use: a path, a port, an abstract socket or a process. Null for a system call, and
+   * if unknown.
+   */
+  readonly object: string | null;
+}
+
+/**
+ * What a part of the sandbox says to a denial of its own: how to allow it, or that no option does. If several
+ * parts refuse the same access, `never` wins.
+ */
+export type Verdict =
+  /** What to do instead, or why no option allows it, as a sentence without its full stop; may be empty. */
+  | { readonly never: string }
+  | {
+      /** A line of the task's `config`. */
+      readonly option: string;
+      /** The plugin's option that the operator has to set before a task may use `option`. */
+      readonly permission: string;
+    };
+
+/**
+ * What a Landlock domain can refuse, as audit records name it: Landlock's rights, changes of mounts, and
+ * ptrace(2).
+ */
+type LandlockBlocker = LandlockRight | "fs.change_topology" | "ptrace";
+
+/**
+ * The words that follow "denied" for a blocker, and the letters of the unveil mode that allows the access.
+ */
+type Words = readonly [refused: string, letters?: string];
+
+const landlockWords: Readonly<Record<LandlockBlocker, Words>> = {
+  "fs.execute": ["executing", "rx"],
+  "fs.write_file": ["writing", "w"],
+  "fs.read_file": ["reading", "r"],
+  "fs.read_dir": ["listing", "r"],
+  "fs.remove_dir": ["removing a folder in", "c"],
+  "fs.remove_file": ["removing a file in", "c"],
+  "fs.make_char": ["creating a character device in"],
+  "fs.make_dir": ["creating a folder in", "c"],
+  "fs.make_reg": ["creating a file in", "wc"],
+  "fs.make_sock": ["creating a socket in", "c"],
+  "fs.make_fifo": ["creating a FIFO in", "c"],
+  "fs.make_block": ["creating a block device in", "c"],
+  "fs.make_sym": ["creating a symlink in", "c"],
+  "fs.refer": ["moving or linking from or to", "c"],
+  "fs.truncate": ["truncating", "w"],
+  "fs.ioctl_dev": ["controlling the device", "w"],
+  "fs.resolve_unix": ["connecting to the socket", "w"],
+  "fs.change_topology": ["mounting on"],
+  "net.bind_tcp": ["binding TCP port"],
+  "net.connect_tcp": ["connecting to TCP port"],
+  "net.bind_udp": ["binding UDP port"],
+  "net.connect_send_udp": ["sending to UDP port"],
+  "scope.abstract_unix_socket": ["connecting to the abstract socket"],
+  "scope.signal": ["sending a signal to"],
+  ptrace: ["tracing"],
+};
+
+const CALL = "seccomp.";
+
+/** The blocker that stands for a refused system call. */
+export function callBlocker(name: string): string {
+  return `${CALL}${name}`;
+}
+
+/**
+ * The blocker of a 32-bit program: the filter kills a program that makes system calls of another
+ * architecture.
+ */
+export const OTHER_MACHINE = `${CALL}32-bit`;
+
+/**
+ * What was refused, as the words that follow "denied": `reading /etc/passwd`. May contain control characters:
+ * see `visible`.
+ */
+export function describeDenial({ blockers, object }: Denial): string {
+  const verbs = blockers.map((blocker) => {
+    if (blocker === OTHER_MACHINE) return "32-bit system calls";
+    const call = refusedCall(blocker);
+    return call === undefined ? (wordsOf(blocker)?.[0] ?? blocker) : `the system call ${call}`;
+  });
+  return `${verbs.join(" and ")}${object === null ? "" : ` ${object}`}`;
+}
+
+/** The verdict of Landlock's rules that no option changes; undefined for anything else. */
+export function landlockVerdict({ blockers: [blocker = ""] }: Denial): Verdict | undefined {
+  const call = refusedCall(blocker);
+  if (call !== undefined) return mountCalls.has(call) ? cannotMount : undefined;
+  switch (blocker) {
+    case "fs.change_topology":
+      return cannotMount;
+    case "scope.abstract_unix_socket":
+      return {
+        never: "Tasks reach only their own abstract sockets: use a socket in a folder that both can reach",
+      };
+    case "scope.signal":
+    case "ptrace":
+      return { never: "Tasks reach only their own processes" };
+    default:
+      return /^(?:fs|net)\./.test(blocker) ? undefined : { never: "" };
+  }
+}
+
+/**
+ * The verdict of the unveiled paths; undefined if they do not refuse what was denied.
+ * @param isUnveiled whether the task has the rights of an entry `MODE:PATH`
+ */
+export function unveilVerdict(denial: Denial, isUnveiled: (entry: string) => boolean): Verdict | undefined {
+  if (denial.blockers[0]?.startsWith("fs.") !== true) return undefined;
+  const entry = unveilEntry(denial);
+  if (entry === undefined) return { never: "" };
+  if (isUnveiled(entry)) return undefined;
+  return { option: `unveil = [${JSON.stringify(entry)}]`, permission: "unveil_by_task = true" };
+}
+
+/** Landlock refuses what these calls are for, whatever the filter of system calls allows. */
+const mountCalls: ReadonlySet<string> = new Set<SystemCallName>([
+  ...(["mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr"] as const),
+  ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
+]);
+const cannotMount: Verdict = { never: "Tasks cannot mount: use volumes" };
+
+/** The unveil entry that would allow the access; undefined if no entry can. */
+export function unveilEntry({ blockers, object }: Denial): string | undefined {
+  const letters = blockers.map((blocker) => wordsOf(blocker)?.[1]);
+  if (object === null || !isUnveilable(object) || !letters.every((each) => each !== undefined))
+    return undefined;
+  const mode = [..."rwxc"].filter((letter) => letters.some((each) => each.includes(letter))).join("");
+  return `${mode}:${ownProcessPath(object)}`;
+}
+
+/** Whether an unveil entry can name the path: it is absolute, and has no character that entries refuse. */
+function isUnveilable(path: string): boolean {
+  return path.startsWith("/") && !/[*?[\]\0]|\/\.\.(?:\/|$)| \(deleted\)$|…$/.test(path);
+}
+
+/**
+ * Replaces the pid in a path of /proc by `self`. Records name the process by its pid, which changes at each
+ * start.
+ */
+function ownProcessPath(path: string): string {
+  return path.replace(/^\/proc\/\d+(?:\/task\/\d+)?(?=\/)/, "/proc/self");
+}
+
+function wordsOf(blocker: string): Words | undefined {
+  return Object.hasOwn(landlockWords, blocker) ? landlockWords[blocker as LandlockBlocker] : undefined;
+}
+
+/** The name of the refused system call; undefined if Landlock refused the access. */
+export function refusedCall(blocker: string): string | undefined {
+  return blocker.startsWith(CALL) ? blocker.slice(CALL.length) : undefined;
+}
+
+/**
+ * Whether the refusal is a usual probe. The C library, libselinux and others look for some files at a
+ * program's start, and manage without them.
+ */
+export function isProbe({ blockers, object }: Denial): boolean {
+  const isRead = blockers.length === 1 && blockers[0] === "fs.read_file";
+  return isRead && object !== null && probed.test(object);
+}
+
+const probed = /^\/(?:etc\/locale\.alias|proc\/(?:filesystems|(?:self|\d+)\/(?:mounts|maps|attr\/.*)))$/;

@@ -1,0 +1,194 @@
+/**
+ * Prepares everything that a task needs to start. Checks before it acts, and leaves nothing behind if it
+ * fails.
+ *
+ * The launch begins as soon as its namespaces are planned: init sets them up while this module adds rules,
+ * writes limits and builds the rest of the plan. Init then waits until the event `sandboxed` is committed.
+ */
+import { closeSync } from "node:fs";
+import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
+import { planCgroupWrites } from "../cgroup/cgroupPlan.ts";
+import { checkVisible } from "../landlock/rules.ts";
+import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
+import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
+import { LastLine, openLogPipe } from "../logs/logPipes.ts";
+import { writeEtcFiles } from "../names/taskEtcFiles.ts";
+import { checkNetworkNamespace } from "../network/networkNamespace.ts";
+import { describePlan } from "../plan/describePlan.ts";
+import { joinPlan } from "../plan/plan.ts";
+import type { MountPoints } from "../root/mountPoints.ts";
+import type { RootTemplates } from "../root/rootTemplates.ts";
+import { makeRunFiles, removeRunFiles } from "../run/runFiles.ts";
+import { knownPaths } from "../unveil/knownPaths.ts";
+import { PendingLaunch } from "./launcher.ts";
+import {
+  type EarlySandbox,
+  type HostServices,
+  placeVolumes,
+  planEarly,
+  planLate,
+  planSandbox,
+  type Sandbox,
+} from "./sandbox.ts";
+import type { TaskRequest } from "./taskRequest.ts";
+import { rightsOf } from "./taskRights.ts";
+
+export interface PreparingServices extends HostServices {
+  readonly roots: RootTemplates;
+  /** Why denials are not recorded; undefined if they are. */
+  readonly denials: { readonly problem: string | undefined };
+}
+
+/** A run whose init waits for its go-ahead. */
+export interface PreparedRun extends Pick<BegunRun, "launch" | "lastLine" | "undo"> {
+  /** The task's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What was prepared: the data of the event `sandboxed`. */
+  readonly sandboxed: Awaited<ReturnType<BegunRun["sandboxed"]>>;
+}
+
+/** @throws DriverError for anything that keeps the task from starting */
+export async function prepareRun(request: TaskRequest, services: PreparingServices): Promise<PreparedRun> {
+  const { facts } = services;
+  const sandbox = await planSandbox(request, services);
+  const cgroup = checkCgroup(request.resources.cgroup);
+  const oomKills = readOomKills(cgroup) ?? 0;
+  const { launch, lastLine, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
+  await using undoing = new AsyncDisposableStack();
+  undoing.defer(undo);
+  const writes = planCgroupWrites(request.resources, facts, request.options);
+  const limits = [...applyCgroupWrites(cgroup, writes), ...(facts.seccomp ? [] : [missingFilter])];
+  const data = await sandboxed(limits, oomKills);
+  undoing.move();
+  return { launch, lastLine, env: sandbox.env, sandboxed: data, undo };
+}
+
+/** Reported as a limit that could not be applied. */
+const missingFilter = {
+  file: "seccomp",
+  value: "filter",
+  applied: false,
+  reason: "the kernel has no seccomp filters",
+} as const;
+
+type AppliedLimits = (ReturnType<typeof applyCgroupWrites>[number] | typeof missingFilter)[];
+
+/** A run whose launch has begun. The launch has its whole plan, but the run's limits are not applied yet. */
+export type BegunRun = Awaited<ReturnType<typeof beginRun>>;
+
+/**
+ * Checks the task's folders and network namespace, makes the run's files, and begins its launch.
+ * @param cgroup the task's; without it, init stays in this process's cgroup
+ */
+export async function beginRun(sandbox: Sandbox, services: PreparingServices, cgroup?: string) {
+  const { request, user, files } = sandbox;
+  checkTaskFolders(sandbox.folders, request);
+  checkNetworkNamespace(request.network);
+  using opened = new DisposableStack();
+  const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
+  const stdout = keep(openLogPipe(request.stdoutPath, request.allocDir, user));
+  const stderr = keep(openLogPipe(request.stderrPath, request.allocDir, user));
+  makeRunFiles(files.folder);
+  await using undoing = new AsyncDisposableStack();
+  undoing.defer(() => removeRunFiles(files.folder));
+  writeEtcFiles(sandbox.etcFiles);
+  const points = placeVolumes(sandbox);
+
+  const begun = await beginLaunch(sandbox, points, { stdout, stderr, ...(cgroup && { cgroup }) }, services);
+  const { launch, added, early, runCgroup } = begun;
+  undoing.defer(() => launch.abandon());
+  const unrecordedDenials = services.denials.problem ?? null;
+  const late = planLate(sandbox, added.insideNamespace, runCgroup, unrecordedDenials === null);
+  launch.load(late);
+  const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
+  undoing.defer(() => lastLine?.[Symbol.dispose]());
+  const { rules } = sandbox;
+  const cleanup = undoing.move();
+  return {
+    launch,
+    /** Undefined if denials are not recorded. */
+    lastLine,
+    /** Data of the event `sandboxed`. Resolves once init has reported its identity. */
+    async sandboxed(limits: AppliedLimits, oomKills: number) {
+      // Describes the plan while init still sets up the namespaces.
+      const plan = describePlan(joinPlan(early, late));
+      return {
+        command: sandbox.command,
+        workDir: sandbox.workDir,
+        user: user.name,
+        uid: user.uid,
+        gid: user.gid,
+        ...rightsOf(sandbox),
+        limits,
+        unveiled: added.applied.map(({ path, mode, source }) => ({ path, mode, source })),
+        skipped: [...added.skipped],
+        root: rules.root,
+        privateTmp: rules.privateTmp,
+        sharedTmpReason: rules.sharedTmpReason,
+        unrecordedDenials,
+        oomKills,
+        runFolder: files.folder,
+        runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
+        init: await launch.init(),
+        plan,
+      };
+    },
+    /** Ends the launch and removes what was prepared. */
+    undo: () => cleanup.disposeAsync(),
+  };
+}
+
+interface BegunLaunch extends EarlySandbox {
+  readonly launch: PendingLaunch;
+  readonly added: AddedRules;
+}
+
+/**
+ * Begins the launch and adds the Landlock rules. Adding them opens all unveiled paths, which shows whether
+ * the template of the task's root is still current. The launch begins again if a path has appeared,
+ * disappeared or become another file, or if a path unexpectedly leads to /proc.
+ */
+async function beginLaunch(
+  sandbox: Sandbox,
+  points: MountPoints,
+  { stdout, stderr, cgroup }: { readonly stdout: number; readonly stderr: number; readonly cgroup?: string },
+  { facts: { landlockAbi }, folder, roots }: PreparingServices,
+): Promise<BegunLaunch> {
+  const { entries } = sandbox.rules;
+  const logs = [
+    { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
+    { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
+  ];
+  let maskProc = false;
+  for (let attempt = 1; ; attempt += 1) {
+    await using undo = new AsyncDisposableStack();
+    const choice = { known: knownPaths(), landlockAbi, maskProc, ...(cgroup && { cgroup }) };
+    const planned = planEarly(sandbox, points, choice);
+    const { early, root } = planned;
+    const ruleset = undo.adopt(createRuleset(landlockAbi, sandbox.request.options), closeSync);
+    using template = root && (await roots.hold(root.template));
+    const mounts = template?.namespace ?? roots.hostNamespace;
+    const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
+    undo.defer(() => launch.abandon());
+    const added = addRules(ruleset, entries, logs, landlockAbi, planned.known);
+    checkVisible(entries, sandbox.isVisible, added.realPaths);
+    const isStale = template?.isCurrent(added.identities) === false;
+    const isUnmasked = added.opensProc && root?.maskProc === false;
+    if ((isStale && attempt < maxAttempts) || isUnmasked) {
+      if (root && isStale) roots.discard(root.template);
+      maskProc ||= isUnmasked;
+      continue;
+    }
+    undo.move();
+    closeSync(ruleset);
+    return { ...planned, launch, added };
+  }
+}
+
+/**
+ * After this many attempts the launch goes on: a path that changes all the time must not keep a task from
+ * starting.
+ */
+const maxAttempts = 3;
+
+const writeOnly = { read: false, write: true, execute: false, create: false };

@@ -1,0 +1,256 @@
+/**
+ * Plans a task's sandbox: what the parts of a launch make of the request on this host, each once and in this
+ * order. It changes nothing. The driver carries the plan out (prepare.ts), and `doctor --plan` prints it.
+ */
+import { shortName, type TaskId } from "../../base/taskId.ts";
+import { cpuShare } from "../cgroup/nodeTopology.ts";
+import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
+import { candidatesOf, resolveCommand, resolveWorkDir } from "../command/commandLookup.ts";
+import { taskEnvironment } from "../command/taskEnvironment.ts";
+import type { HostFacts } from "../host/hostFacts.ts";
+import { waitForAnswers } from "../host/silentMounts.ts";
+import { checkVisible, knownRules, type NamespaceRule } from "../landlock/rules.ts";
+import { checkSignalScope } from "../landlock/ruleset.ts";
+import { type TaskFolders, taskFolders } from "../layout/taskFolders.ts";
+import { type PlacedMount, placeMounts } from "../layout/taskMounts.ts";
+import { type TaskLimit, taskLimits } from "../limits/resourceLimits.ts";
+import { allocLogFolders } from "../logs/logPipes.ts";
+import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
+import { launchHostname, launchNetwork } from "../network/network.ts";
+import type { SandboxOptions } from "../parts.ts";
+import { type IsVisible, realPathOf, visibilityFor } from "../paths/hostPaths.ts";
+import { isAtOrBelow } from "../paths/paths.ts";
+import type { EarlyPlan, LatePlan } from "../plan/plan.ts";
+import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
+import { type TaskRoot, taskRoot } from "../root/taskRoot.ts";
+import { type RunFiles, runFiles } from "../run/runFiles.ts";
+import { seccompProfile } from "../seccomp/profileOptions.ts";
+import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
+import type { SeccompProfile } from "../seccomp/taskFilter.ts";
+import { defaultPaths } from "../unveil/defaultPaths.ts";
+import type { KnownPaths } from "../unveil/knownPaths.ts";
+import { type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
+import { entersAllFolders, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
+import { resolveGroups, resolveUser, type TaskUser } from "../users/users.ts";
+import { buildEarlyPlan, buildLatePlan } from "./buildPlan.ts";
+import type { TaskRequest } from "./taskRequest.ts";
+
+/** What a plan needs besides the request. */
+export interface HostServices {
+  readonly options: SandboxOptions;
+  readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">;
+  /** Why tasks cannot have a private root on this host; undefined if they can. */
+  readonly privateRootProblem: string | undefined;
+  readonly folder: {
+    /** A folder for executables of the plugin's own; undefined if there is none. */
+    readonly run: string | undefined;
+    /** The folder of a run's files. */
+    runFolder(taskId: TaskId): string;
+  };
+}
+
+/** The sandbox of a task, and the program in it. */
+export interface Sandbox {
+  readonly request: TaskRequest;
+  readonly user: TaskUser;
+  /** Gids of supplementary groups. */
+  readonly groups: readonly number[];
+  readonly capabilities: TaskCapabilities | undefined;
+  readonly limits: readonly TaskLimit[];
+  /** Null if the kernel does not support system call filters. */
+  readonly seccomp: SeccompProfile | null;
+  readonly folders: TaskFolders;
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly PlacedMount[];
+  readonly files: RunFiles;
+  readonly etcFiles: readonly EtcFile[];
+  readonly rules: UnveilRules;
+  /** Whether the unveiled defaults are in the task's root. */
+  readonly hasDefaults: boolean;
+  readonly writableLogs: boolean;
+  /** Whether the task's user can find a path on the host without the driver's help. */
+  readonly isVisible: IsVisible;
+  readonly workDir: string;
+  /** Absolute path. */
+  readonly command: string;
+}
+
+/**
+ * Resolves what the task names: user, groups, folders, command. First waits until the file systems of all
+ * named paths answer.
+ * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`,
+ *   `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`,
+ *   `COMMAND_NOT_EXECUTABLE`, `FILE_SYSTEM_SILENT`
+ */
+export async function planSandbox(request: TaskRequest, services: HostServices): Promise<Sandbox> {
+  const { options: task } = request;
+  const { options, facts, privateRootProblem, folder } = services;
+  if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
+  const user = await resolveUser(request.user, options);
+  const groups = await resolveGroups(task.groups, options);
+  const capabilities = taskCapabilities(user.uid, task, options);
+  const limits = taskLimits(task.ulimit, options);
+  const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
+  const folders = taskFolders(request.env);
+  const env = environmentOf(request, user, folders, services);
+  const mounts = placeMounts(request, folders);
+  const files = runFiles(folder.runFolder(request.taskId));
+  const etcFiles = taskEtcFiles(request, { user, groups }, files, options);
+  const rules = unveilRules({
+    ...{ options, task, folders, mounts },
+    bound: etcFiles.map(({ path, source }) => ({ target: path, source })),
+    root: privateRootProblem === undefined ? (task.root ?? options.root) : "host",
+  });
+  const workDirPath = task.workDir ?? folders.rootDir;
+  await waitForAnswers(
+    () => [
+      ...mounts.map(({ source }) => source),
+      ...rules.entries.map(({ path }) => path),
+      ...[workDirPath, ...candidatesOf(task.command, { path: env.PATH, workDir: workDirPath })],
+    ],
+    folder.run,
+  );
+  const isVisible = visibilityFor({ ...user, groups, entersAll: entersAllFolders(capabilities) });
+  const isInRoot = rootCheck(rules, folders, options.unveilDefaults, isVisible);
+  const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
+  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot, isVisible });
+  return {
+    ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, files, etcFiles, rules },
+    ...{ hasDefaults: options.unveilDefaults, writableLogs: options.writableLogs },
+    ...{ isVisible, workDir, command },
+  };
+}
+
+/**
+ * The environment that a task gets, also if its start is repeated.
+ * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`
+ */
+export async function environmentFor(
+  request: TaskRequest,
+  services: Pick<HostServices, "options" | "facts">,
+): Promise<Readonly<Record<string, string>>> {
+  const user = await resolveUser(request.user, services.options);
+  return environmentOf(request, user, taskFolders(request.env), services);
+}
+
+function environmentOf(
+  { env, resources, options }: TaskRequest,
+  user: TaskUser,
+  folders: TaskFolders,
+  { options: { deniedEnvvars }, facts }: Pick<HostServices, "options" | "facts">,
+): Readonly<Record<string, string>> {
+  const cores = cpuShare(resources, facts, options.cpuHardLimit);
+  return taskEnvironment(env, user, folders, { deniedEnvvars, cores });
+}
+
+/**
+ * Returns a function that tells whether a path of the host is in the task's root and visible to its user.
+ * Most paths are in a folder that every task has, so the rules' links are followed only for other paths.
+ */
+function rootCheck(
+  { root, entries }: UnveilRules,
+  folders: TaskFolders,
+  hasDefaults: boolean,
+  isVisible: IsVisible,
+): (path: string) => boolean {
+  const common = [...Object.values<string>({ ...folders }), ...(hasDefaults ? defaultPaths.programs : [])];
+  const commonFolders = common.map((entry) => entry.slice(entry.indexOf("/")));
+  let paths: readonly string[] | undefined;
+  return (path) => {
+    if (commonFolders.some((folder) => isAtOrBelow(path, folder))) return true;
+    if (root === "host") return isVisible(path);
+    // Both the paths as written and those without symlinks are in the root.
+    paths ??= entries.flatMap((rule) => [rule.path, realPathOf(rule.path) ?? rule.path]);
+    return paths.some((folder) => isAtOrBelow(path, folder));
+  };
+}
+
+/**
+ * Checks the paths that the job unveils, and makes the mount points of its volumes, which are in the task's
+ * own folders.
+ * @throws DriverError as `checkVisible` and `prepareMounts` do
+ */
+export function placeVolumes({ rules, mounts, folders, isVisible }: Sandbox): MountPoints {
+  checkVisible(rules.entries, isVisible);
+  return prepareMounts(mounts, folders, rules, isVisible);
+}
+
+/** The part of a sandbox's plan that is made before the Landlock rules are added. */
+export interface EarlySandbox {
+  /** The task's private root; undefined for the host's tree. */
+  readonly root: TaskRoot | undefined;
+  readonly early: EarlyPlan;
+  readonly runCgroup: RunCgroup | undefined;
+  /** The paths whose rules init adds. */
+  readonly known: KnownPaths;
+}
+
+export interface EarlyChoice {
+  /** Absolute path of the task's cgroup. Without it, init stays in this process's cgroup. */
+  readonly cgroup?: string;
+  /** Whether to mask parts of /proc even if no option names a path there, because a link may lead there. */
+  readonly maskProc?: boolean;
+  readonly known: KnownPaths;
+  readonly landlockAbi: number;
+}
+
+/**
+ * Plans what init needs to set up the task's namespaces.
+ * @throws DriverError `CONFIG_INVALID` for a name that no host can have
+ */
+export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyChoice): EarlySandbox {
+  const { request, folders, files, rules } = sandbox;
+  const { options: task, network } = request;
+  const { cgroup, maskProc = false, landlockAbi } = choice;
+  const runCgroup = runCgroupOf(task.pidMode, cgroup, files.folder);
+  const binds = sandbox.etcFiles.map(({ path, source }) => ({ source, target: path, readOnly: true }));
+  // If the mount namespace hides paths, init would find other files there, so the plugin adds all rules.
+  const known = points.hidden.length === 0 ? choice.known : new Map();
+  const root =
+    rules.root === "host"
+      ? undefined
+      : taskRoot({
+          ...{ rules, folders, bound: binds, mounts: points.mounts, maskProc },
+          allocId: request.allocId,
+          defaults: sandbox.hasDefaults,
+        });
+  const early = buildEarlyPlan({
+    options: task,
+    // `exec2-init: 6f2d4a9e/web` in `ps`.
+    initName: `exec2-init: ${shortName(request)}`,
+    cgroup,
+    network: launchNetwork(network),
+    hostname: launchHostname(network),
+    runCgroup,
+    root: root ? { kind: "private", ...root, shmBytes: task.shmSize * 2 ** 20 } : { kind: "host" },
+    binds,
+    readOnlyFolders: sandbox.writableLogs ? [] : allocLogFolders(folders, request.allocDir, rules.root),
+    ...points,
+    privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
+    statusFile: files.status,
+    aliveFifo: files.alive,
+    knownRules: knownRules(rules.entries, known, landlockAbi),
+  });
+  return { root, early, runCgroup, known };
+}
+
+/**
+ * @param recordDenials whether the kernel is to record what the sandbox refuses
+ * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel cannot set
+ */
+export function planLate(
+  { request: { options: task }, user, groups, capabilities, limits, seccomp, env, workDir, command }: Sandbox,
+  namespaceRules: readonly NamespaceRule[],
+  runCgroup: RunCgroup | undefined,
+  recordDenials: boolean,
+): LatePlan {
+  return buildLatePlan({
+    ...{ namespaceRules, runCgroup, command, env, workDir, groups, capabilities, limits, recordDenials },
+    options: task,
+    name: task.command,
+    args: task.args,
+    uid: user.uid,
+    gid: user.gid,
+    filter: systemCallFilter(seccomp, capabilities, task),
+  });
+}

@@ -1,0 +1,39 @@
+/**
+ * A task as the agent requests it, in the driver's own types. The gRPC layer converts Nomad's `TaskConfig` to
+ * a {@link TaskRequest} once the task's options are checked. Pure.
+ */
+
+import type { TaskId } from "../../base/taskId.ts";
+import type { TaskResources } from "../cgroup/nodeTopology.ts";
+import type { TaskDevice, TaskMount } from "../layout/taskMounts.ts";
+import type { TaskDns } from "../names/etcFiles.ts";
+import type { TaskNetwork } from "../network/network.ts";
+import type { TaskOptions } from "../parts.ts";
+
+export interface TaskRequest {
+  /** `<allocation id>/<task name>/<8 hex digits>`, new at every start. */
+  readonly taskId: TaskId;
+  readonly taskName: string;
+  readonly allocId: string;
+  readonly groupName: string;
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly namespace: string;
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly options: TaskOptions;
+  /** The task's environment, without the variables that the driver adds. Holds secrets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** `nomad-<n>` for a dynamic user, a name in the host's user database, or empty. */
+  readonly user: string;
+  /** The allocation's private folder, `<data>/alloc/<alloc>`. */
+  readonly allocDir: string;
+  /** Log FIFOs, or `/dev/null` if the task's logs are disabled. */
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+  readonly resources: TaskResources;
+  readonly network: TaskNetwork;
+  readonly mounts: readonly TaskMount[];
+  readonly devices: readonly TaskDevice[];
+  readonly dns: TaskDns | undefined;
+}

@@ -1,0 +1,56 @@
+/** Checks that the folders in a task's environment are the task's own. */
+import { lstatSync, type Stats } from "node:fs";
+import { DriverError } from "../../base/errors.ts";
+import { isTaskName } from "../../base/taskId.ts";
+import type { TaskFolders } from "./taskFolders.ts";
+
+/**
+ * A task may read, write and execute everything in its folders. A job's `env` block can set the variables
+ * that name them: `NOMAD_TASK_DIR = "/etc"` would give the task `/etc`. The allocation's folder, however,
+ * comes from the agent itself. The task's folders are bind mounts of folders in the allocation's folder. So
+ * each must be the same folder (device and inode) as its original.
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function checkTaskFolders(
+  folders: TaskFolders,
+  { allocDir, taskName }: { readonly allocDir: string; readonly taskName: string },
+): void {
+  // Nomad forbids only slashes. A task named ".." would have its folders beside all allocations' folders.
+  if (!isTaskName(taskName)) {
+    const summary = `a task may not be named ${JSON.stringify(taskName)}: its folder would not be its own`;
+    throw new DriverError("CONFIG_INVALID", summary, { hint: "Give the task another name" });
+  }
+  const own = `${allocDir}/${taskName}`;
+  checkSame("NOMAD_TASK_DIR", folders.taskDir, `${own}/local`);
+  checkSame("NOMAD_ALLOC_DIR", folders.allocDir, `${allocDir}/alloc`);
+  checkSame("NOMAD_SECRETS_DIR", folders.secretsDir, `${own}/secrets`);
+  checkSame("the folder beside NOMAD_TASK_DIR", folders.tmpDir, `${own}/tmp`);
+}
+
+function checkSame(name: string, path: string, original: string): void {
+  const expected = originalOf(name, original);
+  const actual = statusOf(path);
+  if (actual?.isDirectory() && actual.dev === expected.dev && actual.ino === expected.ino) return;
+  // A missing path gets the same error, so that a job cannot learn which paths exist.
+  throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
+    hint: "The Nomad agent sets the variable: remove it from the job's env block",
+  });
+}
+
+function originalOf(name: string, original: string): Stats {
+  const status = statusOf(original);
+  if (status?.isDirectory()) return status;
+  if (status !== undefined) throw new DriverError("CONFIG_INVALID", `${name} (${original}) is not a folder`);
+  throw new DriverError("CONFIG_INVALID", `${name} cannot be found`, {
+    failed: { call: "lstat", path: original, errno: "ENOENT" },
+  });
+}
+
+/** Does not follow a symlink. Undefined for a path that cannot be reached. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}

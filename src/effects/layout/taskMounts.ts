@@ -1,0 +1,140 @@
+/**
+ * Decides where a task's volumes and devices are mounted, in which order, and which sources are hidden. Pure.
+ */
+
+import { DriverError } from "../../base/errors.ts";
+import { isAtOrBelow, isInProc, type PathAccess } from "../paths/paths.ts";
+import type { TaskFolders } from "./taskFolders.ts";
+
+/** A volume: a file or folder of the host that is mounted in the task. */
+export interface TaskMount {
+  readonly source: string;
+  /** The path in the job: absolute, or relative to the task's folder. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation: Propagation;
+}
+
+/** Whether a running task sees later mounts of the host below a volume's source. */
+export type Propagation = "private" | "host-to-task";
+
+/** A device node of the host. */
+export interface TaskDevice {
+  readonly source: string;
+  readonly target: string;
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+export interface PlacedMount {
+  readonly kind: "volume" | "device";
+  /** Path on the host. */
+  readonly source: string;
+  /** Path that the task sees: absolute, without empty, `.` and `..` segments. */
+  readonly target: string;
+  /** Access that the task has at the target. */
+  readonly mode: PathAccess;
+  readonly readOnly: boolean;
+  readonly propagation: Propagation;
+}
+
+/**
+ * Resolves the targets of all mounts, and sorts each mount before the mounts below it.
+ * @throws DriverError `MOUNT_TARGET_INVALID` for a path that is not a valid target, or that is used twice
+ */
+export function placeMounts(
+  { mounts, devices }: { readonly mounts: readonly TaskMount[]; readonly devices: readonly TaskDevice[] },
+  folders: TaskFolders,
+): PlacedMount[] {
+  const placed = [...mounts.map(placeVolume), ...devices.map(placeDevice)].map((mount) => ({
+    ...mount,
+    target: targetOf(mount.target, folders),
+  }));
+  for (const { target } of placed) checkTarget(target, folders);
+  placed.sort((one, other) => (one.target < other.target ? -1 : 1));
+  for (const [index, { target }] of placed.entries()) {
+    if (placed[index + 1]?.target === target) {
+      throw invalid(target, "is requested twice", "Give each volume_mount a destination of its own");
+    }
+  }
+  return placed;
+}
+
+/** The innermost mount that contains a path of the task. */
+export function mountAround<Mount extends { readonly target: string }>(
+  path: string,
+  mounts: readonly Mount[],
+): Mount | undefined {
+  return mounts.findLast(({ target }) => isAtOrBelow(path, target));
+}
+
+/** The host's path for a path of the task. */
+export function hostPath(path: string, mounts: readonly Pick<PlacedMount, "source" | "target">[]): string {
+  const mount = mountAround(path, mounts);
+  return mount === undefined ? path : mount.source + path.slice(mount.target.length);
+}
+
+const NOTHING: PathAccess = { read: false, write: false, execute: false, create: false };
+
+function placeVolume({ source, target, readOnly, propagation }: TaskMount): PlacedMount {
+  const mode = { read: true, write: !readOnly, execute: true, create: !readOnly };
+  return { kind: "volume", source, target, mode, readOnly, propagation };
+}
+
+/** Devices are not mounted read-only, because that would not prevent writes to them. */
+function placeDevice({ source, target, read, write }: TaskDevice): PlacedMount {
+  const mode = { ...NOTHING, read, write };
+  return { kind: "device", source, target, mode, readOnly: false, propagation: "private" };
+}
+
+function targetOf(path: string, { rootDir }: TaskFolders): string {
+  if (path === "" || path.includes("\0")) {
+    throw invalid(path, "is not a path", "Give the volume_mount a destination");
+  }
+  const segments = path.split("/");
+  if (segments.includes("..")) {
+    throw invalid(path, 'has a ".." in it', 'Write the resulting path, without ".."');
+  }
+  const plain = segments.filter((segment) => segment !== "" && segment !== ".").join("/");
+  if (path.startsWith("/")) return `/${plain}`;
+  return plain === "" ? rootDir : `${rootDir}/${plain}`;
+}
+
+function checkTarget(target: string, folders: TaskFolders): void {
+  const hidden = Object.values<string>({ ...folders }).find((folder) => isAtOrBelow(folder, target));
+  if (hidden !== undefined) {
+    throw invalid(target, `would hide the task's own folder ${hidden}`, "Mount it below that folder");
+  }
+  if (isInProc(target)) {
+    throw invalid(target, "would hide the task's own /proc", "Choose a destination outside of it");
+  }
+}
+
+function invalid(target: string, problem: string, hint: string): DriverError {
+  return new DriverError(
+    "MOUNT_TARGET_INVALID",
+    `the mount destination ${JSON.stringify(target)} ${problem}`,
+    {
+      hint,
+    },
+  );
+}
+
+/**
+ * Finds the sources of volumes that a task may reach only through its mounts.
+ *
+ * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule opens its source, too. The
+ * launch therefore hides the source under a mount. A source stays visible if the task also reaches the
+ * source, or a path around or below it, in another way: the mount would take that access away.
+ * @param sources resolved paths
+ * @param reachable resolved paths of everything else that the task reaches, including the mounts' targets
+ */
+export function hiddenSources(sources: readonly string[], reachable: readonly string[]): string[] {
+  const candidates = [...new Set(sources)].filter(
+    (source) => !reachable.some((path) => isAtOrBelow(path, source) || isAtOrBelow(source, path)),
+  );
+  // Hiding a folder hides all sources below it, too.
+  return candidates.filter(
+    (source) => !candidates.some((other) => other !== source && isAtOrBelow(source, other)),
+  );
+}

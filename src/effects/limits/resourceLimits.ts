@@ -1,0 +1,144 @@
+/**
+ * The resource limits with which a task starts. Limits that its job does not set are the agent's, as they
+ * were before Node raised some of them. Core dumps are off unless the job sets their limit.
+ */
+import { readFileSync } from "node:fs";
+import { isSea } from "node:sea";
+import { DriverError } from "../../base/errors.ts";
+import { resourceNumbers } from "../kernel/constants.ts";
+import { setrlimit } from "../kernel/libc.ts";
+import type { ResourceLimit } from "../kernel/structs.ts";
+import { type LimitedResource, parseUlimits, type Ulimit } from "./ulimits.ts";
+
+/** A limit to set; getrlimit(2) documents the units. */
+export interface TaskLimit extends ResourceLimit {
+  readonly resource: LimitedResource;
+}
+
+/**
+ * The limits to set for a task: those of its options, and presets for limits that its options do not name.
+ * @param ulimit validated blocks
+ * @throws DriverError `CONFIG_INVALID` for a limit above the agent's own that the operator does not allow
+ */
+export function taskLimits(
+  ulimit: readonly Readonly<Record<string, string>>[],
+  { allowRaisedUlimits }: { readonly allowRaisedUlimits: boolean },
+): TaskLimit[] {
+  const requested = parseUlimits(ulimit);
+  if (!allowRaisedUlimits) requested.forEach(refuseRaised);
+  const preset = [agentFileLimit(), noCoreDumps].filter(
+    (limit) => !requested.some(({ resource }) => resource === limit.resource),
+  );
+  return [...preset, ...requested.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
+}
+
+/**
+ * A core dump holds the task's memory, and so its secrets. The host or the task decides where the dump is
+ * written.
+ */
+const noCoreDumps: TaskLimit = { resource: "RLIMIT_CORE", soft: 0, hard: 0 };
+
+/**
+ * The limit of open descriptors with which this process was started. The Node in the executable does not
+ * change that limit (scripts/executable/buildExecutable.ts). Any other Node raises its own soft limit before
+ * this code runs, so the parent's limit is the best guess.
+ */
+function agentFileLimit(): TaskLimit {
+  knownFileLimit ??= readFileLimit();
+  return knownFileLimit;
+}
+
+let knownFileLimit: TaskLimit | undefined;
+
+/**
+ * Reads those limits of a task's process that are set for every task.
+ * @throws DriverError `KERNEL_CALL_FAILED` if there is no such process
+ */
+export function presetLimitsOf(pid: number): TaskLimit[] {
+  try {
+    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+    return (["RLIMIT_NOFILE", "RLIMIT_CORE"] as const).map((resource) => ({
+      resource,
+      ...limitIn(limits, resource),
+    }));
+  } catch (thrown) {
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's limits cannot be read");
+  }
+}
+
+/**
+ * Raises this process's soft limit of open descriptors to its hard limit. Tasks do not inherit the raised
+ * limit.
+ */
+export function raiseOwnFileLimit(): void {
+  const { hard } = agentFileLimit();
+  setrlimit(resourceNumbers.RLIMIT_NOFILE, { soft: hard, hard });
+}
+
+function readFileLimit(): TaskLimit {
+  const own = limitIn(ownLimits(), "RLIMIT_NOFILE");
+  const soft = isSea() ? own.soft : parentFileLimit();
+  return { resource: "RLIMIT_NOFILE", soft: Math.min(soft ?? own.soft, own.hard), hard: own.hard };
+}
+
+function parentFileLimit(): number | undefined {
+  try {
+    return limitIn(readFileSync(`/proc/${process.ppid}/limits`, "utf8"), "RLIMIT_NOFILE").soft;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Only hard limits matter here: a process may set its soft limit to any value up to its hard limit. */
+function refuseRaised({ name, resource, hard }: Ulimit): void {
+  const agent = limitIn(ownLimits(), resource).hard;
+  if (hard <= agent) return;
+  const text = `The task's config has option "ulimit" with ${name} up to ${formatLimit(hard)}, and the Nomad agent itself has ${formatLimit(agent)}`;
+  throw new DriverError("CONFIG_INVALID", text, {
+    option: "ulimit",
+    hint: "Lower it, raise the agent's own, or set allow_raised_ulimits = true in the client's plugin block of this driver",
+  });
+}
+
+function formatLimit(limit: number): string {
+  return limit === Infinity ? "no limit" : String(limit);
+}
+
+let knownLimits: string | undefined;
+
+function ownLimits(): string {
+  knownLimits ??= readFileSync("/proc/self/limits", "utf8");
+  return knownLimits;
+}
+
+/** Names of the limits in proc_pid_limits(5). */
+const titles: Readonly<Record<LimitedResource, string>> = {
+  RLIMIT_AS: "address space",
+  RLIMIT_CORE: "core file size",
+  RLIMIT_CPU: "cpu time",
+  RLIMIT_DATA: "data size",
+  RLIMIT_FSIZE: "file size",
+  RLIMIT_LOCKS: "file locks",
+  RLIMIT_MEMLOCK: "locked memory",
+  RLIMIT_MSGQUEUE: "msgqueue size",
+  RLIMIT_NICE: "nice priority",
+  RLIMIT_NOFILE: "open files",
+  RLIMIT_NPROC: "processes",
+  RLIMIT_RSS: "resident set",
+  RLIMIT_RTPRIO: "realtime priority",
+  RLIMIT_RTTIME: "realtime timeout",
+  RLIMIT_SIGPENDING: "pending signals",
+  RLIMIT_STACK: "stack size",
+};
+
+/** Parses the resource's line, such as `Max open files  1024  524288  files`. */
+function limitIn(limits: string, resource: LimitedResource): ResourceLimit {
+  const line = new RegExp(`^Max ${titles[resource]}\\s+(\\S+)\\s+(\\S+)`, "m").exec(limits);
+  const [, soft = "", hard = ""] = line ?? [];
+  return { soft: parseLimit(soft) ?? Infinity, hard: parseLimit(hard) ?? Infinity };
+}
+
+function parseLimit(text: string): number | undefined {
+  if (text === "unlimited") return Infinity;
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}

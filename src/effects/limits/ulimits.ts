@@ -1,0 +1,87 @@
+/** A task's `ulimit` block: limits of its processes, getrlimit(2). Pure. */
+
+import { suggestion } from "../../base/suggest.ts";
+import type { OptionProblem } from "../options/optionProblem.ts";
+
+/** The constants of getrlimit(2), by their names in jobs. */
+const resources = {
+  as: "RLIMIT_AS",
+  core: "RLIMIT_CORE",
+  cpu: "RLIMIT_CPU",
+  data: "RLIMIT_DATA",
+  fsize: "RLIMIT_FSIZE",
+  locks: "RLIMIT_LOCKS",
+  memlock: "RLIMIT_MEMLOCK",
+  msgqueue: "RLIMIT_MSGQUEUE",
+  nice: "RLIMIT_NICE",
+  nofile: "RLIMIT_NOFILE",
+  nproc: "RLIMIT_NPROC",
+  rss: "RLIMIT_RSS",
+  rtprio: "RLIMIT_RTPRIO",
+  rttime: "RLIMIT_RTTIME",
+  sigpending: "RLIMIT_SIGPENDING",
+  stack: "RLIMIT_STACK",
+} as const;
+
+export type UlimitName = keyof typeof resources;
+export type LimitedResource = (typeof resources)[UlimitName];
+
+/** A limit in the resource's own unit; `Infinity` means no limit. */
+export interface Ulimit {
+  readonly name: UlimitName;
+  readonly resource: LimitedResource;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** The problem with a name and its value; undefined if both are valid. */
+export function ulimitProblem(name: string, value: string): OptionProblem | undefined {
+  if (!isName(name)) {
+    const hint = suggestion(name, Object.keys(resources));
+    return { message: `has ${JSON.stringify(name)}, which is not a limit`, hint };
+  }
+  const limits = parseValue(value);
+  if (limits === undefined) return { message: `has ${name} = ${JSON.stringify(value)}`, hint: usage };
+  const { soft, hard } = limits;
+  if (soft > hard) {
+    return {
+      message: `has ${name} = ${JSON.stringify(value)}`,
+      hint: "The soft limit is above the hard one",
+    };
+  }
+  if (name === "nofile" && soft < minFiles) {
+    const hint = `A task cannot be started with fewer than ${minFiles} open files`;
+    return { message: `has nofile = ${JSON.stringify(value)}`, hint };
+  }
+  return undefined;
+}
+
+/** The limits that valid blocks set, in the order of their names. */
+export function parseUlimits(blocks: readonly Readonly<Record<string, string>>[]): Ulimit[] {
+  const entries = new Map(blocks.flatMap((block) => Object.entries(block)));
+  return [...entries].sort().flatMap(([name, value]) => {
+    const limits = parseValue(value);
+    return isName(name) && limits ? [{ name, resource: resources[name], ...limits }] : [];
+  });
+}
+
+const usage = 'Write a number, "unlimited", or two of these with a colon between: "1024:4096" is SOFT:HARD';
+
+/** Number of files that the launch itself has open at once. */
+const minFiles = 16;
+
+function isName(name: string): name is UlimitName {
+  return Object.hasOwn(resources, name);
+}
+
+function parseValue(value: string): { soft: number; hard: number } | undefined {
+  const [softText = "", hardText = softText, ...more] = value.split(":");
+  const [soft, hard] = [parseLimit(softText), parseLimit(hardText)];
+  return soft === undefined || hard === undefined || more.length > 0 ? undefined : { soft, hard };
+}
+
+function parseLimit(text: string): number | undefined {
+  if (text === "unlimited" || text === "-1") return Infinity;
+  const limit = /^\d+$/.test(text) ? Number(text) : undefined;
+  return limit !== undefined && Number.isSafeInteger(limit) ? limit : undefined;
+}

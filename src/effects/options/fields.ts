@@ -1,0 +1,76 @@
+/**
+ * Kinds of options: the zod schemas that options are built from. A message completes a sentence that begins `option "name"`. No
+ * message repeats an argument of the task's command, because arguments may hold secrets. The documentation of
+ * an option is its schema's `meta`: a description, and a valid value as an example. Pure.
+ */
+
+import { z } from "zod";
+import type { OptionProblem } from "./optionProblem.ts";
+
+export const flag = () => z.boolean(mustBe("true or false"));
+
+export const wholeNumber = () =>
+  z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
+
+/** A string without NUL bytes. For the kernel, a NUL byte ends a string. */
+export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");
+
+export const absolutePath = () =>
+  text().refine((path) => path.startsWith("/"), "must be an absolute path, one that begins with /");
+
+export const list = <Entry extends z.ZodType>(entry: Entry, of = "strings") =>
+  z.array(entry, mustBe(`a list of ${of}`));
+
+export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: () => `must be ${values.map((value) => JSON.stringify(value)).join(" or ")}` });
+
+/** Blocks of names and values, which are merged. */
+export function textBlocks(
+  of: string,
+  problemOf: (name: string, value: string) => OptionProblem | undefined,
+) {
+  const block = z.record(z.string(), text(), mustBe(`a block of ${of}`));
+  return z.array(block, mustBe(`a block of ${of}`)).superRefine((blocks, context) => {
+    for (const [name, value] of eachOnce(blocks, context)) addProblem(context, problemOf(name, value));
+  });
+}
+
+/** The entries of all blocks. A repeated name is a problem. */
+export function eachOnce<Value>(
+  blocks: readonly Readonly<Record<string, Value>>[],
+  context: z.core.$RefinementCtx,
+): [string, Value][] {
+  const entries = blocks.flatMap((each) => Object.entries(each));
+  const names = entries.map(([name]) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) context.addIssue(`has ${JSON.stringify(twice)} twice`);
+  return entries;
+}
+
+/** A text that a function checks. */
+export function checkedText(problemOf: (value: string) => OptionProblem | undefined) {
+  return text().superRefine((value, context) => addProblem(context, problemOf(value)));
+}
+
+export function addProblem(context: z.core.$RefinementCtx, problem: OptionProblem | undefined): void {
+  if (problem === undefined) return;
+  context.addIssue({ code: "custom", message: problem.message, params: { hint: problem.hint } });
+}
+
+/** The error for a value of another type. */
+export function mustBe(what: string) {
+  return {
+    error: ({ input }: { readonly input?: unknown }) =>
+      input === undefined ? "is missing" : `must be ${what}, not ${typeOf(input)}`,
+  };
+}
+
+function withoutNul(value: string): boolean {
+  return !value.includes("\0");
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "a map" : `a ${typeof value}`;
+}

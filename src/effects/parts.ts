@@ -1,0 +1,117 @@
+/**
+ * The parts of a launch, summed: the options of a task, and the plugin's options that concern tasks. An
+ * option that two parts have does not compile. Pure.
+ */
+import { z } from "zod";
+import { lazy } from "../base/lazy.ts";
+import { cgroupOptions, settleCgroup } from "./cgroup/options.ts";
+import { commandOptions } from "./command/options.ts";
+import { denialsOptions } from "./denials/options.ts";
+import { limitsOptions } from "./limits/options.ts";
+import { logsOptions } from "./logs/options.ts";
+import { namesOptions } from "./names/options.ts";
+import { namespacesOptions, settleNamespaces } from "./namespaces/options.ts";
+import { networkOptions, settlePorts } from "./network/options.ts";
+import { decodeOptions, hclSpecOf } from "./options/hclOptions.ts";
+import { sum, type Values } from "./options/partOptions.ts";
+import { rootOptions, settleRoot } from "./root/options.ts";
+import { seccompOptions } from "./seccomp/options.ts";
+import { checkSeccomp } from "./seccomp/profileOptions.ts";
+import { settleUnveil, unveilOptions } from "./unveil/options.ts";
+import { settleUsers, usersOptions } from "./users/options.ts";
+
+const taskShape = () =>
+  sum(
+    commandOptions.task(),
+    sum(
+      unveilOptions.task(),
+      sum(
+        rootOptions.task(),
+        sum(
+          namesOptions.task(),
+          sum(
+            usersOptions.task(),
+            sum(
+              limitsOptions.task(),
+              sum(
+                namespacesOptions.task(),
+                sum(cgroupOptions.task(), sum(networkOptions.task(), seccompOptions.task())),
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+
+/** The plugin's options that concern tasks. */
+export const pluginShape = () =>
+  sum(
+    commandOptions.plugin(),
+    sum(
+      unveilOptions.plugin(),
+      sum(
+        rootOptions.plugin(),
+        sum(
+          namesOptions.plugin(),
+          sum(
+            usersOptions.plugin(),
+            sum(
+              limitsOptions.plugin(),
+              sum(
+                namespacesOptions.plugin(),
+                sum(
+                  cgroupOptions.plugin(),
+                  sum(
+                    networkOptions.plugin(),
+                    sum(seccompOptions.plugin(), sum(logsOptions.plugin(), denialsOptions.plugin())),
+                  ),
+                ),
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+
+export type SandboxOptions = Values<ReturnType<typeof pluginShape>>;
+
+/**
+ * The options of a task's `config { … }` block. One schema defines their types, checks, hclspec and
+ * documentation. It is made at its first use, with everything that is derived from it: the start of a plugin
+ * does not need it.
+ */
+export const taskSchema = lazy(() => z.object(taskShape()));
+
+export type TaskOptions = Readonly<z.output<ReturnType<typeof taskSchema>>>;
+
+/** The default values of all options. The command is empty. */
+export const defaultTaskOptions = lazy(
+  (): TaskOptions => ({ ...taskSchema().parse({ command: "?" }), command: "" }),
+);
+
+export const taskOptionsSpec = lazy(() => hclSpecOf(taskSchema()));
+
+/**
+ * Decodes a task's options, and checks them against the plugin's.
+ * @param raw the decoded `msgpack_driver_config` of a task
+ * @param plugin what the operator allows
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function parseTaskOptions(raw: unknown, plugin: SandboxOptions): TaskOptions {
+  return withinPluginLimits(decodeOptions("task", taskSchema(), raw), plugin);
+}
+
+/**
+ * The task's options, with the plugin's limits where the task sets none.
+ * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
+ */
+export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): TaskOptions {
+  settleUnveil(task, plugin);
+  settleUsers(task, plugin);
+  settleNamespaces(task, plugin);
+  settleRoot(task, plugin);
+  checkSeccomp(task, plugin);
+  return { ...task, ...settlePorts(task, plugin), ...settleCgroup(task, plugin) };
+}

@@ -1,0 +1,276 @@
+/**
+ * A launch plan: the system calls between this process and the task's `execve`,
+ * as data. It can be printed, tested and logged without a kernel. The runner
+ * (runnerX86.s) executes it. Pure.
+ */
+import type { SystemCall } from "../kernel/systemCalls.ts";
+import { identityRecord, OPENED_ALIVE } from "./runLayout.ts";
+
+/**
+ * The phases that are known when a launch begins.
+ *
+ * - `parent`: the spawned process. It forks init and exits.
+ * - `init`: PID 1 of the run's pid namespace, if the run has one. It runs as root and sets up the namespaces.
+ * - `unveil`: init adds Landlock rules. Many tasks have the same steps here, so these steps are assembled
+ *   only once.
+ * - `held`: init waits to be released.
+ * - `abandoned`: init exits, because it is not released.
+ * - `supervise`: init waits for the task's end, after it has forked the task.
+ */
+export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "supervise"] as const;
+
+/**
+ * The phases that may become known while init is working.
+ *
+ * - `release`: init, from its release until it has forked the task.
+ * - `task`: init's child, which becomes the task's command.
+ */
+export const latePhases = ["release", "task"] as const;
+
+/** In the order in which the processes start. */
+export const phases = [
+  "parent",
+  "init",
+  "unveil",
+  "held",
+  "abandoned",
+  "release",
+  "task",
+  "supervise",
+] as const;
+
+export type Phase = (typeof phases)[number];
+
+type Steps<P extends Phase> = Readonly<Record<P, readonly Step[]>>;
+
+/** Numbers of descriptors, by their names in the plan. */
+export type Descriptors<Name extends string> = Readonly<Record<Name, number>>;
+
+/** How to spawn the runner. */
+export interface Spawning<Name extends string> {
+  /** The first argument of the plan's processes before `execve`, as process lists show it. */
+  readonly initName: string;
+  /** Descriptors that the runner inherits, besides the plan itself and its report. */
+  readonly inherited: Descriptors<Name>;
+  /** Whether the plan's processes continue if the plugin dies. Then nobody reads their report. */
+  readonly outlivesPlugin: boolean;
+}
+
+/** The part of a plan that begins a launch. */
+export interface EarlyPlan {
+  /** The first argument that process lists show for init. */
+  readonly initName: string;
+  /** The FIFO that shows when init has exited, also after a failed launch. */
+  readonly aliveFifo: string;
+  /** Cgroup that init starts in; undefined for this process's own. */
+  readonly cgroup: string | undefined;
+  readonly steps: Steps<(typeof earlyPhases)[number]>;
+}
+
+/** The part of a plan that init executes after its release. */
+export interface LatePlan {
+  readonly steps: Steps<(typeof latePhases)[number]>;
+}
+
+/** The steps that the runner executes. */
+export interface Plan {
+  readonly steps: Steps<Phase>;
+}
+
+/** A plan that is completely known before it begins. */
+export type WholePlan<Name extends string> = Spawning<Name> & Plan;
+
+/** A plan that starts a task. */
+export type LaunchPlan = EarlyPlan & Plan;
+
+/** No steps in any phase: the base of plans with fewer processes than a launch. */
+export const noSteps: Steps<Phase> = {
+  parent: [],
+  init: [],
+  unveil: [],
+  held: [],
+  abandoned: [],
+  release: [],
+  task: [],
+  supervise: [],
+};
+
+export function joinPlan(early: EarlyPlan, late: LatePlan): LaunchPlan {
+  return { ...early, steps: { ...early.steps, ...late.steps } };
+}
+
+/** One system call. */
+export interface Step {
+  /** Its purpose. Stable, because errors name it. Steps that only work together share a name. */
+  readonly name: string;
+  readonly call: SystemCall;
+  readonly args: readonly Argument[];
+  /** What follows the call; by default the next step. */
+  readonly flow?: Flow;
+  /** What to do about an error of the call, by its symbolic name. A function gets the path of the step. */
+  readonly hints?: Hints;
+  /** Whether many plans contain this very object. Its line in printed plans is then made only once. */
+  readonly isShared?: true;
+}
+
+export type Hints = Readonly<Record<string, string | ((path: string) => string)>>;
+
+/** Marks steps that do not depend on the task, and are made once for all plans. */
+export function shared(steps: readonly Step[]): readonly Step[] {
+  return steps.map((step) => ({ ...step, isShared: true }));
+}
+
+/**
+ * What follows a call. By default the next step follows, and an error is reported
+ * and ends the process.
+ */
+export type Flow =
+  /** An error is ignored. */
+  | { readonly kind: "tolerateErrors" }
+  /**
+   * The call returns twice. The child, in which it returns 0, continues with `child`. The caller continues
+   * with `parent`.
+   */
+  | { readonly kind: "fork"; readonly child: Phase; readonly parent: Phase | "next" }
+  /** A read: continues with `ended` at the end of the file, else with `otherwise`. */
+  | { readonly kind: "endOfFile"; readonly ended: Phase; readonly otherwise: Phase | "next" }
+  /** Repeats the call until it returns `result`. */
+  | { readonly kind: "repeatUntil"; readonly result: number }
+  /** Repeats the call until it returns the pid of the task that init has forked. */
+  | { readonly kind: "repeatUntilTask" }
+  /** Repeats the call until it fails. */
+  | { readonly kind: "repeatUntilError" }
+  /** Continues with another phase. */
+  | { readonly kind: "goTo"; readonly phase: Phase };
+
+/** A number, a string (passed as its address), or one of the types below. */
+export type Argument = number | string | Flags | Bytes | Strings | Filter | Message | Place;
+
+/** A number in readable form: mostly the names of the constants that it consists of. */
+export interface Flags {
+  readonly kind: "flags";
+  readonly value: number;
+  readonly names: string;
+}
+
+/** The address of a struct. */
+export interface Bytes {
+  readonly kind: "bytes";
+  readonly bytes: Uint8Array;
+  /** Its content in readable form. */
+  readonly meaning: string;
+}
+
+/** The address of a null-terminated array of strings, such as `argv`. */
+export interface Strings {
+  readonly kind: "strings";
+  readonly strings: readonly string[];
+  /** Whether the text after `=` in each string is secret. */
+  readonly secret: boolean;
+}
+
+/** A filter of system calls. The kernel runs it at each call of a process that has it. */
+export interface SystemCallFilter {
+  /** Array of `struct sock_filter`, for this architecture. */
+  readonly program: Uint8Array;
+  /** Name of the profile from which it was made. */
+  readonly name: string;
+}
+
+/** The address of a `struct sock_fprog`: seccomp(2). */
+export interface Filter {
+  readonly kind: "filter";
+  readonly filter: SystemCallFilter;
+}
+
+/**
+ * The address of a `struct msghdr` that takes a message of one byte and this many descriptors: recvmsg(2).
+ */
+export interface Message {
+  readonly kind: "message";
+  readonly descriptors: number;
+}
+
+/** An address in a buffer that is initially zero and that calls write to. */
+export interface Place {
+  readonly kind: "place";
+  readonly buffer: BufferName;
+  readonly offset: number;
+}
+
+export type BufferName = keyof typeof bufferBytes;
+
+/** Sizes of the buffers. */
+export const bufferBytes = {
+  /** A process's {@link identityRecord}. */
+  identity: identityRecord.bytes,
+  /** The raw wait status of the task. */
+  waitStatus: 8,
+} as const;
+
+/** Descriptors have fixed numbers, because nothing else is open when the plan begins. */
+export const descriptors = {
+  stdin: 0,
+  stdout: 1,
+  stderr: 2,
+  /** The plan itself. */
+  plan: 3,
+  /** Pipe to the plugin; closed by `execve`. */
+  report: 4,
+  ruleset: 5,
+  /** Pipe from the plugin: a byte releases init, end of file abandons the launch. */
+  releasePipe: 6,
+  /** Lowest number that is free at the beginning. */
+  free: 7,
+  /** The `/proc` of the plugin's pid namespace, in init and task. */
+  hostProc: 7,
+  status: 8,
+  alive: OPENED_ALIVE,
+  /** For a descriptor that one step opens and a later step closes. */
+  scratch: 10,
+  /** A scratch descriptor of the task's process, which has closed the driver's descriptors by then. */
+  taskScratch: 3,
+  /**
+   * Only without a pid namespace: the task's cgroup, the run's own cgroup below it, and the run's
+   * `cgroup.kill`.
+   */
+  cgroup: 11,
+  runCgroup: 12,
+  killSwitch: 13,
+  /** The mount namespace of which the run gets a copy: a template's, or the host's. */
+  mounts: 14,
+  /** First of the trees of mounts that are open and not mounted yet. */
+  trees: 15,
+  /**
+   * First of the descriptors that init keeps open because Landlock rules depend on them. The mount namespace
+   * and the trees are closed by then.
+   */
+  heldRules: 14,
+} as const;
+
+/**
+ * Flags by their names: `flags({ MS_REC, MS_SLAVE })`.
+ * They are added, not or-ed, because some exceed 32 bits.
+ */
+export function flags(constants: Readonly<Record<string, number>>): Flags {
+  let value = 0;
+  let names = "";
+  for (const name in constants) {
+    value += constants[name] as number;
+    names = names === "" ? name : `${names}|${name}`;
+  }
+  return { kind: "flags", value, names: names || "0" };
+}
+
+/** A file mode in readable form. */
+export function octal(mode: number): Flags {
+  return { kind: "flags", value: mode, names: `0${mode === 0 ? "" : mode.toString(8)}` };
+}
+
+export function bytes(content: Uint8Array, meaning: string): Bytes {
+  return { kind: "bytes", bytes: content, meaning };
+}
+
+export function place(buffer: BufferName, offset = 0): Place {
+  return { kind: "place", buffer, offset };
+}

@@ -1,0 +1,188 @@
+/** Turns the mounts that a task requests into the mounts that the run's init makes. */
+
+import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
+import { DriverError } from "../../base/errors.ts";
+import { realPathOf } from "../paths/hostPaths.ts";
+import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
+import { tryOpenat2 } from "../kernel/libc.ts";
+import { folderInTask, type MountPlace, prepareTarget } from "../layout/mountTarget.ts";
+import type { TaskFolders } from "../layout/taskFolders.ts";
+import type { Propagation } from "../layout/taskMounts.ts";
+import { hiddenSources, mountAround, type PlacedMount } from "../layout/taskMounts.ts";
+import type { IsVisible } from "../paths/hostPaths.ts";
+import { receivesMounts } from "../paths/mountinfo.ts";
+import { isAtOrBelow, isInProc } from "../paths/paths.ts";
+import { TMP, type UnveilRules } from "../unveil/unveilRules.ts";
+
+/** A volume or device to mount, with all mounts below its source. */
+export interface LaunchMount {
+  readonly kind: "volume" | "device";
+  readonly source: string;
+  /** Must exist by the time of the mount. A target with a symlink in its path is refused. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation: Propagation;
+}
+
+/** A path of the host whose content the task's mount namespace hides. */
+export interface HiddenPath {
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+export interface MountPoints {
+  readonly mounts: readonly (LaunchMount & { readonly isFolder: boolean })[];
+  readonly hidden: readonly HiddenPath[];
+}
+
+/**
+ * Checks sources and targets, and creates targets in the task's own folders.
+ * @param placed sorted by target
+ * @param isVisible whether the task's user can see a path of the host
+ * @throws DriverError as `findSource` and `prepareTarget` do
+ */
+export function prepareMounts(
+  placed: readonly PlacedMount[],
+  folders: TaskFolders,
+  { entries, privateTmp, root }: UnveilRules,
+  isVisible: IsVisible,
+): MountPoints {
+  if (placed.length === 0) return { mounts: [], hidden: [] };
+  const made: MadeMount[] = [];
+  const volumes = new Map<string, boolean>();
+  for (const mount of placed) {
+    const { kind, target, readOnly, propagation } = mount;
+    const source = findSource(mount);
+    if (kind === "volume") volumes.set(source.path, source.isFolder);
+    // A device at its own path needs no mount.
+    else if (mount.source === target) continue;
+    const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
+    // In a private root the template provides the mount point, unless the mount point is below an unveiled
+    // path of the host.
+    const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
+    if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder, isVisible);
+    const { path, isFolder } = source;
+    made.push({ target, mount: { kind, source: path, target: pathInTask, readOnly, propagation, isFolder } });
+  }
+  const mounts = made.map(({ mount }) => mount);
+  // A private root contains no source, unless the source itself is unveiled.
+  if (root === "private") return { mounts, hidden: [] };
+  const own = Object.values<string>({ ...folders });
+  const unveiled = entries.filter(({ sources }) => !sources.includes("volume")).map(({ path }) => path);
+  const reachable = [...own, ...unveiled, ...(privateTmp ? [TMP] : [])].flatMap(
+    // No task can reach a missing path.
+    (path) => realPathOf(path) ?? [],
+  );
+  const hidden = hiddenSources([...volumes.keys()], [...reachable, ...mounts.map(({ target }) => target)]);
+  return { mounts, hidden: hidden.map((path) => ({ path, isFolder: volumes.get(path) === true })) };
+}
+
+interface MadeMount {
+  /** The target's path as the job names it. */
+  readonly target: string;
+  readonly mount: MountPoints["mounts"][number];
+}
+
+interface PlaceInTask {
+  readonly place: MountPlace;
+  /** The path of the mount point in the task, without symlinks. */
+  readonly pathInTask: string;
+}
+
+function placeOf(
+  target: string,
+  made: readonly MadeMount[],
+  folders: TaskFolders,
+  rules: Pick<UnveilRules, "privateTmp" | "root">,
+): PlaceInTask {
+  const outer = mountAround(target, made);
+  if (outer !== undefined) {
+    const rest = below(outer.target);
+    const { source: anchor, target: outerPath } = outer.mount;
+    return { place: { target, anchor, rest, within: "volume" }, pathInTask: `${outerPath}/${rest}` };
+  }
+  // The task's /tmp is its own tmp folder.
+  if (rules.privateTmp && target !== TMP && isAtOrBelow(target, TMP)) {
+    const { place } = placeOf(`${folders.tmpDir}/${below(TMP)}`, made, folders, {
+      ...rules,
+      privateTmp: false,
+    });
+    return { place: { ...place, target }, pathInTask: target };
+  }
+  const anchor = [folders.rootDir, folders.allocDir].find((folder) => isAtOrBelow(target, folder));
+  if (anchor === undefined) {
+    return { place: { target, anchor: "/", rest: below(""), within: "host" }, pathInTask: target };
+  }
+  const rest = below(anchor);
+  const pathInTask = `${folderInTask(anchor, rules.root)}/${rest}`;
+  return { place: { target, anchor, rest, within: "task" }, pathInTask };
+
+  function below(folder: string): string {
+    return target.slice(folder.length + 1);
+  }
+}
+
+interface MountSource {
+  /** Without symlinks. */
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+/**
+ * Checks a mount's source. Follows symlinks in its path, because the operator or a device plugin chose it.
+ * @throws DriverError `MOUNT_SOURCE_MISSING`, recoverable
+ * @throws DriverError `MOUNT_SOURCE_INVALID` for a device mount whose source is not a device, for a path in the
+ *   host's /proc, and for `host-to-task` propagation from a mount that does not propagate
+ */
+function findSource(mount: PlacedMount): MountSource {
+  const opened = tryOpenat2(AT_FDCWD, mount.source, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
+  if (typeof opened !== "number") throw missing(mount, opened.errno);
+  try {
+    const status = fstatSync(opened);
+    const path = readlinkSync(`/proc/self/fd/${opened}`);
+    if (isInProc(path) || isProc(opened)) {
+      throw invalid(mount, "is in the host's /proc", "A task has its own /proc: unveil what it needs there");
+    }
+    if (mount.kind === "device" && !status.isCharacterDevice() && !status.isBlockDevice()) {
+      throw invalid(mount, "is not a device", "A device plugin has to name a character or block device");
+    }
+    if (mount.propagation === "host-to-task") checkPropagation(mount, opened);
+    return { path, isFolder: status.isDirectory() };
+  } finally {
+    closeSync(opened);
+  }
+}
+
+/** Checks the file system's type, because the host's /proc may be mounted at other paths, too. */
+function isProc(descriptor: number): boolean {
+  return statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;
+}
+
+function checkPropagation(mount: PlacedMount, descriptor: number): void {
+  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
+  const id = Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]);
+  if (receivesMounts(readFileSync("/proc/self/mountinfo", "utf8"), id)) return;
+  throw invalid(
+    mount,
+    "lies on a mount of the host that is private, so nothing mounted there later can reach the task",
+    "Make that mount shared (mount --make-rshared), or ask for propagation_mode private",
+  );
+}
+
+function missing({ kind, source, target }: PlacedMount, errno: string): DriverError {
+  return new DriverError("MOUNT_SOURCE_MISSING", `the source of the ${kind} at ${target} does not exist`, {
+    failed: { call: "openat2", path: source, errno },
+    hint: "It has to exist on the host before the task starts",
+    recoverable: true,
+  });
+}
+
+function invalid({ kind, source, target }: PlacedMount, problem: string, hint: string): DriverError {
+  return new DriverError(
+    "MOUNT_SOURCE_INVALID",
+    `${source}, the source of the ${kind} at ${target}, ${problem}`,
+    {
+      hint,
+    },
+  );
+}

@@ -1,0 +1,231 @@
+/**
+ * Steps that give a run its own mount namespace: a copy of the host's, or of a template that has only
+ * unveiled paths. Before that, they open the mounts' sources in the host's namespace. Pure.
+ */
+
+import * as k from "../kernel/constants.ts";
+import { closeScratchStep } from "../plan/commonSteps.ts";
+import { descriptors, type Flags, flags, type Step, shared } from "../plan/plan.ts";
+import type { HiddenPath, LaunchMount } from "./mountPoints.ts";
+import {
+  emptyFolderStep,
+  mountProc,
+  ownRootSteps,
+  PROC,
+  procMasks,
+  protectProcSteps,
+} from "./ownMountSteps.ts";
+import type { LaunchRoot } from "./taskRoot.ts";
+import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
+
+const { CLONE_NEWNS, O_CLOEXEC, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
+const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = k;
+
+/** What a run mounts. */
+export interface LaunchMounts {
+  readonly root: LaunchRoot;
+  readonly binds: readonly Bind[];
+  /** Folders in the task's own folders that become read-only. */
+  readonly readOnlyFolders: readonly string[];
+  /** Volumes and devices. A mount inside another mount comes after that mount. */
+  readonly mounts: readonly LaunchMount[];
+  /** Paths that the task may reach only through {@link mounts}. */
+  readonly hidden: readonly HiddenPath[];
+  /** A folder, not a symlink to one, that the task sees as `/tmp`; undefined for the host's `/tmp`. */
+  readonly privateTmp: string | undefined;
+  /** A file that no Landlock rule allows. */
+  readonly statusFile: string;
+  /** Set if the run stays in this process's pid namespace. */
+  readonly runCgroup: object | undefined;
+}
+
+/** A file or folder that the task sees at another path, with all mounts below it. */
+export interface Bind {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export function mountSteps(input: LaunchMounts): Step[] {
+  const mounts = mountsOf(input);
+  return [
+    // All sources are opened before the first mount, because a mount may hide the source of another mount.
+    ...mounts.flatMap(openSteps),
+    ...enterNamespace,
+    ...(input.root.kind === "host" ? becomeSlaves : []),
+    ...(input.runCgroup === undefined ? mountProc : []),
+    ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
+    ...mounts.flatMap(mountedSteps),
+    ...(isMasked(input.root) ? protectProcSteps() : []),
+    ...input.hidden
+      .filter(({ isFolder }) => isFolder)
+      .map(({ path }) => emptyFolderStep(`hide ${path}`, path)),
+  ];
+}
+
+const tolerateErrors = { kind: "tolerateErrors" } as const;
+
+// Made only once, because a start has many steps with these flags.
+const slave = flags({ MS_SLAVE });
+const nosuidNodev = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
+const readOnly = flags({ MOUNT_ATTR_RDONLY });
+const readOnlyNosuidNodev = flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
+const closeOnExec = flags({ O_CLOEXEC });
+const mountNamespace = flags({ CLONE_NEWNS });
+const nothing = flags({});
+
+interface Mount extends Tree {
+  /** The name of the mount's steps. */
+  readonly name: string;
+  readonly target: string;
+  /** Whether the task may have put a symlink into the target's path. */
+  readonly targetMayHaveLinks: boolean;
+  /** Whether the target may be missing. */
+  readonly optional?: boolean;
+}
+
+function isMasked(root: LaunchRoot): boolean {
+  return root.kind === "private" && root.maskProc;
+}
+
+/** A run's mounts, in the order of mounting. */
+function mountsOf(input: LaunchMounts): Mount[] {
+  const { root, runCgroup, binds, readOnlyFolders, privateTmp, mounts, hidden, statusFile } = input;
+  return [
+    ...(root.kind === "private" && runCgroup !== undefined ? [hostProcMount] : []),
+    ...(root.kind === "private" ? root.folders : []).map(hostFolderMount),
+    ...binds.map(bindMount),
+    // Read-only folders and the private /tmp come before the volumes, which may be below them.
+    ...readOnlyFolders.map(readOnlyMount),
+    ...(privateTmp === undefined ? [] : [privateTmpMount(privateTmp)]),
+    ...mounts.map(jobMount),
+    ...(isMasked(root) ? procMasks.files : []).map(procMaskMount),
+    ...hidden.filter(({ isFolder }) => !isFolder).map(({ path }) => hiddenFileMount(path, statusFile)),
+  ];
+}
+
+const common = { followSource: true, propagation: slave, targetMayHaveLinks: false } as const;
+
+/** In the host's pid namespace a task gets the host's own /proc, which may be mounted with hidepid. */
+const hostProcMount: Mount = {
+  ...common,
+  name: "mount /proc",
+  source: PROC,
+  target: PROC,
+  attributes: flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
+};
+
+function hostFolderMount(folder: string): Mount {
+  return { ...common, name: `mount ${folder}`, source: folder, target: folder, attributes: nosuidNodev };
+}
+
+function bindMount({ source, target, readOnly: isReadOnly }: Bind): Mount {
+  return { ...common, name: `mount ${target}`, source, target, attributes: isReadOnly ? readOnly : nothing };
+}
+
+/** The task owns the folder's parent, and may have put a symlink in the folder's place. */
+function readOnlyMount(folder: string): Mount {
+  return {
+    ...common,
+    name: `mount ${folder} read-only`,
+    source: folder,
+    target: folder,
+    followSource: false,
+    targetMayHaveLinks: true,
+    attributes: readOnlyNosuidNodev,
+  };
+}
+
+/** The task owns the source's parent, and may have put a symlink in the source's place. */
+function privateTmpMount(source: string): Mount {
+  return {
+    ...common,
+    name: "mount private /tmp",
+    source,
+    target: "/tmp",
+    followSource: false,
+    attributes: nosuidNodev,
+  };
+}
+
+/** A volume or a device. */
+function jobMount(mount: LaunchMount): Mount {
+  const { kind, source, target, propagation } = mount;
+  return {
+    ...common,
+    name: `mount the ${kind} ${target}`,
+    source,
+    target,
+    targetMayHaveLinks: true,
+    attributes: attributesOf(mount),
+    propagation: propagation === "private" ? flags({ MS_PRIVATE }) : slave,
+  };
+}
+
+function procMaskMount(file: string): Mount {
+  return {
+    ...common,
+    name: `mask ${PROC}/${file}`,
+    source: "/dev/null",
+    target: `${PROC}/${file}`,
+    optional: true,
+    attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC }),
+  };
+}
+
+/** Mounts the status file over the path, because no Landlock rule allows that file. */
+function hiddenFileMount(path: string, statusFile: string): Mount {
+  return {
+    ...common,
+    name: `hide ${path}`,
+    source: statusFile,
+    target: path,
+    attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
+  };
+}
+
+function openSteps({ name, ...mount }: Mount, index: number): Step[] {
+  return [
+    ...copyTreeSteps(name, mount, descriptors.scratch),
+    { name, call: "dup3", args: [descriptors.scratch, descriptors.trees + index, closeOnExec] },
+    closeScratchStep(name),
+  ];
+}
+
+function mountedSteps({ name, target, targetMayHaveLinks, optional }: Mount, index: number): Step[] {
+  const tree = descriptors.trees + index;
+  return [
+    ...(targetMayHaveLinks
+      ? mountWithoutLinksSteps(name, tree, target, descriptors.scratch)
+      : [{ ...mountStep(name, tree, target), ...(optional && { flow: tolerateErrors }) }]),
+    { name, call: "close", args: [tree] },
+  ];
+}
+
+/** Devices cannot be executed. Volumes provide neither devices nor set-user-ID programs. */
+function attributesOf({ kind, readOnly }: LaunchMount): Flags {
+  if (kind === "device") return flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC });
+  return readOnly ? readOnlyNosuidNodev : nosuidNodev;
+}
+
+/** Name of the steps that enter a mount namespace, and copy it. */
+const enterStep = "make a mount namespace";
+
+/**
+ * setns(2) also changes the root and the working directory. The template stays unchanged: unshare(2) makes a
+ * copy.
+ */
+const enterNamespace = shared([
+  { name: enterStep, call: "setns", args: [descriptors.mounts, mountNamespace] },
+  { name: enterStep, call: "close", args: [descriptors.mounts] },
+  { name: enterStep, call: "unshare", args: [mountNamespace] },
+]);
+
+/** Later mounts of the host propagate to the task, but no mount of the task propagates to the host. */
+const becomeSlaves = shared([
+  {
+    name: "make mounts slaves of the host's",
+    call: "mount",
+    args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
+  },
+]);

@@ -1,0 +1,76 @@
+/**
+ * Steps for mounts that come from another mount namespace. open_tree(2) copies a tree of mounts while its
+ * path can be reached, and move_mount(2) later mounts the copy elsewhere. The copy gets its attributes before
+ * it is visible. A remount by mount(2) would change only one mount of the tree, and only after it is visible.
+ * Pure.
+ */
+import * as k from "../kernel/constants.ts";
+import { mountAttr, openHow } from "../kernel/structs.ts";
+import { anyFolder } from "../plan/commonSteps.ts";
+import { bytes, type Flags, flags, type Step } from "../plan/plan.ts";
+
+/** A tree of mounts: a file or folder with all that is mounted below it. */
+export interface Tree {
+  readonly source: string;
+  /** Whether the source may be a symlink. */
+  readonly followSource: boolean;
+  /** Added to the attributes of each mount in the tree. */
+  readonly attributes: Flags;
+  /**
+   * `MS_SLAVE`: later mounts of the host below the source appear in the tree, too. `MS_PRIVATE`: they do not.
+   */
+  readonly propagation: Flags;
+}
+
+const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } = k;
+const { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS } = k;
+const { O_PATH, O_CLOEXEC, RESOLVE_NO_SYMLINKS } = k;
+
+// Made once: a start has many of these steps.
+const copyFollowing = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE });
+const copyWithoutLinks = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW });
+const wholeTree = flags({ AT_EMPTY_PATH, AT_RECURSIVE });
+const moveToPath = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS });
+const moveToDescriptor = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH });
+const locationWithoutLinks = bytes(
+  openHow({ flags: O_PATH | O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS }),
+  "{flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}",
+);
+
+/** @param opened the lowest free descriptor, which the copy gets */
+export function copyTreeSteps(name: string, tree: Tree, opened: number): Step[] {
+  const how = tree.followSource ? copyFollowing : copyWithoutLinks;
+  return [
+    { name, call: "open_tree", args: [anyFolder, tree.source, how] },
+    setAttributesStep(name, opened, tree),
+  ];
+}
+
+/** mount_setattr(2) on all mounts of a tree. */
+function setAttributesStep(name: string, tree: number, { attributes, propagation }: Tree): Step {
+  const attr = mountAttr(attributes.value, propagation.value);
+  const meaning = `{attr_set: ${attributes.names}, propagation: ${propagation.names}}`;
+  return {
+    name,
+    call: "mount_setattr",
+    args: [tree, "", wholeTree, bytes(attr, meaning), attr.length],
+  };
+}
+
+/** Mounts a tree over a path, and follows symlinks in the path. */
+export function mountStep(name: string, tree: number, target: string): Step {
+  return { name, call: "move_mount", args: [tree, "", anyFolder, target, moveToPath] };
+}
+
+/**
+ * Mounts a tree over a path, and refuses symlinks in the path: the task may have put them there.
+ * @param opened the lowest free descriptor, which the target gets until the last step closes it
+ */
+export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
+  const how = locationWithoutLinks;
+  return [
+    { name, call: "openat2", args: [anyFolder, target, how, how.bytes.length] },
+    { name, call: "move_mount", args: [tree, "", opened, "", moveToDescriptor] },
+    { name, call: "close", args: [opened] },
+  ];
+}

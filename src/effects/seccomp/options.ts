@@ -1,0 +1,61 @@
+/** The options of the filter of system calls. Pure. */
+import { z } from "zod";
+import { addProblem, checkedText, eachOnce, list, mustBe, text } from "../options/fields.ts";
+import type { PartOptions } from "../options/partOptions.ts";
+import { callProblem, deniedCallProblem, profileProblem } from "./profileOptions.ts";
+
+export const seccompOptions = {
+  task: () => ({
+    seccomp: text().optional().meta({
+      description:
+        "the profile of [system calls](#system-calls): `default`, `unconfined`, or one of the client's own. The default is the plugin's `seccomp`; other profiles have to be in `allow_seccomp`",
+      example: "unconfined",
+    }),
+    seccompAllow: list(allowedCall())
+      .default([])
+      .meta({
+        description:
+          "calls and groups of calls that the task may make although the profile refuses them. They have to be in the plugin's `allow_seccomp`",
+        example: ["@io_uring", "userfaultfd"],
+      }),
+    seccompDeny: list(deniedCall())
+      .default([])
+      .meta({
+        description: "further calls and groups of calls that are refused (EPERM)",
+        example: ["ptrace", "process_vm_readv", "process_vm_writev"],
+      }),
+  }),
+  plugin: () => ({
+    seccomp: text().default("default").meta({
+      description:
+        "the profile of [system calls](#system-calls) for tasks that do not name one: `default`, `unconfined`, or one of `seccomp_profiles`",
+      example: "offline",
+    }),
+    seccompProfiles: seccompProfileBlocks()
+      .default([])
+      .meta({
+        description:
+          "the operator's own profiles. Each lists its differences from the default profile, which are calls that it allows (`+`) or refuses (`-`): names of calls, or `@` and the name of a group",
+        example: [{ offline: ["-socket", "-ptrace"], browser: ["+@namespace", "+chroot"] }],
+      }),
+    allowSeccomp: list(text())
+      .default([])
+      .meta({
+        description: "what jobs may use in addition to `seccomp`: profiles, calls and groups, or `all`",
+        example: ["browser", "@io_uring"],
+      }),
+  }),
+} satisfies PartOptions;
+
+/** The name of a system call, or of a group of calls. */
+const allowedCall = () => checkedText(callProblem);
+const deniedCall = () => checkedText(deniedCallProblem);
+
+/** Blocks of profiles. Each profile lists what it allows and refuses. */
+const seccompProfileBlocks = () =>
+  z
+    .array(z.record(z.string(), list(text()), mustBe("a block of profiles")), mustBe("a block of profiles"))
+    .superRefine((blocks, context) => {
+      for (const [name, entries] of eachOnce(blocks, context))
+        addProblem(context, profileProblem(name, entries));
+    });

@@ -1,0 +1,124 @@
+/** Determines the system calls that a task may not make, from its profile, capabilities and ports. Pure. */
+
+import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
+import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
+import type { PortLimits } from "../network/ports.ts";
+import { defaultProfile } from "./defaultProfile.ts";
+import { portRestrictions } from "./portRestrictions.ts";
+import type { Restriction, RestrictionGroup } from "./restriction.ts";
+
+/**
+ * The profile that a task's options choose, for the task and for later commands in it. The lists contain
+ * names of system calls, and names of the default profile's groups with the prefix `@`. Names that this
+ * version of the driver does not know have no effect.
+ */
+export interface SeccompProfile {
+  /** `default`, `unconfined`, or an operator's profile, which is the default profile with other lists. */
+  readonly profile: string;
+  /** Calls that are allowed with any arguments, and groups that do not apply. */
+  readonly allow: readonly string[];
+  /** Calls that are refused (EPERM), and groups that apply with every profile and all capabilities. */
+  readonly deny: readonly string[];
+}
+
+/** The profile in which no group applies. */
+export const UNCONFINED = "unconfined";
+
+export interface TaskFilter {
+  /** Of several restrictions of a call, the first that applies decides. */
+  readonly restrictions: readonly Restriction[];
+  /** Whether calls that this version of the driver does not know return ENOSYS. */
+  readonly refusesUnknown: boolean;
+}
+
+/**
+ * The filter for a task with these capabilities and limits on ports.
+ * @param capabilities names of the task's capabilities
+ * @returns undefined if nothing is refused
+ */
+export function taskFilter(
+  profile: SeccompProfile,
+  capabilities: readonly string[],
+  ports: PortLimits,
+): TaskFilter | undefined {
+  const restrictions = [
+    ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),
+    ...portRestrictions(ports),
+    ...appliedGroups(profile, capabilities).flatMap((group) => group.restrictions),
+  ];
+  const refusesUnknown = profile.profile !== UNCONFINED;
+  return refusesUnknown || restrictions.length > 0 ? { restrictions, refusesUnknown } : undefined;
+}
+
+/**
+ * The refusals of a profile for a task without capabilities. A profile that has all refusals of another
+ * profile is at least as strict.
+ * @returns names of calls, each after the name of its group if a group refuses it: `@mount umount2`
+ */
+export function refusals(profile: SeccompProfile): ReadonlySet<string> {
+  return new Set([
+    ...deniedCalls(profile),
+    ...appliedGroups(profile, []).flatMap(({ name, restrictions }) =>
+      restrictions.flatMap(({ calls }) => calls.map((call) => `@${name} ${call}`)),
+    ),
+  ]);
+}
+
+/** The groups that apply, without calls that are allowed individually. */
+function appliedGroups(
+  { profile, allow, deny }: SeccompProfile,
+  capabilities: readonly string[],
+): RestrictionGroup[] {
+  const applies = ({ name, liftedBy = [] }: RestrictionGroup) =>
+    deny.includes(`@${name}`) ||
+    (profile !== UNCONFINED &&
+      !allow.includes(`@${name}`) &&
+      !liftedBy.some((capability) => capabilities.includes(capability)));
+  return defaultProfile.filter(applies).map((group) => ({
+    ...group,
+    restrictions: group.restrictions.map((restriction) => ({
+      ...restriction,
+      calls: restriction.calls.filter((call) => !allow.includes(call)),
+    })),
+  }));
+}
+
+function deniedCalls({ deny }: SeccompProfile): SystemCallName[] {
+  return deny.filter(isSystemCallName);
+}
+
+/** What decides which system calls a task's filter refuses, apart from the limits on ports. */
+export interface FilterInput {
+  /** Null on a kernel without filters. */
+  readonly profile: SeccompProfile | null;
+  /** Names of the task's capabilities. */
+  readonly capabilities: readonly string[];
+  /** The task's own list of refused calls, which `profile.deny` includes. */
+  readonly ownDeny: readonly string[];
+}
+
+/**
+ * The verdict of a task's profile; undefined if it does not refuse the denied system call. A record lacks the
+ * call's arguments, so a call that the profile refuses only with certain arguments counts as refused.
+ */
+export function filterVerdict(
+  { blockers: [blocker = ""] }: Denial,
+  { profile, capabilities, ownDeny }: FilterInput,
+): Verdict | undefined {
+  const call = refusedCall(blocker);
+  if (call === undefined || profile === null) return undefined;
+  const filterOf = (each: SeccompProfile) => taskFilter(each, capabilities, {});
+  const filter = filterOf(profile);
+  if (!isSystemCallName(call)) {
+    // Every filter kills 32-bit programs. Only the filter of a profile refuses calls that are unknown.
+    const unconfined = filterOf({ profile: UNCONFINED, allow: [], deny: ownDeny });
+    const refuses = (each: TaskFilter | undefined) =>
+      blocker === OTHER_MACHINE ? each !== undefined : each?.refusesUnknown === true;
+    if (!refuses(filter)) return undefined;
+    if (refuses(unconfined)) return { never: "Only tasks without seccomp_deny can run 32-bit programs" };
+    return { option: `seccomp = "${UNCONFINED}"`, permission: `allow_seccomp = ["${UNCONFINED}"]` };
+  }
+  if (!filter?.restrictions.some(({ calls }) => calls.includes(call))) return undefined;
+  if (ownDeny.includes(call)) return { never: `Only tasks without ${call} in seccomp_deny can use it` };
+  return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
+}

@@ -1,0 +1,186 @@
+/**
+ * Builds the rules for the paths that a task may access: default paths, its own folders, and paths of the
+ * plugin's and the job's options. Pure.
+ */
+
+import type { RootMode, TaskFolders } from "../layout/taskFolders.ts";
+import { mountAround, type PlacedMount } from "../layout/taskMounts.ts";
+import type { PluginValues, TaskValues } from "../options/partOptions.ts";
+import { isAtOrBelow } from "../paths/paths.ts";
+import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "./defaultPaths.ts";
+import type { unveilOptions } from "./options.ts";
+import {
+  formatUnveil,
+  modeOf,
+  parseUnveil,
+  type UnveilEntry,
+  type UnveilMode,
+  type UnveilSource,
+  unionOfModes,
+} from "./unveil.ts";
+
+/** A bind mount over a path in the task's mount namespace. */
+export interface BoundPath {
+  readonly target: string;
+  /** The path that is bound over `target`, such as a generated resolv.conf. */
+  readonly source: string;
+}
+
+export interface UnveilInput {
+  readonly options: PluginValues<typeof unveilOptions>;
+  readonly task: TaskValues<typeof unveilOptions>;
+  readonly folders: TaskFolders;
+  /** Bind mounts over single paths, except the bind mount of the private `/tmp`. */
+  readonly bound?: readonly BoundPath[];
+  readonly mounts?: readonly PlacedMount[];
+  /** The root that the options request; `host` by default. */
+  readonly root?: RootMode;
+}
+
+/** A path, the access that all its entries together allow, and the sources of these entries. */
+export interface UnveilRule {
+  readonly path: string;
+  readonly mode: UnveilMode;
+  readonly sources: readonly UnveilSource[];
+  /**
+   * The outermost folder around the path in which tasks may create files. The path must not lead out of this
+   * folder, because an earlier run may have created a symlink in the folder.
+   */
+  readonly beneath?: string;
+  /** The mount's target, if the path is the source of a mount. */
+  readonly target?: string;
+  /** Set if the path exists only in the task's private root, and not on the host. */
+  readonly ownRoot?: true;
+}
+
+export interface UnveilRules {
+  /** `host` if the options unveil `/`, otherwise the root of the input. */
+  readonly root: RootMode;
+  /** At most one rule for each path, and one for each mount. */
+  readonly entries: readonly UnveilRule[];
+  /** Whether to bind the task's own temporary folder over `/tmp`. */
+  readonly privateTmp: boolean;
+  /** Why the task sees the host's `/tmp`; null if the task has its own `/tmp`. */
+  readonly sharedTmpReason: string | null;
+}
+
+/** Whether the plugin's or the task's options name the path. */
+export function isConfigured({ sources }: UnveilRule): boolean {
+  return sources.includes("plugin") || sources.includes("task");
+}
+
+/**
+ * Builds a task's rules. The rule for a path under a bind mount is added for the mount's source: Landlock
+ * checks the visible file, not the file that the mount hides. Entries in a volume are left out: the volume's
+ * rule covers them.
+ */
+export function unveilRules(input: UnveilInput): UnveilRules {
+  const { options, task, folders, bound = [], mounts = [] } = input;
+  const configured = [
+    ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
+    ...task.unveil.map((entry) => parseUnveil(entry, "task")),
+  ];
+  const sharedTmpReason = whyTmpIsShared(options, configured, folders);
+  const privateTmp = sharedTmpReason === null;
+  const root = configured.some(({ path }) => path === "/") ? "host" : (input.root ?? "host");
+  const defaults = [
+    ...defaultEntries,
+    ...(root === "private" ? ownRootPaths : []),
+    ...folderEntries(folders),
+  ];
+  const implied = [
+    ...(options.unveilDefaults ? defaults : []),
+    // These entries are only for the task's own files, not for the host's.
+    ...identityPaths.filter(({ path }) => bound.some(({ target }) => target === path)),
+  ];
+  const binds = new Map(bound.map(({ target, source }) => [target, source]));
+  if (privateTmp) binds.set(TMP, folders.tmpDir);
+  // The default `rwc:/tmp` never applies to the host's /tmp, which all users share.
+  const entries = [...implied.filter(({ path }) => privateTmp || path !== TMP), ...configured];
+  const covering = mounts.filter(({ source, target }) => source !== target);
+  const outside = entries.filter(({ path }) => mountAround(path, covering) === undefined);
+  const rules = [
+    ...confine(merge(outside, binds)),
+    ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
+    ...mounts.map(mountRule),
+  ];
+  return { root, entries: rules, privateTmp, sharedTmpReason };
+}
+
+/** Path of the host's `/tmp`, and of a task's own `/tmp`. */
+export const TMP = "/tmp";
+
+/** A task's own terminals. */
+export const PTS = "/dev/pts";
+
+/**
+ * Rules for a private root's own folders. If the options name such a folder, or a path around or below it,
+ * the task gets the host's folder instead.
+ */
+function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
+  return ownRootFolders
+    .filter((own) =>
+      configured.every(({ path }) => !isAtOrBelow(path, own.path) && !isAtOrBelow(own.path, path)),
+    )
+    .map(({ path, mode, source }) => ({ path, mode, sources: [source], ownRoot: true }));
+}
+
+function mountRule({ kind, source, target, mode }: PlacedMount): UnveilRule {
+  return { path: source, mode, sources: [kind], ...(source === target ? {} : { target }) };
+}
+
+function whyTmpIsShared(
+  { privateTmp }: UnveilInput["options"],
+  configured: readonly UnveilEntry[],
+  folders: TaskFolders,
+): string | null {
+  if (!privateTmp) return "the plugin option private_tmp is false";
+  const host = configured.find(({ path }) => isAtOrBelow(path, TMP));
+  if (host !== undefined)
+    return `the ${host.source}'s config unveils ${formatUnveil(host)}, which is the host's`;
+  // An agent in dev mode has its folders below /tmp, and a bind mount over /tmp would hide them.
+  const hidden = Object.values<string>({ ...folders }).find((folder) => isAtOrBelow(folder, TMP));
+  return hidden === undefined ? null : `the task's own folder ${hidden} is below ${TMP}`;
+}
+
+function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): UnveilEntry[] {
+  return [
+    entry("rwxc", taskDir),
+    entry("rwxc", allocDir),
+    // Without x, because the file system of this folder is mounted noexec.
+    entry("rwc", secretsDir),
+    // With x, like the task's other folders: build tools and installers run what they unpack there.
+    entry("rwxc", tmpDir),
+  ];
+  // The path is not parsed as an option's entry, because it contains the task's name, and this name may
+  // contain pattern characters.
+  function entry(letters: string, path: string): UnveilEntry {
+    return { path, mode: modeOf(letters), source: "folder" };
+  }
+}
+
+function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, string>): UnveilRule[] {
+  const rules = new Map<string, UnveilRule>();
+  for (const { path: target, mode, source } of entries) {
+    const path = binds.get(target) ?? target;
+    const present = rules.get(path);
+    rules.set(path, {
+      path,
+      mode: present ? unionOfModes(present.mode, mode) : mode,
+      sources: present ? [...new Set([...present.sources, source])] : [source],
+    });
+  }
+  return [...rules.values()];
+}
+
+/** Sets `beneath` for each configured path below a folder in which tasks may create files. */
+function confine(rules: readonly UnveilRule[]): UnveilRule[] {
+  // No path leads out of /.
+  const writable = rules.filter(({ mode, path }) => mode.create && path !== "/").map(({ path }) => path);
+  return rules.map((rule) => {
+    if (!isConfigured(rule)) return rule;
+    const around = writable.filter((folder) => folder !== rule.path && isAtOrBelow(rule.path, folder));
+    const [beneath] = around.sort((one, other) => one.length - other.length);
+    return beneath === undefined ? rule : { ...rule, beneath };
+  });
+}

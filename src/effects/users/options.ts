@@ -1,0 +1,91 @@
+/** The options of a task's user, groups and capabilities. Pure. */
+import { DriverError } from "../../base/errors.ts";
+import { checkedText, flag, list, text } from "../options/fields.ts";
+import {
+  type PartOptions,
+  type PluginValues,
+  refuseUnlessAllowed,
+  type TaskValues,
+} from "../options/partOptions.ts";
+import { capabilityProblem, contradiction } from "./capabilityOptions.ts";
+import { idRangesProblem } from "./idRanges.ts";
+
+export const usersOptions = {
+  task: () => ({
+    capAdd: list(capabilityName())
+      .default([])
+      .meta({
+        description:
+          "[capabilities](#capabilities) of the task and its programs, from the plugin's `allow_caps`; or `all`",
+        example: ["net_bind_service"],
+      }),
+    capDrop: list(capabilityName())
+      .default([])
+      .meta({
+        description:
+          'capabilities to remove from a task of root, or from `cap_add = ["all"]`. With `["all"]` the task has only those of `cap_add`',
+        example: ["all"],
+      }),
+    groups: list(text().min(1, "must not be empty"))
+      .default([])
+      .meta({
+        description:
+          "supplementary groups, by name or number; needs the plugin's `groups_by_task`. The user's own supplementary groups on the host are not added",
+        example: ["video", "2000"],
+      }),
+  }),
+  plugin: () => ({
+    allowRoot: flag().default(false).meta({
+      description:
+        "whether tasks may run as the host's root, with the capabilities of `allow_caps` ([users](#users))",
+      example: true,
+    }),
+    allowCaps: list(capabilityName())
+      .default(["net_bind_service"])
+      .meta({
+        description:
+          "the capabilities that tasks may get, by `cap_add` or as root: names with or without `CAP_`, in any case, or `all`. Capabilities beyond the default can lead out of the sandbox ([capabilities](#capabilities))",
+        example: ["net_bind_service", "net_raw"],
+      }),
+    groupsByTask: flag().default(false).meta({
+      description: "whether jobs may use `groups`",
+      example: true,
+    }),
+    dynamicUserIds: idRanges().default("80000-89999").meta({
+      description:
+        "ids of dynamic users (`nomad-<n>`), as in the client's `users` block (`dynamic_user_min` to `dynamic_user_max`). Other ids are refused. So are ids that the host's users, groups, name services, `/etc/subuid` or `/etc/subgid` have",
+      example: "200000-209999",
+    }),
+    deniedHostUids: idRanges().default("").meta({
+      description: "uids that no task may have: single ids and ranges",
+      example: "0,100-999",
+    }),
+    deniedHostGids: idRanges().default("").meta({
+      description: "gids that no task may have, primary or supplementary",
+      example: "0,27,42",
+    }),
+  }),
+} satisfies PartOptions;
+
+interface Values {
+  readonly task: TaskValues<typeof usersOptions>;
+  readonly plugin: PluginValues<typeof usersOptions>;
+}
+
+/** @throws DriverError `CONFIG_INVALID` */
+export function settleUsers(task: Values["task"], plugin: Values["plugin"]): void {
+  refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
+  const conflict = contradiction(task);
+  if (conflict === undefined) return;
+  throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`, {
+    option: "cap_add",
+  });
+}
+
+const capabilityName = () => checkedText(capabilityProblem);
+
+const idRanges = () =>
+  checkedText((ranges) => {
+    const message = idRangesProblem(ranges);
+    return message === undefined ? undefined : { message, hint: 'Write ids and ranges, such as "0,100-999"' };
+  });

@@ -1,0 +1,180 @@
+/**
+ * Checks a whole log. Reads the records in storage order and folds all streams at the same time, because
+ * folding one stream after another would be much slower. Compares the positions of each stream's events with
+ * the index, through which all other code reads the events. If this scan does not verify a stream, the stream
+ * is then checked alone. Pure.
+ */
+
+import type { MachineVersion } from "../../../machines/machineVersion.ts";
+import { isDefect, readRecord } from "../../../store/eventRecord.ts";
+import type { EventReader, StoredEvent, StreamEntry } from "../../../store/eventStore.ts";
+import type { StreamDefect } from "../../../store/verifyStream.ts";
+import { checkStream, type Finding, StreamCheck } from "./streamCheck.ts";
+import { tableMachine } from "./tableMachine.ts";
+
+export interface CheckReport {
+  /** Number of streams that were checked, and of the events in them. */
+  readonly streams: number;
+  readonly events: number;
+  /** The first finding of each stream that has one; empty if all are verified. */
+  readonly findings: readonly Finding[];
+  /** Descriptions of parts of the log that could not be read; empty if everything was readable. */
+  readonly damage: readonly string[];
+}
+
+export interface CheckOptions {
+  /** The machine to check with; by default, this version's. */
+  readonly machine?: MachineVersion;
+  /** Called repeatedly with the share that is done, up to 1. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/**
+ * Checks the events that were stored before the call. Ignores events that a writer adds meanwhile.
+ * @throws DriverError `STORE_FAILED` if the log cannot be read
+ */
+export function checkLog(reader: EventReader, options: CheckOptions = {}): CheckReport {
+  const { machine = tableMachine(), onProgress } = options;
+  const heads = [...reader.streams()];
+  const events = heads.reduce((sum, { version }) => sum + version, 0);
+  const scan = new Scan(reader, heads, machine);
+  scan.run((seen) => onProgress?.(seen / events));
+  const findings = scan.findings();
+  return { streams: heads.length, events, findings, damage: reader.damage };
+}
+
+/** Number of records between two progress reports. */
+const PROGRESS_EVERY = 10_000;
+
+interface Unverified {
+  readonly head: StreamEntry;
+  check: StreamCheck | undefined;
+  /** Checksum of the positions of the records so far. */
+  places: number;
+}
+
+class Scan {
+  readonly #reader: EventReader;
+  readonly #heads: readonly StreamEntry[];
+  readonly #machine: MachineVersion;
+  /** Streams without a result. A damaged stream stays here, and is checked alone after the scan. */
+  readonly #unverified: Map<string, Unverified>;
+  readonly #found = new Map<string, Finding>();
+  readonly #unknownStreams = new Map<string, number>();
+  /** Checksums of the positions of verified streams. */
+  readonly #places = new Map<string, number>();
+  /** For each stream that has more events than its head says, the number of its last event. */
+  readonly #later = new Map<string, number>();
+
+  constructor(reader: EventReader, heads: readonly StreamEntry[], machine: MachineVersion) {
+    this.#reader = reader;
+    this.#heads = heads;
+    this.#machine = machine;
+    this.#unverified = new Map(heads.map((head) => [head.stream, { head, check: undefined, places: 0 }]));
+  }
+
+  run(onProgress: (seen: number) => void): void {
+    const versions = new Map(this.#heads.map(({ stream, version }) => [stream, version]));
+    let seen = 0;
+    for (const record of this.#reader.scanRecords(readAt)) {
+      seen += 1;
+      if (seen % PROGRESS_EVERY === 0) onProgress(seen);
+      // A damaged record does not name its stream, which stays unverified.
+      if (record === undefined) continue;
+      const { stream, seq } = record.event;
+      const version = versions.get(stream);
+      const unverified = this.#unverified.get(stream);
+      if (version === undefined) this.#unknownStreams.set(stream, seq);
+      else if (seq > version) this.#later.set(stream, seq);
+      else if (unverified !== undefined) this.#take(unverified, record);
+    }
+  }
+
+  /**
+   * The findings in the order of the streams' names. Records of streams that the log does not list come last.
+   */
+  findings(): Finding[] {
+    const ofStreams = this.#heads.flatMap(
+      (head) => this.#found.get(head.stream) ?? this.#checkAlone(head) ?? this.#checkIndex(head) ?? [],
+    );
+    // Leaves out tasks that started after the streams were listed.
+    const unknown = [...this.#unknownStreams].filter(([stream]) => this.#reader.version(stream) === 0);
+    return [...ofStreams, ...unknown.map(([stream, seq]) => unknownStream(stream, seq))];
+  }
+
+  #take(unverified: Unverified, record: Exclude<ReturnType<typeof readAt>, undefined>): void {
+    const { head } = unverified;
+    const { stream, version } = head;
+    unverified.check ??= new StreamCheck(head, this.#machine);
+    unverified.places = addPlace(unverified.places, record.event.position);
+    const isLast = record.event.seq === version;
+    const finding =
+      unverified.check.next(stream, record) ??
+      (isLast ? (unverified.check.end(stream) ?? checkState(head, record.event)) : undefined);
+    if (finding === undefined && !isLast) return;
+    // Cleared, because `unverified` may be in V8's old generation, where it would keep the check alive until
+    // the next full collection.
+    unverified.check = undefined;
+    // The stream stays unverified, because the damage may begin at an earlier record that could not be read.
+    if (finding?.kind === "damage") return;
+    if (finding !== undefined) this.#found.set(stream, finding);
+    else this.#places.set(stream, unverified.places);
+    this.#unverified.delete(stream);
+  }
+
+  #checkAlone(head: StreamEntry): Finding | undefined {
+    if (!this.#unverified.has(head.stream)) return undefined;
+    const finding = checkStream(this.#reader.readRecords(head.stream), head, this.#machine);
+    // A stream without a head was pruned meanwhile.
+    return this.#reader.version(head.stream) === 0 ? undefined : finding;
+  }
+
+  /** Checks that the log's index has exactly the events of a verified stream. */
+  #checkIndex({ stream, version }: StreamEntry): Finding | undefined {
+    const verified = this.#places.get(stream);
+    if (verified === undefined) return undefined;
+    let [found, places] = [0, 0];
+    for (const position of this.#reader.positionsOf(stream)) {
+      if (found === version) break;
+      found += 1;
+      places = addPlace(places, position);
+    }
+    const now = this.#reader.version(stream);
+    // The stream was pruned meanwhile.
+    if (now === 0) return undefined;
+    if (places !== verified) return damageAt(stream, found, "index", `${version} events`, `${found} of them`);
+    // If events were appended after the heads were read, the new head counts them.
+    const later = this.#later.get(stream) ?? 0;
+    return later > now ? damageAt(stream, now, "end", String(now), String(later)) : undefined;
+  }
+}
+
+/** Checks that the log lists the stream with the state of its last event. */
+function checkState({ stream, version, state }: StreamEntry, { to }: StoredEvent): Finding | undefined {
+  return state === undefined || state === to ? undefined : damageAt(stream, version, "end", state, to);
+}
+
+/** A checksum of positions, in their order. */
+function addPlace(sum: number, position: number): number {
+  return (Math.imul(sum, 31) + position) | 0;
+}
+
+/** The record, if it is intact and stored at its own position. */
+function readAt(bytes: Buffer, position: number) {
+  const read = readRecord(bytes);
+  return isDefect(read) || read.event.position !== position ? undefined : read;
+}
+
+function unknownStream(stream: string, seq: number): Finding {
+  return damageAt(stream, seq, "end", "0", String(seq));
+}
+
+function damageAt(
+  stream: string,
+  seq: number,
+  kind: StreamDefect["kind"],
+  expected: string,
+  found: string,
+): Finding {
+  return { kind: "damage", stream, seq, defect: { seq, kind, expected, found } };
+}

@@ -1,0 +1,253 @@
+/** Sentences that say how and why a task ended, or that it still runs. Pure. */
+import { withCall } from "../../base/errors.ts";
+import { signalName } from "../../base/signalNames.ts";
+import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
+import { isProbe } from "../../effects/landlock/denial.ts";
+import { adviceFor } from "../../effects/verdicts.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatBytes } from "../../units/sizes.ts";
+import { formatTime } from "../../units/times.ts";
+import { denialSentences } from "./denials.ts";
+import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
+
+/** @param missing see `explain` */
+export function ending(facts: readonly Fact[], context: TaskContext, missing: readonly string[]): Sentence[] {
+  const [[failed], [exited], [lost]] = [
+    ofType(facts, "startFailed"),
+    ofType(facts, "exited"),
+    ofType(facts, "lost"),
+  ];
+  if (failed !== undefined) return failedStart(failed);
+  const requests = stopRequests(facts);
+  const denied = denialSentences(facts, context, exited === undefined || exited.data.exitCode !== 0);
+  if (lost !== undefined) return [...denied, ...requests, ...lostSentences(facts, lost)];
+  const seen = ofType(facts, "oomSeen");
+  if (exited === undefined) {
+    return [...denied, ...requests, ...survivedOom(seen), ...stillRunning(facts, context)];
+  }
+  const [survived, last] = oomsBefore(exited, seen);
+  const end = exitSentences(facts, { exited, last }, context, missing);
+  return [...survivedOom(survived), ...denied, ...requests, ...end];
+}
+
+function failedStart(fact: Fact<"startFailed">): Sentence[] {
+  const { code, summary, failed, hint, recoverable } = fact.data;
+  const what = withCall(summary, failed);
+  const next = recoverable ? "The agent may try again" : "Another attempt would fail, too";
+  return [
+    ...sentence([fact], `It never ran: ${code}, ${what}`),
+    ...(hint === null ? [] : sentence([fact], hint)),
+    ...sentence([fact], next),
+  ];
+}
+
+function stopRequests(facts: readonly Fact[]): Sentence[] {
+  const [stop, ...again] = ofType(facts, "stopRequested");
+  const [destroy] = ofType(facts, "destroyRequested");
+  const timedOut = ofType(facts, "stopTimedOut").at(-1);
+  const killed = ofType(facts, "forceKilled").find(({ data }) => data.delivered);
+  const repeated = again.length > 0 ? ` ${again.length + 1} times,` : "";
+  const tooLate = ofType(facts, "signalled").find(
+    ({ seq, data }) => seq > (stop?.seq ?? seq) && !data.delivered,
+  );
+  return [
+    ...sentence(
+      [stop, ...again],
+      `The agent requested a stop${repeated} with ${signalName(stop?.data.signal ?? 0)} and a timeout of ${formatDuration(stop?.data.timeoutMs ?? 0)}`,
+    ),
+    ...sentence([tooLate], "The signal came too late: it had already ended"),
+    ...sentence(
+      [timedOut, killed?.data.reason === "stopTimedOut" ? killed : undefined].filter(() => timedOut),
+      "It was still running after the timeout, so it was killed",
+    ),
+    ...sentence(
+      [destroy, killed?.data.reason === "destroyRequested" ? killed : undefined].filter(() => destroy),
+      "The agent requested its removal while it was running, so it was killed",
+    ),
+  ];
+}
+
+/**
+ * Separates earlier OOM kills from the kill that ended the task. The kernel counts a kill before anyone can
+ * see the exit, so an `oomSeen` may also report the kill that ended the task.
+ */
+function oomsBefore({ data }: Fact<"exited">, seen: readonly Fact<"oomSeen">[]) {
+  const isLast = (fact: Fact<"oomSeen">) => data.oomKilled && fact.data.kills === data.oom?.kills;
+  return [seen.filter((fact) => !isLast(fact)), seen.filter(isLast)] as const;
+}
+
+function survivedOom(seen: readonly Fact<"oomSeen">[]): Sentence[] {
+  const last = seen.at(-1);
+  if (last === undefined) return [];
+  const { kills } = last.data;
+  const killed = kills === 1 ? "one of its processes" : `${kills} of its processes`;
+  const text = `The kernel killed ${killed} for lack of memory${memory(last.data)}, and it went on`;
+  return sentence(seen, text);
+}
+
+interface Ending {
+  readonly exited: Fact<"exited">;
+  /** The `oomSeen` events that report the OOM kill that ended the task. */
+  readonly last: readonly Fact<"oomSeen">[];
+}
+
+function exitSentences(
+  facts: readonly Fact[],
+  { exited, last }: Ending,
+  context: TaskContext,
+  missing: readonly string[],
+): Sentence[] {
+  const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
+  const ran = context.startedAt === null ? "" : lasted(endedAt - context.startedAt);
+  const [stop] = ofType(facts, "stopRequested");
+  const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after the request`;
+  const end = (text: string) => sentence([exited], `It ${text}`);
+  if (source === "unknown") {
+    return end("ended, but it is not known how: its init was killed before it could record the end");
+  }
+  if (oomKilled) {
+    const advice = "Raise resources.memory (or memory_max), or make the program use less memory";
+    return [
+      ...sentence([...last, exited], `The kernel killed it for lack of memory${ran}${memory(oom)}`),
+      ...sentence([exited], advice),
+    ];
+  }
+  const trust = source === "taskFile" ? ", according to a file that the task itself could write" : "";
+  const lack =
+    oom !== null && oom.kills > (context.oom?.kills ?? 0)
+      ? sentence([exited], `The kernel killed ${oom.kills} of its processes for lack of memory${memory(oom)}`)
+      : [];
+  if (signal === 0) {
+    const meaning = exitMeaning(exitCode) ?? "the program defines its meaning; see its log";
+    const how = `ended with exit code ${exitCode}${took === undefined ? ran : `,${took}`}${trust}: ${meaning}`;
+    return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts, context, missing))];
+  }
+  const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;
+  return [...lack, ...end(`${killed}${senderOf(facts, signal)}`)];
+}
+
+/** Who sent a signal, if the events show it; otherwise what the signal means. */
+function senderOf(facts: readonly Fact[], signal: number): string {
+  const sent = ofType(facts, "signalled").some(({ data }) => data.signal === signal && data.delivered);
+  const killed = signal === 9 && ofType(facts, "forceKilled").some(({ data }) => data.delivered);
+  if (sent || killed) return ", as the agent requested";
+  const meaning = signalMeaning(signal);
+  return meaning
+    ? `: ${meaning}`
+    : ": the driver did not send that signal, so the task itself or someone else on the host did";
+}
+
+/** Sentences on accesses that the sandbox may have refused to a failed task without an audit record. */
+function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: readonly string[]): Sentence[] {
+  const [sandboxed] = ofType(facts, "sandboxed");
+  if (sandboxed === undefined) return [];
+  const { unveiled, root, unrecordedDenials } = sandboxed.data;
+  const requested = unveiled.filter(({ source }) => /task|plugin/.test(source));
+  const entries = requested.map(({ path, mode }) => `${mode}:${path}`).join(", ");
+  const isDenied = denials.refusals.some((refusal) => !isProbe(refusal));
+  if (missing.length > 0) return missingSentences(sandboxed, missing);
+  if (isDenied) return [];
+  return [
+    ...sentence(
+      [sandboxed],
+      root === "private"
+        ? 'If it missed a file, only its own log can say so: its root contains only unveiled paths, and any other path fails with "No such file or directory" (ENOENT)'
+        : 'If the sandbox denied it a file, only its own log can say so: "Permission denied" (EACCES)',
+    ),
+    ...sentence(
+      [sandboxed],
+      unrecordedDenials === null
+        ? "All other denials of the sandbox are recorded, and there is no such record"
+        : `What the sandbox denies was not recorded: ${unrecordedDenials}`,
+    ),
+    ...sentence(
+      [sandboxed],
+      `Apart from its own folders and the default paths, it could use ${entries || "nothing"}; add missing paths to unveil`,
+    ),
+  ];
+}
+
+/**
+ * Names missing paths that the task's output mentions. The kernel records no access to a path that is not in
+ * the task's root, so the output is the only source.
+ */
+function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string[]): Sentence[] {
+  const [path = ""] = missing;
+  const named = missing.join(", ");
+  const are = missing.length === 1 ? "is on the host, but was" : "are on the host, but were";
+  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, nothingRecorded);
+  return [
+    ...sentence(
+      [sandboxed],
+      `The last lines of its error output name ${named}, which ${are} not unveiled, so its root lacks ${missing.length === 1 ? "it" : "them"}`,
+    ),
+    ...sentence([sandboxed], advice),
+  ];
+}
+
+const nothingRecorded = { request: null, sandbox: null };
+
+function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
+  const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);
+  const known = before && `Its last known event is ${before.type}, at ${formatTime(before.time)}`;
+  return [
+    ...sentence([before], known ?? ""),
+    ...sentence([lost], `It is lost, since ${lost.data.reason}`),
+    ...sentence([lost], "How it ended is unknown; the agent starts such a task again"),
+  ];
+}
+
+function stillRunning(facts: readonly Fact[], { process, startedAt }: TaskContext): Sentence[] {
+  const last = facts.at(-1);
+  if (process === null || startedAt === null) {
+    return sentence([last], "According to its events, it has not started yet");
+  }
+  const text = `According to its events, it has been running as pid ${process.task.pid} since ${formatTime(startedAt)}`;
+  return sentence([last], text);
+}
+
+function memory(oom: EventData<"exited">["oom"]): string {
+  if (oom === null) return "";
+  const { limitBytes, peakBytes } = oom;
+  const limit = limitBytes === null ? "no limit for the task itself" : `limit ${formatBytes(limitBytes)}`;
+  const peak = peakBytes === null ? "" : `, peak ${formatBytes(peakBytes)}`;
+  return ` (${limit}${peak})`;
+}
+
+/** A short task can end before the plugin has recorded its start: the span is then negative. */
+function lasted(ms: number): string {
+  return ms < 1 ? " immediately" : ` after ${formatDuration(ms)}`;
+}
+
+/** What an exit code means; undefined if only the program defines it. */
+function exitMeaning(code: number): string | undefined {
+  const signal = code - SIGNALLED;
+  if (code === 0) return "success";
+  if (code === NOT_EXECUTABLE) {
+    return "a shell returns it for a command that it cannot execute, because permission is missing or it is not a program";
+  }
+  if (code === NOT_FOUND) return "a shell returns it for a command that it does not find";
+  if (signal < 1 || signal > 64) return undefined;
+  return `a shell returns it if ${signalName(signal)} killed its command (${SIGNALLED} + ${signal})`;
+}
+
+/** Why a process dies of a signal; undefined if the signal does not show the reason. */
+function signalMeaning(signal: number): string | undefined {
+  return signalMeanings[signalName(signal)];
+}
+
+/** Signals that follow from what the program itself did: see signal(7). */
+const signalMeanings: Readonly<Record<string, string>> = {
+  SIGABRT: "it aborted itself, as abort(3) and failed assertions do",
+  SIGBUS: "it accessed mapped memory with nothing behind it, such as a file that became shorter",
+  SIGFPE: "an arithmetic error, such as a division by zero",
+  SIGILL: "it executed an instruction that the processor does not know",
+  SIGPIPE: "it wrote to a pipe or socket without a reader",
+  SIGSEGV: "it accessed memory that is not its own, which is a bug in the program",
+  SIGSYS: "it made a forbidden system call; the driver's filter also ends 32-bit programs in this way",
+  SIGTRAP: "it stopped at a breakpoint or an assertion",
+  SIGXCPU: "it exceeded its limit of CPU time (RLIMIT_CPU)",
+  SIGXFSZ: "it exceeded its limit of file size (RLIMIT_FSIZE)",
+};

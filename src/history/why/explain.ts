@@ -1,0 +1,144 @@
+/** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
+
+import { signalName } from "../../base/signalNames.ts";
+import { taskName } from "../../base/taskId.ts";
+import { commandsIn } from "../../machines/events/running.ts";
+import { limitsOf, type TaskContext } from "../../machines/taskContext.ts";
+import { resultOf } from "../../machines/taskOutline.ts";
+import type { TaskResult } from "../../machines/taskResults.ts";
+import type { UsageSample } from "../../store/usage/usageSample.ts";
+import { formatCount } from "../../units/counts.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatTime } from "../../units/times.ts";
+import type { History, Moment } from "../replay/history.ts";
+import { isDamaged } from "../replay/storedHistory.ts";
+import { ending } from "./ending.ts";
+import { basedOn, type Fact, ofType, type Sentence, sentence } from "./facts.ts";
+import { usageText } from "./usage.ts";
+
+export interface Explanation {
+  /** The task's id. */
+  readonly id: string;
+  readonly task: string;
+  readonly job: string;
+  readonly state: string;
+  /** The task's result; null while it starts or runs. */
+  readonly result: TaskResult | null;
+  /** In the order of events. */
+  readonly sentences: readonly Sentence[];
+}
+
+/**
+ * @param samples the task's usage, in chronological order
+ * @param missing paths that the task did not find, according to its output. They exist on the host, but were
+ *   not unveiled
+ */
+export function explain(
+  history: History,
+  samples: readonly UsageSample[] = [],
+  missing: readonly string[] = [],
+): Explanation {
+  const explainer = new Explainer();
+  for (const moment of history.moments()) explainer.take(moment);
+  const { value: state, context } = history.finalState;
+  return {
+    id: history.stream,
+    task: taskName(history.stream),
+    job: context.request?.jobId ?? "unknown",
+    state,
+    result: resultOf(context),
+    sentences: explainer.sentences(context, samples, missing),
+  };
+}
+
+/** Explains a task from moments that the caller passes one by one. */
+export class Explainer {
+  /** Facts since the last request: after a failed start, the agent may request the task again. */
+  #facts: Fact[] = [];
+  readonly #damaged: number[] = [];
+  readonly #otherwise: number[] = [];
+
+  take({ seq, event, stored, accepted, asRecorded }: Moment): void {
+    if (!asRecorded) (isDamaged(stored) ? this.#damaged : this.#otherwise).push(seq);
+    if (event === undefined || !accepted) return;
+    if (event.type === "requested") this.#facts = [];
+    this.#facts.push({ ...event, seq });
+  }
+
+  /**
+   * @param context after the last moment
+   * @param samples the task's usage, in chronological order
+   * @param missing as for {@link explain}
+   */
+  sentences(
+    context: TaskContext,
+    samples: readonly UsageSample[] = [],
+    missing: readonly string[] = [],
+  ): Sentence[] {
+    const facts = this.#facts;
+    return [
+      ...beginning(facts),
+      ...duringRun(facts),
+      ...used(samples, context),
+      ...ending(facts, context, missing),
+      ...this.#doubts(),
+    ];
+  }
+
+  /**
+   * Names events that are damaged, or that this version's machine handles differently from the machine that
+   * recorded them.
+   */
+  #doubts(): Sentence[] {
+    const [damaged, others] = [this.#damaged, this.#otherwise];
+    const cause = "this version of the driver computes a different state from the recorded one";
+    return [
+      ...(damaged.length === 0 ? [] : [basedOn(damaged, "Not certain: some events are damaged")]),
+      ...(others.length === 0 ? [] : [basedOn(others, `Not certain: for some events, ${cause}`)]),
+    ];
+  }
+}
+
+function beginning(facts: readonly Fact[]): Sentence[] {
+  const [adopted] = ofType(facts, "adopted");
+  const [requested] = ofType(facts, "requested");
+  if (adopted !== undefined) {
+    const begun = formatTime(adopted.data.handle.startedAt);
+    const found = adopted.data.found === null ? "this driver found it" : "this driver took it over";
+    const text = `HashiCorp's Go driver had started it at ${begun}, and ${found} at ${formatTime(adopted.time)}`;
+    return sentence([adopted], text);
+  }
+  if (requested === undefined) return [];
+  const request = `The agent requested it at ${formatTime(requested.time)}`;
+  const [[sandboxed], [started]] = [ofType(facts, "sandboxed"), ofType(facts, "started")];
+  if (started === undefined) return sentence([requested], request);
+  const after = `${formatDuration(Math.max(0, started.time - requested.time))} later`;
+  const command = sandboxed ? ` as ${sandboxed.data.command}, uid ${sandboxed.data.uid}` : "";
+  return sentence([requested, sandboxed, started], `${request}, and it started ${after}${command}`);
+}
+
+function duringRun(facts: readonly Fact[]): Sentence[] {
+  const recovered = ofType(facts, "recovered");
+  const plugin = recovered.at(-1)?.data.plugin.pid;
+  const times = recovered.length === 1 ? "" : `, the last of ${recovered.length} takeovers`;
+  const execs = facts.filter(({ type }) => type === "execStarted" || type === "execsRepeated");
+  const repeated = ofType(facts, "execsRepeated").reduce((sum, { data }) => sum + commandsIn(data), 0);
+  const commands = ofType(facts, "execStarted").length + repeated;
+  const stopAsked = ofType(facts, "stopRequested")[0]?.seq ?? Number.POSITIVE_INFINITY;
+  const signals = ofType(facts, "signalled").filter(({ seq, data }) => seq < stopAsked && data.delivered);
+  const names = [...new Set(signals.map(({ data }) => signalName(data.signal)))];
+  return [
+    ...sentence(recovered, `While it ran, plugin process ${plugin} took it over from an earlier one${times}`),
+    ...sentence(signals, `The agent sent it ${names.join(", ")}`),
+    ...sentence(
+      execs,
+      commands === 1 ? "A command was run in it" : `${formatCount(commands)} commands were run in it`,
+    ),
+  ];
+}
+
+/** The sentence on usage. It is based on samples, not on events. */
+function used(samples: readonly UsageSample[], context: TaskContext): Sentence[] {
+  const text = usageText(samples, limitsOf(context));
+  return text === undefined ? [] : [basedOn([], text)];
+}

@@ -1,0 +1,117 @@
+/**
+ * A task's usage from its samples: figures for the time between two samples, and a text about the whole run.
+ * Pure.
+ */
+import type { TaskLimits } from "../../machines/taskContext.ts";
+import type { UsageSample } from "../../store/usage/usageSample.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatShare } from "../../units/ratios.ts";
+import { formatBytes } from "../../units/sizes.ts";
+
+/** Usage between a sample and the previous sample. Null stands for values that the host does not measure. */
+export interface UsageSpan {
+  /** The span's end, in milliseconds since the epoch. */
+  readonly time: number;
+  /** The span's length. */
+  readonly spanMs: number;
+  /** CPU cores used on average. */
+  readonly cores: number | null;
+  /**
+   * Memory at the span's end. A merged sample has the maximum memory of the samples that it replaces.
+   */
+  readonly memoryBytes: number | null;
+  readonly pids: number | null;
+  /** Milliseconds in which the CPU limit throttled the task, summed over the host's CPUs. */
+  readonly throttledMs: number | null;
+  /** Shares of the span in which some of the task's processes waited. */
+  readonly waiting: {
+    readonly cpu: number | null;
+    readonly memory: number | null;
+    readonly io: number | null;
+  };
+}
+
+export function usageSpans(samples: readonly UsageSample[]): UsageSpan[] {
+  return samples.slice(1).map((sample, index) => spanOf(samples[index] ?? sample, sample));
+}
+
+function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
+  // Clocks jump, and two samples may have the same time.
+  const spanMs = Math.max(1, to.time - from.time);
+  const used = (figure: (sample: UsageSample) => number) => known(Math.max(0, figure(to) - figure(from)));
+  const share = (us: number | null) => (us === null ? null : Math.min(1, us / 1000 / spanMs));
+  const cpuUs = used(({ userUs, systemUs }) => userUs + systemUs);
+  const throttledUs = used((sample) => sample.throttledUs);
+  return {
+    time: to.time,
+    spanMs,
+    cores: cpuUs === null ? null : cpuUs / 1000 / spanMs,
+    memoryBytes: known(to.memoryBytes),
+    pids: known(to.pids),
+    throttledMs: throttledUs === null ? null : throttledUs / 1000,
+    waiting: {
+      cpu: share(used(({ cpuWaitingUs }) => cpuWaitingUs)),
+      memory: share(used(({ memoryWaitingUs }) => memoryWaitingUs)),
+      io: share(used(({ ioWaitingUs }) => ioWaitingUs)),
+    },
+  };
+}
+
+/**
+ * The text about a run's usage, such as `It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory;
+ * its CPU limit held it back for 12 s; some of its processes waited for memory 5 % of the time`.
+ * @returns undefined without two samples
+ */
+export function usageText(samples: readonly UsageSample[], limits: TaskLimits): string | undefined {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first === undefined || last === undefined || first === last) return undefined;
+  const { cores, throttledMs, waiting } = spanOf(first, last);
+  const memory = peakOf(samples);
+  const used = [
+    ...(cores === null ? [] : [`${coresText(cores, limits.cores)} on average`]),
+    ...(memory === null ? [] : [`at most ${memoryText(memory, limits.memoryBytes)} of memory`]),
+  ];
+  const held = throttledMs !== null && throttledMs >= 1 ? formatDuration(throttledMs) : undefined;
+  const waited = Object.entries(waiting).flatMap(([resource, share]) =>
+    share !== null && share >= 0.01
+      ? [`for ${resource === "io" ? "I/O" : names[resource]} ${formatShare(share)}`]
+      : [],
+  );
+  return [
+    ...(used.length === 0 ? [] : [`It used ${used.join(" and ")}`]),
+    ...(held === undefined ? [] : [`its CPU limit held it back for ${held}`]),
+    ...(waited.length === 0 ? [] : [`some of its processes waited ${waited.join(", ")} of the time`]),
+  ].join("; ");
+}
+
+/**
+ * The maximum memory of the task: the largest figure in all samples, which include the kernel's own peak.
+ * Null if memory was not measured.
+ */
+function peakOf(samples: readonly UsageSample[]): number | null {
+  const figures = samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]);
+  return figures.reduce<number | null>(
+    (max, each) => (Number.isNaN(each) || each <= (max ?? -1) ? max : each),
+    null,
+  );
+}
+
+const names: Readonly<Record<string, string>> = { cpu: "CPU", memory: "memory" };
+
+function coresText(cores: number, limit: number | null): string {
+  const amount = Number(cores.toPrecision(2));
+  return limit === null
+    ? `${amount} ${amount === 1 ? "core" : "cores"}`
+    : `${amount} of ${limit} ${limit === 1 ? "core" : "cores"}`;
+}
+
+function memoryText(bytes: number, limit: number | null): string {
+  if (limit === null) return formatBytes(bytes);
+  const [amount, of] = [formatBytes(bytes), formatBytes(limit)];
+  const unit = of.split(" ")[1] ?? "";
+  return `${amount.endsWith(` ${unit}`) ? amount.split(" ")[0] : amount} of ${of}`;
+}
+
+function known(figure: number): number | null {
+  return Number.isNaN(figure) ? null : figure;
+}

@@ -1,0 +1,110 @@
+/** Makes maps and loads programs by bpf(2), and attaches the programs to tracepoints. */
+import { closeSync, readFileSync } from "node:fs";
+import { bpf, writePointer } from "../../effects/kernel/libc.ts";
+import { INSTRUCTION_BYTES } from "./program.ts";
+
+/** `enum bpf_cmd` of `linux/bpf.h`. */
+const commands = {
+  mapCreate: 0,
+  mapLookUp: 1,
+  mapUpdate: 2,
+  mapDelete: 3,
+  mapNextKey: 4,
+  load: 5,
+  attach: 17,
+};
+
+/** `enum bpf_map_type` of `linux/bpf.h`. */
+const types = { hash: 1, array: 2, arrayPerProcessor: 6 } as const;
+const BPF_F_NO_PREALLOC = 1;
+
+const BPF_PROG_TYPE_RAW_TRACEPOINT = 17;
+
+/** Bytes of `union bpf_attr` that these calls use. */
+const ATTR_BYTES = 120;
+
+export interface MapShape {
+  readonly type: keyof typeof types;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly entries: number;
+}
+
+/** @returns a descriptor; close-on-exec, like all descriptors from bpf(2) */
+export function createMap({ type, keyBytes, valueBytes, entries }: MapShape): number {
+  const attr = Buffer.alloc(ATTR_BYTES);
+  const flags = type === "hash" ? BPF_F_NO_PREALLOC : 0;
+  for (const [index, word] of [types[type], keyBytes, valueBytes, entries, flags].entries())
+    attr.writeUInt32LE(word, index * 4);
+  return bpf(commands.mapCreate, attr, "a map");
+}
+
+export function setEntry(map: number, key: Uint8Array, value: Uint8Array): void {
+  bpf(commands.mapUpdate, entryAttr(map, key, value), "a map's entry");
+}
+
+export function readEntry(map: number, key: Uint8Array, valueBytes: number): Buffer {
+  const value = Buffer.alloc(valueBytes);
+  bpf(commands.mapLookUp, entryAttr(map, key, value), "a map's entry");
+  return value;
+}
+
+/** All keys of a map. Keys may be added meanwhile, but must not be removed. */
+export function keysOf(map: number, keyBytes: number): Buffer[] {
+  const keys: Buffer[] = [];
+  for (;;) {
+    const next = Buffer.alloc(keyBytes);
+    const attr = entryAttr(map, keys.at(-1), next);
+    if (bpf(commands.mapNextKey, attr, "a map's keys", "ENOENT") < 0) return keys;
+    keys.push(next);
+  }
+}
+
+/**
+ * Loads a program, and attaches it to a tracepoint of the kernel. Closing the descriptors detaches and
+ * unloads the program.
+ * @throws DriverError `KERNEL_CALL_FAILED`, with ENOENT if the kernel has no such tracepoint
+ */
+export function trace(
+  tracepoint: string,
+  code: Uint8Array,
+): { readonly program: number; readonly link: number } {
+  // Some helpers require a program under the GPL. These programs are under both licences.
+  const license = Buffer.from("Dual MIT/GPL\0");
+  const attr = Buffer.alloc(ATTR_BYTES);
+  attr.writeUInt32LE(BPF_PROG_TYPE_RAW_TRACEPOINT, 0);
+  attr.writeUInt32LE(code.length / INSTRUCTION_BYTES, 4);
+  writePointer(attr, 8, code);
+  writePointer(attr, 16, license);
+  const program = load(attr);
+  const name = Buffer.from(`${tracepoint}\0`);
+  const attached = Buffer.alloc(ATTR_BYTES);
+  writePointer(attached, 0, name);
+  attached.writeUInt32LE(program, 8);
+  try {
+    return { program, link: bpf(commands.attach, attached, tracepoint) };
+  } catch (thrown) {
+    closeSync(program);
+    throw thrown;
+  }
+}
+
+/** Loads a program. Tries again on EAGAIN: the kernel stops checking a program when a signal arrives. */
+function load(attr: Uint8Array, attempts = 10): number {
+  const program = bpf(commands.load, attr, "a program", attempts > 1 ? "EAGAIN" : undefined);
+  return program >= 0 ? program : load(attr, attempts - 1);
+}
+
+/** Number of times that a program did not run because it was already running on the same processor. */
+export function missedRuns(program: number): number {
+  const info = readFileSync(`/proc/self/fdinfo/${program}`, "utf8");
+  return Number(/^recursion_misses:\s*(\d+)/m.exec(info)?.[1] ?? 0);
+}
+
+function entryAttr(map: number, key: Uint8Array | undefined, value: Uint8Array): Buffer {
+  const attr = Buffer.alloc(ATTR_BYTES);
+  attr.writeUInt32LE(map, 0);
+  if (key !== undefined) writePointer(attr, 8, key);
+  writePointer(attr, 16, value);
+  return attr;
+}

@@ -1,0 +1,151 @@
+/** Computes the options of each task from the observed accesses of a run's tasks. Pure. */
+
+import type { PluginOptions } from "../driver/options/pluginOptions.ts";
+import type { TaskFolders } from "../effects/layout/taskFolders.ts";
+import { isAtOrBelow } from "../effects/paths/paths.ts";
+import {
+  defaultEntries,
+  identityPaths,
+  ownRootFolders,
+  ownRootPaths,
+} from "../effects/unveil/defaultPaths.ts";
+import type { PathRight } from "../effects/unveil/pathRights.ts";
+import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../effects/unveil/unveil.ts";
+import { TMP } from "../effects/unveil/unveilRules.ts";
+import type { Job, Task } from "../localAgent/jobspec/job.ts";
+import type { Access } from "./access.ts";
+import { type HostView, type Learned, learnPolicy } from "./policy.ts";
+
+/** Options of a task's `config` block that a learned policy sets. */
+export interface LearnedOptions {
+  /** The entries of the job file, unchanged, and then the new ones. */
+  readonly unveil: readonly string[];
+  readonly identityFiles: boolean;
+  /** Ports that the job file's lists lack. Options that the job file does not set are left out. */
+  readonly ports: PortLists;
+}
+
+/** Ports by option. */
+export type PortLists = Readonly<Partial<Record<"connect_tcp" | "bind_tcp", readonly number[]>>>;
+
+/** Paths that differ between the instances of a task. */
+export interface OwnPlaces {
+  readonly folders: TaskFolders;
+  /** Folder of the instance's allocation. */
+  readonly allocation: string;
+  readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
+}
+
+/** Computes a task's policy from the observed accesses of all its instances. */
+export function policyOf(
+  task: Task,
+  instances: readonly (OwnPlaces & { readonly accesses: readonly Access[] })[],
+  plugin: PluginOptions,
+  host: HostView,
+): Learned {
+  const configured = [...plugin.unveilPaths, ...entriesOf(task)].flatMap((entry) =>
+    // Entries with references that only an allocation resolves are skipped: these paths are in the
+    // allocation's own folders.
+    unveilProblem(entry) === undefined ? parseUnveil(entry, "task") : [],
+  );
+  // An entry below /tmp means the host's /tmp. The task then has no /tmp of its own.
+  const ownTmp = plugin.privateTmp && configured.every(({ path }) => !isAtOrBelow(path, TMP));
+  return learnPolicy(
+    instances.flatMap(({ accesses }) => accesses),
+    {
+      paths: [
+        ...(plugin.unveilDefaults ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders] : []),
+        ...(plugin.unveilDefaults && ownTmp ? [{ path: TMP, mode: anything }] : []),
+        ...(hasIdentityFiles(task, plugin) ? identityPaths : []),
+        ...configured,
+        ...instances.flatMap((instance) => pathsOf(instance, plugin)),
+      ],
+      allocations: instances.map(({ allocation }) => allocation),
+    },
+    host,
+  );
+}
+
+const anything = modeOf("rwxc");
+
+function pathsOf({ folders, mounts }: OwnPlaces, plugin: PluginOptions): PathRight[] {
+  const { taskDir, allocDir, secretsDir, tmpDir } = folders;
+  const own = plugin.unveilDefaults ? [taskDir, allocDir, tmpDir, secretsDir] : [];
+  return [
+    ...own.map((path) => ({ path, mode: anything })),
+    ...mounts.map(({ path, readOnly }) => ({ path, mode: readOnly ? modeOf("rx") : anything })),
+  ];
+}
+
+function hasIdentityFiles({ config }: Task, plugin: PluginOptions): boolean {
+  return config.identity_files === undefined ? plugin.identityFiles : config.identity_files === true;
+}
+
+/** The ports that a task used and that its options' lists lack. */
+export function lackingPorts({ config }: Task, { connectTcp, bindTcp }: Learned): PortLists {
+  const used = { connect_tcp: connectTcp, bind_tcp: bindTcp };
+  return Object.fromEntries(
+    Object.entries(used).flatMap(([option, ports]) => {
+      const present = config[option];
+      if (!Array.isArray(present)) return [];
+      const lacking = ports.filter((port) => !present.map(Number).includes(port));
+      return lacking.length === 0 ? [] : [[option, lacking]];
+    }),
+  );
+}
+
+/** The entries of the job file, before references are replaced. */
+export function entriesOf({ config }: Task): string[] {
+  const { unveil } = config;
+  return Array.isArray(unveil) ? unveil.map(String) : [];
+}
+
+/** Options of the plugin or a task without those that limit ports. */
+export function withoutPorts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { connect_tcp, bind_tcp, connect_udp, bind_udp, ...rest } = config;
+  return rest;
+}
+
+/**
+ * The job for the observed run, in which no access to files and ports is refused. The host's passwd(5) lacks
+ * dynamic users, so each task has its own passwd(5), unless the job sets `identity_files`.
+ */
+export function withoutRefusals(job: Job): Job {
+  return mapTasks(job, (task) => ({
+    identity_files: true,
+    ...withoutPorts(task.config),
+    unveil: [...entriesOf(task), "rwxc:/"],
+  }));
+}
+
+/** The job with the learned options of its tasks. */
+export function withLearned(job: Job, learned: (group: string, task: Task) => LearnedOptions): Job {
+  return mapTasks(job, (task, group) => {
+    const { unveil, identityFiles, ports } = learned(group, task);
+    const lists = Object.entries(ports).map(([option, added]) => [
+      option,
+      [...((task.config[option] as unknown[] | undefined) ?? []), ...added],
+    ]);
+    return {
+      ...task.config,
+      ...Object.fromEntries(lists),
+      ...(unveil.length > 0 ? { unveil } : {}),
+      ...(identityFiles ? { identity_files: true } : {}),
+    };
+  });
+}
+
+function mapTasks(job: Job, configOf: (task: Task, group: string) => Task["config"]): Job {
+  return {
+    ...job,
+    groups: job.groups.map((group) => ({
+      ...group,
+      tasks: group.tasks.map((task) => ({ ...task, config: configOf(task, group.name) })),
+    })),
+  };
+}
+
+/** Entries as text, in the form of the option. */
+export function formatted(entries: readonly PathRight[]): string[] {
+  return entries.map(formatUnveil);
+}

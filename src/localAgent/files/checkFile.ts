@@ -1,0 +1,194 @@
+/** Checks a job file, or an agent's configuration of the plugin, independently of the host. */
+
+import { DriverError } from "../../base/errors.ts";
+import {
+  type PluginOptions,
+  parsePluginOptions,
+  pluginOptionsSpec,
+} from "../../driver/options/pluginOptions.ts";
+import { InvalidOptions } from "../../effects/options/hclOptions.ts";
+import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
+import { specOf } from "../../grpc/convert/hclSpec.ts";
+import type { Group, Job, Task } from "../jobspec/job.ts";
+import { attempt, inside, type JobFile, located, type Problem, throwCollected } from "../jobspec/jobFile.ts";
+import { readJobFile } from "../jobspec/readJob.ts";
+import type { AllocationFacts } from "../jobspec/resolve/allocationEnvironment.ts";
+import { type ResolvedTask, resolveTask } from "../jobspec/resolve/resolveTask.ts";
+import type { VariableSources } from "../jobspec/resolve/variables.ts";
+import { type Body, isJson, parseJson } from "../jobspec/syntax.ts";
+import { hostAccess } from "./hostAccess.ts";
+import {
+  attributeSpecs,
+  fitPluginOptions,
+  followPluginSpec,
+  isAgentConfig,
+  type LocalPluginConfig,
+  pluginOptionsIn,
+} from "./pluginConfig.ts";
+
+export interface CheckedFile {
+  /** `agent`: an agent's configuration without a block for this driver. */
+  readonly kind: "job" | "plugin" | "agent";
+  /** The job; undefined if the file is not a job file. */
+  readonly job: Job | undefined;
+}
+
+/**
+ * Checks a file.
+ * @param config the plugin's options, which limit the tasks' options
+ * @throws InvalidFile with everything that is wrong
+ */
+export async function checkFile(
+  file: JobFile,
+  variables: VariableSources,
+  config: LocalPluginConfig,
+): Promise<CheckedFile> {
+  if (isJob(file)) return { kind: "job", job: await checkJob(file, variables, pluginOptionsOf(config)) };
+  const options = await pluginOptionsIn(file);
+  if (options === undefined) return { kind: "agent", job: undefined };
+  checkPluginOptions(file, { ...options, state_dir: config.stateDir });
+  throwCollected(file);
+  return { kind: "plugin", job: undefined };
+}
+
+/** @throws InvalidFile with everything that is wrong in the job */
+export async function checkJob(
+  file: JobFile,
+  variables: VariableSources,
+  plugin: PluginOptions,
+): Promise<Job> {
+  const job = await readJobFile(file, { ...variables, host: hostAccess(file.name) });
+  const tasks = job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
+  for (const place of tasks) checkTask(file, place, plugin);
+  throwCollected(file);
+  return job as Job;
+}
+
+/** @throws DriverError `CONFIG_INVALID` */
+export function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): PluginOptions {
+  const specs = attributeSpecs(specOf(pluginOptionsSpec));
+  return parsePluginOptions(fitPluginOptions({ ...pluginConfig, state_dir: stateDir }, specs));
+}
+
+/** Whether a file is a job file, and not an agent's configuration. */
+export function isJob(file: JobFile): boolean {
+  if (isJson(file)) return !isAgentConfig(parseJson(file));
+  return file.source.trim() === "" || /^\s*(job|variable|locals)\b/m.test(file.source);
+}
+
+/**
+ * The options of a job's tasks, by group and task name. Sample values replace references that
+ * only an allocation resolves.
+ * @throws InvalidFile as {@link checkJob}
+ */
+export async function taskOptionsIn(
+  file: JobFile,
+  variables: VariableSources,
+  plugin: PluginOptions,
+): Promise<readonly JobTaskOptions[]> {
+  const job = await checkJob(file, variables, plugin);
+  return job.groups.flatMap((group) =>
+    group.tasks.map((task) => ({
+      job: job.id,
+      group: group.name,
+      task: task.name,
+      options: parseTaskOptions(sampleOf(file, { job, group, task }).config, plugin),
+    })),
+  );
+}
+
+export interface JobTaskOptions {
+  readonly job: string;
+  readonly group: string;
+  readonly task: string;
+  readonly options: TaskOptions;
+}
+
+interface TaskPlace {
+  readonly job: Job;
+  readonly group: Group;
+  readonly task: Task;
+}
+
+function checkPluginOptions(file: JobFile, options: Body): void {
+  const fitted = followPluginSpec(options, attributeSpecs(specOf(pluginOptionsSpec)));
+  for (const { attribute, message } of fitted.mismatches)
+    file.problems.push(located(file, { place: `plugin.config.${attribute}`, message }));
+  checkOptions(file, "plugin.config", fitted.config, () => parsePluginOptions(fitted.config));
+}
+
+function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void {
+  const { job, group, task } = place;
+  const at = `job.${job.id}.group.${group.name}.task.${task.name}`;
+  // A task of another driver has other options.
+  if (file.problems.some((problem) => problem.place === `${at}.driver`)) return;
+  attempt(file, () => {
+    const { config, configProblems } = sampleOf(file, place);
+    file.problems.push(...configProblems);
+    checkOptions(file, `${at}.config`, config, () => parseTaskOptions(config, plugin));
+  });
+}
+
+function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {
+  return resolveTask(file, place, sampleFacts(place.group), attributeSpecs(specOf(taskOptionsSpec())));
+}
+
+/**
+ * Collects the problems of options. Leaves out options that are null: these are not set, or the schema has
+ * already refused them.
+ */
+function checkOptions(
+  file: JobFile,
+  place: string,
+  config: ResolvedTask["config"],
+  work: () => unknown,
+): void {
+  const problems = optionProblems(work).filter(
+    ({ option }) => option === undefined || config[option] !== null,
+  );
+  for (const { option, message, hint } of problems)
+    file.problems.push(
+      located(file, { place: option === undefined ? place : inside(place, option), message, hint }),
+    );
+}
+
+function optionProblems(
+  work: () => unknown,
+): (Omit<Problem, "place"> & { readonly option?: string | undefined })[] {
+  try {
+    work();
+    return [];
+  } catch (thrown) {
+    if (thrown instanceof InvalidOptions) return [...thrown.problems];
+    if (!(thrown instanceof DriverError) || thrown.code !== "CONFIG_INVALID") throw thrown;
+    const { option, summary: message, hint } = thrown;
+    return [{ option, message, hint }];
+  }
+}
+
+/** Sample values in place of the facts of an allocation. Options that refer to them must stay valid. */
+function sampleFacts({ network }: Group): AllocationFacts {
+  return {
+    allocId: "00000000-0000-4000-8000-000000000000",
+    allocIndex: 0,
+    folders: { alloc: "/alloc", task: "/task/local", secrets: "/task/secrets" },
+    ports: network.ports.map(({ label, static: port = 20_000, to = port }) => ({
+      label,
+      ip: "127.0.0.1",
+      port,
+      inside: to,
+    })),
+    cores: "",
+    now: 0,
+    hostEnv: { PATH: "/usr/bin" },
+    node: sampleNode,
+  };
+}
+
+const sampleNode = Object.fromEntries(
+  [
+    ...["node.unique.id", "node.unique.name", "node.datacenter", "node.region", "node.class", "node.pool"],
+    ...["attr.kernel.name", "attr.kernel.version", "attr.kernel.arch", "attr.cpu.arch"],
+    ...["attr.cpu.numcores", "attr.unique.hostname", "attr.driver.exec2"],
+  ].map((name) => [name, "x"]),
+);

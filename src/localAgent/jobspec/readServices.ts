@@ -1,0 +1,133 @@
+/** Reads the checks of `service` blocks. The services themselves are registered nowhere. Pure. */
+
+import type { Check, CheckRestart, PortRequest, Probe } from "./job.ts";
+import { attempt, inside, rejectJob } from "./jobFile.ts";
+import { type JobReader, read } from "./reader.ts";
+import { checkRestartSchema, checkSchema, serviceSchema } from "./schemas.ts";
+import { asList, body } from "./syntax.ts";
+
+/** The place of a service in the job. */
+export interface ServiceOwner {
+  /** The task's name; undefined for a service of the group. */
+  readonly task: string | undefined;
+  /** Names a service that has no name of its own. */
+  readonly name: string;
+}
+
+/** @returns the valid checks; `reader.file` collects the problems of the others */
+export function readChecks(reader: JobReader, place: string, value: unknown, owner: ServiceOwner): Check[] {
+  return asList(value).flatMap((each) => {
+    const block = body(reader.file, place, each);
+    return attempt(reader.file, () => readService(reader, place, block, owner)) ?? [];
+  });
+}
+
+function readService(
+  reader: JobReader,
+  place: string,
+  block: Readonly<Record<string, unknown>>,
+  owner: ServiceOwner,
+): Check[] {
+  const { attributes, blocks } = read(reader, "service", place, block, serviceSchema);
+  const service = { ...owner, name: attributes.name || owner.name };
+  const restart = readRestart(reader, inside(place, "check_restart"), blocks.check_restart);
+  const checks = asList(blocks.check);
+  if (checks.length === 0) reader.file.ignored.add(place);
+  return checks.flatMap((each) => {
+    const at = inside(place, "check");
+    const check = body(reader.file, at, each);
+    return attempt(reader.file, () => readCheck(reader, at, check, service, attributes.port, restart)) ?? [];
+  });
+}
+
+function readCheck(
+  reader: JobReader,
+  place: string,
+  block: Readonly<Record<string, unknown>>,
+  service: ServiceOwner,
+  servicePort: string,
+  restart: CheckRestart | undefined,
+): Check | undefined {
+  const { attributes, blocks } = read(reader, "check", place, block, checkSchema);
+  const { name, type, task, port, path } = attributes;
+  if (type === "grpc") {
+    reader.file.ignored.add(`${place} of type grpc`);
+    return undefined;
+  }
+  const owner = task === "" ? service.task : task;
+  if (type === "script" && owner === undefined) {
+    rejectJob(reader.file, {
+      place,
+      message: 'a script check of a group\'s service must name the task that runs the script: task = "NAME"',
+    });
+  }
+  const probe = probeOf(reader, place, attributes, port || servicePort);
+  const what = type === "http" ? `http on ${path}` : type;
+  return {
+    name: `${service.name}: ${name || what}`,
+    probe,
+    task: owner,
+    intervalMs: attributes.interval,
+    timeoutMs: attributes.timeout,
+    successBeforePassing: Math.max(1, attributes.success_before_passing),
+    failuresBeforeCritical: Math.max(1, attributes.failures_before_critical),
+    restart: readRestart(reader, inside(place, "check_restart"), blocks.check_restart) ?? restart,
+  };
+}
+
+function probeOf(
+  { file }: JobReader,
+  place: string,
+  check: (typeof checkSchema)["_output"],
+  port: string,
+): Probe {
+  const { type, path, command } = check;
+  if (type === "script") {
+    if (command === "") rejectJob(file, { place, message: "a script needs its command" });
+    return { kind: "script", command, args: check.args };
+  }
+  if (port === "") {
+    rejectJob(file, { place, message: "neither the check nor its service names a port" });
+  }
+  if (type !== "http") return { kind: "tcp", port };
+  if (!path.startsWith("/")) rejectJob(file, { place: inside(place, "path"), message: "must begin with /" });
+  return {
+    kind: "http",
+    port,
+    secure: check.protocol === "https",
+    verifies: !check.tls_skip_verify,
+    method: check.method,
+    path,
+    headers: check.header,
+    body: check.body,
+  };
+}
+
+function readRestart(reader: JobReader, place: string, value: unknown): CheckRestart | undefined {
+  if (asList(value).length === 0) return undefined;
+  const block = body(reader.file, place, value);
+  const { limit, grace } = read(reader, "checkRestart", place, block, checkRestartSchema).attributes;
+  return limit === 0 ? undefined : { limit, graceMs: grace };
+}
+
+/** Collects a problem for each check whose port or task the group does not have. */
+export function refuseStrayChecks(
+  { file }: JobReader,
+  place: string,
+  checks: readonly Check[],
+  ports: readonly PortRequest[],
+  tasks: readonly string[],
+): void {
+  for (const { name, probe, task } of checks) {
+    if (task !== undefined && !tasks.includes(task)) {
+      attempt(file, () =>
+        rejectJob(file, { place, message: `check ${name}: the group has no task ${task}` }),
+      );
+    }
+    if (probe.kind === "script" || /^\d+$/.test(probe.port)) continue;
+    if (!ports.some(({ label }) => label === probe.port)) {
+      const message = `check ${name}: the group's network has no port ${probe.port}`;
+      attempt(file, () => rejectJob(file, { place, message }));
+    }
+  }
+}

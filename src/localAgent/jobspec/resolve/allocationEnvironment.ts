@@ -1,0 +1,133 @@
+/** The environment that a Nomad client gives a task, and the names that job files can refer to. Pure. */
+
+import { nearest } from "../../../base/suggest.ts";
+import { shortId } from "../../../base/taskId.ts";
+import type { Group, Job, Task } from "../job.ts";
+import { TemplateError } from "../templateError.ts";
+import { render, renderAll } from "./interpolate.ts";
+import type { Reference } from "./template.ts";
+
+export interface AllocationFacts {
+  readonly allocId: string;
+  /** Index among the instances of its group, from 0. */
+  readonly allocIndex: number;
+  /** Paths of the task's folders, as the task sees them. */
+  readonly folders: { readonly alloc: string; readonly task: string; readonly secrets: string };
+  readonly ports: readonly PortFacts[];
+  /** In the kernel's list format (`0-3,5`); empty if the task reserves no cores. */
+  readonly cores: string;
+  /** The part of the client's own environment that tasks inherit. */
+  readonly hostEnv: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Values of `node.…` and `attr.…`. */
+  readonly node: Readonly<Record<string, string>>;
+}
+
+export interface PortFacts {
+  readonly label: string;
+  readonly ip: string;
+  /** The port on the host. */
+  readonly port: number;
+  /** The port on which the task listens. */
+  readonly inside: number;
+}
+
+/** The task's environment without the `env` block, whose values may refer to these variables. */
+export function baseEnvironment(
+  job: Job,
+  group: Group,
+  task: Task,
+  facts: AllocationFacts,
+): Record<string, string> {
+  const { allocId, allocIndex, folders } = facts;
+  const { cpuMhz, memoryMb, memoryMaxMb } = task.resources;
+  return {
+    ...facts.hostEnv,
+    NOMAD_ALLOC_DIR: folders.alloc,
+    NOMAD_TASK_DIR: folders.task,
+    NOMAD_SECRETS_DIR: folders.secrets,
+    NOMAD_ALLOC_ID: allocId,
+    NOMAD_SHORT_ALLOC_ID: shortId(allocId),
+    NOMAD_ALLOC_INDEX: String(allocIndex),
+    NOMAD_ALLOC_NAME: `${job.id}.${group.name}[${allocIndex}]`,
+    NOMAD_TASK_NAME: task.name,
+    NOMAD_GROUP_NAME: group.name,
+    NOMAD_JOB_ID: job.id,
+    NOMAD_JOB_NAME: job.name,
+    NOMAD_NAMESPACE: job.namespace,
+    NOMAD_REGION: job.region,
+    NOMAD_DC: job.datacenter,
+    NOMAD_CPU_LIMIT: String(cpuMhz),
+    // The client writes one space if no cores are reserved.
+    NOMAD_CPU_CORES: facts.cores || " ",
+    NOMAD_MEMORY_LIMIT: String(memoryMb),
+    ...(memoryMaxMb ? { NOMAD_MEMORY_MAX_LIMIT: String(memoryMaxMb) } : {}),
+    ...portVariables(facts.ports),
+    ...metaVariables(task, facts),
+  };
+}
+
+/** The task's complete environment. @throws TemplateError for unknown references */
+export function taskEnvironment(
+  task: Task,
+  base: Readonly<Record<string, string>>,
+  facts: AllocationFacts,
+): Record<string, string> {
+  return { ...base, ...(renderAll(task.env, runtimeLookup(base, facts.node)) as Record<string, string>) };
+}
+
+/**
+ * Resolves references as the Nomad client does: `${NAME}` and `${env["NAME"]}`
+ * from the environment, `${node.…}` and `${attr.…}` from the node's facts.
+ */
+export function runtimeLookup(
+  env: Readonly<Record<string, string>>,
+  node: Readonly<Record<string, string>>,
+): (reference: Reference) => string {
+  return ({ root, path, text }) => {
+    const ofNode = root === "node" || root === "attr" || root === "meta";
+    const name = root === "env" ? path.join(".") : [root, ...path].join(".");
+    const known = new Map(Object.entries(ofNode ? node : env));
+    const value = known.get(name) ?? known.get(cleanName(name));
+    if (value !== undefined) return value;
+    throw new TemplateError(`\${${text}} is unknown. ${hintFor(root, name, [...known.keys()])}`, text);
+  };
+}
+
+function hintFor(root: string, name: string, known: readonly string[]): string {
+  if (root === "meta") {
+    return "meta.… is the metadata of a client's node, and a local run has none. The job's own metadata is in NOMAD_META_….";
+  }
+  const meant = nearest(name, known);
+  if (meant !== undefined) return `Did you mean \${${meant}}?`;
+  return `To pass the text on unchanged, for instance to a shell, write $\${${name}}.`;
+}
+
+function portVariables(ports: AllocationFacts["ports"]): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const { label, ip, port, inside } of ports) {
+    const name = cleanName(label);
+    for (const prefix of ["IP", "HOST_IP"]) variables[`NOMAD_${prefix}_${name}`] = ip;
+    for (const prefix of ["PORT", "ALLOC_PORT"]) variables[`NOMAD_${prefix}_${name}`] = String(inside);
+    variables[`NOMAD_HOST_PORT_${name}`] = String(port);
+    for (const prefix of ["ADDR", "HOST_ADDR"]) variables[`NOMAD_${prefix}_${name}`] = `${ip}:${port}`;
+  }
+  return variables;
+}
+
+/** Two variables for each key: one with the key as written, and one with the key in capitals. */
+function metaVariables(task: Task, { node, hostEnv }: AllocationFacts): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const [key, value] of Object.entries(task.meta)) {
+    const rendered = render(value, runtimeLookup(hostEnv, node));
+    variables[`NOMAD_META_${cleanName(key)}`] = rendered;
+    variables[`NOMAD_META_${cleanName(key.toUpperCase())}`] = rendered;
+  }
+  return variables;
+}
+
+/** Replaces characters that the name of a variable cannot have. */
+function cleanName(name: string): string {
+  return name.replaceAll(/[^\w]/g, "_");
+}

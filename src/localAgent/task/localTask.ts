@@ -1,0 +1,332 @@
+/** Runs one task from start to end, like the Nomad client's task runner. */
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { DriverError } from "../../base/errors.ts";
+import { codeOfFailedStart, codeToPassOn, describeEnd } from "../../base/taskEnd.ts";
+import { shortName } from "../../base/taskId.ts";
+import type { Callers } from "../../grpc/callers.ts";
+import { durationOf, msOf } from "../../grpc/convert/time.ts";
+import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
+import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
+import { formatLife } from "../../units/durations.ts";
+import { removeScope } from "../allocation/cgroupScope.ts";
+import type { CheckedTask } from "../checks/groupChecks.ts";
+import { answered } from "../plugin/pluginSession.ts";
+import { whenAborted } from "./interrupts.ts";
+import type { LocalRun, StartedTask, StopRequest } from "./localRun.ts";
+import type { LogFile } from "./logCollector.ts";
+import { type PreparedTask, prepareAgain } from "./prepareTask.ts";
+
+export interface TaskOutcome {
+  /** The task's label in the run's output. For a group that could not run, the group's name. */
+  readonly label: string;
+  /** As in a shell: the task's exit code, or 128 + signal; 125 to 127 if it never ran. */
+  readonly exitCode: number;
+  /**
+   * Whether the group stopped the task because the task was no longer needed. Its exit code then means
+   * nothing.
+   */
+  readonly dismissed: boolean;
+  /** End time on the clock of performance.now(). */
+  readonly endedAt: number;
+}
+
+/** Time to detect that a plugin has died, and to receive a task's last output. */
+const graceMs = 2_000;
+
+export class LocalTask implements StartedTask, CheckedTask {
+  readonly #run: LocalRun;
+  #prepared: PreparedTask;
+  /**
+   * Resolves at the end of the task's output. The output of a failed start is not shown, because it only
+   * repeats the error.
+   */
+  #shown: Promise<unknown> = Promise.resolve();
+  /** Undefined while the task does not run. */
+  #handle: TaskHandle | undefined;
+  #startedAt = 0;
+  #dismissed = false;
+  #over = false;
+  /** A requested restart, while the task is ending. */
+  #restart: PromiseWithResolvers<void> | undefined;
+  #ended: Promise<TaskOutcome> | undefined;
+
+  constructor(run: LocalRun, prepared: PreparedTask) {
+    this.#run = run;
+    this.#prepared = prepared;
+  }
+
+  get task() {
+    return this.#prepared.task;
+  }
+
+  get label() {
+    return this.#prepared.label;
+  }
+
+  get name() {
+    return this.task.name;
+  }
+
+  get env(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#prepared.message.env);
+  }
+
+  /** Start time on the clock of performance.now(); undefined while the task does not run. */
+  get startedAt(): number | undefined {
+    return this.#handle && this.#startedAt;
+  }
+
+  /** Id of the current or last run. */
+  get id(): string {
+    return this.#prepared.message.id;
+  }
+
+  /** Resolves with the task's outcome. Undefined for a task that never had to start. */
+  get ended(): Promise<TaskOutcome> | undefined {
+    return this.#ended;
+  }
+
+  /** Resolves when the task runs or its start has failed; a failed start is an outcome. */
+  async start(): Promise<void> {
+    try {
+      await this.#begin();
+      this.#ended = this.#supervise().catch((thrown) => this.#failed(thrown));
+    } catch (thrown) {
+      this.#ended = Promise.resolve(this.#failed(thrown));
+    }
+  }
+
+  /**
+   * Restarts the task in its allocation. Resolves when it runs again.
+   * @throws DriverError `TASK_NOT_RUNNING` if the task does not run, or the whole run is ending; or the error
+   * of the start
+   */
+  async restart(): Promise<void> {
+    if (this.#handle === undefined || this.#isEnding()) throw this.#notRunning();
+    this.#restart ??= Promise.withResolvers();
+    const { promise } = this.#restart;
+    // If the promise rejects during the stop below, this must not count as an unhandled rejection.
+    promise.catch(() => undefined);
+    await this.#stop();
+    await promise;
+  }
+
+  /** @throws DriverError `TASK_NOT_RUNNING` if the task does not run, or the driver's error */
+  async stop(how: StopRequest): Promise<void> {
+    if (this.#handle === undefined) throw this.#notRunning();
+    await this.#call((driver) => driver.stopTask(this.#stopRequest(how)));
+  }
+
+  /** Runs a command in the task, as a script check does. */
+  async execute(command: readonly string[], timeoutMs: number): Promise<{ readonly exitCode: number }> {
+    const timeout = durationOf(timeoutMs);
+    const { result } = await this.#call((driver) =>
+      driver.execTask({ taskId: this.id, command: [...command], timeout }),
+    );
+    return { exitCode: codeToPassOn(result) };
+  }
+
+  async #begin(): Promise<void> {
+    const { session, console } = this.#run;
+    const { plugin } = session;
+    try {
+      const { handle } = await answered(plugin.driver.startTask({ task: this.#prepared.message }));
+      this.#handle = handle;
+      this.#startedAt = performance.now();
+      this.#shown = this.#show();
+      console.note(`${this.label}: started${this.#alias()}`);
+    } catch (thrown) {
+      throw (await hasDied(plugin, thrown)) ? diedAtStart() : thrown;
+    }
+  }
+
+  /** The end of a message: the name by which other verbs know the task; empty if the label is this name. */
+  #alias(): string {
+    const { label, message } = this.#prepared;
+    return label === message.name
+      ? ""
+      : ` as ${shortName({ allocId: message.allocId, taskName: message.name })}`;
+  }
+
+  #show(): Promise<unknown> {
+    const { output, logs, label } = this.#prepared;
+    const { console } = this.#run;
+    if (output === undefined) return Promise.resolve();
+    const shown = (["stdout", "stderr"] as const).map((stream) => {
+      if (logs) this.#keep(output[stream], logs[stream]);
+      return console.show(label, output[stream], stream);
+    });
+    return Promise.all(shown);
+  }
+
+  /** Keeps output for `logs`. If the output cannot be written, the task keeps running. */
+  #keep(source: Socket, log: LogFile): void {
+    const write = (bytes: Buffer) => {
+      try {
+        log.write(bytes);
+      } catch (thrown) {
+        source.off("data", write);
+        this.#run.console.fail(this.#named(thrown));
+      }
+    };
+    source.on("data", write);
+  }
+
+  /** Stops the task because the group no longer needs it. */
+  async dismiss(): Promise<void> {
+    this.#dismissed = true;
+    await this.#stop();
+    await this.#ended;
+  }
+
+  /** Removes what the run made for the task outside the run's folder. */
+  async cleanUp(): Promise<void> {
+    this.#run.observer?.ended(this.#prepared);
+    const { output, logs, cgroup } = this.#prepared;
+    for (const each of [output?.stdout, output?.stderr]) each?.destroy();
+    for (const each of [logs?.stdout, logs?.stderr]) each?.close();
+    await removeScope(cgroup);
+  }
+
+  /** Waits for the task's end. On request, stops, kills or restarts the task. */
+  async #supervise(): Promise<TaskOutcome> {
+    const { interrupts } = this.#run;
+    whenAborted(interrupts.stop, () => void this.#stop());
+    whenAborted(interrupts.kill, () => void this.#destroy());
+    for (;;) {
+      const result = await this.#untilEnd();
+      const restart = this.#restart;
+      if (restart === undefined || this.#isEnding()) {
+        restart?.reject(this.#notRunning());
+        return this.#outcome(codeToPassOn(result));
+      }
+      this.#restart = undefined;
+      try {
+        this.#prepared = prepareAgain(this.#prepared);
+        await this.#begin();
+        restart.resolve();
+        // A stop may have been requested during the start.
+        if (this.#isEnding()) void this.#stop();
+      } catch (thrown) {
+        restart.reject(this.#named(thrown));
+        throw thrown;
+      }
+    }
+  }
+
+  /** Waits for the end of this run of the task, and destroys it in the driver. */
+  async #untilEnd(): Promise<ExitResult | undefined> {
+    const { console } = this.#run;
+    const { result, err } = await this.#call((driver) => driver.waitTask({ taskId: this.id }));
+    const span = await this.#runTime();
+    await this.#destroy();
+    await this.#drain();
+    this.#handle = undefined;
+    if (err) console.warn(`${this.label}: ${err}`);
+    console.note(`${this.label}: ${describeExit(result)}${span === undefined ? "" : ` after ${span}`}`);
+    return result;
+  }
+
+  /** Whether the group or the whole run is ending, so that the task must not start again. */
+  #isEnding(): boolean {
+    return this.#dismissed || this.#run.interrupts.stop.aborted;
+  }
+
+  #notRunning(): DriverError {
+    return new DriverError("TASK_NOT_RUNNING", `task ${this.label} is not running, or its run is ending`);
+  }
+
+  /** The duration of the run, from the task's history; undefined if the driver no longer knows the task. */
+  async #runTime(): Promise<string | undefined> {
+    try {
+      const { task } = await this.#call((driver) => driver.inspectTask({ taskId: this.id }));
+      return formatLife(msOf(task?.completedAt) - msOf(task?.startedAt));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #failed(thrown: unknown): TaskOutcome {
+    this.#run.console.fail(this.#named(thrown));
+    return this.#outcome(codeOfFailedStart(thrown instanceof DriverError ? thrown.code : undefined));
+  }
+
+  /** Adds the task's name to an error, because several tasks may have the same error. */
+  #named(thrown: unknown): unknown {
+    return thrown instanceof DriverError ? thrown.within(`task ${this.label}`) : thrown;
+  }
+
+  #outcome(exitCode: number): TaskOutcome {
+    this.#over = true;
+    return { label: this.label, exitCode, dismissed: this.#dismissed, endedAt: performance.now() };
+  }
+
+  async #stop(): Promise<void> {
+    await this.#attempt((driver) => driver.stopTask(this.#stopRequest({})));
+  }
+
+  #stopRequest({ signal = this.task.killSignal ?? "", timeoutMs = this.task.killTimeoutMs }: StopRequest) {
+    return { taskId: this.id, timeout: durationOf(timeoutMs), signal };
+  }
+
+  async #destroy(): Promise<void> {
+    await this.#attempt((driver) => driver.destroyTask({ taskId: this.id, force: true }));
+  }
+
+  /** Makes a call and shows its failure, which does not end the wait for the task. */
+  async #attempt(work: (driver: Callers<DriverService>) => Promise<unknown>): Promise<void> {
+    if (this.#over || this.#handle === undefined) return;
+    try {
+      await this.#call(work);
+    } catch (thrown) {
+      this.#run.console.fail(this.#named(thrown));
+    }
+  }
+
+  /** Calls the plugin. If the plugin has died, recovers the task in the next plugin, and calls again. */
+  async #call<T>(work: (driver: Callers<DriverService>) => Promise<T>): Promise<T> {
+    for (;;) {
+      const { plugin } = this.#run.session;
+      try {
+        return await answered(work(plugin.driver));
+      } catch (thrown) {
+        if (!(await hasDied(plugin, thrown)) || !this.#handle) throw thrown;
+        const replacement = await this.#run.session.replacementOf(plugin);
+        // Like a Nomad client, names the task only by the handle.
+        await answered(replacement.driver.recoverTask({ taskId: "", handle: this.#handle }));
+      }
+    }
+  }
+
+  /** Waits until the task and the driver have closed the pipes of the output, but at most {@link graceMs}. */
+  async #drain(): Promise<void> {
+    const timer = new AbortController();
+    await Promise.race([
+      this.#shown,
+      delay(graceMs, undefined, { signal: timer.signal }).catch(() => undefined),
+    ]);
+    timer.abort();
+  }
+}
+
+/** Whether a call failed because its plugin has died. */
+async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean> {
+  if (!(thrown instanceof DriverError) || thrown.code !== "PLUGIN_FAILED") return false;
+  const timer = new AbortController();
+  const waited = delay(graceMs, false, { signal: timer.signal }).catch(() => false);
+  const died = await Promise.race([plugin.exited.then(() => true), waited]);
+  timer.abort();
+  return died;
+}
+
+function diedAtStart(): DriverError {
+  return new DriverError("PLUGIN_FAILED", "the plugin ended while it started the task", {
+    hint: "Run the job again; the next plugin cleans up",
+  });
+}
+
+function describeExit(result: ExitResult | undefined): string {
+  if (!result || result.exitCode < 0) return "ended";
+  return `${describeEnd(result)}${result.oomKilled ? ", out of memory," : ""}`;
+}

@@ -1,0 +1,183 @@
+/**
+ * Prepares what a task needs before the driver starts it: its user, folders, files, cgroup and log pipes, and
+ * the request to the driver.
+ */
+import { randomBytes } from "node:crypto";
+import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { type TaskId, toTaskId } from "../../base/taskId.ts";
+import { type NodeTopology, nodeMhz } from "../../effects/cgroup/nodeTopology.ts";
+import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
+import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
+import { type Allocation, makeTaskFolders, taskLabel } from "../allocation/allocation.ts";
+import { makeScope, removeScope, scopePath } from "../allocation/cgroupScope.ts";
+import { type HostVolumes, volumePath } from "../allocation/hostVolumes.ts";
+import { chooseUser } from "../allocation/taskUser.ts";
+import type { Job, Task } from "../jobspec/job.ts";
+import { InvalidFile, type JobFile, rejectJob } from "../jobspec/jobFile.ts";
+import { type ResolvedFile, resolveTask } from "../jobspec/resolve/resolveTask.ts";
+import { collectsLogs, hasDynamicUsers, pathsInTask } from "../plugin/clientRules.ts";
+import type { DriverFacts } from "../plugin/pluginSession.ts";
+import { LogFile, logPipePath, openLogReader } from "./logCollector.ts";
+import { hostEnvironment, localNodeId, nodeFacts } from "./nodeFacts.ts";
+import { taskMessage } from "./taskMessage.ts";
+
+/** The inputs that all tasks of a job share. */
+export interface Placement {
+  readonly file: JobFile;
+  readonly job: Job;
+  readonly topology: NodeTopology;
+  /** Paths of the host volumes, by name. */
+  readonly hostVolumes: HostVolumes;
+}
+
+export interface PreparedTask {
+  readonly task: Task;
+  /** Its label in the run's output, such as `web` or `web[1]`. */
+  readonly label: string;
+  readonly message: TaskConfig;
+  readonly cgroup: string;
+  /** The task's output; undefined if the job or the driver disables logs. */
+  readonly output: Streams<Socket> | undefined;
+  /** The files in which the output is kept; undefined without output. */
+  readonly logs: Streams<LogFile> | undefined;
+}
+
+interface Streams<T> {
+  readonly stdout: T;
+  readonly stderr: T;
+}
+
+/**
+ * Prepares a task. Must be called for all tasks of a group before any of them starts, so that no task can
+ * tamper with the files of another.
+ */
+export async function prepareTask(
+  placement: Placement,
+  driver: DriverFacts,
+  allocation: Allocation,
+  task: Task,
+): Promise<PreparedTask> {
+  const message = await placeTask(placement, driver, allocation, task);
+  const collects = !task.logsDisabled && collectsLogs(driver.capabilities);
+  const cgroup = await makeScope(allocation.id, task.name);
+  try {
+    const output = collects ? openOutput(message) : undefined;
+    const label = taskLabel(allocation.group, allocation.index, task.name);
+    return { task, label, message, cgroup, output, logs: collects ? openLogs(message) : undefined };
+  } catch (thrown) {
+    await removeScope(cgroup);
+    throw thrown;
+  }
+}
+
+/** Prepares a task for another run. The task keeps its cgroup, folders and log files. */
+export function prepareAgain(prepared: PreparedTask): PreparedTask {
+  const { message, output } = prepared;
+  return {
+    ...prepared,
+    message: { ...message, id: newTaskId(message.allocId, message.name) },
+    output: output && openOutput(message),
+  };
+}
+
+function openOutput({ stdoutPath, stderrPath }: TaskConfig): Streams<Socket> {
+  return { stdout: openLogReader(stdoutPath), stderr: openLogReader(stderrPath) };
+}
+
+function openLogs({ name, stdoutPath }: TaskConfig): Streams<LogFile> {
+  const folder = dirname(stdoutPath);
+  return { stdout: new LogFile(folder, `${name}.stdout`), stderr: new LogFile(folder, `${name}.stderr`) };
+}
+
+/**
+ * Makes the task's folders and files. The result names the cgroup and the log pipes, but only
+ * {@link prepareTask} makes them.
+ */
+export async function placeTask(
+  placement: Placement,
+  { taskSchema, capabilities }: DriverFacts,
+  allocation: Allocation,
+  task: Task,
+): Promise<TaskConfig> {
+  const { file, job, topology, hostVolumes } = placement;
+  const { group, ports } = allocation;
+  const user = await chooseUser(task.user, hasDynamicUsers(capabilities));
+  const folders = await makeTaskFolders(allocation.folders, task.name, user);
+  const cores = reserveCores(placement, allocation, task);
+  const facts = {
+    allocId: allocation.id,
+    allocIndex: allocation.index,
+    folders: pathsInTask(capabilities, {
+      alloc: allocation.folders.shared,
+      task: folders.local,
+      secrets: folders.secrets,
+    }),
+    ports,
+    cores: cores.join(","),
+    now: Date.now(),
+    hostEnv: hostEnvironment(process.env),
+    node: nodeFacts(job, topology),
+  };
+  const {
+    env,
+    config,
+    files,
+    mounts,
+    hostname: taskHostname,
+    configProblems,
+  } = resolveTask(file, { job, group, task }, facts, taskSchema);
+  if (configProblems.length > 0) throw new InvalidFile(configProblems);
+  for (const each of files) await writeTemplate(each);
+  const { logs } = allocation.folders;
+  return taskMessage(job, group, task, {
+    taskId: newTaskId(allocation.id, task.name),
+    allocId: allocation.id,
+    allocDir: allocation.folders.root,
+    stdoutPath: task.logsDisabled ? "/dev/null" : logPipePath(logs, task.name, "stdout"),
+    stderrPath: task.logsDisabled ? "/dev/null" : logPipePath(logs, task.name, "stderr"),
+    user: user.name,
+    cgroup: scopePath(allocation.id, task.name),
+    cpusetCpus: facts.cores,
+    ports,
+    networkPath: allocation.bridge?.path,
+    env,
+    config: encodeMsgpack(config),
+    mounts: mounts.map((mount) => ({ ...mount, path: volumePath(file, hostVolumes, mount.source) })),
+    hostname: taskHostname,
+    nodeName: hostname(),
+    nodeId: localNodeId,
+    ...speeds(topology, cores.length),
+  });
+}
+
+/** A new id for a run. Each restart of a task is a run with its own id. */
+function newTaskId(allocId: string, task: string): TaskId {
+  return toTaskId(`${allocId}/${task}/${randomBytes(4).toString("hex")}`);
+}
+
+/** Always reserves the first cores of the node, because a local run does not track which cores are in use. */
+function reserveCores({ file, topology }: Placement, { group }: Allocation, task: Task): number[] {
+  const online = topology.cores.map(({ coreId }) => coreId);
+  const { cores } = task.resources;
+  if (cores > online.length) {
+    const place = `group.${group.name}.task.${task.name}.resources.cores`;
+    rejectJob(file, { place, message: `the host has ${online.length} cores, not ${cores}`, find: "cores" });
+  }
+  return online.slice(0, cores);
+}
+
+function speeds(topology: NodeTopology, cores: number): { nodeMhz: number; coresMhz: number } {
+  const mhz = nodeMhz(topology) ?? 0;
+  return { nodeMhz: mhz * topology.cores.length, coresMhz: Math.floor(mhz * cores) };
+}
+
+/** As on a client, root owns the file unless the job says otherwise. */
+async function writeTemplate({ path, content, perms, uid, gid }: ResolvedFile): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+  await chmod(path, perms);
+  if (uid !== undefined || gid !== undefined) await chown(path, uid ?? 0, gid ?? 0);
+}

@@ -1,0 +1,149 @@
+/** The runners' bytes match their listings, and execute a table. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
+import { stepAt } from "../../../src/effects/plan/assemble.ts";
+import { bytes, type Plan, place } from "../../../src/effects/plan/plan.ts";
+import { parseReport } from "../../../src/effects/plan/report.ts";
+import { runnerPrograms } from "../../../src/effects/plan/runner.ts";
+import {
+  EARLY_ADDRESS,
+  EARLY_BYTES,
+  KEPT_BYTES,
+  TABLE_ADDRESS,
+  TABLE_BYTES,
+} from "../../../src/effects/plan/table.ts";
+import { requireTools } from "../../support/host/requireTools.ts";
+import { folderOfFile } from "../../support/host/temporaryFolder.ts";
+import { assemblePlan } from "../../support/launch/tableInterpreter.ts";
+
+interface Runner {
+  readonly architecture: Architecture;
+  readonly bytes: string;
+  readonly listing: string;
+  /** The prefix of the cross-compiling binutils. */
+  readonly tools: string;
+  readonly emulator: string;
+}
+
+const runners: Runner[] = [
+  {
+    architecture: "x64",
+    bytes: runnerPrograms.x64,
+    listing: "runnerX86.s",
+    tools: "x86_64-linux-gnu-",
+    emulator: "qemu-x86_64",
+  },
+  {
+    architecture: "arm64",
+    bytes: runnerPrograms.arm64,
+    listing: "runnerArm64.s",
+    tools: "aarch64-linux-gnu-",
+    emulator: "qemu-aarch64",
+  },
+];
+
+/**
+ * A plan that writes, makes a call that may fail, reads its input to the end, discards memory, and then
+ * fails.
+ */
+const plan: Plan = {
+  steps: {
+    parent: [
+      { name: "write", call: "write", args: [1, bytes(new TextEncoder().encode("hello"), "hello"), 5] },
+      { name: "may fail", call: "close", args: [999], flow: { kind: "tolerateErrors" } },
+      {
+        name: "read",
+        call: "read",
+        args: [0, place("identity"), 1],
+        flow: { kind: "repeatUntil", result: 0 },
+      },
+      { name: "until it fails", call: "close", args: [0], flow: { kind: "repeatUntilError" } },
+      // This call returns 0, like a fork in the child.
+      {
+        name: "go on",
+        call: "chdir",
+        args: ["/"],
+        flow: { kind: "fork", child: "supervise", parent: "next" },
+      },
+    ],
+    init: [],
+    unveil: [],
+    held: [],
+    abandoned: [],
+    release: [],
+    task: [],
+    supervise: [
+      {
+        name: "forget",
+        call: "munmap",
+        args: [EARLY_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS],
+      },
+      { name: "write again", call: "write", args: [1, place("waitStatus"), 2] },
+      { name: "fail", call: "close", args: [999] },
+    ],
+  },
+};
+
+const folder = folderOfFile();
+
+describe.each(runners)(
+  "the runner for $architecture",
+  ({ architecture, bytes, listing, tools, emulator }) => {
+    const native = architecture === process.arch;
+    const source = new URL(`../../../src/effects/plan/${listing}`, import.meta.url).pathname;
+
+    it("is equal to its assembled listing, byte for byte", (context) => {
+      const [as, objcopy] = ["as", "objcopy"].map((tool) => (native ? tool : tools + tool)) as [
+        string,
+        string,
+      ];
+      requireTools(context, as, objcopy);
+      execFileSync(as, ["-o", join(folder, "object"), source]);
+      execFileSync(objcopy, [
+        "-O",
+        "binary",
+        "-j",
+        ".text",
+        join(folder, "object"),
+        join(folder, "assembled"),
+      ]);
+      expect(bytes).toBe(readFileSync(join(folder, "assembled"), "base64"));
+    });
+
+    it("uses the same layout of the table as the assembler of plans", () => {
+      const constants = [...readFileSync(source, "utf8").matchAll(/\.set\s+(\w+), (\w+)/g)];
+      const values = Object.fromEntries(constants.map(([, name, value]) => [name, Number(value)]));
+      expect(values).toMatchObject({
+        TABLE_ADDRESS,
+        TABLE_BYTES,
+        EARLY_ADDRESS,
+        EARLY_BYTES,
+        KEPT_BYTES,
+      });
+    });
+
+    it("executes a table, and reports the failed step", (context) => {
+      if (!native) requireTools(context, emulator);
+      const executable = join(folder, architecture);
+      const table = join(folder, `${architecture}.table`);
+      writeFileSync(executable, Buffer.from(bytes, "base64"), { mode: 0o755 });
+      writeFileSync(table, assemblePlan(plan, architecture));
+      const descriptor = openSync(table, "r");
+      const [command, args] = native ? [executable, []] : [emulator, [executable]];
+      const { status, output } = spawnSync(command, args, {
+        input: "some input",
+        stdio: ["pipe", "pipe", "inherit", descriptor, "pipe"],
+      });
+      closeSync(descriptor);
+      expect(status).toBe(127);
+      expect(output[1]?.toString()).toBe("hello\0\0");
+      const { failure } = parseReport(output[4] as unknown as Uint8Array);
+      const EBADF = 9;
+      expect(failure?.errno).toBe(EBADF);
+      expect(stepAt(plan, failure?.entry ?? 0)?.name).toBe("fail");
+    });
+  },
+);

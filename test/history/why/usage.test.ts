@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { usageSpans, usageText } from "../../../src/history/why/usage.ts";
+import type { TaskLimits } from "../../../src/machines/taskContext.ts";
+import { usageSample } from "../../support/metrics/usage.ts";
+
+const none: TaskLimits = { cores: null, memoryBytes: null, pids: null };
+const mib = 2 ** 20;
+
+describe("a task's usage in a sentence", () => {
+  const first = usageSample({ time: 1_000, userUs: 5_000_000 });
+  const last = usageSample({
+    time: 61_000,
+    userUs: 41_000_000,
+    systemUs: 12_000_000,
+    throttledUs: 12_000_000,
+    memoryBytes: 20 * mib,
+    memoryPeakBytes: 31 * mib,
+    memoryWaitingUs: 3_000_000,
+    ioWaitingUs: 100_000,
+  });
+
+  it("is shown with its limits", () => {
+    expect(usageText([first, last], { cores: 1, memoryBytes: 32 * mib, pids: 10 })).toBe(
+      "It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory; its CPU limit held it back for 12 s; " +
+        "some of its processes waited for memory 5 % of the time",
+    );
+    expect(usageText([first, last], { ...none, memoryBytes: 2048 * mib })).toMatch(
+      /0\.8 cores .* 31 MiB of 2 GiB/,
+    );
+  });
+
+  it("omits figures that the host does not measure, and does not exist without two samples", () => {
+    const unknown = {
+      ...{ throttledUs: Number.NaN, memoryBytes: Number.NaN, memoryPeakBytes: Number.NaN },
+      ...{ memoryWaitingUs: Number.NaN, ioWaitingUs: Number.NaN },
+    };
+    expect(
+      usageText(
+        [
+          { ...first, ...unknown },
+          { ...last, ...unknown },
+        ],
+        none,
+      ),
+    ).toBe("It used 0.8 cores on average");
+    expect(usageText([first], none)).toBeUndefined();
+    expect(usageText([], none)).toBeUndefined();
+  });
+});
+
+describe("a task's usage between two samples", () => {
+  it("is never negative, even if the clock or a counter jumps back", () => {
+    const samples = [
+      usageSample({ time: 5, userUs: 9 }),
+      usageSample({ time: 5, userUs: 3, cpuWaitingUs: 1e9 }),
+    ];
+    expect(usageSpans(samples)).toMatchObject([{ spanMs: 1, cores: 0, waiting: { cpu: 1 } }]);
+  });
+});
