@@ -1,15 +1,75 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+/** Kernel tests that need the host alone, because they change or count what all processes share. */
+const alone: string[] = [];
+
+/** Tests of `npm run test:long`: they take minutes. */
+const long = ["test/e2e/learn/**"];
+
+/** Pure tests that replace modules, which the other files of a shared process would keep. */
+const replacing = ["test/effects/processes/idleMemory.test.ts", "test/store/lmdb/failedCommit.test.ts"];
+
+/** The virtual machine has its own runner. */
+const exclude = ["test/vm/**"];
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    // The virtual machine has its own runner.
-    exclude: ["test/vm/**"],
-    // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
     pool: "forks",
-    testTimeout: 30_000,
+    setupFiles: ["test/support/setup.ts"],
+    // Vitest and the programs that the tests start load their code in half the time.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },
+    // A machine may be busy with other work. A test that waits for something that never comes still ends.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 60_000,
     // CI machines are shared, which may make a test with real processes fail. A failed test runs once more,
     // and is reported as flaky if it then passes.
     retry: process.env.CI ? 1 : 0,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "pure",
+          include: ["test/**/*.test.ts"],
+          exclude: ["**/*.kernel.test.ts", ...replacing, ...long, ...exclude],
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "kernel",
+          include: ["test/**/*.kernel.test.ts", ...replacing],
+          exclude: [...alone, ...long, ...exclude],
+          // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
+          isolate: true,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: alone,
+          exclude,
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "long",
+          include: long,
+          exclude,
+          maxWorkers: 2,
+          sequence: { groupOrder: 4 },
+        },
+      },
+    ],
   },
 });

@@ -51,7 +51,16 @@ function writeProgram(path: string, bundle: string): void {
 /** Runs a command in a shell, on a terminal from script(1), without colours. Returns the output. */
 function outputOf(command: string, folder: string): string {
   const path = [folder, process.env.PATH].join(delimiter);
-  const env = { PATH: path, TZ: "UTC", NO_COLOR: "1", TERM: "xterm", LC_ALL: "C.UTF-8", SHELL: "/bin/sh" };
+  const env = {
+    PATH: path,
+    TZ: "UTC",
+    NO_COLOR: "1",
+    TERM: "xterm",
+    LC_ALL: "C.UTF-8",
+    SHELL: "/bin/sh",
+    // The program runs some twenty times.
+    NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compiled"),
+  };
   const shown = execFileSync("script", ["-qc", `stty cols ${columns}; ${command}`, "/dev/null"], {
     env,
     encoding: "utf8",

@@ -16,7 +16,7 @@ import { volumeMount } from "../support/agent/requests.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
 import { procStatus } from "../support/host/processes.ts";
 import { persistentFolders, temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { sourceEntry } from "../support/plugin/pluginEntry.ts";
+import { programEntry } from "../support/plugin/pluginEntry.ts";
 
 /** Runs a script as root in a new mount namespace, as the runtimes prepare a container. */
 function inNamespace(script: string): string {
@@ -131,7 +131,7 @@ describe("capabilities that the runtime inherits, as in crun's CVE-2022-27650 an
   test("reach no task", async () => {
     const careless = await startAgent({
       entry: "/usr/bin/setpriv",
-      args: [...inheriting, process.execPath, sourceEntry],
+      args: [...inheriting, process.execPath, programEntry],
     });
     const config = makeAllocation().config("exec sleep 1000");
     await startTask(careless, config);

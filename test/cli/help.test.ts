@@ -5,17 +5,17 @@ import { describe, expect, it } from "vitest";
 import { createProgram } from "../../src/cli/cli.ts";
 import { meantVerb } from "../../src/cli/commands/help/helpVerb.ts";
 import { outlineOf } from "../../src/cli/reference/outline.ts";
+import { compileCache, programEntry } from "../support/plugin/pluginEntry.ts";
 
-const main = join(import.meta.dirname, "../../src/main.ts");
+const sources = join(import.meta.dirname, "../../src/main.ts");
 
 const program = createProgram(() => {});
 const verbs = program.commands.map((command) => command.name());
 
 function call(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [programEntry, ...args], {
     encoding: "utf8",
-    env: { PATH: process.env.PATH, NO_COLOR: "1" },
-    timeout: 20_000,
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, NO_COLOR: "1" },
   });
   return { status, stdout, stderr };
 }
@@ -136,7 +136,9 @@ describe("a verb that fails", () => {
 
 it("shows no warnings from Node.js", () => {
   const warning = "data:text/javascript,setTimeout(() => process.emitWarning('for programmers'))";
-  const { stderr } = spawnSync(process.execPath, ["--import", warning, main, "help"], { encoding: "utf8" });
+  const { stderr } = spawnSync(process.execPath, ["--import", warning, sources, "help"], {
+    encoding: "utf8",
+  });
   expect(stderr).toBe("");
 });
 

@@ -2,16 +2,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { commandOutput } from "../../../src/effects/exec/commandStdio.ts";
 import { openTerminal, resizeTerminal } from "../../../src/effects/exec/terminal.ts";
 import { newStateDir, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 
 const agent = await startAgent();
-const main = join(import.meta.dirname, "../../../src/main.ts");
 
 async function runningTask(taskName: string) {
   const allocation = makeAllocation({ taskName });
@@ -55,7 +54,7 @@ describe("exec", () => {
     // gets SIGWINCH.
     const child = spawn(
       "setsid",
-      ["--ctty", "--wait", process.execPath, main, ...exec("shell", "--", "sh", "-c", script)],
+      ["--ctty", "--wait", process.execPath, programEntry, ...exec("shell", "--", "sh", "-c", script)],
       {
         stdio: [slave, slave, slave],
       },

@@ -5,9 +5,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 
-const main = join(import.meta.dirname, "../../../src/main.ts");
 const secret = "correct-horse-battery";
 
 /** A busy task of a job, with a running plugin. */
@@ -126,7 +126,7 @@ describe("top", () => {
 
 /** The program on a new terminal, which script(1) creates. */
 function onTerminal(args: string) {
-  const command = `stty cols 80 rows 24; exec ${process.execPath} ${main} ${args}`;
+  const command = `stty cols 80 rows 24; exec ${process.execPath} ${programEntry} ${args}`;
   const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { PATH: process.env.PATH, TERM: "xterm", SHELL: "/bin/sh" },

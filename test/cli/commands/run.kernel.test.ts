@@ -11,7 +11,7 @@ import { untilServed } from "../../support/host/loopback.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
 
 const examples = `${import.meta.dirname}/../../../examples`;
@@ -486,7 +486,7 @@ describe("a job that cannot be run", () => {
 
   it("is reported: a limit of open files that is too low, and nothing is left", async () => {
     const job = shellJob("true");
-    const command = `ulimit -n 26; exec ${process.execPath} ${sourceEntry} run --state-dir ${temporaryFolder()} ${job}`;
+    const command = `ulimit -n 26; exec ${process.execPath} ${programEntry} run --state-dir ${temporaryFolder()} ${job}`;
     const { status, stderr } = spawnSync("sh", ["-c", command], {
       encoding: "utf8",
       env: { PATH: process.env.PATH },

@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from "vitest";
 import { allScopes } from "../../../src/localAgent/allocation/cgroupScope.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, type Started, shellJob, start } from "../../support/screen/commandLine.ts";
 import { openTerminalSession } from "../../support/screen/terminalSession.ts";
 
@@ -116,7 +116,7 @@ describe("a terminal that is closed", () => {
   it("stops the task with its signal, and leaves nothing", async () => {
     const stateDir = temporaryFolder();
     const terminal = openTerminalSession({ columns: 300, rows: 30 });
-    terminal.type(`exec ${process.execPath} ${sourceEntry} run --state-dir ${stateDir} ${endless()}\n`);
+    terminal.type(`exec ${process.execPath} ${programEntry} run --state-dir ${stateDir} ${endless()}\n`);
     // The run and its task print at the same time.
     const bothSeen = /^(?=.*task: started)(?=.*\/local\.)/s;
     const place = placeIn((await terminal.shows(bothSeen)).join("\n"));
@@ -138,7 +138,7 @@ describe("a terminal that is closed while a verb shows a running task there", ()
     ] as const;
     const closed = verbs.map(async ([verb, task, shown]) => {
       const terminal = openTerminalSession({ columns: 100, rows: 30 });
-      terminal.type(`exec ${process.execPath} ${sourceEntry} ${verb} --state-dir ${stateDir} ${task}\n`);
+      terminal.type(`exec ${process.execPath} ${programEntry} ${verb} --state-dir ${stateDir} ${task}\n`);
       await terminal.shows(shown);
       await terminal.hangUp();
     });
@@ -154,7 +154,7 @@ describe("a terminal that is closed while a verb shows a running task there", ()
 describe("output that cannot be written", () => {
   const full = (args: readonly string[], stream: "stdout" | "stderr" = "stdout") => {
     const device = openSync("/dev/full", "w");
-    const child = spawn(process.execPath, [sourceEntry, ...args], {
+    const child = spawn(process.execPath, [programEntry, ...args], {
       env: { PATH: process.env.PATH },
       stdio: ["ignore", stream === "stdout" ? device : "pipe", stream === "stderr" ? device : "pipe"],
     });

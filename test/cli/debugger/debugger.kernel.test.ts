@@ -10,11 +10,11 @@ import { life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { openTerminalSession, type TerminalSession } from "../../support/screen/terminalSession.ts";
 
-const main = join(import.meta.dirname, "../../../src/main.ts");
 const bundle = join(import.meta.dirname, "../../fixtures/histories/ends.jsonl");
-const replay = `${process.execPath} ${main} replay resists --state-dir ${bundle}`;
+const replay = `${process.execPath} ${programEntry} replay resists --state-dir ${bundle}`;
 const size = { columns: 80, rows: 24 };
 
 /** A shell in which the test types, and the test's files. */
@@ -141,7 +141,7 @@ describe("the view on a terminal", () => {
     const store = await openEventStore(stateFolderPaths(folder).events);
     onTestFinished(() => store.close());
     await store.append("a/web/1", 0, events.slice(0, 4));
-    session.type(`${process.execPath} ${main} replay web --state-dir ${folder}\n`);
+    session.type(`${process.execPath} ${programEntry} replay web --state-dir ${folder}\n`);
     await session.shows(/live.*event 1 requested.*1\/4/s);
     await store.append("a/web/1", 4, events.slice(4, 6));
     await session.shows(/event 1 requested.*1\/6/s);

@@ -9,7 +9,7 @@ import { newStateDir, pidOf, runTask, startAgent, startedTask, waitTask } from "
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { setConfig } from "../../support/agent/requests.ts";
-import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 
 describe("a plugin ends", () => {
   test("when the agent requests it: the plugin answers first, and its tasks go on", async () => {
@@ -88,7 +88,7 @@ function runningTask(plugin: PluginConnection) {
 
 /** A plugin whose pipes belong to the test. */
 async function launchedByHand(): Promise<{ child: ChildProcess; socketPath: string }> {
-  const child = spawn(process.execPath, [sourceEntry], {
+  const child = spawn(process.execPath, [programEntry], {
     env: { ...process.env, ...launchEnvironment },
     stdio: ["ignore", "pipe", "pipe"],
   });

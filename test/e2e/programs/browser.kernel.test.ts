@@ -3,12 +3,12 @@ import { testPrograms } from "../../support/agent/programs.ts";
 
 testPrograms({
   "chromium: a page with a script, as its text, a picture and a PDF": {
-    needs: ["chromium"],
-    unveil: ["r:/proc", "r:/etc/fonts", "r:/usr/share/fonts", "r:/etc/chromium.d"],
+    needs: ["chromium-headless-shell"],
+    unveil: ["r:/proc", "r:/etc/fonts", "r:/usr/share/fonts"],
     script: `
       echo '<p id="p">before</p><script>p.textContent = 6 * 7 + " from a script"</script>' > page.html
       # Chromium's own sandbox needs user namespaces, which tasks do not have.
-      browse() { chromium --headless --no-sandbox --disable-gpu --user-data-dir=$PWD/profile "$@" "file://$PWD/page.html" 2> log || cat log; }
+      browse() { chromium-headless-shell --no-sandbox --disable-gpu --user-data-dir=$PWD/profile "$@" "file://$PWD/page.html" 2> log || cat log; }
       # The path of Chromium's socket may have at most 107 bytes.
       export HOME=$PWD TMPDIR=/tmp
       browse --dump-dom | grep -o '<p id="p">[^<]*'

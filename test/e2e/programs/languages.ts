@@ -1,6 +1,8 @@
 /** Interpreters and compilers, with what they need besides the default paths. */
 import { makeCertificate, type Program, pathsIn } from "../../support/agent/programs.ts";
+import { reachableNode } from "../../support/host/reachableNode.ts";
 
+const node = reachableNode();
 const readable = (paths: readonly string[]) => paths.map((path) => `r:${path}`);
 
 export const languages: Readonly<Record<string, Program>> = {
@@ -49,7 +51,7 @@ END
 
   "Node: a server over TLS and its client, workers and children": {
     needs: ["openssl"],
-    unveil: [`rx:${process.execPath}`],
+    unveil: [`rx:${node}`],
     script: `${makeCertificate}
       cat > program.cjs <<'END'
 const { execFileSync } = require("node:child_process");
@@ -68,7 +70,7 @@ watch(".").close();
 console.log(execFileSync("echo", ["child"], { encoding: "utf8" }).trim());
 new Worker("process.exitCode = 0", { eval: true });
 END
-      NODE_EXTRA_CA_CERTS=cert.pem '${process.execPath}' program.cjs`,
+      NODE_EXTRA_CA_CERTS=cert.pem '${node}' program.cjs`,
     out: "child\n200 served\n",
   },
 

@@ -8,7 +8,9 @@ import {
 
 /** Script lines that wait until a command succeeds, or the server has ended. */
 const until = (command: string) => `until ${command} > /dev/null 2>&1; do kill -0 $server; sleep 0.05; done`;
-const getPage = "curl -sS --unix-socket /tmp/socket --cacert cert.pem https://localhost/page.html";
+/** Script lines that get a page. Servers make their sockets before they listen on them. */
+const getPage = `${until("curl -s --unix-socket /tmp/socket --insecure https://localhost/page.html")}
+      curl -sS --unix-socket /tmp/socket --cacert cert.pem https://localhost/page.html`;
 
 export const servers: Readonly<Record<string, Program>> = {
   "PostgreSQL: a new cluster, its server and queries, one of them by several processes": {
@@ -54,7 +56,6 @@ END
       cat cert.pem key.pem > both.pem
       ${haproxyConfig("unix@/tmp/socket ssl crt both.pem")}
       /usr/sbin/haproxy -db -f haproxy.cfg 2> log & server=$!
-      ${until("test -S /tmp/socket")}
       ${getPage}
       kill -USR1 $server; wait $server`,
     out: "served",
@@ -88,7 +89,6 @@ http {
 END
       echo served > page.html
       /usr/sbin/nginx -e stderr -p "$PWD" -c nginx.conf & server=$!
-      ${until("test -S /tmp/socket")}
       ${getPage}
       kill -QUIT $server; wait $server`,
     out: "served\n",

@@ -29,8 +29,8 @@ export const tools: Readonly<Record<string, Program>> = {
   "curl: a page of a server in the task": {
     needs: ["curl", "python3"],
     script: `
-      echo served > page.html
-      python3 -u -m http.server 0 --bind 127.0.0.1 > log 2>&1 & server=$!
+      echo served > page.html; : > log
+      python3 -u -m http.server 0 --bind 127.0.0.1 >> log 2>&1 & server=$!
       until grep -q ' port ' log; do sleep 0.02; done
       port=$(sed -n 's/.* port \\([0-9]*\\) .*/\\1/p' log)
       curl -sS -w '%{http_code} %{content_type}\\n' "http://localhost:$port/page.html"

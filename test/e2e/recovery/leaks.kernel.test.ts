@@ -1,13 +1,17 @@
 /** The short form of `npm run test:leaks`. */
 import { randomInt } from "node:crypto";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runForLeaks } from "../../leaks/leakRun.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 
 const seed = randomInt(2 ** 31);
 
 test(`a hundred tasks and crashes leave nothing behind (seed ${seed})`, { timeout: 240_000 }, async () => {
-  const entry = join(import.meta.dirname, "../../../src/main.ts");
-  const { before, after } = await runForLeaks({ command: process.execPath, args: [entry], tasks: 100, seed });
+  const { before, after } = await runForLeaks({
+    command: process.execPath,
+    args: [programEntry],
+    tasks: 100,
+    seed,
+  });
   expect(after).toEqual(before);
 });

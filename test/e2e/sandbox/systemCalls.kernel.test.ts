@@ -10,7 +10,7 @@ import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { procStatus } from "../../support/host/processes.ts";
-import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -98,7 +98,7 @@ test("a kernel without filters is reported, for the node and for each task that 
   const script = 'mount -t tmpfs none /proc/sys/kernel/seccomp\nexec "$@"';
   const unable = await startAgent({
     entry: "unshare",
-    args: ["--mount", "sh", "-c", script, "sh", process.execPath, sourceEntry],
+    args: ["--mount", "sh", "-c", script, "sh", process.execPath, programEntry],
   });
   const fingerprint = await collect(unable.driver.fingerprint({})).first(() => true);
   expect(fingerprint.attributes.get("driver.exec2.seccomp")?.value?.value).toBe(false);

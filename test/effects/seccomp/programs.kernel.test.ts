@@ -2,6 +2,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { haproxyConfig } from "../../support/agent/programs.ts";
+import { reachableNode } from "../../support/host/reachableNode.ts";
 import { requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { filterOf, TestRun } from "../../support/launch/launchRun.ts";
@@ -14,6 +15,8 @@ interface Program {
   /** The script, which runs in a writable folder. */
   readonly script: string;
 }
+
+const node = reachableNode();
 
 /** Requests a page from an HTTP server that starts on a unix socket, and prints whether it answers. */
 const get = (socket: string) => `perl -MSocket -e '
@@ -60,7 +63,7 @@ END
   },
   "Node: files, workers, children, a server and its client": {
     needs: [],
-    script: `'${process.execPath}' -e '
+    script: `'${node}' -e '
       const { Worker } = require("node:worker_threads");
       const { execFileSync } = require("node:child_process");
       const fs = require("node:fs");
@@ -154,8 +157,7 @@ END
       kill $!`,
   },
   "a browser without a screen": {
-    needs: [],
-    wants: ["chromium-headless-shell"],
+    needs: ["chromium-headless-shell"],
     script: `
       chromium-headless-shell --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --dump-dom \
         'data:text/html,<p id=a></p><script>a.textContent = 6 * 7</script>' 2> /dev/null | grep -o '>42<'`,

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { History } from "../../../src/history/replay/history.ts";
 import { type Edit, parseEdits, whatIf } from "../../../src/history/replay/whatIf.ts";
+import type { EventData } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/fold.ts";
 import { thisMachine } from "../../../src/machines/machineVersion.ts";
 import { errorOf } from "../../support/errors.ts";
@@ -59,7 +60,7 @@ describe("an edited history", () => {
     expect(history.at(9)).toMatchObject({
       stored: { time: 5 },
       asRecorded: true,
-      after: { context: { exit: { ...sampleData("exited"), exitCode: 42 } } },
+      after: { context: { exit: { ...(killed[8]?.data as EventData<"exited">), exitCode: 42 } } },
     });
     expect(sources[8]).toEqual({ recorded: 9, edited: true });
   });

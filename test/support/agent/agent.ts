@@ -3,9 +3,9 @@
  * root.
  */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { afterAll } from "vitest";
 import type { ExitResult, TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import { onFileFinished } from "../fileEnd.ts";
 import { persistentFolders } from "../host/temporaryFolder.ts";
 import { type StartedPlugin, type StartOptions, startPlugin } from "../plugin/startPlugin.ts";
 import { type Allocation, type Command, makeAllocation } from "./allocation.ts";
@@ -25,14 +25,6 @@ export interface AgentOptions extends StartOptions {
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
-const started: Agent[] = [];
-const folders: string[] = [];
-
-afterAll(async () => {
-  await Promise.all(started.map((agent) => agent.close()));
-  for (const folder of folders) rmSync(folder, { recursive: true });
-});
-
 /** Launches and configures a plugin, which ends with the test file. */
 export async function startAgent(options: AgentOptions = {}): Promise<Agent> {
   const { stateDir = newStateDir(), options: pluginOptions = {}, ...startOptions } = options;
@@ -43,7 +35,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<Agent> {
     plugin.disconnect();
   };
   const agent = { ...plugin, stateDir, crash };
-  started.push(agent);
+  onFileFinished(() => agent.close());
   await plugin.base.setConfig(setConfig({ ...pluginOptions, state_dir: stateDir }));
   await plugin.driver.init({});
   return agent;
@@ -53,7 +45,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<Agent> {
 export function newStateDir(): string {
   const folder = mkdtempSync(`${persistentFolders}/exec2-state-`);
   chmodSync(folder, 0o711);
-  folders.push(folder);
+  onFileFinished(() => rmSync(folder, { recursive: true }));
   return `${folder}/state`;
 }
 

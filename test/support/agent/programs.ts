@@ -32,7 +32,7 @@ export function testPrograms(programs: Readonly<Record<string, Program>>): void 
     agent = await startAgent({ options: { unveil_by_task: true } });
   });
   for (const [name, program] of Object.entries(programs)) {
-    const { needs = [], wants = [], timeout = 60_000, out, err = /^$/ } = program;
+    const { needs = [], wants = [], timeout = 120_000, out, err = /^$/ } = program;
     test(name, { timeout }, async (context) => {
       requireTools(context, ...needs);
       tryTools(context, ...wants);
@@ -60,9 +60,9 @@ global
   nbthread 2
 defaults
   mode http
-  timeout connect 1s
-  timeout client 1s
-  timeout server 1s
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
 frontend front
   bind ${bind}
   http-request return status 200 content-type text/plain string served

@@ -150,10 +150,11 @@ export function numberedId(number: number): string {
 
 let clock = 1_700_000_000_000;
 
-/** An event of the given type, a millisecond after the previous event. */
+/** An event of the given type, a millisecond after the previous event. A task ends about a second later. */
 export function event<T extends EventType>(type: T, data: Partial<EventData<T>> = {}): TaskEvent {
   clock += 1;
-  return { type, time: clock, data: { ...samples[type], ...data } } as TaskEvent;
+  const dated = type === "exited" ? { endedAt: clock + 995 } : {};
+  return { type, time: clock, data: { ...samples[type], ...dated, ...data } } as TaskEvent;
 }
 
 /** A request whose options, by their names in job files, differ from the sample's. */

@@ -2,7 +2,8 @@
 import { chmodSync, chownSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
+import { onFileFinished } from "../fileEnd.ts";
 
 /** Not below /tmp, because tasks have their own /tmp. */
 export const persistentFolders = "/var/lib";
@@ -27,10 +28,10 @@ export function hostFolder({ uid, gid } = { uid: 0, gid: 0 }): string {
   return folder;
 }
 
-/** A new folder for all tests of a file, to be called at the file's top level. Removed after the tests. */
+/** A new folder for all tests of a file. It is removed after the tests. */
 export function folderOfFile(): string {
   const folder = newFolder(tmpdir());
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  onFileFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 import { type LaunchedPlugin, launchPlugin } from "../../../src/grpc/pluginClient.ts";
-import { sourceEntry } from "./pluginEntry.ts";
+import { onFileFinished } from "../fileEnd.ts";
+import { compileCache, programEntry } from "./pluginEntry.ts";
 
 export interface StartedPlugin extends LaunchedPlugin {
   /** The lines that the plugin has written to standard error so far. */
@@ -19,35 +19,43 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-const started = new Set<LaunchedPlugin>();
-/** The folder of the plugins' sockets. Killed plugins leave their sockets, so the folder is removed. */
+/** The folder of the sockets of the file's plugins. */
 let sockets: string | undefined;
 
-afterAll(async () => {
-  for (const { pid, exited } of started) {
-    // Kills only a plugin that is still running. An ended plugin's pid may belong to another process by now.
-    if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
-  }
-  if (sockets !== undefined) rmSync(sockets, { recursive: true, force: true });
-});
+function socketsFolder(): string {
+  if (sockets !== undefined) return sockets;
+  const folder = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
+  // Killed plugins leave their sockets.
+  onFileFinished(() => {
+    rmSync(folder, { recursive: true, force: true });
+    sockets = undefined;
+  });
+  sockets = folder;
+  return folder;
+}
 
 const stillRunning = Promise.resolve(undefined);
-/** From source, compilation takes a third of a plugin's start, so the compiled code is cached. */
-const compileCache = join(import.meta.dirname, "../../../node_modules/.cache/plugin");
+
+/** Kills only a plugin that is still running. An ended plugin's pid may belong to another process by now. */
+async function killIfRunning({ pid, exited }: LaunchedPlugin): Promise<void> {
+  if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
+}
 
 export async function startPlugin(options: StartOptions = {}): Promise<StartedPlugin> {
-  const { entry = sourceEntry, args = [], env = {} } = options;
+  const { entry = programEntry, args = [], env = {} } = options;
   const stderrLines: string[] = [];
-  const isScript = /\.[mc]?[jt]s$/.test(entry);
-  // Made with the first plugin: vitest does not run afterAll in a file whose tests are all skipped.
-  sockets ??= mkdtempSync(join(tmpdir(), "exec2-sockets-"));
   const plugin = await launchPlugin({
-    command: isScript ? process.execPath : entry,
-    args: isScript ? [entry, ...args] : args,
-    env: { ...process.env, PLUGIN_UNIX_SOCKET_DIR: sockets, NODE_COMPILE_CACHE: compileCache, ...env },
+    command: isScript(entry) ? process.execPath : entry,
+    args: isScript(entry) ? [entry, ...args] : args,
+    env: {
+      ...process.env,
+      PLUGIN_UNIX_SOCKET_DIR: socketsFolder(),
+      NODE_COMPILE_CACHE: compileCache,
+      ...env,
+    },
     onLogLine: (line) => stderrLines.push(line),
   });
-  started.add(plugin);
+  onFileFinished(() => killIfRunning(plugin));
   return { ...plugin, stderrLines };
 }
 
@@ -55,7 +63,9 @@ export async function startPlugin(options: StartOptions = {}): Promise<StartedPl
  * Launches the plugin from a shell whose script first changes its own process attributes, which the plugin
  * inherits.
  */
-export function preparedBy(script: string, entry = sourceEntry): StartOptions {
-  const command = entry.endsWith(".ts") ? [process.execPath, entry] : [entry];
+export function preparedBy(script: string, entry = programEntry): StartOptions {
+  const command = isScript(entry) ? [process.execPath, entry] : [entry];
   return { entry: "/bin/sh", args: ["-c", `${script}\nexec "$@"`, "sh", ...command] };
 }
+
+const isScript = (entry: string) => /\.[mc]?[jt]s$/.test(entry);

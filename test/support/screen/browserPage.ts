@@ -3,20 +3,33 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, onTestFinished, type TestContext } from "vitest";
+import { expect, onTestFinished, type TestContext } from "vitest";
+import { onFileFinished } from "../fileEnd.ts";
 import { leaveOut } from "../host/requireTools.ts";
 import { launchBrowser } from "./browser.ts";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 const folder = join(import.meta.dirname, "../../../test-results/inspector");
-let browser: Browser | undefined;
 
-beforeAll(async () => {
-  mkdirSync(folder, { recursive: true });
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+/** Limit of each wait for the page. A busy machine draws slowly. In ms. */
+const pageTimeout = 60_000;
+
+let launching: Promise<Browser | undefined> | undefined;
+
+/** The browser of all tests of a file. */
+function fileBrowser(): Promise<Browser | undefined> {
+  if (launching === undefined) {
+    mkdirSync(folder, { recursive: true });
+    const launched = launchBrowser();
+    launching = launched;
+    onFileFinished(async () => {
+      launching = undefined;
+      await (await launched)?.close();
+    });
+  }
+  return launching;
+}
 
 /** The path of a screenshot. Git ignores the folder. */
 export function screenshot(name: string): string {
@@ -33,9 +46,10 @@ export async function openPage(
   options: BrowserContextOptions = {},
   expected?: RegExp,
 ): Promise<Page> {
-  if (browser === undefined) return leaveOut(context, "chromium");
+  const browser = await fileBrowser();
+  if (browser === undefined) return leaveOut(context, "chromium-headless-shell");
   const page = await browser.newPage(options);
-  page.setDefaultTimeout(8_000);
+  page.setDefaultTimeout(pageTimeout);
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (told) => told.type() === "error" && complaints.push(told.text()));

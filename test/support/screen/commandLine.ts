@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
-import { sourceEntry } from "../plugin/pluginEntry.ts";
+import { compileCache, programEntry } from "../plugin/pluginEntry.ts";
 
 export interface Ended {
   readonly code: number | null;
@@ -35,7 +35,7 @@ export interface CallOptions {
 /** Starts the program. All its processes end with the test. */
 export function start(args: readonly string[], given: CallOptions = {}): Started {
   const {
-    program = [process.execPath, sourceEntry],
+    program = [process.execPath, programEntry],
     input,
     env = {},
     unprivileged = false,
@@ -46,7 +46,7 @@ export function start(args: readonly string[], given: CallOptions = {}): Started
   const [command = "", ...rest] = [...wrapper, ...program, ...args];
   const child = spawn(command, rest, {
     ...options,
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...env },
     stdio: "pipe",
   });
   child.stdin.end(input);
