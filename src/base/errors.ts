@@ -10,6 +10,7 @@ export const errorCodes = [
   "CONFIG_INVALID",
   "UNSUPPORTED",
   "TASK_NOT_FOUND",
+  "TASK_AMBIGUOUS",
   "TASK_EXISTS",
   "TASK_NOT_RUNNING",
   "TASK_STILL_RUNNING",
