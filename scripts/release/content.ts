@@ -7,6 +7,7 @@ import { createProgram } from "../../src/cli/cli.ts";
 import { completionOf } from "../../src/cli/reference/completions.ts";
 import { manPage } from "../../src/cli/reference/manPage.ts";
 import { outlineOf } from "../../src/cli/reference/outline.ts";
+import { stateEntryPattern } from "../../src/store/folder/stateEntries.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -127,7 +128,10 @@ export function gzipped(text: string): Buffer {
 }
 
 export function packagingFile(name: string): string {
-  return readFileSync(join(root, "packaging", name), "utf8");
+  return readFileSync(join(root, "packaging", name), "utf8").replace(
+    "@STATE_ENTRIES@",
+    () => stateEntryPattern,
+  );
 }
 
 export function copyExamples(folder: string): void {

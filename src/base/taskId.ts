@@ -45,6 +45,27 @@ export function taskName(taskId: string): string {
   return taskId.split("/")[1] ?? taskId;
 }
 
+/**
+ * Makes the id of an allocation of a local run. It is a UUID of version 8, whose bits are the maker's own (RFC
+ * 9562). It ends with the allocation's index, because events do not have the index, but people name tasks by it.
+ * @param random a random UUID
+ * @param index of the allocation among the instances of its group, from 0
+ */
+export function localAllocationId(random: string, index: number): string {
+  const end = index.toString(16).padStart(indexDigits, "0").slice(-indexDigits);
+  return `${random.slice(0, localMark.at)}${localMark.text}${random.slice(localMark.at + localMark.text.length, -indexDigits)}${end}`;
+}
+
+/** The index of a local run's allocation in its group; undefined for an allocation of an agent. */
+export function allocationIndex(allocId: string): number | undefined {
+  if (!allocId.startsWith(localMark.text, localMark.at)) return undefined;
+  return Number.parseInt(allocId.slice(-indexDigits), 16);
+}
+
+/** Where local ids differ from an agent's: the version 8, twelve bits of the maker's choice, and the variant. */
+const localMark = { at: 14, text: "8e2c-8" };
+const indexDigits = 4;
+
 /** The first 8 hex digits of an allocation's or a task's id, as Nomad shows it. */
 export function shortId(id: string): string {
   return id.slice(0, 8);

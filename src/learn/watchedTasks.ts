@@ -46,7 +46,8 @@ export class WatchedTasks implements TaskObserver {
     return [...this.#tasks.values()];
   }
 
-  prepared({ task, cgroup, message }: PreparedTask): void {
+  prepared({ task, scope, message }: PreparedTask): void {
+    const cgroup = scope.path;
     this.#observer?.watch(cgroup);
     const folders = taskFolders(Object.fromEntries(message.env));
     this.#tasks.set(cgroup, {
@@ -74,7 +75,7 @@ export class WatchedTasks implements TaskObserver {
     });
   }
 
-  ended({ cgroup }: PreparedTask): void {
+  ended({ scope: { path: cgroup } }: PreparedTask): void {
     this.#peaks.set(cgroup, {
       memoryBytes: peakOf(cgroup, "memory.peak"),
       processes: peakOf(cgroup, "pids.peak"),

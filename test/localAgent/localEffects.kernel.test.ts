@@ -4,8 +4,10 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   chownSync,
+  cpSync,
   createWriteStream,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -16,7 +18,14 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { makeAllocationFolders, makeTaskFolders } from "../../src/localAgent/allocation/allocation.ts";
-import { makeScope, removeScope, scopePath } from "../../src/localAgent/allocation/cgroupScope.ts";
+import {
+  allScopes,
+  isHeld,
+  makeScope,
+  removeScope,
+  scopePath,
+  takeScope,
+} from "../../src/localAgent/allocation/cgroupScope.ts";
 import { chooseUser } from "../../src/localAgent/allocation/taskUser.ts";
 import { logPipePath, openLogReader } from "../../src/localAgent/task/logCollector.ts";
 import { findLeftovers } from "../../src/localAgent/work/leftovers.ts";
@@ -59,7 +68,17 @@ describe("a work folder", () => {
     const parent = temporaryFolder();
     const work = await makeWorkFolder(run, parent);
     expect(takeAbandonedWork(work.path)).toBeUndefined();
-    expect(findLeftovers(parent)).not.toContainEqual(expect.objectContaining({ work: work.path }));
+    expect(leftoversIn(parent)).toEqual([]);
+    await work.close();
+  });
+
+  it("belongs to its run even if a copy of the record has no lock", async () => {
+    const parent = temporaryFolder();
+    const work = await makeWorkFolder(run, parent);
+    const copy = join(parent, "nomad-driver-exec2-copy");
+    cpSync(work.path, copy, { recursive: true });
+    expect(takeAbandonedWork(copy)).toBeUndefined();
+    expect(leftoversIn(parent)).toEqual([]);
     await work.close();
   });
 
@@ -69,10 +88,13 @@ describe("a work folder", () => {
     const record = {
       ...run,
       pid: expect.any(Number),
+      startTicks: expect.any(Number),
+      bootId: expect.any(String),
       begunAt: expect.any(Number),
       stateFolder: "/s/local/1",
     };
-    expect(findLeftovers(parent)).toContainEqual({ work: path, record, scopes: [] });
+    const owner = { pid: record.pid, begunAt: record.begunAt, job: "web.hcl", work: path };
+    expect(leftoversIn(parent)).toEqual([{ work: path, owner, keep: false, scopes: [] }]);
     const taken = takeAbandonedWork(path);
     expect(taken?.record).toEqual(record);
     expect(takeAbandonedWork(path), "taken by a second caller").toBeUndefined();
@@ -81,8 +103,8 @@ describe("a work folder", () => {
 
   it("is not a leftover if it was kept on request", async () => {
     const parent = temporaryFolder();
-    const path = await workOfKilledRun(parent, { ...run, keep: true });
-    expect(findLeftovers(parent)).not.toContainEqual(expect.objectContaining({ work: path }));
+    await workOfKilledRun(parent, { ...run, keep: true });
+    expect(leftoversIn(parent)).toEqual([]);
   });
 
   it("is not a leftover if it belongs to another user, or is a link", async () => {
@@ -90,9 +112,14 @@ describe("a work folder", () => {
     const path = await workOfKilledRun(parent, run);
     symlinkSync(path, join(parent, "nomad-driver-exec2-link"));
     chownSync(path, 65_534, 65_534);
-    expect(findLeftovers(parent).filter(({ work }) => work?.startsWith(parent))).toEqual([]);
+    expect(leftoversIn(parent)).toEqual([]);
   });
 });
+
+/** Without the cgroups of other runs of this host. */
+function leftoversIn(parent: string) {
+  return findLeftovers(parent).leftovers.filter(({ work }) => work?.startsWith(parent));
+}
 
 /** The work folder of a run whose process was killed. */
 async function workOfKilledRun(parent: string, record: typeof run): Promise<string> {
@@ -124,24 +151,48 @@ describe("a task's user", () => {
 });
 
 describe("a task's cgroup", () => {
+  const owner = { pid: process.pid, begunAt: 1_700_000_000_000, job: "web.hcl", work: "/nowhere" };
+  const found = (path: string) => allScopes().filter((each) => each.path === path);
+
   it("is made below the slice of local runs, and removed", async () => {
     const id = randomUUID();
-    const scope = await makeScope(id, "web");
-    expect(scope).toBe(scopePath(id, "web"));
-    expect(scope).toMatch(new RegExp(`/nomad-driver-exec2\\.slice/${id}\\.web\\.scope$`));
-    expect(existsSync(join(scope, "cgroup.procs"))).toBe(true);
-    await removeScope(scope);
-    expect(existsSync(scope)).toBe(false);
-    await removeScope(scope);
+    const { path, remove } = await makeScope(id, "web", owner);
+    expect(path).toBe(scopePath(id, "web"));
+    expect(path).toMatch(new RegExp(`/nomad-driver-exec2\\.slice/${id}\\.web\\.scope$`));
+    expect(existsSync(join(path, "cgroup.procs"))).toBe(true);
+    await remove();
+    expect(existsSync(path)).toBe(false);
+    await removeScope(path);
   });
 
   it("kills the processes in it when it is removed", async () => {
-    const scope = await makeScope(randomUUID(), "web");
+    const { path, remove } = await makeScope(randomUUID(), "web", owner);
     const child = spawn("sleep", ["60"]);
-    writeFileSync(join(scope, "cgroup.procs"), String(child.pid));
-    const [ended] = await Promise.all([once(child, "exit"), removeScope(scope)]);
+    writeFileSync(join(path, "cgroup.procs"), String(child.pid));
+    const [ended] = await Promise.all([once(child, "exit"), remove()]);
     expect(ended).toEqual([null, "SIGKILL"]);
-    expect(existsSync(scope)).toBe(false);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("names its run, which holds it", async () => {
+    const { path, remove } = await makeScope(randomUUID(), "web", owner);
+    const [scope, ...others] = found(path);
+    expect([scope?.owner, others]).toEqual([owner, []]);
+    expect(scope && isHeld(scope)).toBe(true);
+    expect(scope && takeScope(scope)).toBeUndefined();
+    const { leftovers, unproven } = findLeftovers(temporaryFolder());
+    expect(leftovers.flatMap(({ scopes }) => scopes.map((each) => each.path))).not.toContain(path);
+    expect(unproven.map((each) => each.path)).not.toContain(path);
+    await remove();
+  });
+
+  it("without a mark is no leftover, because nothing proves that its run has ended", async () => {
+    const path = scopePath(randomUUID(), "web");
+    mkdirSync(path, { recursive: true });
+    const { leftovers, unproven } = findLeftovers(temporaryFolder());
+    expect(leftovers.flatMap(({ scopes }) => scopes.map((each) => each.path))).not.toContain(path);
+    expect(unproven).toContainEqual(expect.objectContaining({ path, owner: undefined }));
+    await removeScope(path);
   });
 });
 

@@ -9,9 +9,10 @@ import { defaultStateDir } from "../../driver/options/defaultStateDir.ts";
 export type AddVerb = (program: Command, exit: (code: number) => void) => void;
 
 /** Descriptions of arguments that name tasks. */
-export const anyTask = "name of a task, start of its allocation's id, or the task's whole id";
+export const anyTask = "name of a task (web, web[0]), start of its allocation's id, or the task's whole id";
 export const anyTasks = "names of tasks, starts of their allocations' ids, or whole ids of tasks";
-export const runningTask = "name of a running task, start of its allocation's id, or the task's whole id";
+export const runningTask =
+  "name of a running task (web, web[0]), start of its allocation's id, or the task's whole id";
 export const taskOrBundle = `${anyTask}; or a bundle`;
 
 /** The constants below hold the arguments for commander's `option`. */

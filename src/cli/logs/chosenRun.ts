@@ -1,13 +1,13 @@
 /** Chooses the run of a task that a person means, and summarizes the outcomes of the task's other runs. */
 import { DriverError } from "../../base/errors.ts";
-import { shortNameOf } from "../../base/taskId.ts";
+import { allocationIndex, shortNameOf, taskName, taskOfRun } from "../../base/taskId.ts";
 import { readHistory } from "../../history/replay/storedHistory.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import { shortResult } from "../../machines/taskOutline.ts";
 import type { EventReader, StreamEntry } from "../../store/eventStore.ts";
 import { formatTime } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
-import { foldReadable } from "./taskHistory.ts";
+import { foldReadable, readable } from "./taskHistory.ts";
 
 /** A run of a task, and the log that holds it. */
 export interface FoundRun {
@@ -25,13 +25,20 @@ export interface ChosenRun extends FoundRun {
 const maxCounted = 100;
 
 /**
- * Chooses one of the runs that match a name: the newest running one, or else the newest one.
+ * Chooses one of the runs that match a name: the running one, or else the newest one.
+ * @param name undefined means any task
  * @param back chooses by age instead: the number of runs to go back from the newest one
  * @throws DriverError `TASK_NOT_FOUND` if there are not that many runs
+ * @throws DriverError `TASK_AMBIGUOUS` if several runs are running, or if none is and the name means several tasks
  */
-export function chooseRun(runs: readonly FoundRun[], back: number | undefined): ChosenRun {
-  const running = back === undefined ? newest(runs.filter(isRunning), 1) : [];
-  const [chosen] = running.length > 0 ? running : newest(runs, (back ?? 0) + 1).slice(back ?? 0);
+export function chooseRun(
+  name: string | undefined,
+  runs: readonly FoundRun[],
+  back: number | undefined,
+): ChosenRun {
+  const running = back === undefined ? runs.filter(isRunning) : [];
+  if (name !== undefined) refuseAmbiguous(name, running.length > 0 ? running : newestOfTasks(runs), running);
+  const [chosen] = running.length > 0 ? newest(running, 1) : newest(runs, (back ?? 0) + 1).slice(back ?? 0);
   if (chosen === undefined) {
     const count = runs.length === 1 ? "one run" : `${runs.length} runs`;
     throw new DriverError("TASK_NOT_FOUND", `there is no run ${-(back ?? 0)}: the log holds ${count}`, {
@@ -39,7 +46,9 @@ export function chooseRun(runs: readonly FoundRun[], back: number | undefined): 
         runs.length === 1 ? undefined : `--run takes 0 (the newest run) to ${1 - runs.length} (the oldest)`,
     });
   }
-  return { ...chosen, note: runs.length === 1 ? undefined : noteOn(chosen, runs, back) };
+  // A number of runs to go back from any task's newest run counts the runs of all tasks.
+  const counted = name === undefined && back !== undefined ? runs : runsOfTask(chosen, runs);
+  return { ...chosen, note: counted.length === 1 ? undefined : noteOn(chosen, counted, back) };
 }
 
 function noteOn(chosen: FoundRun, runs: readonly FoundRun[], back: number | undefined): string {
@@ -50,6 +59,61 @@ function noteOn(chosen: FoundRun, runs: readonly FoundRun[], back: number | unde
   const which = back !== undefined && back > 0 ? `run ${-back}` : isRunning(chosen) ? "running" : "newest";
   const counted = others.length < runs.length - 1 ? `last ${others.length} others` : "others";
   return `${which} of ${runs.length} runs; ${counted}: ${outcomesOf(others)}`;
+}
+
+/** The newest run of each task that the runs belong to. */
+function newestOfTasks(runs: readonly FoundRun[]): FoundRun[] {
+  const keyOf = taskKeys();
+  return [...Map.groupBy(runs, keyOf).values()].flatMap((own) => newest(own, 1));
+}
+
+/** The runs of one task, out of runs that have a name in common. */
+function runsOfTask(one: FoundRun, runs: readonly FoundRun[]): FoundRun[] {
+  const keyOf = taskKeys();
+  const key = keyOf(one);
+  return runs.filter((run) => taskName(run.id) === taskName(one.id) && keyOf(run) === key);
+}
+
+/**
+ * Tells the tasks of runs apart. Two runs are of the same task if they have the same job, group, name, and index
+ * in the group, if the index is known. Only the first run of an allocation is read.
+ */
+function taskKeys(): (run: FoundRun) => string {
+  const keys = new Map<string, string>();
+  return ({ id, reader }) => {
+    const place = taskOfRun(id);
+    const known = keys.get(place) ?? keyOf({ id, reader }) ?? place;
+    keys.set(place, known);
+    return known;
+  };
+}
+
+/** Undefined if the run's first event cannot be read. */
+function keyOf({ id, reader }: Pick<FoundRun, "id" | "reader">): string | undefined {
+  try {
+    const [first] = reader.readStream(id, 1);
+    const request = first && readable(first);
+    if (request?.type !== "requested") return undefined;
+    const { namespace, jobId, groupName, allocId } = request.data;
+    return JSON.stringify([namespace, jobId, groupName, taskName(id), allocationIndex(allocId)]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** At most this many candidates are listed. */
+const maxListed = 20;
+
+/** @throws DriverError `TASK_AMBIGUOUS` if there are several candidates */
+function refuseAmbiguous(name: string, candidates: readonly FoundRun[], running: readonly FoundRun[]): void {
+  const [one] = candidates;
+  if (one === undefined || candidates.length === 1) return;
+  const list = newest(candidates, maxListed).map((run) => `  ${describeRun(run)}`);
+  const more = candidates.length > maxListed ? [`  and ${candidates.length - maxListed} more`] : [];
+  const what = `${candidates.length} ${running.length > 0 ? "running " : ""}tasks match ${name}`;
+  throw new DriverError("TASK_AMBIGUOUS", `${what}:\n${[...list, ...more].join("\n")}`, {
+    hint: `Name one with its allocation, such as ${shortNameOf(one.id)}`,
+  });
 }
 
 /** The outcomes, the most frequent first, such as `exit 1 ×4, SIGSEGV`. */
@@ -65,22 +129,13 @@ function outcomesOf(runs: readonly FoundRun[]): string {
 
 /**
  * The only running run.
- * @throws DriverError `TASK_NOT_FOUND` if no run, or more than one, is running
+ * @throws DriverError `TASK_NOT_FOUND` if no run is running, `TASK_AMBIGUOUS` if more than one is
  */
 export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
   const running = runs.filter(isRunning);
-  const [only, second] = running;
-  if (only && !second) return only;
-  if (only) {
-    const list = newest(running, running.length).map((run) => `  ${describeRun(run)}`);
-    throw new DriverError(
-      "TASK_NOT_FOUND",
-      `${running.length} running tasks match ${name}:\n${list.join("\n")}`,
-      {
-        hint: `Name one with its allocation, such as ${shortNameOf(only.id)}`,
-      },
-    );
-  }
+  refuseAmbiguous(name, running, running);
+  const [only] = running;
+  if (only) return only;
   const [last] = newest(runs, 1);
   throw new DriverError("TASK_NOT_FOUND", `${name} is not running: ${last ? describeRun(last) : ""}`);
 }

@@ -81,7 +81,7 @@ export class EventLogs {
   }
 
   /** Whether any run matches the name. */
-  has({ name = "" }: Pick<TaskPlace, "name">): boolean {
+  has({ name }: Pick<TaskPlace, "name">): boolean {
     return hasRuns(name, this.tasks());
   }
 
@@ -111,15 +111,15 @@ export class EventLogs {
 
   /**
    * Finds the run that a person means.
-   * @throws DriverError `TASK_NOT_FOUND`
+   * @throws DriverError `TASK_NOT_FOUND`, `TASK_AMBIGUOUS`
    */
-  find({ name = "", back }: Pick<TaskPlace, "name" | "back">): ChosenRun {
-    return chooseRun(findRuns(name, this.tasks()), back);
+  find({ name, back }: Pick<TaskPlace, "name" | "back">): ChosenRun {
+    return chooseRun(name, findRuns(name, this.tasks()), back);
   }
 
   /**
    * Finds the running task that a person means.
-   * @throws DriverError `TASK_NOT_FOUND` if none or several run under that name
+   * @throws DriverError `TASK_NOT_FOUND` if none runs under that name, `TASK_AMBIGUOUS` if several do
    */
   findRunning(name: string): FoundRun {
     const runs = findRuns(name, this.tasks());

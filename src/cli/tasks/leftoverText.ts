@@ -3,9 +3,9 @@ import type { Leftover } from "../../localAgent/work/leftovers.ts";
 import { formatDuration } from "../../units/durations.ts";
 
 /** Such as `run web.hcl (process 4711, 3 min ago)`. */
-export function leftoverName({ work, record }: Leftover, now: number): string {
-  if (record === undefined) return work === undefined ? "a run whose folder is gone" : "a run";
-  const { job, pid, begunAt } = record;
+export function leftoverName({ owner }: Leftover, now: number): string {
+  if (owner === undefined) return "a run";
+  const { job, pid, begunAt } = owner;
   return `run ${job} (process ${pid}, ${formatDuration(Math.max(0, now - begunAt))} ago)`;
 }
 
@@ -15,9 +15,9 @@ export function leftoverSentence(leftover: Leftover, now: number): string {
 }
 
 /** Such as `tasks web, db; folder /var/tmp/nomad-driver-exec2-x1y2z3`. */
-export function leftoverParts({ work, record, scopes }: Leftover): string {
+export function leftoverParts({ work, keep, scopes }: Leftover): string {
   const names = scopes.map(({ task }) => task);
   const tasks = names.length === 0 ? [] : [`${names.length === 1 ? "task" : "tasks"} ${names.join(", ")}`];
-  const folders = work === undefined || record?.keep ? [] : [`folder ${work}`];
+  const folders = work === undefined || keep ? [] : [`folder ${work}`];
   return [...tasks, ...folders].join("; ");
 }

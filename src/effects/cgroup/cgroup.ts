@@ -74,6 +74,11 @@ export function processesIn(cgroup: string): number[] {
   return (readKernelFile(`${cgroup}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
 }
 
+/** Whether a cgroup or one below it has processes; false if it was removed. */
+export function hasProcesses(cgroup: string): boolean {
+  return readKernelFile(`${cgroup}/cgroup.events`)?.includes("populated 1") === true;
+}
+
 /** Names of the cgroups directly below a cgroup; none if it was removed. */
 export function cgroupsBelow(cgroup: string): string[] {
   try {

@@ -139,12 +139,15 @@ export function setxattr(path: string, name: string, value: string): void {
   checked(libc().setxattr(path, name, bytes, bytes.byteLength, 0), "setxattr", path);
 }
 
-/** getxattr(2): at most 255 bytes of text; undefined if the call fails, such as for a missing attribute. */
+/** getxattr(2): the attribute as text; undefined if the call fails, such as for a missing attribute. */
 export function getxattr(path: string, name: string): string | undefined {
-  const bytes = Buffer.alloc(255);
+  const bytes = Buffer.allocUnsafe(maxAttributeBytes);
   const length = libc().getxattr(path, name, bytes, bytes.byteLength);
   return length < 0 ? undefined : bytes.toString("utf8", 0, length);
 }
+
+/** XATTR_SIZE_MAX: the kernel keeps no larger attribute. */
+const maxAttributeBytes = 65_536;
 
 /** pidfd_open(2): a close-on-exec descriptor that refers to this process even if its pid is reused. */
 export function pidfdOpen(pid: number): number {

@@ -10,11 +10,11 @@ import { History } from "./history.ts";
 
 /**
  * The history of a task in a bundle. If several runs match, the history of the newest run.
- * @param task its name, the start of its id, or its whole id; by default, any task matches
+ * @param task its name, the start of its id, or its whole id; undefined means any task
  * @throws DriverError `TASK_NOT_FOUND` if no task matches
  * @throws DriverError `STORE_DAMAGED` if an event of the task was changed
  */
-export function replay({ reader }: Bundle, task = ""): History {
+export function replay({ reader }: Bundle, task?: string): History {
   const entries = Array.from(reader.streams(), ({ stream: id, firstPosition }) => ({ id, firstPosition }));
   const { id } = findRuns(task, entries).reduce((a, b) => (b.firstPosition > a.firstPosition ? b : a));
   return new History(id, [...reader.readStream(id)]);

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { localAllocationId } from "../../base/taskId.ts";
 import type { Group } from "../jobspec/job.ts";
 import type { Bridge } from "./bridge.ts";
 import { type AssignedPort, assignPorts } from "./ports.ts";
@@ -29,7 +30,7 @@ export async function makeAllocation(
   index = 0,
   taken = new Set<number>(),
 ): Promise<Allocation> {
-  const id = randomUUID();
+  const id = localAllocationId(randomUUID(), index);
   const ports = await assignPorts(group.network.ports, taken);
   const folders = await makeAllocationFolders(work, id);
   const bridge = group.network.mode === "bridge" ? await openBridge(ports) : undefined;

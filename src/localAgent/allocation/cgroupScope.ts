@@ -1,10 +1,18 @@
-/** Makes and removes a task's cgroup as the Nomad client does. */
-import { readdirSync } from "node:fs";
+/**
+ * Makes and removes a task's cgroup as the Nomad client does. The run holds a lock (flock(2)) on the cgroup's
+ * folder, and the cgroup has a mark that names the run. All mount and pid namespaces of a host share the
+ * cgroups, with their locks and marks. So the lock shows whether the run is alive, even to a process that has
+ * another /var/tmp or another root.
+ */
+import { closeSync, constants, openSync, readdirSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import { DriverError, errnoOf } from "../../base/errors.ts";
+import { parseJsonOrNothing } from "../../base/json.ts";
 import { findCgroup2Mount } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup } from "../../effects/cgroup/cgroupEnd.ts";
+import { getxattr, setxattr, tryFlock } from "../../effects/kernel/libc.ts";
 
 /** The parent cgroup of the scopes of all local runs. */
 const localSlice = "nomad-driver-exec2.slice";
@@ -17,10 +25,36 @@ export function scopePath(allocId: string, task: string): string {
   return join(mountPoint(), localSlice, `${allocId}.${task}.scope`);
 }
 
+const ownerSchema = z.object({
+  /** Pid of the run, in its own pid namespace. */
+  pid: z.number().int(),
+  /** Time when the run began, in milliseconds since the epoch. */
+  begunAt: z.number(),
+  /** The job file, as the person named it. */
+  job: z.string(),
+  /** The run's work folder, as the run sees it. */
+  work: z.string(),
+});
+
+/** The run that made a cgroup. */
+export type ScopeOwner = Readonly<z.infer<typeof ownerSchema>>;
+
+/** A task's cgroup that this process owns. */
+export interface OwnScope {
+  readonly path: string;
+  /** Removes the cgroup, as {@link removeScope} does. */
+  remove(): Promise<void>;
+}
+
 export interface LocalScope {
   readonly path: string;
   readonly allocId: string;
   readonly task: string;
+  /**
+   * Undefined for a cgroup without a mark: its run was killed while it made the cgroup, or is of an earlier
+   * version. Such a run holds no lock on the cgroup.
+   */
+  readonly owner: ScopeOwner | undefined;
 }
 
 /** The cgroups of all tasks of local runs on this host. */
@@ -31,8 +65,49 @@ export function allScopes(): LocalScope[] {
   return namesIn(slice).flatMap((name) => {
     // An allocation's id holds no dot.
     const [, allocId, task] = /^([^.]+)\.(.+)\.scope$/.exec(name) ?? [];
-    return allocId && task ? [{ path: join(slice, name), allocId, task }] : [];
+    if (!allocId || !task) return [];
+    const path = join(slice, name);
+    return [{ path, allocId, task, owner: ownerOf(path) }];
   });
+}
+
+/** The attribute that holds the mark. The kernel keeps it with the cgroup, for root only: xattr(7). */
+const ownerAttribute = "trusted.exec2.run";
+
+function ownerOf(scope: string): ScopeOwner | undefined {
+  return ownerSchema.safeParse(parseJsonOrNothing(getxattr(scope, ownerAttribute) ?? "")).data;
+}
+
+/** Whether another process holds the lock: a living run, or a process that removes the cgroup. */
+export function isHeld(scope: LocalScope): boolean {
+  const taken = takeScope(scope, "shared");
+  taken?.release();
+  return taken === undefined;
+}
+
+/**
+ * Takes over a cgroup that no process holds any more.
+ * @returns undefined if another process holds the cgroup
+ */
+export function takeScope(
+  { path }: LocalScope,
+  kind: "exclusive" | "shared" = "exclusive",
+): { release(): void } | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openFolder(path);
+  } catch (thrown) {
+    // Another process has removed the cgroup, so nothing is left to take.
+    if (errnoOf(thrown) === "ENOENT") return { release: () => undefined };
+    throw DriverError.from(thrown, "CGROUP_MISSING", "the cgroup of a local run cannot be opened");
+  }
+  if (tryFlock(descriptor, kind)) return { release: () => closeSync(descriptor) };
+  closeSync(descriptor);
+  return undefined;
+}
+
+function openFolder(path: string): number {
+  return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
 }
 
 function namesIn(slice: string): string[] {
@@ -45,22 +120,35 @@ function namesIn(slice: string): string[] {
 }
 
 /**
- * Makes a task's cgroup.
+ * Makes a task's cgroup, which this process holds until it removes the cgroup or ends.
  * @throws DriverError `CGROUP_MISSING`
  */
-export async function makeScope(allocId: string, task: string): Promise<string> {
+export async function makeScope(allocId: string, task: string, owner: ScopeOwner): Promise<OwnScope> {
   const mount = mountPoint();
   const slice = join(mount, localSlice);
-  const scope = scopePath(allocId, task);
+  const path = scopePath(allocId, task);
   try {
     await mkdir(slice, { recursive: true });
     // From the root down: a cgroup can delegate only the controllers that its parent delegated to it.
     for (const parent of [mount, slice]) await delegateControllers(parent);
-    await mkdir(scope);
+    await mkdir(path);
+    const descriptor = hold(path, owner);
+    const remove = async () => {
+      await removeScope(path);
+      closeSync(descriptor);
+    };
+    return { path, remove };
   } catch (thrown) {
     throw DriverError.from(thrown, "CGROUP_MISSING", "the task's cgroup cannot be created");
   }
-  return scope;
+}
+
+/** The lock comes before the mark, because a cgroup with a mark and without a lock counts as abandoned. */
+function hold(scope: string, owner: ScopeOwner): number {
+  const descriptor = openFolder(scope);
+  tryFlock(descriptor);
+  setxattr(scope, ownerAttribute, JSON.stringify(owner));
+  return descriptor;
 }
 
 /**

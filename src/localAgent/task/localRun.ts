@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import type { PluginSession } from "../plugin/pluginSession.ts";
 import type { Interrupts } from "./interrupts.ts";
-import type { Placement, PreparedTask } from "./prepareTask.ts";
+import type { OwnedPlacement, PreparedTask } from "./prepareTask.ts";
 
 /** Shows messages of the run, and the output of its tasks. */
 export interface RunDisplay {
@@ -38,7 +38,7 @@ export interface TaskObserver {
   ended(task: PreparedTask): void;
 }
 
-export interface LocalRun extends Placement {
+export interface LocalRun extends OwnedPlacement {
   readonly session: PluginSession;
   readonly console: RunDisplay;
   readonly interrupts: Interrupts;

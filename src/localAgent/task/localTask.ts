@@ -9,7 +9,6 @@ import { durationOf, msOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
 import { formatLife } from "../../units/durations.ts";
-import { removeScope } from "../allocation/cgroupScope.ts";
 import type { CheckedTask } from "../checks/groupChecks.ts";
 import { answered } from "../plugin/pluginSession.ts";
 import { whenAborted } from "./interrupts.ts";
@@ -183,10 +182,10 @@ export class LocalTask implements StartedTask, CheckedTask {
   /** Removes what the run made for the task outside the run's folder. */
   async cleanUp(): Promise<void> {
     this.#run.observer?.ended(this.#prepared);
-    const { output, logs, cgroup } = this.#prepared;
+    const { output, logs, scope } = this.#prepared;
     for (const each of [output?.stdout, output?.stderr]) each?.destroy();
     for (const each of [logs?.stdout, logs?.stderr]) each?.close();
-    await removeScope(cgroup);
+    await scope.remove();
   }
 
   /** Waits for the task's end. On request, stops, kills or restarts the task. */

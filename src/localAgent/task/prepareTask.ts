@@ -12,7 +12,7 @@ import { type NodeTopology, nodeMhz } from "../../effects/cgroup/nodeTopology.ts
 import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import { type Allocation, makeTaskFolders, taskLabel } from "../allocation/allocation.ts";
-import { makeScope, removeScope, scopePath } from "../allocation/cgroupScope.ts";
+import { makeScope, type OwnScope, type ScopeOwner, scopePath } from "../allocation/cgroupScope.ts";
 import { type HostVolumes, volumePath } from "../allocation/hostVolumes.ts";
 import { chooseUser } from "../allocation/taskUser.ts";
 import type { Job, Task } from "../jobspec/job.ts";
@@ -33,12 +33,18 @@ export interface Placement {
   readonly hostVolumes: HostVolumes;
 }
 
+/** The inputs of a run that makes the tasks' cgroups. */
+export interface OwnedPlacement extends Placement {
+  /** This run, as the cgroups' marks name it. */
+  readonly owner: ScopeOwner;
+}
+
 export interface PreparedTask {
   readonly task: Task;
   /** Its label in the run's output, such as `web` or `web[1]`. */
   readonly label: string;
   readonly message: TaskConfig;
-  readonly cgroup: string;
+  readonly scope: OwnScope;
   /** The task's output; undefined if the job or the driver disables logs. */
   readonly output: Streams<Socket> | undefined;
   /** The files in which the output is kept; undefined without output. */
@@ -55,20 +61,20 @@ interface Streams<T> {
  * tamper with the files of another.
  */
 export async function prepareTask(
-  placement: Placement,
+  placement: OwnedPlacement,
   driver: DriverFacts,
   allocation: Allocation,
   task: Task,
 ): Promise<PreparedTask> {
   const message = await placeTask(placement, driver, allocation, task);
   const collects = !task.logsDisabled && collectsLogs(driver.capabilities);
-  const cgroup = await makeScope(allocation.id, task.name);
+  const scope = await makeScope(allocation.id, task.name, placement.owner);
   try {
     const output = collects ? openOutput(message) : undefined;
     const label = taskLabel(allocation.group, allocation.index, task.name);
-    return { task, label, message, cgroup, output, logs: collects ? openLogs(message) : undefined };
+    return { task, label, message, scope, output, logs: collects ? openLogs(message) : undefined };
   } catch (thrown) {
-    await removeScope(cgroup);
+    await scope.remove();
     throw thrown;
   }
 }

@@ -12,7 +12,7 @@ import { connectPlugin } from "../../grpc/pluginClient.ts";
 import { openPluginSocket, type PluginSocket, pluginOf } from "../../store/folder/pluginAddress.ts";
 import { stateFolderPaths } from "../../store/folder/stateFolder.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
-import { removeScope } from "../allocation/cgroupScope.ts";
+import { removeScope, takeScope } from "../allocation/cgroupScope.ts";
 import { answered, PluginSession } from "../plugin/pluginSession.ts";
 import { allocationsIn, type Leftover } from "./leftovers.ts";
 import { removeWorkFolder, takeAbandonedWork } from "./workFolder.ts";
@@ -27,20 +27,23 @@ const pluginEndMs = 3_000;
  * @throws DriverError if a cgroup or folder cannot be removed
  */
 export async function removeLeftover(
-  { work, scopes }: Leftover,
+  { work, keep, scopes }: Leftover,
   onPluginError: (thrown: unknown) => void,
 ): Promise<boolean> {
+  using taken = new DisposableStack();
   const abandoned = work === undefined ? undefined : takeAbandonedWork(work);
-  if (work !== undefined && abandoned === undefined) return false;
-  try {
-    const stateFolder = abandoned?.record?.stateFolder;
-    if (work !== undefined && stateFolder) await endTasks(work, stateFolder).catch(onPluginError);
-    for (const { path } of scopes) await removeScope(path);
-    if (work !== undefined && !abandoned?.record?.keep) await remove(work);
-    return true;
-  } finally {
-    abandoned?.release();
+  if (abandoned !== undefined) taken.defer(abandoned.release);
+  else if (work !== undefined) return false;
+  for (const scope of scopes) {
+    const held = takeScope(scope);
+    if (held === undefined) return false;
+    taken.defer(held.release);
   }
+  const stateFolder = abandoned?.record?.stateFolder;
+  if (work !== undefined && stateFolder) await endTasks(work, stateFolder).catch(onPluginError);
+  for (const { path } of scopes) await removeScope(path);
+  if (work !== undefined && !keep) await remove(work);
+  return true;
 }
 
 async function remove(work: string): Promise<void> {

@@ -18,10 +18,15 @@ import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import { parseJsonOrNothing } from "../../base/json.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
+import { bootId, isSameProcess, processIdentity } from "../../effects/processes/processIdentity.ts";
+import type { ScopeOwner } from "../allocation/cgroupScope.ts";
 
 const recordSchema = z.object({
   /** Pid of the process that made the folder. */
   pid: z.number().int(),
+  /** Start time of that process, and the boot. Records of earlier versions do not have them. */
+  startTicks: z.number().optional(),
+  bootId: z.string().optional(),
   /** Time when the folder was made, in milliseconds since the epoch. */
   begunAt: z.number(),
   /** The job file, as the person named it. */
@@ -37,6 +42,8 @@ export type RunRecord = Readonly<z.infer<typeof recordSchema>>;
 /** A work folder that this process owns. */
 export interface WorkFolder {
   readonly path: string;
+  /** The run, as the marks of its tasks' cgroups name it. */
+  readonly owner: ScopeOwner;
   /** Records the state folder of the run's plugin. */
   setStateFolder(path: string): void;
   /** Removes the folder, unless it is to be kept, and releases it. */
@@ -56,10 +63,20 @@ export async function makeWorkFolder(
   run: Pick<RunRecord, "job" | "keep">,
   parent = workParent,
 ): Promise<WorkFolder> {
-  let record: RunRecord = { ...run, pid: process.pid, begunAt: Date.now(), stateFolder: null };
+  const { pid, startTicks } = processIdentity(process.pid);
+  let record: RunRecord = {
+    ...run,
+    pid,
+    startTicks,
+    bootId: bootId(),
+    begunAt: Date.now(),
+    stateFolder: null,
+  };
   const { path, descriptor } = await makeFolder(parent, record);
+  const { begunAt, job } = record;
   return {
     path,
+    owner: { pid, begunAt, job, work: path },
     setStateFolder: (stateFolder) => {
       record = { ...record, stateFolder };
       writeRecord(descriptor, record);
@@ -125,8 +142,16 @@ export function takeAbandonedWork(path: string): AbandonedWork | undefined {
     closeSync(descriptor);
     return undefined;
   }
-  const record = recordSchema.safeParse(parseJsonOrNothing(readFileSync(descriptor, "utf8")));
-  return { record: record.data, release: () => closeSync(descriptor) };
+  const { data: record } = recordSchema.safeParse(parseJsonOrNothing(readFileSync(descriptor, "utf8")));
+  const release = () => closeSync(descriptor);
+  if (record === undefined || !isRunning(record)) return { record, release };
+  release();
+  return undefined;
+}
+
+/** The lock of a living run is not seen through another file system, such as an overlay of /var/tmp. */
+function isRunning({ pid, startTicks, bootId: boot }: RunRecord): boolean {
+  return startTicks !== undefined && boot === bootId() && isSameProcess({ pid, startTicks });
 }
 
 /**

@@ -96,11 +96,6 @@ function localFolder(stateDir: string): string {
   return join(stateDir, "local");
 }
 
-/** Whether a state folder belongs to a local run, and not to an agent. */
-export function isLocal(stateFolder: string): boolean {
-  return basename(dirname(stateFolder)) === "local";
-}
-
 function localNumbers(stateDir: string): number[] {
   const names = namesIn(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
   return names.map(Number).sort((a, b) => a - b);

@@ -17,8 +17,7 @@ import { join } from "node:path";
 import { DriverError, errnoOf, hasErrno } from "../../base/errors.ts";
 import { O_PATH } from "../../effects/kernel/constants.ts";
 import { listenerOf } from "../../effects/kernel/sockets.ts";
-import { isLocal } from "./logFolders.ts";
-import { stateFolderPaths } from "./stateFolder.ts";
+import { isLocal, stateFolderPaths } from "./stateFolder.ts";
 
 /** Publishes the socket's path. Only the plugin that owns the folder may call this. */
 export function publishAddress(folder: string, socketPath: string): void {

@@ -11,6 +11,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   ftruncateSync,
   lstatSync,
   openSync,
@@ -21,12 +22,13 @@ import {
   writeSync,
 } from "node:fs";
 import { chmod } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { DriverError, errnoOf } from "../../base/errors.ts";
 import { plainTaskId, type TaskId, toTaskId } from "../../base/taskId.ts";
 import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effects/kernel/constants.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
 import { makeFolder, nearestFolder } from "./files.ts";
+import { markStateFolder } from "./stateMark.ts";
 
 export interface StateFolderPaths {
   readonly path: string;
@@ -50,6 +52,11 @@ export function stateFolderPaths(path: string): StateFolderPaths {
   return { path, events: join(path, "events"), run: join(path, "run"), lock: join(path, "lock") };
 }
 
+/** Whether a state folder belongs to a local run, and not to an agent. */
+export function isLocal(stateFolder: string): boolean {
+  return basename(dirname(stateFolder)) === "local";
+}
+
 /**
  * Creates the folder (0700) if it is missing, and locks it for this process.
  * @throws DriverError `STATE_DIR_UNUSABLE` if it cannot be created, or another user could change it
@@ -60,15 +67,22 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
   let lock: number | undefined;
   try {
     refuseKernelFolder(paths.path);
+    const around = isLocal(paths.path) ? dirname(dirname(paths.path)) : undefined;
+    const makesAround = around !== undefined && !existsSync(around);
     makeFolder(paths.path, 0o700);
+    if (makesAround) markStateFolder(around);
     checkPath(paths.path);
-    lock = takeLock(paths.lock, paths.path);
+    lock = openLock(paths.lock);
+    if (!tryFlock(lock)) throw inUse(paths.lock, paths.path);
+    ftruncateSync(lock);
+    writeSync(lock, `${process.pid}\n`, 0);
     // A person may have created the folder by hand, with the usual mode.
     await chmod(paths.path, 0o700);
     for (const folder of [paths.events, paths.run]) {
       makeFolder(folder, 0o700);
       checkTrusted(folder);
     }
+    markStateFolder(paths.path);
   } catch (thrown) {
     if (lock !== undefined) closeSync(lock);
     throw unusable(thrown, paths.path);
@@ -160,18 +174,25 @@ function checkTrusted(folder: string): void {
   if (dirname(folder) !== folder) checkTrusted(dirname(folder));
 }
 
-function takeLock(path: string, folder: string): number {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
-  const descriptor = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+/**
+ * Locks an existing state folder, so that no plugin can use it. Changes nothing.
+ * @returns undefined if a plugin owns the folder
+ * @throws the file system's error
+ */
+export function lockStateFolder(path: string): Disposable | undefined {
+  using undo = new DisposableStack();
   try {
-    if (!tryFlock(descriptor)) throw inUse(path, folder);
-    ftruncateSync(descriptor);
-    writeSync(descriptor, `${process.pid}\n`, 0);
-    return descriptor;
+    const lock = undo.adopt(openLock(stateFolderPaths(path).lock, 0), closeSync);
+    if (!tryFlock(lock)) return undefined;
   } catch (thrown) {
-    closeSync(descriptor);
-    throw thrown;
+    // No plugin has ever used the folder.
+    if (errnoOf(thrown) !== "ENOENT") throw thrown;
   }
+  return undo.move();
+}
+
+function openLock(path: string, flags = constants.O_CREAT): number {
+  return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | flags, 0o600);
 }
 
 const NO_FOLDER = "Its path is not a folder: move the file away, or choose another state_dir";

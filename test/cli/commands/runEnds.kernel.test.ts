@@ -35,9 +35,10 @@ async function untilGone(place: Place): Promise<void> {
 
 async function startEndless(
   stateDir: string,
+  program: readonly string[] = [process.execPath, sourceEntry],
 ): Promise<Place & { readonly run: Started; readonly job: string }> {
   const job = endless();
-  const run = start(["run", "--state-dir", stateDir, job]);
+  const run = start(["run", "--state-dir", stateDir, job], { program });
   const place = placeIn(await run.seen("/local."));
   await run.seen("task: started", "stderr");
   return { ...place, run, job };
@@ -61,11 +62,15 @@ describe.each(["SIGKILL", "SIGQUIT"] as const)("%s of the run", (signal) => {
 /** A run that was killed together with its plugin. */
 async function killedRun(stateDir: string): Promise<Place & { readonly job: string }> {
   const { run, ...place } = await startEndless(stateDir);
+  await killWithPlugin(run);
+  return place;
+}
+
+async function killWithPlugin(run: Started): Promise<void> {
   const plugin = run.plugin();
   run.child.kill("SIGKILL");
   process.kill(plugin, "SIGKILL");
   await run.ended;
-  return place;
 }
 
 describe("SIGKILL of run and plugin", () => {
@@ -109,6 +114,59 @@ describe("SIGKILL of run and plugin", () => {
     const other = await startEndless(stateDir);
     expect(await call(["clean", place.work])).toMatchObject({ code: 0, stderr: "" });
     expect([isGone(place), isGone(other)]).toEqual([true, false]);
+  });
+});
+
+/** Runs a program in a mount namespace of its own, after a shell script has changed its mounts. */
+function inMountNamespace(script: string): readonly string[] {
+  return ["unshare", "--mount", "sh", "-c", `${script} && exec "$@"`, "sh", process.execPath, sourceEntry];
+}
+
+const otherTmp = "mount -t tmpfs none /var/tmp";
+
+describe("a run in another mount namespace, such as a unit with PrivateTmp", () => {
+  it("is a living run for clean, until it is killed together with its plugin", async () => {
+    const { run, ...place } = await startEndless(temporaryFolder(), inMountNamespace(otherTmp));
+    expect(existsSync(place.work)).toBe(false);
+    const dry = await call(["clean", "--dry-run", "--json"]);
+    expect(dry.stdout + dry.stderr).not.toContain(place.alloc);
+    expect(dry.stdout + dry.stderr).not.toContain(place.job);
+    expect((await call(["clean", place.work])).stdout).toBe("Nothing to clean.\n");
+    expect(isGone(place)).toBe(false);
+    await killWithPlugin(run);
+    const cleaned = await call(["clean", place.work]);
+    expect(cleaned).toMatchObject({ code: 0, stderr: "" });
+    expect(cleaned.stdout).toMatch(/^run \S+ \(process \d+, .*\): removed task task$/m);
+    expect(cleaned.stdout).toContain(place.job);
+    expect(isGone(place)).toBe(true);
+  });
+});
+
+/** Where clean sees the cgroups of a run, but not the run's folder, or not its lock. */
+const elsewhere = {
+  "in a mount namespace with another /var/tmp": otherTmp,
+  "in a chroot":
+    'mount --rbind / "$root" && mount -t tmpfs none "$root/var/tmp" && set -- chroot "$root" "$@"',
+  "above an overlay of /var/tmp":
+    'mount -t tmpfs none "$root" && mkdir "$root/upper" "$root/work" && ' +
+    'mount -t overlay -o "lowerdir=/var/tmp,upperdir=$root/upper,workdir=$root/work" none /var/tmp',
+};
+
+describe("clean", () => {
+  it("leaves a living run alone wherever it is called", async () => {
+    const { run, ...place } = await startEndless(temporaryFolder());
+    for (const [where, script] of Object.entries(elsewhere)) {
+      const [program = "", ...args] = inMountNamespace(`root=${temporaryFolder()} && ${script}`);
+      const dry = await call([...args, "clean", "--dry-run", "--json"], { program: [program] });
+      expect(dry, where).toMatchObject({ code: 0, stderr: "" });
+      expect(dry.stdout, where).not.toContain(place.alloc);
+      expect(dry.stdout, where).not.toContain(place.job);
+      const cleaned = await call([...args, "clean", place.work], { program: [program] });
+      expect(cleaned.stdout, where).not.toContain("removed");
+      expect(isGone(place), where).toBe(false);
+    }
+    run.child.kill("SIGTERM");
+    await run.ended;
   });
 });
 

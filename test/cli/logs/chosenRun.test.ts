@@ -1,6 +1,9 @@
 /** A name means one of a task's runs, and the output has a note on the others. */
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { localAllocationId } from "../../../src/base/taskId.ts";
 import { chooseRun, newest, onlyRunning } from "../../../src/cli/logs/chosenRun.ts";
+import { findRuns } from "../../../src/history/replay/findTask.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { event, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
@@ -20,11 +23,29 @@ const lives: Record<string, readonly TaskEvent[]> = {
 
 /** A log with runs of one task in this order; the first begins at the given time. */
 function logOf(names: readonly string[], beginsAt = 1_000) {
+  return runsOf(
+    names.map((name) => ({ life: name })),
+    beginsAt,
+  );
+}
+
+interface Run {
+  readonly life: string;
+  readonly jobId?: string;
+  readonly allocId?: string;
+}
+
+/** A log with runs of several jobs' tasks, which all have the same name. */
+function runsOf(runs: readonly Run[], beginsAt = 1_000) {
   const log = new RecordedLog();
-  for (const [index, name] of names.entries()) {
-    const events = lives[name] ?? [];
+  for (const [
+    index,
+    { life: name, jobId = "shop", allocId = `${index}${name}-${beginsAt}` },
+  ] of runs.entries()) {
+    const [, ...later] = lives[name] ?? [];
+    const events = [event("requested", { jobId, allocId }), ...later];
     log.add(
-      `${index}${name}-${beginsAt}/web/1`,
+      `${allocId}/web/${index}`,
       events.map((each) => ({ ...each, time: beginsAt + index * 100 })),
     );
   }
@@ -33,9 +54,12 @@ function logOf(names: readonly string[], beginsAt = 1_000) {
 }
 
 const chosen = (names: readonly string[], back?: number) => {
-  const { id, note } = chooseRun(logOf(names), back);
+  const { id, note } = chooseRun("web", logOf(names), back);
   return [id.split("-")[0], note];
 };
+
+const ambiguous = (message: string) =>
+  expect.objectContaining({ code: "TASK_AMBIGUOUS", message: expect.stringContaining(message) });
 
 describe("the run that a name means", () => {
   it("is the only run, without a note on others", () => {
@@ -66,6 +90,58 @@ describe("the run that a name means", () => {
     expect(() => chosen(["failed", "done"], 2)).toThrow("there is no run -2: the log holds 2 runs");
   });
 
+  it("is none of several running runs, which the error lists", () => {
+    expect(() => chosen(["running", "done", "running"])).toThrow(ambiguous("2 running tasks match web:"));
+  });
+
+  it("is none of several jobs' runs, if their tasks have the same name and none is running", () => {
+    const runs = runsOf([
+      { life: "failed", jobId: "shop" },
+      { life: "done", jobId: "blog" },
+      { life: "done", jobId: "shop" },
+    ]);
+    for (const back of [undefined, 0, 1]) {
+      expect(() => chooseRun("web", runs, back)).toThrow(
+        expect.objectContaining({
+          code: "TASK_AMBIGUOUS",
+          summary: expect.stringMatching(
+            /^2 tasks match web:\n {2}2done-10\/web of job shop, .*: exit 0\n {2}1done-10\/web of job blog, .*: exit 0$/,
+          ),
+        }),
+      );
+    }
+  });
+
+  it("is the only running one, and other jobs' runs are none of its runs", () => {
+    const runs = runsOf([
+      { life: "failed", jobId: "blog" },
+      { life: "crashed", jobId: "shop" },
+      { life: "running", jobId: "shop" },
+    ]);
+    expect(chooseRun("web", runs, undefined).note).toBe("running of 2 runs; others: SIGSEGV");
+  });
+
+  it("is one of any task's, if there is no name", () => {
+    const runs = runsOf([
+      { life: "failed", jobId: "shop" },
+      { life: "done", jobId: "blog" },
+    ]);
+    expect(chooseRun(undefined, runs, undefined)).toMatchObject({ id: "1done-1000/web/1", note: undefined });
+    expect(chooseRun(undefined, runs, 1)).toMatchObject({ id: "0failed-1000/web/0" });
+  });
+
+  it("is of one instance of a local run's group", () => {
+    const [first, second] = [0, 1].map((index) => localAllocationId(randomUUID(), index));
+    const runs = runsOf(
+      [first, second, first].map((allocId) => ({ life: "done", ...(allocId && { allocId }) })),
+    );
+    expect(() => chooseRun("web", runs, undefined)).toThrow(ambiguous("2 tasks match web:"));
+    expect(chooseRun("web[0]", findRuns("web[0]", runs), undefined)).toMatchObject({
+      id: `${first}/web/2`,
+      note: "newest of 2 runs; others: exit 0",
+    });
+  });
+
   it("comes with a note on the last hundred other runs if there are more", () => {
     const names = Array.from({ length: 120 }, (_, index) => (index < 30 ? "crashed" : "done"));
     expect(chosen(names)[1]).toBe("newest of 120 runs; last 100 others: exit 0 ×89, SIGSEGV ×11");
@@ -89,6 +165,7 @@ describe("the running task that a name means", () => {
   });
 
   it("is ambiguous if several tasks run: the error has job, time and state of each", () => {
+    expect(() => onlyRunning("web", logOf(["running", "done", "running"]))).toThrow(ambiguous("match web"));
     expect(() => onlyRunning("web", logOf(["running", "done", "running"]))).toThrow(
       /^2 running tasks match web:\n {2}2running\/web of job \S+, begun \S+ \S+: running\n {2}0running\/web .*: running\. Name one with its allocation, such as 0running\/web$/,
     );

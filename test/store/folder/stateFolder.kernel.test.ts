@@ -38,7 +38,7 @@ describe("the state folder", () => {
     const { events, run, lock } = stateFolderPaths(path);
     expect([path, events, run].map(modeOf)).toEqual([0o700, 0o700, 0o700]);
     expect(modeOf(lock)).toBe(0o600);
-    expect(readdirSync(path).sort()).toEqual(["events", "lock", "run"]);
+    expect(readdirSync(path).sort()).toEqual(["events", "lock", "run", "state-folder"]);
   });
 
   it("that was made by hand is closed to others", async () => {
@@ -70,7 +70,7 @@ describe("the state folder", () => {
     }
     expect(before).toBe(`${owner.child.pid}\n`);
     expect(readFileSync(join(path, "lock"), "utf8")).toBe(before);
-    expect(readdirSync(path).sort()).toEqual(["events", "lock"]);
+    expect(readdirSync(path).sort()).toEqual(["events", "lock", "state-folder"]);
   });
 
   it("is free as soon as its owner has died", async () => {

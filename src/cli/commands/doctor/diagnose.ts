@@ -18,7 +18,7 @@ import { formatReport, reportOn, type StateFolderFinding } from "./report.ts";
 
 /** @returns the exit code: 1 if tasks cannot run */
 export async function diagnose(stateDir: string, json: boolean): Promise<number> {
-  const leftovers = findLeftovers().map((each) => leftoverSentence(each, Date.now()));
+  const leftovers = findLeftovers().leftovers.map((each) => leftoverSentence(each, Date.now()));
   const facts = probeHost();
   const privateRootProblem = facts.root ? await findRootProblem() : undefined;
   const denialProblem = await findDenialProblem("auto", facts.landlockAbi);

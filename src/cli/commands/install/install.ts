@@ -1,22 +1,14 @@
 /** `install` and `uninstall`: the driver in an agent's plugin folder. */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-} from "node:fs";
+import { chmodSync, copyFileSync, existsSync, lstatSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isSea } from "node:sea";
 import { DriverError } from "../../../base/errors.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
-import { pluginOf } from "../../../store/folder/pluginAddress.ts";
-import { isRunFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
-import { visibleJson } from "../../../units/visible.ts";
+import { visible, visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
+import { isConfirmed } from "../../terminal/confirm.ts";
+import { print, printNote } from "../../terminal/output.ts";
+import { type RemovedState, removeState, takeUnusedState } from "./stateRemoval.ts";
 
 const name = "nomad-driver-exec2";
 
@@ -26,17 +18,29 @@ const agentBlock = `plugin "nomad-driver-exec2" {
   }
 }`;
 
+export interface InstallOptions {
+  readonly pluginDir: string;
+  readonly stateDir: string;
+  /** Whether the person has already agreed to a new plugin folder. */
+  readonly yes: boolean;
+}
+
 /**
- * @returns the exit code: 1 if tasks cannot run on this host
- * @throws DriverError `UNSUPPORTED` if another file has the driver's name, `OUTPUT_FAILED`
+ * @returns the exit code: 1 if tasks cannot run on this host, or the person wants no new folder
+ * @throws DriverError `UNSUPPORTED` if another file has the driver's name, `OUTPUT_FAILED`, `NOT_CONFIRMED`
  */
-export async function install(pluginDir: string, stateDir: string): Promise<number> {
+export async function install({ pluginDir, stateDir, yes }: InstallOptions): Promise<number> {
   requireRoot("the plugin folder belongs to root");
   const { path, isThere } = ownPath(pluginDir, {
     other: "Move it away first",
     "package's link": "Install the newer package instead, or remove the package first",
   });
   const executable = ownExecutable();
+  // A path that does not exist is most likely mistyped.
+  if (!existsSync(pluginDir) && !(await isConfirmed(`There is no folder ${pluginDir}. Create it?`, yes))) {
+    printNote("nothing was installed");
+    return 1;
+  }
   copyTo(path, executable);
   process.stdout.write(`${isThere ? "replaced" : "installed"} ${path}\n\n`);
   const { diagnose } = await import("../doctor/diagnose.ts");
@@ -66,43 +70,50 @@ export interface UninstallOptions {
   /** Whether the histories are removed, too. */
   readonly histories: boolean;
   readonly dryRun: boolean;
+  /** Whether the person has already agreed to the removal of the histories. */
+  readonly yes: boolean;
   readonly json: boolean;
 }
 
 /**
- * @returns the exit code
+ * @returns the exit code: 1 if the person does not want it
  * @throws DriverError `UNSUPPORTED` if the file is not this driver
- * @throws DriverError `STATE_DIR_IN_USE` while tasks or a plugin run, if the histories are to be removed
+ * @throws DriverError `STATE_DIR_UNMARKED`, `STATE_DIR_IN_USE`, `NOT_CONFIRMED` if the histories cannot be
+ *   removed; then nothing is
  */
-export function uninstall({ pluginDir, stateDir, histories, dryRun, json }: UninstallOptions): number {
+export async function uninstall(options: UninstallOptions): Promise<number> {
+  const { pluginDir, stateDir, histories, dryRun, yes, json } = options;
   requireRoot("the plugin folder belongs to root");
   const { path, isThere } = ownPath(pluginDir, {
     other: "Remove it yourself",
     "package's link": "Remove the package instead: apt remove nomad-driver-exec2",
   });
-  if (histories) requireUnused(stateDir);
-  const removed = [...(isThere ? [path] : []), ...(histories && existsSync(stateDir) ? [stateDir] : [])];
-  for (const each of removed) {
-    if (!dryRun) rmSync(each, { recursive: true });
-    const line = json
-      ? visibleJson({ path: each, removed: !dryRun })
-      : `${dryRun ? "would remove" : "removed"} ${each}`;
-    process.stdout.write(`${line}\n`);
+  using state = histories && existsSync(stateDir) ? takeUnusedState(stateDir) : undefined;
+  if (state !== undefined && !dryRun) {
+    const question = `Remove the histories of all tasks in ${stateDir}? Nothing can restore them.`;
+    if (!(await isConfirmed(question, yes))) {
+      printNote("nothing was removed");
+      return 1;
+    }
   }
+  if (isThere && !dryRun) rmSync(path);
+  const removed = isThere ? [{ folder: path, whole: true, kept: [] }] : [];
+  const all = [...removed, ...(state ? removeState(state, dryRun) : [])];
+  for (const each of all) print(json ? removalJson(each, dryRun) : removalText(each, dryRun));
   if (json) return 0;
-  if (removed.length === 0) process.stdout.write(`nothing to remove: there is no ${path}\n`);
-  if (!histories && existsSync(stateDir))
-    process.stdout.write(`the histories of tasks stay in ${stateDir}\n`);
+  if (all.length === 0) print(`nothing to remove: there is no ${path}`);
+  if (!histories && existsSync(stateDir)) print(`the histories of tasks stay in ${stateDir}`);
   return 0;
 }
 
-function requireUnused(stateDir: string): void {
-  const { run } = stateFolderPaths(stateDir);
-  const hasRuns = existsSync(run) && readdirSync(run).some(isRunFolder);
-  if (!hasRuns && pluginOf(stateDir) === undefined) return;
-  throw new DriverError("STATE_DIR_IN_USE", `${stateDir} is in use by ${hasRuns ? "tasks" : "a plugin"}`, {
-    hint: "Drain the node and stop its agent first, or uninstall without --histories",
-  });
+function removalText({ folder, whole, kept }: RemovedState, dryRun: boolean): string {
+  const removed = `${dryRun ? "would remove" : "removed"} ${whole ? "" : "the histories in "}${folder}`;
+  const stays = kept.map((path) => `${path} stays: this driver did not make it`);
+  return [removed, ...stays].map(visible).join("\n");
+}
+
+function removalJson({ folder, kept }: RemovedState, dryRun: boolean): string {
+  return visibleJson({ path: folder, removed: !dryRun, kept });
 }
 
 /**

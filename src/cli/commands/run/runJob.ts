@@ -125,7 +125,7 @@ export class JobRunner {
     whenAborted(interrupts.stop, () => {
       console.note(`${interrupts.stop.reason}: stopping the tasks; press Ctrl-C again to kill them`);
     });
-    const work = this.#work.path;
+    const { path: work, owner } = this.#work;
     if (options.keep) console.note(`keeping folders: ${work}`);
     const topology = readNodeTopology();
     const session = await this.#sessionFor(options, topology, interrupts.stop).catch((thrown: unknown) => {
@@ -137,7 +137,7 @@ export class JobRunner {
     const { hostVolumes } = options;
     const ports = new Set<number>();
     const common = { file, job, session, hostVolumes, console, interrupts, topology };
-    const shared = { ...common, tasks, ports, work, observer };
+    const shared = { ...common, tasks, ports, work, owner, observer };
     let feed: EventFeed | undefined;
     try {
       this.#control ??= await openControl(work, (request) => serve(this.#tasks, request));
@@ -238,7 +238,7 @@ function describeFailure(failure: OutputFailure): string {
 }
 
 function warnOfLeftovers(console: JobConsole): void {
-  const leftovers = findLeftovers();
+  const { leftovers } = findLeftovers();
   if (leftovers.length === 0) return;
   for (const each of leftovers) console.warn(leftoverSentence(each, Date.now()));
   console.note("To remove what killed runs left: nomad-driver-exec2 clean");
