@@ -225,7 +225,8 @@ export function consoleFor(
   return new RunConsole({
     labels,
     labelOf,
-    raw: raw || isPiped,
+    raw,
+    named: !raw && !isPiped,
     verbose,
     onOutputFailure: (failure) => interrupts.requestStop(describeFailure(failure)),
   });

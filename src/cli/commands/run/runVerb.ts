@@ -37,7 +37,7 @@ export const addRun: AddVerb = (program, exit) => {
     .option(...variableFileOption)
     .option(...skipOption)
     .option("-v, --verbose", "show the driver's events and log")
-    .option("--raw", "pass the tasks' output on unchanged, without their names")
+    .option("--raw", "pass the tasks' output on unchanged, without their names, even to a terminal")
     .option(...pluginOption)
     .option(...pluginConfigOption)
     .option(
@@ -58,9 +58,11 @@ Exit codes: the task's own (of several tasks, the first that is not 0), or
 128 + signal; 127 command not found, 126 any other failure to start the task,
 125 run itself failed, such as for an invalid job.
 
-A single task's output to a file or pipe is raw. Tasks inherit LANG, LC_… and
-TZ from your environment; their PATH is that of a service. unveil_by_task is on
-by default, unlike on a client: -o unveil_by_task=false turns it off.
+A single task's output to a file or pipe is raw. A terminal gets text and colours
+only: no other control sequences of a task, unless --raw is given. Tasks inherit
+LANG, LC_… and TZ from your environment; their PATH is that of a service.
+unveil_by_task is on by default, unlike on a client: -o unveil_by_task=false
+turns it off.
 
 Examples:
   nomad-driver-exec2 run examples/hello.nomad.hcl
