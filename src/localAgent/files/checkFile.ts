@@ -16,7 +16,6 @@ import type { AllocationFacts } from "../jobspec/resolve/allocationEnvironment.t
 import { type ResolvedTask, resolveTask } from "../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../jobspec/resolve/variables.ts";
 import { type Body, isJson, parseJson } from "../jobspec/syntax.ts";
-import { hostAccess } from "./hostAccess.ts";
 import {
   attributeSpecs,
   fitPluginOptions,
@@ -57,7 +56,7 @@ export async function checkJob(
   variables: VariableSources,
   plugin: PluginOptions,
 ): Promise<Job> {
-  const job = await readJobFile(file, { ...variables, host: hostAccess(file.name) });
+  const job = await readJobFile(file, variables);
   const tasks = job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
   for (const place of tasks) checkTask(file, place, plugin);
   throwCollected(file);

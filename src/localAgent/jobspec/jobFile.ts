@@ -1,6 +1,7 @@
 /** The job file that is being read, and errors that show its name and source lines. Pure. */
 
 import { DriverError } from "../../base/errors.ts";
+import { type HostAccess, noHost } from "./expressions/functions/files.ts";
 import { type Position, positionOfPlace, positionOfText } from "./source/positions.ts";
 import { TemplateError } from "./templateError.ts";
 
@@ -10,15 +11,27 @@ export interface JobFile {
   readonly source: string;
   /** Parts that a local run does not support, but skips on request, such as `artifact` (see keys.ts). */
   readonly skips: ReadonlySet<string>;
+  /** What the file's functions reach outside of it. */
+  readonly host: HostAccess;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
   /** Collects, during reading, the problems after which reading goes on. */
   readonly problems: FoundProblem[];
 }
 
+/** How a file is read. By default nothing is skipped, and functions reach nothing outside of the file. */
+export interface FileReading {
+  readonly skips?: readonly string[];
+  readonly host?: HostAccess;
+}
+
 /** @param name the path as the user typed it */
-export function jobFile(name: string, source: string, skips: readonly string[] = []): JobFile {
-  return { name, source, skips: new Set(skips), ignored: new Set(), problems: [] };
+export function jobFile(
+  name: string,
+  source: string,
+  { skips = [], host = noHost }: FileReading = {},
+): JobFile {
+  return { name, source, skips: new Set(skips), host, ignored: new Set(), problems: [] };
 }
 
 export interface Problem {

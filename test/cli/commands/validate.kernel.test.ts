@@ -207,3 +207,19 @@ it("validate refuses tasks whose names lead to other folders, as run does", asyn
     expect(stderr).toContain("job.web.group.g.task...: a task may not have this name");
   }
 });
+
+it.each([
+  ["--no-files", "--no-files: /etc/hostname is not read"],
+  ["--files=/usr", "--files /usr: /etc/hostname is outside of this folder"],
+])(
+  "%s bounds the files that a job file's functions read, for validate, run and doctor",
+  async (option, message) => {
+    const job = jobFileOf(wrong.replace('command = "true"', 'command = file("/etc/hostname")'));
+    for (const verb of [["validate"], ["run"], ["doctor", "--plan"]]) {
+      const { code, stderr } = await call([...verb, job, option]);
+      expect(code).not.toBe(0);
+      expect(stderr).toContain(message);
+    }
+    expect((await call(["validate", job])).stderr).not.toContain("/etc/hostname");
+  },
+);

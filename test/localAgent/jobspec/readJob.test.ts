@@ -626,7 +626,7 @@ describe("an unsupported block that --skip can leave out", () => {
   });
 
   it("is reported, and the rest of the job is unchanged", async () => {
-    const job = await parseJob(jobFile("t.hcl", source, ["vault", "csi", "connect", "artifact"]), {
+    const job = await parseJob(jobFile("t.hcl", source, { skips: ["vault", "csi", "connect", "artifact"] }), {
       given: {},
       environment: {},
     });

@@ -8,8 +8,7 @@ import {
   pluginConfigOption,
   pluginOption,
   single,
-  skipOption,
-  variableFileOption,
+  withJobFileOptions,
 } from "../verb.ts";
 
 interface Options extends JobFileOptions {
@@ -25,17 +24,13 @@ interface Options extends JobFileOptions {
 }
 
 export const addRun: AddVerb = (program, exit) => {
-  program
-    .command("run")
+  withJobFileOptions(program.command("run"))
     .argument("<job>", "job file, HCL2 or JSON; - reads standard input")
     .summary("run a job on this host, without a Nomad cluster")
     .description(
       "Runs the tasks of a job file as a Nomad client would: through the driver, in their sandboxes, with their " +
         "own folders, users, ports and cgroups. Ctrl-C stops the tasks; a second Ctrl-C kills them.",
     )
-    .option("--var <name=value>", "set a variable of the job; repeatable", collectAssignment)
-    .option(...variableFileOption)
-    .option(...skipOption)
     .option("-v, --verbose", "show the driver's events and log")
     .option("--raw", "pass the tasks' output on unchanged, without their names, even to a terminal")
     .option(...pluginOption)

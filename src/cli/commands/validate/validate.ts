@@ -16,11 +16,11 @@ export interface ValidateOptions extends JobOptions {
 
 /** @returns the exit code: 1 if a file is not valid */
 export async function validate(paths: readonly string[], options: ValidateOptions): Promise<number> {
-  const { config, json, skips } = options;
+  const { config, json } = options;
   let valid = true;
   for (const path of paths) {
     try {
-      const file = await readJobFile(path, skips);
+      const file = await readJobFile(path, options);
       const checked = await checkFile(file, variablesOf(options), config);
       if (!json) print(visible(`${file.name}: ${verdictOn(checked)}`));
     } catch (thrown) {

@@ -94,7 +94,7 @@ function resolveTemplate(
   env: Readonly<Record<string, string>>,
   facts: AllocationFacts,
 ): ResolvedFile & { readonly variables: Readonly<Record<string, string>> } {
-  const content = renderData(template, { env, now: facts.now });
+  const content = renderData(template, { env, now: facts.now, patterns: file.host.patterns });
   const destination = render(template.destination, runtimeLookup(env, facts.node));
   const path = withinAllocation(destination, facts);
   if (path === undefined) {

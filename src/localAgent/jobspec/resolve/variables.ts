@@ -19,8 +19,6 @@ export interface VariableSources {
   readonly files?: Readonly<Record<string, unknown>> | undefined;
   /** The process's environment: `NOMAD_VAR_<name>`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Access to the host's files, for file functions. Without it, file functions fail. */
-  readonly host?: HostAccess | undefined;
 }
 
 /** Evaluates texts of the file. References that only the allocation resolves stay in the texts. */
@@ -33,7 +31,7 @@ export interface FileScope {
 
 /** @throws DriverError `JOB_INVALID` for unset, unknown or wrongly typed variables */
 export async function readFileScope(file: JobFile, top: Body, sources: VariableSources): Promise<FileScope> {
-  const evaluator = await loadEvaluator(top, sources.host);
+  const evaluator = await loadEvaluator(top, file.host);
   const variables = readVariables(file, top, sources, evaluator);
   const locals = Object.assign({}, ...asList(top.locals).map((block) => body(file, "locals", block)));
   return scopeOf(evaluator, fileNames(evaluator, variables, locals));
@@ -194,7 +192,7 @@ function found(
 }
 
 /** Loads HCL2's expressions and functions for a file that has them. Most files have only references. */
-async function loadEvaluator(top: Body, host: HostAccess | undefined): Promise<Evaluator> {
+async function loadEvaluator(top: Body, host: HostAccess): Promise<Evaluator> {
   if (hasOnlyReferences(top)) return referenceEvaluator;
   const { hclEvaluator } = await import("../expressions/hcl.ts");
   return hclEvaluator(host);
