@@ -117,6 +117,7 @@ it("validate also reports as JSON the place of a syntax error, and a file that c
       .map((line) => JSON.parse(line)),
   ).toEqual([
     {
+      severity: "error",
       file: job,
       line: 2,
       column: 10,
@@ -125,6 +126,7 @@ it("validate also reports as JSON the place of a syntax error, and a file that c
       hint: null,
     },
     {
+      severity: "error",
       file: missing,
       line: null,
       column: null,

@@ -3,7 +3,7 @@ import { checkFile } from "../../../src/localAgent/files/checkFile.ts";
 import { goPatterns } from "../../../src/localAgent/files/goPatterns.ts";
 import { noHost } from "../../../src/localAgent/jobspec/expressions/functions/files.ts";
 import { hclEvaluator } from "../../../src/localAgent/jobspec/expressions/hcl.ts";
-import { renderGoTemplate } from "../../../src/localAgent/jobspec/goTemplate/evaluate.ts";
+import { openGoTemplate } from "../../../src/localAgent/jobspec/goTemplate/evaluate.ts";
 import { jobFile } from "../../../src/localAgent/jobspec/jobFile.ts";
 import { render } from "../../../src/localAgent/jobspec/resolve/interpolate.ts";
 import {
@@ -19,7 +19,7 @@ const variables = { given: { image: "nginx" }, environment: { HOME: "/root" } };
 const config = { stateDir: "/var/lib/x", pluginConfig: { unveil_by_task: true } };
 
 async function check(name: string, source: string): Promise<void> {
-  await allowingLater(["JOB_INVALID", "CONFIG_INVALID"], () =>
+  await allowingLater(["JOB_INVALID", "JOB_NEEDS_CLUSTER", "CONFIG_INVALID"], () =>
     checkFile(jobFile(name, source), variables, config),
   );
 }
@@ -158,7 +158,7 @@ const templateFacts = {
 /** The data of a template block. */
 export const goTemplates: Target = {
   fuzz: (bytes) => {
-    allowingTemplateErrors(() => renderGoTemplate(bytes.toString(), delimiters, templateFacts));
+    allowingTemplateErrors(() => openGoTemplate(bytes.toString(), delimiters, templateFacts).render());
   },
   seeds: () => [
     '{{ range $i, $x := split "," (env "LIST") }}{{ $i }}={{ $x | toUpper }}{{ else }}none{{ end }}',

@@ -16,11 +16,12 @@ export const addValidate: AddVerb = (program, exit) => {
     .summary("check job files and agent configurations")
     .description(
       "Checks job files, and this driver's block in agent configurations, and shows every error with its line. " +
-        "Reads only the files: users, paths and commands are checked when a task starts. Does not need root.",
+        "Reads only the files: users, paths and commands are checked when a task starts. Notes what is valid, but " +
+        "lacks in a local run. Does not need root.",
     )
     .option(...pluginOption)
     .option(...pluginConfigOption)
-    .option("--json", "print errors as JSON, one object per line")
+    .option("--json", "print errors and notes as JSON, one object per line")
     .addHelpText(
       "after",
       `
