@@ -126,6 +126,7 @@ describe("of a hostile history", () => {
       labels: [hostile],
       labelOf: () => hostile,
       raw: false,
+      named: true,
       verbose: true,
       onOutputFailure: () => {},
     });

@@ -48,18 +48,22 @@ export const runOption = [
   parseRun,
 ] as const;
 
-/** Leaves out parts of a job that a local run lacks. */
-export const skipOption = [
-  "--skip <names>",
-  "leave out parts that a local run does not have, such as artifact,vault; repeatable",
-  collectNames,
-] as const;
-
-export const variableFileOption = [
-  "--var-file <file>",
-  "file with values of variables, HCL or JSON; repeatable",
-  collect,
-] as const;
+/** Adds the options that say how to read a job file. */
+export function withJobFileOptions(command: Command): Command {
+  return command
+    .option("--var <name=value>", "set a variable of the job; repeatable", collectAssignment)
+    .option("--var-file <file>", "file with values of variables, HCL or JSON; repeatable", collect)
+    .option(
+      "--skip <names>",
+      "leave out parts that a local run does not have, such as artifact,vault; repeatable",
+      collectNames,
+    )
+    .option(
+      "--files <folder>",
+      "let functions of the job file, such as file(), read files only below this folder",
+    )
+    .option("--no-files", "let functions of the job file read no files");
+}
 
 export const pluginOption = [
   "-o, --option <name=value>",
@@ -77,6 +81,8 @@ export interface JobFileOptions {
   readonly var?: Assignments;
   readonly varFile?: readonly string[];
   readonly skip?: readonly string[];
+  /** False for `--no-files`. */
+  readonly files?: string | boolean;
   readonly option?: Assignments;
   readonly pluginConfig?: string;
 }

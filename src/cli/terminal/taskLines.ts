@@ -2,6 +2,7 @@
 import { visible } from "../../units/visible.ts";
 import { blanks, cellsOf } from "../../units/widths.ts";
 import type { Style } from "./style.ts";
+import { TerminalFilter } from "./terminalFilter.ts";
 
 const newline = 0x0a;
 /** A longer unfinished line is written without its end, which may never come. */
@@ -49,6 +50,36 @@ export class LinePrefixer {
       start = end;
     }
     return Buffer.concat(pieces);
+  }
+}
+
+/** One stream of a task's output, as a terminal, a file or a pipe gets it. */
+export class ShownOutput {
+  readonly #filter: TerminalFilter | undefined;
+  readonly #prefixer: LinePrefixer | undefined;
+
+  /**
+   * @param filters whether only text and colours are shown, as on a terminal; otherwise the bytes stay as they
+   *   are
+   * @param prefix of each line; undefined for output without names
+   */
+  constructor({ filters, prefix }: { readonly filters: boolean; readonly prefix: string | undefined }) {
+    this.#filter = filters ? new TerminalFilter() : undefined;
+    this.#prefixer = prefix === undefined ? undefined : new LinePrefixer(prefix);
+  }
+
+  push(chunk: Buffer): Buffer {
+    return this.#prefixed(this.#filter?.push(chunk) ?? chunk);
+  }
+
+  /** The bytes that wait for more, when the output has ended. */
+  end(): Buffer {
+    const rest = this.#prefixed(this.#filter?.end() ?? Buffer.alloc(0));
+    return this.#prefixer === undefined ? rest : Buffer.concat([rest, this.#prefixer.end()]);
+  }
+
+  #prefixed(bytes: Buffer): Buffer {
+    return this.#prefixer?.push(bytes) ?? bytes;
   }
 }
 

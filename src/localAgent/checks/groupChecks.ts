@@ -43,7 +43,11 @@ export function followChecks(
   stop: AbortSignal,
 ): void {
   const connect = bridge === undefined ? connectToHost : (port: number) => bridge.connect(port);
-  const portOf = (name: string) => ports.find(({ label }) => label === name)?.inside ?? Number(name);
+  // In the host's network, nothing listens on a port inside.
+  const portOf = (name: string) => {
+    const port = ports.find(({ label }) => label === name);
+    return (bridge === undefined ? port?.port : port?.inside) ?? Number(name);
+  };
   for (const check of group.checks) {
     const own = tasks.filter(({ name }) => check.task === undefined || name === check.task);
     const [first] = own;

@@ -10,13 +10,21 @@ import { InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
 import { specOf } from "../../grpc/convert/hclSpec.ts";
 import type { Group, Job, Task } from "../jobspec/job.ts";
-import { attempt, inside, type JobFile, located, type Problem, throwCollected } from "../jobspec/jobFile.ts";
+import {
+  collected,
+  type FoundProblem,
+  InvalidFile,
+  inside,
+  type JobFile,
+  located,
+  type Problem,
+  throwCollected,
+} from "../jobspec/jobFile.ts";
 import { readJobFile } from "../jobspec/readJob.ts";
 import type { AllocationFacts } from "../jobspec/resolve/allocationEnvironment.ts";
 import { type ResolvedTask, resolveTask } from "../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../jobspec/resolve/variables.ts";
 import { type Body, isJson, parseJson } from "../jobspec/syntax.ts";
-import { hostAccess } from "./hostAccess.ts";
 import {
   attributeSpecs,
   fitPluginOptions,
@@ -31,37 +39,54 @@ export interface CheckedFile {
   readonly kind: "job" | "plugin" | "agent";
   /** The job; undefined if the file is not a job file. */
   readonly job: Job | undefined;
+  /** Valid parts of the job that a local run lacks. `run` refuses the job because of them. */
+  readonly lacking: readonly FoundProblem[];
 }
 
 /**
  * Checks a file.
  * @param config the plugin's options, which limit the tasks' options
- * @throws InvalidFile with everything that is wrong
+ * @throws InvalidFile with everything that is wrong, and what a local run lacks besides
  */
 export async function checkFile(
   file: JobFile,
   variables: VariableSources,
   config: LocalPluginConfig,
 ): Promise<CheckedFile> {
-  if (isJob(file)) return { kind: "job", job: await checkJob(file, variables, pluginOptionsOf(config)) };
+  if (isJob(file)) {
+    const job = await readChecked(file, variables, pluginOptionsOf(config));
+    const lacking = collected(file);
+    if (lacking.some((each) => !each.lacking)) throw new InvalidFile(lacking);
+    return { kind: "job", job, lacking };
+  }
   const options = await pluginOptionsIn(file);
-  if (options === undefined) return { kind: "agent", job: undefined };
+  if (options === undefined) return { kind: "agent", job: undefined, lacking: [] };
   checkPluginOptions(file, { ...options, state_dir: config.stateDir });
   throwCollected(file);
-  return { kind: "plugin", job: undefined };
+  return { kind: "plugin", job: undefined, lacking: [] };
 }
 
-/** @throws InvalidFile with everything that is wrong in the job */
+/** @throws InvalidFile with everything that is wrong in the job, or that a local run lacks */
 export async function checkJob(
   file: JobFile,
   variables: VariableSources,
   plugin: PluginOptions,
 ): Promise<Job> {
-  const job = await readJobFile(file, { ...variables, host: hostAccess(file.name) });
-  const tasks = job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
-  for (const place of tasks) checkTask(file, place, plugin);
+  const job = await readChecked(file, variables, plugin);
   throwCollected(file);
   return job as Job;
+}
+
+/** Reads and checks a job. The file collects its problems. */
+async function readChecked(
+  file: JobFile,
+  variables: VariableSources,
+  plugin: PluginOptions,
+): Promise<Job | undefined> {
+  const job = await readJobFile(file, variables);
+  const tasks = job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
+  for (const place of tasks) checkTask(file, place, plugin);
+  return job;
 }
 
 /** @throws DriverError `CONFIG_INVALID` */
@@ -121,12 +146,9 @@ function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void
   const { job, group, task } = place;
   const at = `job.${job.id}.group.${group.name}.task.${task.name}`;
   // A task of another driver has other options.
-  if (file.problems.some((problem) => problem.place === `${at}.driver`)) return;
-  attempt(file, () => {
-    const { config, configProblems } = sampleOf(file, place);
-    file.problems.push(...configProblems);
-    checkOptions(file, `${at}.config`, config, () => parseTaskOptions(config, plugin));
-  });
+  if (task.driver !== "exec2") return;
+  const { config } = sampleOf(file, place);
+  checkOptions(file, `${at}.config`, config, () => parseTaskOptions(config, plugin));
 }
 
 function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {

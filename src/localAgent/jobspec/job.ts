@@ -88,6 +88,8 @@ export type Phase = "prestart" | "main" | "poststart" | "poststop";
 
 export interface Task {
   readonly name: string;
+  /** Such as `exec2`. A local run has only this driver. */
+  readonly driver: string;
   readonly phase: Phase;
   /** Whether the task runs beside the main tasks and is stopped after them. */
   readonly sidecar: boolean;
@@ -123,6 +125,8 @@ export interface VolumeRequest {
 }
 
 export interface VolumeMount {
+  /** Its place in the job file, for errors. */
+  readonly place: string;
   readonly volume: VolumeRequest;
   /** Template text: absolute, or relative to the task's folder. */
   readonly destination: string;
@@ -141,6 +145,8 @@ export interface Resources {
 }
 
 export interface Template {
+  /** Its place in the job file, for errors. */
+  readonly place: string;
   /** Text of a Go template (see goTemplate/). */
   readonly data: string;
   /** Template text: a path below the task's folder or below `${NOMAD_ALLOC_DIR}`. */

@@ -1,6 +1,8 @@
 /** The job file that is being read, and errors that show its name and source lines. Pure. */
 
 import { DriverError } from "../../base/errors.ts";
+import { countOf } from "../../units/counts.ts";
+import { type HostAccess, noHost } from "./expressions/functions/files.ts";
 import { type Position, positionOfPlace, positionOfText } from "./source/positions.ts";
 import { TemplateError } from "./templateError.ts";
 
@@ -10,15 +12,27 @@ export interface JobFile {
   readonly source: string;
   /** Parts that a local run does not support, but skips on request, such as `artifact` (see keys.ts). */
   readonly skips: ReadonlySet<string>;
+  /** What the file's functions reach outside of it. */
+  readonly host: HostAccess;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
   /** Collects, during reading, the problems after which reading goes on. */
   readonly problems: FoundProblem[];
 }
 
+/** How a file is read. By default nothing is skipped, and functions reach nothing outside of the file. */
+export interface FileReading {
+  readonly skips?: readonly string[];
+  readonly host?: HostAccess;
+}
+
 /** @param name the path as the user typed it */
-export function jobFile(name: string, source: string, skips: readonly string[] = []): JobFile {
-  return { name, source, skips: new Set(skips), ignored: new Set(), problems: [] };
+export function jobFile(
+  name: string,
+  source: string,
+  { skips = [], host = noHost }: FileReading = {},
+): JobFile {
+  return { name, source, skips: new Set(skips), host, ignored: new Set(), problems: [] };
 }
 
 export interface Problem {
@@ -30,6 +44,10 @@ export interface Problem {
   /** The text around `find`, in case `find` occurs more than once. */
   readonly whole?: string | undefined;
   readonly hint?: string | undefined;
+  /** Whether the part is valid, but needs something that a local run lacks. Otherwise the part is wrong. */
+  readonly lacking?: boolean | undefined;
+  /** The name with which `--skip` leaves out a part that a local run lacks. */
+  readonly skip?: string | undefined;
 }
 
 /** A problem, and its position in the file. */
@@ -41,15 +59,17 @@ export interface FoundProblem extends Problem {
   readonly excerpt: string;
 }
 
-/** The error for an invalid file, with all of its problems. */
+/**
+ * The error for a file with problems: `JOB_INVALID`, or `JOB_NEEDS_CLUSTER` if the file is valid, but a local
+ * run lacks what it needs.
+ */
 export class InvalidFile extends DriverError {
   readonly problems: readonly FoundProblem[];
 
-  /** @param problems at least one */
+  /** @param problems none if the file has collected all of them already */
   constructor(problems: readonly FoundProblem[]) {
-    const [only, second] = problems;
-    const hint = second === undefined ? only?.hint : undefined;
-    super("JOB_INVALID", summaryOf(problems), hint === undefined ? {} : { hint });
+    const isValid = problems.every(({ lacking }) => lacking);
+    super(isValid ? "JOB_NEEDS_CLUSTER" : "JOB_INVALID", summaryOf(problems), { hint: hintOf(problems) });
     this.problems = problems;
   }
 }
@@ -57,9 +77,14 @@ export class InvalidFile extends DriverError {
 /** Places whose source lines may hold passwords. Errors show only the numbers of such lines. */
 const holdsSecrets = /\.(env|template)\b/;
 
-/** @throws InvalidFile always: `JOB_INVALID`, with file, place and, if found, the source line */
+/** @throws InvalidFile always, with file, place and, if found, the source line */
 export function rejectJob(file: JobFile, problem: Problem): never {
   throw new InvalidFile([located(file, problem)]);
+}
+
+/** Collects a problem in the file, after which reading goes on. */
+export function report(file: JobFile, problem: Problem): void {
+  file.problems.push(located(file, problem));
 }
 
 /**
@@ -76,15 +101,21 @@ export function attempt<T>(file: JobFile, work: () => T): T | undefined {
   }
 }
 
-/** @throws InvalidFile if problems were collected */
-export function throwCollected({ problems }: JobFile): void {
+/** The collected problems, in the order of their lines. */
+export function collected({ problems }: JobFile): readonly FoundProblem[] {
   // Reading goes on after an error, so it may find the same problem twice.
   const once = problems.filter((each, index) => problems.findIndex((other) => isSame(other, each)) === index);
-  if (once.length > 0) throw new InvalidFile(once.toSorted((a, b) => lineOf(a) - lineOf(b)));
+  return once.toSorted((a, b) => lineOf(a) - lineOf(b));
 }
 
-function isSame(a: Problem, b: Problem): boolean {
-  return a.place === b.place && a.message === b.message;
+/** @throws InvalidFile if problems were collected */
+export function throwCollected(file: JobFile): void {
+  if (file.problems.length > 0) throw new InvalidFile(collected(file));
+}
+
+function isSame(a: FoundProblem, b: FoundProblem): boolean {
+  const sameLine = a.position !== undefined && lineOf(a) === lineOf(b);
+  return a.message === b.message && (sameLine || a.place === b.place);
 }
 
 function lineOf({ position }: FoundProblem): number {
@@ -100,15 +131,15 @@ function problemText({ file, position, place, message, excerpt }: FoundProblem):
 /** A problem with its position, if the position can be found in the file's text. */
 export function located(file: JobFile, problem: Problem): FoundProblem {
   const { place, find, whole } = problem;
-  // A missing attribute has no position, so the position of the block around it is used.
-  const ofPlace =
-    positionOf(file, place) ?? positionOf(file, place.slice(0, Math.max(0, place.lastIndexOf("."))));
-  const position = (find === undefined ? undefined : positionOfText(file.source, find, whole)) ?? ofPlace;
-  return problemAt(file, problem, position);
+  const ofText = find === undefined ? undefined : positionOfText(file.source, find, whole);
+  return problemAt(file, problem, ofText ?? positionOf(file, place));
 }
 
-function positionOf({ source }: JobFile, place: string): Position | undefined {
-  return place === "" ? undefined : positionOfPlace(source, place);
+/** The position of a place, or of the innermost block around it that has one: what is missing has none. */
+function positionOf(file: JobFile, place: string): Position | undefined {
+  if (place === "") return undefined;
+  const around = place.slice(0, Math.max(0, place.lastIndexOf(".")));
+  return positionOfPlace(file.source, place) ?? positionOf(file, around);
 }
 
 /** Adds a position to a problem. @param position undefined if it is unknown */
@@ -121,8 +152,29 @@ export function problemAt(file: JobFile, problem: Problem, position: Position | 
 function summaryOf(problems: readonly FoundProblem[]): string {
   const [first] = problems;
   if (problems.length === 1 && first) return problemText(first);
-  const texts = problems.map((each) => `${problemText(each)}${each.hint ? `\n  ${each.hint}` : ""}`);
-  return `${first?.file} has ${problems.length} errors:\n${texts.join("\n")}`;
+  const [wrong, lacking] = [false, true].map((value) => problems.filter((each) => !each.lacking !== value));
+  const texts = [
+    wrong?.length ? `${first?.file} has ${countOf(wrong.length, "error")}:\n${listOf(wrong)}` : [],
+    lacking?.length
+      ? `${first?.file} needs ${countOf(lacking.length, "thing")} that a local run lacks:\n${listOf(lacking)}`
+      : [],
+  ];
+  return texts.flat().join("\n");
+}
+
+function listOf(problems: readonly FoundProblem[]): string {
+  // One hint at the end names all parts that can be skipped.
+  return problems
+    .map((each) => `${problemText(each)}${each.hint && !each.skip ? `\n  ${each.hint}` : ""}`)
+    .join("\n");
+}
+
+/** Of several problems, one hint names all parts that can be skipped. */
+function hintOf(problems: readonly FoundProblem[]): string | undefined {
+  if (problems.length === 1) return problems[0]?.hint;
+  const names = new Set(problems.flatMap(({ skip = [] }) => skip));
+  if (names.size === 0) return undefined;
+  return `--skip ${[...names].join(",")} goes on without ${names.size === 1 ? "this part" : "these parts"}.`;
 }
 
 /**
@@ -141,16 +193,18 @@ function excerptAt(source: string, { line, column }: Position): string {
 const maxExcerpt = 160;
 
 /**
- * Evaluates the value at a place of the file. A TemplateError becomes a `JOB_INVALID` that names the place.
+ * Evaluates the value at a place of the file. A TemplateError becomes an InvalidFile that names the place.
  */
 export function evaluateAt<T>(file: JobFile, place: string, work: () => T): T {
   try {
     return work();
   } catch (thrown) {
     if (!(thrown instanceof TemplateError)) throw thrown;
+    if (thrown.fault === "reported") throw new InvalidFile([]);
     return rejectJob(file, {
       place: placeOf(place, thrown.path),
       message: thrown.message,
+      lacking: thrown.fault === "lacking",
       find: thrown.text,
       whole: thrown.whole,
     });
@@ -167,6 +221,11 @@ export function placeOf(place: string, steps: readonly (string | number)[]): str
     const isBlock = typeof steps[index + 1] === "string";
     return isBlock ? path : `${path}[${step}]`;
   }, place);
+}
+
+/** The place of one of several blocks of the same type. */
+export function numbered(place: string, index: number, { length }: { readonly length: number }): string {
+  return length > 1 ? `${place}[${index}]` : place;
 }
 
 /** The place of a key in the body at a place. */

@@ -5,7 +5,7 @@
  */
 
 import { suggestion } from "../../base/suggest.ts";
-import { attempt, inside, type JobFile, rejectJob } from "./jobFile.ts";
+import { inside, type JobFile, report } from "./jobFile.ts";
 import type { Body } from "./syntax.ts";
 
 interface Keys {
@@ -212,20 +212,19 @@ export function supportedPart(file: JobFile, level: Level, place: string, block:
     if (keys.attributes.includes(key)) attributes[key] = value;
     else if (keys.blocks.includes(key)) blocks[key] = value;
     else if (keys.ignored.includes(key)) file.ignored.add(inside(place, key));
-    else if (Object.hasOwn(keys.refused, key))
-      attempt(file, () => skipOrReject(file, inside(place, key), key, keys.refused[key]));
-    else attempt(file, () => rejectKey(file, keys, inside(place, key), key));
+    else if (Object.hasOwn(keys.refused, key)) skipOrReport(file, inside(place, key), key, keys.refused[key]);
+    else reportKey(file, keys, inside(place, key), key);
   }
   return { attributes, blocks };
 }
 
-/**
- * Skips a part that a local run lacks, if `--skip` names the part.
- * @throws InvalidFile otherwise
- */
-export function skipOrReject(file: JobFile, place: string, name: string, message = ""): void {
+/** Skips a part that a local run lacks, if `--skip` names the part. Otherwise reports the part. */
+export function skipOrReport(file: JobFile, place: string, name: string, message = ""): void {
   if (file.skips.has(name)) file.ignored.add(place);
-  else rejectJob(file, { place, message, find: name, hint: `--skip ${name} goes on without it.` });
+  else {
+    const hint = `--skip ${name} goes on without it.`;
+    report(file, { place, message, find: name, hint, lacking: true, skip: name });
+  }
 }
 
 /** Names of all parts that a local run lacks and can skip: the values of `--skip`. */
@@ -234,7 +233,7 @@ export function skippable(): string[] {
   return [...new Set([...refused, "connect", "csi"])].sort();
 }
 
-function rejectKey(file: JobFile, keys: Keys, place: string, key: string): never {
+function reportKey(file: JobFile, keys: Keys, place: string, key: string): void {
   const hint = suggestion(key, [...keys.attributes, ...keys.blocks, ...keys.ignored]);
-  return rejectJob(file, { place, message: "there is no such attribute or block", find: key, hint });
+  report(file, { place, message: "there is no such attribute or block", find: key, hint });
 }

@@ -1,7 +1,7 @@
 /** Reads a job file, HCL2 or JSON, into a validated {@link Job}. Pure. */
 import { apiJobToBody } from "./apiJob.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
-import { attempt, inside, type JobFile, rejectJob } from "./jobFile.ts";
+import { attempt, inside, type JobFile, rejectJob, report } from "./jobFile.ts";
 import { supportedPart } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readChecks, refuseStrayChecks } from "./readServices.ts";
@@ -43,8 +43,14 @@ function readJob(reader: JobReader, top: Body): Job {
     region: attributes.region,
     datacenter: attributes.datacenters.find((name) => !name.includes("*")) ?? "dc1",
     groups: readGroups(reader, place, blocks, attributes.meta),
-    ignored: [...file.ignored].map((name) => name.replace(`${place}.`, "")).sort(),
+    ignored: ignoredIn(file, place),
   };
+}
+
+/** Without the job's name and the numbers of blocks. */
+function ignoredIn({ ignored }: JobFile, place: string): string[] {
+  const names = [...ignored].map((name) => name.replace(`${place}.`, "").replaceAll(/\[\d+\]/g, ""));
+  return [...new Set(names)].sort();
 }
 
 type Meta = Readonly<Record<string, string>>;
@@ -59,7 +65,7 @@ function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta):
   );
   const all = [...groups, ...ungrouped];
   if (all.length === 0) {
-    rejectJob(reader.file, { place, message: "the job has no group, so there is nothing to run" });
+    report(reader.file, { place, message: "the job has no group, so there is nothing to run" });
   }
   const read = all.filter((group) => group !== undefined);
   checkStaticPorts(reader, place, read);
@@ -77,9 +83,7 @@ function checkStaticPorts({ file }: JobReader, place: string, groups: readonly G
       owners.set(port, `port ${label} of group ${name}`);
       if (owner === undefined) continue;
       const message = `one host cannot give port ${port} to ${owner}${count > 1 ? "" : " and to this port"}`;
-      attempt(file, () =>
-        rejectJob(file, { place: at, message, hint: "Leave out static to get a free port." }),
-      );
+      report(file, { place: at, message, hint: "Leave out static to get a free port." });
     }
   }
 }
@@ -94,7 +98,7 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
     attempt(reader.file, () => readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes })),
   );
   if (!tasks.some((task) => task === undefined || task.phase === "main")) {
-    rejectJob(reader.file, { place, message: "the group has no main task, so there is nothing to run" });
+    report(reader.file, { place, message: "the group has no main task, so there is nothing to run" });
   }
   const known = tasks.filter((task) => task !== undefined);
   const owner = { task: undefined, name };
@@ -114,7 +118,8 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
   const block = body(reader.file, place, value);
   const { attributes, blocks } = read(reader, "network", place, block, networkSchema);
   const dns = body(reader.file, inside(place, "dns"), blocks.dns);
-  const { mode, hostname } = attributes;
+  const { hostname } = attributes;
+  const mode = knownMode(reader, place, attributes.mode);
   // In the host's network a task keeps the host's name, as on a cluster.
   if (mode === "host" && hostname !== "") reader.file.ignored.add(inside(place, "hostname"));
   return {
@@ -130,6 +135,14 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
   };
 }
 
+/** A mode that a local run has. Reports other modes of Nomad. */
+function knownMode({ file }: JobReader, place: string, mode: string): Network["mode"] {
+  if (mode === "host" || mode === "bridge" || mode === "none") return mode;
+  const message = `a local run has no CNI: ${mode} needs a plugin that a Nomad client calls`;
+  report(file, { place: inside(place, "mode"), message, lacking: true });
+  return "host";
+}
+
 function readPort(
   reader: JobReader,
   place: string,
@@ -139,9 +152,8 @@ function readPort(
 ): PortRequest {
   const { attributes } = read(reader, "port", place, block, portSchema);
   const to = attributes.to > 0 ? attributes.to : undefined;
-  if (to !== undefined && to !== attributes.static && mode !== "bridge") {
-    const message = 'ports are mapped only in a network of the group\'s own: mode = "bridge"';
-    rejectJob(reader.file, { place: inside(place, "to"), message });
-  }
+  // As on a client, the task gets the number in NOMAD_PORT_…, but nothing maps it to the host's port.
+  if (to !== undefined && to !== attributes.static && mode !== "bridge")
+    reader.file.ignored.add(inside(place, "to"));
   return { label, static: attributes.static, to };
 }

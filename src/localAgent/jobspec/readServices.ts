@@ -1,7 +1,7 @@
 /** Reads the checks of `service` blocks. The services themselves are registered nowhere. Pure. */
 
 import type { Check, CheckRestart, PortRequest, Probe } from "./job.ts";
-import { attempt, inside, rejectJob } from "./jobFile.ts";
+import { attempt, inside, numbered, rejectJob, report } from "./jobFile.ts";
 import { type JobReader, read } from "./reader.ts";
 import { checkRestartSchema, checkSchema, serviceSchema } from "./schemas.ts";
 import { asList, body } from "./syntax.ts";
@@ -16,9 +16,10 @@ export interface ServiceOwner {
 
 /** @returns the valid checks; `reader.file` collects the problems of the others */
 export function readChecks(reader: JobReader, place: string, value: unknown, owner: ServiceOwner): Check[] {
-  return asList(value).flatMap((each) => {
-    const block = body(reader.file, place, each);
-    return attempt(reader.file, () => readService(reader, place, block, owner)) ?? [];
+  return asList(value).flatMap((each, index, all) => {
+    const at = numbered(place, index, all);
+    const block = body(reader.file, at, each);
+    return attempt(reader.file, () => readService(reader, at, block, owner)) ?? [];
   });
 }
 
@@ -33,8 +34,8 @@ function readService(
   const restart = readRestart(reader, inside(place, "check_restart"), blocks.check_restart);
   const checks = asList(blocks.check);
   if (checks.length === 0) reader.file.ignored.add(place);
-  return checks.flatMap((each) => {
-    const at = inside(place, "check");
+  return checks.flatMap((each, index, all) => {
+    const at = numbered(inside(place, "check"), index, all);
     const check = body(reader.file, at, each);
     return attempt(reader.file, () => readCheck(reader, at, check, service, attributes.port, restart)) ?? [];
   });
@@ -90,7 +91,7 @@ function probeOf(
     rejectJob(file, { place, message: "neither the check nor its service names a port" });
   }
   if (type !== "http") return { kind: "tcp", port };
-  if (!path.startsWith("/")) rejectJob(file, { place: inside(place, "path"), message: "must begin with /" });
+  if (!path.startsWith("/")) report(file, { place: inside(place, "path"), message: "must begin with /" });
   return {
     kind: "http",
     port,
@@ -120,14 +121,12 @@ export function refuseStrayChecks(
 ): void {
   for (const { name, probe, task } of checks) {
     if (task !== undefined && !tasks.includes(task)) {
-      attempt(file, () =>
-        rejectJob(file, { place, message: `check ${name}: the group has no task ${task}` }),
-      );
+      report(file, { place, message: `check ${name}: the group has no task ${task}` });
     }
     if (probe.kind === "script" || /^\d+$/.test(probe.port)) continue;
     if (!ports.some(({ label }) => label === probe.port)) {
       const message = `check ${name}: the group's network has no port ${probe.port}`;
-      attempt(file, () => rejectJob(file, { place, message }));
+      report(file, { place, message });
     }
   }
 }

@@ -1,14 +1,14 @@
 /** Reads the body of a `task` block. Pure. */
 import { isTaskName } from "../../base/taskId.ts";
-import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
-import { attempt, inside, rejectJob } from "./jobFile.ts";
+import type { Resources, Task, Template, VolumeRequest } from "./job.ts";
+import { attempt, inside, numbered, report } from "./jobFile.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readChecks } from "./readServices.ts";
 import { readVolumeMounts } from "./readVolumes.ts";
 import { lifecycleSchema, logsSchema, resourcesSchema, taskSchema, templateSchema } from "./schemas.ts";
 import { asList, type Body, body } from "./syntax.ts";
 
-/** @throws DriverError `JOB_INVALID`, which names the file, the place and what is allowed */
+/** @throws InvalidFile, which names the file, the place and what is allowed */
 export function readTask(
   reader: JobReader,
   place: string,
@@ -17,32 +17,36 @@ export function readTask(
   group: { readonly meta: Readonly<Record<string, string>>; readonly volumes: readonly VolumeRequest[] },
 ): Task {
   const wrong = wrongName(name);
-  if (wrong !== undefined) rejectJob(reader.file, { place, message: wrong });
+  if (wrong !== undefined) report(reader.file, { place, message: wrong });
   const { attributes, blocks } =
     attempt(reader.file, () => read(reader, "task", place, block, taskSchema)) ??
-    // If an attribute is wrong, all attributes but `config` get their defaults, and the rest of the task is
-    // still read.
-    read(reader, "task", place, { ...withoutAttributes(block), driver: "exec2" }, taskSchema);
+    // The driver is the only attribute that a task must have.
+    read(reader, "task", place, { ...block, driver: "exec2" }, taskSchema);
+  const { driver } = attributes;
+  if (driver !== "exec2") {
+    const message = `this program runs tasks with driver = "exec2" only, not ${JSON.stringify(driver)}`;
+    report(reader.file, { place: inside(place, "driver"), message, lacking: true });
+  }
   const once = <T extends string>(key: T) => body(reader.file, inside(place, key), blocks[key]);
   const logs = read(reader, "logs", inside(place, "logs"), once("logs"), logsSchema).attributes;
   return {
     name,
-    ...readPhase(reader, inside(place, "lifecycle"), blocks.lifecycle),
+    driver,
+    ...(attempt(reader.file, () => readPhase(reader, inside(place, "lifecycle"), blocks.lifecycle)) ??
+      mainPhase),
     leader: attributes.leader,
     user: attributes.user === "" ? undefined : attributes.user,
     config: attributes.config,
     env: attributes.env,
     meta: { ...group.meta, ...attributes.meta },
-    resources:
-      attempt(reader.file, () => readResources(reader, inside(place, "resources"), once("resources"))) ??
-      readResources(reader, place, {}),
+    resources: readResources(reader, inside(place, "resources"), once("resources")),
     killSignal: attributes.kill_signal === "" ? undefined : attributes.kill_signal,
     killTimeoutMs: attributes.kill_timeout,
     logsDisabled: logs.disabled,
-    templates: asList(blocks.template).flatMap(
-      (template) =>
-        attempt(reader.file, () => readTemplate(reader, inside(place, "template"), template)) ?? [],
-    ),
+    templates: asList(blocks.template).flatMap((template, index, all) => {
+      const at = numbered(inside(place, "template"), index, all);
+      return attempt(reader.file, () => readTemplate(reader, at, template)) ?? [];
+    }),
     checks: readChecks(reader, inside(place, "service"), blocks.service, { task: name, name }),
     volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
   };
@@ -68,20 +72,10 @@ function wrongName(name: string): string | undefined {
  */
 const maxNameLength = 200;
 
-function withoutAttributes({
-  config,
-  lifecycle,
-  logs,
-  resources,
-  service,
-  template,
-  volume_mount,
-}: Body): Body {
-  return { config, lifecycle, logs, resources, service, template, volume_mount };
-}
+const mainPhase: Pick<Task, "phase" | "sidecar"> = { phase: "main", sidecar: false };
 
-function readPhase(reader: JobReader, place: string, value: unknown): { phase: Phase; sidecar: boolean } {
-  if (asList(value).length === 0) return { phase: "main", sidecar: false };
+function readPhase(reader: JobReader, place: string, value: unknown): Pick<Task, "phase" | "sidecar"> {
+  if (asList(value).length === 0) return mainPhase;
   const { hook, sidecar } = read(
     reader,
     "lifecycle",
@@ -101,10 +95,10 @@ function readResources(reader: JobReader, place: string, block: Body): Resources
     resourcesSchema,
   ).attributes;
   if (cpu !== undefined && cores > 0) {
-    rejectJob(reader.file, { place, message: "cpu (MHz) and cores exclude each other" });
+    report(reader.file, { place, message: "cpu (MHz) and cores exclude each other" });
   }
   if (memory_max !== undefined && memory_max !== -1 && memory_max < memory) {
-    rejectJob(reader.file, { place: inside(place, "memory_max"), message: `it is below memory (${memory})` });
+    report(reader.file, { place: inside(place, "memory_max"), message: `it is below memory (${memory})` });
   }
   return { cpuMhz: cores > 0 ? 0 : (cpu ?? 100), cores, memoryMb: memory, memoryMaxMb: memory_max };
 }
@@ -114,6 +108,7 @@ function readTemplate(reader: JobReader, place: string, value: unknown): Templat
   const { attributes } = read(reader, "template", place, block, templateSchema);
   const { data, destination, perms, env, uid, gid, left_delimiter, right_delimiter } = attributes;
   return {
+    place,
     data,
     destination,
     perms,

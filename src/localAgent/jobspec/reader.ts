@@ -5,15 +5,7 @@
 
 import type { z } from "zod";
 import { entriesOf, isList, kindOf, textOf, type Value } from "./expressions/values.ts";
-import {
-  attempt,
-  evaluateAt,
-  InvalidFile,
-  type JobFile,
-  type Problem,
-  placeOf,
-  rejectJob,
-} from "./jobFile.ts";
+import { attempt, evaluateAt, InvalidFile, type JobFile, type Problem, placeOf, report } from "./jobFile.ts";
 import { type Level, supportedPart } from "./keys.ts";
 import { substitute } from "./resolve/interpolate.ts";
 import type { FileScope } from "./resolve/variables.ts";
@@ -30,8 +22,9 @@ export interface JobReader {
 }
 
 /**
- * Reads a body by the keys of its level and the schema of its attributes.
- * @throws DriverError `JOB_INVALID`
+ * Reads a body by the keys of its level and the schema of its attributes. The file collects the problems of
+ * wrong attributes, which then count as absent.
+ * @throws InvalidFile if the body cannot be read without a wrong attribute
  */
 export function read<T extends z.ZodType>(
   { file, scope: outer, scopes }: JobReader,
@@ -45,37 +38,57 @@ export function read<T extends z.ZodType>(
   const { attributes, blocks } = supportedPart(file, level, place, unrolled);
   const evaluate = (attribute: Body) =>
     substitute(attribute, scope.evaluate, (inner) => scopes.get(inner)?.evaluate) as Body;
-  const values = evaluated(file, place, attributes, evaluate);
-  const result = schema.safeParse(withoutNulls(values));
+  const { values, failed } = evaluated(file, place, attributes, scopes, evaluate);
+  const result = schema.safeParse(values);
   if (result.success) return { attributes: result.data, blocks };
-  const [first, ...others] = result.error.issues.map((issue) => problemOf(issue, place));
-  for (const other of others) attempt(file, () => rejectJob(file, other));
-  return rejectJob(file, first ?? { place, message: "it is invalid" });
+  const wrong = new Set<unknown>();
+  for (const issue of result.error.issues) {
+    const [key] = issue.path;
+    wrong.add(key);
+    // An attribute that could not be evaluated is absent, and its problem is reported already.
+    if (!failed.has(key)) report(file, problemOf(issue, place));
+  }
+  const rest = schema.safeParse(
+    Object.fromEntries(Object.entries(values).filter(([key]) => !wrong.has(key))),
+  );
+  if (!rest.success) throw new InvalidFile([]);
+  return { attributes: rest.data, blocks };
 }
 
-/** @throws InvalidFile for the first wrong attribute; `file.problems` gets the problems of the others */
+/** The values of the attributes that can be evaluated. The file collects the problems of the others. */
 function evaluated(
   file: JobFile,
   place: string,
   attributes: Body,
+  scopes: BlockScopes,
   evaluate: (attribute: Body) => Body,
-): Body {
+): { readonly values: Body; readonly failed: ReadonlySet<unknown> } {
   const values: Record<string, unknown> = {};
-  let first: InvalidFile | undefined;
+  const failed = new Set<unknown>();
   for (const [key, value] of Object.entries(attributes)) {
-    try {
-      Object.assign(
-        values,
-        evaluateAt(file, place, () => evaluate({ [key]: value })),
-      );
-    } catch (thrown) {
-      if (!(thrown instanceof InvalidFile)) throw thrown;
-      if (first === undefined) first = thrown;
-      else file.problems.push(...thrown.problems);
+    for (const part of partsOf(value, scopes)) {
+      const one = attempt(file, () => evaluateAt(file, place, () => evaluate({ [key]: part })));
+      if (one === undefined) failed.add(key);
+      else values[key] = mergedBlocks(values[key], one[key]);
     }
   }
-  if (first !== undefined) throw first;
-  return values;
+  return { values: withoutNulls(values), failed };
+}
+
+/** Splits a block such as `config` into blocks of one attribute, which are evaluated independently. */
+function partsOf(value: unknown, scopes: BlockScopes): unknown[] {
+  const [block, second] = Array.isArray(value) ? value : [];
+  if (second !== undefined || typeof block !== "object" || block === null || Array.isArray(block))
+    return [value];
+  const entries = Object.entries(block);
+  const scope = scopes.get(block);
+  const parts = entries.map(([key, item]) => ({ [key]: item }));
+  if (scope !== undefined) for (const part of parts) scopes.set(part, scope);
+  return parts.length === 0 ? [value] : parts.map((part) => [part]);
+}
+
+function mergedBlocks(before: unknown, part: unknown): unknown {
+  return before === undefined ? part : [{ ...(before as object[])[0], ...(part as object[])[0] }];
 }
 
 /** An attribute that is null counts as absent. */

@@ -66,9 +66,8 @@ export const groupSchema = z.object({ count: count.default(1), meta: textMap() }
 
 export const networkSchema = z.object({
   mode: z
-    .enum(["host", "bridge", "none", ""], {
-      error: ({ input }) =>
-        `a local run knows the modes host, bridge and none; ${String(input)} needs a plugin that a Nomad client calls`,
+    .union([z.enum(["host", "bridge", "none", ""]), z.templateLiteral(["cni/", z.string().min(1)])], {
+      error: "must be host, bridge, none or cni/NAME",
     })
     .transform((mode) => (mode === "" ? "host" : mode))
     .default("host"),
@@ -78,9 +77,7 @@ export const networkSchema = z.object({
 export const volumeSchema = z.object({
   type: z.literal("host", {
     error: ({ input }) =>
-      input === undefined
-        ? 'the volume names no type: type = "host"'
-        : `a local run has volumes of the type "host" only: ${String(input)} volumes need a Nomad cluster`,
+      input === undefined ? 'the volume names no type: type = "host"' : "must be host or csi",
   }),
   source: z.string("a volume needs source, the name of a host volume").min(1, "must not be empty"),
   per_alloc: z.boolean().default(false),
@@ -139,12 +136,7 @@ export const dnsSchema = z.object({
 });
 
 export const taskSchema = z.object({
-  driver: z.literal("exec2", {
-    error: ({ input }) =>
-      input === undefined
-        ? 'the task names no driver: driver = "exec2"'
-        : `this program runs tasks with driver = "exec2" only, not "${String(input)}"`,
-  }),
+  driver: z.string('the task names no driver: driver = "exec2"').min(1, "must not be empty"),
   config: map(z.unknown()),
   env: textMap(),
   kill_signal: signal.default(""),

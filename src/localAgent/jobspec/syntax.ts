@@ -5,7 +5,7 @@
  */
 
 import { messageOf } from "../../base/errors.ts";
-import { InvalidFile, type JobFile, problemAt, rejectJob } from "./jobFile.ts";
+import { InvalidFile, type JobFile, problemAt, rejectJob, report } from "./jobFile.ts";
 import type { Position } from "./source/positions.ts";
 
 /**
@@ -128,9 +128,11 @@ export function labelled(file: JobFile, place: string, value: unknown): Labelled
       block: body(file, `${place}.${label}`, block),
     })),
   );
-  for (const [index, { label }] of blocks.entries()) {
-    const isFirst = blocks.findIndex((other) => other.label === label) === index;
-    if (!isFirst) rejectJob(file, { place: `${place}.${label}`, message: "the name is used twice" });
-  }
-  return blocks;
+  const labels = new Set<string>();
+  return blocks.filter(({ label }) => {
+    const isFirst = !labels.has(label);
+    labels.add(label);
+    if (!isFirst) report(file, { place: `${place}.${label}`, message: "the name is used twice" });
+    return isFirst;
+  });
 }

@@ -16,7 +16,7 @@ import { makeScope, type OwnScope, type ScopeOwner, scopePath } from "../allocat
 import { type HostVolumes, volumePath } from "../allocation/hostVolumes.ts";
 import { chooseUser } from "../allocation/taskUser.ts";
 import type { Job, Task } from "../jobspec/job.ts";
-import { InvalidFile, type JobFile, rejectJob } from "../jobspec/jobFile.ts";
+import { type JobFile, rejectJob, throwCollected } from "../jobspec/jobFile.ts";
 import { type ResolvedFile, resolveTask } from "../jobspec/resolve/resolveTask.ts";
 import { collectsLogs, hasDynamicUsers, pathsInTask } from "../plugin/clientRules.ts";
 import type { DriverFacts } from "../plugin/pluginSession.ts";
@@ -133,9 +133,8 @@ export async function placeTask(
     files,
     mounts,
     hostname: taskHostname,
-    configProblems,
   } = resolveTask(file, { job, group, task }, facts, taskSchema);
-  if (configProblems.length > 0) throw new InvalidFile(configProblems);
+  throwCollected(file);
   for (const each of files) await writeTemplate(each);
   const { logs } = allocation.folders;
   return taskMessage(job, group, task, {

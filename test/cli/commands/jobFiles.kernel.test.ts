@@ -103,19 +103,19 @@ describe("a job file that runs", () => {
 describe("a job file with needs that a local run cannot meet", () => {
   it.each([
     ["nomadVariables", "line 2 of the template: nomadVar needs a Nomad server, and a local run has none"],
-    ["vaultArtifact", "--skip artifact goes on without it"],
-    ["vaultArtifact", "--skip vault goes on without it"],
-    ["vaultArtifact", "--skip consul goes on without it"],
-    ["vaultArtifact", "--skip identity goes on without it"],
+    ["vaultArtifact", "--skip vault,consul,artifact,identity goes on without these parts"],
     ["csiVolume", "--skip csi goes on without it"],
     ["connect", "--skip connect goes on without it"],
-    ["parameterized", "--skip parameterized goes on without it"],
-    ["parameterized", "--skip dispatch_payload goes on without it"],
+    ["parameterized", "--skip parameterized,dispatch_payload goes on without these parts"],
     ["docker", 'this program runs tasks with driver = "exec2" only, not "docker"'],
   ])("%s: %s", async (name, message) => {
     const { code, stdout, stderr } = await call(running(name));
     expect([code, stdout]).toEqual([125, ""]);
+    expect(stderr).toMatch(/^JOB_NEEDS_CLUSTER: /);
     expect(stderr).toContain(message);
+    const validated = await call(["validate", job(name)]);
+    expect(validated).toMatchObject({ code: 0, stdout: expect.stringMatching(/: job \S+ is valid\n$/) });
+    expect(validated.stderr).toContain(message);
   });
 
   it.each([

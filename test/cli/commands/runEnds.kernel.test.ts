@@ -35,7 +35,7 @@ async function untilGone(place: Place): Promise<void> {
 
 async function startEndless(
   stateDir: string,
-  program: readonly string[] = [process.execPath, sourceEntry],
+  program: readonly string[] = [process.execPath, programEntry],
 ): Promise<Place & { readonly run: Started; readonly job: string }> {
   const job = endless();
   const run = start(["run", "--state-dir", stateDir, job], { program });
@@ -119,7 +119,7 @@ describe("SIGKILL of run and plugin", () => {
 
 /** Runs a program in a mount namespace of its own, after a shell script has changed its mounts. */
 function inMountNamespace(script: string): readonly string[] {
-  return ["unshare", "--mount", "sh", "-c", `${script} && exec "$@"`, "sh", process.execPath, sourceEntry];
+  return ["unshare", "--mount", "sh", "-c", `${script} && exec "$@"`, "sh", process.execPath, programEntry];
 }
 
 const otherTmp = "mount -t tmpfs none /var/tmp";

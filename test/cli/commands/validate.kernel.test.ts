@@ -117,6 +117,7 @@ it("validate also reports as JSON the place of a syntax error, and a file that c
       .map((line) => JSON.parse(line)),
   ).toEqual([
     {
+      severity: "error",
       file: job,
       line: 2,
       column: 10,
@@ -125,6 +126,7 @@ it("validate also reports as JSON the place of a syntax error, and a file that c
       hint: null,
     },
     {
+      severity: "error",
       file: missing,
       line: null,
       column: null,
@@ -207,3 +209,19 @@ it("validate refuses tasks whose names lead to other folders, as run does", asyn
     expect(stderr).toContain("job.web.group.g.task...: a task may not have this name");
   }
 });
+
+it.each([
+  ["--no-files", "--no-files: /etc/hostname is not read"],
+  ["--files=/usr", "--files /usr: /etc/hostname is outside of this folder"],
+])(
+  "%s bounds the files that a job file's functions read, for validate, run and doctor",
+  async (option, message) => {
+    const job = jobFileOf(wrong.replace('command = "true"', 'command = file("/etc/hostname")'));
+    for (const verb of [["validate"], ["run"], ["doctor", "--plan"]]) {
+      const { code, stderr } = await call([...verb, job, option]);
+      expect(code).not.toBe(0);
+      expect(stderr).toContain(message);
+    }
+    expect((await call(["validate", job])).stderr).not.toContain("/etc/hostname");
+  },
+);

@@ -1,7 +1,9 @@
 /** Job files, an agent's plugin block, and the text of their templates. */
 import { checkFile } from "../../../src/localAgent/files/checkFile.ts";
+import { goPatterns } from "../../../src/localAgent/files/goPatterns.ts";
+import { noHost } from "../../../src/localAgent/jobspec/expressions/functions/files.ts";
 import { hclEvaluator } from "../../../src/localAgent/jobspec/expressions/hcl.ts";
-import { renderGoTemplate } from "../../../src/localAgent/jobspec/goTemplate/evaluate.ts";
+import { openGoTemplate } from "../../../src/localAgent/jobspec/goTemplate/evaluate.ts";
 import { jobFile } from "../../../src/localAgent/jobspec/jobFile.ts";
 import { render } from "../../../src/localAgent/jobspec/resolve/interpolate.ts";
 import {
@@ -17,7 +19,7 @@ const variables = { given: { image: "nginx" }, environment: { HOME: "/root" } };
 const config = { stateDir: "/var/lib/x", pluginConfig: { unveil_by_task: true } };
 
 async function check(name: string, source: string): Promise<void> {
-  await allowingLater(["JOB_INVALID", "CONFIG_INVALID"], () =>
+  await allowingLater(["JOB_INVALID", "JOB_NEEDS_CLUSTER", "CONFIG_INVALID"], () =>
     checkFile(jobFile(name, source), variables, config),
   );
 }
@@ -116,7 +118,7 @@ export const templates: Target = {
     ].map((text) => text.replaceAll("$X", "$")),
 };
 
-const evaluator = hclEvaluator(undefined);
+const evaluator = hclEvaluator({ ...noHost, patterns: goPatterns() });
 const values: Readonly<Record<string, unknown>> = {
   var: { list: ["a", "b"], map: { x: 1, y: [true, null] }, text: "é€" },
   local: { n: 3 },
@@ -139,7 +141,7 @@ export const expressions: Target = {
       'merge({a = 1}, {b = concat(["x"], var.list)...})',
       'format("%05.2f|%-5s|%q|%#v", 3.14159, "a", "b", var.map)',
       'cidrsubnet("10.0.0.0/8", 8, 2) == "10.2.0.0/16" ? jsonencode(var.map) : base64encode("x")',
-      'try(regex("a(b+)", "abb"), substr(var.text, 0, 1), range(1, 10, 2))',
+      'try(regex_replace("abb", "a(b+)", "$1"), substr(var.text, 0, 1), range(1, 10, 2))',
       'formatdate("YYYY-MM-DD", timeadd("2026-01-01T00:00:00Z", "1h"))',
       "list(object({a = string, b = optional(number)}))",
       'setproduct(["a"], range(3))',
@@ -147,12 +149,16 @@ export const expressions: Target = {
 };
 
 const delimiters = { left: "{{", right: "}}" };
-const templateFacts = { env: { NOMAD_TASK_NAME: "web", LIST: "a,b" }, now: 1_764_000_000_000 };
+const templateFacts = {
+  env: { NOMAD_TASK_NAME: "web", LIST: "a,b" },
+  now: 1_764_000_000_000,
+  patterns: goPatterns(),
+};
 
 /** The data of a template block. */
 export const goTemplates: Target = {
   fuzz: (bytes) => {
-    allowingTemplateErrors(() => renderGoTemplate(bytes.toString(), delimiters, templateFacts));
+    allowingTemplateErrors(() => openGoTemplate(bytes.toString(), delimiters, templateFacts).render());
   },
   seeds: () => [
     '{{ range $i, $x := split "," (env "LIST") }}{{ $i }}={{ $x | toUpper }}{{ else }}none{{ end }}',

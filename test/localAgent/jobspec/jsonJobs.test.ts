@@ -209,6 +209,7 @@ describe("volumes in the form of Nomad's API", () => {
     const job = await parse({ Job: { ID: "j", TaskGroups: [group] } });
     expect(job.groups[0]?.tasks[0]?.volumeMounts).toEqual([
       {
+        place: "job.j.group.g.task.t.volume_mount",
         volume: { name: "data", source: "shop", perAlloc: false, readOnly: true },
         destination: "/srv",
         readOnly: true,

@@ -7,9 +7,10 @@ import {
   pluginConfigOption,
   pluginOption,
   single,
+  withJobFileOptions,
 } from "../verb.ts";
 
-interface Options extends Pick<JobFileOptions, "var" | "option" | "pluginConfig"> {
+interface Options extends JobFileOptions {
   readonly json?: boolean;
   readonly plan?: string;
   readonly showArgs?: boolean;
@@ -18,8 +19,7 @@ interface Options extends Pick<JobFileOptions, "var" | "option" | "pluginConfig"
 }
 
 export const addDoctor: AddVerb = (program, exit) => {
-  program
-    .command("doctor")
+  withJobFileOptions(program.command("doctor"))
     .summary("check whether this host can run tasks")
     .description(
       "Checks what the driver needs: kernel, Landlock, cgroup v2 and its controllers, namespaces, root, a usable " +
@@ -29,10 +29,10 @@ export const addDoctor: AddVerb = (program, exit) => {
     .option(...jsonOption)
     .option(
       "--plan <job>",
-      "show the launch plan of each task of a job file instead, with masked environment and arguments",
+      "show the launch plan of each task of a job file instead, with masked environment and arguments; the " +
+        "options of job files are for this plan",
     )
     .option("--show-args", "with --plan: show arguments of commands, which may contain secrets")
-    .option("--var <name=value>", "with --plan: set a variable of the job", collectAssignment)
     .option(...pluginOption)
     .option(...pluginConfigOption)
     .option("--host-volume <name=path>", "with --plan: path of a host volume of the job", collectAssignment)
@@ -54,10 +54,11 @@ async function act(options: Options): Promise<number> {
   if (options.plan !== undefined) {
     const { showPlans } = await import("./showPlans.ts");
     const { hostVolumesOf } = await import("../../../localAgent/allocation/hostVolumes.ts");
+    const { readJobOptions } = await import("../run/readJobFile.ts");
     const hostVolumes = hostVolumesOf(single(options.hostVolume));
     return showPlans(options.plan, {
       ...config,
-      variables: single(options.var),
+      ...(await readJobOptions(options)),
       hostVolumes,
       showArgs: options.showArgs ?? false,
     });

@@ -34,10 +34,9 @@ import { requireRoot } from "../../requireRoot.ts";
 import { print } from "../../terminal/output.ts";
 import { type Style, styleFor } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
-import { readJobFile, variablesOf } from "../run/readJobFile.ts";
+import { type JobOptions, readJobFile, variablesOf } from "../run/readJobFile.ts";
 
-export interface PlanOptions extends LocalPluginConfig {
-  readonly variables: Readonly<Record<string, string>>;
+export interface PlanOptions extends LocalPluginConfig, JobOptions {
   readonly hostVolumes: HostVolumes;
   /** Whether to show arguments of commands, into which secrets may have been interpolated. */
   readonly showArgs: boolean;
@@ -48,7 +47,7 @@ export interface PlanOptions extends LocalPluginConfig {
  * @throws DriverError if a task could not be started: the same error as at its start
  */
 export async function showPlans(path: string, options: PlanOptions): Promise<number> {
-  const file = await readJobFile(path);
+  const file = await readJobFile(path, options);
   const plugin = pluginOptionsOf(options);
   const job = await checkJob(file, variablesOf(options), plugin);
   requireRoot("a plan needs the task's folders, which only root can make and remove again");

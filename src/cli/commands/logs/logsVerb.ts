@@ -17,7 +17,8 @@ export const addLogs: AddVerb = (program, exit) => {
     .summary("show the output of tasks")
     .description(
       "Shows the standard output of tasks on standard output, and their standard error on standard error. With " +
-        "several tasks, each line starts with the task's name. Output exists as long as the allocation's folder: a " +
+        "several tasks, each line starts with the task's name. A terminal gets text and colours only; files and " +
+        "pipes get every byte. Output exists as long as the allocation's folder: a " +
         "local run removes this folder when it ends, unless it was started with --keep.",
     )
     .option("-f, --follow", "follow the output until the tasks end")

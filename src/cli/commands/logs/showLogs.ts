@@ -9,7 +9,7 @@ import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
 import { hasFailed, onOutputFailure, writeTo } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
-import { LinePrefixer, TaskLabels } from "../../terminal/taskLines.ts";
+import { ShownOutput, TaskLabels } from "../../terminal/taskLines.ts";
 
 type StreamName = "stdout" | "stderr";
 
@@ -85,12 +85,12 @@ function placesOf({ id, reader }: ChosenRun): Readonly<Record<StreamName, LogPla
 class Output {
   readonly #log: LogStream;
   readonly #stream: StreamName;
-  readonly #prefixer: LinePrefixer | undefined;
+  readonly #shown: ShownOutput;
 
   constructor(log: LogStream, stream: StreamName, prefix: string | undefined, tail: number | undefined) {
     this.#log = log;
     this.#stream = stream;
-    this.#prefixer = prefix === undefined ? undefined : new LinePrefixer(prefix);
+    this.#shown = new ShownOutput({ filters: process[stream].isTTY, prefix });
     if (tail !== undefined) log.seekLines(tail);
   }
 
@@ -106,12 +106,12 @@ class Output {
   /** Shows the output that has arrived. */
   async show(): Promise<void> {
     for (let bytes = this.#log.read(); bytes !== undefined; bytes = this.#log.read()) {
-      await writeTo(this.#stream, this.#prefixer?.push(bytes) ?? bytes);
+      await writeTo(this.#stream, this.#shown.push(bytes));
     }
   }
 
   async close(): Promise<void> {
-    if (this.#prefixer) await writeTo(this.#stream, this.#prefixer.end());
+    await writeTo(this.#stream, this.#shown.end());
     this.#log.close();
   }
 }

@@ -5,6 +5,7 @@ import { requestedOptions } from "../../../driver/history/startEvents.ts";
 import { type AskedPolicy, isUnchanged, judge, type PolicyVerdict } from "../../../history/policyReplay.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../localAgent/files/checkFile.ts";
+import { hostAccess } from "../../../localAgent/files/hostAccess.ts";
 import { pluginOptionsIn, readPluginConfig } from "../../../localAgent/files/pluginConfig.ts";
 import { readTextFile } from "../../../localAgent/files/textFile.ts";
 import { jobFile } from "../../../localAgent/jobspec/jobFile.ts";
@@ -47,7 +48,9 @@ type PolicyFor = (request: NonNullable<TaskContext["request"]>) => AskedPolicy |
 
 /** Reads a file of the plugin's options, or a job file. A job file applies only to runs of its own tasks. */
 async function readPolicy(path: string): Promise<PolicyFor> {
-  const file = jobFile(path, await readTextFile(path, "CONFIG_INVALID", "policy"));
+  const file = jobFile(path, await readTextFile(path, "CONFIG_INVALID", "policy"), {
+    host: hostAccess(path),
+  });
   if (!isJob(file)) {
     const { state_dir: _, ...pluginConfig } = (await pluginOptionsIn(file)) ?? {};
     const plugin = pluginOptionsOf({ pluginConfig, stateDir: "/" });

@@ -22,13 +22,13 @@ import { smallestSufficient } from "../../../learn/smallest.ts";
 import type { WatchedTask } from "../../../learn/watchedTasks.ts";
 import { checkJob, pluginOptionsOf } from "../../../localAgent/files/checkFile.ts";
 import type { Job, Task } from "../../../localAgent/jobspec/job.ts";
-import { type JobFile, jobFile } from "../../../localAgent/jobspec/jobFile.ts";
+import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { printError } from "../../terminal/errors.ts";
 import { type LearnedTask, type LearnReport, learnReport } from "./learnReport.ts";
 import { Interrupted, isSame, type Trial, Trials } from "./learnTrials.ts";
-import { readJobFile, variablesOf } from "./readJobFile.ts";
+import { jobFileOf, readJobFile, variablesOf } from "./readJobFile.ts";
 import type { RunOptions } from "./runJob.ts";
 import { requireWritableJobFile, writeLearned } from "./writeLearned.ts";
 
@@ -54,7 +54,7 @@ const maxTrialMs = 120_000;
  */
 export async function learnJob(path: string, options: LearnOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
-  const file = await readJobFile(path, options.skips);
+  const file = await readJobFile(path, options);
   // On a client, the operator has to allow unveil. Here, the user is both operator and author of the job.
   const config = { ...options.pluginConfig, unveil_by_task: true };
   const plugin = pluginOptionsOf({ ...options, pluginConfig: config });
@@ -257,7 +257,7 @@ class Learning {
   async #write(tasks: readonly LearnedTask[]): Promise<void> {
     const { path, file, plugin, options } = this.#input;
     const changed = await writeLearned(path, file, tasks, (source) =>
-      checkJob(jobFile(file.name, source, options.skips), variablesOf(options), plugin),
+      checkJob(jobFileOf(file.name, source, options), variablesOf(options), plugin),
     );
     process.stderr.write(changed ? `Written to ${visible(path)}\n` : "There is nothing to write.\n");
   }

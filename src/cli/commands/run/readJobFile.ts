@@ -1,5 +1,6 @@
 import { DriverError } from "../../../base/errors.ts";
 import { suggestion } from "../../../base/suggest.ts";
+import { hostAccess, type ReadableFiles } from "../../../localAgent/files/hostAccess.ts";
 import { readTextFile } from "../../../localAgent/files/textFile.ts";
 import { type JobFile, jobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { skippable } from "../../../localAgent/jobspec/keys.ts";
@@ -15,6 +16,8 @@ export interface JobOptions {
   readonly variableFiles: Readonly<Record<string, unknown>>;
   /** Parts of the job to leave out, by name. */
   readonly skips: readonly string[];
+  /** The files that the job file's functions may read. */
+  readonly files: ReadableFiles;
 }
 
 /**
@@ -22,16 +25,21 @@ export interface JobOptions {
  * @throws DriverError `JOB_INVALID`
  */
 export async function readJobOptions(options: JobFileOptions): Promise<JobOptions> {
-  const { varFile = [], skip: skips = [] } = options;
-  return { variables: single(options.var), variableFiles: await readVariableFiles(varFile), skips };
+  const { varFile = [], skip: skips = [], files = true } = options;
+  return {
+    variables: single(options.var),
+    variableFiles: await readVariableFiles(varFile),
+    skips,
+    files: files === true ? "all" : files === false ? "none" : { below: files },
+  };
 }
 
 /**
  * @param path `-` reads standard input
- * @param skips parts to leave out, by name
- * @throws DriverError `JOB_INVALID`; `CONFIG_INVALID` for an unknown part in `skips`
+ * @throws DriverError `JOB_INVALID`; `CONFIG_INVALID` for an unknown part in `options.skips`
  */
-export async function readJobFile(path: string, skips: readonly string[] = []): Promise<JobFile> {
+export async function readJobFile(path: string, options: JobOptions): Promise<JobFile> {
+  const { skips } = options;
   for (const name of skips) {
     if (skippable().includes(name)) continue;
     throw new DriverError("CONFIG_INVALID", `--skip ${name}: there is no such part to leave out`, {
@@ -39,7 +47,12 @@ export async function readJobFile(path: string, skips: readonly string[] = []): 
     });
   }
   const text = await readTextFile(path, "JOB_INVALID", "job file");
-  return jobFile(path === "-" ? "standard input" : path, text, skips);
+  return jobFileOf(path === "-" ? "standard input" : path, text, options);
+}
+
+/** @param name the path as the user typed it */
+export function jobFileOf(name: string, source: string, { skips, files }: JobOptions): JobFile {
+  return jobFile(name, source, { skips, host: hostAccess(name, files) });
 }
 
 /** Later files override earlier ones. */

@@ -8,15 +8,17 @@ import { EventView } from "../../logs/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
 import { hasFailed, type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
-import { LinePrefixer, TaskLabels } from "../../terminal/taskLines.ts";
+import { ShownOutput, TaskLabels } from "../../terminal/taskLines.ts";
 
 export interface RunConsoleOptions {
   /** The tasks' labels in the run's output. */
   readonly labels: readonly string[];
   /** The label of a task, by the id of its run. */
   readonly labelOf: (id: string) => string;
-  /** Passes output on unchanged, without the tasks' names. */
+  /** Passes output on unchanged, even to a terminal. */
   readonly raw: boolean;
+  /** Whether lines of output begin with the task's name. */
+  readonly named: boolean;
   /** Shows the plugin's whole log, not only warnings and errors. */
   readonly verbose: boolean;
   /** Called when a stream can no longer be written. */
@@ -93,9 +95,11 @@ export class RunConsole implements RunDisplay {
   async show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
     const sink = process[stream];
     const style = styleFor(sink);
-    const prefixer = this.#options.raw
-      ? undefined
-      : new LinePrefixer(this.#labels.prefix(task, stream, style));
+    const { raw, named } = this.#options;
+    const output = new ShownOutput({
+      filters: sink.isTTY && !raw,
+      prefix: named ? this.#labels.prefix(task, stream, style) : undefined,
+    });
     const write = (bytes: Buffer) => {
       // A task must not wait for a reader that no longer exists.
       if (bytes.length === 0 || hasFailed(stream)) return true;
@@ -107,13 +111,13 @@ export class RunConsole implements RunDisplay {
       return hasRoom;
     };
     source.on("data", (chunk: Buffer) => {
-      if (write(prefixer ? prefixer.push(chunk) : chunk)) return;
+      if (write(output.push(chunk))) return;
       source.pause();
       sink.once("drain", () => source.resume());
     });
     onOutputFailure((failure) => failure.stream === stream && source.resume());
     await new Promise<void>((resolve) => source.once("close", () => resolve()));
-    if (prefixer) write(prefixer.end());
+    write(output.end());
     if (stream === "stderr") this.#inLine = false;
     this.#flush();
   }

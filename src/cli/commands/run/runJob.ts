@@ -45,7 +45,7 @@ export interface RunOptions extends JobOptions {
  */
 export async function runJob(path: string, options: RunOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
-  const file = await readJobFile(path, options.skips);
+  const file = await readJobFile(path, options);
   const job = await checkJob(file, variablesOf(options), pluginOptionsOf(options));
   await using runner = await JobRunner.open({ path, options });
   const run = { path, file, job, options };
@@ -225,7 +225,8 @@ export function consoleFor(
   return new RunConsole({
     labels,
     labelOf,
-    raw: raw || isPiped,
+    raw,
+    named: !raw && !isPiped,
     verbose,
     onOutputFailure: (failure) => interrupts.requestStop(describeFailure(failure)),
   });

@@ -8,8 +8,7 @@ import {
   pluginConfigOption,
   pluginOption,
   single,
-  skipOption,
-  variableFileOption,
+  withJobFileOptions,
 } from "../verb.ts";
 
 interface Options extends JobFileOptions {
@@ -25,19 +24,15 @@ interface Options extends JobFileOptions {
 }
 
 export const addRun: AddVerb = (program, exit) => {
-  program
-    .command("run")
+  withJobFileOptions(program.command("run"))
     .argument("<job>", "job file, HCL2 or JSON; - reads standard input")
     .summary("run a job on this host, without a Nomad cluster")
     .description(
       "Runs the tasks of a job file as a Nomad client would: through the driver, in their sandboxes, with their " +
         "own folders, users, ports and cgroups. Ctrl-C stops the tasks; a second Ctrl-C kills them.",
     )
-    .option("--var <name=value>", "set a variable of the job; repeatable", collectAssignment)
-    .option(...variableFileOption)
-    .option(...skipOption)
     .option("-v, --verbose", "show the driver's events and log")
-    .option("--raw", "pass the tasks' output on unchanged, without their names")
+    .option("--raw", "pass the tasks' output on unchanged, without their names, even to a terminal")
     .option(...pluginOption)
     .option(...pluginConfigOption)
     .option(
@@ -58,9 +53,11 @@ Exit codes: the task's own (of several tasks, the first that is not 0), or
 128 + signal; 127 command not found, 126 any other failure to start the task,
 125 run itself failed, such as for an invalid job.
 
-A single task's output to a file or pipe is raw. Tasks inherit LANG, LC_… and
-TZ from your environment; their PATH is that of a service. unveil_by_task is on
-by default, unlike on a client: -o unveil_by_task=false turns it off.
+A single task's output to a file or pipe is raw. A terminal gets text and colours
+only: no other control sequences of a task, unless --raw is given. Tasks inherit
+LANG, LC_… and TZ from your environment; their PATH is that of a service.
+unveil_by_task is on by default, unlike on a client: -o unveil_by_task=false
+turns it off.
 
 Examples:
   nomad-driver-exec2 run examples/hello.nomad.hcl

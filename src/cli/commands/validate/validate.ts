@@ -6,7 +6,7 @@ import type { LocalPluginConfig } from "../../../localAgent/files/pluginConfig.t
 import { type FoundProblem, InvalidFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { inWords, printError } from "../../terminal/errors.ts";
-import { print } from "../../terminal/output.ts";
+import { print, printNote } from "../../terminal/output.ts";
 import { type JobOptions, readJobFile, variablesOf } from "../run/readJobFile.ts";
 
 export interface ValidateOptions extends JobOptions {
@@ -16,13 +16,17 @@ export interface ValidateOptions extends JobOptions {
 
 /** @returns the exit code: 1 if a file is not valid */
 export async function validate(paths: readonly string[], options: ValidateOptions): Promise<number> {
-  const { config, json, skips } = options;
+  const { config, json } = options;
   let valid = true;
   for (const path of paths) {
     try {
-      const file = await readJobFile(path, skips);
+      const file = await readJobFile(path, options);
       const checked = await checkFile(file, variablesOf(options), config);
-      if (!json) print(visible(`${file.name}: ${verdictOn(checked)}`));
+      if (json) for (const each of checked.lacking) print(problemJson(each));
+      else {
+        print(visible(`${file.name}: ${verdictOn(checked)}`));
+        if (checked.lacking.length > 0) printNote(formatNeeds(checked.lacking));
+      }
     } catch (thrown) {
       if (!(thrown instanceof DriverError)) throw thrown;
       valid = false;
@@ -47,7 +51,14 @@ function problemsOf(path: string, thrown: DriverError): readonly FoundProblem[] 
   return [{ file: path, position: undefined, place: "", message, hint, excerpt: "" }];
 }
 
-function problemJson({ file, position, place, message, hint }: FoundProblem): string {
+/** What `run` would say of the job. */
+function formatNeeds(lacking: readonly FoundProblem[]): string {
+  const { summary, hint } = new InvalidFile(lacking);
+  return [`note: run would refuse it: ${summary}`, hint ? `hint: ${hint}` : []].flat().join("\n");
+}
+
+function problemJson({ file, position, place, message, hint, lacking = false }: FoundProblem): string {
   const { line = null, column = null } = position ?? {};
-  return visibleJson({ file, line, column, place, message, hint: hint ?? null });
+  const severity = lacking ? "note" : "error";
+  return visibleJson({ severity, file, line, column, place, message, hint: hint ?? null });
 }

@@ -1,11 +1,9 @@
 import {
   type AddVerb,
-  collectAssignment,
   type JobFileOptions,
   pluginConfigOption,
   pluginOption,
-  skipOption,
-  variableFileOption,
+  withJobFileOptions,
 } from "../verb.ts";
 
 interface Options extends JobFileOptions {
@@ -13,20 +11,17 @@ interface Options extends JobFileOptions {
 }
 
 export const addValidate: AddVerb = (program, exit) => {
-  program
-    .command("validate")
+  withJobFileOptions(program.command("validate"))
     .argument("<file...>", "job files (HCL2 or JSON) or agent configurations; - reads standard input")
     .summary("check job files and agent configurations")
     .description(
       "Checks job files, and this driver's block in agent configurations, and shows every error with its line. " +
-        "Reads only the files: users, paths and commands are checked when a task starts. Does not need root.",
+        "Reads only the files: users, paths and commands are checked when a task starts. Notes what is valid, but " +
+        "lacks in a local run. Does not need root.",
     )
-    .option("--var <name=value>", "set a variable of the jobs; repeatable", collectAssignment)
-    .option(...variableFileOption)
-    .option(...skipOption)
     .option(...pluginOption)
     .option(...pluginConfigOption)
-    .option("--json", "print errors as JSON, one object per line")
+    .option("--json", "print errors and notes as JSON, one object per line")
     .addHelpText(
       "after",
       `

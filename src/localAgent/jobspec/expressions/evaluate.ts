@@ -149,7 +149,7 @@ function call({ name, parameters, expands, text }: Call & Expression, scope: Sco
   } catch (thrown) {
     // An error with a text comes from an inner call, which is the call to report.
     if (!(thrown instanceof TemplateError) || thrown.text !== "") throw thrown;
-    throw new TemplateError(`${name}: ${thrown.message}`, text);
+    throw new TemplateError(`${name}: ${thrown.message}`, text, thrown.fault);
   }
 }
 

@@ -12,12 +12,12 @@ import { encodingFunctions } from "./functions/encodings.ts";
 import { type HostAccess, hostFunctions, noHost } from "./functions/files.ts";
 import { networkFunctions } from "./functions/networks.ts";
 import { numberFunctions } from "./functions/numbers.ts";
-import { textFunctions } from "./functions/texts.ts";
+import { patternFunctions, textFunctions } from "./functions/texts.ts";
 import { timeFunctions } from "./functions/times.ts";
 import { parseExpression, parseTemplateText } from "./parser.ts";
 import { parseTypeExpression } from "./types.ts";
 
-/** @param host the files that file functions reach; by default none */
+/** @param host what functions reach outside of the job file; by default nothing */
 export function hclEvaluator(host: HostAccess = noHost): Evaluator {
   const functions = allFunctions(host);
   const scopeOf = (lookup: Names) => ({ lookup, functions, iterations: { left: maxIterations } });
@@ -46,6 +46,7 @@ export function hclEvaluator(host: HostAccess = noHost): Evaluator {
 function allFunctions(host: HostAccess): Functions {
   return {
     ...textFunctions,
+    ...patternFunctions(host.patterns),
     ...collectionFunctions,
     ...numberFunctions,
     ...encodingFunctions,

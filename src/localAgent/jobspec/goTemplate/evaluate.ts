@@ -4,13 +4,27 @@ import { formatBytes } from "../../../units/sizes.ts";
 import { TemplateError } from "../templateError.ts";
 import { type Functions, type TemplateFacts, templateFunctions } from "./functions.ts";
 import { type Delimiters, inLine, parseGoTemplate } from "./parser.ts";
-import type { Branch, Command, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
+import type { Branch, Command, FunctionCall, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
 import { compare, type GoValue, goText, isList, isMap, isTrue, kindOf, sortedKeys } from "./values.ts";
 
+export interface GoTemplate {
+  /**
+   * An error for each function that does not exist, or that a local run lacks: also for one that this run
+   * would not call, because Go looks all functions up before it renders a template.
+   */
+  readonly problems: readonly TemplateError[];
+  /** @throws TemplateError that names the line */
+  readonly render: () => string;
+}
+
 /** @throws TemplateError that names the line */
-export function renderGoTemplate(source: string, delimiters: Delimiters, facts: TemplateFacts): string {
-  const { main, defined } = parseGoTemplate(source, delimiters);
-  return new Rendering(defined, templateFunctions(facts)).render(main, null, undefined);
+export function openGoTemplate(source: string, delimiters: Delimiters, facts: TemplateFacts): GoTemplate {
+  const { main, defined, calls } = parseGoTemplate(source, delimiters);
+  const functions = templateFunctions(facts);
+  return {
+    problems: calls.flatMap((call) => problemOf(call, functions) ?? []),
+    render: () => new Rendering(defined, functions).render(main, null, undefined),
+  };
 }
 
 /**
@@ -196,17 +210,14 @@ class Rendering {
       return piped ?? value;
     }
     const known = Object.hasOwn(this.#functions, name) ? this.#functions[name] : undefined;
-    if (known === undefined) {
-      const names = [...Object.keys(this.#functions), "and", "or"];
-      throw inLine(line, whyMissing(name) ?? `there is no function ${name}. ${suggestion(name, names)}`);
-    }
+    if (known === undefined) throw problemOf({ name, line }, this.#functions);
     const values = operands.map((operand) => this.#operand(operand, dot, scope, line));
     if (piped !== undefined) values.push(piped);
     try {
       return known(values);
     } catch (thrown) {
       if (!(thrown instanceof TemplateError)) throw thrown;
-      throw inLine(line, `${name}: ${thrown.message}`);
+      throw inLine(line, `${name}: ${thrown.message}`, thrown.fault);
     }
   }
 }
@@ -252,6 +263,17 @@ const reasons: readonly (readonly [string, string])[] = [
   ],
   [formats, "is missing in a local run; use parseJSON or toJSON"],
 ];
+
+/** The error for a function that does not exist here; undefined for one that does. */
+function problemOf({ name, line }: FunctionCall, functions: Functions): TemplateError | undefined {
+  if (name === "and" || name === "or" || Object.hasOwn(functions, name)) return undefined;
+  const reason = whyMissing(name);
+  if (reason !== undefined) return inLine(line, reason, "lacking");
+  return inLine(
+    line,
+    `there is no function ${name}. ${suggestion(name, [...Object.keys(functions), "and", "or"])}`,
+  );
+}
 
 /** Why a local run lacks a function; undefined for a function that no version of Nomad has. */
 function whyMissing(name: string): string | undefined {

@@ -7,14 +7,8 @@ import { parseJsonOrNothing } from "../../../base/json.ts";
 import { countOf } from "../../../units/counts.ts";
 import { fail } from "../expressions/functions/define.ts";
 import { escapeJson } from "../expressions/functions/goFormat.ts";
-import {
-  goPattern,
-  goReplacement,
-  titleCase,
-  trimCutset,
-  trimPrefix,
-  trimSuffix,
-} from "../expressions/functions/goStrings.ts";
+import { titleCase, trimCutset, trimPrefix, trimSuffix } from "../expressions/functions/goStrings.ts";
+import type { Patterns } from "../expressions/functions/patterns.ts";
 import { formatTime, printf } from "./formats.ts";
 import {
   compare,
@@ -40,9 +34,10 @@ export interface TemplateFacts {
   readonly env: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  readonly patterns: Patterns;
 }
 
-export function templateFunctions({ env, now }: TemplateFacts): Functions {
+export function templateFunctions({ env, now, patterns }: TemplateFacts): Functions {
   const variable = (name: string) => (Object.hasOwn(env, name) ? env[name] : undefined);
   return {
     ...builtIn,
@@ -50,6 +45,11 @@ export function templateFunctions({ env, now }: TemplateFacts): Functions {
     env: one(text, (name) => variable(name) ?? ""),
     envOrDefault: two(text, text, (name, fallback) => variable(name) || fallback),
     mustEnv: one(text, (name) => variable(name) ?? fail(`the task has no variable ${name}`)),
+    regexMatch: two(text, text, patterns.matches),
+    regexReplaceAll: (values) => {
+      const [pattern, replacement, value] = exactly(3, values).map(text) as [string, string, string];
+      return patterns.replaceAll(value, pattern, replacement);
+    },
     timestamp: (values) => formatTime(now, values[0] === undefined ? "" : text(values[0])),
   };
 }
@@ -179,11 +179,6 @@ const helpers: Functions = {
     const parsed = parseJsonOrNothing(value);
     return parsed === undefined ? fail("its text is not JSON") : ofJson(parsed);
   }),
-  regexMatch: two(text, text, (pattern, value) => goPattern(pattern).test(value)),
-  regexReplaceAll: (values) => {
-    const [pattern, replacement, value] = exactly(3, values).map(text) as [string, string, string];
-    return value.replaceAll(goPattern(pattern, "g"), goReplacement(replacement));
-  },
   replaceAll: (values) => {
     const [old, replacement, value] = exactly(3, values).map(text) as [string, string, string];
     return value.split(old).join(replacement);

@@ -1,6 +1,6 @@
 /** Parses Go's text/template: https://pkg.go.dev/text/template. Pure. */
-import { TemplateError } from "../templateError.ts";
-import type { Command, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
+import { type Fault, TemplateError } from "../templateError.ts";
+import type { Command, FunctionCall, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
 
 export interface Delimiters {
   readonly left: string;
@@ -37,6 +37,7 @@ const maxDepth = 100;
 class Parser {
   readonly #tokens: readonly Token[];
   readonly #defined = new Map<string, readonly Node[]>();
+  readonly #calls = new Map<string, FunctionCall>();
   #at = 0;
   #depth = 0;
 
@@ -47,7 +48,7 @@ class Parser {
   parse(): ParsedTemplate {
     const main = this.#nodes();
     if (this.#next.kind !== "eof") this.#fail(`{{ ${this.#next.text} }} closes nothing`);
-    return { main, defined: this.#defined };
+    return { main, defined: this.#defined, calls: [...this.#calls.values()] };
   }
 
   /** Nodes up to the `end` or `else` that closes the section. */
@@ -191,6 +192,7 @@ class Parser {
       if (token.text === "true" || token.text === "false")
         return { kind: "literal", value: token.text === "true" };
       if (token.text === "nil") return { kind: "literal", value: null };
+      if (!this.#calls.has(token.text)) this.#calls.set(token.text, { name: token.text, line: token.line });
       return { kind: "function", name: token.text };
     }
     if (token.kind === "variable") {
@@ -256,8 +258,8 @@ class Parser {
 }
 
 /** An error that names a line of the template. */
-export function inLine(line: number, message: string): TemplateError {
-  return new TemplateError(`line ${line} of the template: ${message}`, "");
+export function inLine(line: number, message: string, fault?: Fault): TemplateError {
+  return new TemplateError(`line ${line} of the template: ${message}`, "", fault);
 }
 
 /** All tokens, with the spaces between words, since `.a .b` are two values and `.a.b` is one. */

@@ -44,4 +44,10 @@ export interface ParsedTemplate {
   readonly main: readonly Node[];
   /** The templates of `define` and `block`, by their names. */
   readonly defined: ReadonlyMap<string, readonly Node[]>;
+  /** The first call of each function, in the order of the text. */
+  readonly calls: readonly FunctionCall[];
+}
+
+export interface FunctionCall extends Line {
+  readonly name: string;
 }

@@ -4,7 +4,6 @@ import { nearest } from "../../../base/suggest.ts";
 import { shortId } from "../../../base/taskId.ts";
 import type { Group, Job, Task } from "../job.ts";
 import { TemplateError } from "../templateError.ts";
-import { render, renderAll } from "./interpolate.ts";
 import type { Reference } from "./template.ts";
 
 export interface AllocationFacts {
@@ -33,7 +32,7 @@ export interface PortFacts {
   readonly inside: number;
 }
 
-/** The task's environment without the `env` block, whose values may refer to these variables. */
+/** The task's environment without its metadata and the `env` block, whose values may refer to variables. */
 export function baseEnvironment(
   job: Job,
   group: Group,
@@ -64,17 +63,7 @@ export function baseEnvironment(
     NOMAD_MEMORY_LIMIT: String(memoryMb),
     ...(memoryMaxMb ? { NOMAD_MEMORY_MAX_LIMIT: String(memoryMaxMb) } : {}),
     ...portVariables(facts.ports),
-    ...metaVariables(task, facts),
   };
-}
-
-/** The task's complete environment. @throws TemplateError for unknown references */
-export function taskEnvironment(
-  task: Task,
-  base: Readonly<Record<string, string>>,
-  facts: AllocationFacts,
-): Record<string, string> {
-  return { ...base, ...(renderAll(task.env, runtimeLookup(base, facts.node)) as Record<string, string>) };
 }
 
 /**
@@ -91,7 +80,8 @@ export function runtimeLookup(
     const known = new Map(Object.entries(ofNode ? node : env));
     const value = known.get(name) ?? known.get(cleanName(name));
     if (value !== undefined) return value;
-    throw new TemplateError(`\${${text}} is unknown. ${hintFor(root, name, [...known.keys()])}`, text);
+    const fault = ofNode ? "lacking" : "wrong";
+    throw new TemplateError(`\${${text}} is unknown. ${hintFor(root, name, [...known.keys()])}`, text, fault);
   };
 }
 
@@ -117,12 +107,11 @@ function portVariables(ports: AllocationFacts["ports"]): Record<string, string> 
 }
 
 /** Two variables for each key: one with the key as written, and one with the key in capitals. */
-function metaVariables(task: Task, { node, hostEnv }: AllocationFacts): Record<string, string> {
+export function metaVariables(meta: Readonly<Record<string, string>>): Record<string, string> {
   const variables: Record<string, string> = {};
-  for (const [key, value] of Object.entries(task.meta)) {
-    const rendered = render(value, runtimeLookup(hostEnv, node));
-    variables[`NOMAD_META_${cleanName(key)}`] = rendered;
-    variables[`NOMAD_META_${cleanName(key.toUpperCase())}`] = rendered;
+  for (const [key, value] of Object.entries(meta)) {
+    variables[`NOMAD_META_${cleanName(key)}`] = value;
+    variables[`NOMAD_META_${cleanName(key.toUpperCase())}`] = value;
   }
   return variables;
 }

@@ -1,18 +1,19 @@
 /** Resolves everything in a task that depends on its allocation; later steps need no job file. Pure. */
 
-import { renderGoTemplate } from "../goTemplate/evaluate.ts";
+import { openGoTemplate } from "../goTemplate/evaluate.ts";
 import type { TemplateFacts } from "../goTemplate/functions.ts";
 import type { Group, Job, Task, Template } from "../job.ts";
-import { evaluateAt, type FoundProblem, inside, type JobFile, located, rejectJob } from "../jobFile.ts";
+import { attempt, evaluateAt, inside, type JobFile, rejectJob, report } from "../jobFile.ts";
 import { TemplateError } from "../templateError.ts";
 import {
   type AllocationFacts,
   baseEnvironment,
+  metaVariables,
   runtimeLookup,
-  taskEnvironment,
 } from "./allocationEnvironment.ts";
 import { type AttributeSpec, followSpec } from "./driverConfig.ts";
 import { render, renderAll } from "./interpolate.ts";
+import type { Reference } from "./template.ts";
 
 export interface ResolvedTask {
   /** Complete, except for the variables that the driver adds. Holds secrets. */
@@ -22,8 +23,6 @@ export interface ResolvedTask {
    * invalid value.
    */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Options that the driver does not have, that are of the wrong type, or that are missing. */
-  readonly configProblems: readonly FoundProblem[];
   readonly files: readonly ResolvedFile[];
   readonly mounts: readonly ResolvedMount[];
   readonly hostname: string | undefined;
@@ -47,9 +46,9 @@ export interface ResolvedFile {
 }
 
 /**
- * Resolves a task for an allocation.
+ * Resolves a task for an allocation. The file collects the problems: unknown references, templates that a
+ * local run cannot render, and options that the driver does not have. What is wrong counts as absent.
  * @param schema of the driver's task config
- * @throws InvalidFile for unknown references, and for templates that a local run cannot render
  */
 export function resolveTask(
   file: JobFile,
@@ -58,48 +57,72 @@ export function resolveTask(
   schema: readonly AttributeSpec[],
 ): ResolvedTask {
   const place = `job.${job.id}.group.${group.name}.task.${task.name}`;
-  const base = evaluateAt(file, `${place}.meta`, () => baseEnvironment(job, group, task, facts));
-  const own = evaluateAt(file, `${place}.env`, () => taskEnvironment(task, base, facts));
-  const rendered = task.templates.map((template) => {
-    const at = inside(place, "template");
-    return evaluateAt(file, at, () => resolveTemplate(file, at, template, own, facts));
-  });
+  const base = baseEnvironment(job, group, task, facts);
+  const ofHost = runtimeLookup(facts.hostEnv, facts.node);
+  Object.assign(base, metaVariables(resolvedTexts(file, `${place}.meta`, task.meta, ofHost)));
+  const ofBase = runtimeLookup(base, facts.node);
+  const own = { ...base, ...resolvedTexts(file, `${place}.env`, task.env, ofBase) };
+  const rendered = task.templates.flatMap(
+    (template) =>
+      attempt(file, () =>
+        evaluateAt(file, template.place, () => resolveTemplate(file, template, own, facts)),
+      ) ?? [],
+  );
   const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
   const lookup = runtimeLookup(env, facts.node);
-  const config = evaluateAt(file, `${place}.config`, () => renderAll(task.config, lookup));
-  const fitted = followSpec(config as Record<string, unknown>, schema);
-  const mounts = task.volumeMounts.map(({ volume, destination, ...mount }) => {
+  const { config, mismatches } = followSpec(
+    resolvedTexts(file, `${place}.config`, task.config, lookup),
+    schema,
+  );
+  for (const { attribute, message } of mismatches) {
+    const at = `${place}.config.${attribute}`;
+    // An option that could not be resolved is absent, and its problem is reported already.
+    const isKnown = file.problems.some(
+      (each) => each.place === at || /^[.[]/.test(each.place.replace(at, "")),
+    );
+    if (!isKnown) report(file, { place: at, message });
+  }
+  const resolvedText = (at: string, text: string) =>
+    attempt(file, () => evaluateAt(file, at, () => render(text, lookup))) ?? "";
+  const mounts = task.volumeMounts.map(({ place: at, volume, destination, ...mount }) => {
     const source = volume.perAlloc ? `${volume.source}[${facts.allocIndex}]` : volume.source;
-    const at = inside(place, "volume_mount.destination");
-    return { ...mount, source, destination: evaluateAt(file, at, () => render(destination, lookup)) };
+    return { ...mount, source, destination: resolvedText(inside(at, "destination"), destination) };
   });
   const { hostname } = group.network;
   return {
     env,
-    config: fitted.config,
-    configProblems: fitted.mismatches.map(({ attribute, message }) =>
-      located(file, { place: `${place}.config.${attribute}`, message }),
-    ),
+    config,
     files: rendered,
     mounts,
-    hostname:
-      hostname && evaluateAt(file, `group.${group.name}.network.hostname`, () => render(hostname, lookup)),
+    hostname: hostname && resolvedText(`group.${group.name}.network.hostname`, hostname),
   };
+}
+
+/** Resolves each entry of a map by itself, so that the file collects the problems of all of them. */
+function resolvedTexts<T>(
+  file: JobFile,
+  place: string,
+  map: Readonly<Record<string, T>>,
+  lookup: (reference: Reference) => string,
+): Record<string, T> {
+  const entries = Object.entries(map).map(([key, value]) =>
+    attempt(file, () => evaluateAt(file, place, () => renderAll({ [key]: value }, lookup))),
+  );
+  return Object.assign({}, ...entries);
 }
 
 function resolveTemplate(
   file: JobFile,
-  place: string,
   template: Template,
   env: Readonly<Record<string, string>>,
   facts: AllocationFacts,
 ): ResolvedFile & { readonly variables: Readonly<Record<string, string>> } {
-  const content = renderData(template, { env, now: facts.now });
+  const content = renderData(file, template, { env, now: facts.now, patterns: file.host.patterns });
   const destination = render(template.destination, runtimeLookup(env, facts.node));
   const path = withinAllocation(destination, facts);
   if (path === undefined) {
     const message = `${destination} is neither in the task's folder nor in the allocation's shared one`;
-    rejectJob(file, { place: inside(place, "destination"), message, find: template.destination });
+    rejectJob(file, { place: inside(template.place, "destination"), message, find: template.destination });
   }
   const { perms, uid, gid } = template;
   return { path, content, perms, uid, gid, variables: template.env ? parseEnvFile(content) : {} };
@@ -119,15 +142,18 @@ function parentOf(folder: string): string {
 }
 
 /**
- * The text of a template.
- * @throws TemplateError that names the template's line, also for functions that need a server
+ * The text of a template. The file collects the problems of its functions.
+ * @throws TemplateError that names the template's line
  */
-function renderData(template: Template, facts: TemplateFacts): string {
+function renderData(file: JobFile, template: Template, facts: TemplateFacts): string {
   const { leftDelimiter: left, rightDelimiter: right } = template;
   // A `${…}` that the file does not define is literal text, such as a shell variable.
   const data = render(template.data, ({ text }) => `\${${text}}`);
   if (!data.includes(left)) return data;
-  return renderGoTemplate(data, { left, right }, facts);
+  const opened = openGoTemplate(data, { left, right }, facts);
+  for (const { message, fault } of opened.problems)
+    report(file, { place: template.place, message, lacking: fault === "lacking" });
+  return opened.problems.length > 0 ? "" : opened.render();
 }
 
 /**

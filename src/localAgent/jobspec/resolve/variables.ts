@@ -5,7 +5,7 @@ import type { Evaluator, Found, Names } from "../expressions/evaluator.ts";
 import type { HostAccess } from "../expressions/functions/files.ts";
 import { parseTypeExpression, type Type, toType, typeText } from "../expressions/types.ts";
 import { boolOf, itemOf, textOf, type Value } from "../expressions/values.ts";
-import { evaluateAt, type JobFile, rejectJob } from "../jobFile.ts";
+import { attempt, evaluateAt, type JobFile, rejectJob, report } from "../jobFile.ts";
 import { asList, type Body, body, labelled } from "../syntax.ts";
 import { TemplateError } from "../templateError.ts";
 import { replaceReferences, substitute } from "./interpolate.ts";
@@ -19,8 +19,6 @@ export interface VariableSources {
   readonly files?: Readonly<Record<string, unknown>> | undefined;
   /** The process's environment: `NOMAD_VAR_<name>`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Access to the host's files, for file functions. Without it, file functions fail. */
-  readonly host?: HostAccess | undefined;
 }
 
 /** Evaluates texts of the file. References that only the allocation resolves stay in the texts. */
@@ -31,12 +29,19 @@ export interface FileScope {
   readonly with: (names: Readonly<Record<string, unknown>>) => FileScope;
 }
 
-/** @throws DriverError `JOB_INVALID` for unset, unknown or wrongly typed variables */
+/** The file collects the problems of unset, unknown or wrongly typed variables, and of locals. */
 export async function readFileScope(file: JobFile, top: Body, sources: VariableSources): Promise<FileScope> {
-  const evaluator = await loadEvaluator(top, sources.host);
+  const evaluator = await loadEvaluator(top, file.host);
   const variables = readVariables(file, top, sources, evaluator);
-  const locals = Object.assign({}, ...asList(top.locals).map((block) => body(file, "locals", block)));
-  return scopeOf(evaluator, fileNames(evaluator, variables, locals));
+  const locals: Record<string, unknown> = Object.assign(
+    {},
+    ...asList(top.locals).map((block) => body(file, "locals", block)),
+  );
+  const names = fileNames(evaluator, variables, locals);
+  // Locals that nothing uses must be right, too.
+  for (const name of Object.keys(locals))
+    attempt(file, () => evaluateAt(file, `locals.${name}`, () => names("local", [name], name)));
+  return scopeOf(evaluator, afterLocals(names, locals));
 }
 
 function scopeOf(evaluator: Evaluator, names: Names): FileScope {
@@ -54,7 +59,7 @@ function readVariables(
   top: Body,
   sources: VariableSources,
   evaluator: Evaluator,
-): Record<string, Value> {
+): Record<string, Value | undefined> {
   // An attribute of a `variables` block is a variable, and the attribute's value is its default.
   const short = asList(top.variables).flatMap((block) => Object.entries(body(file, "variables", block)));
   const declared = [
@@ -65,13 +70,16 @@ function readVariables(
   for (const name of [...Object.keys(sources.given), ...Object.keys(sources.files ?? {})]) {
     if (names.includes(name)) continue;
     const hint = suggestion(name, names);
-    rejectJob(file, { place: "", message: `the file declares no variable ${name}`, hint });
+    report(file, { place: "", message: `the file declares no variable ${name}`, hint });
   }
   const values = Object.fromEntries(
-    declared.map(({ label, block }) => [label, variableValue(file, label, block, sources, evaluator)]),
+    declared.map(({ label, block }) => [
+      label,
+      attempt(file, () => variableValue(file, label, block, sources, evaluator)),
+    ]),
   );
   const scope = scopeOf(evaluator, fileNames(evaluator, values, {}));
-  for (const { label, block } of declared) checkValidations(file, label, block, scope);
+  for (const { label, block } of declared) attempt(file, () => checkValidations(file, label, block, scope));
   return values;
 }
 
@@ -151,21 +159,41 @@ const noNames: Names = (name, _, text) => {
 /** How deep locals may depend on one another. Deeper dependencies could exhaust the stack. */
 const maxLocals = 200;
 
+/** Names after the evaluation of all locals, when each error in a local has been reported. */
+function afterLocals(names: Names, locals: Record<string, unknown>): Names {
+  return (name, path, text) => {
+    try {
+      return names(name, path, text);
+    } catch (thrown) {
+      const isLocal = name === "local" && Object.hasOwn(locals, String(path[0]));
+      throw isLocal ? new TemplateError(`local.${path[0]} is wrong`, text, "reported") : thrown;
+    }
+  };
+}
+
 /** Locals may use variables and one another, so each is evaluated on its first use. */
 function fileNames(
   evaluator: Evaluator,
-  variables: Record<string, Value>,
+  variables: Record<string, Value | undefined>,
   locals: Record<string, unknown>,
 ): Names {
   const known = new Map<string, Value>();
+  const wrong = new Map<string, TemplateError>();
   const inProgress = new Set<string>();
   const names: Names = (name, path, text) => {
-    if (name === "var") return found(name, path, text, variables, (key) => variables[key] as Value);
+    if (name === "var") return found(name, path, text, variables, variable);
     if (name === "local") return found(name, path, text, locals, local);
     return undefined;
   };
+  const variable = (name: string): Value => {
+    const value = variables[name];
+    if (value === undefined) throw new TemplateError(`var.${name} is wrong`, name, "reported");
+    return value;
+  };
   const local = (name: string): Value => {
     if (known.has(name)) return known.get(name) as Value;
+    const before = wrong.get(name);
+    if (before !== undefined) throw before;
     if (inProgress.size > maxLocals) throw new TemplateError("local values depend on too many others", name);
     if (inProgress.has(name)) throw new TemplateError(`local.${name} depends on itself`, `local.${name}`);
     inProgress.add(name);
@@ -173,6 +201,9 @@ function fileNames(
       const value = substitute(locals[name], (text) => evaluator.evaluate(text, names)) as Value;
       known.set(name, value);
       return value;
+    } catch (thrown) {
+      if (thrown instanceof TemplateError) wrong.set(name, thrown);
+      throw thrown;
     } finally {
       inProgress.delete(name);
     }
@@ -194,7 +225,7 @@ function found(
 }
 
 /** Loads HCL2's expressions and functions for a file that has them. Most files have only references. */
-async function loadEvaluator(top: Body, host: HostAccess | undefined): Promise<Evaluator> {
+async function loadEvaluator(top: Body, host: HostAccess): Promise<Evaluator> {
   if (hasOnlyReferences(top)) return referenceEvaluator;
   const { hclEvaluator } = await import("../expressions/hcl.ts");
   return hclEvaluator(host);

@@ -12,11 +12,18 @@ export interface Position {
  */
 export function positionOfPlace(source: string, place: string): Position | undefined {
   const text = withoutComments(source);
-  const names = place.replaceAll(/\[\d+\]/g, "").split(".");
+  const names = place.split(".");
   let found: number | undefined;
   for (let at = 0, index = 0; index < names.length; index++) {
-    const name = escaped(names[index] ?? "");
+    const [, plainName = "", number = "0"] = /^(.*?)(?:\[(\d+)\])?$/s.exec(names[index] ?? "") ?? [];
+    const name = escaped(plainName);
     const label = escaped(names[index + 1] ?? "");
+    // The number of a block counts blocks of the same name. The number of a list's item is ignored.
+    for (let skipped = 0; skipped < Number(number); skipped++) {
+      const block = search(text, at, `(?<![\\w-])"?${name}"?\\s*\\{`);
+      if (block === undefined) break;
+      at = block + 1;
+    }
     const labelled = search(text, at, `(?<![\\w-])"?${name}"?\\s+"${label}"\\s*\\{`);
     const plain = search(text, at, `(?<![\\w-])"?${name}"?\\s*[:={]`);
     found = labelled ?? plain;

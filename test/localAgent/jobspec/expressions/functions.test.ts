@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../../src/base/errors.ts";
+import { goPatterns } from "../../../../src/localAgent/files/goPatterns.ts";
 import type { HostAccess } from "../../../../src/localAgent/jobspec/expressions/functions/files.ts";
 import { hclEvaluator } from "../../../../src/localAgent/jobspec/expressions/hcl.ts";
 import type { Value } from "../../../../src/localAgent/jobspec/expressions/values.ts";
@@ -20,6 +21,7 @@ const host: HostAccess = {
   absolute: (path) => `/job/${path}`,
   home: "/home/ada",
   randomUuid: () => "00000000-0000-4000-8000-000000000001",
+  patterns: goPatterns(),
 };
 const hcl = hclEvaluator(host);
 const value = (source: string) => hcl.constant(source, () => undefined);
@@ -42,6 +44,10 @@ describe("the functions of texts", () => {
     ['regex_replace("a12b", "([0-9])([0-9])", "$2$1")', "a21b"],
     ['regex_replace("AbB", "(?i)b", "<$0>")', "A<b><B>"],
     ['regex_replace("ada", "(?P<first>a)", "$first!")', "a!da!"],
+    ['regex_replace("aa", "(?U)a+", "x")', "xx"],
+    ['regex_replace("baac", "a*", "-")', "-b-c-"],
+    ['regex_replace("a1b", "[[:digit:]]", "$1$$$0$")', "a$1$b"],
+    ['regex_replace("a.b", "\\\\Qa.b\\\\E", "👍")', "👍"],
     ['replace("a.b.c", ".", "-")', "a-b-c"],
     ['reverse("añ")', "ña"],
     ['strrev("ab")', "ba"],
@@ -193,8 +199,13 @@ describe("a function refuses", () => {
     ['cidrsubnets("10.0.0.0/24", 1, 1, 1)', "cidrsubnets: 10.0.0.0/24 does not have enough addresses"],
     ['formatdate("q", "2026-01-02T15:04:05Z")', 'formatdate: "q" in its format means nothing'],
     ['timeadd("today", "1h")', "timeadd: its time must have a form like 2026-01-31T12:00:00Z"],
-    ['regex_replace("a", "(", "")', "regex_replace: its pattern is not a regular expression"],
-    ['regex_replace("aa", "(?U)a+", "")', "regex_replace: its pattern is not a regular expression"],
+    [
+      'regex_replace("a", "(", "")',
+      "regex_replace: its pattern is invalid: error parsing regexp: missing closing )",
+    ],
+    // Patterns that JavaScript has, and Go does not.
+    ['regex_replace("a", "(?=a)", "")', "regex_replace: its pattern is invalid: error parsing regexp"],
+    ['regex_replace("a", "(a)\\\\1", "")', "regex_replace: its pattern is invalid: error parsing regexp"],
     ['reverse(["a"])', "reverse: its 1st parameter must be a string: Nomad's reverse takes no list"],
     ["setproduct(range(1000), range(1000))", "setproduct: it would have 1000000 items"],
     ['indent(1000000, "a\\nb")', "indent: its number must be from 0 to 10000"],

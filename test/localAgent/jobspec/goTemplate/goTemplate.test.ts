@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { renderGoTemplate } from "../../../../src/localAgent/jobspec/goTemplate/evaluate.ts";
+import { goPatterns } from "../../../../src/localAgent/files/goPatterns.ts";
+import { openGoTemplate } from "../../../../src/localAgent/jobspec/goTemplate/evaluate.ts";
 import { TemplateError } from "../../../../src/localAgent/jobspec/templateError.ts";
 
 const env = {
@@ -12,7 +13,13 @@ const env = {
 const now = Date.UTC(2026, 0, 31, 15, 4, 5);
 
 function rendered(source: string): string {
-  return renderGoTemplate(source, { left: "{{", right: "}}" }, { env, now });
+  const { problems, render } = openGoTemplate(
+    source,
+    { left: "{{", right: "}}" },
+    { env, now, patterns: goPatterns() },
+  );
+  for (const problem of problems) throw problem;
+  return render();
 }
 
 const json = '{{ $d := env "JSON" | parseJSON }}';

@@ -4,9 +4,9 @@ import {
   type AllocationFacts,
   baseEnvironment,
   runtimeLookup,
-  taskEnvironment,
 } from "../../../../src/localAgent/jobspec/resolve/allocationEnvironment.ts";
 import { render } from "../../../../src/localAgent/jobspec/resolve/interpolate.ts";
+import { resolveTask } from "../../../../src/localAgent/jobspec/resolve/resolveTask.ts";
 import { parseJob } from "../../../support/parseJob.ts";
 
 const facts: AllocationFacts = {
@@ -22,11 +22,12 @@ const facts: AllocationFacts = {
 
 async function environment(lines: string) {
   const source = `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n${lines}\n}\n}\n}`;
-  const job = await parseJob(jobFile("t.hcl", source), { given: {}, environment: {} });
+  const file = jobFile("t.hcl", source);
+  const job = await parseJob(file, { given: {}, environment: {} });
   const [group] = job.groups;
   const [task] = group?.tasks ?? [];
   if (!group || !task) throw new Error("no task");
-  return taskEnvironment(task, baseEnvironment(job, group, task, facts), facts);
+  return resolveTask(file, { job, group, task }, facts, []).env;
 }
 
 describe("a task's environment", () => {

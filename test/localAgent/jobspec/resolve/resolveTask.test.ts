@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { jobFile } from "../../../../src/localAgent/jobspec/jobFile.ts";
+import { jobFile, throwCollected } from "../../../../src/localAgent/jobspec/jobFile.ts";
 import { resolveTask } from "../../../../src/localAgent/jobspec/resolve/resolveTask.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { parseJob } from "../../../support/parseJob.ts";
@@ -15,6 +15,7 @@ const [task = expect.fail("no task")] = group.tasks;
 /** Resolves the task with one template. */
 function resolved(data: string, { left = "{{", right = "}}", env = false } = {}) {
   const template = {
+    place: "template",
     data,
     destination: "local/x",
     perms: 0o644,
@@ -34,7 +35,10 @@ function resolved(data: string, { left = "{{", right = "}}", env = false } = {})
     now: 0,
     node: {},
   };
-  return resolveTask(file, { job, group, task: { ...task, templates: [template] } }, facts, []);
+  const resolving = { ...file, problems: [] };
+  const result = resolveTask(resolving, { job, group, task: { ...task, templates: [template] } }, facts, []);
+  throwCollected(resolving);
+  return result;
 }
 
 describe("a template's text", () => {

@@ -2,7 +2,7 @@
  * Declares the parameters of functions: converts values, and names the expected kind of value in errors.
  * Pure.
  */
-import { TemplateError } from "../../templateError.ts";
+import { type Fault, TemplateError } from "../../templateError.ts";
 import { isList, isMap, kindOf, numberOf, textOf, type Value, type ValueMap } from "../values.ts";
 
 /**
@@ -81,8 +81,8 @@ export function takesMany<const P extends readonly Parameter<unknown>[], R>(
 }
 
 /** @throws TemplateError always; the caller adds the function's name */
-export function fail(message: string): never {
-  throw new TemplateError(message, "");
+export function fail(message: string, fault?: Fault): never {
+  throw new TemplateError(message, "", fault);
 }
 
 function read<T>({ expected, read: convert }: Parameter<T>, values: readonly Value[], index: number): T {

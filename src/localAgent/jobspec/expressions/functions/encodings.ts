@@ -9,7 +9,10 @@ export const encodingFunctions: Functions = {
   base64decode: takes([text], base64decode),
   base64encode: takes([text], (value) => Buffer.from(value).toString("base64")),
   bcrypt: () =>
-    fail("a local run does not compute it, because each result has a new salt. Give the hash as a variable"),
+    fail(
+      "a local run does not compute it, because each result has a new salt. Give the hash as a variable",
+      "lacking",
+    ),
   csvdecode: takes([text], csvdecode),
   jsondecode: takes([text], (value) => {
     const decoded = parseJsonOrNothing(value);
@@ -17,14 +20,14 @@ export const encodingFunctions: Functions = {
   }),
   jsonencode: takes([anything], toJson),
   md5: takes([text], (value) => hashOf("md5", value)),
-  rsadecrypt: () => fail("a local run cannot decrypt. Give the decrypted text as a variable"),
+  rsadecrypt: () => fail("a local run cannot decrypt. Give the decrypted text as a variable", "lacking"),
   sha1: takes([text], (value) => hashOf("sha1", value)),
   sha256: takes([text], (value) => hashOf("sha256", value)),
   sha512: takes([text], (value) => hashOf("sha512", value)),
   urlencode: takes([text], urlencode),
   uuidv5: takes([text, text], uuidv5),
-  yamldecode: () => fail("a local run cannot read YAML. Use jsondecode for JSON"),
-  yamlencode: () => fail("a local run cannot write YAML. Use jsonencode: JSON is also valid YAML"),
+  yamldecode: () => fail("a local run cannot read YAML. Use jsondecode for JSON", "lacking"),
+  yamlencode: () => fail("a local run cannot write YAML. Use jsonencode: JSON is also valid YAML", "lacking"),
 };
 
 function hashOf(algorithm: string, value: string | Buffer): string {

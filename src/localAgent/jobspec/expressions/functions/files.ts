@@ -2,17 +2,20 @@
 import { DriverError } from "../../../../base/errors.ts";
 import { byText } from "../values.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
+import { noPatterns, type Patterns } from "./patterns.ts";
 
 /** The access of a job file's functions to the host. Relative paths begin at the job file's folder. */
 export interface HostAccess {
   /** @throws DriverError if the file cannot be read */
   readonly read: (path: string) => Buffer;
+  /** @throws DriverError for a file that functions may not read */
   readonly exists: (path: string) => boolean;
-  /** The paths of all files below a folder, relative to it. */
+  /** The paths of all files below a folder, relative to it. @throws DriverError */
   readonly filesBelow: (folder: string) => readonly string[];
   readonly absolute: (path: string) => string;
   readonly home: string;
   readonly randomUuid: () => string;
+  readonly patterns: Patterns;
 }
 
 /** The access of a job file without a folder. Its functions reach no file. */
@@ -23,6 +26,7 @@ export const noHost: HostAccess = {
   absolute: refuse,
   home: "~",
   randomUuid: refuse,
+  patterns: noPatterns,
 };
 
 function refuse(): never {
@@ -30,14 +34,7 @@ function refuse(): never {
 }
 
 export function hostFunctions(host: HostAccess): Functions {
-  const content = (path: string) => {
-    try {
-      return host.read(path);
-    } catch (thrown) {
-      if (!(thrown instanceof DriverError)) throw thrown;
-      return fail(thrown.summary);
-    }
-  };
+  const content = (path: string) => told(() => host.read(path));
   return {
     abspath: takes([text], host.absolute),
     basename: takes([text], basename),
@@ -51,17 +48,26 @@ export function hostFunctions(host: HostAccess): Functions {
       }
     }),
     filebase64: takes([text], (path) => content(path).toString("base64")),
-    fileexists: takes([text], host.exists),
+    fileexists: takes([text], (path) => told(() => host.exists(path))),
     fileset: takes([text, text], (folder, pattern) => {
       const matches = globPattern(pattern);
-      return host
-        .filesBelow(folder)
+      return told(() => host.filesBelow(folder))
         .filter((path) => matches.test(path))
         .sort(byText);
     }),
     pathexpand: takes([text], (path) => path.replace(/^~(?=\/|$)/, () => host.home)),
     uuidv4: takes([], host.randomUuid),
   };
+}
+
+/** Turns an error of the host into one of the job file. */
+function told<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    return fail(thrown.summary);
+  }
 }
 
 function basename(path: string): string {

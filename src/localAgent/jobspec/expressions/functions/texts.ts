@@ -13,7 +13,8 @@ import {
   whole,
 } from "./define.ts";
 import { goFormat } from "./goFormat.ts";
-import { goPattern, goReplacement, titleCase, trimCutset, trimPrefix, trimSuffix } from "./goStrings.ts";
+import { titleCase, trimCutset, trimPrefix, trimSuffix } from "./goStrings.ts";
+import type { Patterns } from "./patterns.ts";
 
 const reversible: Parameter<string> = { ...text, expected: "a string: Nomad's reverse takes no list" };
 
@@ -28,9 +29,6 @@ export const textFunctions: Functions = {
   ),
   join: takesMany([text], texts, 1, (separator, ...lists) => lists.flat().join(separator)),
   lower: takes([text], (value) => value.toLowerCase()),
-  regex_replace: takes([text, text, text], (value, pattern, replacement) =>
-    value.replaceAll(goPattern(pattern, "g"), goReplacement(replacement)),
-  ),
   replace: takes([text, text, text], (value, old, replacement) => value.split(old).join(replacement)),
   // In Nomad, reverse reverses a string, as strrev does.
   reverse: takes([reversible], reversed),
@@ -47,6 +45,11 @@ export const textFunctions: Functions = {
   trimsuffix: takes([text, text], trimSuffix),
   upper: takes([text], (value) => value.toUpperCase()),
 };
+
+/** The functions of patterns. */
+export function patternFunctions({ replaceAll }: Patterns): Functions {
+  return { regex_replace: takes([text, text, text], replaceAll) };
+}
 
 /** Refuses large numbers of spaces: they are most likely a mistake, and the text could exhaust the memory. */
 function checkedCount(count: number): number {

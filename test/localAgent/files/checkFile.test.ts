@@ -1,0 +1,196 @@
+/** All that is wrong in a file, and all that a local run lacks for it, is told at once. */
+import { describe, expect, it } from "vitest";
+import { checkFile, checkJob, pluginOptionsOf } from "../../../src/localAgent/files/checkFile.ts";
+import { InvalidFile, jobFile } from "../../../src/localAgent/jobspec/jobFile.ts";
+
+const config = { stateDir: "/var/lib/x", pluginConfig: { unveil_by_task: true } };
+const variables = { given: {}, environment: {} };
+
+/** The problems of a job file, as `validate` and as `run` find them. */
+async function problemsOf(source: string) {
+  const found = async (work: Promise<unknown>) => {
+    try {
+      return (await (work as ReturnType<typeof checkFile>)).lacking;
+    } catch (thrown) {
+      if (thrown instanceof InvalidFile) return thrown.problems;
+      throw thrown;
+    }
+  };
+  const validated = await found(checkFile(jobFile("t.hcl", source), variables, config));
+  const run = await found(checkJob(jobFile("t.hcl", source), variables, pluginOptionsOf(config)));
+  expect(run ?? []).toEqual(validated);
+  return validated.map(({ place, message, lacking, position }) => ({
+    place: place.replace(/^job\.web\.(group\.g\.)?(task\.web\.)?/, ""),
+    message,
+    lacking: lacking ?? false,
+    line: position?.line,
+  }));
+}
+
+const wrong = `variable "n" {
+  type    = number
+  default = "x"
+}
+variable "needed" {}
+locals {
+  a = var.missing
+}
+job "web" {
+  type = "servic"
+  group "g" {
+    count = -1
+    network {
+      port "http" {
+        static = 99999
+      }
+    }
+    volume "data" {
+      type   = "hots"
+      source = "x"
+    }
+    service {
+      port = "htpp"
+      check {
+        type     = "tcp"
+        interval = "10s"
+        timeout  = "2s"
+      }
+    }
+    task "web" {
+      driver      = "exec2"
+      kill_signal = "SIGTREM"
+      user        = var.needed
+      meta {
+        a = "\${NOMAD_X}"
+        b = "\${NOMAD_Y}"
+      }
+      env {
+        A = "\${NOMAD_PORT_htp}"
+        B = var.nope
+      }
+      config {
+        comand = "x"
+        args   = ["\${NOMAD_PROT_http}"]
+        unveil = ["q:/x"]
+      }
+      template {
+        data        = "{{ nope }}{{ if false }}{{ secret \\"x\\" }}{{ end }}"
+        destination = "local/x"
+      }
+      template {
+        data        = "{{ if }}"
+        destination = "local/y"
+      }
+      template {
+        data        = "x"
+        destination = "../../x"
+      }
+      resources {
+        memory = 1
+      }
+      volume_mount {
+        volume      = "dat"
+        destination = "/x"
+      }
+      volume_mount {
+        volume = "data"
+      }
+      lifecycle {
+        hook = "pre"
+      }
+      artifact {}
+    }
+    task "a/b" {
+      driver = "exec2"
+    }
+  }
+}
+`;
+
+describe("a job file with many errors", () => {
+  it("tells all of them, and what a local run lacks besides", async () => {
+    const problems = await problemsOf(wrong);
+    expect(
+      problems.map(({ line, place, lacking }) => `${line} ${place}${lacking ? " (lacking)" : ""}`),
+    ).toEqual([
+      "3 variable.n.default",
+      "5 variable.needed",
+      "7 locals.a",
+      "10 type",
+      "12 count",
+      "15 network.port.http.static",
+      "19 volume.data.type",
+      "22 service",
+      "32 kill_signal",
+      "35 meta.a",
+      "36 meta.b",
+      "39 env.A",
+      "40 env.B",
+      "43 config.comand",
+      "44 config.args[0]",
+      "45 config.unveil",
+      "47 template[0]",
+      "47 template[0] (lacking)",
+      "51 template[1]",
+      "57 template[2].destination",
+      "60 resources.memory",
+      "63 volume_mount[0].volume",
+      "66 volume_mount[1].destination",
+      "70 lifecycle.hook",
+      "72 artifact (lacking)",
+      "74 task.a/b",
+      "74 task.a/b.config.command",
+    ]);
+  });
+});
+
+/** A task with these lines, and these lines in its group. */
+const job = (lines: string, group = "", top = "") =>
+  `${top}\njob "web" {\n group "g" {\n${group}\n task "web" {\n driver = "exec2"\n config {\n command = "true"\n}\n${lines}\n}\n}\n}`;
+const template = (data: string) => `template {\n data = ${JSON.stringify(data)}\n destination = "local/x"\n}`;
+
+describe("a valid job that a local run lacks something for", () => {
+  it.each([
+    ["vault", job("vault {}"), "vault"],
+    ["consul", job("consul {}"), "consul"],
+    ["an identity", job("identity {\n env = true\n}"), "identity"],
+    ["an artifact", job('artifact {\n source = "x"\n}'), "artifact"],
+    ["a node's metadata", job(`env {\n A = "\${meta.rack}"\n}`), "env.A"],
+    ["a node's attributes", job(`env {\n A = "\${attr.cpu.modelname}"\n}`), "env.A"],
+    ["a CSI volume", job("", 'volume "v" {\n type = "csi"\n source = "v"\n}'), "volume.v"],
+    ["Connect", job("", "service {\n connect {}\n}"), "service.connect"],
+    ["CNI", job("", 'network {\n mode = "cni/x"\n}'), "network.mode"],
+    ["another driver", job("").replace("exec2", "docker"), "driver"],
+    ["Vault in a template", job(template('{{ secret "x" }}')), "template"],
+    [
+      "Vault in a part of a template that is not rendered",
+      job(template('{{ if false }}{{ secret "x" }}{{ end }}')),
+      "template",
+    ],
+    ["YAML", job(template('{{ "a: 1" | parseYAML }}')), "template"],
+    ["a salt", job("", "", 'locals {\n x = bcrypt("x")\n}'), "locals.x"],
+  ])("names %s, and nothing that is wrong", async (_, source, place) => {
+    expect(await problemsOf(source)).toMatchObject([{ place, lacking: true }]);
+  });
+
+  it("has all parts that can be skipped in one hint", async () => {
+    const source = job("vault {}\n artifact {}\n consul {}\n", "service {\n connect {}\n}");
+    const file = jobFile("t.hcl", source);
+    await expect(checkJob(file, variables, pluginOptionsOf(config))).rejects.toMatchObject({
+      code: "JOB_NEEDS_CLUSTER",
+      hint: "--skip connect,vault,artifact,consul goes on without these parts.",
+    });
+  });
+
+  it("is JOB_INVALID if something else is wrong", async () => {
+    const file = jobFile("t.hcl", job("vault {}\n colour = 1"));
+    await expect(checkJob(file, variables, pluginOptionsOf(config))).rejects.toMatchObject({
+      code: "JOB_INVALID",
+      summary: expect.stringMatching(/has 1 error:.*needs 1 thing that a local run lacks:/s),
+    });
+  });
+});
+
+it("a job that maps a port in the host's network is complete", async () => {
+  expect(await problemsOf(job("", 'network {\n port "http" {\n to = 8080\n}\n}'))).toEqual([]);
+});
