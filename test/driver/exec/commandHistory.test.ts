@@ -12,18 +12,20 @@ const check = { command: "/bin/check", user: "nomad-80001", terminal: false };
 function setUp() {
   const begun = ["requested", "fingerprinted", "sandboxed", "started"] as const;
   const events: TaskEvent[] = begun.map((type) => event(type));
+  let snapshot = fold(events);
   const task = {
     get snapshot() {
-      return fold(events);
+      return snapshot;
     },
     get state() {
-      return fold(events).value;
+      return snapshot.value;
     },
     record: async <T extends EventType>(type: T, data: EventData<T>) => {
       const next = { type, time: Date.now(), data } as TaskEvent;
-      const { accepted } = step(fold(events), next);
-      if (accepted) events.push(next);
-      return accepted;
+      const taken = step(snapshot, next);
+      if (taken.accepted) events.push(next);
+      snapshot = taken.snapshot;
+      return taken.accepted;
     },
   } as Partial<RecordedTask> as RecordedTask;
   const history = new CommandHistory(task);
