@@ -58,7 +58,8 @@ export interface Mapping {
 }
 
 /**
- * The mappings of a file in which no page was changed: proc_pid_smaps(5).
+ * The mappings of a file that have pages in memory, of which none was changed: proc_pid_smaps(5). An emulator
+ * that does not know the pages shows none.
  * @param file a mapped file. No thread may unmap it before the result is used: an address could then belong
  *   to another mapping
  */
@@ -66,7 +67,8 @@ export function unchangedMappings(smaps: string, file: string): Mapping[] {
   return smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((mapping) => {
     const [, start = "", end = "", path] =
       /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ \S+ +(.+)$/m.exec(mapping) ?? [];
-    return path === file && /^Anonymous: +0 kB$/m.test(mapping) ? mappingOf(start, end) : [];
+    const isUnchanged = /^Rss: +[1-9]/m.test(mapping) && /^Anonymous: +0 kB$/m.test(mapping);
+    return path === file && isUnchanged ? mappingOf(start, end) : [];
   });
 }
 
