@@ -29,6 +29,7 @@ import { addVersion } from "./commands/version/versionVerb.ts";
 import { addWait } from "./commands/wait/waitVerb.ts";
 import { addWhy } from "./commands/why/whyVerb.ts";
 import { printError } from "./terminal/errors.ts";
+import { mayWaitForInput } from "./terminal/input.ts";
 import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
@@ -51,6 +52,14 @@ const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "wait"]
  * @returns the exit code: 1 for a failure, 2 for invalid arguments; `run`, `exec` and `wait` use 125 for both
  */
 export async function runCli(args: readonly string[]): Promise<number> {
+  const code = await runVerb(args);
+  if (!mayWaitForInput()) return code;
+  await outputError();
+  const { exitNow } = await import("../effects/kernel/libc.ts");
+  return exitNow(code);
+}
+
+async function runVerb(args: readonly string[]): Promise<number> {
   const { failure, usage } = passing.has(args[0]) ? passingOn : codes;
   guardOutput();
   // Node's own warnings are for programmers.

@@ -6,12 +6,15 @@ import { allocationOf, shortId } from "../../base/taskId.ts";
 import type { PluginConnection } from "../../grpc/pluginClient.ts";
 import { readHistory } from "../../history/replay/storedHistory.ts";
 import type { RunRequest } from "../../localAgent/work/runControl.ts";
+import { suspendedRun } from "../../localAgent/work/workFolder.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
 import { isLocal } from "../../store/folder/stateFolder.ts";
+import { visible } from "../../units/visible.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
 import { foldReadable } from "../logs/taskHistory.ts";
 import { requireRoot } from "../requireRoot.ts";
+import { printNote } from "../terminal/output.ts";
 
 export interface RunningTask {
   readonly id: string;
@@ -107,6 +110,12 @@ async function askRunOf(
   }
   const { askRun } = await import("../../localAgent/work/runControl.ts");
   // An allocation's folder is <work>/alloc/<id>.
-  await askRun(dirname(dirname(context.request?.allocDir ?? "")), request(id));
+  const work = dirname(dirname(context.request?.allocDir ?? ""));
+  const suspended = suspendedRun(work);
+  if (suspended !== undefined)
+    printNote(
+      `waiting for the run of task ${visible(name)}: its process ${suspended} is suspended. To continue it: fg in its terminal, or kill -CONT ${suspended}`,
+    );
+  await askRun(work, request(id));
   return 0;
 }

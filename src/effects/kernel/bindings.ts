@@ -90,6 +90,7 @@ function bind() {
     fileActionsDestroy: libraryFunction("posix_spawn_file_actions_destroy", "void *"),
     posixSpawn: libraryFunction("posix_spawn", "void *", "str", "void *", "void *", "void *", "void *"),
     execve: libraryFunction("execve", "str", "void *", "void *"),
+    exit: libraryFunction("_exit", "int"),
     spawnAttributesInit: libraryFunction("posix_spawnattr_init", "void *"),
     spawnAttributesSetDefault: libraryFunction("posix_spawnattr_setsigdefault", "void *", "void *"),
     spawnAttributesSetMask: libraryFunction("posix_spawnattr_setsigmask", "void *", "void *"),

@@ -133,6 +133,15 @@ export function tryFlock(descriptor: number, kind: "exclusive" | "shared" = "exc
   return true;
 }
 
+/**
+ * _exit(2): ends this process at once. Node's own exit waits for the threads that read files, and a read of a
+ * device may never end. Output that was not flushed is lost.
+ */
+export function exitNow(code: number): never {
+  libc().exit(code);
+  throw new Error("_exit(2) does not return");
+}
+
 /** setxattr(2): an extended attribute of a file or folder, created or replaced. */
 export function setxattr(path: string, name: string, value: string): void {
   const bytes = Buffer.from(value);

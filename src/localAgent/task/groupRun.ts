@@ -58,7 +58,9 @@ async function runPhases(
   if (ready && !interrupts.stop.aborted) await runMain(tasks, follow);
   else if (!ready) console.warn(preventedText(prestart, outcomes, tasks));
   const sidecars = tasks.filter((each) => each.ended && !isNoSidecar(each));
-  await Promise.all(sidecars.map((each) => each.dismiss()));
+  await Promise.all(
+    sidecars.map((each) => each.dismiss(ready ? "the main tasks have ended" : "a prestart task failed")),
+  );
   await endsOf(await startPhase(tasks, "poststop"));
 }
 
@@ -102,7 +104,8 @@ async function checksOf(
 async function dismissOthersAfter(first: LocalTask, main: readonly LocalTask[]): Promise<void> {
   const outcome = await first.ended;
   if (!outcome || outcome.dismissed || (outcome.exitCode === 0 && !first.task.leader)) return;
-  await Promise.all(main.filter((each) => each !== first).map((each) => each.dismiss()));
+  const reason = `${outcome.exitCode === 0 ? "the leader " : ""}${first.label} ${outcome.end}`;
+  await Promise.all(main.filter((each) => each !== first).map((each) => each.dismiss(reason)));
 }
 
 async function startPhase(tasks: readonly LocalTask[], phase: Phase): Promise<LocalTask[]> {

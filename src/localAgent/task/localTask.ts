@@ -21,6 +21,8 @@ export interface TaskOutcome {
   readonly label: string;
   /** As in a shell: the task's exit code, or 128 + signal; 125 to 127 if it never ran. */
   readonly exitCode: number;
+  /** The end in words, such as `exited with 42`. */
+  readonly end: string;
   /**
    * Whether the group stopped the task because the task was no longer needed. Its exit code then means
    * nothing.
@@ -172,9 +174,12 @@ export class LocalTask implements StartedTask, CheckedTask {
     source.on("data", write);
   }
 
-  /** Stops the task because the group no longer needs it. */
-  async dismiss(): Promise<void> {
+  /** Stops the task because the group no longer needs it. @param reason such as `bad exited with 42` */
+  async dismiss(reason: string): Promise<void> {
     this.#dismissed = true;
+    const isRunning = !this.#over && this.#handle !== undefined;
+    if (isRunning && !this.#run.interrupts.stop.aborted)
+      this.#run.console.note(`${this.label}: stopped, because ${reason}`);
     await this.#stop();
     await this.#ended;
   }
@@ -198,7 +203,7 @@ export class LocalTask implements StartedTask, CheckedTask {
       const restart = this.#restart;
       if (restart === undefined || this.#isEnding()) {
         restart?.reject(this.#notRunning());
-        return this.#outcome(codeToPassOn(result));
+        return this.#outcome(codeToPassOn(result), endInWords(result));
       }
       this.#restart = undefined;
       try {
@@ -248,7 +253,8 @@ export class LocalTask implements StartedTask, CheckedTask {
 
   #failed(thrown: unknown): TaskOutcome {
     this.#run.console.fail(this.#named(thrown));
-    return this.#outcome(codeOfFailedStart(thrown instanceof DriverError ? thrown.code : undefined));
+    const code = codeOfFailedStart(thrown instanceof DriverError ? thrown.code : undefined);
+    return this.#outcome(code, "failed");
   }
 
   /** Adds the task's name to an error, because several tasks may have the same error. */
@@ -256,9 +262,9 @@ export class LocalTask implements StartedTask, CheckedTask {
     return thrown instanceof DriverError ? thrown.within(`task ${this.label}`) : thrown;
   }
 
-  #outcome(exitCode: number): TaskOutcome {
+  #outcome(exitCode: number, end: string): TaskOutcome {
     this.#over = true;
-    return { label: this.label, exitCode, dismissed: this.#dismissed, endedAt: performance.now() };
+    return { label: this.label, exitCode, end, dismissed: this.#dismissed, endedAt: performance.now() };
   }
 
   async #stop(): Promise<void> {
@@ -328,4 +334,10 @@ function diedAtStart(): DriverError {
 function describeExit(result: ExitResult | undefined): string {
   if (!result || result.exitCode < 0) return "ended";
   return `${describeEnd(result)}${result.oomKilled ? ", out of memory," : ""}`;
+}
+
+function endInWords(result: ExitResult | undefined): string {
+  if (!result || result.exitCode < 0) return "ended";
+  if (result.oomKilled) return "ran out of memory";
+  return result.signal > 0 ? `was ${describeEnd(result)}` : `exited with ${result.exitCode}`;
 }

@@ -18,7 +18,12 @@ import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import { parseJsonOrNothing } from "../../base/json.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
-import { bootId, isSameProcess, processIdentity } from "../../effects/processes/processIdentity.ts";
+import {
+  bootId,
+  isSameProcess,
+  livingStat,
+  processIdentity,
+} from "../../effects/processes/processIdentity.ts";
 import type { ScopeOwner } from "../allocation/cgroupScope.ts";
 
 const recordSchema = z.object({
@@ -142,11 +147,30 @@ export function takeAbandonedWork(path: string): AbandonedWork | undefined {
     closeSync(descriptor);
     return undefined;
   }
-  const { data: record } = recordSchema.safeParse(parseJsonOrNothing(readFileSync(descriptor, "utf8")));
+  const record = recordIn(() => readFileSync(descriptor, "utf8"));
   const release = () => closeSync(descriptor);
   if (record === undefined || !isRunning(record)) return { record, release };
   release();
   return undefined;
+}
+
+/**
+ * The process of a run, if it is suspended (Ctrl-Z, SIGSTOP).
+ * @returns its pid; undefined if it is not suspended, or its record cannot be read
+ */
+export function suspendedRun(work: string): number | undefined {
+  const record = recordIn(() => readFileSync(recordPath(work), "utf8"));
+  if (record === undefined || !isRunning(record)) return undefined;
+  return livingStat(record.pid)?.state.toUpperCase() === "T" ? record.pid : undefined;
+}
+
+/** Undefined for a record that its run has not completed, or that cannot be read. */
+function recordIn(read: () => string): RunRecord | undefined {
+  try {
+    return recordSchema.safeParse(parseJsonOrNothing(read())).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The lock of a living run is not seen through another file system, such as an overlay of /var/tmp. */

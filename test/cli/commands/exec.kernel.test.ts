@@ -1,14 +1,16 @@
 /** `exec` from the command line, with a plugin that an agent has started. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { commandOutput } from "../../../src/effects/exec/commandStdio.ts";
 import { openTerminal, resizeTerminal } from "../../../src/effects/exec/terminal.ts";
 import { newStateDir, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, shellJob, start } from "../../support/screen/commandLine.ts";
+import { describe, expect, it } from "vitest";
 
 const agent = await startAgent();
 
@@ -83,6 +85,19 @@ describe("exec", () => {
     child.stdout?.destroy();
     expect(await ended).toMatchObject({ code: 141, stderr: "" });
     await expect.poll(() => allocation.cgroup.processes(), { timeout: 20_000 }).toEqual([task]);
+  });
+
+  it("ends with its command even if a device on standard input never answers", async () => {
+    await runningTask("deaf");
+    // A read of the kernel's messages waits for the next one.
+    const device = openSync("/dev/kmsg", "r");
+    const child = spawn(process.execPath, [main, ...exec("deaf", "--", "sh", "-c", "echo out; exit 3")], {
+      stdio: [device, "pipe", "inherit"],
+    });
+    closeSync(device);
+    const shown = text(child.stdout as Readable);
+    expect(await once(child, "exit")).toEqual([3, null]);
+    expect(await shown).toBe("out\n");
   });
 
   it("works with the plugin of a local run", async () => {

@@ -536,6 +536,7 @@ describe("a job that cannot be run", () => {
     const { code, stderr } = await call(running(job));
     expect(code).toBe(127);
     expect(stderr).toContain("COMMAND_NOT_FOUND: task bad: ");
+    expect(stderr).toMatch(/^good: stopped, because bad failed$/m);
   });
 });
 
@@ -653,15 +654,19 @@ describe("jobs of several tasks", () => {
   });
 
   it("end together if one fails, and its exit code is the job's", async () => {
-    const { code } = await call(running(job(task("a", "sleep 0.2; exit 8"), task("b", "sleep 1000"))));
+    const { code, stderr } = await call(
+      running(job(task("a", "sleep 0.2; exit 8"), task("b", "sleep 1000"))),
+    );
     expect(code).toBe(8);
+    expect(stderr).toMatch(/^b: stopped, because a exited with 8$/m);
   });
 
   it("end with their leader", async () => {
-    const { code } = await call(
+    const { code, stderr } = await call(
       running(job(task("a", "sleep 0.2", "leader = true"), task("b", "sleep 1000"))),
     );
     expect(code).toBe(0);
+    expect(stderr).toMatch(/^b: stopped, because the leader a exited with 0$/m);
   });
 });
 

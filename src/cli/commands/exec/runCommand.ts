@@ -10,6 +10,7 @@ import type {
 import { errorOfCall } from "../../../grpc/status.ts";
 import { catchInterrupts, whenAborted } from "../../../localAgent/task/interrupts.ts";
 import { connectTask } from "../../tasks/runningTask.ts";
+import { abandonInput } from "../../terminal/input.ts";
 import { onOutputFailure } from "../../terminal/output.ts";
 
 export interface CommandOptions {
@@ -78,7 +79,8 @@ function passInput(call: Call): () => void {
   const close = () => void call.write({ stdin: { data: Buffer.alloc(0), close: true } });
   stdin.on("data", pass).once("end", close);
   return () => {
-    stdin.off("data", pass).off("end", close).pause();
+    stdin.off("data", pass).off("end", close);
+    abandonInput();
   };
 }
 

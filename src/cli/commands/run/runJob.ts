@@ -205,7 +205,10 @@ async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promi
     // The group's own tasks need no stop, because none of them has started.
     if (run.job.groups.length > 1 || group.count > 1)
       run.interrupts.requestStop(`group ${group.name} cannot run`);
-    return [{ label: group.name, exitCode: RUNNER_FAILED, dismissed: false, endedAt: performance.now() }];
+    const end = "failed";
+    return [
+      { label: group.name, exitCode: RUNNER_FAILED, end, dismissed: false, endedAt: performance.now() },
+    ];
   }
 }
 
