@@ -214,7 +214,7 @@ type DatabaseFile = Database | "subuid" | "subgid" | "nsswitch.conf";
  * elsewhere. Each call checks whether the file has changed, and reads it again if so.
  * @throws DriverError `USER_UNKNOWN`
  */
-export function readDatabase(database: DatabaseFile): string {
+function readDatabase(database: DatabaseFile): string {
   const path = `/etc/${database}`;
   try {
     const known = knownFiles.get(database);
@@ -262,7 +262,7 @@ function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
  * @returns the entry in the text form of the database; empty if there is none
  * @throws DriverError `USER_UNKNOWN`, recoverable, if the services do not answer
  */
-export async function askNameServices(database: Database, name: string): Promise<string> {
+async function askNameServices(database: Database, name: string): Promise<string> {
   const env = { PATH: process.env.PATH ?? "/usr/bin:/bin" };
   try {
     const options = { env, timeout: timeoutMs, killSignal: "SIGKILL" } as const;

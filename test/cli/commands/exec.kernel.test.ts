@@ -91,7 +91,7 @@ describe("exec", () => {
     await runningTask("deaf");
     // A read of the kernel's messages waits for the next one.
     const device = openSync("/dev/kmsg", "r");
-    const child = spawn(process.execPath, [main, ...exec("deaf", "--", "sh", "-c", "echo out; exit 3")], {
+    const child = spawn(process.execPath, [programEntry, ...exec("deaf", "--", "sh", "-c", "echo out; exit 3")], {
       stdio: [device, "pipe", "inherit"],
     });
     closeSync(device);

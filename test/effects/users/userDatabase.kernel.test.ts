@@ -9,15 +9,17 @@ it("a change of the host's users is seen at once, and so is the removal of the f
   const own = join(temporaryFolder(), "etc");
   const program = `
     import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-    import { readDatabase } from ${JSON.stringify(source)};
-    const seen = [readDatabase("passwd") === readDatabase("passwd")];
+    import { resolveUser } from ${JSON.stringify(source)};
+    const rules = { allowRoot: false, dynamicUserIds: "", deniedHostUids: "", deniedHostGids: "" };
+    const uidOf = (name) => resolveUser(name, rules).then(({ uid }) => uid, ({ code }) => code);
+    const seen = [await uidOf("late")];
     appendFileSync("/etc/passwd", "late:x:4711:4711::/:/bin/sh\\n");
-    seen.push(readDatabase("passwd").includes("late:x:4711"));
-    writeFileSync("/etc/passwd.new", "only:x:1:1::/:/bin/sh\\n");
+    seen.push(await uidOf("late"));
+    writeFileSync("/etc/passwd.new", "only:x:4712:1::/:/bin/sh\\n");
     renameSync("/etc/passwd.new", "/etc/passwd");
-    seen.push(readDatabase("passwd"));
+    seen.push(await uidOf("only"), await uidOf("late"));
     rmSync("/etc/passwd");
-    seen.push(readDatabase("passwd"));
+    seen.push(await uidOf("only"));
     console.log(JSON.stringify(seen));`;
   const script = [
     `mkdir ${own}`,
@@ -29,5 +31,5 @@ it("a change of the host's users is seen at once, and so is the removal of the f
     encoding: "utf8",
     env: { PATH: process.env.PATH, PROGRAM: program },
   });
-  expect(JSON.parse(output)).toEqual([true, true, "only:x:1:1::/:/bin/sh\n", ""]);
+  expect(JSON.parse(output)).toEqual(["USER_UNKNOWN", 4711, 4712, "USER_UNKNOWN", "USER_UNKNOWN"]);
 });
