@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
 import { commandOutput } from "../../../src/effects/exec/commandStdio.ts";
 import { openTerminal, resizeTerminal } from "../../../src/effects/exec/terminal.ts";
 import { newStateDir, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, shellJob, start } from "../../support/screen/commandLine.ts";
-import { describe, expect, it } from "vitest";
 
 const agent = await startAgent();
 
@@ -91,9 +91,13 @@ describe("exec", () => {
     await runningTask("deaf");
     // A read of the kernel's messages waits for the next one.
     const device = openSync("/dev/kmsg", "r");
-    const child = spawn(process.execPath, [programEntry, ...exec("deaf", "--", "sh", "-c", "echo out; exit 3")], {
-      stdio: [device, "pipe", "inherit"],
-    });
+    const child = spawn(
+      process.execPath,
+      [programEntry, ...exec("deaf", "--", "sh", "-c", "echo out; exit 3")],
+      {
+        stdio: [device, "pipe", "inherit"],
+      },
+    );
     closeSync(device);
     const shown = text(child.stdout as Readable);
     expect(await once(child, "exit")).toEqual([3, null]);

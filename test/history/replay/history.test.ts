@@ -1,11 +1,19 @@
 import fc from "fast-check";
-import { contextDiff } from "../../../src/history/replay/contextDiff.ts";
-import { History, effectOutcomes } from "../../../src/history/replay/history.ts";
-import { enters, isError, isOfType, mentions, momentAt, nextMoment, previousMoment } from "../../../src/history/replay/search.ts";
-import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
-import { type Life, allLives, event, life } from "../../support/history/history.ts";
-import { RecordedLog } from "../../support/history/recordedLog.ts";
 import { describe, expect, it } from "vitest";
+import { contextDiff } from "../../../src/history/replay/contextDiff.ts";
+import { effectOutcomes, History } from "../../../src/history/replay/history.ts";
+import {
+  enters,
+  isError,
+  isOfType,
+  mentions,
+  momentAt,
+  nextMoment,
+  previousMoment,
+} from "../../../src/history/replay/search.ts";
+import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { allLives, event, type Life, life } from "../../support/history/history.ts";
+import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
 
