@@ -107,13 +107,17 @@ async function installPackages(folder) {
   rmSync(join(folder, `node_modules/node-linux-${process.arch}/include`), { recursive: true, force: true });
 }
 
-/** The folders of the packages in a lock file that npm installs on this machine. */
+/**
+ * The folders of the packages in a lock file that npm installs on this machine. Optional packages for every
+ * machine belong to a package for WebAssembly, which is not installed.
+ */
 function packagesOf(lock) {
   const { packages } = JSON.parse(readFileSync(lock, "utf8"));
   const fits = (allowed, own) => allowed === undefined || allowed.includes(own);
   return Object.entries(packages)
-    .filter(([path, { os, cpu, libc }]) => {
-      return path !== "" && fits(os, process.platform) && fits(cpu, process.arch) && fits(libc, "glibc");
+    .filter(([path, { optional, os, cpu, libc }]) => {
+      if (path === "" || (optional && cpu === undefined)) return false;
+      return fits(os, process.platform) && fits(cpu, process.arch) && fits(libc, "glibc");
     })
     .map(([path]) => path);
 }
