@@ -4,8 +4,19 @@ import { defineConfig } from "vitest/config";
 /** Kernel tests that need the host alone, because they change or count what all processes share. */
 const alone: string[] = [];
 
-/** Tests of `npm run test:long`: they take minutes. */
-const long = ["test/e2e/learn/**"];
+/** Tests of `npm run test:long`. */
+const long = [
+  // What dozens of programs need is learned, and tried without each part of it.
+  "test/e2e/learn/**",
+  // A release is installed in new Debian systems.
+  "test/e2e/package/**",
+  // Each view of the page, in each width and theme.
+  "test/inspector/everyView.test.ts",
+  // The bindings are generated anew, with packages that only this needs.
+  "test/grpc/generated.test.ts",
+  // The executable is built once more.
+  "test/scripts/executable/sameBytes.test.ts",
+];
 
 /** Pure tests that replace modules, which the other files of a shared process would keep. */
 const replacing = ["test/effects/processes/idleMemory.test.ts", "test/store/lmdb/failedCommit.test.ts"];

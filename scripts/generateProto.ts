@@ -9,6 +9,8 @@ import { createFileRegistry, type DescFile, fromBinary, toBinary } from "@bufbui
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
 const root = join(import.meta.dirname, "..");
+/** Has buf and ts-proto: `node scripts/setup.mjs --proto`. */
+const tools = join(root, "tools/proto/node_modules/.bin");
 const target = resolve(process.argv[2] ?? join(root, "src/grpc/generated"));
 
 /** These options make bindings that are small, load quickly, and are erasable TypeScript. */
@@ -83,7 +85,7 @@ function withNested(message: DescFile["messages"][number]): string[] {
 }
 
 function buf(...args: string[]): Buffer {
-  return execFileSync(join(root, "node_modules/.bin/buf"), args, {
+  return execFileSync(join(tools, "buf"), args, {
     cwd: root,
     env: withTools(),
     stdio: ["ignore", "pipe", "inherit"],
@@ -92,5 +94,5 @@ function buf(...args: string[]): Buffer {
 
 /** Puts ts-proto and the pinned runtime first in the PATH. */
 function withTools(): NodeJS.ProcessEnv {
-  return { ...process.env, PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}` };
+  return { ...process.env, PATH: `${tools}:${join(root, "node_modules/.bin")}:${process.env.PATH}` };
 }

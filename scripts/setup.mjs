@@ -4,9 +4,12 @@
 //   --debian   also installs the Debian packages and the collector that the tests use
 //   --release  also installs the Debian packages that a release needs
 //   --vm       also installs the Debian packages of the virtual machine
+//   --proto    also installs what makes the protobuf bindings
+//   --fuzz     also installs the fuzzer
 //   --build    also builds the program if it is older than a source
-import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -77,20 +80,70 @@ const machinePackages = {
 
 if (wanted.has("--debian")) {
   installDebianPackages({ ...debianPackages, ...(startsServices() ? {} : servicePackages) });
-  installPackages(collector);
+  await installPackages(collector);
 }
 if (wanted.has("--release")) installDebianPackages(releasePackages);
 if (wanted.has("--vm")) installDebianPackages(machinePackages);
-installPackages(root);
+await installPackages(root);
+for (const tool of ["proto", "fuzz"]) {
+  if (wanted.has(`--${tool}`)) await installPackages(join(root, "tools", tool));
+}
 if (wanted.has("--build") && newestSource() > changedAt(join(root, "dist/plugin/nomad-driver-exec2"))) {
   run("npm", ["run", "--silent", "build"]);
 }
 
-/** Installs the npm packages in a folder's lock file. */
-function installPackages(folder) {
-  const locked = changedAt(join(folder, "package-lock.json"));
-  if (locked <= changedAt(join(folder, "node_modules/.package-lock.json"))) return;
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", folder]);
+/** Installs the npm packages in a folder's lock file, and shows how far it is. */
+async function installPackages(folder) {
+  const lock = join(folder, "package-lock.json");
+  if (changedAt(lock) <= changedAt(join(folder, "node_modules/.package-lock.json"))) return;
+  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error"];
+  console.error(`[setup] npm ${args.join(" ")} --prefix ${folder}`);
+  const npm = spawn("npm", [...args, "--prefix", folder], { cwd: root, stdio: ["ignore", 2, 2] });
+  const stop = showProgress(folder, packagesOf(lock));
+  const [status] = await once(npm, "exit").catch(({ message }) => fail(`npm ci failed: ${message}`));
+  stop();
+  if (status !== 0) fail(`npm ci failed: exit code ${status}`);
+  // The runtime's headers, for addons that are compiled. Nothing compiles one.
+  rmSync(join(folder, `node_modules/node-linux-${process.arch}/include`), { recursive: true, force: true });
+}
+
+/**
+ * The folders of the packages in a lock file that npm installs on this machine. Optional packages for every
+ * machine belong to a package for WebAssembly, which is not installed.
+ */
+function packagesOf(lock) {
+  const { packages } = JSON.parse(readFileSync(lock, "utf8"));
+  const fits = (allowed, own) => allowed === undefined || allowed.includes(own);
+  return Object.entries(packages)
+    .filter(([path, { optional, os, cpu, libc }]) => {
+      if (path === "" || (optional && cpu === undefined)) return false;
+      return fits(os, process.platform) && fits(cpu, process.arch) && fits(libc, "glibc");
+    })
+    .map(([path]) => path);
+}
+
+/**
+ * Shows how many packages a folder has: in one line of a terminal, or as a few lines of a log.
+ * @returns a function that ends the display
+ */
+function showProgress(folder, packages) {
+  const terminal = process.stderr.isTTY;
+  let told = 0;
+  const timer = setInterval(
+    () => {
+      const done = packages.filter((path) => existsSync(join(folder, path, "package.json"))).length;
+      if (done === told) return;
+      told = done;
+      process.stderr.write(
+        `${terminal ? "\r" : ""}[setup] ${done} of ${packages.length} packages${terminal ? "" : "\n"}`,
+      );
+    },
+    terminal ? 200 : 5_000,
+  );
+  return () => {
+    clearInterval(timer);
+    if (terminal && told > 0) process.stderr.write("\n");
+  };
 }
 
 function installDebianPackages(packages) {

@@ -72,7 +72,7 @@ async function fuzz(name: TargetName): Promise<boolean> {
   const { status } = spawnSync(
     process.execPath,
     [
-      join(root, "node_modules/@jazzer.js/core/dist/cli.js"),
+      join(root, "tools/fuzz/node_modules/@jazzer.js/core/dist/cli.js"),
       join(bundle, `${name}.cjs`),
       ...[...(isAsync ? [] : ["--sync"]), "--timeout", "10000"],
       ...unfitDetectors.flatMap((detector) => ["--disableBugDetectors", detector]),
