@@ -148,6 +148,13 @@ describe("the run that a name means", () => {
   });
 });
 
+describe("a name of very many runs", () => {
+  it("is decided by the newest of them", () => {
+    const names = Array.from({ length: 600 }, () => "done");
+    expect(chosen(names)[1]).toBe("newest of 500 or more runs; last 100 others: exit 0 ×100");
+  });
+});
+
 describe("runs of several logs", () => {
   it("are ordered by the clock", () => {
     const runs = [...logOf(["failed", "done"], 1_000), ...logOf(["crashed", "failed"], 1_050)];

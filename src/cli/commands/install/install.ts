@@ -112,8 +112,8 @@ function removalText({ folder, whole, kept }: RemovedState, dryRun: boolean): st
   return [removed, ...stays].map(visible).join("\n");
 }
 
-function removalJson({ folder, kept }: RemovedState, dryRun: boolean): string {
-  return visibleJson({ path: folder, removed: !dryRun, kept });
+function removalJson({ folder, whole, kept }: RemovedState, dryRun: boolean): string {
+  return visibleJson({ path: folder, removed: whole && !dryRun, kept });
 }
 
 /**

@@ -51,7 +51,7 @@ export function takeUnusedState(stateDir: string): UnusedState {
       "STATE_DIR_UNMARKED",
       `${stateDir} is no state folder: it has no mark of this driver`,
       {
-        hint: "Name the driver's state_dir. The mark of a folder that was copied, or restored from a backup, is renewed when an agent or a run uses the folder. Or remove the folder yourself",
+        hint: "Name the driver's state_dir. A copy of a state folder gets a mark of its own as soon as an agent or a run uses it",
       },
     );
   }
@@ -59,7 +59,7 @@ export function takeUnusedState(stateDir: string): UnusedState {
   // A folder without a mark is not removed, but its runs may belong to the same agent.
   for (const folder of all) {
     const lock = lockStateFolder(folder);
-    if (lock === undefined) throw inUse(folder, `process ${pluginOf(folder) ?? "unknown"}, a plugin`);
+    if (lock === undefined) throw inUse(folder, `a plugin (process ${pluginOf(folder) ?? "unknown"})`);
     locks.use(lock);
     const living = livingTasks(folder);
     if (living.length > 0) throw inUse(folder, `tasks: ${living.join(", ")}`);
