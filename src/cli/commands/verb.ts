@@ -62,7 +62,33 @@ export function withJobFileOptions(command: Command): Command {
       "--files <folder>",
       "let functions of the job file, such as file(), read files only below this folder",
     )
-    .option("--no-files", "let functions of the job file read no files");
+    .option("--no-files", "let functions of the job file read no files")
+    .option("--task <name>", "only this task of the job; repeatable", collect)
+    .option(
+      "--meta <name=value>",
+      "metadata of the dispatch of a parameterized job; repeatable",
+      collectAssignment,
+    )
+    .option("--payload <file>", "payload of the dispatch of a parameterized job")
+    .option(
+      "--node-meta <name=value>",
+      "metadata of the node, for meta.NAME in the job; repeatable",
+      collectAssignment,
+    )
+    .option(
+      "--node-attr <name=value>",
+      "attribute of the node, for attr.NAME in the job; repeatable",
+      collectAssignment,
+    )
+    .option(
+      "--values <file>",
+      "file with values for secret, key, service, nomadVar and nomadService in templates, HCL or JSON",
+    )
+    .option(
+      "--upstream <name=address>",
+      "with --skip connect: address of an upstream, such as api=127.0.0.1:9000; repeatable",
+      collectAssignment,
+    );
 }
 
 export const pluginOption = [
@@ -83,6 +109,13 @@ export interface JobFileOptions {
   readonly skip?: readonly string[];
   /** False for `--no-files`. */
   readonly files?: string | boolean;
+  readonly task?: readonly string[];
+  readonly meta?: Assignments;
+  readonly payload?: string;
+  readonly nodeMeta?: Assignments;
+  readonly nodeAttr?: Assignments;
+  readonly values?: string;
+  readonly upstream?: Assignments;
   readonly option?: Assignments;
   readonly pluginConfig?: string;
 }

@@ -91,6 +91,11 @@ export function connectToLoopback(socket: number, port: number): void {
   }
 }
 
+/** bind(2) to this host's loopback address. */
+export function bindToLoopback(socket: number, port: number): void {
+  bind(socket, internetAddress(loopback, port));
+}
+
 const loopback = [127, 0, 0, 1] as const;
 
 /** socketpair(2) of sockets that keep message boundaries; both close-on-exec. */

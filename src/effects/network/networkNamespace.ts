@@ -15,7 +15,7 @@ import {
   SOCK_STREAM,
 } from "../kernel/constants.ts";
 import { ioctl, setns, unshare } from "../kernel/libc.ts";
-import { connectToLoopback, socket } from "../kernel/sockets.ts";
+import { bindToLoopback, connectToLoopback, socket } from "../kernel/sockets.ts";
 import { interfaceFlags } from "../kernel/structs.ts";
 import type { TaskNetwork } from "./network.ts";
 
@@ -82,10 +82,7 @@ export class OwnNetwork {
    * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens there
    */
   connect(port: number): Socket {
-    const made = restoringNamespace(() => {
-      setns(this.#descriptor, CLONE_NEWNET);
-      return socket(AF_INET, SOCK_STREAM);
-    });
+    const made = this.#socket();
     try {
       connectToLoopback(made, port);
       return new Socket({ fd: made, readable: true, writable: true, allowHalfOpen: true });
@@ -95,8 +92,30 @@ export class OwnNetwork {
     }
   }
 
+  /**
+   * A socket for a server that listens on the namespace's loopback address. The caller closes it.
+   * @throws DriverError `KERNEL_CALL_FAILED` if the port is in use
+   */
+  bound(port: number): number {
+    const made = this.#socket();
+    try {
+      bindToLoopback(made, port);
+      return made;
+    } catch (thrown) {
+      closeSync(made);
+      throw thrown;
+    }
+  }
+
   close(): void {
     closeSync(this.#descriptor);
+  }
+
+  #socket(): number {
+    return restoringNamespace(() => {
+      setns(this.#descriptor, CLONE_NEWNET);
+      return socket(AF_INET, SOCK_STREAM);
+    });
   }
 }
 

@@ -4,7 +4,7 @@ import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { localAllocationId } from "../../base/taskId.ts";
 import type { Group } from "../jobspec/job.ts";
-import type { Bridge } from "./bridge.ts";
+import type { Bridge, PlacedUpstream } from "./bridge.ts";
 import { type AssignedPort, assignPorts } from "./ports.ts";
 
 export interface Allocation {
@@ -22,6 +22,7 @@ export interface Allocation {
  * Makes an allocation with its folders, ports and network.
  * @param work the folder for all files of the run
  * @param taken ports of the run's other allocations; the ports of this allocation are added
+ * @param upstreams addresses of Connect's upstreams, by their names
  * @throws DriverError `JOB_INVALID` if a static port is in use
  */
 export async function makeAllocation(
@@ -29,18 +30,30 @@ export async function makeAllocation(
   group: Group,
   index = 0,
   taken = new Set<number>(),
+  upstreams: Readonly<Record<string, string>> = {},
 ): Promise<Allocation> {
   const id = localAllocationId(randomUUID(), index);
   const ports = await assignPorts(group.network.ports, taken);
   const folders = await makeAllocationFolders(work, id);
-  const bridge = group.network.mode === "bridge" ? await openBridge(ports) : undefined;
+  const bridge =
+    group.network.mode === "bridge" ? await openBridge(ports, placed(group, upstreams)) : undefined;
   return { id, index, group, ports, folders, bridge };
 }
 
 /** Loads the module of bridges on demand, because few jobs need a bridge. */
-async function openBridge(ports: readonly AssignedPort[]): Promise<Bridge> {
+async function openBridge(
+  ports: readonly AssignedPort[],
+  upstreams: readonly PlacedUpstream[],
+): Promise<Bridge> {
   const { Bridge } = await import("./bridge.ts");
-  return Bridge.open(ports);
+  return Bridge.open(ports, upstreams);
+}
+
+function placed({ upstreams }: Group, addresses: Readonly<Record<string, string>>): PlacedUpstream[] {
+  return upstreams.flatMap((upstream) => {
+    const address = addresses[upstream.name];
+    return address === undefined ? [] : [{ ...upstream, address }];
+  });
 }
 
 /**

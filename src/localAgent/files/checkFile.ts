@@ -152,7 +152,7 @@ function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void
 }
 
 function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {
-  return resolveTask(file, place, sampleFacts(place.group), attributeSpecs(specOf(taskOptionsSpec())));
+  return resolveTask(file, place, sampleFacts(file, place.group), attributeSpecs(specOf(taskOptionsSpec())));
 }
 
 /**
@@ -189,7 +189,7 @@ function optionProblems(
 }
 
 /** Sample values in place of the facts of an allocation. Options that refer to them must stay valid. */
-function sampleFacts({ network }: Group): AllocationFacts {
+function sampleFacts({ node, upstreams }: JobFile, { network }: Group): AllocationFacts {
   return {
     allocId: "00000000-0000-4000-8000-000000000000",
     allocIndex: 0,
@@ -203,7 +203,8 @@ function sampleFacts({ network }: Group): AllocationFacts {
     cores: "",
     now: 0,
     hostEnv: { PATH: "/usr/bin" },
-    node: sampleNode,
+    node: { ...sampleNode, ...node },
+    upstreams,
   };
 }
 

@@ -11,6 +11,15 @@ import { formatBytes } from "../../units/sizes.ts";
  * @throws DriverError with this code if the file cannot be read, is too large, or is not UTF-8
  */
 export async function readTextFile(path: string, code: ErrorCode, what: string): Promise<string> {
+  const bytes = await readBytes(path, code, what);
+  const text = decoded(bytes);
+  if (text !== undefined) return text;
+  const summary = `the ${what} is not a text file: ${path}`;
+  throw new DriverError(code, summary, isUtf16(bytes) ? { hint: "It is UTF-16: save it as UTF-8" } : {});
+}
+
+/** Reads a file of any bytes. Like {@link readTextFile}. */
+export async function readBytes(path: string, code: ErrorCode, what: string): Promise<Uint8Array> {
   let bytes: Uint8Array | undefined;
   try {
     bytes = await readBounded(path === "-" ? process.stdin : createReadStream(path));
@@ -21,10 +30,7 @@ export async function readTextFile(path: string, code: ErrorCode, what: string):
   if (bytes === undefined) {
     throw new DriverError(code, `the ${what} is larger than ${formatBytes(maxBytes)}: ${path}`);
   }
-  const text = decoded(bytes);
-  if (text !== undefined) return text;
-  const summary = `the ${what} is not a text file: ${path}`;
-  throw new DriverError(code, summary, isUtf16(bytes) ? { hint: "It is UTF-16: save it as UTF-8" } : {});
+  return bytes;
 }
 
 /** Maximum size. No file that a person writes is nearly as large. */

@@ -13,7 +13,8 @@ import { asList, type Body } from "./syntax.ts";
 export function apiJobToBody(content: Body): Body | undefined {
   const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
   if (!job) return undefined;
-  const { ID, TaskGroups, ...rest } = withoutExpressions(job) as Body;
+  const { ID, TaskGroups, ParameterizedJob, ...rest } = withoutExpressions(job) as Body;
+  const parameterized = asList(ParameterizedJob).map((block) => rename(block as Body));
   const groups = byName(TaskGroups, ({ Count, Networks, Services, Tasks, Volumes, ...group }) => ({
     ...rename(group),
     service: asList(Services).map((service) => serviceBody(service as Body)),
@@ -23,7 +24,7 @@ export function apiJobToBody(content: Body): Body | undefined {
     network: asList(Networks).map((network) => networkBody(network as Body)),
     task: byName(Tasks, taskBody),
   }));
-  return { job: { [String(ID)]: { ...rename(rest), group: groups } } };
+  return { job: { [String(ID)]: { ...rename(rest), parameterized, group: groups } } };
 }
 
 /**
@@ -54,6 +55,7 @@ function taskBody({
   Meta,
   Services,
   VolumeMounts,
+  DispatchPayload,
   ...task
 }: Body): Body {
   return {
@@ -61,6 +63,7 @@ function taskBody({
     config: Config ?? {},
     env: Env ?? {},
     meta: Meta ?? {},
+    dispatch_payload: asList(DispatchPayload).map((block) => rename(block as Body)),
     lifecycle: asList(Lifecycle).map((block) => rename(block as Body)),
     resources: asList(Resources).map((block) => resourcesBody(block as Body)),
     logs: asList(LogConfig).map((block) => rename(block as Body)),
@@ -177,7 +180,6 @@ const names: Readonly<Record<string, string>> = {
   Devices: "device",
   RestartPolicy: "restart",
   ReschedulePolicy: "reschedule",
-  ParameterizedJob: "parameterized",
   EphemeralDisk: "ephemeral_disk",
   ScalingPolicies: "scaling",
   CSIPluginConfig: "csi_plugin",

@@ -19,6 +19,15 @@ export interface Group {
   readonly tasks: readonly Task[];
   /** Checks of the group's services and of its tasks' services. */
   readonly checks: readonly Check[];
+  /** Upstreams of Connect, for `--skip connect`. */
+  readonly upstreams: readonly Upstream[];
+}
+
+/** A service that tasks reach through Connect's proxy on a cluster. */
+export interface Upstream {
+  readonly name: string;
+  /** Where the proxy listens on a cluster, on the loopback address. */
+  readonly port: number;
 }
 
 /** A check of a service. Strings are template text. */
@@ -108,6 +117,8 @@ export interface Task {
   readonly killTimeoutMs: number;
   readonly logsDisabled: boolean;
   readonly templates: readonly Template[];
+  /** Path in the folder `local` of the file that gets the payload of a dispatch; undefined if none does. */
+  readonly payloadFile: string | undefined;
   readonly volumeMounts: readonly VolumeMount[];
   /** Checks of the task's services. */
   readonly checks: readonly Check[];

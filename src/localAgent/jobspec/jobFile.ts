@@ -3,6 +3,7 @@
 import { DriverError } from "../../base/errors.ts";
 import { countOf } from "../../units/counts.ts";
 import { type HostAccess, noHost } from "./expressions/functions/files.ts";
+import type { ServerValues } from "./goTemplate/serverValues.ts";
 import { type Position, positionOfPlace, positionOfText } from "./source/positions.ts";
 import { TemplateError } from "./templateError.ts";
 
@@ -14,26 +15,51 @@ export interface JobFile {
   readonly skips: ReadonlySet<string>;
   /** What the file's functions reach outside of it. */
   readonly host: HostAccess;
+  /** The tasks to run; undefined means all. */
+  readonly tasks: ReadonlySet<string> | undefined;
+  /** Values of references such as `meta.rack` and `attr.cpu.modelname`, beside those of this host. */
+  readonly node: Readonly<Record<string, string>>;
+  readonly dispatch: Dispatch;
+  /** Addresses of Connect's upstreams, by their names. */
+  readonly upstreams: Readonly<Record<string, string>>;
+  /** Values for templates' functions that ask a server. */
+  readonly servers: ServerValues;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
   /** Collects, during reading, the problems after which reading goes on. */
   readonly problems: FoundProblem[];
 }
 
+/** The dispatch of a parameterized job. */
+export interface Dispatch {
+  readonly meta: Readonly<Record<string, string>>;
+  readonly payload: Uint8Array | undefined;
+}
+
 /** How a file is read. By default nothing is skipped, and functions reach nothing outside of the file. */
-export interface FileReading {
+export interface FileReading
+  extends Partial<Pick<JobFile, "host" | "node" | "dispatch" | "upstreams" | "servers">> {
   readonly skips?: readonly string[];
-  readonly host?: HostAccess;
+  /** No names mean all tasks. */
+  readonly tasks?: readonly string[];
 }
 
 /** @param name the path as the user typed it */
-export function jobFile(
-  name: string,
-  source: string,
-  { skips = [], host = noHost }: FileReading = {},
-): JobFile {
-  return { name, source, skips: new Set(skips), host, ignored: new Set(), problems: [] };
+export function jobFile(name: string, source: string, reading: FileReading = {}): JobFile {
+  const { skips = [], tasks = [], ...given } = reading;
+  return {
+    name,
+    source,
+    skips: new Set(skips),
+    tasks: tasks.length === 0 ? undefined : new Set(tasks),
+    ...{ host: noHost, node: {}, dispatch: noDispatch, upstreams: {}, servers: {} },
+    ...given,
+    ignored: new Set(),
+    problems: [],
+  };
 }
+
+const noDispatch: Dispatch = { meta: {}, payload: undefined };
 
 export interface Problem {
   /** The place in the job, such as `job.web.group.main.task.server.config.args[0]`. */

@@ -26,7 +26,7 @@ const levels = {
   file: { attributes: [], blocks: ["job", "locals", "variable", "variables"], ignored: [], refused: {} },
   job: {
     attributes: ["datacenters", "id", "meta", "name", "namespace", "region", "type"],
-    blocks: ["group", "task"],
+    blocks: ["group", "parameterized", "task"],
     ignored: [
       ...scheduling,
       "all_at_once",
@@ -40,9 +40,14 @@ const levels = {
     ],
     refused: {
       consul,
-      parameterized: "it waits for a dispatch, which needs a Nomad cluster",
       vault,
     },
+  },
+  parameterized: {
+    attributes: ["meta_optional", "meta_required", "payload"],
+    blocks: [],
+    ignored: [],
+    refused: {},
   },
   group: {
     attributes: ["count", "meta"],
@@ -116,6 +121,23 @@ const levels = {
     ],
     refused: {},
   },
+  upstream: {
+    attributes: ["destination_name", "local_bind_port"],
+    blocks: [],
+    ignored: [
+      "config",
+      "datacenter",
+      "destination_namespace",
+      "destination_partition",
+      "destination_peer",
+      "destination_type",
+      "local_bind_address",
+      "local_bind_socket_mode",
+      "local_bind_socket_path",
+      "mesh_gateway",
+    ],
+    refused: {},
+  },
   checkRestart: { attributes: ["grace", "limit"], blocks: [], ignored: ["ignore_warnings"], refused: {} },
   network: {
     attributes: ["hostname", "mode"],
@@ -144,18 +166,18 @@ const levels = {
   dns: { attributes: ["options", "searches", "servers"], blocks: [], ignored: [], refused: {} },
   task: {
     attributes: ["config", "driver", "env", "kill_signal", "kill_timeout", "leader", "meta", "user"],
-    blocks: ["lifecycle", "logs", "resources", "service", "template", "volume_mount"],
+    blocks: ["dispatch_payload", "lifecycle", "logs", "resources", "service", "template", "volume_mount"],
     ignored: [...scheduling, "action", "kind", "restart", "scaling", "schedule", "shutdown_delay"],
     refused: {
       artifact: "fetching artifacts is the Nomad client's work: fetch the files beforehand",
       consul,
       csi_plugin: cluster,
-      dispatch_payload: "the payload of a dispatch needs a Nomad cluster",
       identity: "workload identities are signed by a Nomad server",
       secret: "secrets come from a Nomad server or Vault",
       vault,
     },
   },
+  dispatchPayload: { attributes: ["file"], blocks: [], ignored: [], refused: {} },
   resources: {
     attributes: ["cores", "cpu", "memory", "memory_max"],
     blocks: [],
@@ -230,7 +252,7 @@ export function skipOrReport(file: JobFile, place: string, name: string, message
 /** Names of all parts that a local run lacks and can skip: the values of `--skip`. */
 export function skippable(): string[] {
   const refused = Object.values<Keys>(levels).flatMap((keys) => Object.keys(keys.refused));
-  return [...new Set([...refused, "connect", "csi"])].sort();
+  return [...new Set([...refused, "connect", "csi", "dispatch_payload", "parameterized"])].sort();
 }
 
 function reportKey(file: JobFile, keys: Keys, place: string, key: string): void {

@@ -1,10 +1,12 @@
 /** Reads a job file, HCL2 or JSON, into a validated {@link Job}. Pure. */
+import { suggestion } from "../../base/suggest.ts";
 import { apiJobToBody } from "./apiJob.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
 import { attempt, inside, type JobFile, rejectJob, report } from "./jobFile.ts";
 import { supportedPart } from "./keys.ts";
+import { readDispatch } from "./readDispatch.ts";
 import { type JobReader, read } from "./reader.ts";
-import { readChecks, refuseStrayChecks } from "./readServices.ts";
+import { readServices, refuseStrayChecks } from "./readServices.ts";
 import { readTask } from "./readTask.ts";
 import { readVolumes } from "./readVolumes.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
@@ -21,7 +23,9 @@ export async function readJobFile(file: JobFile, variables: VariableSources): Pr
   const content = await parseFile(file);
   const top = apiJobToBody(content) ?? supportedPart(file, "file", "", content).blocks;
   const scope = await readFileScope(file, top, variables);
-  return attempt(file, () => readJob({ file, scope, scopes: new WeakMap(), skippedVolumes: new Set() }, top));
+  return attempt(file, () =>
+    readJob({ file, scope, scopes: new WeakMap(), skippedVolumes: new Set(), names: new Set() }, top),
+  );
 }
 
 /** @throws DriverError `JOB_INVALID`, which names the file, the place and what is allowed */
@@ -36,13 +40,17 @@ function readJob(reader: JobReader, top: Body): Job {
   const place = `job.${job.label}`;
   const { attributes, blocks } = read(reader, "job", place, job.block, jobSchema);
   const id = attributes.id ?? job.label;
+  const dispatch = attempt(file, () =>
+    readDispatch(reader, inside(place, "parameterized"), blocks.parameterized),
+  );
+  const groups = readGroups(reader, place, blocks, { ...attributes.meta, ...dispatch?.meta });
   return {
     id,
     name: attributes.name ?? id,
     namespace: attributes.namespace,
     region: attributes.region,
     datacenter: attributes.datacenters.find((name) => !name.includes("*")) ?? "dc1",
-    groups: readGroups(reader, place, blocks, attributes.meta),
+    groups,
     ignored: ignoredIn(file, place),
   };
 }
@@ -56,20 +64,40 @@ function ignoredIn({ ignored }: JobFile, place: string): string[] {
 type Meta = Readonly<Record<string, string>>;
 
 function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta): Group[] {
-  const groups = labelled(reader.file, inside(place, "group"), blocks.group).map(({ label, block }) =>
-    attempt(reader.file, () => readGroup(reader, `${place}.group.${label}`, label, block, meta)),
+  const { file } = reader;
+  const groups = labelled(file, inside(place, "group"), blocks.group).map(({ label, block }) =>
+    attempt(file, () => readGroup(reader, `${place}.group.${label}`, label, block, meta)),
   );
   // A task directly below the job forms a group of the same name.
-  const ungrouped = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block }) =>
-    attempt(reader.file, () => readGroup(reader, place, label, { task: { [label]: block } }, meta)),
+  const ungrouped = labelled(file, inside(place, "task"), blocks.task).map(({ label, block }) =>
+    attempt(file, () => readGroup(reader, place, label, { task: { [label]: block } }, meta)),
   );
   const all = [...groups, ...ungrouped];
-  if (all.length === 0) {
-    report(reader.file, { place, message: "the job has no group, so there is nothing to run" });
-  }
+  if (all.length === 0) report(file, { place, message: "the job has no group, so there is nothing to run" });
   const read = all.filter((group) => group !== undefined);
-  checkStaticPorts(reader, place, read);
-  return read;
+  const wanted = file.tasks === undefined ? read : read.filter(({ tasks }) => tasks.length > 0);
+  checkNames(reader, place, all.includes(undefined) ? undefined : wanted);
+  checkStaticPorts(reader, place, wanted);
+  return wanted;
+}
+
+/**
+ * Rejects names that were given on the command line, and that the job does not have.
+ * @param groups undefined if not all groups could be read
+ */
+function checkNames({ file, names }: JobReader, place: string, groups: readonly Group[] | undefined): void {
+  if (groups === undefined) return;
+  const upstreams = groups.flatMap((group) => group.upstreams.map(({ name }) => name));
+  for (const [option, given, known] of [
+    ["--task", [...(file.tasks ?? [])], [...names]],
+    ["--upstream", Object.keys(file.upstreams), upstreams],
+  ] as const) {
+    for (const name of given) {
+      if (known.includes(name)) continue;
+      const hint = suggestion(name, known);
+      report(file, { place, message: `${option} ${name}: the job has none of this name`, hint });
+    }
+  }
 }
 
 /** Rejects a static port that two allocations need, because a host has each port only once. */
@@ -94,21 +122,32 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
   const volumes = readVolumes(reader, inside(place, "volume"), blocks.volume);
   const network =
     attempt(reader.file, () => readNetwork(reader, inside(place, "network"), blocks.network)) ?? noNetwork;
-  const tasks = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block: task }) =>
+  const all = labelled(reader.file, inside(place, "task"), blocks.task);
+  const names = all.map(({ label }) => label);
+  for (const each of names) reader.names.add(each);
+  const wanted = all.filter(({ label }) => reader.file.tasks?.has(label) ?? true);
+  for (const { label } of all)
+    if (!wanted.some((each) => each.label === label)) reader.file.ignored.add(`${place}.task.${label}`);
+  const tasks = wanted.map(({ label, block: task }) =>
     attempt(reader.file, () => readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes })),
   );
-  if (!tasks.some((task) => task === undefined || task.phase === "main")) {
+  const hasMain = tasks.some((task) => task === undefined || task.phase === "main");
+  if (!hasMain && reader.file.tasks === undefined)
     report(reader.file, { place, message: "the group has no main task, so there is nothing to run" });
-  }
   const known = tasks.filter((task) => task !== undefined);
   const owner = { task: undefined, name };
-  const checks = [
-    ...readChecks(reader, inside(place, "service"), blocks.service, owner),
-    ...known.flatMap((task) => task.checks),
-  ];
-  const names = known.map((task) => task.name);
-  refuseStrayChecks(reader, inside(place, "service"), checks, network.ports, names);
-  return { name, count: attributes.count, network, tasks: known, checks };
+  const { checks, upstreams } = readServices(reader, inside(place, "service"), blocks.service, owner);
+  const everyCheck = [...checks, ...known.flatMap((task) => task.checks)];
+  refuseStrayChecks(reader, inside(place, "service"), everyCheck, network.ports, names);
+  return {
+    name,
+    count: attributes.count,
+    network,
+    // Tasks that were chosen run, even if none of them is a main task.
+    tasks: hasMain ? known : known.map((task) => ({ ...task, phase: "main" as const, sidecar: false })),
+    checks: everyCheck.filter(({ task }) => task === undefined || known.some((each) => each.name === task)),
+    upstreams,
+  };
 }
 
 /** Stands in for a network that is wrong, while the rest of the group is read. */

@@ -1,10 +1,10 @@
 /** Reads the checks of `service` blocks. The services themselves are registered nowhere. Pure. */
 
-import type { Check, CheckRestart, PortRequest, Probe } from "./job.ts";
+import type { Check, CheckRestart, PortRequest, Probe, Upstream } from "./job.ts";
 import { attempt, inside, numbered, rejectJob, report } from "./jobFile.ts";
 import { type JobReader, read } from "./reader.ts";
-import { checkRestartSchema, checkSchema, serviceSchema } from "./schemas.ts";
-import { asList, body } from "./syntax.ts";
+import { checkRestartSchema, checkSchema, serviceSchema, upstreamSchema } from "./schemas.ts";
+import { asList, type Body, body } from "./syntax.ts";
 
 /** The place of a service in the job. */
 export interface ServiceOwner {
@@ -14,12 +14,44 @@ export interface ServiceOwner {
   readonly name: string;
 }
 
-/** @returns the valid checks; `reader.file` collects the problems of the others */
-export function readChecks(reader: JobReader, place: string, value: unknown, owner: ServiceOwner): Check[] {
-  return asList(value).flatMap((each, index, all) => {
+export interface Services {
+  readonly checks: readonly Check[];
+  readonly upstreams: readonly Upstream[];
+}
+
+/** @returns what is valid; `reader.file` collects the problems of the rest */
+export function readServices(
+  reader: JobReader,
+  place: string,
+  value: unknown,
+  owner: ServiceOwner,
+): Services {
+  const services = asList(value).map((each, index, all) => {
     const at = numbered(place, index, all);
     const block = body(reader.file, at, each);
-    return attempt(reader.file, () => readService(reader, at, block, owner)) ?? [];
+    const checks = attempt(reader.file, () => readService(reader, at, block, owner)) ?? [];
+    const upstreams = reader.file.skips.has("connect") ? upstreamsOf(reader, at, block) : [];
+    return { checks, upstreams };
+  });
+  return {
+    checks: services.flatMap(({ checks }) => checks),
+    upstreams: services.flatMap(({ upstreams }) => upstreams),
+  };
+}
+
+/** The upstreams of a `connect` block, in a job file's form or in that of Nomad's API. */
+function upstreamsOf(reader: JobReader, place: string, block: Body): Upstream[] {
+  const step = (values: readonly unknown[], key: string, apiKey: string) =>
+    values.flatMap((value) => asList((value as Body)[key] ?? (value as Body)[apiKey]));
+  const proxies = step(step(asList(block.connect), "sidecar_service", "SidecarService"), "proxy", "Proxy");
+  return step(proxies, "upstreams", "Upstreams").flatMap((each) => {
+    const { DestinationName, LocalBindPort, ...written } = each as Body;
+    const values = { destination_name: DestinationName, local_bind_port: LocalBindPort, ...written };
+    const at = inside(place, "connect.sidecar_service.proxy.upstreams");
+    const { destination_name, local_bind_port } =
+      attempt(reader.file, () => read(reader, "upstream", at, values, upstreamSchema))?.attributes ?? {};
+    if (destination_name === undefined || local_bind_port === undefined) return [];
+    return [{ name: destination_name, port: local_bind_port }];
   });
 }
 

@@ -2,10 +2,18 @@
 import { isTaskName } from "../../base/taskId.ts";
 import type { Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { attempt, inside, numbered, report } from "./jobFile.ts";
+import { adviceOnDriver } from "./otherDrivers.ts";
 import { type JobReader, read } from "./reader.ts";
-import { readChecks } from "./readServices.ts";
+import { readServices } from "./readServices.ts";
 import { readVolumeMounts } from "./readVolumes.ts";
-import { lifecycleSchema, logsSchema, resourcesSchema, taskSchema, templateSchema } from "./schemas.ts";
+import {
+  dispatchPayloadSchema,
+  lifecycleSchema,
+  logsSchema,
+  resourcesSchema,
+  taskSchema,
+  templateSchema,
+} from "./schemas.ts";
 import { asList, type Body, body } from "./syntax.ts";
 
 /** @throws InvalidFile, which names the file, the place and what is allowed */
@@ -24,8 +32,9 @@ export function readTask(
     read(reader, "task", place, { ...block, driver: "exec2" }, taskSchema);
   const { driver } = attributes;
   if (driver !== "exec2") {
+    const hint = adviceOnDriver(driver, attributes.config);
     const message = `this program runs tasks with driver = "exec2" only, not ${JSON.stringify(driver)}`;
-    report(reader.file, { place: inside(place, "driver"), message, lacking: true });
+    report(reader.file, { place: inside(place, "driver"), message, hint, lacking: true });
   }
   const once = <T extends string>(key: T) => body(reader.file, inside(place, key), blocks[key]);
   const logs = read(reader, "logs", inside(place, "logs"), once("logs"), logsSchema).attributes;
@@ -47,7 +56,8 @@ export function readTask(
       const at = numbered(inside(place, "template"), index, all);
       return attempt(reader.file, () => readTemplate(reader, at, template)) ?? [];
     }),
-    checks: readChecks(reader, inside(place, "service"), blocks.service, { task: name, name }),
+    payloadFile: readPayloadFile(reader, inside(place, "dispatch_payload"), once("dispatch_payload")),
+    checks: readServices(reader, inside(place, "service"), blocks.service, { task: name, name }).checks,
     volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
   };
 }
@@ -101,6 +111,15 @@ function readResources(reader: JobReader, place: string, block: Body): Resources
     report(reader.file, { place: inside(place, "memory_max"), message: `it is below memory (${memory})` });
   }
   return { cpuMhz: cores > 0 ? 0 : (cpu ?? 100), cores, memoryMb: memory, memoryMaxMb: memory_max };
+}
+
+function readPayloadFile(reader: JobReader, place: string, block: Body): string | undefined {
+  const { file } = reader;
+  if (file.skips.has("dispatch_payload")) file.ignored.add(place);
+  else if (Object.keys(block).length > 0)
+    return attempt(file, () => read(reader, "dispatchPayload", place, block, dispatchPayloadSchema))
+      ?.attributes.file;
+  return undefined;
 }
 
 function readTemplate(reader: JobReader, place: string, value: unknown): Template {

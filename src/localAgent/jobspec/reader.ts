@@ -19,6 +19,8 @@ export interface JobReader {
   readonly scopes: BlockScopes;
   /** Names of volumes that are skipped. */
   readonly skippedVolumes: Set<string>;
+  /** Collects the names of all tasks, also of those that are not to run. */
+  readonly names: Set<string>;
 }
 
 /**

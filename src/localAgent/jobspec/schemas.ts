@@ -62,6 +62,18 @@ export const jobSchema = z.object({
   meta: textMap(),
 });
 
+export const parameterizedSchema = z.object({
+  payload: z
+    .enum(["optional", "required", "forbidden", ""], "must be optional, required or forbidden")
+    .default("optional"),
+  meta_required: texts.default([]),
+  meta_optional: texts.default([]),
+});
+
+export const dispatchPayloadSchema = z.object({
+  file: z.string("dispatch_payload needs file, a path in the folder local").min(1, "must not be empty"),
+});
+
 export const groupSchema = z.object({ count: count.default(1), meta: textMap() });
 
 export const networkSchema = z.object({
@@ -125,6 +137,11 @@ export const checkSchema = z.object({
   args: texts.default([]),
   success_before_passing: count.default(0),
   failures_before_critical: count.default(0),
+});
+
+export const upstreamSchema = z.object({
+  destination_name: z.string("an upstream needs its destination_name"),
+  local_bind_port: count.min(1).max(65_535, "must be a port: 1 to 65535"),
 });
 
 export const checkRestartSchema = z.object({ limit: count.default(0), grace: duration.default(1_000) });

@@ -19,10 +19,10 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
   try {
     const { capabilities } = await run.session.driverFacts();
     refuseUnsupported(capabilities, featuresOf(group));
-    allocation = await makeAllocation(run.work, group, index, run.ports);
+    allocation = await makeAllocation(run.work, group, index, run.ports, run.file.upstreams);
     const owner = group.count > 1 ? ` of ${group.name}[${index}]` : "";
     for (const { label, ip, port, inside } of allocation.ports) {
-      const mapped = inside === port ? "" : `, ${inside} in the group's network`;
+      const mapped = inside === port ? "" : mappedText(group, inside);
       run.console.note(`port ${label}${owner}: ${ip}:${port}${mapped}`);
     }
     for (const task of group.tasks) {
@@ -41,6 +41,12 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
     for (const task of tasks) await task.cleanUp();
     allocation?.bridge?.close();
   }
+}
+
+function mappedText({ network }: Group, inside: number): string {
+  return network.mode === "bridge"
+    ? `, ${inside} in the group's network`
+    : `; in this network, nothing maps it to ${inside}`;
 }
 
 /**

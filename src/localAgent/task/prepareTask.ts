@@ -125,7 +125,8 @@ export async function placeTask(
     cores: cores.join(","),
     now: Date.now(),
     hostEnv: hostEnvironment(process.env),
-    node: nodeFacts(job, topology),
+    node: { ...nodeFacts(job, topology), ...file.node },
+    upstreams: file.upstreams,
   };
   const {
     env,

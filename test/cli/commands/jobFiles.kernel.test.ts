@@ -1,7 +1,9 @@
 /** Job files in the style of Nomad's documentation. Each runs, or its error names what a local run lacks. */
-import { chmodSync, readdirSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, start } from "../../support/screen/commandLine.ts";
 
@@ -103,10 +105,20 @@ describe("a job file that runs", () => {
 describe("a job file with needs that a local run cannot meet", () => {
   it.each([
     ["nomadVariables", "line 2 of the template: nomadVar needs a Nomad server, and a local run has none"],
+    [
+      "servers",
+      "line 1 of the template: secret needs Vault, and a local run has none; --values FILE gives it values",
+    ],
+    ["servers", "line 2 of the template: nomadVar needs a Nomad server"],
+    ["nodeFacts", "--node-meta rack=VALUE gives it"],
+    ["nodeFacts", "--node-attr cpu.modelname=VALUE gives it"],
+    ["mixedDrivers", "image: exec2 has no images: install the program on the host, and unveil its files;"],
     ["vaultArtifact", "--skip vault,consul,artifact,identity goes on without these parts"],
     ["csiVolume", "--skip csi goes on without it"],
     ["connect", "--skip connect goes on without it"],
-    ["parameterized", "--skip parameterized,dispatch_payload goes on without these parts"],
+    ["parameterized", "a dispatch must give it the metadata input"],
+    ["parameterized", "a dispatch must give it a payload"],
+    ["parameterized", "--skip parameterized goes on without this part"],
     ["docker", 'this program runs tasks with driver = "exec2" only, not "docker"'],
   ])("%s: %s", async (name, message) => {
     const { code, stdout, stderr } = await call(running(name));
@@ -121,13 +133,74 @@ describe("a job file with needs that a local run cannot meet", () => {
   it.each([
     ["vaultArtifact", "artifact,vault,consul,identity", "without\n"],
     ["csiVolume", "csi", "without its volume\n"],
-    ["connect", "connect", "dashboard on 9002 of 29002\n"],
+    ["connect", "connect", "dashboard on 9002 of 29002\n127.0.0.1:8080 refused\n"],
     ["parameterized", "parameterized,dispatch_payload", "nothing to transcode\n"],
   ])("%s: runs without %s", async (name, skips, output) => {
     const { code, stdout, stderr } = await call(running(name, "--skip", skips));
     expect([code, stdout]).toEqual([0, output]);
     expect(stderr).toContain("ignored in a local run: ");
   });
+});
+
+describe("a job file whose needs are met by options", () => {
+  it("parameterized: --meta and --payload dispatch it", async () => {
+    const payload = join(temporaryFolder(), "payload");
+    writeFileSync(payload, '{"quality": 3}');
+    const options = ["--meta", "input=in.mp4", "--payload", payload];
+    const { code, stdout } = await call(running("parameterized", ...options));
+    expect([code, stdout]).toEqual([0, 'in.mp4 {"quality": 3}\n']);
+  });
+
+  it("nodeFacts: --node-meta and --node-attr", async () => {
+    const options = ["--node-meta", "rack=r7", "--node-attr", "cpu.modelname=Fast 9"];
+    expect(await call(running("nodeFacts", ...options))).toMatchObject({
+      code: 0,
+      stdout: "r7 Fast 9 dc1\n",
+    });
+  });
+
+  it("servers: --values", async () => {
+    const values = join(temporaryFolder(), "values.hcl");
+    writeFileSync(
+      values,
+      `secret   = { "kv/data/app" = { data = { password = "hunter2" } } }
+      key      = {}
+      service  = { db = [{ Address = "10.0.0.1", Port = 5432 }] }
+      nomadVar = { "nomad/jobs/configured" = { owner = "ada" } }`,
+    );
+    const { code, stdout } = await call(running("servers", "--values", values));
+    expect([code, stdout]).toEqual([0, "hunter2 info\nserver 10.0.0.1:5432;\nowner ada\n"]);
+  });
+
+  it("mixedDrivers: --task", async () => {
+    const { code, stdout, stderr } = await call(running("mixedDrivers", "--task", "report"));
+    expect([code, stdout]).toEqual([0, "reported\n"]);
+    expect(stderr).toContain("ignored in a local run: group.shop.network.port.http.to, group.shop.task.web");
+    expect(stderr).toMatch(/^port http: 127\.0\.0\.1:\d+; in this network, nothing maps it to 8080$/m);
+  });
+
+  it("connect: --upstream passes connections of the group on to an address outside", async () => {
+    const server = createServer((socket) => socket.end("from outside\n"));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const options = ["--skip", "connect", "--upstream", `api=127.0.0.1:${port}`];
+    const { code, stdout } = await call(running("connect", ...options));
+    expect([code, stdout]).toEqual([0, "dashboard on 9002 of 29002\n127.0.0.1:8080 from outside\n"]);
+  });
+});
+
+it("converted: each option of docker has an advice", async () => {
+  const { code, stderr } = await call(["validate", job("converted")]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("has 3 errors");
+  for (const advice of [
+    "exec2 has no images",
+    "a task binds the ports of its group",
+    "it belongs to the group's network block: mode",
+  ])
+    expect(stderr).toContain(advice);
 });
 
 it("docker: the options of another driver's task are neither checked nor required", async () => {

@@ -32,7 +32,7 @@ const shells = {
 const completed: [what: string, line: string, candidates: string[]][] = [
   ["verbs", `${name} ev`, ["events"]],
   ["verbs after help", `${name} help do`, ["doctor"]],
-  ["the options of a verb", `${name} run --pl`, ["--plugin-config"]],
+  ["the options of a verb", `${name} run --plu`, ["--plugin-config"]],
   ["the choices of an option", `${name} events --format js`, ["json", "jsonl"]],
   ["the choices of an argument", `${name} completion z`, ["zsh"]],
   ["nothing where a value can be anything", `${name} events --last `, []],
@@ -57,7 +57,7 @@ for (const shell of ["bash", "fish"] as const) {
 describe("zsh completes", () => {
   it.each([
     ["verbs", `${name} ev`, "events"],
-    ["the options of a verb", `${name} run --pl`, "--plugin-config"],
+    ["the options of a verb", `${name} run --plu`, "--plugin-config"],
     ["the choices of an option", `${name} inspect --listen x --po`, "--port"],
   ])("%s", (_what, line, expected) => {
     expect(completedByZsh(line, expected)).toBe(true);

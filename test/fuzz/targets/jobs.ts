@@ -153,6 +153,7 @@ const templateFacts = {
   env: { NOMAD_TASK_NAME: "web", LIST: "a,b" },
   now: 1_764_000_000_000,
   patterns: goPatterns(),
+  servers: {},
 };
 
 /** The data of a template block. */

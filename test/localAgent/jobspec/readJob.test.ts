@@ -300,7 +300,7 @@ describe("a job file is refused", () => {
       'job "a" {\n group "g" {\n  network {\n   mode = "cni/x"\n  }\n }\n}',
       "cni/x needs a plugin that a Nomad client calls",
     ],
-    ['job "a" {\n parameterized {}\n}', "job.a.parameterized: it waits for a dispatch"],
+    ['job "a" {\n parameterized {\n payload = "x"\n}\n}', "must be optional, required or forbidden"],
     [
       'job "a" {\n  group "g" {\n    count =\n  }\n}',
       "test.hcl:3:12: this is not valid HCL2: Invalid expression: ",

@@ -120,7 +120,7 @@ export class JobRunner {
     const console = consoleFor({ interrupts, labelOf: (id) => this.#labelOf(id) });
     this.#tasks = tasks;
     this.#console = console;
-    for (const notice of notices(job)) console.note(notice);
+    for (const notice of notices(job, file)) console.note(notice);
     warnOfLeftovers(console);
     whenAborted(interrupts.stop, () => {
       console.note(`${interrupts.stop.reason}: stopping the tasks; press Ctrl-C again to kill them`);
@@ -248,11 +248,18 @@ function warnOfLeftovers(console: JobConsole): void {
   console.note("To remove what killed runs left: nomad-driver-exec2 clean");
 }
 
-function notices({ groups, ignored }: Job): string[] {
+function notices({ groups, ignored }: Job, { upstreams }: JobFile): string[] {
   const none = groups.filter(({ count }) => count === 0);
+  const unknown = groups.flatMap((group) =>
+    group.upstreams.filter(({ name }) => upstreams[name] === undefined),
+  );
   return [
     ...(ignored.length > 0 ? [`ignored in a local run: ${ignored.join(", ")}`] : []),
     ...none.map(({ name }) => `group ${name}: count is 0, nothing to run`),
+    ...unknown.map(
+      ({ name, port }) =>
+        `upstream ${name}: nothing listens on 127.0.0.1:${port}; --upstream ${name}=HOST:PORT gives its address`,
+    ),
   ];
 }
 

@@ -62,6 +62,7 @@ turns it off.
 Examples:
   nomad-driver-exec2 run examples/hello.nomad.hcl
   nomad-driver-exec2 run -v --var message=hi examples/hello.nomad.hcl
+  nomad-driver-exec2 run --task web --values secrets.hcl shop.nomad.hcl
   nomad-driver-exec2 run -o unveil_paths=r:/srv -o unveil_paths=rx:/opt/bin web.hcl
   nomad job run -output web.hcl | nomad-driver-exec2 run -`,
     )

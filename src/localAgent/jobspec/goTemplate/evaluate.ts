@@ -2,10 +2,20 @@
 import { suggestion } from "../../../base/suggest.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { TemplateError } from "../templateError.ts";
-import { type Functions, type TemplateFacts, templateFunctions } from "./functions.ts";
+import { type TemplateFacts, templateFunctions } from "./functions.ts";
 import { type Delimiters, inLine, parseGoTemplate } from "./parser.ts";
 import type { Branch, Command, FunctionCall, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
-import { compare, type GoValue, goText, isList, isMap, isTrue, kindOf, sortedKeys } from "./values.ts";
+import {
+  compare,
+  type Functions,
+  type GoValue,
+  goText,
+  isList,
+  isMap,
+  isTrue,
+  kindOf,
+  sortedKeys,
+} from "./values.ts";
 
 export interface GoTemplate {
   /**
@@ -246,16 +256,21 @@ function rangeOf(value: GoValue, line: number): (readonly [GoValue, GoValue])[] 
 }
 
 /** Functions of Nomad's templates that a local run lacks, grouped by the reason. */
+const consulValues = "key keyExists keyOrDefault ls safeLs tree safeTree service";
 const consul =
-  "key keyExists keyOrDefault ls safeLs tree safeTree node nodes datacenters service services connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
-const vault = "secret secrets pkiCert byVault";
-const nomad = "nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe";
+  "node nodes datacenters services connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
+const vault = "secrets pkiCert byVault";
+const nomadValues = "nomadService nomadVar nomadVarExists";
+const nomad = "nomadServices nomadVarList nomadVarListSafe";
 const files = "file executeTemplate writeToFile plugin";
 const formats = "parseYAML toYAML toTOML";
 
 const reasons: readonly (readonly [string, string])[] = [
+  [consulValues, "needs Consul, and a local run has none; --values FILE gives it values"],
   [consul, "needs Consul, and a local run has none"],
+  ["secret", "needs Vault, and a local run has none; --values FILE gives it values"],
   [vault, "needs Vault, and a local run has none"],
+  [nomadValues, "needs a Nomad server, and a local run has none; --values FILE gives it values"],
   [nomad, "needs a Nomad server, and a local run has none"],
   [
     files,

@@ -10,8 +10,12 @@ import { escapeJson } from "../expressions/functions/goFormat.ts";
 import { titleCase, trimCutset, trimPrefix, trimSuffix } from "../expressions/functions/goStrings.ts";
 import type { Patterns } from "../expressions/functions/patterns.ts";
 import { formatTime, printf } from "./formats.ts";
+import { serverFunctions } from "./serverFunctions.ts";
+import type { ServerValues } from "./serverValues.ts";
 import {
   compare,
+  type Functions,
+  type GoFunction,
   type GoMap,
   type GoValue,
   goText,
@@ -25,23 +29,21 @@ import {
   toPlain,
 } from "./values.ts";
 
-export type GoFunction = (values: readonly GoValue[]) => GoValue;
-
-export type Functions = Readonly<Record<string, GoFunction>>;
-
 export interface TemplateFacts {
   /** The task's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly patterns: Patterns;
+  readonly servers: ServerValues;
 }
 
-export function templateFunctions({ env, now, patterns }: TemplateFacts): Functions {
+export function templateFunctions({ env, now, patterns, servers }: TemplateFacts): Functions {
   const variable = (name: string) => (Object.hasOwn(env, name) ? env[name] : undefined);
   return {
     ...builtIn,
     ...helpers,
+    ...serverFunctions(servers),
     env: one(text, (name) => variable(name) ?? ""),
     envOrDefault: two(text, text, (name, fallback) => variable(name) || fallback),
     mustEnv: one(text, (name) => variable(name) ?? fail(`the task has no variable ${name}`)),

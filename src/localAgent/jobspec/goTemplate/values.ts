@@ -4,6 +4,11 @@ import { byText } from "../expressions/values.ts";
 
 export type GoValue = null | boolean | bigint | number | string | readonly GoValue[] | GoMap;
 
+/** A function of templates. @throws TemplateError without the function's name, which the caller adds */
+export type GoFunction = (values: readonly GoValue[]) => GoValue;
+
+export type Functions = Readonly<Record<string, GoFunction>>;
+
 export type GoMap = ReadonlyMap<string, GoValue>;
 
 export function isList(value: GoValue): value is readonly GoValue[] {

@@ -19,7 +19,9 @@ export interface AllocationFacts {
   readonly hostEnv: Readonly<Record<string, string>>;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Values of `node.…` and `attr.…`. */
+  /** Addresses of Connect's upstreams, by their names. */
+  readonly upstreams: Readonly<Record<string, string>>;
+  /** Values of `node.…`, `attr.…` and `meta.…`. */
   readonly node: Readonly<Record<string, string>>;
 }
 
@@ -63,6 +65,7 @@ export function baseEnvironment(
     NOMAD_MEMORY_LIMIT: String(memoryMb),
     ...(memoryMaxMb ? { NOMAD_MEMORY_MAX_LIMIT: String(memoryMaxMb) } : {}),
     ...portVariables(facts.ports),
+    ...upstreamVariables(group, facts.upstreams),
   };
 }
 
@@ -87,10 +90,12 @@ export function runtimeLookup(
 
 function hintFor(root: string, name: string, known: readonly string[]): string {
   if (root === "meta") {
-    return "meta.… is the metadata of a client's node, and a local run has none. The job's own metadata is in NOMAD_META_….";
+    return `It is metadata of a client's node: --node-meta ${name.slice(5)}=VALUE gives it. The job's own metadata is in NOMAD_META_….`;
   }
   const meant = nearest(name, known);
   if (meant !== undefined) return `Did you mean \${${meant}}?`;
+  if (root === "attr") return `--node-attr ${name.slice(5)}=VALUE gives it.`;
+  if (root === "node") return "A local run does not know it.";
   return `To pass the text on unchanged, for instance to a shell, write $\${${name}}.`;
 }
 
@@ -102,6 +107,28 @@ function portVariables(ports: AllocationFacts["ports"]): Record<string, string> 
     for (const prefix of ["PORT", "ALLOC_PORT"]) variables[`NOMAD_${prefix}_${name}`] = String(inside);
     variables[`NOMAD_HOST_PORT_${name}`] = String(port);
     for (const prefix of ["ADDR", "HOST_ADDR"]) variables[`NOMAD_${prefix}_${name}`] = `${ip}:${port}`;
+  }
+  return variables;
+}
+
+/**
+ * As on a client, an upstream is where Connect's proxy would listen. In the host's network, `addresses` may
+ * have other addresses; a network of the group's own passes connections on to them (bridge.ts). Each variable exists with the upstream's name as written, and with a name that a shell can read.
+ */
+function upstreamVariables(
+  { upstreams, network }: Group,
+  addresses: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const { name, port } of upstreams) {
+    const given = network.mode === "bridge" ? undefined : addresses[name];
+    const address = given ?? `127.0.0.1:${port}`;
+    const colon = address.lastIndexOf(":");
+    for (const suffix of [name, cleanName(name)]) {
+      variables[`NOMAD_UPSTREAM_ADDR_${suffix}`] = address;
+      variables[`NOMAD_UPSTREAM_IP_${suffix}`] = address.slice(0, colon);
+      variables[`NOMAD_UPSTREAM_PORT_${suffix}`] = address.slice(colon + 1);
+    }
   }
   return variables;
 }

@@ -5,6 +5,7 @@
 
 import { nearest, suggestion } from "../../../base/suggest.ts";
 import { inside } from "../jobFile.ts";
+import { adviceOnOption } from "../otherDrivers.ts";
 import { unescapeLiteral } from "./template.ts";
 
 /** The parts of an attribute's schema that a local run needs. */
@@ -22,6 +23,7 @@ export interface Mismatch {
   /** The attribute's name, with the place in its value, such as `args[1]`. */
   readonly attribute: string;
   readonly message: string;
+  readonly hint?: string | undefined;
 }
 
 export interface FittedConfig {
@@ -40,6 +42,7 @@ export function followSpec(
   const mismatches: Mismatch[] = unknown.map((name) => ({
     attribute: name,
     message: `the driver has no such option. ${suggestion(name, names)}`,
+    hint: adviceOnOption(name),
   }));
   const meant = new Set(unknown.map((name) => nearest(name, names)));
   const values = spec.map((attribute) => {

@@ -35,6 +35,23 @@ export function render(text: string, lookup: (reference: Reference) => string): 
     .join("");
 }
 
+/** Replaces all texts of a value, including keys. @param steps leads from the value to the text */
+export function mapTexts(
+  value: unknown,
+  replace: (text: string, steps: readonly (string | number)[]) => string,
+  steps: readonly (string | number)[] = [],
+): unknown {
+  if (typeof value === "string") return replace(value, steps);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item, index) => mapTexts(item, replace, [...steps, index]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => {
+      const inner = [...steps, key];
+      return [replace(key, inner), mapTexts(item, replace, inner)];
+    }),
+  );
+}
+
 /** Renders all strings of a value, including keys: {@link render}. */
 export function renderAll(value: unknown, lookup: (reference: Reference) => string): unknown {
   return substitute(value, (text) => render(text, lookup));

@@ -3,7 +3,7 @@
 import { openGoTemplate } from "../goTemplate/evaluate.ts";
 import type { TemplateFacts } from "../goTemplate/functions.ts";
 import type { Group, Job, Task, Template } from "../job.ts";
-import { attempt, evaluateAt, inside, type JobFile, rejectJob, report } from "../jobFile.ts";
+import { attempt, evaluateAt, inside, type JobFile, placeOf, rejectJob, report } from "../jobFile.ts";
 import { TemplateError } from "../templateError.ts";
 import {
   type AllocationFacts,
@@ -12,7 +12,7 @@ import {
   runtimeLookup,
 } from "./allocationEnvironment.ts";
 import { type AttributeSpec, followSpec } from "./driverConfig.ts";
-import { render, renderAll } from "./interpolate.ts";
+import { mapTexts, render } from "./interpolate.ts";
 import type { Reference } from "./template.ts";
 
 export interface ResolvedTask {
@@ -39,7 +39,7 @@ export interface ResolvedMount {
 export interface ResolvedFile {
   /** Absolute, and within the allocation's folder. */
   readonly path: string;
-  readonly content: string;
+  readonly content: string | Uint8Array;
   readonly perms: number;
   readonly uid: number | undefined;
   readonly gid: number | undefined;
@@ -74,13 +74,13 @@ export function resolveTask(
     resolvedTexts(file, `${place}.config`, task.config, lookup),
     schema,
   );
-  for (const { attribute, message } of mismatches) {
+  for (const { attribute, message, hint } of mismatches) {
     const at = `${place}.config.${attribute}`;
     // An option that could not be resolved is absent, and its problem is reported already.
     const isKnown = file.problems.some(
       (each) => each.place === at || /^[.[]/.test(each.place.replace(at, "")),
     );
-    if (!isKnown) report(file, { place: at, message });
+    if (!isKnown) report(file, { place: at, message, hint });
   }
   const resolvedText = (at: string, text: string) =>
     attempt(file, () => evaluateAt(file, at, () => render(text, lookup))) ?? "";
@@ -92,23 +92,43 @@ export function resolveTask(
   return {
     env,
     config,
-    files: rendered,
+    files: [...rendered, ...payloadFiles(file, place, task, facts)],
     mounts,
     hostname: hostname && resolvedText(`group.${group.name}.network.hostname`, hostname),
   };
 }
 
-/** Resolves each entry of a map by itself, so that the file collects the problems of all of them. */
+/** The file of a dispatch's payload. Like templates, it belongs to root. */
+function payloadFiles(
+  file: JobFile,
+  place: string,
+  { payloadFile }: Task,
+  { folders }: AllocationFacts,
+): ResolvedFile[] {
+  const { payload } = file.dispatch;
+  if (payload === undefined || payloadFile === undefined) return [];
+  if (payloadFile.split("/").includes("..") || payloadFile.endsWith("/")) {
+    const message = `${payloadFile} is not in the folder local`;
+    report(file, { place: inside(place, "dispatch_payload.file"), message });
+  }
+  const path = `${folders.task}/${payloadFile.replace(/^\/+/, "")}`;
+  return [{ path, content: payload, perms: 0o644, uid: undefined, gid: undefined }];
+}
+
+/** Resolves all texts of a map, and all references in them. The file collects the problems. */
 function resolvedTexts<T>(
   file: JobFile,
   place: string,
   map: Readonly<Record<string, T>>,
   lookup: (reference: Reference) => string,
 ): Record<string, T> {
-  const entries = Object.entries(map).map(([key, value]) =>
-    attempt(file, () => evaluateAt(file, place, () => renderAll({ [key]: value }, lookup))),
-  );
-  return Object.assign({}, ...entries);
+  const resolved = (text: string, at: string) =>
+    attempt(file, () =>
+      evaluateAt(file, at, () =>
+        render(text, (reference) => attempt(file, () => evaluateAt(file, at, () => lookup(reference))) ?? ""),
+      ),
+    ) ?? "";
+  return mapTexts(map, (text, steps) => resolved(text, placeOf(place, steps))) as Record<string, T>;
 }
 
 function resolveTemplate(
@@ -117,7 +137,8 @@ function resolveTemplate(
   env: Readonly<Record<string, string>>,
   facts: AllocationFacts,
 ): ResolvedFile & { readonly variables: Readonly<Record<string, string>> } {
-  const content = renderData(file, template, { env, now: facts.now, patterns: file.host.patterns });
+  const { servers, host } = file;
+  const content = renderData(file, template, { env, now: facts.now, patterns: host.patterns, servers });
   const destination = render(template.destination, runtimeLookup(env, facts.node));
   const path = withinAllocation(destination, facts);
   if (path === undefined) {

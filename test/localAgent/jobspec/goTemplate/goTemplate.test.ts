@@ -16,7 +16,7 @@ function rendered(source: string): string {
   const { problems, render } = openGoTemplate(
     source,
     { left: "{{", right: "}}" },
-    { env, now, patterns: goPatterns() },
+    { env, now, patterns: goPatterns(), servers: {} },
   );
   for (const problem of problems) throw problem;
   return render();

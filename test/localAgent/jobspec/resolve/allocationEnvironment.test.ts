@@ -17,6 +17,7 @@ const facts: AllocationFacts = {
   ports: [{ label: "my-port", ip: "127.0.0.1", port: 25_000, inside: 25_000 }],
   cores: "",
   hostEnv: { PATH: "/bin", HOME: "/root" },
+  upstreams: {},
   node: { "node.unique.name": "here", "attr.kernel.name": "linux" },
 };
 
@@ -106,7 +107,7 @@ describe("a reference at run time", () => {
       `\${SHELL_VARIABLE}`,
       `To pass the text on unchanged, for instance to a shell, write $\${SHELL_VARIABLE}.`,
     ],
-    [`\${meta.rack}`, "a local run has none. The job's own metadata is in NOMAD_META_…"],
+    [`\${meta.rack}`, "--node-meta rack=VALUE gives it. The job's own metadata is in NOMAD_META_…"],
     [`\${attr.kernel.nmae}`, `Did you mean \${attr.kernel.name}?`],
     [`\${toString}`, `\${toString} is unknown`],
   ])("%s is refused", (text, message) => {

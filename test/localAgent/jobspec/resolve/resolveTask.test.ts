@@ -33,6 +33,7 @@ function resolved(data: string, { left = "{{", right = "}}", env = false } = {})
     cores: "",
     hostEnv: {},
     now: 0,
+    upstreams: {},
     node: {},
   };
   const resolving = { ...file, problems: [] };
