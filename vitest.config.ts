@@ -8,6 +8,8 @@ const alone: string[] = [];
 const long = [
   // What dozens of programs need is learned, and tried without each part of it.
   "test/e2e/learn/**",
+  // A hundred plugins are killed at random moments.
+  "test/e2e/recovery/crashRounds.kernel.test.ts",
   // A release is installed in new Debian systems.
   "test/e2e/package/**",
   // Each view of the page, in each width and theme.
@@ -34,6 +36,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,
+    expect: { poll: { timeout: 60_000 } },
     // CI machines are shared, which may make a test with real processes fail. A failed test runs once more,
     // and is reported as flaky if it then passes.
     retry: process.env.CI ? 1 : 0,

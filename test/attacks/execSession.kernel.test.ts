@@ -1,8 +1,9 @@
 /** A command leaves processes that replace each other faster than they can be killed one by one. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { pidOf, startAgent, startTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { execScript } from "../support/agent/execCall.ts";
+import { eventually } from "../support/host/eventually.ts";
 
 const agent = await startAgent();
 
@@ -17,5 +18,5 @@ test("endless forks in the session of a command end with it, and delay nothing",
   const call = await execScript(agent, config.id, `${chains} sleep 0.5; echo done`);
   expect(`${call.stdout}`).toBe("done\n");
   expect(await call.result).toMatchObject({ exitCode: 0 });
-  await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([task]), { timeout: 20_000 });
+  await eventually(() => expect(allocation.cgroup.processes()).toEqual([task]));
 });

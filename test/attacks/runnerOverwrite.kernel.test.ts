@@ -5,12 +5,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { MFD_CLOEXEC, O_PATH } from "../../src/effects/kernel/constants.ts";
 import { memfdCreate } from "../../src/effects/kernel/libc.ts";
 import { pidOf, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
+import { eventually } from "../support/host/eventually.ts";
 
 const root = { name: "root", uid: 0, gid: 0 };
 const attempt = `
@@ -53,11 +54,11 @@ test("the program cannot be overwritten by a process that has it open, because i
   const overwriteRunner = overwriteOnceEnded(init);
   await agent.driver.stopTask({ taskId: config.id, timeout: undefined, signal: "SIGKILL" });
   await waitTask(agent, config);
-  await vi.waitFor(() => expect(() => readlinkSync(`/proc/${init}/exe`)).toThrow("ENOENT"));
+  await eventually(() => expect(() => readlinkSync(`/proc/${init}/exe`)).toThrow("ENOENT"));
   // The spawner also executes this file as long as the plugin runs.
   expect(overwriteRunner).toThrow("ETXTBSY");
   await agent.close();
-  await vi.waitFor(() => expect(overwriteRunner).toThrow("EPERM"));
+  await eventually(() => expect(overwriteRunner).toThrow("EPERM"));
 
   const memfd = memfdCreate("exec2-test", MFD_CLOEXEC);
   writeSync(memfd, readFileSync("/usr/bin/sleep"));

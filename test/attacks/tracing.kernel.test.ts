@@ -5,10 +5,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startAgent, startTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
+import { eventually } from "../support/host/eventually.ts";
 import { processesNamed, procStatus } from "../support/host/processes.ts";
 
 const withoutTracing = ["--bounding-set=-sys_ptrace"];
@@ -53,7 +54,7 @@ test("a run's init and processes that wait for commands cannot be looked into, a
   await call.shows("up");
   for (const name of ["init", "exec"]) {
     const [pid = 0] = processesNamed(`exec2-${name}: ${allocation.id.slice(0, 8)}`);
-    await vi.waitFor(() => expect(procStatus(pid).CapPrm).toBe("0000000000000020"));
+    await eventually(() => expect(procStatus(pid).CapPrm).toBe("0000000000000020"));
     expect(canLookInto(pid)).toBe(false);
   }
   call.cancel();

@@ -4,8 +4,7 @@
  */
 import { randomInt } from "node:crypto";
 import { buildCrashPlugin } from "./buildPlugin.ts";
-import { runRound } from "./round.ts";
-import { roundOf } from "./roundPlan.ts";
+import { runRoundOf } from "./round.ts";
 
 process.setMaxListeners(0);
 const rounds = Number(process.argv[2] ?? 500);
@@ -25,13 +24,10 @@ const begin = performance.now();
 let deaths = 0;
 for (let index = 0; index < rounds && !interrupted; index++) {
   const seed = firstSeed + index;
-  const plan = roundOf(seed);
   try {
-    deaths += (await runRound(plan, entry)).deaths;
+    deaths += (await runRoundOf(seed, entry)).deaths;
   } catch (thrown) {
-    console.error(`\n✗ seed ${seed}: ${(thrown as Error).message}`);
-    console.error(`The round: ${JSON.stringify(plan)}`);
-    console.error(`To repeat it: npm run test:crash -- 1 ${seed}`);
+    console.error(`\n✗ ${(thrown as Error).message}`);
     process.exit(1);
   }
   const seconds = Math.round((performance.now() - begin) / 1000);

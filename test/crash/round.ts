@@ -14,7 +14,7 @@ import { until } from "../support/host/until.ts";
 import { runFoldersIn } from "../support/plugin/pluginTraces.ts";
 import { allOver, checkLog, type EndStates, endStates } from "./checkLog.ts";
 import { CrashAgent } from "./crashAgent.ts";
-import type { FullDisk, RoundPlan } from "./roundPlan.ts";
+import { type FullDisk, type RoundPlan, roundOf } from "./roundPlan.ts";
 import { TaskLife } from "./taskLife.ts";
 
 export interface RoundOutcome {
@@ -80,6 +80,19 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     if (fullDisk) unmount(disk);
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * Runs the round of a seed.
+ * @throws Error as {@link runRound} does, with the round and the command that repeats it
+ */
+export async function runRoundOf(seed: number, entry: string): Promise<RoundOutcome> {
+  const plan = roundOf(seed);
+  return runRound(plan, entry).catch((thrown: Error) => {
+    const repeat = `To repeat it: npm run test:crash -- 1 ${seed}`;
+    const message = `seed ${seed}: ${thrown.message}\nThe round: ${JSON.stringify(plan)}\n${repeat}`;
+    throw new Error(message, { cause: thrown });
+  });
 }
 
 /** Waits until only the expected tasks run and the log knows their states. Then ends these tasks, too. */

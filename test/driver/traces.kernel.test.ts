@@ -3,9 +3,10 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { runTask, startAgent } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
+import { eventually } from "../support/host/eventually.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { startCollector } from "../support/traces/collector.ts";
 import { startRotel } from "../support/traces/rotel.ts";
@@ -22,7 +23,7 @@ describe("a task that is over", () => {
       env: { SECRET: "correct-horse" },
     });
     await runTask(agent, config);
-    await vi.waitFor(() => expect(collector.spans.length).toBeGreaterThan(0), 15_000);
+    await eventually(() => expect(collector.spans.length).toBeGreaterThan(0));
     const sent = [...collector.spans];
     expect(sent[0]).toMatchObject({
       name: "task traced",
@@ -53,10 +54,10 @@ describe("a task that is over", () => {
     const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: await startRotel(context, receiver.address) };
     const agent = await startAgent({ options: { traces: true }, env });
     await runTask(agent, makeAllocation({ taskName: "traced" }).config("exit 3"));
-    await vi.waitFor(() => expect(receiver.spans).toHaveLength(5), 15_000);
+    await eventually(() => expect(receiver.spans).toHaveLength(5));
     const sent = [...receiver.spans];
     await run(executable, ["export", "--otlp", "--all", "--state-dir", agent.stateDir], { env });
-    await vi.waitFor(() => expect(receiver.spans).toHaveLength(10), 15_000);
+    await eventually(() => expect(receiver.spans).toHaveLength(10));
     expect(receiver.spans.slice(5)).toEqual(sent);
   });
 });

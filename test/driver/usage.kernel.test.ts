@@ -2,12 +2,13 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../src/base/taskId.ts";
 import { usageSpans } from "../../src/history/why/usage.ts";
 import { readUsage } from "../../src/store/usage/usageFile.ts";
 import { type Agent, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
+import { eventually } from "../support/host/eventually.ts";
 
 const executable = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exec2");
 
@@ -16,7 +17,7 @@ function samplesOf({ stateDir }: Agent, id: string) {
 }
 
 async function untilSampled(agent: Agent, id: string, count: number): Promise<void> {
-  await vi.waitFor(() => expect(samplesOf(agent, id).length).toBeGreaterThanOrEqual(count), 20_000);
+  await eventually(() => expect(samplesOf(agent, id).length).toBeGreaterThanOrEqual(count));
 }
 
 describe("a running task", () => {

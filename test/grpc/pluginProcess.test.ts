@@ -118,9 +118,7 @@ describe("the socket of a plugin that was killed", () => {
     // An agent's first two launches never call the driver.
     await next.driver.capabilities({});
     const left = () => readdirSync(folder).sort();
-    await expect
-      .poll(left, { timeout: 10_000 })
-      .toEqual([...staying, next.socketPath].map((path) => basename(path)).sort());
+    await expect.poll(left).toEqual([...staying, next.socketPath].map((path) => basename(path)).sort());
     expect(await living.health.check({ service: "plugin" })).toEqual({ status: 1 });
   });
 });

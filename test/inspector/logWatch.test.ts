@@ -11,6 +11,7 @@ import type { LiveMessage, Status } from "../../src/inspector/views/answers.ts";
 import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
 import { life } from "../support/history/history.ts";
 import { recorderOf } from "../support/history/recorder.ts";
+import { eventually } from "../support/host/eventually.ts";
 import { LineProcess } from "../support/host/lineProcess.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { get as ask, cookieFrom, idOf } from "../support/screen/inspector.ts";
@@ -50,10 +51,10 @@ describe("the inspector", () => {
   it("notices a new log, even in a new folder", async () => {
     const path = join(temporaryFolder(), "a/b/state");
     const status = await watching(path);
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["missing"]));
+    await eventually(() => expect(kinds(status())).toEqual(["missing"]));
     mkdirSync(path, { recursive: true });
     await write(join(path, "local/3/events"), 1);
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 10_000);
+    await eventually(() => expect(kinds(status())).toEqual(["pluginGone"]));
     expect(status().ready).toBe(true);
   });
 
@@ -61,9 +62,9 @@ describe("the inspector", () => {
     const path = temporaryFolder();
     mkdirSync(join(path, "events"));
     const status = await watching(path);
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["missing"]));
+    await eventually(() => expect(kinds(status())).toEqual(["missing"]));
     await write(join(path, "events"), 1);
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 5_000);
+    await eventually(() => expect(kinds(status())).toEqual(["pluginGone"]));
   });
 
   it("notices a replaced log and a removed one", async () => {
@@ -71,36 +72,33 @@ describe("the inspector", () => {
     const log = join(path, "events");
     await write(log, 1);
     const status = await watching(path);
-    await vi.waitFor(() => expect(status().ready).toBe(true));
+    await eventually(() => expect(status().ready).toBe(true));
     mkdirSync(join(path, "local"));
     await write(join(path, "local/1/events"), 2);
     renameSync(log, `${log}.damaged-1`);
     renameSync(join(path, "local/1/events"), log);
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 5_000);
+    await eventually(() => expect(kinds(status())).toEqual(["pluginGone"]));
     rmSync(log, { recursive: true });
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["missing"]), 5_000);
+    await eventually(() => expect(kinds(status())).toEqual(["missing"]));
   });
 
   it("notices the start of a plugin, and that it was killed", async () => {
     const path = temporaryFolder();
     await write(join(path, "events"), 1);
     const status = await watching(path);
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]));
+    await eventually(() => expect(kinds(status())).toEqual(["pluginGone"]));
     const plugin = new LineProcess("ownStateFolder", path);
     await plugin.written(1);
-    await vi.waitFor(
-      () => expect(status()).toMatchObject({ problems: [], plugins: [plugin.child.pid] }),
-      5_000,
-    );
+    await eventually(() => expect(status()).toMatchObject({ problems: [], plugins: [plugin.child.pid] }));
     await plugin.kill();
-    await vi.waitFor(() => expect(kinds(status())).toEqual(["pluginGone"]), 5_000);
+    await eventually(() => expect(kinds(status())).toEqual(["pluginGone"]));
   });
 
   it("reads nothing while nothing changes", async () => {
     const path = temporaryFolder();
     await write(join(path, "events"), 1);
     const status = await watching(path);
-    await vi.waitFor(() => expect(status().ready).toBe(true));
+    await eventually(() => expect(status().ready).toBe(true));
     // After this time the inspector has handled all earlier wake-ups.
     await delay(1_500);
     const look = vi.spyOn(LogWatch.prototype, "look");

@@ -1,6 +1,7 @@
 /** The inspector's answer to Prometheus. */
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { life, requestWith } from "../support/history/history.ts";
+import { eventually } from "../support/host/eventually.ts";
 import { expectAccepted, parseScrape } from "../support/metrics/scraped.ts";
 import { get, idOf, startInspector } from "../support/screen/inspector.ts";
 
@@ -16,7 +17,7 @@ describe("/metrics", () => {
         events.map((each) => ({ ...each, ...now })),
       );
     }
-    const { body, headers } = await vi.waitFor(async () => {
+    const { body, headers } = await eventually(async () => {
       const reply = await ask("/metrics");
       expect(reply.body).toContain("exec2_task_start_seconds_count 3");
       return reply;
@@ -58,10 +59,7 @@ describe("/metrics", () => {
     const { record, ask } = await startInspector();
     const requested = requestWith({ args: ["-c", "correct-horse"], command: "correct-horse" });
     await record(idOf(1), [requested, ...life("ended").slice(1, 4)]);
-    await vi.waitFor(
-      async () => expect((await ask("/metrics")).body).toContain("exec2_tasks_running 1"),
-      5_000,
-    );
+    await eventually(async () => expect((await ask("/metrics")).body).toContain("exec2_tasks_running 1"));
     expect((await ask("/metrics")).body).not.toContain("correct-horse");
   });
 });

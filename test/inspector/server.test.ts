@@ -1,6 +1,6 @@
 /** The inspector's server with a real log that is still being written. */
 
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parseBundle } from "../../src/history/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 import type { Sentence } from "../../src/history/why/facts.ts";
@@ -11,6 +11,7 @@ import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.ts";
 import { event, life, requestWith } from "../support/history/history.ts";
+import { eventually } from "../support/host/eventually.ts";
 import { get, startInspector } from "../support/screen/inspector.ts";
 
 const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
@@ -20,7 +21,7 @@ describe("the API", () => {
   it("returns the tasks, their steps and any moment", async () => {
     const { record, ask } = await startInspector();
     await record(id, life("killed"));
-    const rows = await vi.waitFor(async () => {
+    const rows = await eventually(async () => {
       const tasks = JSON.parse((await ask("/api/tasks")).body) as TaskSummary[];
       expect(tasks).toMatchObject([{ id, task: "web", state: "destroyed", outcome: { tone: "bad" } }]);
       return tasks;
@@ -68,7 +69,7 @@ describe("the API", () => {
     await record(id, life("ended").slice(0, 4));
     const strange = { type: "teleported", schema: 999, time: 1, data: {}, from: "running", to: "elsewhere" };
     await store.append(id, 4, [{ ...strange, effects: [] }]);
-    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("elsewhere"));
+    await eventually(async () => expect((await ask("/api/tasks")).body).toContain("elsewhere"));
     const { problems } = JSON.parse((await ask("/api/status")).body) as Status;
     expect(problems.map(({ kind }) => kind)).toEqual(["newer", "pluginGone"]);
     const phrases = JSON.parse((await ask(`/api/phrases?id=${encodeURIComponent(id)}`)).body) as Phrase[];
@@ -79,7 +80,7 @@ describe("the API", () => {
   it("serves bundles that can be verified", async () => {
     const { record, ask } = await startInspector();
     await record(id, life("ended"));
-    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));
+    await eventually(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));
     const { body } = await ask(`/api/bundle?id=${encodeURIComponent(id)}`);
     const { reader, header } = parseBundle(body, "copied");
     expect(header.masked).toBe(true);
@@ -91,7 +92,7 @@ describe("the API", () => {
     const quoted = `execve("/usr/bin/sh", ["sh", "-c", ${JSON.stringify(secret)}], [])`;
     const started = [requestWith({ args: ["-c", secret] }), event("fingerprinted")];
     await record(id, [...started, event("sandboxed", { plan: [quoted] }), event("started")]);
-    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("running"));
+    await eventually(async () => expect((await ask("/api/tasks")).body).toContain("running"));
     const query = `id=${encodeURIComponent(id)}`;
     const moments = [1, 2, 3, 4].map((seq) => `/api/moment?${query}&seq=${seq}`);
     const rest = ["task", "events", "usage", "mermaid", "bundle", "tasks", "node", "status"];

@@ -2,11 +2,12 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { Socket } from "node:net";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import type { StatelyMessage } from "../../src/inspector/stately/messages.ts";
 import type { LiveMessage } from "../../src/inspector/views/answers.ts";
 import { event, life } from "../support/history/history.ts";
+import { eventually } from "../support/host/eventually.ts";
 import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 /**
@@ -79,10 +80,10 @@ describe("a page that reads nothing", () => {
       }
     });
     socket.resume();
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(ids.filter((id) => told.get(id) !== each)).toEqual([]);
       expect(told.get(idOf(999))).toBe(1);
-    }, 10_000);
+    });
   }, 60_000);
 });
 
@@ -108,6 +109,6 @@ describe("a client of the relay that reads nothing", () => {
       if (type === "@xstate.event") told.set(sessionId, (told.get(sessionId) ?? 0) + 1);
     });
     client.resume();
-    await vi.waitFor(() => expect(ids.filter((id) => told.get(id) !== each)).toEqual([]), 25_000);
+    await eventually(() => expect(ids.filter((id) => told.get(id) !== each)).toEqual([]));
   }, 60_000);
 });

@@ -1,10 +1,11 @@
 /** The relay and the library entry, tested with the client and the server of `@statelyai/inspect`. */
 import { createWebSocketInspector, createWebSocketReceiver } from "@statelyai/inspect";
 import { createInspectorServer } from "@statelyai/inspect/server";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { createActor } from "xstate";
 import { type StatelyMessage, statelyInspection, taskMachine } from "../../src/inspector/stately/index.ts";
 import { event, life, requestWith } from "../support/history/history.ts";
+import { eventually } from "../support/host/eventually.ts";
 import { freePort } from "../support/host/loopback.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 
@@ -29,13 +30,10 @@ describe("the relay", () => {
   it("registers every task with its current state, even hundreds of tasks, and tasks that begin later", async () => {
     const { server, record, ask } = await startInspector();
     for (let number = 0; number < 300; number++) await record(idOf(number), life("recovered").slice(0, 6));
-    await vi.waitFor(
-      async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(300),
-      10_000,
-    );
+    await eventually(async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(300));
     const address = await server.relay();
     for (const received of [receive(address), receive(address)]) {
-      await vi.waitFor(() => expect(received).toHaveLength(300), 10_000);
+      await eventually(() => expect(received).toHaveLength(300));
       expect(new Set(received.map(({ sessionId }) => sessionId)).size).toBe(300);
       for (const message of received)
         expect(message).toMatchObject({ type: "@xstate.actor", snapshot: { value: "recovered" } });
@@ -47,7 +45,7 @@ describe("the relay", () => {
     const received = receive(await server.relay());
     const [requested, ...rest] = life("killed");
     await record(idOf(1), requested ? [requested] : []);
-    await vi.waitFor(() => expect(received).toMatchObject([{ type: "@xstate.actor" }]), 10_000);
+    await eventually(() => expect(received).toMatchObject([{ type: "@xstate.actor" }]));
     await record(idOf(1), rest);
     const states = [
       "fingerprinted",
@@ -60,16 +58,16 @@ describe("the relay", () => {
       "exited",
       "destroyed",
     ];
-    await vi.waitFor(() => expect(statesOf(received, idOf(1))).toEqual(states), 10_000);
+    await eventually(() => expect(statesOf(received, idOf(1))).toEqual(states));
     expect(received.filter(({ type }) => type === "@xstate.event")).toHaveLength(states.length);
   });
 
   it("sends recorded events on request, without secrets", async () => {
     const { server, record, ask } = await startInspector();
     await record(idOf(1), [requestWith({ args: ["correct-horse"] }), event("fingerprinted")]);
-    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("fingerprinted"));
+    await eventually(async () => expect((await ask("/api/tasks")).body).toContain("fingerprinted"));
     const received = receive(`${await server.relay()}&history`);
-    await vi.waitFor(() => expect(statesOf(received, idOf(1))).toEqual(["pending", "fingerprinted"]));
+    await eventually(() => expect(statesOf(received, idOf(1))).toEqual(["pending", "fingerprinted"]));
     expect(JSON.stringify(received)).not.toContain("correct-horse");
   });
 });
@@ -81,9 +79,9 @@ describe("the relay of a whole log", () => {
     await record(first, life("ended").slice(0, 3));
     await record(second, life("killed"));
     await record(first, life("ended").slice(3));
-    await vi.waitFor(async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(2));
+    await eventually(async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(2));
     const received = receive(`${await server.relay()}&history`);
-    await vi.waitFor(() => expect(statesOf(received, first).at(-1)).toBe("destroyed"), 10_000);
+    await eventually(() => expect(statesOf(received, first).at(-1)).toBe("destroyed"));
     const actors = received.filter(({ type }) => type === "@xstate.actor");
     expect(actors.map(({ sessionId, snapshot }) => [sessionId, snapshot?.value])).toEqual([
       [first, "pending"],
@@ -97,16 +95,13 @@ describe("the relay of a whole log", () => {
   it("lets other work run between two messages", async () => {
     const { server, record, ask } = await startInspector();
     for (let number = 0; number < 200; number++) await record(idOf(number), life("killed"));
-    await vi.waitFor(
-      async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(200),
-      10_000,
-    );
+    await eventually(async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(200));
     const received = receive(`${await server.relay()}&history`);
-    await vi.waitFor(() => expect(received.length).toBeGreaterThan(0));
+    await eventually(() => expect(received.length).toBeGreaterThan(0));
     await ask("/api/status");
     // There are some four thousand messages. The answer came before all of them were sent.
     expect(received.length).toBeLessThan(4_000);
-    await vi.waitFor(() => expect(received.length).toBe(200 * 21), 20_000);
+    await eventually(() => expect(received.length).toBe(200 * 21));
   }, 40_000);
 });
 
@@ -148,7 +143,7 @@ describe("the machine in a program", () => {
     });
     actor.start();
     actor.send(life("ended")[0] ?? event("requested"));
-    await vi.waitFor(() => expect(received.map(({ type }) => type)).toContain("@xstate.snapshot"), 10_000);
+    await eventually(() => expect(received.map(({ type }) => type)).toContain("@xstate.snapshot"));
     expect(received[0]).toMatchObject({ type: "@xstate.actor", name: "task" });
   });
 });

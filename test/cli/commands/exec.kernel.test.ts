@@ -43,7 +43,7 @@ describe("exec", () => {
     await seen("up");
     child.kill("SIGINT");
     expect(await ended).toMatchObject({ code: 130, stderr: "" });
-    await expect.poll(() => allocation.cgroup.processes(), { timeout: 20_000 }).toEqual([task]);
+    await expect.poll(() => allocation.cgroup.processes()).toEqual([task]);
   });
 
   it("gives the command this terminal: its keys, its size, and changes of the size", async () => {
@@ -66,10 +66,10 @@ describe("exec", () => {
     output.stream.on("data", (chunk: Buffer) => {
       shown += chunk;
     });
-    await expect.poll(() => shown, { timeout: 20_000 }).toContain("ready");
+    await expect.poll(() => shown).toContain("ready");
     expect(shown).toContain("30 90");
     resizeTerminal(master, { rows: 20, columns: 70 });
-    await expect.poll(() => shown, { timeout: 20_000 }).toContain("20 70");
+    await expect.poll(() => shown).toContain("20 70");
     writeSync(master, "\x03");
     const [code] = await once(child, "exit");
     expect(code).toBe(5);
@@ -84,7 +84,7 @@ describe("exec", () => {
     await seen("y\n");
     child.stdout?.destroy();
     expect(await ended).toMatchObject({ code: 141, stderr: "" });
-    await expect.poll(() => allocation.cgroup.processes(), { timeout: 20_000 }).toEqual([task]);
+    await expect.poll(() => allocation.cgroup.processes()).toEqual([task]);
   });
 
   it("ends with its command even if a device on standard input never answers", async () => {

@@ -2,8 +2,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { allScopes } from "../../../src/localAgent/allocation/cgroupScope.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { programEntry } from "../../support/plugin/pluginEntry.ts";
@@ -30,7 +31,7 @@ function isGone({ work, alloc }: Place): boolean {
 }
 
 async function untilGone(place: Place): Promise<void> {
-  await vi.waitFor(() => expect(isGone(place)).toBe(true), { timeout: 20_000 });
+  await eventually(() => expect(isGone(place)).toBe(true));
 }
 
 async function startEndless(
@@ -204,7 +205,7 @@ describe("a terminal that is closed while a verb shows a running task there", ()
     // In /proc, NULs separate arguments.
     const left = () =>
       verbs.flatMap(([verb]) => processesNamed(`${verb} --state-dir ${stateDir}`.replaceAll(" ", "\0")));
-    await vi.waitFor(() => expect(left()).toEqual([]), { timeout: 20_000 });
+    await eventually(() => expect(left()).toEqual([]));
     expect((await call(["ps", "--state-dir", stateDir])).stdout).toMatch(/^task .*running/m);
   });
 });

@@ -4,6 +4,7 @@ import { HistoryPruner } from "../../../src/driver/history/historyPruning.ts";
 import type { HistoryBounds } from "../../../src/driver/options/historyBounds.ts";
 import type { EventToAppend } from "../../../src/store/eventStore.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
@@ -143,14 +144,14 @@ describe("a pass", () => {
     await vi.advanceTimersByTimeAsync(1_000);
     expect(names()).toEqual(["a", "b"]);
     await vi.advanceTimersByTimeAsync(60_000);
-    await vi.waitFor(() => expect(names()).toEqual(["b"]));
+    await eventually(() => expect(names()).toEqual(["b"]));
     expect(vi.getTimerCount()).toBe(0);
     await life("c", "running", 0);
     pruner.wake();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(names()).toEqual(["b", "c"]);
     await vi.advanceTimersByTimeAsync(600_000);
-    await vi.waitFor(() => expect(names()).toEqual(["c"]));
+    await eventually(() => expect(names()).toEqual(["c"]));
     await pruner.close();
   });
 

@@ -1,9 +1,10 @@
 /** The figures of a real plugin and its tasks, scraped and checked. Needs root. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { freePort } from "../../support/host/loopback.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { expectAccepted, parseScrape } from "../../support/metrics/scraped.ts";
@@ -21,9 +22,8 @@ describe("a plugin's figures", () => {
     await startTask(agent, config);
     const labels = `alloc_id="${config.allocId}",task="busy"`;
     const series = () => new Map([...parseScrape(scrape()).values()].flatMap((family) => [...family.series]));
-    await vi.waitFor(
-      () => expect(series().get(`exec2_task_cpu_seconds_total{${labels},mode="user"}`)).toBeGreaterThan(0.1),
-      10_000,
+    await eventually(() =>
+      expect(series().get(`exec2_task_cpu_seconds_total{${labels},mode="user"}`)).toBeGreaterThan(0.1),
     );
     const text = scrape();
     expect(text).not.toContain("correct-horse");
@@ -46,7 +46,7 @@ describe("a plugin's figures", () => {
     );
     expect(ends).toHaveLength(1);
     // The plugin caches a reading for a second.
-    await vi.waitFor(() => expect(series().get("exec2_tasks_running")).toBe(0), 5_000);
+    await eventually(() => expect(series().get("exec2_tasks_running")).toBe(0));
   });
 
   it("are also served on a loopback address, but only for names of this host", async () => {
@@ -54,7 +54,7 @@ describe("a plugin's figures", () => {
     await startAgent({ options: { metrics: `127.0.0.1:${port}` } });
     const scrape = (...more: string[]) =>
       execFileSync("curl", ["--silent", ...more, `http://127.0.0.1:${port}/metrics`], { encoding: "utf8" });
-    const text = await vi.waitFor(() => scrape("--fail"), 10_000);
+    const text = await eventually(() => scrape("--fail"));
     expect(parseScrape(text).get("exec2_tasks_running")?.series.get("exec2_tasks_running")).toBe(0);
     expectAccepted(text);
     expect(scrape("--header", "Host: evil.example")).toBe("this server does not have that host name\n");

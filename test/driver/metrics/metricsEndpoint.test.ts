@@ -4,9 +4,10 @@ import { statSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { MetricsEndpoint } from "../../../src/driver/metrics/metricsEndpoint.ts";
 import type { MetricsAddress } from "../../../src/driver/options/metricsAddress.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { freePort } from "../../support/host/loopback.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
@@ -41,7 +42,7 @@ function ask(address: MetricsAddress, { path = "/metrics", method = "GET", heade
   });
 }
 
-const asked = (address: MetricsAddress, what?: Ask) => vi.waitFor(() => ask(address, what), 10_000);
+const asked = (address: MetricsAddress, what?: Ask) => eventually(() => ask(address, what));
 
 describe("the endpoint", () => {
   it("answers on the loopback device, and refuses requests that no scraper makes", async () => {
@@ -59,9 +60,9 @@ describe("the endpoint", () => {
     const path = join(temporaryFolder(), "metrics.sock");
     open({ path });
     expect(await asked({ path })).toEqual({ status: 200, body: text });
-    await vi.waitFor(() => expect(statSync(path).mode & 0o777).toBe(0o600));
+    await eventually(() => expect(statSync(path).mode & 0o777).toBe(0o600));
     const log = open({ path });
-    await vi.waitFor(() => expect(log.lines).toMatchObject([{ level: "warn" }]));
+    await eventually(() => expect(log.lines).toMatchObject([{ level: "warn" }]));
     expect((await ask({ path })).status).toBe(200);
   });
 
@@ -78,7 +79,7 @@ describe("the endpoint", () => {
     const path = join(temporaryFolder(), "metrics.sock");
     writeFileSync(path, "mine");
     const log = open({ path });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(log.lines).toMatchObject([{ message: "metrics cannot be served yet; the plugin tries again" }]),
     );
     expect(statSync(path).isFile()).toBe(true);

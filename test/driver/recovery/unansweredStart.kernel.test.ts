@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { settleStart } from "../../../src/driver/recovery/unansweredStart.ts";
 import type { DriverServices } from "../../../src/driver/services.ts";
@@ -16,6 +16,7 @@ import { readRecordedTask } from "../../../src/effects/run/runFiles.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import { event, sampleData } from "../../support/history/history.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
@@ -58,7 +59,7 @@ async function held(run: TestRun, cgroup: TestCgroup, script: string) {
 
 /** Waits for init's end, because a process closes its files and leaves its cgroup before it has ended. */
 function over(init: ProcessIdentity): Promise<void> {
-  return vi.waitFor(() => expect(isSameProcess(init)).toBe(false), { timeout: 20_000 });
+  return eventually(() => expect(isSameProcess(init)).toBe(false));
 }
 
 describe("the outcome of a start that was never answered", () => {

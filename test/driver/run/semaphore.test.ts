@@ -1,5 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { Semaphore } from "../../../src/driver/run/semaphore.ts";
+import { eventually } from "../../support/host/eventually.ts";
 
 /** Work that ends when the test ends it. */
 function started(semaphore: Semaphore, count: number) {
@@ -23,9 +24,9 @@ it("a limited number of functions runs at once, and the others follow in order",
   expect(began).toEqual([0, 1]);
   ends[1]?.();
   expect(await results[1]).toBe(1);
-  await vi.waitFor(() => expect(began).toEqual([0, 1, 2]));
+  await eventually(() => expect(began).toEqual([0, 1, 2]));
   for (const end of ends) end?.();
-  await vi.waitFor(() => expect(began).toEqual([0, 1, 2, 3]));
+  await eventually(() => expect(began).toEqual([0, 1, 2, 3]));
   ends[3]?.();
   expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
 });

@@ -227,7 +227,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     const task = makeAllocation().config(perl('for (1 .. 60_000) { open F, "<", "/etc/passwd" }'));
     await startTask(agent, task);
     await waitTask(agent, task);
-    await expect.poll(async () => total(await denialsOf(agent, task.id)), { timeout: 20_000 }).toBe(60_000);
+    await expect.poll(async () => total(await denialsOf(agent, task.id))).toBe(60_000);
     const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
     const events = [...reader.readStream(task.id)].filter(({ type }) => type === "denied");
     await reader.close();

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { FingerprintResponse_HealthState as Health } from "../../../src/grpc/generated/nomad/driver.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type Agent, pidOf, readyTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
@@ -13,6 +13,7 @@ import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { startWarmAgent } from "../../support/agent/refusal.ts";
 import { setConfig } from "../../support/agent/requests.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { type StartedPlugin, startPlugin } from "../../support/plugin/startPlugin.ts";
 
@@ -138,7 +139,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
       allocation.cgroup.removeAsAgent();
       expect(await agent.driver.destroyTask({ taskId: config.id, force: true })).toEqual({});
       await expect(agent.driver.inspectTask({ taskId: config.id })).rejects.toThrow("task not found");
-      await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
+      await eventually(() => expect(tracesOf(agent)).toEqual(before));
     },
   );
 
@@ -151,7 +152,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
     const allocation = makeAllocation();
     await expect(startTask(agent, allocation.config({ ...command, pid_mode: mode }))).rejects.toThrow();
     allocation.cgroup.removeAsAgent();
-    await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
+    await eventually(() => expect(tracesOf(agent)).toEqual(before));
   });
 });
 

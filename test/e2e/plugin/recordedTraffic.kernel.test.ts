@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { CaptureReplay } from "../../support/agent/captureReplay.ts";
 import { withEventLog } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { runFoldersIn } from "../../support/plugin/pluginTraces.ts";
 
 const exited = (exitCode: number) => ({ exitCode, signal: 0, oomKilled: false });
@@ -94,5 +95,5 @@ async function expectNothingLeft({ stateDir, tasks }: CaptureReplay): Promise<vo
     [...log.streams()].map(({ stream, version }) => [...log.readStream(stream, version)].at(-1)?.to),
   );
   expect(new Set(ends)).toEqual(new Set(["destroyed"]));
-  await vi.waitFor(() => expect(runFoldersIn(stateDir)).toEqual([]), { timeout: 20_000 });
+  await eventually(() => expect(runFoldersIn(stateDir)).toEqual([]));
 }

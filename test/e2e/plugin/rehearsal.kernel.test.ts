@@ -6,6 +6,7 @@ import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { runTask, startAgent } from "../../support/agent/agent.ts";
 import { Allocation } from "../../support/agent/allocation.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 /** Whether a spare run folder exists, which shows that a start was rehearsed. */
@@ -18,11 +19,11 @@ const isOver = (stateDir: string) =>
 it("a rehearsal begins by itself, and leaves no task, process, folder or descriptor", async () => {
   const agent = await startAgent();
   const before = tracesOf(agent);
-  await vi.waitFor(() => expect(isOver(agent.stateDir)).toBe(true), { timeout: 20_000 });
+  await eventually(() => expect(isOver(agent.stateDir)).toBe(true));
   const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
   expect([...reader.streams()]).toEqual([]);
   await reader.close();
-  await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before));
+  await eventually(() => expect(tracesOf(agent)).toEqual(before));
   const allocation = new Allocation();
   expect(await runTask(agent, allocation.config({ command: "/bin/true" }))).toMatchObject({ exitCode: 0 });
   await allocation.remove();
@@ -30,7 +31,7 @@ it("a rehearsal begins by itself, and leaves no task, process, folder or descrip
 
 it("a rehearsal is interrupted by a start, and by the plugin's end", async () => {
   const agent = await startAgent();
-  await vi.waitFor(() => expect(hasPrepared(agent.stateDir)).toBe(true), { timeout: 20_000 });
+  await eventually(() => expect(hasPrepared(agent.stateDir)).toBe(true));
   const allocation = new Allocation();
   expect(await runTask(agent, allocation.config({ command: "/bin/true" }))).toMatchObject({ exitCode: 0 });
   await allocation.remove();
@@ -40,13 +41,14 @@ it("a rehearsal is interrupted by a start, and by the plugin's end", async () =>
 
 it("a rehearsal whose plugin is killed leaves nothing to a later plugin", async () => {
   const agent = await startAgent();
+  // It lasts some milliseconds.
   await vi.waitFor(() => expect(readdirSync(join(agent.stateDir, "run"))).toContain("rehearsal"), {
-    timeout: 20_000,
+    timeout: 60_000,
     interval: 1,
   });
   await agent.crash();
   const next = await startAgent({ stateDir: agent.stateDir });
-  await vi.waitFor(() => expect(isOver(next.stateDir)).toBe(true), { timeout: 20_000 });
+  await eventually(() => expect(isOver(next.stateDir)).toBe(true));
   await next.close();
   expect(readdirSync(stateFolderPaths(next.stateDir).run)).toEqual([]);
 });

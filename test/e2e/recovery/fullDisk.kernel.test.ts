@@ -1,14 +1,13 @@
 /** Tests a plugin whose disk fills up while tasks run. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
-
-const later = { timeout: 20_000, interval: 50 };
 
 /** A plugin with a task that the test can let end, and a function that fills the plugin's disk. */
 async function setUp(end: string) {
@@ -42,12 +41,11 @@ describe("a full disk", () => {
     expect(await typesOf()).toEqual(lived);
     expect(told(agent)).toHaveLength(1);
     free();
-    await vi.waitFor(
-      async () => expect(await typesOf()).toEqual([...lived, "signalled", "exited", "destroyed"]),
-      later,
+    await eventually(async () =>
+      expect(await typesOf()).toEqual([...lived, "signalled", "exited", "destroyed"]),
     );
-    await vi.waitFor(() => expect(told(agent)).toHaveLength(2), later);
-    await vi.waitFor(() => expect(tracesOf(agent).runFolders).toEqual([]), later);
+    await eventually(() => expect(told(agent)).toHaveLength(2));
+    await eventually(() => expect(tracesOf(agent).runFolders).toEqual([]));
   });
 
   test("refuses starts recoverably, and leaves nothing of them", async () => {
@@ -85,6 +83,6 @@ describe("a full disk", () => {
     expect(await waitTask(next, config)).toMatchObject({ exitCode: 11 });
     expect(await typesOf()).not.toContain("recovered");
     free();
-    await vi.waitFor(async () => expect((await typesOf()).slice(-2)).toEqual(["recovered", "exited"]), later);
+    await eventually(async () => expect((await typesOf()).slice(-2)).toEqual(["recovered", "exited"]));
   });
 });

@@ -1,6 +1,6 @@
 import { rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
@@ -13,6 +13,7 @@ import {
   startAsGoDriver,
 } from "../../support/agent/goDriverTask.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { processesNamed, procStatus } from "../../support/host/processes.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
@@ -45,7 +46,7 @@ describe("a running task that the Go driver has started", () => {
     ]);
     expect(events[1]?.data).toMatchObject({ handle: { pid: task.pid }, found: { task: { pid } } });
     expect(JSON.stringify([events, agent.stderrLines])).not.toContain(goDriverSecret);
-    await vi.waitFor(() => expect(tracesOf(agent).runFolders).toEqual([]), { timeout: 20_000 });
+    await eventually(() => expect(tracesOf(agent).runFolders).toEqual([]));
     await allocation.cgroup.empty();
   });
 
@@ -73,7 +74,7 @@ describe("a running task that the Go driver has started", () => {
     expect(await waitTask(agent, task.config)).toMatchObject({ exitCode: 137, signal: 9 });
     await task.ended;
     const pid = await pidOf(agent, next);
-    await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([pid]), 20_000);
+    await eventually(() => expect(allocation.cgroup.processes()).toEqual([pid]));
   });
 
   test("can be destroyed by force, with all processes that it has started", async () => {
@@ -123,10 +124,7 @@ describe("a running task that the Go driver has started", () => {
     const name = `exec2-witness: ${allocation.id}`;
     const [witness = 0] = processesNamed(name);
     process.kill(witness, "SIGKILL");
-    await vi.waitFor(
-      () => expect(processesNamed(name).filter((pid) => pid !== witness)).toHaveLength(1),
-      20_000,
-    );
+    await eventually(() => expect(processesNamed(name).filter((pid) => pid !== witness)).toHaveLength(1));
     const ended = waitTask(agent, task.config);
     open();
     expect(await ended).toMatchObject({ exitCode: 25 });

@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import {
@@ -14,6 +14,7 @@ import {
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { interruptStart } from "../../support/agent/interruptedStart.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { procStatus } from "../../support/host/processes.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
@@ -39,7 +40,7 @@ describe("a task whose plugin is killed", () => {
     expect(await ended).toEqual({ exitCode: 19, signal: 0, oomKilled: false });
     expect(await allocation.stdout.text()).toBe("before\nafter\n");
     await next.driver.destroyTask({ taskId: config.id, force: true });
-    await vi.waitFor(() => expect(tracesOf(next).runFolders).toEqual([]), { timeout: 20_000 });
+    await eventually(() => expect(tracesOf(next).runFolders).toEqual([]));
   });
 
   test("can be signalled and stopped by the next plugin, even if the agent has lost the task's options", async () => {
@@ -89,7 +90,7 @@ describe("a task whose plugin is killed", () => {
     expect(task).toMatchObject({ state: TaskState.EXITED, result });
     await next.driver.stopTask({ taskId: config.id, timeout: { seconds: 1, nanos: 0 }, signal: "" });
     await next.driver.destroyTask({ taskId: config.id, force: true });
-    await vi.waitFor(() => expect(tracesOf(next).runFolders).toEqual([]), { timeout: 20_000 });
+    await eventually(() => expect(tracesOf(next).runFolders).toEqual([]));
   });
 
   test("and whose init is killed, too, has an unknown exit code", async () => {

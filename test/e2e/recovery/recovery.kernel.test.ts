@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decodeHandle, encodeHandle, type HandleState } from "../../../src/driver/recovery/taskHandle.ts";
 import { msOf } from "../../../src/grpc/convert/time.ts";
 import { type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
@@ -11,6 +11,7 @@ import { interruptStart } from "../../support/agent/interruptedStart.ts";
 import { setConfig } from "../../support/agent/requests.ts";
 import { prepareStart } from "../../support/agent/taskClient.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { startPlugin } from "../../support/plugin/startPlugin.ts";
 
@@ -116,16 +117,15 @@ describe("a run that was started by an agent that has died", () => {
     const gone = new AbortController();
     const task = await prepareStart(agent.driver, config);
     const cancelled = agent.driver.startTask({ task }, { signal: gone.signal }).catch(errorOfCall);
-    await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
+    await eventually(() => expect(allocation.cgroup.isEmpty()).toBe(false));
     gone.abort();
     await cancelled;
     // When this call is answered, the plugin has received the calls sent before it.
     await agent.driver.capabilities({});
     allocation.cgroup.thaw();
     await allocation.cgroup.empty();
-    await vi.waitFor(
-      async () => expect((await eventsOf(agent.stateDir, config.id)).at(-1)?.to).toBe("exited"),
-      { timeout: 20_000 },
+    await eventually(async () =>
+      expect((await eventsOf(agent.stateDir, config.id)).at(-1)?.to).toBe("exited"),
     );
     await expect(pidOf(agent, config)).rejects.toThrow("task not found");
   });

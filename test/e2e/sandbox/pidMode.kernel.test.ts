@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
@@ -19,6 +19,7 @@ import { collect } from "../../support/agent/collectedStream.ts";
 import { ExecCall, execScript } from "../../support/agent/execCall.ts";
 import { interruptStart } from "../../support/agent/interruptedStart.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { processesNamed, procStatus } from "../../support/host/processes.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
@@ -151,7 +152,7 @@ describe("a task in the host's pid namespace", () => {
     );
     await agent.driver.signalTask({ taskId: config.id, signal: "SIGUSR1" });
     await allocation.stdout.contains("signalled\n");
-    await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2));
+    await eventually(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2));
   });
 
   test("can run commands, which see the same processes and end with it", async () => {
@@ -161,7 +162,7 @@ describe("a task in the host's pid namespace", () => {
     const { stdout } = await execScript(agent, config.id, `echo $$; setsid sh -c 'sleep ${mark} &'`);
     expect(procStatus(pid).NSpid).toBe(String(pid));
     expect(Number(stdout.toString())).toBeGreaterThan(2);
-    await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(1));
+    await eventually(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(1));
     const call = new ExecCall(agent, config.id, ["sh", "-c", "echo in; exec sleep 1000"]);
     await call.shows("in\n");
     await agent.driver.destroyTask({ taskId: config.id, force: true });
@@ -176,7 +177,7 @@ describe("a task in the host's pid namespace", () => {
     const [first, next] = [inHostPids(allocation, script), inHostPids(allocation, script)];
     await startTask(agent, first);
     await startTask(agent, next);
-    await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(4), { timeout: 20_000 });
+    await eventually(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(4));
     await agent.driver.stopTask({ taskId: first.id, timeout: noTime, signal: "" });
     expect(await waitTask(agent, first)).toMatchObject({ exitCode: 137 });
     expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2);
@@ -189,7 +190,7 @@ describe("a task in the host's pid namespace", () => {
   test("has statistics for each of its processes, and for no others", async () => {
     const mark = uniqueSleep();
     const { allocation, config } = await started(`${daemons(mark)}; echo up; exec sleep 1000`);
-    await vi.waitFor(() => expect(allocation.cgroup.processes()).toHaveLength(3), { timeout: 20_000 });
+    await eventually(() => expect(allocation.cgroup.processes()).toHaveLength(3));
     const stats = collect(
       agent.driver.taskStats({ taskId: config.id, collectionInterval: { seconds: 600, nanos: 0 } }),
     );
@@ -202,7 +203,7 @@ describe("a task in the host's pid namespace", () => {
   test("ends completely if its init is killed", async () => {
     const mark = uniqueSleep();
     const { allocation, config } = await started(`${daemons(mark)}; echo up; exec sleep 1000`);
-    await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2), { timeout: 20_000 });
+    await eventually(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2));
     const ended = agent.driver.waitTask({ taskId: config.id });
     process.kill(Number(procStatus(await pidOf(agent, config)).PPid), "SIGKILL");
     expect(await ended).toMatchObject({ result: { exitCode: -1 }, err: expect.stringContaining("unknown") });
@@ -218,7 +219,7 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
     const open = allocation.gate();
     const config = inHostPids(allocation, `${daemons(mark)}; read -r _ < $NOMAD_TASK_DIR/gate; exit 23`);
     const handle = await startTask(first, config);
-    await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2), { timeout: 20_000 });
+    await eventually(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2));
     await first.crash();
     open();
     await allocation.cgroup.empty();
@@ -280,7 +281,7 @@ async function takenOver(
   const first = await startAgent({ options: allowed });
   const script = `trap 'exit 6' INT; ${daemons(mark)}; echo up; while :; do sleep 1000 & wait; done`;
   const { allocation, config, handle } = await started(script, first);
-  await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2), { timeout: 20_000 });
+  await eventually(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2));
   const init = Number(procStatus(await pidOf(first, config)).PPid);
   await first.crash();
   await meanwhile(init, first);

@@ -7,12 +7,13 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
 import { type Agent, newStateDir, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { ExecCall } from "../../support/agent/execCall.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { filesHolding, holds, memoryHolds, processesHolding } from "../../support/host/secretSearch.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { preparedBy } from "../../support/plugin/startPlugin.ts";
@@ -179,9 +180,9 @@ async function relayed(address: string, ids: readonly string[]): Promise<string>
   client.on("message", (data) => {
     text += `${data}\n`;
   });
-  await vi.waitFor(() => {
+  await eventually(() => {
     for (const part of [...ids, '"started"', '"destroyed"', '"startFailed"']) expect(text).toContain(part);
-  }, 10_000);
+  });
   return text;
 }
 

@@ -2,13 +2,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ExecTaskStreamingRequest } from "../../../src/grpc/generated/nomad/driver.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { capturedSteps } from "../../support/agent/captures.ts";
 import { ExecCall, execScript } from "../../support/agent/execCall.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { processesNamed, procStatus } from "../../support/host/processes.ts";
 
 const agent = await startAgent({ options: { unveil_by_task: true } });
@@ -63,7 +64,7 @@ describe("a command without a terminal:", () => {
     ]);
     const task = await pidOf(agent, { id });
     const command = allocation.cgroup.processes().find((pid) => pid !== task) as number;
-    await vi.waitFor(() => expect(procStatus(command).Name).toBe("sleep"), { timeout: 20_000 });
+    await eventually(() => expect(procStatus(command).Name).toBe("sleep"));
     for (const kind of ["pid", "mnt", "ipc", "net", "uts"]) {
       expect(readlinkSync(`/proc/${command}/ns/${kind}`)).toBe(readlinkSync(`/proc/${task}/ns/${kind}`));
     }
@@ -225,7 +226,7 @@ describe("the end of a command", () => {
     await call.shows("up");
     call.cancel();
     await expect(call.result).rejects.toMatchObject({ code: 1 });
-    await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([task]), { timeout: 20_000 });
+    await eventually(() => expect(allocation.cgroup.processes()).toEqual([task]));
     await recordedEnd(agent, id, { reason: "cancelled", signal: 9 });
   });
 
@@ -235,7 +236,7 @@ describe("the end of a command", () => {
     const call = new ExecCall(agent, id, ["sh", "-c", "trap '' HUP; echo up; sleep 1001"], { tty: true });
     await call.shows("up");
     call.cancel();
-    await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([task]), { timeout: 20_000 });
+    await eventually(() => expect(allocation.cgroup.processes()).toEqual([task]));
   });
 
   test("comes with the task's end, and is recorded before the task is forgotten", async () => {
@@ -255,13 +256,10 @@ describe("the end of a command", () => {
     const call = await execScript(agent, id, "sleep 1001 & setsid sleep 1002 & sleep 0.1; echo done");
     expect(`${call.stdout}`).toBe("done\n");
     // Killed processes disappear only after a moment.
-    await vi.waitFor(
-      () => {
-        const left = allocation.cgroup.processes().map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
-        expect(left.toSorted()).toEqual(["sleep\x001000\0", "sleep\x001002\0"]);
-      },
-      { timeout: 20_000 },
-    );
+    await eventually(() => {
+      const left = allocation.cgroup.processes().map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+      expect(left.toSorted()).toEqual(["sleep\x001000\0", "sleep\x001002\0"]);
+    });
   });
 
   test("removes the command's cgroup, or else the end of the last process in it does", async () => {
@@ -272,7 +270,7 @@ describe("the end of a command", () => {
     await execScript(agent, id, "setsid sleep 1002 & sleep 0.1");
     expect(cgroup.below()).toHaveLength(1);
     writeFileSync(`${cgroup.below()[0]}/cgroup.kill`, "1");
-    await vi.waitFor(() => expect(cgroup.below()).toEqual([]), { timeout: 20_000 });
+    await eventually(() => expect(cgroup.below()).toEqual([]));
   });
 
   test("leaves nothing that would prevent the agent from removing the task's cgroup in one attempt", async () => {
@@ -295,12 +293,10 @@ describe("the end of a command", () => {
     await call.shows("up");
     await own.crash();
     // The command's main process ends at once, even without the next plugin.
-    await vi.waitFor(() => expect(allocation.cgroup.processes().length).toBeLessThanOrEqual(2), {
-      timeout: 20_000,
-    });
+    await eventually(() => expect(allocation.cgroup.processes().length).toBeLessThanOrEqual(2));
     const next = await startAgent({ stateDir: own.stateDir });
     await next.driver.recoverTask({ taskId: "", handle });
-    await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([task]), { timeout: 20_000 });
+    await eventually(() => expect(allocation.cgroup.processes()).toEqual([task]));
     await recordedEnd(next, config.id, { reason: "pluginEnded", exitCode: -1 });
   });
 
@@ -330,9 +326,7 @@ describe("the end of a command", () => {
         .filter((pid) => pid !== task)
         .map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))
         .toSorted();
-    await vi.waitFor(() => expect(left()).toEqual(["sleep\x001002\0", "sleep\x001003\0"]), {
-      timeout: 20_000,
-    });
+    await eventually(() => expect(left()).toEqual(["sleep\x001002\0", "sleep\x001003\0"]));
     await next.driver.destroyTask({ taskId: config.id, force: true });
     allocation.cgroup.removeAsAgent();
   });
@@ -440,7 +434,7 @@ describe("a script check", () => {
       code: 4,
       details: expect.stringContaining("EXEC_TIMED_OUT: the command did not end within 1000 ms"),
     });
-    await vi.waitFor(() => expect(allocation.cgroup.processes()).toEqual([task]), { timeout: 20_000 });
+    await eventually(() => expect(allocation.cgroup.processes()).toEqual([task]));
     await recordedEnd(agent, id, { reason: "timedOut" });
   });
 });
@@ -542,18 +536,15 @@ describe("refused:", () => {
  * the plugin's processes, which takes a moment.
  */
 function nobodyWaits(): Promise<void> {
-  return vi.waitFor(() => expect(processesNamed("exec2-exec")).toEqual([]), { timeout: 20_000 });
+  return eventually(() => expect(processesNamed("exec2-exec")).toEqual([]));
 }
 
 /** Waits for the recorded end of a task's last command. */
 async function recordedEnd(of: Agent, id: string, expected: object): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const last = (await eventsOf(of.stateDir, id)).findLast(({ type }) => type === "execExited");
-      expect(last?.data).toMatchObject(expected);
-    },
-    { timeout: 20_000 },
-  );
+  await eventually(async () => {
+    const last = (await eventsOf(of.stateDir, id)).findLast(({ type }) => type === "execExited");
+    expect(last?.data).toMatchObject(expected);
+  });
 }
 
 function cgroupOf(pid: number): string {

@@ -1,6 +1,7 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { processesNamed } from "../../support/host/processes.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 
@@ -18,7 +19,7 @@ test("100 tasks at once: each ends with its own exit code and output, and nothin
   const outputs = await Promise.all(runs.map(({ allocation }) => allocation.stdout.text()));
   expect(outputs).toEqual(runs.map(({ number }) => `${number}\n`));
 
-  await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 20_000 });
+  await eventually(() => expect(tracesOf(agent)).toEqual(before));
   await Promise.all(runs.map(({ allocation }) => allocation.cgroup.empty()));
   expect(runs.flatMap(({ allocation }) => processesNamed(initName(allocation.id)))).toEqual([]);
 });

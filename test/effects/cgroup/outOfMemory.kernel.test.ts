@@ -35,20 +35,20 @@ describe("the watch for OOM kills", () => {
     const folder = cgroup(0);
     let calls = 0;
     onTestFinished(watchOutOfMemory(folder, () => calls++));
-    await expect.poll(() => calls, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => calls).toBe(1);
     appendFileSync(`${folder}/memory.events`, "oom_kill 1\n");
-    await expect.poll(() => calls, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => calls).toBe(2);
     appendFileSync(`${folder}/memory.events`, "oom_kill 2\n");
-    await expect.poll(() => calls, { timeout: 10_000 }).toBe(3);
+    await expect.poll(() => calls).toBe(3);
   });
 
   it("calls back at most twice for a burst of changes, and never after its end", async () => {
     const folder = cgroup(0);
     let calls = 0;
     const end = watchOutOfMemory(folder, () => calls++);
-    await expect.poll(() => calls, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => calls).toBe(1);
     for (let change = 0; change < 50; change++) appendFileSync(`${folder}/memory.events`, "max 10\n");
-    await expect.poll(() => calls, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => calls).toBe(2);
     end();
     appendFileSync(`${folder}/memory.events`, "max 11\n");
     await delay(1_500);
@@ -60,7 +60,7 @@ describe("the watch for OOM kills", () => {
     let calls = 0;
     onTestFinished(watchOutOfMemory(folder, () => calls++));
     onTestFinished(watchOutOfMemory(`${folder}/none`, () => calls++));
-    await expect.poll(() => calls, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => calls).toBe(1);
     rmSync(`${folder}/memory.events`);
     await delay(1_500);
     expect([calls, existsSync(folder)]).toEqual([1, true]);

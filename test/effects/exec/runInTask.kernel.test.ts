@@ -1,7 +1,8 @@
 /** Commands in a running task: their processes, input and output. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { dirname } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { eventually } from "../../support/host/eventually.ts";
 import { exec, execOutcome, execTarget, outcomeOf } from "../../support/launch/execRun.ts";
 import { TestRun, taskUid } from "../../support/launch/launchRun.ts";
 
@@ -24,7 +25,7 @@ describe("a command in a running task", () => {
         .split("\n")
         .filter((line) => /^(Uid|Gid|Groups|Cap|NoNewPrivs|Umask|Sig(Blk|Ign|Cgt)|ShdPnd)/.test(line));
     // The process may still be the shell that is about to execute the program.
-    await vi.waitFor(() => expect(privileges(pid)).toEqual(privileges(task)));
+    await eventually(() => expect(privileges(pid)).toEqual(privileges(task)));
     expect(readFileSync(`/proc/${pid}/limits`, "utf8")).toBe(readFileSync(`/proc/${task}/limits`, "utf8"));
     command.kill();
     expect(await command.ended).toMatchObject({ signal: 9 });
@@ -67,7 +68,7 @@ describe("a command in a running task", () => {
     const command = await exec(target, "sleep 1001 & sleep 1002 & exit 0");
     expect((await outcomeOf(command)).status).toMatchObject({ exitCode: 0 });
     const left = () => readFileSync(`${target.cgroup}/cgroup.procs`, "utf8").trim().split("\n");
-    await vi.waitFor(() => expect(left()).toHaveLength(2), { timeout: 20_000 });
+    await eventually(() => expect(left()).toHaveLength(2));
     const other = await exec(target, "exec sleep 1000");
     process.kill(target.launched.task.pid, "SIGKILL");
     expect(await other.ended).toMatchObject({ signal: 9 });

@@ -1,10 +1,11 @@
 /** Which processes end with a run in the host's pid namespace, and which do not. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { endCgroup } from "../../../src/effects/cgroup/cgroupEnd.ts";
 import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { processesNamed, procStatus } from "../../support/host/processes.ts";
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
@@ -49,7 +50,7 @@ describe("a run in the host's pid namespace", () => {
     const { init } = await run.startScript("exec sleep 60", input);
     const open = () =>
       readdirSync(`/proc/${init.pid}/fd`).map((fd) => readlinkSync(`/proc/${init.pid}/fd/${fd}`));
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(open()).toEqual([
         run.statusFile,
         run.aliveFifo,
@@ -68,7 +69,7 @@ describe("a run in the host's pid namespace", () => {
     expect(await run.ended()).toMatchObject({ exitCode: 7 });
     expect(processesNamed(mark)).toEqual([]);
     expect(existsSync(own)).toBe(false);
-    await vi.waitFor(() => expect(cgroup.isEmpty()).toBe(true));
+    await eventually(() => expect(cgroup.isEmpty()).toBe(true));
   });
 
   it("reaps orphans, and still records its own end", async () => {
@@ -76,7 +77,7 @@ describe("a run in the host's pid namespace", () => {
     const { input } = placed();
     const { init } = await run.startScript("for i in 1 2 3; do sh -c 'true &'; done; read -r _", input);
     expect(await run.ended()).toMatchObject({ exitCode: 1 });
-    await vi.waitFor(() => expect(isSameProcess(init)).toBe(false), { timeout: 20_000 });
+    await eventually(() => expect(isSameProcess(init)).toBe(false));
   });
 
   it.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const)(
@@ -86,7 +87,7 @@ describe("a run in the host's pid namespace", () => {
       const { input } = placed();
       const { init, task } = await run.startScript("exec sleep 60", input);
       const blocked = () => procStatus(init.pid).SigBlk;
-      await vi.waitFor(() => expect(blocked()).toBe("fffffffffffbfeff"));
+      await eventually(() => expect(blocked()).toBe("fffffffffffbfeff"));
       process.kill(init.pid, signal);
       expect(procStatus(task.pid).SigBlk).toBe("0".repeat(16));
       process.kill(task.pid, "SIGKILL");
@@ -102,10 +103,10 @@ describe("a run in the host's pid namespace", () => {
       `${daemon(mark)}; ${untilThere(mark)}; echo up; exec sleep 60`,
       input,
     );
-    await vi.waitFor(() => expect(run.output()).toBe("up\n"), { timeout: 20_000 });
+    await eventually(() => expect(run.output()).toBe("up\n"));
     killInit(init);
     expect(await run.ended()).toBeUndefined();
-    await vi.waitFor(() => expect(isSameProcess(task)).toBe(false));
+    await eventually(() => expect(isSameProcess(task)).toBe(false));
     expect(processesNamed(mark)).toHaveLength(2);
     expect(await endCgroup(own)).toBe(true);
     expect(processesNamed(mark)).toEqual([]);

@@ -1,7 +1,8 @@
 /** Init, the only process that stays beside a task. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { procStatus } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
@@ -38,7 +39,7 @@ describe("a run's init", () => {
   it("keeps only the right to end the task's processes", async () => {
     using run = new TestRun();
     const { init } = await run.startScript("exec sleep 60");
-    await vi.waitFor(() => {
+    await eventually(() => {
       const { CapPrm, CapEff, CapInh } = procStatus(init.pid);
       const kill = (1n << 5n).toString(16).padStart(16, "0");
       expect([CapPrm, CapEff, CapInh]).toEqual([kill, kill, "0".repeat(16)]);

@@ -138,7 +138,7 @@ describe("a launch that waits for its go-ahead", () => {
     await expect.poll(() => processesNamed(initName)).toHaveLength(1);
     child.kill("SIGKILL");
     await run.ended();
-    await expect.poll(() => processesNamed(initName), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => processesNamed(initName)).toEqual([]);
     expect(run.output()).toBe("");
   });
 

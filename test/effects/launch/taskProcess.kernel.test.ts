@@ -1,8 +1,9 @@
 /** The attributes of a started task's process. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { TestRun, taskLines, taskUid } from "../../support/launch/launchRun.ts";
 
 describe("a task's process", () => {
@@ -106,7 +107,7 @@ describe("a task's process", () => {
       );
     } finally {
       // A process leaves its cgroup a moment after its files are closed.
-      await vi.waitFor(() => rmdirSync(join(hierarchy, name)));
+      await eventually(() => rmdirSync(join(hierarchy, name)));
     }
   });
 });

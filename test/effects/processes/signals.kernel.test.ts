@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import * as libc from "../../../src/effects/kernel/libc.ts";
 import { killInit, killTask, signalGroup } from "../../../src/effects/processes/signals.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { openDescriptors } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
@@ -64,7 +65,7 @@ describe("a signal to a task", () => {
     expect(signalGroup(task, SIGUSR1)).toBe(false);
     expect(killTask(task)).toBe(false);
     // Init's files are closed a moment before it is gone.
-    await vi.waitFor(() => expect(killInit(init)).toBe(false), { timeout: 20_000 });
+    await eventually(() => expect(killInit(init)).toBe(false));
   });
 });
 

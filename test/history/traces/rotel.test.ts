@@ -4,6 +4,7 @@ import { type TaskTrace, taskTrace } from "../../../src/history/traces/taskTrace
 import { TraceExporter } from "../../../src/history/traces/traceExporter.ts";
 import { allLives, event, life, numberedId } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { startCollector } from "../../support/traces/collector.ts";
 import { startRotel } from "../../support/traces/rotel.ts";
 
@@ -34,7 +35,7 @@ describe("a collector of another project", () => {
     expect(made.length).toBeGreaterThan(5);
     await exporter.send(made);
     const spans = made.flatMap(({ id: traceId, spans: of }) => of.map((span) => ({ traceId, ...span })));
-    await vi.waitFor(() => expect(receiver.spans).toHaveLength(spans.length), 10_000);
+    await eventually(() => expect(receiver.spans).toHaveLength(spans.length));
     expect(receiver.spans).toEqual(
       spans.map(({ error, parent, events, ...span }) => ({
         ...span,

@@ -2,12 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Download, Page } from "playwright-core";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { parseBundle } from "../../../src/history/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../src/history/replay/check/checkLog.ts";
 import { appendUsage } from "../../../src/store/usage/usageFile.ts";
 import { allocation, recordAllocation, runOf } from "../../support/history/allocation.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
@@ -25,7 +26,7 @@ async function makeBundle(): Promise<string> {
     const time = past.begin + second * 1_000;
     appendUsage(log, id, usageSample({ time, userUs: second * 400_000, memoryBytes: second * 2 ** 20 }));
   }
-  const text = await vi.waitFor(async () => {
+  const text = await eventually(async () => {
     const { status, body } = await ask(`/api/bundle?id=${encodeURIComponent(runOf("web", 3))}`);
     expect(status).toBe(200);
     expect(body.trim().split("\n")).toHaveLength(12);

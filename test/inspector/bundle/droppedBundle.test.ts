@@ -4,13 +4,14 @@
  */
 import { once } from "node:events";
 import { request } from "node:http";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import type { BundleView } from "../../../src/inspector/views/answers.ts";
 import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
 import type { UsageView } from "../../../src/inspector/views/taskView.ts";
 import { appendUsage } from "../../../src/store/usage/usageFile.ts";
 import { life } from "../../support/history/history.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 import {
   cookieFrom,
@@ -31,7 +32,7 @@ async function makeBundle(): Promise<string> {
     appendUsage(log, toTaskId(id), usageSample({ time, userUs: time * 100, memoryBytes: 5 * 2 ** 20 }));
   }
   await record(id, life("failed"));
-  return vi.waitFor(async () => {
+  return eventually(async () => {
     const { status, body } = await ask(`/api/bundle?${query}`);
     expect(status).toBe(200);
     expect(body.trim().split("\n")).toHaveLength(6);
@@ -68,7 +69,7 @@ describe("a bundle that the page sends to the inspector", () => {
     const { record, ask, store } = inspected;
     // A task with the same id but another end.
     await record(id, life("ended"));
-    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("ompleted"));
+    await eventually(async () => expect((await ask("/api/tasks")).body).toContain("ompleted"));
     const position = store.lastPosition();
     const { key } = JSON.parse((await upload(inspected, bundle)).body) as { key: string };
     const about = JSON.parse((await ask(`/api/bundle/about?in=${key}`)).body) as BundleView;

@@ -1,9 +1,10 @@
 /** Comparisons and what-ifs on the page. Screenshots go to test-results/inspector. */
 import type { Page } from "playwright-core";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { DiffView, WhatIfView } from "../../../src/inspector/views/diffView.ts";
 import { lifeFrom, recordAllocation, runOf } from "../../support/history/allocation.ts";
 import { life, requestWith } from "../../support/history/history.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
 import { idOf, startInspector } from "../../support/screen/inspector.ts";
 
@@ -19,7 +20,7 @@ describe("the API", () => {
     for (const [number, secret] of ["first", "second"].entries()) {
       await record(idOf(number), [requestWith({ args: [`--token=${secret}`] }), ...life("ended").slice(1)]);
     }
-    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain(idOf(1)));
+    await eventually(async () => expect((await ask("/api/tasks")).body).toContain(idOf(1)));
     const { body } = await ask(`/api/diff?a=${encodeURIComponent(idOf(0))}&b=${encodeURIComponent(idOf(1))}`);
     const view = JSON.parse(body) as DiffView;
     expect(view.same).toBe(false);
@@ -31,7 +32,7 @@ describe("the API", () => {
   it("says what is wrong with invalid edits", async () => {
     const { record, ask } = await startInspector();
     await record(idOf(1), life("killed"));
-    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));
+    await eventually(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));
     const whatIf = (edits: string) =>
       ask(`/api/whatif?id=${encodeURIComponent(idOf(1))}&edits=${encodeURIComponent(edits)}`);
     const view = JSON.parse((await whatIf('[{"drop":7},{"drop":8}]')).body) as WhatIfView;

@@ -3,11 +3,12 @@ import { once } from "node:events";
 import { linkSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
 import type { LogMatches, LogNews, LogPage } from "../../../src/inspector/views/answers.ts";
 import { makeOutput } from "../../support/agent/taskOutput.ts";
 import { event, life } from "../../support/history/history.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { cookieFrom, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
 
@@ -18,7 +19,7 @@ async function withOutput(): Promise<Inspected & { readonly output: ReturnType<t
   const inspected = await startInspector();
   const output = makeOutput();
   await inspected.record(id, [event("requested", output.request), ...life("ended").slice(1, 4)]);
-  await vi.waitFor(async () => expect((await inspected.ask("/api/tasks")).body).toContain("running"));
+  await eventually(async () => expect((await inspected.ask("/api/tasks")).body).toContain("running"));
   return { ...inspected, output };
 }
 
@@ -104,16 +105,16 @@ describe("a log", () => {
     output.append("web.stderr.0", "between\n");
     const news = await follow(server.url, `${query}&stream=stderr&from=${at(page.end)}`);
     const received = () => news.flatMap(({ lines }) => lines);
-    await vi.waitFor(() => expect(received()).toMatchObject([{ text: "between", source: "file" }]));
+    await eventually(() => expect(received()).toMatchObject([{ text: "between", source: "file" }]));
     output.append("web.stderr.0", "half of ");
-    await vi.waitFor(() => expect(received().at(-1)).toMatchObject({ text: "half of ", source: "seen" }));
+    await eventually(() => expect(received().at(-1)).toMatchObject({ text: "half of ", source: "seen" }));
     output.append("web.stderr.0", "it\n");
-    await vi.waitFor(() => expect(received().at(-1)?.text).toBe("half of it"));
+    await eventually(() => expect(received().at(-1)?.text).toBe("half of it"));
     expect(received().at(-1)?.offset).toBe(received().at(-2)?.offset);
     output.append("web.stderr.0", "unfinished");
-    await vi.waitFor(() => expect(received().at(-1)?.text).toBe("unfinished"));
+    await eventually(() => expect(received().at(-1)?.text).toBe("unfinished"));
     output.write("web.stderr.1", "next\n");
-    await vi.waitFor(() => expect(received().at(-1)).toMatchObject({ text: "next", index: 1, offset: 0 }));
+    await eventually(() => expect(received().at(-1)).toMatchObject({ text: "next", index: 1, offset: 0 }));
   });
 });
 
@@ -150,7 +151,7 @@ describe("no other file", () => {
     expect(refused).toMatchObject({ status: 404, body: "a bundle has no output of its tasks" });
     const none = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
     await record(idOf(2), [event("requested", none)]);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { status, body } = await ask(`/api/log?id=${encodeURIComponent(idOf(2))}`);
       expect([status, body]).toEqual([404, "its job has logs disabled"]);
     });

@@ -8,8 +8,8 @@ import { once } from "node:events";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { Packr } from "msgpackr";
-import { vi } from "vitest";
 import { type TaskConfig, type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
+import { eventually } from "../host/eventually.ts";
 import type { Allocation } from "./allocation.ts";
 
 /** What a plugin of the Go driver leaves behind when it ends. */
@@ -62,7 +62,7 @@ export async function startAsGoDriver(allocation: Allocation, script: string): P
   const ended = once(child, "exit");
   await once(child, "spawn");
   const { pid = 0 } = child;
-  await vi.waitFor(() => {
+  await eventually(() => {
     if (allocation.cgroup.processes().length < 3) throw new Error("the task is not up yet");
   });
   const startedAt = Date.now();

@@ -1,8 +1,9 @@
 /** A start during which the plugin is killed. */
 import { status } from "@grpc/grpc-js";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
 import { eventsOf } from "../history/eventLog.ts";
+import { eventually } from "../host/eventually.ts";
 import { type Agent, startTask } from "./agent.ts";
 import type { Allocation } from "./allocation.ts";
 
@@ -19,8 +20,8 @@ export async function interruptStart(
   cgroup.freeze();
   const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: status.UNAVAILABLE });
   const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
-  await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
-  await vi.waitFor(() => expect(cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
+  await eventually(async () => expect(await stored()).toBe("fingerprinted"));
+  await eventually(() => expect(cgroup.isEmpty()).toBe(false));
   await agent.crash();
   await refused;
 }

@@ -1,9 +1,10 @@
 /** Checks a start that must fail: the agent's error, the events in the log, and that nothing is left. */
 import { status } from "@grpc/grpc-js";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { eventsOf } from "../history/eventLog.ts";
+import { eventually } from "../host/eventually.ts";
 import { tracesOf } from "../plugin/pluginTraces.ts";
 import { type Agent, type AgentOptions, runTask, startAgent, startTask } from "./agent.ts";
 import { Allocation } from "./allocation.ts";
@@ -42,5 +43,5 @@ export async function expectRefusal(
   expect(events.at(-1)).toMatchObject({ type: "startFailed", to: "failed" });
   expect(events.at(-1)?.data).toEqual({ code, message, summary, failed, hint, recoverable });
   await expect(agent.driver.inspectTask({ taskId: config.id })).rejects.toThrow("task not found");
-  await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
+  await eventually(() => expect(tracesOf(agent)).toEqual(before));
 }

@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string | (() => string),
-  limitMs = 20_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await condition())) {

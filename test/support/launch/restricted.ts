@@ -62,6 +62,6 @@ export function outputOf(restriction: Restriction, ownProc: boolean): Promise<st
 }
 
 async function execute(command: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(command, args, { timeout: 20_000 });
+  const { stdout } = await promisify(execFile)(command, args, { timeout: 60_000 });
   return stdout;
 }

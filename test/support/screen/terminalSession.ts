@@ -24,7 +24,7 @@ const pictureBegins = "\x1b[?2026h";
 const pictureEnds = "\x1b[?2026l";
 
 /** Less than the time limit of a test, so that the error can show the screen. */
-const maxWaitMs = 20_000;
+const maxWaitMs = 60_000;
 
 /** @param env variables in addition to PATH; the shell and its programs end with the test */
 export function openTerminalSession(

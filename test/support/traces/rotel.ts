@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { onTestFinished, type TestContext, vi } from "vitest";
+import { onTestFinished, type TestContext } from "vitest";
+import { eventually } from "../host/eventually.ts";
 import { freePort } from "../host/loopback.ts";
 import { skipLoudly } from "../host/requireTools.ts";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
@@ -28,7 +29,7 @@ export async function startRotel(context: TestContext, onward: string): Promise<
   ];
   const rotel = spawn(program, ["start", ...args], { stdio: ["ignore", "ignore", "inherit"] });
   onTestFinished(() => ended(rotel));
-  await vi.waitFor(() => reach(http), 10_000);
+  await eventually(() => reach(http));
   return `http://127.0.0.1:${http}`;
 }
 
