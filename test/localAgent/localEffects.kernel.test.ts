@@ -180,6 +180,7 @@ describe("a task's cgroup", () => {
     expect([scope?.owner, others]).toEqual([owner, []]);
     expect(scope && isHeld(scope)).toBe(true);
     expect(scope && takeScope(scope)).toBeUndefined();
+    expect(scope && isHeld({ ...scope, owner: undefined }), "looks at the lock of a new run").toBe(false);
     const { leftovers, unproven } = findLeftovers(temporaryFolder());
     expect(leftovers.flatMap(({ scopes }) => scopes.map((each) => each.path))).not.toContain(path);
     expect(unproven.map((each) => each.path)).not.toContain(path);

@@ -78,8 +78,12 @@ function ownerOf(scope: string): ScopeOwner | undefined {
   return ownerSchema.safeParse(parseJsonOrNothing(getxattr(scope, ownerAttribute) ?? "")).data;
 }
 
-/** Whether another process holds the lock: a living run, or a process that removes the cgroup. */
+/**
+ * Whether another process holds the lock: a living run, or a process that removes the cgroup. False for a cgroup
+ * without a mark: its run may be about to take the lock, and a look at the lock could keep the run from it.
+ */
 export function isHeld(scope: LocalScope): boolean {
+  if (scope.owner === undefined) return false;
   const taken = takeScope(scope, "shared");
   taken?.release();
   return taken === undefined;
@@ -147,7 +151,11 @@ export async function makeScope(allocId: string, task: string, owner: ScopeOwner
 function hold(scope: string, owner: ScopeOwner): number {
   const descriptor = openFolder(scope);
   tryFlock(descriptor);
-  setxattr(scope, ownerAttribute, JSON.stringify(owner));
+  try {
+    setxattr(scope, ownerAttribute, JSON.stringify(owner));
+  } catch {
+    // A container may not set the attribute. Then clean leaves the cgroup alone, unless it has the run's folder.
+  }
   return descriptor;
 }
 

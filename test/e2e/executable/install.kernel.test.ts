@@ -154,7 +154,11 @@ describe("uninstall --histories under a local run", () => {
     await call(["stop", "task", "--state-dir", stateDir], built);
     expect((await run.ended).code).toBe(7);
     const removed = await call([...args, "--state-dir", stateDir], built);
-    expect(removed).toMatchObject({ code: 0, stdout: `removed ${join(stateDir, "local/1")}\n`, stderr: "" });
+    expect(removed).toMatchObject({
+      code: 0,
+      stdout: `removed ${join(stateDir, "local/1")}\n${stateDir} stays: it has no mark of this driver\n`,
+      stderr: "",
+    });
     expect(readdirSync(stateDir)).toEqual([]);
   });
 });

@@ -101,6 +101,7 @@ export async function uninstall(options: UninstallOptions): Promise<number> {
   const all = [...removed, ...(state ? removeState(state, dryRun) : [])];
   for (const each of all) print(json ? removalJson(each, dryRun) : removalText(each, dryRun));
   if (json) return 0;
+  if (state?.unmarked !== undefined) print(visible(`${state.unmarked} stays: it has no mark of this driver`));
   if (all.length === 0) print(`nothing to remove: there is no ${path}`);
   if (!histories && existsSync(stateDir)) print(`the histories of tasks stay in ${stateDir}`);
   return 0;

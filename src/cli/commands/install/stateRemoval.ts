@@ -26,6 +26,8 @@ import { isMarked } from "../../../store/folder/stateMark.ts";
 export interface UnusedState extends Disposable {
   /** The folders, without links in their paths: those of local runs come before the folder around them. */
   readonly folders: readonly string[];
+  /** The folder around those of local runs, if it has no mark, and so stays. */
+  readonly unmarked: string | undefined;
 }
 
 /** What happened to a state folder, or would happen. */
@@ -65,7 +67,8 @@ export function takeUnusedState(stateDir: string): UnusedState {
     if (living.length > 0) throw inUse(folder, `tasks: ${living.join(", ")}`);
   }
   const kept = locks.move();
-  return { folders: marked, [Symbol.dispose]: () => kept.dispose() };
+  const unmarked = all.find((folder) => !isMarked(folder) && !isLocal(folder));
+  return { folders: marked, unmarked, [Symbol.dispose]: () => kept.dispose() };
 }
 
 /**
