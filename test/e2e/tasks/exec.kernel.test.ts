@@ -536,7 +536,18 @@ describe("refused:", () => {
  * the plugin's processes, which takes a moment.
  */
 function nobodyWaits(): Promise<void> {
-  return eventually(() => expect(processesNamed("exec2-exec")).toEqual([]));
+  return eventually(() => expect(processesNamed("exec2-exec").filter(isNoStrangers)).toEqual([]));
+}
+
+/** Whether a process is not a child of a plugin of another test file. */
+function isNoStrangers(pid: number): boolean {
+  try {
+    const parent = Number(procStatus(pid).PPid);
+    return parent === 1 || Number(procStatus(parent).PPid) === process.pid;
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
 }
 
 /** Waits for the recorded end of a task's last command. */
