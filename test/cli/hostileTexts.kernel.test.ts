@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { DriverError, lineOf } from "../../src/base/errors.ts";
 import { RunConsole } from "../../src/cli/commands/run/runConsole.ts";
 import { topFrame } from "../../src/cli/commands/top/topView.ts";
-import { EventView } from "../../src/cli/logs/eventView.ts";
+import { EventView } from "../../src/cli/histories/eventView.ts";
 import { rowOf } from "../../src/cli/tasks/taskRow.ts";
 import { formatError } from "../../src/cli/terminal/errors.ts";
 import { styleOf } from "../../src/cli/terminal/style.ts";

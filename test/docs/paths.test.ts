@@ -9,9 +9,12 @@ const docs = (readdirSync(join(root, "docs"), { recursive: true }) as string[]).
 );
 const pages = ["README.md", "CONTRIBUTING.md", ...docs.map((name) => `docs/${name}`)];
 const sources = ["src", "test", "scripts", "bench"];
-const files = sources.flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`),
-);
+const files = [
+  ...readdirSync(root),
+  ...sources.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`),
+  ),
+];
 
 /** The paths and names of source files that the pages mention. */
 const named = pages.flatMap((page) =>

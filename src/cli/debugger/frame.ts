@@ -9,7 +9,7 @@ import { maxTypeLength } from "../../machines/events.ts";
 import { formatDay } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
 import { blanks, cellsOf } from "../../units/widths.ts";
-import { spanBetween } from "../logs/momentSummary.ts";
+import { spanBetween } from "../histories/momentSummary.ts";
 import {
   cutLine,
   fillLine,

@@ -6,7 +6,7 @@ import { effectOutcomes, type History, type Moment } from "../../history/replay/
 import { isError } from "../../history/replay/search.ts";
 import { reportsOf } from "../../machines/effects.ts";
 import { formatClock, formatDay, formatTime } from "../../units/times.ts";
-import { changeParts, reportText, spanBetween, summarizeMoment } from "../logs/momentSummary.ts";
+import { changeParts, reportText, spanBetween, summarizeMoment } from "../histories/momentSummary.ts";
 import { cutLine, type Line, span, wrapLine } from "../terminal/spans.ts";
 import type { Look } from "../terminal/style.ts";
 import { bindingGroups } from "./bindings.ts";

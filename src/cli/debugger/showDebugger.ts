@@ -5,7 +5,7 @@ import { shownEvent } from "../../history/replay/mask.ts";
 import type { Edit } from "../../history/replay/whatIf.ts";
 import { catchInterrupts, whenAborted } from "../../localAgent/task/interrupts.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { EventLogs, type TaskPlace } from "../logs/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../histories/eventLogs.ts";
 import { openScreen } from "../terminal/screen.ts";
 import { styleFor } from "../terminal/style.ts";
 import { type DebuggerState, initialState, notified, type Size } from "./debuggerState.ts";

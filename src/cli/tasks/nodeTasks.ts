@@ -9,9 +9,9 @@ import { isAlive } from "../../machines/taskMachine.ts";
 import { type TaskTimes, timesAfter } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";
-import type { FoundRun } from "../logs/chosenRun.ts";
-import { EventLogs } from "../logs/eventLogs.ts";
-import { stepReadable } from "../logs/taskHistory.ts";
+import type { FoundRun } from "../histories/chosenRun.ts";
+import { EventLogs } from "../histories/eventLogs.ts";
+import { stepReadable } from "../histories/readHistory.ts";
 import { type NodeTask, type Presence, rowOf, type TaskRow } from "./taskRow.ts";
 
 /** Converts runs to rows, in the order of their requests. CPU usage is the average since a task's start. */

@@ -11,8 +11,8 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
 import { isLocal } from "../../store/folder/stateFolder.ts";
 import { visible } from "../../units/visible.ts";
-import { EventLogs } from "../logs/eventLogs.ts";
-import { foldReadable } from "../logs/taskHistory.ts";
+import { EventLogs } from "../histories/eventLogs.ts";
+import { foldReadable } from "../histories/readHistory.ts";
 import { requireRoot } from "../requireRoot.ts";
 import { printNote } from "../terminal/output.ts";
 

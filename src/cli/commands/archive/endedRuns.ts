@@ -5,7 +5,7 @@
  */
 import { partitionPoint } from "../../../base/partitionPoint.ts";
 import { formatDay } from "../../../units/times.ts";
-import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
+import { type FoundRun, isRunning } from "../../histories/chosenRun.ts";
 
 export interface EndedRun {
   readonly run: FoundRun;

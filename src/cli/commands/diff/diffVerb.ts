@@ -39,7 +39,7 @@ Examples:
     )
     .action(
       async (a: string, b: string | undefined, { json = false, showArgs = false, stateDir }: Options) => {
-        const { locate } = await import("../../logs/eventLogs.ts");
+        const { locate } = await import("../../histories/eventLogs.ts");
         const { showDiff } = await import("./showDiff.ts");
         const [left, right] =
           b === undefined

@@ -1,7 +1,7 @@
 /** `diff`: shows two tasks' histories side by side. */
 import type { History } from "../../../history/replay/history.ts";
 import { diffHistories } from "../../../history/replay/historyDiff.ts";
-import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { DiffView, diffJson } from "./diffView.ts";

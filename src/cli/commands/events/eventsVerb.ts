@@ -65,7 +65,7 @@ Examples:
       const refusal = options.follow ? whyNotFollowed[options.format] : undefined;
       if (refusal !== undefined) command.error(`error: ${refusal}`);
       const { stateDir, run, last, follow = false, format, json = false, showArgs = false } = options;
-      const { locate } = await import("../../logs/eventLogs.ts");
+      const { locate } = await import("../../histories/eventLogs.ts");
       const { showEvents } = await import("./showEvents.ts");
       const shown = { follow, last: last === 0 ? Number.POSITIVE_INFINITY : last, showArgs };
       exit(await showEvents(locate(task, stateDir, run), { ...shown, format: json ? "jsonl" : format }));

@@ -7,10 +7,10 @@ import type { StoredEvent } from "../../../store/eventStore.ts";
 import type { Pin } from "../../../store/folder/keptHistories.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
-import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { EventView } from "../../logs/eventView.ts";
-import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";
-import { earlierText, historyTable } from "../../tasks/taskTable.ts";
+import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
+import { EventView } from "../../histories/eventView.ts";
+import { type TaskHistory, taskHistory } from "../../histories/readHistory.ts";
+import { earlierText, historyTable } from "../../tasks/taskListing.ts";
 import { onOutputFailure, print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 

@@ -1,8 +1,8 @@
 /** `export`: writes histories as a bundle to standard output. */
 import { DriverError } from "../../../base/errors.ts";
 import { bundleLines } from "../../../history/replay/bundle/exportBundle.ts";
-import type { FoundRun } from "../../logs/chosenRun.ts";
-import { EventLogs } from "../../logs/eventLogs.ts";
+import type { FoundRun } from "../../histories/chosenRun.ts";
+import { EventLogs } from "../../histories/eventLogs.ts";
 import { hasFailed, printNote, writeTo } from "../../terminal/output.ts";
 
 export interface ExportedTasks {

@@ -3,7 +3,7 @@ import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { type TaskTrace, taskTrace } from "../../../history/traces/taskTrace.ts";
 import { TraceExporter } from "../../../history/traces/traceExporter.ts";
 import { countOf, formatCount } from "../../../units/counts.ts";
-import { EventLogs } from "../../logs/eventLogs.ts";
+import { EventLogs } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { chosen, type ExportedTasks } from "./exportTasks.ts";
 

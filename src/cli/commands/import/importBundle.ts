@@ -9,7 +9,7 @@ import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
-import { FindingView, isVerified } from "../../logs/findingView.ts";
+import { FindingView, isVerified } from "../../histories/findingView.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 

@@ -5,7 +5,7 @@ import { pinHistory, readPins, unpinHistory } from "../../../store/folder/keptHi
 import { stateFolders } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible } from "../../../units/visible.ts";
-import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { print, printRows } from "../../terminal/output.ts";
 import { formatTable } from "../../terminal/table.ts";

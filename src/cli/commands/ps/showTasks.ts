@@ -1,8 +1,8 @@
 /** `ps`: lists the tasks of this node. */
-import { newest } from "../../logs/chosenRun.ts";
-import { EventLogs } from "../../logs/eventLogs.ts";
+import { newest } from "../../histories/chosenRun.ts";
+import { EventLogs } from "../../histories/eventLogs.ts";
 import { rowsOf } from "../../tasks/nodeTasks.ts";
-import { earlierText, taskTable } from "../../tasks/taskTable.ts";
+import { earlierText, taskTable } from "../../tasks/taskListing.ts";
 import { print, printRows } from "../../terminal/output.ts";
 
 export interface ShowTasksOptions {

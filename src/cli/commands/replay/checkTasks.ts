@@ -5,8 +5,8 @@ import { loadMachine } from "../../../history/replay/check/loadMachine.ts";
 import { checkStream } from "../../../history/replay/check/streamCheck.ts";
 import { tableMachine } from "../../../history/replay/check/tableMachine.ts";
 import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
-import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { FindingView, isVerified } from "../../logs/findingView.ts";
+import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
+import { FindingView, isVerified } from "../../histories/findingView.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 

@@ -2,7 +2,7 @@
 
 import { shortNameOf, toTaskId } from "../../../base/taskId.ts";
 import { requestedOptions } from "../../../driver/history/startEvents.ts";
-import { type AskedPolicy, isUnchanged, judge, type PolicyVerdict } from "../../../history/policyReplay.ts";
+import { type AskedPolicy, isUnchanged, judge, type PolicyVerdict } from "../../../history/policyVerdict.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../localAgent/files/checkFile.ts";
 import { hostAccess } from "../../../localAgent/files/hostAccess.ts";
@@ -12,8 +12,8 @@ import { jobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { formatCount } from "../../../units/counts.ts";
 import { visible } from "../../../units/visible.ts";
-import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { foldReadable } from "../../logs/taskHistory.ts";
+import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
+import { foldReadable } from "../../histories/readHistory.ts";
 import { print } from "../../terminal/output.ts";
 import { variablesOf } from "../run/readJobFile.ts";
 

@@ -86,7 +86,7 @@ Examples:
 
 async function act(task: string | undefined, options: Options): Promise<number> {
   const { against, showArgs = false, json = false, break: breakpoints = [] } = options;
-  const { locate } = await import("../../logs/eventLogs.ts");
+  const { locate } = await import("../../histories/eventLogs.ts");
   const place = locate(task, options.stateDir, options.run);
   if (options.check || options.all || against !== undefined) {
     const { checkTasks } = await import("./checkTasks.ts");

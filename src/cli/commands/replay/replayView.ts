@@ -5,7 +5,7 @@ import { isError } from "../../../history/replay/search.ts";
 import { formatClock, formatDay } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
-import { changeParts, reportText, spanBetween, summarizeMoment } from "../../logs/momentSummary.ts";
+import { changeParts, reportText, spanBetween, summarizeMoment } from "../../histories/momentSummary.ts";
 import type { Style } from "../../terminal/style.ts";
 
 const margin = "      ";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { DriverError } from "../../../base/errors.ts";
 import { parseBreakpoint, stopsAmong } from "../../../history/replay/breakpoint.ts";
 import { type Edit, parseEdits, type Source, type WhatIf, whatIf } from "../../../history/replay/whatIf.ts";
-import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { ReplayView } from "./replayView.ts";

@@ -4,7 +4,7 @@ import { maskEvent } from "../../../history/replay/mask.ts";
 import type { RunDisplay } from "../../../localAgent/task/localRun.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { visible } from "../../../units/visible.ts";
-import { EventView } from "../../logs/eventView.ts";
+import { EventView } from "../../histories/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
 import { hasFailed, type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../../../localAgent/task/interrupts.ts";
 import { RunningTasks } from "../../tasks/nodeTasks.ts";
-import { taskTable } from "../../tasks/taskTable.ts";
+import { taskTable } from "../../tasks/taskListing.ts";
 import { printRows } from "../../terminal/output.ts";
 import { openScreen } from "../../terminal/screen.ts";
 import { styleFor } from "../../terminal/style.ts";

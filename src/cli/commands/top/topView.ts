@@ -3,8 +3,8 @@
 import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";
 import { beginningOf } from "../../../units/widths.ts";
+import { cpuText, taskTable } from "../../tasks/taskListing.ts";
 import type { TaskRow } from "../../tasks/taskRow.ts";
-import { cpuText, taskTable } from "../../tasks/taskTable.ts";
 import { endKey, isVisible } from "../../terminal/keyName.ts";
 import type { Style } from "../../terminal/style.ts";
 

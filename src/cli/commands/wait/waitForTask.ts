@@ -2,9 +2,9 @@
 
 import { codeToPassOn, knownEnd, unknownEnd } from "../../../base/taskEnd.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
-import type { FoundRun } from "../../logs/chosenRun.ts";
-import { EventLogs } from "../../logs/eventLogs.ts";
-import { foldReadable } from "../../logs/taskHistory.ts";
+import type { FoundRun } from "../../histories/chosenRun.ts";
+import { EventLogs } from "../../histories/eventLogs.ts";
+import { foldReadable } from "../../histories/readHistory.ts";
 
 /**
  * @returns the task's exit code, or 128 + signal; 125 if the task's end is unknown

@@ -1,7 +1,7 @@
 /** `why`: explains how a task ended, and what led to its end. */
 import { explain } from "../../../history/why/explain.ts";
 import { missingPaths } from "../../../history/why/missingPaths.ts";
-import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { whyJson, whyText } from "./whyView.ts";

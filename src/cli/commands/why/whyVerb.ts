@@ -27,7 +27,7 @@ Examples:
   nomad-driver-exec2 why bundle.jsonl`,
     )
     .action(async (task: string | undefined, { json = false, run, stateDir }: Options) => {
-      const { locate } = await import("../../logs/eventLogs.ts");
+      const { locate } = await import("../../histories/eventLogs.ts");
       const { showWhy } = await import("./showWhy.ts");
       exit(await showWhy(locate(task, stateDir, run), json));
     });

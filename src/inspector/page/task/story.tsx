@@ -8,7 +8,7 @@ import type { Steps } from "../../views/stepTable.ts";
 import { Gap, reveal, rowsInSight, useRowHeight } from "../longTable.tsx";
 import { useChoice } from "../navigation.ts";
 import { StoryRows, stepsIn } from "./storyRows.ts";
-import { usePhrases } from "./taskSteps.ts";
+import { usePhrases } from "./visibleSteps.ts";
 
 interface Properties {
   /** Query parameters that identify the task in the API. */

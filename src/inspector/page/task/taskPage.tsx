@@ -17,9 +17,9 @@ import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { Story } from "./story.tsx";
 import { TaskTitle, Verdict } from "./taskHead.tsx";
-import { useSteps } from "./taskSteps.ts";
 import { Timeline } from "./timeline.tsx";
 import { Usage } from "./usage.tsx";
+import { useSteps } from "./visibleSteps.ts";
 
 export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: PartProperties) {
   const row = rows.find((each) => each.id === id);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../../src/base/errors.ts";
-import { taskHistory } from "../../../../src/cli/logs/taskHistory.ts";
+import { taskHistory } from "../../../../src/cli/histories/readHistory.ts";
 import {
   type BundleHeader,
   eventLine,

@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
-import { EventView } from "../../../src/cli/logs/eventView.ts";
-import { taskHistory } from "../../../src/cli/logs/taskHistory.ts";
-import { historyTable } from "../../../src/cli/tasks/taskTable.ts";
+import { EventView } from "../../../src/cli/histories/eventView.ts";
+import { taskHistory } from "../../../src/cli/histories/readHistory.ts";
+import { historyTable } from "../../../src/cli/tasks/taskListing.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import {
   type EventData,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { mergeLogs } from "../../../src/cli/logs/mergeLogs.ts";
+import { mergeLogs } from "../../../src/cli/histories/mergeLogs.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 
 /** A log whose events have these times. */

@@ -7,7 +7,7 @@ import { shortResult } from "../../machines/taskOutline.ts";
 import type { EventReader, StreamEntry } from "../../store/eventStore.ts";
 import { formatTime } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
-import { foldReadable, readable } from "./taskHistory.ts";
+import { foldReadable, readable } from "./readHistory.ts";
 
 /** A run of a task, and the log that holds it. */
 export interface FoundRun {

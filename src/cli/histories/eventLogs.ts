@@ -21,7 +21,7 @@ import { printNote } from "../terminal/output.ts";
 import { archivedBundle } from "./archives.ts";
 import { type ChosenRun, chooseRun, type FoundRun, isRunning, newest, onlyRunning } from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
-import { type TaskHistory, taskHistory } from "./taskHistory.ts";
+import { type TaskHistory, taskHistory } from "./readHistory.ts";
 
 /** An open log, and its last position when it was opened. */
 interface OpenLog {

@@ -11,7 +11,7 @@ import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks } from "../../units/widths.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
-import { readable, type TaskHistory } from "./taskHistory.ts";
+import { readable, type TaskHistory } from "./readHistory.ts";
 
 const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE"];
 /** Minimum terminal width at which the description is in the same row. */

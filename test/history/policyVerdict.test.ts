@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
-import { isUnchanged, judge, type RecordedRun } from "../../src/history/policyReplay.ts";
+import { isUnchanged, judge, type RecordedRun } from "../../src/history/policyVerdict.ts";
 
 const loose = parsePluginOptions({
   unveil_by_task: true,

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { localAllocationId } from "../../../src/base/taskId.ts";
-import { chooseRun, newest, onlyRunning } from "../../../src/cli/logs/chosenRun.ts";
+import { chooseRun, newest, onlyRunning } from "../../../src/cli/histories/chosenRun.ts";
 import { findRuns } from "../../../src/history/replay/findTask.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { event, life } from "../../support/history/history.ts";

@@ -5,7 +5,7 @@ import { formatShare } from "../../units/ratios.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks, cellsOf, cutText } from "../../units/widths.ts";
-import type { TaskHistory } from "../logs/taskHistory.ts";
+import type { TaskHistory } from "../histories/readHistory.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TaskRow } from "./taskRow.ts";
