@@ -29,6 +29,7 @@ const exclude = ["test/vm/**"];
 export default defineConfig({
   test: {
     pool: "forks",
+    globalSetup: ["test/support/plugin/bundledProgram.ts"],
     setupFiles: ["test/support/setup.ts"],
     // Vitest and the programs that the tests start load their code in half the time.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },

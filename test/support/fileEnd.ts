@@ -1,6 +1,4 @@
 /** What has to be removed or ended when a test file has finished. */
-import { afterAll } from "vitest";
-
 type Cleanup = () => unknown;
 
 const cleanups: Cleanup[] = [];
@@ -13,17 +11,15 @@ export function onFileFinished(cleanup: Cleanup): void {
   cleanups.push(cleanup);
 }
 
-/** Vitest's setup file calls this for every test file. */
-export function watchFileEnd(): void {
-  afterAll(async () => {
-    const failures: unknown[] = [];
-    for (const cleanup of cleanups.splice(0).reverse()) {
-      try {
-        await cleanup();
-      } catch (thrown) {
-        failures.push(thrown);
-      }
+/** Calls what was registered, and forgets it. The setup file of each runner sees to it. */
+export async function finishFile(): Promise<void> {
+  const failures: unknown[] = [];
+  for (const cleanup of cleanups.splice(0).reverse()) {
+    try {
+      await cleanup();
+    } catch (thrown) {
+      failures.push(thrown);
     }
-    if (failures.length > 0) throw new AggregateError(failures, "cleaning up after the test file failed");
-  });
+  }
+  if (failures.length > 0) throw new AggregateError(failures, "cleaning up after the test file failed");
 }

@@ -1,4 +1,5 @@
 /** Vitest runs this before each test file, even if files share a process. */
-import { watchFileEnd } from "./fileEnd.ts";
+import { afterAll } from "vitest";
+import { finishFile } from "./fileEnd.ts";
 
-watchFileEnd();
+afterAll(finishFile);

@@ -71,5 +71,5 @@ describe.runIf(process.env.TEST_ARM64)("the executable for arm64", { timeout: 60
  */
 function startEmulated() {
   const [entry, ...args] = arm64.program;
-  return startAgent({ entry, args, env: { NODE_COMPILE_CACHE: undefined } });
+  return startAgent({ entry, args });
 }

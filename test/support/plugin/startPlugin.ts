@@ -50,7 +50,8 @@ export async function startPlugin(options: StartOptions = {}): Promise<StartedPl
     env: {
       ...process.env,
       PLUGIN_UNIX_SOCKET_DIR: socketsFolder(),
-      NODE_COMPILE_CACHE: compileCache,
+      // The executable has its code compiled. With Node's variables, it executes itself again to remove them.
+      NODE_COMPILE_CACHE: [entry, ...args].some(isScript) ? compileCache : undefined,
       ...env,
     },
     onLogLine: (line) => stderrLines.push(line),

@@ -34,19 +34,18 @@ export interface CallOptions {
 
 /** Starts the program. All its processes end with the test. */
 export function start(args: readonly string[], given: CallOptions = {}): Started {
-  const {
-    program = [process.execPath, programEntry],
-    input,
-    env = {},
-    unprivileged = false,
-    ...options
-  } = given;
+  const { program, input, env = {}, unprivileged = false, ...options } = given;
   // In a user namespace without mappings, the program can read the checkout even if only root may.
   const wrapper = unprivileged ? ["unshare", "--user"] : [];
-  const [command = "", ...rest] = [...wrapper, ...program, ...args];
+  const [command = "", ...rest] = [...wrapper, ...(program ?? [process.execPath, programEntry]), ...args];
   const child = spawn(command, rest, {
     ...options,
-    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...env },
+    env: {
+      PATH: process.env.PATH,
+      // The executable has its code compiled.
+      ...(program === undefined && { NODE_COMPILE_CACHE: compileCache }),
+      ...env,
+    },
     stdio: "pipe",
   });
   child.stdin.end(input);

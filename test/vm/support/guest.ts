@@ -6,8 +6,9 @@
  * outcome as a line of JSON to a port of the machine, so that outcomes before a crash are not lost.
  */
 import { openSync, readFileSync, writeSync } from "node:fs";
+import { finishFile } from "../../support/fileEnd.ts";
 import { prepareGuest } from "./prepareGuest.ts";
-import { caseNames, runCases } from "./runner.ts";
+import { afterAll, caseNames, runCases } from "./runner.ts";
 
 interface GuestPlan {
   readonly suites: readonly string[];
@@ -25,6 +26,7 @@ if (mode === "list") {
   prepareGuest();
   const { suites, cases } = JSON.parse(readFileSync(operands[0] as string, "utf8")) as GuestPlan;
   await load(suites);
+  afterAll(finishFile);
   await runCases(new Set(cases), tell);
   tell({ done: true });
   // Ends even if a failed case has left handles open.
