@@ -27,7 +27,6 @@ describe("an installation", () => {
     // Check this before you add a package to the list.
     const scripted = others.filter(({ hasInstallScript }) => hasInstallScript === true);
     expect(scripted.map(({ name }) => name).sort()).toEqual([
-      "@bufbuild/buf",
       "koffi",
       "lmdb",
       "msgpackr-extract",
