@@ -2,7 +2,12 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Kernel tests that need the host alone, because they change or count what all processes share. */
-const alone: string[] = [];
+const alone = [
+  // All processes share the kernel's audit, which drops records if many are denied something at once.
+  "test/e2e/denials/**",
+  // Counts what plugins leave behind on the host.
+  "test/leaks/**/*.kernel.test.ts",
+];
 
 /** Tests of `npm run test:long`. */
 const long = [

@@ -14,7 +14,7 @@ test("the committed bindings are those that are generated from proto/", () => {
   for (const file of filesOf(anew)) {
     expect(readFileSync(join(committed, file), "utf8"), file).toBe(readFileSync(join(anew, file), "utf8"));
   }
-}, 60_000);
+});
 
 function filesOf(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -38,7 +38,7 @@ describe("the relay", () => {
       for (const message of received)
         expect(message).toMatchObject({ type: "@xstate.actor", snapshot: { value: "recovered" } });
     }
-  }, 60_000);
+  });
 
   it("sends every event with the state after it, in order, even in a burst", async () => {
     const { server, record } = await startInspector();
