@@ -10,8 +10,8 @@ import { DriverError, messageOf } from "../base/errors.ts";
 import * as k from "../effects/kernel/constants.ts";
 
 /**
- * Folders for the files. At least one of them must be on a file system without `noexec`. Those in memory come
- * first, because a disk might delay the start. The last one can be executed from, but may be read-only.
+ * Folders for the files; a file in at least one of them must be executable. Those that are usually in memory
+ * come first, because a disk might delay the start. On hardened hosts, all but the last one may be `noexec`.
  */
 const folders = ["/dev/shm", "/run", tmpdir(), "/var/tmp", dirname(process.execPath)];
 

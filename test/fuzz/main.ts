@@ -44,7 +44,7 @@ async function bundleTargets(): Promise<void> {
   await build({
     input: { targets: join(import.meta.dirname, "targets.ts") },
     platform: "node",
-    external: ["lmdb", "@cdktn/hcl2json"],
+    external: ["koffi", "lmdb", "@cdktn/hcl2json"],
     output: { dir: bundle, format: "cjs", entryFileNames: "[name].cjs", codeSplitting: false },
     logLevel: "silent",
   });

@@ -1,6 +1,4 @@
-/**
- * Files in memory (memfds) that can be executed, or mapped by the dynamic linker, and that nobody can change.
- */
+/** Files in memory (memfds) that can be executed, and that nobody can change. */
 import { closeSync, writeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import * as k from "./constants.ts";
