@@ -86,7 +86,7 @@ export function withJobFileOptions(command: Command): Command {
     )
     .option(
       "--upstream <name=address>",
-      "with --skip connect: address of an upstream, such as api=127.0.0.1:9000; repeatable",
+      "address of an upstream of Connect, such as api=127.0.0.1:9000; implies --skip connect; repeatable",
       collectAssignment,
     );
 }

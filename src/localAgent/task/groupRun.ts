@@ -23,7 +23,11 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
     const owner = group.count > 1 ? ` of ${group.name}[${index}]` : "";
     for (const { label, ip, port, inside } of allocation.ports) {
       const mapped = inside === port ? "" : mappedText(group, inside);
-      run.console.note(`port ${label}${owner}: ${ip}:${port}${mapped}`);
+      const address = `${ip}:${port}`;
+      run.console.tell(
+        { event: "port", label, group: `${group.name}[${index}]`, address },
+        `port ${label}${owner}: ${address}${mapped}`,
+      );
     }
     for (const task of group.tasks) {
       const driver = await run.session.driverFacts();

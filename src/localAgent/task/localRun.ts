@@ -6,11 +6,29 @@ import type { OwnedPlacement, PreparedTask } from "./prepareTask.ts";
 
 /** Shows messages of the run, and the output of its tasks. */
 export interface RunDisplay {
+  /** Tells what happened: the fields to programs, the text to people. */
+  tell(news: RunNews, text: string): void;
   note(text: string): void;
   warn(text: string): void;
   fail(thrown: unknown): void;
   /** Shows a task's output. Resolves at its end. */
   show(label: string, source: Readable, stream: "stdout" | "stderr"): Promise<void>;
+}
+
+/** What happens in a run. Tasks have their labels, and the ids of their runs. */
+export type RunNews =
+  | { readonly event: "port"; readonly label: string; readonly group: string; readonly address: string }
+  | { readonly event: "started"; readonly task: string; readonly id: string }
+  | ({ readonly event: "ended"; readonly task: string; readonly id: string } & EndNews);
+
+interface EndNews {
+  /** 128 + signal if a signal ended the task; null if the end is unknown. */
+  readonly exitCode: number | null;
+  /** Number of the signal that ended the task; 0 if it exited. */
+  readonly signal: number | null;
+  readonly oomKilled: boolean;
+  /** The end in words. */
+  readonly reason: string;
 }
 
 /** A task of the run. */

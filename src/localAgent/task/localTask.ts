@@ -136,7 +136,8 @@ export class LocalTask implements StartedTask, CheckedTask {
       this.#handle = handle;
       this.#startedAt = performance.now();
       this.#shown = this.#show();
-      console.note(`${this.label}: started${this.#alias()}`);
+      const { id, label } = this;
+      console.tell({ event: "started", task: label, id }, `${label}: started${this.#alias()}`);
     } catch (thrown) {
       throw (await hasDied(plugin, thrown)) ? diedAtStart() : thrown;
     }
@@ -228,7 +229,9 @@ export class LocalTask implements StartedTask, CheckedTask {
     await this.#drain();
     this.#handle = undefined;
     if (err) console.warn(`${this.label}: ${err}`);
-    console.note(`${this.label}: ${describeExit(result)}${span === undefined ? "" : ` after ${span}`}`);
+    const { id, label } = this;
+    const text = `${label}: ${describeExit(result)}${span === undefined ? "" : ` after ${span}`}`;
+    console.tell({ event: "ended", task: label, id, ...newsOf(result) }, text);
     return result;
   }
 
@@ -329,6 +332,17 @@ function diedAtStart(): DriverError {
   return new DriverError("PLUGIN_FAILED", "the plugin ended while it started the task", {
     hint: "Run the job again; the next plugin cleans up",
   });
+}
+
+function newsOf(result: ExitResult | undefined) {
+  const { exitCode, signal, oomKilled = false } = result ?? {};
+  const isKnown = exitCode !== undefined && exitCode >= 0;
+  return {
+    exitCode: isKnown ? exitCode : null,
+    signal: isKnown ? (signal ?? null) : null,
+    oomKilled,
+    reason: endInWords(result),
+  };
 }
 
 function describeExit(result: ExitResult | undefined): string {

@@ -185,7 +185,7 @@ describe("a job file whose needs are met by options", () => {
     await once(server, "listening");
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
-    const options = ["--skip", "connect", "--upstream", `api=127.0.0.1:${port}`];
+    const options = ["--upstream", `api=127.0.0.1:${port}`];
     const { code, stdout } = await call(running("connect", ...options));
     expect([code, stdout]).toEqual([0, "dashboard on 9002 of 29002\n127.0.0.1:8080 from outside\n"]);
   });

@@ -6,15 +6,10 @@ import type { Observer } from "../../../learn/observe/observer.ts";
 import { type WatchedTask, WatchedTasks } from "../../../learn/watchedTasks.ts";
 import type { Job } from "../../../localAgent/jobspec/job.ts";
 import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
+import type { RunNews } from "../../../localAgent/task/localRun.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
-import {
-  type ConsoleInput,
-  consoleFor,
-  exitCodeOf,
-  type JobConsole,
-  JobRunner,
-  type RunOptions,
-} from "./runJob.ts";
+import type { JobConsole } from "./runConsole.ts";
+import { type ConsoleInput, consoleFor, exitCodeOf, JobRunner, type RunOptions } from "./runJob.ts";
 
 export interface Trial {
   readonly exitCode: number;
@@ -144,6 +139,10 @@ class LearnConsole implements JobConsole {
   printed(names: readonly string[]): ReadonlyMap<string, string> {
     const plain = (text: string) => names.reduce((rest, name) => rest.replaceAll(name, "…"), text);
     return new Map([...this.#printed].map(([stream, text]) => [stream, plain(text)]));
+  }
+
+  tell(news: RunNews, text: string): void {
+    this.#shown?.tell(news, text);
   }
 
   note(text: string): void {

@@ -27,19 +27,21 @@ export interface JobOptions {
 export async function readJobOptions(options: JobFileOptions): Promise<JobOptions> {
   const { varFile = [], skip: skips = [], task: tasks = [], files = true, payload, values } = options;
   refuseUnknownSkips(skips);
+  const upstreams = addressesOf(options.upstream);
   return {
     variables: single(options.var),
     variableFiles: await readVariableFiles(varFile),
     files: files === true ? "all" : files === false ? "none" : { below: files },
     reading: {
-      skips,
+      // Upstreams have addresses of their own only without Connect.
+      skips: Object.keys(upstreams).length > 0 ? [...skips, "connect"] : skips,
       tasks,
       node: { ...prefixed("meta", options.nodeMeta), ...prefixed("attr", options.nodeAttr) },
       dispatch: {
         meta: single(options.meta),
         payload: payload === undefined ? undefined : await readBytes(payload, "JOB_INVALID", "payload"),
       },
-      upstreams: addressesOf(options.upstream),
+      upstreams,
       servers: values === undefined ? {} : await readServerValues(values),
     },
   };

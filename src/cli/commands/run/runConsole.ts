@@ -1,14 +1,18 @@
 /** The output of a run: the tasks' output, and the run's messages on standard error. */
 import type { Readable } from "node:stream";
 import { maskEvent } from "../../../history/replay/mask.ts";
-import type { RunDisplay } from "../../../localAgent/task/localRun.ts";
+import type { RunDisplay, RunNews } from "../../../localAgent/task/localRun.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventView } from "../../histories/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
-import { hasFailed, type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
+import { type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { ShownOutput, TaskLabels } from "../../terminal/taskLines.ts";
+import { passOn } from "./passOn.ts";
+
+/** The console that shows a run. */
+export type JobConsole = RunDisplay & Pick<RunConsole, "event" | "pluginLog" | "pluginReady">;
 
 export interface RunConsoleOptions {
   /** The tasks' labels in the run's output. */
@@ -49,6 +53,10 @@ export class RunConsole implements RunDisplay {
   say(text: string): void {
     this.#pending += `${text}\n`;
     this.#flush();
+  }
+
+  tell(_: RunNews, text: string): void {
+    this.note(text);
   }
 
   note(text: string): void {
@@ -94,30 +102,16 @@ export class RunConsole implements RunDisplay {
    */
   async show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
     const sink = process[stream];
-    const style = styleFor(sink);
     const { raw, named } = this.#options;
     const output = new ShownOutput({
       filters: sink.isTTY && !raw,
-      prefix: named ? this.#labels.prefix(task, stream, style) : undefined,
+      prefix: named ? this.#labels.prefix(task, stream, styleFor(sink)) : undefined,
     });
-    const write = (bytes: Buffer) => {
-      // A task must not wait for a reader that no longer exists.
-      if (bytes.length === 0 || hasFailed(stream)) return true;
-      const hasRoom = sink.write(bytes);
-      if (stream === "stderr") {
-        this.#inLine = bytes.at(-1) !== newline;
-        this.#flush();
-      }
-      return hasRoom;
-    };
-    source.on("data", (chunk: Buffer) => {
-      if (write(output.push(chunk))) return;
-      source.pause();
-      sink.once("drain", () => source.resume());
+    await passOn(source, stream, output, (bytes) => {
+      if (stream !== "stderr") return;
+      this.#inLine = bytes.at(-1) !== newline;
+      this.#flush();
     });
-    onOutputFailure((failure) => failure.stream === stream && source.resume());
-    await new Promise<void>((resolve) => source.once("close", () => resolve()));
-    write(output.end());
     if (stream === "stderr") this.#inLine = false;
     this.#flush();
   }

@@ -14,7 +14,7 @@ import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { PluginSession } from "../../../localAgent/plugin/pluginSession.ts";
 import { runGroup } from "../../../localAgent/task/groupRun.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "../../../localAgent/task/interrupts.ts";
-import type { LocalRun, RunDisplay, StartedTask, TaskObserver } from "../../../localAgent/task/localRun.ts";
+import type { LocalRun, StartedTask, TaskObserver } from "../../../localAgent/task/localRun.ts";
 import type { TaskOutcome } from "../../../localAgent/task/localTask.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
 import { openControl, type RunControl, type RunRequest } from "../../../localAgent/work/runControl.ts";
@@ -26,7 +26,7 @@ import { errnoText } from "../../terminal/errors.ts";
 import { type OutputFailure, streamName } from "../../terminal/output.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import { type JobOptions, readJobFile, variablesOf } from "./readJobFile.ts";
-import { RunConsole } from "./runConsole.ts";
+import { type JobConsole, RunConsole } from "./runConsole.ts";
 
 export interface RunOptions extends JobOptions {
   readonly hostVolumes: HostVolumes;
@@ -36,6 +36,8 @@ export interface RunOptions extends JobOptions {
   readonly verbose: boolean;
   readonly raw: boolean;
   readonly keep: boolean;
+  /** Whether to print what happens as JSON, one object per line. */
+  readonly json: boolean;
 }
 
 /**
@@ -44,13 +46,41 @@ export interface RunOptions extends JobOptions {
  * @throws DriverError if no task could be started
  */
 export async function runJob(path: string, options: RunOptions): Promise<number> {
+  return (await runToEnd(path, options)).exitCode;
+}
+
+async function runToEnd(path: string, options: RunOptions): Promise<RunEnd> {
   requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path, options);
   const job = await checkJob(file, variablesOf(options), pluginOptionsOf(options));
   await using runner = await JobRunner.open({ path, options });
   const run = { path, file, job, options };
-  const outcomes = await runner.run({ ...run, consoleFor: (input) => consoleFor(job, options, input) });
-  return outcomes === "interrupted" ? interrupted : exitCodeOf(outcomes);
+  const outcomes = await runner.run({ ...run, consoleFor: (input) => consoleOf(job, options, input) });
+  return outcomes === "interrupted" ? interrupted : endOf(outcomes);
+}
+
+/**
+ * Like {@link runJob}, but prints a line of JSON for each event. The last line has the exit code, and the
+ * reason for it.
+ */
+export async function runJobAsJson(path: string, options: RunOptions): Promise<number> {
+  const { errorEvent, printDone, printEvent } = await import("./jsonConsole.ts");
+  try {
+    const { exitCode, reason } = await runToEnd(path, options);
+    printDone(exitCode, reason);
+    return exitCode;
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    printEvent(errorEvent(thrown));
+    printDone(RUNNER_FAILED, "run failed");
+    return RUNNER_FAILED;
+  }
+}
+
+interface RunEnd {
+  readonly exitCode: number;
+  /** Such as `web exited with 3`. */
+  readonly reason: string;
 }
 
 /** A single run of a job. */
@@ -60,7 +90,7 @@ export interface JobRun {
   readonly file: JobFile;
   readonly job: Job;
   readonly options: RunOptions;
-  readonly consoleFor: (run: ConsoleInput) => JobConsole;
+  readonly consoleFor: (run: ConsoleInput) => JobConsole | Promise<JobConsole>;
   readonly observer?: TaskObserver;
 }
 
@@ -69,9 +99,6 @@ export interface ConsoleInput {
   /** The label of a task, by the id of its run. */
   readonly labelOf: (id: string) => string;
 }
-
-/** The console that shows a run. */
-export type JobConsole = RunDisplay & Pick<RunConsole, "event" | "pluginLog" | "pluginReady">;
 
 /** A plugin and a work folder, for runs that follow one another. */
 export class JobRunner {
@@ -117,7 +144,7 @@ export class JobRunner {
     { file, job, options, consoleFor, observer }: JobRun,
   ): Promise<readonly TaskOutcome[] | "interrupted"> {
     const tasks: StartedTask[] = [];
-    const console = consoleFor({ interrupts, labelOf: (id) => this.#labelOf(id) });
+    const console = await consoleFor({ interrupts, labelOf: (id) => this.#labelOf(id) });
     this.#tasks = tasks;
     this.#console = console;
     for (const notice of notices(job, file)) console.note(notice);
@@ -194,7 +221,10 @@ async function serve(tasks: readonly StartedTask[], request: RunRequest): Promis
   await ("stop" in request ? task.stop(request) : task.restart());
 }
 
-const interrupted = endBySignal(constants.signals.SIGINT).exitCode;
+const interrupted: RunEnd = {
+  exitCode: endBySignal(constants.signals.SIGINT).exitCode,
+  reason: "interrupted before any task began",
+};
 
 /** If a group cannot be prepared, all groups stop, since the job would not run as its file says. */
 async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promise<TaskOutcome[]> {
@@ -212,7 +242,17 @@ async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promi
   }
 }
 
-/** Makes the console that shows a run. `run --learn` wraps it. */
+async function consoleOf(job: Job, options: RunOptions, input: ConsoleInput): Promise<JobConsole> {
+  if (!options.json) return consoleFor(job, options, input);
+  const { JsonConsole } = await import("./jsonConsole.ts");
+  const { interrupts } = input;
+  return new JsonConsole({
+    verbose: options.verbose,
+    onOutputFailure: (failure) => interrupts.requestStop(describeFailure(failure)),
+  });
+}
+
+/** Makes the console that shows a run to a person. `run --learn` wraps it. */
 export function consoleFor(
   job: Job,
   { raw, verbose }: Pick<RunOptions, "raw" | "verbose">,
@@ -268,6 +308,12 @@ function notices({ groups, ignored }: Job, { upstreams }: JobFile): string[] {
  * needed them.
  */
 export function exitCodeOf(outcomes: readonly TaskOutcome[]): number {
-  const own = outcomes.filter(({ dismissed }) => !dismissed);
-  return own.toSorted((a, b) => a.endedAt - b.endedAt).find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
+  return endOf(outcomes).exitCode;
+}
+
+function endOf(outcomes: readonly TaskOutcome[]): RunEnd {
+  const own = outcomes.filter(({ dismissed }) => !dismissed).toSorted((a, b) => a.endedAt - b.endedAt);
+  const failed = own.find(({ exitCode }) => exitCode !== 0);
+  if (failed === undefined) return { exitCode: 0, reason: "all tasks have succeeded" };
+  return { exitCode: failed.exitCode, reason: `${failed.label} ${failed.end}` };
 }

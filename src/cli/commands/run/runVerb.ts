@@ -17,6 +17,7 @@ interface Options extends JobFileOptions {
   readonly verbose?: boolean;
   readonly raw?: boolean;
   readonly keep?: boolean;
+  readonly json?: boolean;
   readonly learn?: boolean;
   readonly write?: boolean;
   readonly stopAfter?: string;
@@ -42,6 +43,7 @@ export const addRun: AddVerb = (program, exit) => {
     )
     .option("--state-dir <folder>", "the driver's state_dir; the run's event log is in its subfolder local/")
     .option("--keep", "keep the tasks' folders")
+    .option("--json", "print what happens as JSON, one object per line: the last one has the exit code")
     .option("--learn", "find out which options the tasks need, and print them")
     .option("--write", "with --learn: add these options to the job file")
     .option("--stop-after <time>", "with --learn: stop the tasks after this time, such as 30s")
@@ -71,11 +73,11 @@ Examples:
 
 async function act(path: string, options: Options): Promise<number> {
   const { readPluginConfig } = await import("../../../localAgent/files/pluginConfig.ts");
-  const { runJob } = await import("./runJob.ts");
+  const { runJob, runJobAsJson } = await import("./runJob.ts");
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   const { readJobOptions } = await import("./readJobFile.ts");
   const { hostVolumesOf } = await import("../../../localAgent/allocation/hostVolumes.ts");
-  const { verbose = false, raw = false, keep = false } = options;
+  const { verbose = false, raw = false, keep = false, json = false } = options;
   const hostVolumes = hostVolumesOf(single(options.hostVolume));
   const runOptions = {
     ...pluginConfig,
@@ -84,11 +86,13 @@ async function act(path: string, options: Options): Promise<number> {
     verbose,
     raw,
     keep,
+    json,
   };
   if (options.learn !== true) {
     refuseWithoutLearn(options);
-    return runJob(path, runOptions);
+    return json ? runJobAsJson(path, runOptions) : runJob(path, runOptions);
   }
+  if (json) throw new DriverError("CONFIG_INVALID", "--json is not for run --learn");
   const { learnJob } = await import("./learnJob.ts");
   const { write = false } = options;
   return learnJob(path, {

@@ -1,5 +1,10 @@
 import { type AddVerb, anyTask, stateDirOption } from "../verb.ts";
 
+interface Options {
+  readonly stateDir: string;
+  readonly json?: boolean;
+}
+
 export const addWait: AddVerb = (program, exit) => {
   program
     .command("wait")
@@ -9,6 +14,7 @@ export const addWait: AddVerb = (program, exit) => {
       "Waits until a task ends, and exits with its exit code, or 128 + signal. Returns at once if the task has " +
         "already ended.",
     )
+    .option("--json", "print the end as a JSON object, with exit code and reason")
     .option(...stateDirOption)
     .addHelpText(
       "after",
@@ -19,8 +25,8 @@ if wait itself failed.
 Example:
   nomad-driver-exec2 wait web && echo done`,
     )
-    .action(async (task: string, { stateDir }: { readonly stateDir: string }) => {
+    .action(async (task: string, { stateDir, json = false }: Options) => {
       const { waitForTask } = await import("./waitForTask.ts");
-      exit(await waitForTask(task, stateDir));
+      exit(await waitForTask(task, { stateDir, json }));
     });
 };
