@@ -41,9 +41,10 @@ export function chooseRun(
   const running = back === undefined ? runs.filter(isRunning) : [];
   const recent = newest(runs, maxCompared);
   const keyOf = taskKeys();
+  const tasks = Map.groupBy(recent, keyOf);
   if (name !== undefined) {
-    const tasks = Map.groupBy(recent, keyOf).values();
-    refuseAmbiguous(name, running.length > 0 ? running : [...tasks].flatMap((own) => newest(own, 1)));
+    const ofTasks = () => [...tasks.values()].flatMap((own) => newest(own, 1));
+    refuseAmbiguous(name, running.length > 0 ? running : ofTasks());
   }
   const [chosen] = running.length > 0 ? newest(running, 1) : newest(runs, (back ?? 0) + 1).slice(back ?? 0);
   if (chosen === undefined) {
@@ -53,22 +54,12 @@ export function chooseRun(
         runs.length === 1 ? undefined : `--run takes 0 (the newest run) to ${1 - runs.length} (the oldest)`,
     });
   }
-  // A number of runs to go back from any task's newest run counts the runs of all tasks.
-  const ofAnyTask = name === undefined && back !== undefined;
-  const isCounted = (run: FoundRun) =>
-    run.id !== chosen.id &&
-    (ofAnyTask || (taskName(run.id) === taskName(chosen.id) && keyOf(run) === keyOf(chosen)));
-  const others = recent.filter(isCounted);
+  const own = name === undefined ? recent : (tasks.get(keyOf(chosen)) ?? []);
+  const others = own.filter(({ id }) => id !== chosen.id);
   const which = back !== undefined && back > 0 ? `run ${-back}` : isRunning(chosen) ? "running" : "newest";
-  return { ...chosen, note: noteOn(which, others, runs.length > recent.length) };
-}
-
-/** @param hasMore whether there may be more runs than these */
-function noteOn(which: string, others: readonly FoundRun[], hasMore: boolean): string | undefined {
-  if (others.length === 0) return undefined;
-  const counted = others.slice(0, maxCounted);
-  const whose = hasMore || counted.length < others.length ? `last ${counted.length} others` : "others";
-  return `${which} of ${others.length + 1}${hasMore ? " or more" : ""} runs; ${whose}: ${outcomesOf(counted)}`;
+  const count = `${others.length + 1}${runs.length > recent.length ? " or more" : ""} runs`;
+  const of = name === undefined && tasks.size > 1 ? `${count} of ${tasks.size} tasks` : count;
+  return { ...chosen, note: others.length === 0 ? undefined : `${which} of ${of}; ${outcomesOf(others)}` };
 }
 
 /**
@@ -113,15 +104,17 @@ function refuseAmbiguous(name: string, candidates: readonly FoundRun[]): void {
   });
 }
 
-/** The outcomes, the most frequent first, such as `exit 1 ×4, SIGSEGV`. */
-function outcomesOf(runs: readonly FoundRun[]): string {
-  const counts = Map.groupBy(runs, ({ reader, id }) =>
+/** The outcomes, the most frequent first, such as `others: exit 1 ×4, SIGSEGV`. */
+function outcomesOf(others: readonly FoundRun[]): string {
+  const counted = others.slice(0, maxCounted);
+  const counts = Map.groupBy(counted, ({ reader, id }) =>
     shortResult(foldReadable(readHistory(reader, id)).context),
   );
-  return [...counts]
+  const list = [...counts]
     .toSorted(([, a], [, b]) => b.length - a.length)
-    .map(([outcome, { length }]) => (length === 1 ? outcome : `${outcome} ×${length}`))
-    .join(", ");
+    .map(([outcome, { length }]) => (length === 1 ? outcome : `${outcome} ×${length}`));
+  const whose = counted.length < others.length ? `last ${counted.length} others` : "others";
+  return `${whose}: ${list.join(", ")}`;
 }
 
 /**

@@ -176,7 +176,7 @@ describe("a bundle of several tasks", () => {
     expect((await call(["replay", "--check", path])).stdout).toMatch(/^16 events of 2 tasks/);
     expect((await call(["replay", "db", "--state-dir", path])).stdout).toMatch(/lost/);
     expect((await call(["replay", path])).stdout).toMatch(
-      /^newest of 2 runs; others: exit 0\n.* b\/db\/1: 6 events\n/,
+      /^newest of 2 runs of 2 tasks; others: exit 0\n.* b\/db\/1: 6 events\n/,
     );
     const one = await call(["export", "db", "b", "--state-dir", stateDir]);
     expect(one.stdout.trimEnd().split("\n")).toHaveLength(8);

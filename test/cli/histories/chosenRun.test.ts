@@ -126,7 +126,10 @@ describe("the run that a name means", () => {
       { life: "failed", jobId: "shop" },
       { life: "done", jobId: "blog" },
     ]);
-    expect(chooseRun(undefined, runs, undefined)).toMatchObject({ id: "1done-1000/web/1", note: undefined });
+    expect(chooseRun(undefined, runs, undefined)).toMatchObject({
+      id: "1done-1000/web/1",
+      note: "newest of 2 runs of 2 tasks; others: exit 1",
+    });
     expect(chooseRun(undefined, runs, 1)).toMatchObject({ id: "0failed-1000/web/0" });
   });
 
