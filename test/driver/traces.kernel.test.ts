@@ -67,7 +67,12 @@ async function loadedFiles(options: Readonly<Record<string, unknown>>): Promise<
   const folder = temporaryFolder();
   const { address } = await startCollector();
   const env = { NODE_V8_COVERAGE: folder, OTEL_EXPORTER_OTLP_ENDPOINT: address };
-  const agent = await startAgent({ options, env });
+  const agent = await startAgent({
+    // From the sources, because a bundle loads no file of its own.
+    entry: join(import.meta.dirname, "../../src/main.ts"),
+    options,
+    env,
+  });
   await runTask(agent, makeAllocation().config("exit 3"));
   await agent.close();
   const reports = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")));
@@ -80,7 +85,7 @@ describe("a plugin", () => {
     const ofLibraries = (files: readonly string[]) =>
       files.filter((file) => file.includes("/@opentelemetry/"));
     const ofFigures = (files: readonly string[]) =>
-      files.filter((file) => /\/src\/(?:driver\/)?metrics\//.test(file));
+      files.filter((file) => /\/src\/(?:driver|history)\/metrics\//.test(file));
     const plain = await loadedFiles({});
     expect(plain.some((file) => file.endsWith("/src/driver/driver.ts"))).toBe(true);
     expect([...ofLibraries(plain), ...ofFigures(plain)]).toEqual([]);

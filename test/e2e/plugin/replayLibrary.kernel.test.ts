@@ -115,7 +115,7 @@ describe("nomad-driver-exec2/replay", () => {
     const { stdout } = await run("npm", ["pack", "--dry-run", "--json"], { cwd: root });
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
-    const types = ["replay/types/replay/index.d.ts", "inspect/types/inspector/stately/index.d.ts"];
+    const types = ["replay/types/history/replay/index.d.ts", "inspect/types/inspector/stately/index.d.ts"];
     for (const name of ["replay/index.js", "replay/machine.js", "inspect/index.js", ...types]) {
       expect(paths).toContain(`dist/${name}`);
     }

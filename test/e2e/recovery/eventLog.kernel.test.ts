@@ -58,8 +58,7 @@ describe("the history of a task", () => {
     await runTask(agent, config);
     const [requested, fingerprinted, sandboxed, started, exited] = await eventsOf(agent.stateDir, config.id);
     expect(requested?.data).toMatchObject({
-      command: "true",
-      args: ["x", "y"],
+      options: { command: "true", args: ["x", "y"] },
       user: allocation.user.name,
       envKeys: [...config.env.keys()].sort(),
       resources: { cpuMhz: 50, memoryMb: 40, cgroup: allocation.cgroup.path },
