@@ -30,7 +30,7 @@ test("the job that is denied its file succeeds once the file is unveiled, and di
   const { divergence, rows } = JSON.parse(stdout);
   expect(divergence).toEqual({ left: 5, right: 5 });
   expect([rows[0].left.data.options.unveil, rows[0].right.data.options.unveil]).toEqual([
-    [],
+    undefined,
     ["r:/etc/passwd"],
   ]);
   expect([rows[4].left.data.exitCode, rows[4].right.data.exitCode]).toEqual([2, 0]);
