@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 /** Kernel tests that need the host alone, because they change or count what all processes share. */
 const alone = [
   // All processes share the kernel's audit, which drops records if many are denied something at once.
-  "test/e2e/denials/**",
+  "test/e2e/denials/**/*.test.ts",
   // Counts what plugins leave behind on the host.
   "test/leaks/**/*.kernel.test.ts",
 ];
@@ -12,11 +12,11 @@ const alone = [
 /** Tests of `npm run test:long`. */
 const long = [
   // What dozens of programs need is learned, and tried without each part of it.
-  "test/e2e/learn/**",
+  "test/e2e/learn/**/*.test.ts",
   // A hundred plugins are killed at random moments.
   "test/e2e/recovery/crashRounds.kernel.test.ts",
   // A release is installed in new Debian systems.
-  "test/e2e/package/**",
+  "test/e2e/package/**/*.test.ts",
   // Each view of the page, in each width and theme.
   "test/inspector/everyView.test.ts",
   // The bindings are generated anew, with packages that only this needs.
