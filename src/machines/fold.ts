@@ -3,7 +3,7 @@
  * their event is committed, and once more when a task is recovered. Snapshots are plain data. Pure.
  */
 
-import { type ExecutableActionObject, transition } from "xstate";
+import { type AnyActorScope, createActor, type ExecutableActionObject } from "xstate";
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
 import { initialContext, type TaskContext } from "./taskContext.ts";
@@ -32,6 +32,23 @@ export interface TaskAction extends Pick<ExecutableActionObject, "info" | "exec"
 /** The state of a task before its first event. */
 export const initialSnapshot: TaskSnapshot = { value: "pending", context: initialContext };
 
+const self = createActor(taskMachine);
+
+/**
+ * The scope of all steps. XState's own `transition` does the same with a new actor, which never starts, for
+ * each step: that takes 28 µs and 37 kB of garbage instead of 10 µs and 17 kB.
+ */
+const inert: Omit<AnyActorScope, "actionExecutor"> = {
+  self,
+  system: self.system,
+  id: "",
+  sessionId: "",
+  logger: () => undefined,
+  defer: () => undefined,
+  emit: () => undefined,
+  stopChild: () => undefined,
+};
+
 /** Applies an event to the machine, and executes no action. */
 export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
   const [taken] = stepWithActions(taskMachine, snapshot, event);
@@ -48,11 +65,15 @@ export function stepWithActions(
   event: TaskEvent,
 ): [Step, readonly TaskAction[]] {
   const before = machine.resolveState(snapshot);
-  const [after, requested] = transition(machine, before, event);
+  const requested: ExecutableActionObject[] = [];
+  const after = machine.transition(before, event, {
+    ...inert,
+    actionExecutor: (each) => requested.push(each),
+  });
   // XState returns the same object if it has no transition for the event, and a new one otherwise.
   const accepted = after !== before;
   // The only other action is `evolve`, which XState has applied.
-  const actions = requested as readonly ExecutableActionObject[] as readonly TaskAction[];
+  const actions = requested as readonly TaskAction[];
   const { value: from } = snapshot;
   const { value: to, context } = after;
   const taken = {
