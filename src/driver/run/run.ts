@@ -12,18 +12,22 @@ import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logStartError } from "../../effects/logs/logPipes.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
-import type { EffectName } from "../../machines/effects.ts";
-import type { TaskAction } from "../../machines/fold.ts";
-import { isAlive, isOver, type TaskMachine, taskMachine } from "../../machines/taskMachine.ts";
+import {
+  type EffectName,
+  isAlive,
+  isOver,
+  type TaskAction,
+  type TaskMachine,
+  taskMachine,
+} from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { MemoryWatch } from "./memoryWatch.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunStats } from "./stats.ts";
-import { runEnded } from "./watch.ts";
+import { MemoryWatch, runEnded } from "./watch.ts";
 
 /** Milliseconds that init gets to end the rest of a killed run. */
 const initGraceMs = 2_000;
