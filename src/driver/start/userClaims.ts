@@ -6,8 +6,7 @@
 import { DriverError } from "../../base/errors.ts";
 import { allocationOf, type TaskId, taskOfRun } from "../../base/taskId.ts";
 import { dynamicIdOf } from "../../effects/users/users.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
-import { isOver } from "../../machines/taskMachine.ts";
+import { isOver, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import type { DriverServices } from "../services.ts";
 import { uidOf } from "./taskUser.ts";

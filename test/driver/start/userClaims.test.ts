@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { UserClaims } from "../../../src/driver/start/userClaims.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { fold, type TaskSnapshot } from "../../../src/machines/fold.ts";
-import { isAlive } from "../../../src/machines/taskMachine.ts";
+
+import { fold, isAlive, type TaskSnapshot } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";
 
 const asked = event("requested", { user: "nomad-80001" });
