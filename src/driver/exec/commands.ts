@@ -18,13 +18,13 @@ import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { waitForAnswersInTask } from "../../effects/host/silentMounts.ts";
+import { noCapabilities } from "../../effects/kernel/capabilities.ts";
 import { rightsInPlan } from "../../effects/launch/taskRights.ts";
 import { presetLimitsOf } from "../../effects/limits/resourceLimits.ts";
 import { isRemote } from "../../effects/paths/hostMounts.ts";
 import { visibilityFor } from "../../effects/paths/hostPaths.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { TaskRootView } from "../../effects/root/listRoot.ts";
-import { entersAllFolders } from "../../effects/users/capabilities.ts";
 import type { CommandEnd } from "../../machines/events/running.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -197,9 +197,10 @@ async function inputOf(
   const options = requestedOptions(request);
   const rights = rightsInPlan(sandbox, options);
   const sees = visibilityFor({
-    ...sandbox,
+    uid: sandbox.uid,
+    gid: sandbox.gid,
     groups: rights.groups,
-    entersAll: entersAllFolders(rights.capabilities),
+    capabilities: rights.capabilities?.kept ?? noCapabilities,
   });
   // A rebuilt history has no limits. The command then gets those of the task's process, not the plugin's.
   const limits = rights.limits.length > 0 ? rights.limits : presetLimitsOf(process.task.pid);

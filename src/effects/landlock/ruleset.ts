@@ -9,6 +9,7 @@ import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
 import { type PortLimits, type PortOption, portOptions } from "../network/ports.ts";
 import { hclName } from "../options/hclOptions.ts";
+import type { JobPaths } from "../unveil/jobPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import type { UnveilRule } from "../unveil/unveilRules.ts";
 import { handledAccess, scopesOf } from "./access.ts";
@@ -35,11 +36,6 @@ export interface AddedRules {
   readonly insideNamespace: readonly NamespaceRule[];
   /** For each rule's path: the identity (`identityOf`) of the host's file to which the path led. */
   readonly identities: ReadonlyMap<string, string>;
-  /**
-   * For each path that only the job unveils, and that is outside of the task's folders: the same path without
-   * symlinks.
-   */
-  readonly realPaths: ReadonlyMap<string, string>;
   /** Whether the options unveil something in /proc. */
   readonly opensProc: boolean;
 }
@@ -68,10 +64,11 @@ export function buildRuleset(
   abi: number,
   scopes?: number,
   ports?: PortLimits,
+  jobPaths?: JobPaths,
 ): Ruleset {
   const fd = createRuleset(abi, ports, scopes);
   try {
-    return { fd, ...addRules(fd, entries, extra, abi) };
+    return { fd, ...addRules(fd, entries, extra, abi, undefined, jobPaths) };
   } catch (thrown) {
     closeSync(fd);
     throw thrown;
@@ -142,6 +139,8 @@ export function checkSignalScope(abi: number): void {
  * it yet.
  * @param extra open files, such as the task's log pipes
  * @param known paths whose rules init adds
+ * @param jobPaths what the job may unveil; without it, all paths
+ * @throws DriverError `UNVEIL_NOT_ALLOWED` if the job may not unveil a path
  * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist
  * @throws DriverError `UNVEIL_PATH_UNSAFE` if a path leads out of a folder that tasks can write to
  * @throws DriverError `KERNEL_CALL_FAILED`
@@ -152,10 +151,11 @@ export function addRules(
   extra: readonly OpenedPath[],
   abi: number,
   known: KnownPaths = new Map(),
+  jobPaths?: JobPaths,
 ): AddedRules {
-  const builder = new RulesetBuilder(ruleset, abi, known);
+  const builder = new RulesetBuilder(ruleset, abi, known, jobPaths);
   for (const opened of extra) builder.addOpened(opened);
   for (const entry of entries) builder.add(entry);
-  const { applied, skipped, insideNamespace, identities, realPaths, opensProc } = builder;
-  return { applied, skipped, insideNamespace, identities, realPaths, opensProc };
+  const { applied, skipped, insideNamespace, identities, opensProc } = builder;
+  return { applied, skipped, insideNamespace, identities, opensProc };
 }

@@ -8,7 +8,6 @@
 import { closeSync } from "node:fs";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
 import { planCgroupWrites } from "../cgroup/cgroupPlan.ts";
-import { checkVisible } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
 import { LastLine, openLogPipe } from "../logs/logPipes.ts";
@@ -92,7 +91,6 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   undoing.defer(() => removeRunFiles(files.folder));
   writeEtcFiles(sandbox.etcFiles);
   const { rules, isVisible } = sandbox;
-  checkVisible(rules.entries, isVisible);
   const points = prepareMounts(sandbox.mounts, sandbox.folders, rules, isVisible);
 
   const begun = await beginLaunch(sandbox, points, { stdout, stderr, ...(cgroup && { cgroup }) }, services);
@@ -171,8 +169,7 @@ async function beginLaunch(
     const mounts = template?.namespace ?? roots.hostNamespace;
     const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
     undo.defer(() => launch.abandon());
-    const added = addRules(ruleset, entries, logs, landlockAbi, planned.known);
-    checkVisible(entries, sandbox.isVisible, added.realPaths);
+    const added = addRules(ruleset, entries, logs, landlockAbi, planned.known, sandbox.jobPaths);
     const isStale = template?.isCurrent(added.identities) === false;
     const isUnmasked = added.opensProc && root?.maskProc === false;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {

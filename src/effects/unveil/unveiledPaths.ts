@@ -9,16 +9,7 @@
  * Other magic links (proc_pid_fd(5)) are refused, because they lead to open files of whichever process
  * resolves them.
  */
-import {
-  closeSync,
-  fstatSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  type Stats,
-  statfsSync,
-  statSync,
-} from "node:fs";
+import { closeSync, fstatSync, readlinkSync, realpathSync, type Stats, statfsSync, statSync } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
 import { DriverError } from "../../base/errors.ts";
 import {
@@ -30,8 +21,8 @@ import {
 } from "../kernel/constants.ts";
 import { kernelError } from "../kernel/kernelError.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
+import { hostMounts } from "../paths/hostMounts.ts";
 import { identityOf } from "../paths/hostPaths.ts";
-import { mountPoints } from "../paths/mountinfo.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { isConfigured, type UnveilRule } from "./unveilRules.ts";
 
@@ -68,12 +59,13 @@ export type StandardStream = 0 | 1 | 2;
 
 /**
  * Looks a path up, following symlinks.
+ * @param openAs opens the path as another user
  * @throws DriverError `UNVEIL_PATH_UNSAFE` for a path that leads out of `rule.beneath`, through a magic link
  *   to anything but a standard stream, or to another mount of /proc
  * @throws DriverError `KERNEL_CALL_FAILED` if the lookup itself fails, for example for lack of descriptors
  */
-export function findPath(rule: UnveilRule): Found {
-  const opened = open(rule);
+export function findPath(rule: UnveilRule, openAs: OpenAs = (open) => open()): Found {
+  const opened = openAs(() => open(rule));
   if (typeof opened === "number") return classify(opened, rule);
   const { errno } = opened;
   if (errno === "ELOOP") return streamAt(rule);
@@ -81,6 +73,9 @@ export function findPath(rule: UnveilRule): Found {
   if (ABSENT.has(errno)) return { at: "nowhere", errno };
   throw kernelError("openat2", errno, rule.path);
 }
+
+/** Makes a call on a file, and returns its result. */
+export type OpenAs = <Result>(open: () => Result) => Result;
 
 /** The kind of a descriptor's file. */
 export function kindOf(status: Stats): PathKind {
@@ -201,8 +196,8 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
 function procBelow(descriptor: number, kind: PathKind, { sources }: UnveilRule): string | undefined {
   if (kind !== "folder" || !sources.includes("task")) return undefined;
   const folder = readlinkSync(`/proc/self/fd/${descriptor}`);
-  const mounts = mountPoints(readFileSync("/proc/self/mountinfo", "utf8"), "proc");
-  return mounts.find((path) => !isInProc(path) && isAtOrBelow(path, folder));
+  const below = hostMounts().table().atOrBelow(folder);
+  return below.find(({ type, point }) => type === "proc" && !isInProc(point))?.point;
 }
 
 function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverError {
