@@ -47,7 +47,12 @@ export interface RestrictionGroup {
     /** The refused arguments in words, if the restriction has conditions. */
     readonly what?: string;
   })[];
-  /** A task with one of these capabilities may make the calls. The kernel itself requires the capability. */
+  /**
+   * A task with one of these capabilities may make the calls. The kernel itself requires the capability, but
+   * for {@link unprivileged}.
+   */
   readonly liftedBy?: readonly CapabilityName[];
+  /** Calls that the kernel may permit without one of the capabilities, too. */
+  readonly unprivileged?: readonly SystemCallName[];
   readonly reason: string;
 }
