@@ -5,10 +5,14 @@
  * Pure.
  */
 import { constants } from "node:os";
-import { supportedArchitecture } from "../kernel/architecture.ts";
 import { assemble, type Label, type Line } from "../kernel/assembler.ts";
 import * as k from "../kernel/constants.ts";
-import { type Architecture, highestSystemCall, systemCallNumber } from "../kernel/systemCalls.ts";
+import {
+  type Architecture,
+  highestSystemCall,
+  supportedArchitecture,
+  systemCallNumber,
+} from "../kernel/systemCalls.ts";
 import { portOptions } from "../network/ports.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
 import type { Condition, Errno, Restriction } from "./restriction.ts";
