@@ -13,8 +13,7 @@ import { watchHost } from "../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
 import { endLogs, type LogPipes } from "../effects/logs/logPipes.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
-import { hasEnded } from "../machines/fold.ts";
-import { isAlive } from "../machines/taskMachine.ts";
+import { hasEnded, isAlive } from "../machines/taskMachine.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
 import { capabilities, exitResultOf, fingerprintOf, taskStatusOf } from "./answers.ts";
 import type {

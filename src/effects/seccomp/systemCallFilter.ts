@@ -5,11 +5,15 @@
  * Pure.
  */
 import { constants } from "node:os";
-import { supportedArchitecture } from "../kernel/architecture.ts";
 import { assemble, type Label, type Line } from "../kernel/assembler.ts";
 import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import * as k from "../kernel/constants.ts";
-import { type Architecture, highestSystemCall, systemCallNumber } from "../kernel/systemCalls.ts";
+import {
+  type Architecture,
+  highestSystemCall,
+  supportedArchitecture,
+  systemCallNumber,
+} from "../kernel/systemCalls.ts";
 import { type PortLimits, portOptions } from "../network/ports.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
