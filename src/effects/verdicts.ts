@@ -26,18 +26,20 @@ export interface Allowance {
   readonly own: OwnPlaces;
   readonly ports: PortLimits;
   readonly filter: FilterInput;
+  /** Names of the task's capabilities. */
+  readonly capabilities: readonly string[];
   /** The task's option `cap_add`. */
   readonly capAdd: readonly string[];
 }
 
 /** The verdicts of all parts that refuse what was denied; none if a task with this allowance may do it. */
 export function verdictsOn(denial: Denial, allowance: Allowance): Verdict[] {
-  const { isUnveiled, own, ports, filter, capAdd } = allowance;
+  const { isUnveiled, own, ports, filter, capabilities } = allowance;
   const verdicts = [
     landlockVerdict(denial),
     unveilVerdict(denial, isUnveiled, own),
-    portVerdict(denial, ports, { capabilities: filter.capabilities, capAdd }),
-    filterVerdict(denial, filter),
+    portVerdict(denial, ports, allowance),
+    filterVerdict(denial, filter, capabilities),
   ];
   return verdicts.filter((verdict) => verdict !== undefined);
 }
@@ -100,9 +102,10 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
     },
     filter: {
       profile: sandbox?.seccomp ?? null,
-      capabilities: sandbox?.capabilities ?? [],
+      pidMode: options.pid_mode === "host" ? "host" : "private",
       ownDeny: list(options.seccomp_deny) ?? [],
     },
+    capabilities: sandbox?.capabilities ?? [],
     capAdd: list(options.cap_add) ?? [],
   };
 }

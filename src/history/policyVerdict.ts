@@ -83,6 +83,7 @@ export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
     own,
     ports: portsUnder(task, policy.plugin),
     filter: filterUnder(task, policy.plugin),
+    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
     capAdd: task.capAdd,
   };
   const denied = Map.groupBy(denials, (denial) => verdictsOn(denial, allowance).length === 0);
@@ -184,7 +185,7 @@ function filterUnder(task: TaskOptions, plugin: SandboxOptions): FilterInput {
     profile: profileNames(plugin).includes(name)
       ? seccompProfile(task, plugin)
       : { profile: name, allow: [], deny: systemCallNames },
-    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
+    pidMode: task.pidMode,
     ownDeny: task.seccompDeny,
   };
 }

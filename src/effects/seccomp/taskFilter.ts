@@ -1,4 +1,4 @@
-/** Determines the system calls that a task may not make, from its profile, capabilities and ports. Pure. */
+/** Determines the system calls that a task may not make, from its profile, pid namespace and ports. Pure. */
 
 import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
 import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
@@ -17,7 +17,7 @@ export interface SeccompProfile {
   readonly profile: string;
   /** Calls that are allowed with any arguments, and groups that do not apply. */
   readonly allow: readonly string[];
-  /** Calls that are refused (EPERM), and groups that apply with every profile and all capabilities. */
+  /** Calls that are refused (EPERM), and groups that apply with every profile. */
   readonly deny: readonly string[];
 }
 
@@ -37,34 +37,34 @@ export interface TaskFilter {
   readonly refusesUnknown: boolean;
 }
 
+/** A task's own options that decide about its filter, besides its profile. */
+export interface FilterOptions extends PortLimits {
+  readonly pidMode?: "private" | "host" | undefined;
+}
+
 /**
- * The filter for a task with these capabilities and limits on ports.
- * @param capabilities names of the task's capabilities
+ * The filter for a task with these options. The task's capabilities do not matter: none lifts a restriction.
  * @returns undefined if nothing is refused
  */
-export function taskFilter(
-  profile: SeccompProfile,
-  capabilities: readonly string[],
-  ports: PortLimits,
-): TaskFilter | undefined {
+export function taskFilter(profile: SeccompProfile, options: FilterOptions): TaskFilter | undefined {
   const restrictions = [
     ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),
-    ...portRestrictions(ports),
-    ...appliedGroups(profile, capabilities).flatMap((group) => group.restrictions),
+    ...portRestrictions(options),
+    ...appliedGroups(profile, options.pidMode).flatMap((group) => group.restrictions),
   ];
   const refusesUnknown = profile.profile !== UNCONFINED;
   return refusesUnknown || restrictions.length > 0 ? { restrictions, refusesUnknown } : undefined;
 }
 
 /**
- * The refusals of a profile for a task without capabilities. A profile that has all refusals of another
- * profile is at least as strict.
+ * The refusals of a profile for a task in the host's pid namespace, to which all groups apply. A profile that
+ * has all refusals of another profile is at least as strict.
  * @returns names of calls, each after the name of its group if a group refuses it: `@mount umount2`
  */
 export function refusals(profile: SeccompProfile): ReadonlySet<string> {
   return new Set([
     ...deniedCalls(profile),
-    ...appliedGroups(profile, []).flatMap(({ name, restrictions }) =>
+    ...appliedGroups(profile, "host").flatMap(({ name, restrictions }) =>
       restrictions.flatMap(({ calls }) => calls.map((call) => `@${name} ${call}`)),
     ),
   ]);
@@ -73,13 +73,13 @@ export function refusals(profile: SeccompProfile): ReadonlySet<string> {
 /** The groups that apply, without calls that are allowed individually. */
 function appliedGroups(
   { profile, allow, deny }: SeccompProfile,
-  capabilities: readonly string[],
+  pidMode: FilterOptions["pidMode"],
 ): RestrictionGroup[] {
-  const applies = ({ name, liftedBy = [] }: RestrictionGroup) =>
+  const applies = ({ name, onlyInHostPids }: RestrictionGroup) =>
     deny.includes(`@${name}`) ||
     (profile !== UNCONFINED &&
       !allow.includes(`@${name}`) &&
-      !liftedBy.some((capability) => capabilities.includes(capability)));
+      (pidMode === "host" || onlyInHostPids !== true));
   return defaultProfile.filter(applies).map((group) => ({
     ...group,
     restrictions: group.restrictions.map((restriction) => ({
@@ -97,8 +97,7 @@ function deniedCalls({ deny }: SeccompProfile): SystemCallName[] {
 export interface FilterInput {
   /** Null on a kernel without filters. */
   readonly profile: SeccompProfile | null;
-  /** Names of the task's capabilities. */
-  readonly capabilities: readonly string[];
+  readonly pidMode?: FilterOptions["pidMode"];
   /** The task's own list of refused calls, which `profile.deny` includes. */
   readonly ownDeny: readonly string[];
 }
@@ -109,11 +108,11 @@ export interface FilterInput {
  */
 export function isAnsweredAsMissing(
   { blockers: [blocker = ""] }: Denial,
-  { profile, capabilities }: Omit<FilterInput, "ownDeny">,
+  { profile, pidMode }: Omit<FilterInput, "ownDeny">,
 ): boolean {
   const call = refusedCall(blocker);
   if (call === undefined || blocker === OTHER_MACHINE || profile === null) return false;
-  const filter = taskFilter(profile, capabilities, {});
+  const filter = taskFilter(profile, { pidMode });
   // Every filter refuses the calls of x32; the filter of a profile refuses newer calls, too.
   if (!isSystemCallName(call)) {
     return filter !== undefined && (filter.refusesUnknown || Number(call) >= X32_CALLS);
@@ -126,8 +125,12 @@ export function isAnsweredAsMissing(
  * The verdict of a task's profile; undefined if it does not refuse the denied system call. A record lacks the
  * call's arguments, so a call that the profile refuses only with certain arguments counts as refused.
  */
-export function filterVerdict(denial: Denial, input: FilterInput): Verdict | undefined {
-  const { profile, capabilities, ownDeny } = input;
+export function filterVerdict(
+  denial: Denial,
+  input: FilterInput,
+  capabilities: readonly string[],
+): Verdict | undefined {
+  const { profile, pidMode, ownDeny } = input;
   const [blocker = ""] = denial.blockers;
   const call = refusedCall(blocker);
   if (call === undefined || profile === null) return undefined;
@@ -138,7 +141,7 @@ export function filterVerdict(denial: Denial, input: FilterInput): Verdict | und
   if (!isSystemCallName(call)) return undefined;
   if (ownDeny.includes(call)) return { never: `Only tasks without ${call} in seccomp_deny can use it` };
   const isDenied = deniedCalls(profile).includes(call);
-  const groups = appliedGroups(profile, capabilities).filter(({ restrictions }) =>
+  const groups = appliedGroups(profile, pidMode).filter(({ restrictions }) =>
     restrictions.some(({ calls }) => calls.includes(call)),
   );
   if (groups.length > 0) return { risk: groups.map((group) => riskOf(group, call)).join(". ") };
@@ -147,19 +150,16 @@ export function filterVerdict(denial: Denial, input: FilterInput): Verdict | und
     (group) =>
       group.restrictions.some(({ calls }) => calls.includes(call)) &&
       takesCapability(group, call) &&
-      !group.liftedBy?.some((capability) => capabilities.includes(capability)),
+      !group.kernelNeeds?.some((capability) => capabilities.includes(capability)),
   );
   return lacking && { risk: riskOf(lacking, call) };
 }
 
 /** Every filter kills 32-bit programs, because the numbers of their calls have other meanings. */
-function machineVerdict(
-  { capabilities, ownDeny }: FilterInput,
-  profile: SeccompProfile,
-): Verdict | undefined {
-  if (taskFilter(profile, capabilities, {}) === undefined) return undefined;
+function machineVerdict({ pidMode, ownDeny }: FilterInput, profile: SeccompProfile): Verdict | undefined {
+  if (taskFilter(profile, { pidMode }) === undefined) return undefined;
   const unconfined = { profile: UNCONFINED, allow: [], deny: ownDeny };
-  if (taskFilter(unconfined, capabilities, {}) !== undefined)
+  if (taskFilter(unconfined, { pidMode }) !== undefined)
     return { never: "Only tasks without seccomp_deny can run 32-bit programs" };
   return {
     risk: `Every filter kills 32-bit programs. The profile ${UNCONFINED} (seccomp) has none, and so allows every system call`,
@@ -167,23 +167,24 @@ function machineVerdict(
 }
 
 /** Whether the kernel permits the call of a group only to tasks with one of the group's capabilities. */
-function takesCapability({ liftedBy = [], unprivileged = [] }: RestrictionGroup, call: SystemCallName) {
-  return liftedBy.length > 0 && !unprivileged.includes(call);
+function takesCapability({ kernelNeeds = [], unprivileged = [] }: RestrictionGroup, call: SystemCallName) {
+  return kernelNeeds.length > 0 && !unprivileged.includes(call);
 }
 
 /** Why a group refuses a call, and what a task has to be given that needs the call all the same. */
 function riskOf(group: RestrictionGroup, call: SystemCallName): string {
-  const { name, restrictions, liftedBy = [], reason } = group;
+  const { name, restrictions, kernelNeeds = [], reason } = group;
   const refusing = restrictions.filter(({ calls }) => calls.includes(call));
   const some = refusing.flatMap(({ what }) => what ?? []);
   const isAlone = defaultProfile.every(
     (other) => other.name === name || !other.restrictions.some(({ calls }) => calls.includes(call)),
   );
-  const given = takesCapability(group, call)
-    ? `it takes ${liftedBy.join(" or ")} in cap_add (on the client: allow_caps), and all that this capability allows`
-    : `it takes ${isAlone ? call : `@${name}`} in seccomp_allow (on the client: allow_seccomp)`;
+  const given = `it takes ${isAlone ? call : `@${name}`} in seccomp_allow (on the client: allow_seccomp)`;
+  const capability = takesCapability(group, call)
+    ? `, and ${kernelNeeds.join(" or ")} in cap_add (allow_caps) with all that this capability allows`
+    : "";
   const what = some.length === 0 ? call : `${call} with ${some.join(", ")}`;
-  return `The filter refuses ${what}: ${reason}. For a task that needs it all the same, ${given}`.replaceAll(
+  return `The filter refuses ${what}: ${reason}. For a task that needs it all the same, ${given}${capability}`.replaceAll(
     "`",
     "",
   );

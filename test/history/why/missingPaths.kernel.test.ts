@@ -2,8 +2,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { missingPaths } from "../../../src/history/why/missingPaths.ts";
-import { fold } from "../../../src/machines/fold.ts";
 import type { TaskContext } from "../../../src/machines/taskContext.ts";
+import { fold } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
