@@ -6,11 +6,10 @@
  * hosts, and missing ones are skipped.
  */
 import { closeSync, fstatSync } from "node:fs";
-import { DriverError, hasErrno } from "../../base/errors.ts";
+import { hasErrno } from "../../base/errors.ts";
 import { LANDLOCK_RULE_PATH_BENEATH } from "../kernel/constants.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { pathBeneathAttr } from "../kernel/structs.ts";
-import type { JobPaths } from "../unveil/jobPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { formatMode, type UnveilMode } from "../unveil/unveil.ts";
 import {
@@ -18,6 +17,7 @@ import {
   type FoundInProc,
   findPath,
   kindOf,
+  missingPath,
   type PathKind,
   type StandardStream,
 } from "../unveil/unveiledPaths.ts";
@@ -91,6 +91,9 @@ export function knownRules(rules: readonly UnveilRule[], known: KnownPaths, abi:
   return found;
 }
 
+/** Rules whose paths are opened already. Their descriptors stay open. */
+export type OpenedFiles = ReadonlyMap<UnveilRule, Found>;
+
 export class RulesetBuilder {
   readonly applied: AppliedRule[] = [];
   readonly skipped: SkippedRule[] = [];
@@ -100,14 +103,14 @@ export class RulesetBuilder {
   readonly #ruleset: number;
   readonly #abi: number;
   readonly #known: KnownPaths;
-  readonly #find: (rule: UnveilRule) => Found;
+  readonly #opened: OpenedFiles;
 
   /**
    * @param known the paths whose rules init adds: see {@link knownRules}
-   * @param jobPaths what the job may unveil; without it, all paths
+   * @param opened the paths that are already opened
    */
-  constructor(ruleset: number, abi: number, known: KnownPaths, jobPaths: JobPaths | undefined) {
-    this.#find = (rule) => (rule.jobMode && jobPaths ? jobPaths.find(rule) : findPath(rule));
+  constructor(ruleset: number, abi: number, known: KnownPaths, opened: OpenedFiles) {
+    this.#opened = opened;
     this.#ruleset = ruleset;
     this.#abi = abi;
     this.#known = known;
@@ -124,19 +127,20 @@ export class RulesetBuilder {
       return;
     }
     const known = isDefault(rule) ? this.#known.get(rule.path) : undefined;
-    const found = known ?? this.#find(rule);
+    const opened = this.#opened.get(rule);
+    const found = known ?? opened ?? findPath(rule);
     if (found.at === "known") {
       this.identities.set(rule.path, found.identity);
       if (this.#accessOf(rule, found.kind) !== 0) this.#report(rule, found.kind);
     } else if (found.at === "nowhere") {
-      if (isConfigured(rule)) throw missing(rule, found.errno);
+      if (isConfigured(rule)) throw missingPath(rule, found.errno);
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       this.identities.set(rule.path, found.identity);
       try {
         this.#addOnHost(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
-        closeSync(found.descriptor);
+        if (opened === undefined) closeSync(found.descriptor);
       }
     } else if (found.at === "proc") {
       this.opensProc ||= isConfigured(rule);
@@ -220,16 +224,3 @@ export class RulesetBuilder {
 }
 
 const READ: UnveilMode = { read: true, write: false, execute: false, create: false };
-
-function missing({ path, sources }: UnveilRule, errno: string): DriverError {
-  const owner = sources.includes("plugin") ? "plugin" : "task";
-  return new DriverError(
-    "UNVEIL_PATH_MISSING",
-    `The path ${path}, which the ${owner}'s config unveils, does not exist`,
-    {
-      failed: { call: "openat2", path, errno },
-      hint: "Create it before the task starts, or remove the entry",
-      recoverable: true,
-    },
-  );
-}

@@ -9,7 +9,6 @@ import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
 import { type PortLimits, type PortOption, portOptions } from "../network/ports.ts";
 import { hclName } from "../options/hclOptions.ts";
-import type { JobPaths } from "../unveil/jobPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import type { UnveilRule } from "../unveil/unveilRules.ts";
 import { handledAccess, scopesOf } from "./access.ts";
@@ -17,6 +16,7 @@ import { abiWith, kernelWith, maskOfRights, portRights } from "./rights.ts";
 import {
   type AppliedRule,
   type NamespaceRule,
+  type OpenedFiles,
   type OpenedPath,
   RulesetBuilder,
   type SkippedRule,
@@ -64,11 +64,10 @@ export function buildRuleset(
   abi: number,
   scopes?: number,
   ports?: PortLimits,
-  jobPaths?: JobPaths,
 ): Ruleset {
   const fd = createRuleset(abi, ports, scopes);
   try {
-    return { fd, ...addRules(fd, entries, extra, abi, undefined, jobPaths) };
+    return { fd, ...addRules(fd, entries, extra, abi) };
   } catch (thrown) {
     closeSync(fd);
     throw thrown;
@@ -139,8 +138,7 @@ export function checkSignalScope(abi: number): void {
  * it yet.
  * @param extra open files, such as the task's log pipes
  * @param known paths whose rules init adds
- * @param jobPaths what the job may unveil; without it, all paths
- * @throws DriverError `UNVEIL_NOT_ALLOWED` if the job may not unveil a path
+ * @param opened paths that are already opened
  * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist
  * @throws DriverError `UNVEIL_PATH_UNSAFE` if a path leads out of a folder that tasks can write to
  * @throws DriverError `KERNEL_CALL_FAILED`
@@ -151,9 +149,9 @@ export function addRules(
   extra: readonly OpenedPath[],
   abi: number,
   known: KnownPaths = new Map(),
-  jobPaths?: JobPaths,
+  opened: OpenedFiles = new Map(),
 ): AddedRules {
-  const builder = new RulesetBuilder(ruleset, abi, known, jobPaths);
+  const builder = new RulesetBuilder(ruleset, abi, known, opened);
   for (const opened of extra) builder.addOpened(opened);
   for (const entry of entries) builder.add(entry);
   const { applied, skipped, insideNamespace, identities, opensProc } = builder;

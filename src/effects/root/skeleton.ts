@@ -3,9 +3,9 @@
  * host. Pure.
  */
 
-import { dirname } from "node:path";
 import { follow, type LookAt, namesOf } from "../paths/followPath.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
+import { folderOf } from "../unveil/pathRights.ts";
 import type { RootLink, RootTemplate } from "./taskRoot.ts";
 
 export interface Skeleton {
@@ -55,7 +55,7 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
   const points = places
     .map((place) => ({ ...place, path: insideRoot(place.path, crossed) }))
     .filter(({ path }) => !inBind(path));
-  const outer = binds.filter(({ path }) => path === "/" || !inBind(dirname(path)));
+  const outer = binds.filter(({ path }) => path === "/" || !inBind(folderOf(path)));
   const isFolder = ({ path }: RootBind) => found.get(path)?.isFolder === true;
   const folders = new Set([
     ...[...outer.filter(isFolder), ...points.filter((point) => point.isFolder)].map(({ path }) => path),
@@ -98,7 +98,7 @@ function withoutRedundant<Bind extends RootBind>(sorted: readonly Bind[]): Bind[
 
 /** The innermost of the folders that contain a path, or are at it. Takes time by the path's depth only. */
 function innermostAround<Bind>(path: string, folders: ReadonlyMap<string, Bind>): Bind | undefined {
-  for (let at = path; ; at = dirname(at)) {
+  for (let at = path; ; at = folderOf(at)) {
     const found = folders.get(at);
     if (found !== undefined || at === "/") return found;
   }

@@ -30,7 +30,7 @@ import { defaultEntries, ownRootPaths } from "./defaultPaths.ts";
 import type { unveilOptions } from "./options.ts";
 import { isNothing, type PathRight, rightsAt, without } from "./pathRights.ts";
 import { formatUnveil, parseUnveil } from "./unveil.ts";
-import { type Found, findPath, type OpenAs } from "./unveiledPaths.ts";
+import { type Found, findPath, foundAt, missingPath, type Opened, openRule } from "./unveiledPaths.ts";
 import { TMP, type UnveilRule } from "./unveilRules.ts";
 
 export interface JobPathsInput {
@@ -50,6 +50,11 @@ export interface JobPathsInput {
   readonly stateFolders: readonly string[];
 }
 
+/** What is at the paths that a job unveils, opened. */
+export interface JobFiles extends Disposable {
+  readonly files: ReadonlyMap<UnveilRule, Found>;
+}
+
 export class JobPaths {
   readonly #input: JobPathsInput;
   #host: Host | undefined;
@@ -59,25 +64,37 @@ export class JobPaths {
   }
 
   /**
-   * Looks up the path of a rule with a `jobMode`.
+   * Opens the paths of all rules with a `jobMode`. To be called before anything is made for the task.
    * @throws DriverError `UNVEIL_NOT_ALLOWED` for a path that this job may not unveil
+   * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, for a path that its user does not find
    * @throws DriverError as `findPath` does
    */
-  find(rule: UnveilRule): Found {
-    const found = isOnlyFromJob(rule) ? this.#findAsUser(rule) : findPath(rule);
-    try {
+  open(rules: readonly UnveilRule[]): JobFiles {
+    const asked = rules.filter(({ jobMode }) => jobMode !== undefined);
+    const usersOwn = asked.filter((rule) => isOnlyFromJob(rule) && !isInProc(rule.path));
+    // One change of user for all paths.
+    const opened = usersOwn.length === 0 ? [] : this.#asUser(() => usersOwn.map(openRule));
+    const files = new Map<UnveilRule, Found>();
+    using undo = new DisposableStack();
+    undo.defer(() => closeAll(files));
+    undo.defer(() => {
+      // What an error has left unread.
+      for (const descriptor of opened) if (typeof descriptor === "number") closeSync(descriptor);
+    });
+    for (const rule of usersOwn) files.set(rule, this.#foundAsUser(opened.shift() as Opened, rule));
+    for (const rule of asked) {
+      const found = files.get(rule) ?? findPath(rule);
+      files.set(rule, found);
       this.#check(rule, found);
-      return found;
-    } catch (thrown) {
-      if (found.at === "host") closeSync(found.descriptor);
-      throw thrown;
+      if (found.at === "nowhere") throw missingPath(rule, found.errno);
     }
+    undo.move();
+    return { files, [Symbol.dispose]: () => closeAll(files) };
   }
 
   /** The errno is always the same: it must not tell whether a path exists in a folder that is closed to the user. */
-  #findAsUser(rule: UnveilRule): Found {
-    if (isInProc(rule.path)) return findPath(rule);
-    const found = findPath(rule, this.#asUser);
+  #foundAsUser(opened: Opened, rule: UnveilRule): Found {
+    const found = foundAt(opened, rule);
     if (found.at !== "nowhere") return found;
     // The user cannot follow a link into this process's folder of /proc, such as that of /dev/stdout. But the
     // task has its own /proc.
@@ -91,7 +108,9 @@ export class JobPaths {
     return { at: "nowhere", errno: "ENOENT" };
   }
 
-  readonly #asUser: OpenAs = (open) => asFileUser(this.#input.user, open);
+  #asUser<Result>(open: () => Result): Result {
+    return asFileUser(this.#input.user, open);
+  }
 
   #check(rule: UnveilRule, found: Found): void {
     this.#host ??= readHost(this.#input);
@@ -185,8 +204,12 @@ export class JobPaths {
   }
 }
 
+function closeAll(files: ReadonlyMap<UnveilRule, Found>): void {
+  for (const found of files.values()) if (found.at === "host") closeSync(found.descriptor);
+}
+
 /** Whether only the job unveils the path, and the path is outside of the task's own folders. */
-export function isOnlyFromJob({ sources, beneath }: UnveilRule): boolean {
+function isOnlyFromJob({ sources, beneath }: UnveilRule): boolean {
   return beneath === undefined && sources.every((source) => source === "task");
 }
 

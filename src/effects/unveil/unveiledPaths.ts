@@ -59,13 +59,20 @@ export type StandardStream = 0 | 1 | 2;
 
 /**
  * Looks a path up, following symlinks.
- * @param openAs opens the path as another user
  * @throws DriverError `UNVEIL_PATH_UNSAFE` for a path that leads out of `rule.beneath`, through a magic link
  *   to anything but a standard stream, or to another mount of /proc
  * @throws DriverError `KERNEL_CALL_FAILED` if the lookup itself fails, for example for lack of descriptors
  */
-export function findPath(rule: UnveilRule, openAs: OpenAs = (open) => open()): Found {
-  const opened = openAs(() => open(rule));
+export function findPath(rule: UnveilRule): Found {
+  return foundAt(openRule(rule), rule);
+}
+
+/**
+ * What is at a rule's path.
+ * @param opened as {@link openRule} returns it; closed unless it becomes the result's descriptor
+ * @throws as {@link findPath}
+ */
+export function foundAt(opened: Opened, rule: UnveilRule): Found {
   if (typeof opened === "number") return classify(opened, rule);
   const { errno } = opened;
   if (errno === "ELOOP") return streamAt(rule);
@@ -74,8 +81,8 @@ export function findPath(rule: UnveilRule, openAs: OpenAs = (open) => open()): F
   throw kernelError("openat2", errno, rule.path);
 }
 
-/** Makes a call on a file, and returns its result. */
-export type OpenAs = <Result>(open: () => Result) => Result;
+/** An `O_PATH` descriptor, or why there is none. */
+export type Opened = number | { readonly errno: string };
 
 /** The kind of a descriptor's file. */
 export function kindOf(status: Stats): PathKind {
@@ -88,7 +95,8 @@ export function kindOf(status: Stats): PathKind {
  */
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES"]);
 
-function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number | { readonly errno: string } {
+/** Opens a rule's path, without a look at what it is. Makes only system calls of this thread. */
+export function openRule({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Opened {
   if (beneath === undefined) {
     return tryOpenat2(AT_FDCWD, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
   }
@@ -207,6 +215,20 @@ function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverErr
     {
       failed: { call: "statfs", path: found, errno: "EXDEV" },
       hint: "Unveil the path below /proc: a task has a /proc of its own there, or the host's with pid_mode",
+    },
+  );
+}
+
+/** The error for a path of the options that does not exist. */
+export function missingPath({ path, sources }: UnveilRule, errno: string): DriverError {
+  const owner = sources.includes("plugin") ? "plugin" : "task";
+  return new DriverError(
+    "UNVEIL_PATH_MISSING",
+    `The path ${path}, which the ${owner}'s config unveils, does not exist`,
+    {
+      failed: { call: "openat2", path, errno },
+      hint: "Create it before the task starts, or remove the entry",
+      recoverable: true,
     },
   );
 }
