@@ -7,12 +7,11 @@ import { DriverError } from "../../base/errors.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION, LANDLOCK_RULE_NET_PORT } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
-import { type PortLimits, type PortOption, portOptions } from "../network/ports.ts";
+import { type PortLimits, type PortOption, portOptions } from "../network/network.ts";
 import { hclName } from "../options/hclOptions.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import type { UnveilRule } from "../unveil/unveilRules.ts";
-import { handledAccess, scopesOf } from "./access.ts";
-import { abiWith, kernelWith, maskOfRights, portRights } from "./rights.ts";
+import { abiWith, handledAccess, kernelWith, maskOfRights, portRights, scopesOf } from "./rights.ts";
 import {
   type AppliedRule,
   type NamespaceRule,

@@ -1,9 +1,8 @@
 /** The options of the ports that a task may use. Pure. */
 import { DriverError } from "../../base/errors.ts";
-import { list, wholeNumber } from "../options/fields.ts";
+import { list, type PartOptions, wholeNumber } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import type { PartOptions } from "../options/partOptions.ts";
-import { type PortLimits, portOptions } from "./ports.ts";
+import { type PortLimits, portOptions } from "./network.ts";
 
 export const networkOptions = {
   task: () => ({

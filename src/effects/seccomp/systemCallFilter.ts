@@ -14,7 +14,7 @@ import {
   supportedArchitecture,
   systemCallNumber,
 } from "../kernel/systemCalls.ts";
-import { type PortLimits, portOptions } from "../network/ports.ts";
+import { type PortLimits, portOptions } from "../network/network.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
 import type { Condition, Errno, Restriction } from "./restriction.ts";

@@ -11,7 +11,7 @@ import { DriverError } from "../../../src/base/errors.ts";
 import { buildExecPlan, buildTerminalExecPlan } from "../../../src/effects/exec/execPlan.ts";
 import { capabilityNames } from "../../../src/effects/kernel/capabilities.ts";
 import { type Architecture, systemCallNames } from "../../../src/effects/kernel/systemCalls.ts";
-import { portOptions } from "../../../src/effects/network/ports.ts";
+import { portOptions } from "../../../src/effects/network/network.ts";
 import { assembleEarly, assembleLate } from "../../../src/effects/plan/assemble.ts";
 import { describePlan } from "../../../src/effects/plan/describePlan.ts";
 import type { Plan } from "../../../src/effects/plan/plan.ts";

@@ -4,7 +4,7 @@ import { capabilityNames } from "../../../src/effects/kernel/capabilities.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../src/effects/kernel/constants.ts";
 import type { SystemCallName } from "../../../src/effects/kernel/systemCalls.ts";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
-import type { PortLimits } from "../../../src/effects/network/ports.ts";
+import type { PortLimits } from "../../../src/effects/network/network.ts";
 import { defaultProfile } from "../../../src/effects/seccomp/defaultProfile.ts";
 import { errnos } from "../../../src/effects/seccomp/restriction.ts";
 import { auditArchitectures } from "../../../src/effects/seccomp/systemCallFilter.ts";

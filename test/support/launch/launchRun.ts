@@ -10,12 +10,11 @@ import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/eff
 import { netPortAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
 import { LATEST_ABI, maskOfRights, portRights } from "../../../src/effects/landlock/rights.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
-import { type PortLimits, portOptions } from "../../../src/effects/network/ports.ts";
+import { type PortLimits, portOptions } from "../../../src/effects/network/network.ts";
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import type { LaunchPlan, SystemCallFilter } from "../../../src/effects/plan/plan.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
-import { watchExit } from "../../../src/effects/run/aliveFifo.ts";
-import { readExitStatus } from "../../../src/effects/run/runFiles.ts";
+import { readExitStatus, watchExit } from "../../../src/effects/run/runFiles.ts";
 import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import type { SeccompProfile } from "../../../src/effects/seccomp/taskFilter.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
