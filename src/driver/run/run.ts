@@ -35,7 +35,7 @@ const initGraceMs = 2_000;
 /** The stage of the start in this process. A run that was taken over stays at `none`. */
 type Start =
   | { readonly stage: "none" }
-  | { readonly stage: "requested"; readonly request: TaskRequest }
+  | { readonly stage: "requested"; readonly request: TaskRequest; readonly claimUser: () => void }
   | { readonly stage: "prepared"; readonly request: TaskRequest; readonly prepared: PreparedRun }
   | { readonly stage: "launched"; readonly env: Environment }
   | { readonly stage: "failed"; readonly error: DriverError };
@@ -79,9 +79,12 @@ export class Run {
     this.stats = new RunStats(task);
   }
 
-  /** Sets the request to prepare. To be called before `requested` is recorded. */
-  setRequest(request: TaskRequest): void {
-    this.#start = { stage: "requested", request };
+  /**
+   * Sets the request to prepare. To be called before `requested` is recorded.
+   * @param claimUser claims the request's user for the task; if it throws, the start fails
+   */
+  setRequest(request: TaskRequest, claimUser: () => void): void {
+    this.#start = { stage: "requested", request, claimUser };
   }
 
   /** The environment that the task was started with, until {@link answered}. */
@@ -121,7 +124,8 @@ export class Run {
 
   async #prepare(): Promise<void> {
     if (this.#start.stage !== "requested") return;
-    const { request } = this.#start;
+    const { request, claimUser } = this.#start;
+    claimUser();
     const prepared = await prepareRun(request, this.#services());
     this.#start = { stage: "prepared", request, prepared };
     this.denials.keepLog(prepared.lastLine);

@@ -101,6 +101,7 @@ export function sharedUserOf(
 
 type TaskWithUser = Pick<RecordedTask, "id" | "state" | "snapshot">;
 
-function uidOf({ context: { sandbox, adopted } }: TaskSnapshot): number | undefined {
+/** The uid of a task with a recorded sandbox, or that another driver has started. */
+export function uidOf({ context: { sandbox, adopted } }: TaskSnapshot): number | undefined {
   return sandbox?.uid ?? adopted?.found?.uid;
 }

@@ -17,7 +17,7 @@ import { type TaskLimit, taskLimits } from "../limits/resourceLimits.ts";
 import type { LimitedResource } from "../limits/ulimits.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
-import { launchHostname, launchNetwork, type PortLimits } from "../network/network.ts";
+import { launchHostname, launchNetwork } from "../network/network.ts";
 import type { SandboxOptions } from "../parts.ts";
 import { type IsVisible, visibilityFor } from "../paths/hostPaths.ts";
 import type { EarlyPlan, LatePlan } from "../plan/plan.ts";
@@ -26,7 +26,7 @@ import { type TaskRoot, taskRoot } from "../root/taskRoot.ts";
 import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
 import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
-import type { SeccompProfile } from "../seccomp/taskFilter.ts";
+import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
 import {
@@ -92,7 +92,7 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   const { options, facts, privateRootProblem, folder } = services;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
   const user = await resolveUser(request.user, options);
-  const groups = await resolveGroups(task.groups, options);
+  const groups = await resolveGroups(task.groups, user, options);
   const capabilities = taskCapabilities(user.uid, task, options);
   const viewer = { ...user, groups, entersAll: entersAllFolders(capabilities) };
   const limits = taskLimits(task.ulimit, options);
@@ -228,7 +228,7 @@ export function planLate(
     args: task.args,
     uid: user.uid,
     gid: user.gid,
-    filter: systemCallFilter(seccomp, capabilities, task),
+    filter: systemCallFilter(seccomp, task),
   });
 }
 
@@ -262,13 +262,13 @@ export function rightsOf({ request: { options }, groups, capabilities, limits, s
 }
 
 /** The rights in a launch plan, for a further process of the task. */
-export function rightsInPlan(rights: TaskRights, ports: PortLimits): PlannedRights {
+export function rightsInPlan(rights: TaskRights, options: FilterOptions): PlannedRights {
   const { groups, resourceLimits, seccomp } = rights;
   const capabilities = rights.capabilities === null ? undefined : keptCapabilities(rights.capabilities);
   return {
     groups,
     capabilities,
-    filter: systemCallFilter(seccomp, capabilities, ports),
+    filter: systemCallFilter(seccomp, options),
     limits: resourceLimits.map(({ resource, soft, hard }) => ({
       resource: resource as LimitedResource,
       soft: soft ?? Infinity,
