@@ -3,7 +3,7 @@
  * may refuse the same access. Pure.
  */
 import { type Denial, landlockVerdict, unveilVerdict, type Verdict } from "./landlock/denial.ts";
-import type { PortLimits } from "./network/network.ts";
+import type { PortLimits } from "./network/ports.ts";
 import { portVerdict } from "./seccomp/portRestrictions.ts";
 import { type FilterInput, filterVerdict, type SeccompProfile } from "./seccomp/taskFilter.ts";
 

@@ -6,7 +6,7 @@ import { DriverError } from "../base/errors.ts";
 import { capabilitySet, formatCapabilities } from "../effects/kernel/capabilities.ts";
 import { systemCallNames } from "../effects/kernel/systemCalls.ts";
 import { type Denial, describeDenial } from "../effects/landlock/denial.ts";
-import { type PortLimits, portOptions } from "../effects/network/network.ts";
+import { type PortLimits, portOptions } from "../effects/network/ports.ts";
 import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import { profileNames, seccompProfile } from "../effects/seccomp/profileOptions.ts";
 import type { FilterInput } from "../effects/seccomp/taskFilter.ts";

@@ -5,7 +5,7 @@
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { readKernelFile } from "../../src/effects/kernel/kernelFiles.ts";
-import type { PortLimits } from "../../src/effects/network/network.ts";
+import type { PortLimits } from "../../src/effects/network/ports.ts";
 import { leaveOut } from "../support/host/requireTools.ts";
 import { filterOf, TestRun } from "../support/launch/launchRun.ts";
 

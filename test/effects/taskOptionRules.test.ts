@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
-import { portOptions } from "../../src/effects/network/network.ts";
+import { portOptions } from "../../src/effects/network/ports.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
 
 function portsOf(task: object, plugin: object = {}) {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
 import { isSystemCallName, systemCallNames } from "../../src/effects/kernel/systemCalls.ts";
 import { callBlocker, OTHER_MACHINE } from "../../src/effects/landlock/denial.ts";
-import type { PortLimits } from "../../src/effects/network/network.ts";
+import type { PortLimits } from "../../src/effects/network/ports.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
 import { portRestrictions } from "../../src/effects/seccomp/portRestrictions.ts";
 import { seccompProfile } from "../../src/effects/seccomp/profileOptions.ts";

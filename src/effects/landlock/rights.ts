@@ -7,7 +7,7 @@
  * table, the driver uses {@link LATEST_ABI}: a ruleset refuses only the rights that it names.
  */
 
-import type { PortOption } from "../network/network.ts";
+import type { PortOption } from "../network/ports.ts";
 import type { UnveilMode } from "../unveil/unveil.ts";
 import type { PathKind } from "../unveil/unveiledPaths.ts";
 

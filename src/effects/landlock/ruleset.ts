@@ -7,7 +7,7 @@ import { DriverError } from "../../base/errors.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION, LANDLOCK_RULE_NET_PORT } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
-import { type PortLimits, type PortOption, portOptions } from "../network/network.ts";
+import { type PortLimits, type PortOption, portOptions } from "../network/ports.ts";
 import { hclName } from "../options/hclOptions.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import type { UnveilRule } from "../unveil/unveilRules.ts";

@@ -1,4 +1,4 @@
-/** A task's network: the host's, the allocation's namespace, or a new one; and limits on its ports. Pure. */
+/** A task's network: the host's, the allocation's namespace, or a new one. Pure. */
 
 import { DriverError } from "../../base/errors.ts";
 import * as k from "../kernel/constants.ts";
@@ -80,20 +80,3 @@ function loopbackSteps(name: string): Step[] {
     closeScratchStep(name),
   ];
 }
-
-/**
- * An absent list allows every port, and an empty list allows none. In a list of ports to bind, 0 stands for
- * any free port that the kernel chooses.
- */
-export type PortLimits = { readonly [option in PortOption]?: number[] | undefined };
-
-export const portOptions = ["connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
-
-export type PortOption = (typeof portOptions)[number];
-/** The options' names in HCL. */
-export const portNames: Readonly<Record<PortOption, string>> = {
-  connectTcp: "connect_tcp",
-  bindTcp: "bind_tcp",
-  connectUdp: "connect_udp",
-  bindUdp: "bind_udp",
-};

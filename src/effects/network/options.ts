@@ -2,7 +2,7 @@
 import { DriverError } from "../../base/errors.ts";
 import { list, type PartOptions, wholeNumber } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import { type PortLimits, portOptions } from "./network.ts";
+import { type PortLimits, portOptions } from "./ports.ts";
 
 export const networkOptions = {
   task: () => ({

@@ -13,7 +13,7 @@ import {
   supportedArchitecture,
   systemCallNumber,
 } from "../kernel/systemCalls.ts";
-import { portOptions } from "../network/network.ts";
+import { portOptions } from "../network/ports.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
 import type { Condition, Errno, Restriction } from "./restriction.ts";
 import { type FilterOptions, type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.ts";

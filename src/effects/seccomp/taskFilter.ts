@@ -2,7 +2,7 @@
 
 import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
 import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
-import type { PortLimits } from "../network/network.ts";
+import type { PortLimits } from "../network/ports.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 import { portRestrictions } from "./portRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";

@@ -10,7 +10,7 @@ import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import { buildExecPlan, buildTerminalExecPlan } from "../../../src/effects/exec/execPlan.ts";
 import { type Architecture, systemCallNames } from "../../../src/effects/kernel/systemCalls.ts";
-import { portOptions } from "../../../src/effects/network/network.ts";
+import { portOptions } from "../../../src/effects/network/ports.ts";
 import { assembleEarly, assembleLate } from "../../../src/effects/plan/assemble.ts";
 import { describePlan } from "../../../src/effects/plan/describePlan.ts";
 import type { Plan } from "../../../src/effects/plan/plan.ts";

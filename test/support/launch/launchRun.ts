@@ -10,7 +10,7 @@ import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/eff
 import { netPortAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
 import { LATEST_ABI, maskOfRights, portRights } from "../../../src/effects/landlock/rights.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
-import { type PortLimits, portOptions } from "../../../src/effects/network/network.ts";
+import { type PortLimits, portOptions } from "../../../src/effects/network/ports.ts";
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import type { LaunchPlan, SystemCallFilter } from "../../../src/effects/plan/plan.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";

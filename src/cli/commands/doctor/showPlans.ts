@@ -8,7 +8,7 @@ import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import { type AddedRules, buildRuleset } from "../../../effects/landlock/ruleset.ts";
 import { placeVolumes, planEarly, planLate, planSandbox } from "../../../effects/launch/sandbox.ts";
-import { type PortLimits, portOptions } from "../../../effects/network/network.ts";
+import { type PortLimits, portOptions } from "../../../effects/network/ports.ts";
 import { hclName } from "../../../effects/options/hclOptions.ts";
 import { parseTaskOptions, taskOptionsSpec } from "../../../effects/parts.ts";
 import { describePlan } from "../../../effects/plan/describePlan.ts";
