@@ -32,7 +32,6 @@ export interface RecordedTask {
   readonly request: { readonly options: Readonly<Record<string, unknown>> } | null;
   readonly sandbox: {
     readonly seccomp: SeccompProfile | null;
-    readonly capabilities: readonly string[] | null;
   } | null;
 }
 
@@ -61,7 +60,7 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
     },
     filter: {
       profile: sandbox?.seccomp ?? null,
-      capabilities: sandbox?.capabilities ?? [],
+      pidMode: options.pid_mode === "host" ? "host" : "private",
       ownDeny: list(options.seccomp_deny) ?? [],
     },
   };

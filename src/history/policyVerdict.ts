@@ -3,12 +3,7 @@
  * rights that the run would lose, and the denials that would remain. Pure.
  */
 import { DriverError } from "../base/errors.ts";
-import {
-  capabilityName,
-  capabilityNumbers,
-  capabilitySet,
-  formatCapabilities,
-} from "../effects/kernel/capabilities.ts";
+import { capabilitySet, formatCapabilities } from "../effects/kernel/capabilities.ts";
 import { systemCallNames } from "../effects/kernel/systemCalls.ts";
 import { type Denial, describeDenial } from "../effects/landlock/denial.ts";
 import { type PortLimits, portOptions } from "../effects/network/ports.ts";
@@ -23,7 +18,6 @@ import {
 } from "../effects/unveil/defaultPaths.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "../effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
-import { wantedCapabilities } from "../effects/users/capabilityOptions.ts";
 import { isInRanges } from "../effects/users/idRanges.ts";
 import { verdictsOn } from "../effects/verdicts.ts";
 
@@ -180,7 +174,7 @@ function filterUnder(task: TaskOptions, plugin: SandboxOptions): FilterInput {
     profile: profileNames(plugin).includes(name)
       ? seccompProfile(task, plugin)
       : { profile: name, allow: [], deny: systemCallNames },
-    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
+    pidMode: task.pidMode,
     ownDeny: task.seccompDeny,
   };
 }

@@ -20,7 +20,7 @@ function task(
 ): RecordedTask {
   return {
     request: { options },
-    sandbox: { seccomp, capabilities: null },
+    sandbox: { seccomp },
   };
 }
 
@@ -143,7 +143,7 @@ describe("for every call, profile and limit on ports", () => {
     const options = parseTaskOptions({ command: "true", ...raw }, plugin);
     const profile = seccompProfile(options, plugin);
     const refuses = (name: string) => {
-      const filter = taskFilter(profile, [], options);
+      const filter = taskFilter(profile, options);
       if (name === "32-bit") return filter !== undefined;
       if (!isSystemCallName(name)) return filter?.refusesUnknown === true;
       return filter?.restrictions.some(({ calls }) => calls.includes(name)) === true;
@@ -151,7 +151,7 @@ describe("for every call, profile and limit on ports", () => {
     const allowance: Allowance = {
       isUnveiled: () => false,
       ports: options,
-      filter: { profile, capabilities: [], ownDeny: options.seccompDeny },
+      filter: { profile, ownDeny: options.seccompDeny },
     };
     return { profile, refuses, allowance, ports: options satisfies PortLimits };
   }

@@ -221,6 +221,6 @@ export function planLate(
     args: task.args,
     uid: user.uid,
     gid: user.gid,
-    filter: systemCallFilter(seccomp, capabilities, task),
+    filter: systemCallFilter(seccomp, task),
   });
 }

@@ -6,7 +6,6 @@
  */
 import { constants } from "node:os";
 import { assemble, type Label, type Line } from "../kernel/assembler.ts";
-import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import * as k from "../kernel/constants.ts";
 import {
   type Architecture,
@@ -14,11 +13,10 @@ import {
   supportedArchitecture,
   systemCallNumber,
 } from "../kernel/systemCalls.ts";
-import { type PortLimits, portOptions } from "../network/ports.ts";
+import { portOptions } from "../network/ports.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
-import type { TaskCapabilities } from "../users/capabilities.ts";
 import type { Condition, Errno, Restriction } from "./restriction.ts";
-import { type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.ts";
+import { type FilterOptions, type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.ts";
 
 /**
  * @param profile null for a kernel without filters
@@ -26,15 +24,14 @@ import { type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.t
  */
 export function systemCallFilter(
   profile: SeccompProfile | null,
-  capabilities: TaskCapabilities | undefined,
-  ports: PortLimits,
+  options: FilterOptions,
 ): SystemCallFilter | undefined {
   if (profile === null) return undefined;
-  const names = capabilities === undefined ? [] : capabilityNumbers(capabilities.kept).map(capabilityName);
-  const key = JSON.stringify([profile, names, portOptions.map((option) => ports[option]?.length)]);
+  const ports = portOptions.map((option) => options[option]?.length);
+  const key = JSON.stringify([profile, options.pidMode, ports]);
   const known = assembled.get(key);
   if (known !== undefined) return known;
-  const filter = taskFilter(profile, names, ports);
+  const filter = taskFilter(profile, options);
   if (filter === undefined) return undefined;
   const program = assembleFilter(filter, supportedArchitecture());
   if (assembled.size >= MAX_ASSEMBLED) assembled.clear();

@@ -1,4 +1,4 @@
-/** Determines the system calls that a task may not make, from its profile, capabilities and ports. Pure. */
+/** Determines the system calls that a task may not make, from its profile, pid namespace and ports. Pure. */
 
 import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
 import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
@@ -17,7 +17,7 @@ export interface SeccompProfile {
   readonly profile: string;
   /** Calls that are allowed with any arguments, and groups that do not apply. */
   readonly allow: readonly string[];
-  /** Calls that are refused (EPERM), and groups that apply with every profile and all capabilities. */
+  /** Calls that are refused (EPERM), and groups that apply with every profile. */
   readonly deny: readonly string[];
 }
 
@@ -31,34 +31,34 @@ export interface TaskFilter {
   readonly refusesUnknown: boolean;
 }
 
+/** A task's own options that decide about its filter, besides its profile. */
+export interface FilterOptions extends PortLimits {
+  readonly pidMode?: "private" | "host" | undefined;
+}
+
 /**
- * The filter for a task with these capabilities and limits on ports.
- * @param capabilities names of the task's capabilities
+ * The filter for a task with these options. The task's capabilities do not matter: none lifts a restriction.
  * @returns undefined if nothing is refused
  */
-export function taskFilter(
-  profile: SeccompProfile,
-  capabilities: readonly string[],
-  ports: PortLimits,
-): TaskFilter | undefined {
+export function taskFilter(profile: SeccompProfile, options: FilterOptions): TaskFilter | undefined {
   const restrictions = [
     ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),
-    ...portRestrictions(ports),
-    ...appliedGroups(profile, capabilities).flatMap((group) => group.restrictions),
+    ...portRestrictions(options),
+    ...appliedGroups(profile, options.pidMode).flatMap((group) => group.restrictions),
   ];
   const refusesUnknown = profile.profile !== UNCONFINED;
   return refusesUnknown || restrictions.length > 0 ? { restrictions, refusesUnknown } : undefined;
 }
 
 /**
- * The refusals of a profile for a task without capabilities. A profile that has all refusals of another
+ * The refusals of a profile for a task in the host's pid namespace, to which all groups apply. A profile that has all refusals of another
  * profile is at least as strict.
  * @returns names of calls, each after the name of its group if a group refuses it: `@mount umount2`
  */
 export function refusals(profile: SeccompProfile): ReadonlySet<string> {
   return new Set([
     ...deniedCalls(profile),
-    ...appliedGroups(profile, []).flatMap(({ name, restrictions }) =>
+    ...appliedGroups(profile, "host").flatMap(({ name, restrictions }) =>
       restrictions.flatMap(({ calls }) => calls.map((call) => `@${name} ${call}`)),
     ),
   ]);
@@ -67,13 +67,13 @@ export function refusals(profile: SeccompProfile): ReadonlySet<string> {
 /** The groups that apply, without calls that are allowed individually. */
 function appliedGroups(
   { profile, allow, deny }: SeccompProfile,
-  capabilities: readonly string[],
+  pidMode: FilterOptions["pidMode"],
 ): RestrictionGroup[] {
-  const applies = ({ name, liftedBy = [] }: RestrictionGroup) =>
+  const applies = ({ name, onlyInHostPids }: RestrictionGroup) =>
     deny.includes(`@${name}`) ||
     (profile !== UNCONFINED &&
       !allow.includes(`@${name}`) &&
-      !liftedBy.some((capability) => capabilities.includes(capability)));
+      (pidMode === "host" || onlyInHostPids !== true));
   return defaultProfile.filter(applies).map((group) => ({
     ...group,
     restrictions: group.restrictions.map((restriction) => ({
@@ -91,8 +91,7 @@ function deniedCalls({ deny }: SeccompProfile): SystemCallName[] {
 export interface FilterInput {
   /** Null on a kernel without filters. */
   readonly profile: SeccompProfile | null;
-  /** Names of the task's capabilities. */
-  readonly capabilities: readonly string[];
+  readonly pidMode?: FilterOptions["pidMode"];
   /** The task's own list of refused calls, which `profile.deny` includes. */
   readonly ownDeny: readonly string[];
 }
@@ -103,11 +102,11 @@ export interface FilterInput {
  */
 export function filterVerdict(
   { blockers: [blocker = ""] }: Denial,
-  { profile, capabilities, ownDeny }: FilterInput,
+  { profile, pidMode, ownDeny }: FilterInput,
 ): Verdict | undefined {
   const call = refusedCall(blocker);
   if (call === undefined || profile === null) return undefined;
-  const filterOf = (each: SeccompProfile) => taskFilter(each, capabilities, {});
+  const filterOf = (each: SeccompProfile) => taskFilter(each, { pidMode });
   const filter = filterOf(profile);
   if (!isSystemCallName(call)) {
     // Every filter kills 32-bit programs. Only the filter of a profile refuses calls that are unknown.
