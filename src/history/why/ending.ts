@@ -2,8 +2,7 @@
 import { withCall } from "../../base/errors.ts";
 import { signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
-import { isProbe } from "../../effects/landlock/denial.ts";
-import { adviceFor } from "../../effects/verdicts.ts";
+import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -140,14 +139,14 @@ function senderOf(facts: readonly Fact[], signal: number): string {
 }
 
 /** Sentences on accesses that the sandbox may have refused to a failed task without an audit record. */
-function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: readonly string[]): Sentence[] {
+function refusals(facts: readonly Fact[], context: TaskContext, missing: readonly string[]): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   if (sandboxed === undefined) return [];
   const { unveiled, root, unrecordedDenials } = sandboxed.data;
   const requested = unveiled.filter(({ source }) => /task|plugin/.test(source));
   const entries = requested.map(({ path, mode }) => `${mode}:${path}`).join(", ");
-  const isDenied = denials.refusals.some((refusal) => !isProbe(refusal));
-  if (missing.length > 0) return missingSentences(sandboxed, missing);
+  const isDenied = context.denials.refusals.some((refusal) => !isProbe(refusal, context));
+  if (missing.length > 0) return missingSentences(sandboxed, context, missing);
   if (isDenied) return [];
   return [
     ...sentence(
@@ -159,7 +158,7 @@ function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: rea
     ...sentence(
       [sandboxed],
       unrecordedDenials === null
-        ? "All other denials of the sandbox are recorded, and there is no such record"
+        ? "All other denials of the sandbox are recorded, but for what programs try and do without, and there is no such record"
         : `What the sandbox denies was not recorded: ${unrecordedDenials}`,
     ),
     ...sentence(
@@ -173,11 +172,15 @@ function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: rea
  * Names missing paths that the task's output mentions. The kernel records no access to a path that is not in
  * the task's root, so the output is the only source.
  */
-function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string[]): Sentence[] {
+function missingSentences(
+  sandboxed: Fact<"sandboxed">,
+  context: TaskContext,
+  missing: readonly string[],
+): Sentence[] {
   const [path = ""] = missing;
   const named = missing.join(", ");
   const are = missing.length === 1 ? "is on the host, but was" : "are on the host, but were";
-  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, nothingRecorded);
+  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, context);
   return [
     ...sentence(
       [sandboxed],
@@ -186,8 +189,6 @@ function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string
     ...sentence([sandboxed], advice),
   ];
 }
-
-const nothingRecorded = { request: null, sandbox: null };
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);
