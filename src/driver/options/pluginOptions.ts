@@ -5,9 +5,8 @@
  */
 import { z } from "zod";
 import { defaultStateDir } from "../../base/defaultStateDir.ts";
-import { absolutePath, flag, text, textBlocks } from "../../effects/options/fields.ts";
+import { absolutePath, flag, sum, text, textBlocks } from "../../effects/options/fields.ts";
 import { decodeOptions, hclSpecOf, InvalidOptions } from "../../effects/options/hclOptions.ts";
-import { sum } from "../../effects/options/partOptions.ts";
 import { pluginShape } from "../../effects/parts.ts";
 import { seccompProblem } from "../../effects/seccomp/profileOptions.ts";
 import { parseDuration } from "../../units/durations.ts";

@@ -2,9 +2,9 @@
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { isTaskName } from "../../base/taskId.ts";
-import { follow } from "../paths/followPath.ts";
 import { lookAt, realPathOf } from "../paths/hostPaths.ts";
-import type { RootMode, TaskFolders } from "./taskFolders.ts";
+import { follow } from "../paths/paths.ts";
+import type { RootMode, TaskFolders } from "./layout.ts";
 
 /**
  * A task may read, write and execute everything in its folders. A job's `env` block can set the variables

@@ -20,10 +20,10 @@ import { DriverError } from "../../base/errors.ts";
 import { AT_FDCWD, O_PATH, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { asFileUser, type FileUser } from "../kernel/fileUser.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
-import type { TaskFolders } from "../layout/taskFolders.ts";
-import type { PluginValues } from "../options/partOptions.ts";
-import { hostMounts } from "../paths/hostMounts.ts";
-import { identityOf, realPathOf } from "../paths/hostPaths.ts";
+import type { TaskFolders } from "../layout/layout.ts";
+import type { PluginValues } from "../options/fields.ts";
+
+import { hostMounts, identityOf, realPathOf } from "../paths/hostPaths.ts";
 import { isIn, type MountTable, type Place, placeOf, placeOfRoot } from "../paths/mountTable.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { defaultEntries, ownRootPaths } from "./defaultPaths.ts";

@@ -1,13 +1,15 @@
 /** The options that say which paths a task may reach. Pure. */
 
 import { DriverError } from "../../base/errors.ts";
-import { checkedText, flag, list } from "../options/fields.ts";
 import {
+  checkedText,
+  flag,
+  list,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
   type TaskValues,
-} from "../options/partOptions.ts";
+} from "../options/fields.ts";
 import { unveilProblem } from "./unveil.ts";
 
 export const unveilOptions = {

@@ -21,8 +21,8 @@ import {
 } from "../kernel/constants.ts";
 import { kernelError } from "../kernel/kernelError.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
-import { hostMounts } from "../paths/hostMounts.ts";
-import { identityOf } from "../paths/hostPaths.ts";
+
+import { hostMounts, identityOf } from "../paths/hostPaths.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { isConfigured, type UnveilRule } from "./unveilRules.ts";
 
