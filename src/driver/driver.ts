@@ -152,11 +152,11 @@ export class Driver implements DriverPort {
   async waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult> {
     const task = this.#find(taskId);
     this.#announcements.runnerCalls(taskId);
-    return exitResultOf(await task.reached(hasEnded, { signal }));
+    return exitResultOf(await task.reached(hasEnded, { signal }), taskId, this.#services.options.exitMessage);
   }
 
   async inspectTask(taskId: TaskId): Promise<TaskStatus> {
-    return taskStatusOf(taskId, this.#find(taskId).snapshot);
+    return taskStatusOf(taskId, this.#find(taskId).snapshot, this.#services.options.exitMessage);
   }
 
   async stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void> {

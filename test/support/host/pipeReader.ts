@@ -1,8 +1,11 @@
 /** Reads a task's log pipe as the agent's log collector does: before the task starts, and in all its runs. */
 import { once } from "node:events";
-import { constants, openSync } from "node:fs";
+import { appendFileSync, constants, existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
+
+/** Nomad's collector writes its output to the file ten times a second. */
+const flushMs = 100;
 
 export class PipeReader {
   /** The readers of all allocations, by path. */
@@ -13,6 +16,7 @@ export class PipeReader {
   #change = Promise.withResolvers<"data" | "end">();
   #socket: Socket | undefined;
   #closed = false;
+  #file: string | undefined;
 
   /** The constructor does not create the pipe; `start` does. */
   constructor(path: string) {
@@ -29,6 +33,13 @@ export class PipeReader {
     if (this.#socket !== undefined || this.#closed) return;
     mkfifo(this.path, 0o600);
     this.#socket = this.#open();
+  }
+
+  /** Also writes the output to the stream's first file, as late as Nomad's collector does. */
+  keepFile(): void {
+    const [, folder, name] = /^(.*)\/\.([^/]*)\.fifo$/.exec(this.path) ?? [];
+    this.#file = `${folder}/${name}.0`;
+    appendFileSync(this.#file, "");
   }
 
   /** All output, once all writers have closed the pipe. */
@@ -77,6 +88,8 @@ export class PipeReader {
     return new Socket({ fd: descriptor, readable: true, writable: false })
       .on("data", (chunk: Buffer) => {
         this.#chunks.push(chunk);
+        const file = this.#file;
+        if (file !== undefined) setTimeout(() => existsSync(file) && appendFileSync(file, chunk), flushMs);
         this.#tell("data");
       })
       .once("end", () => this.#readOn());
