@@ -17,7 +17,7 @@ export const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec
  */
 export function install(folder: string): string {
   const plugins = join(folder, "plugins");
-  execFileSync(built, ["install", "--plugin-dir", plugins], { stdio: "ignore" });
+  execFileSync(built, ["install", "--plugin-dir", plugins, "--yes"], { stdio: "ignore" });
   return join(plugins, "nomad-driver-exec2");
 }
 

@@ -16,15 +16,16 @@ plugin "nomad-driver-exec2" {
     identity_files  = false
 
     # The users and rights of tasks.
-    allow_root       = false
-    allow_caps       = ["net_bind_service"]
-    groups_by_task   = true
-    dynamic_user_ids = "80000-89999"
-    denied_host_uids = "0,100-999"
-    denied_host_gids = "0,27,42"
-    denied_envvars   = ["AWS_*", "*_TOKEN"]
-    allow_host_ipc   = false
-    allow_host_pid   = true
+    allow_root         = false
+    allow_caps         = ["net_bind_service"]
+    groups_by_task     = true
+    dynamic_user_ids   = "80000-89999"
+    shared_dynamic_ids = "refuse"
+    denied_host_uids   = "0,100-999"
+    denied_host_gids   = "0,27,42"
+    denied_envvars     = ["AWS_*", "*_TOKEN"]
+    allow_host_ipc     = false
+    allow_host_pid     = true
 
     # The system calls that tasks may make, and those that jobs may allow.
     seccomp = "default"

@@ -10,7 +10,7 @@ import { execFileSync } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "rolldown";
-import { supportedArchitecture } from "../src/effects/kernel/architecture.ts";
+import { supportedArchitecture } from "../src/effects/kernel/systemCalls.ts";
 import { buildExecutable } from "./executable/buildExecutable.ts";
 import { targetOf } from "./executable/targets.ts";
 import { buildInspectorPage } from "./inspectorPage.ts";

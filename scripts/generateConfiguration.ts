@@ -120,11 +120,11 @@ function defaultOf(field: unknown): string {
 function profileTable(): string {
   const rows = defaultProfile.map((group) => [
     `\`@${group.name}\``,
-    refusedOf(group),
-    code(group.liftedBy ?? []),
+    refusedOf(group) + (group.onlyInHostPids ? ', only with `pid_mode = "host"`' : ""),
+    code(group.kernelNeeds ?? []),
     group.reason,
   ]);
-  return tableOf(["group", "refused", "unless the task has", "because"], rows);
+  return tableOf(["group", "refused", "the kernel also needs", "because"], rows);
 }
 
 /** Groups the calls that are refused for the same arguments. */

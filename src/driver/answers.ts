@@ -7,8 +7,7 @@ import { version } from "../base/version.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
 import { type Cause, knownCause } from "../machines/events/cause.ts";
-import type { TaskSnapshot } from "../machines/fold.ts";
-import { isAlive } from "../machines/taskMachine.ts";
+import { isAlive, type TaskSnapshot } from "../machines/taskMachine.ts";
 import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driverPort.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
 

@@ -11,9 +11,9 @@ import type { TaskId } from "../base/taskId.ts";
 import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
+import { endLogs, type LogPipes } from "../effects/logs/logPipes.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
-import { hasEnded } from "../machines/fold.ts";
-import { isAlive } from "../machines/taskMachine.ts";
+import { hasEnded, isAlive } from "../machines/taskMachine.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
 import { capabilities, exitResultOf, fingerprintOf, taskStatusOf } from "./answers.ts";
 import type {
@@ -68,6 +68,8 @@ export class Driver implements DriverPort {
   readonly #requestHandOver: RequestHandOver;
   readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
   readonly #announcements: Announcements;
+  /** The log pipes of recovered tasks, until WaitTask is answered for the first time. */
+  readonly #recoveredLogs = new Map<TaskId, LogPipes>();
   readonly #configured = new ReplaySubject<Configured>(1);
   #configuring: Promise<void> = Promise.resolve();
   #opening: Opening<DriverServices> | undefined;
@@ -137,22 +139,32 @@ export class Driver implements DriverPort {
     }
   }
 
-  async recoverTask(handle: RecoverableHandle): Promise<void> {
+  async recoverTask(handle: RecoverableHandle, logs: LogPipes): Promise<void> {
     this.#housekeeping.recovering();
     // Waits, because the agent would answer an error by destroying the task and starting it anew.
     if (this.#openError) await this.#opening?.settled;
     const services = this.#services;
-    await this.#tasks.recover(handle.taskId, services, async () => {
-      const history = await historyOf(handle, services);
-      this.#announcements.takenOver(handle.taskId, history.snapshot);
-      return history;
-    });
+    try {
+      const task = await this.#tasks.recover(handle.taskId, services, async () => {
+        const history = await historyOf(handle, services);
+        this.#announcements.takenOver(handle.taskId, history.snapshot);
+        return history;
+      });
+      if (hasEnded(task.snapshot)) endLogs(logs);
+      // A restarted agent begins to collect logs only after this answer.
+      this.#recoveredLogs.set(handle.taskId, logs);
+    } catch (thrown) {
+      endLogs(logs);
+      throw thrown;
+    }
   }
 
   async waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult> {
     const task = this.#find(taskId);
     this.#announcements.runnerCalls(taskId);
-    return exitResultOf(await task.reached(hasEnded, { signal }), taskId, this.#services.options.exitMessage);
+    const ended = await task.reached(hasEnded, { signal });
+    this.#endRecoveredLogs(taskId);
+    return exitResultOf(ended, taskId, this.#services.options.exitMessage);
   }
 
   async inspectTask(taskId: TaskId): Promise<TaskStatus> {
@@ -198,6 +210,7 @@ export class Driver implements DriverPort {
     task.run.denials.close();
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
+    this.#recoveredLogs.delete(taskId);
     this.#housekeeping.forgotten();
   }
 
@@ -264,6 +277,14 @@ export class Driver implements DriverPort {
 
   #find(taskId: TaskId): Task {
     return this.#tasks.find(taskId, this.#ready);
+  }
+
+  /** Ends a recovered task's logs once: afterwards, the agent's next run of the task uses the same pipes. */
+  #endRecoveredLogs(taskId: TaskId): void {
+    const logs = this.#recoveredLogs.get(taskId);
+    if (logs === undefined) return;
+    this.#recoveredLogs.delete(taskId);
+    endLogs(logs);
   }
 
   #create(taskId: TaskId, history: TaskHistory | undefined): Task {

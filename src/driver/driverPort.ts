@@ -12,6 +12,7 @@ import type { TaskId } from "../base/taskId.ts";
 import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
+import type { LogPipes } from "../effects/logs/logPipes.ts";
 import type { TaskOptions } from "../effects/parts.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
@@ -44,8 +45,11 @@ export interface DriverPort {
    */
   startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
-  /** Takes over a task. Does nothing for a known task. Rejects with `TASK_LOST` if the task is lost. */
-  recoverTask(handle: RecoverableHandle): Promise<void>;
+  /**
+   * Takes over a task. Does nothing for a known task. Rejects with `TASK_LOST` if the task is lost.
+   * @param logs of the task, which end with it even if this process never opens them
+   */
+  recoverTask(handle: RecoverableHandle, logs: LogPipes): Promise<void>;
 
   /** Resolves once the task has ended, or at once for an ended task. Rejects when `signal` is aborted. */
   waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult>;

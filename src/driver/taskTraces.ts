@@ -3,7 +3,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/hclog.ts";
 import { type TaskTrace, taskTrace } from "../history/traces/taskTrace.ts";
 import { TraceExporter } from "../history/traces/traceExporter.ts";
-import { hasEnded } from "../machines/fold.ts";
+import { hasEnded } from "../machines/taskMachine.ts";
 import type { EventReader } from "../store/eventStore.ts";
 import type { CommittedStep } from "./task/task.ts";
 

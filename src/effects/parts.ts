@@ -2,8 +2,8 @@
  * The parts of a launch, summed: the options of a task, and the plugin's options that concern tasks. An
  * option that two parts have does not compile. Pure.
  */
+
 import { z } from "zod";
-import { lazy } from "../base/lazy.ts";
 import { cgroupOptions, settleCgroup } from "./cgroup/options.ts";
 import { commandOptions } from "./command/options.ts";
 import { denialsOptions } from "./denials/options.ts";
@@ -114,4 +114,15 @@ export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): T
   settleUsers(task, plugin);
   checkSeccomp(task, plugin);
   return { ...task, ...settlePorts(task, plugin), ...settleCgroup(task, plugin) };
+}
+
+/**
+ * Returns a function that makes a value at its first call, and returns the same value at later calls.
+ */
+function lazy<Value extends {}>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }

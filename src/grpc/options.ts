@@ -3,7 +3,6 @@
  * loaded by the first call that needs it.
  */
 
-import { lazy } from "../base/lazy.ts";
 import {
   type PluginOptions,
   parsePluginOptions,
@@ -14,7 +13,7 @@ import { specOf } from "./convert/hclSpec.ts";
 import { decodeMsgpack } from "./convert/msgpack.ts";
 
 export const pluginSpec = specOf(pluginOptionsSpec);
-export const taskSpec = lazy(() => specOf(taskOptionsSpec()));
+export const taskSpec = () => specOf(taskOptionsSpec());
 
 /** @throws DriverError `CONFIG_INVALID` */
 export function readPluginOptions(bytes: Uint8Array): PluginOptions {

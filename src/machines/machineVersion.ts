@@ -6,9 +6,8 @@
 import { DriverError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
 import { EVENT_SCHEMA_VERSION, parseTaskEvent, type TaskEvent } from "./events.ts";
-import { initialSnapshot, step, type TaskSnapshot } from "./fold.ts";
 import type { TaskContext } from "./taskContext.ts";
-import { isStateName } from "./taskMachine.ts";
+import { initialSnapshot, isStateName, step, type TaskSnapshot } from "./taskMachine.ts";
 import { upcast, type VersionedEvent } from "./upcast.ts";
 
 /** A state of any version of the machine: its name and context. */

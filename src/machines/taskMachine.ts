@@ -10,10 +10,13 @@
  *
  * `recovered` replaces `running` once another plugin process has taken over the
  * task. In `lost` the driver can learn nothing more about the task. A task that
- * another driver has started goes from `pending` to `running` on `adopted`. Pure.
+ * another driver has started goes from `pending` to `running` on `adopted`.
+ *
+ * XState's pure transitions step the machine. No actor runs: an actor would execute actions before their event
+ * is committed, and once more when a task is recovered. Snapshots are plain data. Pure.
  */
-import { assign, setup } from "xstate";
-import { type EffectName, effectNames } from "./effects.ts";
+
+import { type AnyActorScope, assign, createActor, type ExecutableActionObject, setup } from "xstate";
 import type { EventType, TaskEvent } from "./events.ts";
 import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
 
@@ -29,6 +32,50 @@ export type StateName =
   | "failed"
   | "lost"
   | "destroyed";
+
+/**
+ * The effects that the machine can request, each with the types of events that report
+ * its result. These are names only: src/driver runs each one with the operations of
+ * src/effects.
+ */
+const effectReports = {
+  /** Reads the kernel's features and the node's cores. */
+  inspectHost: ["fingerprinted"],
+  /** Resolves the user, writes limits, and prepares rules and the launch plan. */
+  prepareSandbox: ["sandboxed", "startFailed"],
+  /** Runs the launch plan. */
+  launch: ["started", "startFailed"],
+  /** Waits until the run's init exits. */
+  watchExit: ["exited", "lost"],
+  /** Sends the stop's signal to the task's process group. */
+  sendStopSignal: ["signalled"],
+  /** Waits for the stop's timeout, unless the task ends first. */
+  startKillTimer: ["stopTimedOut"],
+  /** Kills the task's main process. Init then ends the rest of the run. */
+  killRun: ["forceKilled"],
+  /** Stops watching the run, closes its descriptors, and removes its files. */
+  releaseRun: [],
+} as const satisfies Readonly<Record<string, readonly EventType[]>>;
+
+export type EffectName = keyof typeof effectReports;
+export const effectNames = Object.keys(effectReports) as readonly EffectName[];
+
+/**
+ * The types of events that report the result of an effect; undefined for an effect unknown to this version.
+ */
+export function reportsOf(effect: string): readonly string[] | undefined {
+  return reports.get(effect);
+}
+
+const reports: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(effectReports));
+
+/**
+ * Whether an effect is a preparation. Preparations change nothing that is visible outside, so they need not
+ * wait for a commit.
+ */
+export function isPreparation(effect: EffectName): boolean {
+  return effect === "inspectHost" || effect === "prepareSandbox";
+}
 
 /** A state in XState's format, limited to what this machine uses. */
 interface State {
@@ -167,4 +214,98 @@ const endStates: ReadonlySet<string> = new Set<StateName>(["exited", "failed", "
  */
 export function isOver(state: string): boolean {
   return endStates.has(state);
+}
+
+export interface TaskSnapshot {
+  /** The state's name: the machine is flat. */
+  readonly value: StateName;
+  readonly context: TaskContext;
+}
+
+export interface Step {
+  readonly snapshot: TaskSnapshot;
+  readonly from: StateName;
+  readonly to: StateName;
+  readonly effects: readonly EffectName[];
+  /** False if the state has no transition for the event. Then nothing has changed. */
+  readonly accepted: boolean;
+}
+
+/** An effect that a step requests, as XState's action. `exec` executes it on what it gets as its parameter. */
+export interface TaskAction extends Pick<ExecutableActionObject, "info" | "exec"> {
+  readonly type: EffectName;
+}
+
+/** The state of a task before its first event. */
+export const initialSnapshot: TaskSnapshot = { value: "pending", context: initialContext };
+
+const self = createActor(taskMachine);
+
+/**
+ * The scope of all steps. XState's own `transition` does the same with a new actor, which never starts, for
+ * each step: that takes 28 µs and 37 kB of garbage instead of 10 µs and 17 kB.
+ */
+const inert: Omit<AnyActorScope, "actionExecutor"> = {
+  self,
+  system: self.system,
+  id: "",
+  sessionId: "",
+  logger: () => undefined,
+  defer: () => undefined,
+  emit: () => undefined,
+  stopChild: () => undefined,
+};
+
+/** Applies an event to the machine, and executes no action. */
+export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
+  const [taken] = stepWithActions(taskMachine, snapshot, event);
+  return taken;
+}
+
+/**
+ * Applies an event to a machine that has implementations of the effects.
+ * @returns also the actions of the step's effects, in the same order. The caller executes them.
+ */
+export function stepWithActions(
+  machine: TaskMachine,
+  snapshot: TaskSnapshot,
+  event: TaskEvent,
+): [Step, readonly TaskAction[]] {
+  const before = machine.resolveState(snapshot);
+  const requested: ExecutableActionObject[] = [];
+  const after = machine.transition(before, event, {
+    ...inert,
+    actionExecutor: (each) => requested.push(each),
+  });
+  // XState returns the same object if it has no transition for the event, and a new one otherwise.
+  const accepted = after !== before;
+  // The only other action is `evolve`, which XState has applied.
+  const actions = requested as readonly TaskAction[];
+  const { value: from } = snapshot;
+  const { value: to, context } = after;
+  const taken = {
+    snapshot: accepted ? { value: to, context } : snapshot,
+    from,
+    to,
+    effects: actions.map(({ type }) => type),
+    accepted,
+  };
+  return [taken, actions];
+}
+
+/** Folds a whole history. Events without a transition change nothing. */
+export function fold(events: Iterable<TaskEvent>): TaskSnapshot {
+  let snapshot = initialSnapshot;
+  for (const event of events) snapshot = step(snapshot, event).snapshot;
+  return snapshot;
+}
+
+/** Whether the start is over: the task has started, or never will. */
+export function startIsOver({ value }: TaskSnapshot): boolean {
+  return !isStarting(value);
+}
+
+/** Whether the task is over for good. */
+export function hasEnded({ value }: TaskSnapshot): boolean {
+  return isOver(value);
 }

@@ -16,7 +16,7 @@ import {
 import { toStatus } from "../../src/grpc/status.ts";
 import { bundleLines } from "../../src/history/replay/bundle/exportBundle.ts";
 import { eventTypes } from "../../src/machines/events.ts";
-import { fold } from "../../src/machines/fold.ts";
+import { fold } from "../../src/machines/taskMachine.ts";
 import { importedBundle } from "../../src/store/folder/logFolders.ts";
 import { forged, hostile, hostileEvent, hostileLog, unwritable } from "../support/history/hostileTexts.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";

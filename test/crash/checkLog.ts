@@ -3,9 +3,8 @@
  * state machine computes the recorded states.
  */
 import { isDeepStrictEqual } from "node:util";
-import { toTaskEvent } from "../../src/driver/history/storedEvents.ts";
-import { initialSnapshot, step } from "../../src/machines/fold.ts";
-import { isOver, type StateName } from "../../src/machines/taskMachine.ts";
+import { toTaskEvent } from "../../src/driver/history/taskHistory.ts";
+import { initialSnapshot, isOver, type StateName, step } from "../../src/machines/taskMachine.ts";
 import type { EventReader, StoredEvent } from "../../src/store/eventStore.ts";
 import { findDefect } from "../support/history/findDefect.ts";
 import type { Promised } from "./taskLife.ts";

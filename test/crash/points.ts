@@ -2,7 +2,7 @@
  * The places where the crash tests kill a plugin from within. There are also points around every effect of
  * the machine.
  */
-import { effectNames } from "../../src/machines/effects.ts";
+import { effectNames } from "../../src/machines/taskMachine.ts";
 
 /** Functions that are wrapped, by their modules below src/. */
 const asynchronous = {

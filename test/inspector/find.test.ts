@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { columns, failureGroups, matcher, ranText, sorted } from "../../src/inspector/page/list/find.ts";
 import { bitOf, summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import { eventTypes } from "../../src/machines/events.ts";
-import { fold } from "../../src/machines/fold.ts";
+import { fold } from "../../src/machines/taskMachine.ts";
 import { timesAfter } from "../../src/machines/taskOutline.ts";
 import { allLives, type Life, life } from "../support/history/history.ts";
 import { idOf } from "../support/screen/inspector.ts";

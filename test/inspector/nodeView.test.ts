@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Status } from "../../src/inspector/views/answers.ts";
 import { nodeView } from "../../src/inspector/views/nodeView.ts";
 import { summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
-import { fold } from "../../src/machines/fold.ts";
+import { fold } from "../../src/machines/taskMachine.ts";
 import { timesAfter } from "../../src/machines/taskOutline.ts";
 import { type Life, life } from "../support/history/history.ts";
 import { idOf } from "../support/screen/inspector.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { causeOf, outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
-import { fold } from "../../src/machines/fold.ts";
+import { fold } from "../../src/machines/taskMachine.ts";
 import { allLives, event, type Life, life, requestWith } from "../support/history/history.ts";
 
 const begun = life("ended").slice(0, 4);

@@ -1,9 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { effectNames } from "../../src/machines/effects.ts";
 import { parseTaskEvent, type TaskEvent } from "../../src/machines/events.ts";
-import { fold, initialSnapshot, step } from "../../src/machines/fold.ts";
-import { isAlive, isOver, type StateName, taskStates } from "../../src/machines/taskMachine.ts";
+import {
+  effectNames,
+  fold,
+  initialSnapshot,
+  isAlive,
+  isOver,
+  type StateName,
+  step,
+  taskStates,
+} from "../../src/machines/taskMachine.ts";
 import { event, eventTypes, sampleData } from "../support/history/history.ts";
 
 const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 30 });

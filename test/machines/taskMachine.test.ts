@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EventType } from "../../src/machines/events.ts";
-import { fold, initialSnapshot, step } from "../../src/machines/fold.ts";
+import { fold, initialSnapshot, step } from "../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../support/history/history.ts";
 
 /** Folds events of these types. Returns each state with its effects. */

@@ -4,7 +4,7 @@ import { contextDiff } from "../../history/replay/contextDiff.ts";
 import { namesOfMoment } from "../../history/replay/expression/momentScope.ts";
 import { effectOutcomes, type History, type Moment } from "../../history/replay/history.ts";
 import { isError } from "../../history/replay/search.ts";
-import { reportsOf } from "../../machines/effects.ts";
+import { reportsOf } from "../../machines/taskMachine.ts";
 import { formatClock, formatDay, formatTime } from "../../units/times.ts";
 import { changeParts, reportText, spanBetween, summarizeMoment } from "../histories/momentSummary.ts";
 import { cutLine, type Line, span, wrapLine } from "../terminal/spans.ts";

@@ -1,9 +1,8 @@
 /** Summarizes a task's events. Pure. */
 
 import { isDamaged } from "../../history/replay/storedHistory.ts";
-import { initialSnapshot, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
-import { isStateName } from "../../machines/taskMachine.ts";
+import { initialSnapshot, isStateName, step, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 

@@ -4,8 +4,7 @@ import { bootId, isSameProcess } from "../../effects/processes/processIdentity.t
 import { pageSize, type RunReading, readRun } from "../../effects/stats/readings.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
 import { readHistory } from "../../history/replay/storedHistory.ts";
-import { initialSnapshot } from "../../machines/fold.ts";
-import { isAlive } from "../../machines/taskMachine.ts";
+import { initialSnapshot, isAlive } from "../../machines/taskMachine.ts";
 import { type TaskTimes, timesAfter } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";

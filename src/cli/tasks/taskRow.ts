@@ -3,9 +3,8 @@
 import { knownEnd } from "../../base/taskEnd.ts";
 import type { MemoryFigures } from "../../effects/cgroup/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
 import { limitsOf } from "../../machines/taskContext.ts";
-import { isAlive } from "../../machines/taskMachine.ts";
+import { isAlive, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline, type TaskTimes } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
 

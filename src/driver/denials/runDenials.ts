@@ -1,9 +1,10 @@
 /** Records what the sandbox refuses to the processes of a run. */
 
 import type { OwnedDenial } from "../../effects/denials/denialTracker.ts";
+import { asksForTerminal } from "../../effects/landlock/probes.ts";
 import type { LastLine } from "../../effects/logs/logPipes.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
-import { adviceFor } from "../../effects/verdicts.ts";
+import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -69,7 +70,10 @@ export class RunDenials implements DeniedRun {
     if (sandbox !== null) this.#all?.tracker.addProcess(this, { pid, uid: sandbox.uid, sinceMs });
   }
 
-  denied({ blockers, ...denial }: OwnedDenial): void {
+  denied({ blockers, request, ...denial }: OwnedDenial): void {
+    // A probe is not even counted: most programs start with some, and would fill histories with them.
+    if (request !== null && asksForTerminal(request)) return;
+    if (isProbe({ blockers, object: denial.object }, this.#task.snapshot.context)) return;
     if (this.#tally?.add({ ...denial, blockers: [...blockers] })) this.#due();
   }
 

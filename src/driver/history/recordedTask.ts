@@ -3,8 +3,7 @@ import type { Observable } from "rxjs";
 import type { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
 import type { EventData, EventType } from "../../machines/events.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
-import type { StateName } from "../../machines/taskMachine.ts";
+import type { StateName, TaskSnapshot } from "../../machines/taskMachine.ts";
 
 export interface RecordedTask {
   readonly id: TaskId;

@@ -1,11 +1,19 @@
 /** The histories of tasks: as the log stores them, and as the driver keeps them in memory. */
 
+import { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
-import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../../machines/events.ts";
-import { fold, type TaskSnapshot } from "../../machines/fold.ts";
+import {
+  EVENT_SCHEMA_VERSION,
+  type EventData,
+  isEventType,
+  type TaskEvent,
+  taskEvent,
+  traitsOf,
+} from "../../machines/events.ts";
+import { fold, type Step, step, type TaskSnapshot } from "../../machines/taskMachine.ts";
+import { upcast } from "../../machines/upcast.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, EventToAppend, StoredEvent } from "../../store/eventStore.ts";
-import { toTaskEvent } from "./storedEvents.ts";
 
 /** The history of a task until this process takes over the task. */
 export interface TaskHistory {
@@ -63,4 +71,38 @@ export function* beginningOf(stream: string, log: Pick<Log, "readRecords">): Ite
 function readable(bytes: Buffer): StoredEvent | undefined {
   const read = readRecord(bytes);
   return isDefect(read) || read.event.schema > EVENT_SCHEMA_VERSION ? undefined : read.event;
+}
+
+/** An event with the step that it caused, for the log. */
+export function toStored(event: TaskEvent, { from, to, effects }: Step): EventToAppend {
+  return { ...event, schema: EVENT_SCHEMA_VERSION, from, to, effects };
+}
+
+/** The result of applying events: the new snapshot, and the events for the log. */
+export interface Advance {
+  readonly snapshot: TaskSnapshot;
+  readonly events: readonly EventToAppend[];
+}
+
+export function advance(from: TaskSnapshot, facts: readonly TaskEvent[]): Advance {
+  let snapshot = from;
+  const events = facts.map((fact) => {
+    const result = step(snapshot, fact);
+    snapshot = result.snapshot;
+    return toStored(fact, result);
+  });
+  return { snapshot, events };
+}
+
+/**
+ * Converts a stored event to the current schema. Does not validate the data: the compiler checked the types
+ * of the code that wrote them, and the record's hash shows that they are unchanged.
+ * @throws DriverError `EVENT_TOO_NEW` if a newer version of the driver wrote the event
+ * @throws DriverError `EVENT_INVALID` if no version could have written the event
+ */
+export function toTaskEvent(stored: StoredEvent): TaskEvent {
+  const { stream, seq, type, time } = stored;
+  const data = upcast(stored);
+  if (isEventType(type)) return taskEvent(type, time, data as EventData<typeof type>);
+  throw new DriverError("EVENT_INVALID", `event ${seq} of ${stream} has an unknown type: ${type}`);
 }

@@ -4,7 +4,7 @@ import { Packr } from "msgpackr";
 import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 
 const identity = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
 

@@ -18,10 +18,10 @@ import { killInit } from "../../effects/processes/signals.ts";
 import { findInit } from "../../effects/run/aliveFifo.ts";
 import { readRecordedTask, runFiles } from "../../effects/run/runFiles.ts";
 import type { TaskEvent } from "../../machines/events.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
-import { type Advance, advance } from "../history/storedEvents.ts";
+import { type Advance, advance } from "../history/taskHistory.ts";
 import { cleanUpRun, exitOf } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
 

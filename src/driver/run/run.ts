@@ -13,18 +13,22 @@ import { logStartError } from "../../effects/logs/logPipes.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
-import type { EffectName } from "../../machines/effects.ts";
-import type { TaskAction } from "../../machines/fold.ts";
-import { isAlive, isOver, type TaskMachine, taskMachine } from "../../machines/taskMachine.ts";
+import {
+  type EffectName,
+  isAlive,
+  isOver,
+  type TaskAction,
+  type TaskMachine,
+  taskMachine,
+} from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { MemoryWatch } from "./memoryWatch.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunStats } from "./stats.ts";
-import { runEnded } from "./watch.ts";
+import { MemoryWatch, runEnded } from "./watch.ts";
 
 /** Milliseconds that init gets to end the rest of a killed run. */
 const initGraceMs = 2_000;
@@ -32,7 +36,7 @@ const initGraceMs = 2_000;
 /** The stage of the start in this process. A run that was taken over stays at `none`. */
 type Start =
   | { readonly stage: "none" }
-  | { readonly stage: "requested"; readonly request: TaskRequest }
+  | { readonly stage: "requested"; readonly request: TaskRequest; readonly claimUser: () => void }
   | { readonly stage: "prepared"; readonly request: TaskRequest; readonly prepared: PreparedRun }
   | { readonly stage: "launched"; readonly env: Environment }
   | { readonly stage: "failed"; readonly error: DriverError };
@@ -76,9 +80,12 @@ export class Run {
     this.stats = new RunStats(task);
   }
 
-  /** Sets the request to prepare. To be called before `requested` is recorded. */
-  setRequest(request: TaskRequest): void {
-    this.#start = { stage: "requested", request };
+  /**
+   * Sets the request to prepare. To be called before `requested` is recorded.
+   * @param claimUser claims the request's user for the task; if it throws, the start fails
+   */
+  setRequest(request: TaskRequest, claimUser: () => void): void {
+    this.#start = { stage: "requested", request, claimUser };
   }
 
   /** The environment that the task was started with, until {@link answered}. */
@@ -118,7 +125,8 @@ export class Run {
 
   async #prepare(): Promise<void> {
     if (this.#start.stage !== "requested") return;
-    const { request } = this.#start;
+    const { request, claimUser } = this.#start;
+    claimUser();
     const prepared = await prepareRun(request, this.#services());
     this.#start = { stage: "prepared", request, prepared };
     this.denials.keepLog(prepared.lastLine);

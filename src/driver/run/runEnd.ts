@@ -9,8 +9,8 @@ import { removeCommandCgroups } from "../../effects/exec/commandCgroup.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
 import type { EventData } from "../../machines/events.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { commandCgroups } from "../exec/commands.ts";
 
 /** Why a task of an earlier boot is lost. */

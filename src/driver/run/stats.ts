@@ -13,7 +13,7 @@ import {
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { pageSize, type RunPlace, type RunReading, readRun } from "../../effects/stats/readings.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
-import { hasEnded } from "../../machines/fold.ts";
+import { hasEnded } from "../../machines/taskMachine.ts";
 import type { TaskUsage } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { notRunning } from "../taskErrors.ts";

@@ -1,15 +1,20 @@
-/** Watches a run for its end. */
+/** Watches a run: its end, and the OOM kills that the task survives. */
+
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Subscription } from "rxjs";
 import { messageOf } from "../../base/errors.ts";
 import { startWitness } from "../../effects/adoption/witness.ts";
 import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
+import { watchOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { watchExit } from "../../effects/run/aliveFifo.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import type { DriverServices } from "../services.ts";
+import { oomOf } from "./runEnd.ts";
 
 /** Milliseconds until the next attempt if the kernel refuses a call. */
 const retryMs = 1_000;
@@ -98,4 +103,48 @@ function retries({ id }: RecordedTask, { log }: WatchServices): Retry {
       }
     }
   };
+}
+
+export class MemoryWatch {
+  readonly #task: RecordedTask;
+  readonly #pauses = new GrowingPauses(() => void this.#record());
+  #seen: TaskContext["oom"] = null;
+
+  constructor(task: RecordedTask) {
+    this.#task = task;
+  }
+
+  /** @returns a function that ends the watch */
+  begin(): () => void {
+    const { request } = this.#task.snapshot.context;
+    if (request === null) return () => undefined;
+    const cancel = watchOutOfMemory(request.resources.cgroup, () => this.look());
+    return () => {
+      cancel();
+      this.#pauses.stop();
+    };
+  }
+
+  /**
+   * Looks for new OOM kills. The first one is recorded at once. A task can cause them at any rate, so later
+   * kills are recorded together, with growing pauses between the records.
+   */
+  look(): void {
+    const found = oomOf(this.#task.snapshot.context);
+    if (found === null || found.kills <= (this.seen?.kills ?? 0)) return;
+    this.#seen = { ...found, at: Date.now() };
+    this.#pauses.ask();
+  }
+
+  /** The last OOM kill that the task survived, recorded or not. */
+  get seen(): TaskContext["oom"] {
+    return this.#seen ?? this.#task.snapshot.context.oom;
+  }
+
+  async #record(): Promise<void> {
+    const { seen } = this;
+    if (seen === null) return;
+    const { kills, limitBytes, peakBytes } = seen;
+    await this.#task.record("oomSeen", { kills, limitBytes, peakBytes });
+  }
 }

@@ -16,10 +16,10 @@ import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { parseTaskOptions } from "../../effects/parts.ts";
 import { RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { firstId } from "../../effects/users/idRanges.ts";
-import { initialSnapshot } from "../../machines/fold.ts";
-import { seal } from "../../store/sealEvent.ts";
+import { initialSnapshot } from "../../machines/taskMachine.ts";
+import { seal } from "../../store/logStore.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
-import { advance } from "../history/storedEvents.ts";
+import { advance } from "../history/taskHistory.ts";
 import type { DriverServices } from "../services.ts";
 
 /** Milliseconds to wait after the plugin's configuration, and again after each RecoverTask of the agent. */

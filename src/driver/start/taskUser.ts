@@ -9,8 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { partsOfTaskId, type TaskId, taskOfRun, toTaskId } from "../../base/taskId.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { isDynamicUser } from "../../effects/users/users.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
-import { isAlive } from "../../machines/taskMachine.ts";
+import { isAlive, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "../history/taskHistory.ts";
 import type { DriverServices } from "../services.ts";
@@ -102,6 +101,7 @@ export function sharedUserOf(
 
 type TaskWithUser = Pick<RecordedTask, "id" | "state" | "snapshot">;
 
-function uidOf({ context: { sandbox, adopted } }: TaskSnapshot): number | undefined {
+/** The uid of a task with a recorded sandbox, or that another driver has started. */
+export function uidOf({ context: { sandbox, adopted } }: TaskSnapshot): number | undefined {
   return sandbox?.uid ?? adopted?.found?.uid;
 }

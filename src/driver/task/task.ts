@@ -18,24 +18,24 @@ import {
 } from "rxjs";
 import { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
-import { isPreparation } from "../../machines/effects.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../machines/events.ts";
 import {
   hasEnded,
   initialSnapshot,
+  isPreparation,
+  isStarting,
+  type StateName,
   type Step,
   startIsOver,
   step,
   stepWithActions,
   type TaskSnapshot,
-} from "../../machines/fold.ts";
-import { isStarting, type StateName } from "../../machines/taskMachine.ts";
+} from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import { Journal } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
-import { toStored } from "../history/storedEvents.ts";
-import { type TaskHistory, withoutPlan } from "../history/taskHistory.ts";
+import { type TaskHistory, toStored, withoutPlan } from "../history/taskHistory.ts";
 import type { Run } from "../run/run.ts";
 
 /** A committed event, with the step that it caused. */

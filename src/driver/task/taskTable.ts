@@ -6,15 +6,15 @@ import { envDigest } from "../../effects/command/envDigest.ts";
 import { environmentFor } from "../../effects/launch/sandbox.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import type { EventData } from "../../machines/events.ts";
-import { startIsOver } from "../../machines/fold.ts";
-import { isAlive } from "../../machines/taskMachine.ts";
+import { isAlive, startIsOver } from "../../machines/taskMachine.ts";
 import type { StartedTask } from "../driverPort.ts";
 import { requestedEvent } from "../history/startEvents.ts";
 import type { TaskHistory } from "../history/taskHistory.ts";
-import { repeatedStart, settledHistory, takeOver } from "../recovery/recovery.ts";
+import { endOf, repeatedStart, settledHistory, takeOver } from "../recovery/recovery.ts";
 import { encodeHandle, handleOf } from "../recovery/taskHandle.ts";
 import type { DriverServices } from "../services.ts";
 import { withUser } from "../start/taskUser.ts";
+import { UserClaims } from "../start/userClaims.ts";
 import { existsAlready, notFound } from "../taskErrors.ts";
 import type { Task } from "./task.ts";
 
@@ -25,6 +25,7 @@ export class TaskTable {
   readonly #tasks = new Map<TaskId, Task>();
   /** Tasks that are being taken over. */
   readonly #recoveries = new Map<TaskId, Promise<Task>>();
+  readonly #users = new UserClaims((unwatched) => endOf(unwatched) === undefined);
   readonly #create: CreateTask;
 
   /** @param create gets the history of a task that is in the log already */
@@ -75,7 +76,9 @@ export class TaskTable {
     try {
       await this.#endForgotten(taskId, services);
       if (task.snapshot.context.process === null) {
-        task.run.setRequest(request);
+        task.run.setRequest(request, () =>
+          this.#users.claim(task, request.user, this.#tasks.values(), services),
+        );
         await task.record("requested", requested);
       } else await takeOver(task, task.run.commands, services);
       const snapshot = await task.reached(startIsOver);

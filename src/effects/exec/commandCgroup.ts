@@ -42,8 +42,9 @@ export function commandCgroupsOf(parent: string, runFolder: string): CommandCgro
   return { parent, prefix: `${commandCgroupPrefix}${runFolder.slice(-8)}-` };
 }
 
+/** The name ends in `.scope`, because Nomad's conformance test for drivers expects this of a command's cgroup. */
 export function newCommandCgroup({ parent, prefix }: CommandCgroups): CommandCgroup {
-  return { parent, name: `${prefix}${randomBytes(4).toString("hex")}` };
+  return { parent, name: `${prefix}${randomBytes(4).toString("hex")}.scope` };
 }
 
 /** Paths of the existing cgroups of a run's commands. */

@@ -16,6 +16,7 @@ import { accessOf } from "../landlock/access.ts";
 import { endWithParentStep } from "../plan/commonSteps.ts";
 import { bytes, noSteps, type WholePlan } from "../plan/plan.ts";
 import { spawnPlan } from "../plan/spawnPlan.ts";
+import { terminalOptions } from "../root/ownMountSteps.ts";
 import type { PathKind } from "../unveil/unveiledPaths.ts";
 
 /** Descriptors, close-on-exec. */
@@ -38,9 +39,8 @@ export interface TerminalSize {
 export function openTerminal(uid: number): Terminal {
   using opened = new DisposableStack();
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
-  // Documentation/filesystems/devpts.rst. The command may open terminals there, too.
-  const options = { ptmxmode: "0666", mode: "0600" };
-  const devpts = keep(newFileSystem("devpts", options, k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC));
+  // The command may open terminals there, too.
+  const devpts = keep(newFileSystem("devpts", terminalOptions, k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC));
   const how = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
   const master = keep(openSync(`/proc/self/fd/${devpts}/ptmx`, how));
   ioctl(master, k.TIOCSPTLCK, new Uint8Array(4));

@@ -226,9 +226,6 @@ export const resourceNumbers = {
   RLIMIT_RTTIME: 15,
 } as const;
 
-/** `linux/resource.h` */
-export const PRIO_PROCESS = 0;
-
 /** Greater than every descriptor number */
 export const HIGHEST_DESCRIPTOR = 0xffffffff;
 /** `linux/close_range.h`: marks descriptors close-on-exec instead of closing them */

@@ -56,6 +56,16 @@ export const ADDR_NO_RANDOMIZE = 0x0040000;
 /** `linux/prctl.h` */
 export const PR_SET_MM = 35;
 
+/** `linux/resource.h`: whose priority setpriority(2) sets. */
+export const PRIO_PROCESS = 0;
+export const PRIO_PGRP = 1;
+export const PRIO_USER = 2;
+
+/** `linux/ioprio.h`: whose priority ioprio_set(2) sets. */
+export const IOPRIO_WHO_PROCESS = 1;
+export const IOPRIO_WHO_PGRP = 2;
+export const IOPRIO_WHO_USER = 3;
+
 /** `asm-generic/ioctls.h` */
 export const TIOCSTI = 0x5412;
 export const TIOCLINUX = 0x541c;

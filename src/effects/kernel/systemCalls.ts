@@ -3,6 +3,8 @@
  * arm64. Since Linux 5.1, new calls have the same number on both. Pure.
  */
 
+import { DriverError } from "../../base/errors.ts";
+
 /** Values of Node's `process.arch`. */
 export type Architecture = "x64" | "arm64";
 
@@ -432,3 +434,14 @@ const names: Partial<Record<Architecture, ReadonlyMap<number | undefined, System
 export const highestSystemCall = Math.max(
   ...Object.values(numbers).flatMap(([x64, arm64]) => [x64, arm64 ?? 0]),
 );
+
+/**
+ * The architecture of this machine.
+ * @throws DriverError `UNSUPPORTED` if the driver does not run on it
+ */
+export function supportedArchitecture(): Architecture {
+  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
+  throw new DriverError("UNSUPPORTED", `tasks cannot be started on ${process.arch}`, {
+    hint: "The driver runs on x86-64 and arm64",
+  });
+}

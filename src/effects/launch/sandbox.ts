@@ -85,7 +85,7 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   const { options, facts, privateRootProblem, folder } = services;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
   const user = await resolveUser(request.user, options);
-  const groups = await resolveGroups(task.groups, options);
+  const groups = await resolveGroups(task.groups, user, options);
   const capabilities = taskCapabilities(user.uid, task, options);
   const viewer = { ...user, groups, entersAll: entersAllFolders(capabilities) };
   const limits = taskLimits(task.ulimit, options);
@@ -221,6 +221,6 @@ export function planLate(
     args: task.args,
     uid: user.uid,
     gid: user.gid,
-    filter: systemCallFilter(seccomp, capabilities, task),
+    filter: systemCallFilter(seccomp, task),
   });
 }

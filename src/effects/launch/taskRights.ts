@@ -1,9 +1,8 @@
 /** The rights of a task's processes, as in the event `sandboxed`. */
 import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import type { LimitedResource } from "../limits/ulimits.ts";
-import type { PortLimits } from "../network/ports.ts";
 import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
-import type { SeccompProfile } from "../seccomp/taskFilter.ts";
+import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
 import { keptCapabilities } from "../users/capabilities.ts";
 import type { TaskProcess } from "./launchInput.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -38,13 +37,13 @@ export function rightsOf({ request: { options }, groups, capabilities, limits, s
 }
 
 /** The rights in a launch plan, for a further process of the task. */
-export function rightsInPlan(rights: TaskRights, ports: PortLimits): PlannedRights {
+export function rightsInPlan(rights: TaskRights, options: FilterOptions): PlannedRights {
   const { groups, resourceLimits, seccomp } = rights;
   const capabilities = rights.capabilities === null ? undefined : keptCapabilities(rights.capabilities);
   return {
     groups,
     capabilities,
-    filter: systemCallFilter(seccomp, capabilities, ports),
+    filter: systemCallFilter(seccomp, options),
     limits: resourceLimits.map(({ resource, soft, hard }) => ({
       resource: resource as LimitedResource,
       soft: soft ?? Infinity,

@@ -1,5 +1,6 @@
 /** The steps of a task's process before it executes its command. Pure. */
 import * as k from "../kernel/constants.ts";
+import { PRIO_PROCESS } from "../kernel/kernelConstants.ts";
 import { rlimit64 } from "../kernel/structs.ts";
 import type { TaskLimit } from "../limits/resourceLimits.ts";
 import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "../plan/commonSteps.ts";
@@ -175,6 +176,5 @@ function limitStep({ resource, soft, hard }: TaskLimit): Step {
 }
 
 function niceStep(nice: number): Step {
-  const { PRIO_PROCESS } = k;
   return { name: "set the nice value", call: "setpriority", args: [flags({ PRIO_PROCESS }), SELF, nice] };
 }

@@ -61,6 +61,29 @@ export function logStartError(path: string, allocDir: string, error: DriverError
   }
 }
 
+/** The paths of a task's log pipes, `/dev/null` if its logs are disabled, and its allocation's private folder. */
+export interface LogPipes {
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+  readonly allocDir: string;
+}
+
+/**
+ * Lets the agent's log collector see the end of both logs of a run for which this process has not opened them.
+ * A collector whose pipe nobody has opened for writing waits in open(2), and its agent waits two seconds for
+ * each pipe before the task's end is final. While a run has a pipe open, this changes nothing.
+ */
+export function endLogs({ stdoutPath, stderrPath, allocDir }: LogPipes): void {
+  for (const path of [stdoutPath, stderrPath]) {
+    if (path === "/dev/null") continue;
+    try {
+      closeSync(openFifo(path, allocDir));
+    } catch {
+      // No collector reads the pipe, or it is none that the agent has made.
+    }
+  }
+}
+
 /**
  * Keeps the writing end of a task's log open beyond the task's end, to add a last line. Otherwise the
  * collector would see the end of file when the task ends. Writes do not block.

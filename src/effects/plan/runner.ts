@@ -2,10 +2,9 @@
 import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../base/errors.ts";
-import { supportedArchitecture } from "../kernel/architecture.ts";
 import { executableMemfd, isRefusal } from "../kernel/memfd.ts";
 import { posixSpawn, type SpawnDescriptor } from "../kernel/posixSpawn.ts";
-import type { Architecture } from "../kernel/systemCalls.ts";
+import { type Architecture, supportedArchitecture } from "../kernel/systemCalls.ts";
 
 /**
  * Spawns the runner with an empty environment.

@@ -4,9 +4,9 @@
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
-import { supportedArchitecture } from "../kernel/architecture.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
 import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
+import { supportedArchitecture } from "../kernel/systemCalls.ts";
 import { assembleEarly, assembleLate } from "./assemble.ts";
 import {
   type Descriptors,

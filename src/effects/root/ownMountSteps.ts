@@ -69,8 +69,15 @@ function foldersBelow(parent: string, folders: readonly string[]): string[] {
   return [...all].toSorted();
 }
 
-/** Documentation/filesystems/devpts.rst: every mount has terminals of its own. */
-const ptsOptions = "ptmxmode=0666,mode=0600";
+/**
+ * Documentation/filesystems/devpts.rst: every mount has terminals of its own. The host has 4096 terminals for
+ * all mounts together (`kernel.pty.max`), so each mount gets only a few of them.
+ */
+export const terminalOptions = { ptmxmode: "0666", mode: "0600", max: "64" } as const;
+
+const ptsOptions = Object.entries(terminalOptions)
+  .map(([name, value]) => `${name}=${value}`)
+  .join(",");
 
 function mountNewStep(
   name: string,

@@ -28,6 +28,7 @@ const QUERY = 0xffffffff;
 
 const setId = (argument: 1 | 2 | 3): Condition => ({ argument, hasAnyBitOf: k.S_ISUID + k.S_ISGID });
 const creates = (argument: 1 | 2): Condition => ({ argument, hasAnyBitOf: k.O_CREAT + k.__O_TMPFILE });
+const isOther = (argument: 0 | 1): Condition => ({ argument, isNoneOf: [0] });
 const setIdModes = "set-user-ID or set-group-ID in the mode";
 const isNetlink: Condition = { argument: 0, isOneOf: [k.AF_NETLINK] };
 
@@ -44,7 +45,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
   {
     name: "mount_info",
     restrictions: [{ calls: ["statmount", "listmount", "listns"], errno: "ENOSYS" }],
-    liftedBy: ["sys_admin"],
+    kernelNeeds: ["sys_admin"],
     reason:
       "they list mounts and namespaces that Landlock's rules on `/proc` hide. Programs fall back to `/proc/self/mountinfo`",
   },
@@ -66,7 +67,8 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       { calls: ["setns"], errno: "EPERM" },
       { calls: ["clone3"], errno: "ENOSYS" },
     ],
-    liftedBy: ["sys_admin"],
+    kernelNeeds: ["sys_admin"],
+    unprivileged: ["unshare", "clone", "clone3"],
     reason:
       "a user namespace gives every capability, and so access to the kernel's code with the most vulnerabilities. Filters cannot read the flags of `clone3`; C libraries fall back to `clone`",
   },
@@ -83,13 +85,73 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "the whole host shares keyrings. Keys outlive their task, and the next task with the same uid can read them",
   ),
   refused("bpf", ["bpf"], ["bpf", "sys_admin"], "loads programs into the kernel"),
-  refused("perf", ["perf_event_open"], ["perfmon", "sys_admin"], "measures what else runs on the processor"),
-  refused(
-    "userfaultfd",
-    ["userfaultfd"],
-    ["sys_ptrace"],
-    "pauses the kernel within a call, which makes races in it easy to exploit",
-  ),
+  {
+    ...refused(
+      "perf",
+      ["perf_event_open"],
+      ["perfmon", "sys_admin"],
+      "measures what else runs on the processor",
+    ),
+    unprivileged: ["perf_event_open"],
+  },
+  {
+    ...refused(
+      "userfaultfd",
+      ["userfaultfd"],
+      ["sys_ptrace"],
+      "pauses the kernel within a call, which makes races in it easy to exploit",
+    ),
+    unprivileged: ["userfaultfd"],
+  },
+  {
+    name: "aio",
+    restrictions: [
+      {
+        calls: ["io_setup", "io_destroy", "io_submit", "io_cancel", "io_getevents", "io_pgetevents"],
+        errno: "ENOSYS",
+      },
+    ],
+    reason:
+      "all tasks share one limit on requests, `fs.aio-max-nr`, which a single task can use up. Programs fall back to threads",
+  },
+  {
+    name: "other_process",
+    restrictions: [
+      {
+        calls: ["prlimit64", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"],
+        when: [isOther(0)],
+        what: "a pid other than 0",
+        errno: "EPERM",
+      },
+      {
+        calls: ["setpriority"],
+        when: [{ argument: 0, isOneOf: [k.PRIO_PROCESS, k.PRIO_PGRP] }, isOther(1)],
+        what: "a pid other than 0",
+        errno: "EPERM",
+      },
+      {
+        calls: ["ioprio_set"],
+        when: [{ argument: 0, isOneOf: [k.IOPRIO_WHO_PROCESS, k.IOPRIO_WHO_PGRP] }, isOther(1)],
+        what: "a pid other than 0",
+        errno: "EPERM",
+      },
+      {
+        calls: ["setpriority"],
+        when: [{ argument: 0, isOneOf: [k.PRIO_USER] }],
+        what: "all processes of a user",
+        errno: "EPERM",
+      },
+      {
+        calls: ["ioprio_set"],
+        when: [{ argument: 0, isOneOf: [k.IOPRIO_WHO_USER] }],
+        what: "all processes of a user",
+        errno: "EPERM",
+      },
+    ],
+    onlyInHostPids: true,
+    reason:
+      'limits, priorities and processors of other processes, which `pid_mode = "host"` shows; a limit on processor time ends a process. `0` is the caller itself. Without the group\'s name in `seccomp_allow`, a thread cannot set these for another thread, either (`pthread_setaffinity_np`, `pthread_setschedparam`)',
+  },
   refused(
     "io_uring",
     ["io_uring_setup", "io_uring_enter", "io_uring_register"],
@@ -105,28 +167,40 @@ export const defaultProfile: readonly RestrictionGroup[] = [
   ),
   refused("clock", ["settimeofday", "clock_settime"], ["sys_time"], "the clock is the host's"),
   refused("swap", ["swapon", "swapoff"], ["sys_admin"], "swap space is the host's"),
-  refused("quota", ["quotactl", "quotactl_fd"], ["sys_admin"], "quotas are the host's"),
+  {
+    ...refused("quota", ["quotactl", "quotactl_fd"], ["sys_admin"], "quotas are the host's"),
+    unprivileged: ["quotactl", "quotactl_fd"],
+  },
   refused("accounting", ["acct"], ["sys_pacct"], "the record of ended processes is the host's"),
-  refused(
-    "log",
-    ["syslog"],
-    ["syslog"],
-    "the kernel's log shows addresses, devices and activities of other tasks",
-  ),
+  {
+    ...refused(
+      "log",
+      ["syslog"],
+      ["syslog"],
+      "the kernel's log shows addresses, devices and activities of other tasks",
+    ),
+    unprivileged: ["syslog"],
+  },
   refused("raw_io", ["ioperm", "iopl"], ["sys_rawio"], "accesses devices by their I/O ports"),
   refused("chroot", ["chroot"], ["sys_chroot"], "a change of the root is the first step of many escapes"),
-  refused(
-    "handle",
-    ["open_by_handle_at", "name_to_handle_at"],
-    ["dac_read_search"],
-    "opens files by their inodes, and so bypasses the permissions of their parent folders",
-  ),
-  refused(
-    "fanotify",
-    ["fanotify_init"],
-    ["sys_admin"],
-    "watches files and mounts, without a check by Landlock",
-  ),
+  {
+    ...refused(
+      "handle",
+      ["open_by_handle_at", "name_to_handle_at"],
+      ["dac_read_search"],
+      "opens files by their inodes, and so bypasses the permissions of their parent folders",
+    ),
+    unprivileged: ["name_to_handle_at"],
+  },
+  {
+    ...refused(
+      "fanotify",
+      ["fanotify_init"],
+      ["sys_admin"],
+      "watches files and mounts, without a check by Landlock",
+    ),
+    unprivileged: ["fanotify_init"],
+  },
   {
     name: "set_id",
     restrictions: [
@@ -212,7 +286,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EAFNOSUPPORT",
       },
     ],
-    liftedBy: ["net_raw"],
+    kernelNeeds: ["net_raw"],
     reason: "reads and forges the packets of others",
   },
   {
@@ -231,7 +305,8 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EPROTONOSUPPORT",
       },
     ],
-    liftedBy: ["net_admin"],
+    kernelNeeds: ["net_admin"],
+    unprivileged: ["socket"],
     reason:
       "`SOCK_DIAG` lists the host's sockets with their paths, `USERSOCK` lets tasks communicate, and the packet filter is the host's",
   },
@@ -245,7 +320,8 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EPROTONOSUPPORT",
       },
     ],
-    liftedBy: ["audit_write", "audit_control", "audit_read"],
+    kernelNeeds: ["audit_write", "audit_control", "audit_read"],
+    unprivileged: ["socket"],
     reason: "the audit log is the host's; programs also work on kernels without it",
   },
   {
@@ -259,8 +335,8 @@ export const defaultProfile: readonly RestrictionGroup[] = [
 function refused(
   name: string,
   calls: readonly SystemCallName[],
-  liftedBy: readonly CapabilityName[],
+  kernelNeeds: readonly CapabilityName[],
   reason: string,
 ): RestrictionGroup {
-  return { name, restrictions: [{ calls, errno: "EPERM" }], liftedBy, reason };
+  return { name, restrictions: [{ calls, errno: "EPERM" }], kernelNeeds, reason };
 }

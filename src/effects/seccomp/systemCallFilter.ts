@@ -5,16 +5,24 @@
  * Pure.
  */
 import { constants } from "node:os";
-import { supportedArchitecture } from "../kernel/architecture.ts";
 import { assemble, type Label, type Line } from "../kernel/assembler.ts";
-import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import * as k from "../kernel/constants.ts";
-import { type Architecture, highestSystemCall, systemCallNumber } from "../kernel/systemCalls.ts";
-import { type PortLimits, portOptions } from "../network/ports.ts";
+import {
+  type Architecture,
+  highestSystemCall,
+  supportedArchitecture,
+  systemCallNumber,
+} from "../kernel/systemCalls.ts";
+import { portOptions } from "../network/ports.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
-import type { TaskCapabilities } from "../users/capabilities.ts";
 import type { Condition, Errno, Restriction } from "./restriction.ts";
-import { type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.ts";
+import {
+  type FilterOptions,
+  type SeccompProfile,
+  type TaskFilter,
+  taskFilter,
+  X32_CALLS,
+} from "./taskFilter.ts";
 
 /**
  * @param profile null for a kernel without filters
@@ -22,15 +30,14 @@ import { type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.t
  */
 export function systemCallFilter(
   profile: SeccompProfile | null,
-  capabilities: TaskCapabilities | undefined,
-  ports: PortLimits,
+  options: FilterOptions,
 ): SystemCallFilter | undefined {
   if (profile === null) return undefined;
-  const names = capabilities === undefined ? [] : capabilityNumbers(capabilities.kept).map(capabilityName);
-  const key = JSON.stringify([profile, names, portOptions.map((option) => ports[option]?.length)]);
+  const ports = portOptions.map((option) => options[option]?.length);
+  const key = JSON.stringify([profile, options.pidMode, ports]);
   const known = assembled.get(key);
   if (known !== undefined) return known;
-  const filter = taskFilter(profile, names, ports);
+  const filter = taskFilter(profile, options);
   if (filter === undefined) return undefined;
   const program = assembleFilter(filter, supportedArchitecture());
   if (assembled.size >= MAX_ASSEMBLED) assembled.clear();
@@ -85,12 +92,6 @@ const dataOffsets = {
 export function refusal(errno: Errno): number {
   return k.SECCOMP_RET_ERRNO + constants.errno[errno];
 }
-
-/**
- * Numbers from here on are calls of the x32 ABI, a second table of calls for 64-bit
- * programs. Most kernels do not have it, and return ENOSYS.
- */
-const X32_CALLS = 0x40000000;
 
 /** The restrictions of one call, in order. The last one may be unconditional. */
 type Chain = readonly [Link, ...Link[]];

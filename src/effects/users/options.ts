@@ -1,6 +1,6 @@
 /** The options of a task's user, groups and capabilities. Pure. */
 import { DriverError } from "../../base/errors.ts";
-import { checkedText, flag, list, text } from "../options/fields.ts";
+import { checkedText, flag, list, oneOf, text } from "../options/fields.ts";
 import {
   type PartOptions,
   type PluginValues,
@@ -55,6 +55,11 @@ export const usersOptions = {
       description:
         "ids of dynamic users (`nomad-<n>`), as in the client's `users` block (`dynamic_user_min` to `dynamic_user_max`). Other ids are refused. So are ids that the host's users, groups, name services, `/etc/subuid` or `/etc/subgid` have",
       example: "200000-209999",
+    }),
+    sharedDynamicIds: oneOf(["refuse", "warn"]).default("refuse").meta({
+      description:
+        "what happens at the start of a task whose dynamic user a living task of another allocation has: `refuse` the start, and the agent tries again; or start it, and `warn` by a task event ([users](#users))",
+      example: "warn",
     }),
     deniedHostUids: idRanges().default("").meta({
       description: "uids that no task may have: single ids and ranges",

@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { DriverError, errnoOf, messageOf } from "../../base/errors.ts";
 import { isInRanges, parseId } from "./idRanges.ts";
 import { entryOfName, entryOfUid, gidOfName, isSubordinate, nameOfGid, servicesOf } from "./passwd.ts";
+import { secretOf } from "./secretGroups.ts";
 
 export interface TaskUser {
   readonly name: string;
@@ -43,6 +44,12 @@ export async function resolveUser(user: string, rules: UserRules): Promise<TaskU
   if (found === undefined) throw unknownUser(user);
   refuseDenied("uid", found.uid, rules.deniedHostUids);
   refuseDenied("gid", found.gid, rules.deniedHostGids);
+  refuseSecret(
+    found.gid,
+    found,
+    `primary group of user ${JSON.stringify(user)}`,
+    "Run the task as another user",
+  );
   return found;
 }
 
@@ -90,20 +97,32 @@ function unknownUser(user: string): DriverError {
 }
 
 /**
- * Resolves groups, given by name or number, to gids without duplicates. A number needs no entry on the host.
- * @throws DriverError `USER_UNKNOWN` for a name that the host does not know
- * @throws DriverError `USER_FORBIDDEN` for root's group and for gids that the operator denies
+ * Refuses a group of the host's secrets. Root needs no group to read them.
+ * @throws DriverError `USER_FORBIDDEN`
  */
-export async function resolveGroups(groups: readonly string[], rules: UserRules): Promise<number[]> {
+function refuseSecret(gid: number, { uid }: Pick<TaskUser, "uid">, what: string, hint: string): void {
+  const secret = uid === 0 ? undefined : secretOf(gid, readDatabase("group"));
+  if (secret !== undefined)
+    throw new DriverError("USER_FORBIDDEN", `${what} is refused: ${secret}`, { hint });
+}
+
+/**
+ * Resolves groups, given by name or number, to gids without duplicates. A number needs no entry on the host.
+ * @param user the task's user
+ * @throws DriverError `USER_UNKNOWN` for a name that the host does not know
+ * @throws DriverError `USER_FORBIDDEN` for groups of the host's secrets, and for gids that the operator denies
+ */
+export async function resolveGroups(
+  groups: readonly string[],
+  user: Pick<TaskUser, "uid">,
+  rules: UserRules,
+): Promise<number[]> {
   const gids = new Set<number>();
   for (const group of groups) {
     const gid = parseId(group) ?? (await gidOf(group));
     refuseDenied("gid", gid, rules.deniedHostGids);
-    if (gid === 0 && !rules.allowRoot) {
-      throw new DriverError("USER_FORBIDDEN", `group ${JSON.stringify(group)} is root's (gid 0)`, {
-        hint: "Remove it from `groups`, or set `allow_root` in the plugin's configuration",
-      });
-    }
+    const hint = "Remove it from `groups`. For a file of such a group, give a group of its own to tasks";
+    refuseSecret(gid, user, `group ${JSON.stringify(group)}`, hint);
     gids.add(gid);
   }
   return [...gids];
@@ -122,6 +141,11 @@ async function gidOf(name: string): Promise<number> {
 /** Whether a name belongs to a dynamic user. */
 export function isDynamicUser(user: string): boolean {
   return dynamicName.test(user);
+}
+
+/** The uid and gid of a dynamic user; undefined for any other name. */
+export function dynamicIdOf(user: string): number | undefined {
+  return parseId(dynamicName.exec(user)?.[1] ?? "");
 }
 
 const dynamicName = /^nomad-(\d+)$/;
@@ -152,7 +176,7 @@ async function resolveDynamicUser(name: string, ids: string): Promise<TaskUser> 
 
 /** Like {@link resolveDynamicUser}, with databases that have already been read. Pure. */
 export function dynamicUser(name: string, ids: string, known: KnownIds): TaskUser {
-  const id = parseId(dynamicName.exec(name)?.[1] ?? "");
+  const id = dynamicIdOf(name);
   if (id === undefined || id === 0 || !isInRanges(id, ids)) {
     throw new DriverError(
       "USER_FORBIDDEN",

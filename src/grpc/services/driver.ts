@@ -60,23 +60,31 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
   return {
     startTask: unary(async ({ task }, signal) => {
       if (task === undefined) throw new DriverError("CONFIG_INVALID", "the request holds no task");
-      const { options: plugin, driver } = slot;
-      const options = await optionsForStart(task, plugin);
-      return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }, signal));
+      try {
+        const { options: plugin, driver } = slot;
+        const options = await optionsForStart(task, plugin);
+        return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }, signal));
+      } catch (thrown) {
+        const { endLogs } = await import("../../effects/logs/logPipes.ts");
+        endLogs(task);
+        throw thrown;
+      }
     }),
 
-    recoverTask: unary(async ({ taskId, handle }) => {
-      const { config, driverState } = checkHandle(handle);
+    recoverTask: unary(async ({ taskId, handle: received }) => {
+      const { config, driverState } = checkHandle(received);
       const driver = await slot.driver;
       const options = await recoveredOptions(config, slot.options, log);
-      await driver.recoverTask({
+      const { stdoutPath, stderrPath, allocDir } = config;
+      const handle = {
         // Agents leave the request's own id unset.
         taskId: toTaskId(taskId || config.id),
         driverState,
         get request() {
           return { ...requestOf(config), options: options() };
         },
-      });
+      };
+      await driver.recoverTask(handle, { stdoutPath, stderrPath, allocDir });
       // Most recoveries need only the event log, so the answer does not wait for the options. They are
       // checked afterwards, only to log a warning.
       setImmediate(options);

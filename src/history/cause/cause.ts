@@ -4,9 +4,9 @@
  */
 import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
-import { describeDenial, isProbe } from "../../effects/landlock/denial.ts";
+import { describeDenial } from "../../effects/landlock/denial.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
-import { adviceFor } from "../../effects/verdicts.ts";
+import { isProbe, linesFor } from "../../effects/verdicts.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -135,12 +135,12 @@ function limitOf({ sandbox }: TaskContext, resource: string) {
 
 /** The newest denial shortly before the end, if it is not one of those that programs try and do not need. */
 function lastDenial(context: TaskContext, { endedAt }: End): Cause | undefined {
-  const denied = context.denials.refusals.filter((each) => !isProbe(each));
+  const denied = context.denials.refusals.filter((each) => !isProbe(each, context));
   const last = denied.sort((a, b) => a.firstAt - b.firstAt).at(-1);
   if (last === undefined || endedAt - last.firstAt > consequenceMs) return undefined;
   const what = `it was denied ${describeDenial(last)}`;
-  const [option] = /[a-z_]+ = \[[^\]]*\]/.exec(adviceFor(last, context)) ?? [];
-  return cause("denied", option === undefined ? what : `${what}; ${option} allows it`);
+  const lines = linesFor(last, context);
+  return cause("denied", lines === undefined ? what : `${what}; ${lines} allows it`);
 }
 
 /** The cause that the task's own output names; undefined if the host does not confirm it. */
@@ -227,10 +227,12 @@ function missingPath(finding: Finding, context: TaskContext, evidence: HostEvide
         `nothing at ${path}${sandbox.root === "private" ? ", neither in its root nor on the host" : ""}`,
       );
     }
-    if (!isInRoot(path, sandbox)) {
-      const mode = found.isFolder ? "r" : found.mode & 0o111 ? "rx" : "r";
-      return say(`nothing at ${path} in its root; the host has it: unveil = ["${mode}:${path}"]`);
-    }
+    if (isInRoot(path, sandbox)) continue;
+    const blockers = found.isFolder
+      ? ["fs.read_dir"]
+      : [(found.mode & 0o111) === 0 ? "fs.read_file" : "fs.execute"];
+    const lines = linesFor({ blockers, object: path }, context);
+    return say(`nothing at ${path} in its root; the host has it${lines === undefined ? "" : `: ${lines}`}`);
   }
   return undefined;
 }

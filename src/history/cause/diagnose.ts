@@ -94,7 +94,7 @@ async function evidenceFor(
  * its output names, and must not learn by it what root alone can see. So nothing is looked up in a folder that
  * not everybody may search, but for the task's own paths, nor behind a symlink.
  */
-export function pathFacts(path: string, own: readonly string[]): PathFacts | undefined {
+function pathFacts(path: string, own: readonly string[]): PathFacts | undefined {
   if (remoteMountOnTheWay(path) !== undefined) return undefined;
   const isOwn = own.some((each) => isAtOrBelow(path, each));
   const names = path.split("/").slice(1, -1);

@@ -3,10 +3,9 @@
  * after it. A state machine computes these states: by default, the machine of this version. Pure.
  */
 
-import { reportsOf } from "../../machines/effects.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import { type MachineState, type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
-import { isStateName } from "../../machines/taskMachine.ts";
+import { isStateName, reportsOf } from "../../machines/taskMachine.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { isAsRecorded, reasonOf } from "./check/streamCheck.ts";
 import { isDamaged } from "./storedHistory.ts";

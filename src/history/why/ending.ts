@@ -2,7 +2,7 @@
 import { withCall } from "../../base/errors.ts";
 import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
-import { isProbe } from "../../effects/landlock/denial.ts";
+import { isProbe } from "../../effects/verdicts.ts";
 import { knownCause } from "../../machines/events/cause.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -135,7 +135,7 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
     ];
   }
   const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;
-  return [...lack, ...end(`${killed}${senderOf(facts, signal)}`)];
+  return [...lack, ...end(`${killed}${cause === undefined ? senderOf(facts, signal) : ""}`)];
 }
 
 /** Who sent a signal, if the events show it; otherwise what the signal means. */
@@ -150,11 +150,11 @@ function senderOf(facts: readonly Fact[], signal: number): string {
 }
 
 /** What is known of a failure without a known cause. */
-function withoutCause(facts: readonly Fact[], { denials }: TaskContext): Sentence[] {
+function withoutCause(facts: readonly Fact[], context: TaskContext): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   if (sandboxed === undefined) return [];
   const { output, unrecordedDenials } = sandboxed.data;
-  const isDenied = denials.refusals.some((refusal) => !isProbe(refusal));
+  const isDenied = context.denials.refusals.some((refusal) => !isProbe(refusal, context));
   const read = output === null ? "it has no log" : "the end of its output has no error that the driver knows";
   const denied =
     unrecordedDenials === null

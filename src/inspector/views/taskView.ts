@@ -3,10 +3,9 @@
 import { contextDiff } from "../../history/replay/contextDiff.ts";
 import type { EffectOutcome, Moment } from "../../history/replay/history.ts";
 import { type UsageSpan, usageSpans, usageText } from "../../history/why/usage.ts";
-import { reportsOf } from "../../machines/effects.ts";
 import { eventTypes, traitsOf } from "../../machines/events.ts";
 import { limitsOf, type TaskContext, type TaskLimits } from "../../machines/taskContext.ts";
-import { isStateName, taskStates } from "../../machines/taskMachine.ts";
+import { isStateName, reportsOf, taskStates } from "../../machines/taskMachine.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
 import { phraseOf } from "./phrase.ts";
 import { type EventKind, type StepNames, unknown } from "./stepTable.ts";

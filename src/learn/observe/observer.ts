@@ -9,8 +9,7 @@
  */
 import { closeSync, readFileSync, statSync } from "node:fs";
 import { DriverError, hasErrno } from "../../base/errors.ts";
-import { supportedArchitecture } from "../../effects/kernel/architecture.ts";
-import type { Architecture } from "../../effects/kernel/systemCalls.ts";
+import { type Architecture, supportedArchitecture } from "../../effects/kernel/systemCalls.ts";
 import type { Access } from "../access.ts";
 import { createMap, keysOf, type MapShape, missedRuns, readEntry, setEntry, trace } from "./bpf.ts";
 import { KernelTypes } from "./btf.ts";

@@ -12,7 +12,7 @@ import {
   summarize,
   type TaskEvent,
 } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { event, requestWith } from "../../support/history/history.ts";
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CommandHistory } from "../../../src/driver/exec/commandHistory.ts";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
-import { fold, step } from "../../../src/machines/fold.ts";
+import { fold, step } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";
 
 const minute = 60_000;

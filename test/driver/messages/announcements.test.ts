@@ -1,13 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { type TaskId, toTaskId } from "../../../src/base/taskId.ts";
 import type { TaskEventMessage } from "../../../src/driver/driverPort.ts";
-import { toStored } from "../../../src/driver/history/storedEvents.ts";
-import type { TaskHistory } from "../../../src/driver/history/taskHistory.ts";
-import { storedHistory } from "../../../src/driver/history/taskHistory.ts";
+import { storedHistory, type TaskHistory, toStored } from "../../../src/driver/history/taskHistory.ts";
 import { Announcements } from "../../../src/driver/messages/announcements.ts";
 import { Task } from "../../../src/driver/task/task.ts";
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { runThat } from "../../support/plugin/fakeDriver.ts";

@@ -5,7 +5,7 @@ import {
   messageOfSharedUser,
 } from "../../../src/driver/messages/taskMessages.ts";
 import type { EventData, EventType } from "../../../src/machines/events.ts";
-import { fold } from "../../../src/machines/fold.ts";
+import { fold } from "../../../src/machines/taskMachine.ts";
 import { event, eventTypes } from "../../support/history/history.ts";
 
 const missing = (file: string, reason: string) => ({ file, value: "1", applied: false, reason });

@@ -9,7 +9,7 @@ import type { DriverServices } from "../../../src/driver/services.ts";
 import { bootId, isSameProcess, processIdentity } from "../../../src/effects/processes/processIdentity.ts";
 import { makeRunFiles } from "../../../src/effects/run/runFiles.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { runFolderName } from "../../../src/store/folder/stateFolder.ts";
 import { event } from "../../support/history/history.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
-import { toStored } from "../../../src/driver/history/storedEvents.ts";
+import { toStored } from "../../../src/driver/history/taskHistory.ts";
 import { repeatedStart } from "../../../src/driver/recovery/recovery.ts";
 import type { DriverServices } from "../../../src/driver/services.ts";
 import type { EventType } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

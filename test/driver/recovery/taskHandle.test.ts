@@ -4,8 +4,7 @@ import { DriverError } from "../../../src/base/errors.ts";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import type { RecoverableHandle } from "../../../src/driver/driverPort.ts";
 import { Journal } from "../../../src/driver/history/journal.ts";
-import { toStored } from "../../../src/driver/history/storedEvents.ts";
-import type { TaskHistory } from "../../../src/driver/history/taskHistory.ts";
+import { type TaskHistory, toStored } from "../../../src/driver/history/taskHistory.ts";
 import { historyOf } from "../../../src/driver/recovery/recovery.ts";
 import {
   decodeHandle,
@@ -15,7 +14,7 @@ import {
 } from "../../../src/driver/recovery/taskHandle.ts";
 import type { DriverServices } from "../../../src/driver/services.ts";
 import type { TaskOptions } from "../../../src/effects/parts.ts";
-import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { fold, initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";

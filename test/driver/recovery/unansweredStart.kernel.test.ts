@@ -14,7 +14,7 @@ import {
 import { killTask } from "../../../src/effects/processes/signals.ts";
 import { readRecordedTask } from "../../../src/effects/run/runFiles.ts";
 import type { EventData } from "../../../src/machines/events.ts";
-import { fold, type TaskSnapshot } from "../../../src/machines/fold.ts";
+import { fold, type TaskSnapshot } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

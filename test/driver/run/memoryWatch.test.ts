@@ -1,12 +1,12 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
-import { MemoryWatch } from "../../../src/driver/run/memoryWatch.ts";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
+import { MemoryWatch } from "../../../src/driver/run/watch.ts";
 import { statusFileLayout } from "../../../src/effects/plan/runLayout.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
 import type { EventData } from "../../../src/machines/events.ts";
-import { fold, step } from "../../../src/machines/fold.ts";
+import { fold, step } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

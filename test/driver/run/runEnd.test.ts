@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
 import { statusFileLayout } from "../../../src/effects/plan/runLayout.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
-import { fold } from "../../../src/machines/fold.ts";
+import { fold } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

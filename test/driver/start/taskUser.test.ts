@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
-import { toStored } from "../../../src/driver/history/storedEvents.ts";
+import { toStored } from "../../../src/driver/history/taskHistory.ts";
 import { sharedUserOf, withUser } from "../../../src/driver/start/taskUser.ts";
 import type { TaskRequest } from "../../../src/effects/launch/taskRequest.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { fold, initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";

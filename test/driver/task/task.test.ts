@@ -3,9 +3,13 @@ import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { type CommittedStep, Task } from "../../../src/driver/task/task.ts";
-import { isPreparation } from "../../../src/machines/effects.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/events.ts";
-import { initialSnapshot, step, type TaskSnapshot } from "../../../src/machines/fold.ts";
+import {
+  initialSnapshot,
+  isPreparation,
+  step,
+  type TaskSnapshot,
+} from "../../../src/machines/taskMachine.ts";
 import { allLives, event, life, sampleData } from "../../support/history/history.ts";
 import { refusingStore } from "../../support/history/memoryEventStore.ts";
 import { runThat } from "../../support/plugin/fakeDriver.ts";

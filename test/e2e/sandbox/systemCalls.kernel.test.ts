@@ -18,7 +18,7 @@ beforeAll(async () => {
     options: {
       allow_caps: ["net_raw"],
       seccomp_profiles: [{ namespaced: ["+@namespace", "-ptrace"] }],
-      allow_seccomp: ["namespaced", "keyctl"],
+      allow_seccomp: ["namespaced", "keyctl", "@packet"],
     },
   });
 });
@@ -65,9 +65,13 @@ describe("a task", () => {
     expect(await allowed({ seccomp: "namespaced" })).toEqual(["unshare"]);
   });
 
-  test("may make the calls for which it has the capability", async () => {
-    expect(await allowed({ cap_add: ["net_raw"] })).toEqual(["ptrace", "AF_PACKET"]);
-    expect(await allowed({ cap_add: ["net_raw"], seccomp_deny: ["@packet"] })).toEqual(["ptrace"]);
+  test("makes calls that need a capability only if its options name the group, too", async () => {
+    expect(await allowed({ cap_add: ["net_raw"] })).toEqual(["ptrace"]);
+    expect(await allowed({ cap_add: ["net_raw"], seccomp_allow: ["@packet"] })).toEqual([
+      "ptrace",
+      "AF_PACKET",
+    ]);
+    expect(await allowed({ seccomp_allow: ["@packet"] })).toEqual(["ptrace"]);
   });
 
   test("has no filter if client and job say so", async () => {

@@ -8,7 +8,12 @@ import { type Allocation, type Command, makeAllocation } from "../../support/age
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent({ options: { unveil_by_task: true, allow_root: true, allow_caps: ["all"] } });
+  agent = await startAgent({
+    options: {
+      ...{ unveil_by_task: true, allow_root: true, allow_caps: ["all"] },
+      shared_dynamic_ids: "warn",
+    },
+  });
 });
 
 const root = { name: "root", uid: 0, gid: 0 };

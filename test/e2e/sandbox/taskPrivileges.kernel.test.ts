@@ -2,7 +2,7 @@ import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { capabilitySet } from "../../../src/effects/kernel/capabilities.ts";
 import { taskLimits } from "../../../src/effects/limits/resourceLimits.ts";
-import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import { type Agent, pidOf, runTask, startTask } from "../../support/agent/agent.ts";
 import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { expectRefusal, startWarmAgent } from "../../support/agent/refusal.ts";
@@ -99,12 +99,6 @@ describe("supplementary groups", () => {
     ["9", "USER_FORBIDDEN", /gid 9 is one/],
   ])("%s is refused", async (group, code, text) => {
     await refused({ groups: [group] }, text, code);
-  });
-
-  test("do not include root's group where tasks must not be root", async () => {
-    const strict = await startAgent({ options: { groups_by_task: true } });
-    const config = makeAllocation().config({ command: "true", groups: ["root"] });
-    await expect(startTask(strict, config)).rejects.toThrow(/USER_FORBIDDEN.*root's \(gid 0\)/);
   });
 });
 

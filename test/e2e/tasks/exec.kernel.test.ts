@@ -73,8 +73,9 @@ describe("a command without a terminal:", () => {
         /^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp|Umask|Sig)/.test(name),
       );
     expect(privileges(command)).toEqual(privileges(task));
-    // The command has its own cgroup below the task's.
+    // The command has its own cgroup below the task's. Nomad's conformance test expects the ending.
     expect(dirname(cgroupOf(command))).toBe(cgroupOf(task));
+    expect(cgroupOf(command)).toMatch(/\.scope$/);
     expect(readFileSync(`/proc/${command}/limits`, "utf8")).toBe(
       readFileSync(`/proc/${task}/limits`, "utf8"),
     );

@@ -1,9 +1,20 @@
 import { lstatSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Agent, runTask, startTask } from "../../support/agent/agent.ts";
+import { decodeHandle, encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import {
+  type Agent,
+  readyTask,
+  runTask,
+  startAgent,
+  startedTask,
+  startTask,
+  waitTask,
+  withoutOptions,
+} from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { expectRefusal, startWarmAgent } from "../../support/agent/refusal.ts";
-import { prepareStart } from "../../support/agent/taskClient.ts";
+import { collectLogs, prepareStart, stopLogs } from "../../support/agent/taskClient.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -30,12 +41,13 @@ describe("a start fails recoverably", () => {
       code: "LOG_PIPE_NO_READER",
       text,
       recoverable: true,
+      lateLogs: [allocation.stdout.path],
     });
   });
 });
 
 describe("a log pipe that a task has replaced is not opened", () => {
-  test.each<[string, (allocation: Allocation, victim: Allocation) => void]>([
+  test.each<[string, (allocation: Allocation, victim: Allocation) => void, ("stdout" | "stderr")[]?]>([
     [
       "by a symlink to a file",
       ({ stdout }) => {
@@ -63,8 +75,9 @@ describe("a log pipe that a task has replaced is not opened", () => {
         renameSync(`${folder}/alloc/logs`, `${folder}/alloc/moved`);
         symlinkSync(`${victim.folder}/alloc/logs`, `${folder}/alloc/logs`);
       },
+      ["stdout", "stderr"],
     ],
-  ])("%s", async (_what, replace) => {
+  ])("%s", async (_what, replace, lost = ["stdout"]) => {
     const victim = await collectedAllocation();
     const allocation = await collectedAllocation();
     const before = [lstatSync("/etc/hosts"), lstatSync(victim.stdout.path)];
@@ -74,7 +87,10 @@ describe("a log pipe that a task has replaced is not opened", () => {
       code: "LOG_PIPE_UNSAFE",
       text,
       recoverable: false,
+      lateLogs: lost.map((stream) => allocation[stream].path),
     });
+    // The victim's pipes have not been opened either.
+    expect(await stopLogs(victim.config("true"))).toEqual([victim.stdout.path, victim.stderr.path]);
     expect([statSync("/etc/hosts"), statSync(victim.stdout.path)].map(({ uid, gid }) => [uid, gid])).toEqual(
       before.map(({ uid, gid }) => [uid, gid]),
     );
@@ -111,6 +127,45 @@ test("a task with disabled logs runs, and only the agent gets the error of a fai
   await expect(startTask(agent, refused)).rejects.toThrow("COMMAND_NOT_FOUND");
   // The driver neither took /dev/null for a pipe nor gave it to the task's user.
   expect(statSync("/dev/null").uid).toBe(0);
+});
+
+describe("an agent does not wait for the logs of a recovered run", () => {
+  test.each<[string, string, (allocation: Allocation) => Promise<unknown>]>([
+    ["that was over", "exit 7", async ({ cgroup }) => cgroup.empty()],
+    ["that had closed its output", "exec >&- 2>&-; read -r _ < $NOMAD_TASK_DIR/gate; exit 7", async () => {}],
+  ])("%s", async (_what, script, isReady) => {
+    const first = await startAgent();
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const task = await startedTask(first, script, allocation);
+    await allocation.stdout.text();
+    await allocation.stderr.text();
+    await isReady(allocation);
+    await first.crash();
+
+    const next = await startAgent({ stateDir: first.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle: withoutOptions(task.handle) });
+    // A restarted agent collects logs anew, but only after the recovery.
+    collectLogs(task.config);
+    open();
+    expect(await waitTask(next, task.config)).toMatchObject({ exitCode: 7 });
+    expect(await stopLogs(task.config)).toEqual([]);
+  });
+
+  test("that is lost", async () => {
+    const first = await startAgent();
+    const { allocation, config, handle } = await readyTask(first, "echo up; exec >&- 2>&-; exec sleep 1000");
+    await allocation.stdout.text();
+    await first.crash();
+    rmSync(stateFolderPaths(first.stateDir).events, { recursive: true });
+    const bootId = "4e7a3d2b-0000-4000-8000-000000000000";
+    const driverState = encodeHandle({ ...decodeHandle(handle.driverState), bootId });
+    const rebooted = { ...handle, driverState: Buffer.from(driverState) };
+    const next = await startAgent({ stateDir: first.stateDir });
+    collectLogs(config);
+    await expect(next.driver.recoverTask({ taskId: "", handle: rebooted })).rejects.toThrow("TASK_LOST");
+    expect(await stopLogs(config)).toEqual([]);
+  });
 });
 
 /** An allocation with log pipes and a reader, as before a start. */

@@ -17,7 +17,7 @@ import { procStatus } from "../../support/host/processes.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent();
+  agent = await startAgent({ options: { shared_dynamic_ids: "warn" } });
 });
 
 describe("the task events of a task", () => {

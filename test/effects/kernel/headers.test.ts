@@ -25,7 +25,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/socket.h sys/syscall.h
   linux/capability.h linux/close_range.h linux/keyctl.h linux/landlock.h linux/memfd.h linux/mount.h
   linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h linux/openat2.h linux/magic.h
-  linux/seccomp.h linux/audit.h linux/netlink.h linux/personality.h netinet/in.h netinet/tcp.h sys/stat.h sys/mount.h sys/ioctl.h sys/mman.h
+  linux/seccomp.h linux/audit.h linux/netlink.h linux/personality.h linux/ioprio.h netinet/in.h netinet/tcp.h sys/stat.h sys/mount.h sys/ioctl.h sys/mman.h
   poll.h sys/inotify.h linux/sock_diag.h`.split(/\s+/);
 
 /**

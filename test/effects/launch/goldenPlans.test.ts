@@ -9,7 +9,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import { buildExecPlan, buildTerminalExecPlan } from "../../../src/effects/exec/execPlan.ts";
-import { capabilityNames } from "../../../src/effects/kernel/capabilities.ts";
 import { type Architecture, systemCallNames } from "../../../src/effects/kernel/systemCalls.ts";
 import { portOptions } from "../../../src/effects/network/ports.ts";
 import { assembleEarly, assembleLate } from "../../../src/effects/plan/assemble.ts";
@@ -52,7 +51,7 @@ const anyFilter = fc.record({
     allow: fc.array(entry, { maxLength: 6 }),
     deny: fc.array(entry, { maxLength: 6 }),
   }),
-  capabilities: fc.subarray([...capabilityNames], { maxLength: 3 }),
+  pidMode: fc.constantFrom("private" as const, "host" as const),
   limits: fc.record(Object.fromEntries(portOptions.map((option) => [option, ports]))),
 });
 
@@ -72,8 +71,8 @@ const kinds: Readonly<Record<string, () => readonly (() => Built)[]>> = {
       return built(buildTemplatePlan(skeleton, "/run/exec2/root"));
     }),
   filter: () =>
-    sample(anyFilter).map(({ profile, capabilities, limits }) => () => {
-      const filter = taskFilter(profile, capabilities, limits);
+    sample(anyFilter).map(({ profile, pidMode, limits }) => () => {
+      const filter = taskFilter(profile, { ...limits, pidMode });
       return {
         lines: (filter?.restrictions ?? []).map((restriction) => JSON.stringify(restriction)),
         bytes: (architecture) => (filter === undefined ? [] : [assembleFilter(filter, architecture)]),

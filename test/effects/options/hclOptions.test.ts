@@ -33,6 +33,7 @@ test("the plugin's options have this hclspec", () => {
       allow_seccomp: attr("allow_seccomp", "list(string)"),
       groups_by_task: withDefault(attr("groups_by_task", "bool"), "false"),
       dynamic_user_ids: withDefault(attr("dynamic_user_ids", "string"), '"80000-89999"'),
+      shared_dynamic_ids: withDefault(attr("shared_dynamic_ids", "string"), '"refuse"'),
       denied_host_uids: withDefault(attr("denied_host_uids", "string"), '""'),
       denied_host_gids: withDefault(attr("denied_host_gids", "string"), '""'),
       denied_envvars: attr("denied_envvars", "list(string)"),

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { INSTRUCTION_BYTES } from "../../../src/effects/kernel/assembler.ts";
-import { capabilityNames } from "../../../src/effects/kernel/capabilities.ts";
 import {
   type Architecture,
   highestSystemCall,
@@ -32,11 +31,11 @@ const optionsFilter = fc
     profile: fc.constantFrom("default", "unconfined", "named"),
     allow: names,
     deny: names,
-    capabilities: fc.uniqueArray(fc.constantFrom(...capabilityNames), { maxLength: 4 }),
+    pidMode: fc.constantFrom("private" as const, "host" as const),
     connectTcp: ports,
     bindTcp: ports,
   })
-  .map(({ capabilities, ...options }) => taskFilter(options, capabilities, options))
+  .map((options) => taskFilter(options, options))
   .filter((filter) => filter !== undefined);
 
 const bits = fc.oneof(
@@ -126,10 +125,13 @@ describe("a task's filter", () => {
   });
 
   it.each(architectures)("decides every call of the default profile as specified, on %s", (on) => {
-    const filter = taskFilter({ profile: "default", allow: [], deny: [] }, [], {
-      connectTcp: [],
-      bindTcp: [],
-    });
+    const filter = taskFilter(
+      { profile: "default", allow: [], deny: [] },
+      {
+        connectTcp: [],
+        bindTcp: [],
+      },
+    );
     if (filter === undefined) throw new Error("no filter");
     const program = assembleFilter(filter, on);
     for (let number = 0; number <= highestSystemCall + 1; number++) {
@@ -148,10 +150,13 @@ describe("a task's filter", () => {
   });
 
   it("takes few instructions for a call that is always allowed, and is small", () => {
-    const filter = taskFilter({ profile: "default", allow: [], deny: [] }, [], {
-      connectTcp: [],
-      bindTcp: [],
-    });
+    const filter = taskFilter(
+      { profile: "default", allow: [], deny: [] },
+      {
+        connectTcp: [],
+        bindTcp: [],
+      },
+    );
     if (filter === undefined) throw new Error("no filter");
     for (const on of architectures) {
       const program = assembleFilter(filter, on);

@@ -4,26 +4,24 @@ import { capabilityNames } from "../../../src/effects/kernel/capabilities.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../src/effects/kernel/constants.ts";
 import type { SystemCallName } from "../../../src/effects/kernel/systemCalls.ts";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
-import type { PortLimits } from "../../../src/effects/network/ports.ts";
 import { defaultProfile } from "../../../src/effects/seccomp/defaultProfile.ts";
 import { errnos } from "../../../src/effects/seccomp/restriction.ts";
 import { auditArchitectures } from "../../../src/effects/seccomp/systemCallFilter.ts";
-import { refusals, type SeccompProfile, taskFilter } from "../../../src/effects/seccomp/taskFilter.ts";
+import {
+  type FilterOptions,
+  refusals,
+  type SeccompProfile,
+  taskFilter,
+} from "../../../src/effects/seccomp/taskFilter.ts";
 import { verdictOf } from "../../support/launch/filterInterpreter.ts";
 
 const byDefault: SeccompProfile = { profile: "default", allow: [], deny: [] };
 
-interface Task extends Partial<SeccompProfile>, PortLimits {
-  readonly capabilities?: readonly string[];
-}
+type Task = Partial<SeccompProfile> & FilterOptions;
 
 /** `allowed`, or the name of the error that a task's call returns. */
-function outcome(
-  call: SystemCallName,
-  args: readonly number[],
-  { capabilities = [], ...task }: Task = {},
-): string {
-  const filter = taskFilter({ ...byDefault, ...task }, capabilities, task);
+function outcome(call: SystemCallName, args: readonly number[], task: Task = {}): string {
+  const filter = taskFilter({ ...byDefault, ...task }, task);
   if (filter === undefined) return "allowed";
   const number = systemCallNumber(call, "x64");
   if (number === undefined) throw new Error(call);
@@ -45,6 +43,8 @@ describe("the default profile", () => {
     ["mount", [], "EPERM"],
     ["listmount", [], "ENOSYS"],
     ["keyctl", [], "EPERM"],
+    ["io_setup", [], "ENOSYS"],
+    ["io_pgetevents", [], "ENOSYS"],
     ["ptrace", [], "allowed"],
     ["chmod", [0, 0o755], "allowed"],
     ["chmod", [0, 0o1777], "allowed"],
@@ -80,32 +80,43 @@ describe("the default profile", () => {
   });
 
   it("has for each group a unique name and a reason, and refers to existing capabilities only", () => {
-    for (const { name, restrictions, liftedBy = [], reason } of defaultProfile) {
+    for (const { name, restrictions, kernelNeeds = [], reason } of defaultProfile) {
       expect(name).toMatch(/^[a-z_]+$/);
       expect(reason).not.toBe("");
       for (const { when = [], what } of restrictions)
         expect([name, what !== undefined]).toEqual([name, when.length > 0]);
-      expect(capabilityNames).toEqual(expect.arrayContaining([...liftedBy]));
+      expect(capabilityNames).toEqual(expect.arrayContaining([...kernelNeeds]));
     }
     const names = defaultProfile.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it("allows, with a capability, exactly the calls that need it", () => {
-    for (const { name, liftedBy = [] } of defaultProfile) {
-      for (const capability of liftedBy) {
-        const [without, withIt] = [[], [capability]].map((capabilities) =>
-          taskFilter(byDefault, capabilities, {}),
-        );
-        const groups = (filter: typeof without) => filter?.restrictions.length ?? 0;
-        expect([name, groups(withIt) < groups(without)]).toEqual([name, true]);
-      }
+  it("refuses calls that are addressed to other processes, in the host's pid namespace only", () => {
+    const addressed = [
+      ["prlimit64", [4711, 0], [0, 0]],
+      ["sched_setaffinity", [4711], [0]],
+      ["sched_setscheduler", [4711], [0]],
+      ["sched_setparam", [4711], [0]],
+      ["sched_setattr", [4711], [0]],
+      ["setpriority", [0, 4711], [0, 0]],
+      ["setpriority", [1, 4711], [1, 0]],
+      ["ioprio_set", [1, 4711], [1, 0]],
+      ["ioprio_set", [2, 4711], [2, 0]],
+    ] as const;
+    for (const [call, other, self] of addressed) {
+      expect([call, outcome(call, other, { pidMode: "host" })]).toEqual([call, "EPERM"]);
+      expect([call, outcome(call, self, { pidMode: "host" })]).toEqual([call, "allowed"]);
+      expect([call, outcome(call, other, { pidMode: "private" })]).toEqual([call, "allowed"]);
     }
-    expect(outcome("socket", [17], { capabilities: ["net_raw"] })).toBe("allowed");
-    expect(outcome("socket", [40], { capabilities: ["net_raw"] })).toBe("EAFNOSUPPORT");
-    expect(outcome("socket", [16, 3, 12], { capabilities: ["net_admin"] })).toBe("allowed");
-    expect(outcome("socket", [16, 3, 9], { capabilities: ["net_admin"] })).toBe("EPROTONOSUPPORT");
-    expect(outcome("keyctl", [], { capabilities: capabilityNames })).toBe("EPERM");
+    // With 0, these mean all processes of the caller's user.
+    for (const [call, who] of [["setpriority", [2, 0]] as const, ["ioprio_set", [3, 0]] as const]) {
+      expect([call, outcome(call, who, { pidMode: "host" })]).toEqual([call, "EPERM"]);
+      expect([call, outcome(call, who)]).toEqual([call, "allowed"]);
+    }
+    const allow = ["@other_process"];
+    expect(outcome("prlimit64", [4711], { pidMode: "host", allow })).toBe("allowed");
+    expect(outcome("prlimit64", [4711], { pidMode: "host", profile: "unconfined" })).toBe("allowed");
+    expect(outcome("prlimit64", [4711], { deny: ["@other_process"] })).toBe("EPERM");
   });
 });
 
@@ -118,23 +129,22 @@ describe("the lists of a profile", () => {
     expect(outcome("umount2", [], { allow: ["mount"] })).toBe("EPERM");
   });
 
-  it("refuse a call, or the calls of a group, whatever the profile and the capabilities", () => {
+  it("refuse a call, or the calls of a group, whatever the profile", () => {
     expect(outcome("ptrace", [], { deny: ["ptrace"] })).toBe("EPERM");
     expect(outcome("clone3", [], { deny: ["clone3"] })).toBe("EPERM");
     expect(outcome("mount", [], { profile: "unconfined", deny: ["@mount"] })).toBe("EPERM");
     expect(outcome("socket", [2], { profile: "unconfined", deny: ["@packet"] })).toBe("allowed");
-    expect(outcome("socket", [17], { capabilities: ["net_raw"], deny: ["@packet"] })).toBe("EAFNOSUPPORT");
   });
 
   it("ignore names that this version does not know", () => {
     const unknown = { allow: ["@of_tomorrow", "newcall"], deny: ["@of_tomorrow", "newcall"] };
-    expect(taskFilter({ ...byDefault, ...unknown }, [], {})).toEqual(taskFilter(byDefault, [], {}));
+    expect(taskFilter({ ...byDefault, ...unknown }, {})).toEqual(taskFilter(byDefault, {}));
   });
 });
 
 describe("unconfined", () => {
   it("means no filter", () => {
-    expect(taskFilter({ ...byDefault, profile: "unconfined" }, [], {})).toBeUndefined();
+    expect(taskFilter({ ...byDefault, profile: "unconfined" }, {})).toBeUndefined();
     expect(refusals({ ...byDefault, profile: "unconfined" })).toEqual(new Set());
   });
 });

@@ -4,7 +4,7 @@ import { parseBreakpoint, stopsAmong } from "../../../src/history/replay/breakpo
 import { History } from "../../../src/history/replay/history.ts";
 import { parseEdits, whatIf } from "../../../src/history/replay/whatIf.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { visible } from "../../../src/units/visible.ts";
 import { life } from "../../support/history/history.ts";

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { causeOf, type End, type HostEvidence, hasFailed } from "../../../src/history/cause/cause.ts";
 import { findKnown } from "../../../src/history/cause/knownTexts.ts";
 import type { EventData } from "../../../src/machines/events.ts";
-import { fold } from "../../../src/machines/fold.ts";
+import { fold } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 
 const nothing: HostEvidence = { paths: [], disk: undefined, listener: undefined, cpuSeconds: undefined };

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { familyLines } from "../../../src/history/metrics/exposition.ts";
 import { TaskCounters } from "../../../src/history/metrics/taskCounters.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import { event, life } from "../../support/history/history.ts";
 import { parseScrape } from "../../support/metrics/scraped.ts";
 

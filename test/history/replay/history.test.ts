@@ -11,7 +11,7 @@ import {
   nextMoment,
   previousMoment,
 } from "../../../src/history/replay/search.ts";
-import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { fold, initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import { allLives, event, type Life, life } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 

@@ -11,7 +11,7 @@ import {
 } from "../../../src/inspector/views/allocationView.ts";
 import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { allLives, event, life } from "../../support/history/history.ts";
 

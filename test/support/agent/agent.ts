@@ -10,7 +10,7 @@ import { persistentFolders } from "../host/temporaryFolder.ts";
 import { type StartedPlugin, type StartOptions, startPlugin } from "../plugin/startPlugin.ts";
 import { type Allocation, type Command, makeAllocation } from "./allocation.ts";
 import { setConfig } from "./requests.ts";
-import { prepareStart } from "./taskClient.ts";
+import { prepareStart, stopLogs } from "./taskClient.ts";
 
 export interface Agent extends StartedPlugin {
   readonly stateDir: string;
@@ -51,9 +51,15 @@ export function newStateDir(): string {
 
 /** Starts a task as an agent does, according to the driver's capabilities. */
 export async function startTask({ driver }: PluginConnection, task: TaskConfig): Promise<TaskHandle> {
-  const { handle } = await driver.startTask({ task: await prepareStart(driver, task) });
-  if (handle === undefined) throw new Error(`task ${task.id} was started without a handle`);
-  return handle;
+  const prepared = await prepareStart(driver, task);
+  try {
+    const { handle } = await driver.startTask({ task: prepared });
+    if (handle === undefined) throw new Error(`task ${task.id} was started without a handle`);
+    return handle;
+  } catch (thrown) {
+    await stopLogs(task);
+    throw thrown;
+  }
 }
 
 /** A task that an agent has started. */
@@ -106,6 +112,7 @@ export async function runTask(plugin: PluginConnection, task: TaskConfig): Promi
   await startTask(plugin, task);
   const result = await waitTask(plugin, task);
   await plugin.driver.destroyTask({ taskId: task.id, force: true });
+  await stopLogs(task);
   return result;
 }
 

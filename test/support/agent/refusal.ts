@@ -1,4 +1,7 @@
-/** Checks a start that must fail: the agent's error, the events in the log, and that nothing is left. */
+/**
+ * Checks a start that must fail: the agent's error, the events in the log, that the agent does not wait for the
+ * ends of the task's logs, and that nothing is left.
+ */
 import { status } from "@grpc/grpc-js";
 import { expect } from "vitest";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
@@ -8,11 +11,14 @@ import { eventually } from "../host/eventually.ts";
 import { tracesOf } from "../plugin/pluginTraces.ts";
 import { type Agent, type AgentOptions, runTask, startAgent, startTask } from "./agent.ts";
 import { Allocation } from "./allocation.ts";
+import { stopLogs } from "./taskClient.ts";
 
 export interface Refusal {
   readonly code: string;
   readonly text: RegExp;
   readonly recoverable: boolean;
+  /** Log pipes that never end, because they are not the agent's any more. Default: none. */
+  readonly lateLogs?: readonly string[];
 }
 
 /**
@@ -30,10 +36,11 @@ export async function startWarmAgent(options: AgentOptions): Promise<Agent> {
 export async function expectRefusal(
   agent: Agent,
   config: TaskConfig,
-  { code, text, recoverable }: Refusal,
+  { code, text, recoverable, lateLogs = [] }: Refusal,
 ): Promise<void> {
   const before = tracesOf(agent);
   const thrown = await startTask(agent, config).catch((error) => error);
+  expect(await stopLogs(config)).toEqual(lateLogs);
   const error = errorOfCall(thrown);
   expect(error).toMatchObject({ code, message: expect.stringMatching(text), recoverable });
   if (recoverable) expect(thrown.code).toBe(status.FAILED_PRECONDITION);

@@ -29,10 +29,28 @@ export async function prepareStart(driver: DriverCalls, task: TaskConfig): Promi
     hostname: false,
     volumes: task.mounts.length > 0,
   });
-  if (collectsLogs(capabilities)) {
-    for (const path of [task.stdoutPath, task.stderrPath]) PipeReader.at(path)?.start();
-  }
+  if (collectsLogs(capabilities)) collectLogs(task);
   return asSent(capabilities, task);
+}
+
+/** Begins to collect a task's logs: before a start, and after a recovery if the collector has ended. */
+export function collectLogs(task: TaskConfig): void {
+  for (const pipe of logsOf(task)) pipe.start();
+}
+
+/**
+ * Stops collecting a task's logs, as the client does before the end of a task is final.
+ * @returns the pipes at which the client has waited in vain
+ */
+export async function stopLogs(task: TaskConfig): Promise<string[]> {
+  const late = await Promise.all(
+    logsOf(task).map(async (pipe) => ((await pipe.endedInTime()) ? [] : [pipe.path])),
+  );
+  return late.flat();
+}
+
+function logsOf({ stdoutPath, stderrPath }: TaskConfig): PipeReader[] {
+  return [stdoutPath, stderrPath].flatMap((path) => PipeReader.at(path) ?? []);
 }
 
 /** The config with the user and the folders that the client would set. */

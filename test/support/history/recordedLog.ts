@@ -1,6 +1,6 @@
 /** Logs of tasks with given events, as the driver would have recorded them. */
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import { encodeRecord, NO_HASH, SALT_BYTES, sealData } from "../../../src/store/eventRecord.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../../src/store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../../src/store/recordList.ts";

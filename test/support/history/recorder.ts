@@ -1,5 +1,5 @@
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
-import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 
 /** Adds events to a task. */

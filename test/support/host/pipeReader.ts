@@ -2,10 +2,14 @@
 import { once } from "node:events";
 import { appendFileSync, constants, existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
 
 /** Nomad's collector writes its output to the file ten times a second. */
 const flushMs = 100;
+
+/** Milliseconds that the log collector waits for the end of a pipe: `processOutputCloseTolerance`. */
+const collectorPatienceMs = 2_000;
 
 export class PipeReader {
   /** The readers of all allocations, by path. */
@@ -17,6 +21,8 @@ export class PipeReader {
   #socket: Socket | undefined;
   #closed = false;
   #file: string | undefined;
+  /** Resolves at the end of file after the last {@link start}. */
+  #runEnded = Promise.withResolvers<void>();
 
   /** The constructor does not create the pipe; `start` does. */
   constructor(path: string) {
@@ -28,8 +34,9 @@ export class PipeReader {
     return PipeReader.#all.get(path);
   }
 
-  /** Creates the pipe and reads it; further calls do nothing. */
+  /** To be called before each run. The first call creates the pipe and begins to read it. */
   start(): void {
+    this.#runEnded = Promise.withResolvers();
     if (this.#socket !== undefined || this.#closed) return;
     mkfifo(this.path, 0o600);
     this.#socket = this.#open();
@@ -40,6 +47,19 @@ export class PipeReader {
     const [, folder, name] = /^(.*)\/\.([^/]*)\.fifo$/.exec(this.path) ?? [];
     this.#file = `${folder}/${name}.0`;
     appendFileSync(this.#file, "");
+  }
+
+  /**
+   * Waits for the end of the run's output as the log collector does when its agent stops it: for two seconds.
+   * @returns false if the pipe did not end in time, because nobody has opened it for writing since the start
+   *   of the run, or because somebody still has
+   */
+  async endedInTime(): Promise<boolean> {
+    if (this.#socket === undefined || this.#closed) return true;
+    const inTime = new AbortController();
+    const late = delay(collectorPatienceMs, false, { signal: inTime.signal }).catch(() => true);
+    const ended = this.#runEnded.promise.then(() => true);
+    return Promise.race([ended, late]).finally(() => inTime.abort());
   }
 
   /** All output, once all writers have closed the pipe. */
@@ -106,6 +126,7 @@ export class PipeReader {
     this.#socket = this.#open();
     old?.destroy();
     this.#ended.resolve();
+    this.#runEnded.resolve();
     this.#tell("end");
   }
 }

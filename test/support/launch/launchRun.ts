@@ -17,7 +17,7 @@ import { killInit } from "../../../src/effects/processes/signals.ts";
 import { watchExit } from "../../../src/effects/run/aliveFifo.ts";
 import { readExitStatus } from "../../../src/effects/run/runFiles.ts";
 import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
-import type { SeccompProfile } from "../../../src/effects/seccomp/taskFilter.ts";
+import type { FilterOptions, SeccompProfile } from "../../../src/effects/seccomp/taskFilter.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
 
 /** A uid that no account of the host has. */
@@ -93,12 +93,12 @@ export function rulesetFor(paths: readonly string[] = ["/"], ports: PortLimits =
   return ruleset;
 }
 
-/** The filter of a profile and of limited ports; undefined if they refuse no call. */
+/** The filter of a profile and of a task's options; undefined if they refuse no call. */
 export function filterOf(
   profile: Partial<SeccompProfile> = {},
-  ports: PortLimits = {},
+  options: FilterOptions = {},
 ): SystemCallFilter | undefined {
-  return systemCallFilter({ profile: "default", allow: [], deny: [], ...profile }, undefined, ports);
+  return systemCallFilter({ profile: "default", allow: [], deny: [], ...profile }, options);
 }
 
 interface StartOptions {

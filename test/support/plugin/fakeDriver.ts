@@ -3,8 +3,7 @@ import { NEVER } from "rxjs";
 import { DriverError } from "../../../src/base/errors.ts";
 import type { Capabilities, DriverPort, ExitResult } from "../../../src/driver/driverPort.ts";
 import type { Run } from "../../../src/driver/run/run.ts";
-import { type EffectName, effectNames } from "../../../src/machines/effects.ts";
-import { taskMachine } from "../../../src/machines/taskMachine.ts";
+import { type EffectName, effectNames, taskMachine } from "../../../src/machines/taskMachine.ts";
 
 const fakeCapabilities: Capabilities = {
   sendSignals: true,

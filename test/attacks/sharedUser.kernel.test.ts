@@ -1,0 +1,90 @@
+/**
+ * A task with the uid of another allocation's task: whoever has the uid owns that task's files. A job names the
+ * neighbour's `nomad-<n>` itself, or a restarted agent's pool lends the id again.
+ */
+import { writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { type Agent, pidOf, readyTask, runTask, startAgent, startTask } from "../support/agent/agent.ts";
+import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
+import { expectRefusal } from "../support/agent/refusal.ts";
+
+const waiting = "echo up; exec sleep 1000";
+
+/** A task of another allocation that has the same user. */
+function thief(victim: Allocation, script = "true") {
+  const allocation = makeAllocation({ user: victim.user });
+  return { allocation, config: allocation.config(script) };
+}
+
+async function expectRefused(agent: Agent, victim: Allocation): Promise<void> {
+  const { allocation, config } = thief(victim);
+  await expectRefusal(agent, config, {
+    code: "USER_IN_USE",
+    text: new RegExp(
+      `user ${victim.user.name} of task ${allocation.id}/main belongs to task ${victim.id}/main`,
+    ),
+    recoverable: true,
+  });
+}
+
+test("reads the neighbour's secrets where the client allows shared ids and unveils the neighbour's folder", async () => {
+  const { allocation: victim } = await readyTask(await startAgent(), waiting);
+  const secret = `${victim.taskFolder}/secrets/token`;
+  writeFileSync(secret, "hunter2\n", { mode: 0o644 });
+  const open = await startAgent({
+    options: { shared_dynamic_ids: "warn", unveil_paths: [`r:${victim.taskFolder}/secrets`] },
+  });
+  const { allocation, config } = thief(victim, `cat ${secret}`);
+  await runTask(open, config);
+  expect(await allocation.stdout.text()).toBe("hunter2\n");
+});
+
+test("is refused while the neighbour lives, and starts once it has ended", async () => {
+  const agent = await startAgent();
+  const { allocation: victim, config } = await readyTask(agent, waiting);
+  await expectRefused(agent, victim);
+  await agent.driver.destroyTask({ taskId: config.id, force: true });
+  await expect(runTask(agent, thief(victim).config)).resolves.toMatchObject({ exitCode: 0 });
+});
+
+test("is refused after a restart of agent and plugin, before the agent has asked for the neighbour, and afterwards", async () => {
+  const agent = await startAgent();
+  const { allocation: victim, handle } = await readyTask(agent, waiting);
+  await agent.crash();
+  const next = await startAgent({ stateDir: agent.stateDir });
+  await expectRefused(next, victim);
+  await next.driver.recoverTask({ taskId: "", handle });
+  await expectRefused(next, victim);
+});
+
+test("of two starts at the same time one is refused", async () => {
+  const agent = await startAgent();
+  const first = makeAllocation();
+  const starts = [first, makeAllocation({ user: first.user })].map((each) =>
+    startTask(agent, each.config("exec sleep 1000")).then(
+      () => "started",
+      ({ message }: Error) => /USER_IN_USE/.exec(message)?.[0],
+    ),
+  );
+  expect((await Promise.all(starts)).toSorted()).toEqual(["USER_IN_USE", "started"]);
+});
+
+test("tasks that share a user already are both taken over", async () => {
+  const agent = await startAgent({ options: { shared_dynamic_ids: "warn" } });
+  const first = await readyTask(agent, waiting);
+  const second = await readyTask(agent, waiting, makeAllocation({ user: first.allocation.user }));
+  await agent.crash();
+  const strict = await startAgent({ stateDir: agent.stateDir });
+  for (const { config, handle, pid } of [first, second]) {
+    await strict.driver.recoverTask({ taskId: "", handle });
+    expect(await pidOf(strict, config)).toBe(pid);
+  }
+});
+
+test("the next run of a task, and another task of its allocation, get the user", async () => {
+  const agent = await startAgent();
+  const { allocation } = await readyTask(agent, waiting);
+  await startTask(agent, allocation.config("exec sleep 1000"));
+  const sibling = allocation.config("exec sleep 1000");
+  await startTask(agent, { ...sibling, id: sibling.id.replace("/main/", "/other/") });
+});

@@ -1,0 +1,27 @@
+/** Runs attacks in a task. */
+import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import { runTask } from "../agent/agent.ts";
+import type { Allocation } from "../agent/allocation.ts";
+import { type AttackName, attackOutcomes, attackScript, type Target } from "./catalogue.ts";
+
+/**
+ * @param options the task's options in addition to its command
+ * @returns for each attack: `worked`, or the reason why not
+ */
+export async function tryAttacks(
+  agent: PluginConnection,
+  allocation: Allocation,
+  options: Readonly<Record<string, unknown>>,
+  names: readonly AttackName[],
+  target: Target,
+): Promise<ReadonlyMap<AttackName, string>> {
+  const args = ["-e", attackScript(names, target)];
+  const result = await runTask(agent, allocation.config({ command: "perl", args, ...options }));
+  const outcomes = attackOutcomes(await allocation.stdout.text());
+  const missing = names.filter((name) => !outcomes.has(name));
+  if (missing.length > 0) {
+    const errors = await allocation.stderr.text();
+    throw new Error(`no outcome of ${missing.join(", ")}: ${JSON.stringify(result)} ${errors}`);
+  }
+  return outcomes;
+}
