@@ -10,6 +10,7 @@ import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.t
 import { checkVisible } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
+import { outputStart } from "../logs/logFiles.ts";
 import { LastLine, openLogPipe } from "../logs/logPipes.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
@@ -129,6 +130,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         sharedTmpReason: rules.sharedTmpReason,
         unrecordedDenials,
         oomKills,
+        output: outputStart(request),
         runFolder: files.folder,
         runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
         init: await launch.init(),
