@@ -18,10 +18,10 @@ import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { waitForAnswersInTask } from "../../effects/host/silentMounts.ts";
-import { noCapabilities } from "../../effects/kernel/capabilities.ts";
 import { rightsInPlan } from "../../effects/launch/sandbox.ts";
 import { presetLimitsOf } from "../../effects/limits/resourceLimits.ts";
-import { isRemote, visibilityFor } from "../../effects/paths/hostPaths.ts";
+import { isRemote } from "../../effects/paths/hostMounts.ts";
+import { visibilityFor } from "../../effects/paths/hostPaths.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { TaskRootView } from "../../effects/root/listRoot.ts";
 import type { CommandEnd } from "../../machines/events/running.ts";
@@ -196,12 +196,7 @@ async function inputOf(
   await waitForAnswersInTask(lookUps, { pid: process.init.pid, root: view.root }, runnerFolder);
   const options = requestedOptions(request);
   const rights = rightsInPlan(sandbox, options);
-  const sees = visibilityFor({
-    uid: sandbox.uid,
-    gid: sandbox.gid,
-    groups: rights.groups,
-    capabilities: rights.capabilities?.kept ?? noCapabilities,
-  });
+  const sees = visibilityFor({ ...sandbox, ...rights });
   // A rebuilt history has no limits. The command then gets those of the task's process, not the plugin's.
   const limits = rights.limits.length > 0 ? rights.limits : presetLimitsOf(process.task.pid);
   // The limits were read by pid, so this checks that the pid is still the task's.

@@ -8,7 +8,7 @@
  * the change: kill(2) and ptrace(2) ignore these ids of their target, and the process cannot be dumped.
  */
 import { libc } from "./bindings.ts";
-import { type CapabilitySet, capabilitySet } from "./capabilities.ts";
+import { type CapabilitySet, capabilitySet, noCapabilities } from "./capabilities.ts";
 import { kernelError } from "./kernelError.ts";
 import { checked } from "./libc.ts";
 import { capabilityData, capabilityHeader, groupList } from "./structs.ts";
@@ -19,8 +19,8 @@ export interface FileUser {
   readonly gid: number;
   /** Gids of supplementary groups. */
   readonly groups: readonly number[];
-  /** The user's capabilities, of which only those count that open files and folders. */
-  readonly capabilities: CapabilitySet;
+  /** Undefined for none. Only those count that open files and folders. */
+  readonly capabilities: { readonly kept: CapabilitySet } | undefined;
 }
 
 /**
@@ -34,7 +34,8 @@ export function asFileUser<Result>(user: FileUser, act: () => Result): Result {
   try {
     become(
       user,
-      (own.effective & ~fileCapabilities) | (user.capabilities & own.permitted & fileCapabilities),
+      (own.effective & ~fileCapabilities) |
+        ((user.capabilities?.kept ?? noCapabilities) & own.permitted & fileCapabilities),
       own,
     );
     return act();

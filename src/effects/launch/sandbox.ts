@@ -5,12 +5,13 @@
 import { dirname } from "node:path";
 import { defaultStateDir } from "../../base/defaultStateDir.ts";
 import { shortName, type TaskId } from "../../base/taskId.ts";
-import { cpuShare, type RunCgroup, runCgroupOf } from "../cgroup/cgroupPlan.ts";
+import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
+import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
 import { candidatesOf, resolveCommand, resolveWorkDir, rootCheck } from "../command/commandLookup.ts";
 import { taskEnvironment } from "../command/taskEnvironment.ts";
 import type { HostFacts } from "../host/hostFacts.ts";
 import { waitForAnswers } from "../host/silentMounts.ts";
-import { capabilityName, capabilityNumbers, noCapabilities } from "../kernel/capabilities.ts";
+import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import { knownRules, type NamespaceRule } from "../landlock/rules.ts";
 import { checkSignalScope } from "../landlock/ruleset.ts";
 import { type PlacedMount, placeMounts, type TaskFolders, taskFolders } from "../layout/layout.ts";
@@ -62,6 +63,7 @@ export interface Sandbox {
   /** Null if the kernel does not support system call filters. */
   readonly seccomp: SeccompProfile | null;
   readonly folders: TaskFolders;
+  readonly cgroupWrites: readonly CgroupWrite[];
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly PlacedMount[];
   readonly files: RunFiles;
@@ -92,18 +94,15 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   const user = await resolveUser(request.user, options);
   const groups = await resolveGroups(task.groups, user, options);
   const capabilities = taskCapabilities(user.uid, task, options);
-  const fileUser = {
-    uid: user.uid,
-    gid: user.gid,
-    groups,
-    capabilities: capabilities?.kept ?? noCapabilities,
-  };
+  const fileUser = { uid: user.uid, gid: user.gid, groups, capabilities };
+  const isVisible = visibilityFor(fileUser);
   const limits = taskLimits(task.ulimit, options);
   const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
   const folders = taskFolders(request.env);
-  const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
-  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
   const mounts = placeMounts(request, folders);
+  const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
+  const cgroupWrites = planCgroupWrites(request.resources, facts, task);
+  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
   const files = runFiles(folder.runFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options);
   const rules = unveilRules({
@@ -120,7 +119,6 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
     ],
     folder.run,
   );
-  const isVisible = visibilityFor(fileUser);
   const jobPaths = new JobPaths({
     ...{ options, user: fileUser, folders, allocDir: request.allocDir, taskName: request.taskName },
     hostPid: task.pidMode === "host",
@@ -132,7 +130,7 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   return {
     ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, files, etcFiles, rules },
     ...{ hasDefaults: options.unveilDefaults, writableLogs: options.writableLogs },
-    ...{ isVisible, jobPaths, workDir, command },
+    ...{ cgroupWrites, isVisible, jobPaths, workDir, command },
   };
 }
 
@@ -185,7 +183,8 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
   const { request, folders, files, rules } = sandbox;
   const { options: task, network } = request;
   const { cgroup, maskProc = false, landlockAbi } = choice;
-  const runCgroup = runCgroupOf(task.pidMode, cgroup, files.folder);
+  const hasOwnPids = task.pidMode === "private";
+  const runCgroup = hasOwnPids || cgroup === undefined ? undefined : runCgroupOf(cgroup, files.folder);
   const binds = sandbox.etcFiles.map(({ path, source }) => ({ source, target: path, readOnly: true }));
   // If the mount namespace hides paths, init would find other files there, so the plugin adds all rules.
   const known = points.hidden.length === 0 ? choice.known : new Map();

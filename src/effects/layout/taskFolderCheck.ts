@@ -2,8 +2,8 @@
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { isTaskName } from "../../base/taskId.ts";
+import { follow } from "../paths/followPath.ts";
 import { lookAt, realPathOf } from "../paths/hostPaths.ts";
-import { follow } from "../paths/paths.ts";
 import type { RootMode, TaskFolders } from "./layout.ts";
 
 /**

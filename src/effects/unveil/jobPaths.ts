@@ -23,7 +23,8 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import type { TaskFolders } from "../layout/layout.ts";
 import type { PluginValues } from "../options/fields.ts";
 
-import { hostMounts, identityOf, realPathOf } from "../paths/hostPaths.ts";
+import { hostMounts } from "../paths/hostMounts.ts";
+import { identityOf, realPathOf } from "../paths/hostPaths.ts";
 import { isIn, type MountTable, type Place, placeOf, placeOfRoot } from "../paths/mountTable.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { defaultEntries, ownRootPaths } from "./defaultPaths.ts";

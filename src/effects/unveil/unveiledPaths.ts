@@ -22,7 +22,8 @@ import {
 import { kernelError } from "../kernel/kernelError.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 
-import { hostMounts, identityOf } from "../paths/hostPaths.ts";
+import { hostMounts } from "../paths/hostMounts.ts";
+import { identityOf } from "../paths/hostPaths.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { isConfigured, type UnveilRule } from "./unveilRules.ts";
 

@@ -32,6 +32,7 @@ const defaults = {
   history: [],
   usageInterval: "1m",
   metrics: "",
+  exitMessage: "cause",
   traces: false,
   stateDir: "/var/lib/nomad-driver-exec2",
 };
@@ -80,6 +81,7 @@ describe("parsePluginOptions", () => {
       history: [{ keep: "1h" }],
       usage_interval: "5m",
       metrics: "[::1]:9464",
+      exit_message: "output",
       traces: true,
       state_dir: "/srv/exec2",
     };
@@ -113,6 +115,7 @@ describe("parsePluginOptions", () => {
       history: [{ keep: "1h" }],
       usageInterval: "5m",
       metrics: "[::1]:9464",
+      exitMessage: "output",
       traces: true,
       stateDir: "/srv/exec2",
     });

@@ -1,12 +1,12 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { libc } from "../../../src/effects/kernel/bindings.ts";
-import { capabilitySet, noCapabilities } from "../../../src/effects/kernel/capabilities.ts";
+import { capabilitySet } from "../../../src/effects/kernel/capabilities.ts";
 import type { FileUser } from "../../../src/effects/kernel/fileUser.ts";
 import { visibilityFor } from "../../../src/effects/paths/hostPaths.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-const viewer: FileUser = { uid: 80001, gid: 80001, groups: [70001], capabilities: noCapabilities };
+const viewer: FileUser = { uid: 80001, gid: 80001, groups: [70001], capabilities: undefined };
 const sees = (path: string, changed: Partial<FileUser> = {}) =>
   visibilityFor({ ...viewer, ...changed })(path);
 
@@ -66,7 +66,7 @@ describe("a path", () => {
   ])("is not visible to a task's user: %s", (_why, mode, uid, gid) => {
     folderWith(mode, uid, gid);
     expect(sees(file)).toBe(false);
-    expect(sees(file, { capabilities: capabilitySet(["dac_read_search"]) })).toBe(true);
+    expect(sees(file, { capabilities: { kept: capabilitySet(["dac_override"]) } })).toBe(true);
     expect(sees(`${root}/folder`)).toBe(true);
   });
 
