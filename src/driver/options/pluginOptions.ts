@@ -4,9 +4,8 @@
  * underscores: `unveil_defaults`. Pure.
  */
 import { z } from "zod";
-import { absolutePath, flag, text, textBlocks } from "../../effects/options/fields.ts";
+import { absolutePath, flag, sum, text, textBlocks } from "../../effects/options/fields.ts";
 import { decodeOptions, hclSpecOf, InvalidOptions } from "../../effects/options/hclOptions.ts";
-import { sum } from "../../effects/options/partOptions.ts";
 import { pluginShape } from "../../effects/parts.ts";
 import { seccompProblem } from "../../effects/seccomp/profileOptions.ts";
 import { parseDuration } from "../../units/durations.ts";

@@ -27,10 +27,10 @@ import {
   planEarly,
   planLate,
   planSandbox,
+  rightsOf,
   type Sandbox,
 } from "./sandbox.ts";
 import type { TaskRequest } from "./taskRequest.ts";
-import { rightsOf } from "./taskRights.ts";
 
 export interface PreparingServices extends HostServices {
   readonly roots: RootTemplates;
