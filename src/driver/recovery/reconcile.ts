@@ -109,7 +109,7 @@ async function settle(taskId: TaskId, services: ReconcileServices): Promise<Sett
   const history = await readSettled(taskId, services);
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
-  const end = isAlive(snapshot.value) ? endOf(snapshot) : undefined;
+  const end = isAlive(snapshot.value) ? await endOf(snapshot) : undefined;
   if (end === undefined) return { history: { snapshot, version }, unstored };
   await cleanUpRun(snapshot);
   const ended = advance(snapshot, [{ ...end, time: Date.now() }]);

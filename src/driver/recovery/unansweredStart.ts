@@ -51,7 +51,7 @@ export async function settleStart(
   const exited: TaskEvent = {
     type: "exited",
     time: Date.now(),
-    data: exitOf(started.snapshot, { killed }),
+    data: { ...exitOf(started.snapshot, { killed }), cause: null },
   };
   log.info("found the task of a start that was never answered: it has ended", fields);
   const ended = advance(started.snapshot, [exited]);
