@@ -7,7 +7,6 @@
  */
 import { closeSync } from "node:fs";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
-import { planCgroupWrites } from "../cgroup/cgroupPlan.ts";
 import { checkVisible } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
@@ -53,11 +52,13 @@ export async function prepareRun(request: TaskRequest, services: PreparingServic
   const sandbox = await planSandbox(request, services);
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const writes = planCgroupWrites(request.resources, facts, request.options);
   const { launch, lastLine, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(undo);
-  const limits = [...applyCgroupWrites(cgroup, writes), ...(facts.seccomp ? [] : [missingFilter])];
+  const limits = [
+    ...applyCgroupWrites(cgroup, sandbox.cgroupWrites),
+    ...(facts.seccomp ? [] : [missingFilter]),
+  ];
   const data = await sandboxed(limits, oomKills);
   undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo };

@@ -1,14 +1,10 @@
-/**
- * Looks at paths of the host: which of them a task's user could find without the driver, and which are on remote
- * mounts, those that another machine or a process serves.
- */
+/** Looks at paths of the host, and decides which of them a task's user could find without the driver. */
 
-import { lstatSync, openSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { POLLPRI } from "../kernel/constants.ts";
-import { getxattr, poll } from "../kernel/libc.ts";
-import { remoteMountPoints } from "./mountinfo.ts";
-import { follow, type HostEntry } from "./paths.ts";
+import { type CapabilitySet, capabilitySet, noCapabilities } from "../kernel/capabilities.ts";
+import { getxattr } from "../kernel/libc.ts";
+import { follow, type HostEntry } from "./followPath.ts";
 
 /** Looks at a path without following a symlink at its end; undefined if nothing is there. */
 export function lookAt(path: string): HostEntry | undefined {
@@ -35,8 +31,8 @@ export interface Viewer {
   readonly gid: number;
   /** Gids of supplementary groups. */
   readonly groups: readonly number[];
-  /** Whether the user has a capability to enter all folders. */
-  readonly entersAll: boolean;
+  /** Undefined for none. */
+  readonly capabilities: { readonly kept: CapabilitySet } | undefined;
 }
 
 /**
@@ -56,9 +52,12 @@ export function visibilityFor(viewer: Viewer): IsVisible {
   };
 }
 
+/** With one of these capabilities a user enters folders whatever their modes: capabilities(7). */
+const enteringAll = capabilitySet(["dac_override", "dac_read_search"]);
+
 /** @param folder without symlinks */
-function mayEnter({ uid, gid, groups, entersAll }: Viewer, folder: string): boolean {
-  if (entersAll) return true;
+function mayEnter({ uid, gid, groups, capabilities }: Viewer, folder: string): boolean {
+  if (capabilities !== undefined && (capabilities.kept & enteringAll) !== noCapabilities) return true;
   try {
     const { mode, uid: owner, gid: group } = statSync(folder);
     if (owner === uid) return (mode & 0o100) !== 0;
@@ -78,47 +77,4 @@ export function realPathOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether a path of the host leads to a remote file system. */
-export function isRemote(path: string): boolean {
-  return remoteMountOnTheWay(path) !== undefined;
-}
-
-/** The host's mounts. Every change to the mounts leads to a new object. */
-export interface HostMounts {
-  /** proc_pid_mountinfo(5) */
-  readonly mountinfo: string;
-  /** The mount points of remote file systems. */
-  readonly remote: ReadonlySet<string>;
-}
-
-let known: { readonly descriptor: number; readonly mounts: HostMounts } | undefined;
-
-/**
- * The host's mounts. They are read again only after a change, which the kernel reports by POLLPRI
- * (proc_pid_mounts(5)).
- */
-export function hostMounts(): HostMounts {
-  if (known !== undefined && !poll(known.descriptor, POLLPRI)) return known.mounts;
-  // The polled descriptor is opened before the file is read, so that no change is missed.
-  const descriptor = known?.descriptor ?? openSync("/proc/self/mountinfo", "r");
-  const mountinfo = readFileSync("/proc/self/mountinfo", "utf8");
-  known = { descriptor, mounts: { mountinfo, remote: new Set(remoteMountPoints(mountinfo)) } };
-  return known.mounts;
-}
-
-/**
- * The first remote mount point on a path of the host. The walk ends at the mount point and does not enter it.
- */
-export function remoteMountOnTheWay(path: string): string | undefined {
-  const { remote } = hostMounts();
-  if (remote.size === 0) return undefined;
-  let met: string | undefined;
-  follow(path, (at) => {
-    if (!remote.has(at)) return lookAt(at);
-    met = at;
-    return undefined;
-  });
-  return met;
 }

@@ -3,7 +3,8 @@
  * host. Pure.
  */
 
-import { follow, isAtOrBelow, type LookAt, namesOf } from "../paths/paths.ts";
+import { follow, type LookAt, namesOf } from "../paths/followPath.ts";
+import { isAtOrBelow } from "../paths/paths.ts";
 import type { RootLink, RootTemplate } from "./taskRoot.ts";
 
 export interface Skeleton {

@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { capabilities } from "../../../driver/answers.ts";
 import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
-import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
+import type { CgroupWrite } from "../../../effects/cgroup/cgroupPlan.ts";
 import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
 import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
@@ -121,7 +121,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     steps: describePlan(launch),
     applied,
     skipped,
-    limits: planCgroupWrites(request.resources, facts, task),
+    limits: sandbox.cgroupWrites,
     ports: task,
   };
 }
