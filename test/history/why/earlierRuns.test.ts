@@ -34,7 +34,8 @@ function run(
     ...(stopped ? [at(event("stopRequested"), ranMs)] : []),
     at(event("exited", { endedAt: time + 10 + ranMs, ...exit }), 10 + ranMs),
   ];
-  const id = numberedId((runs += 1));
+  runs += 1;
+  const id = numberedId(runs);
   return new History(id, new RecordedLog().add(id, events).events(id));
 }
 
