@@ -34,6 +34,11 @@ export function signalName(signal: number): string {
   return `signal ${signal}`;
 }
 
+/** The usual names, with `SIG` and without it: what shells complete. */
+export function signalNames(): readonly string[] {
+  return [...standardNumbers.keys()].flatMap((name) => [name, `SIG${name}`]);
+}
+
 /** The C library's number, not the kernel's 32: the C library reserves the first two real-time signals. */
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
