@@ -12,8 +12,8 @@ import { logsOptions } from "./logs/options.ts";
 import { namesOptions } from "./names/options.ts";
 import { namespacesOptions, settleNamespaces } from "./namespaces/options.ts";
 import { networkOptions, settlePorts } from "./network/options.ts";
+import { sum, type Values } from "./options/fields.ts";
 import { decodeOptions, hclSpecOf } from "./options/hclOptions.ts";
-import { sum, type Values } from "./options/partOptions.ts";
 import { rootOptions, settleRoot } from "./root/options.ts";
 import { seccompOptions } from "./seccomp/options.ts";
 import { checkSeccomp } from "./seccomp/profileOptions.ts";
@@ -119,7 +119,7 @@ export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): T
 /**
  * Returns a function that makes a value at its first call, and returns the same value at later calls.
  */
-function lazy<Value extends {}>(make: () => Value): () => Value {
+export function lazy<Value extends {}>(make: () => Value): () => Value {
   let made: Value | undefined;
   return () => {
     made ??= make();

@@ -87,6 +87,16 @@ export function adviceFor(denial: Denial, task: RecordedTask): string {
     .join(". ");
 }
 
+/**
+ * The lines for the job file that allow what was denied and nothing else; undefined if there are none, or if
+ * they carry a risk.
+ */
+export function linesFor(denial: Denial, task: RecordedTask): string | undefined {
+  const verdicts = verdictsOn(denial, allowanceOf(task));
+  const lines = verdicts.flatMap((verdict) => ("option" in verdict ? [verdict.option] : []));
+  return lines.length === verdicts.length && lines.length > 0 ? lines.join(", ") : undefined;
+}
+
 /** The allowance of a recorded task. What it was denied was not unveiled, so it counts as having no paths. */
 function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
   const options = request?.options ?? {};

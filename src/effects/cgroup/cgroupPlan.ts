@@ -6,7 +6,7 @@
  * one, and the task's init survives to record the task's end.
  */
 
-import type { TaskValues } from "../options/partOptions.ts";
+import type { TaskValues } from "../options/fields.ts";
 import type { TaskResources } from "./nodeTopology.ts";
 import type { cgroupOptions } from "./options.ts";
 
@@ -42,7 +42,11 @@ function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources, swapLimit: numbe
   }
   const unlimited = memoryMaxMb < 0;
   return [
-    { file: "memory.low", value: bytes(memoryMb), why: `${memoryMb} MiB that the task keeps under pressure` },
+    {
+      file: "memory.low",
+      value: bytes(memoryMb),
+      why: `${memoryMb} MiB that the task keeps under pressure`,
+    },
     {
       file: "memory.max",
       value: unlimited ? "max" : bytes(memoryMaxMb),

@@ -25,12 +25,7 @@ export interface RunCgroup {
  * The cgroup is named after the run's folder, whose name is unique.
  * @param parent the task's cgroup
  */
-export function runCgroupOf(
-  pidMode: "private" | "host",
-  parent: string | undefined,
-  folder: string,
-): RunCgroup | undefined {
-  if (pidMode === "private" || parent === undefined) return undefined;
+export function runCgroupOf(parent: string, folder: string): RunCgroup {
   return { parent, name: `exec2-${folder.slice(folder.lastIndexOf("/") + 1)}` };
 }
 

@@ -21,8 +21,7 @@ import {
   type StandardStream,
 } from "../unveil/unveiledPaths.ts";
 import { isConfigured, type UnveilRule } from "../unveil/unveilRules.ts";
-import { accessOf } from "./access.ts";
-import { maskOfRights } from "./rights.ts";
+import { accessOf, maskOfRights } from "./rights.ts";
 
 /** An open file. The rule is for the descriptor's file, even if the path leads elsewhere by now. */
 export interface OpenedPath {

@@ -7,10 +7,10 @@
  */
 import { closeSync } from "node:fs";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
-import { planCgroupWrites } from "../cgroup/cgroupPlan.ts";
 import { checkVisible } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
+import { outputStart } from "../logs/logFiles.ts";
 import { LastLine, openLogPipe } from "../logs/logPipes.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
@@ -27,10 +27,10 @@ import {
   planEarly,
   planLate,
   planSandbox,
+  rightsOf,
   type Sandbox,
 } from "./sandbox.ts";
 import type { TaskRequest } from "./taskRequest.ts";
-import { rightsOf } from "./taskRights.ts";
 
 export interface PreparingServices extends HostServices {
   readonly roots: RootTemplates;
@@ -52,11 +52,13 @@ export async function prepareRun(request: TaskRequest, services: PreparingServic
   const sandbox = await planSandbox(request, services);
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const writes = planCgroupWrites(request.resources, facts, request.options);
   const { launch, lastLine, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(undo);
-  const limits = [...applyCgroupWrites(cgroup, writes), ...(facts.seccomp ? [] : [missingFilter])];
+  const limits = [
+    ...applyCgroupWrites(cgroup, sandbox.cgroupWrites),
+    ...(facts.seccomp ? [] : [missingFilter]),
+  ];
   const data = await sandboxed(limits, oomKills);
   undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo };
@@ -128,6 +130,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         sharedTmpReason: rules.sharedTmpReason,
         unrecordedDenials,
         oomKills,
+        output: outputStart(request),
         runFolder: files.folder,
         runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
         init: await launch.init(),

@@ -2,18 +2,20 @@
  * Plans a task's sandbox: what the parts of a launch make of the request on this host, each once and in this
  * order. It changes nothing. The driver carries the plan out (prepare.ts), and `doctor --plan` prints it.
  */
+
 import { shortName, type TaskId } from "../../base/taskId.ts";
-import { cpuShare } from "../cgroup/cgroupPlan.ts";
+import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
 import { candidatesOf, resolveCommand, resolveWorkDir, rootCheck } from "../command/commandLookup.ts";
 import { taskEnvironment } from "../command/taskEnvironment.ts";
 import type { HostFacts } from "../host/hostFacts.ts";
 import { waitForAnswers } from "../host/silentMounts.ts";
+import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import { checkVisible, knownRules, type NamespaceRule } from "../landlock/rules.ts";
 import { checkSignalScope } from "../landlock/ruleset.ts";
-import { type TaskFolders, taskFolders } from "../layout/taskFolders.ts";
-import { type PlacedMount, placeMounts } from "../layout/taskMounts.ts";
+import { type PlacedMount, placeMounts, type TaskFolders, taskFolders } from "../layout/layout.ts";
 import { type TaskLimit, taskLimits } from "../limits/resourceLimits.ts";
+import type { LimitedResource } from "../limits/ulimits.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
@@ -25,13 +27,14 @@ import { type TaskRoot, taskRoot } from "../root/taskRoot.ts";
 import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
 import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
-import type { SeccompProfile } from "../seccomp/taskFilter.ts";
+import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
-import { entersAllFolders, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
+import { keptCapabilities, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../users/users.ts";
 import { buildEarlyPlan, buildLatePlan } from "./buildPlan.ts";
 import type { TaskRequest } from "./taskRequest.ts";
+import type { TaskProcess } from "./taskSteps.ts";
 
 /** What a plan needs besides the request. */
 export interface HostServices {
@@ -58,6 +61,7 @@ export interface Sandbox {
   /** Null if the kernel does not support system call filters. */
   readonly seccomp: SeccompProfile | null;
   readonly folders: TaskFolders;
+  readonly cgroupWrites: readonly CgroupWrite[];
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly PlacedMount[];
   readonly files: RunFiles;
@@ -87,13 +91,14 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   const user = await resolveUser(request.user, options);
   const groups = await resolveGroups(task.groups, user, options);
   const capabilities = taskCapabilities(user.uid, task, options);
-  const viewer = { ...user, groups, entersAll: entersAllFolders(capabilities) };
+  const isVisible = visibilityFor({ ...user, groups, capabilities });
   const limits = taskLimits(task.ulimit, options);
   const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
   const folders = taskFolders(request.env);
-  const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
-  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
   const mounts = placeMounts(request, folders);
+  const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
+  const cgroupWrites = planCgroupWrites(request.resources, facts, task);
+  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
   const files = runFiles(folder.runFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options);
   const rules = unveilRules({
@@ -110,14 +115,13 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
     ],
     folder.run,
   );
-  const isVisible = visibilityFor(viewer);
   const isInRoot = rootCheck(rules, folders, options.unveilDefaults, isVisible);
   const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
   const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot, isVisible });
   return {
     ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, files, etcFiles, rules },
     ...{ hasDefaults: options.unveilDefaults, writableLogs: options.writableLogs },
-    ...{ isVisible, workDir, command },
+    ...{ cgroupWrites, isVisible, workDir, command },
   };
 }
 
@@ -172,7 +176,8 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
   const { request, folders, files, rules } = sandbox;
   const { options: task, network } = request;
   const { cgroup, maskProc = false, landlockAbi } = choice;
-  const runCgroup = runCgroupOf(task.pidMode, cgroup, files.folder);
+  const hasOwnPids = task.pidMode === "private";
+  const runCgroup = hasOwnPids || cgroup === undefined ? undefined : runCgroupOf(cgroup, files.folder);
   const binds = sandbox.etcFiles.map(({ path, source }) => ({ source, target: path, readOnly: true }));
   // If the mount namespace hides paths, init would find other files there, so the plugin adds all rules.
   const known = points.hidden.length === 0 ? choice.known : new Map();
@@ -223,4 +228,53 @@ export function planLate(
     gid: user.gid,
     filter: systemCallFilter(seccomp, task),
   });
+}
+
+/** As the event `sandboxed` records them; a limit of null is none. */
+export interface TaskRights {
+  readonly groups: readonly number[];
+  readonly capabilities: readonly string[] | null;
+  readonly resourceLimits: readonly {
+    readonly resource: string;
+    readonly soft: number | null;
+    readonly hard: number | null;
+  }[];
+  readonly seccomp: SeccompProfile | null;
+}
+
+type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits" | "filter">;
+
+export function rightsOf({ request: { options }, groups, capabilities, limits, seccomp }: Sandbox) {
+  return {
+    groups: [...groups],
+    capabilities: capabilities ? capabilityNumbers(capabilities.kept).map(capabilityName) : null,
+    resourceLimits: limits.map(({ resource, soft, hard }) => ({
+      resource,
+      soft: finite(soft),
+      hard: finite(hard),
+    })),
+    umask: Number.parseInt(options.umask, 8),
+    nice: options.nice,
+    seccomp: seccomp && { profile: seccomp.profile, allow: [...seccomp.allow], deny: [...seccomp.deny] },
+  };
+}
+
+/** The rights in a launch plan, for a further process of the task. */
+export function rightsInPlan(rights: TaskRights, options: FilterOptions): PlannedRights {
+  const { groups, resourceLimits, seccomp } = rights;
+  const capabilities = rights.capabilities === null ? undefined : keptCapabilities(rights.capabilities);
+  return {
+    groups,
+    capabilities,
+    filter: systemCallFilter(seccomp, options),
+    limits: resourceLimits.map(({ resource, soft, hard }) => ({
+      resource: resource as LimitedResource,
+      soft: soft ?? Infinity,
+      hard: hard ?? Infinity,
+    })),
+  };
+}
+
+function finite(limit: number): number | null {
+  return limit === Infinity ? null : limit;
 }

@@ -1,6 +1,8 @@
 /** Looks at paths of the host, and decides which of them a task's user could find without the driver. */
+
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { type CapabilitySet, capabilitySet, noCapabilities } from "../kernel/capabilities.ts";
 import { getxattr } from "../kernel/libc.ts";
 import { follow, type HostEntry } from "./followPath.ts";
 
@@ -29,8 +31,8 @@ export interface Viewer {
   readonly gid: number;
   /** Gids of supplementary groups. */
   readonly groups: readonly number[];
-  /** Whether the user has a capability to enter all folders. */
-  readonly entersAll: boolean;
+  /** Undefined for none. */
+  readonly capabilities: { readonly kept: CapabilitySet } | undefined;
 }
 
 /**
@@ -50,9 +52,12 @@ export function visibilityFor(viewer: Viewer): IsVisible {
   };
 }
 
+/** With one of these capabilities a user enters folders whatever their modes: capabilities(7). */
+const enteringAll = capabilitySet(["dac_override", "dac_read_search"]);
+
 /** @param folder without symlinks */
-function mayEnter({ uid, gid, groups, entersAll }: Viewer, folder: string): boolean {
-  if (entersAll) return true;
+function mayEnter({ uid, gid, groups, capabilities }: Viewer, folder: string): boolean {
+  if (capabilities !== undefined && (capabilities.kept & enteringAll) !== noCapabilities) return true;
   try {
     const { mode, uid: owner, gid: group } = statSync(folder);
     if (owner === uid) return (mode & 0o100) !== 0;

@@ -157,7 +157,7 @@ export function isSharedFolder(folder: string): boolean {
 }
 
 /** Whether one entry for the folder may replace entries for files in it. */
-function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean {
+export function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean {
   return (
     !isSharedFolder(folder) &&
     !homes.some((home) => isAtOrBelow(home, folder)) &&

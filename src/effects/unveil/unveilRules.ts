@@ -3,9 +3,8 @@
  * plugin's and the job's options. Pure.
  */
 
-import type { RootMode, TaskFolders } from "../layout/taskFolders.ts";
-import { mountAround, type PlacedMount } from "../layout/taskMounts.ts";
-import type { PluginValues, TaskValues } from "../options/partOptions.ts";
+import { mountAround, type PlacedMount, type RootMode, type TaskFolders } from "../layout/layout.ts";
+import type { PluginValues, TaskValues } from "../options/fields.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "./defaultPaths.ts";
 import type { unveilOptions } from "./options.ts";

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
+import { capabilitySet } from "../../../src/effects/kernel/capabilities.ts";
 import { checkVisible } from "../../../src/effects/landlock/rules.ts";
 import { type Viewer, visibilityFor } from "../../../src/effects/paths/hostPaths.ts";
 import type { UnveilRule } from "../../../src/effects/unveil/unveilRules.ts";
@@ -8,7 +9,7 @@ import { errorOf } from "../../support/errors.ts";
 import { tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-const viewer: Viewer = { uid: 80001, gid: 80001, groups: [70001], entersAll: false };
+const viewer: Viewer = { uid: 80001, gid: 80001, groups: [70001], capabilities: undefined };
 const sees = (path: string, changed: Partial<Viewer> = {}) => visibilityFor({ ...viewer, ...changed })(path);
 
 let root: string;
@@ -47,7 +48,7 @@ describe("a path", () => {
   ])("is not visible to a task's user: %s", (_why, mode, uid, gid) => {
     folderWith(mode, uid, gid);
     expect(sees(file)).toBe(false);
-    expect(sees(file, { entersAll: true })).toBe(true);
+    expect(sees(file, { capabilities: { kept: capabilitySet(["dac_override"]) } })).toBe(true);
     expect(sees(`${root}/folder`)).toBe(true);
   });
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
-import type { TaskFolders } from "../../../src/effects/layout/taskFolders.ts";
-import { placeMounts } from "../../../src/effects/layout/taskMounts.ts";
+import { placeMounts, type TaskFolders } from "../../../src/effects/layout/layout.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import { defaultEntries } from "../../../src/effects/unveil/defaultPaths.ts";
 import { formatUnveil } from "../../../src/effects/unveil/unveil.ts";

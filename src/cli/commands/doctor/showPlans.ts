@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { capabilities } from "../../../driver/answers.ts";
 import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
-import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
+import type { CgroupWrite } from "../../../effects/cgroup/cgroupPlan.ts";
 import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
 import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
@@ -15,10 +15,9 @@ import { describePlan } from "../../../effects/plan/describePlan.ts";
 import { joinPlan } from "../../../effects/plan/plan.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { capabilitiesOf } from "../../../grpc/convert/answers.ts";
-import { specOf } from "../../../grpc/convert/hclSpec.ts";
-import { decodeMsgpack } from "../../../grpc/convert/msgpack.ts";
 import { requestOf } from "../../../grpc/convert/requests.ts";
 import type { TaskConfig } from "../../../grpc/generated/nomad/driver.ts";
+import { decodeMsgpack, specOf } from "../../../grpc/options.ts";
 import { maskPlanStep } from "../../../history/replay/mask.ts";
 import { makeAllocation } from "../../../localAgent/allocation/allocation.ts";
 import type { HostVolumes } from "../../../localAgent/allocation/hostVolumes.ts";
@@ -122,7 +121,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     steps: describePlan(launch),
     applied,
     skipped,
-    limits: planCgroupWrites(request.resources, facts, task),
+    limits: sandbox.cgroupWrites,
     ports: task,
   };
 }
