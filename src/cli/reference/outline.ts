@@ -2,7 +2,6 @@
 import type { EventEmitter } from "node:events";
 import type { Argument, Command, Option } from "commander";
 import { signalNames } from "../../base/signalNames.ts";
-import { runningTask } from "../commands/verb.ts";
 
 export interface ProgramOutline {
   readonly name: string;
@@ -69,7 +68,7 @@ export function outlineOf(program: Command): ProgramOutline {
 /** The kind of a value, from its name and its description in the help. */
 function valueKind(name: string, description = ""): ValueKind {
   if (/^(?:bundle|edits|file|job|module)$/.test(name)) return "file";
-  if (/^(?:task|A|B)$/.test(name)) return description === runningTask ? "runningTask" : "task";
+  if (/^(?:task|A|B)$/.test(name)) return /\brunning\b/.test(description) ? "runningTask" : "task";
   return /^folder$/.test(name) ? "folder" : "other";
 }
 
