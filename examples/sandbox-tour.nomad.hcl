@@ -18,7 +18,7 @@ job "sandbox-tour" {
         args    = ["${NOMAD_TASK_DIR}/tour.sh"]
 
         # A path beyond the defaults: /proc, which shows only the task's own processes. On a
-        # cluster this needs unveil_by_task = true in the client's plugin block.
+        # cluster this needs unveil_allowed = ["r:/proc"] in the client's plugin block.
         unveil = ["r:/proc"]
       }
 
