@@ -132,6 +132,11 @@ export type UnseenEnd =
   | { readonly type: "exited"; readonly data: EventData<"exited"> }
   | { readonly type: "lost"; readonly data: EventData<"lost"> };
 
+/** Whether a run goes on that was alive when the log was last written. */
+export function goesOn({ context: { process } }: TaskSnapshot): boolean {
+  return process?.bootId === bootId() && isSameProcess(process.init);
+}
+
 /**
  * The end of a run that no plugin watched.
  * @param snapshot of a task that was alive when the log was last written

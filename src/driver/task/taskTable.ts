@@ -10,7 +10,7 @@ import { isAlive, startIsOver } from "../../machines/taskMachine.ts";
 import type { StartedTask } from "../driverPort.ts";
 import { requestedEvent } from "../history/startEvents.ts";
 import type { TaskHistory } from "../history/taskHistory.ts";
-import { endOf, repeatedStart, settledHistory, takeOver } from "../recovery/recovery.ts";
+import { goesOn, repeatedStart, settledHistory, takeOver } from "../recovery/recovery.ts";
 import { encodeHandle, handleOf } from "../recovery/taskHandle.ts";
 import type { DriverServices } from "../services.ts";
 import { withUser } from "../start/taskUser.ts";
@@ -25,7 +25,7 @@ export class TaskTable {
   readonly #tasks = new Map<TaskId, Task>();
   /** Tasks that are being taken over. */
   readonly #recoveries = new Map<TaskId, Promise<Task>>();
-  readonly #users = new UserClaims((unwatched) => endOf(unwatched) === undefined);
+  readonly #users = new UserClaims(goesOn);
   readonly #create: CreateTask;
 
   /** @param create gets the history of a task that is in the log already */
