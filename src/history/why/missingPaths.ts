@@ -37,7 +37,7 @@ function lastLines(request: TaskContext["request"]): string {
   let log: LogStream | undefined;
   try {
     log = new LogStream(logPlaces(request).stderr);
-    log.seekLines(lines);
+    log.seekLines(lines, maxBytes);
     const read: Buffer[] = [];
     let length = 0;
     for (let bytes = log.read(); bytes !== undefined && length < maxBytes; bytes = log.read()) {

@@ -44,13 +44,20 @@ export const requests: Target = {
   ],
 };
 
-let served: Promise<number> | undefined;
+let served: Promise<InspectorServer> | undefined;
+/** Without new inputs for this long, the server ends, because a listening process would never exit. */
+const idleMs = 1_000;
+const idle = setTimeout(() => {
+  void served?.then((inspector) => inspector.close());
+  served = undefined;
+}, idleMs);
 
 /** Input: bytes sent to the inspector's port. Afterwards the server must still serve the next client. */
 export const connections: Target = {
   fuzz: async (bytes) => {
     served ??= listen();
-    const port = await served;
+    const port = Number(new URL((await served).url).port);
+    idle.refresh();
     await talk(port, bytes);
     const answer = await talk(
       port,
@@ -67,11 +74,11 @@ export const connections: Target = {
   ],
 };
 
-/** Starts the whole server, without a log. @returns the server's port; the server ends with the process */
-async function listen(): Promise<number> {
+/** Starts the whole server, without a log. */
+async function listen(): Promise<InspectorServer> {
   const inspector = await InspectorServer.start({ path: noLog, host: "127.0.0.1", port: 0 });
   await inspector.relay();
-  return Number(new URL(inspector.url).port);
+  return inspector;
 }
 
 /** Sends bytes, and nothing more. @returns what the server sent until the connection ended */

@@ -1,6 +1,6 @@
 /** The inspector's API serves the output of this host's tasks, in limited parts, and no other file. */
 import { once } from "node:events";
-import { linkSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, linkSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -78,6 +78,18 @@ describe("a log", () => {
     expect(page.lines).toHaveLength(2);
     const gone = JSON.parse((await ask(`/api/log?${query}&stream=stderr&from=0:99`)).body) as LogPage;
     expect(gone).toMatchObject({ lines: [], isEnd: true });
+  });
+
+  it("is searched near its end only, if a task has left a sparse file", async () => {
+    const { ask, output } = await withOutput();
+    output.write("web.stdout.0", "");
+    const file = join(output.folder, "web.stdout.0");
+    truncateSync(file, 8 * 2 ** 40);
+    appendFileSync(file, "\nneedle\n");
+    const { body } = await ask(`/api/log/search?${query}&stream=stdout&text=needle`);
+    const found = JSON.parse(body) as LogMatches;
+    expect(found).toMatchObject({ more: true });
+    expect(textsOf(found)).toEqual(["needle"]);
   });
 
   it("is searched completely, ignoring case, and the search finds the last lines if many match", async () => {
