@@ -22,19 +22,19 @@ const allocations = new Allocations(index);
 const dropped = new DroppedBundles();
 const logs = new LogRequests(index, () => false);
 
-/** Input: lines with a method, a path, and the headers host, origin and cookie. */
+/** Input: lines with a method, a path, and the headers host, origin and authorization. */
 export const requests: Target = {
   fuzz: async (bytes) => {
-    const [method, url, host, origin, cookie] = bytes.toString("latin1").split("\n");
-    const verdict = access.judge({ method, url, headers: { host, origin, cookie } });
-    // The input cannot contain the token or the cookie, so the server must refuse it.
-    hold(verdict.kind === "refused", `${JSON.stringify(url)} is let in`);
+    const [method, url, host, origin, authorization] = bytes.toString("latin1").split("\n");
+    const verdict = access.judge({ method, url, headers: { host, origin, authorization } });
+    // The input cannot contain the token.
+    hold(verdict.kind !== "admitted", `${JSON.stringify(url)} is let in`);
     hold(!access.admitsClient({ url, headers: { host, origin } }), `${JSON.stringify(url)} is admitted`);
     const target = targetOf(url);
     if (target) await answerOf({ index, watch, allocations, logs, dropped }, target, () => true);
   },
   seeds: () => [
-    "GET\n/api/task?id=a&from=3\n127.0.0.1:4650\nhttp://127.0.0.1:4650\nx=y; z=1",
+    "GET\n/api/task?id=a&from=3\n127.0.0.1:4650\nhttp://127.0.0.1:4650\nBearer x",
     "HEAD\n/?token=abc\nlocalhost",
     "GET\n/stately?token=x&history\n[::1]:1\nhttp://localhost:8080",
     "GET\n//\nlocalhost",
@@ -61,7 +61,7 @@ export const connections: Target = {
     await talk(port, bytes);
     const answer = await talk(
       port,
-      Buffer.from("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+      Buffer.from("GET /api/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
     );
     hold(answer.startsWith("HTTP/1.1 401 "), `then the server says ${JSON.stringify(answer)}`);
   },

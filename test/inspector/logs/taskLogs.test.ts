@@ -10,7 +10,7 @@ import { makeOutput } from "../../support/agent/taskOutput.ts";
 import { event, life } from "../../support/history/history.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { cookieFrom, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
+import { admission, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
 
 const id = idOf(1);
 const query = `id=${encodeURIComponent(id)}`;
@@ -147,7 +147,7 @@ describe("no other file", () => {
     }
   });
 
-  it("is read without the cookie, for tasks of a bundle, or if a job has logs disabled", async () => {
+  it("is read without the token, for tasks of a bundle, or if a job has logs disabled", async () => {
     const { server, ask, record, output } = await withOutput();
     output.write("web.stderr.0", "own\n");
     for (const path of ["log", "log/search", "log/live"]) {
@@ -158,8 +158,7 @@ describe("no other file", () => {
     writeFileSync(file, (await ask(`/api/bundle?${query}`)).body);
     const other = await InspectorServer.start({ path: file, host: "127.0.0.1", port: 0 });
     onTestFinished(() => other.close());
-    const cookie = cookieFrom(await get(other.url, {}));
-    const refused = await get(new URL(`/api/log?${query}`, other.url).href, { cookie });
+    const refused = await get(new URL(`/api/log?${query}`, other.url).href, admission(other.url));
     expect(refused).toMatchObject({ status: 404, body: "a bundle has no output of its tasks" });
     const none = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
     await record(idOf(2), [event("requested", none)]);
@@ -173,9 +172,9 @@ describe("no other file", () => {
 
 /** The messages of the stream so far. */
 async function follow(url: string, about: string): Promise<LogNews[]> {
-  const cookie = cookieFrom(await get(url, {}));
+  const headers = admission(url);
   const asked = request(new URL(`/api/log/live?${about}`, url).href, {
-    headers: { cookie },
+    headers,
     agent: false,
   }).end();
   const [response] = await once(asked, "response");
