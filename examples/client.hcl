@@ -60,6 +60,9 @@ plugin "nomad-driver-exec2" {
     # The address at which Prometheus reads the metrics.
     metrics = "127.0.0.1:9464"
 
+    # What `nomad alloc status` shows of a failed task: its cause, also a line of its output, or nothing.
+    exit_message = "cause"
+
     # Whether a trace of each task is sent. The agent's OTEL_… variables name the receiver.
     traces = false
 

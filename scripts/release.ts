@@ -1,21 +1,23 @@
 /**
- * Makes dist/release: a Debian package and an archive for each architecture, their checksums, the bill of
- * materials, and the provenance. The same sources give the same bytes.
+ * Makes dist/release: a Debian package and an archive for each architecture, the bill of materials, the
+ * provenance, and the checksums of all of them. The same sources give the same bytes. `RELEASE_KEY`, the path
+ * of an SSH key, signs the checksums. Installs nothing on this machine.
  *
  * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`: `--deb` makes only the Debian packages.
  * `--quick` compresses as little as possible, for tests. By default, both architectures are built.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../src/base/version.ts";
 import type { Architecture } from "../src/effects/kernel/systemCalls.ts";
 import { buildExecutable } from "./executable/buildExecutable.ts";
 import { targetOf } from "./executable/targets.ts";
+import { missingFrom, releasePackages } from "./hostPackages.mjs";
 import { buildInspectorPage } from "./inspectorPage.ts";
 import { licences } from "./release/content.ts";
 import { buildArchive, buildDeb } from "./release/packages.ts";
-import { billOfMaterials, checksumsOf, provenance } from "./release/statements.ts";
+import { billOfMaterials, checksumsOf, provenance, sign } from "./release/statements.ts";
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "dist/release");
@@ -24,8 +26,12 @@ const args = process.argv.slice(2);
 const debianNames = { x64: "amd64", arm64: "arm64" } as const;
 const all: readonly Architecture[] = ["x64", "arm64"];
 const chosen = all.filter((arch) => args.includes(arch));
+const architectures = chosen.length > 0 ? chosen : all;
+/** Path of the SSH key that signs the checksums. With a public key, ssh-agent(1) has the private one. */
+const key = process.env.RELEASE_KEY;
 const date = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct") ?? 0);
 
+requireTools();
 // Without this call, the modes in the release would depend on the user's umask.
 process.umask(0o022);
 rmSync(folder, { recursive: true, force: true });
@@ -33,7 +39,7 @@ mkdirSync(folder, { recursive: true });
 const page = join(folder, "inspector");
 await buildInspectorPage(page);
 const files: string[] = [];
-for (const arch of chosen.length > 0 ? chosen : all) {
+for (const arch of architectures) {
   const target = targetOf(arch);
   const architecture = debianNames[arch];
   const executable = join(folder, architecture, "nomad-driver-exec2");
@@ -52,10 +58,29 @@ if (!args.includes("--deb")) {
   const bom = join(folder, `nomad-driver-exec2-${version}.cdx.json`);
   writeFileSync(bom, billOfMaterials(date));
   files.push(bom);
-  writeFileSync(join(folder, "provenance.json"), provenance(files, git("rev-parse", "HEAD")));
+  const statement = join(folder, "provenance.json");
+  writeFileSync(statement, provenance(files, git("rev-parse", "HEAD")));
+  files.push(statement);
 }
 rmSync(page, { recursive: true });
-writeFileSync(join(folder, "SHA256SUMS"), checksumsOf(files));
+const checksums = join(folder, "SHA256SUMS");
+writeFileSync(checksums, checksumsOf(files));
+if (key) sign(checksums, key);
+
+/** Ends the process before the build if a tool or the key is missing. */
+function requireTools(): void {
+  const packages = { ...releasePackages(architectures), ...(key && { "ssh-keygen": "openssh-client" }) };
+  const { needed, names } = missingFrom(packages);
+  if (key && !existsSync(key)) fail(`the key ${key} (RELEASE_KEY) does not exist`);
+  if (names.length > 0) {
+    fail(`this machine lacks ${needed.join(", ")}. On Debian: apt-get install ${names.join(" ")}`);
+  }
+}
+
+function fail(message: string): never {
+  console.error(`[release] ${message}`);
+  process.exit(1);
+}
 
 function git(...command: string[]): string | undefined {
   const { status, stdout } = spawnSync("git", command, { cwd: root, encoding: "utf8" });

@@ -10,8 +10,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, isAbsolute, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { missingFrom, onPath, releasePackages } from "./hostPackages.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** A collector of OpenTelemetry data, for tests. Only machines with x86-64 install its binary. */
@@ -56,15 +57,6 @@ const debianPackages = {
  */
 const servicePackages = { haproxy: "haproxy" };
 
-/** Commands and files that a release for both architectures needs. */
-const releasePackages = {
-  "dpkg-deb": "dpkg",
-  "qemu-aarch64": "qemu-user",
-  "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-arm64-cross",
-  "/usr/aarch64-linux-gnu/lib/libstdc++.so.6": "libstdc++6-arm64-cross",
-  "/usr/aarch64-linux-gnu/lib/libgcc_s.so.1": "libgcc-s1-arm64-cross",
-};
-
 /** Commands and files that the virtual machine and its suites need; a path may contain one `*`. */
 const machinePackages = {
   "virtme-run": "virtme-ng",
@@ -82,7 +74,7 @@ if (wanted.has("--debian")) {
   installDebianPackages({ ...debianPackages, ...(startsServices() ? {} : servicePackages) });
   await installPackages(collector);
 }
-if (wanted.has("--release")) installDebianPackages(releasePackages);
+if (wanted.has("--release")) installDebianPackages(releasePackages(["x64", "arm64"]));
 if (wanted.has("--vm")) installDebianPackages(machinePackages);
 await installPackages(root);
 for (const tool of ["proto", "fuzz"]) {
@@ -147,13 +139,10 @@ function showProgress(folder, packages) {
 }
 
 function installDebianPackages(packages) {
-  const missing = Object.entries(packages).filter(
-    ([needed]) => !(isAbsolute(needed) ? exists(needed) : onPath(needed)),
-  );
-  if (missing.length === 0) return;
-  const names = missing.map(([, name]) => name);
+  const { needed, names } = missingFrom(packages);
+  if (names.length === 0) return;
   if (!onPath("apt-get") || process.getuid?.() !== 0) {
-    fail(`this machine lacks ${missing.map(([needed]) => needed).join(", ")}: install ${names.join(", ")}`);
+    fail(`this machine lacks ${needed.join(", ")}: install ${names.join(", ")}`);
   }
   run("apt-get", ["update", "-qq"]);
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
@@ -162,19 +151,6 @@ function installDebianPackages(packages) {
 /** Whether packages may start services here. policy-rc.d exits with 101 if they may not: invoke-rc.d(8). */
 function startsServices() {
   return spawnSync("/usr/sbin/policy-rc.d", ["haproxy", "start"]).status !== 101;
-}
-
-function onPath(command) {
-  return (process.env.PATH ?? "").split(":").some((folder) => folder && existsSync(join(folder, command)));
-}
-
-function exists(path) {
-  const [start, end = ""] = basename(path).split("*");
-  const folder = dirname(path);
-  if (!path.includes("*")) return existsSync(path);
-  return (
-    existsSync(folder) && readdirSync(folder).some((name) => name.startsWith(start) && name.endsWith(end))
-  );
 }
 
 function run(command, args) {

@@ -1,6 +1,9 @@
-/** Makes the files of a release besides the executable: manual page, completions, examples, licences. */
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+/**
+ * Makes the files of a release besides the executable: manual page, completions, documentation, examples,
+ * licences.
+ */
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { version } from "../../src/base/version.ts";
 import { createProgram } from "../../src/cli/cli.ts";
@@ -49,11 +52,16 @@ export function licences(modules: string, runtime: string): string {
     .flatMap((name) => licenceOf(name, join(modules, name)));
   const node = readFileSync(join(modules, runtime, "LICENSE"), "utf8");
   return [
-    readFileSync(join(root, "LICENSE"), "utf8"),
+    ownLicence(),
     "The program contains the following software.\n",
     section(`Node.js (${runtime})`, node),
     ...texts,
   ].join("\n");
+}
+
+/** The project's licence, with its copyright notice. */
+export function ownLicence(): string {
+  return readFileSync(join(root, "LICENSE"), "utf8");
 }
 
 interface LockedPackage {
@@ -134,6 +142,40 @@ export function packagingFile(name: string): string {
   );
 }
 
-export function copyExamples(folder: string): void {
-  cpSync(join(root, "examples"), folder, { recursive: true });
+/**
+ * The documentation for operators and the examples, by their paths in the checkout. Links to files that a
+ * release does not have, such as tests, are their text alone.
+ */
+export function pages(): Content {
+  const paths = ["README.md", "CHANGELOG.md", ...filesIn("docs"), ...filesIn("examples")].filter(
+    (path) => !forContributors.test(path),
+  );
+  const present = new Set(paths);
+  return new Map(
+    paths.map((path) => {
+      const bytes = readFileSync(join(root, path));
+      return [path, path.endsWith(".md") ? withLinksTo(present, path, bytes.toString()) : bytes];
+    }),
+  );
+}
+
+/** Pages about the project itself. */
+const forContributors = /^docs\/(contributing\/|compared\.md$|performance\.md$)/;
+
+function filesIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** @param path of the page whose text this is */
+function withLinksTo(present: ReadonlySet<string>, path: string, text: string): string {
+  return text.replaceAll(
+    /(?<!!)\[([^\][]+)\]\(([^)#\s]+)(#[^)\s]*)?\)/g,
+    (link, label: string, target: string) => {
+      const isThere = target.includes("://") || present.has(join(dirname(path), target));
+      return isThere ? link : label;
+    },
+  );
 }

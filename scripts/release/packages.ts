@@ -7,10 +7,11 @@ import { gzipSync } from "node:zlib";
 import { version } from "../../src/base/version.ts";
 import {
   type Content,
-  copyExamples,
   documentation,
   gzipped,
+  ownLicence,
   packagingFile,
+  pages,
   writeContent,
 } from "./content.ts";
 
@@ -55,7 +56,8 @@ export function buildDeb(input: PackageInput, folder: string): string {
     [`usr/share/bash-completion/completions/${name}`, completions.bash],
     [`usr/share/zsh/vendor-completions/_${name}`, completions.zsh],
     [`usr/share/fish/vendor_completions.d/${name}.fish`, completions.fish],
-    [`usr/share/doc/${name}/copyright`, copyright],
+    ...[...pages()].map(([path, bytes]) => [`usr/share/doc/${name}/${path}`, bytes] as const),
+    [`usr/share/doc/${name}/copyright`, copyrightText(ownLicence())],
     [`usr/share/doc/${name}/LICENCES.gz`, gzipped(licences)],
     [`usr/share/doc/${name}/changelog.gz`, gzipped(changelogText(date))],
     [`usr/share/doc/${name}/examples/agent.hcl`, packagingFile("agent.hcl")],
@@ -99,10 +101,10 @@ export function buildArchive(input: PackageInput, folder: string): string {
     [`completions/${name}.fish`, completions.fish],
     ["agent.hcl", packagingFile("agent.hcl")],
     ["LICENCES", licences],
+    ...pages(),
   ]);
   return staged(folder, `${top}.tar.gz`, (stage, path) => {
     writeContent(join(stage, top), content);
-    copyExamples(join(stage, top, "examples"));
     copyProgram(executable, join(stage, top));
     const reproducible = [
       "--sort=name",
@@ -166,11 +168,25 @@ function changelogText(date: number): string {
  -- ${maintainer}  ${day}`;
 }
 
-/** The texts of all licences are too long for a file that Debian's tools read. */
-const copyright = `This package contains nomad-driver-exec2, under the MIT licence, in one executable
-with Node.js and the packages that it uses. LICENCES.gz beside this file has the
-copyright notices and licences of all of them.
+/**
+ * The notice in Debian's machine-readable format (copyright-format 1.0). The texts of all licences in the
+ * executable are too long for a file that Debian's tools read.
+ * @param licence the project's own
+ */
+function copyrightText(licence: string): string {
+  const [holders = ""] = /^Copyright .*/m.exec(licence) ?? [];
+  const terms = licence.slice(licence.indexOf("Permission is")).trimEnd();
+  return `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: ${name}
+Comment: The executable contains Node.js and further packages. LICENCES.gz beside this
+ file has the copyright notices and licences of all of them.
+
+Files: *
+Copyright: ${holders.replace(/^Copyright (\(c\) )?/, "")}
+License: Expat
+${terms.replaceAll(/^/gm, " ").replaceAll(/^ $/gm, " .")}
 `;
+}
 
 function checksums(stage: string): string {
   return execFileSync("sh", ["-c", "find usr -type f | LC_ALL=C sort | xargs md5sum"], {

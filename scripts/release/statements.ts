@@ -1,7 +1,10 @@
-/** Makes a release's statements: its bill of materials (CycloneDX) and its provenance (in-toto, SLSA). */
+/**
+ * Makes a release's statements: its bill of materials (CycloneDX), its provenance (in-toto, SLSA), its checksums
+ * and their signature.
+ */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { version } from "../../src/base/version.ts";
 import { lockedPackages, packagesOfThePage } from "./content.ts";
@@ -112,6 +115,19 @@ export function provenance(files: readonly string[], commit: string | undefined)
 /** In the format of sha256sum(1). */
 export function checksumsOf(files: readonly string[]): string {
   return files.map((path) => `${sha256(readFileSync(path))}  ${basename(path)}\n`).join("");
+}
+
+/**
+ * Signs a file with an SSH key, so that `ssh-keygen -Y verify` can check it: ssh-keygen(1). The signature is the
+ * file's name with `.sig`. Asks for the key's passphrase if it has one.
+ * @param key path of the private key, or of the public key of one that ssh-agent(1) has
+ * @throws Error if ssh-keygen fails
+ */
+export function sign(file: string, key: string): void {
+  rmSync(`${file}.sig`, { force: true });
+  execFileSync("ssh-keygen", ["-Y", "sign", "-q", "-f", key, "-n", "file", file], {
+    stdio: ["inherit", 2, 2],
+  });
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -34,6 +34,25 @@ export function signalName(signal: number): string {
   return `signal ${signal}`;
 }
 
+/** Why a process dies of a signal; undefined if the signal does not show the reason. */
+export function signalMeaning(signal: number): string | undefined {
+  return meanings[signalName(signal)];
+}
+
+/** Signals that follow from what the program itself did: see signal(7). */
+const meanings: Readonly<Record<string, string>> = {
+  SIGABRT: "it aborted itself, as abort(3) and failed assertions do",
+  SIGBUS: "it accessed mapped memory with nothing behind it, such as a file that became shorter",
+  SIGFPE: "an arithmetic error, such as a division by zero",
+  SIGILL: "it executed an instruction that the processor does not know",
+  SIGPIPE: "it wrote to a pipe or socket without a reader",
+  SIGSEGV: "it accessed memory that is not its own, which is a bug in the program",
+  SIGSYS: "it made a forbidden system call; the driver's filter also ends 32-bit programs in this way",
+  SIGTRAP: "it stopped at a breakpoint or an assertion",
+  SIGXCPU: "it exceeded its limit of CPU time (RLIMIT_CPU)",
+  SIGXFSZ: "it exceeded its limit of file size (RLIMIT_FSIZE)",
+};
+
 /** The C library's number, not the kernel's 32: the C library reserves the first two real-time signals. */
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;

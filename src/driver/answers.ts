@@ -2,10 +2,11 @@
 
 import type { DriverError } from "../base/errors.ts";
 import { unknownEnd } from "../base/taskEnd.ts";
-import type { TaskId } from "../base/taskId.ts";
+import { shortNameOf, type TaskId } from "../base/taskId.ts";
 import { version } from "../base/version.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
+import { type Cause, knownCause } from "../machines/events/cause.ts";
 import { isAlive, type TaskSnapshot } from "../machines/taskMachine.ts";
 import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driverPort.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
@@ -55,20 +56,51 @@ export function fingerprintOf(
   };
 }
 
-/** The result of a task that has ended, or that is lost or never started. */
-export function exitResultOf({ context }: TaskSnapshot): ExitResult {
+/**
+ * The result of a task that has ended, or that is lost or never started.
+ * @param message how much its error says of a failure
+ */
+export function exitResultOf(
+  { context }: TaskSnapshot,
+  taskId: TaskId,
+  message: PluginOptions["exitMessage"],
+): ExitResult {
   const { exit, lostReason, failure } = context;
   if (exit === null) {
     const error = lostReason === null ? failure?.message : `the task is lost: ${lostReason}`;
     return { ...unknownEnd, oomKilled: false, error };
   }
   const { exitCode, signal, oomKilled } = exit;
-  const unknown =
-    exit.source === "unknown" ? { error: "the task's exit code is unknown: its init is gone" } : {};
-  return { exitCode, signal, oomKilled, ...unknown };
+  const error =
+    exit.source === "unknown"
+      ? "the task's exit code is unknown: its init is gone"
+      : exitMessage(exit.cause, taskId, message);
+  return { exitCode, signal, oomKilled, ...(error !== undefined && { error }) };
 }
 
-export function taskStatusOf(taskId: TaskId, snapshot: TaskSnapshot): TaskStatus {
+/** Maximum length of the agent's exit message. */
+const maxMessage = 200;
+
+/** The cause in one line, and how to learn more; undefined if there is nothing to say. */
+function exitMessage(
+  cause: Cause | null,
+  taskId: TaskId,
+  message: PluginOptions["exitMessage"],
+): string | undefined {
+  const known = knownCause(cause);
+  const line = message === "output" ? cause?.line : null;
+  if (message === "off" || cause === null || (known === undefined && !line)) return undefined;
+  const text = [known?.text, line].filter(Boolean).join(": ");
+  const more = ` (nomad-driver-exec2 why ${shortNameOf(taskId)})`;
+  const room = maxMessage - more.length;
+  return text.length <= room ? `${text}${more}` : `${text.slice(0, room - 1)}…${more}`;
+}
+
+export function taskStatusOf(
+  taskId: TaskId,
+  snapshot: TaskSnapshot,
+  message: PluginOptions["exitMessage"],
+): TaskStatus {
   const { request, process, exit, startedAt } = snapshot.context;
   const state = snapshot.value;
   return {
@@ -77,7 +109,7 @@ export function taskStatusOf(taskId: TaskId, snapshot: TaskSnapshot): TaskStatus
     state: isAlive(state) ? "running" : exit === null ? "unknown" : "exited",
     startedAtMs: startedAt ?? undefined,
     completedAtMs: exit?.endedAt,
-    exit: exit === null ? undefined : exitResultOf(snapshot),
+    exit: exit === null ? undefined : exitResultOf(snapshot, taskId, message),
     attributes: { state, ...(process && { pid: String(process.task.pid) }) },
   };
 }

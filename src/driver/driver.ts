@@ -164,11 +164,11 @@ export class Driver implements DriverPort {
     this.#announcements.runnerCalls(taskId);
     const ended = await task.reached(hasEnded, { signal });
     this.#endRecoveredLogs(taskId);
-    return exitResultOf(ended);
+    return exitResultOf(ended, taskId, this.#services.options.exitMessage);
   }
 
   async inspectTask(taskId: TaskId): Promise<TaskStatus> {
-    return taskStatusOf(taskId, this.#find(taskId).snapshot);
+    return taskStatusOf(taskId, this.#find(taskId).snapshot, this.#services.options.exitMessage);
   }
 
   async stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void> {

@@ -2,48 +2,99 @@
  * What would allow a task what the sandbox has denied it. Every part of the sandbox is asked, because several
  * may refuse the same access. Pure.
  */
-import { type Denial, landlockVerdict, unveilVerdict, type Verdict } from "./landlock/denial.ts";
+import {
+  type Denial,
+  landlockVerdict,
+  type OwnPlaces,
+  unveilVerdict,
+  type Verdict,
+} from "./landlock/denial.ts";
+import { isPathProbe } from "./landlock/probes.ts";
 import type { PortLimits } from "./network/ports.ts";
 import { portVerdict } from "./seccomp/portRestrictions.ts";
-import { type FilterInput, filterVerdict, type SeccompProfile } from "./seccomp/taskFilter.ts";
+import {
+  type FilterInput,
+  filterVerdict,
+  isAnsweredAsMissing,
+  type SeccompProfile,
+} from "./seccomp/taskFilter.ts";
 
 /** What a task may do, as far as it decides what is denied. */
 export interface Allowance {
   /** Whether the task has the rights of an unveil entry, `MODE:PATH`. */
   readonly isUnveiled: (entry: string) => boolean;
+  readonly own: OwnPlaces;
   readonly ports: PortLimits;
   readonly filter: FilterInput;
+  /** Names of the task's capabilities. */
+  readonly capabilities: readonly string[];
+  /** The task's option `cap_add`. */
+  readonly capAdd: readonly string[];
 }
 
 /** The verdicts of all parts that refuse what was denied; none if a task with this allowance may do it. */
-export function verdictsOn(denial: Denial, { isUnveiled, ports, filter }: Allowance): Verdict[] {
+export function verdictsOn(denial: Denial, allowance: Allowance): Verdict[] {
+  const { isUnveiled, own, ports, filter, capabilities } = allowance;
   const verdicts = [
     landlockVerdict(denial),
-    unveilVerdict(denial, isUnveiled),
-    portVerdict(denial, ports),
-    filterVerdict(denial, filter),
+    unveilVerdict(denial, isUnveiled, own),
+    portVerdict(denial, ports, allowance),
+    filterVerdict(denial, filter, capabilities),
   ];
   return verdicts.filter((verdict) => verdict !== undefined);
 }
 
 /** The records of a task's request and sandbox that decide what is denied. */
 export interface RecordedTask {
-  /** Options have their names in job files. */
-  readonly request: { readonly options: Readonly<Record<string, unknown>> } | null;
+  readonly request: {
+    /** Options have their names in job files. */
+    readonly options: Readonly<Record<string, unknown>>;
+    readonly allocId: string;
+    readonly allocDir: string;
+  } | null;
   readonly sandbox: {
     readonly seccomp: SeccompProfile | null;
+    readonly capabilities: readonly string[] | null;
+    readonly unveiled: readonly { readonly path: string; readonly source: string }[];
   } | null;
 }
 
-/** What would allow a task what it was denied, as a sentence without its full stop; empty if nothing would. */
+/**
+ * Whether a refusal is a probe: something that programs try at their start and can do without. Probes are
+ * neither recorded nor reported.
+ */
+export function isProbe(denial: Denial, task: RecordedTask): boolean {
+  const { filter, own } = allowanceOf(task);
+  return isPathProbe(denial, own.folders) || isAnsweredAsMissing(denial, filter);
+}
+
+/**
+ * What would allow a task what it was denied, as a sentence without its full stop; empty if nothing would. It
+ * has a line for the job file only if that line allows nothing else.
+ */
 export function adviceFor(denial: Denial, task: RecordedTask): string {
   const verdicts = verdictsOn(denial, allowanceOf(task));
   const reasons = verdicts.flatMap((verdict) => ("never" in verdict ? [verdict.never] : []));
   if (reasons.length > 0) return reasons.filter((reason) => reason !== "").join(". ");
-  const remedies = verdicts.flatMap((verdict) => ("option" in verdict ? [verdict] : []));
-  return remedies
-    .map(({ option, permission }) => `To allow it: ${option}; on the client, this needs ${permission}`)
+  return verdicts
+    .flatMap((verdict) => {
+      if ("risk" in verdict) return [verdict.risk];
+      if (!("option" in verdict)) return [];
+      const { option, permission, extent } = verdict;
+      const what = extent === undefined ? "To allow it" : `To allow it, ${extent}`;
+      return [`${what}: ${option}; on the client, this needs ${permission}`];
+    })
     .join(". ");
+}
+
+/**
+ * The lines for the job file that allow what was denied and nothing else; undefined if there are none, or if
+ * they carry a risk.
+ */
+export function linesFor(denial: Denial, task: RecordedTask): string | undefined {
+  const verdicts = verdictsOn(denial, allowanceOf(task));
+  const lines = verdicts.flatMap((verdict) => ("option" in verdict ? [verdict.option] : []));
+  return lines.length === verdicts.length && lines.length > 0 ? lines.join(", ") : undefined;
 }
 
 /** The allowance of a recorded task. What it was denied was not unveiled, so it counts as having no paths. */
@@ -52,6 +103,7 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
   const list = (value: unknown) => (Array.isArray(value) ? value : undefined);
   return {
     isUnveiled: () => false,
+    own: ownPlaces({ request, sandbox }),
     ports: {
       connectTcp: list(options.connect_tcp),
       bindTcp: list(options.bind_tcp),
@@ -63,5 +115,17 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
       pidMode: options.pid_mode === "host" ? "host" : "private",
       ownDeny: list(options.seccomp_deny) ?? [],
     },
+    capabilities: sandbox?.capabilities ?? [],
+    capAdd: list(options.cap_add) ?? [],
+  };
+}
+
+/** Where the own files of a recorded task are. */
+export function ownPlaces({ request, sandbox }: RecordedTask): OwnPlaces {
+  const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
+  const allocDir = request?.allocDir ?? "";
+  return {
+    allocId: request?.allocId ?? "",
+    folders: [...own.map(({ path }) => path), ...(allocDir === "" ? [] : [allocDir])],
   };
 }

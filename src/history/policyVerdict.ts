@@ -3,9 +3,14 @@
  * rights that the run would lose, and the denials that would remain. Pure.
  */
 import { DriverError } from "../base/errors.ts";
-import { capabilitySet, formatCapabilities } from "../effects/kernel/capabilities.ts";
+import {
+  capabilityName,
+  capabilityNumbers,
+  capabilitySet,
+  formatCapabilities,
+} from "../effects/kernel/capabilities.ts";
 import { systemCallNames } from "../effects/kernel/systemCalls.ts";
-import { type Denial, describeDenial } from "../effects/landlock/denial.ts";
+import { type Denial, describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
 import { type PortLimits, portOptions } from "../effects/network/ports.ts";
 import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import { profileNames, seccompProfile } from "../effects/seccomp/profileOptions.ts";
@@ -18,6 +23,7 @@ import {
 } from "../effects/unveil/defaultPaths.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "../effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
+import { wantedCapabilities } from "../effects/users/capabilityOptions.ts";
 import { isInRanges } from "../effects/users/idRanges.ts";
 import { verdictsOn } from "../effects/verdicts.ts";
 
@@ -28,6 +34,8 @@ export interface RecordedRun {
   /** Undefined for a run that never had a sandbox. */
   readonly sandbox: RecordedSandbox | undefined;
   readonly denials: readonly (Denial & { readonly count: number })[];
+  /** Where the run's own files were. */
+  readonly own: OwnPlaces;
 }
 
 export interface RecordedSandbox {
@@ -67,13 +75,16 @@ const limits = ["pidsLimit", "swapLimit", "connectTcp", "bindTcp", "connectUdp",
 
 /** Compares a run with a policy. */
 export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
-  const { options, sandbox, denials } = run;
+  const { options, sandbox, denials, own } = run;
   const task = policy.kind === "task" ? policy.task : options;
   const given = pathsUnder(task, policy.plugin);
   const allowance = {
     isUnveiled: (entry: string) => isGiven(entry, given),
+    own,
     ports: portsUnder(task, policy.plugin),
     filter: filterUnder(task, policy.plugin),
+    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
+    capAdd: task.capAdd,
   };
   const denied = Map.groupBy(denials, (denial) => verdictsOn(denial, allowance).length === 0);
   return {

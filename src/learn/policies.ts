@@ -1,7 +1,7 @@
 /** Computes the options of each task from the observed accesses of a run's tasks. Pure. */
 
 import type { PluginOptions } from "../driver/options/pluginOptions.ts";
-import type { TaskFolders } from "../effects/layout/taskFolders.ts";
+import type { TaskFolders } from "../effects/layout/layout.ts";
 import { isAtOrBelow } from "../effects/paths/paths.ts";
 import {
   defaultEntries,

@@ -1,5 +1,6 @@
 /** Computes the smallest policy that allows a task's observed accesses. Pure. */
 
+import { asksForTerminal } from "../effects/landlock/probes.ts";
 import { isAtOrBelow, isInProc } from "../effects/paths/paths.ts";
 import { identityPaths, linkFolders } from "../effects/unveil/defaultPaths.ts";
 import {
@@ -138,14 +139,6 @@ function needsOfName({ use, path, errno }: NamedAccess, host: HostView): PathRig
 }
 
 const ENOENT = 2;
-
-/**
- * Whether a request is TCGETS or TIOCGWINSZ. isatty(3) makes these requests on any file, and takes every
- * error as "no".
- */
-function asksForTerminal(request: number): boolean {
-  return request === 0x5401 || request === 0x5413;
-}
 
 function right(path: string, letters: string): PathRight {
   return { path: isInProc(path) ? procPath(path) : path, mode: modeOf(letters) };

@@ -1,7 +1,7 @@
 /** Watches the tasks of one run: their accesses, and their peak use of resources. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type TaskFolders, taskFolders } from "../effects/layout/taskFolders.ts";
+import { type TaskFolders, taskFolders } from "../effects/layout/layout.ts";
 import type { Task } from "../localAgent/jobspec/job.ts";
 import type { TaskObserver } from "../localAgent/task/localRun.ts";
 import type { PreparedTask } from "../localAgent/task/prepareTask.ts";

@@ -13,8 +13,7 @@ const asynchronous = {
 };
 
 const synchronous = {
-  "effects/run/runFiles.ts": ["makeRunFiles", "readExitStatus", "readRecordedTask"],
-  "effects/run/aliveFifo.ts": ["findInit"],
+  "effects/run/runFiles.ts": ["makeRunFiles", "readExitStatus", "readRecordedTask", "findInit"],
   // At the point after this function, the spawner has the launch, and has not reported yet.
   "effects/launch/spawner/spawner.ts": ["beginLaunch"],
   "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parsePluginOptions, pluginOptionsSpec } from "../../src/driver/options/pluginOptions.ts";
 import { parseTaskOptions, taskOptionsSpec } from "../../src/effects/parts.ts";
-import { specOf } from "../../src/grpc/convert/hclSpec.ts";
+import { specOf } from "../../src/grpc/options.ts";
 import {
   attributeSpecs,
   fitPluginOptions,

@@ -6,12 +6,23 @@ import { isSystemCallName, systemCallNames } from "../../src/effects/kernel/syst
 import { callBlocker, OTHER_MACHINE } from "../../src/effects/landlock/denial.ts";
 import type { PortLimits } from "../../src/effects/network/ports.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
+import { defaultProfile } from "../../src/effects/seccomp/defaultProfile.ts";
 import { portRestrictions } from "../../src/effects/seccomp/portRestrictions.ts";
 import { seccompProfile } from "../../src/effects/seccomp/profileOptions.ts";
 import { type SeccompProfile, taskFilter } from "../../src/effects/seccomp/taskFilter.ts";
-import { type Allowance, adviceFor, type RecordedTask, verdictsOn } from "../../src/effects/verdicts.ts";
+import {
+  type Allowance,
+  adviceFor,
+  isProbe,
+  type RecordedTask,
+  verdictsOn,
+} from "../../src/effects/verdicts.ts";
 
 const byDefault: SeccompProfile = { profile: "default", allow: [], deny: [] };
+
+const id = "11111111-2222-3333-4444-555555555555";
+const allocDir = `/opt/nomad/alloc/${id}`;
+const own = `/opt/nomad/alloc_mounts/${id}-web`;
 
 /** The record of a task with these options. */
 function task(
@@ -19,8 +30,11 @@ function task(
   seccomp: SeccompProfile | null = byDefault,
 ): RecordedTask {
   return {
-    request: { options },
-    sandbox: { seccomp },
+    request: { options, allocId: id, allocDir },
+    sandbox: {
+      ...{ seccomp, capabilities: null },
+      unveiled: ["local", "secrets", "alloc"].map((name) => ({ path: `${own}/${name}`, source: "folder" })),
+    },
   };
 }
 
@@ -34,14 +48,50 @@ describe("the advice on a denied access", () => {
       "/etc/passwd",
       'unveil = ["r:/etc/passwd"]; on the client, this needs unveil_by_task = true',
     ],
-    ["fs.make_reg", "/etc", 'unveil = ["wc:/etc"]'],
-    ["fs.read_file", "/proc/17/task/18/stat", 'unveil = ["r:/proc/self/stat"]'],
+    ["fs.read_file", "/proc/loadavg", 'unveil = ["r:/proc/loadavg"]'],
     ["net.connect_tcp", "81", "connect_tcp = [53, 81, 443]; on the client, this needs 81 in connect_tcp"],
-    ["net.bind_tcp", "80", "bind_tcp = [80]"],
+    ["net.bind_tcp", "8080", "bind_tcp = [8080]; on the client, this needs 8080 in bind_tcp"],
+    [
+      "net.bind_tcp",
+      "80",
+      'bind_tcp = [80] and cap_add = ["net_bind_service"]; on the client, this needs 80 in bind_tcp, if this option is set there, and net_bind_service in allow_caps',
+    ],
     ["net.connect_send_udp", "123", "connect_udp = [53, 123]"],
   ])("to %s on %s names the option that allows it", (blocker, object, text) => {
     const options = { connect_tcp: [443, 53], bind_tcp: [], connect_udp: [53] };
     expect(adviceFor(denied(blocker, object), task(options))).toContain(`To allow it: ${text}`);
+  });
+
+  it("to change the entries of a folder says that the entry applies to everything below it", () => {
+    expect(adviceFor(denied("fs.make_reg", "/srv/x"), task())).toBe(
+      'To allow it, with everything below /srv/x: unveil = ["wc:/srv/x"]; on the client, this needs unveil_by_task = true',
+    );
+  });
+
+  it.each([
+    ["fs.read_file", "/proc/17/task/18/environ", "reading in all of /proc"],
+    ["fs.read_dir", "/etc", "the same in everything below /etc, which many programs share"],
+    ["fs.make_reg", "/var/lib", "the same in everything below /var/lib"],
+    ["fs.ioctl_dev", "/dev/kvm", "writing to the device"],
+    ["fs.resolve_unix", "/run/docker.sock", "everything that the service behind this socket does"],
+  ])("to %s on %s has no line to copy, but says what else it would allow", (blocker, object, text) => {
+    const advice = adviceFor(denied(blocker, object), task());
+    expect(advice).toMatch(/^The entry "\w+:\/.*" in unveil would allow it, and /);
+    expect(advice).toContain(text);
+    expect(advice).not.toContain("To allow it");
+  });
+
+  it.each([
+    ["/", "An entry for / would open other allocations"],
+    ["/opt/nomad", "An entry for /opt/nomad would open other allocations"],
+    [allocDir, "the next allocation has another folder: use those that NOMAD_TASK_DIR"],
+    [`${allocDir}/other/local/x`, "the next allocation has another folder"],
+    [`${own}/secrets/program`, "the next allocation has another folder"],
+    ["/opt/nomad/alloc/other-id/web/secrets/x", "It belongs to another allocation"],
+  ])("to %s names no entry, because no allocation could use it or it would open others", (object, text) => {
+    const advice = adviceFor(denied("fs.make_dir", object), task());
+    expect(advice).toContain(text);
+    expect(advice).not.toContain("unveil = ");
   });
 
   it.each([
@@ -60,11 +110,39 @@ describe("the advice on a denied access", () => {
 });
 
 describe("the advice on a refused system call", () => {
-  it("names the call's option if only the profile refuses it", () => {
-    expect(adviceFor(call("unshare"), task())).toBe(
-      'To allow it: seccomp_allow = ["unshare"]; on the client, this needs allow_seccomp = ["unshare"]',
+  it("names the call's option if only the operator's profile refuses it", () => {
+    const ours = { profile: "ours", allow: [], deny: ["ptrace"] };
+    expect(adviceFor(call("ptrace"), task({}, ours))).toBe(
+      'To allow it: seccomp_allow = ["ptrace"]; on the client, this needs allow_seccomp = ["ptrace"]',
     );
   });
+
+  it.each([
+    [
+      "unshare",
+      [],
+      "The filter refuses unshare with new namespaces: a user namespace gives",
+      "unshare in seccomp_allow",
+    ],
+    ["chmod", [], "with set-user-ID or set-group-ID in the mode", "chmod in seccomp_allow"],
+    ["io_uring_setup", [], "without passing the filter", "io_uring_setup in seccomp_allow"],
+    ["sethostname", [], "the task's host name is the host's", "sys_admin in cap_add"],
+    ["clock_settime", [], "the clock is the host's", "sys_time in cap_add"],
+    ["chroot", ["chroot"], "", "sys_chroot in cap_add"],
+    ["open_by_handle_at", [], "by their inodes", "dac_read_search in cap_add"],
+    ["name_to_handle_at", [], "by their inodes", "name_to_handle_at in seccomp_allow"],
+    ["socket", [], "families other than unix, IPv4, IPv6 and netlink", "@socket in seccomp_allow"],
+    ["socket", [], "AF_PACKET, AF_XDP", "net_raw in cap_add"],
+  ])(
+    "%s, beside %j in seccomp_allow, has no line to copy, but the risk and the smallest remedy",
+    (name, allow, risk, remedy) => {
+      const advice = adviceFor(call(name), task({}, { ...byDefault, allow }));
+      expect(advice).toContain(risk);
+      expect(advice).toContain(` ${remedy}`);
+      expect(advice).not.toContain("To allow it");
+      expect(advice).not.toMatch(/ = \[/);
+    },
+  );
 
   it.each([
     ["listen", { bind_tcp: [] }, "with a port in bind_tcp, or without bind_tcp, can listen"],
@@ -99,11 +177,10 @@ describe("the advice on a refused system call", () => {
     );
   });
 
-  it("names the profile without a filter for calls that this version does not know", () => {
-    for (const name of ["32-bit", "4711"])
-      expect(adviceFor(call(name), task())).toBe(
-        'To allow it: seccomp = "unconfined"; on the client, this needs allow_seccomp = ["unconfined"]',
-      );
+  it("of 32-bit programs says what the profile without a filter allows besides", () => {
+    const advice = adviceFor(denied(OTHER_MACHINE), task());
+    expect(advice).toContain("The profile unconfined (seccomp) has none, and so allows every system call");
+    expect(advice).not.toContain("To allow it");
   });
 
   it("is none if only the program's own filter can have refused the call", () => {
@@ -150,6 +227,9 @@ describe("for every call, profile and limit on ports", () => {
     };
     const allowance: Allowance = {
       isUnveiled: () => false,
+      own: { allocId: "", folders: [] },
+      capabilities: [],
+      capAdd: [],
       ports: options,
       filter: { profile, ownDeny: options.seccompDeny },
     };
@@ -159,31 +239,40 @@ describe("for every call, profile and limit on ports", () => {
   const landlocks = (name: string) => adviceFor(call(name), task()).startsWith("Tasks cannot mount");
   const calls = [...systemCallNames, "32-bit", "4711"].filter((name) => !landlocks(name));
 
-  it("a part has a verdict exactly if the filter refuses the call, and its advice lifts the refusal", () => {
+  /** Calls of the default profile that the kernel permits only with a capability. */
+  const privileged = new Set(
+    defaultProfile.flatMap(({ kernelNeeds = [], unprivileged = [], restrictions }) =>
+      kernelNeeds.length === 0
+        ? []
+        : restrictions.flatMap(({ calls }) => calls.filter((each) => !unprivileged.includes(each))),
+    ),
+  );
+
+  it("a part has a verdict exactly if the filter or the kernel refuses the call, and every line lifts the refusal", () => {
     fc.assert(
       fc.property(anyOptions, (raw) => {
         const permitted = [...raw.seccomp_allow, raw.seccomp];
         const { profile, refuses, allowance, ports: limits } = started(raw, permitted);
         for (const name of calls) {
           const verdicts = verdictsOn(call(name), allowance);
-          expect([name, verdicts.length > 0]).toEqual([name, refuses(name)]);
+          const lacks = isSystemCallName(name) && privileged.has(name);
+          expect([name, verdicts.length > 0]).toEqual([name, refuses(name) || lacks]);
           const advice = adviceFor(call(name), task(raw, profile));
           expect([name, advice !== ""]).toEqual([name, verdicts.length > 0]);
           const forPorts = portRestrictions(limits).some((each) => each.calls.some((one) => one === name));
-          if (forPorts) expect(advice).not.toContain("To allow it");
-          const [, option, value = "", permission = ""] =
-            /^To allow it: (seccomp|seccomp_allow) = (.*); on the client, this needs allow_seccomp = (.*)$/.exec(
+          if (forPorts || lacks || name === "32-bit") expect(advice).not.toContain("To allow it");
+          const [, value = ""] =
+            /^To allow it: seccomp_allow = (.*); on the client, this needs allow_seccomp = (?:.*)$/.exec(
               advice,
             ) ?? [];
-          if (option === undefined) continue;
-          const changed =
-            option === "seccomp"
-              ? { ...raw, seccomp: JSON.parse(value) }
-              : { ...raw, seccomp_allow: [...raw.seccomp_allow, ...JSON.parse(value)] };
-          expect([name, started(changed, [...permitted, ...JSON.parse(permission)]).refuses(name)]).toEqual([
-            name,
-            false,
-          ]);
+          expect([name, value !== ""]).toEqual([name, advice.includes("To allow it")]);
+          if (value === "") continue;
+          const changed = { ...raw, seccomp_allow: [...raw.seccomp_allow, ...JSON.parse(value)] };
+          const after = started(changed, [...permitted, ...JSON.parse(value)]);
+          expect([name, after.refuses(name)]).toEqual([name, false]);
+          // The line allows this call, and no other.
+          const others = calls.filter((each) => each !== name);
+          expect([name, others.filter(after.refuses)]).toEqual([name, others.filter(refuses)]);
         }
       }),
       { numRuns: 60 },
@@ -206,4 +295,55 @@ describe("for every call, profile and limit on ports", () => {
       { numRuns: 60 },
     );
   });
+});
+
+describe("a probe", () => {
+  const probes = (denial: { blockers: string[]; object: string | null }, given = task()) =>
+    isProbe(denial, given);
+
+  it.each(["clone3", "openat2", "statmount", "4711", "1073741934"])(
+    "is the call %s, which the filter answers as a kernel without it does",
+    (name) => {
+      expect(probes(call(name))).toBe(true);
+      expect(adviceFor(call(name), task())).not.toContain("To allow it");
+    },
+  );
+
+  it.each(["unshare", "socket", "sethostname", "32-bit"])(
+    "is not the call %s, which fails otherwise",
+    (name) => {
+      expect(probes(call(name))).toBe(false);
+    },
+  );
+
+  it("is no call that the task's own list refuses", () => {
+    expect(probes(call("clone3"), task({}, { ...byDefault, deny: ["clone3"] }))).toBe(false);
+    expect(probes(call("clone3"), task({}, { ...byDefault, profile: "unconfined" }))).toBe(false);
+  });
+
+  it.each(["/", "/opt", "/opt/nomad/alloc_mounts", own, allocDir])(
+    "is a listing of %s, around the own folders",
+    (path) => {
+      expect(probes(denied("fs.read_dir", path))).toBe(true);
+      expect(probes(denied("fs.make_reg", path))).toBe(false);
+    },
+  );
+
+  it.each([
+    ...["/proc/7/cgroup", "/proc/self/maps", "/proc/meminfo", "/proc/stat", "/etc/nsswitch.conf"],
+    ...["/proc/4/task/5/comm", "/sys/devices/system/cpu/online", "/proc/sys/net/core/somaxconn"],
+  ])("is a look at %s", (path) => {
+    expect(probes(denied("fs.read_file", path))).toBe(true);
+    expect(probes({ blockers: ["fs.write_file", "fs.read_file"], object: path })).toBe(true);
+    expect(probes(denied("fs.execute", path))).toBe(false);
+  });
+
+  it.each([
+    "/etc/passwd",
+    "/etc/ssl/openssl.cnf",
+    "/proc/kcore",
+    "/proc/7/environ",
+    "/proc/meminfo/x",
+    "/srv/proc/stat",
+  ])("is no look at %s", (path) => expect(probes(denied("fs.read_file", path))).toBe(false));
 });

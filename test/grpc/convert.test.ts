@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { HclSpec } from "../../src/effects/options/hclOptions.ts";
-import { specOf } from "../../src/grpc/convert/hclSpec.ts";
-import { decodeMsgpack, encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
 import { durationOf, msOf, timestampOf } from "../../src/grpc/convert/time.ts";
 import { Spec } from "../../src/grpc/generated/nomad/hclspec.ts";
+import { decodeMsgpack, encodeMsgpack, specOf } from "../../src/grpc/options.ts";
 
 describe("time", () => {
   test("milliseconds survive the conversion to a duration and back", () => {

@@ -7,7 +7,7 @@ const loose = parsePluginOptions({
   unveil_by_task: true,
   allow_root: true,
   allow_caps: ["all"],
-  allow_seccomp: ["bpf"],
+  allow_seccomp: ["keyctl", "sethostname"],
 });
 const options = (raw: Readonly<Record<string, unknown>> = {}) =>
   parseTaskOptions({ command: "true", ...raw }, loose);
@@ -20,6 +20,7 @@ const run = (given: Partial<RecordedRun>): RecordedRun => ({
   options: options(),
   sandbox: undefined,
   denials: [],
+  own: { allocId: "", folders: [] },
   ...given,
 });
 const under = (recorded: RecordedRun, raw: Readonly<Record<string, unknown>>) =>
@@ -100,20 +101,29 @@ describe("a recorded run under other options of the plugin", () => {
   });
 
   it("may make the system calls that the new profile allows", () => {
-    const denials = ["bpf", "userfaultfd", "32-bit"].map((call) => ({
+    const denials = ["keyctl", "userfaultfd", "32-bit"].map((call) => ({
       blockers: [`seccomp.${call}`],
       object: null,
       count: 1,
     }));
-    const calls = ["the system call bpf", "the system call userfaultfd", "32-bit system calls"];
+    const calls = ["the system call keyctl", "the system call userfaultfd", "32-bit system calls"];
     const recorded = run({ denials });
     expect(under(recorded, {})).toMatchObject({ allowed: [], stillDenied: calls });
     expect(under(recorded, { seccomp: "unconfined" })).toMatchObject({ allowed: calls, stillDenied: [] });
-    const task = options({ seccomp_allow: ["bpf"] });
+    const task = options({ seccomp_allow: ["keyctl"] });
     expect(judge(recorded, { kind: "task", task, plugin: loose })).toMatchObject({
       allowed: calls.slice(0, 1),
       stillDenied: calls.slice(1),
     });
+    const hostname = run({ denials: [{ blockers: ["seccomp.sethostname"], object: null, count: 1 }] });
+    const withOptions = (raw: Readonly<Record<string, unknown>>) =>
+      judge(hostname, { kind: "task", task: options(raw), plugin: loose }).allowed;
+    // The kernel itself requires the capability.
+    expect(withOptions({ seccomp_allow: ["sethostname"] })).toEqual([]);
+    expect(withOptions({ cap_add: ["sys_admin"] })).toEqual([]);
+    expect(withOptions({ seccomp_allow: ["sethostname"], cap_add: ["sys_admin"] })).toEqual([
+      "the system call sethostname",
+    ]);
     const unknown = run({ options: { ...options(), seccomp: "browser" }, denials });
     expect(under(unknown, {})).toMatchObject({
       refused: [expect.stringContaining('"browser"')],

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { follow, type HostEntry } from "../../src/effects/paths/followPath.ts";
+import { follow, type HostEntry } from "../../src/effects/paths/paths.ts";
 import { isNothing, type PathRight, rightsAt, without } from "../../src/effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../src/effects/unveil/unveil.ts";
 import type { Access } from "../../src/learn/access.ts";

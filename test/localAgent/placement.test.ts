@@ -7,9 +7,9 @@ import { toTaskId } from "../../src/base/taskId.ts";
 import { collectAssignment, single } from "../../src/cli/commands/verb.ts";
 import { pluginOptionsSpec } from "../../src/driver/options/pluginOptions.ts";
 import { taskOptionsSpec } from "../../src/effects/parts.ts";
-import { specOf } from "../../src/grpc/convert/hclSpec.ts";
 import { requestOf } from "../../src/grpc/convert/requests.ts";
 import { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
+import { specOf } from "../../src/grpc/options.ts";
 import {
   attributeSpecs,
   fitPluginOptions,

@@ -2,7 +2,6 @@
  * Counts the sandbox's refusals to a task, and decides when a count is recorded. The number of kinds and
  * the number of records are limited, because a task may cause any number of refusals, of any kind. Pure.
  */
-import { isProbe } from "../../effects/landlock/denial.ts";
 import { type DenialHistory, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 
@@ -44,8 +43,7 @@ export class DenialTally {
   }
 
   /**
-   * The last refusal by the kernel's clock, usual probes excluded. Undefined if there was none since this
-   * object was made.
+   * The last refusal by the kernel's clock. Undefined if there was none since this object was made.
    */
   get last(): LastRefusal | undefined {
     return this.#last;
@@ -66,7 +64,7 @@ export class DenialTally {
     const counted = { ...refusal, count: refusal.count + 1 };
     this.#kinds.set(key, counted);
     this.#changed.add(key);
-    if (!isProbe(refusal) && timeMs >= (this.#last?.at ?? 0)) this.#last = { refusal: counted, at: timeMs };
+    if (timeMs >= (this.#last?.at ?? 0)) this.#last = { refusal: counted, at: timeMs };
     return isRound(counted.count);
   }
 

@@ -1,9 +1,10 @@
 /** Records what the sandbox refuses to the processes of a run. */
 
 import type { OwnedDenial } from "../../effects/denials/denialTracker.ts";
+import { asksForTerminal } from "../../effects/landlock/probes.ts";
 import type { LastLine } from "../../effects/logs/logPipes.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
-import { adviceFor } from "../../effects/verdicts.ts";
+import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -69,7 +70,10 @@ export class RunDenials implements DeniedRun {
     if (sandbox !== null) this.#all?.tracker.addProcess(this, { pid, uid: sandbox.uid, sinceMs });
   }
 
-  denied({ blockers, ...denial }: OwnedDenial): void {
+  denied({ blockers, request, ...denial }: OwnedDenial): void {
+    // A probe is not even counted: most programs start with some, and would fill histories with them.
+    if (request !== null && asksForTerminal(request)) return;
+    if (isProbe({ blockers, object: denial.object }, this.#task.snapshot.context)) return;
     if (this.#tally?.add({ ...denial, blockers: [...blockers] })) this.#due();
   }
 
@@ -91,7 +95,7 @@ export class RunDenials implements DeniedRun {
    * To be called when the run has ended. Records its refusals, and adds a line to the task's log if the last
    * refusal may be the reason for a failure.
    */
-  async end(exit: EventData<"exited">): Promise<void> {
+  async end(exit: Omit<EventData<"exited">, "cause">): Promise<void> {
     if (this.#all !== undefined) {
       const { stop } = this.#task.snapshot.context;
       const isBad = exit.exitCode !== 0 && stop === null;

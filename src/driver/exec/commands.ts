@@ -18,10 +18,9 @@ import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { waitForAnswersInTask } from "../../effects/host/silentMounts.ts";
-import { rightsInPlan } from "../../effects/launch/taskRights.ts";
+import { rightsInPlan } from "../../effects/launch/sandbox.ts";
 import { presetLimitsOf } from "../../effects/limits/resourceLimits.ts";
-import { isRemote } from "../../effects/paths/hostMounts.ts";
-import { visibilityFor } from "../../effects/paths/hostPaths.ts";
+import { isRemote, visibilityFor } from "../../effects/paths/hostPaths.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { TaskRootView } from "../../effects/root/listRoot.ts";
 import { entersAllFolders } from "../../effects/users/capabilities.ts";
@@ -52,14 +51,14 @@ interface RunningExec extends Pick<TaskExec, "end"> {
 export class RunCommands {
   readonly #task: RecordedTask;
   readonly #denials: RunDenials;
-  readonly #history: CommandHistory;
+  /** Made for the first command: most tasks run none. */
+  #history: CommandHistory | undefined;
   readonly #running = new Set<RunningExec>();
   readonly #starting = new Set<Promise<unknown>>();
 
   constructor(task: RecordedTask, denials: RunDenials) {
     this.#task = task;
     this.#denials = denials;
-    this.#history = new CommandHistory(task);
   }
 
   /**
@@ -88,7 +87,7 @@ export class RunCommands {
   /** Resolves once all commands have ended and are recorded. */
   async over(): Promise<void> {
     await Promise.all([...this.#running].map(({ over }) => over));
-    await this.#history.record();
+    await this.#history?.record();
   }
 
   /**
@@ -113,7 +112,7 @@ export class RunCommands {
     // Most tasks run no command and skip this: a timer with its signal takes longer than the rest of this
     // method.
     if (this.#starting.size > 0 || this.#running.size > 0) await this.#overInTime();
-    await this.#history.close();
+    await this.#history?.close();
     await removeCommandCgroups(commandCgroups({ request, sandbox }));
   }
 
@@ -146,6 +145,7 @@ export class RunCommands {
   async #recorded(path: string, terminal: boolean, command: RunningCommand): Promise<TaskExec> {
     const user = this.#task.snapshot.context.sandbox?.user ?? "";
     const { leader, stdin, stdout, stderr, resize } = command;
+    this.#history ??= new CommandHistory(this.#task);
     const recorded = this.#history.begin({ command: path, user, terminal, process: leader });
     let reason: Reason | undefined;
     const end = (endReason: Reason) => {

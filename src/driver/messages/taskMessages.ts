@@ -6,8 +6,7 @@
  * has to know, none for normal events, and none that repeats an event of the client.
  */
 import { signalName } from "../../base/signalNames.ts";
-import { isProbe } from "../../effects/landlock/denial.ts";
-import { adviceFor } from "../../effects/verdicts.ts";
+import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData, TaskEvent } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -72,7 +71,7 @@ export function messageOfDenial(
   named: Set<string>,
 ): TaskMessage | undefined {
   const isNew = (refusal: Refusal) =>
-    !isProbe(refusal) && !named.has(refusalKey(refusal)) && named.size < maxDenials;
+    !isProbe(refusal, context) && !named.has(refusalKey(refusal)) && named.size < maxDenials;
   const unnamed = refusals.filter((refusal) => {
     const isFirst = isNew(refusal);
     if (isFirst) named.add(refusalKey(refusal));

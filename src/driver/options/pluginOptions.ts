@@ -4,9 +4,8 @@
  * underscores: `unveil_defaults`. Pure.
  */
 import { z } from "zod";
-import { absolutePath, flag, text, textBlocks } from "../../effects/options/fields.ts";
+import { absolutePath, flag, oneOf, sum, text, textBlocks } from "../../effects/options/fields.ts";
 import { decodeOptions, hclSpecOf, InvalidOptions } from "../../effects/options/hclOptions.ts";
-import { sum } from "../../effects/options/partOptions.ts";
 import { pluginShape } from "../../effects/parts.ts";
 import { seccompProblem } from "../../effects/seccomp/profileOptions.ts";
 import { parseDuration } from "../../units/durations.ts";
@@ -31,6 +30,9 @@ const localAddress = () =>
     "must be an address of this host with a port, such as 127.0.0.1:9464 or [::1]:9464, or the absolute path of a socket",
   );
 
+/** How much the agent is told of a failure. */
+const exitMessages = ["cause", "output", "off"] as const;
+
 const ownShape = () => ({
   history: historyBlocks()
     .default([])
@@ -48,6 +50,11 @@ const ownShape = () => ({
     description:
       "the address at which the plugin serves metrics for [Prometheus](observing.md#prometheus): a loopback address with a port, or the path of a unix socket. By default it serves none",
     example: "127.0.0.1:9464",
+  }),
+  exitMessage: oneOf(exitMessages).default("cause").meta({
+    description:
+      "what the agent shows of a failed task as its [exit message](observing.md#the-exit-message): `cause`, `output` or `off`",
+    example: "output",
   }),
   traces: flag().default(false).meta({
     description:

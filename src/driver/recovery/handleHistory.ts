@@ -78,6 +78,7 @@ function ownEvents(
       limits: [],
       unveiled: [],
       skipped: [],
+      output: null,
       root: "host",
       privateTmp: false,
       sharedTmpReason: "not known: rebuilt from the agent's handle",
@@ -146,7 +147,7 @@ function adoptedHistory(
   if (found.kind === "running") return adopted;
   const end =
     found.kind === "ended"
-      ? taskEvent("exited", time, exitOf(adopted.snapshot))
+      ? taskEvent("exited", time, { ...exitOf(adopted.snapshot), cause: null })
       : taskEvent("lost", time, { reason: found.kind === "otherBoot" ? lostByReboot : found.reason });
   const { snapshot, events } = advance(adopted.snapshot, [end]);
   return { snapshot, events: [...adopted.events, ...events] };

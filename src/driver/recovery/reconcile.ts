@@ -8,8 +8,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError, messageOf } from "../../base/errors.ts";
 import { type TaskId, toTaskId } from "../../base/taskId.ts";
-import { hasNoWriter } from "../../effects/run/aliveFifo.ts";
-import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
+import { hasNoWriter, readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";
 import { isHashedRunFolder, runFolderName, taskOfRunFolder } from "../../store/folder/stateFolder.ts";
@@ -110,7 +109,7 @@ async function settle(taskId: TaskId, services: ReconcileServices): Promise<Sett
   const history = await readSettled(taskId, services);
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
-  const end = isAlive(snapshot.value) ? endOf(snapshot) : undefined;
+  const end = isAlive(snapshot.value) ? await endOf(snapshot) : undefined;
   if (end === undefined) return { history: { snapshot, version }, unstored };
   await cleanUpRun(snapshot);
   const ended = advance(snapshot, [{ ...end, time: Date.now() }]);

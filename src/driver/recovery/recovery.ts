@@ -5,6 +5,7 @@ import { DriverError, messageOf } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
 import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
+import { diagnose } from "../../history/cause/diagnose.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive, isStarting, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
@@ -105,11 +106,12 @@ export async function takeOver(
 ): Promise<void> {
   const { snapshot } = task;
   if (isAlive(task.state)) {
-    const end = endOf(snapshot);
+    const end = await endOf(snapshot);
     if (end !== undefined) await cleanUpRun(snapshot);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
-    else if (end.type === "exited") await task.record("exited", end.data);
-    else await task.record("lost", end.data);
+    else if (end.type === "exited") {
+      await task.record("exited", { ...end.data, cause: await diagnose(snapshot.context, end.data) });
+    } else await task.record("lost", end.data);
   } else {
     // Normally, pending events are stored together with the next event. An ended task gets no further event.
     await task
@@ -135,12 +137,14 @@ export type UnseenEnd =
  * @param snapshot of a task that was alive when the log was last written
  * @returns undefined if the run goes on
  */
-export function endOf(snapshot: TaskSnapshot): UnseenEnd | undefined {
+export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefined> {
   const { process } = snapshot.context;
   if (process?.bootId !== bootId()) {
     return { type: "lost", data: { reason: lostByReboot } };
   }
-  return isSameProcess(process.init) ? undefined : { type: "exited", data: exitOf(snapshot) };
+  if (isSameProcess(process.init)) return undefined;
+  const exit = exitOf(snapshot);
+  return { type: "exited", data: { ...exit, cause: await diagnose(snapshot.context, exit) } };
 }
 
 function whereItRuns({ context: { process, request } }: TaskSnapshot): string {

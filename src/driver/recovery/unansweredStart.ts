@@ -15,8 +15,7 @@ import {
   startedAt,
 } from "../../effects/processes/processIdentity.ts";
 import { killInit } from "../../effects/processes/signals.ts";
-import { findInit } from "../../effects/run/aliveFifo.ts";
-import { readRecordedTask, runFiles } from "../../effects/run/runFiles.ts";
+import { findInit, readRecordedTask, runFiles } from "../../effects/run/runFiles.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
@@ -52,7 +51,7 @@ export async function settleStart(
   const exited: TaskEvent = {
     type: "exited",
     time: Date.now(),
-    data: exitOf(started.snapshot, { killed }),
+    data: { ...exitOf(started.snapshot, { killed }), cause: null },
   };
   log.info("found the task of a start that was never answered: it has ended", fields);
   const ended = advance(started.snapshot, [exited]);

@@ -12,6 +12,7 @@ import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logStartError } from "../../effects/logs/logPipes.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
+import { diagnose } from "../../history/cause/diagnose.ts";
 import {
   type EffectName,
   isAlive,
@@ -161,7 +162,8 @@ export class Run {
     await this.commands.close();
     const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
     await this.denials.end(exit);
-    await this.#task.record("exited", exit);
+    const cause = await diagnose(this.#task.snapshot.context, exit);
+    await this.#task.record("exited", { ...exit, cause });
   }
 
   #sampleUsage(): void {

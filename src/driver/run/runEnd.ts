@@ -3,8 +3,8 @@ import { constants } from "node:os";
 import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../base/taskEnd.ts";
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";
+import { readOutOfMemory } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
-import { readOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
 import { removeCommandCgroups } from "../../effects/exec/commandCgroup.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
@@ -19,7 +19,7 @@ export const lostByReboot = "the host was rebooted, which ended the task";
 /** A task that fails within this time after an OOM kill counts as ended by the kill. */
 const consequenceMs = 10_000;
 
-type Exit = EventData<"exited">;
+type Exit = Omit<EventData<"exited">, "cause">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 
 /** What this process knows about a run but may not have recorded yet. */

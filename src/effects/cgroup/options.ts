@@ -1,8 +1,13 @@
 /** The options of a task's cgroup. Pure. */
 import { DriverError } from "../../base/errors.ts";
-import { flag, wholeNumber } from "../options/fields.ts";
+import {
+  flag,
+  type PartOptions,
+  type PluginValues,
+  type TaskValues,
+  wholeNumber,
+} from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import type { PartOptions, PluginValues, TaskValues } from "../options/partOptions.ts";
 
 export const cgroupOptions = {
   task: () => ({

@@ -2,8 +2,7 @@
 import { type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { DriverError } from "../../base/errors.ts";
-import type { TaskFolders } from "../layout/taskFolders.ts";
-import { hostPath, mountAround, type PlacedMount } from "../layout/taskMounts.ts";
+import { hostPath, mountAround, type PlacedMount, type TaskFolders } from "../layout/layout.ts";
 import { type IsVisible, realPathOf } from "../paths/hostPaths.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { defaultPaths } from "../unveil/defaultPaths.ts";

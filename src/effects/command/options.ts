@@ -1,7 +1,6 @@
 /** The options of a task's command: program, arguments, working directory and environment. Pure. */
 
-import { list, text } from "../options/fields.ts";
-import type { PartOptions } from "../options/partOptions.ts";
+import { list, type PartOptions, text } from "../options/fields.ts";
 
 export const commandOptions = {
   task: () => ({

@@ -1,6 +1,6 @@
 /** Builds a task's environment from the variables that the agent sends. Pure. */
 import { DriverError } from "../../base/errors.ts";
-import type { TaskFolders } from "../layout/taskFolders.ts";
+import type { TaskFolders } from "../layout/layout.ts";
 
 /** The `PATH` of a task for which the agent sends none: the program folders that are unveiled by default. */
 export const defaultPath = "/usr/local/bin:/usr/bin:/bin";

@@ -18,6 +18,8 @@ export type AuditRecord =
       readonly domain: string;
       readonly blockers: readonly string[];
       readonly object: string | null;
+      /** The lower 16 bits of the request of a refused ioctl(2); null for other calls. */
+      readonly request: number | null;
     })
   /**
    * Comes with the first denial of a domain, and has the time of this denial. Names the process that created
@@ -83,7 +85,12 @@ function denialOf(stamped: Stamped, body: string): AuditRecord | undefined {
   const [domain, list] = [fieldIn(body, "domain"), fieldIn(body, "blockers")];
   if (domain === undefined || list === undefined) return undefined;
   const blockers = list.split(",");
-  return { ...stamped, kind: "denial", domain, blockers, object: objectIn(body, blockers[0] ?? "") };
+  const request = /^0x[0-9a-f]{1,8}$/.exec(fieldIn(body, "ioctlcmd") ?? "");
+  return {
+    ...{ ...stamped, kind: "denial", domain, blockers },
+    object: objectIn(body, blockers[0] ?? ""),
+    request: request === null ? null : Number(request[0]),
+  };
 }
 
 function domainOf(stamped: Stamped, body: string): AuditRecord | undefined {

@@ -20,6 +20,8 @@ export interface OwnedProcess {
 export interface OwnedDenial {
   readonly blockers: readonly string[];
   readonly object: string | null;
+  /** The request of a refused ioctl(2); null for other calls. */
+  readonly request: number | null;
   readonly program: string | null;
   readonly pid: number | null;
   readonly timeMs: number;
@@ -183,9 +185,9 @@ export class DenialTracker<Owner> {
   }
 
   #denied(record: DenialRecord, caller: Caller | undefined): void {
-    const { domain, blockers, object, timeMs } = record;
+    const { domain, blockers, object, request, timeMs } = record;
     const { program = null, pid = null } = caller ?? {};
-    const denial = { blockers, object, program, pid, timeMs, domain };
+    const denial = { blockers, object, request, program, pid, timeMs, domain };
     const known = this.#domains.get(domain);
     if (known !== undefined) {
       this.#handOut(known, denial);
@@ -278,5 +280,5 @@ function isCreator(
 }
 
 function filteredCall({ blocker, program, pid, timeMs }: FilteredRecord): OwnedDenial {
-  return { blockers: [blocker], object: null, program, pid, timeMs, domain: null };
+  return { blockers: [blocker], object: null, request: null, program, pid, timeMs, domain: null };
 }

@@ -1,7 +1,6 @@
 /** The options of recorded denials. Pure. */
 
-import { oneOf } from "../options/fields.ts";
-import type { PartOptions, PluginValues } from "../options/partOptions.ts";
+import { oneOf, type PartOptions, type PluginValues } from "../options/fields.ts";
 
 export const denialsOptions = {
   task: () => ({}),

@@ -8,7 +8,7 @@
  */
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
-import type { TaskProcess } from "../launch/launchInput.ts";
+import type { TaskProcess } from "../launch/taskSteps.ts";
 import { taskSteps } from "../launch/taskSteps.ts";
 import {
   closeRangeStep,

@@ -12,7 +12,7 @@ import * as k from "../kernel/constants.ts";
 import { POLLOUT } from "../kernel/constants.ts";
 import { ioctl, landlockAddRule, newFileSystem, waitpid } from "../kernel/libc.ts";
 import { pathBeneathAttr, pollDescriptor, windowSize } from "../kernel/structs.ts";
-import { accessOf } from "../landlock/access.ts";
+import { accessOf } from "../landlock/rights.ts";
 import { endWithParentStep } from "../plan/commonSteps.ts";
 import { bytes, noSteps, type WholePlan } from "../plan/plan.ts";
 import { spawnPlan } from "../plan/spawnPlan.ts";

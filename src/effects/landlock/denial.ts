@@ -1,5 +1,7 @@
 /** Describes what the sandbox refused to a task, and what Landlock and the unveiled paths say to it. Pure. */
 import type { SystemCallName } from "../kernel/systemCalls.ts";
+import { isAtOrBelow, isInProc } from "../paths/paths.ts";
+import { isSharedFolder } from "../unveil/pathRights.ts";
 import type { LandlockRight } from "./rights.ts";
 
 /** One refusal. */
@@ -24,11 +26,18 @@ export type Verdict =
   /** What to do instead, or why no option allows it, as a sentence without its full stop; may be empty. */
   | { readonly never: string }
   | {
-      /** A line of the task's `config`. */
+      /** Lines of the task's `config`, which allow what was denied and nothing else. */
       readonly option: string;
       /** The plugin's option that the operator has to set before a task may use `option`. */
       readonly permission: string;
-    };
+      /** What the option allows besides, as words that follow "to allow it"; undefined if nothing. */
+      readonly extent?: string;
+    }
+  /**
+   * What would allow it, and more: a sentence without its full stop that says what else. It has no line that
+   * somebody could copy without having read it.
+   */
+  | { readonly risk: string };
 
 /**
  * What a Landlock domain can refuse, as audit records name it: Landlock's rights, changes of mounts, and
@@ -114,16 +123,81 @@ export function landlockVerdict({ blockers: [blocker = ""] }: Denial): Verdict |
   }
 }
 
+/** Where a task's own files are. */
+export interface OwnPlaces {
+  /** Id of the task's allocation; empty if unknown. */
+  readonly allocId: string;
+  /** The task's own folders, and the folder of its allocation. */
+  readonly folders: readonly string[];
+}
+
 /**
  * The verdict of the unveiled paths; undefined if they do not refuse what was denied.
  * @param isUnveiled whether the task has the rights of an entry `MODE:PATH`
  */
-export function unveilVerdict(denial: Denial, isUnveiled: (entry: string) => boolean): Verdict | undefined {
-  if (denial.blockers[0]?.startsWith("fs.") !== true) return undefined;
+export function unveilVerdict(
+  denial: Denial,
+  isUnveiled: (entry: string) => boolean,
+  own: OwnPlaces,
+): Verdict | undefined {
+  const { blockers, object } = denial;
+  if (blockers[0]?.startsWith("fs.") !== true) return undefined;
   const entry = unveilEntry(denial);
-  if (entry === undefined) return { never: "" };
+  if (entry === undefined || object === null) return { never: "" };
   if (isUnveiled(entry)) return undefined;
-  return { option: `unveil = [${JSON.stringify(entry)}]`, permission: "unveil_by_task = true" };
+  const text = JSON.stringify(entry);
+  const permission = "unveil_by_task = true";
+  return (
+    ownVerdict(object, own) ??
+    widerVerdict(denial, object, text) ?? {
+      option: `unveil = [${text}]`,
+      permission,
+      ...(blockers.some(isOfFolder) && { extent: `with everything below ${object}` }),
+    }
+  );
+}
+
+/** The verdict on paths that no entry should name: those of allocations, and the folders around them. */
+function ownVerdict(object: string, { allocId, folders }: OwnPlaces): Verdict | undefined {
+  const variables = "NOMAD_TASK_DIR, NOMAD_ALLOC_DIR and NOMAD_SECRETS_DIR";
+  const parents = folders.flatMap((folder) => {
+    const at = allocId === "" ? -1 : folder.indexOf(allocId);
+    return at === -1 ? [] : [folder.slice(0, folder.lastIndexOf("/", at))];
+  });
+  if (allocId !== "" && object.includes(allocId)) {
+    return {
+      never: `No entry can name it, because the next allocation has another folder: use those that ${variables} name`,
+    };
+  }
+  if (parents.some((parent) => isAtOrBelow(object, parent) && object !== parent))
+    return { never: "It belongs to another allocation: share files by a volume" };
+  if (object === "/" || folders.some((folder) => isAtOrBelow(folder, object))) {
+    return {
+      never: `An entry for ${object} would open other allocations, too: unveil the paths below it that the task needs, or use those that ${variables} name`,
+    };
+  }
+  return undefined;
+}
+
+/** The verdict on paths whose entry allows more than was denied. */
+function widerVerdict({ blockers }: Denial, object: string, entry: string): Verdict | undefined {
+  const allows = (more: string): Verdict => ({
+    risk: `The entry ${entry} in unveil would allow it, ${more}`,
+  });
+  if (ownProcessPath(object) !== object || /^\/proc\/(?:thread-)?self(?:\/|$)/.test(object))
+    return allows("and reading in all of /proc, where much tells about the host");
+  if (blockers.includes("fs.resolve_unix"))
+    return allows("and everything that the service behind this socket does for those who may reach it");
+  if (blockers.includes("fs.ioctl_dev") && !blockers.includes("fs.write_file"))
+    return allows("and writing to the device");
+  if (blockers.some(isOfFolder) && (isSharedFolder(object) || isInProc(object)))
+    return allows(`and the same in everything below ${object}, which many programs share`);
+  return undefined;
+}
+
+/** Whether a right is about the entries of a folder. An entry for a folder applies to everything below it. */
+function isOfFolder(blocker: string): boolean {
+  return /^fs\.(?:read_dir|make_|remove_|refer)/.test(blocker);
 }
 
 /** Landlock refuses what these calls are for, whatever the filter of system calls allows. */
@@ -163,14 +237,3 @@ function wordsOf(blocker: string): Words | undefined {
 export function refusedCall(blocker: string): string | undefined {
   return blocker.startsWith(CALL) ? blocker.slice(CALL.length) : undefined;
 }
-
-/**
- * Whether the refusal is a usual probe. The C library, libselinux and others look for some files at a
- * program's start, and manage without them.
- */
-export function isProbe({ blockers, object }: Denial): boolean {
-  const isRead = blockers.length === 1 && blockers[0] === "fs.read_file";
-  return isRead && object !== null && probed.test(object);
-}
-
-const probed = /^\/(?:etc\/locale\.alias|proc\/(?:filesystems|(?:self|\d+)\/(?:mounts|maps|attr\/.*)))$/;

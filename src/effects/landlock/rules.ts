@@ -21,7 +21,7 @@ import {
   type StandardStream,
 } from "../unveil/unveiledPaths.ts";
 import { isConfigured, type UnveilRule } from "../unveil/unveilRules.ts";
-import { accessOf } from "./access.ts";
+import { accessOf, maskOfRights } from "./rights.ts";
 
 /** An open file. The rule is for the descriptor's file, even if the path leads elsewhere by now. */
 export interface OpenedPath {
@@ -193,7 +193,9 @@ export class RulesetBuilder {
   }
 
   #accessOf(rule: UnveilRule, kind: PathKind): number {
-    const access = accessOf(rule.mode, kind, this.#abi);
+    const access = rule.listing
+      ? maskOfRights(["fs.read_dir"], this.#abi)
+      : accessOf(rule.mode, kind, this.#abi);
     if (access === 0) this.#skip(rule, `${formatMode(rule.mode)} grants nothing on a ${kind}`);
     return access;
   }

@@ -11,8 +11,7 @@ import { type PortLimits, type PortOption, portOptions } from "../network/ports.
 import { hclName } from "../options/hclOptions.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import type { UnveilRule } from "../unveil/unveilRules.ts";
-import { handledAccess, scopesOf } from "./access.ts";
-import { abiWith, kernelWith, maskOfRights, portRights } from "./rights.ts";
+import { abiWith, handledAccess, kernelWith, maskOfRights, portRights, scopesOf } from "./rights.ts";
 import {
   type AppliedRule,
   type NamespaceRule,

@@ -1,15 +1,83 @@
-/** Builds the system calls that start a task. Pure. */
+/** Builds the system calls that start a task, in their order. The parts of the launch have most of them. Pure. */
 
+import {
+  blockSignalsStep,
+  killRunCgroupStep,
+  makeRunCgroupSteps,
+  prepareRunCgroupSteps,
+  type RunCgroup,
+  removeRunCgroupStep,
+} from "../cgroup/cgroupPlan.ts";
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
-import { taskRuleSteps, unveilSteps } from "../landlock/landlockSteps.ts";
-import { closeRangeStep, endWithParentStep, openFolderStep } from "../plan/commonSteps.ts";
-import { bytes, descriptors, type EarlyPlan, flags, type LatePlan, place, type Step } from "../plan/plan.ts";
-import { identityRecord, statusFileLayout } from "../plan/runLayout.ts";
-import { abandonedSteps, heldSteps, initSteps, releaseSteps } from "./initSteps.ts";
-import type { EarlyInput, LateInput } from "./launchInput.ts";
-import { superviseSteps } from "./superviseSteps.ts";
-import { taskSteps } from "./taskSteps.ts";
+import { initRuleSteps, taskRuleSteps, unveilSteps } from "../landlock/landlockSteps.ts";
+import type { KnownRule, NamespaceRule } from "../landlock/rules.ts";
+import { type LaunchNetwork, networkSteps } from "../network/network.ts";
+import type { TaskOptions } from "../parts.ts";
+import {
+  closeRangeStep,
+  dropCapabilitiesStep,
+  endWithParentStep,
+  leaveKeyringStep,
+  notDumpableStep,
+  oomScoreAdjSteps,
+  openFolderStep,
+  openStep,
+  readRestStep,
+  reportIdentitySteps,
+  unmapSecretsStep,
+} from "../plan/commonSteps.ts";
+import {
+  bytes,
+  descriptors,
+  type EarlyPlan,
+  flags,
+  identityRecord,
+  kept,
+  type LatePlan,
+  place,
+  type Step,
+  shared,
+  statusFileLayout,
+} from "../plan/plan.ts";
+import { matchAddress } from "../plan/table.ts";
+import { type LaunchMounts, mountSteps } from "../root/mountSteps.ts";
+import { type TaskProcess, taskSteps } from "./taskSteps.ts";
+
+const { PR_SET_NAME, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC, SIGKILL } = k;
+const { status, statusBytes } = statusFileLayout;
+const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
+
+const ANY_CHILD = -1;
+const EVERY_PROCESS = -1;
+
+/** The input for the run's init and its namespaces. */
+export interface EarlyInput extends LaunchMounts {
+  /** The task's options as the job sets them. The other fields depend on this host. */
+  readonly options: TaskOptions;
+  /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
+  readonly initName: string;
+  /** Absolute path of the cgroup v2 folder in which the task starts; undefined for this process's cgroup. */
+  readonly cgroup: string | undefined;
+  readonly network: LaunchNetwork;
+  /** The run's own host name, in ASCII; undefined for the host's. */
+  readonly hostname: string | undefined;
+  /** Set if the run stays in this process's pid namespace; undefined if it has its own pid namespace. */
+  readonly runCgroup: RunCgroup | undefined;
+  /** The file in which init records the task's raw wait status. Only root may access the file's folder. */
+  readonly statusFile: string;
+  /** Landlock rules that init adds in its root. */
+  readonly knownRules: readonly KnownRule[];
+  /** An existing FIFO in the status file's folder. Init holds the FIFO open for writing until it exits. */
+  readonly aliveFifo: string;
+}
+
+export interface LateInput extends TaskProcess {
+  /** Landlock rules that only the run's own processes can add. */
+  readonly namespaceRules: readonly NamespaceRule[];
+  /** As in {@link EarlyInput}. */
+  readonly runCgroup: RunCgroup | undefined;
+}
 
 /** Builds the part of a plan that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
@@ -92,4 +160,190 @@ export function parentSteps(
         ]),
     { name: "exit the parent of init", call: "exit_group", args: [0] },
   ];
+}
+
+/**
+ * The steps of init before it forks the task: init sets up the namespaces, and waits for the go-ahead. Meanwhile
+ * the plugin adds the Landlock rules, sets the limits and writes to the log, so the two processes work in
+ * parallel. If the plugin dies or gives up the launch, the pipe for the go-ahead ends, and init exits.
+ */
+function initSteps(input: EarlyInput): Step[] {
+  return [
+    ...beginning,
+    ...(input.cgroup === undefined ? [] : closeCgroup),
+    ...openProc,
+    // These are opened before any mount can hide their paths.
+    openStep("open the status file", input.statusFile, flags({ O_WRONLY, O_CREAT, O_CLOEXEC }), 0o600),
+    ...reserveSpace,
+    // Opened for reading too, so that the call doesn't block until there is a reader.
+    openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
+    ...(input.runCgroup ? prepareRunCgroupSteps(input.runCgroup) : []),
+    ...reportAndProtect,
+    ...networkSteps(input.network, input.hostname),
+    ...mountSteps(input),
+  ];
+}
+
+const beginning = shared([
+  { name: "name the init process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
+  notDumpableStep(),
+  { name: "start a session for init", call: "setsid", args: [] },
+  leaveKeyringStep(),
+]);
+
+/** Frees the descriptor's number, so that later descriptors have known numbers. */
+const closeCgroup = shared([{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] }]);
+
+const openProc = shared([openFolderStep("open the plugin's /proc", "/proc")]);
+
+/** Allocates the file's block now. The disk may be full when the task and its status have to be recorded. */
+const reserveSpace = shared([
+  {
+    name: "reserve space for the status",
+    call: "write",
+    args: [descriptors.status, noStatus, statusFileLayout.statusBytes],
+  },
+]);
+
+/**
+ * The OOM killer must choose the task, so that init can record the task's end. The protection fails in a
+ * container without CAP_SYS_RESOURCE.
+ */
+const reportAndProtect = shared([
+  ...reportIdentitySteps("report init"),
+  ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
+]);
+
+/** The steps of init if the plugin dies or gives the launch up. */
+const abandonedSteps = shared([{ name: "exit", call: "exit_group", args: [0] }]);
+
+/**
+ * The table's late part comes through the table's file and not through the pipe, because an environment may
+ * exceed a pipe's capacity.
+ */
+const heldSteps = shared([
+  {
+    name: "wait for the go-ahead",
+    call: "read",
+    args: [descriptors.releasePipe, place("waitStatus"), 1],
+    flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
+  },
+  readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "release" }),
+]);
+
+/** The steps of init after its release. */
+function releaseSteps({ namespaceRules, runCgroup }: LateInput): Step[] {
+  return [
+    ...initRuleSteps(namespaceRules),
+    ...(runCgroup ? makeRunCgroupSteps(runCgroup) : []),
+    ...(runCgroup ? [forkTask(runCgroup)] : forkInNamespace),
+  ];
+}
+
+function forkTask(runCgroup: RunCgroup | undefined): Step {
+  const { CLONE_PARENT_SETTID, CLONE_INTO_CGROUP } = k;
+  const { value, names } = flags({ CLONE_PARENT_SETTID, ...(runCgroup && { CLONE_INTO_CGROUP }) });
+  const attributes = cloneArgs({
+    flags: value,
+    parentTid: taskPidAddress(runCgroup),
+    exitSignal: k.SIGCHLD,
+    ...(runCgroup && { cgroup: descriptors.runCgroup }),
+  });
+  const cgroup = runCgroup ? `, cgroup: ${descriptors.runCgroup}` : "";
+  const meaning = `{flags: ${names}, parent_tid: what is waited for, exit_signal: SIGCHLD${cgroup}}`;
+  return {
+    name: "fork the task",
+    call: "clone3",
+    args: [bytes(attributes, meaning), attributes.length],
+    flow: { kind: "fork", child: "task", parent: "supervise" },
+  };
+}
+
+const forkInNamespace = shared([forkTask(undefined)]);
+
+/** The steps of init after it has forked the task: init waits, records and cleans up. */
+function superviseSteps(runCgroup: RunCgroup | undefined): readonly Step[] {
+  if (runCgroup) return stepsOf(runCgroup);
+  inNamespace ??= shared(stepsOf(undefined));
+  return inNamespace;
+}
+
+let inNamespace: readonly Step[] | undefined;
+
+function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
+  return [
+    ...preparation(runCgroup),
+    {
+      name: "wait for the task, reap orphans",
+      call: "wait4",
+      args: [ANY_CHILD, place("waitStatus"), 0, 0],
+      // The task's pid is not reused until init has reaped it.
+      flow: { kind: "repeatUntilTask" },
+    },
+    // Recorded before init kills the rest, because the kill may take a while, and the file's modification
+    // time is the time of the task's end.
+    {
+      name: "record the wait status",
+      call: "pwrite64",
+      args: [kept.status, place("waitStatus"), statusBytes, status],
+    },
+    // In a pid namespace, init's exit would kill the rest, too, but only after the alive FIFO has been
+    // closed.
+    runCgroup ? killRunCgroupStep(kept.killSwitch) : killNamespaceStep(),
+    {
+      name: "reap the remaining processes",
+      call: "wait4",
+      args: [ANY_CHILD, 0, 0, 0],
+      flow: { kind: "repeatUntilError" },
+    },
+    ...(runCgroup ? [removeRunCgroupStep(kept.cgroup, runCgroup)] : []),
+    { name: "exit", call: "exit_group", args: [0] },
+  ];
+}
+
+/** Address to which the kernel writes the task's pid, so that init recognizes the task among its children. */
+function taskPidAddress(runCgroup: RunCgroup | undefined): number {
+  return matchAddress(preparation(runCgroup).length);
+}
+
+function preparation(runCgroup: RunCgroup | undefined): Step[] {
+  return [
+    // Init must not keep the task's output open, because the output's reader waits for the end of file.
+    keepOpenStep("keep the status file", descriptors.status, kept.status),
+    keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
+    keepOpenStep("keep the ruleset", descriptors.ruleset, kept.ruleset),
+    ...(runCgroup
+      ? [
+          keepOpenStep("keep the run's kill switch", descriptors.killSwitch, kept.killSwitch),
+          keepOpenStep("keep the task's cgroup", descriptors.cgroup, kept.cgroup),
+        ]
+      : []),
+    // The descriptors of Landlock rules stay open. They have the highest numbers.
+    {
+      name: "close all other descriptors",
+      call: "close_range",
+      args: [(runCgroup ? kept.cgroup : kept.ruleset) + 1, descriptors.heldRules - 1, 0],
+    },
+    unmapSecretsStep(),
+    dropCapabilitiesStep(),
+    ...(runCgroup ? [blockSignalsStep()] : []),
+  ];
+}
+
+/**
+ * Kills all processes that init sees. Only for the init of a pid namespace: in the host's namespace these
+ * would be the host's processes.
+ */
+function killNamespaceStep(): Step {
+  return {
+    name: "kill the remaining processes",
+    call: "kill",
+    args: [EVERY_PROCESS, flags({ SIGKILL })],
+    // ESRCH if no process is left.
+    flow: { kind: "tolerateErrors" },
+  };
+}
+
+function keepOpenStep(name: string, descriptor: number, number: number): Step {
+  return { name, call: "dup3", args: [descriptor, number, 0] };
 }

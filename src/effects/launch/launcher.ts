@@ -5,10 +5,9 @@ import { waitForRunExit } from "../cgroup/cgroupEnd.ts";
 import { pipe2 } from "../kernel/libc.ts";
 import { failedStep } from "../plan/launchError.ts";
 import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } from "../plan/plan.ts";
-import type { Report } from "../plan/report.ts";
-import { writeLate } from "../plan/spawnPlan.ts";
+import { type Report, writeLate } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
-import { watchExit } from "../run/aliveFifo.ts";
+import { watchExit } from "../run/runFiles.ts";
 import { type BegunLaunch, beginLaunch } from "./spawner/spawner.ts";
 
 /** The descriptors that a launch needs. Rules may be added to the ruleset after the launch has begun. */

@@ -11,6 +11,7 @@ import { planCgroupWrites } from "../cgroup/cgroupPlan.ts";
 import { checkVisible } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
+import { outputStart } from "../logs/logFiles.ts";
 import { LastLine, openLogPipe } from "../logs/logPipes.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
@@ -27,10 +28,10 @@ import {
   planEarly,
   planLate,
   planSandbox,
+  rightsOf,
   type Sandbox,
 } from "./sandbox.ts";
 import type { TaskRequest } from "./taskRequest.ts";
-import { rightsOf } from "./taskRights.ts";
 
 export interface PreparingServices extends HostServices {
   readonly roots: RootTemplates;
@@ -128,6 +129,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         sharedTmpReason: rules.sharedTmpReason,
         unrecordedDenials,
         oomKills,
+        output: outputStart(request),
         runFolder: files.folder,
         runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
         init: await launch.init(),

@@ -2,18 +2,19 @@
  * Plans a task's sandbox: what the parts of a launch make of the request on this host, each once and in this
  * order. It changes nothing. The driver carries the plan out (prepare.ts), and `doctor --plan` prints it.
  */
+
 import { shortName, type TaskId } from "../../base/taskId.ts";
-import { cpuShare } from "../cgroup/cgroupPlan.ts";
-import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
+import { cpuShare, type RunCgroup, runCgroupOf } from "../cgroup/cgroupPlan.ts";
 import { candidatesOf, resolveCommand, resolveWorkDir, rootCheck } from "../command/commandLookup.ts";
 import { taskEnvironment } from "../command/taskEnvironment.ts";
 import type { HostFacts } from "../host/hostFacts.ts";
 import { waitForAnswers } from "../host/silentMounts.ts";
+import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import { checkVisible, knownRules, type NamespaceRule } from "../landlock/rules.ts";
 import { checkSignalScope } from "../landlock/ruleset.ts";
-import { type TaskFolders, taskFolders } from "../layout/taskFolders.ts";
-import { type PlacedMount, placeMounts } from "../layout/taskMounts.ts";
+import { type PlacedMount, placeMounts, type TaskFolders, taskFolders } from "../layout/layout.ts";
 import { type TaskLimit, taskLimits } from "../limits/resourceLimits.ts";
+import type { LimitedResource } from "../limits/ulimits.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
@@ -25,13 +26,19 @@ import { type TaskRoot, taskRoot } from "../root/taskRoot.ts";
 import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
 import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
-import type { SeccompProfile } from "../seccomp/taskFilter.ts";
+import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
-import { entersAllFolders, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
+import {
+  entersAllFolders,
+  keptCapabilities,
+  type TaskCapabilities,
+  taskCapabilities,
+} from "../users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../users/users.ts";
 import { buildEarlyPlan, buildLatePlan } from "./buildPlan.ts";
 import type { TaskRequest } from "./taskRequest.ts";
+import type { TaskProcess } from "./taskSteps.ts";
 
 /** What a plan needs besides the request. */
 export interface HostServices {
@@ -223,4 +230,53 @@ export function planLate(
     gid: user.gid,
     filter: systemCallFilter(seccomp, task),
   });
+}
+
+/** As the event `sandboxed` records them; a limit of null is none. */
+export interface TaskRights {
+  readonly groups: readonly number[];
+  readonly capabilities: readonly string[] | null;
+  readonly resourceLimits: readonly {
+    readonly resource: string;
+    readonly soft: number | null;
+    readonly hard: number | null;
+  }[];
+  readonly seccomp: SeccompProfile | null;
+}
+
+type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits" | "filter">;
+
+export function rightsOf({ request: { options }, groups, capabilities, limits, seccomp }: Sandbox) {
+  return {
+    groups: [...groups],
+    capabilities: capabilities ? capabilityNumbers(capabilities.kept).map(capabilityName) : null,
+    resourceLimits: limits.map(({ resource, soft, hard }) => ({
+      resource,
+      soft: finite(soft),
+      hard: finite(hard),
+    })),
+    umask: Number.parseInt(options.umask, 8),
+    nice: options.nice,
+    seccomp: seccomp && { profile: seccomp.profile, allow: [...seccomp.allow], deny: [...seccomp.deny] },
+  };
+}
+
+/** The rights in a launch plan, for a further process of the task. */
+export function rightsInPlan(rights: TaskRights, options: FilterOptions): PlannedRights {
+  const { groups, resourceLimits, seccomp } = rights;
+  const capabilities = rights.capabilities === null ? undefined : keptCapabilities(rights.capabilities);
+  return {
+    groups,
+    capabilities,
+    filter: systemCallFilter(seccomp, options),
+    limits: resourceLimits.map(({ resource, soft, hard }) => ({
+      resource: resource as LimitedResource,
+      soft: soft ?? Infinity,
+      hard: hard ?? Infinity,
+    })),
+  };
+}
+
+function finite(limit: number): number | null {
+  return limit === Infinity ? null : limit;
 }

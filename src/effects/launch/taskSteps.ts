@@ -3,6 +3,7 @@ import * as k from "../kernel/constants.ts";
 import { PRIO_PROCESS } from "../kernel/kernelConstants.ts";
 import { rlimit64 } from "../kernel/structs.ts";
 import type { TaskLimit } from "../limits/resourceLimits.ts";
+import type { TaskOptions } from "../parts.ts";
 import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "../plan/commonSteps.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
 import {
@@ -15,10 +16,38 @@ import {
   type Strings,
   shared,
 } from "../plan/plan.ts";
+import type { TaskCapabilities } from "../users/capabilities.ts";
 import { identitySteps } from "../users/identitySteps.ts";
-import type { LateInput, TaskProcess } from "./launchInput.ts";
 
 const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC, O_PATH, O_DIRECTORY, O_CLOEXEC } = k;
+
+/** A process of the task: its program and its rights. */
+export interface TaskProcess {
+  /** The task's options as the job sets them. A command that joins the task has these options, too. */
+  readonly options: TaskOptions;
+  /** Absolute path. */
+  readonly command: string;
+  /** First argument: the command as in the job. Programs use it as their name. */
+  readonly name: string;
+  /** The other arguments. */
+  readonly args: readonly string[];
+  /** The whole environment; values are secrets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The working directory. The process enters it with the task's rights. */
+  readonly workDir: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. The task inherits none from this process. */
+  readonly groups: readonly number[];
+  /** Limits that differ from this process's, such as the limit on open files: Node raises its own. */
+  readonly limits: readonly TaskLimit[];
+  /** Undefined if the change of user alone leaves the right capability sets. */
+  readonly capabilities: TaskCapabilities | undefined;
+  /** Undefined if the task may make every system call. */
+  readonly filter: SystemCallFilter | undefined;
+  /** Whether the kernel is to record refusals of Landlock (from ABI 7 on) and of the filter. */
+  readonly recordDenials: boolean;
+}
 
 /** Additional steps between those that all processes of a task have in common. */
 export interface FurtherSteps {
@@ -162,7 +191,7 @@ function strings(list: readonly string[]): Strings {
 }
 
 /** Must run while the process is still root, because raising a limit requires CAP_SYS_RESOURCE. */
-function limitSteps({ limits, options: { nice } }: Pick<LateInput, "limits" | "options">): Step[] {
+function limitSteps({ limits, options: { nice } }: Pick<TaskProcess, "limits" | "options">): Step[] {
   return [...limits.map(limitStep), ...(nice === 0 ? [] : [niceStep(nice)])];
 }
 

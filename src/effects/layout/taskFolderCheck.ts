@@ -2,7 +2,7 @@
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { isTaskName } from "../../base/taskId.ts";
-import type { RootMode, TaskFolders } from "./taskFolders.ts";
+import type { RootMode, TaskFolders } from "./layout.ts";
 
 /**
  * A task may read, write and execute everything in its folders. A job's `env` block can set the variables

@@ -1,7 +1,6 @@
 /** The options of a task's processes: their limits and priorities. Pure. */
 
-import { flag, text, textBlocks, wholeNumber } from "../options/fields.ts";
-import type { PartOptions } from "../options/partOptions.ts";
+import { flag, type PartOptions, text, textBlocks, wholeNumber } from "../options/fields.ts";
 import { ulimitProblem } from "./ulimits.ts";
 
 export const limitsOptions = {

@@ -13,8 +13,8 @@ import { DriverError, errnoOf, type FailedCall, lineOf } from "../../base/errors
 import { visible } from "../../units/visible.ts";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { fcntlSetFlags, openat2 } from "../kernel/libc.ts";
+import type { RootMode, TaskFolders } from "../layout/layout.ts";
 import { folderInTask } from "../layout/taskFolderCheck.ts";
-import type { RootMode, TaskFolders } from "../layout/taskFolders.ts";
 
 /**
  * @param path of a FIFO below the allocation's folder, or `/dev/null` if the task's logs are disabled

@@ -1,7 +1,6 @@
 /** The options of a task's log files. Pure. */
 
-import { flag } from "../options/fields.ts";
-import type { PartOptions } from "../options/partOptions.ts";
+import { flag, type PartOptions } from "../options/fields.ts";
 
 export const logsOptions = {
   task: () => ({}),

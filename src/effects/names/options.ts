@@ -1,7 +1,6 @@
 /** The options of a task's own files in /etc. Pure. */
 import { z } from "zod";
-import { flag, list, mustBe } from "../options/fields.ts";
-import type { PartOptions } from "../options/partOptions.ts";
+import { flag, list, mustBe, type PartOptions } from "../options/fields.ts";
 import { isHostName, parseHostEntry } from "./hostNames.ts";
 
 export const namesOptions = {

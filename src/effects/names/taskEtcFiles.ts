@@ -1,7 +1,7 @@
 /** Makes a task's own versions of files in /etc, which are bind-mounted over the host's files. */
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
-import type { PluginValues, TaskValues } from "../options/partOptions.ts";
+import type { PluginValues, TaskValues } from "../options/fields.ts";
 import type { TaskDns } from "./etcFiles.ts";
 import {
   groupFile,

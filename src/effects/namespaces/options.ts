@@ -1,12 +1,13 @@
 /** The options of a task's pid and ipc namespaces. Pure. */
 
-import { flag, oneOf } from "../options/fields.ts";
 import {
+  flag,
+  oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
   type TaskValues,
-} from "../options/partOptions.ts";
+} from "../options/fields.ts";
 
 export const namespacesOptions = {
   task: () => ({

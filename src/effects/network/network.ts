@@ -1,4 +1,5 @@
 /** A task's network: the host's, the allocation's namespace, or a new one. Pure. */
+
 import { DriverError } from "../../base/errors.ts";
 import * as k from "../kernel/constants.ts";
 import { interfaceFlags } from "../kernel/structs.ts";

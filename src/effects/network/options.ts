@@ -1,8 +1,7 @@
 /** The options of the ports that a task may use. Pure. */
 import { DriverError } from "../../base/errors.ts";
-import { list, wholeNumber } from "../options/fields.ts";
+import { list, type PartOptions, wholeNumber } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import type { PartOptions } from "../options/partOptions.ts";
 import { type PortLimits, portOptions } from "./ports.ts";
 
 export const networkOptions = {

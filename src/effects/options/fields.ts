@@ -1,10 +1,14 @@
 /**
- * Kinds of options: the zod schemas that options are built from. A message completes a sentence that begins `option "name"`. No
- * message repeats an argument of the task's command, because arguments may hold secrets. The documentation of
- * an option is its schema's `meta`: a description, and a valid value as an example. Pure.
+ * What the options of a task and of the plugin are made of: kinds of options, the zod schemas that options are
+ * built from; and what a part of a launch says about its options, of which sums make them. A message completes a
+ * sentence that begins `option "name"`. No message repeats an argument of the task's command, because arguments
+ * may hold secrets. The documentation of an option is its schema's `meta`: a description, and a valid value as
+ * an example. Pure.
  */
 
 import { z } from "zod";
+import { DriverError } from "../../base/errors.ts";
+import { hclName } from "./hclOptions.ts";
 import type { OptionProblem } from "./optionProblem.ts";
 
 export const flag = () => z.boolean(mustBe("true or false"));
@@ -73,4 +77,49 @@ function typeOf(value: unknown): string {
   if (value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
   return typeof value === "object" ? "a map" : `a ${typeof value}`;
+}
+
+export type Shape = z.core.$ZodLooseShape;
+
+/** The values of options. */
+export type Values<S extends Shape> = Readonly<z.output<z.ZodObject<S>>>;
+
+/** Options of a part. Their schemas are made at their first use, because a plugin's launch needs none. */
+export interface PartOptions {
+  readonly task: () => Shape;
+  readonly plugin: () => Shape;
+}
+
+export type TaskValues<Part extends PartOptions> = Values<ReturnType<Part["task"]>>;
+export type PluginValues<Part extends PartOptions> = Values<ReturnType<Part["plugin"]>>;
+
+/**
+ * The options of both. An option that two parts have would override the other silently, so it does not
+ * compile.
+ */
+export function sum<A extends Shape, B extends Shape>(
+  one: A,
+  other: B & (keyof A & keyof B extends never ? unknown : never),
+): A & B {
+  return { ...one, ...other };
+}
+
+/**
+ * @param option the option of the task, in camel case
+ * @param permission the option of the plugin that allows it
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function refuseUnlessAllowed<Permission extends string>(
+  option: string,
+  isUsed: boolean,
+  permission: Permission,
+  plugin: { readonly [name in Permission]: boolean },
+): void {
+  if (!isUsed || plugin[permission]) return;
+  const name = hclName(option);
+  const summary = `The task's config has option "${name}", which this client does not allow`;
+  throw new DriverError("CONFIG_INVALID", summary, {
+    option: name,
+    hint: `Remove it, or set ${hclName(permission)} = true in the client's plugin block of this driver`,
+  });
 }

@@ -1,8 +1,14 @@
-/** Looks at paths of the host, and decides which of them a task's user could find without the driver. */
-import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
+/**
+ * Looks at paths of the host: which of them a task's user could find without the driver, and which are on remote
+ * mounts, those that another machine or a process serves.
+ */
+
+import { lstatSync, openSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { getxattr } from "../kernel/libc.ts";
-import { follow, type HostEntry } from "./followPath.ts";
+import { POLLPRI } from "../kernel/constants.ts";
+import { getxattr, poll } from "../kernel/libc.ts";
+import { remoteMountPoints } from "./mountinfo.ts";
+import { follow, type HostEntry } from "./paths.ts";
 
 /** Looks at a path without following a symlink at its end; undefined if nothing is there. */
 export function lookAt(path: string): HostEntry | undefined {
@@ -72,4 +78,47 @@ export function realPathOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether a path of the host leads to a remote file system. */
+export function isRemote(path: string): boolean {
+  return remoteMountOnTheWay(path) !== undefined;
+}
+
+/** The host's mounts. Every change to the mounts leads to a new object. */
+export interface HostMounts {
+  /** proc_pid_mountinfo(5) */
+  readonly mountinfo: string;
+  /** The mount points of remote file systems. */
+  readonly remote: ReadonlySet<string>;
+}
+
+let known: { readonly descriptor: number; readonly mounts: HostMounts } | undefined;
+
+/**
+ * The host's mounts. They are read again only after a change, which the kernel reports by POLLPRI
+ * (proc_pid_mounts(5)).
+ */
+export function hostMounts(): HostMounts {
+  if (known !== undefined && !poll(known.descriptor, POLLPRI)) return known.mounts;
+  // The polled descriptor is opened before the file is read, so that no change is missed.
+  const descriptor = known?.descriptor ?? openSync("/proc/self/mountinfo", "r");
+  const mountinfo = readFileSync("/proc/self/mountinfo", "utf8");
+  known = { descriptor, mounts: { mountinfo, remote: new Set(remoteMountPoints(mountinfo)) } };
+  return known.mounts;
+}
+
+/**
+ * The first remote mount point on a path of the host. The walk ends at the mount point and does not enter it.
+ */
+export function remoteMountOnTheWay(path: string): string | undefined {
+  const { remote } = hostMounts();
+  if (remote.size === 0) return undefined;
+  let met: string | undefined;
+  follow(path, (at) => {
+    if (!remote.has(at)) return lookAt(at);
+    met = at;
+    return undefined;
+  });
+  return met;
 }

@@ -10,11 +10,11 @@ import {
   type Flags,
   type Flow,
   flags,
+  identityRecord,
   octal,
   place,
   type Step,
 } from "./plan.ts";
-import { identityRecord } from "./runLayout.ts";
 import { EARLY_ADDRESS, LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
 const { O_RDONLY, O_WRONLY, O_CLOEXEC, O_PATH, AT_FDCWD, HIGHEST_DESCRIPTOR } = k;

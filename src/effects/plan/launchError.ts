@@ -3,7 +3,7 @@ import { DriverError } from "../../base/errors.ts";
 import { errnoName } from "../kernel/kernelError.ts";
 import { stepAt } from "./assemble.ts";
 import { type Plan, phases, type Step } from "./plan.ts";
-import type { Report } from "./report.ts";
+import type { Report } from "./spawnPlan.ts";
 
 /** The error for a failed step in a report; undefined if no step failed. */
 export function failedStep(

@@ -4,10 +4,14 @@ import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "no
 import { DriverError } from "../../base/errors.ts";
 import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
+import {
+  hiddenSources,
+  mountAround,
+  type PlacedMount,
+  type Propagation,
+  type TaskFolders,
+} from "../layout/layout.ts";
 import { folderInTask } from "../layout/taskFolderCheck.ts";
-import type { TaskFolders } from "../layout/taskFolders.ts";
-import type { Propagation } from "../layout/taskMounts.ts";
-import { hiddenSources, mountAround, type PlacedMount } from "../layout/taskMounts.ts";
 import type { IsVisible } from "../paths/hostPaths.ts";
 import { realPathOf } from "../paths/hostPaths.ts";
 import { receivesMounts } from "../paths/mountinfo.ts";

@@ -1,12 +1,14 @@
 /** The options of a task's root. Pure. */
 
-import { flag, oneOf, wholeNumber } from "../options/fields.ts";
 import {
+  flag,
+  oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
   type TaskValues,
-} from "../options/partOptions.ts";
+  wholeNumber,
+} from "../options/fields.ts";
 
 export const rootOptions = {
   task: () => ({

@@ -3,8 +3,7 @@
  * host. Pure.
  */
 
-import { follow, type LookAt, namesOf } from "../paths/followPath.ts";
-import { isAtOrBelow } from "../paths/paths.ts";
+import { follow, isAtOrBelow, type LookAt, namesOf } from "../paths/paths.ts";
 import type { RootLink, RootTemplate } from "./taskRoot.ts";
 
 export interface Skeleton {

@@ -7,7 +7,7 @@
  * fail on a forbidden one.
  */
 
-import type { TaskFolders } from "../layout/taskFolders.ts";
+import type { TaskFolders } from "../layout/layout.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { linkFolders } from "../unveil/defaultPaths.ts";
 import { isConfigured, PTS, TMP, type UnveilRules } from "../unveil/unveilRules.ts";

@@ -68,6 +68,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       { calls: ["clone3"], errno: "ENOSYS" },
     ],
     kernelNeeds: ["sys_admin"],
+    unprivileged: ["unshare", "clone", "clone3"],
     reason:
       "a user namespace gives every capability, and so access to the kernel's code with the most vulnerabilities. Filters cannot read the flags of `clone3`; C libraries fall back to `clone`",
   },
@@ -84,13 +85,24 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "the whole host shares keyrings. Keys outlive their task, and the next task with the same uid can read them",
   ),
   refused("bpf", ["bpf"], ["bpf", "sys_admin"], "loads programs into the kernel"),
-  refused("perf", ["perf_event_open"], ["perfmon", "sys_admin"], "measures what else runs on the processor"),
-  refused(
-    "userfaultfd",
-    ["userfaultfd"],
-    ["sys_ptrace"],
-    "pauses the kernel within a call, which makes races in it easy to exploit",
-  ),
+  {
+    ...refused(
+      "perf",
+      ["perf_event_open"],
+      ["perfmon", "sys_admin"],
+      "measures what else runs on the processor",
+    ),
+    unprivileged: ["perf_event_open"],
+  },
+  {
+    ...refused(
+      "userfaultfd",
+      ["userfaultfd"],
+      ["sys_ptrace"],
+      "pauses the kernel within a call, which makes races in it easy to exploit",
+    ),
+    unprivileged: ["userfaultfd"],
+  },
   {
     name: "aio",
     restrictions: [
@@ -155,28 +167,40 @@ export const defaultProfile: readonly RestrictionGroup[] = [
   ),
   refused("clock", ["settimeofday", "clock_settime"], ["sys_time"], "the clock is the host's"),
   refused("swap", ["swapon", "swapoff"], ["sys_admin"], "swap space is the host's"),
-  refused("quota", ["quotactl", "quotactl_fd"], ["sys_admin"], "quotas are the host's"),
+  {
+    ...refused("quota", ["quotactl", "quotactl_fd"], ["sys_admin"], "quotas are the host's"),
+    unprivileged: ["quotactl", "quotactl_fd"],
+  },
   refused("accounting", ["acct"], ["sys_pacct"], "the record of ended processes is the host's"),
-  refused(
-    "log",
-    ["syslog"],
-    ["syslog"],
-    "the kernel's log shows addresses, devices and activities of other tasks",
-  ),
+  {
+    ...refused(
+      "log",
+      ["syslog"],
+      ["syslog"],
+      "the kernel's log shows addresses, devices and activities of other tasks",
+    ),
+    unprivileged: ["syslog"],
+  },
   refused("raw_io", ["ioperm", "iopl"], ["sys_rawio"], "accesses devices by their I/O ports"),
   refused("chroot", ["chroot"], ["sys_chroot"], "a change of the root is the first step of many escapes"),
-  refused(
-    "handle",
-    ["open_by_handle_at", "name_to_handle_at"],
-    ["dac_read_search"],
-    "opens files by their inodes, and so bypasses the permissions of their parent folders",
-  ),
-  refused(
-    "fanotify",
-    ["fanotify_init"],
-    ["sys_admin"],
-    "watches files and mounts, without a check by Landlock",
-  ),
+  {
+    ...refused(
+      "handle",
+      ["open_by_handle_at", "name_to_handle_at"],
+      ["dac_read_search"],
+      "opens files by their inodes, and so bypasses the permissions of their parent folders",
+    ),
+    unprivileged: ["name_to_handle_at"],
+  },
+  {
+    ...refused(
+      "fanotify",
+      ["fanotify_init"],
+      ["sys_admin"],
+      "watches files and mounts, without a check by Landlock",
+    ),
+    unprivileged: ["fanotify_init"],
+  },
   {
     name: "set_id",
     restrictions: [
@@ -282,6 +306,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       },
     ],
     kernelNeeds: ["net_admin"],
+    unprivileged: ["socket"],
     reason:
       "`SOCK_DIAG` lists the host's sockets with their paths, `USERSOCK` lets tasks communicate, and the packet filter is the host's",
   },
@@ -296,6 +321,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       },
     ],
     kernelNeeds: ["audit_write", "audit_control", "audit_read"],
+    unprivileged: ["socket"],
     reason: "the audit log is the host's; programs also work on kernels without it",
   },
   {

@@ -1,7 +1,14 @@
 /** The options of the filter of system calls. Pure. */
 import { z } from "zod";
-import { addProblem, checkedText, eachOnce, list, mustBe, text } from "../options/fields.ts";
-import type { PartOptions } from "../options/partOptions.ts";
+import {
+  addProblem,
+  checkedText,
+  eachOnce,
+  list,
+  mustBe,
+  type PartOptions,
+  text,
+} from "../options/fields.ts";
 import { callProblem, deniedCallProblem, profileProblem } from "./profileOptions.ts";
 
 export const seccompOptions = {

@@ -4,6 +4,7 @@
  * ways to connect, listen and send. Pure.
  */
 
+import type { CapabilityName } from "../kernel/capabilities.ts";
 import * as k from "../kernel/kernelConstants.ts";
 import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
 import { portRights } from "../landlock/rights.ts";
@@ -121,8 +122,9 @@ function causesIn({ causes, onlyIfEmpty }: PortRule, limits: PortLimits): PortOp
 export function portVerdict(
   { blockers: [blocker = ""], object }: Denial,
   limits: PortLimits,
+  capAdd: CapAdd,
 ): Verdict | undefined {
-  if (blocker.startsWith("net.")) return verdictOnPort(blocker, object, limits);
+  if (blocker.startsWith("net.")) return verdictOnPort(blocker, object, limits, capAdd);
   const call = refusedCall(blocker);
   if (call === undefined) return undefined;
   // A filter, whatever it refuses, kills 32-bit programs.
@@ -149,7 +151,20 @@ function namesOf(options: readonly PortOption[]): string {
   return options.map((option) => portNames[option]).join(" and ");
 }
 
-function verdictOnPort(blocker: string, object: string | null, limits: PortLimits): Verdict | undefined {
+/** What decides whether a task may bind low ports. */
+export interface CapAdd {
+  /** Names of the task's capabilities. */
+  readonly capabilities: readonly string[];
+  /** The task's option `cap_add`. */
+  readonly capAdd: readonly string[];
+}
+
+function verdictOnPort(
+  blocker: string,
+  object: string | null,
+  limits: PortLimits,
+  { capabilities, capAdd }: CapAdd,
+): Verdict | undefined {
   const option = portOptions.find((each) => portRights[each] === blocker);
   if (option === undefined || object === null || !/^\d+$/.test(object)) return { never: "" };
   const port = Number(object);
@@ -157,8 +172,18 @@ function verdictOnPort(blocker: string, object: string | null, limits: PortLimit
   if (ports === undefined || ports.includes(port)) return undefined;
   const list = [...ports, port].sort((a, b) => a - b);
   const name = portNames[option];
+  const line = `${name} = [${list.join(", ")}]`;
+  const permission = `${port} in ${name}, if this option is set there`;
+  // Landlock refuses a port before the kernel asks for the capability.
+  const isLow = option.startsWith("bind") && port > 0 && port < FIRST_FREE_PORT;
+  if (!isLow || capabilities.includes(LOW_PORTS)) return { option: line, permission };
   return {
-    option: `${name} = [${list.join(", ")}]`,
-    permission: `${port} in ${name}, if this option is set there`,
+    option: `${line} and cap_add = ${JSON.stringify([...capAdd, LOW_PORTS]).replaceAll(",", ", ")}`,
+    permission: `${permission}, and ${LOW_PORTS} in allow_caps`,
   };
 }
+
+/** The capability that binding a port below {@link FIRST_FREE_PORT} takes: ip(7). */
+const LOW_PORTS = "net_bind_service" satisfies CapabilityName;
+/** The kernel's default of `net.ipv4.ip_unprivileged_port_start`. */
+const FIRST_FREE_PORT = 1024;

@@ -48,10 +48,12 @@ export interface RestrictionGroup {
     readonly what?: string;
   })[];
   /**
-   * The kernel itself requires one of these capabilities. None of them lifts the group: a job that has the
+   * The kernel itself requires one of these capabilities, but for {@link unprivileged}. None of them lifts the group: a job that has the
    * capability still has to name the group in `seccomp_allow`.
    */
   readonly kernelNeeds?: readonly CapabilityName[];
+  /** Calls that the kernel may permit without one of the capabilities, too. */
+  readonly unprivileged?: readonly SystemCallName[];
   /** Set if only tasks in the host's pid namespace need the group. In other tasks it does not apply. */
   readonly onlyInHostPids?: true;
   readonly reason: string;

@@ -16,7 +16,13 @@ import {
 import { portOptions } from "../network/ports.ts";
 import type { SystemCallFilter } from "../plan/plan.ts";
 import type { Condition, Errno, Restriction } from "./restriction.ts";
-import { type FilterOptions, type SeccompProfile, type TaskFilter, taskFilter } from "./taskFilter.ts";
+import {
+  type FilterOptions,
+  type SeccompProfile,
+  type TaskFilter,
+  taskFilter,
+  X32_CALLS,
+} from "./taskFilter.ts";
 
 /**
  * @param profile null for a kernel without filters
@@ -86,12 +92,6 @@ const dataOffsets = {
 export function refusal(errno: Errno): number {
   return k.SECCOMP_RET_ERRNO + constants.errno[errno];
 }
-
-/**
- * Numbers from here on are calls of the x32 ABI, a second table of calls for 64-bit
- * programs. Most kernels do not have it, and return ENOSYS.
- */
-const X32_CALLS = 0x40000000;
 
 /** The restrictions of one call, in order. The last one may be unconditional. */
 type Chain = readonly [Link, ...Link[]];

@@ -21,6 +21,12 @@ export interface SeccompProfile {
   readonly deny: readonly string[];
 }
 
+/**
+ * Numbers from here on are calls of the x32 ABI, a second table of calls for 64-bit
+ * programs. Most kernels do not have it, and return ENOSYS.
+ */
+export const X32_CALLS = 0x40000000;
+
 /** The profile in which no group applies. */
 export const UNCONFINED = "unconfined";
 
@@ -51,8 +57,8 @@ export function taskFilter(profile: SeccompProfile, options: FilterOptions): Tas
 }
 
 /**
- * The refusals of a profile for a task in the host's pid namespace, to which all groups apply. A profile that has all refusals of another
- * profile is at least as strict.
+ * The refusals of a profile for a task in the host's pid namespace, to which all groups apply. A profile that
+ * has all refusals of another profile is at least as strict.
  * @returns names of calls, each after the name of its group if a group refuses it: `@mount umount2`
  */
 export function refusals(profile: SeccompProfile): ReadonlySet<string> {
@@ -97,27 +103,89 @@ export interface FilterInput {
 }
 
 /**
+ * Whether the filter answers a call as a kernel does that lacks it (ENOSYS). Programs then use another call,
+ * so such an answer is no denial.
+ */
+export function isAnsweredAsMissing(
+  { blockers: [blocker = ""] }: Denial,
+  { profile, pidMode }: Omit<FilterInput, "ownDeny">,
+): boolean {
+  const call = refusedCall(blocker);
+  if (call === undefined || blocker === OTHER_MACHINE || profile === null) return false;
+  const filter = taskFilter(profile, { pidMode });
+  // Every filter refuses the calls of x32; the filter of a profile refuses newer calls, too.
+  if (!isSystemCallName(call)) {
+    return filter !== undefined && (filter.refusesUnknown || Number(call) >= X32_CALLS);
+  }
+  const refusing = filter?.restrictions.filter(({ calls }) => calls.includes(call)) ?? [];
+  return refusing.length > 0 && refusing.every(({ errno }) => errno === "ENOSYS");
+}
+
+/**
  * The verdict of a task's profile; undefined if it does not refuse the denied system call. A record lacks the
  * call's arguments, so a call that the profile refuses only with certain arguments counts as refused.
  */
 export function filterVerdict(
-  { blockers: [blocker = ""] }: Denial,
-  { profile, pidMode, ownDeny }: FilterInput,
+  denial: Denial,
+  input: FilterInput,
+  capabilities: readonly string[],
 ): Verdict | undefined {
+  const { profile, pidMode, ownDeny } = input;
+  const [blocker = ""] = denial.blockers;
   const call = refusedCall(blocker);
   if (call === undefined || profile === null) return undefined;
-  const filterOf = (each: SeccompProfile) => taskFilter(each, { pidMode });
-  const filter = filterOf(profile);
-  if (!isSystemCallName(call)) {
-    // Every filter kills 32-bit programs. Only the filter of a profile refuses calls that are unknown.
-    const unconfined = filterOf({ profile: UNCONFINED, allow: [], deny: ownDeny });
-    const refuses = (each: TaskFilter | undefined) =>
-      blocker === OTHER_MACHINE ? each !== undefined : each?.refusesUnknown === true;
-    if (!refuses(filter)) return undefined;
-    if (refuses(unconfined)) return { never: "Only tasks without seccomp_deny can run 32-bit programs" };
-    return { option: `seccomp = "${UNCONFINED}"`, permission: `allow_seccomp = ["${UNCONFINED}"]` };
+  if (blocker === OTHER_MACHINE) return machineVerdict(input, profile);
+  if (isAnsweredAsMissing(denial, input)) {
+    return { never: "The filter answers as a kernel without this call does, and programs use another one" };
   }
-  if (!filter?.restrictions.some(({ calls }) => calls.includes(call))) return undefined;
+  if (!isSystemCallName(call)) return undefined;
   if (ownDeny.includes(call)) return { never: `Only tasks without ${call} in seccomp_deny can use it` };
-  return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
+  const isDenied = deniedCalls(profile).includes(call);
+  const groups = appliedGroups(profile, pidMode).filter(({ restrictions }) =>
+    restrictions.some(({ calls }) => calls.includes(call)),
+  );
+  if (groups.length > 0) return { risk: groups.map((group) => riskOf(group, call)).join(". ") };
+  if (isDenied) return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
+  const lacking = defaultProfile.find(
+    (group) =>
+      group.restrictions.some(({ calls }) => calls.includes(call)) &&
+      takesCapability(group, call) &&
+      !group.kernelNeeds?.some((capability) => capabilities.includes(capability)),
+  );
+  return lacking && { risk: riskOf(lacking, call) };
+}
+
+/** Every filter kills 32-bit programs, because the numbers of their calls have other meanings. */
+function machineVerdict({ pidMode, ownDeny }: FilterInput, profile: SeccompProfile): Verdict | undefined {
+  if (taskFilter(profile, { pidMode }) === undefined) return undefined;
+  const unconfined = { profile: UNCONFINED, allow: [], deny: ownDeny };
+  if (taskFilter(unconfined, { pidMode }) !== undefined)
+    return { never: "Only tasks without seccomp_deny can run 32-bit programs" };
+  return {
+    risk: `Every filter kills 32-bit programs. The profile ${UNCONFINED} (seccomp) has none, and so allows every system call`,
+  };
+}
+
+/** Whether the kernel permits the call of a group only to tasks with one of the group's capabilities. */
+function takesCapability({ kernelNeeds = [], unprivileged = [] }: RestrictionGroup, call: SystemCallName) {
+  return kernelNeeds.length > 0 && !unprivileged.includes(call);
+}
+
+/** Why a group refuses a call, and what a task has to be given that needs the call all the same. */
+function riskOf(group: RestrictionGroup, call: SystemCallName): string {
+  const { name, restrictions, kernelNeeds = [], reason } = group;
+  const refusing = restrictions.filter(({ calls }) => calls.includes(call));
+  const some = refusing.flatMap(({ what }) => what ?? []);
+  const isAlone = defaultProfile.every(
+    (other) => other.name === name || !other.restrictions.some(({ calls }) => calls.includes(call)),
+  );
+  const given = `it takes ${isAlone ? call : `@${name}`} in seccomp_allow (on the client: allow_seccomp)`;
+  const capability = takesCapability(group, call)
+    ? `, and ${kernelNeeds.join(" or ")} in cap_add (allow_caps) with all that this capability allows`
+    : "";
+  const what = some.length === 0 ? call : `${call} with ${some.join(", ")}`;
+  return `The filter refuses ${what}: ${reason}. For a task that needs it all the same, ${given}${capability}`.replaceAll(
+    "`",
+    "",
+  );
 }

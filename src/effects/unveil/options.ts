@@ -1,12 +1,14 @@
 /** The options that say which paths a task may reach. Pure. */
 
-import { checkedText, flag, list } from "../options/fields.ts";
 import {
+  checkedText,
+  flag,
+  list,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
   type TaskValues,
-} from "../options/partOptions.ts";
+} from "../options/fields.ts";
 import { unveilProblem } from "./unveil.ts";
 
 export const unveilOptions = {

@@ -151,11 +151,15 @@ const sharedFolders = new Set([
   "/var/tmp",
 ]);
 
+/** Whether many programs have files in the folder, so that an entry for it would open those of others. */
+export function isSharedFolder(folder: string): boolean {
+  return folder.split("/").length <= 2 || sharedFolders.has(folder);
+}
+
 /** Whether one entry for the folder may replace entries for files in it. */
 function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean {
   return (
-    folder.split("/").length > 2 &&
-    !sharedFolders.has(folder) &&
+    !isSharedFolder(folder) &&
     !homes.some((home) => isAtOrBelow(home, folder)) &&
     whyForbidden(folder, homes) === undefined &&
     // The files in a folder of /proc or /sys have nothing to do with each other.

@@ -8,7 +8,7 @@
  * - `c` create, rename, link and remove entries of folders. To create a file, open(2) also needs `w`.
  *
  * A letter may be repeated. The mode ends at the first colon, so a path may contain colons.
- * src/effects/landlock/access.ts maps the letters to the kernel's rights. Pure.
+ * src/effects/landlock/rights.ts maps the letters to the kernel's rights. Pure.
  */
 
 import { DriverError } from "../../base/errors.ts";

@@ -3,9 +3,8 @@
  * plugin's and the job's options. Pure.
  */
 
-import type { RootMode, TaskFolders } from "../layout/taskFolders.ts";
-import { mountAround, type PlacedMount } from "../layout/taskMounts.ts";
-import type { PluginValues, TaskValues } from "../options/partOptions.ts";
+import { mountAround, type PlacedMount, type RootMode, type TaskFolders } from "../layout/layout.ts";
+import type { PluginValues, TaskValues } from "../options/fields.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "./defaultPaths.ts";
 import type { unveilOptions } from "./options.ts";
@@ -51,6 +50,8 @@ export interface UnveilRule {
   readonly target?: string;
   /** Set if the path exists only in the task's private root, and not on the host. */
   readonly ownRoot?: true;
+  /** Set if the rule allows listing folders, but not reading files. */
+  readonly listing?: true;
 }
 
 export interface UnveilRules {
@@ -100,6 +101,7 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   const covering = mounts.filter(({ source, target }) => source !== target);
   const outside = entries.filter(({ path }) => mountAround(path, covering) === undefined);
   const rules = [
+    ...ownFolderRules(options, folders, outside),
     ...confine(merge(outside, binds)),
     ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
     ...mounts.map(mountRule),
@@ -123,6 +125,19 @@ function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
       configured.every(({ path }) => !isAtOrBelow(path, own.path) && !isAtOrBelow(own.path, path)),
     )
     .map(({ path, mode, source }) => ({ path, mode, sources: [source], ownRoot: true }));
+}
+
+/**
+ * The rule for the parent of the task's own folders, which is its working directory: tasks may list it. Files of
+ * agents may be there, too, so tasks may not read it.
+ */
+function ownFolderRules(
+  { unveilDefaults }: UnveilInput["options"],
+  { rootDir }: TaskFolders,
+  entries: readonly UnveilEntry[],
+): UnveilRule[] {
+  if (!unveilDefaults || entries.some(({ path }) => path === rootDir)) return [];
+  return [{ path: rootDir, mode: modeOf("r"), sources: ["folder"], listing: true }];
 }
 
 function mountRule({ kind, source, target, mode }: PlacedMount): UnveilRule {

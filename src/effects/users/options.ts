@@ -1,12 +1,16 @@
 /** The options of a task's user, groups and capabilities. Pure. */
 import { DriverError } from "../../base/errors.ts";
-import { checkedText, flag, list, oneOf, text } from "../options/fields.ts";
 import {
+  checkedText,
+  flag,
+  list,
+  oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
   type TaskValues,
-} from "../options/partOptions.ts";
+  text,
+} from "../options/fields.ts";
 import { capabilityProblem, contradiction } from "./capabilityOptions.ts";
 import { idRangesProblem } from "./idRanges.ts";
 

@@ -4,7 +4,7 @@ import { DriverError } from "../../base/errors.ts";
 import { toTaskId } from "../../base/taskId.ts";
 import type { NodeTopology, TaskResources } from "../../effects/cgroup/nodeTopology.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
-import type { Propagation, TaskDevice, TaskMount } from "../../effects/layout/taskMounts.ts";
+import type { Propagation, TaskDevice, TaskMount } from "../../effects/layout/layout.ts";
 import type { TaskNetwork } from "../../effects/network/network.ts";
 import type { NomadConfig } from "../generated/nomad/base.ts";
 import {

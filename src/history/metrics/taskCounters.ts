@@ -1,4 +1,5 @@
 /** Counts what happens to tasks while this process runs. Pure. */
+import { type CauseKind, causeKinds } from "../../machines/events/cause.ts";
 import type { DenialHistory } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
@@ -25,6 +26,7 @@ export class TaskCounters {
   readonly #since: number;
   readonly #starts = new Histogram(startBuckets);
   readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
+  readonly #failures = new Map(causeKinds.map((kind): [CauseKind, number] => [kind, 0]));
   /** Failed starts by error code. */
   readonly #failedStarts = new Map<string, number>();
   /** Denials by blocker: a right of Landlock, `seccomp.` with the name of a system call, or `other`. */
@@ -54,6 +56,7 @@ export class TaskCounters {
     if (!isCounted) return;
     const result = resultOf(after);
     if (result !== null && resultOf(before) === null) add(this.#ends, result);
+    if (after.exit !== before.exit && after.exit?.cause != null) add(this.#failures, after.exit.cause.kind);
     if (after.failure !== null && before.failure === null) add(this.#failedStarts, after.failure.code);
     this.#oomKills += Math.max(0, oomKillsOf(after) - oomKillsOf(before));
     this.#countDenials(before.denials, after.denials);
@@ -75,6 +78,11 @@ export class TaskCounters {
       counter("exec2_task_ends_total", "Tasks that have ended or failed to start, by result.", [
         ...Array.from(this.#ends, ([result, value]) => ({ labels: { result }, value })),
       ]),
+      counter(
+        "exec2_task_failures_total",
+        "Tasks that have failed, by the cause.",
+        Array.from(this.#failures, ([cause, value]) => ({ labels: { cause }, value })),
+      ),
       counter("exec2_task_start_failures_total", "Tasks that never started, by the code of the error.", [
         ...Array.from(this.#failedStarts, ([code, value]) => ({ labels: { code }, value })),
       ]),

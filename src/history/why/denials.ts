@@ -1,7 +1,7 @@
 /** Sentences that say what the sandbox denied a task, and what would allow it. Pure. */
 
-import { describeDenial, isProbe } from "../../effects/landlock/denial.ts";
-import { adviceFor } from "../../effects/verdicts.ts";
+import { describeDenial } from "../../effects/landlock/denial.ts";
+import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { countOf, formatRepetition, formatTimes } from "../../units/counts.ts";
@@ -20,7 +20,7 @@ export function denialSentences(
   const { denials, startedAt } = context;
   const events = ofType(facts, "denied");
   if (context.request === null) return [];
-  const named = denials.refusals.filter((refusal) => !isProbe(refusal)).slice(-maxNamed);
+  const named = denials.refusals.filter((refusal) => !isProbe(refusal, context)).slice(-maxNamed);
   const others = denials.refusals.length - named.length;
   return [
     ...named.flatMap((refusal) => {

@@ -1,9 +1,9 @@
 /** Sentences that say how and why a task ended, or that it still runs. Pure. */
 import { withCall } from "../../base/errors.ts";
-import { signalName } from "../../base/signalNames.ts";
+import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
-import { isProbe } from "../../effects/landlock/denial.ts";
-import { adviceFor } from "../../effects/verdicts.ts";
+import { isProbe } from "../../effects/verdicts.ts";
+import { knownCause } from "../../machines/events/cause.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -12,8 +12,18 @@ import { formatTime } from "../../units/times.ts";
 import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 
-/** @param missing see `explain` */
-export function ending(facts: readonly Fact[], context: TaskContext, missing: readonly string[]): Sentence[] {
+/** Why the task failed, if its event says so: the sentence that the agent has got, too. */
+export function causeSentence(facts: readonly Fact[]): Sentence[] {
+  const [exited] = ofType(facts, "exited");
+  const known = knownCause(exited?.data.cause);
+  return known === undefined ? [] : sentence([exited], upperFirst(known.text));
+}
+
+function upperFirst(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+export function ending(facts: readonly Fact[], context: TaskContext): Sentence[] {
   const [[failed], [exited], [lost]] = [
     ofType(facts, "startFailed"),
     ofType(facts, "exited"),
@@ -28,7 +38,7 @@ export function ending(facts: readonly Fact[], context: TaskContext, missing: re
     return [...denied, ...requests, ...survivedOom(seen), ...stillRunning(facts, context)];
   }
   const [survived, last] = oomsBefore(exited, seen);
-  const end = exitSentences(facts, { exited, last }, context, missing);
+  const end = exitSentences(facts, { exited, last }, context);
   return [...survivedOom(survived), ...denied, ...requests, ...end];
 }
 
@@ -93,13 +103,9 @@ interface Ending {
   readonly last: readonly Fact<"oomSeen">[];
 }
 
-function exitSentences(
-  facts: readonly Fact[],
-  { exited, last }: Ending,
-  context: TaskContext,
-  missing: readonly string[],
-): Sentence[] {
+function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context: TaskContext): Sentence[] {
   const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
+  const cause = knownCause(exited.data.cause);
   const ran = context.startedAt === null ? "" : lasted(endedAt - context.startedAt);
   const [stop] = ofType(facts, "stopRequested");
   const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after the request`;
@@ -111,7 +117,7 @@ function exitSentences(
     const advice = "Raise resources.memory (or memory_max), or make the program use less memory";
     return [
       ...sentence([...last, exited], `The kernel killed it for lack of memory${ran}${memory(oom)}`),
-      ...sentence([exited], advice),
+      ...(cause === undefined ? sentence([exited], advice) : []),
     ];
   }
   const trust = source === "taskFile" ? ", according to a file that the task itself could write" : "";
@@ -120,12 +126,16 @@ function exitSentences(
       ? sentence([exited], `The kernel killed ${oom.kills} of its processes for lack of memory${memory(oom)}`)
       : [];
   if (signal === 0) {
-    const meaning = exitMeaning(exitCode) ?? "the program defines its meaning; see its log";
+    const meaning = exitMeaning(exitCode) ?? "the program defines its meaning";
     const how = `ended with exit code ${exitCode}${took === undefined ? ran : `,${took}`}${trust}: ${meaning}`;
-    return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts, context, missing))];
+    return [
+      ...lack,
+      ...end(how),
+      ...(exitCode === 0 || stop || cause !== undefined ? [] : withoutCause(facts, context)),
+    ];
   }
   const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;
-  return [...lack, ...end(`${killed}${senderOf(facts, signal)}`)];
+  return [...lack, ...end(`${killed}${cause === undefined ? senderOf(facts, signal) : ""}`)];
 }
 
 /** Who sent a signal, if the events show it; otherwise what the signal means. */
@@ -139,55 +149,19 @@ function senderOf(facts: readonly Fact[], signal: number): string {
     : ": the driver did not send that signal, so the task itself or someone else on the host did";
 }
 
-/** Sentences on accesses that the sandbox may have refused to a failed task without an audit record. */
-function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: readonly string[]): Sentence[] {
+/** What is known of a failure without a known cause. */
+function withoutCause(facts: readonly Fact[], context: TaskContext): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   if (sandboxed === undefined) return [];
-  const { unveiled, root, unrecordedDenials } = sandboxed.data;
-  const requested = unveiled.filter(({ source }) => /task|plugin/.test(source));
-  const entries = requested.map(({ path, mode }) => `${mode}:${path}`).join(", ");
-  const isDenied = denials.refusals.some((refusal) => !isProbe(refusal));
-  if (missing.length > 0) return missingSentences(sandboxed, missing);
-  if (isDenied) return [];
-  return [
-    ...sentence(
-      [sandboxed],
-      root === "private"
-        ? 'If it missed a file, only its own log can say so: its root contains only unveiled paths, and any other path fails with "No such file or directory" (ENOENT)'
-        : 'If the sandbox denied it a file, only its own log can say so: "Permission denied" (EACCES)',
-    ),
-    ...sentence(
-      [sandboxed],
-      unrecordedDenials === null
-        ? "All other denials of the sandbox are recorded, and there is no such record"
-        : `What the sandbox denies was not recorded: ${unrecordedDenials}`,
-    ),
-    ...sentence(
-      [sandboxed],
-      `Apart from its own folders and the default paths, it could use ${entries || "nothing"}; add missing paths to unveil`,
-    ),
-  ];
+  const { output, unrecordedDenials } = sandboxed.data;
+  const isDenied = context.denials.refusals.some((refusal) => !isProbe(refusal, context));
+  const read = output === null ? "it has no log" : "the end of its output has no error that the driver knows";
+  const denied =
+    unrecordedDenials === null
+      ? "the sandbox denied it nothing that it needs"
+      : `what the sandbox denies was not recorded: ${unrecordedDenials}`;
+  return sentence([sandboxed], `The cause is not known: ${isDenied ? read : `${read}, and ${denied}`}`);
 }
-
-/**
- * Names missing paths that the task's output mentions. The kernel records no access to a path that is not in
- * the task's root, so the output is the only source.
- */
-function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string[]): Sentence[] {
-  const [path = ""] = missing;
-  const named = missing.join(", ");
-  const are = missing.length === 1 ? "is on the host, but was" : "are on the host, but were";
-  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, nothingRecorded);
-  return [
-    ...sentence(
-      [sandboxed],
-      `The last lines of its error output name ${named}, which ${are} not unveiled, so its root lacks ${missing.length === 1 ? "it" : "them"}`,
-    ),
-    ...sentence([sandboxed], advice),
-  ];
-}
-
-const nothingRecorded = { request: null, sandbox: null };
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);
@@ -232,22 +206,3 @@ function exitMeaning(code: number): string | undefined {
   if (signal < 1 || signal > 64) return undefined;
   return `a shell returns it if ${signalName(signal)} killed its command (${SIGNALLED} + ${signal})`;
 }
-
-/** Why a process dies of a signal; undefined if the signal does not show the reason. */
-function signalMeaning(signal: number): string | undefined {
-  return signalMeanings[signalName(signal)];
-}
-
-/** Signals that follow from what the program itself did: see signal(7). */
-const signalMeanings: Readonly<Record<string, string>> = {
-  SIGABRT: "it aborted itself, as abort(3) and failed assertions do",
-  SIGBUS: "it accessed mapped memory with nothing behind it, such as a file that became shorter",
-  SIGFPE: "an arithmetic error, such as a division by zero",
-  SIGILL: "it executed an instruction that the processor does not know",
-  SIGPIPE: "it wrote to a pipe or socket without a reader",
-  SIGSEGV: "it accessed memory that is not its own, which is a bug in the program",
-  SIGSYS: "it made a forbidden system call; the driver's filter also ends 32-bit programs in this way",
-  SIGTRAP: "it stopped at a breakpoint or an assertion",
-  SIGXCPU: "it exceeded its limit of CPU time (RLIMIT_CPU)",
-  SIGXFSZ: "it exceeded its limit of file size (RLIMIT_FSIZE)",
-};

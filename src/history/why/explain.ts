@@ -12,7 +12,7 @@ import { formatDuration } from "../../units/durations.ts";
 import { formatTime } from "../../units/times.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
-import { ending } from "./ending.ts";
+import { causeSentence, ending } from "./ending.ts";
 import { basedOn, type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 import { usageText } from "./usage.ts";
 
@@ -24,20 +24,12 @@ export interface Explanation {
   readonly state: string;
   /** The task's result; null while it starts or runs. */
   readonly result: TaskResult | null;
-  /** In the order of events. */
+  /** The cause, if it is known; then the others in the order of events. */
   readonly sentences: readonly Sentence[];
 }
 
-/**
- * @param samples the task's usage, in chronological order
- * @param missing paths that the task did not find, according to its output. They exist on the host, but were
- *   not unveiled
- */
-export function explain(
-  history: History,
-  samples: readonly UsageSample[] = [],
-  missing: readonly string[] = [],
-): Explanation {
+/** @param samples the task's usage, in chronological order */
+export function explain(history: History, samples: readonly UsageSample[] = []): Explanation {
   const explainer = new Explainer();
   for (const moment of history.moments()) explainer.take(moment);
   const { value: state, context } = history.finalState;
@@ -47,7 +39,7 @@ export function explain(
     job: context.request?.jobId ?? "unknown",
     state,
     result: resultOf(context),
-    sentences: explainer.sentences(context, samples, missing),
+    sentences: explainer.sentences(context, samples),
   };
 }
 
@@ -68,19 +60,15 @@ export class Explainer {
   /**
    * @param context after the last moment
    * @param samples the task's usage, in chronological order
-   * @param missing as for {@link explain}
    */
-  sentences(
-    context: TaskContext,
-    samples: readonly UsageSample[] = [],
-    missing: readonly string[] = [],
-  ): Sentence[] {
+  sentences(context: TaskContext, samples: readonly UsageSample[] = []): Sentence[] {
     const facts = this.#facts;
     return [
+      ...causeSentence(facts),
       ...beginning(facts),
       ...duringRun(facts),
       ...used(samples, context),
-      ...ending(facts, context, missing),
+      ...ending(facts, context),
       ...this.#doubts(),
     ];
   }

@@ -40,12 +40,9 @@ export class OpenHistory {
     return this.#history;
   }
 
-  /**
-   * The explanation of the events that {@link upToDate} has read.
-   * @param missing as for `explain`
-   */
-  sentences(missing: readonly string[]): Sentence[] {
-    return this.#explainer.sentences(this.#history.finalState.context, [], missing);
+  /** The explanation of the events that {@link upToDate} has read. */
+  sentences(): Sentence[] {
+    return this.#explainer.sentences(this.#history.finalState.context);
   }
 
   get #isBehind(): boolean {

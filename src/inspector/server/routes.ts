@@ -78,10 +78,7 @@ const routes: Readonly<Record<string, Route>> = {
     const search = { words: words ?? "", type: type ?? "", from: from ?? "" };
     return jsonAnswer(await searchEvents([...index.readers()], search, isWanted));
   },
-  "/api/why": ({ index, logs }, query) =>
-    withHistory(index, query, ({ finalState }, open) =>
-      jsonAnswer(open.sentences(logs.missingPaths(finalState.context))),
-    ),
+  "/api/why": ({ index }, query) => withHistory(index, query, (_, open) => jsonAnswer(open.sentences())),
   "/api/moment": ({ index }, query) => {
     const seq = numberOf(query, "seq");
     const newest = index.newest(query.get("id") ?? "");

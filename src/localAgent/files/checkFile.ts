@@ -8,7 +8,7 @@ import {
 } from "../../driver/options/pluginOptions.ts";
 import { InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
-import { specOf } from "../../grpc/convert/hclSpec.ts";
+import { specOf } from "../../grpc/options.ts";
 import type { Group, Job, Task } from "../jobspec/job.ts";
 import {
   collected,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { signalName } from "../../base/signalNames.ts";
 import { describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
+import { type Cause, cause, knownCause } from "./cause.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd } from "./shared.ts";
 
@@ -69,6 +70,8 @@ const exit = z.object({
   /** Milliseconds since the epoch, from the status that init recorded. */
   endedAt: z.number(),
   source: z.enum(endSources),
+  /** Why the task failed; null if it did not fail, or if nobody could look for the cause. */
+  cause: cause.nullable(),
 });
 
 /** The task's main process has ended, and with it every process of its namespace. */
@@ -76,14 +79,19 @@ const exited = defineEvent({
   schema: exit,
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
-  summary: describeTaskEnd,
+  summary: (data) => `${describeTaskEnd(data)}${withCause(data.cause)}`,
   // An end that was requested is no failure, whatever the exit code, unless an OOM kill ended the task.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
-  fields: { ignored: ["endedAt", "oom.peakBytes"], masked: {} },
+  fields: { ignored: ["endedAt", "oom.peakBytes", "cause.line"], masked: { "cause.line": "text" } },
 });
+
+function withCause(cause: Cause | null): string {
+  const known = knownCause(cause);
+  return known === undefined ? "" : `: ${known.text}`;
+}
 
 /** The driver can learn nothing more about the task; `reason` says why. */
 const lost = defineEvent({

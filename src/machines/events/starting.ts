@@ -91,6 +91,8 @@ const fingerprinted = defineEvent({
   fields: { ignored: ["bootId"], masked: {} },
 });
 
+const logPosition = z.object({ file: z.number(), bytes: z.number() });
+
 /** Everything is in place for the task to start: limits are written, rules added, the plan is built. */
 const sandboxed = defineEvent({
   schema: z.object({
@@ -139,6 +141,8 @@ const sandboxed = defineEvent({
     unrecordedDenials: z.string().nullable(),
     /** OOM kills that the cgroup counted before the task started. */
     oomKills: z.number(),
+    /** Where the run's output begins in its log files; null without logs. Restarts append to the same files. */
+    output: z.object({ stdout: logPosition, stderr: logPosition }).nullable(),
     /** Folder of the run's status file and alive FIFO. */
     runFolder: z.string(),
     /**
@@ -168,7 +172,7 @@ const sandboxed = defineEvent({
   },
   shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: {
-    ignored: ["uid", "gid", "oomKills", "runFolder", "init", "plan"],
+    ignored: ["uid", "gid", "oomKills", "output", "runFolder", "init", "plan"],
     masked: { plan: "listsInText" },
   },
 });

@@ -24,6 +24,12 @@ const VERSION_AT = 2;
 /** The text of a version is padded to this length. */
 const VERSION_BYTES = 80;
 
+/** Path of a log's mark. @param folder the log's folder */
+export function workMarkOf(folder: string): string {
+  const { dev, ino } = statSync(folder, { bigint: true });
+  return `/run/nomad-driver-exec2.log-${dev}-${ino}`;
+}
+
 export class WorkMark {
   /**
    * True if the log needs no check: its writer was killed in this boot while it was idle, that writer had not
@@ -55,8 +61,7 @@ export class WorkMark {
    * @param data path of the log's data file
    */
   static open(folder: string, data: string): WorkMark {
-    const { dev, ino } = statSync(folder, { bigint: true });
-    return new WorkMark(`/run/nomad-driver-exec2.log-${dev}-${ino}`, data);
+    return new WorkMark(workMarkOf(folder), data);
   }
 
   /**

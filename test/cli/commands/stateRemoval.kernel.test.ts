@@ -26,6 +26,7 @@ import { endCgroup } from "../../../src/effects/cgroup/cgroupEnd.ts";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { openStateFolder } from "../../../src/store/folder/stateFolder.ts";
 import { isMarked } from "../../../src/store/folder/stateMark.ts";
+import { workMarkOf } from "../../../src/store/lmdb/workMark.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 
@@ -119,8 +120,15 @@ describe.each(removers)("%s", (_name, remove) => {
     }
     symlinkSync("/run/nowhere.sock", join(state, "plugin.sock"));
     closeSync(liveRun(local));
+    // What a killed plugin leaves in /run.
+    const marks = [state, local]
+      .flatMap((folder) => ["events", "events.damaged-2026-01-31T12-30-00Z"].map((log) => join(folder, log)))
+      .filter(existsSync)
+      .map(workMarkOf);
+    for (const mark of marks) writeFileSync(mark, "x");
     expect(remove(state)).toBe("");
     expect(existsSync(state)).toBe(false);
+    expect(marks.filter(existsSync)).toEqual([]);
     expect(existsSync(dirname(state))).toBe(true);
   });
 

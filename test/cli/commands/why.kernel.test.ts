@@ -14,7 +14,7 @@ describe("why", () => {
     const text = await why("task");
     expect(text).toMatchObject({ code: 0, stderr: "" });
     expect(text.stdout).toMatch(
-      /^task of job test, \S+: killed\n\nThe agent requested it at .* \[1,3,4\]\. It was killed by SIGSEGV (?:immediately|after ).* \[5\]\.\n$/,
+      /^task of job test, \S+: killed\n\nSIGSEGV: it accessed memory .* \[5\]\. The agent requested it at .* \[1,3,4\]\. It was killed by SIGSEGV (?:immediately|after ).* \[5\]\.\n$/,
     );
     const json = await why("task", "--json");
     expect(JSON.parse(json.stdout)).toMatchObject({ task: "task", job: "test", state: "destroyed" });

@@ -27,7 +27,7 @@ const exited = (data: Parameters<typeof event<"exited">>[1]) => event("exited", 
 describe("the end of a task", () => {
   it.each([
     [{ exitCode: 0 }, "It ended with exit code 0 after ", ": success [5]."],
-    [{ exitCode: 3 }, "It ended with exit code 3", "see its log [5]."],
+    [{ exitCode: 3 }, "It ended with exit code 3", "the program defines its meaning [5]."],
     [{ exitCode: 126 }, "exit code 126", "cannot execute"],
     [{ exitCode: 127 }, "exit code 127", "does not find"],
     [{ exitCode: 139 }, "exit code 139", "SIGSEGV killed its command (128 + 11)"],
@@ -66,11 +66,18 @@ describe("the end of a task", () => {
     );
   });
 
-  it("mentions the usage of a failed task, but not of a stopped one", () => {
-    expect(why(...running(), exited({ exitCode: 1 }))).toMatch(
-      /\(ENOENT\) \[3\]\. All other denials .* no such record \[3\]\. Apart from its own folders/,
-    );
-    expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("ENOENT");
+  it("begins with the cause that was found, and adds no advice without one", () => {
+    const cause = {
+      kind: "port_in_use",
+      text: "port 80 is already in use",
+      line: "bind: EADDRINUSE",
+    } as const;
+    const known = why(...running(), exited({ exitCode: 1, cause }));
+    expect(known).toMatch(/^Port 80 is already in use \[5\]\. The agent requested it/);
+    expect(known).not.toMatch(/cause is not known|EADDRINUSE/);
+    const unknown = why(...running(), exited({ exitCode: 1, cause: { ...cause, kind: "unknown" } }));
+    expect(unknown).toMatch(/The cause is not known: [^.]* \[3\]\.$/);
+    expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("cause");
   });
 });
 

@@ -31,6 +31,7 @@ const defaults = {
   history: [],
   usageInterval: "1m",
   metrics: "",
+  exitMessage: "cause",
   traces: false,
   stateDir: "/var/lib/nomad-driver-exec2",
 };
@@ -78,6 +79,7 @@ describe("parsePluginOptions", () => {
       history: [{ keep: "1h" }],
       usage_interval: "5m",
       metrics: "[::1]:9464",
+      exit_message: "output",
       traces: true,
       state_dir: "/srv/exec2",
     };
@@ -110,6 +112,7 @@ describe("parsePluginOptions", () => {
       history: [{ keep: "1h" }],
       usageInterval: "5m",
       metrics: "[::1]:9464",
+      exitMessage: "output",
       traces: true,
       stateDir: "/srv/exec2",
     });

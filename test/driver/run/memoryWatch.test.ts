@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
 import { MemoryWatch } from "../../../src/driver/run/watch.ts";
-import { statusFileLayout } from "../../../src/effects/plan/runLayout.ts";
+import { statusFileLayout } from "../../../src/effects/plan/plan.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold, step } from "../../../src/machines/taskMachine.ts";

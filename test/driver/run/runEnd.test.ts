@@ -1,7 +1,7 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
-import { statusFileLayout } from "../../../src/effects/plan/runLayout.ts";
+import { statusFileLayout } from "../../../src/effects/plan/plan.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
 import { fold } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";

@@ -50,7 +50,7 @@ describe("the package", { timeout: 300_000 }, () => {
     expect(status).toBe(0);
   });
 
-  it("installs an executable that runs, its link, manual page and completions", (context) => {
+  it("installs an executable that runs, its link, manual page, completions, documentation and examples", (context) => {
     const { folder, install } = needed(context);
     install();
     expect(runIn(folder, "nomad-driver-exec2", "version")).toMatch(/^nomad-driver-exec2 \d/);
@@ -59,10 +59,15 @@ describe("the package", { timeout: 300_000 }, () => {
       "usr/share/bash-completion/completions/nomad-driver-exec2",
       "usr/share/zsh/vendor-completions/_nomad-driver-exec2",
       "usr/share/fish/vendor_completions.d/nomad-driver-exec2.fish",
+      "usr/share/doc/nomad-driver-exec2/docs/install.md",
+      "usr/share/doc/nomad-driver-exec2/examples/hello.nomad.hcl",
     ]) {
       expect(existsSync(join(folder, path)), path).toBe(true);
     }
     expect(runIn(folder, "dpkg", "-L", "nomad-driver-exec2")).toContain("man1/nomad-driver-exec2.1.gz");
+    const copyright = runIn(folder, "cat", "/usr/share/doc/nomad-driver-exec2/copyright");
+    expect(copyright).toMatch(/^Format: https:.*copyright-format\/1\.0\/$/m);
+    expect(copyright).toMatch(/^Copyright: \d{4} .+\nLicense: Expat\n Permission is hereby granted/m);
   });
 
   it("can be reinstalled, keeps its link, and does not change a foreign link", (context) => {
@@ -117,7 +122,7 @@ describe("the package", { timeout: 300_000 }, () => {
     expect(histories.match(/"type":"recovered"/g)).toHaveLength(2);
   });
 
-  it("is removed with its link under a running task; histories stay until it is purged, and longer while tasks run", async (context) => {
+  it("is removed with its link under a running task; histories stay until it is purged, and longer while tasks run; then nothing is left", async (context) => {
     const { folder, install } = needed(context);
     install();
     const allocation = makeAllocation();
@@ -138,7 +143,13 @@ describe("the package", { timeout: 300_000 }, () => {
     runIn(folder, "dpkg", "--remove", "nomad-driver-exec2");
     expect(existsSync(join(folder, stateDir, "events"))).toBe(true);
     runIn(folder, "dpkg", "--purge", "nomad-driver-exec2");
-    expect(existsSync(join(folder, stateDir))).toBe(false);
+    const left = runIn(folder, "find", "/opt", "/usr", "/var/lib", "/etc", "-iname", "*nomad*");
+    expect(left).toBe("");
+    // Only folders that the package has made are removed.
+    runIn(folder, "mkdir", "-p", "/opt/nomad/data");
+    install();
+    runIn(folder, "dpkg", "--purge", "nomad-driver-exec2");
+    expect(runIn(folder, "find", "/opt")).toBe("/opt\n/opt/nomad\n/opt/nomad/data\n");
   });
 });
 

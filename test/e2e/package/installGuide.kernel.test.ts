@@ -27,6 +27,7 @@ const notHere: Readonly<Record<string, string>> = {
   "update-grub": "there is no boot loader: a shell reads the boot loader's settings",
   reboot: "there is nothing to boot",
   systemctl: "no systemd runs there: systemd-analyze checks the unit",
+  "ssh-keygen": "the release has no signature: test/scripts/release signs and verifies",
   nomad: "there is no cluster: the configuration is validated, the policy parsed",
 };
 

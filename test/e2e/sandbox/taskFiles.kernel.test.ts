@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
@@ -61,6 +61,23 @@ describe("/tmp with private_tmp = false", () => {
 });
 
 describe("a task's own folders", () => {
+  test.each(["private", "host"])(
+    "can be listed in a %s root, and the folders around them cannot",
+    async (root) => {
+      const allocation = makeAllocation();
+      // A folder that is not the task's.
+      mkdirSync(`${allocation.taskFolder}/private`, { mode: 0o755 });
+      writeFileSync(`${allocation.taskFolder}/private/token`, "closed\n", { mode: 0o644 });
+      const script = "ls; cat private/token; ls .. ; ls ../..; ls /";
+      const { result } = await run({ command: "sh", args: ["-c", script], root }, {}, allocation);
+      const refused = (what: string) => `ls: cannot open directory '${what}': Permission denied\n`;
+      expect(result).toMatchObject({
+        out: "local\nprivate\nsecrets\ntmp\n",
+        err: `cat: private/token: Permission denied\n${["..", "../..", "/"].map(refused).join("")}`,
+      });
+    },
+  );
+
   test("can be read, written, and run from; secrets cannot be run", async () => {
     const { result } = await run(`
       set -e
@@ -182,8 +199,7 @@ describe("with unveil_defaults = false", () => {
   });
 });
 
-async function run(command: Command, options: AllocationOptions = {}) {
-  const allocation = makeAllocation(options);
+async function run(command: Command, options: AllocationOptions = {}, allocation = makeAllocation(options)) {
   const config = allocation.config(command);
   await startTask(agent, config);
   const { exitCode } = await waitTask(agent, config);

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { readOutOfMemory, watchOutOfMemory } from "../../../src/effects/cgroup/outOfMemory.ts";
+import { readOutOfMemory, watchOutOfMemory } from "../../../src/effects/cgroup/cgroup.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 /** A folder with the files of a cgroup. inotify reports their changes like those of a cgroup. */

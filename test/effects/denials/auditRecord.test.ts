@@ -16,7 +16,13 @@ describe("a record", () => {
       domain: "154bc0a58",
       blockers: ["fs.read_file"],
       object: "/etc/passwd",
+      request: null,
     });
+  });
+
+  it("of a refused ioctl has the request", () => {
+    const text = `${stamp}domain=154bc0a58 blockers=fs.ioctl_dev path="/dev/urandom" dev="vda" ino=7 ioctlcmd=0x5401`;
+    expect(parseRecord(ACCESS, text)).toMatchObject({ object: "/dev/urandom", request: 0x5401 });
   });
 
   it.each([

@@ -24,6 +24,7 @@ const denial = (domain: string, serial: number, object = "/etc/passwd"): AuditRe
   domain,
   blockers: ["fs.read_file"],
   object,
+  request: null,
 });
 const made = (domain: string, pid: number, uid = 80_001, timeMs = begun + 5): AuditRecord => ({
   kind: "domain",

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
-import { accessOf, handledAccess, scopesOf } from "../../../src/effects/landlock/access.ts";
-import { LATEST_ABI } from "../../../src/effects/landlock/rights.ts";
+import { accessOf, handledAccess, LATEST_ABI, scopesOf } from "../../../src/effects/landlock/rights.ts";
 import type { UnveilMode } from "../../../src/effects/unveil/unveil.ts";
 
 /** All ABIs of the table, and a newer one. */

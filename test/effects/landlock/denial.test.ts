@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { accessOf } from "../../../src/effects/landlock/access.ts";
 import {
   callBlocker,
   describeDenial,
   OTHER_MACHINE,
   unveilEntry,
 } from "../../../src/effects/landlock/denial.ts";
-import { LATEST_ABI, maskOfRights, rightsOfFamily } from "../../../src/effects/landlock/rights.ts";
+import { accessOf, LATEST_ABI, maskOfRights, rightsOfFamily } from "../../../src/effects/landlock/rights.ts";
 import { parseUnveil, unveilProblem } from "../../../src/effects/unveil/unveil.ts";
 import { formatRepetition } from "../../../src/units/counts.ts";
 

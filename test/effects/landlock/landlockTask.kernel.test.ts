@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
-import { taskFolders } from "../../../src/effects/layout/taskFolders.ts";
+import { taskFolders } from "../../../src/effects/layout/layout.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import { type UnveilRule, unveilRules } from "../../../src/effects/unveil/unveilRules.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { type TaskFolders, taskFolders } from "../../../src/effects/layout/layout.ts";
 import { checkTaskFolders } from "../../../src/effects/layout/taskFolderCheck.ts";
-import { type TaskFolders, taskFolders } from "../../../src/effects/layout/taskFolders.ts";
 import { errorOf } from "../../support/errors.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

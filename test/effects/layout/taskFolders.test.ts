@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { taskFolders } from "../../../src/effects/layout/taskFolders.ts";
+import { taskFolders } from "../../../src/effects/layout/layout.ts";
 import { errorOf } from "../../support/errors.ts";
 
 const mounts = "/srv/nomad/alloc_mounts/78955d66-main";

@@ -1,8 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { TaskFolders } from "../../../src/effects/layout/taskFolders.ts";
-import type { TaskMount } from "../../../src/effects/layout/taskMounts.ts";
-import { hiddenSources, hostPath, mountAround, placeMounts } from "../../../src/effects/layout/taskMounts.ts";
+import {
+  hiddenSources,
+  hostPath,
+  mountAround,
+  placeMounts,
+  type TaskFolders,
+  type TaskMount,
+} from "../../../src/effects/layout/layout.ts";
 import { isAtOrBelow } from "../../../src/effects/paths/paths.ts";
 import { formatMode } from "../../../src/effects/unveil/unveil.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseReport } from "../../../src/effects/plan/report.ts";
+import { parseReport } from "../../../src/effects/plan/spawnPlan.ts";
 
 const identity = fc.record({ pid: fc.integer({ min: 1, max: 2 ** 22 }), startTicks: fc.nat() });
 const failure = fc.record({

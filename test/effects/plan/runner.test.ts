@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest";
 import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/plan/assemble.ts";
 import { bytes, type Plan, place } from "../../../src/effects/plan/plan.ts";
-import { parseReport } from "../../../src/effects/plan/report.ts";
 import { runnerPrograms } from "../../../src/effects/plan/runner.ts";
+import { parseReport } from "../../../src/effects/plan/spawnPlan.ts";
 import {
   EARLY_ADDRESS,
   EARLY_BYTES,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
-import type { TaskFolders } from "../../../src/effects/layout/taskFolders.ts";
+import type { TaskFolders } from "../../../src/effects/layout/layout.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import {
   isSameTemplate,

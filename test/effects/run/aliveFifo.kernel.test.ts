@@ -1,8 +1,7 @@
 import { rmSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { killTask } from "../../../src/effects/processes/signals.ts";
-import { findInit, watchExit } from "../../../src/effects/run/aliveFifo.ts";
-import { readExitStatus } from "../../../src/effects/run/runFiles.ts";
+import { findInit, readExitStatus, watchExit } from "../../../src/effects/run/runFiles.ts";
 import { openDescriptors } from "../../support/host/processes.ts";
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";

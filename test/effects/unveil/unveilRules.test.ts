@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
-import type { TaskFolders } from "../../../src/effects/layout/taskFolders.ts";
-import { placeMounts } from "../../../src/effects/layout/taskMounts.ts";
+import { placeMounts, type TaskFolders } from "../../../src/effects/layout/layout.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import { defaultEntries } from "../../../src/effects/unveil/defaultPaths.ts";
 import { formatUnveil } from "../../../src/effects/unveil/unveil.ts";
@@ -35,8 +34,19 @@ describe("defaults", () => {
   test("are the default paths and the task's own folders", () => {
     const { written } = rulesOf();
     const system = defaultEntries.map((entry) => formatUnveil(entry)).filter((entry) => entry !== "rwc:/tmp");
-    const own = [`rwxc:${root}/local`, `rwxc:${root}/alloc`, `rwc:${root}/secrets`, `rwxc:${root}/tmp`];
+    const own = [
+      `r:${root}`,
+      `rwxc:${root}/local`,
+      `rwxc:${root}/alloc`,
+      `rwc:${root}/secrets`,
+      `rwxc:${root}/tmp`,
+    ];
     expect([...written].sort()).toEqual([...system, ...own].sort());
+  });
+
+  test("let the task list the folder around its own, and not read in it", () => {
+    expect(rulesOf().at(root)).toMatchObject({ listing: true, sources: ["folder"] });
+    expect(rulesOf({ unveil: [`rw:${root}`] }).at(root)).not.toHaveProperty("listing");
   });
 
   test("can be switched off, together with the folders", () => {

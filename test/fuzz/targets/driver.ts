@@ -8,14 +8,14 @@ import { decodeGoDriverHandle } from "../../../src/driver/recovery/goDriverHandl
 import { decodeHandle, encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
 import { taskEnvironment } from "../../../src/effects/command/taskEnvironment.ts";
 import { parseEnviron } from "../../../src/effects/exec/taskEnviron.ts";
-import { taskFolders } from "../../../src/effects/layout/taskFolders.ts";
+import { taskFolders } from "../../../src/effects/layout/layout.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import { unveilRules } from "../../../src/effects/unveil/unveilRules.ts";
-import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import { requestOf, topologyOf } from "../../../src/grpc/convert/requests.ts";
 import { DriverError as ErrorMessage } from "../../../src/grpc/generated/exec2/error.ts";
 import { BasePluginService } from "../../../src/grpc/generated/nomad/base.ts";
 import { DriverService } from "../../../src/grpc/generated/nomad/driver.ts";
+import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/options.ts";
 import { carriedError } from "../../../src/grpc/status.ts";
 import { allowing, hold, type Target } from "../target.ts";
 

@@ -11,7 +11,7 @@ import {
 } from "../../../src/effects/cgroup/cgroupFigures.ts";
 import { cpuinfoMhz, parseCpuList } from "../../../src/effects/cgroup/nodeCores.ts";
 import { mountPoints, receivesMounts, unpropagatedMounts } from "../../../src/effects/paths/mountinfo.ts";
-import { parseReport } from "../../../src/effects/plan/report.ts";
+import { parseReport } from "../../../src/effects/plan/spawnPlan.ts";
 import { unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
 import { parseStat } from "../../../src/effects/processes/processStat.ts";
 import { idRangesProblem, isInRanges, parseId } from "../../../src/effects/users/idRanges.ts";

@@ -46,6 +46,15 @@ describe("the counters", () => {
     expect(figures['exec2_task_start_seconds_bucket{le="0.02"}']).toBe(3);
   });
 
+  it("count the failures of each cause", () => {
+    const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
+    const failed = [...life("ended").slice(0, 4), event("exited", { exitCode: 1, cause })];
+    expect(counted([failed, failed, life("ended")])).toMatchObject({
+      'exec2_task_failures_total{cause="port_in_use"}': 2,
+      'exec2_task_failures_total{cause="denied"}': 0,
+    });
+  });
+
   it("count each killed process once, however often the kernel's count is recorded", () => {
     const oom = (kills: number) => ({ kills, limitBytes: null, peakBytes: null });
     const events = [

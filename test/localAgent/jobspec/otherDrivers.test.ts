@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { taskOptionsSpec } from "../../../src/effects/parts.ts";
-import { specOf } from "../../../src/grpc/convert/hclSpec.ts";
+import { specOf } from "../../../src/grpc/options.ts";
 import { attributeSpecs } from "../../../src/localAgent/files/pluginConfig.ts";
 import { adviceOnDriver, adviceOnOption } from "../../../src/localAgent/jobspec/otherDrivers.ts";
 

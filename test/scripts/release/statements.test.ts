@@ -1,9 +1,9 @@
 /** The statements of a release about itself are true, wherever it was built. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { billOfMaterials, checksumsOf, provenance } from "../../../scripts/release/statements.ts";
+import { billOfMaterials, checksumsOf, provenance, sign } from "../../../scripts/release/statements.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -59,6 +59,28 @@ it("checksums are those that sha256sum computes, and the provenance has the same
     name: "sources",
     digest: { gitCommit: "0123abcd" },
   });
+});
+
+it("a signature of the checksums is valid for its key and its file alone", (context) => {
+  requireTools(context, "ssh-keygen");
+  const folder = temporaryFolder();
+  const run = (input: string, ...args: readonly string[]) =>
+    spawnSync("ssh-keygen", args, { cwd: folder, input, encoding: "utf8" });
+  for (const key of ["key", "other"]) run("", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key);
+  const sums = "0123  one.deb\n";
+  writeFileSync(join(folder, "SHA256SUMS"), sums);
+  // A signature is replaced.
+  for (const key of ["other", "key"]) sign(join(folder, "SHA256SUMS"), join(folder, key));
+  const verify = (key: string, text: string) => {
+    writeFileSync(join(folder, "signers"), `release ${readFileSync(join(folder, `${key}.pub`), "utf8")}`);
+    const check = ["-Y", "verify", "-f", "signers", "-I", "release", "-n", "file", "-s", "SHA256SUMS.sig"];
+    return run(text, ...check).status === 0;
+  };
+  expect([verify("key", sums), verify("key", `${sums}x`), verify("other", sums)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });
 
 function billFor(context: TestContext) {

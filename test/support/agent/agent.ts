@@ -102,7 +102,8 @@ export function withoutOptions(handle: TaskHandle): TaskHandle {
 /** Waits until a task has ended, and returns how it ended. */
 export async function waitTask({ driver }: PluginConnection, { id }: { id: string }): Promise<ExitResult> {
   const { result, err } = await driver.waitTask({ taskId: id });
-  if (result === undefined || err !== "") throw new Error(`waiting for task ${id} failed: ${err}`);
+  // An end that is known may come with a message on its cause.
+  if (result === undefined || result.exitCode < 0) throw new Error(`waiting for task ${id} failed: ${err}`);
   return result;
 }
 

@@ -15,8 +15,8 @@ import {
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
-import { encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import type { Resources, TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import { encodeMsgpack } from "../../../src/grpc/options.ts";
 import { PipeReader } from "../host/pipeReader.ts";
 import { persistentFolders } from "../host/temporaryFolder.ts";
 import { TestCgroup } from "../host/testCgroup.ts";

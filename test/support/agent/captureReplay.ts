@@ -3,7 +3,6 @@
  * point where the recorded call ended. Nothing depends on the recorded times.
  */
 import type { ClientReadableStream } from "@grpc/grpc-js";
-import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import type { SetConfigRequest } from "../../../src/grpc/generated/nomad/base.ts";
 import {
   type ExitResult,
@@ -14,6 +13,7 @@ import {
   TaskState,
   type WaitTaskResponse,
 } from "../../../src/grpc/generated/nomad/driver.ts";
+import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/options.ts";
 import { type StartedPlugin, startPlugin } from "../plugin/startPlugin.ts";
 import { newStateDir } from "./agent.ts";
 import { CapturedTasks } from "./capturedTasks.ts";

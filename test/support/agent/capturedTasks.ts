@@ -1,8 +1,8 @@
 /** The tasks of a capture, moved to allocations of the test. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { entryOfName } from "../../../src/effects/users/passwd.ts";
-import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/options.ts";
 import { type Allocation, makeAllocation } from "./allocation.ts";
 
 interface CapturedTask {

@@ -1,7 +1,8 @@
 /** Requests of an agent. */
-import { encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
+
 import type { SetConfigRequest } from "../../../src/grpc/generated/nomad/base.ts";
 import type { Mount, TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import { encodeMsgpack } from "../../../src/grpc/options.ts";
 
 export const allocId = "0b0ff9d5-0000-4000-8000-000000000001";
 export const taskId = `${allocId}/main/0123abcd`;

@@ -62,6 +62,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     sharedTmpReason: null,
     unrecordedDenials: null,
     oomKills: 0,
+    output: { stdout: { file: 0, bytes: 0 }, stderr: { file: 0, bytes: 0 } },
     runFolder: "/var/lib/nomad-driver-exec2/run/web",
     runCgroup: null,
     init: { pid: 4711, startTicks: 1000 },
@@ -119,6 +120,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     oom: null,
     endedAt: 1_700_000_001_000,
     source: "status",
+    cause: null,
   },
   adopted: {
     handle: { pid: 300, startedAt: 1_699_999_000_000 },

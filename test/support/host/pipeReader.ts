@@ -1,9 +1,12 @@
 /** Reads a task's log pipe as the agent's log collector does: before the task starts, and in all its runs. */
 import { once } from "node:events";
-import { constants, openSync } from "node:fs";
+import { appendFileSync, constants, existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
+
+/** Nomad's collector writes its output to the file ten times a second. */
+const flushMs = 100;
 
 /** Milliseconds that the log collector waits for the end of a pipe: `processOutputCloseTolerance`. */
 const collectorPatienceMs = 2_000;
@@ -17,6 +20,7 @@ export class PipeReader {
   #change = Promise.withResolvers<"data" | "end">();
   #socket: Socket | undefined;
   #closed = false;
+  #file: string | undefined;
   /** Resolves at the end of file after the last {@link start}. */
   #runEnded = Promise.withResolvers<void>();
 
@@ -36,6 +40,13 @@ export class PipeReader {
     if (this.#socket !== undefined || this.#closed) return;
     mkfifo(this.path, 0o600);
     this.#socket = this.#open();
+  }
+
+  /** Also writes the output to the stream's first file, as late as Nomad's collector does. */
+  keepFile(): void {
+    const [, folder, name] = /^(.*)\/\.([^/]*)\.fifo$/.exec(this.path) ?? [];
+    this.#file = `${folder}/${name}.0`;
+    appendFileSync(this.#file, "");
   }
 
   /**
@@ -97,6 +108,8 @@ export class PipeReader {
     return new Socket({ fd: descriptor, readable: true, writable: false })
       .on("data", (chunk: Buffer) => {
         this.#chunks.push(chunk);
+        const file = this.#file;
+        if (file !== undefined) setTimeout(() => existsSync(file) && appendFileSync(file, chunk), flushMs);
         this.#tell("data");
       })
       .once("end", () => this.#readOn());

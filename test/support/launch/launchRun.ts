@@ -14,8 +14,7 @@ import { type PortLimits, portOptions } from "../../../src/effects/network/ports
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import type { LaunchPlan, SystemCallFilter } from "../../../src/effects/plan/plan.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
-import { watchExit } from "../../../src/effects/run/aliveFifo.ts";
-import { readExitStatus } from "../../../src/effects/run/runFiles.ts";
+import { readExitStatus, watchExit } from "../../../src/effects/run/runFiles.ts";
 import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import type { FilterOptions, SeccompProfile } from "../../../src/effects/seccomp/taskFilter.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";

@@ -1,11 +1,15 @@
 /** A launch whose whole plan is known from the start. */
-import { buildEarlyPlan, buildLatePlan } from "../../../src/effects/launch/buildPlan.ts";
+import {
+  buildEarlyPlan,
+  buildLatePlan,
+  type EarlyInput,
+  type LateInput,
+} from "../../../src/effects/launch/buildPlan.ts";
 import {
   type LaunchDescriptors,
   type Launched,
   PendingLaunch,
 } from "../../../src/effects/launch/launcher.ts";
-import type { EarlyInput, LateInput } from "../../../src/effects/launch/launchInput.ts";
 import { joinPlan, type LaunchPlan } from "../../../src/effects/plan/plan.ts";
 
 export interface LaunchInput extends EarlyInput, LateInput {}

@@ -2,15 +2,14 @@
  * Removes state folders, with the histories of tasks. Only folders with the driver's mark are touched, only while
  * nothing of them lives, and of them only the files that the driver makes.
  */
-import { lstatSync, readdirSync, realpathSync, rmdirSync, type Stats, unlinkSync } from "node:fs";
+import { lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, type Stats, unlinkSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { DriverError, errnoOf } from "../../../base/errors.ts";
 import { shortNameOf } from "../../../base/taskId.ts";
 import { cgroupsBelow, findCgroup2Mount, hasProcesses } from "../../../effects/cgroup/cgroup.ts";
-import { hasNoWriter } from "../../../effects/run/aliveFifo.ts";
-import { runFiles } from "../../../effects/run/runFiles.ts";
+import { hasNoWriter, runFiles } from "../../../effects/run/runFiles.ts";
 import { namesIn } from "../../../store/folder/files.ts";
-import { stateFolders } from "../../../store/folder/logFolders.ts";
+import { quarantinedLogs, stateFolders } from "../../../store/folder/logFolders.ts";
 import { pluginOf } from "../../../store/folder/pluginAddress.ts";
 import { isStateEntry, markName } from "../../../store/folder/stateEntries.ts";
 import {
@@ -21,6 +20,7 @@ import {
   taskOfRunFolder,
 } from "../../../store/folder/stateFolder.ts";
 import { isMarked } from "../../../store/folder/stateMark.ts";
+import { workMarkOf } from "../../../store/lmdb/workMark.ts";
 
 /** State folders that nobody else uses as long as this object is not disposed of. */
 export interface UnusedState extends Disposable {
@@ -78,6 +78,7 @@ export function takeUnusedState(stateDir: string): UnusedState {
 export function removeState({ folders }: UnusedState, dryRun: boolean): RemovedState[] {
   const gone = new Set<string>();
   return folders.map((folder) => {
+    if (!dryRun) removeWorkMarks(folder);
     const kept = removeEntries(folder, { state: folder, gone, dryRun });
     const whole = kept.length === 0 && (dryRun || removeFolder(folder));
     if (whole) gone.add(folder);
@@ -128,6 +129,14 @@ function inUse(folder: string, by: string): DriverError {
       ? "Stop the run, or uninstall without --histories. What a killed run left: nomad-driver-exec2 clean"
       : "Drain the node and stop its agent first, or uninstall without --histories",
   });
+}
+
+/** A writer that was killed has left its mark in /run. */
+function removeWorkMarks(folder: string): void {
+  const { events } = stateFolderPaths(folder);
+  for (const log of [events, ...quarantinedLogs(events)]) {
+    if (lstatSync(log, { throwIfNoEntry: false })?.isDirectory()) rmSync(workMarkOf(log), { force: true });
+  }
 }
 
 interface RemovalFrom {

@@ -2,8 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../../base/errors.ts";
 import { shortNameOf, taskName } from "../../../base/taskId.ts";
+import { type LogPlace, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
-import { type LogPlace, LogStream, logMissing, logPlaces } from "../../../history/taskOutput.ts";
+import { LogStream } from "../../../history/taskOutput.ts";
 import type { ChosenRun } from "../../histories/chosenRun.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { foldReadable } from "../../histories/readHistory.ts";

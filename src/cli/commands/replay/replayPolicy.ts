@@ -2,6 +2,7 @@
 
 import { shortNameOf, toTaskId } from "../../../base/taskId.ts";
 import { requestedOptions } from "../../../driver/history/startEvents.ts";
+import { ownPlaces } from "../../../effects/verdicts.ts";
 import { type AskedPolicy, isUnchanged, judge, type PolicyVerdict } from "../../../history/policyVerdict.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../localAgent/files/checkFile.ts";
@@ -76,6 +77,7 @@ function verdictOn(
     options: requestedOptions(request),
     sandbox: sandbox ?? undefined,
     denials: denials.refusals,
+    own: ownPlaces({ request, sandbox }),
   };
   return judge(run, policy);
 }

@@ -1,6 +1,5 @@
 /** `why`: explains how a task ended, and what led to its end. */
 import { explain } from "../../../history/why/explain.ts";
-import { missingPaths } from "../../../history/why/missingPaths.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
@@ -13,8 +12,7 @@ import { whyJson, whyText } from "./whyView.ts";
 export async function showWhy(place: TaskPlace, json: boolean): Promise<number> {
   await using logs = await EventLogs.openFor(place);
   const { history, note } = logs.history(place, false);
-  const missing = missingPaths(history.finalState.context);
-  const explanation = explain(history, logs.usage(place), missing);
+  const explanation = explain(history, logs.usage(place));
   const { stdout } = process;
   const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
   print(text);

@@ -4,8 +4,15 @@ import { hasErrno } from "../../../base/errors.ts";
 import { waitpid } from "../../kernel/libc.ts";
 import { sendDescriptors, socketPair } from "../../kernel/sockets.ts";
 import type { Descriptors, EarlyPlan } from "../../plan/plan.ts";
-import { type ReportPipe, readReport } from "../../plan/report.ts";
-import { launchNotBegun, reportPipe, spawnTable, writeLate, writeTable } from "../../plan/spawnPlan.ts";
+import {
+  launchNotBegun,
+  type ReportPipe,
+  readReport,
+  reportPipe,
+  spawnTable,
+  writeLate,
+  writeTable,
+} from "../../plan/spawnPlan.ts";
 import { handedOver, spawnerBegin, spawnerRest } from "./spawnerPlan.ts";
 
 /** A launch that has begun with the early part of its plan. */

@@ -1,8 +1,7 @@
 /** The API for tasks' output: pages, search, and following. Only for tasks of this host. */
 import type { ServerResponse } from "node:http";
 import { DriverError } from "../../../base/errors.ts";
-import { logPlaces } from "../../../history/taskOutput.ts";
-import { missingPaths } from "../../../history/why/missingPaths.ts";
+import { logPlaces } from "../../../effects/logs/logFiles.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import type { LogNews } from "../../views/answers.ts";
@@ -82,11 +81,6 @@ export class LogRequests {
     } catch (thrown) {
       send(response, failed(thrown));
     }
-  }
-
-  /** Paths that a failed task could not find, from the end of its output; none for a task of another host. */
-  missingPaths(context: TaskContext): string[] {
-    return this.#isForeign() ? [] : missingPaths(context);
   }
 
   #with(query: URLSearchParams, answer: (log: TaskLog) => Answer): Answer {

@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
-import { LogFiles, type LogPlace, readAt } from "../../../history/taskOutput.ts";
+import { LogFiles, type LogPlace, readAt } from "../../../effects/logs/logFiles.ts";
 import type { LogFile, LogMatches, LogPage } from "../../views/answers.ts";
 import { type LogLine, type LogPosition, placeLines, type RawLine } from "../../views/lineTimes.ts";
 

@@ -1,0 +1,209 @@
+/**
+ * The files that hold one stream of a task's output: `web.stdout.0`, then `.1`, … Tasks may be able to write
+ * to the files' folder. So the folder's path is resolved once, without symlinks, and only regular files in the
+ * folder are opened.
+ */
+import {
+  closeSync,
+  constants,
+  type FSWatcher,
+  fstatSync,
+  opendirSync,
+  openSync,
+  readSync,
+  watch,
+} from "node:fs";
+import { basename, dirname, relative } from "node:path";
+import { DriverError, hasErrno } from "../../base/errors.ts";
+import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
+import { openat2 } from "../kernel/libc.ts";
+
+/** Where the files of one stream are, from the task's request. */
+export interface LogPlace {
+  /** The allocation's private folder. */
+  readonly allocDir: string;
+  /** The log pipe of the stream, beside its files: `…/alloc/logs/.web.stdout.fifo`. */
+  readonly pipe: string;
+}
+
+interface LogRequest {
+  readonly allocDir: string;
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+}
+
+/** @throws DriverError `LOG_MISSING` if the request is unknown or names no logs */
+export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" | "stderr", LogPlace>> {
+  const { allocDir, stdoutPath, stderrPath } = request ?? {};
+  if (!allocDir || !stdoutPath || !stderrPath) throw logMissing();
+  if (stdoutPath === "/dev/null") throw new DriverError("LOG_MISSING", "its job has logs disabled");
+  return { stdout: { allocDir, pipe: stdoutPath }, stderr: { allocDir, pipe: stderrPath } };
+}
+
+/** Where a run's output will begin; null if the task has no logs, or if they cannot be looked at. */
+export function outputStart(request: LogRequest) {
+  if (request.stdoutPath === "/dev/null") return null;
+  try {
+    const { stdout, stderr } = logPlaces(request);
+    return { stdout: endOf(stdout), stderr: endOf(stderr) };
+  } catch {
+    // Only the cause of a failure is looked for there.
+    return null;
+  }
+}
+
+function endOf(place: LogPlace): LogPosition {
+  const files = new LogFiles(place);
+  try {
+    return files.end();
+  } finally {
+    files.close();
+  }
+}
+
+/** A place in a stream of output. */
+export interface LogPosition {
+  /** The number of the file. */
+  readonly file: number;
+  /** Offset in the file. */
+  readonly bytes: number;
+}
+
+/** The folder has a few files. A task that may write there can add any number, and must not keep the plugin busy. */
+const maxEntries = 4_096;
+
+export class LogFiles {
+  readonly #folder: number;
+  readonly #base: string;
+  #watcher: FSWatcher | undefined;
+
+  /** @throws DriverError `LOG_MISSING` */
+  constructor({ allocDir, pipe }: LogPlace) {
+    this.#base = basename(pipe)
+      .replace(/^\./, "")
+      .replace(/\.fifo$/, "");
+    this.#folder = openFolder(allocDir, dirname(pipe));
+  }
+
+  /** Numbers of the existing files, oldest first. */
+  indexes(): number[] {
+    const indexes: number[] = [];
+    using folder = opendirSync(this.#path, { bufferSize: 128 });
+    for (let seen = 0; seen < maxEntries; seen += 1) {
+      const name = folder.readSync()?.name;
+      if (name === undefined) break;
+      const number = name.slice(this.#base.length + 1);
+      if (name.startsWith(`${this.#base}.`) && /^\d{1,9}$/.test(number)) indexes.push(Number(number));
+    }
+    return indexes.sort((a, b) => a - b);
+  }
+
+  /** Where the next output will be written. */
+  end(): LogPosition {
+    const file = this.indexes().at(-1) ?? 0;
+    const opened = this.open(file);
+    if (opened === undefined) return { file, bytes: 0 };
+    try {
+      return { file, bytes: fstatSync(opened).size };
+    } finally {
+      closeSync(opened);
+    }
+  }
+
+  /**
+   * The last bytes of the stream, as text.
+   * @param from where to begin; earlier output is another run's
+   * @param maxBytes maximum length
+   */
+  last(from: LogPosition, maxBytes: number): string {
+    const parts: Buffer[] = [];
+    let room = maxBytes;
+    for (const index of this.indexes().reverse()) {
+      if (index < from.file || room <= 0) break;
+      const file = this.open(index);
+      if (file === undefined) continue;
+      try {
+        const begin = index === from.file ? from.bytes : 0;
+        const end = fstatSync(file).size;
+        const length = Math.max(0, Math.min(room, end - begin));
+        parts.unshift(readAt(file, end - length, length));
+        room -= length;
+      } finally {
+        closeSync(file);
+      }
+    }
+    return Buffer.concat(parts).toString();
+  }
+
+  /**
+   * Opens a file to read it.
+   * @returns a descriptor for the caller to close; undefined if the file has been removed meanwhile, is
+   *   not a regular file, or has several hard links: a task may have linked one of the host's files
+   */
+  open(index: number): number | undefined {
+    try {
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const file = openSync(`${this.#path}/${this.#base}.${index}`, flags);
+      const status = fstatSync(file);
+      if (status.isFile() && status.nlink <= 1) return file;
+      closeSync(file);
+      return undefined;
+    } catch (thrown) {
+      if (["ENOENT", "ELOOP", "ENXIO", "ENODEV"].some((errno) => hasErrno(thrown, errno))) return undefined;
+      throw thrown;
+    }
+  }
+
+  /**
+   * Calls `changed` after each change in the folder, by inotify(7), until {@link close}.
+   * @param gone called if the watch fails; after that, `changed` is not called any more
+   */
+  watch(changed: () => void, gone: () => void): void {
+    this.#watcher = watch(this.#path, changed).on("error", gone);
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    closeSync(this.#folder);
+  }
+
+  /** Stays valid even if the folder is renamed or removed. */
+  get #path(): string {
+    return `/proc/self/fd/${this.#folder}`;
+  }
+}
+
+function openFolder(allocDir: string, folder: string): number {
+  try {
+    const root = openSync(allocDir, constants.O_DIRECTORY);
+    try {
+      return openat2(root, relative(allocDir, folder) || ".", {
+        flags: constants.O_RDONLY | constants.O_DIRECTORY,
+        resolve: RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+      });
+    } finally {
+      closeSync(root);
+    }
+  } catch (thrown) {
+    if (hasErrno(thrown, "ENOENT")) throw logMissing();
+    const { failed } = DriverError.from(thrown, "LOG_MISSING", "the logs cannot be read");
+    const hasLink = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
+    throw new DriverError("LOG_MISSING", "the logs cannot be read", {
+      failed,
+      hint: hasLink ? "A task may have replaced the folder of the logs with a link" : undefined,
+    });
+  }
+}
+
+/** The error if the task's output no longer exists. */
+export function logMissing(): DriverError {
+  return new DriverError("LOG_MISSING", "its output has been removed with its folder", {
+    hint: "run --keep keeps the folder of a local run; for a task of Nomad, try nomad alloc logs",
+  });
+}
+
+/** Reads up to `length` bytes of an open file, from `offset` on. */
+export function readAt(file: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
+}

@@ -1,0 +1,298 @@
+/**
+ * Names the cause of a failure, from what the driver knows of the task and what the end of its own output
+ * says. Names none if the evidence is missing: a wrong cause costs more time than none. Pure.
+ */
+import { signalMeaning, signalName } from "../../base/signalNames.ts";
+import { NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
+import { describeDenial } from "../../effects/landlock/denial.ts";
+import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import { isProbe, linesFor } from "../../effects/verdicts.ts";
+import type { Cause, CauseKind } from "../../machines/events/cause.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { formatBytes } from "../../units/sizes.ts";
+import { visible } from "../../units/visible.ts";
+import type { Finding, Output } from "./knownTexts.ts";
+
+/** How a task ended, before its cause is known. */
+export type End = Omit<EventData<"exited">, "cause">;
+
+/** What the host shows of a path. */
+export interface PathFacts {
+  readonly path: string;
+  /** Undefined if nothing is at the path on the host. */
+  readonly found:
+    | { readonly uid: number; readonly gid: number; readonly mode: number; readonly isFolder: boolean }
+    | undefined;
+}
+
+/** What the host shows at the end of a task, as far as a finding asks for it. */
+export interface HostEvidence {
+  readonly paths: readonly PathFacts[];
+  /** The file system with the least free space of those that the task may write to; undefined if unknown. */
+  readonly disk: DiskFacts | undefined;
+  /** Who listens at the port that the output names, such as `nginx (pid 4711)`; undefined if unknown. */
+  readonly listener: string | undefined;
+  /** CPU time that the task's processes used, in seconds; undefined if unknown. */
+  readonly cpuSeconds: number | undefined;
+}
+
+export interface DiskFacts {
+  readonly path: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  readonly freeFiles: number;
+}
+
+/** Maximum length of a cause's text. */
+const maxText = 160;
+
+/** Maximum time between a denial and the failure that it may have caused. */
+const consequenceMs = 2_000;
+
+/** Whether the task failed: it ended badly, and nobody had asked it to end. */
+export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: TaskContext): boolean {
+  return exitCode !== 0 && source !== "unknown" && stop === null && !forceKilled;
+}
+
+/**
+ * The cause of a failure.
+ * @param output the end of the task's own output
+ */
+export function causeOf(
+  context: TaskContext,
+  end: End,
+  { known: finding, lastLine }: Output,
+  evidence: HostEvidence,
+): Cause {
+  if (end.oomKilled) return cause(...memoryCause(end));
+  if (end.signal > 0 && finding?.kind !== "program_memory") {
+    return cause(...signalCause(context, end, evidence));
+  }
+  const denial = lastDenial(context, end);
+  const output = finding && outputCause(finding, context, end, evidence);
+  if (denial !== undefined && (output === undefined || isOfSandbox(output.kind))) return denial;
+  return output ?? shellCause(end, finding) ?? cause("unknown", "its cause is not known", lastLine);
+}
+
+type Words = readonly [kind: CauseKind, text: string, line?: string | undefined];
+
+function cause(...[kind, text, line]: Words): Cause {
+  return { kind, text: cut(visible(text)), line: line === undefined ? null : visible(line) };
+}
+
+/** Shortens a text in its middle: its end has the advice. */
+function cut(text: string): string {
+  if (text.length <= maxText) return text;
+  const rest = maxText - 1;
+  return `${text.slice(0, Math.ceil(rest / 2))}…${text.slice(-Math.floor(rest / 2))}`;
+}
+
+/** Kinds that a denial explains better than the program's words do. */
+function isOfSandbox(kind: CauseKind): boolean {
+  return kind === "permission" || kind === "missing_path" || kind === "missing_command";
+}
+
+/** A cgroup whose peak stayed below this share of its limit has never been full. */
+const fullShare = 0.9;
+
+function memoryCause({ oom }: End): Words {
+  const { limitBytes = null, peakBytes = null } = oom ?? {};
+  if (limitBytes === null || (peakBytes !== null && peakBytes < limitBytes * fullShare)) {
+    const own = limitBytes === null ? "the task itself has no limit" : "the task's own limit was not full";
+    return [
+      "host_memory",
+      `killed by the kernel: the host, or a cgroup above the task's, ran out of memory; ${own}`,
+    ];
+  }
+  return [
+    "memory_limit",
+    `killed by the kernel: ${formatBytes(limitBytes)} memory limit was full; raise memory or memory_max`,
+  ];
+}
+
+function signalCause(context: TaskContext, { signal }: End, { cpuSeconds }: HostEvidence): Words {
+  const name = signalName(signal);
+  const { soft, hard } = limitOf(context, "RLIMIT_CPU");
+  if (name === "SIGXCPU")
+    return ["cpu_time", `it used all of its CPU time: ulimit cpu = ${soft ?? "unknown"} s`];
+  if (name === "SIGXFSZ") {
+    const { soft: size } = limitOf(context, "RLIMIT_FSIZE");
+    return ["file_size", `a file got larger than its limit: ulimit fsize = ${size ?? "unknown"} bytes`];
+  }
+  if (name === "SIGKILL" && hard !== null && cpuSeconds !== undefined && cpuSeconds >= hard) {
+    return ["cpu_time", `it used all of its CPU time, ${hard} s (ulimit cpu), and was killed by the kernel`];
+  }
+  const fault = signalMeaning(signal);
+  if (fault !== undefined) return ["signal", `${name}: ${fault}`];
+  return ["signal", `${name}, sent by the task itself or by somebody else on the host, not by the driver`];
+}
+
+function limitOf({ sandbox }: TaskContext, resource: string) {
+  const found = sandbox?.resourceLimits.find((each) => each.resource === resource);
+  return { soft: found?.soft ?? null, hard: found?.hard ?? null };
+}
+
+/** The newest denial shortly before the end, if it is not one of those that programs try and do not need. */
+function lastDenial(context: TaskContext, { endedAt }: End): Cause | undefined {
+  const denied = context.denials.refusals.filter((each) => !isProbe(each, context));
+  const last = denied.sort((a, b) => a.firstAt - b.firstAt).at(-1);
+  if (last === undefined || endedAt - last.firstAt > consequenceMs) return undefined;
+  const what = `it was denied ${describeDenial(last)}`;
+  const lines = linesFor(last, context);
+  return cause("denied", lines === undefined ? what : `${what}; ${lines} allows it`);
+}
+
+/** The cause that the task's own output names; undefined if the host does not confirm it. */
+function outputCause(
+  finding: Finding,
+  context: TaskContext,
+  { exitCode }: End,
+  evidence: HostEvidence,
+): Cause | undefined {
+  const { kind, line, name } = finding;
+  const say = (text: string) => cause(kind, text, line);
+  switch (kind) {
+    case "missing_path":
+      return missingPath(finding, context, evidence);
+    case "permission":
+      return permission(finding, context, evidence);
+    case "missing_library":
+      return say(
+        name ? `the shared library ${name} is missing, or not unveiled` : "a shared library is missing",
+      );
+    case "missing_module":
+      return say(
+        name ? `the program found no module ${name}` : "the program did not find one of its modules",
+      );
+    case "missing_variable":
+      return say(
+        name
+          ? `the variable ${name} is missing in its environment`
+          : "a variable is missing in its environment",
+      );
+    case "missing_command":
+      // Other programs say "not found" of other things.
+      if (exitCode !== NOT_FOUND || name === undefined) return undefined;
+      return say(`its shell did not find the command ${name}`);
+    case "not_executable": {
+      const [path] = finding.paths;
+      return say(`${path ?? "a file"} is no program for this machine, or its interpreter is missing`);
+    }
+    case "port_in_use": {
+      const at = name === undefined ? "an address that it listens on" : `port ${name}`;
+      return say(
+        `${at} is already in use${evidence.listener === undefined ? "" : `, by ${evidence.listener}`}`,
+      );
+    }
+    case "connection_refused": {
+      const to = name === undefined ? "" : ` to ${where(name)}`;
+      return say(`it could not connect${to}${/refused/i.test(line) ? ": nobody listens there" : ""}`);
+    }
+    case "name_lookup":
+      return say(`${name === undefined ? "a host name" : `the host name ${name}`} could not be resolved`);
+    case "disk_full":
+      return say(diskText(evidence.disk));
+    case "read_only":
+      return say(
+        `it wrote to a read-only file system${finding.paths[0] === undefined ? "" : `, at ${finding.paths[0]}`}`,
+      );
+    case "open_files":
+      return say(
+        `it has too many open files: ulimit nofile = ${limitOf(context, "RLIMIT_NOFILE").soft ?? "unknown"}`,
+      );
+    case "processes":
+      return say("it could start no more processes or threads: see pids_limit and ulimit nproc");
+    case "program_memory":
+      return say(
+        `it ran out of memory by itself${name === undefined ? "" : ` (${name})`}, not by the task's limit`,
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** `5432` is a port without a host. */
+function where(name: string): string {
+  return /^\d+$/.test(name) ? `port ${name}` : name.replaceAll(/[",]/g, "");
+}
+
+function missingPath(finding: Finding, context: TaskContext, evidence: HostEvidence): Cause | undefined {
+  const { sandbox } = context;
+  if (sandbox === null) return undefined;
+  for (const { path, found } of evidence.paths) {
+    const say = (text: string) => cause("missing_path", text, finding.line);
+    if (found === undefined) {
+      return say(
+        `nothing at ${path}${sandbox.root === "private" ? ", neither in its root nor on the host" : ""}`,
+      );
+    }
+    if (isInRoot(path, sandbox)) continue;
+    const blockers = found.isFolder
+      ? ["fs.read_dir"]
+      : [(found.mode & 0o111) === 0 ? "fs.read_file" : "fs.execute"];
+    const lines = linesFor({ blockers, object: path }, context);
+    return say(`nothing at ${path} in its root; the host has it${lines === undefined ? "" : `: ${lines}`}`);
+  }
+  return undefined;
+}
+
+type Sandbox = NonNullable<TaskContext["sandbox"]>;
+
+/** Whether the task sees what the host has at the path. */
+function isInRoot(path: string, { root, privateTmp, unveiled }: Sandbox): boolean {
+  if (root === "host") return true;
+  // Every root has /proc. The root of a task with a private /tmp has /tmp, too.
+  const there = ["/proc", ...(privateTmp ? ["/tmp"] : []), ...unveiled.map((each) => each.path)];
+  // Folders on the way to unveiled paths are in the root, too.
+  return there.some((each) => isAtOrBelow(path, each) || isAtOrBelow(each, path));
+}
+
+function permission(finding: Finding, context: TaskContext, evidence: HostEvidence): Cause | undefined {
+  const { sandbox } = context;
+  if (sandbox === null) return undefined;
+  for (const { path, found } of evidence.paths) {
+    if (found === undefined || !isInRoot(path, sandbox)) continue;
+    if (mayUse(found, sandbox)) continue;
+    const { uid, gid, mode } = found;
+    const kind = found.isFolder ? "folder" : "file";
+    const owner = uid === 0 ? "root" : `uid ${uid}`;
+    return cause(
+      "permission",
+      `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}`,
+      finding.line,
+    );
+  }
+  return undefined;
+}
+
+/** Whether the mode lets the task do everything with the file that files of its kind are for. */
+function mayUse({ uid, gid, mode, isFolder }: NonNullable<PathFacts["found"]>, sandbox: Sandbox): boolean {
+  if (sandbox.uid === 0) return true;
+  const isMember = gid === sandbox.gid || sandbox.groups.includes(gid);
+  const bits = (mode >> (uid === sandbox.uid ? 6 : isMember ? 3 : 0)) & 7;
+  const wanted = isFolder ? 7 : mode & 0o111 ? 7 : 6;
+  return (bits & wanted) === wanted;
+}
+
+function diskText(disk: DiskFacts | undefined): string {
+  if (disk === undefined) return "no space is left on the file system that it wrote to";
+  const { path, freeBytes, totalBytes, freeFiles } = disk;
+  const free =
+    freeFiles === 0
+      ? "no file more fits"
+      : `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} are free`;
+  return `no space is left on the file system that it wrote to; at ${path}, ${free}`;
+}
+
+/** What a shell's exit code says of its command. */
+function shellCause({ exitCode }: End, finding: Finding | undefined): Cause | undefined {
+  if (exitCode === NOT_FOUND)
+    return cause("missing_command", "exit code 127: a shell did not find its command");
+  const signal = exitCode - SIGNALLED;
+  if (signal < 1 || signal > 64) return undefined;
+  const name = signalName(signal);
+  const fault = signalMeaning(signal);
+  const text = `exit code ${exitCode} of a shell, whose command died of ${name}`;
+  return cause("signal", fault === undefined ? text : `${text}: ${fault}`, finding?.line);
+}

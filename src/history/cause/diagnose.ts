@@ -1,0 +1,204 @@
+/**
+ * Finds the cause of a failed run, right after its end: reads the end of the run's own output, and looks at
+ * the host where the output points. Later, the folder is gone, the disk has room again, and the port is free.
+ */
+import { closeSync, constants, fstatSync, lstatSync, type Stats, statfsSync } from "node:fs";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { hasErrno } from "../../base/errors.ts";
+import { parseCpuStat } from "../../effects/cgroup/cgroupFigures.ts";
+import { AT_FDCWD, O_PATH, RESOLVE_NO_SYMLINKS } from "../../effects/kernel/constants.ts";
+import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
+import { openat2 } from "../../effects/kernel/libc.ts";
+import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
+import { remoteMountOnTheWay } from "../../effects/paths/hostPaths.ts";
+import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import type { Cause } from "../../machines/events/cause.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { causeOf, type DiskFacts, type End, type HostEvidence, hasFailed, type PathFacts } from "./cause.ts";
+import { type Finding, findKnown, type Output } from "./knownTexts.ts";
+
+/**
+ * Nomad's log collector writes what it has read after at most 100 ms (`flushDur` of its file rotator), and
+ * nobody learns when it has.
+ */
+const collectorMs = 150;
+
+/** Maximum length of the output that is searched. */
+const maxBytes = 64 * 1024;
+
+/**
+ * The cause of a run's end; null if it did not fail. Never rejects: a cause that
+ * cannot be found must not keep the end from being recorded.
+ */
+export async function diagnose(context: TaskContext, end: End): Promise<Cause | null> {
+  if (!hasFailed(end, context)) return null;
+  try {
+    const output = await outputOf(context, end);
+    return causeOf(context, end, output, await evidenceFor(output.known, context, end));
+  } catch {
+    return null;
+  }
+}
+
+async function outputOf(context: TaskContext, { oomKilled, signal, endedAt }: End): Promise<Output> {
+  const start = context.sandbox?.output ?? null;
+  if (oomKilled || signal === KILLED || start === null) return {};
+  await delay(Math.max(0, collectorMs - (Date.now() - endedAt)));
+  const places = logPlaces(context.request);
+  const [stderr, stdout] = (["stderr", "stdout"] as const).map((stream) =>
+    ownLines(places[stream], start[stream]),
+  );
+  const known = findKnown(stderr ?? []) ?? findKnown(stdout ?? []);
+  return { known, lastLine: stderr?.at(-1) ?? stdout?.at(-1) };
+}
+
+const KILLED = 9;
+
+function ownLines(place: LogPlace, from: LogPosition): string[] {
+  const files = new LogFiles(place);
+  try {
+    // The driver's own lines repeat what its events say.
+    const lines = files
+      .last(from, maxBytes)
+      .split("\n")
+      .map((line) => line.trim());
+    return lines.filter((line) => line !== "" && !line.startsWith("nomad-driver-exec2: "));
+  } finally {
+    files.close();
+  }
+}
+
+async function evidenceFor(
+  finding: Finding | undefined,
+  context: TaskContext,
+  { signal }: End,
+): Promise<HostEvidence> {
+  const { request, sandbox } = context;
+  const kind = finding?.kind;
+  const asksForPaths = kind === "missing_path" || kind === "permission";
+  const unveiled = sandbox?.unveiled.map(({ path }) => path) ?? [];
+  return {
+    paths: asksForPaths ? (finding?.paths ?? []).flatMap((path) => pathFacts(path, unveiled) ?? []) : [],
+    disk: kind === "disk_full" ? fullestDisk(context) : undefined,
+    listener:
+      kind === "port_in_use" && request?.network.mode === "host"
+        ? await listenerAt(finding?.name)
+        : undefined,
+    cpuSeconds: signal === KILLED && request !== null ? cpuSecondsOf(request.resources.cgroup) : undefined,
+  };
+}
+
+/**
+ * What is at a path of the host, as any user of the host may see it, or the task itself: a task chooses what
+ * its output names, and must not learn by it what root alone can see. So nothing is looked up in a folder that
+ * not everybody may search, but for the task's own paths, nor behind a symlink.
+ */
+function pathFacts(path: string, own: readonly string[]): PathFacts | undefined {
+  if (remoteMountOnTheWay(path) !== undefined) return undefined;
+  const isOwn = own.some((each) => isAtOrBelow(path, each));
+  const names = path.split("/").slice(1, -1);
+  let folder = "";
+  for (const name of names) {
+    folder += `/${name}`;
+    if (name === "..") return undefined;
+    const status = statusOf(folder);
+    if (status === undefined) return { path, found: undefined };
+    const isOpen = isOwn || (status.mode & 0o001) !== 0;
+    if (!status.isDirectory() || !isOpen) return undefined;
+  }
+  return finalFacts(path);
+}
+
+function finalFacts(path: string): PathFacts | undefined {
+  try {
+    const found = openat2(AT_FDCWD, path, {
+      flags: O_PATH | constants.O_NOFOLLOW,
+      resolve: RESOLVE_NO_SYMLINKS,
+    });
+    try {
+      const status = fstatSync(found);
+      const { uid, gid, mode } = status;
+      return { path, found: { uid, gid, mode, isFolder: status.isDirectory() } };
+    } finally {
+      closeSync(found);
+    }
+  } catch (thrown) {
+    return hasErrno(thrown, "ENOENT") ? { path, found: undefined } : undefined;
+  }
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The file system with the smallest share of free space of those that the task may write to. */
+function fullestDisk({ request, sandbox }: TaskContext): DiskFacts | undefined {
+  const volumes = request?.mounts.flatMap(({ source, readOnly }) => (readOnly ? [] : source)) ?? [];
+  const paths = [request?.allocDir ?? "/", ...volumes, ...(sandbox?.privateTmp ? [] : ["/tmp"])];
+  const disks = paths.filter((path) => remoteMountOnTheWay(path) === undefined).flatMap(diskAt);
+  return disks.sort((a, b) => share(a) - share(b))[0];
+}
+
+function diskAt(path: string): DiskFacts[] {
+  try {
+    const { bavail, blocks, bsize, ffree } = statfsSync(path);
+    return [{ path, freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeFiles: ffree }];
+  } catch {
+    return [];
+  }
+}
+
+function share({ freeBytes, totalBytes, freeFiles }: DiskFacts): number {
+  return freeFiles === 0 ? 0 : freeBytes / Math.max(1, totalBytes);
+}
+
+/** Maximum time to look for a listener: a host may have thousands of processes. */
+const searchMs = 500;
+
+/**
+ * The program that listens at a port of the host, such as `nginx`: proc_pid_net(5), proc_pid_fd(5). Its
+ * arguments and user are left out, because they may be another tenant's.
+ */
+async function listenerAt(port: string | undefined): Promise<string | undefined> {
+  const inodes = await listeningInodes(Number(port));
+  if (inodes.size === 0) return undefined;
+  const until = performance.now() + searchMs;
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    if (performance.now() > until) return undefined;
+    const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
+    const links = await Promise.all(
+      descriptors.map((each) => readlink(`/proc/${pid}/fd/${each}`).catch(() => "")),
+    );
+    if (links.some((link) => inodes.has(link))) return readKernelFile(`/proc/${pid}/comm`)?.trim();
+  }
+  return undefined;
+}
+
+/** State of a listening TCP socket in /proc/net/tcp. */
+const LISTEN = "0A";
+
+async function listeningInodes(port: number): Promise<ReadonlySet<string>> {
+  const tables = await Promise.all(
+    ["tcp", "tcp6"].map((name) => readFile(`/proc/net/${name}`, "latin1").catch(() => "")),
+  );
+  const inodes = tables
+    .join("")
+    .split("\n")
+    .flatMap((line) => {
+      const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
+      const isIt = state === LISTEN && Number.parseInt(local.split(":")[1] ?? "", 16) === port;
+      return isIt ? [`socket:[${inode}]`] : [];
+    });
+  return new Set(inodes);
+}
+
+function cpuSecondsOf(cgroup: string): number | undefined {
+  const used = parseCpuStat(readKernelFile(`${cgroup}/cpu.stat`) ?? "");
+  return used && (used.userUs + used.systemUs) / 1e6;
+}

@@ -1,0 +1,178 @@
+/**
+ * Recognises what a program's last output says about its failure, whatever the program is written in. The
+ * texts are those of the C library, and of the runtimes of common languages. Pure.
+ */
+import type { CauseKind } from "../../machines/events/cause.ts";
+import { namedPaths } from "./namedPaths.ts";
+
+/** What a line of output says. */
+export interface Finding {
+  readonly kind: CauseKind;
+  /** The line, without surrounding blanks. */
+  readonly line: string;
+  /** Absolute paths that the line names; the likeliest first. */
+  readonly paths: readonly string[];
+  /** What else the text names: a host and port, a variable, a library, a command. Undefined if nothing. */
+  readonly name?: string | undefined;
+}
+
+interface KnownText {
+  readonly kind: CauseKind;
+  readonly pattern: RegExp;
+  /** Finds the name in the line, in its first group. The first pattern that matches counts. */
+  readonly names?: readonly RegExp[];
+}
+
+/** Number of the last lines that are looked at: a stack trace may follow the error. */
+const maxLines = 100;
+
+/** Longer lines are not messages for people, and take long to search. */
+const maxLineLength = 2_000;
+
+const port = [/(?:port|Port) *[:=]? *(\d{1,5})\b/, /[\w\].*](:\d{1,5})\b/, /(:{1,3}\d{1,5})\b/];
+const address = [/((?:\d{1,3}\.){3}\d{1,3}:\d{1,5})\b/, /(\[[\da-f:]+\]:\d{1,5})/i];
+const variable = [
+  /(?:variable|Variable|VARIABLE|env(?:ironment)?|setting)s? *[:=]? *[`'"]?\$?([A-Z][A-Z\d_]+)\b/,
+  /[`'"$]([A-Z][A-Z\d_]+)\b/,
+  /\b([A-Z][A-Z\d]*_[A-Z\d_]+)\b/,
+];
+
+/**
+ * The more special text first: a line of a missing library also says "No such file or directory". A text that
+ * programs also print while they work must not be here.
+ */
+const knownTexts: readonly KnownText[] = [
+  {
+    kind: "missing_library",
+    pattern: /error while loading shared libraries|cannot open shared object file|Library not loaded/,
+    names: [/libraries: ([^\s:]+):/, /([^\s:'"]+\.so[.\d]*): cannot open/],
+  },
+  {
+    kind: "missing_library",
+    pattern: /version [`'](?:GLIBC|GLIBCXX|CXXABI)_[\d.]+' not found/,
+    names: [/version [`']((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)'/],
+  },
+  {
+    kind: "missing_module",
+    pattern:
+      /ModuleNotFoundError|Cannot find (?:module|package) '|cannot load such file -- |Can't locate \S+ in @INC|ClassNotFoundException|NoClassDefFoundError|Could not find or load main class/,
+    names: [
+      /No module named '([^']+)'/,
+      /Cannot find (?:module|package) '([^']+)'/,
+      /such file -- (\S+)/,
+      /Can't locate (\S+) in/,
+      /(?:ClassNotFoundException|NoClassDefFoundError): (\S+)/,
+      /main class (\S+)/,
+    ],
+  },
+  {
+    kind: "program_memory",
+    pattern:
+      /java\.lang\.OutOfMemoryError|JavaScript heap out of memory|\bMemoryError\b|std::bad_alloc|memory allocation of \d+ bytes failed|Allowed memory size of \d+ bytes exhausted|runtime: (?:cannot allocate memory|out of memory)|failed to allocate memory \(NoMemoryError\)|Cannot allocate memory|ENOMEM/,
+    names: [
+      /(java\.lang\.OutOfMemoryError(?:: [\w ]+)?)/,
+      /(JavaScript heap out of memory)/,
+      /(Allowed memory size of \d+ bytes exhausted)/,
+      /(std::bad_alloc|MemoryError)/,
+    ],
+  },
+  {
+    kind: "port_in_use",
+    pattern: /EADDRINUSE|[Aa]ddress (?:already )?in use|Address in use|port is already allocated/,
+    names: port,
+  },
+  { kind: "disk_full", pattern: /ENOSPC|No space left on device|no space left on device|disk is full/ },
+  { kind: "disk_full", pattern: /EDQUOT|Disk quota exceeded|disk quota exceeded/ },
+  { kind: "read_only", pattern: /EROFS|[Rr]ead-only file ?system/ },
+  { kind: "open_files", pattern: /EMFILE|Too many open files|too many open files/ },
+  {
+    kind: "processes",
+    pattern:
+      /Resource temporarily unavailable.*(?:fork|thread|clone)|(?:fork|pthread_create|clone)\b.*(?:EAGAIN|Resource temporarily unavailable)/,
+  },
+  {
+    kind: "connection_refused",
+    pattern: /ECONNREFUSED|[Cc]onnection refused|Failed to connect to \S+ port \d+/,
+    names: [
+      /(?:to|server at) "?([\w.:-]+"?,? port \d+)/,
+      ...address,
+      /(?:to|connect) "?([\w.-]+:\d{1,5})\b/,
+      ...port,
+    ],
+  },
+  {
+    kind: "name_lookup",
+    pattern:
+      /Temporary failure in name resolution|Name or service not known|could not resolve host|Could not resolve host|getaddrinfo (?:ENOTFOUND|EAI_AGAIN)|no such host|UnknownHostException|nodename nor servname provided|Failed to resolve/,
+    names: [
+      /resolve host:? ([\w.-]+)/,
+      /(?:ENOTFOUND|EAI_AGAIN) ([\w.-]+)/,
+      /lookup ([\w.-]+)/,
+      /UnknownHostException: ([\w.-]+)/,
+      /host name "([^"]+)"/,
+      /resolve '([^']+)'/,
+      /host: ([\w.-]+)/,
+    ],
+  },
+  {
+    kind: "missing_variable",
+    pattern:
+      /unbound variable|parameter (?:null or )?not set|KeyError: '[A-Z][A-Z\d_]*'|key not found: "[A-Z][A-Z\d_]*"|[Ee]nvironment variable.*(?:not set|not found|missing|required|must be set|undefined|empty)|(?:[Mm]issing|[Rr]equired|[Uu]ndefined).*[Ee]nvironment variable|\b[A-Z][A-Z\d]*_[A-Z\d_]+\b (?:is |was |must be )?(?:not set|unset|missing|required|undefined|set!?$)|environment variable not found/,
+    names: [/(?:^|[\s:])(\w+): (?:unbound variable|parameter (?:null or )?not set)/, ...variable],
+  },
+  {
+    kind: "not_executable",
+    pattern:
+      /Exec format error|exec format error|cannot execute binary file|cannot execute: required file not found|bad interpreter/,
+  },
+  {
+    kind: "permission",
+    pattern:
+      /EACCES|[Pp]ermission denied|Operation not permitted|EPERM|AccessDeniedException|PermissionError/,
+  },
+  {
+    kind: "missing_path",
+    pattern:
+      /ENOENT|No such file or directory|no such file or directory|FileNotFoundError|FileNotFoundException|NoSuchFileException|does not exist|not found at|[Cc]annot find the (?:file|path)|Can't open|cannot open/,
+  },
+  {
+    kind: "missing_command",
+    pattern: /: (?:command )?not found$|: not found\b|command not found/,
+    names: [/(?:^|[\s:])([^\s:]+): (?:command )?not found/, /command not found: (\S+)/],
+  },
+];
+
+/** What the end of a program's output says; `known` is missing if it has no known text. */
+export interface Output {
+  readonly known?: Finding | undefined;
+  /** The last line that is not empty, without surrounding blanks. */
+  readonly lastLine?: string | undefined;
+}
+
+/**
+ * The finding in the last lines of a program's output.
+ * @param lines in the order of output. The last line with a known text counts. If it names nothing, an earlier
+ *   line of the same kind may: Node prints the message first, then the error's fields
+ */
+export function findKnown(lines: readonly string[]): Finding | undefined {
+  let last: Finding | undefined;
+  for (const line of lines.slice(-maxLines).reverse()) {
+    const finding = findingIn(line.trim());
+    if (finding === undefined) continue;
+    if (last !== undefined && finding.kind !== last.kind) break;
+    if (finding.paths.length > 0 || finding.name !== undefined) return finding;
+    last ??= finding;
+  }
+  return last;
+}
+
+function findingIn(line: string): Finding | undefined {
+  if (line === "" || line.length > maxLineLength || isStackFrame.test(line)) return undefined;
+  const known = knownTexts.find(({ pattern }) => pattern.test(line));
+  if (known === undefined) return undefined;
+  const name = known.names?.map((each) => each.exec(line)?.[1]).find((each) => each !== undefined);
+  return { kind: known.kind, line, paths: namedPaths(line), name: name?.replace(/^:+/, "") };
+}
+
+/** A line of a stack trace: it names files of the program itself. */
+const isStackFrame = /^(?:at |File "|from |#\d|\.\.\. \d+ more|goroutine )/;

@@ -1,0 +1,51 @@
+/** Why a task failed, as its event `exited` records it. Pure. */
+import { z } from "zod";
+
+/** The kinds of causes: stable, because metrics have them as a label. */
+export const causeKinds = [
+  "denied",
+  "missing_path",
+  "permission",
+  "missing_command",
+  "not_executable",
+  "missing_library",
+  "missing_module",
+  "missing_variable",
+  "port_in_use",
+  "connection_refused",
+  "name_lookup",
+  "disk_full",
+  "read_only",
+  "open_files",
+  "processes",
+  "memory_limit",
+  "host_memory",
+  "program_memory",
+  "cpu_time",
+  "file_size",
+  "signal",
+  "unknown",
+] as const;
+
+export type CauseKind = (typeof causeKinds)[number];
+
+export const cause = z.object({
+  kind: z.enum(causeKinds),
+  /**
+   * One sentence without its full stop, of at most 160 characters. Of the task's output it has at most a name:
+   * of a path, a host, a port, a variable, a library or a command.
+   */
+  text: z.string(),
+  /**
+   * The line of the task's output that shows the cause; the last line if the cause is unknown; null if the
+   * cause is known from elsewhere, or without output.
+   */
+  line: z.string().nullable(),
+});
+
+export type Cause = z.infer<typeof cause>;
+
+/** The cause, if it is known. */
+export function knownCause(cause: Cause | null | undefined): Cause | undefined {
+  return cause == null || cause.kind === "unknown" ? undefined : cause;
+}

@@ -1,0 +1,144 @@
+/** Failures that people plant in their jobs, and what the agent shows as the cause of each. */
+import { chmodSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts";
+import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent();
+});
+
+function allocationWithLogs(): Allocation {
+  const allocation = makeAllocation();
+  allocation.stdout.keepFile();
+  allocation.stderr.keepFile();
+  return allocation;
+}
+
+/** The message that the agent shows beside the exit code. */
+async function messageOf(command: Command, allocation = allocationWithLogs(), of = agent): Promise<string> {
+  const config = allocation.config(command);
+  await startTask(of, config);
+  const { err } = await of.driver.waitTask({ taskId: config.id });
+  await of.driver.destroyTask({ taskId: config.id, force: true });
+  return err;
+}
+
+/** A port at which a server of this process listens. */
+async function usedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
+  return address.port;
+}
+
+const more = / \(nomad-driver-exec2 why [0-9a-f]{8}\/main\)$/;
+
+describe("the exit message", () => {
+  test.each([
+    [
+      "cat /etc/adduser.conf",
+      'nothing at /etc/adduser.conf in its root; the host has it: unveil = ["r:/etc/adduser.conf"]',
+    ],
+    ["cat /etc/no-such-file", "nothing at /etc/no-such-file, neither in its root nor on the host"],
+    ["set -u; echo $DB_PASSWORD", "the variable DB_PASSWORD is missing in its environment"],
+    ["no-such-command", "its shell did not find the command no-such-command"],
+    ["echo 'ERROR bind: listen tcp :8080: address already in use'; exit 1", "port 8080 is already in use"],
+    [
+      "echo 'dd: error writing x: No space left on device' >&2; exit 1",
+      "no space is left on the file system that it wrote to; at ",
+    ],
+    ["kill -SEGV $$", "SIGSEGV: it accessed memory that is not its own, which is a bug in the program"],
+    ["kill -KILL $$", "SIGKILL, sent by the task itself or by somebody else on the host, not by the driver"],
+    ["sh -c 'kill -ABRT $$'; exit $?", "exit code 134 of a shell, whose command died of SIGABRT: "],
+  ])("of %j says: %s", async (script, text) => {
+    const message = await messageOf(script);
+    expect(message.startsWith(text)).toBe(true);
+    expect(message).toMatch(more);
+    expect(message.length).toBeLessThanOrEqual(200);
+  });
+
+  test("of a port in use names who listens there", async () => {
+    const port = await usedPort();
+    const script = `use IO::Socket::INET; IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => ${port}) or die "cannot listen on port ${port}: $!"`;
+    const message = await messageOf({ command: "perl", args: ["-e", script] });
+    expect(message).toMatch(new RegExp(`^port ${port} is already in use, by \\S+ \\(nomad`));
+  });
+
+  test("of a file that only root may read says whose it is", async () => {
+    const allocation = allocationWithLogs();
+    const path = `${allocation.taskFolder}/local/key`;
+    writeFileSync(path, "secret");
+    chmodSync(path, 0o600);
+    expect(await messageOf(`cat ${path}`, allocation)).toMatch(
+      new RegExp(
+        `^file ${path} belongs to root, gid 0, mode 0600; the task runs as uid ${allocation.user.uid}`.slice(
+          0,
+          120,
+        ),
+      ),
+    );
+  });
+
+  test("does not tell what only root may see", async () => {
+    expect(await messageOf("echo 'cat: /root/.profile: No such file or directory' >&2; exit 1")).toBe("");
+    const link = allocationWithLogs();
+    const script =
+      'ln -s /root $NOMAD_TASK_DIR/x; echo "cat: $NOMAD_TASK_DIR/x/.profile: Permission denied" >&2; exit 1';
+    expect(await messageOf(script, link)).toBe("");
+  });
+
+  test("does not come from the output of an earlier run", async () => {
+    const allocation = allocationWithLogs();
+    expect(await messageOf("echo 'bind: address already in use' >&2; exit 1", allocation)).toMatch(/in use/);
+    expect(await messageOf("exit 1", allocation)).toBe("");
+  });
+
+  test.each(["exit 0", "echo 'bind: address already in use' >&2; exit 0"])(
+    "is empty after %j",
+    async (script) => {
+      expect(await messageOf(script)).toBe("");
+    },
+  );
+
+  test("is empty after a stop, and without a known cause", async () => {
+    const allocation = allocationWithLogs();
+    const config = allocation.config(
+      "trap 'echo Permission denied: /etc/x; exit 3' TERM; echo up; while :; do read -r _ < $NOMAD_TASK_DIR/gate; done",
+    );
+    allocation.gate();
+    await startTask(agent, config);
+    await allocation.stdout.contains("up\n");
+    const ended = agent.driver.waitTask({ taskId: config.id });
+    await agent.driver.stopTask({
+      taskId: config.id,
+      signal: "SIGTERM",
+      timeout: { seconds: 20, nanos: 0 },
+    });
+    expect((await ended).err).toBe("");
+    expect(await messageOf("echo no idea; exit 3")).toBe("");
+  });
+});
+
+describe("exit_message", () => {
+  const secret = "connect to db: password hunter2: connection refused";
+  test.each([
+    ["cause", /^it could not connect: nobody listens there \(nomad/, ""],
+    [
+      "output",
+      /nobody listens there: connect to db: password hunter2: connection refused \(nomad/,
+      "no idea (nomad",
+    ],
+    ["off", /^$/, ""],
+  ])("%s", async (exit_message, known, unknown) => {
+    const other = await startAgent({ options: { exit_message } });
+    expect(await messageOf(`echo '${secret}' >&2; exit 1`, allocationWithLogs(), other)).toMatch(known);
+    const message = await messageOf("echo no idea; exit 3", allocationWithLogs(), other);
+    expect(message.startsWith(unknown)).toBe(true);
+    expect(message === "").toBe(unknown === "");
+  });
+});

@@ -1,0 +1,238 @@
+/** The cause that is named for a failure, from the task's events, its output and what the host shows. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { causeOf, type End, type HostEvidence, hasFailed } from "../../../src/history/cause/cause.ts";
+import { findKnown } from "../../../src/history/cause/knownTexts.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { fold } from "../../../src/machines/taskMachine.ts";
+import { event, sampleData } from "../../support/history/history.ts";
+
+const nothing: HostEvidence = { paths: [], disk: undefined, listener: undefined, cpuSeconds: undefined };
+const { cause: _, ...sampleEnd } = sampleData("exited");
+const failed: End = { ...sampleEnd, exitCode: 1 };
+const killedBy = (signal: number): End => ({ ...sampleEnd, exitCode: 128 + signal, signal });
+
+function taskWith(
+  sandbox: Partial<EventData<"sandboxed">> = {},
+  ...later: Parameters<typeof fold>[0][] | []
+) {
+  return fold([
+    event("requested"),
+    event("fingerprinted"),
+    event("sandboxed", {
+      root: "private",
+      unveiled: [{ path: "/usr", mode: "rx", source: "default" }],
+      ...sandbox,
+    }),
+    event("started"),
+    ...later.flatMap((each) => [...each]),
+  ]).context;
+}
+
+/** The text of the cause. */
+function named(
+  output: string,
+  {
+    end = failed,
+    context = taskWith(),
+    ...evidence
+  }: Partial<HostEvidence> & { end?: End; context?: ReturnType<typeof taskWith> } = {},
+) {
+  const lines = output.split("\n");
+  const { kind, text } = causeOf(
+    context,
+    end,
+    { known: findKnown(lines), lastLine: lines.at(-1) },
+    { ...nothing, ...evidence },
+  );
+  return `${kind}: ${text}`;
+}
+
+const file = (
+  path: string,
+  found: HostEvidence["paths"][number]["found"] = { uid: 0, gid: 0, mode: 0o100644, isFolder: false },
+) => ({ path, found });
+
+describe("a missing path", () => {
+  const says = "cat: /etc/adduser.conf: No such file or directory";
+  it("that the host has comes with the entry that unveils it", () => {
+    expect(named(says, { paths: [file("/etc/adduser.conf")] })).toBe(
+      'missing_path: nothing at /etc/adduser.conf in its root; the host has it: unveil = ["r:/etc/adduser.conf"]',
+    );
+  });
+  it("that nobody has is said to be nowhere", () => {
+    const paths = [{ path: "/etc/adduser.conf", found: undefined }];
+    expect(named(says, { paths })).toBe(
+      "missing_path: nothing at /etc/adduser.conf, neither in its root nor on the host",
+    );
+    expect(named(says, { paths, context: taskWith({ root: "host" }) })).toBe(
+      "missing_path: nothing at /etc/adduser.conf",
+    );
+  });
+  it("that is there after all, or that could not be looked at, is no cause", () => {
+    expect(named("cat: /usr/x: No such file or directory", { paths: [file("/usr/x")] })).toBe(
+      "unknown: its cause is not known",
+    );
+    expect(named(says)).toBe("unknown: its cause is not known");
+  });
+});
+
+describe("a refused access", () => {
+  const says = "cat: /usr/local/key: Permission denied";
+  it("is blamed on owner and mode only if they refuse it", () => {
+    const secret = file("/usr/local/key", { uid: 0, gid: 0, mode: 0o100600, isFolder: false });
+    expect(named(says, { paths: [secret] })).toBe(
+      "permission: file /usr/local/key belongs to root, gid 0, mode 0600; the task runs as uid 80001",
+    );
+    expect(
+      named(says, {
+        paths: [file("/usr/local/key", { uid: 80001, gid: 80001, mode: 0o100600, isFolder: false })],
+      }),
+    ).toBe("unknown: its cause is not known");
+  });
+  it("that the sandbox has recorded is blamed on the sandbox", () => {
+    const refusals = [
+      {
+        blockers: ["fs.read_file"],
+        object: "/srv/x",
+        program: "/usr/bin/cat",
+        pid: 1,
+        firstAt: failed.endedAt - 5,
+        count: 1,
+      },
+    ];
+    const context = taskWith({}, [event("denied", { refusals, others: 0, lost: 0, domains: [] })]);
+    expect(named("cat: /srv/x: Permission denied", { context })).toMatch(
+      /^denied: it was denied reading \/srv\/x; unveil = \["r:\/srv\/x"\] allows it$/,
+    );
+    expect(named("", { context })).toMatch(/^denied/);
+    expect(named("listen tcp :8080: bind: address already in use", { context })).toMatch(/^port_in_use/);
+    const later = { ...failed, endedAt: failed.endedAt + 60_000 };
+    expect(named("", { context, end: later })).toMatch(/^unknown/);
+  });
+});
+
+describe("a lack of memory", () => {
+  const oom = { kills: 1, limitBytes: 64 * 2 ** 20, peakBytes: 64 * 2 ** 20 };
+  const end = (data: typeof oom | { kills: number; limitBytes: null; peakBytes: null }): End => ({
+    ...killedBy(9),
+    oomKilled: true,
+    oom: data,
+  });
+  it("of the task's own limit names the limit", () => {
+    expect(named("", { end: end(oom) })).toBe(
+      "memory_limit: killed by the kernel: 64 MiB memory limit was full; raise memory or memory_max",
+    );
+  });
+  it("of the host is not blamed on the task's limit", () => {
+    for (const each of [
+      { ...oom, peakBytes: 2 ** 20 },
+      { kills: 1, limitBytes: null, peakBytes: null },
+    ]) {
+      expect(named("", { end: end(each) })).toMatch(/^host_memory: killed by the kernel: the host/);
+    }
+  });
+  it("of the program's own bound is its own", () => {
+    expect(named("FATAL ERROR: JavaScript heap out of memory", { end: killedBy(6) })).toBe(
+      "program_memory: it ran out of memory by itself (JavaScript heap out of memory), not by the task's limit",
+    );
+  });
+});
+
+describe("a signal", () => {
+  const limits = [{ resource: "RLIMIT_CPU", soft: 1, hard: 2 }];
+  it.each([
+    [
+      killedBy(11),
+      undefined,
+      "signal: SIGSEGV: it accessed memory that is not its own, which is a bug in the program",
+    ],
+    [
+      killedBy(9),
+      undefined,
+      "signal: SIGKILL, sent by the task itself or by somebody else on the host, not by the driver",
+    ],
+    [killedBy(9), 1, "signal: SIGKILL, sent by"],
+    [
+      killedBy(9),
+      2.1,
+      "cpu_time: it used all of its CPU time, 2 s (ulimit cpu), and was killed by the kernel",
+    ],
+    [killedBy(24), undefined, "cpu_time: it used all of its CPU time: ulimit cpu = 1 s"],
+    [
+      { ...failed, exitCode: 139 },
+      undefined,
+      "signal: exit code 139 of a shell, whose command died of SIGSEGV: it acc",
+    ],
+  ])("%j after %s s of CPU time", (end, cpuSeconds, text) => {
+    expect(named("", { end, cpuSeconds, context: taskWith({ resourceLimits: limits }) })).toContain(text);
+  });
+});
+
+it.each([
+  [
+    "Error: listen EADDRINUSE: address already in use :::8080",
+    { listener: "nginx" },
+    "port_in_use: port 8080 is already in use, by nginx",
+  ],
+  [
+    "Error: listen EADDRINUSE: address already in use :::8080",
+    {},
+    "port_in_use: port 8080 is already in use",
+  ],
+  [
+    "dd: error writing 'x': No space left on device",
+    { disk: { path: "/srv", freeBytes: 0, totalBytes: 2 ** 30, freeFiles: 9 } },
+    "disk_full: no space is left on the file system that it wrote to; at /srv, 0 B of 1 GiB are free",
+  ],
+  [
+    "dial tcp 10.0.0.1:5432: connect: connection refused",
+    {},
+    "connection_refused: it could not connect to 10.0.0.1:5432: nobody listens there",
+  ],
+  [
+    "sh: 1: DB_PASSWORD: parameter not set",
+    {},
+    "missing_variable: the variable DB_PASSWORD is missing in its environment",
+  ],
+  [
+    "sh: 1: nosuch: not found",
+    { end: { ...failed, exitCode: 127 } },
+    "missing_command: its shell did not find the command nosuch",
+  ],
+  ["page 7: not found", {}, "unknown: its cause is not known"],
+] as const)("%s", (output, evidence, text) => {
+  expect(named(output, evidence)).toBe(text);
+});
+
+it("an end that was asked for, or that was no failure, has no cause", () => {
+  expect(hasFailed({ ...failed, exitCode: 0 }, taskWith())).toBe(false);
+  expect(hasFailed(failed, taskWith({}, [event("stopRequested")]))).toBe(false);
+  expect(hasFailed(failed, taskWith())).toBe(true);
+});
+
+it("whatever a program prints, the text is one line of at most 160 characters", () => {
+  const words = fc.constantFrom(
+    "ENOENT",
+    "/etc/\u001b[31mx",
+    "address in use",
+    ":80",
+    "Permission denied",
+    "\u0000",
+    "x".repeat(300),
+  );
+  const lines = fc.array(fc.oneof(fc.string(), words), { maxLength: 6 }).map((parts) => parts.join(" "));
+  fc.assert(
+    fc.property(lines, fc.array(fc.string().map((name) => `/${name}`)), (output, paths) => {
+      const facts = paths.map((path) => ({ path, found: undefined }));
+      const { text, line } = causeOf(
+        taskWith(),
+        failed,
+        { known: findKnown(output.split("\n")), lastLine: output },
+        { ...nothing, paths: facts },
+      );
+      expect(text.length).toBeLessThanOrEqual(160);
+      expect(`${text}${line ?? ""}`).not.toMatch(/\p{Cc}/u);
+    }),
+  );
+});
