@@ -21,15 +21,27 @@ export interface Exception {
 export const exceptions = {
   unveilByTask: {
     option: "unveil_by_task",
+    opens: ["files"],
+    meaning:
+      "the job names further paths of the host. The task reaches what its user may reach there: with `w`, also the sockets of services",
+  },
+  unveilAllowed: {
+    option: "unveil_allowed",
     opens: ["files", "resources"],
     meaning:
-      "the job names further paths of the host. The task reaches what its user may reach there: with `w`, also the sockets of services, and with `/dev` all of the host's terminals",
+      "the same, for the listed paths. A list that names cgroup file systems or devices opens these, too: with `/dev`, all of the host's terminals",
+  },
+  unveilPaths: {
+    option: "unveil_paths",
+    opens: ["files", "resources"],
+    meaning:
+      "the same, for all tasks. Nothing is checked, so no entry should be around the agent's data folder or around `/dev`",
   },
   allowHostRoot: {
     option: "allow_host_root",
     opens: ["files", "resources"],
     meaning:
-      "with `root = \"host\"`, the task sees the host's tree. It connects to every socket that its user may write to, changes modes and owners of its user's files, and with `/dev` unveiled it may take all of the host's terminals",
+      "with `root = \"host\"`, the task sees the host's tree. It connects to every socket that its user may write to, changes modes and owners of its user's files, and with `/dev` unveiled by the operator it may take all of the host's terminals",
   },
   allowRoot: {
     option: "allow_root",

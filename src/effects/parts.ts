@@ -119,7 +119,7 @@ export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): T
 /**
  * Returns a function that makes a value at its first call, and returns the same value at later calls.
  */
-function lazy<Value extends {}>(make: () => Value): () => Value {
+export function lazy<Value extends {}>(make: () => Value): () => Value {
   let made: Value | undefined;
   return () => {
     made ??= make();

@@ -11,11 +11,11 @@ import {
   pluginOptionsSpec,
 } from "../driver/options/pluginOptions.ts";
 import type { HclSpec } from "../effects/options/hclOptions.ts";
-import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../effects/parts.ts";
+import { lazy, parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../effects/parts.ts";
 import type { Spec } from "./generated/nomad/hclspec.ts";
 
 export const pluginSpec = specOf(pluginOptionsSpec);
-export const taskSpec = () => specOf(taskOptionsSpec());
+export const taskSpec = lazy(() => specOf(taskOptionsSpec()));
 
 /** @throws DriverError `CONFIG_INVALID` */
 export function readPluginOptions(bytes: Uint8Array): PluginOptions {

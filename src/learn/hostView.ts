@@ -1,7 +1,7 @@
 /** Reads the facts of the host that a learned policy depends on. */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { follow } from "../effects/paths/followPath.ts";
 import { lookAt } from "../effects/paths/hostPaths.ts";
-import { follow } from "../effects/paths/paths.ts";
 import type { HostView } from "./policy.ts";
 
 /** A view of the host that remembers what it has read. */

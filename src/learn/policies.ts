@@ -101,7 +101,7 @@ export function entriesOf({ config }: Task): string[] {
 }
 
 /** Options of the plugin or a task without those that limit ports. */
-export function withoutPorts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function withoutPorts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { connect_tcp, bind_tcp, connect_udp, bind_udp, ...rest } = config;
   return rest;
 }
@@ -111,11 +111,19 @@ export function withoutPorts(config: Readonly<Record<string, unknown>>): Readonl
  * dynamic users, so each task has its own passwd(5), unless the job sets `identity_files`.
  */
 export function withoutRefusals(job: Job): Job {
-  return mapTasks(job, (task) => ({
-    identity_files: true,
-    ...withoutPorts(task.config),
-    unveil: [...entriesOf(task), "rwxc:/"],
-  }));
+  return mapTasks(job, (task) => ({ identity_files: true, ...withoutPorts(task.config) }));
+}
+
+/**
+ * The options of the plugin for the observed run. The host's tree is open by an option of the plugin, because
+ * a job may not open a tree that has a second proc file system.
+ */
+export function pluginWithoutRefusals(
+  config: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const { unveil_paths } = config;
+  const paths: readonly unknown[] = Array.isArray(unveil_paths) ? unveil_paths : [];
+  return { ...withoutPorts(config), unveil_paths: [...paths, "rwxc:/"] };
 }
 
 /** The job with the learned options of its tasks. */

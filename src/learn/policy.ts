@@ -7,6 +7,7 @@ import {
   collapsed,
   folderOf,
   isNothing,
+  mayStandForItsFiles,
   merged,
   type PathRight,
   procPath,
@@ -67,13 +68,14 @@ export interface Learned {
 export function learnPolicy(accesses: readonly Access[], present: PresentPolicy, host: HostView): Learned {
   const open = opened(present.paths, host);
   const needed = needs(accesses, host)
+    .map(({ path, mode }) => ({ path: installationOf(path, mode, host.homes), mode }))
     .map(({ path, mode }) => ({ path, mode: without(mode, rightsAt(path, open)) }))
     .filter(({ mode }) => !isNothing(mode));
   const identity = needed.filter(({ path, mode }) => isIdentityFile(path) && !mode.write);
   const whyNot = (path: string) =>
     present.allocations.some((folder) => isAtOrBelow(path, folder))
       ? "is in the allocation's folder, outside of local, secrets, tmp and the shared folder: set work_dir"
-      : whyForbidden(path, host.homes);
+      : (whyForbidden(path, host.homes) ?? whyOnlyHere(path));
   const leftOut = merged(needed).flatMap((right) => {
     const why = whyNot(right.path);
     return why === undefined ? [] : [{ ...right, why }];
@@ -102,6 +104,24 @@ export function learnPolicy(accesses: readonly Access[], present: PresentPolicy,
     ...capabilities(accesses),
     missing: missing(named, open),
   };
+}
+
+/**
+ * The folder of a versioned installation around a file that was only read or executed, such as
+ * `/usr/share/perl` for `/usr/share/perl/5.40.1/strict.pm`: the next version has other paths. Other files
+ * are returned unchanged.
+ */
+function installationOf(path: string, mode: PathRight["mode"], homes: readonly string[]): string {
+  if (mode.write || mode.create || isInProc(path) || isAtOrBelow(path, "/sys")) return path;
+  const [around] = /^.*?(?=\/v?\d+(?:\.\d+)+(?:\/|$))/.exec(path) ?? [];
+  return around === undefined || !mayStandForItsFiles(around, homes) ? path : around;
+}
+
+/** Why an entry for the path would be of no use on another host; undefined if it may be. */
+function whyOnlyHere(path: string): string | undefined {
+  const isDevice = /^\/sys\/(?:devices\/|dev\/|block\/.|class\/[^/]+\/.)/.test(path);
+  const isGeneral = /^\/sys\/devices\/system(?:\/|$)/.test(path);
+  return isDevice && !isGeneral ? "names a device of this host" : undefined;
 }
 
 /** The rights that accesses need, on paths without symlinks. */
@@ -181,7 +201,8 @@ function namedAs(
     const end = host.follow(name)?.end?.path;
     if (plain === undefined || end === undefined || end === plain) continue;
     const all = [...present, ...entries];
-    if (whyForbidden(plain, host.homes) !== undefined || linksAreThere(name, all, host)) continue;
+    if ((whyForbidden(plain, host.homes) ?? whyOnlyHere(plain)) !== undefined) continue;
+    if (linksAreThere(name, all, host)) continue;
     // If no entry opens the file to which the name leads, the name needs no entry.
     if (isNothing(rightsAt(end, opened(all, host)))) continue;
     const own = entries.find(({ path }) => path === end);
@@ -215,9 +236,9 @@ function lookedAt(names: readonly NamedAccess[], entries: readonly PathRight[], 
     if (end === undefined || (shown(end) && linksAreThere(path, entries, host))) return [];
     const plain = plainName(path) ?? end;
     const linked = linksAreThere(path, entries, host) ? end : plain;
-    return isIdentityFile(linked) || whyForbidden(linked, host.homes) !== undefined
+    return isIdentityFile(linked) || (whyForbidden(linked, host.homes) ?? whyOnlyHere(linked)) !== undefined
       ? []
-      : [{ path: linked, mode: modeOf("r") }];
+      : [{ path: installationOf(linked, modeOf("r"), host.homes), mode: modeOf("r") }];
   });
   return collapsed(hidden, host.homes);
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { follow, type HostEntry } from "../../src/effects/paths/paths.ts";
+import { follow, type HostEntry } from "../../src/effects/paths/followPath.ts";
 import { isNothing, type PathRight, rightsAt, without } from "../../src/effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../src/effects/unveil/unveil.ts";
 import type { Access } from "../../src/learn/access.ts";
@@ -60,6 +60,31 @@ describe("a learned policy", () => {
     expect(learned(files("/usr/share"))).toHaveLength(4);
     expect(learned(files("/etc"))).toHaveLength(4);
     expect(learned(files("/home/joe"))).toHaveLength(4);
+  });
+
+  it("allows the folder of an installation, whose files have a version in their paths", () => {
+    expect(learned([read("/usr/share/perl/5.40.1/strict.pm")])).toEqual(["r:/usr/share/perl"]);
+    expect(learned([read("/opt/tool/v2.3/lib/a"), { kind: "executed", path: "/opt/tool/v2.3/run" }])).toEqual(
+      ["rx:/opt/tool"],
+    );
+    // Nothing may stand for the files of a shared folder, and a file that is written is no installation.
+    expect(learned([read("/opt/2.3/a")])).toEqual(["r:/opt/2.3/a"]);
+    const written = {
+      kind: "opened",
+      path: "/srv/data/1.2/log",
+      read: false,
+      write: true,
+      created: false,
+    } as const;
+    expect(learned([written])).toEqual(["w:/srv/data/1.2/log"]);
+  });
+
+  it("leaves out what names a device of this host", () => {
+    const paths = ["/sys/devices/virtual/block/loop0/dev", "/sys/dev/block/7:0", "/sys/class/net/eth0/mtu"];
+    const general = ["/sys/devices/system/cpu/online", "/sys/class/net"];
+    const policy = learnPolicy([...paths, ...general].map(read), nothing, host);
+    expect(policy.unveil.map(formatUnveil)).toEqual(["r:/sys/class/net", "r:/sys/devices/system/cpu/online"]);
+    expect(policy.leftOut.map(({ why }) => why)).toEqual(paths.map(() => "names a device of this host"));
   });
 
   it("omits rights that the task has already", () => {

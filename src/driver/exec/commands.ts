@@ -20,10 +20,10 @@ import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { waitForAnswersInTask } from "../../effects/host/silentMounts.ts";
 import { rightsInPlan } from "../../effects/launch/sandbox.ts";
 import { presetLimitsOf } from "../../effects/limits/resourceLimits.ts";
-import { isRemote, visibilityFor } from "../../effects/paths/hostPaths.ts";
+import { isRemote } from "../../effects/paths/hostMounts.ts";
+import { visibilityFor } from "../../effects/paths/hostPaths.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { TaskRootView } from "../../effects/root/listRoot.ts";
-import { entersAllFolders } from "../../effects/users/capabilities.ts";
 import type { CommandEnd } from "../../machines/events/running.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -201,11 +201,7 @@ async function inputOf(
   await waitForAnswersInTask(lookUps, { pid: process.init.pid, root: view.root }, runnerFolder);
   const options = requestedOptions(request);
   const rights = rightsInPlan(sandbox, options);
-  const sees = visibilityFor({
-    ...sandbox,
-    groups: rights.groups,
-    entersAll: entersAllFolders(rights.capabilities),
-  });
+  const sees = visibilityFor({ ...sandbox, ...rights });
   // A rebuilt history has no limits. The command then gets those of the task's process, not the plugin's.
   const limits = rights.limits.length > 0 ? rights.limits : presetLimitsOf(process.task.pid);
   // The limits were read by pid, so this checks that the pid is still the task's.

@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../base/errors.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { waitpid } from "../kernel/libc.ts";
-import { hostMounts, remoteMountOnTheWay } from "../paths/hostPaths.ts";
+import { hostMounts, remoteMountOnTheWay } from "../paths/hostMounts.ts";
 import { remoteMountPoints } from "../paths/mountinfo.ts";
 import { anyFolder, closeRangeStep, endWithParentStep } from "../plan/commonSteps.ts";
 import { descriptors, noSteps, type Step, type WholePlan } from "../plan/plan.ts";

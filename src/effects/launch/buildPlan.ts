@@ -7,7 +7,7 @@ import {
   prepareRunCgroupSteps,
   type RunCgroup,
   removeRunCgroupStep,
-} from "../cgroup/cgroupPlan.ts";
+} from "../cgroup/runCgroupSteps.ts";
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import { initRuleSteps, taskRuleSteps, unveilSteps } from "../landlock/landlockSteps.ts";

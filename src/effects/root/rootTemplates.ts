@@ -5,7 +5,8 @@
 import { closeSync, openSync } from "node:fs";
 import { DriverError, messageOf } from "../../base/errors.ts";
 import { pipe2, waitpid } from "../kernel/libc.ts";
-import { type HostMounts, hostMounts, lookAt } from "../paths/hostPaths.ts";
+import { type HostMounts, hostMounts } from "../paths/hostMounts.ts";
+import { lookAt } from "../paths/hostPaths.ts";
 import { unpropagatedMounts } from "../paths/mountinfo.ts";
 import { failedStep } from "../plan/launchError.ts";
 import { spawnPlan } from "../plan/spawnPlan.ts";

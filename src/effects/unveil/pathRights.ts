@@ -127,6 +127,7 @@ export function whyForbidden(path: string, homes: readonly string[]): string | u
   // The pattern covers the users of a directory server, who are not in /etc/passwd.
   if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
   if (path.split("/").includes(".ssh")) return "holds SSH keys";
+  if (isAtOrBelow(path, "/sys/fs/cgroup")) return "shows all tasks of the host";
   return undefined;
 }
 
@@ -157,7 +158,7 @@ export function isSharedFolder(folder: string): boolean {
 }
 
 /** Whether one entry for the folder may replace entries for files in it. */
-function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean {
+export function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean {
   return (
     !isSharedFolder(folder) &&
     !homes.some((home) => isAtOrBelow(home, folder)) &&

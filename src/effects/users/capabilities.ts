@@ -45,12 +45,6 @@ export function taskCapabilities(
   return { kept: requested, dropped: own.bounding & ~requested };
 }
 
-/** Whether these capabilities let a task enter folders whatever their modes: capabilities(7). */
-export function entersAllFolders(capabilities: TaskCapabilities | undefined): boolean {
-  const entering = capabilitySet(["dac_override", "dac_read_search"]);
-  return capabilities !== undefined && (capabilities.kept & entering) !== noCapabilities;
-}
-
 /**
  * Like {@link taskCapabilities}, for a set that was decided before.
  * @param names capabilities that the task keeps

@@ -11,7 +11,7 @@ import { AT_FDCWD, O_PATH, RESOLVE_NO_SYMLINKS } from "../../effects/kernel/cons
 import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
 import { openat2 } from "../../effects/kernel/libc.ts";
 import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
-import { remoteMountOnTheWay } from "../../effects/paths/hostPaths.ts";
+import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";

@@ -1,7 +1,9 @@
 /** `run --learn`: what it prints and writes, and what it does with wrong input. */
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
@@ -26,6 +28,13 @@ function hostFolder(...names: readonly string[]): string {
   return folder;
 }
 
+/** Removes an empty cgroup, and those below it. */
+function removeCgroups(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) removeCgroups(join(path, entry.name));
+  rmdirSync(path);
+}
+
 describe("run --learn", { timeout: 120_000 }, () => {
   it("prints the options that a task needs, and no others", async () => {
     const folder = hostFolder("needed", "optional");
@@ -43,11 +52,74 @@ describe("run --learn", { timeout: 120_000 }, () => {
 
   it("runs the job at most as often as --tries allows", async () => {
     const job = shellJob(`cat ${hostFolder("optional")}/optional > /dev/null 2>&1; true`);
-    const { code, stdout } = await learn(["--tries", "3", job]);
+    const { code, stdout, stderr } = await learn(["--tries", "3", job]);
     expect(code).toBe(0);
     expect(stdout).toContain("Not every option was tried alone");
+    // The trials say how many there may be, and leave no histories.
+    expect(stderr).toMatch(/^Run 2 of at most 3: with \d+ options? of \d+$/m);
     const { stdout: tasks } = await call(["ps", "--all", "--json", "--state-dir", stateDir]);
-    expect(tasks.trim().split("\n").length).toBeLessThanOrEqual(3);
+    expect(tasks.trim().split("\n")).toHaveLength(1);
+  });
+
+  it("stops a run under the policy after the time that --stop-after gives, even if the first run ended by itself", async () => {
+    const folder = hostFolder();
+    chmodSync(folder, 0o777);
+    const job = shellJob(`test -e ${folder}/once && sleep 600; touch ${folder}/once`);
+    const { code, stdout } = await learn(["--stop-after", "10s", "--tries", "2", job]);
+    expect(stdout).toContain("Without refusals, the job ended with exit code 0");
+    expect(stdout).toContain("Under this policy it did not end by itself.");
+    expect(code).not.toBe(0);
+  });
+
+  it("keeps and writes what it has learned when Ctrl-C interrupts the trials", async () => {
+    const names = ["needed", "b", "c", "d", "e"];
+    const folders = names.map((name) => `${hostFolder(name)}/${name}`);
+    const job = shellJob(`cat ${folders[0]}; cat ${folders.slice(1).join(" ")} > /dev/null 2>&1; sleep 0.3`);
+    const started = start(["run", "--learn", "--write", "--state-dir", stateDir, job], {
+      program: [builtEntry],
+    });
+    await started.seen("Run 6 of at most 40", "stderr");
+    started.child.kill("SIGINT");
+    const { code, stdout, stderr } = await started.ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/it did the same.*\n.*Not every option was tried alone/);
+    expect(stderr).toContain("Written to ");
+    expect(readFileSync(job, "utf8")).toContain(`"r:${folders[0]}"`);
+  });
+
+  it("observes a host that has a second proc file system", async () => {
+    const folder = hostFolder("page");
+    const proc = join(folder, "proc");
+    mkdirSync(proc);
+    const inside = [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      `mount -t proc proc ${proc} && exec "$0" "$@"`,
+      builtEntry,
+    ];
+    const { code, stdout } = await learn(["--tries", "2", shellJob(`cat ${folder}/page`)], {
+      program: inside,
+    });
+    expect(stdout).toContain(`"r:${folder}/page"`);
+    expect(code).toBe(0);
+  });
+
+  it("says that a host could not be observed, and learns nothing", async () => {
+    const mount = findCgroup2Mount();
+    const cgroup = `${mount}/exec2-test-${process.pid}`;
+    mkdirSync(cgroup);
+    onTestFinished(() => eventually(() => removeCgroups(cgroup)));
+    // In a cgroup namespace, the tasks' cgroups are deeper than their paths say.
+    const script = `echo $$ > ${cgroup}/cgroup.procs
+      exec unshare --mount --cgroup sh -c 'mount -t cgroup2 none ${mount} && exec "$0" "$@"' "$0" "$@"`;
+    const { code, stdout, stderr } = await learn([shellJob("echo ran")], {
+      program: ["sh", "-ec", script, builtEntry],
+    });
+    expect(stdout).toBe("ran\n");
+    expect(stderr).toContain("UNSUPPORTED: this host could not be observed");
+    expect(code).toBe(125);
   });
 
   it("lists nothing in the task's own folders", async () => {
@@ -135,7 +207,7 @@ job "test" {
     const before = readFileSync(job, "utf8");
     const { code, stdout, stderr } = await learn(["--write", job]);
     expect(stdout).toContain("Not unveiled: r:/ is all of the host");
-    expect(stdout).toMatch(/Under this policy it failed: exit code 2\. It missed: \/\./);
+    expect(stdout).toMatch(/Under this policy it ended otherwise: exit code 2\. It missed: \/\./);
     expect(stderr).toContain("Nothing was written, because the tasks do not work with these options.");
     expect(readFileSync(job, "utf8")).toBe(before);
     expect(code).toBe(2);

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type HostEntry, isAtOrBelow } from "../../../src/effects/paths/paths.ts";
+import type { HostEntry } from "../../../src/effects/paths/followPath.ts";
+import { isAtOrBelow } from "../../../src/effects/paths/paths.ts";
 import { skeletonOf } from "../../../src/effects/root/skeleton.ts";
 import type { RootTemplate } from "../../../src/effects/root/taskRoot.ts";
 

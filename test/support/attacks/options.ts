@@ -57,10 +57,16 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
   unveil: {
     none: {},
     "/proc by unveil_by_task": { exception: "unveilByTask", job: () => ({ unveil: ["r:/proc"] }) },
-    "a folder and /dev by unveil_by_task": {
+    "a folder by unveil_by_task": {
       exception: "unveilByTask",
+      job: ({ ownFile }) => ({ unveil: ["r:/proc", `rwc:${folderOf(ownFile)}`] }),
+    },
+    "a folder and /dev by unveil_allowed": {
+      exception: "unveilAllowed",
+      plugin: { unveil_allowed: ["r:/proc", "rw:/dev", "rwc:/var/lib"] },
       job: ({ ownFile }) => ({ unveil: ["r:/proc", "rw:/dev", `rwc:${folderOf(ownFile)}`] }),
     },
+    "/dev by unveil_paths": { exception: "unveilPaths", plugin: { unveil_paths: ["rw:/dev"] } },
   },
   root: {
     private: {},
@@ -104,7 +110,6 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
 export const closing: Readonly<Record<string, string>> = {
   deniedEnvvars: "takes variables away",
   unveilDefaults: "without them, a task has fewer paths",
-  unveilPaths: "unveils for all tasks what unveil_by_task may unveil for one",
   root: "the job's root, by default",
   identityFiles: "files of the task's own",
   dynamicUserIds: "which ids are dynamic users'",

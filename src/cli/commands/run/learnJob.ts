@@ -3,6 +3,7 @@
  * job again with the options that the tasks need.
  */
 
+import { DriverError } from "../../../base/errors.ts";
 import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
 import { deniedIn } from "../../../learn/access.ts";
 import { hostView } from "../../../learn/hostView.ts";
@@ -12,9 +13,9 @@ import {
   formatted,
   type LearnedOptions,
   lackingPorts,
+  pluginWithoutRefusals,
   policyOf,
   withLearned,
-  withoutPorts,
   withoutRefusals,
 } from "../../../learn/policies.ts";
 import type { Learned } from "../../../learn/policy.ts";
@@ -23,6 +24,8 @@ import type { WatchedTask } from "../../../learn/watchedTasks.ts";
 import { checkJob, pluginOptionsOf } from "../../../localAgent/files/checkFile.ts";
 import type { Job, Task } from "../../../localAgent/jobspec/job.ts";
 import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
+import { catchInterrupts, type Interrupts } from "../../../localAgent/task/interrupts.ts";
+import { countOf } from "../../../units/counts.ts";
 import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { printError } from "../../terminal/errors.ts";
@@ -43,6 +46,12 @@ export interface LearnOptions extends RunOptions {
 
 /** The depth of tasks' cgroups in `run`: a slice, and a scope in it. */
 const scopeLevel = 2;
+
+/**
+ * Minimum time for which a trial of a task runs that was stopped: a person may have pressed Ctrl-C as soon as
+ * the task was ready, and the next run may start more slowly.
+ */
+const minStopMs = 1_000;
 
 /** Maximum time for trials that leave options out. Options that no trial has left out by then are kept. */
 const maxTrialMs = 120_000;
@@ -97,8 +106,14 @@ interface JobTask {
 
 interface Enforced extends Omit<LearnReport["enforced"], "trial"> {
   readonly kept: readonly Need[];
-  /** The last trial; undefined if the user interrupted the trials. */
+  /** The trial of the options that are kept; undefined if the user interrupted it. */
   readonly trial: Trial | undefined;
+}
+
+/** Options with which the job has worked, and the trial that has shown it. */
+interface Proven {
+  readonly kept: readonly Need[];
+  readonly trial: Trial;
 }
 
 class Learning {
@@ -109,15 +124,29 @@ class Learning {
   #count = 0;
   /** Whether the maximum number of runs or the maximum time has ended the trials early. */
   #limited = false;
+  /** The fewest options with which the job has worked so far. They stay if the user interrupts the trials. */
+  #proven: Proven | undefined;
+  #interrupts: Interrupts | undefined;
 
   constructor(input: LearningInput) {
     this.#input = input;
   }
 
   async run(): Promise<number> {
-    const { options, observer } = this.#input;
     const seen = await this.#runWithoutRefusals();
+    // A signal between two trials ends the trials, too.
+    this.#interrupts = catchInterrupts();
+    try {
+      return await this.#learn(seen);
+    } finally {
+      this.#interrupts.release();
+    }
+  }
+
+  async #learn(seen: Trial): Promise<number> {
+    const { options, observer } = this.#input;
     if (seen.tasks.length === 0) return seen.exitCode;
+    requireObserved(seen);
     const jobTasks = this.#jobTasks(seen);
     this.#policies = this.#policiesOf(jobTasks);
     const lost = observer.lost();
@@ -136,7 +165,7 @@ class Learning {
 
   async #runWithoutRefusals(): Promise<Trial> {
     const { job, config, options } = this.#input;
-    await using trials = await Trials.open(this.#input, withoutPorts(config));
+    await using trials = await Trials.open(this.#input, pluginWithoutRefusals(config), { isRecorded: true });
     this.#count += 1;
     const { stopAfterMs } = options;
     return await trials.run(withoutRefusals(job), { shown: true, watched: true, stopAfterMs });
@@ -158,7 +187,7 @@ class Learning {
 
   /** Runs the job again under the learned options, then finds out which of them the job can do without. */
   async #enforce(seen: Trial, all: readonly Need[]): Promise<Enforced> {
-    await using trials = await Trials.open(this.#input, this.#input.config);
+    await using trials = await Trials.open(this.#input, this.#input.config, { isRecorded: false });
     try {
       let kept = all;
       let trial = await this.#tryWith(trials, kept, seen);
@@ -173,6 +202,7 @@ class Learning {
       const isConclusive = isSame(trial, seen) && !seen.stopped;
       // Needs two runs: one that leaves options out, and a last one that shows what the rest allows.
       const canReduce = isConclusive && kept.length > 0 && this.#runsLeft > 1;
+      if (isSame(trial, seen)) this.#proven = { kept, trial };
       if (canReduce) {
         const smallest = await this.#smallest(trials, kept, trial, seen);
         if (smallest.length < kept.length) trial = await this.#tryWith(trials, smallest, seen);
@@ -183,7 +213,9 @@ class Learning {
       return { kept, trial, same: isSame(trial, seen), denied, limited: untried };
     } catch (thrown) {
       if (!(thrown instanceof Interrupted)) throw thrown;
-      return { kept: all, trial: undefined, same: false, denied: [], limited: true };
+      if (this.#proven === undefined)
+        return { kept: all, trial: undefined, same: false, denied: [], limited: true };
+      return { ...this.#proven, same: true, denied: [], limited: true };
     }
   }
 
@@ -208,13 +240,15 @@ class Learning {
       this.#limited ||= this.#runsLeft <= 1 || performance.now() - began > maxTrialMs;
       if (this.#limited) return false;
       const trial = await this.#tryWith(trials, part, seen, { watched: false });
-      return isSame(trial, seen) && steady.every(alike(withAll, trial));
+      const isEnough = isSame(trial, seen) && steady.every(alike(withAll, trial));
+      if (isEnough && part.length < (this.#proven?.kept.length ?? 0)) this.#proven = { kept: part, trial };
+      return isEnough;
     };
     // Tried twice, because a single difference may be chance.
     return smallestSufficient(all, async (part) => (await works(part)) || (await works(part)));
   }
 
-  #tryWith(
+  async #tryWith(
     trials: Trials,
     needs: readonly Need[],
     seen: Trial,
@@ -227,9 +261,19 @@ class Learning {
       return { ports, unveil: [...entriesOf(task), ...unveil], identityFiles };
     };
     const job = withLearned(this.#input.job, (group, task) => options(labelOf(group, task), task));
+    if (this.#interrupts?.stop.aborted) throw new Interrupted();
     this.#count += 1;
-    const stopAfterMs = seen.stopped ? seen.milliseconds : undefined;
-    return trials.run(job, { shown: false, watched, stopAfterMs });
+    const known = [...this.#policies.values()].reduce(
+      (sum, { unveil, identityFiles }) => sum + unveil.length + (identityFiles ? 1 : 0),
+      0,
+    );
+    process.stderr.write(
+      `Run ${this.#count} of at most ${this.#input.options.tries}: with ${countOf(needs.length, "option")} of ${Math.max(known, needs.length)}\n`,
+    );
+    const stopAfterMs = seen.stopped
+      ? Math.max(seen.milliseconds, minStopMs)
+      : this.#input.options.stopAfterMs;
+    return await trials.run(job, { shown: false, watched, stopAfterMs });
   }
 
   #jobTasks({ tasks }: Trial): JobTask[] {
@@ -261,6 +305,22 @@ class Learning {
     );
     process.stderr.write(changed ? `Written to ${visible(path)}\n` : "There is nothing to write.\n");
   }
+}
+
+/**
+ * Checks that the observer has seen the tasks. Every task executes a program, so a task without any access was
+ * not seen.
+ * @throws DriverError `UNSUPPORTED`
+ */
+function requireObserved({ tasks }: Trial): void {
+  if (tasks.some((task) => task.accesses().length > 0)) return;
+  throw new DriverError(
+    "UNSUPPORTED",
+    "this host could not be observed: the kernel reported no use by any task",
+    {
+      hint: "Learn on a host whose cgroups are the kernel's own, outside of a container",
+    },
+  );
 }
 
 function labelOf(group: string, task: Task): string {

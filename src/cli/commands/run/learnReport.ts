@@ -41,7 +41,9 @@ export interface LearnReport {
   /** The result of trying the learned options. */
   readonly enforced: {
     /** The last trial; undefined if the user interrupted the trials. */
-    readonly trial: { readonly exitCode: number; readonly failures: readonly unknown[] } | undefined;
+    readonly trial:
+      | { readonly exitCode: number; readonly stopped: boolean; readonly failures: readonly unknown[] }
+      | undefined;
     /** Whether the last trial ended as the run without refusals did. */
     readonly same: boolean;
     /** Accesses that the run without refusals made, and that the last trial refused. */
@@ -163,7 +165,13 @@ function enforcedLines({ seen, enforced, tasks }: LearnReport): string[] {
   const free = `Without refusals, the job ${seen.stopped ? "ran until it was stopped" : `ended with exit code ${seen.exitCode}`} (${formatDuration(Math.round(seen.milliseconds))}).`;
   if (trial === undefined) return [free, "Under this policy it did not run to its end."];
   const missed = denied.length === 0 ? "" : ` It missed: ${denied.join(", ")}.`;
-  if (!same) return [free, `Under this policy it failed: exit code ${trial.exitCode}.${missed}`];
+  if (!same) {
+    const how =
+      trial.stopped && !seen.stopped
+        ? "did not end by itself"
+        : `ended otherwise: exit code ${trial.exitCode}`;
+    return [free, `Under this policy it ${how}.${missed}`];
+  }
   return [
     free,
     `Under this policy, in a root of its own, it did the same${denied.length === 0 ? ": no denial." : `, without ${shortened(denied, false)}.`}`,

@@ -57,13 +57,18 @@ export class Trials {
     this.#runner = runner;
   }
 
-  /** @throws DriverError `RUN_FOLDER_UNUSABLE` */
+  /**
+   * @param isRecorded whether the histories of the runs stay
+   * @throws DriverError `RUN_FOLDER_UNUSABLE`
+   */
   static async open(
     { options, ...input }: TrialsInput,
     pluginConfig: RunOptions["pluginConfig"],
+    { isRecorded }: { readonly isRecorded: boolean },
   ): Promise<Trials> {
     const own = { ...options, pluginConfig, keep: false };
-    return new Trials({ ...input, options: own }, await JobRunner.open({ path: input.path, options: own }));
+    const runner = await JobRunner.open({ path: input.path, options: own }, !isRecorded);
+    return new Trials({ ...input, options: own }, runner);
   }
 
   /**

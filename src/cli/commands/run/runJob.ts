@@ -1,5 +1,6 @@
 /** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
 import { constants } from "node:os";
+import { join } from "node:path";
 import { DriverError } from "../../../base/errors.ts";
 import { endBySignal, RUNNER_FAILED } from "../../../base/taskEnd.ts";
 import { taskName } from "../../../base/taskId.ts";
@@ -103,19 +104,28 @@ export interface ConsoleInput {
 /** A plugin and a work folder, for runs that follow one another. */
 export class JobRunner {
   readonly #work: WorkFolder;
+  /** The driver's state_dir of this runner alone; undefined for that of the options. */
+  readonly #ownState: string | undefined;
   #session: PluginSession | undefined;
   #stateFolder = "";
   #control: RunControl | undefined;
   #tasks: readonly StartedTask[] = [];
   #console: JobConsole | undefined;
 
-  private constructor(work: WorkFolder) {
+  private constructor(work: WorkFolder, { isTrial }: { readonly isTrial: boolean }) {
     this.#work = work;
+    this.#ownState = isTrial ? join(work.path, "state") : undefined;
   }
 
-  /** @throws DriverError `RUN_FOLDER_UNUSABLE` */
-  static async open({ path, options }: Pick<JobRun, "path" | "options">): Promise<JobRunner> {
-    return new JobRunner(await makeWorkFolder({ job: path, keep: options.keep }));
+  /**
+   * @param isTrial whether the runs are trials, whose histories are removed with the work folder
+   * @throws DriverError `RUN_FOLDER_UNUSABLE`
+   */
+  static async open(
+    { path, options }: Pick<JobRun, "path" | "options">,
+    isTrial = false,
+  ): Promise<JobRunner> {
+    return new JobRunner(await makeWorkFolder({ job: path, keep: options.keep }), { isTrial });
   }
 
   /**
@@ -193,7 +203,7 @@ export class JobRunner {
     interrupt: AbortSignal,
   ): Promise<PluginSession> {
     if (this.#session !== undefined) return this.#session;
-    const stateFolder = new StateFolderChoice(options.stateDir);
+    const stateFolder = new StateFolderChoice(this.#ownState ?? options.stateDir);
     this.#session = await PluginSession.start({
       config: options.pluginConfig,
       topology,
