@@ -8,7 +8,8 @@ plugin "nomad-driver-exec2" {
     # The files of the host that a task can reach.
     unveil_defaults = true
     unveil_paths    = ["r:/usr/share"]
-    unveil_by_task  = true
+    unveil_allowed  = ["r:/etc", "rx:/opt", "rx:/usr"]
+    unveil_by_task  = false
     private_tmp     = true
     writable_logs   = false
     root            = "private"

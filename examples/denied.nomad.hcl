@@ -7,7 +7,7 @@
 #   nomad-driver-exec2 run --var root=host --plugin-config options.hcl examples/denied.nomad.hcl
 #
 # For the last command, options.hcl needs allow_host_root = true. With denials = "on", denials are recorded.
-# On a cluster, both options belong in the client's plugin block. The fix needs unveil_by_task = true there.
+# On a cluster, both options belong in the client's plugin block. The fix needs unveil_allowed there.
 
 variable "unveil" {
   type    = list(string)

@@ -2,7 +2,7 @@
 #
 #   nomad-driver-exec2 run -o allow_host_pid=true examples/host-processes.nomad.hcl
 #
-# On a cluster, the client's plugin block needs allow_host_pid = true and unveil_by_task = true.
+# On a cluster, the client's plugin block needs allow_host_pid = true and unveil_allowed = ["r:/proc"].
 # The task ends with exit code 0 if it can read the list of processes and nothing more.
 
 job "host-processes" {

@@ -4,7 +4,7 @@
 #   nomad-driver-exec2 run examples/http.nomad.hcl    # then: curl the address that it prints
 #   Ctrl-C                                            # SIGTERM, then 5 s to end
 #
-# On a cluster, the client's plugin block needs unveil_by_task = true.
+# On a cluster, the client's plugin block needs unveil_allowed.
 
 job "http" {
   type = "service"

@@ -5,7 +5,7 @@
 #
 # The host needs a JDK. If its configuration is not in Debian's folder for OpenJDK 17, name the
 # folder: --var jdk_etc=/etc/java-21-openjdk. On a cluster, the client's plugin block needs
-# unveil_by_task = true, or this folder in unveil_paths.
+# unveil_allowed, or this folder in unveil_paths.
 
 variable "jdk_etc" {
   type    = string

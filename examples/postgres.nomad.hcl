@@ -6,7 +6,7 @@
 #
 # The host needs PostgreSQL. If it is not Debian's version 17, name its folder:
 # --var programs=/usr/lib/postgresql/15/bin. On a cluster, the client's plugin block needs
-# unveil_by_task = true, or /usr/share/postgresql in unveil_paths.
+# unveil_allowed, or /usr/share/postgresql in unveil_paths.
 
 variable "programs" {
   type    = string

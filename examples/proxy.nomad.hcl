@@ -4,7 +4,7 @@
 #   nomad-driver-exec2 run examples/proxy.nomad.hcl    # then: curl the address of "lb"
 #   Ctrl-C
 #
-# The host needs haproxy. On a cluster, the client's plugin block needs unveil_by_task = true.
+# The host needs haproxy. On a cluster, the client's plugin block needs unveil_allowed.
 # With mode = "bridge" in the network block, both tasks are in the allocation's own network.
 
 job "proxy" {

@@ -18,7 +18,7 @@ job "sandbox-tour" {
         args    = ["${NOMAD_TASK_DIR}/tour.sh"]
 
         # A path beyond the defaults: /proc, which shows only the task's own processes. On a
-        # cluster this needs unveil_by_task = true in the client's plugin block.
+        # cluster this needs unveil_allowed = ["r:/proc"] in the client's plugin block.
         unveil = ["r:/proc"]
       }
 
@@ -56,19 +56,19 @@ job "sandbox-tour" {
           title 'A /tmp of its own'
           expect allowed 'write to /tmp' write /tmp/note
           expect allowed "find it in the task's own tmp folder" cat "$TMPDIR/note"
-          expect allowed 'see nothing else in /tmp' sh -c '[ "$(ls -A /tmp)" = note ]'
+          expect denied  'see files of others in /tmp' sh -c '[ "$(ls -A /tmp)" != note ]'
 
           title 'Processes: only its own'
           expect allowed 'see itself in /proc' grep -q . /proc/$$/comm
-          expect allowed 'see fewer than 10 processes there' sh -c 'set -- /proc/[0-9]*; [ $# -lt 10 ]'
+          expect denied  'see the processes of others there' sh -c 'set -- /proc/[0-9]*; [ $# -ge 10 ]'
           expect denied  'signal its init, process 1' kill -TERM 1
           expect allowed 'signal its own children' sh -c 'sleep 60 & kill $!'
 
           title 'Rights: a user of its own, without privileges'
-          expect allowed 'run as neither root nor a user of the host' test "$(id -u)" -ge 1000
-          expect allowed 'belong to no group but its own' test "$(id -G)" = "$(id -g)"
-          expect allowed 'be unable to gain rights (no_new_privs)' grep -q 'NoNewPrivs:.1' /proc/self/status
-          expect allowed 'hold no capability' grep -q 'CapEff:.0000000000000000' /proc/self/status
+          expect denied  'run as root or as a user of the system' test "$(id -u)" -lt 1000
+          expect denied  'belong to a group of the host' test "$(id -G)" != "$(id -g)"
+          expect denied  'gain rights by a program (no_new_privs is set)' grep -q 'NoNewPrivs:.0' /proc/self/status
+          expect denied  'hold a capability' grep -q 'CapEff:.*[1-9a-f]' /proc/self/status
           expect denied  'become another user' su -c true
 
           title "The host's kernel, untouched"

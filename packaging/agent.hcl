@@ -8,7 +8,7 @@ client {
 # The label is the name of the executable in plugin_dir, which is data_dir/plugins by default.
 plugin "nomad-driver-exec2" {
   config {
-    # Jobs may unveil further paths.
-    unveil_by_task = true
+    # What jobs may unveil beyond the default paths: what is at or below one of these, with no more rights.
+    unveil_allowed = ["r:/etc/mime.types", "r:/etc/ssl", "rx:/opt", "rx:/usr"]
   }
 }

@@ -34,6 +34,11 @@ export function signalName(signal: number): string {
   return `signal ${signal}`;
 }
 
+/** The usual names, with `SIG` and without it: what shells complete. */
+export function signalNames(): readonly string[] {
+  return [...standardNumbers.keys()].flatMap((name) => [name, `SIG${name}`]);
+}
+
 /** Why a process dies of a signal; undefined if the signal does not show the reason. */
 export function signalMeaning(signal: number): string | undefined {
   return meanings[signalName(signal)];

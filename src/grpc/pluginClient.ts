@@ -107,10 +107,21 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   } catch (thrown) {
     child.kill("SIGKILL");
     await exited.catch(() => undefined);
-    const written = lastLines.length > 0 ? `. It wrote: ${lastLines.join(" | ")}` : "";
+    const written = lastLines.length > 0 ? `. It wrote: ${lastLines.map(logText).join(" | ")}` : "";
     const summary = `the plugin ${name} did not start: ${messageOf(thrown)}${written}`;
     throw new DriverError("PLUGIN_FAILED", summary, { cause: thrown });
   }
+}
+
+/** A line of the plugin's log as people read it. Anything else that it wrote stays as it is. */
+function logText(line: string): string {
+  try {
+    const { "@message": message, error } = JSON.parse(line);
+    if (typeof message === "string") return typeof error === "string" ? `${message}: ${error}` : message;
+  } catch {
+    // No line of a log.
+  }
+  return line;
 }
 
 /** Node throws some failures at once, and reports others in an event. */

@@ -53,7 +53,10 @@ export async function listen({ folder = tmpdir(), group }: SocketOptions): Promi
       chmodSync(path, 0o660);
     }
   } catch (thrown) {
-    throw DriverError.from(thrown, "PLUGIN_FAILED", `the plugin's socket ${path} cannot be created`);
+    const summary = `the plugin's socket ${path} cannot be created`;
+    const hint =
+      "Let PLUGIN_UNIX_SOCKET_DIR or else TMPDIR name a folder that exists and that root can write to";
+    throw DriverError.from(thrown, "PLUGIN_FAILED", summary, { hint });
   }
   return { server, path };
 }

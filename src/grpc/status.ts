@@ -50,6 +50,7 @@ const statusCodes: Partial<Record<ErrorCode, status>> = {
   TASK_STILL_RUNNING: status.FAILED_PRECONDITION,
   EXEC_TIMED_OUT: status.DEADLINE_EXCEEDED,
   USER_FORBIDDEN: status.PERMISSION_DENIED,
+  UNVEIL_NOT_ALLOWED: status.PERMISSION_DENIED,
 };
 
 /**

@@ -106,6 +106,7 @@ function refusals(
   const refused = [
     ...refusalOf(withoutLimits, plugin),
     ...capabilityRefusal(options, plugin),
+    ...unveilRefusals(options, sandbox, plugin),
     ...(sandbox === undefined ? [] : userRefusals(sandbox, plugin)),
   ];
   const above = limits.flatMap((limit) =>
@@ -133,6 +134,25 @@ function capabilityRefusal({ capAdd }: TaskOptions, { allowCaps }: SandboxOption
   const all = capAdd.some((name) => name.toLowerCase() === "all");
   const refused = all ? 0n : capabilitySet(capAdd) & ~capabilitySet(allowCaps);
   return refused === 0n ? [] : [`cap_add has ${formatCapabilities(refused)}, which allow_caps lacks`];
+}
+
+/** Compares paths as they are written: where links of the host led is not recorded. */
+function unveilRefusals(
+  { unveil }: TaskOptions,
+  sandbox: RecordedSandbox | undefined,
+  { unveilAllowed, unveilPaths, unveilDefaults }: SandboxOptions,
+): string[] {
+  if (unveilAllowed.length === 0) return [];
+  const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
+  const allowed = [
+    ...(unveilDefaults ? defaultEntries : []),
+    ...[...unveilPaths, ...unveilAllowed].map((entry) => parseUnveil(entry, "plugin")),
+    ...own.map(({ path, mode }) => ({ path, mode: modeOf(mode) })),
+  ];
+  return unveil
+    .map((entry) => parseUnveil(entry, "task"))
+    .filter(({ path, mode }) => !isNothing(without(mode, rightsAt(path, allowed))))
+    .map((entry) => `unveil has ${formatUnveil(entry)}, which unveil_allowed lacks`);
 }
 
 function userRefusals({ uid, gid }: RecordedSandbox, plugin: SandboxOptions): string[] {

@@ -4,7 +4,9 @@
  * (events/). The driver writes events as the catalogue defines them. All code that
  * shows, compares, groups or masks events reads the catalogue. Pure.
  */
+
 import { z } from "zod";
+import { DriverError } from "../base/errors.ts";
 import { visible } from "../units/visible.ts";
 import type { EventBody, EventParts, EventTraits } from "./events/defineEvent.ts";
 import { denials } from "./events/denied.ts";
@@ -13,7 +15,7 @@ import { running } from "./events/running.ts";
 import { starting } from "./events/starting.ts";
 import { takingOver } from "./events/takingOver.ts";
 
-/** Version of the schemas, stored with every event; upcast.ts converts events of earlier versions. */
+/** Version of the schemas, stored with every event; {@link upcast} converts events of earlier versions. */
 export const EVENT_SCHEMA_VERSION = 1;
 
 export const eventCatalogue = { ...starting, ...running, ...denials, ...ending, ...takingOver };
@@ -81,3 +83,53 @@ export function parseTaskEvent(type: string, time: number, data: unknown): TaskE
 
 /** Kept, because building a schema takes ten times as long as using it. */
 const typeSchema = z.enum(eventTypes);
+
+/** The part of an event that upcasting needs. */
+export interface VersionedEvent {
+  readonly stream: string;
+  readonly seq: number;
+  readonly type: string;
+  /** Version of the schema of `data`. */
+  readonly schema: number;
+  readonly data: unknown;
+}
+
+/**
+ * The event's data in the shape of the current schemas. A log is never rewritten: reading adds the fields that
+ * the event's type lists in `added`. Data of the current version are returned unchanged.
+ * @throws DriverError `EVENT_TOO_NEW` for an event that a newer version of the driver wrote
+ * @throws DriverError `EVENT_INVALID` for a version that never existed
+ */
+export function upcast({ stream, seq, type, schema, data }: VersionedEvent): unknown {
+  if (schema === EVENT_SCHEMA_VERSION) return data;
+  if (!Number.isInteger(schema) || schema < 1) {
+    throw new DriverError("EVENT_INVALID", `event ${seq} of ${stream} has schema version ${schema}`);
+  }
+  if (schema > EVENT_SCHEMA_VERSION) throw tooNew(stream, seq, schema);
+  const { added = {} } = traitsOf(type) ?? {};
+  let newer = data;
+  for (let version = schema + 1; version <= EVENT_SCHEMA_VERSION; version++) {
+    newer = withAdditions(newer, added[version]);
+  }
+  return newer;
+}
+
+/** Adds the fields that the data lack, at any depth. Existing fields stay unchanged. */
+export function withAdditions(data: unknown, added: unknown): unknown {
+  if (!isRecord(added)) return data === undefined ? added : data;
+  if (data === undefined) return added;
+  if (!isRecord(data)) return data;
+  const fields = Object.entries(added).map(([key, value]) => [key, withAdditions(data[key], value)]);
+  return { ...data, ...Object.fromEntries(fields) };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function tooNew(stream: string, seq: number, schema: number): DriverError {
+  const summary = `event ${seq} of ${stream} has schema version ${schema}, and this driver knows up to ${EVENT_SCHEMA_VERSION}`;
+  return new DriverError("EVENT_TOO_NEW", summary, {
+    hint: "Run a driver at least as new as the one that wrote the event. The log is not changed",
+  });
+}

@@ -5,10 +5,15 @@
  */
 import { DriverError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
-import { EVENT_SCHEMA_VERSION, parseTaskEvent, type TaskEvent } from "./events.ts";
+import {
+  EVENT_SCHEMA_VERSION,
+  parseTaskEvent,
+  type TaskEvent,
+  upcast,
+  type VersionedEvent,
+} from "./events.ts";
 import type { TaskContext } from "./taskContext.ts";
 import { initialSnapshot, isStateName, step, type TaskSnapshot } from "./taskMachine.ts";
-import { upcast, type VersionedEvent } from "./upcast.ts";
 
 /** A state of any version of the machine: its name and context. */
 export interface MachineState {

@@ -1,6 +1,7 @@
 /** The fields that every list of tasks shows, from a task's id and its folded events. Pure. */
 import { describeTaskEnd, knownEnd, shortEnd } from "../base/taskEnd.ts";
 import { allocationOf, taskName } from "../base/taskId.ts";
+import { withCause } from "./events/cause.ts";
 import type { MachineState } from "./machineVersion.ts";
 import type { TaskContext } from "./taskContext.ts";
 import type { TaskResult } from "./taskResults.ts";
@@ -81,5 +82,5 @@ export function shortResult(context: TaskContext): string {
 
 /** How the task ended, or why it never started; empty while it runs. */
 export function endText({ exit, failure, lostReason }: TaskContext): string {
-  return exit === null ? (failure?.code ?? lostReason ?? "") : describeTaskEnd(exit);
+  return exit === null ? (failure?.code ?? lostReason ?? "") : withCause(describeTaskEnd(exit), exit.cause);
 }

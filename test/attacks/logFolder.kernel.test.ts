@@ -4,6 +4,7 @@
  */
 import {
   appendFileSync,
+  chmodSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -14,7 +15,8 @@ import {
 import { describe, expect, test } from "vitest";
 import { runTask, startAgent } from "../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
-import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { boundAllocation } from "../support/agent/boundAllocation.ts";
+import { persistentFolders, temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 /** Writes to a log file as the agent does when the task has written output. */
 function agentLogs({ folder }: Allocation): void {
@@ -61,6 +63,39 @@ describe.each(["private", "host"])("with the root %s", async (root) => {
     expect(await runTask(agent, allocation.config("echo x > $NOMAD_ALLOC_DIR/data/file"))).toMatchObject({
       exitCode: 0,
     });
+  });
+
+  test("a job changes nothing in the log folder by another name of it", async () => {
+    const { allocation, env } = boundAllocation();
+    const { folder } = allocation;
+    const original = `${folder}/alloc/logs`;
+    const script = (path: string) => `ln -s /etc/hosts ${path}/main.stdout.0 && echo made`;
+    const careless = await startAgent({
+      options: { root, unveil_paths: [`rwc:${original}`], writable_logs: true },
+    });
+    await runTask(careless, allocation.config(script(original), { env }));
+    expect(await allocation.stdout.text()).toBe("made\n");
+    const open = await startAgent({ options: { root, unveil_by_task: true } });
+    const other = temporaryFolder(persistentFolders);
+    chmodSync(other, 0o755);
+    symlinkSync(original, `${other}/link`);
+    for (const path of [original, `${folder}/alloc`, `${other}/link`]) {
+      const job = boundAllocation();
+      const named = path.replace(folder, job.allocation.folder);
+      const options = { command: "sh", args: ["-c", script(named)], unveil: [`rwc:${named}`] };
+      await expect(runTask(open, job.allocation.config(options, { env: job.env }))).rejects.toMatchObject({
+        details: expect.stringContaining("UNVEIL_NOT_ALLOWED"),
+      });
+    }
+    // By its name in the task, the folder is the one that is mounted read-only.
+    const job = boundAllocation();
+    const own = `${job.env.NOMAD_ALLOC_DIR}/logs`;
+    symlinkSync(own, `${other}/own`);
+    const scripts = [own, `${other}/own`].map(script).join("; ");
+    const options = { command: "sh", args: ["-c", scripts], unveil: [`rwc:${own}`, `rwc:${other}/own`] };
+    await runTask(open, job.allocation.config(options, { env: job.env }));
+    expect(await job.allocation.stdout.text()).toBe("");
+    expect(await job.allocation.stderr.text()).toMatch(/^(.*Read-only file system\n){2}$/);
   });
 
   test("a folder that was replaced by a link is not mounted", async () => {

@@ -46,7 +46,7 @@ describe("the advice on a denied access", () => {
     [
       "fs.read_file",
       "/etc/passwd",
-      'unveil = ["r:/etc/passwd"]; on the client, this needs unveil_by_task = true',
+      'unveil = ["r:/etc/passwd"]; on the client, this needs unveil_allowed or unveil_by_task',
     ],
     ["fs.read_file", "/proc/loadavg", 'unveil = ["r:/proc/loadavg"]'],
     ["net.connect_tcp", "81", "connect_tcp = [53, 81, 443]; on the client, this needs 81 in connect_tcp"],
@@ -71,7 +71,7 @@ describe("the advice on a denied access", () => {
 
   it("to change the entries of a folder says that the entry applies to everything below it", () => {
     expect(adviceFor(denied("fs.make_reg", "/srv/x"), task())).toBe(
-      'To allow it, with everything below /srv/x: unveil = ["wc:/srv/x"]; on the client, this needs unveil_by_task = true',
+      'To allow it, with everything below /srv/x: unveil = ["wc:/srv/x"]; on the client, this needs unveil_allowed or unveil_by_task',
     );
   });
 

@@ -45,6 +45,18 @@ describe("a recorded run under other options of the plugin", () => {
     ]);
   });
 
+  it("is refused what the list of paths for jobs lacks, except in its own folders", () => {
+    const recorded = run({
+      options: options({
+        unveil: ["r:/srv/www", "rw:/srv/data", "rx:/usr/bin", "rwc:/alloc/data", "r:/srv-2"],
+      }),
+      sandbox: sandbox(["/alloc", "rwxc", "folder"]),
+    });
+    const allowed = { unveil_allowed: ["r:/srv"], unveil_paths: ["w:/srv/data"] };
+    expect(under(recorded, allowed).refused).toEqual(["unveil has r:/srv-2, which unveil_allowed lacks"]);
+    expect(under(recorded, { ...allowed, unveil_paths: [] }).refused).toHaveLength(2);
+  });
+
   it("may exceed limits that came from the plugin itself", () => {
     const verdict = under(run({ options: options({ connect_tcp: [443, 5432] }) }), {
       connect_tcp: [443],

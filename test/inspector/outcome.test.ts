@@ -5,6 +5,7 @@ import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/taskMachine.ts";
 import { allLives, event, type Life, life, requestWith } from "../support/history/history.ts";
 
+const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
 const begun = life("ended").slice(0, 4);
 const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...events]));
 
@@ -26,6 +27,7 @@ describe("the outcome of a task", () => {
 
   it.each([
     [{ exitCode: 3 }, "failed", "bad", "Failed with exit code 3"],
+    [{ exitCode: 1, cause }, "failed", "bad", "Failed with exit code 1: port 80 is already in use"],
     [{ exitCode: 139, signal: 11 }, "killed", "bad", "Killed by SIGSEGV"],
     [{ exitCode: 137, signal: 9, oomKilled: true }, "out of memory", "bad", "Out of memory"],
     [{ source: "unknown" }, "lost", "unclear", "Lost: how it ended is unknown"],
@@ -58,6 +60,7 @@ describe("the cause of a failure", () => {
   const causeOnceBegun = (...events: TaskEvent[]) => causeOf(fold([...begun, ...events]));
 
   it.each([
+    ["port 80 is already in use", { exitCode: 3, cause }],
     ["exit code 3 /usr/bin/python3", { exitCode: 3 }],
     ["SIGSEGV /usr/bin/python3", { exitCode: 139, signal: 11 }],
     ["out of memory /usr/bin/python3", { exitCode: 137, signal: 9, oomKilled: true }],

@@ -4,9 +4,8 @@ import { describe, expect, it } from "vitest";
 import { loadBundle } from "../../src/history/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 import { loadMachine } from "../../src/history/replay/check/loadMachine.ts";
-import { EVENT_SCHEMA_VERSION } from "../../src/machines/events.ts";
+import { EVENT_SCHEMA_VERSION, upcast, withAdditions } from "../../src/machines/events.ts";
 import type { MachineVersion } from "../../src/machines/machineVersion.ts";
-import { upcast, withAdditions } from "../../src/machines/upcast.ts";
 import { sampleData } from "../support/history/history.ts";
 import { machineVariant } from "../support/history/machineVariant.ts";
 

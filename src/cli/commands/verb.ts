@@ -1,6 +1,6 @@
 /** Shared by the declarations of verbs: their type, common arguments and options, and parsers of values. */
 import { type Command, InvalidArgumentError } from "commander";
-import { defaultStateDir } from "../../driver/options/defaultStateDir.ts";
+import { defaultStateDir } from "../../base/defaultStateDir.ts";
 
 /**
  * Adds one verb to the command line. Code beyond the verb's help is loaded when the verb runs.

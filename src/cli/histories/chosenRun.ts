@@ -166,7 +166,8 @@ export function newest(runs: readonly FoundRun[], count: number): FoundRun[] {
   return first;
 }
 
-function* newestFirst(runs: readonly FoundRun[]): Generator<FoundRun> {
+/** All runs in the order of {@link newest}, found one by one. */
+export function* newestFirst(runs: readonly FoundRun[]): Generator<FoundRun> {
   const logs = [...Map.groupBy(runs, ({ reader }) => reader).values()].map((list) => ({
     rest: list.toSorted((a, b) => a.head.firstPosition - b.head.firstPosition),
     begunAt: Number.NaN,

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { filter, firstValueFrom, merge, NEVER, type Observable } from "rxjs";
 import { DriverError, errnoOf } from "../../base/errors.ts";
+import { taskName } from "../../base/taskId.ts";
 import { loadBundle } from "../../history/replay/bundle/loadBundle.ts";
 import { findRuns, hasRuns } from "../../history/replay/findTask.ts";
 import { History } from "../../history/replay/history.ts";
@@ -19,7 +20,15 @@ import { requireAccess } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
 import { printNote } from "../terminal/output.ts";
 import { archivedBundle } from "./archives.ts";
-import { type ChosenRun, chooseRun, type FoundRun, isRunning, newest, onlyRunning } from "./chosenRun.ts";
+import {
+  type ChosenRun,
+  chooseRun,
+  type FoundRun,
+  isRunning,
+  newest,
+  newestFirst,
+  onlyRunning,
+} from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
 import { type TaskHistory, taskHistory } from "./readHistory.ts";
 
@@ -134,6 +143,17 @@ export class EventLogs {
   history(place: TaskPlace, showArgs: boolean): ChosenHistory {
     const { id, reader, note } = this.find(place);
     return { history: new History(id, readHistory(reader, id).map(shownEvent(showArgs))), note };
+  }
+
+  /** Histories of runs of tasks with the same name that began before the run that a person means, newest first. */
+  *earlierRuns(place: TaskPlace): Generator<History> {
+    const { id } = this.find(place);
+    const named = this.tasks().filter((run) => taskName(run.id) === taskName(id));
+    let isEarlier = false;
+    for (const run of newestFirst(named)) {
+      if (isEarlier) yield new History(run.id, readHistory(run.reader, run.id));
+      isEarlier ||= run.id === id;
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Describes the command line as data, from which completions and the man page are made. */
 import type { EventEmitter } from "node:events";
 import type { Argument, Command, Option } from "commander";
+import { signalNames } from "../../base/signalNames.ts";
 
 export interface ProgramOutline {
   readonly name: string;
@@ -26,6 +27,7 @@ export interface ArgumentOutline {
   readonly variadic: boolean;
   readonly description: string;
   readonly choices: readonly string[];
+  readonly kind: ValueKind;
 }
 
 export interface OptionOutline {
@@ -37,11 +39,12 @@ export interface OptionOutline {
   readonly value: string | undefined;
   readonly description: string;
   readonly choices: readonly string[];
+  readonly kind: ValueKind;
   readonly defaultValue: string | undefined;
 }
 
 /** The kind of a value, which decides how shells complete it. */
-export type ValueKind = "file" | "folder" | "other";
+export type ValueKind = "file" | "folder" | "task" | "runningTask" | "other";
 
 export function outlineOf(program: Command): ProgramOutline {
   const verbs = program.commands.map((command) => command.name());
@@ -62,9 +65,10 @@ export function outlineOf(program: Command): ProgramOutline {
   };
 }
 
-/** The kind of a value, from its name in the help. */
-export function valueKind(name: string): ValueKind {
+/** The kind of a value, from its name and its description in the help. */
+function valueKind(name: string, description = ""): ValueKind {
   if (/^(?:bundle|edits|file|job|module)$/.test(name)) return "file";
+  if (/^(?:task|A|B)$/.test(name)) return /\brunning\b/.test(description) ? "runningTask" : "task";
   return /^folder$/.test(name) ? "folder" : "other";
 }
 
@@ -77,7 +81,8 @@ export function argumentText({ name, required, variadic }: ArgumentOutline): str
 function argumentOutline(argument: Argument, verbs: readonly string[]): ArgumentOutline {
   const name = argument.name();
   const { required, variadic, description, argChoices = [] } = argument;
-  return { name, required, variadic, description, choices: name === "verb" ? verbs : argChoices };
+  const choices = name === "verb" ? verbs : name === "signal" ? signalNames() : argChoices;
+  return { name, required, variadic, description, choices, kind: valueKind(name, description) };
 }
 
 function optionsOf(command: Command): OptionOutline[] {
@@ -93,7 +98,8 @@ function optionOutline(option: Option): OptionOutline {
     long: long ?? short ?? flags,
     value,
     description,
-    choices: argChoices,
+    choices: value === "signal" ? signalNames() : argChoices,
+    kind: valueKind(value ?? ""),
     defaultValue: isShown ? String(defaultValue) : undefined,
   };
 }

@@ -9,9 +9,9 @@ import {
   type TaskEvent,
   taskEvent,
   traitsOf,
+  upcast,
 } from "../../machines/events.ts";
 import { fold, type Step, step, type TaskSnapshot } from "../../machines/taskMachine.ts";
-import { upcast } from "../../machines/upcast.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, EventToAppend, StoredEvent } from "../../store/eventStore.ts";
 

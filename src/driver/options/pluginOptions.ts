@@ -4,12 +4,12 @@
  * underscores: `unveil_defaults`. Pure.
  */
 import { z } from "zod";
+import { defaultStateDir } from "../../base/defaultStateDir.ts";
 import { absolutePath, flag, oneOf, sum, text, textBlocks } from "../../effects/options/fields.ts";
 import { decodeOptions, hclSpecOf, InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { pluginShape } from "../../effects/parts.ts";
 import { seccompProblem } from "../../effects/seccomp/profileOptions.ts";
 import { parseDuration } from "../../units/durations.ts";
-import { defaultStateDir } from "./defaultStateDir.ts";
 import { historyProblem } from "./historyBounds.ts";
 import { parseMetricsAddress } from "./metricsAddress.ts";
 

@@ -50,7 +50,7 @@ export function resolveCommand(
   if (outside !== undefined) {
     throw new DriverError("COMMAND_NOT_FOUND", `command ${name} is on the host, but not in the task's root`, {
       failed: { call: "stat", path: outside, errno: "ENOENT" },
-      hint: `Add unveil "rx:${outside}", and whatever else the command needs. On the client, this needs unveil_by_task = true, or unveil_paths`,
+      hint: `Add unveil "rx:${outside}", and whatever else the command needs. On the client, this needs unveil_allowed, unveil_by_task or unveil_paths`,
     });
   }
   for (const path of candidates) {
@@ -95,7 +95,7 @@ export function resolveWorkDir(
       `work_dir ${JSON.stringify(workDir)} is not in the task's root`,
       {
         failed: { call: "stat", path, errno: "ENOENT" },
-        hint: `Add unveil "r:${path}". On the client, this needs unveil_by_task = true, or unveil_paths`,
+        hint: `Add unveil "r:${path}". On the client, this needs unveil_allowed, unveil_by_task or unveil_paths`,
       },
     );
   }

@@ -16,7 +16,7 @@ import { accessOf } from "../landlock/rights.ts";
 import { endWithParentStep } from "../plan/commonSteps.ts";
 import { bytes, noSteps, type WholePlan } from "../plan/plan.ts";
 import { spawnPlan } from "../plan/spawnPlan.ts";
-import { terminalOptions } from "../root/ownMountSteps.ts";
+import { terminalOptions } from "../root/mountSteps.ts";
 import type { PathKind } from "../unveil/unveiledPaths.ts";
 
 /** Descriptors, close-on-exec. */

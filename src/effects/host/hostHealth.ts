@@ -54,7 +54,7 @@ export function judgeHost(
 /** The node's attributes, `driver.exec2.…`, for job constraints; none if the driver is undetected. */
 export function fingerprintAttributes(
   facts: HostFacts,
-  { unveilDefaults, unveilByTask, root }: SandboxOptions,
+  { unveilDefaults, unveilByTask, unveilAllowed, root }: SandboxOptions,
   version: string,
   { privateRootProblem, denialProblem }: Pick<HostFindings, "privateRootProblem" | "denialProblem"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
@@ -63,7 +63,7 @@ export function fingerprintAttributes(
     "driver.exec2": true,
     "driver.exec2.version": version,
     "driver.exec2.unveil.defaults": unveilDefaults,
-    "driver.exec2.unveil.tasks": unveilByTask,
+    "driver.exec2.unveil.tasks": unveilByTask || unveilAllowed.length > 0,
     "driver.exec2.root": privateRootProblem === undefined ? root : "host",
     "driver.exec2.denials": denialProblem === undefined,
     ...(denialProblem === undefined ? {} : { "driver.exec2.denials.problem": denialProblem }),

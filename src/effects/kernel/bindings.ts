@@ -51,6 +51,13 @@ function bind() {
     createRuleset: syscall("void *", "size_t", "uint"),
     addRule: syscall("int", "uint", "void *", "uint"),
     openat2: syscall("int", "str", "void *", "size_t"),
+    // The C library's setgroups would change all threads.
+    setgroups: syscall("size_t", "void *"),
+    getgroups: libraryFunction("getgroups", "int", "void *"),
+    setfsuid: libraryFunction("setfsuid", "uint"),
+    setfsgid: libraryFunction("setfsgid", "uint"),
+    capget: libraryFunction("capget", "void *", "void *"),
+    capset: libraryFunction("capset", "void *", "void *"),
     fsopen: syscall("str", "uint"),
     fsconfig: syscall("int", "uint", "str", "str", "int"),
     fsmount: syscall("int", "uint", "uint"),

@@ -1,6 +1,7 @@
 /**
  * Steps with which a run's own processes add Landlock rules. Only these processes can add the rules on the
- * run's own `/proc` and on the task's standard streams. They also add the rules on default paths. Pure.
+ * run's own `/proc` and on the task's standard streams. They also add the rules on default paths, and
+ * the task's process restricts itself. Pure.
  */
 import * as k from "../kernel/constants.ts";
 import { pathBeneathAttr } from "../kernel/structs.ts";
@@ -128,3 +129,29 @@ function addRuleStep(rule: KnownRule, descriptor: number): Step {
 function nameOf({ path }: KnownRule): string {
   return `unveil ${path}`;
 }
+
+/** The process restricts itself: landlock_restrict_self(2). */
+export function restrictSteps(recordDenials: boolean): readonly Step[] {
+  return recordDenials ? enforcedAndRecorded : enforced;
+}
+
+/**
+ * By default the kernel does not record a domain's denials after an execve(2), so a flag requests these
+ * records. Another flag excludes the denials of domains that the task itself creates, as browsers do. Those
+ * denials concern the task alone.
+ */
+function restrictStep(recordDenials: boolean): Step {
+  const { LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF } = k;
+  const recorded = flags({
+    LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON,
+    LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF,
+  });
+  return {
+    name: "enforce the Landlock ruleset",
+    call: "landlock_restrict_self",
+    args: [descriptors.ruleset, recordDenials ? recorded : 0],
+  };
+}
+
+const enforced = shared([restrictStep(false)]);
+const enforcedAndRecorded = shared([restrictStep(true)]);

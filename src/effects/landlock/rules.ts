@@ -5,18 +5,19 @@
  * such a folder. So a path in the options must exist by then. The default paths are those of many kinds of
  * hosts, and missing ones are skipped.
  */
-import { closeSync, fstatSync, readlinkSync } from "node:fs";
-import { DriverError, hasErrno } from "../../base/errors.ts";
+import { closeSync, fstatSync } from "node:fs";
+import { hasErrno } from "../../base/errors.ts";
 import { LANDLOCK_RULE_PATH_BENEATH } from "../kernel/constants.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { pathBeneathAttr } from "../kernel/structs.ts";
-import type { IsVisible } from "../paths/hostPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { formatMode, type UnveilMode } from "../unveil/unveil.ts";
 import {
+  type Found,
   type FoundInProc,
   findPath,
   kindOf,
+  missingPath,
   type PathKind,
   type StandardStream,
 } from "../unveil/unveiledPaths.ts";
@@ -89,19 +90,26 @@ export function knownRules(rules: readonly UnveilRule[], known: KnownPaths, abi:
   return found;
 }
 
+/** Rules whose paths are opened already. Their descriptors stay open. */
+export type OpenedFiles = ReadonlyMap<UnveilRule, Found>;
+
 export class RulesetBuilder {
   readonly applied: AppliedRule[] = [];
   readonly skipped: SkippedRule[] = [];
   readonly insideNamespace: NamespaceRule[] = [];
   readonly identities = new Map<string, string>();
-  readonly realPaths = new Map<string, string>();
   opensProc = false;
   readonly #ruleset: number;
   readonly #abi: number;
   readonly #known: KnownPaths;
+  readonly #opened: OpenedFiles;
 
-  /** @param known the paths whose rules init adds: see {@link knownRules} */
-  constructor(ruleset: number, abi: number, known: KnownPaths) {
+  /**
+   * @param known the paths whose rules init adds: see {@link knownRules}
+   * @param opened the paths that are already opened
+   */
+  constructor(ruleset: number, abi: number, known: KnownPaths, opened: OpenedFiles) {
+    this.#opened = opened;
     this.#ruleset = ruleset;
     this.#abi = abi;
     this.#known = known;
@@ -118,21 +126,20 @@ export class RulesetBuilder {
       return;
     }
     const known = isDefault(rule) ? this.#known.get(rule.path) : undefined;
-    const found = known ?? findPath(rule);
+    const opened = this.#opened.get(rule);
+    const found = known ?? opened ?? findPath(rule);
     if (found.at === "known") {
       this.identities.set(rule.path, found.identity);
       if (this.#accessOf(rule, found.kind) !== 0) this.#report(rule, found.kind);
     } else if (found.at === "nowhere") {
-      if (isConfigured(rule)) throw missing(rule, found.errno);
+      if (isConfigured(rule)) throw missingPath(rule, found.errno);
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       this.identities.set(rule.path, found.identity);
-      if (isOnlyFromJob(rule))
-        this.realPaths.set(rule.path, readlinkSync(`/proc/self/fd/${found.descriptor}`));
       try {
         this.#addOnHost(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
-        closeSync(found.descriptor);
+        if (opened === undefined) closeSync(found.descriptor);
       }
     } else if (found.at === "proc") {
       this.opensProc ||= isConfigured(rule);
@@ -216,39 +223,3 @@ export class RulesetBuilder {
 }
 
 const READ: UnveilMode = { read: true, write: false, execute: false, create: false };
-
-/**
- * Checks that the task's user can reach on the host every path that the job unveils. Otherwise the task's
- * private root would let the user into folders that are closed to this user on the host.
- * @param realPaths see {@link AddedRules}; undefined before the rules are added
- * @throws DriverError `UNVEIL_PATH_MISSING`, as for a missing path: the job must not learn that the path
- *   exists
- */
-export function checkVisible(
-  rules: readonly UnveilRule[],
-  isVisible: IsVisible,
-  realPaths?: ReadonlyMap<string, string>,
-): void {
-  for (const rule of rules) {
-    const path = realPaths?.get(rule.path) ?? rule.path;
-    if (isOnlyFromJob(rule) && !isVisible(path)) throw missing(rule, "ENOENT");
-  }
-}
-
-/** Whether only the job unveils the path, and the path is outside of the task's own folders. */
-function isOnlyFromJob({ sources, beneath }: UnveilRule): boolean {
-  return beneath === undefined && sources.every((source) => source === "task");
-}
-
-function missing({ path, sources }: UnveilRule, errno: string): DriverError {
-  const owner = sources.includes("plugin") ? "plugin" : "task";
-  return new DriverError(
-    "UNVEIL_PATH_MISSING",
-    `The path ${path}, which the ${owner}'s config unveils, does not exist`,
-    {
-      failed: { call: "openat2", path, errno },
-      hint: "Create it before the task starts, or remove the entry",
-      recoverable: true,
-    },
-  );
-}

@@ -15,6 +15,7 @@ import { abiWith, handledAccess, kernelWith, maskOfRights, portRights, scopesOf 
 import {
   type AppliedRule,
   type NamespaceRule,
+  type OpenedFiles,
   type OpenedPath,
   RulesetBuilder,
   type SkippedRule,
@@ -34,11 +35,6 @@ export interface AddedRules {
   readonly insideNamespace: readonly NamespaceRule[];
   /** For each rule's path: the identity (`identityOf`) of the host's file to which the path led. */
   readonly identities: ReadonlyMap<string, string>;
-  /**
-   * For each path that only the job unveils, and that is outside of the task's folders: the same path without
-   * symlinks.
-   */
-  readonly realPaths: ReadonlyMap<string, string>;
   /** Whether the options unveil something in /proc. */
   readonly opensProc: boolean;
 }
@@ -141,6 +137,7 @@ export function checkSignalScope(abi: number): void {
  * it yet.
  * @param extra open files, such as the task's log pipes
  * @param known paths whose rules init adds
+ * @param opened paths that are already opened
  * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist
  * @throws DriverError `UNVEIL_PATH_UNSAFE` if a path leads out of a folder that tasks can write to
  * @throws DriverError `KERNEL_CALL_FAILED`
@@ -151,10 +148,11 @@ export function addRules(
   extra: readonly OpenedPath[],
   abi: number,
   known: KnownPaths = new Map(),
+  opened: OpenedFiles = new Map(),
 ): AddedRules {
-  const builder = new RulesetBuilder(ruleset, abi, known);
+  const builder = new RulesetBuilder(ruleset, abi, known, opened);
   for (const opened of extra) builder.addOpened(opened);
   for (const entry of entries) builder.add(entry);
-  const { applied, skipped, insideNamespace, identities, realPaths, opensProc } = builder;
-  return { applied, skipped, insideNamespace, identities, realPaths, opensProc };
+  const { applied, skipped, insideNamespace, identities, opensProc } = builder;
+  return { applied, skipped, insideNamespace, identities, opensProc };
 }

@@ -7,7 +7,7 @@
  */
 import { closeSync } from "node:fs";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
-import { checkVisible } from "../landlock/rules.ts";
+import type { OpenedFiles } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
 import { outputStart } from "../logs/logFiles.ts";
@@ -94,10 +94,11 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   undoing.defer(() => removeRunFiles(files.folder));
   writeEtcFiles(sandbox.etcFiles);
   const { rules, isVisible } = sandbox;
-  checkVisible(rules.entries, isVisible);
+  using jobs = sandbox.jobPaths.open(rules.entries);
   const points = prepareMounts(sandbox.mounts, sandbox.folders, rules, isVisible);
 
-  const begun = await beginLaunch(sandbox, points, { stdout, stderr, ...(cgroup && { cgroup }) }, services);
+  const given = { stdout, stderr, opened: jobs.files, ...(cgroup && { cgroup }) };
+  const begun = await beginLaunch(sandbox, points, given, services);
   const { launch, added, early, runCgroup } = begun;
   undoing.defer(() => launch.abandon());
   const unrecordedDenials = services.denials.problem ?? null;
@@ -147,6 +148,15 @@ interface BegunLaunch extends EarlySandbox {
   readonly added: AddedRules;
 }
 
+interface LaunchInputs {
+  /** Descriptors of the task's log pipes. */
+  readonly stdout: number;
+  readonly stderr: number;
+  /** What the job unveils. */
+  readonly opened: OpenedFiles;
+  readonly cgroup?: string;
+}
+
 /**
  * Begins the launch and adds the Landlock rules. Adding them opens all unveiled paths, which shows whether
  * the template of the task's root is still current. The launch begins again if a path has appeared,
@@ -155,7 +165,7 @@ interface BegunLaunch extends EarlySandbox {
 async function beginLaunch(
   sandbox: Sandbox,
   points: MountPoints,
-  { stdout, stderr, cgroup }: { readonly stdout: number; readonly stderr: number; readonly cgroup?: string },
+  { stdout, stderr, opened, cgroup }: LaunchInputs,
   { facts: { landlockAbi }, folder, roots }: PreparingServices,
 ): Promise<BegunLaunch> {
   const { entries } = sandbox.rules;
@@ -174,8 +184,7 @@ async function beginLaunch(
     const mounts = template?.namespace ?? roots.hostNamespace;
     const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
     undo.defer(() => launch.abandon());
-    const added = addRules(ruleset, entries, logs, landlockAbi, planned.known);
-    checkVisible(entries, sandbox.isVisible, added.realPaths);
+    const added = addRules(ruleset, entries, logs, landlockAbi, planned.known, opened);
     const isStale = template?.isCurrent(added.identities) === false;
     const isUnmasked = added.opensProc && root?.maskProc === false;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {

@@ -2,7 +2,8 @@
  * Plans a task's sandbox: what the parts of a launch make of the request on this host, each once and in this
  * order. It changes nothing. The driver carries the plan out (prepare.ts), and `doctor --plan` prints it.
  */
-
+import { dirname } from "node:path";
+import { defaultStateDir } from "../../base/defaultStateDir.ts";
 import { shortName, type TaskId } from "../../base/taskId.ts";
 import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
@@ -11,11 +12,11 @@ import { taskEnvironment } from "../command/taskEnvironment.ts";
 import type { HostFacts } from "../host/hostFacts.ts";
 import { waitForAnswers } from "../host/silentMounts.ts";
 import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
-import { checkVisible, knownRules, type NamespaceRule } from "../landlock/rules.ts";
+import { knownRules, type NamespaceRule } from "../landlock/rules.ts";
 import { checkSignalScope } from "../landlock/ruleset.ts";
 import { type PlacedMount, placeMounts, type TaskFolders, taskFolders } from "../layout/layout.ts";
-import { type TaskLimit, taskLimits } from "../limits/resourceLimits.ts";
-import type { LimitedResource } from "../limits/ulimits.ts";
+import { taskLimits } from "../limits/resourceLimits.ts";
+import type { LimitedResource, TaskLimit } from "../limits/ulimits.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
@@ -28,6 +29,7 @@ import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
 import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
 import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
+import { JobPaths } from "../unveil/jobPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
 import { keptCapabilities, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
@@ -72,6 +74,7 @@ export interface Sandbox {
   readonly writableLogs: boolean;
   /** Whether the task's user can find a path on the host without the driver's help. */
   readonly isVisible: IsVisible;
+  readonly jobPaths: JobPaths;
   readonly workDir: string;
   /** Absolute path. */
   readonly command: string;
@@ -91,7 +94,8 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   const user = await resolveUser(request.user, options);
   const groups = await resolveGroups(task.groups, user, options);
   const capabilities = taskCapabilities(user.uid, task, options);
-  const isVisible = visibilityFor({ ...user, groups, capabilities });
+  const fileUser = { uid: user.uid, gid: user.gid, groups, capabilities };
+  const isVisible = visibilityFor(fileUser);
   const limits = taskLimits(task.ulimit, options);
   const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
   const folders = taskFolders(request.env);
@@ -115,13 +119,18 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
     ],
     folder.run,
   );
+  const jobPaths = new JobPaths({
+    ...{ options, user: fileUser, folders, allocDir: request.allocDir, taskName: request.taskName },
+    hostPid: task.pidMode === "host",
+    stateFolders: [defaultStateDir, ...(folder.run === undefined ? [] : [dirname(folder.run)])],
+  });
   const isInRoot = rootCheck(rules, folders, options.unveilDefaults, isVisible);
   const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
   const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot, isVisible });
   return {
     ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, files, etcFiles, rules },
     ...{ hasDefaults: options.unveilDefaults, writableLogs: options.writableLogs },
-    ...{ cgroupWrites, isVisible, workDir, command },
+    ...{ cgroupWrites, isVisible, jobPaths, workDir, command },
   };
 }
 
@@ -140,12 +149,10 @@ export async function environmentFor(
 }
 
 /**
- * Checks the paths that the job unveils, and makes the mount points of its volumes, which are in the task's
- * own folders.
- * @throws DriverError as `checkVisible` and `prepareMounts` do
+ * Makes the mount points of the job's volumes, which are in the task's own folders.
+ * @throws DriverError as `prepareMounts` does
  */
 export function placeVolumes({ rules, mounts, folders, isVisible }: Sandbox): MountPoints {
-  checkVisible(rules.entries, isVisible);
   return prepareMounts(mounts, folders, rules, isVisible);
 }
 

@@ -6,7 +6,7 @@
 import type { TaskId } from "../../base/taskId.ts";
 import type { TaskResources } from "../cgroup/nodeTopology.ts";
 import type { TaskDevice, TaskMount } from "../layout/layout.ts";
-import type { TaskDns } from "../names/etcFiles.ts";
+import type { TaskDns } from "../names/taskEtcFiles.ts";
 import type { TaskNetwork } from "../network/network.ts";
 import type { TaskOptions } from "../parts.ts";
 

@@ -1,21 +1,19 @@
 /** The steps of a task's process before it executes its command. Pure. */
 import * as k from "../kernel/constants.ts";
-import { PRIO_PROCESS } from "../kernel/kernelConstants.ts";
-import { rlimit64 } from "../kernel/structs.ts";
-import type { TaskLimit } from "../limits/resourceLimits.ts";
+import { restrictSteps } from "../landlock/landlockSteps.ts";
+import { limitSteps, type TaskLimit } from "../limits/ulimits.ts";
 import type { TaskOptions } from "../parts.ts";
-import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "../plan/commonSteps.ts";
-import type { SystemCallFilter } from "../plan/plan.ts";
+import { closeRangeStep, openPlainStep, reportIdentitySteps } from "../plan/commonSteps.ts";
 import {
-  bytes,
   descriptors,
   flags,
   type Hints,
-  octal,
   type Step,
   type Strings,
+  type SystemCallFilter,
   shared,
 } from "../plan/plan.ts";
+import { filterStep } from "../seccomp/systemCallFilter.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
 import { identitySteps } from "../users/identitySteps.ts";
 
@@ -61,23 +59,19 @@ export interface FurtherSteps {
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[] {
-  const { options } = input;
   return [
     ...startSession,
     ...(further.inSession ?? []),
     ...reportTask,
     ...(further.identified ?? []),
-    // Otherwise the process would inherit init's score.
-    ...(options.oomScoreAdj === 0 ? resetOomScoreAdj : adjustOomScore(options.oomScoreAdj)),
-    ...limitSteps(input),
-    { name: "set the umask", call: "umask", args: [octal(Number.parseInt(options.umask, 8))] },
+    ...limitSteps(input.limits, input.options),
     ...closeOthers,
     ...identitySteps(input),
     // As the task's user, because root could enter folders that the user may not enter.
     ...workDirSteps(input.workDir),
     ...setNoNewPrivs,
     ...(further.asUser ?? []),
-    ...(input.recordDenials ? restrictAndRecord : restrict),
+    ...restrictSteps(input.recordDenials),
     ...hideDescriptors,
     // The filter comes last, so it need not allow the calls of earlier steps.
     ...(input.filter === undefined ? [] : [filterStep(input.filter, input.recordDenials)]),
@@ -93,12 +87,6 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
 const startSession = shared([{ name: "start a session for the task", call: "setsid", args: [] }]);
 
 const reportTask = shared(reportIdentitySteps("report the task"));
-
-function adjustOomScore(score: number): Step[] {
-  return oomScoreAdjSteps("set oom_score_adj", score);
-}
-
-const resetOomScoreAdj = shared(adjustOomScore(0));
 
 /** Name of the steps that close the driver's descriptors. */
 const closeStep = "close the driver's descriptors";
@@ -142,45 +130,6 @@ const workDirHints: Hints = {
   ELOOP: "A link in work_dir leads to an open file of a process: find out who made it",
 };
 
-/**
- * By default the kernel does not record a domain's denials after an execve(2), so a flag requests these
- * records. Another flag excludes the denials of domains that the task itself creates, as browsers do. Those
- * denials concern the task alone.
- */
-function restrictStep(recordDenials: boolean): Step {
-  const { LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF } = k;
-  const recorded = flags({
-    LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON,
-    LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF,
-  });
-  return {
-    name: "enforce the Landlock ruleset",
-    call: "landlock_restrict_self",
-    args: [descriptors.ruleset, recordDenials ? recorded : 0],
-  };
-}
-
-const restrict = shared([restrictStep(false)]);
-const restrictAndRecord = shared([restrictStep(true)]);
-
-/**
- * With no_new_privs, every process may set a filter. Without SPEC_ALLOW, kernels before 5.16 would also turn
- * on a mitigation against speculative store bypass, which slows the task down. The mitigation is for programs
- * that isolate foreign code inside one process, and such programs request it by prctl(2).
- */
-function filterStep(filter: SystemCallFilter, recordDenials: boolean): Step {
-  const { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_LOG } = k;
-  return {
-    name: "filter system calls",
-    call: "seccomp",
-    args: [
-      flags({ SECCOMP_SET_MODE_FILTER }),
-      flags({ SECCOMP_FILTER_FLAG_SPEC_ALLOW, ...(recordDenials && { SECCOMP_FILTER_FLAG_LOG }) }),
-      { kind: "filter", filter },
-    ],
-  };
-}
-
 function environment(env: TaskProcess["env"]): Strings {
   const entries = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return { kind: "strings", strings: entries, secret: true };
@@ -188,22 +137,4 @@ function environment(env: TaskProcess["env"]): Strings {
 
 function strings(list: readonly string[]): Strings {
   return { kind: "strings", strings: list, secret: false };
-}
-
-/** Must run while the process is still root, because raising a limit requires CAP_SYS_RESOURCE. */
-function limitSteps({ limits, options: { nice } }: Pick<TaskProcess, "limits" | "options">): Step[] {
-  return [...limits.map(limitStep), ...(nice === 0 ? [] : [niceStep(nice)])];
-}
-
-/** The calling process: getrlimit(2), setpriority(2). */
-const SELF = 0;
-
-function limitStep({ resource, soft, hard }: TaskLimit): Step {
-  const limit = bytes(rlimit64({ soft, hard }), `{rlim_cur: ${soft}, rlim_max: ${hard}}`);
-  const which = flags({ [resource]: k.resourceNumbers[resource] });
-  return { name: `set ${resource}`, call: "prlimit64", args: [SELF, which, limit, 0] };
-}
-
-function niceStep(nice: number): Step {
-  return { name: "set the nice value", call: "setpriority", args: [flags({ PRIO_PROCESS }), SELF, nice] };
 }

@@ -2,6 +2,8 @@
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { isTaskName } from "../../base/taskId.ts";
+import { follow } from "../paths/followPath.ts";
+import { lookAt, realPathOf } from "../paths/hostPaths.ts";
 import type { RootMode, TaskFolders } from "./layout.ts";
 
 /**
@@ -30,11 +32,22 @@ export function checkTaskFolders(
 function checkSame(name: string, path: string, original: string): void {
   const expected = originalOf(name, original);
   const actual = statusOf(path);
-  if (actual?.isDirectory() && actual.dev === expected.dev && actual.ino === expected.ino) return;
+  const isSame = actual?.isDirectory() && actual.dev === expected.dev && actual.ino === expected.ino;
+  if (isSame && !hasForeignLink(path)) return;
   // A missing path gets the same error, so that a job cannot learn which paths exist.
   throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
     hint: "The Nomad agent sets the variable: remove it from the job's env block",
   });
+}
+
+/**
+ * Whether a symlink on the way belongs to another user than root. Its owner may turn it to another allocation's
+ * folder after the check, and the folder is mounted by its path.
+ */
+function hasForeignLink(path: string): boolean {
+  if (realPathOf(path) === path) return false;
+  const links = follow(path, lookAt)?.links ?? [];
+  return links.some((link) => statusOf(link.path)?.uid !== 0);
 }
 
 function originalOf(name: string, original: string): Stats {

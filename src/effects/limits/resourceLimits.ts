@@ -8,12 +8,7 @@ import { DriverError } from "../../base/errors.ts";
 import { resourceNumbers } from "../kernel/constants.ts";
 import { setrlimit } from "../kernel/libc.ts";
 import type { ResourceLimit } from "../kernel/structs.ts";
-import { type LimitedResource, parseUlimits, type Ulimit } from "./ulimits.ts";
-
-/** A limit to set; getrlimit(2) documents the units. */
-export interface TaskLimit extends ResourceLimit {
-  readonly resource: LimitedResource;
-}
+import { type LimitedResource, parseUlimits, type TaskLimit, type Ulimit } from "./ulimits.ts";
 
 /**
  * The limits to set for a task: those of its options, and presets for limits that its options do not name.

@@ -1,7 +1,12 @@
-/** A task's `ulimit` block: limits of its processes, getrlimit(2). Pure. */
+/** A task's `ulimit` block: limits of its processes, getrlimit(2). The steps that set a task's limits. Pure. */
 
 import { suggestion } from "../../base/suggest.ts";
+import * as k from "../kernel/constants.ts";
+import { PRIO_PROCESS } from "../kernel/kernelConstants.ts";
+import { type ResourceLimit, rlimit64 } from "../kernel/structs.ts";
 import type { OptionProblem } from "../options/optionProblem.ts";
+import { oomScoreAdjSteps } from "../plan/commonSteps.ts";
+import { bytes, flags, octal, type Step, shared } from "../plan/plan.ts";
 
 /** The constants of getrlimit(2), by their names in jobs. */
 const resources = {
@@ -32,6 +37,11 @@ export interface Ulimit {
   readonly resource: LimitedResource;
   readonly soft: number;
   readonly hard: number;
+}
+
+/** A limit to set; getrlimit(2) documents the units. */
+export interface TaskLimit extends ResourceLimit {
+  readonly resource: LimitedResource;
 }
 
 /** The problem with a name and its value; undefined if both are valid. */
@@ -85,3 +95,47 @@ function parseLimit(text: string): number | undefined {
   const limit = /^\d+$/.test(text) ? Number(text) : undefined;
   return limit !== undefined && Number.isSafeInteger(limit) ? limit : undefined;
 }
+
+/** The options of a task that are set besides its limits. */
+interface LimitingOptions {
+  readonly oomScoreAdj: number;
+  readonly nice: number;
+  /** In octal. */
+  readonly umask: string;
+}
+
+/**
+ * Sets all limits of a process. These steps run while the process is still root, because raising a limit
+ * requires CAP_SYS_RESOURCE.
+ */
+export function limitSteps(
+  limits: readonly TaskLimit[],
+  { oomScoreAdj, nice, umask }: LimitingOptions,
+): Step[] {
+  return [
+    // Otherwise the process would inherit init's score.
+    ...(oomScoreAdj === 0 ? resetOomScoreAdj : adjustOomScore(oomScoreAdj)),
+    ...limits.map(limitStep),
+    ...(nice === 0 ? [] : [niceStep(nice)]),
+    { name: "set the umask", call: "umask", args: [octal(Number.parseInt(umask, 8))] },
+  ];
+}
+
+/** The calling process: getrlimit(2), setpriority(2). */
+const SELF = 0;
+
+function limitStep({ resource, soft, hard }: TaskLimit): Step {
+  const limit = bytes(rlimit64({ soft, hard }), `{rlim_cur: ${soft}, rlim_max: ${hard}}`);
+  const which = flags({ [resource]: k.resourceNumbers[resource] });
+  return { name: `set ${resource}`, call: "prlimit64", args: [SELF, which, limit, 0] };
+}
+
+function niceStep(nice: number): Step {
+  return { name: "set the nice value", call: "setpriority", args: [flags({ PRIO_PROCESS }), SELF, nice] };
+}
+
+function adjustOomScore(score: number): Step[] {
+  return oomScoreAdjSteps("set oom_score_adj", score);
+}
+
+const resetOomScoreAdj = shared(adjustOomScore(0));

@@ -8,6 +8,7 @@ import { poll } from "../kernel/libc.ts";
 import { follow } from "./followPath.ts";
 import { lookAt } from "./hostPaths.ts";
 import { remoteMountPoints } from "./mountinfo.ts";
+import { MountTable } from "./mountTable.ts";
 
 /** Whether a path of the host leads to a remote file system. */
 export function isRemote(path: string): boolean {
@@ -20,6 +21,8 @@ export interface HostMounts {
   readonly mountinfo: string;
   /** The mount points of remote file systems. */
   readonly remote: ReadonlySet<string>;
+  /** The same mounts, made into a table at the first call. */
+  readonly table: () => MountTable;
 }
 
 let known: { readonly descriptor: number; readonly mounts: HostMounts } | undefined;
@@ -33,7 +36,12 @@ export function hostMounts(): HostMounts {
   // The polled descriptor is opened before the file is read, so that no change is missed.
   const descriptor = known?.descriptor ?? openSync("/proc/self/mountinfo", "r");
   const mountinfo = readFileSync("/proc/self/mountinfo", "utf8");
-  known = { descriptor, mounts: { mountinfo, remote: new Set(remoteMountPoints(mountinfo)) } };
+  let made: MountTable | undefined;
+  const table = () => {
+    made ??= new MountTable(mountinfo);
+    return made;
+  };
+  known = { descriptor, mounts: { mountinfo, remote: new Set(remoteMountPoints(mountinfo)), table } };
   return known.mounts;
 }
 

@@ -18,14 +18,33 @@ const remote =
   /^(?:nfs4?|cifs|smb3|smbfs|ceph|9p|virtiofs|afs|autofs|coda|gfs2|ocfs2|lustre|gpfs|beegfs|orangefs|fuse|fuseblk|fuse\..*)$/;
 
 function pointsOf(mountinfo: string, isWanted: (type: string) => boolean): string[] {
+  return mountLines(mountinfo).flatMap(({ point, type }) => (isWanted(type) ? [point] : []));
+}
+
+/** A mount. */
+export interface MountLine {
+  /** `mnt_id` of proc_pid_fdinfo(5). */
+  readonly id: number;
+  /** `major:minor` of its file system. */
+  readonly device: string;
+  /** The path in the file system that is mounted. */
+  readonly root: string;
+  readonly point: string;
+  /** Type of the file system. */
+  readonly type: string;
+}
+
+/** The mounts, in the order of the file. */
+export function mountLines(mountinfo: string): MountLine[] {
   return mountinfo.split("\n").flatMap((line) => {
     const fields = line.split(" ");
     // A variable number of optional fields precedes the separator. The file system's type follows the
     // separator.
     const separator = fields.indexOf("-", 6);
-    const point = fields[4];
-    const found = separator > 0 && point !== undefined && isWanted(fields[separator + 1] ?? "");
-    return found ? [unescapeOctal(point)] : [];
+    const [id, , device, root, point] = fields;
+    if (separator < 0 || device === undefined || root === undefined || point === undefined) return [];
+    const type = fields[separator + 1] ?? "";
+    return [{ id: Number(id), device, root: unescapeOctal(root), point: unescapeOctal(point), type }];
   });
 }
 

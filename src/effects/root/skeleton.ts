@@ -5,6 +5,7 @@
 
 import { follow, type LookAt, namesOf } from "../paths/followPath.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
+import { folderOf } from "../unveil/pathRights.ts";
 import type { RootLink, RootTemplate } from "./taskRoot.ts";
 
 export interface Skeleton {
@@ -48,14 +49,13 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
     });
   }
   const binds = withoutRedundant([...found.values()].toSorted(byPath));
-  const inBind = (path: string) => binds.some((bind) => isAtOrBelow(path, bind.path));
+  const bound = new Map(binds.map((bind) => [bind.path, bind]));
+  const inBind = (path: string) => innermostAround(path, bound) !== undefined;
   const made = [...crossed].filter(([path]) => !inBind(path)).map(([path, target]) => ({ path, target }));
   const points = places
     .map((place) => ({ ...place, path: insideRoot(place.path, crossed) }))
     .filter(({ path }) => !inBind(path));
-  const outer = binds.filter(
-    ({ path }) => !binds.some((bind) => bind.path !== path && isAtOrBelow(path, bind.path)),
-  );
+  const outer = binds.filter(({ path }) => path === "/" || !inBind(folderOf(path)));
   const isFolder = ({ path }: RootBind) => found.get(path)?.isFolder === true;
   const folders = new Set([
     ...[...outer.filter(isFolder), ...points.filter((point) => point.isFolder)].map(({ path }) => path),
@@ -87,13 +87,21 @@ function insideRoot(path: string, links: ReadonlyMap<string, string>): string {
  * inner path.
  */
 function withoutRedundant<Bind extends RootBind>(sorted: readonly Bind[]): Bind[] {
-  const kept: Bind[] = [];
+  const kept = new Map<string, Bind>();
   for (const bind of sorted) {
-    const around = kept.findLast(({ path }) => isAtOrBelow(bind.path, path));
+    const around = innermostAround(bind.path, kept);
     const covered = around && (around.writable || !bind.writable) && (around.devices || !bind.devices);
-    if (!covered) kept.push(bind);
+    if (!covered) kept.set(bind.path, bind);
   }
-  return kept;
+  return [...kept.values()];
+}
+
+/** The innermost of the folders that contain a path, or are at it. Takes time by the path's depth only. */
+function innermostAround<Bind>(path: string, folders: ReadonlyMap<string, Bind>): Bind | undefined {
+  for (let at = path; ; at = folderOf(at)) {
+    const found = folders.get(at);
+    if (found !== undefined || at === "/") return found;
+  }
 }
 
 /** All folders around a path, the outermost first. */

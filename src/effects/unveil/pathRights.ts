@@ -127,6 +127,7 @@ export function whyForbidden(path: string, homes: readonly string[]): string | u
   // The pattern covers the users of a directory server, who are not in /etc/passwd.
   if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
   if (path.split("/").includes(".ssh")) return "holds SSH keys";
+  if (isAtOrBelow(path, "/sys/fs/cgroup")) return "shows all tasks of the host";
   return undefined;
 }
 

@@ -8,6 +8,7 @@ import type { PluginValues, TaskValues } from "../options/fields.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "./defaultPaths.ts";
 import type { unveilOptions } from "./options.ts";
+import { isNothing, without } from "./pathRights.ts";
 import {
   formatUnveil,
   modeOf,
@@ -41,6 +42,8 @@ export interface UnveilRule {
   readonly path: string;
   readonly mode: UnveilMode;
   readonly sources: readonly UnveilSource[];
+  /** What the job asks for on a path of the host, beyond what others give on it; absent if that is nothing. */
+  readonly jobMode?: UnveilMode;
   /**
    * The outermost folder around the path in which tasks may create files. The path must not lead out of this
    * folder, because an earlier run may have created a symlink in the folder.
@@ -179,13 +182,22 @@ function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, strin
   for (const { path: target, mode, source } of entries) {
     const path = binds.get(target) ?? target;
     const present = rules.get(path);
+    // The job's entries come last. A file that is bound over the path is the task's own.
+    const isJobs = source === "task" && !binds.has(target);
+    const jobMode = isJobs ? without(mode, present?.mode ?? modeOf("")) : undefined;
     rules.set(path, {
       path,
       mode: present ? unionOfModes(present.mode, mode) : mode,
       sources: present ? [...new Set([...present.sources, source])] : [source],
+      ...jobModeOf(present?.jobMode, jobMode),
     });
   }
   return [...rules.values()];
+}
+
+function jobModeOf(one: UnveilMode | undefined, other: UnveilMode | undefined): Pick<UnveilRule, "jobMode"> {
+  const jobMode = unionOfModes(one ?? modeOf(""), other ?? modeOf(""));
+  return isNothing(jobMode) ? {} : { jobMode };
 }
 
 /** Sets `beneath` for each configured path below a folder in which tasks may create files. */

@@ -9,16 +9,7 @@
  * Other magic links (proc_pid_fd(5)) are refused, because they lead to open files of whichever process
  * resolves them.
  */
-import {
-  closeSync,
-  fstatSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  type Stats,
-  statfsSync,
-  statSync,
-} from "node:fs";
+import { closeSync, fstatSync, readlinkSync, realpathSync, type Stats, statfsSync, statSync } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
 import { DriverError } from "../../base/errors.ts";
 import {
@@ -30,8 +21,9 @@ import {
 } from "../kernel/constants.ts";
 import { kernelError } from "../kernel/kernelError.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
+
+import { hostMounts } from "../paths/hostMounts.ts";
 import { identityOf } from "../paths/hostPaths.ts";
-import { mountPoints } from "../paths/mountinfo.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { isConfigured, type UnveilRule } from "./unveilRules.ts";
 
@@ -73,7 +65,15 @@ export type StandardStream = 0 | 1 | 2;
  * @throws DriverError `KERNEL_CALL_FAILED` if the lookup itself fails, for example for lack of descriptors
  */
 export function findPath(rule: UnveilRule): Found {
-  const opened = open(rule);
+  return foundAt(openRule(rule), rule);
+}
+
+/**
+ * What is at a rule's path.
+ * @param opened as {@link openRule} returns it; closed unless it becomes the result's descriptor
+ * @throws as {@link findPath}
+ */
+export function foundAt(opened: Opened, rule: UnveilRule): Found {
   if (typeof opened === "number") return classify(opened, rule);
   const { errno } = opened;
   if (errno === "ELOOP") return streamAt(rule);
@@ -81,6 +81,9 @@ export function findPath(rule: UnveilRule): Found {
   if (ABSENT.has(errno)) return { at: "nowhere", errno };
   throw kernelError("openat2", errno, rule.path);
 }
+
+/** An `O_PATH` descriptor, or why there is none. */
+export type Opened = number | { readonly errno: string };
 
 /** The kind of a descriptor's file. */
 export function kindOf(status: Stats): PathKind {
@@ -93,7 +96,8 @@ export function kindOf(status: Stats): PathKind {
  */
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES"]);
 
-function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number | { readonly errno: string } {
+/** Opens a rule's path, without a look at what it is. Makes only system calls of this thread. */
+export function openRule({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Opened {
   if (beneath === undefined) {
     return tryOpenat2(AT_FDCWD, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
   }
@@ -201,8 +205,8 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
 function procBelow(descriptor: number, kind: PathKind, { sources }: UnveilRule): string | undefined {
   if (kind !== "folder" || !sources.includes("task")) return undefined;
   const folder = readlinkSync(`/proc/self/fd/${descriptor}`);
-  const mounts = mountPoints(readFileSync("/proc/self/mountinfo", "utf8"), "proc");
-  return mounts.find((path) => !isInProc(path) && isAtOrBelow(path, folder));
+  const below = hostMounts().table().atOrBelow(folder);
+  return below.find(({ type, point }) => type === "proc" && !isInProc(point))?.point;
 }
 
 function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverError {
@@ -212,6 +216,20 @@ function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverErr
     {
       failed: { call: "statfs", path: found, errno: "EXDEV" },
       hint: "Unveil the path below /proc: a task has a /proc of its own there, or the host's with pid_mode",
+    },
+  );
+}
+
+/** The error for a path of the options that does not exist. */
+export function missingPath({ path, sources }: UnveilRule, errno: string): DriverError {
+  const owner = sources.includes("plugin") ? "plugin" : "task";
+  return new DriverError(
+    "UNVEIL_PATH_MISSING",
+    `The path ${path}, which the ${owner}'s config unveils, does not exist`,
+    {
+      failed: { call: "openat2", path, errno },
+      hint: "Create it before the task starts, or remove the entry",
+      recoverable: true,
     },
   );
 }

@@ -24,12 +24,19 @@ export interface Explanation {
   readonly state: string;
   /** The task's result; null while it starts or runs. */
   readonly result: TaskResult | null;
-  /** The cause, if it is known; then the others in the order of events. */
+  /** The cause, if it is known; what earlier runs say; then the others in the order of events. */
   readonly sentences: readonly Sentence[];
 }
 
-/** @param samples the task's usage, in chronological order */
-export function explain(history: History, samples: readonly UsageSample[] = []): Explanation {
+/**
+ * @param samples the task's usage, in chronological order
+ * @param ofEarlierRuns sentences on the task's earlier runs
+ */
+export function explain(
+  history: History,
+  samples: readonly UsageSample[] = [],
+  ofEarlierRuns: readonly Sentence[] = [],
+): Explanation {
   const explainer = new Explainer();
   for (const moment of history.moments()) explainer.take(moment);
   const { value: state, context } = history.finalState;
@@ -39,7 +46,7 @@ export function explain(history: History, samples: readonly UsageSample[] = []):
     job: context.request?.jobId ?? "unknown",
     state,
     result: resultOf(context),
-    sentences: explainer.sentences(context, samples),
+    sentences: explainer.sentences(context, samples, ofEarlierRuns),
   };
 }
 
@@ -60,11 +67,17 @@ export class Explainer {
   /**
    * @param context after the last moment
    * @param samples the task's usage, in chronological order
+   * @param ofEarlierRuns as for {@link explain}
    */
-  sentences(context: TaskContext, samples: readonly UsageSample[] = []): Sentence[] {
+  sentences(
+    context: TaskContext,
+    samples: readonly UsageSample[] = [],
+    ofEarlierRuns: readonly Sentence[] = [],
+  ): Sentence[] {
     const facts = this.#facts;
     return [
       ...causeSentence(facts),
+      ...ofEarlierRuns,
       ...beginning(facts),
       ...duringRun(facts),
       ...used(samples, context),

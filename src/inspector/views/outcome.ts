@@ -2,6 +2,7 @@
 
 import { signalName } from "../../base/signalNames.ts";
 import { shortEnd } from "../../base/taskEnd.ts";
+import { knownCause, withCause } from "../../machines/events/cause.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
@@ -36,6 +37,9 @@ export function causeOf({ context }: MachineState): string | null {
     const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
     return `${code} ${isShared ? failed.path : (request?.options.command ?? command)}`;
   }
+  // A path in the allocation's folder differs for each task.
+  const known = knownCause(exit?.cause)?.text;
+  if (known !== undefined && !known.includes(request?.allocId ?? "/")) return known;
   if (result === "out of memory") return `out of memory ${command}`;
   if (result === "lost") return `lost: ${lostReason ?? "how it ended is unknown"}`;
   if (result === "killed" && stop?.timedOut === true) {
@@ -60,11 +64,11 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
     case "lost":
       return `Lost: ${lostReason ?? "how it ended is unknown"}`;
     case "failed":
-      return `Failed with exit code ${exit?.exitCode}`;
+      return withCause(`Failed with exit code ${exit?.exitCode}`, exit?.cause);
     case "killed":
       return stop?.timedOut === true
         ? `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`
-        : `Killed by ${signalName(exit?.signal ?? 0)}`;
+        : withCause(`Killed by ${signalName(exit?.signal ?? 0)}`, exit?.cause);
   }
 }
 

@@ -4,8 +4,8 @@
  */
 
 import { resolve } from "node:path";
+import { defaultStateDir } from "../../base/defaultStateDir.ts";
 import { DriverError } from "../../base/errors.ts";
-import { defaultStateDir } from "../../driver/options/defaultStateDir.ts";
 import type { Spec } from "../../grpc/generated/nomad/hclspec.ts";
 import { type JobFile, jobFile } from "../jobspec/jobFile.ts";
 import { type AttributeSpec, type FittedConfig, followSpec } from "../jobspec/resolve/driverConfig.ts";

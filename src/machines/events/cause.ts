@@ -45,6 +45,12 @@ export const cause = z.object({
 
 export type Cause = z.infer<typeof cause>;
 
+/** A text with the cause behind it, if it is known. */
+export function withCause(text: string, cause: Cause | null | undefined): string {
+  const known = knownCause(cause);
+  return known === undefined ? text : `${text}: ${known.text}`;
+}
+
 /** The cause, if it is known. */
 export function knownCause(cause: Cause | null | undefined): Cause | undefined {
   return cause == null || cause.kind === "unknown" ? undefined : cause;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { signalName } from "../../base/signalNames.ts";
 import { describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
-import { type Cause, cause, knownCause } from "./cause.ts";
+import { cause, withCause } from "./cause.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd } from "./shared.ts";
 
@@ -79,7 +79,7 @@ const exited = defineEvent({
   schema: exit,
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
-  summary: (data) => `${describeTaskEnd(data)}${withCause(data.cause)}`,
+  summary: (data) => withCause(describeTaskEnd(data), data.cause),
   // An end that was requested is no failure, whatever the exit code, unless an OOM kill ended the task.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
@@ -87,11 +87,6 @@ const exited = defineEvent({
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
   fields: { ignored: ["endedAt", "oom.peakBytes", "cause.line"], masked: { "cause.line": "text" } },
 });
-
-function withCause(cause: Cause | null): string {
-  const known = knownCause(cause);
-  return known === undefined ? "" : `: ${known.text}`;
-}
 
 /** The driver can learn nothing more about the task; `reason` says why. */
 const lost = defineEvent({

@@ -24,7 +24,7 @@ const good: HostFacts = {
   mhzPerCore: 2445,
   mhzKnown: true,
 };
-const state = { found: "/var/lib/x", problem: undefined, quarantined: [] };
+const state = { found: "/var/lib/x", checked: true, problem: undefined, quarantined: [] };
 
 const verdicts = ({ checks }: Report) =>
   Object.fromEntries(checks.map(({ name, verdict }) => [name.trim(), verdict]));
@@ -37,6 +37,19 @@ describe("a doctor's report", () => {
     expect(formatReport(report, styleOf(false), 80)).toMatch(
       /supports everything that the driver can use\.$/,
     );
+  });
+
+  it("without root says first that it needs root, and blames nothing else for that", () => {
+    const unchecked = { ...state, checked: false };
+    const report = reportOn({ ...good, root: false }, unchecked, [], { denialProblem: "it needs root" });
+    expect(report.fit).toBe(false);
+    expect(report.problems).toHaveLength(1);
+    expect(verdicts(report)).toMatchObject({ "state folder": "limited", "records of denials": "limited" });
+    const text = formatReport(report, styleOf(false), 80);
+    expect(text).toMatch(/^doctor needs root/);
+    expect(text).toMatch(/Run doctor as root.*$/);
+    expect(text).toMatch(/^-- {2}private roots +not checked$/m);
+    expect(text).toMatch(/^-- {2}records of denials +it needs root$/m);
   });
 
   it("shows what killed runs have left, which does not prevent tasks from running", () => {
@@ -91,9 +104,15 @@ describe("a doctor's report", () => {
 describe("the state folder", () => {
   it("is accepted if it exists or can be created", () => {
     const folder = temporaryFolder();
-    expect(inspectStateFolder(folder)).toEqual({ found: folder, problem: undefined, quarantined: [] });
+    expect(inspectStateFolder(folder)).toEqual({
+      found: folder,
+      checked: true,
+      problem: undefined,
+      quarantined: [],
+    });
     expect(inspectStateFolder(join(folder, "a"))).toEqual({
       found: `${join(folder, "a")}, to be made`,
+      checked: true,
       problem: undefined,
       quarantined: [],
     });

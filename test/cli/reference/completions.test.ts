@@ -1,12 +1,26 @@
 /** Completions, tested with real shells. */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { describe, expect, it, type TestContext } from "vitest";
+import { afterAll, describe, expect, it, type TestContext } from "vitest";
 import { createProgram } from "../../../src/cli/cli.ts";
 import { completionOf } from "../../../src/cli/reference/completions.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+/** A program in PATH that lists a running task, one with a hostile name, and an ended task. */
+const programs = mkdtempSync(join(tmpdir(), "exec2-completions-"));
+afterAll(() => rmSync(programs, { recursive: true }));
+const running = "6f2d4a9e/web\n91c07b3d/x$(touch pwned)\n";
+const listed = `#!/bin/sh
+case "$*" in
+  "ps -q") cat "\${0%/*}/running" ;;
+  "ps -aq --last 100") cat "\${0%/*}/running"; echo 0b0ff9d5/old ;;
+esac
+`;
+writeFileSync(join(programs, "running"), running);
+writeFileSync(join(programs, "nomad-driver-exec2"), listed, { mode: 0o755 });
 
 const program = createProgram(() => {});
 const name = "nomad-driver-exec2";
@@ -35,7 +49,16 @@ const completed: [what: string, line: string, candidates: string[]][] = [
   ["the options of a verb", `${name} run --plu`, ["--plugin-config"]],
   ["the choices of an option", `${name} events --format js`, ["json", "jsonl"]],
   ["the choices of an argument", `${name} completion z`, ["zsh"]],
+  ["signals", `${name} signal web SIGUS`, ["SIGUSR1", "SIGUSR2"]],
+  ["signals of an option", `${name} stop --signal QUI`, ["QUIT"]],
   ["nothing where a value can be anything", `${name} events --last `, []],
+];
+
+const tasks: typeof completed = [
+  ["running tasks, by both of their names", "stop we", ["web"]],
+  ["running tasks by their allocations", "exec 6f2", ["6f2d4a9e/web"]],
+  ["ended tasks, too", "why o", ["old"]],
+  ["tasks after an option", "logs --follow we", ["web"]],
 ];
 
 for (const shell of ["bash", "fish"] as const) {
@@ -43,6 +66,12 @@ for (const shell of ["bash", "fish"] as const) {
     for (const [what, line, candidates] of completed) {
       it(what, (context) => {
         expect(shells[shell](context, line).sort()).toEqual(candidates);
+      });
+    }
+
+    for (const [what, line, candidates] of tasks) {
+      it(what, (context) => {
+        expect(shells[shell](context, `${name} ${line}`)).toEqual(candidates);
       });
     }
 
@@ -54,11 +83,20 @@ for (const shell of ["bash", "fish"] as const) {
   });
 }
 
+it("a task's name is no command of the completing shell", (context) => {
+  expect(shells.bash(context, `${name} stop x`)).toEqual([String.raw`x\$\(touch\ pwned\)`]);
+  expect(shells.fish(context, `${name} stop x`)).toHaveLength(1);
+  expect(existsSync(join(programs, "pwned"))).toBe(false);
+});
+
 describe("zsh completes", () => {
   it.each([
     ["verbs", `${name} ev`, "events"],
     ["the options of a verb", `${name} run --plu`, "--plugin-config"],
     ["the choices of an option", `${name} inspect --listen x --po`, "--port"],
+    ["running tasks", `${name} stop 6f`, "6f2d4a9e/web"],
+    ["ended tasks", `${name} why ol`, "why old"],
+    ["signals", `${name} signal web SIGWIN`, "SIGWINCH"],
   ])("%s", (_what, line, expected) => {
     expect(completedByZsh(line, expected)).toBe(true);
   });
@@ -96,5 +134,6 @@ function scriptFile(shell: "bash" | "fish"): string {
 }
 
 function lines(command: string, args: readonly string[]): string[] {
-  return execFileSync(command, args, { encoding: "utf8" }).split("\n").filter(Boolean);
+  const env = { ...process.env, PATH: `${programs}:${process.env.PATH}` };
+  return execFileSync(command, args, { encoding: "utf8", cwd: programs, env }).split("\n").filter(Boolean);
 }

@@ -5,6 +5,7 @@ import { errorOf } from "../../support/errors.ts";
 const defaults = {
   unveilDefaults: true,
   unveilPaths: [],
+  unveilAllowed: [],
   unveilByTask: false,
   privateTmp: true,
   root: "private",
@@ -53,6 +54,7 @@ describe("parsePluginOptions", () => {
     const raw = {
       unveil_defaults: false,
       unveil_paths: ["rx:/opt/bin", "r:/srv/certs"],
+      unveil_allowed: ["rx:/opt"],
       unveil_by_task: true,
       private_tmp: false,
       root: "host",
@@ -86,6 +88,7 @@ describe("parsePluginOptions", () => {
     expect(parsePluginOptions(raw)).toEqual({
       unveilDefaults: false,
       unveilPaths: ["rx:/opt/bin", "r:/srv/certs"],
+      unveilAllowed: ["rx:/opt"],
       unveilByTask: true,
       privateTmp: false,
       root: "host",

@@ -2,11 +2,10 @@
  * A task's folders as a Nomad client creates them: the task's paths are bind mounts of the allocation's
  * folders, and its secrets are in a separate file system.
  */
-import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { beforeAll, expect, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
-import { makeAllocation } from "../../support/agent/allocation.ts";
+import { boundAllocation } from "../../support/agent/boundAllocation.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -15,7 +14,7 @@ beforeAll(async () => {
 });
 
 test("a task works in its bound folders, and its files are in the allocation's folders", async () => {
-  const { allocation, env } = bound();
+  const { allocation, env } = boundAllocation();
   const script = `
     set -e
     echo shared > $NOMAD_ALLOC_DIR/data/file; echo own > $NOMAD_TASK_DIR/file; echo temporary > /tmp/file
@@ -28,7 +27,7 @@ test("a task works in its bound folders, and its files are in the allocation's f
 });
 
 test("a task starts in the folder that its environment names", async () => {
-  const { allocation, env, mounted } = bound();
+  const { allocation, env, mounted } = boundAllocation();
   const config = allocation.config("exec sleep 1000", { env });
   await startTask(agent, config);
   expect(readlinkSync(`/proc/${await pidOf(agent, config)}/cwd`)).toBe(mounted);
@@ -36,7 +35,7 @@ test("a task starts in the folder that its environment names", async () => {
 });
 
 test("the original folders, which the task's environment does not name, are closed to the task", async () => {
-  const { allocation, env } = bound();
+  const { allocation, env } = boundAllocation();
   writeFileSync(`${allocation.folder}/private`, "the agent's");
   const script = `cat ${allocation.folder}/private`;
   expect(await runTask(agent, allocation.config(script, { env }))).toMatchObject({ exitCode: 1 });
@@ -44,44 +43,7 @@ test("the original folders, which the task's environment does not name, are clos
 });
 
 test("programs in a task's secrets do not run", async () => {
-  const { allocation, env } = bound();
+  const { allocation, env } = boundAllocation();
   const script = "cp /bin/true $NOMAD_SECRETS_DIR/program && $NOMAD_SECRETS_DIR/program";
   expect(await runTask(agent, allocation.config(script, { env }))).toMatchObject({ exitCode: 126 });
 });
-
-/** An allocation whose folders have other paths in the task. */
-function bound() {
-  const allocation = makeAllocation();
-  const { folder, taskFolder, user } = allocation;
-  const mounted = `${folder.slice(0, folder.lastIndexOf("/alloc/"))}/alloc_mounts/${allocation.id}-main`;
-  mkdirSync(mounted, { recursive: true });
-  chmodSync(mounted.slice(0, mounted.lastIndexOf("/")), 0o711);
-  mkdirSync(`${taskFolder}/alloc`);
-  mount(["-t", "tmpfs", "-o", "size=1m,noexec,nosuid,nodev", "secrets"], `${taskFolder}/secrets`);
-  chownSync(`${taskFolder}/secrets`, user.uid, user.gid);
-  chmodSync(`${taskFolder}/secrets`, 0o700);
-  writeFileSync(`${taskFolder}/secrets/nomad_token`, "token\n", { mode: 0o644 });
-  mount(["--bind", taskFolder], mounted);
-  mount(["--bind", `${folder}/alloc`], `${mounted}/alloc`);
-  mount(["--bind", `${taskFolder}/secrets`], `${mounted}/secrets`);
-  const env = {
-    NOMAD_ALLOC_DIR: `${mounted}/alloc`,
-    NOMAD_TASK_DIR: `${mounted}/local`,
-    NOMAD_SECRETS_DIR: `${mounted}/secrets`,
-  };
-  return { allocation, env, mounted };
-}
-
-/**
- * Mounts until the test has finished. Hooks run in reverse order, so the mount ends before the allocation is
- * removed.
- */
-function mount(what: readonly string[], where: string): void {
-  run("mount", [...what, where]);
-  onTestFinished(() => run("umount", ["--lazy", where]));
-}
-
-function run(command: string, args: readonly string[]): void {
-  const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${stderr}`);
-}

@@ -484,8 +484,9 @@ describe("the host's tree", () => {
     expect((await run({ ...script, root: "private" }, makeAllocation(), driver)).out).toBe("");
   });
 
-  test("is the root of a task to which everything is unveiled", async () => {
-    const { out } = await run({ ...shell("cat /etc/passwd | head -1"), unveil: ["r:/"] });
+  test("is the root of a task to which the client unveils everything", async () => {
+    const driver = await startAgent({ options: { unveil_paths: ["r:/"] } });
+    const { out } = await run(shell("cat /etc/passwd | head -1"), makeAllocation(), driver);
     expect(out).toMatch(/^root:/);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
-import { hasOwnHosts, hostsFile } from "../../../src/effects/names/etcFiles.ts";
+import { hasOwnHosts, hostsFile } from "../../../src/effects/names/taskEtcFiles.ts";
 import type { TaskNetwork } from "../../../src/effects/network/network.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 

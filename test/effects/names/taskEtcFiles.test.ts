@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { TaskRequest } from "../../../src/effects/launch/taskRequest.ts";
-import type { TaskDns } from "../../../src/effects/names/etcFiles.ts";
-import { taskEtcFiles } from "../../../src/effects/names/taskEtcFiles.ts";
+import { type TaskDns, taskEtcFiles } from "../../../src/effects/names/taskEtcFiles.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
 import { errorOf } from "../../support/errors.ts";
 

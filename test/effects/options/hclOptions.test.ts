@@ -20,6 +20,7 @@ test("the plugin's options have this hclspec", () => {
     attributes: {
       unveil_defaults: withDefault(attr("unveil_defaults", "bool"), "true"),
       unveil_paths: attr("unveil_paths", "list(string)"),
+      unveil_allowed: attr("unveil_allowed", "list(string)"),
       unveil_by_task: withDefault(attr("unveil_by_task", "bool"), "false"),
       private_tmp: withDefault(attr("private_tmp", "bool"), "true"),
       root: withDefault(attr("root", "string"), '"private"'),

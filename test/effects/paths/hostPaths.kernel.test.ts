@@ -1,16 +1,14 @@
-import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
+import { libc } from "../../../src/effects/kernel/bindings.ts";
 import { capabilitySet } from "../../../src/effects/kernel/capabilities.ts";
-import { checkVisible } from "../../../src/effects/landlock/rules.ts";
-import { type Viewer, visibilityFor } from "../../../src/effects/paths/hostPaths.ts";
-import type { UnveilRule } from "../../../src/effects/unveil/unveilRules.ts";
-import { errorOf } from "../../support/errors.ts";
-import { tryTools } from "../../support/host/requireTools.ts";
+import type { FileUser } from "../../../src/effects/kernel/fileUser.ts";
+import { visibilityFor } from "../../../src/effects/paths/hostPaths.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-const viewer: Viewer = { uid: 80001, gid: 80001, groups: [70001], capabilities: undefined };
-const sees = (path: string, changed: Partial<Viewer> = {}) => visibilityFor({ ...viewer, ...changed })(path);
+const viewer: FileUser = { uid: 80001, gid: 80001, groups: [70001], capabilities: undefined };
+const sees = (path: string, changed: Partial<FileUser> = {}) =>
+  visibilityFor({ ...viewer, ...changed })(path);
 
 let root: string;
 let file: string;
@@ -27,6 +25,26 @@ beforeEach(() => {
 function folderWith(mode: number, uid = 0, gid = 0): void {
   chownSync(`${root}/folder`, uid, gid);
   chmodSync(`${root}/folder`, mode);
+}
+
+/** Adds an access list to the folder, by which a user may enter it: acl(5), and `linux/posix_acl_xattr.h`. */
+function admit(uid: number): void {
+  const nobody = 0xffffffff;
+  const entries = [
+    [0x01, 7, nobody],
+    [0x02, 1, uid],
+    [0x04, 0, nobody],
+    [0x10, 1, nobody],
+    [0x20, 0, nobody],
+  ] as const;
+  const list = Buffer.alloc(4 + 8 * entries.length);
+  list.writeUInt32LE(2);
+  for (const [index, [tag, rights, id]] of entries.entries()) {
+    list.writeUInt16LE(tag, 4 + 8 * index);
+    list.writeUInt16LE(rights, 6 + 8 * index);
+    list.writeUInt32LE(id, 8 + 8 * index);
+  }
+  expect(libc().setxattr(`${root}/folder`, "system.posix_acl_access", list, list.byteLength, 0)).toBe(0);
 }
 
 describe("a path", () => {
@@ -67,44 +85,28 @@ describe("a path", () => {
     expect(sees("/proc/self/status")).toBe(true);
   });
 
-  it("is visible in a folder that an access list opens", (context) => {
-    tryTools(context, "setfacl");
+  it("is not visible to root without the capabilities to pass by modes", () => {
+    folderWith(0o700, viewer.uid);
+    expect(sees(file, { uid: 0, gid: 0, groups: [] })).toBe(false);
     folderWith(0o700);
-    spawnSync("setfacl", ["-m", `u:${viewer.uid}:x`, `${root}/folder`]);
+    expect(sees(file, { uid: 0, gid: 0, groups: [] })).toBe(true);
+  });
+
+  it("is visible in a folder that an access list opens to the user, and not if the list is for another", () => {
+    folderWith(0o700);
+    admit(80_002);
+    expect(sees(file)).toBe(false);
+    admit(viewer.uid);
     expect(sees(file)).toBe(true);
   });
-});
 
-describe("a path that a job unveils", () => {
-  const rule = (differing: Partial<UnveilRule> = {}): UnveilRule => ({
-    path: file,
-    mode: { read: true, write: false, execute: false, create: false },
-    sources: ["task"],
-    ...differing,
-  });
-  const check = (each: UnveilRule, realPaths?: ReadonlyMap<string, string>) =>
-    checkVisible([each], visibilityFor(viewer), realPaths);
-
-  it("must be visible to its user even at the moment when the rule is added", () => {
-    expect(() => check(rule())).not.toThrow();
-    expect(() => check(rule(), new Map([[file, file]]))).not.toThrow();
-    mkdirSync(`${root}/hidden`, { mode: 0o700 });
-    writeFileSync(`${root}/hidden/file`, "");
-    const elsewhere = new Map([[file, `${root}/hidden/file`]]);
-    expect(errorOf(() => check(rule(), elsewhere)).code).toBe("UNVEIL_PATH_MISSING");
-    folderWith(0o700);
-    expect(errorOf(() => check(rule())).code).toBe("UNVEIL_PATH_MISSING");
-  });
-
-  it("is checked only for the job's own entries", () => {
-    folderWith(0o700);
-    for (const other of [
-      rule({ sources: ["plugin"] }),
-      rule({ sources: ["task", "plugin"] }),
-      rule({ sources: ["task"], beneath: `${root}/folder` }),
-    ]) {
-      expect(() => check(other)).not.toThrow();
-    }
-    expect(() => check(rule({ sources: ["task"] }))).toThrow();
+  it("is looked up without a change of this process", () => {
+    const credentials = () =>
+      readFileSync("/proc/thread-self/status", "utf8")
+        .split("\n")
+        .filter((line) => /^(Uid|Gid|Groups|Cap)/.test(line));
+    const before = credentials();
+    sees(file);
+    expect(credentials()).toEqual(before);
   });
 });

@@ -69,7 +69,22 @@ describe("a path that several entries name", () => {
       path: "/etc/hosts",
       mode: { read: true, write: true, execute: true, create: false },
       sources: ["default", "plugin", "task"],
+      jobMode: { read: false, write: true, execute: false, create: false },
     });
+  });
+
+  test("is the job's only as far as the job asks for more than others give", () => {
+    const { at } = rulesOf({ plugin: { unveil_paths: ["rw:/srv"] }, unveil: ["r:/srv", "r:/opt", "w:/opt"] });
+    expect(at("/srv")).not.toHaveProperty("jobMode");
+    expect(at("/opt")?.jobMode).toEqual({ read: true, write: true, execute: false, create: false });
+  });
+
+  test("is not the job's if the task has a file of its own there", () => {
+    const bound = [{ target: "/etc/hosts", source: "/run/own/hosts" }];
+    const plugin = { unveil_defaults: false };
+    expect(rulesOf({ plugin, bound, unveil: ["r:/etc/hosts"] }).at("/run/own/hosts")).not.toHaveProperty(
+      "jobMode",
+    );
   });
 
   test("has one rule", () => {

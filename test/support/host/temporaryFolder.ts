@@ -29,8 +29,8 @@ export function hostFolder({ uid, gid } = { uid: 0, gid: 0 }): string {
 }
 
 /** A new folder for all tests of a file. It is removed after the tests. */
-export function folderOfFile(): string {
-  const folder = newFolder(tmpdir());
+export function folderOfFile(parent = tmpdir()): string {
+  const folder = newFolder(parent);
   onFileFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

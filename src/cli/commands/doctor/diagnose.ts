@@ -22,7 +22,9 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   const facts = probeHost();
   const privateRootProblem = facts.root ? await findRootProblem() : undefined;
   const denialProblem = await findDenialProblem("auto", facts.landlockAbi);
-  const state = inspectStateFolder(stateDir);
+  const state = facts.root
+    ? inspectStateFolder(stateDir)
+    : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
   const report = reportOn(facts, state, leftovers, { privateRootProblem, denialProblem });
   const text = json
     ? visibleJson(report, 2)
@@ -43,11 +45,12 @@ export function inspectStateFolder(path: string): StateFolderFinding {
     requireRoom(exists ? folder : dirname(folder), 0);
     return {
       found: exists ? folder : `${folder}, to be made`,
+      checked: true,
       problem: undefined,
       quarantined: exists ? quarantinedLogs(stateFolderPaths(folder).events) : [],
     };
   } catch (thrown) {
-    return { found: folder, problem: problemOf(thrown), quarantined: [] };
+    return { found: folder, checked: true, problem: problemOf(thrown), quarantined: [] };
   }
 }
 

@@ -19,6 +19,8 @@ interface Check {
 
 export interface StateFolderFinding {
   readonly found: string;
+  /** Whether the folder could be checked at all, which takes root. */
+  readonly checked: boolean;
   readonly problem: HostProblem | undefined;
   /** Damaged event logs in the folder, which the driver has renamed. */
   readonly quarantined: readonly string[];
@@ -63,11 +65,11 @@ export function reportOn(
       optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
       optional(
         "private roots",
-        privateRootProblem === undefined,
-        privateRootProblem === undefined ? "can be made" : "cannot be made",
+        facts.root && privateRootProblem === undefined,
+        facts.root ? (privateRootProblem === undefined ? "can be made" : "cannot be made") : "not checked",
       ),
-      // Never a failure: audit is turned off on most hosts.
-      required("records of denials", true, denialProblem === undefined ? "yes" : `no: ${denialProblem}`),
+      // Never a problem: audit is turned off on most hosts.
+      optional("records of denials", denialProblem === undefined, denialProblem ?? "yes"),
       optional(
         "executable memory files",
         facts.memfdExecution,
@@ -78,7 +80,9 @@ export function reportOn(
         facts.mhzKnown,
         `${Math.round(facts.mhzPerCore)} MHz${facts.mhzKnown ? "" : ", assumed"}`,
       ),
-      required("state folder", state.problem === undefined, state.found),
+      state.checked
+        ? required("state folder", state.problem === undefined, state.found)
+        : optional("state folder", false, `${state.found}, not checked`),
       optional(
         "killed runs",
         leftovers.length === 0,
@@ -129,12 +133,15 @@ function optional(name: string, good: boolean, found: string): Check {
   return { name, verdict: good ? "fit" : "limited", found };
 }
 
-export function formatReport({ fit, checks, problems }: Report, style: Style, width: number): string {
+export function formatReport({ fit, checks, problems, facts }: Report, style: Style, width: number): string {
   const marks: Record<Verdict, string> = {
     fit: style.green("ok"),
     limited: style.yellow("--"),
     unfit: style.red("!!"),
   };
+  const lead = facts.root
+    ? []
+    : wrap("doctor needs root: without it, some checks are left out, and others may be wrong.", width);
   const table = checks.map(({ name, verdict, found }) => [marks[verdict], name, visible(found)]);
   const paragraphs = problems.map(({ what, consequence, remedy }) =>
     [
@@ -147,8 +154,15 @@ export function formatReport({ fit, checks, problems }: Report, style: Style, wi
     ? problems.length > 0
       ? style.yellow("Tasks can run on this host, with the limitations above.")
       : style.green("This host supports everything that the driver can use.")
-    : style.red("Tasks cannot run on this host.");
-  return [formatTable(table, width), ...paragraphs, verdict].join("\n\n");
+    : style.red(
+        facts.root ? "Tasks cannot run on this host." : "Run doctor as root to know whether tasks can run.",
+      );
+  return [
+    ...(lead.length > 0 ? [style.red(lead.join("\n"))] : []),
+    formatTable(table, width),
+    ...paragraphs,
+    verdict,
+  ].join("\n\n");
 }
 
 /** Wraps text, with a lead before its first line and an indent before the others. */

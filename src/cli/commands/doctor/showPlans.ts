@@ -6,7 +6,7 @@ import type { CgroupWrite } from "../../../effects/cgroup/cgroupPlan.ts";
 import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
 import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
-import { type AddedRules, buildRuleset } from "../../../effects/landlock/ruleset.ts";
+import { type AddedRules, addRules, createRuleset } from "../../../effects/landlock/ruleset.ts";
 import { placeVolumes, planEarly, planLate, planSandbox } from "../../../effects/launch/sandbox.ts";
 import { type PortLimits, portOptions } from "../../../effects/network/ports.ts";
 import { hclName } from "../../../effects/options/hclOptions.ts";
@@ -107,14 +107,18 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const folder = { run: undefined, runFolder: () => `${options.stateDir}/…` };
   const sandbox = await planSandbox(request, { options, facts, privateRootProblem, folder });
   const { rules } = sandbox;
+  using jobs = sandbox.jobPaths.open(rules.entries);
   const { early, runCgroup } = planEarly(sandbox, placeVolumes(sandbox), {
     cgroup: request.resources.cgroup,
     // No path is cached here, so init adds no rules of its own, and the plan lists all rules.
     known: new Map(),
     landlockAbi: facts.landlockAbi,
   });
-  const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
-  closeSync(fd);
+  const { landlockAbi } = facts;
+  const ruleset = createRuleset(landlockAbi);
+  const added = addRules(ruleset, rules.entries, [], landlockAbi, undefined, jobs.files);
+  const { applied, skipped, insideNamespace } = added;
+  closeSync(ruleset);
   const recordDenials = (await findDenialProblem(options.denials, facts.landlockAbi)) === undefined;
   const launch = joinPlan(early, planLate(sandbox, insideNamespace, runCgroup, recordDenials));
   return {

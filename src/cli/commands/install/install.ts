@@ -14,7 +14,7 @@ const name = "nomad-driver-exec2";
 
 const agentBlock = `plugin "nomad-driver-exec2" {
   config {
-    unveil_by_task = true
+    unveil_allowed = ["r:/etc/mime.types", "r:/etc/ssl", "rx:/opt", "rx:/usr"]
   }
 }`;
 

@@ -1,4 +1,4 @@
-import { defaultStateDir } from "../../../driver/options/defaultStateDir.ts";
+import { defaultStateDir } from "../../../base/defaultStateDir.ts";
 import { type AddVerb, jsonLinesOption, stateDirOption } from "../verb.ts";
 
 interface InstallOptions {

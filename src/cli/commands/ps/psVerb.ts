@@ -4,6 +4,7 @@ interface Options {
   readonly all?: boolean;
   readonly last: number;
   readonly json?: boolean;
+  readonly quiet?: boolean;
   readonly stateDir: string;
 }
 
@@ -17,6 +18,7 @@ export const addPs: AddVerb = (program, exit) => {
         "and the kernel, and needs no running plugin.",
     )
     .option("-a, --all", "include ended tasks, and how they ended")
+    .option("-q, --quiet", "print only the names of tasks, as other verbs take them")
     .option(...lastOption)
     .option("--json", "print JSON, one object per line; unknown values are null")
     .option(...stateDirOption)
@@ -26,10 +28,16 @@ export const addPs: AddVerb = (program, exit) => {
 Examples:
   nomad-driver-exec2 ps
   nomad-driver-exec2 ps --all
+  nomad-driver-exec2 ps -q | xargs -n1 nomad-driver-exec2 stop
   nomad-driver-exec2 ps --json | jq 'select(.memoryBytes > 1e9) | .id'`,
     )
-    .action(async ({ stateDir, all = false, last, json = false }: Options) => {
+    .action(async ({ stateDir, all = false, last, json = false, quiet = false }: Options) => {
       const { showTasks } = await import("./showTasks.ts");
-      exit(await showTasks(stateDir, { all, json, last: json || last === 0 ? undefined : last }));
+      exit(
+        await showTasks(stateDir, {
+          ...{ all, json, quiet },
+          last: json || last === 0 ? undefined : last,
+        }),
+      );
     });
 };

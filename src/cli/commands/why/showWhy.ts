@@ -1,4 +1,5 @@
 /** `why`: explains how a task ended, and what led to its end. */
+import { earlierRunSentences } from "../../../history/why/earlierRuns.ts";
 import { explain } from "../../../history/why/explain.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
@@ -12,7 +13,9 @@ import { whyJson, whyText } from "./whyView.ts";
 export async function showWhy(place: TaskPlace, json: boolean): Promise<number> {
   await using logs = await EventLogs.openFor(place);
   const { history, note } = logs.history(place, false);
-  const explanation = explain(history, logs.usage(place));
+  // Masked arguments would hide that they differ. The sentences never show them.
+  const others = earlierRunSentences(logs.history(place, true).history, logs.earlierRuns(place));
+  const explanation = explain(history, logs.usage(place), others);
   const { stdout } = process;
   const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
   print(text);

@@ -1,0 +1,146 @@
+/** What earlier runs of the same task say about a run: loops, and what differs from the last good run. Pure. */
+import { knownCause } from "../../machines/events/cause.ts";
+import { MASK } from "../../machines/events/defineEvent.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { resultOf, shortResult } from "../../machines/taskOutline.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatTime } from "../../units/times.ts";
+import type { Change } from "../replay/contextDiff.ts";
+import type { History } from "../replay/history.ts";
+import { diffHistories, shownChange } from "../replay/historyDiff.ts";
+import { basedOn, type Sentence } from "./facts.ts";
+
+/** Earlier runs that are looked at: a run that fails at once may have been tried for days. */
+const maxRuns = 50;
+
+/** From this number of equal runs in a row on, they are a loop. */
+const minLoop = 3;
+
+/** A service that the agent stops again and again within this time has not worked. */
+const soonMs = 60_000;
+
+/** Changes that are named. */
+const maxChanges = 4;
+
+/**
+ * Sentences on a run that is over, from earlier runs.
+ * @param earlier histories of earlier runs, the newest first. Those of other tasks are skipped. Read only as far as
+ *   needed
+ */
+export function earlierRunSentences(history: History, earlier: Iterable<History>): Sentence[] {
+  const own = history.finalState.context;
+  const end = endOf(history);
+  if (own.request === null || resultOf(own) === null || end === "good") return [];
+  let [count, oldest, isLoop, seen] = [1, history, true, 0];
+  for (const run of earlier) {
+    const { context } = run.finalState;
+    if (!isSameTask(own, context) || resultOf(context) === null) continue;
+    seen += 1;
+    const other = endOf(run);
+    isLoop &&= other === end;
+    if (isLoop) [count, oldest] = [count + 1, run];
+    if (other === "good") return [...loop(history, count, oldest, end), comparison(history, run)];
+    if (seen === maxRuns) break;
+  }
+  return loop(history, count, oldest, end);
+}
+
+function isSameTask({ request: one }: TaskContext, { request: other }: TaskContext): boolean {
+  const fields = ["namespace", "jobId", "groupName", "taskName"] as const;
+  return one !== null && other !== null && fields.every((field) => one[field] === other[field]);
+}
+
+/**
+ * How a run ended, so that equal ends are equal texts: `good` if it completed, or was stopped after it had run for a
+ * while; `stopped` if it was stopped soon after its start.
+ */
+function endOf(history: History): string {
+  const { context } = history.finalState;
+  const result = resultOf(context);
+  if (result === "completed") return "good";
+  if (result === "stopped") return (ranMs(context) ?? 0) < soonMs ? "stopped" : "good";
+  return knownCause(context.exit?.cause)?.text ?? context.failure?.code ?? shortResult(context);
+}
+
+function ranMs({ exit, startedAt }: TaskContext): number | undefined {
+  return exit === null || startedAt === null ? undefined : Math.max(0, exit.endedAt - startedAt);
+}
+
+function begunAt({ events }: History): number {
+  return events[0]?.time ?? 0;
+}
+
+function loop(history: History, count: number, oldest: History, end: string): Sentence[] {
+  if (count < minLoop) return [];
+  const since = begunAt(oldest);
+  const span = formatDuration(Math.max(0, (history.events.at(-1)?.time ?? since) - since));
+  if (end !== "stopped") {
+    return [
+      basedOn(
+        [1],
+        `It is the ${ordinal(count)} run in a row that ended so, in ${span}, since ${formatTime(since)}`,
+      ),
+    ];
+  }
+  const ran = formatDuration(ranMs(history.finalState.context) ?? 0);
+  return [
+    basedOn(
+      [1],
+      `It is the ${ordinal(count)} run in ${span} that the agent stopped soon after its start, this one after ${ran}: a failing check with check_restart, or a template with change_mode = "restart", does this`,
+    ),
+  ];
+}
+
+function ordinal(count: number): string {
+  const last = count % 100;
+  const ending = last > 10 && last < 14 ? "th" : (["th", "st", "nd", "rd"][count % 10] ?? "th");
+  return `${count}${ending}`;
+}
+
+function comparison(history: History, good: History): Sentence {
+  const before = formatDuration(Math.max(0, begunAt(history) - begunAt(good)));
+  const changes = inputChanges(good, history);
+  const named = changes.slice(0, maxChanges).join("; ");
+  const more = changes.length > maxChanges ? `; and ${changes.length - maxChanges} more` : "";
+  const text =
+    changes.length === 0
+      ? `Its request and its host are those of its last good run, ${before} before`
+      : `Since its last good run, ${before} before: ${named}${more}`;
+  return basedOn([1], text);
+}
+
+/** What of the request, the host and the unveiled paths has changed, in words. */
+function inputChanges(good: History, failed: History): string[] {
+  const { rows } = diffHistories(good, failed);
+  const words = rows.flatMap(({ left, changes }) => {
+    const type = left?.stored.type ?? "";
+    return changes.flatMap((change) => wordsOf(type, change));
+  });
+  return [...new Set(words)];
+}
+
+function wordsOf(type: string, change: Change): string[] {
+  const [field = ""] = change.path;
+  if (type === "sandboxed" && field !== "unveiled") return [];
+  if (!["requested", "fingerprinted", "sandboxed"].includes(type)) return [];
+  if (field === "envKeys") {
+    if (change.after === undefined) return [`variable ${String(change.before)} is missing`];
+    return [`variable ${String(change.after)} is new`];
+  }
+  if (field === "unveiled") {
+    const [entry, what] =
+      change.after === undefined ? [change.before, "is no longer unveiled"] : [change.after, "is unveiled"];
+    return isEntry(entry) ? [`${entry.mode}:${entry.path} ${what}`] : [];
+  }
+  const { path, left, right } = shownChange(change);
+  if (left === MASK || right === MASK) return [`${path} differs`];
+  const [before, after] = [left, right].map((value) =>
+    typeof value === "string" ? value : JSON.stringify(value),
+  );
+  if (right === null) return [`${path} no longer has ${before}`];
+  return [left === null ? `${path} has ${after}` : `${path} ${before} → ${after}`];
+}
+
+function isEntry(value: unknown): value is { readonly path: string; readonly mode: string } {
+  return typeof value === "object" && value !== null && "path" in value && "mode" in value;
+}

@@ -1,0 +1,212 @@
+/**
+ * Two allocations on a node whose jobs may unveil paths. The first one unveils what shows or gives it the second
+ * one: the cgroup file system, the agent's folders by any name, other tasks' processes, devices. With the
+ * operator's own `unveil_paths` each succeeds, so only the protection refuses it.
+ */
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { errorOfCall } from "../../src/grpc/status.ts";
+import { type Agent, pidOf, readyTask, runTask, startAgent, startTask } from "../support/agent/agent.ts";
+import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
+import { folderOfFile, persistentFolders, temporaryFolder } from "../support/host/temporaryFolder.ts";
+
+const options = { allow_host_root: true, allow_host_pid: true, allow_root: true, allow_caps: ["all"] };
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent({ options: { ...options, unveil_by_task: true } });
+});
+
+const sleeping = { command: "sleep", args: ["1000"] };
+const rootUser = { name: "root", uid: 0, gid: 0 };
+
+/** The error of a start whose job has these entries. */
+async function refusalOf(
+  unveil: readonly string[],
+  more: object = {},
+  { from = agent, allocation = makeAllocation() }: { from?: Agent; allocation?: Allocation } = {},
+) {
+  const config = allocation.config({ ...sleeping, ...more, unveil });
+  return await startTask(from, config).then(
+    () => "started",
+    (thrown) => {
+      const { code, message } = errorOfCall(thrown);
+      return `${code} ${message}`;
+    },
+  );
+}
+
+const notAllowed = (what: string) =>
+  expect.stringMatching(new RegExp(`^UNVEIL_NOT_ALLOWED .*leads to ${what}`));
+
+/** A neighbour whose output folder everybody may write to, as agents make it. */
+async function neighbour(): Promise<Allocation> {
+  const { allocation } = await readyTask(
+    agent,
+    "echo secret > $NOMAD_ALLOC_DIR/data/file; echo up; exec sleep 1000",
+  );
+  return allocation;
+}
+
+describe.each(["private", "host"])("with the root %s", (root) => {
+  test("the operator's own entry opens a neighbour's folder, and a job's entry does not", async () => {
+    const victim = await neighbour();
+    const folder = `${victim.folder}/alloc`;
+    const reader = makeAllocation();
+    const careless = await startAgent({ options: { ...options, unveil_paths: [`rwc:${folder}`] } });
+    const script = `cat ${folder}/data/file; echo changed > ${folder}/data/mine && echo written`;
+    await runTask(careless, reader.config({ command: "sh", args: ["-c", script], root }));
+    expect(await reader.stdout.text()).toBe("secret\nwritten\n");
+    for (const entry of [`r:${folder}`, `rwc:${folder}/data`, `r:${folder}/data/file`]) {
+      expect(await refusalOf([entry], { root })).toEqual(notAllowed("the agent's folders"));
+    }
+  });
+
+  test.each([
+    ["a folder around it", (folder: string) => folder.slice(0, folder.lastIndexOf("/alloc/"))],
+    ["the folder of all allocations", (folder: string) => `${folder.slice(0, folder.lastIndexOf("/"))}`],
+    ["everything", () => "/"],
+    ["a symlink to it", (folder: string) => linkTo(`${folder}/alloc/data`)],
+    ["a bind mount of it", (folder: string) => bindOf(`${folder}/alloc`)],
+    ["a bind mount of the host", () => bindOf("/")],
+    ["a file that does not exist", (folder: string) => `${folder}/alloc/data/none`],
+  ])("a neighbour is not reached by %s", async (_how, pathTo) => {
+    const victim = await neighbour();
+    expect(await refusalOf([`r:${pathTo(victim.folder)}`], { root })).toEqual(
+      notAllowed("the agent's folders"),
+    );
+  });
+
+  test("root is refused, too, and so is a folder of this driver", async () => {
+    const victim = await neighbour();
+    const allocation = () => makeAllocation({ user: rootUser });
+    const more = { root, cap_add: ["dac_read_search"] };
+    expect(await refusalOf([`r:${victim.folder}`], more, { allocation: allocation() })).toEqual(
+      notAllowed("the agent's folders"),
+    );
+    for (const folder of [
+      agent.stateDir,
+      `${agent.stateDir}/events`,
+      agent.stateDir.replace(/\/state$/, ""),
+    ]) {
+      expect(await refusalOf([`r:${folder}`], more, { allocation: allocation() })).toEqual(
+        notAllowed("a state folder of this driver"),
+      );
+    }
+  });
+
+  test("the cgroup file system tells the operator's tasks about all tasks, and is closed to jobs", async () => {
+    const { allocation, config } = await readyTask(agent, "echo up; exec sleep 1000");
+    const careless = await startAgent({ options: { ...options, unveil_paths: ["r:/sys/fs/cgroup"] } });
+    const reader = makeAllocation();
+    const script = "ls -R /sys/fs/cgroup";
+    await runTask(careless, reader.config({ command: "sh", args: ["-c", script], root }));
+    expect(await reader.stdout.text()).toContain(config.allocId);
+    const link = linkTo("/sys/fs/cgroup");
+    for (const path of [
+      "/sys/fs/cgroup",
+      "/sys/fs",
+      "/sys",
+      allocation.cgroup.path,
+      `${allocation.cgroup.path}/none`,
+      link,
+    ]) {
+      expect(await refusalOf([`r:${path}`], { root })).toEqual(notAllowed("a cgroup file system"));
+    }
+    expect(await refusalOf(["r:/sys/kernel/mm"], { root })).toBe("started");
+  });
+
+  test("device nodes are closed to jobs, except those that every task has", async () => {
+    for (const path of ["/dev", "/dev/ptmx", "/dev/pts"]) {
+      expect(await refusalOf([`rw:${path}`], { root })).toEqual(notAllowed("device nodes"));
+    }
+    for (const path of ["/dev/null", "/dev/zero", "/dev/full", "/dev/stdout"]) {
+      expect(await refusalOf([`rw:${path}`], { root })).toBe("started");
+    }
+  });
+});
+
+test("in the host's pid namespace other processes' entries of /proc are closed to jobs", async () => {
+  const { config } = await readyTask(agent, "echo up; exec sleep 1000");
+  const pid = await pidOf(agent, config);
+  const more = { pid_mode: "host" };
+  const others = notAllowed("processes that are not the task's");
+  expect(await refusalOf([`r:/proc/${pid}/status`], more)).toEqual(others);
+  expect(await refusalOf(["rw:/proc"], more)).toEqual(others);
+  expect(await refusalOf(["r:/proc"], more)).toBe("started");
+});
+
+test("a job reaches its own folders by the names in its environment", async () => {
+  const allocation = makeAllocation();
+  const unveil = [`rwc:${allocation.taskFolder}/local`, `rx:${allocation.folder}/alloc/data`];
+  expect(await refusalOf(unveil, {}, { allocation })).toBe("started");
+});
+
+describe("the operator's list", () => {
+  let base: string;
+  let listing: Agent;
+  beforeAll(async () => {
+    base = folderOfFile(persistentFolders);
+    chmodSync(base, 0o755);
+    for (const name of ["open/below", "closed"]) mkdirSync(`${base}/${name}`, { recursive: true });
+    chmodSync(`${base}/open`, 0o1777);
+    writeFileSync(`${base}/closed/file`, "");
+    symlinkSync(`${base}/closed`, `${base}/open/out`);
+    symlinkSync(`${base}/open`, `${base}/alias`);
+    listing = await startAgent({
+      options: { ...options, unveil_allowed: [`rw:${base}/alias`, "rw:/dev/ptmx"] },
+    });
+  });
+  const ask = (...unveil: string[]) => refusalOf(unveil, {}, { from: listing });
+  const outside = expect.stringMatching(
+    /^UNVEIL_NOT_ALLOWED .*which this client does not allow.*It allows at or below: rw:/,
+  );
+
+  test("allows what is at or below its paths, by every name, with no more rights", async () => {
+    expect(await ask(`rw:${base}/open`, `r:${base}/alias/below`, "r:/usr/bin")).toBe("started");
+    expect(await ask(`rwc:${base}/open/below`)).toEqual(outside);
+    expect(await ask(`r:${base}/closed`)).toEqual(outside);
+    expect(await ask(`r:${base}`)).toEqual(outside);
+  });
+
+  test("is not passed by a link that a task has made in a listed folder, nor asked about missing files elsewhere", async () => {
+    for (const path of ["open/out", "open/out/file", "open/out/none", "closed/none", "none"]) {
+      expect(await ask(`r:${base}/${path}`)).toEqual(outside);
+    }
+    expect(await ask(`r:${base}/open/none`)).toMatch(/^UNVEIL_PATH_MISSING/);
+  });
+
+  test("names devices that jobs may use", async () => {
+    expect(await ask("rw:/dev/ptmx")).toBe("started");
+  });
+
+  test("does not open the agent's folders, even if it names them", async () => {
+    const victim = await neighbour();
+    const named = await startAgent({ options: { ...options, unveil_allowed: [`r:${victim.folder}`] } });
+    expect(await refusalOf([`r:${victim.folder}/alloc`], {}, { from: named })).toEqual(
+      notAllowed("the agent's folders"),
+    );
+  });
+});
+
+test("a job may unveil no more than a thousand paths", async () => {
+  const unveil = Array.from({ length: 1_001 }, () => "r:/usr/share");
+  expect(await refusalOf(unveil)).toMatch(/^CONFIG_INVALID .*unveils 1001 paths.*At most 1000/);
+});
+
+function linkTo(path: string): string {
+  const folder = temporaryFolder(persistentFolders);
+  chmodSync(folder, 0o755);
+  symlinkSync(path, `${folder}/link`);
+  return `${folder}/link`;
+}
+
+function bindOf(path: string): string {
+  const folder = temporaryFolder(persistentFolders);
+  chmodSync(folder, 0o755);
+  mkdirSync(`${folder}/bound`);
+  const { status, stderr } = spawnSync("mount", ["--bind", path, `${folder}/bound`], { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  onTestFinished(() => void spawnSync("umount", ["--lazy", `${folder}/bound`]));
+  return `${folder}/bound`;
+}

@@ -1,0 +1,106 @@
+/** What earlier runs of a task say about a run: loops, and the changes since the last good run. */
+import { describe, expect, it } from "vitest";
+import { History } from "../../../src/history/replay/history.ts";
+import { earlierRunSentences } from "../../../src/history/why/earlierRuns.ts";
+import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
+import { event, numberedId, sampleData } from "../../support/history/history.ts";
+import { RecordedLog } from "../../support/history/recordedLog.ts";
+
+const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
+let runs = 0;
+
+/** A run that began so many seconds after the first. */
+function run(
+  second: number,
+  {
+    request = {},
+    exit = {},
+    stopped = false,
+    ranMs = 500,
+  }: {
+    request?: Partial<EventData<"requested">>;
+    exit?: Partial<EventData<"exited">>;
+    stopped?: boolean;
+    ranMs?: number;
+  } = {},
+): History {
+  const time = 1_700_000_000_000 + second * 1_000;
+  const at = (each: TaskEvent, after = 0): TaskEvent => ({ ...each, time: time + after });
+  const events = [
+    at(event("requested", request)),
+    at(event("fingerprinted")),
+    at(event("sandboxed")),
+    at(event("started"), 10),
+    ...(stopped ? [at(event("stopRequested"), ranMs)] : []),
+    at(event("exited", { endedAt: time + 10 + ranMs, ...exit }), 10 + ranMs),
+  ];
+  runs += 1;
+  const id = numberedId(runs);
+  return new History(id, new RecordedLog().add(id, events).events(id));
+}
+
+const failed = (second: number, more: Parameters<typeof run>[1] = {}) =>
+  run(second, { exit: { exitCode: 1, cause }, ...more });
+const texts = (own: History, ...earlier: History[]) =>
+  earlierRunSentences(own, earlier).map(({ text }) => text);
+const request = sampleData("requested");
+
+describe("the comparison with the last good run", () => {
+  it("names variables, options and resources that differ", () => {
+    const good = run(0);
+    const own = failed(7_200, {
+      request: {
+        envKeys: ["NOMAD_TASK_DIR", "PORT"],
+        resources: { ...request.resources, memoryMb: 32 },
+        options: { ...request.options, args: ["-m", "other"] },
+      },
+    });
+    const [text = ""] = texts(own, good);
+    expect(text).toMatch(/^Since its last good run, 2 h before: /);
+    expect(text).toContain("variable PATH is missing");
+    expect(text).toContain("variable PORT is new");
+    expect(text).toContain("resources.memoryMb 64 → 32");
+    expect(text).toContain("options.args differs");
+    expect(text).not.toContain("other");
+  });
+
+  it("says if nothing differs, and skips failed runs and other tasks", () => {
+    const other = run(50, { request: { jobId: "another" } });
+    expect(texts(failed(100), other, failed(60), run(0))).toEqual([
+      "Its request and its host are those of its last good run, 1 min before",
+    ]);
+    expect(texts(failed(100), other)).toEqual([]);
+  });
+
+  it("takes a service that was stopped after a while for a good run, and a good run has no sentence", () => {
+    const service = run(0, { stopped: true, ranMs: 90_000 });
+    expect(texts(failed(200), service)).toHaveLength(1);
+    expect(texts(run(300), failed(200), service)).toEqual([]);
+  });
+});
+
+describe("a loop", () => {
+  it("of equal failures is counted since the first of them", () => {
+    const equal = [40, 30, 20].map((second) => failed(second));
+    const different = run(10, { exit: { exitCode: 7, cause: null } });
+    expect(texts(failed(50), ...equal, different, failed(0))).toEqual([
+      expect.stringMatching(/^It is the 4th run in a row that ended so, in 31 s, since 2023-11-14 /),
+    ]);
+    expect(texts(failed(50), failed(40))).toEqual([]);
+  });
+
+  it("of stops soon after the start names what does this", () => {
+    const stopped = (second: number) =>
+      run(second, { stopped: true, ranMs: 2_000, exit: { exitCode: 143, signal: 15 } });
+    expect(texts(stopped(8), stopped(4), stopped(0))).toEqual([
+      expect.stringMatching(
+        /^It is the 3rd run in 10 s that the agent stopped soon after its start, this one after 2 s: a failing check/,
+      ),
+    ]);
+  });
+
+  it("of many runs is counted up to a limit", () => {
+    const many = Array.from({ length: 200 }, (_, index) => failed(1_000 - index));
+    expect(texts(failed(2_000), ...many)[0]).toMatch(/^It is the 51st run in a row/);
+  });
+});
