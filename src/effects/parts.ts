@@ -21,59 +21,35 @@ import { settleUnveil, unveilOptions } from "./unveil/options.ts";
 import { settleUsers, usersOptions } from "./users/options.ts";
 
 const taskShape = () =>
-  sum(
+  sum([
     commandOptions.task(),
-    sum(
-      unveilOptions.task(),
-      sum(
-        rootOptions.task(),
-        sum(
-          namesOptions.task(),
-          sum(
-            usersOptions.task(),
-            sum(
-              limitsOptions.task(),
-              sum(
-                namespacesOptions.task(),
-                sum(cgroupOptions.task(), sum(networkOptions.task(), seccompOptions.task())),
-              ),
-            ),
-          ),
-        ),
-      ),
-    ),
-  );
+    unveilOptions.task(),
+    rootOptions.task(),
+    namesOptions.task(),
+    usersOptions.task(),
+    limitsOptions.task(),
+    namespacesOptions.task(),
+    cgroupOptions.task(),
+    networkOptions.task(),
+    seccompOptions.task(),
+  ]);
 
 /** The plugin's options that concern tasks. */
 export const pluginShape = () =>
-  sum(
+  sum([
     commandOptions.plugin(),
-    sum(
-      unveilOptions.plugin(),
-      sum(
-        rootOptions.plugin(),
-        sum(
-          namesOptions.plugin(),
-          sum(
-            usersOptions.plugin(),
-            sum(
-              limitsOptions.plugin(),
-              sum(
-                namespacesOptions.plugin(),
-                sum(
-                  cgroupOptions.plugin(),
-                  sum(
-                    networkOptions.plugin(),
-                    sum(seccompOptions.plugin(), sum(logsOptions.plugin(), denialsOptions.plugin())),
-                  ),
-                ),
-              ),
-            ),
-          ),
-        ),
-      ),
-    ),
-  );
+    unveilOptions.plugin(),
+    rootOptions.plugin(),
+    namesOptions.plugin(),
+    usersOptions.plugin(),
+    limitsOptions.plugin(),
+    namespacesOptions.plugin(),
+    cgroupOptions.plugin(),
+    networkOptions.plugin(),
+    seccompOptions.plugin(),
+    logsOptions.plugin(),
+    denialsOptions.plugin(),
+  ]);
 
 export type SandboxOptions = Values<ReturnType<typeof pluginShape>>;
 

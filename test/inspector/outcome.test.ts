@@ -27,7 +27,7 @@ describe("the outcome of a task", () => {
 
   it.each([
     [{ exitCode: 3 }, "failed", "bad", "Failed with exit code 3"],
-    [{ exitCode: 1, cause }, "failed", "bad", "Failed with exit code 1: port 80 is already in use"],
+    [{ exitCode: 1, cause }, "failed", "bad", "Failed: port 80 is already in use"],
     [{ exitCode: 139, signal: 11 }, "killed", "bad", "Killed by SIGSEGV"],
     [{ exitCode: 137, signal: 9, oomKilled: true }, "out of memory", "bad", "Out of memory"],
     [{ source: "unknown" }, "lost", "unclear", "Lost: how it ended is unknown"],

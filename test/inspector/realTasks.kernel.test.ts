@@ -90,7 +90,7 @@ describe("the page", () => {
     const run = start(["run", "--keep", "--state-dir", stateDir, shellJob("cat /etc/issue; exit 4")]);
     const { stderr } = await run.ended;
     const page = await openPage(context, await startInspector(stateDir));
-    await page.locator(".row", { hasText: "Failed with exit code 4" }).getByRole("link").click();
+    await page.locator(".row", { hasText: "Failed: nothing at /etc/issue" }).getByRole("link").click();
     const sentence = "Nothing at /etc/issue in its root; the host has it";
     await page.locator(".verdict", { hasText: sentence }).waitFor();
     const { stdout } = await call(["why", "task", "--state-dir", stateDir]);

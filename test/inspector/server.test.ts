@@ -10,7 +10,7 @@ import type { Phrase } from "../../src/inspector/views/phrase.ts";
 import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.ts";
-import { event, life, requestWith } from "../support/history/history.ts";
+import { event, life, numberedId, requestWith } from "../support/history/history.ts";
 import { eventually } from "../support/host/eventually.ts";
 import { get, startInspector } from "../support/screen/inspector.ts";
 
@@ -62,6 +62,27 @@ describe("the API", () => {
     expect((await ask("/api/nothing")).status).toBe(404);
     expect((await ask(`/api/mermaid?id=${encodeURIComponent(id)}`)).body).toMatch(/^sequenceDiagram\n/);
     expect(JSON.parse((await ask("/api/node")).body)).toMatchObject({ start: { starts: 1 } });
+  });
+
+  it("compares a failed run with the last good run of the same task", async () => {
+    const { record, ask } = await startInspector();
+    const runs = [0, 1].map((number) => numberedId(number + 1));
+    const good = life("ended");
+    const bad = good.map((each) => {
+      const time = each.time + 60_000;
+      if (each.type === "requested") return { ...each, time, data: { ...each.data, envKeys: ["PATH"] } };
+      return each.type === "exited"
+        ? { ...each, time, data: { ...each.data, exitCode: 1 } }
+        : { ...each, time };
+    });
+    await record(runs[0] as string, good);
+    await record(runs[1] as string, bad);
+    await expect.poll(async () => JSON.parse((await ask("/api/tasks")).body)).toHaveLength(2);
+    const why = async (run = "") => (await ask(`/api/why?id=${encodeURIComponent(run)}`)).body;
+    expect(await why(runs[1])).toContain(
+      "Since its last good run, 1 min before: variable NOMAD_TASK_DIR is missing",
+    );
+    expect(await why(runs[0])).not.toContain("good run");
   });
 
   it("reports problems of the log, and continues with the readable part", async () => {

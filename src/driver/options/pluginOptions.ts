@@ -68,7 +68,7 @@ const ownShape = () => ({
   }),
 });
 
-export const pluginSchema = z.object(sum(pluginShape(), ownShape()));
+export const pluginSchema = z.object(sum([pluginShape(), ownShape()]));
 
 export type PluginOptions = Readonly<z.output<typeof pluginSchema>>;
 

@@ -131,7 +131,7 @@ export interface TaskIdentity {
 }
 
 /** The text of passwd(5), with root, nobody and the task's user, but no other user of the host. */
-export function passwdFile({ user: { name, uid, gid, home } }: TaskIdentity): string {
+function passwdFile({ user: { name, uid, gid, home } }: TaskIdentity): string {
   const own = [name, "x", uid, gid, "", home, "/bin/sh"].join(":");
   const others = [
     ["root", "x", 0, 0, "root", "/root", "/usr/sbin/nologin"],
@@ -144,7 +144,7 @@ export function passwdFile({ user: { name, uid, gid, home } }: TaskIdentity): st
  * The text of group(5), with root's group, nogroup and the groups of the task's user. The host's names of
  * supplementary groups are unknown here, so these groups are named `group-<gid>`.
  */
-export function groupFile({ user, groups }: TaskIdentity): string {
+function groupFile({ user, groups }: TaskIdentity): string {
   const names = new Map<number, string>([
     [0, "root"],
     [nobody, "nogroup"],

@@ -94,15 +94,29 @@ export type TaskValues<Part extends PartOptions> = Values<ReturnType<Part["task"
 export type PluginValues<Part extends PartOptions> = Values<ReturnType<Part["plugin"]>>;
 
 /**
- * The options of both. An option that two parts have would override the other silently, so it does not
+ * The options of all parts. An option that two parts have would override the other silently, so it does not
  * compile.
  */
-export function sum<A extends Shape, B extends Shape>(
-  one: A,
-  other: B & (keyof A & keyof B extends never ? unknown : never),
-): A & B {
-  return { ...one, ...other };
+export function sum<const Parts extends readonly Shape[]>(parts: Parts & Distinct<Parts>): Sum<Parts> {
+  return Object.assign({}, ...parts);
 }
+
+type Sum<Parts extends readonly Shape[]> = Parts extends readonly [
+  infer First extends Shape,
+  ...infer Rest extends readonly Shape[],
+]
+  ? First & Sum<Rest>
+  : unknown;
+
+/** Never, if two of the parts have an option of the same name. */
+type Distinct<Parts extends readonly Shape[], Known = never> = Parts extends readonly [
+  infer First extends Shape,
+  ...infer Rest extends readonly Shape[],
+]
+  ? keyof First & Known extends never
+    ? Distinct<Rest, Known | keyof First>
+    : never
+  : unknown;
 
 /**
  * @param option the option of the task, in camel case

@@ -40,9 +40,12 @@ export class OpenHistory {
     return this.#history;
   }
 
-  /** The explanation of the events that {@link upToDate} has read. */
-  sentences(): Sentence[] {
-    return this.#explainer.sentences(this.#history.finalState.context);
+  /**
+   * The explanation of the events that {@link upToDate} has read.
+   * @param ofEarlierRuns as for `explain`
+   */
+  sentences(ofEarlierRuns: readonly Sentence[] = []): Sentence[] {
+    return this.#explainer.sentences(this.#history.finalState.context, [], ofEarlierRuns);
   }
 
   get #isBehind(): boolean {

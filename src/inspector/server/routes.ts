@@ -78,7 +78,8 @@ const routes: Readonly<Record<string, Route>> = {
     const search = { words: words ?? "", type: type ?? "", from: from ?? "" };
     return jsonAnswer(await searchEvents([...index.readers()], search, isWanted));
   },
-  "/api/why": ({ index }, query) => withHistory(index, query, (_, open) => jsonAnswer(open.sentences())),
+  "/api/why": ({ index }, query) =>
+    withHistory(index, query, ({ stream }, open) => jsonAnswer(open.sentences(index.ofEarlierRuns(stream)))),
   "/api/moment": ({ index }, query) => {
     const seq = numberOf(query, "seq");
     const newest = index.newest(query.get("id") ?? "");

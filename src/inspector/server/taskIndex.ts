@@ -13,6 +13,8 @@ import { History, type Moment, momentOf } from "../../history/replay/history.ts"
 import { maskEvent } from "../../history/replay/mask.ts";
 import { isError } from "../../history/replay/search.ts";
 import { readHistory } from "../../history/replay/storedHistory.ts";
+import { earlierRunSentences } from "../../history/why/earlierRuns.ts";
+import type { Sentence } from "../../history/why/facts.ts";
 import type { EventData } from "../../machines/events.ts";
 import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
 import { isAlive, isStateName } from "../../machines/taskMachine.ts";
@@ -30,6 +32,9 @@ interface Entry {
   /** The newest moment; undefined once no event can follow. */
   readonly newest: Moment | undefined;
 }
+
+/** Maximum number of events of a run that is compared with another: each is read and folded at once. */
+const maxComparedEvents = 500;
 
 /** A history that no page requests for this long is closed: 50,000 events take some 40 MiB. */
 const openForMs = 30_000;
@@ -162,6 +167,24 @@ export class TaskIndex {
   unmasked(id: string): History | undefined {
     const reader = this.readerOf(id);
     return reader && new History(id, readHistory(reader, id));
+  }
+
+  /** What earlier runs of the same task say about a run; nothing about a run that is not over, or a long one. */
+  ofEarlierRuns(id: string): Sentence[] {
+    const own = this.row(id);
+    const history = own?.result == null || own.events > maxComparedEvents ? undefined : this.unmasked(id);
+    return own && history ? earlierRunSentences(history, this.#earlierRuns(own)) : [];
+  }
+
+  /** Unmasked histories of the runs of the same task that began before, newest first, without long ones. */
+  *#earlierRuns({ job, group, task, begunAt }: TaskSummary): Generator<History> {
+    const isEarlier = (row: TaskSummary) =>
+      row.job === job && row.group === group && row.task === task && row.begunAt < begunAt;
+    const runs = this.rows().filter((row) => isEarlier(row) && row.events <= maxComparedEvents);
+    for (const run of runs.sort((one, other) => other.begunAt - one.begunAt)) {
+      const history = this.unmasked(run.id);
+      if (history !== undefined) yield history;
+    }
   }
 
   /** Removes tasks of a log from the index. */

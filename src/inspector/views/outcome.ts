@@ -2,7 +2,7 @@
 
 import { signalName } from "../../base/signalNames.ts";
 import { shortEnd } from "../../base/taskEnd.ts";
-import { knownCause, withCause } from "../../machines/events/cause.ts";
+import { knownCause } from "../../machines/events/cause.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
@@ -63,12 +63,14 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
       return `Never started: ${failure?.code}`;
     case "lost":
       return `Lost: ${lostReason ?? "how it ended is unknown"}`;
-    case "failed":
-      return withCause(`Failed with exit code ${exit?.exitCode}`, exit?.cause);
+    case "failed": {
+      const cause = knownCause(exit?.cause);
+      return cause === undefined ? `Failed with exit code ${exit?.exitCode}` : `Failed: ${cause.text}`;
+    }
     case "killed":
       return stop?.timedOut === true
         ? `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`
-        : withCause(`Killed by ${signalName(exit?.signal ?? 0)}`, exit?.cause);
+        : `Killed by ${signalName(exit?.signal ?? 0)}`;
   }
 }
 
