@@ -189,9 +189,10 @@ describe("the operator's list", () => {
   });
 });
 
-test("a job may unveil no more than a thousand paths", async () => {
-  const unveil = Array.from({ length: 1_001 }, () => "r:/usr/share");
-  expect(await refusalOf(unveil)).toMatch(/^CONFIG_INVALID .*unveils 1001 paths.*At most 1000/);
+test("a job may unveil only so many paths that a start does not hold up other tasks", async () => {
+  const paths = (count: number) => Array.from({ length: count }, (_, index) => `r:/usr/share/none-${index}`);
+  expect(await refusalOf(paths(257))).toMatch(/^CONFIG_INVALID .*unveils 257 paths.*At most 256/);
+  expect(await refusalOf(paths(256))).toMatch(/^UNVEIL_PATH_MISSING/);
 });
 
 function linkTo(path: string): string {

@@ -1,9 +1,19 @@
 /** The task's own folders on the host: checks that they are the task's, and where the task sees them. */
-import { lstatSync, realpathSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+} from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { isTaskName } from "../../base/taskId.ts";
+import { O_PATH } from "../kernel/constants.ts";
 import { follow } from "../paths/followPath.ts";
-import { lookAt, realPathOf } from "../paths/hostPaths.ts";
+import { lookAt } from "../paths/hostPaths.ts";
 import type { RootMode, TaskFolders } from "./layout.ts";
 
 /**
@@ -31,23 +41,42 @@ export function checkTaskFolders(
 
 function checkSame(name: string, path: string, original: string): void {
   const expected = originalOf(name, original);
-  const actual = statusOf(path);
-  const isSame = actual?.isDirectory() && actual.dev === expected.dev && actual.ino === expected.ino;
-  if (isSame && !hasForeignLink(path)) return;
+  const actual = openedFolder(path);
+  const isSame = actual?.status.dev === expected.dev && actual.status.ino === expected.ino;
+  if (isSame && (actual.realPath === path || leadsByRoot(path, actual.realPath))) return;
   // A missing path gets the same error, so that a job cannot learn which paths exist.
   throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
     hint: "The Nomad agent sets the variable: remove it from the job's env block",
   });
 }
 
+interface OpenedFolder {
+  readonly status: Stats;
+  /** Without symlinks. */
+  readonly realPath: string;
+}
+
+/** Undefined for anything but a folder, such as a symlink at the end. */
+function openedFolder(path: string): OpenedFolder | undefined {
+  try {
+    const folder = openSync(path, O_PATH | constants.O_NOFOLLOW | constants.O_DIRECTORY);
+    try {
+      return { status: fstatSync(folder), realPath: readlinkSync(`/proc/self/fd/${folder}`) };
+    } finally {
+      closeSync(folder);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
 /**
- * Whether a symlink on the way belongs to another user than root. Its owner may turn it to another allocation's
- * folder after the check, and the folder is mounted by its path.
+ * Whether all symlinks on the way are root's. Any other owner may turn a symlink to another allocation's folder
+ * after this check, and the folder is mounted by its path.
  */
-function hasForeignLink(path: string): boolean {
-  if (realPathOf(path) === path) return false;
-  const links = follow(path, lookAt)?.links ?? [];
-  return links.some((link) => statusOf(link.path)?.uid !== 0);
+function leadsByRoot(path: string, realPath: string): boolean {
+  const walk = follow(path, lookAt);
+  return walk?.end?.path === realPath && walk.links.every((link) => statusOf(link.path)?.uid === 0);
 }
 
 function originalOf(name: string, original: string): Stats {

@@ -18,7 +18,7 @@ export const unveilOptions = {
       .default([])
       .meta({
         description:
-          "further paths ([unveil](#unveil)), at most 1000; needs the plugin's `unveil_allowed` or `unveil_by_task`",
+          "further paths ([unveil](#unveil)), at most 256; needs the plugin's `unveil_allowed` or `unveil_by_task`",
         example: ["r:/etc/mime.types"],
       }),
   }),
@@ -71,8 +71,8 @@ export function settleUnveil(task: Values["task"], plugin: Values["plugin"]): vo
   refuseUnlessAllowed("unveil", unveil.length > 0, "unveilByTask", plugin);
 }
 
-/** Each entry takes the plugin some 50 µs at a start, and so holds up all other tasks. */
-const maxEntries = 1_000;
+/** Each entry takes the plugin some 0.1 ms at a start, and so holds up all other tasks. */
+const maxEntries = 256;
 
 const unveilEntry = () =>
   checkedText((entry) => {

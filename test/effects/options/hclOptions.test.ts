@@ -51,6 +51,7 @@ test("the plugin's options have this hclspec", () => {
       history: attr("history", "list(map(string))"),
       usage_interval: withDefault(attr("usage_interval", "string"), '"1m"'),
       metrics: withDefault(attr("metrics", "string"), '""'),
+      exit_message: withDefault(attr("exit_message", "string"), '"cause"'),
       traces: withDefault(attr("traces", "bool"), "false"),
       state_dir: withDefault(attr("state_dir", "string"), '"/var/lib/nomad-driver-exec2"'),
     },
