@@ -20,7 +20,7 @@ import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, event, life } from "../test/support/history/history.ts";
 import { recorderOf } from "../test/support/history/recorder.ts";
 import { launchBrowser, missingBrowser } from "../test/support/screen/browser.ts";
-import { cookieFrom, get, idOf } from "../test/support/screen/inspector.ts";
+import { admission, get, idOf } from "../test/support/screen/inspector.ts";
 import { cpuOver, formatMib, printFigure, printTimes, pssOf, timed, timesOf } from "./figures.ts";
 import { benchViews } from "./inspectorViews.ts";
 
@@ -157,8 +157,8 @@ async function benchLongHistory(browser: Browser, url: string): Promise<void> {
 }
 
 async function benchManyTasks(url: string, stately: string): Promise<void> {
-  const cookie = cookieFrom(await get(url, {}));
-  const ask = () => get(new URL("/api/status", url).href, { cookie });
+  const headers = admission(url);
+  const ask = () => get(new URL("/api/status", url).href, headers);
   const pid = inspector.pid ?? 0;
   // Waits until the inspector is idle and has returned unused memory.
   await delay(3 * idleMemoryMs);
@@ -253,8 +253,8 @@ async function benchLate(name: string, client: Client): Promise<void> {
 }
 
 async function plainClient(url: string): Promise<Client> {
-  const cookie = cookieFrom(await get(url, {}));
-  const request = httpGet(new URL("/api/live", url), { headers: { cookie } });
+  const headers = admission(url);
+  const request = httpGet(new URL("/api/live", url), { headers });
   const [response] = await once(request, "response");
   let wanted: { readonly text: string; readonly found: (time: number) => void } | undefined;
   response.setEncoding("utf8").on("data", (text: string) => {

@@ -13,7 +13,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { allocation, lifeFrom, recordAllocation, runOf } from "../test/support/history/allocation.ts";
 import { event, life } from "../test/support/history/history.ts";
 import type { Inspected } from "../test/support/screen/inspector.ts";
-import { cookieFrom, get, idOf } from "../test/support/screen/inspector.ts";
+import { admission, get, idOf } from "../test/support/screen/inspector.ts";
 import { printFigure, printTimes, timed, timesOf } from "./figures.ts";
 
 const rounds = 15;
@@ -44,9 +44,9 @@ interface Client {
 }
 
 async function clientOf(url: string): Promise<Client> {
-  const cookie = cookieFrom(await get(url, {}));
+  const headers = admission(url);
   const ask = async (path: string) => {
-    const { status, body } = await get(new URL(path, url).href, { cookie });
+    const { status, body } = await get(new URL(path, url).href, headers);
     if (status !== 200) throw new Error(`${path}: ${status} ${body}`);
     return body;
   };
@@ -54,14 +54,16 @@ async function clientOf(url: string): Promise<Client> {
     ask,
     times: (path) => timesOf(rounds, () => ask(path)),
     upload: async (text) => {
-      const headers = { cookie, origin: new URL(url).origin };
-      const asked = request(new URL("/api/bundles?name=bench", url), { method: "POST", headers }).end(text);
+      const asked = request(new URL("/api/bundles?name=bench", url), {
+        method: "POST",
+        headers: { ...headers, origin: new URL(url).origin },
+      }).end(text);
       const [response] = await once(asked, "response");
       if (response.statusCode !== 200) throw new Error(`the upload was refused: ${response.statusCode}`);
       response.resume();
     },
     follow: async (path, onData) => {
-      const asked = request(new URL(path, url), { headers: { cookie } }).end();
+      const asked = request(new URL(path, url), { headers }).end();
       const [response] = await once(asked, "response");
       response.setEncoding("utf8").on("data", onData);
       return () => void asked.destroy();

@@ -1,35 +1,41 @@
 /**
- * Updates the parts of docs/configuration.md between marks, from the schemas of the options and from other
- * data. The rest of the page is written by hand.
+ * Updates the parts of docs/configuration.md and docs/security.md between marks, from the schemas of the
+ * options and from other data. The rest of the pages is written by hand.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { pluginSchema } from "../src/driver/options/pluginOptions.ts";
+import { type Exception, exceptions } from "../src/effects/exceptions.ts";
 import { hclName } from "../src/effects/options/hclOptions.ts";
 import { taskSchema } from "../src/effects/parts.ts";
 import { defaultProfile } from "../src/effects/seccomp/defaultProfile.ts";
 import type { RestrictionGroup } from "../src/effects/seccomp/restriction.ts";
 import { defaultPaths } from "../src/effects/unveil/defaultPaths.ts";
 
-/** Makes each part, by its name in the marks. */
-const parts: Readonly<Record<string, () => string>> = {
-  "plugin options": () => optionTable(pluginSchema),
-  "task options": () => optionTable(taskSchema()),
-  "default paths": listDefaultPaths,
-  "default profile": profileTable,
-};
+/** Makes each part of each page of docs, by its name in the marks. */
+const pages = {
+  configuration: {
+    "plugin options": () => optionTable(pluginSchema),
+    "task options": () => optionTable(taskSchema()),
+    "default paths": listDefaultPaths,
+    "default profile": profileTable,
+  },
+  security: { exceptions: listExceptions },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, () => string>>>>;
+
+type PageName = keyof typeof pages;
 
 /**
  * The page with its generated parts up to date.
  * @throws Error if the page lacks one of the marks
  */
-export function renewPage(page: string): string {
-  return Object.entries(parts).reduce((text, [name, generate]) => {
+export function renewPage(page: string, of: PageName = "configuration"): string {
+  return Object.entries(pages[of]).reduce((text, [name, generate]) => {
     const [begin, end] = [`<!-- generated: ${name} -->\n`, `\n<!-- end: ${name} -->`];
     const [before, rest = ""] = splitAt(text, begin);
     const [, after] = splitAt(rest, end);
-    if (after === undefined) throw new Error(`docs/configuration.md has no marks for its ${name}`);
+    if (after === undefined) throw new Error(`docs/${of}.md has no marks for its ${name}`);
     return `${before}${begin}\n${generate()}\n${end}${after}`;
   }, page);
 }
@@ -37,6 +43,14 @@ export function renewPage(page: string): string {
 function splitAt(text: string, mark: string): [string, string?] {
   const at = text.indexOf(mark);
   return at === -1 ? [text] : [text.slice(0, at), text.slice(at + mark.length)];
+}
+
+function listExceptions(): string {
+  const rows: readonly Exception[] = Object.values(exceptions);
+  return tableOf(
+    ["option", "what jobs that use it may break through", "meaning"],
+    rows.map(({ option, opens, meaning }) => [`\`${option}\``, opens.join(", "), meaning]),
+  );
 }
 
 function listDefaultPaths(): string {
@@ -145,6 +159,8 @@ function tableOf(header: readonly string[], rows: readonly (readonly string[])[]
 }
 
 if (import.meta.main) {
-  const page = join(import.meta.dirname, "../docs/configuration.md");
-  writeFileSync(page, renewPage(readFileSync(page, "utf8")));
+  for (const name of Object.keys(pages) as PageName[]) {
+    const page = join(import.meta.dirname, `../docs/${name}.md`);
+    writeFileSync(page, renewPage(readFileSync(page, "utf8"), name));
+  }
 }

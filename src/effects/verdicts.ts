@@ -93,7 +93,11 @@ export function adviceFor(denial: Denial, task: RecordedTask): string {
  */
 export function linesFor(denial: Denial, task: RecordedTask): string | undefined {
   const verdicts = verdictsOn(denial, allowanceOf(task));
-  const lines = verdicts.flatMap((verdict) => ("option" in verdict ? [verdict.option] : []));
+  const lines = verdicts.flatMap((verdict) => {
+    if (!("option" in verdict)) return [];
+    const { option, extent } = verdict;
+    return [extent === undefined ? option : `${option} (${extent})`];
+  });
   return lines.length === verdicts.length && lines.length > 0 ? lines.join(", ") : undefined;
 }
 

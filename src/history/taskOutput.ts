@@ -5,6 +5,12 @@ import { LogFiles, type LogPlace, readAt } from "../effects/logs/logFiles.ts";
 const chunkBytes = 64 * 1024;
 const newline = 0x0a;
 
+/**
+ * Bytes at the end of a stream in which its last lines are looked for. A task may leave a file without any
+ * line: a sparse file of terabytes takes it no time.
+ */
+const maxSeekBytes = 64 * 2 ** 20;
+
 /** Reads the bytes of one stream of a task's output, from a chosen line on, through all later files. */
 export class LogStream {
   readonly #files: LogFiles;
@@ -22,8 +28,11 @@ export class LogStream {
     return this.#files.indexes().length > 0;
   }
 
-  /** Starts at the last `count` lines. */
-  seekLines(count: number): void {
+  /**
+   * Starts at the last `count` lines, or later: at most `within` bytes from the end. A line that begins before
+   * them is cut.
+   */
+  seekLines(count: number, within = maxSeekBytes): void {
     if (count === 0) {
       this.#seekEnd();
       return;
@@ -31,11 +40,18 @@ export class LogStream {
     // A newline at the very end does not begin another line.
     let missing = count + 1;
     let isEnd = true;
+    let room = within;
     for (const index of this.#files.indexes().reverse()) {
       const file = this.#files.open(index);
       if (file === undefined) continue;
       for (let end = fstatSync(file).size; end > 0; ) {
-        const bytes = readAt(file, Math.max(0, end - chunkBytes), Math.min(end, chunkBytes));
+        if (room <= 0) {
+          this.#goTo(file, index, end);
+          return;
+        }
+        const length = Math.min(end, chunkBytes, room);
+        const bytes = readAt(file, end - length, length);
+        room -= length;
         if (isEnd && bytes.at(-1) !== newline) missing -= 1;
         isEnd = false;
         for (let at = bytes.length - 1; at >= 0; at--) {

@@ -11,8 +11,10 @@ const fields = Object.entries(schemas).flatMap(([owner, { shape }]) =>
   Object.entries(shape).map(([key, field]) => ({ owner, key, field })),
 );
 
-test("the committed page is what `npm run generate` makes", () => {
+test("the committed pages are what `npm run generate` makes", () => {
   expect(renewPage(page)).toBe(page);
+  const security = readFileSync(`${import.meta.dirname}/../../docs/security.md`, "utf8");
+  expect(renewPage(security, "security")).toBe(security);
 });
 
 test.each(fields)("the example of the $owner option $key is a valid value", ({ field }) => {

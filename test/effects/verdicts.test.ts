@@ -62,6 +62,13 @@ describe("the advice on a denied access", () => {
     expect(adviceFor(denied(blocker, object), task(options))).toContain(`To allow it: ${text}`);
   });
 
+  it("to move a file to where it would have further rights asks for the same rights", () => {
+    const blockers = ["fs.execute", "fs.read_file", "fs.read_dir", "fs.make_char"];
+    expect(adviceFor({ blockers, object: "/srv/target" }, task())).toBe(
+      "A file is moved or linked only between folders with the same rights: unveil both with the same letters",
+    );
+  });
+
   it("to change the entries of a folder says that the entry applies to everything below it", () => {
     expect(adviceFor(denied("fs.make_reg", "/srv/x"), task())).toBe(
       'To allow it, with everything below /srv/x: unveil = ["wc:/srv/x"]; on the client, this needs unveil_allowed or unveil_by_task',
@@ -98,7 +105,8 @@ describe("the advice on a denied access", () => {
     ["scope.signal", "init, pid 1", "Tasks reach only their own processes"],
     ["ptrace", "init, pid 1", "Tasks reach only their own processes"],
     ["fs.change_topology", "/mnt", "Tasks cannot mount: use volumes"],
-    ["fs.make_char", "/dev/x", ""],
+    ["fs.make_char", "/dev/x", "Tasks make no devices: use those of a device block"],
+    ["fs.make_block", "/srv", "Tasks make no devices: use those of a device block"],
     ["fs.new_in_the_kernel", "/x", ""],
     ["net.new_in_the_kernel", "80", ""],
     ["new.in_the_kernel", null, ""],

@@ -1,11 +1,21 @@
 /**
  * Log files in a folder that a task can write to. The driver opens nothing else that the task has put there.
  */
-import { closeSync, linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mkfifo } from "../../src/effects/kernel/libc.ts";
 import { LogFiles, logPlaces, readAt } from "../../src/effects/logs/logFiles.ts";
+import { LogStream } from "../../src/history/taskOutput.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 /** An allocation's folder with a log, and the path of its pipe. */
@@ -64,5 +74,34 @@ describe("log files", () => {
   it("cause an error if a job has logs disabled, or if their paths are unknown", () => {
     const disabled = { allocDir: "/a", stdoutPath: "/dev/null", stderrPath: "/dev/null" };
     for (const request of [null, disabled]) expect(() => logPlaces(request)).toThrow(/LOG_MISSING|logs/);
+  });
+});
+
+describe("the last lines of a stream", () => {
+  const lastLines = (place: ReturnType<typeof makeLogs>, count: number, within?: number) => {
+    const log = new LogStream(place);
+    log.seekLines(count, within);
+    let text = "";
+    for (let bytes = log.read(); bytes !== undefined; bytes = log.read()) text += bytes.toString();
+    log.close();
+    return text;
+  };
+
+  it("are looked for only near its end, however long a sparse file is that a task has left", () => {
+    const place = makeLogs();
+    const file = join(dirname(place.pipe), "web.stdout.0");
+    truncateSync(file, 8 * 2 ** 40);
+    appendFileSync(file, "a\nb\n");
+    expect(lastLines(place, 1)).toBe("b\n");
+    expect(lastLines(place, 3, 7)).toBe("\0\0\0a\nb\n");
+    expect(lastLines(place, 3, 100_000)).toHaveLength(100_000);
+  });
+
+  it("go back over several files as far as they are looked for", () => {
+    const place = makeLogs();
+    writeFileSync(join(dirname(place.pipe), "web.stdout.1"), "next\n");
+    expect(lastLines(place, 2)).toBe("own\nnext\n");
+    expect(lastLines(place, 2, 7)).toBe("n\nnext\n");
+    expect(lastLines(place, 2, 5)).toBe("next\n");
   });
 });

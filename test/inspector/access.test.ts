@@ -4,26 +4,28 @@ import { Access } from "../../src/inspector/server/access.ts";
 
 const access = new Access();
 const host = "127.0.0.1:4650";
-const welcome = access.judge({ method: "GET", url: `/?token=${access.token}`, headers: { host } });
-const cookie = welcome.kind === "welcome" ? (welcome.cookie.split(";")[0] ?? "") : "";
-const own = { host, cookie };
+const authorization = `Bearer ${access.token}`;
+const own = { host, authorization };
 
-describe("a browser", () => {
-  it("gets a cookie for the token, which no script and no other site can use", () => {
-    expect(welcome).toMatchObject({ kind: "welcome" });
-    expect(JSON.stringify(welcome)).toMatch(/HttpOnly; SameSite=Strict/);
-    expect(JSON.stringify(welcome)).not.toContain(access.token);
-  });
-
+describe("a request with the token", () => {
   it.each([
-    [{ host, cookie }],
-    [{ host: "localhost:9000", cookie: `other=1; ${cookie}` }],
-    [{ host: "[::1]:4650", cookie }],
-    [{ host, cookie, origin: `http://${host}` }],
-  ])("is admitted with the cookie: %j", (headers) => {
+    own,
+    { ...own, host: "localhost:9000" },
+    { ...own, host: "[::1]:4650" },
+    { ...own, origin: `http://${host}` },
+  ])("is admitted: %j", (headers) => {
     expect(access.judge({ method: "GET", url: "/", headers })).toEqual({ kind: "admitted" });
     expect(access.judge({ method: "HEAD", url: "/api/tasks", headers })).toEqual({ kind: "admitted" });
   });
+});
+
+it("a request without the token gets at most the page's own files", () => {
+  for (const url of ["/", "/page.js", "/?token=x", `/?token=${access.token}`, "/apis"]) {
+    expect([url, access.judge({ method: "GET", url, headers: { host } })]).toEqual([
+      url,
+      { kind: "stranger" },
+    ]);
+  }
 });
 
 describe("a request is refused:", () => {
@@ -34,14 +36,14 @@ describe("a request is refused:", () => {
     ["a name that begins as an address does", 421, "GET", "/", { ...own, host: "127.0.0.1.evil.example" }],
     ["an invalid path", 400, "GET", "//", own],
     ["an invalid address", 400, "GET", "http://[", own],
-    ["no host at all", 421, "GET", "/", { cookie }],
+    ["no host at all", 421, "GET", "/", { authorization }],
     ["a page of another origin", 403, "GET", "/api/tasks", { ...own, origin: "http://evil.example" }],
     ["a page without an origin", 403, "GET", "/api/tasks", { ...own, origin: "null" }],
-    ["no cookie", 401, "GET", "/api/tasks", { host }],
-    ["another cookie", 401, "GET", "/api/tasks", { host, cookie: `${cookie}x` }],
-    ["a wrong token", 401, "GET", "/?token=x", { host }],
-    ["an empty token", 401, "GET", "/?token=", { host }],
-    ["the token at a path other than the page's", 401, "GET", `/api/tasks?token=${access.token}`, { host }],
+    ["no token", 401, "GET", "/api/tasks", { host }],
+    ["a wrong token", 401, "GET", "/api/tasks", { host, authorization: `${authorization}x` }],
+    ["an empty token", 401, "GET", "/api/tasks", { host, authorization: "Bearer " }],
+    ["the token as a parameter", 401, "GET", `/api/tasks?token=${access.token}`, { host }],
+    ["no token of a scraper", 401, "GET", "/metrics", { host }],
   ])("%s", (_name, status, method, url, headers) => {
     const asked = { url, headers, ...(method === undefined ? {} : { method }) };
     expect(access.judge(asked)).toMatchObject({ kind: "refused", status });

@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import { life } from "../support/history/history.ts";
-import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
+import { admission, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 const many = 400;
 
@@ -38,9 +38,9 @@ async function open({ server }: Inspected, count: number, kind: string): Promise
 
 /** Opens the printed address and requests the tasks, as a browser does. */
 async function look({ server }: Inspected): Promise<string> {
-  const cookie = cookieFrom(await get(server.url, {}));
-  expect((await get(new URL("/", server.url).href, { cookie })).body).toContain("<!doctype html>");
-  return (await get(new URL("/api/tasks", server.url).href, { cookie })).body;
+  const headers = admission(server.url);
+  expect((await get(server.url, {})).body).toContain("<!doctype html>");
+  return (await get(new URL("/api/tasks", server.url).href, headers)).body;
 }
 
 describe(`while there are ${many} connections`, () => {
@@ -82,7 +82,7 @@ describe(`while there are ${many} connections`, () => {
     const client = new WebSocket(address);
     const opened = once(client, "open");
     onTestFinished(() => client.terminate());
-    const cookie = cookieFrom(await get(inspected.server.url, {}));
+    const headers = admission(inspected.server.url);
     const { hostname, port, host } = new URL(inspected.server.url);
     const page = connect(Number(port), hostname).setEncoding("utf8");
     onTestFinished(() => void page.destroy());
@@ -90,7 +90,7 @@ describe(`while there are ${many} connections`, () => {
     page.on("data", (text: string) => {
       received += text;
     });
-    page.write(`GET /api/live HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`);
+    page.write(`GET /api/live HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${headers.authorization}\r\n\r\n`);
     await Promise.all([opened, once(page, "data")]);
     await open(inspected, many, "that send nothing");
     await look(inspected);

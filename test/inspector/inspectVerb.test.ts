@@ -6,17 +6,15 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { call, start } from "../support/screen/commandLine.ts";
-import { cookieFrom, get } from "../support/screen/inspector.ts";
+import { admission, get } from "../support/screen/inspector.ts";
 
 describe("inspect", () => {
   it("prints a working address, and ends without an error when it is interrupted", async () => {
     const stateDir = temporaryFolder();
     const { child, seen, ended } = start(["inspect", "--port", "0", "--stately", "--state-dir", stateDir]);
     const url = /^http:\S+$/m.exec(await seen("ws://127.0.0.1:"))?.[0] ?? "";
-    const welcome = await get(url, {});
-    expect(welcome.status).toBe(303);
-    const page = await get(new URL("/", url).href, { cookie: cookieFrom(welcome) });
-    expect(page.body).toContain("<title>");
+    expect((await get(url, {})).body).toContain("<title>");
+    expect(await get(new URL("/api/tasks", url).href, admission(url))).toMatchObject({ body: "[]" });
     child.kill("SIGINT");
     expect(await ended).toMatchObject({ code: 0, stderr: "" });
   });

@@ -14,15 +14,15 @@ import { recorderOf } from "../support/history/recorder.ts";
 import { eventually } from "../support/host/eventually.ts";
 import { LineProcess } from "../support/host/lineProcess.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { get as ask, cookieFrom, idOf } from "../support/screen/inspector.ts";
+import { admission, idOf } from "../support/screen/inspector.ts";
 
 /** Starts an inspector. @returns a function for the newest status that the inspector has sent to a page */
 async function watching(path: string): Promise<() => Status> {
   process.setMaxListeners(0);
   const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
   onTestFinished(() => server.close());
-  const cookie = cookieFrom(await ask(server.url, {}));
-  const request = get(new URL("/api/live", server.url), { headers: { cookie }, agent: false });
+  const headers = admission(server.url);
+  const request = get(new URL("/api/live", server.url), { headers, agent: false });
   const [response] = await once(request, "response");
   let status: Status | undefined;
   let rest = "";

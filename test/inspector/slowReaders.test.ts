@@ -8,7 +8,7 @@ import type { StatelyMessage } from "../../src/inspector/stately/messages.ts";
 import type { LiveMessage } from "../../src/inspector/views/answers.ts";
 import { event, life } from "../support/history/history.ts";
 import { eventually } from "../support/host/eventually.ts";
-import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
+import { admission, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 /**
  * The maximum number of bytes that the server may buffer for one reader: a partly sent message, and the data
@@ -56,13 +56,15 @@ describe("a page that reads nothing", () => {
     const inspected = await startInspector();
     const { server, record, ask } = inspected;
     const { host, hostname, port } = new URL(server.url);
-    const cookie = cookieFrom(await get(server.url, {}));
+    const headers = admission(server.url);
     const socket = new Socket().pause();
     onTestFinished(() => void socket.destroy());
     const reader = await nextConnection(() => {
       // An HTTP/1.0 answer has no chunk headers between the messages.
       socket.connect(Number(port), hostname);
-      socket.write(`GET /api/live HTTP/1.0\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`);
+      socket.write(
+        `GET /api/live HTTP/1.0\r\nHost: ${host}\r\nAuthorization: ${headers.authorization}\r\n\r\n`,
+      );
     });
     const { ids, each, held } = await burst(inspected, reader, 150);
     expect(held).toBeLessThan(most);

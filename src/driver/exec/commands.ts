@@ -187,6 +187,11 @@ async function inputOf(
   if (name === undefined || name === "") {
     throw new DriverError("CONFIG_INVALID", "the command is empty", { hint: "Name a program to run" });
   }
+  if (words.some((word) => word.includes("\0"))) {
+    throw new DriverError("CONFIG_INVALID", "the command has a NUL byte, and no program can be given one", {
+      hint: "Pass such data through the command's input",
+    });
+  }
   using view = new TaskRootView(process.init);
   const env = readTaskEnviron(process.task);
   // A history that was rebuilt from the agent's handle has no working directory.

@@ -153,10 +153,13 @@ export class Run {
     // Lets RecoverTask answer first.
     if (this.#task.state === "recovered") await nextTurn();
     if (this.#watching.closed) return;
-    this.#watching.add(this.#memory.begin());
+    const endMemoryWatch = this.#memory.begin();
+    this.#watching.add(endMemoryWatch);
     this.#sampleUsage();
     this.denials.begin(this.#services().denials);
     await runEnded(this.#task, this.#services(), this.#watching);
+    // A kill that is noticed from now on may be the end itself. Nobody has survived it.
+    endMemoryWatch();
     // Nobody waits for the last sample: the agent removes the cgroup only after it has learned of the end.
     void this.#services().usage.finish(this.#task.id);
     await this.commands.close();

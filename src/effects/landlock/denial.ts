@@ -62,7 +62,7 @@ const landlockWords: Readonly<Record<LandlockBlocker, Words>> = {
   "fs.make_reg": ["creating a file in", "wc"],
   "fs.make_sock": ["creating a socket in", "c"],
   "fs.make_fifo": ["creating a FIFO in", "c"],
-  "fs.make_block": ["creating a block device in", "c"],
+  "fs.make_block": ["creating a block device in"],
   "fs.make_sym": ["creating a symlink in", "c"],
   "fs.refer": ["moving or linking from or to", "c"],
   "fs.truncate": ["truncating", "w"],
@@ -105,7 +105,7 @@ export function describeDenial({ blockers, object }: Denial): string {
 }
 
 /** The verdict of Landlock's rules that no option changes; undefined for anything else. */
-export function landlockVerdict({ blockers: [blocker = ""] }: Denial): Verdict | undefined {
+export function landlockVerdict({ blockers: [blocker = "", ...several] }: Denial): Verdict | undefined {
   const call = refusedCall(blocker);
   if (call !== undefined) return mountCalls.has(call) ? cannotMount : undefined;
   switch (blocker) {
@@ -115,6 +115,10 @@ export function landlockVerdict({ blockers: [blocker = ""] }: Denial): Verdict |
       return {
         never: "Tasks reach only their own abstract sockets: use a socket in a folder that both can reach",
       };
+    case "fs.make_char":
+    case "fs.make_block":
+      if (several.length > 0) return undefined;
+      return { never: "Tasks make no devices: use those of a device block" };
     case "scope.signal":
     case "ptrace":
       return { never: "Tasks reach only their own processes" };
@@ -143,6 +147,7 @@ export function unveilVerdict(
   const { blockers, object } = denial;
   if (blockers[0]?.startsWith("fs.") !== true) return undefined;
   const entry = unveilEntry(denial);
+  if (blockers.length > 1 && blockers.includes("fs.make_char")) return sameRights;
   if (entry === undefined || object === null) return { never: "" };
   if (isUnveiled(entry)) return undefined;
   const text = JSON.stringify(entry);
@@ -156,6 +161,15 @@ export function unveilVerdict(
     }
   );
 }
+
+/**
+ * A file that is moved or linked must not gain rights. If it would, Landlock names all rights that it would
+ * gain, of which some belong to no letter.
+ */
+const sameRights: Verdict = {
+  never:
+    "A file is moved or linked only between folders with the same rights: unveil both with the same letters",
+};
 
 /** The verdict on paths that no entry should name: those of allocations, and the folders around them. */
 function ownVerdict(object: string, { allocId, folders }: OwnPlaces): Verdict | undefined {

@@ -184,6 +184,6 @@ function verdictOnPort(
 }
 
 /** The capability that binding a port below {@link FIRST_FREE_PORT} takes: ip(7). */
-const LOW_PORTS = "net_bind_service" satisfies CapabilityName;
+export const LOW_PORTS = "net_bind_service" satisfies CapabilityName;
 /** The kernel's default of `net.ipv4.ip_unprivileged_port_start`. */
-const FIRST_FREE_PORT = 1024;
+export const FIRST_FREE_PORT = 1024;

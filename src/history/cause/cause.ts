@@ -6,6 +6,7 @@ import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
 import { describeDenial } from "../../effects/landlock/denial.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
 import { isProbe, linesFor } from "../../effects/verdicts.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -69,6 +70,9 @@ export function causeOf(
   if (end.signal > 0 && finding?.kind !== "program_memory") {
     return cause(...signalCause(context, end, evidence));
   }
+  // No denial is recorded for a lack of capabilities, so an earlier denial must not take the blame.
+  const low = finding && lowPort(finding, context);
+  if (low !== undefined) return low;
   const denial = lastDenial(context, end);
   const output = finding && outputCause(finding, context, end, evidence);
   if (denial !== undefined && (output === undefined || isOfSandbox(output.kind))) return denial;
@@ -248,11 +252,23 @@ function isInRoot(path: string, { root, privateTmp, unveiled }: Sandbox): boolea
   return there.some((each) => isAtOrBelow(path, each) || isAtOrBelow(each, path));
 }
 
+/** The cause of a refused low port, for which no option but a capability is missing. */
+function lowPort({ kind, line, name }: Finding, { request, sandbox }: TaskContext): Cause | undefined {
+  const port = Number(name);
+  if (kind !== "permission" || sandbox === null || !(port > 0 && port < FIRST_FREE_PORT)) return undefined;
+  if (sandbox.uid === 0 || sandbox.capabilities?.includes(LOW_PORTS)) return undefined;
+  const ports = request?.options.bind_tcp;
+  // Then the list of ports refuses it first, and that denial is recorded.
+  if (Array.isArray(ports) && !ports.includes(port)) return undefined;
+  const text = `port ${port} is below ${FIRST_FREE_PORT}: it takes cap_add = ["${LOW_PORTS}"]`;
+  return cause("permission", text, line);
+}
+
 function permission(finding: Finding, context: TaskContext, evidence: HostEvidence): Cause | undefined {
   const { sandbox } = context;
   if (sandbox === null) return undefined;
   for (const { path, found } of evidence.paths) {
-    if (found === undefined || !isInRoot(path, sandbox)) continue;
+    if (found === undefined || (!isInRoot(path, sandbox) && !isOfVolume(path, context))) continue;
     if (mayUse(found, sandbox)) continue;
     const { uid, gid, mode } = found;
     const kind = found.isFolder ? "folder" : "file";
@@ -264,6 +280,11 @@ function permission(finding: Finding, context: TaskContext, evidence: HostEviden
     );
   }
   return undefined;
+}
+
+/** Whether a path is in one of the task's volumes. */
+function isOfVolume(path: string, { request }: TaskContext): boolean {
+  return request?.mounts.some(({ target }) => isAtOrBelow(path, target)) ?? false;
 }
 
 /** Whether the mode lets the task do everything with the file that files of its kind are for. */

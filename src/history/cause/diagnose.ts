@@ -79,7 +79,13 @@ async function evidenceFor(
   const asksForPaths = kind === "missing_path" || kind === "permission";
   const unveiled = sandbox?.unveiled.map(({ path }) => path) ?? [];
   return {
-    paths: asksForPaths ? (finding?.paths ?? []).flatMap((path) => pathFacts(path, unveiled) ?? []) : [],
+    paths: asksForPaths
+      ? (finding?.paths ?? []).flatMap((path) => {
+          const volume = volumeAt(path, request);
+          if (volume !== undefined) return volumeFacts(path, volume);
+          return pathFacts(path, unveiled) ?? [];
+        })
+      : [],
     disk: kind === "disk_full" ? fullestDisk(context) : undefined,
     listener:
       kind === "port_in_use" && request?.network.mode === "host"
@@ -108,6 +114,26 @@ function pathFacts(path: string, own: readonly string[]): PathFacts | undefined 
     if (!status.isDirectory() || !isOpen) return undefined;
   }
   return finalFacts(path);
+}
+
+type Mounts = NonNullable<TaskContext["request"]>["mounts"];
+
+/** The innermost volume around a path of the task. */
+function volumeAt(path: string, request: TaskContext["request"]): Mounts[number] | undefined {
+  return request?.mounts
+    .filter(({ target }) => isAtOrBelow(path, target))
+    .sort((one, other) => other.target.length - one.target.length)[0];
+}
+
+/** What is at a path in a volume; if nothing is there, the folder that is to hold it. */
+function volumeFacts(path: string, { source, target }: Mounts[number]): PathFacts[] {
+  const places = [path, path.slice(0, path.lastIndexOf("/"))].filter((each) => isAtOrBelow(each, target));
+  for (const place of places) {
+    const onHost = `${source}${place.slice(target.length)}`;
+    const facts = pathFacts(onHost, [source]);
+    if (facts?.found !== undefined) return [{ ...facts, path: place }];
+  }
+  return [];
 }
 
 function finalFacts(path: string): PathFacts | undefined {

@@ -129,6 +129,11 @@ const knownTexts: readonly KnownText[] = [
     kind: "permission",
     pattern:
       /EACCES|[Pp]ermission denied|Operation not permitted|EPERM|AccessDeniedException|PermissionError/,
+    // Only of a line about a port.
+    names: [
+      /(?:bind|listen|[Ss]ocket)\b.*?(?:\bport *[:=]? *|[\w\].*]:|:::)(\d{1,5})\b/,
+      /(?:\bport *[:=]? *|[\w\].* ]:)(\d{1,5})\b.*\b(?:bind|listen)/,
+    ],
   },
   {
     kind: "missing_path",

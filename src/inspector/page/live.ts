@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { LiveMessage, Status } from "../views/answers.ts";
 import type { TaskSummary } from "../views/taskSummary.ts";
+import { ask, readStream, type StreamEnd } from "./api.ts";
 
 export interface Live {
   /** All tasks, the newest first. */
@@ -22,10 +23,10 @@ export interface PartProperties {
 }
 
 /** `refused`: the inspector answers, but denies this page access. */
-export type Link = "on" | "off" | "refused";
+export type Link = "on" | StreamEnd;
 
-/** Delay before the page reconnects after a refusal. After other errors, the browser itself reconnects. */
-const retryMs = 5_000;
+/** Delay before the page reconnects. */
+const retryMs = { off: 2_000, refused: 5_000 } as const;
 
 export function useLive(): Live {
   const [live, setLive] = useState<Live>({
@@ -74,20 +75,20 @@ export function useLive(): Live {
 /** Follows the live stream, and reconnects if it fails. @returns a function that stops it */
 function follow(onMessage: (message: LiveMessage) => void, onLink: (link: Link) => void): () => void {
   let retry: ReturnType<typeof setTimeout> | undefined;
-  let source: EventSource;
+  let close: () => void;
   const open = () => {
-    source = new EventSource("/api/live");
-    source.onmessage = ({ data }: MessageEvent<string>) => onMessage(JSON.parse(data) as LiveMessage);
-    source.onerror = () => {
-      const refused = source.readyState === EventSource.CLOSED;
-      onLink(refused ? "refused" : "off");
-      if (refused) retry = setTimeout(open, retryMs);
-    };
+    close = readStream("/api/live", {
+      onMessage,
+      onEnd: (why) => {
+        onLink(why);
+        retry = setTimeout(open, retryMs[why]);
+      },
+    });
   };
   open();
   return () => {
     clearTimeout(retry);
-    source.close();
+    close();
   };
 }
 
@@ -111,7 +112,7 @@ export function useFetched<T>(address: string | undefined, version: unknown = 0)
   useEffect(() => {
     const controller = new AbortController();
     if (address !== undefined) {
-      fetch(address, { signal: controller.signal })
+      ask(address, { signal: controller.signal })
         .then(async (response) => {
           const answer = response.ok ? ((await response.json()) as T) : undefined;
           setFetched({ answer, isError: !response.ok });

@@ -117,17 +117,12 @@ function backgroundOf(drawing: Element): string {
   return card === null ? "white" : getComputedStyle(card).backgroundColor;
 }
 
-/** @param address an address of this inspector */
-export function saveFile(address: string, name: string): void {
+export function saveBlob(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
-  link.href = address;
+  link.href = url;
   link.download = name;
   link.click();
-}
-
-function saveBlob(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  saveFile(url, name);
   // The download has begun by then.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -1,5 +1,8 @@
 /**
- * Access control: admits browsers and other clients that present the printed token.
+ * Access control: admits the page and other clients that present the printed token.
+ *
+ * There is no cookie, because browsers send cookies to every port of a host, and so to the web page of a task.
+ * The page's own files contain nothing of any task, so everybody may load them.
  *
  * A page of another site can make a browser send requests here. But the page cannot
  * read the token, and its origin differs. If the site's own domain resolves to this
@@ -16,15 +19,14 @@ export interface AccessRequest {
   readonly headers: {
     readonly host?: string | undefined;
     readonly origin?: string | undefined;
-    readonly cookie?: string | undefined;
     readonly authorization?: string | undefined;
   };
 }
 
 export type Verdict =
   | { readonly kind: "admitted" }
-  /** The token is right. The browser gets a cookie, and is redirected to the address without the token. */
-  | { readonly kind: "welcome"; readonly cookie: string }
+  /** Only the page's own files may be sent. */
+  | { readonly kind: "stranger" }
   | { readonly kind: "refused"; readonly status: number; readonly reason: string };
 
 /** Path for uploads of bundles that were dropped onto the page. No other path accepts data. */
@@ -36,11 +38,6 @@ export const metricsPath = "/metrics";
 export class Access {
   /** Part of the printed URL. */
   readonly token = randomBytes(24).toString("base64url");
-  readonly #session = randomBytes(24).toString("base64url");
-  /**
-   * Unique for each inspector: cookies ignore ports, and two inspectors on one host must not share a cookie.
-   */
-  readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
   judge({ method, url, headers }: AccessRequest): Verdict {
     const target = targetOf(url);
@@ -55,16 +52,13 @@ export class Access {
     }
     // Browsers name the origin of every upload.
     if (isUpload && headers.origin === undefined) return refused(403, "only the page itself may upload");
-    const token = target.searchParams.get("token");
-    if (target.pathname === "/" && token !== null && isSame(token, this.token)) {
-      return { kind: "welcome", cookie: this.#cookie() };
-    }
-    if (target.pathname === metricsPath && this.#isBearer(headers.authorization, token)) {
-      return { kind: "admitted" };
-    }
-    if (cookieOf(headers.cookie, this.#cookieName).some((value) => isSame(value, this.#session))) {
-      return { kind: "admitted" };
-    }
+    const isScrape = target.pathname === metricsPath;
+    const given =
+      /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1] ??
+      // Prometheus may also send it as a parameter.
+      (isScrape ? target.searchParams.get("token") : null);
+    if (given !== null && isSame(given, this.token)) return { kind: "admitted" };
+    if (!isScrape && !target.pathname.startsWith("/api/")) return { kind: "stranger" };
     return refused(401, "open the address printed by `nomad-driver-exec2 inspect`, including its token");
   }
 
@@ -74,16 +68,6 @@ export class Access {
     if (!isOwnHost(host) || (origin !== undefined && !isLoopback(origin))) return false;
     const token = targetOf(request.url)?.searchParams.get("token") ?? null;
     return token !== null && isSame(token, this.token);
-  }
-
-  /** Prometheus keeps no cookies: it sends the token as a header, or as a parameter. */
-  #isBearer(authorization: string | undefined, token: string | null): boolean {
-    const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? token;
-    return given !== null && isSame(given, this.token);
-  }
-
-  #cookie(): string {
-    return `${this.#cookieName}=${this.#session}; Path=/; HttpOnly; SameSite=Strict`;
   }
 }
 
@@ -98,11 +82,6 @@ export function targetOf(url = "/"): URL | undefined {
 /** Whether a page comes from a program on the same machine, such as the relay of `@statelyai/inspect`. */
 function isLoopback(origin: string): boolean {
   return /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(origin);
-}
-
-function cookieOf(header: string | undefined, name: string): string[] {
-  const pairs = (header ?? "").split(";").map((pair) => pair.trim().split("="));
-  return pairs.flatMap(([key, value]) => (key === name && value !== undefined ? [value] : []));
 }
 
 /** Compares in constant time. */

@@ -99,7 +99,7 @@ export class InspectorServer {
     return server;
   }
 
-  /** The page's address, with the token that admits a browser. */
+  /** The page's address, with the token, which the page then sends with each of its requests. */
   get url(): string {
     return `http://${this.#authority}/?token=${this.access.token}`;
   }
@@ -138,13 +138,12 @@ export class InspectorServer {
       send(response, textAnswer(`${verdict.reason}\n`, verdict.status));
       return;
     }
-    this.#connections.admit(request.socket);
-    if (verdict.kind === "welcome") {
-      const headers = { "Set-Cookie": verdict.cookie, Location: "/" };
-      send(response, { ...textAnswer(""), status: 303, headers });
+    const target = targetOf(request.url);
+    if (verdict.kind === "stranger") {
+      send(response, (target && this.#assets.get(target.pathname)) ?? notFound);
       return;
     }
-    const target = targetOf(request.url);
+    this.#connections.admit(request.socket);
     if (target?.pathname === "/api/live" && request.method === "GET") {
       this.#follow(response);
       return;

@@ -1,7 +1,8 @@
 /** `why` with the log of a `run`. */
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { call, shellJob } from "../../support/screen/commandLine.ts";
+import { call, jobFileOf, shellJob } from "../../support/screen/commandLine.ts";
 
 describe("why", () => {
   it("explains the end of a run, also from a bundle, and shows no secret", async () => {
@@ -41,6 +42,52 @@ describe("why", () => {
     expect(wrong.code).toBe(1);
     expect(wrong.stderr).toContain("TASK_NOT_FOUND");
     expect(wrong.stderr).toContain("Did you mean task?");
+  });
+
+  it("blames a refused low port on the capability that it takes, and the advised option is enough", async () => {
+    const stateDir = temporaryFolder();
+    const bind = `perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(777, INADDR_LOOPBACK)) or die "bind to port 777: $!\\n"'`;
+    const run = (job: string) => call(["run", "--state-dir", stateDir, job]);
+    const job = shellJob(`ls > /dev/null; ${bind}`);
+    expect(await run(job)).toMatchObject({ code: 13 });
+    const { stdout } = await call(["why", "--state-dir", stateDir, "task"]);
+    expect(stdout).toContain('Port 777 is below 1024: it takes cap_add = ["net_bind_service"]');
+    expect(stdout).not.toContain("unveil = ");
+    const source = readFileSync(job, "utf8");
+    writeFileSync(job, source.replace("config {", 'config {\n        cap_add = ["net_bind_service"]'));
+    expect(await run(job)).toMatchObject({ code: 0 });
+  });
+
+  it("blames a file in a volume on its owner and mode, not on unveil", async () => {
+    const [stateDir, volume] = [temporaryFolder(), temporaryFolder("/var/tmp")];
+    chmodSync(volume, 0o755);
+    const job = jobFileOf(`job "test" {
+  group "group" {
+    volume "data" {
+      type   = "host"
+      source = "data"
+    }
+    task "task" {
+      driver = "exec2"
+      volume_mount {
+        volume      = "data"
+        destination = "/exec2-data"
+      }
+      config {
+        command = "sh"
+        args    = ["-c", "echo x > /exec2-data/new"]
+      }
+    }
+  }
+}
+`);
+    const run = () => call(["run", "--state-dir", stateDir, "--host-volume", `data=${volume}`, job]);
+    expect((await run()).code).not.toBe(0);
+    const { stdout } = await call(["why", "--state-dir", stateDir, "task"]);
+    expect(stdout).toMatch(/Folder \/exec2-data belongs to root, gid 0, mode 0755; the task runs as uid \d+/);
+    expect(stdout).not.toContain("add missing paths to unveil");
+    chmodSync(volume, 0o777);
+    expect(await run()).toMatchObject({ code: 0 });
   });
 
   it("explains a history of another host", async () => {

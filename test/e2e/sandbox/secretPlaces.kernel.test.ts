@@ -17,7 +17,7 @@ import { eventually } from "../../support/host/eventually.ts";
 import { filesHolding, holds, memoryHolds, processesHolding } from "../../support/host/secretSearch.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { preparedBy } from "../../support/plugin/startPlugin.ts";
-import { cookieFrom, get } from "../../support/screen/inspector.ts";
+import { admission, get } from "../../support/screen/inspector.ts";
 
 /** A value in the environment, which must not be found. It has characters that some encodings change. */
 const secret = 'kV3/value "of" a+secret=9xQ';
@@ -125,7 +125,7 @@ test("nothing that the inspector sends holds a secret or an argument", async () 
   onTestFinished(() => server.close());
   const relay = await server.relay();
 
-  const cookie = cookieFrom(await get(server.url, {}));
+  const admitted = admission(server.url);
   const query = ids.map((id) => `id=${encodeURIComponent(id)}`);
   const names = ["task", "events", "mermaid", "bundle", "moment"];
   const paths = [
@@ -134,11 +134,11 @@ test("nothing that the inspector sends holds a secret or an argument", async () 
   ];
   const sent = new Map<string, string>();
   for (const path of paths) {
-    const { status, headers, body } = await get(new URL(path, server.url).href, { cookie });
+    const { status, headers, body } = await get(new URL(path, server.url).href, admitted);
     expect(status, path).toBe(200);
     sent.set(path, `${JSON.stringify(headers)}${body}`);
   }
-  sent.set("/api/live", await liveText(new URL("/api/live", server.url), cookie, ids));
+  sent.set("/api/live", await liveText(new URL("/api/live", server.url), admitted, ids));
   sent.set("/stately", await relayed(`${relay}&history`, ids));
 
   for (const [path, text] of sent) {
@@ -161,8 +161,12 @@ async function tasksOf(agent: Agent): Promise<string[]> {
 }
 
 /** What the server sends to a page, until the page has all tasks. */
-async function liveText(url: URL, cookie: string, ids: readonly string[]): Promise<string> {
-  const asked = request(url, { headers: { cookie }, agent: false }).end();
+async function liveText(
+  url: URL,
+  headers: ReturnType<typeof admission>,
+  ids: readonly string[],
+): Promise<string> {
+  const asked = request(url, { headers, agent: false }).end();
   const [response] = await once(asked, "response");
   let text = "";
   for await (const chunk of response.setEncoding("utf8")) {

@@ -497,10 +497,16 @@ describe("refused:", () => {
       { code: 3, details: expect.stringContaining("the command is empty") },
     ],
     [
-      "a NUL character",
+      "a NUL byte in an argument",
       undefined,
       ["true", "a\0b"],
-      { code: 13, details: expect.stringContaining("LAUNCH_FAILED") },
+      { code: 3, details: expect.stringContaining("CONFIG_INVALID: the command has a NUL byte") },
+    ],
+    [
+      "a NUL byte in the program's name",
+      undefined,
+      ["a\0b"],
+      { code: 3, details: expect.stringContaining("CONFIG_INVALID: the command has a NUL byte") },
     ],
   ])("%s", async (_what, taskId, command, refusal) => {
     const { id } = await target();

@@ -90,6 +90,31 @@ describe("a refused access", () => {
       }),
     ).toBe("unknown: its cause is not known");
   });
+  it.each([
+    "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
+    "Error: listen EACCES: permission denied 0.0.0.0:80",
+    "Error: listening tcp :80: bind: permission denied",
+    "Warning: Could not create server TCP listening socket *:80: bind: Permission denied",
+    'Permission denied - bind(2) for "127.0.0.1" port 80 (Errno::EACCES)',
+    "[ALERT] cannot bind socket (Permission denied) for [0.0.0.0:80]",
+    "failed to listen on TCP port 80: Permission denied",
+  ])("to a low port is blamed on the capability, not on a denial that came before: %s", (says) => {
+    const at = failed.endedAt - 5;
+    const last = {
+      blockers: ["fs.read_file"],
+      object: "/srv/x",
+      program: null,
+      pid: 1,
+      firstAt: at,
+      count: 1,
+    };
+    const context = taskWith({}, [event("denied", { refusals: [last], others: 0, lost: 0, domains: [] })]);
+    expect(named(says, { context })).toBe(
+      'permission: port 80 is below 1024: it takes cap_add = ["net_bind_service"]',
+    );
+    expect(named(says.replace("80", "8080"), { context: taskWith() })).toMatch(/^unknown/);
+    expect(named(says, { context: taskWith({ capabilities: ["net_bind_service"] }) })).toMatch(/^unknown/);
+  });
   it("that the sandbox has recorded is blamed on the sandbox", () => {
     const refusals = [
       {

@@ -14,8 +14,7 @@ import { life } from "../../support/history/history.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 import {
-  cookieFrom,
-  get,
+  admission,
   type Inspected,
   idOf,
   type Reply,
@@ -49,10 +48,9 @@ interface Upload {
 async function upload({ server }: Inspected, body: string | Buffer, options: Upload = {}): Promise<Reply> {
   const { headers = {}, path = "/api/bundles?name=bundle.jsonl", method = "POST" } = options;
   const { origin } = new URL(server.url);
-  const cookie = cookieFrom(await get(server.url, {}));
   const asked = request(new URL(path, server.url), {
     method,
-    headers: { cookie, origin, ...headers },
+    headers: { ...admission(server.url), origin, ...headers },
     agent: false,
   });
   asked.on("error", () => undefined).end(body);
@@ -115,7 +113,9 @@ describe("a bundle that the page sends to the inspector", () => {
     expect(await upload(inspected, "", { headers: { "content-length": String(2 ** 30) } })).toMatchObject({
       status: 413,
     });
-    expect(await upload(inspected, bundle, { headers: { cookie: "" } })).toMatchObject({ status: 401 });
+    expect(await upload(inspected, bundle, { headers: { authorization: "" } })).toMatchObject({
+      status: 401,
+    });
     expect(await upload(inspected, bundle, { headers: { origin: "http://evil.example" } })).toMatchObject({
       status: 403,
     });

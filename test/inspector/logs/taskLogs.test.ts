@@ -1,6 +1,6 @@
 /** The inspector's API serves the output of this host's tasks, in limited parts, and no other file. */
 import { once } from "node:events";
-import { linkSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, linkSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -10,7 +10,7 @@ import { makeOutput } from "../../support/agent/taskOutput.ts";
 import { event, life } from "../../support/history/history.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { cookieFrom, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
+import { admission, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
 
 const id = idOf(1);
 const query = `id=${encodeURIComponent(id)}`;
@@ -80,6 +80,18 @@ describe("a log", () => {
     expect(gone).toMatchObject({ lines: [], isEnd: true });
   });
 
+  it("is searched near its end only, if a task has left a sparse file", async () => {
+    const { ask, output } = await withOutput();
+    output.write("web.stdout.0", "");
+    const file = join(output.folder, "web.stdout.0");
+    truncateSync(file, 8 * 2 ** 40);
+    appendFileSync(file, "\nneedle\n");
+    const { body } = await ask(`/api/log/search?${query}&stream=stdout&text=needle`);
+    const found = JSON.parse(body) as LogMatches;
+    expect(found).toMatchObject({ more: true });
+    expect(textsOf(found)).toEqual(["needle"]);
+  });
+
   it("is searched completely, ignoring case, and the search finds the last lines if many match", async () => {
     const { ask, output } = await withOutput();
     output.write("web.stdout.0", `Needle first\n${"hay\n".repeat(50_000)}`);
@@ -135,7 +147,7 @@ describe("no other file", () => {
     }
   });
 
-  it("is read without the cookie, for tasks of a bundle, or if a job has logs disabled", async () => {
+  it("is read without the token, for tasks of a bundle, or if a job has logs disabled", async () => {
     const { server, ask, record, output } = await withOutput();
     output.write("web.stderr.0", "own\n");
     for (const path of ["log", "log/search", "log/live"]) {
@@ -146,8 +158,7 @@ describe("no other file", () => {
     writeFileSync(file, (await ask(`/api/bundle?${query}`)).body);
     const other = await InspectorServer.start({ path: file, host: "127.0.0.1", port: 0 });
     onTestFinished(() => other.close());
-    const cookie = cookieFrom(await get(other.url, {}));
-    const refused = await get(new URL(`/api/log?${query}`, other.url).href, { cookie });
+    const refused = await get(new URL(`/api/log?${query}`, other.url).href, admission(other.url));
     expect(refused).toMatchObject({ status: 404, body: "a bundle has no output of its tasks" });
     const none = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
     await record(idOf(2), [event("requested", none)]);
@@ -161,9 +172,9 @@ describe("no other file", () => {
 
 /** The messages of the stream so far. */
 async function follow(url: string, about: string): Promise<LogNews[]> {
-  const cookie = cookieFrom(await get(url, {}));
+  const headers = admission(url);
   const asked = request(new URL(`/api/log/live?${about}`, url).href, {
-    headers: { cookie },
+    headers,
     agent: false,
   }).end();
   const [response] = await once(asked, "response");

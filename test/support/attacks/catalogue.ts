@@ -3,10 +3,8 @@
  * task can try many, each in a process of its own. An attack only shows that it would work: it changes
  * nothing that others need.
  */
+import type { Boundary } from "../../../src/effects/exceptions.ts";
 import { type SystemCall, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
-
-/** What an attack breaks through. An exception says by the same words what it opens. */
-export type Boundary = "files" | "processes" | "ipc" | "kernel" | "network" | "resources";
 
 /** What the attacks are aimed at. None of it is the attacker's, apart from what has its uid. */
 export interface Target {
@@ -47,6 +45,13 @@ const onOther = (name: SystemCall, args: (pid: number) => readonly (number | str
   against: "task",
   boundary: "processes",
   perl: ({ pid }) => call(name, ...args(pid)),
+});
+
+/** A call for all processes of the user. In a pid namespace of its own, these are the task's processes alone. */
+const ofUser = (name: SystemCall, args: () => readonly (number | string)[]): Attack => ({
+  against: "task",
+  boundary: "processes",
+  perl: ({ pid }) => `${call("getpriority", 0, pid)} && ${call(name, ...args())}`,
 });
 
 const onKernel = (perl: string): Attack => ({ against: "host", boundary: "kernel", perl: () => perl });
@@ -157,7 +162,7 @@ export const attacks = {
     perl: ({ pid }) => `my $limit = pack("QQ", 0, 0); ${call("prlimit64", pid, 12, "$limit", 0)}`,
   },
   "sets the priority of another process": onOther("setpriority", (pid) => [0, pid, 19]),
-  "sets the priority of all processes of its user": onOther("setpriority", () => [2, 0, 19]),
+  "sets the priority of all processes of its user": ofUser("setpriority", () => [2, 0, 19]),
   "sets the processors of another process": {
     against: "task",
     boundary: "processes",
@@ -181,7 +186,7 @@ export const attacks = {
       ${call("sched_setattr", pid, "$attr", 0)}`,
   },
   "sets the disk priority of another process": onOther("ioprio_set", (pid) => [1, pid, (2 << 13) + 7]),
-  "sets the disk priority of all processes of its user": onOther("ioprio_set", () => [
+  "sets the disk priority of all processes of its user": ofUser("ioprio_set", () => [
     ...[3, "$< + 0"],
     (2 << 13) + 7,
   ]),
@@ -309,6 +314,6 @@ export function attackOutcomes(output: string): ReadonlyMap<AttackName, string> 
   );
 }
 
-function folderOf(path: string): string {
+export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
 }

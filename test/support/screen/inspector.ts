@@ -36,13 +36,13 @@ export async function startInspector(): Promise<Inspected> {
     await server.close();
     await store.close();
   });
-  const cookie = cookieFrom(await get(server.url, {}));
   return {
     server,
     store,
     log,
     record: recorderOf(store),
-    ask: (path, headers = {}, method) => get(new URL(path, server.url).href, { cookie, ...headers }, method),
+    ask: (path, headers = {}, method) =>
+      get(new URL(path, server.url).href, { ...admission(server.url), ...headers }, method),
   };
 }
 
@@ -59,7 +59,7 @@ export async function get(url: string, headers: Record<string, string>, method =
   return { status: response.statusCode, headers: response.headers, body };
 }
 
-/** The cookie that admits a browser from then on. */
-export function cookieFrom({ headers }: Reply): string {
-  return String((headers["set-cookie"] as string[] | undefined)?.[0]).split(";")[0] ?? "";
+/** The header that admits a client with the printed address. */
+export function admission(url: string): { readonly authorization: string } {
+  return { authorization: `Bearer ${new URL(url).searchParams.get("token")}` };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { pidOf, runTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { until } from "../../support/host/until.ts";
@@ -8,15 +8,23 @@ import { cgroupCount, cgroupFile } from "../support/cgroupFiles.ts";
 import { cgroupMount, diskFolder, shareSlice } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { type Limits, resourcesOf, startVmTask } from "../support/runningTask.ts";
-import { eventData, sharedAgent } from "../support/vmAgent.ts";
+import { eventData, sharedAgent, type VmAgent } from "../support/vmAgent.ts";
 
 const killed = { exitCode: 137, signal: 9, oomKilled: true };
 const wellEnded = { exitCode: 0, signal: 0, oomKilled: false };
+
+async function exitMessage({ driver }: VmAgent, { id }: { readonly id: string }): Promise<string> {
+  return (await driver.waitTask({ taskId: id })).err;
+}
 
 describe("memory", () => {
   test("a task over its limit is killed, and result, message and event say why", async () => {
     const { agent, config } = await startVmTask({ command: using(64), limits: { memoryMb: 32 } });
     assert.deepEqual(await waitTask(agent, config), killed);
+    assert.match(
+      await exitMessage(agent, config),
+      /^killed by the kernel: 32 MiB memory limit was full; raise/,
+    );
     const received = agent.messages.filter(({ taskId }) => taskId === config.id);
     const message = received.find(({ annotations }) => annotations.get("oom_killed") === "true");
     assert.equal(message?.message, "Killed by the kernel: out of memory (limit 32 MiB, peak 32 MiB)");
@@ -27,6 +35,20 @@ describe("memory", () => {
     });
     // There is only one message for the kill.
     assert.equal(received.filter(({ annotations }) => annotations.has("oom_kills")).length, 1);
+  });
+
+  test("a task that runs into a limit above its own is not told that its own was full", async () => {
+    const slice = `${shareSlice}/small.slice`;
+    mkdirSync(`${cgroupMount}/${slice}`);
+    onTestFinished(() => rmdirSync(`${cgroupMount}/${slice}`));
+    writeFileSync(`${cgroupMount}/${slice}/cgroup.subtree_control`, "+memory");
+    writeFileSync(`${cgroupMount}/${slice}/memory.max`, String(48 << 20));
+    const { agent, config } = await startVmTask({ command: using(96), limits: { memoryMb: 256 }, slice });
+    assert.deepEqual(await waitTask(agent, config), killed);
+    assert.match(
+      await exitMessage(agent, config),
+      /^killed by the kernel: the host, or a cgroup above the task's, ran out of memory; the task's own limit was not full/,
+    );
   });
 
   test("a task within its limit is left alone", async () => {

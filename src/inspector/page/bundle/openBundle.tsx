@@ -1,6 +1,7 @@
 /** The two ways to open a bundle: drop its file anywhere onto the page, or choose the file. */
 
 import { useEffect, useState } from "preact/hooks";
+import { ask } from "../api.ts";
 import { LinkButton } from "../buttons.tsx";
 import { goTo } from "../navigation.ts";
 
@@ -78,7 +79,7 @@ export function OpenCard() {
  */
 async function openBundle(file: File): Promise<string> {
   try {
-    const response = await fetch(`/api/bundles?name=${encodeURIComponent(file.name)}`, {
+    const response = await ask(`/api/bundles?name=${encodeURIComponent(file.name)}`, {
       method: "POST",
       body: file,
     });

@@ -5,6 +5,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { WhatIfView } from "../../views/diffView.ts";
+import { ask } from "../api.ts";
 import { LinkButton } from "../buttons.tsx";
 import { useAnswer } from "../live.ts";
 import { useChoice } from "../navigation.ts";
@@ -122,7 +123,7 @@ function Result({ query, text }: { readonly query: string; readonly text: string
   const [result, setResult] = useState<WhatIfView | string>();
   useEffect(() => {
     const controller = new AbortController();
-    fetch(`/api/whatif?${query}&edits=${encodeURIComponent(text)}`, { signal: controller.signal })
+    ask(`/api/whatif?${query}&edits=${encodeURIComponent(text)}`, { signal: controller.signal })
       .then(async (response) => {
         if (response.status === 431) return setResult("Too many edits for this page: use replay --what-if.");
         setResult(response.ok ? ((await response.json()) as WhatIfView) : await response.text());

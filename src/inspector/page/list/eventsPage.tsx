@@ -1,10 +1,12 @@
 /** Searches the events of all tasks, newest first. */
+
 import { useEffect, useRef, useState } from "preact/hooks";
 import { taskName } from "../../../base/taskId.ts";
 import { countOf } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { EventHit, EventHits } from "../../views/answers.ts";
 import { linkTo } from "../address.ts";
+import { ask } from "../api.ts";
 import { useKeys } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { useChoice } from "../navigation.ts";
@@ -97,7 +99,7 @@ function useHits(words: string, type: string): Found {
     const { signal } = controller;
     const query = new URLSearchParams({ words, type, from: next });
     const search = () =>
-      fetch(`/api/search?${query}`, { signal })
+      ask(`/api/search?${query}`, { signal })
         .then(async (response) => {
           if (!response.ok) return setNext(null);
           const more = (await response.json()) as EventHits;

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { LogFile, LogNews, LogPage } from "../../views/answers.ts";
 import type { LogLine, LogPosition } from "../../views/lineTimes.ts";
+import { ask, readStream } from "../api.ts";
 
 export interface Log {
   readonly lines: readonly LogLine[];
@@ -36,7 +37,7 @@ export function useLog(query: string, from: string): LogState {
   const [problem, setProblem] = useState<string>();
   const [isFollowed, setFollowed] = useState(false);
   const load = (where: string, join: (before: Log | undefined, page: LogPage) => Log) =>
-    void fetch(`/api/log?${query}${where}`)
+    void ask(`/api/log?${query}${where}`)
       .then(async (response) => {
         if (!response.ok) return setProblem(await response.text());
         const page = (await response.json()) as LogPage;
@@ -79,27 +80,25 @@ function follow(
   onLink: (isOn: boolean) => void,
 ): () => void {
   let at = from;
-  let source: EventSource;
+  let close: () => void;
   let retry: ReturnType<typeof setTimeout> | undefined;
   const open = () => {
-    source = new EventSource(`/api/log/live?${query}&from=${positionText(at)}`);
-    source.onopen = () => onLink(true);
-    source.onmessage = ({ data }: MessageEvent<string>) => {
-      const news = JSON.parse(data) as LogNews;
-      at = news.end;
-      onNews(news);
-    };
-    // The browser's own reconnection would begin at the first request's position.
-    source.onerror = () => {
-      source.close();
-      onLink(false);
-      retry = setTimeout(open, retryMs);
-    };
+    close = readStream<LogNews>(`/api/log/live?${query}&from=${positionText(at)}`, {
+      onOpen: () => onLink(true),
+      onMessage: (news) => {
+        at = news.end;
+        onNews(news);
+      },
+      onEnd: () => {
+        onLink(false);
+        retry = setTimeout(open, retryMs);
+      },
+    });
   };
   open();
   return () => {
     clearTimeout(retry);
-    source.close();
+    close();
     onLink(false);
   };
 }

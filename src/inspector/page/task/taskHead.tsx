@@ -1,12 +1,14 @@
 /** The head of a task's page: name, figures, buttons to copy the history, and the outcome with its reason. */
+
 import { useEffect, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../base/taskId.ts";
 import type { Sentence } from "../../../history/why/facts.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
+import { ask } from "../api.ts";
 import { useNow } from "../hooks.ts";
 import { ranText } from "../list/find.ts";
 import { Mark } from "../mark.tsx";
-import { saveFile } from "../saveDrawing.tsx";
+import { saveBlob } from "../saveDrawing.tsx";
 import { Facts } from "../table.tsx";
 
 interface TitleProperties {
@@ -55,16 +57,17 @@ function CopyButtons({ query, name }: { readonly query: string; readonly name: s
     // Browsers let a page write to the clipboard only in a secure context: HTTPS or localhost.
     if (!isSecureContext) return save(kind);
     // Passed to the clipboard as a promise: the click's permission may expire before the text is loaded.
-    const text = fetch(`/api/${kind}?${query}`).then(async (response) => {
-      if (!response.ok) throw new Error(await response.text());
-      return new Blob([await response.text()], { type: "text/plain" });
-    });
-    await navigator.clipboard.write([new ClipboardItem({ "text/plain": text })]);
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": load(kind) })]);
     setNotice(`${kinds[kind].label} copied, arguments masked`);
   };
-  const save = (kind: Kind) => {
+  const load = async (kind: Kind) => {
+    const response = await ask(`/api/${kind}?${query}`);
+    if (!response.ok) throw new Error(await response.text());
+    return new Blob([await response.text()], { type: "text/plain" });
+  };
+  const save = async (kind: Kind) => {
     const { label, file } = kinds[kind];
-    saveFile(`/api/${kind}?${query}`, `${name}.${file}`);
+    saveBlob(await load(kind), `${name}.${file}`);
     setNotice(`${label} saved, arguments masked`);
   };
   return (

@@ -1,8 +1,10 @@
 /** Fetches a task's steps as they come, and the texts of the visible steps. */
+
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Phrase } from "../../views/phrase.ts";
 import { Steps, StepTable } from "../../views/stepTable.ts";
 import type { TaskSteps } from "../../views/taskView.ts";
+import { ask } from "../api.ts";
 
 /**
  * Keeps the steps up to date.
@@ -58,7 +60,7 @@ class StepFeed {
   async #fetchSteps(): Promise<boolean> {
     const table = this.#table;
     const { signal } = this.#closing;
-    const response = await fetch(`/api/task?${this.#query}&from=${table.length + 1}`, { signal });
+    const response = await ask(`/api/task?${this.#query}&from=${table.length + 1}`, { signal });
     if (!response.ok) return false;
     const { names, numbers } = (await response.json()) as TaskSteps;
     // The table was replaced meanwhile, so the answer is out of date.
@@ -132,7 +134,7 @@ class Phrases {
     try {
       for (let chunk = this.#missing[0]; chunk !== undefined; chunk = this.#missing[0]) {
         const address = `/api/phrases?${this.#query}&from=${chunk * chunkSize + 1}&count=${chunkSize}`;
-        const response = await fetch(address, { signal: this.#closing.signal });
+        const response = await ask(address, { signal: this.#closing.signal });
         if (!response.ok) return;
         this.#chunks.set(chunk, (await response.json()) as Phrase[]);
         this.#missing = this.#missing.filter((each) => each !== chunk);

@@ -13,6 +13,8 @@ const pageBytes = 64 * 1024;
 /** Bytes of a line that are shown; a longer line is cut. */
 const maxLineBytes = 4 * 1024;
 const maxMatches = 200;
+/** Bytes at the end of a log that are searched. A sparse file of terabytes costs a task nothing. */
+const maxSearchBytes = 2 ** 30;
 const newline = 0x0a;
 
 export interface ReadLines {
@@ -62,7 +64,7 @@ export class TaskLog {
   }
 
   /**
-   * Finds lines that contain a text, ignoring case. Other work gets a turn between two reads.
+   * Finds lines that contain a text, ignoring case, in the last GiB. Other work gets a turn between two reads.
    * @param isWanted ends the search when it returns false
    */
   async search(text: string, isWanted: () => boolean): Promise<LogMatches> {
@@ -70,10 +72,12 @@ export class TaskLog {
     const needle = text.toLowerCase();
     let found: RawLine[] = [];
     let more = false;
+    let room = maxSearchBytes;
     // The newest file first, because the end of a long log is most often of interest.
-    for (const { index } of files.toReversed()) {
+    for (const { index, size } of files.toReversed()) {
       const inFile: RawLine[] = [];
-      let position: LogPosition = { index, offset: 0 };
+      const begin = Math.max(0, size - room);
+      let position: LogPosition = { index, offset: begin };
       while (isWanted()) {
         const { lines, end } = this.#read(position, files, index);
         inFile.push(...lines.filter((line) => line.text.toLowerCase().includes(needle)));
@@ -83,6 +87,9 @@ export class TaskLog {
         await turn();
       }
       found = [...inFile, ...found];
+      more ||= begin > 0;
+      room -= size - begin;
+      if (room <= 0) break;
       if (found.length > maxMatches || !isWanted()) break;
     }
     return {

@@ -1,0 +1,77 @@
+/**
+ * The operator's options that open what the sandbox otherwise closes. docs/security.md lists them from here,
+ * and attacks are tried under each of them and under each two (test/attacks/combinations.kernel.test.ts): an
+ * option that opens something and is not here fails the tests. Pure.
+ */
+import type { SandboxOptions } from "./parts.ts";
+
+/** What an attack breaks through. */
+export type Boundary = "files" | "processes" | "ipc" | "kernel" | "network" | "resources";
+
+export interface Exception {
+  /** The option as the plugin block has it. */
+  readonly option: string;
+  /** What a job may break through that uses the option to the full, alone or together with others. */
+  readonly opens: readonly Boundary[];
+  /** What the operator has to know, as a sentence without its full stop. */
+  readonly meaning: string;
+}
+
+/** The exceptions by the keys of the plugin's options. All other options open nothing. */
+export const exceptions = {
+  unveilByTask: {
+    option: "unveil_by_task",
+    opens: ["files"],
+    meaning:
+      "the job names further paths of the host. The task reaches what its user may reach there: with `w`, also the sockets of services",
+  },
+  unveilAllowed: {
+    option: "unveil_allowed",
+    opens: ["files", "resources"],
+    meaning:
+      "the same, for the listed paths. A list that names cgroup file systems or devices opens these, too: with `/dev`, all of the host's terminals",
+  },
+  unveilPaths: {
+    option: "unveil_paths",
+    opens: ["files", "resources"],
+    meaning:
+      "the same, for all tasks. Nothing is checked, so no entry should be around the agent's data folder or around `/dev`",
+  },
+  allowHostRoot: {
+    option: "allow_host_root",
+    opens: ["files", "resources"],
+    meaning:
+      "with `root = \"host\"`, the task sees the host's tree. It connects to every socket that its user may write to, changes modes and owners of its user's files, and with `/dev` unveiled by the operator it may take all of the host's terminals",
+  },
+  allowRoot: {
+    option: "allow_root",
+    opens: ["files"],
+    meaning:
+      "the task is the host's root, restricted by Landlock, its capabilities, its private root and the filter ([users](configuration.md#users)). Where something is unveiled, it is root's",
+  },
+  allowCaps: {
+    option: "allow_caps",
+    opens: ["files", "processes", "kernel", "network"],
+    meaning:
+      "capabilities beyond the default ones apply to all that the task can reach: `net_admin` and `net_raw` to the host's network, `dac_override` to every unveiled folder, `sys_ptrace` and `kill` to the processes that its namespaces show",
+  },
+  allowSeccomp: {
+    option: "allow_seccomp",
+    opens: ["files", "processes", "kernel", "resources"],
+    meaning:
+      "the job lifts groups of the filter, or all of it with `unconfined`. `@handle` with `dac_read_search` reads every file of a file system, `@other_process` in the host's pid namespace limits other processes of the user, `@aio` takes the host's asynchronous requests",
+  },
+  allowHostIpc: {
+    option: "allow_host_ipc",
+    opens: ["ipc"],
+    meaning: "the task uses the host's System V IPC objects and message queues, as far as its user may",
+  },
+  writableLogs: {
+    option: "writable_logs",
+    opens: ["files"],
+    meaning:
+      "tasks write to `alloc/logs`, where agents before Nomad 2.0.1 follow symlinks as root (CVE-2026-6959)",
+  },
+} as const satisfies Partial<Record<keyof SandboxOptions, Exception>>;
+
+export type ExceptionKey = keyof typeof exceptions;

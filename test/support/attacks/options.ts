@@ -1,0 +1,129 @@
+/** The operator's options that concern the sandbox, and what a job makes of each. */
+import type { ExceptionKey } from "../../../src/effects/exceptions.ts";
+import type { CapabilityName } from "../../../src/effects/kernel/capabilities.ts";
+import type { Allocation } from "../agent/allocation.ts";
+import { folderOf, type Target } from "./catalogue.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** A value of an option, and how the job uses it to the full. */
+export interface Level {
+  /** The exception that it is; without one, it must open nothing. */
+  readonly exception?: ExceptionKey;
+  /** A capability that the driver itself needs for it. */
+  readonly needs?: CapabilityName;
+  /** The plugin's options that have another effect than a permission. */
+  readonly plugin?: Options;
+  readonly job?: (target: Target) => Options;
+  readonly user?: Allocation["user"];
+}
+
+/**
+ * Everything that an operator may permit. Since a job that does not use a permission must not profit from it,
+ * all tasks run with all of them, and only their jobs differ.
+ */
+export const permissive: Options = {
+  unveil_by_task: true,
+  allow_host_root: true,
+  allow_root: true,
+  allow_caps: ["all"],
+  allow_seccomp: ["all"],
+  allow_host_pid: true,
+  allow_host_ipc: true,
+  allow_raised_ulimits: true,
+  groups_by_task: true,
+};
+
+const capable = (...names: readonly string[]): Level => ({
+  exception: "allowCaps",
+  job: () => ({ cap_add: names }),
+});
+const calls = (...names: readonly string[]): Level => ({
+  exception: "allowSeccomp",
+  job: () => ({ seccomp_allow: names }),
+});
+
+/** The levels of each factor by their names. The first one is the default. */
+export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> = {
+  user: {
+    dynamic: {},
+    // A task of root has the capabilities of allow_caps: none here, so that those of cap_add are the only ones.
+    "root by allow_root": {
+      exception: "allowRoot",
+      user: { name: "root", uid: 0, gid: 0 },
+      job: () => ({ cap_drop: ["all"] }),
+    },
+  },
+  unveil: {
+    none: {},
+    "/proc by unveil_by_task": { exception: "unveilByTask", job: () => ({ unveil: ["r:/proc"] }) },
+    "a folder by unveil_by_task": {
+      exception: "unveilByTask",
+      job: ({ ownFile }) => ({ unveil: ["r:/proc", `rwc:${folderOf(ownFile)}`] }),
+    },
+    "a folder and /dev by unveil_allowed": {
+      exception: "unveilAllowed",
+      plugin: { unveil_allowed: ["r:/proc", "rw:/dev", "rwc:/var/lib"] },
+      job: ({ ownFile }) => ({ unveil: ["r:/proc", "rw:/dev", `rwc:${folderOf(ownFile)}`] }),
+    },
+    "/dev by unveil_paths": { exception: "unveilPaths", plugin: { unveil_paths: ["rw:/dev"] } },
+  },
+  root: {
+    private: {},
+    "the host's by allow_host_root": { exception: "allowHostRoot", job: () => ({ root: "host" }) },
+  },
+  capabilities: {
+    none: {},
+    "dac_override and dac_read_search": capable("dac_override", "dac_read_search"),
+    "kill and sys_ptrace": capable("kill", "sys_ptrace"),
+    "sys_nice and sys_resource": { ...capable("sys_nice", "sys_resource"), needs: "sys_resource" },
+    "net_admin and net_raw": capable("net_admin", "net_raw"),
+    "mknod, fowner, setuid and setgid": capable("mknod", "fowner", "setuid", "setgid"),
+    "sys_admin and others": capable("sys_admin", "sys_chroot", "sys_time", "syslog", "bpf", "perfmon"),
+  },
+  seccomp: {
+    default: {},
+    "@handle and @keyring": calls("@handle", "@keyring"),
+    "@other_process and @aio": calls("@other_process", "@aio"),
+    unconfined: { exception: "allowSeccomp", job: () => ({ seccomp: "unconfined" }) },
+  },
+  pids: { private: {}, "the host's by allow_host_pid": { job: () => ({ pid_mode: "host" }) } },
+  ipc: {
+    private: {},
+    "the host's by allow_host_ipc": { exception: "allowHostIpc", job: () => ({ ipc_mode: "host" }) },
+  },
+  logs: {
+    "read-only": {},
+    writable_logs: { exception: "writableLogs", plugin: { writable_logs: true } },
+  },
+  tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
+  limits: {
+    "the agent's": {},
+    allow_raised_ulimits: { needs: "sys_resource", job: () => ({ ulimit: [{ memlock: "unlimited" }] }) },
+  },
+};
+
+/**
+ * The plugin's options that no factor has, each with the reason why it opens nothing for a job. A new option
+ * of the sandbox has to be here or above.
+ */
+export const closing: Readonly<Record<string, string>> = {
+  deniedEnvvars: "takes variables away",
+  unveilDefaults: "without them, a task has fewer paths",
+  root: "the job's root, by default",
+  identityFiles: "files of the task's own",
+  dynamicUserIds: "which ids are dynamic users'",
+  sharedDynamicIds: "the users of two tasks, which are the same one in all these attacks",
+  deniedHostUids: "takes users away",
+  deniedHostGids: "takes groups away",
+  groupsByTask: "further groups, which have what the host gives them",
+  pidsLimit: "a limit",
+  swapLimit: "a limit",
+  connectTcp: "a limit",
+  bindTcp: "a limit",
+  connectUdp: "a limit",
+  bindUdp: "a limit",
+  seccomp: "the job's profile, by default",
+  seccompProfiles: "names for what seccomp_allow names, too",
+  denials: "what is recorded",
+};
