@@ -31,13 +31,11 @@ export interface FileUser {
  */
 export function asFileUser<Result>(user: FileUser, act: () => Result): Result {
   const own = ownCredentials();
+  const kept = (user.capabilities?.kept ?? noCapabilities) & own.permitted & fileCapabilities;
+  // If the kernel refuses this, nothing has changed.
+  setThreadGroups(groupList(user.groups));
   try {
-    become(
-      user,
-      (own.effective & ~fileCapabilities) |
-        ((user.capabilities?.kept ?? noCapabilities) & own.permitted & fileCapabilities),
-      own,
-    );
+    become(user, (own.effective & ~fileCapabilities) | kept, own);
     return act();
   } finally {
     restore(own);
@@ -81,10 +79,8 @@ function ownCredentials(): Credentials {
 
 const invalidId = 0xffffffff;
 
-/** The groups come first, because the change of the capabilities may be refused afterwards. */
 function become(user: FileUser, effective: bigint, own: Credentials): void {
   const { setfsuid, setfsgid } = libc();
-  setThreadGroups(groupList(user.groups));
   setfsgid(user.gid);
   setfsuid(user.uid);
   if (setfsuid(invalidId) >>> 0 !== user.uid) throw kernelError("setfsuid", "EPERM");
