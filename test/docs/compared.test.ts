@@ -1,9 +1,10 @@
-/** The pages that give tests as evidence: docs/compared.md and docs/security.md. */
+/** The pages that give tests as evidence: docs/compared.md, and docs/contributing/evidence.md for docs/security.md. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
 const docs = `${import.meta.dirname}/../../docs`;
-const pages = ["compared.md", "security.md"];
+const evidence = "contributing/evidence.md";
+const pages = ["compared.md", evidence];
 const read = (page: string) => readFileSync(`${docs}/${page}`, "utf8");
 
 interface Row {
@@ -29,7 +30,7 @@ const rows = pages.flatMap(rowsWithEvidence);
 
 test("the pages give tests as evidence", () => {
   expect(rows.filter(({ page }) => page === "compared.md").length).toBeGreaterThan(100);
-  expect(rows.filter(({ page }) => page === "security.md").length).toBeGreaterThan(30);
+  expect(rows.filter(({ page }) => page === evidence).length).toBeGreaterThan(30);
 });
 
 test.each(rows)(
@@ -37,11 +38,18 @@ test.each(rows)(
   ({ cells, width }) => {
     expect(cells).toHaveLength(width);
     expect(cells.at(-2)).not.toBe("");
-    expect(cells.at(-1)).toContain("](../test/");
+    expect(cells.at(-1)).toMatch(/\]\((?:\.\.\/)+test\//);
   },
 );
 
-test("docs/security.md has every recreated attack as evidence", () => {
+test("each row of a table of attacks or secrets in docs/security.md has its evidence, and no row more", () => {
+  const shown = rows.filter(({ page }) => page === evidence).map(({ cells }) => cells[0]);
+  const tables = read("security.md").match(/^\| (?:attack|place) \|.*\n\|-.*\n(?:\| .*\n)+/gm) ?? [];
+  const named = tables.flatMap((table) => table.trimEnd().split("\n").slice(2));
+  expect(shown).toEqual(named.map((row) => row.slice(2, -2).split(" | ")[0]));
+});
+
+test("every recreated attack is evidence", () => {
   const attacks = readdirSync(`${docs}/../test/attacks`);
-  expect(attacks.filter((name) => !read("security.md").includes(`/attacks/${name})`))).toEqual([]);
+  expect(attacks.filter((name) => !read(evidence).includes(`/attacks/${name})`))).toEqual([]);
 });
