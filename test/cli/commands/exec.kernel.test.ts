@@ -77,6 +77,27 @@ describe("exec", () => {
     output.finish();
   });
 
+  it.each([
+    ["-T", "a\x1b[31mb\x1b[0m"],
+    ["-t", "a\x1b]52;c;aGk=\x07\x1b[31mb\x1b[0m"],
+  ])("shows on this terminal what the command prints, with %s", async (option, expected) => {
+    await runningTask("painter");
+    const { master, slave } = openTerminal(0);
+    const script = "printf 'a\\033]52;c;aGk=\\007\\033[31mb\\033[0m\\n'";
+    const args = exec(option, "painter", "--", "sh", "-c", script);
+    const child = spawn("setsid", ["--ctty", "--wait", process.execPath, programEntry, ...args], {
+      stdio: [slave, slave, slave],
+    });
+    const output = commandOutput(master, "terminal");
+    let shown = "";
+    output.stream.on("data", (chunk: Buffer) => {
+      shown += chunk;
+    });
+    await once(child, "exit");
+    await expect.poll(() => shown).toContain(expected);
+    output.finish();
+  });
+
   it("ends the command when nobody reads its output any more", async () => {
     const { allocation, config } = await runningTask("piped");
     const task = await pidOf(agent, config);

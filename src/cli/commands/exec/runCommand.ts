@@ -12,6 +12,7 @@ import { catchInterrupts, whenAborted } from "../../../localAgent/task/interrupt
 import { connectTask } from "../../tasks/runningTask.ts";
 import { abandonInput } from "../../terminal/input.ts";
 import { onOutputFailure } from "../../terminal/output.ts";
+import { ShownOutput } from "../../terminal/taskLines.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
@@ -44,7 +45,7 @@ export async function runCommand(
   onOutputFailure(() => interrupts.requestStop("SIGPIPE"));
   attached.defer(passInput(call));
   try {
-    return codeToPassOn(await resultOf(call));
+    return codeToPassOn(await resultOf(call, tty));
   } catch (thrown) {
     if (!interrupts.stop.aborted) throw thrown;
     return endBySignal(constants.signals[interrupts.stop.reason as NodeJS.Signals]).exitCode;
@@ -84,17 +85,28 @@ function passInput(call: Call): () => void {
   };
 }
 
-/** Shows the output as fast as the terminal or pipe takes it. Resolves with the command's result. */
-function resultOf(call: Call): Promise<ExitResult | undefined> {
+/**
+ * Shows the output as fast as the terminal or pipe takes it. A command with a terminal of its own controls this
+ * program's terminal. The output of any other command is shown as text and colours.
+ * @returns the command's result
+ */
+function resultOf(call: Call, tty: boolean): Promise<ExitResult | undefined> {
+  const shown = (stream: NodeJS.WriteStream) =>
+    new ShownOutput({ filters: !tty && stream.isTTY, prefix: undefined });
+  const [out, err] = [shown(process.stdout), shown(process.stderr)];
   return new Promise((resolve, reject) => {
     let result: ExitResult | undefined;
     call
       .on("data", ({ stdout, stderr, exited, result: final }: Response) => {
-        if (stdout?.data.length) show(process.stdout, stdout.data, call);
-        if (stderr?.data.length) show(process.stderr, stderr.data, call);
+        if (stdout?.data.length) show(process.stdout, out.push(stdout.data), call);
+        if (stderr?.data.length) show(process.stderr, err.push(stderr.data), call);
         if (exited) result = final;
       })
-      .on("end", () => resolve(result))
+      .on("end", () => {
+        show(process.stdout, out.end(), call);
+        show(process.stderr, err.end(), call);
+        resolve(result);
+      })
       .on("error", (error) => reject(errorOfCall(error)));
   });
 }
