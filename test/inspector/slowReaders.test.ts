@@ -66,7 +66,7 @@ describe("a page that reads nothing", () => {
         `GET /api/live HTTP/1.0\r\nHost: ${host}\r\nAuthorization: ${headers.authorization}\r\n\r\n`,
       );
     });
-    const { ids, each, held } = await burst(inspected, reader, 150);
+    const { ids, each, held } = await burst(inspected, reader, 50);
     expect(held).toBeLessThan(most);
     expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(ids.length);
 
