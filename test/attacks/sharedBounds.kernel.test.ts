@@ -9,7 +9,7 @@ import { tryAttacks } from "../support/attacks/tryAttacks.ts";
 let agent: Agent;
 beforeAll(async () => {
   agent = await startAgent({
-    options: { allow_host_root: true, allow_seccomp: ["@aio"], unveil_by_task: true },
+    options: { allow_host_root: true, allow_seccomp: ["@aio"], unveil_allowed: ["rw:/dev"] },
   });
 });
 
