@@ -84,7 +84,7 @@ export class LogWatch {
       this.#wake(log.lastSearch.next - now);
       return;
     }
-    this.#index.forget(log.reader, (id) => log.reader.version(id) === 0);
+    this.#index.forget(log.reader, (id) => log.reader.version(id) === 0 && !this.#index.isLost(id));
     log.lastSearch = { changed, next: now + 100 * (performance.now() - now) };
   }
 

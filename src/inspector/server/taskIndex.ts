@@ -28,6 +28,8 @@ import { OpenHistory } from "./openHistory.ts";
 interface Entry {
   readonly reader: EventReader;
   readonly row: TaskSummary;
+  /** Position of the task's last event in the log. */
+  readonly position: number;
   readonly steps: StepTable;
   /** The newest moment; undefined once no event can follow. */
   readonly newest: Moment | undefined;
@@ -81,7 +83,9 @@ export class TaskIndex {
     // A damaged event has a step, too.
     while (steps.length < seq - 1) steps.add({ time: stored.time, kind: unknown, state, bad: true });
     steps.add({ time: stored.time, kind: kindNumber(stored.type), state, bad: isError(moment) });
-    this.#entries.set(id, { reader, row, steps, newest: after.value === "destroyed" ? undefined : moment });
+    const { position } = stored;
+    const newest = after.value === "destroyed" ? undefined : moment;
+    this.#entries.set(id, { reader, row, position, steps, newest });
     this.changes.next(id);
   }
 
@@ -152,12 +156,22 @@ export class TaskIndex {
   open(id: string): OpenHistory | undefined {
     const reader = this.readerOf(id);
     if (reader === undefined) return undefined;
+    if (this.isLost(id)) reader.noteDamage(`the list of tasks lacks ${id}`);
     if (this.#open?.stream !== id || this.#open.reader !== reader) this.#open = new OpenHistory(reader, id);
     clearTimeout(this.#closing);
     this.#closing = setTimeout(() => {
       this.#open = undefined;
     }, openForMs).unref();
     return this.#open;
+  }
+
+  /** Whether a task's events are in the log, but its list of tasks lacks the task, so that they cannot be found. */
+  isLost(id: string): boolean {
+    const { reader, position } = this.#entries.get(id) ?? {};
+    if (reader === undefined || position === undefined || reader.version(id) > 0) return false;
+    for (const event of reader.readIntact(position))
+      return event.position === position && event.stream === id;
+    return false;
   }
 
   /**
