@@ -40,24 +40,39 @@ export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" 
   return { stdout: { allocDir, pipe: stdoutPath }, stderr: { allocDir, pipe: stderrPath } };
 }
 
-/** Where a run's output will begin; null if the task has no logs, or if they cannot be looked at. */
-export function outputStart(request: LogRequest) {
-  if (request.stdoutPath === "/dev/null") return null;
+/**
+ * Where a run's output will begin; null if the task has no logs, or if they cannot be looked at. Every start
+ * waits for this, so the folder is opened and listed once.
+ */
+export function outputStart({ allocDir, stdoutPath, stderrPath }: LogRequest) {
+  const place = dirname(stdoutPath);
+  if (stdoutPath === "/dev/null" || place !== dirname(stderrPath)) return null;
   try {
-    const { stdout, stderr } = logPlaces(request);
-    return { stdout: endOf(stdout), stderr: endOf(stderr) };
+    const folder = openFolder(allocDir, place);
+    try {
+      const names = namesIn(folder);
+      return {
+        stdout: endIn(folder, names, baseOf(stdoutPath)),
+        stderr: endIn(folder, names, baseOf(stderrPath)),
+      };
+    } finally {
+      closeSync(folder);
+    }
   } catch {
     // Only the cause of a failure is looked for there.
     return null;
   }
 }
 
-function endOf(place: LogPlace): LogPosition {
-  const files = new LogFiles(place);
+function endIn(folder: number, names: readonly string[], base: string): LogPosition {
+  const file = indexesOf(names, base).at(-1);
+  if (file === undefined) return { file: 0, bytes: 0 };
+  const opened = openFile(folder, `${base}.${file}`);
+  if (opened === undefined) return { file, bytes: 0 };
   try {
-    return files.end();
+    return { file, bytes: fstatSync(opened).size };
   } finally {
-    files.close();
+    closeSync(opened);
   }
 }
 
@@ -79,35 +94,13 @@ export class LogFiles {
 
   /** @throws DriverError `LOG_MISSING` */
   constructor({ allocDir, pipe }: LogPlace) {
-    this.#base = basename(pipe)
-      .replace(/^\./, "")
-      .replace(/\.fifo$/, "");
+    this.#base = baseOf(pipe);
     this.#folder = openFolder(allocDir, dirname(pipe));
   }
 
   /** Numbers of the existing files, oldest first. */
   indexes(): number[] {
-    const indexes: number[] = [];
-    using folder = opendirSync(this.#path, { bufferSize: 128 });
-    for (let seen = 0; seen < maxEntries; seen += 1) {
-      const name = folder.readSync()?.name;
-      if (name === undefined) break;
-      const number = name.slice(this.#base.length + 1);
-      if (name.startsWith(`${this.#base}.`) && /^\d{1,9}$/.test(number)) indexes.push(Number(number));
-    }
-    return indexes.sort((a, b) => a - b);
-  }
-
-  /** Where the next output will be written. */
-  end(): LogPosition {
-    const file = this.indexes().at(-1) ?? 0;
-    const opened = this.open(file);
-    if (opened === undefined) return { file, bytes: 0 };
-    try {
-      return { file, bytes: fstatSync(opened).size };
-    } finally {
-      closeSync(opened);
-    }
+    return indexesOf(namesIn(this.#folder), this.#base);
   }
 
   /**
@@ -141,17 +134,7 @@ export class LogFiles {
    *   not a regular file, or has several hard links: a task may have linked one of the host's files
    */
   open(index: number): number | undefined {
-    try {
-      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      const file = openSync(`${this.#path}/${this.#base}.${index}`, flags);
-      const status = fstatSync(file);
-      if (status.isFile() && status.nlink <= 1) return file;
-      closeSync(file);
-      return undefined;
-    } catch (thrown) {
-      if (["ENOENT", "ELOOP", "ENXIO", "ENODEV"].some((errno) => hasErrno(thrown, errno))) return undefined;
-      throw thrown;
-    }
+    return openFile(this.#folder, `${this.#base}.${index}`);
   }
 
   /**
@@ -159,17 +142,56 @@ export class LogFiles {
    * @param gone called if the watch fails; after that, `changed` is not called any more
    */
   watch(changed: () => void, gone: () => void): void {
-    this.#watcher = watch(this.#path, changed).on("error", gone);
+    this.#watcher = watch(pathOf(this.#folder), changed).on("error", gone);
   }
 
   close(): void {
     this.#watcher?.close();
     closeSync(this.#folder);
   }
+}
 
-  /** Stays valid even if the folder is renamed or removed. */
-  get #path(): string {
-    return `/proc/self/fd/${this.#folder}`;
+/** The path of an open folder: it stays valid even if the folder is renamed or removed. */
+function pathOf(folder: number): string {
+  return `/proc/self/fd/${folder}`;
+}
+
+function baseOf(pipe: string): string {
+  return basename(pipe)
+    .replace(/^\./, "")
+    .replace(/\.fifo$/, "");
+}
+
+function namesIn(folder: number): string[] {
+  const names: string[] = [];
+  using entries = opendirSync(pathOf(folder), { bufferSize: 128 });
+  for (let name = entries.readSync()?.name; name !== undefined; name = entries.readSync()?.name) {
+    names.push(name);
+    if (names.length === maxEntries) break;
+  }
+  return names;
+}
+
+function indexesOf(names: readonly string[], base: string): number[] {
+  const indexes = names.flatMap((name) => {
+    const number = name.slice(base.length + 1);
+    return name.startsWith(`${base}.`) && /^\d{1,9}$/.test(number) ? Number(number) : [];
+  });
+  return indexes.sort((a, b) => a - b);
+}
+
+/** See {@link LogFiles.open}. */
+function openFile(folder: number, name: string): number | undefined {
+  try {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const file = openSync(`${pathOf(folder)}/${name}`, flags);
+    const status = fstatSync(file);
+    if (status.isFile() && status.nlink <= 1) return file;
+    closeSync(file);
+    return undefined;
+  } catch (thrown) {
+    if (["ENOENT", "ELOOP", "ENXIO", "ENODEV"].some((errno) => hasErrno(thrown, errno))) return undefined;
+    throw thrown;
   }
 }
 
