@@ -5,6 +5,7 @@ import { asksForTerminal } from "../../effects/landlock/probes.ts";
 import type { LastLine } from "../../effects/logs/logPipes.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
+import { consequenceMs } from "../../history/cause/cause.ts";
 import { describeRefusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -17,9 +18,6 @@ import type { DeniedRun, TaskDenials } from "./taskDenials.ts";
  * events.
  */
 const pauseMs = 200;
-
-/** Maximum time between a refusal and the failure that it may have caused. */
-const consequenceMs = 2_000;
 
 /** How long the log pipe is kept open for a task without refusals. */
 const keepLogMs = 1_000;

@@ -48,8 +48,8 @@ export interface DiskFacts {
 /** Maximum length of a cause's text. */
 const maxText = 160;
 
-/** Maximum time between a denial and the failure that it may have caused. */
-const consequenceMs = 2_000;
+/** Maximum time between a denial and the failure that it may have caused, in milliseconds. */
+export const consequenceMs = 2_000;
 
 /** Whether the task failed: it ended badly, and nobody had asked it to end. */
 export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: TaskContext): boolean {

@@ -79,13 +79,7 @@ async function evidenceFor(
   const asksForPaths = kind === "missing_path" || kind === "permission";
   const unveiled = sandbox?.unveiled.map(({ path }) => path) ?? [];
   return {
-    paths: asksForPaths
-      ? (finding?.paths ?? []).flatMap((path) => {
-          const volume = volumeAt(path, request);
-          if (volume !== undefined) return volumeFacts(path, volume);
-          return pathFacts(path, unveiled) ?? [];
-        })
-      : [],
+    paths: asksForPaths ? (finding?.paths ?? []).flatMap((path) => factsAt(path, request, unveiled)) : [],
     disk: kind === "disk_full" ? fullestDisk(context) : undefined,
     listener:
       kind === "port_in_use" && request?.network.mode === "host"
@@ -93,6 +87,14 @@ async function evidenceFor(
         : undefined,
     cpuSeconds: signal === KILLED && request !== null ? cpuSecondsOf(request.resources.cgroup) : undefined,
   };
+}
+
+/** What is at a path of the task: in a volume, or at the same path of the host. */
+function factsAt(path: string, request: TaskContext["request"], own: readonly string[]): PathFacts[] {
+  const volume = volumeAt(path, request);
+  if (volume !== undefined) return volumeFacts(path, volume);
+  const facts = pathFacts(path, own);
+  return facts === undefined ? [] : [facts];
 }
 
 /**

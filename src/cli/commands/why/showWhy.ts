@@ -1,4 +1,6 @@
 /** `why`: explains how a task ended, and what led to its end. */
+import { History } from "../../../history/replay/history.ts";
+import { maskEvent } from "../../../history/replay/mask.ts";
 import { earlierRunSentences } from "../../../history/why/earlierRuns.ts";
 import { explain } from "../../../history/why/explain.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
@@ -12,10 +14,11 @@ import { whyJson, whyText } from "./whyView.ts";
  */
 export async function showWhy(place: TaskPlace, json: boolean): Promise<number> {
   await using logs = await EventLogs.openFor(place);
-  const { history, note } = logs.history(place, false);
+  const { history: whole, note } = logs.history(place, true);
   // Masked arguments would hide that they differ. The sentences never show them.
-  const others = earlierRunSentences(logs.history(place, true).history, logs.earlierRuns(place));
-  const explanation = explain(history, logs.usage(place), others);
+  const others = earlierRunSentences(whole, logs.earlierRuns(place));
+  const masked = new History(whole.stream, whole.events.map(maskEvent));
+  const explanation = explain(masked, logs.usage(place), others);
   const { stdout } = process;
   const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
   print(text);
