@@ -33,7 +33,7 @@ export const dentry: Register = 7;
 export const mount: Register = 8;
 /** The tracepoint's arguments, and later the number of names so far. */
 export const args: Register = 9;
-export const count: Register = 9;
+const count: Register = 9;
 export const stack: Register = 10;
 
 /** Places on the stack, as offsets from the register `stack`. */
