@@ -79,7 +79,8 @@ export default defineConfig({
           exclude: [...alone, ...long, ...exclude],
           // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
           isolate: true,
-          maxWorkers: 2,
+          // Many of them wait for the kernel, or as long as an agent does.
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },
