@@ -12,11 +12,11 @@ import { Empty } from "./empty.tsx";
 import { AllocationPage } from "./lanes/allocationPage.tsx";
 import { EventsPage } from "./list/eventsPage.tsx";
 import { Failures } from "./list/failures.tsx";
+import { useNotifications } from "./list/notifications.ts";
 import { TaskList } from "./list/taskList.tsx";
 import { type Live, type PartProperties, useLive } from "./live.ts";
 import { linkBack, useAddress } from "./navigation.ts";
 import { NodePage } from "./nodePage.tsx";
-import { useNotifications } from "./notifications.ts";
 import { TaskPage } from "./task/taskPage.tsx";
 
 interface Part {

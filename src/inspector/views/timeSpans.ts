@@ -6,7 +6,7 @@ export interface TimeSpans {
   readonly spanMs: number;
 }
 
-export const spansOfChart = 60;
+const spansOfChart = 60;
 
 /** Spans that end now and reach back to the first time, over at least a minute. */
 export function spansSince(first: number, now: number): TimeSpans {

@@ -9,9 +9,9 @@ import { Waiting } from "../empty.tsx";
 import { useNow } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { Mark } from "../mark.tsx";
-import { canNotify, isNotifying, startNotifying, stopNotifying } from "../notifications.ts";
 import { Table } from "../table.tsx";
 import { type FailureGroup, failureGroups } from "./find.ts";
+import { canNotify, isNotifying, startNotifying, stopNotifying } from "./notifications.ts";
 
 export function Failures({ live: { rows, status } }: PartProperties) {
   const groups = useMemo(() => failureGroups(rows), [rows]);

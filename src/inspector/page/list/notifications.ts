@@ -1,9 +1,9 @@
 /** Notifications of the browser about failures. Off until the person asks for them in this browser. */
 import { useEffect, useRef } from "preact/hooks";
-import { visible } from "../../units/visible.ts";
-import type { TaskSummary } from "../views/taskSummary.ts";
-import { linkTo } from "./address.ts";
-import { labelOf } from "./list/find.ts";
+import { visible } from "../../../units/visible.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { linkTo } from "../address.ts";
+import { labelOf } from "./find.ts";
 
 const storageKey = "notify-of-failures";
 
