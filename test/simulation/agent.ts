@@ -3,11 +3,12 @@
  * when one dies, send an unanswered start once more, recover tasks by their handles and wait again. An agent may
  * die itself; the next one knows only what the first one had on its disk.
  */
-import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
-import type { Driver } from "../../src/driver/driver.ts";
+
 import { DriverError } from "../../src/base/errors.ts";
-import { toTaskId, type TaskId } from "../../src/base/taskId.ts";
+import { type TaskId, toTaskId } from "../../src/base/taskId.ts";
+import type { Driver } from "../../src/driver/driver.ts";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
+import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
 import type { Checks } from "./checks.ts";
 import type { Kernel } from "./kernel.ts";
@@ -18,7 +19,7 @@ import type { Life } from "./scheduler.ts";
 class PluginDied extends Error {}
 
 /** What an agent does with a run besides waiting for its end. */
-export type Action = "waits" | "stops" | "signals" | "destroys" | "restarts" | "inspects";
+export type Action = "waits" | "stops" | "signals" | "destroys" | "inspects";
 
 export interface Job {
   readonly alloc: string;
@@ -103,7 +104,8 @@ export class Agent {
   /** To be called when the plugin has died: breaks its calls, and launches the next one. */
   pluginDied(plugin: PluginProcess): void {
     const { scheduler } = this.#world.kernel;
-    for (const call of plugin.pending) scheduler.in(scheduler.latency(), this.life, `${call.what} breaks`, call.broken);
+    for (const call of plugin.pending)
+      scheduler.in(scheduler.latency(), this.life, `${call.what} breaks`, call.broken);
     if (plugin !== this.#plugin) return;
     this.#recoveries = new Map();
     this.#plugin = this.#world.launchPlugin();
@@ -124,7 +126,7 @@ export class Agent {
         if (plugin === this.#plugin) this.isReady = true;
       },
       (thrown: unknown) => {
-      if (!(thrown instanceof PluginDied)) this.#world.checks.fail(`SetConfig fails: ${textOf(thrown)}`);
+        if (!(thrown instanceof PluginDied)) this.#world.checks.fail(`SetConfig fails: ${textOf(thrown)}`);
       },
     );
     return configured;
@@ -167,7 +169,8 @@ export class Agent {
           continue;
         }
         if (!this.#world.shortages()) checks.fail(`${taskId}: StartTask fails: ${textOf(thrown)}`);
-        if (!checks.isGone(taskId)) checks.fail(`${taskId}: StartTask fails and leaves processes: ${textOf(thrown)}`);
+        if (!checks.isGone(taskId))
+          checks.fail(`${taskId}: StartTask fails and leaves processes: ${textOf(thrown)}`);
         break;
       }
     }
@@ -182,10 +185,16 @@ export class Agent {
     const { checks, kernel } = this.#world;
     const { taskId } = handle;
     const wait = { over: false };
-    const ended = this.#insist(handle, `WaitTask ${taskId}`, (driver, signal) => driver.waitTask(taskId, signal), (exit) => {
-      checks.answersEnd(taskId, exit, this.#world.isSaved());
-      if (!checks.isGone(taskId)) checks.fail(`${taskId}: its end is told, but its processes are in its cgroup`);
-    }).then(
+    const ended = this.#insist(
+      handle,
+      `WaitTask ${taskId}`,
+      (driver, signal) => driver.waitTask(taskId, signal),
+      (exit) => {
+        checks.answersEnd(taskId, exit, this.#world.isSaved());
+        if (!checks.isGone(taskId))
+          checks.fail(`${taskId}: its end is told, but its processes are in its cgroup`);
+      },
+    ).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
@@ -193,7 +202,11 @@ export class Agent {
       wait.over = true;
     });
     const acted = this.#act(job.nextAction(), handle, wait).catch((thrown: unknown) => {
-      if (!this.#world.shortages() && codeOf(thrown) !== "TASK_NOT_FOUND" && codeOf(thrown) !== "TASK_NOT_RUNNING")
+      if (
+        !this.#world.shortages() &&
+        codeOf(thrown) !== "TASK_NOT_FOUND" &&
+        codeOf(thrown) !== "TASK_NOT_RUNNING"
+      )
         checks.fail(`${taskId}: an action fails: ${textOf(thrown)}`);
     });
     const error = await ended;
@@ -222,38 +235,55 @@ export class Agent {
           await this.#nextPlugin();
           continue;
         }
-        if (!this.#world.shortages()) this.#world.checks.fail(`${taskId}: DestroyTask fails: ${textOf(thrown)}`);
+        if (!this.#world.shortages())
+          this.#world.checks.fail(`${taskId}: DestroyTask fails: ${textOf(thrown)}`);
         await this.#sleep(1_000);
       }
     }
   }
 
   async #act(action: Action, handle: Handle, wait: { readonly over: boolean }): Promise<void> {
-    const { checks, kernel } = this.#world;
+    const { kernel } = this.#world;
     const { taskId } = handle;
     const { random } = kernel.scheduler;
     await this.#sleep(random.chance(50) ? random.below(20) : random.below(3_000));
     if (wait.over) return;
+    await this.#ask(action, handle);
+    // A task that never ends by itself is stopped in the end.
+    if (kernel.programOf(taskId).endsAfter !== undefined || wait.over) return;
+    await this.#sleep(random.below(5_000));
+    if (!wait.over) await this.#ask("stops", handle);
+  }
+
+  async #ask(action: Action, handle: Handle): Promise<void> {
+    const { checks, kernel } = this.#world;
+    const { taskId } = handle;
+    const { random } = kernel.scheduler;
     switch (action) {
       case "waits":
         return;
       case "inspects":
-        await this.#insist(handle, `InspectTask ${taskId}`, (driver) => driver.inspectTask(taskId), (status) => {
-          checks.answersState(taskId, status.attributes.state, this.#world.isSaved());
-          if (status.exit !== undefined) checks.answersEnd(taskId, status.exit, this.#world.isSaved());
-        });
+        await this.#insist(
+          handle,
+          `InspectTask ${taskId}`,
+          (driver) => driver.inspectTask(taskId),
+          (status) => {
+            checks.answersState(taskId, status.attributes.state, this.#world.isSaved());
+            if (status.exit !== undefined) checks.answersEnd(taskId, status.exit, this.#world.isSaved());
+          },
+        );
         return;
       case "signals":
         checks.asks(taskId);
         await this.#insist(handle, `SignalTask ${taskId}`, (driver) => driver.signalTask(taskId, "SIGUSR1"));
         return;
       case "stops":
-      case "restarts":
         checks.asks(taskId);
         await this.#insist(handle, `StopTask ${taskId}`, (driver) =>
           driver.stopTask(taskId, random.below(500), "SIGTERM"),
         );
-        if (!checks.isGone(taskId)) checks.fail(`${taskId}: StopTask is answered, but its processes are there`);
+        if (!checks.isGone(taskId))
+          checks.fail(`${taskId}: StopTask is answered, but its processes are there`);
         return;
       case "destroys":
         checks.asks(taskId);
@@ -326,15 +356,11 @@ export class Agent {
     const { life } = this;
     this.doing.set(what, `sent to plugin ${plugin.number}`);
     return new Promise<T>((resolve, reject) => {
-      const pending: PendingCall = {
-        what,
-        controller: new AbortController(),
-        broken: () => {
-          this.doing.delete(what);
-          reject(new PluginDied());
-        },
+      const controller = new AbortController();
+      const broken = () => {
+        this.doing.delete(what);
+        reject(new PluginDied());
       };
-      plugin.pending.add(pending);
       const answer = (text: string, deliver: () => void) => {
         if (plugin.life.dead) return;
         plugin.pending.delete(pending);
@@ -344,12 +370,10 @@ export class Agent {
           deliver();
         });
       };
-      // Plugins that have died get no message.
-      if (plugin.life.dead) scheduler.in(scheduler.latency(), life, `${what} breaks`, pending.broken);
       // A new process takes this long to its first call.
       const launchMs = what === "SetConfig" ? 100 + scheduler.random.below(100) : 0;
-      scheduler.in(launchMs + scheduler.latency(), plugin.life, `gets ${what}`, () => {
-        call(plugin.driver, pending.controller.signal).then(
+      const message = scheduler.in(launchMs + scheduler.latency(), plugin.life, `gets ${what}`, () => {
+        call(plugin.driver, controller.signal).then(
           (value) => {
             if (!plugin.life.dead) check?.(value);
             answer(shortText(value), () => resolve(value));
@@ -357,6 +381,9 @@ export class Agent {
           (thrown: unknown) => answer(textOf(thrown), () => reject(thrown)),
         );
       });
+      const pending: PendingCall = { what, message, controller, broken };
+      plugin.pending.add(pending);
+      if (plugin.life.dead) scheduler.in(scheduler.latency(), life, `${what} breaks`, broken);
     });
   }
 

@@ -1,8 +1,10 @@
 /** What must hold in every history. A check that fails ends the history. */
-import { toTaskEvent } from "../../src/driver/history/taskHistory.ts";
+
+import { taskOfRun, toTaskId } from "../../src/base/taskId.ts";
 import type { ExitResult } from "../../src/driver/driverPort.ts";
-import { taskOfRun } from "../../src/base/taskId.ts";
-import { fold } from "../../src/machines/taskMachine.ts";
+import { toTaskEvent } from "../../src/driver/history/taskHistory.ts";
+import { fold, isOver } from "../../src/machines/taskMachine.ts";
+import { runFolderName } from "../../src/store/folder/stateFolder.ts";
 import { checkLog } from "../crash/checkLog.ts";
 import type { DurableLog } from "./durableLog.ts";
 import type { Kernel, RunTruth } from "./kernel.ts";
@@ -53,7 +55,8 @@ export class Checks {
 
   /** The driver answers that the task has started. */
   answersStart(taskId: string): void {
-    if (!this.#types(taskId).includes("started")) this.fail(`${taskId}: a start is answered that is not committed`);
+    if (!this.#types(taskId).includes("started"))
+      this.fail(`${taskId}: a start is answered that is not committed`);
     if (!this.#kernel.runs.some((run) => run.taskId === taskId && run.released))
       this.fail(`${taskId}: a start is answered, but its task was never released`);
   }
@@ -62,7 +65,8 @@ export class Checks {
   answersEnd(taskId: string, exit: ExitResult, isSaved: boolean): void {
     const run = this.#kernel.runs.find((each) => each.taskId === taskId && each.released);
     const text = JSON.stringify(exit);
-    if (run === undefined) return this.fail(`${taskId}: an end is told (${text}), but the task was never released`);
+    if (run === undefined)
+      return this.fail(`${taskId}: an end is told (${text}), but the task was never released`);
     if (run.end === undefined || run.init.exists)
       return this.fail(`${taskId}: an end is told (${text}) while the run goes on`);
     const known = this.#of(taskId);
@@ -90,13 +94,16 @@ export class Checks {
    * itself, and nobody waits for it.
    */
   isGone(taskId: string): boolean {
-    return this.#runsOf(taskId).every(({ init, task, released }) => !released || (!init.exists && !task?.exists));
+    return this.#runsOf(taskId).every(
+      ({ init, task, released }) => !released || (!init.exists && !task?.exists),
+    );
   }
 
   /** The driver tells a task's state. @param isSaved whether the log took every event */
   answersState(taskId: string, state: string | undefined, isSaved: boolean): void {
     const folded = fold([...this.#log.reader.readStream(taskId)].map(toTaskEvent)).value;
-    if (isSaved && state !== folded) this.fail(`${taskId}: the state ${state} is told, the log has ${folded}`);
+    if (isSaved && state !== folded)
+      this.fail(`${taskId}: the state ${state} is told, the log has ${folded}`);
   }
 
   /** The log is whole, and the machine computes what it has recorded. */
@@ -105,6 +112,15 @@ export class Checks {
       checkLog(this.#log.reader, []);
     } catch (thrown) {
       this.fail((thrown as Error).message);
+    }
+  }
+
+  /** No files are left of a run that is over according to the log. */
+  checkReleased(): void {
+    for (const { stream, state } of this.#log.reader.streams()) {
+      const folder = `/state/run/${runFolderName(toTaskId(stream))}`;
+      if (isOver(String(state)) && this.#kernel.folders.has(folder))
+        this.fail(`${folder} is left of a run that is over`);
     }
   }
 

@@ -73,10 +73,13 @@ export function installClock(scheduler: Scheduler, pid: () => number): () => voi
 
   simulated.functions.set("timers/promises#setTimeout", ((ms: number, value: unknown, options = {}) =>
     delayed(scheduler, scheduler.life, ms, value, options)) as never);
-  simulated.functions.set("timers/promises#setImmediate", ((value: unknown) =>
-    new Promise((resolve) => {
-      scheduler.soon(scheduler.life, "next turn", () => resolve(value));
-    })) as never);
+  simulated.functions.set(
+    "timers/promises#setImmediate",
+    ((value: unknown) =>
+      new Promise((resolve) => {
+        scheduler.soon(scheduler.life, "next turn", () => resolve(value));
+      })) as never,
+  );
   return () => {
     const { dateNow, performanceNow, ...timers } = real;
     Object.assign(globalThis, timers);

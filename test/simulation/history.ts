@@ -1,8 +1,9 @@
 /** One history: the seed decides everything that happens in it. */
 import { Driver } from "../../src/driver/driver.ts";
+import { removeSpareFolders } from "../../src/effects/run/runFiles.ts";
 import { randomOf } from "../crash/random.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
-import { Agent, type Action, type AgentWorld, type Job, taskIdOf } from "./agent.ts";
+import { type Action, Agent, type AgentWorld, type Job, taskIdOf } from "./agent.ts";
 import { Checks } from "./checks.ts";
 import { installClock } from "./clock.ts";
 import { DurableLog } from "./durableLog.ts";
@@ -12,7 +13,6 @@ import { PluginProcess } from "./pluginProcess.ts";
 import { installReplacements } from "./replacements.ts";
 import { Scheduler } from "./scheduler.ts";
 import { notSimulated } from "./simulated.ts";
-import { removeSpareFolders } from "../../src/effects/run/runFiles.ts";
 
 export interface Outcome {
   readonly steps: number;
@@ -53,7 +53,8 @@ export async function runHistory(seed: number): Promise<Outcome> {
   notSimulated.length = 0;
 
   const hazards = {
-    diesAt: () => !calm && random.below(10_000) < plan.deathRate,
+    diesAt: (call: string) =>
+      !calm && random.below(10_000) < plan.deathRate * (call.startsWith("commit") ? 5 : 1),
     fails: () => {
       const fails = !calm && plan.shortage && random.chance(3);
       hasFailed ||= fails;
@@ -100,34 +101,41 @@ export async function runHistory(seed: number): Promise<Outcome> {
     let agents = 1;
     const disturb = () => {
       if (calm) return;
-      scheduler.in(random.below(1_500), scheduler.kernel, "something happens", () => {
-        if (calm) return;
-        const event = random.pick(disturbances);
-        if (event === "foreign process") kernel.startForeign();
-        if (event === "out of memory") kernel.killForMemory();
-        if (event === "plugin dies") agent.plugin.die("between two steps");
-        if (event === "agent dies") {
-          agents += 1;
-          const { plugin, life } = agent;
-          life.dead = true;
-          scheduler.note("the agent dies");
-          const keeps = !plugin.life.dead && agent.isReady && random.chance(50);
-          if (!keeps && !plugin.life.dead) plugin.die("with its agent");
-          for (const job of plan.jobs) forgetUnknown(job);
-          const next = new Agent(scheduler.newLife(`agent ${agents}`), world, keeps ? plugin : undefined);
-          agent = next;
-          if (keeps) {
-            const broken = [...plugin.pending];
-            plugin.pending.clear();
-            scheduler.in(scheduler.latency(), plugin.life, "loses its agent", () => {
-              for (const { controller } of broken) controller.abort(new Error("the agent is gone"));
-            });
-            scheduler.in(5, plugin.life, "gets another agent", () => plugin.driver.agentArrived());
+      scheduler.in(
+        random.below(random.chance(50) ? 60 : 1_500),
+        scheduler.kernel,
+        "something happens",
+        () => {
+          if (calm) return;
+          const event = random.pick(disturbances);
+          if (event === "foreign process") kernel.startForeign();
+          if (event === "out of memory") kernel.killForMemory();
+          if (event === "plugin dies") agent.plugin.die("between two steps");
+          if (event === "agent dies") {
+            agents += 1;
+            const { plugin, life } = agent;
+            life.dead = true;
+            scheduler.note("the agent dies");
+            const keeps = !plugin.life.dead && agent.isReady && random.chance(50);
+            if (!keeps && !plugin.life.dead) plugin.die("with its agent");
+            for (const job of plan.jobs) forgetUnknown(job);
+            const next = new Agent(scheduler.newLife(`agent ${agents}`), world, keeps ? plugin : undefined);
+            agent = next;
+            if (keeps) {
+              const broken = [...plugin.pending];
+              plugin.pending.clear();
+              // What it has not read yet it never reads.
+              for (const { message } of broken) message.over = true;
+              scheduler.in(scheduler.shortly(), plugin.life, "loses its agent", () => {
+                for (const { controller } of broken) controller.abort(new Error("the agent is gone"));
+              });
+              scheduler.in(5, plugin.life, "gets another agent", () => plugin.driver.agentArrived());
+            }
+            scheduler.in(10, next.life, "begins", () => next.begin(plan.jobs));
           }
-          scheduler.in(10, next.life, "begins", () => next.begin(plan.jobs));
-        }
-        disturb();
-      });
+          disturb();
+        },
+      );
     };
     /** A start of which the dead agent had no answer is unknown to the next one. */
     const forgetUnknown = (job: Job) => {
@@ -153,6 +161,7 @@ export async function runHistory(seed: number): Promise<Outcome> {
       };
       // Some work is done after its answer, such as the removal of files.
       await scheduler.until(isOver, 40_000);
+      checks.checkReleased();
       // A plugin cannot remove what is still ending when it begins, so the next one does.
       scheduler.in(1, scheduler.kernel, "one more plugin", () => agent.plugin.die("for the last time"));
       const last = agent.plugin;
@@ -207,7 +216,7 @@ async function noOtherPlugin(): Promise<never> {
 
 const disturbances = [
   ...(["foreign process", "foreign process", "foreign process"] as const),
-  ...(["plugin dies", "plugin dies", "agent dies", "out of memory"] as const),
+  ...(["plugin dies", "agent dies", "out of memory"] as const),
 ];
 
 interface Plan {
@@ -237,7 +246,7 @@ function planOf(random: ReturnType<typeof randomOf>): Plan {
 
 function programOf(random: ReturnType<typeof randomOf>): Program {
   return {
-    endsAfter: random.chance(70) ? random.pick([0, 5, 300, 4_000]) : 30_000,
+    endsAfter: random.chance(60) ? random.pick([0, 5, 300, 4_000]) : undefined,
     exitCode: random.pick([0, 0, 1, 7, 137]),
     obeys: random.chance(60),
   };

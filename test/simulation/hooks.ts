@@ -33,7 +33,11 @@ registerHooks({
     const names = path === undefined ? undefined : replacedNames[path];
     if (names === undefined) return next(url, context);
     const own = `import * as real from ${JSON.stringify(`${url}?real`)};`;
-    return moduleOf([own, `export * from ${JSON.stringify(`${url}?real`)};`, ...lines(path as string, names, true)]);
+    return moduleOf([
+      own,
+      `export * from ${JSON.stringify(`${url}?real`)};`,
+      ...lines(path as string, names, true),
+    ]);
   },
 });
 

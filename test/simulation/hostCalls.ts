@@ -3,11 +3,11 @@
  * kernel. Each call may be the one at which the plugin dies, or that fails as its man page says.
  */
 import { EventEmitter } from "node:events";
-import { CGROUP2_SUPER_MAGIC } from "../../src/effects/kernel/constants.ts";
 import { DriverError } from "../../src/base/errors.ts";
-import { Cgroup, Fifo, File, type Kernel, type Process, type ReleasePipe } from "./kernel.ts";
-import { simulated } from "./simulated.ts";
+import { CGROUP2_SUPER_MAGIC } from "../../src/effects/kernel/constants.ts";
+import { type Cgroup, Fifo, File, type Kernel, type Process, type ReleasePipe } from "./kernel.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
+import { simulated } from "./simulated.ts";
 
 interface Open {
   readonly node: File | Fifo | ReleasePipe | Process | "other";
@@ -47,7 +47,11 @@ export class Descriptors {
 }
 
 export function errno(code: string, syscall: string, path?: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: ${syscall} ${path ?? ""}`), { code, syscall, ...(path && { path }) });
+  return Object.assign(new Error(`${code}: ${syscall} ${path ?? ""}`), {
+    code,
+    syscall,
+    ...(path && { path }),
+  });
 }
 
 /** Defines the host calls. @param current the plugin process whose step runs */
@@ -167,11 +171,13 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     },
   };
   for (const [name, call] of Object.entries(fs)) simulated.functions.set(`fs#${name}`, call);
-  const realpath = Object.assign((path: string) => path, { native: (path: string) => {
-    at("realpath", path);
-    if (!cgroups.has(path)) throw errno("ENOENT", "realpath", path);
-    return path;
-  } });
+  const realpath = Object.assign((path: string) => path, {
+    native: (path: string) => {
+      at("realpath", path);
+      if (!cgroups.has(path)) throw errno("ENOENT", "realpath", path);
+      return path;
+    },
+  });
   simulated.functions.set("fs#realpathSync", realpath as never);
 
   const promises = {
@@ -232,11 +238,14 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
   for (const [name, call] of Object.entries(calls))
     simulated.functions.set(`effects/kernel/libc.ts#${name}`, call);
 
-  simulated.functions.set("net#Socket", class extends FifoSocket {
-    constructor({ fd }: { readonly fd: number }) {
-      super(fd, current());
-    }
-  } as never);
+  simulated.functions.set(
+    "net#Socket",
+    class extends FifoSocket {
+      constructor({ fd }: { readonly fd: number }) {
+        super(fd, current());
+      }
+    } as never,
+  );
   simulated.functions.set("os#uptime", () => (kernel.scheduler.now - 1_799_999_990_000) / 1_000);
   simulated.functions.set("os#release", () => "6.12.0");
   simulated.functions.set("os#arch", () => "x64");

@@ -4,8 +4,8 @@
  * compare the driver's answers with.
  */
 import { constants } from "node:os";
+import { identityRecord, statusFileLayout as layout } from "../../src/effects/plan/plan.ts";
 import { beginning, type Scheduler } from "./scheduler.ts";
-import { statusFileLayout as layout, identityRecord } from "../../src/effects/plan/plan.ts";
 
 const { SIGKILL } = constants.signals;
 
@@ -56,7 +56,14 @@ export class Process {
   /** Paths of its open files by descriptor. */
   readonly files = new Map<number, string>();
 
-  constructor(pid: number, startTicks: number, name: string, parent?: Process, cgroup?: Cgroup, session = pid) {
+  constructor(
+    pid: number,
+    startTicks: number,
+    name: string,
+    parent?: Process,
+    cgroup?: Cgroup,
+    session = pid,
+  ) {
     this.pid = pid;
     this.startTicks = startTicks;
     this.name = name;
@@ -139,11 +146,17 @@ export class Kernel {
     this.scheduler = scheduler;
   }
 
-  /** A process that has nothing to do with the driver, and soon ends. It takes the next pid. */
+  /** Processes that have nothing to do with the driver. They take the next pids, and most soon end. */
   startForeign(): void {
-    const process = this.#spawn("foreign");
-    process.onSignal = (signal, byDriver) => byDriver && this.onWrongSignal(process, signal);
-    this.#after(this.scheduler.random.below(4_000), "a foreign process ends", () => this.#remove(process));
+    const { random } = this.scheduler;
+    for (let count = 1 + random.below(12); count > 0; count--) {
+      // Some pids stay free for the driver's processes.
+      if (this.processes.size > 10) return;
+      const process = this.#spawn("foreign");
+      process.onSignal = (signal, byDriver) => byDriver && this.onWrongSignal(process, signal);
+      const lifeMs = random.chance(10) ? 60_000 : random.below(random.chance(50) ? 10 : 6_000);
+      this.#after(lifeMs, "a foreign process ends", () => this.#remove(process));
+    }
   }
 
   get(pid: number): Process | undefined {
@@ -228,28 +241,37 @@ export class Kernel {
     const status = `${runFolder}/status`;
     const alive = `${runFolder}/alive`;
 
-    then("opens its files", () => {
-      const fifo = this.files.get(alive);
-      if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
-      const file = this.files.get(status) ?? new File();
-      if (!(file instanceof File)) return exit();
-      this.files.set(status, file);
-      const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
-      content.set(layout.noStatus);
-      this.#write(file, content);
-      init.files.set(9, alive);
-      fifo.writers.add(init);
-      run.close = () => this.#close(fifo, init);
-      then("reports itself", () => {
-        reported.push(init);
-        report.onIdentity(init);
-        this.#whenReadable(release, () => !killed, 1, (complete) => {
-          if (!complete) return exit();
-          then("forks the task", () => startTask(file));
+    then(
+      "opens its files",
+      () => {
+        const fifo = this.files.get(alive);
+        if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
+        const file = this.files.get(status) ?? new File();
+        if (!(file instanceof File)) return exit();
+        this.files.set(status, file);
+        const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
+        content.set(layout.noStatus);
+        this.#write(file, content);
+        init.files.set(9, alive);
+        fifo.writers.add(init);
+        run.close = () => this.#close(fifo, init);
+        then("reports itself", () => {
+          reported.push(init);
+          report.onIdentity(init);
+          this.#whenReadable(
+            release,
+            () => !killed,
+            1,
+            (complete) => {
+              if (!complete) return exit();
+              then("forks the task", () => startTask(file));
+            },
+          );
         });
-      });
-      // Init opens its files long before another plugin process can be there.
-    }, this.scheduler.shortly());
+        // Init opens its files long before another plugin process can be there.
+      },
+      this.scheduler.shortly(),
+    );
 
     const startTask = (file: File) => {
       const task = this.#spawn("exec2-task", init, folder, true);
@@ -280,21 +302,26 @@ export class Kernel {
         this.#write(file, content);
         reported.push(task);
         report.onIdentity(task);
-        this.#whenReadable(release, () => !taskKilled, 2, (released) => {
-          if (!released) return endTask({ exitCode: 0, signal: 0 });
-          thenTask(this.scheduler.latency(), "is released", () => {
-            this.#write(file, file.content.subarray(0, layout.releasedBytes));
-            run.released = true;
-            thenTask(this.scheduler.latency(), "executes its program", () => {
-              this.onExecute(run);
-              run.executed = true;
-              endReport();
-              const { endsAfter, exitCode } = this.programOf(taskId);
-              if (endsAfter !== undefined)
-                thenTask(endsAfter, "exits by itself", () => endTask({ exitCode, signal: 0 }));
+        this.#whenReadable(
+          release,
+          () => !taskKilled,
+          2,
+          (released) => {
+            if (!released) return endTask({ exitCode: 0, signal: 0 });
+            thenTask(this.scheduler.latency(), "is released", () => {
+              this.#write(file, file.content.subarray(0, layout.releasedBytes));
+              run.released = true;
+              thenTask(this.scheduler.latency(), "executes its program", () => {
+                this.onExecute(run);
+                run.executed = true;
+                endReport();
+                const { endsAfter, exitCode } = this.programOf(taskId);
+                if (endsAfter !== undefined)
+                  thenTask(endsAfter, "exits by itself", () => endTask({ exitCode, signal: 0 }));
+              });
             });
-          });
-        });
+          },
+        );
       });
     };
 
@@ -390,12 +417,11 @@ export class Kernel {
   changed(pipe: ReleasePipe): void {
     for (const look of pipeWaiters.take(pipe)) this.#after(this.scheduler.latency(), "a pipe is read", look);
   }
-
 }
 
 /** Few pids, so that they are soon used again. */
 const firstPid = 300;
-const lastPid = 340;
+const lastPid = 318;
 
 class PipeWaiters {
   readonly #waiters = new WeakMap<ReleasePipe, (() => void)[]>();

@@ -2,7 +2,7 @@
 import type { Driver } from "../../src/driver/driver.ts";
 import { Descriptors, errno } from "./hostCalls.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Life, Scheduler } from "./scheduler.ts";
+import type { Life, Scheduler, Step } from "./scheduler.ts";
 
 /** Thrown into the code of a plugin that has died. What it still does has no effect. */
 export class Dead extends Error {}
@@ -30,6 +30,8 @@ export interface Hazards {
 /** A call of the agent that has no answer yet. */
 export interface PendingCall {
   readonly what: string;
+  /** The step in which the plugin gets the call. */
+  readonly message: Step;
   readonly controller: AbortController;
   /** Called in a step of the agent, if the plugin dies before its answer. */
   readonly broken: () => void;

@@ -25,11 +25,10 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "store/usage/usageFile.ts": ["appendUsage", "removeUsage"],
   "store/lmdb/lmdbEventStore.ts": ["openEventStore"],
   // The driver's own code: wrapped by mutants only.
-  "driver/recovery/unansweredStart.ts": ["settleStart"],
-  "driver/recovery/recovery.ts": ["takeOver", "endOf", "settledHistory", "repeatedStart"],
+  "driver/recovery/recovery.ts": ["repeatedStart"],
   "driver/recovery/reconcile.ts": ["reconcile"],
-  "driver/run/runEnd.ts": ["exitOf", "cleanUpRun"],
-  "effects/run/runFiles.ts": ["readRecordedTask", "readExitStatus", "findInit", "removeRunFiles"],
+  "driver/run/runEnd.ts": ["exitOf"],
+  "driver/run/watch.ts": ["runEnded"],
+  "effects/run/runFiles.ts": ["readRecordedTask", "readExitStatus"],
   "effects/processes/processIdentity.ts": ["isSameProcess"],
-  "effects/processes/signals.ts": ["killTask", "killInit", "signalGroup"],
 };

@@ -1,21 +1,21 @@
 /** The simulation's part of the driver's modules: what needs a kernel, a disk or a process of its own. */
 import { of } from "rxjs";
+import type { DriverServices } from "../../src/driver/services.ts";
+import { checkCgroup, readOomKills } from "../../src/effects/cgroup/cgroup.ts";
 import type { HostFacts } from "../../src/effects/host/hostFacts.ts";
+import { PendingLaunch } from "../../src/effects/launch/launcher.ts";
 import type { PreparedRun } from "../../src/effects/launch/prepare.ts";
 import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
 import type { EarlyPlan } from "../../src/effects/plan/plan.ts";
-import type { ProcessIdentity } from "../../src/effects/processes/processIdentity.ts";
-import type { DriverServices } from "../../src/driver/services.ts";
-import type { Report } from "../../src/effects/plan/spawnPlan.ts";
-import { checkCgroup, readOomKills } from "../../src/effects/cgroup/cgroup.ts";
-import { PendingLaunch } from "../../src/effects/launch/launcher.ts";
 import { noSteps } from "../../src/effects/plan/plan.ts";
+import type { Report } from "../../src/effects/plan/spawnPlan.ts";
+import type { ProcessIdentity } from "../../src/effects/processes/processIdentity.ts";
 import { makeRunFiles, removeRunFiles, runFiles } from "../../src/effects/run/runFiles.ts";
 import { runFolderName, stateFolderPaths, taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
+import type { DurableLog } from "./durableLog.ts";
 import type { Kernel, Process, ReleasePipe } from "./kernel.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
 import { simulated } from "./simulated.ts";
-import type { DurableLog } from "./durableLog.ts";
 
 const facts = (bootId: string): HostFacts => ({
   kernel: "6.12.0",
@@ -90,7 +90,11 @@ async function prepareRun(request: TaskRequest, services: DriverServices): Promi
   await using undoing = new AsyncDisposableStack();
   undoing.defer(() => removeRunFiles(files.folder));
   const early: EarlyPlan = { initName: "exec2-init", aliveFifo: files.alive, cgroup, steps: noSteps };
-  const launch = new PendingLaunch(early, { stdout: 1, stderr: 2, ruleset: 3, mounts: 4 }, services.folder.run);
+  const launch = new PendingLaunch(
+    early,
+    { stdout: 1, stderr: 2, ruleset: 3, mounts: 4 },
+    services.folder.run,
+  );
   undoing.defer(() => launch.abandon());
   launch.load({ steps: noSteps });
   launch.complete();
