@@ -63,23 +63,9 @@ export class Checks {
 
   /** The driver answers with the task's end. @param isSaved whether the log took every event */
   answersEnd(taskId: string, exit: ExitResult, isSaved: boolean): void {
-    const run = this.#kernel.runs.find((each) => each.taskId === taskId && each.released);
-    const text = JSON.stringify(exit);
-    if (run === undefined)
-      return this.fail(`${taskId}: an end is told (${text}), but the task was never released`);
-    if (run.end === undefined || run.init.exists)
-      return this.fail(`${taskId}: an end is told (${text}) while the run goes on`);
-    const known = this.#of(taskId);
-    const { told } = known;
-    known.told = exit;
-    if (told !== undefined && (told.exitCode !== exit.exitCode || told.signal !== exit.signal))
-      return this.fail(`${taskId}: two ends are told: ${JSON.stringify(told)}, then ${text}`);
-    const { end } = run;
-    const isTrue = exit.exitCode === end.exitCode && exit.signal === end.signal;
-    const isKill = exit.signal === 9 && run.killedByDriver && !run.recorded;
-    const isUnknown = exit.exitCode === -1 && exit.error !== undefined && !run.recorded;
-    if (!isTrue && !isKill && !isUnknown)
-      return this.fail(`${taskId}: the end ${text} is told, but it was ${JSON.stringify(end)}`);
+    const wrong = this.#wrongEnd(taskId, exit);
+    if (wrong !== undefined) this.fail(`${taskId}: the end ${JSON.stringify(exit)} is told, but ${wrong}`);
+    this.#of(taskId).told = exit;
     if (isSaved && !this.#types(taskId).includes("exited"))
       this.fail(`${taskId}: an end is told that is not committed`);
   }
@@ -142,6 +128,20 @@ export class Checks {
     return [...this.#log.reader.readAll()].map(
       ({ stream, seq, type, from, to }) => `${stream} ${seq} ${type}: ${from} → ${to}`,
     );
+  }
+
+  #wrongEnd(taskId: string, exit: ExitResult): string | undefined {
+    const run = this.#kernel.runs.find((each) => each.taskId === taskId && each.released);
+    if (run === undefined) return "the task was never released";
+    const { end } = run;
+    if (end === undefined || run.init.exists) return "the run goes on";
+    const { told } = this.#of(taskId);
+    if (told !== undefined && (told.exitCode !== exit.exitCode || told.signal !== exit.signal))
+      return `another one was told before: ${JSON.stringify(told)}`;
+    const isTrue = exit.exitCode === end.exitCode && exit.signal === end.signal;
+    const isKill = exit.signal === 9 && run.killedByDriver && !run.recorded;
+    const isUnknown = exit.exitCode === -1 && exit.error !== undefined && !run.recorded;
+    return isTrue || isKill || isUnknown ? undefined : `it was ${JSON.stringify(end)}`;
   }
 
   #executes(run: RunTruth): void {

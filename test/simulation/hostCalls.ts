@@ -5,54 +5,10 @@
 import { EventEmitter } from "node:events";
 import { DriverError } from "../../src/base/errors.ts";
 import { CGROUP2_SUPER_MAGIC } from "../../src/effects/kernel/constants.ts";
+import { errno } from "./descriptors.ts";
 import { type Cgroup, Fifo, File, type Kernel, type Process, type ReleasePipe } from "./kernel.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
 import { simulated } from "./simulated.ts";
-
-interface Open {
-  readonly node: File | Fifo | ReleasePipe | Process | "other";
-}
-
-/** Descriptors of one plugin process. */
-export class Descriptors {
-  readonly #open = new Map<number, Open["node"]>();
-  #next = 20;
-
-  add(node: Open["node"]): number {
-    const number = this.#next++;
-    this.#open.set(number, node);
-    return number;
-  }
-
-  get(number: number): Open["node"] {
-    const node = this.#open.get(number);
-    if (node === undefined) throw errno("EBADF", "read", String(number));
-    return node;
-  }
-
-  /** @returns what was open */
-  close(number: number): Open["node"] {
-    const node = this.get(number);
-    this.#open.delete(number);
-    return node;
-  }
-
-  get numbers(): number[] {
-    return [...this.#open.keys()];
-  }
-
-  get size(): number {
-    return this.#open.size;
-  }
-}
-
-export function errno(code: string, syscall: string, path?: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: ${syscall} ${path ?? ""}`), {
-    code,
-    syscall,
-    ...(path && { path }),
-  });
-}
 
 /** Defines the host calls. @param current the plugin process whose step runs */
 export function installHostCalls(kernel: Kernel, current: () => PluginProcess): void {

@@ -204,7 +204,10 @@ export class Kernel {
     const folder = this.cgroups.get(cgroup);
     const reported: Process[] = [];
     // The cgroup was removed before the spawner's child could start in it.
-    if (folder === undefined) return report.onEnd(reported);
+    if (folder === undefined) {
+      report.onEnd(reported);
+      return;
+    }
     const init = this.#spawn("exec2-init", undefined, folder);
     const run: RunTruth = {
       taskId,

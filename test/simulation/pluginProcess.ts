@@ -1,6 +1,6 @@
 /** A simulated plugin process: it dies at any of its host calls or between two of its steps. */
 import type { Driver } from "../../src/driver/driver.ts";
-import { Descriptors, errno } from "./hostCalls.ts";
+import { Descriptors, errno } from "./descriptors.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Life, Scheduler, Step } from "./scheduler.ts";
 
