@@ -21,12 +21,17 @@ export interface Combination {
 
 /**
  * The defaults, each other level alone, and every pair of levels.
- * @param host by default, levels for which this process lacks a capability are left out
+ * @param host by default, levels for which this process lacks a capability are left out. With every capability, of
+ *   the levels alone only those are tried that others lack
  */
 export function combinations(host?: "every capability"): Combination[] {
   const fitting = fittingLevels(host);
   const sizes = fitting.map((levels) => levels.length);
-  return [...new Map([...alone(sizes), ...pairwise(sizes)].map((row) => byName(row, fitting))).values()];
+  const isNeeded = (row: readonly number[]) =>
+    host === undefined ||
+    row.every((level, factor) => level === 0 || fitting[factor]?.[level]?.[1].needs !== undefined);
+  const rows = [...alone(sizes).filter(isNeeded), ...pairwise(sizes)];
+  return [...new Map(rows.map((row) => byName(row, fitting))).values()];
 }
 
 /**
