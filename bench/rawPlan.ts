@@ -124,7 +124,11 @@ export class RawPlan {
     writeSync(plan, this.#late, 0, this.#late.length, LATE_OFFSET);
     const [output, report, release] = [pipe2(), pipe2(), pipe2()];
     const passed = { report: report.write, ruleset: this.#ruleset, releasePipe: release.read, plan };
-    handOver({ ...passed, stdout: output.write, stderr: output.write, mounts: this.#mounts }, undefined);
+    const noLogger = { stdoutRead: output.write, stderrRead: output.write, logFolder: output.write };
+    handOver(
+      { ...passed, ...noLogger, stdout: output.write, stderr: output.write, mounts: this.#mounts },
+      undefined,
+    );
     writeSync(release.write, "g");
     for (const descriptor of [plan, output.write, report.write, release.read, release.write])
       closeSync(descriptor);

@@ -8,10 +8,13 @@ import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } 
 import { type Report, writeLate } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { watchExit } from "../run/runFiles.ts";
-import { type BegunLaunch, beginLaunch } from "./spawner/spawner.ts";
+import { type BegunLaunch, beginLaunch, type LoggerDescriptors } from "./spawner/spawner.ts";
 
 /** The descriptors that a launch needs. Rules may be added to the ruleset after the launch has begun. */
-export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset" | "mounts">;
+export interface LaunchDescriptors extends Descriptors<"stdout" | "stderr" | "ruleset" | "mounts"> {
+  /** Set if the plan has a logger: its folder, and the read ends of the pipes `stdout` and `stderr`. */
+  readonly output?: LoggerDescriptors;
+}
 
 /** A task that has been started. */
 export interface Launched {
@@ -41,7 +44,8 @@ export class PendingLaunch {
     this.#releasePipe = undo.adopt(releasePipe.write, closeSync);
     using childOnly = new DisposableStack();
     childOnly.adopt(releasePipe.read, closeSync);
-    this.#begun = beginLaunch(early, { ...passed, releasePipe: releasePipe.read }, runnerFolder);
+    const { output, ...others } = passed;
+    this.#begun = beginLaunch(early, { ...others, releasePipe: releasePipe.read }, output, runnerFolder);
     undo.move();
   }
 
@@ -111,7 +115,8 @@ export class PendingLaunch {
 
 function writeRelease(releasePipe: number): void {
   try {
-    writeSync(releasePipe, "g");
+    // One byte for init, and one for the logger.
+    writeSync(releasePipe, "gg");
   } catch (thrown) {
     // Init has exited, and the report says why.
     if (errnoOf(thrown) !== "EPIPE") throw thrown;
