@@ -124,7 +124,8 @@ export class RawPlan {
     writeSync(plan, this.#late, 0, this.#late.length, LATE_OFFSET);
     const [output, report, release] = [pipe2(), pipe2(), pipe2()];
     const passed = { report: report.write, ruleset: this.#ruleset, releasePipe: release.read, plan };
-    const noLogger = { stdoutRead: output.write, stderrRead: output.write, logFolder: output.write };
+    const { write } = output;
+    const noLogger = { logRelease: write, stdoutRead: write, stderrRead: write, logFolder: write };
     handOver(
       { ...passed, ...noLogger, stdout: output.write, stderr: output.write, mounts: this.#mounts },
       undefined,

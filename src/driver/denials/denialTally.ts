@@ -20,10 +20,13 @@ export interface CountedDenial extends Omit<Refusal, "firstAt" | "count"> {
 }
 
 /** The kind of the last refusal, and its time in milliseconds since the epoch. */
-export interface LastRefusal {
+interface LastRefusal {
   readonly refusal: Refusal;
   readonly at: number;
 }
+
+/** Maximum time between a refusal and the failure that it may have caused, in milliseconds. */
+const consequenceMs = 2_000;
 
 export class DenialTally {
   readonly #kinds: Map<string, Refusal>;
@@ -40,13 +43,25 @@ export class DenialTally {
     this.#domains = new Set(domains);
     this.#others = others;
     this.#lost = lost;
+    for (const refusal of refusals) this.#setLast({ refusal, at: refusal.firstAt });
+  }
+
+  /** Whether there was no refusal of a kind that is counted separately. */
+  get isEmpty(): boolean {
+    return this.#last === undefined;
   }
 
   /**
-   * The last refusal by the kernel's clock. Undefined if there was none since this object was made.
+   * The last refusal by the kernel's clock, and the time from it to an end; undefined if a failure at that end
+   * cannot be its consequence. Of refusals that an earlier plugin counted, only the first of each kind is known.
+   * @param endedAt in milliseconds since the epoch
    */
-  get last(): LastRefusal | undefined {
-    return this.#last;
+  lastBefore(endedAt: number): { readonly refusal: Refusal; readonly beforeMs: number } | undefined {
+    if (this.#last === undefined) return undefined;
+    const { refusal, at } = this.#last;
+    // The clock of the kernel's records is coarser than the driver's.
+    const beforeMs = Math.max(0, endedAt - at);
+    return beforeMs > consequenceMs ? undefined : { refusal, beforeMs };
   }
 
   /**
@@ -64,7 +79,7 @@ export class DenialTally {
     const counted = { ...refusal, count: refusal.count + 1 };
     this.#kinds.set(key, counted);
     this.#changed.add(key);
-    if (timeMs >= (this.#last?.at ?? 0)) this.#last = { refusal: counted, at: timeMs };
+    this.#setLast({ refusal: counted, at: timeMs });
     return isRound(counted.count);
   }
 
@@ -81,6 +96,10 @@ export class DenialTally {
     const refusals = [...this.#changed].flatMap((key) => this.#kinds.get(key) ?? []);
     this.#changed.clear();
     return { refusals, others: this.#others, lost: this.#lost, domains: [...this.#domains] };
+  }
+
+  #setLast(refused: LastRefusal): void {
+    if (refused.at >= (this.#last?.at ?? 0)) this.#last = refused;
   }
 
   #remember(domain: string): void {

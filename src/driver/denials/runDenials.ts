@@ -5,8 +5,7 @@ import { asksForTerminal } from "../../effects/landlock/probes.ts";
 import type { LastLine } from "../../effects/logs/logPipes.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
-import { consequenceMs } from "../../history/cause/cause.ts";
-import { describeRefusal } from "../../machines/events/denied.ts";
+import { describeRefusal, type Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
@@ -85,7 +84,7 @@ export class RunDenials implements DeniedRun {
     this.#log = log;
     if (log === undefined) return;
     // Most tasks have no refusals, or have them right after their start.
-    const closeUnused = () => this.#tally?.last === undefined && this.closeLog();
+    const closeUnused = () => this.#tally?.isEmpty !== false && this.closeLog();
     this.#logTimer = setTimeout(closeUnused, keepLogMs).unref();
   }
 
@@ -100,12 +99,17 @@ export class RunDenials implements DeniedRun {
       this.#all.handOut();
       // Waits for records that are under way, so that the reason for a failure is recorded before the
       // failure.
-      if (isBad || this.#tally?.last !== undefined) await this.#all.settle();
+      if (isBad || this.#tally?.isEmpty === false) await this.#all.settle();
       this.#afterwards = setTimeout(() => this.#all?.tracker.removeProcesses(this), lateMs).unref();
       if (isBad && !exit.oomKilled) this.#explain(exit.endedAt);
       await this.record();
     }
     this.closeLog();
+  }
+
+  /** The last refusal before an end, if it may be the reason for a failure. @param endedAt see {@link end} */
+  lastBefore(endedAt: number): Refusal | undefined {
+    return this.#tally?.lastBefore(endedAt)?.refusal;
   }
 
   /** Closes the run's log. After that, no line can be added. */
@@ -117,11 +121,9 @@ export class RunDenials implements DeniedRun {
 
   #explain(endedAt: number): void {
     const { context } = this.#task.snapshot;
-    const last = this.#tally?.last;
+    const last = this.#tally?.lastBefore(endedAt);
     if (this.#log === undefined || context.request === null || last === undefined) return;
-    const beforeMs = endedAt - last.at;
-    if (beforeMs > consequenceMs) return;
-    const when = formatDuration(Math.max(0, beforeMs));
+    const when = formatDuration(last.beforeMs);
     const what = describeRefusal(last.refusal);
     const advice = adviceFor(last.refusal, context);
     const text = `nomad-driver-exec2: ${when} before its end the task was denied ${what}`;

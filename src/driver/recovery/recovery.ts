@@ -9,6 +9,7 @@ import { diagnose } from "../../history/cause/diagnose.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive, isStarting, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
+import { DenialTally } from "../denials/denialTally.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
@@ -109,9 +110,8 @@ export async function takeOver(
     const end = await endOf(snapshot);
     if (end !== undefined) await cleanUpRun(snapshot);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
-    else if (end.type === "exited") {
-      await task.record("exited", { ...end.data, cause: await diagnose(snapshot.context, end.data) });
-    } else await task.record("lost", end.data);
+    else if (end.type === "exited") await task.record("exited", end.data);
+    else await task.record("lost", end.data);
   } else {
     // Normally, pending events are stored together with the next event. An ended task gets no further event.
     await task
@@ -149,7 +149,8 @@ export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefin
   }
   if (isSameProcess(process.init)) return undefined;
   const exit = exitOf(snapshot);
-  return { type: "exited", data: { ...exit, cause: await diagnose(snapshot.context, exit) } };
+  const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
+  return { type: "exited", data: { ...exit, cause: await diagnose(snapshot.context, exit, refused) } };
 }
 
 function whereItRuns({ context: { process, request } }: TaskSnapshot): string {

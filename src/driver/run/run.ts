@@ -165,7 +165,7 @@ export class Run {
     await this.commands.close();
     const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
     await this.denials.end(exit);
-    const cause = await diagnose(this.#task.snapshot.context, exit);
+    const cause = await diagnose(this.#task.snapshot.context, exit, this.denials.lastBefore(exit.endedAt));
     await this.#task.record("exited", { ...exit, cause });
   }
 

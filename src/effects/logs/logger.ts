@@ -106,7 +106,7 @@ export interface LogRecord extends Streams {
 
 /** @returns undefined if no logger has written its state yet */
 export function parseLogRecord(content: Uint8Array): LogRecord | undefined {
-  if (content.length < RECORD_BYTES) return undefined;
+  if (content.length < LOG_RECORD_BYTES) return undefined;
   const view = new DataView(content.buffer, content.byteOffset + STATE_AT, RECORDED_BYTES);
   const word = (offset: number) => Number(view.getBigInt64(offset, true));
   if (word(2 * STREAM_BYTES) !== VERSION) return undefined;
@@ -139,7 +139,8 @@ const FILE_NAME_BYTES = 256;
 const OWN_NAME = NAMES + 2 * FILE_NAME_BYTES;
 const OWN_NAME_BYTES = 160;
 const STATE_AT = identityRecord.bytes;
-const RECORD_BYTES = STATE_AT + RECORDED_BYTES;
+/** Size of a record. */
+export const LOG_RECORD_BYTES = STATE_AT + RECORDED_BYTES;
 const VERSION = 1;
 /** Digits of the largest index, and the terminating NUL. */
 const INDEX_BYTES = 21;
@@ -191,9 +192,9 @@ const POLLED_BYTES = 8;
  * of the report pipe: a launch does not wait for its logger, and a step that fails is noticed by the end of the
  * FIFO. `scratch` is the lowest number that is free then.
  */
-const own = { stdout: 0, stderr: 1, folder: 2, releasePipe: 3, alive: 4, record: 5, scratch: 6 } as const;
+const own = { stdout: 0, stderr: 1, folder: 2, release: 3, alive: 4, record: 5, scratch: 6 } as const;
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
 
 /**
  * The step of the launch's first process that opens the logger's FIFO. It comes before init is forked: until
@@ -210,12 +211,12 @@ export function openLoggerFifoStep({ aliveFifo }: Pick<Logger, "aliveFifo">): St
 export function loggerSteps({ name, recordFile }: Pick<Logger, "name" | "recordFile">, fifo: number): Step[] {
   return [
     ...takePipes,
-    { name: takeStep, call: "dup3", args: [descriptors.releasePipe, own.releasePipe, 0] },
+    { name: takeStep, call: "dup3", args: [descriptors.logRelease, own.release, 0] },
     { name: takeStep, call: "dup3", args: [fifo, own.alive, 0] },
     closeRangeStep(takeStep, own.record),
     ...becomeIndependent,
     ...nameSteps(name),
-    openRecordStep(recordFile, { O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC }),
+    openRecordStep(recordFile),
     ...recordIdentity,
     ...protect,
     ...waitForRelease,
@@ -250,7 +251,7 @@ export function loggerPlan(logger: Logger): WholePlan<"stdoutRead" | "stderrRead
         ...takePipes,
         closeRangeStep(takeStep, own.record),
         ...becomeIndependent,
-        openRecordStep(logger.recordFile, { O_RDWR, O_CREAT, O_CLOEXEC }),
+        openRecordStep(logger.recordFile),
         ...recordIdentity,
         ...protect,
         openLoggerFifoStep(logger),
@@ -307,8 +308,8 @@ const becomeIndependent = shared([
   { name: "leave the working directory", call: "chdir", args: ["/"] },
 ]);
 
-function openRecordStep(path: string, how: Readonly<Record<string, number>>): Step {
-  return openStep("open the log's record", path, flags(how), 0o600);
+function openRecordStep(path: string): Step {
+  return openStep("open the log's record", path, flags({ O_RDWR, O_CREAT, O_CLOEXEC }), 0o600);
 }
 
 const { tagBytes, bytes: identityBytes } = identityRecord;
@@ -354,12 +355,12 @@ const waitForRelease = shared([
   {
     name: "wait for the go-ahead",
     call: "read",
-    args: [own.releasePipe, place("waitStatus"), 1],
+    args: [own.release, place("waitStatus"), 1],
     flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
   },
 ]);
 
 /** Descriptor 3 is the release pipe of a launch, or the plan of a later logger. */
 const writeLogs = shared([
-  { name: "write the logs", call: "close", args: [own.releasePipe], flow: { kind: "becomeLogger" } },
+  { name: "write the logs", call: "close", args: [own.release], flow: { kind: "becomeLogger" } },
 ]);

@@ -7,6 +7,7 @@ import {
   type EarlyPlan,
   type Flow,
   type LatePlan,
+  latePhases,
   type Phase,
   type Plan,
   phases,
@@ -105,7 +106,7 @@ function unveilPart(
  */
 export function assembleLate({ steps }: LatePlan, architecture: Architecture): Uint8Array {
   const late = new TableWriter(LATE_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS);
-  writePart(late, steps, ["release", "task"], addressesOf(steps), architecture);
+  writePart(late, steps, latePhases, addressesOf(steps), architecture);
   return late.bytes();
 }
 
@@ -127,6 +128,7 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
   const init = after(EARLY_ADDRESS, "parent");
   const held = after(init, "init");
   const abandoned = after(held, "held");
+  const task = after(LATE_ADDRESS, "rest");
   return {
     parent: EARLY_ADDRESS,
     init,
@@ -134,8 +136,9 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
     held,
     abandoned,
     logger: after(abandoned, "abandoned"),
-    release: LATE_ADDRESS,
-    task: after(LATE_ADDRESS, "release"),
+    rest: LATE_ADDRESS,
+    task,
+    dropped: after(task, "task"),
     supervise: TABLE_ADDRESS,
   };
 }

@@ -16,8 +16,8 @@ import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
  * - `init`: PID 1 of the run's pid namespace, if the run has one. It runs as root and sets up the namespaces.
  * - `unveil`: init adds Landlock rules. Many tasks have the same steps here, so these steps are assembled
  *   only once.
- * - `held`: init waits to be released.
- * - `abandoned`: init exits, because it is not released.
+ * - `held`: init waits for the rest of the plan.
+ * - `abandoned`: init exits, because the plugin gave the launch up.
  * - `logger`: the spawned process, if it does not exit, but becomes the task's logger.
  * - `supervise`: init waits for the task's end, after it has forked the task.
  */
@@ -26,10 +26,11 @@ export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "lo
 /**
  * The phases that may become known while init is working.
  *
- * - `release`: init, from its release until it has forked the task.
- * - `task`: init's child, which becomes the task's command.
+ * - `rest`: init, from the rest of the plan until it has forked the task.
+ * - `task`: init's child, which becomes the task's command once it is released.
+ * - `dropped`: init's child exits, because the plugin gave the launch up.
  */
-export const latePhases = ["release", "task"] as const;
+export const latePhases = ["rest", "task", "dropped"] as const;
 
 /** In the order in which the processes start. */
 export const phases = [
@@ -39,8 +40,9 @@ export const phases = [
   "held",
   "abandoned",
   "logger",
-  "release",
+  "rest",
   "task",
+  "dropped",
   "supervise",
 ] as const;
 
@@ -74,7 +76,7 @@ export interface EarlyPlan {
   readonly steps: Steps<(typeof earlyPhases)[number]>;
 }
 
-/** The part of a plan that init executes after its release. */
+/** The part of a plan that may become known after the launch has begun. */
 export interface LatePlan {
   readonly steps: Steps<(typeof latePhases)[number]>;
 }
@@ -98,8 +100,9 @@ export const noSteps: Steps<Phase> = {
   held: [],
   abandoned: [],
   logger: [],
-  release: [],
+  rest: [],
   task: [],
+  dropped: [],
   supervise: [],
 };
 
@@ -237,7 +240,10 @@ export const descriptors = {
   /** Pipe to the plugin; closed by `execve`. */
   report: 4,
   ruleset: 5,
-  /** Pipe from the plugin: a byte releases init, end of file abandons the launch. */
+  /**
+   * Pipe from the plugin: one byte says that the plan is complete, a second one releases the task. End of file
+   * gives the launch up.
+   */
   releasePipe: 6,
   /** Lowest number that is free at the beginning. */
   free: 7,
@@ -247,6 +253,12 @@ export const descriptors = {
   alive: OPENED_ALIVE,
   /** For a descriptor that one step opens and a later step closes. */
   scratch: 10,
+  /**
+   * Only with a logger, and only in the spawned process: the logger's pipe from the plugin, like `releasePipe`,
+   * and the folder of the log files.
+   */
+  logRelease: 10,
+  logFolder: 11,
   /** A scratch descriptor of the task's process, which has closed the driver's descriptors by then. */
   taskScratch: 3,
   /**
@@ -256,8 +268,6 @@ export const descriptors = {
   cgroup: 11,
   runCgroup: 12,
   killSwitch: 13,
-  /** Only with a logger: the folder of the log files, before init opens its kill switch. */
-  logFolder: 13,
   /** The mount namespace of which the run gets a copy: a template's, or the host's. */
   mounts: 14,
   /** Only with a logger: the read ends of the pipes that are the task's standard output and error. */
@@ -310,7 +320,8 @@ const decoder = new TextDecoder();
 /**
  * Layout of the status file, whose records have to outlive the run and the plugin. First comes the task's raw
  * wait status, which is `noStatus` until the task has exited. Then comes the task's {@link identityRecord},
- * which the task's process writes before it executes its command.
+ * which the task's process writes before it is released. The file is longer than that until the release, when
+ * the task's process cuts it: a limit on the size of files (RLIMIT_FSIZE of getrlimit(2)) allows that.
  */
 export const statusFileLayout = {
   /** Offset of the wait status. */
@@ -318,6 +329,10 @@ export const statusFileLayout = {
   /** Offset of the identity record. */
   task: 8,
   statusBytes: 4,
+  /** Length of the file once the task has been released. */
+  releasedBytes: 8 + identityRecord.bytes,
+  /** Length of the file until then. */
+  heldBytes: 16 + identityRecord.bytes,
   /** No process has this wait status: wait(2). */
   noStatus: new Uint8Array(4).fill(0xff),
 } as const;

@@ -28,7 +28,8 @@ import { DriverError, errnoOf, hasErrno } from "../../base/errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
 import { mkfifo } from "../kernel/libc.ts";
-import { identityRecord, kept, OPENED_ALIVE, parseIdentity, statusFileLayout } from "../plan/plan.ts";
+import { LOG_RECORD_BYTES } from "../logs/logger.ts";
+import { kept, OPENED_ALIVE, parseIdentity, statusFileLayout } from "../plan/plan.ts";
 import { isSameProcess, type ProcessIdentity, processIdentity } from "../processes/processIdentity.ts";
 
 export interface RunFiles {
@@ -130,16 +131,13 @@ function becomesSpare(folder: string): boolean {
   if (spares.length === maxSpares) return false;
   try {
     // Any other file holds content for this task only.
-    if (readdirSync(folder).some((name) => !reusable.has(name))) return false;
+    const names = readdirSync(folder);
+    if (names.some((name) => !reusable.has(name))) return false;
     const files = runFiles(folder);
     // An init that is still alive, such as that of a lost task, would record its end in the next run's file.
     if (!hasNoWriter(files.alive) || !hasNoWriter(files.loggerAlive)) return false;
-    const status = openSync(files.status, constants.O_WRONLY);
-    try {
-      writeSync(status, nothingRecorded, 0, nothingRecorded.length, 0);
-    } finally {
-      closeSync(status);
-    }
+    overwrite(files.status, nothingRecorded);
+    if (names.includes("log")) overwrite(files.logRecord, nothingLogged);
     const spare = `${dirname(folder)}/spare-${++spareNumber}`;
     renameSync(folder, spare);
     spares.push(spare);
@@ -150,10 +148,22 @@ function becomesSpare(folder: string): boolean {
   }
 }
 
+function overwrite(path: string, content: Uint8Array): void {
+  const file = openSync(path, constants.O_WRONLY);
+  try {
+    writeSync(file, content, 0, content.length, 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
 const reusable = new Set(["status", "alive", "log", "logger"]);
 
+/** The content of a logger's record before its state is in it. */
+const nothingLogged = Buffer.alloc(LOG_RECORD_BYTES);
+
 /** The content of a status file before anything is recorded. */
-const nothingRecorded = Buffer.alloc(statusFileLayout.task + identityRecord.bytes);
+const nothingRecorded = Buffer.alloc(statusFileLayout.heldBytes);
 nothingRecorded.set(statusFileLayout.noStatus, statusFileLayout.status);
 
 function makeFolder(folder: string): void {
@@ -182,12 +192,13 @@ export function readExitStatus(statusFile: string): ExitStatus | undefined {
 
 /**
  * Reads the task's identity, which its process recorded before it executed the command.
- * @returns undefined if there was no task, because its init was never released
+ * @returns undefined if there was no task, because its process was never released
  * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
 export function readRecordedTask(statusFile: string): ProcessIdentity | undefined {
   const content = readStatusFile(statusFile);
-  return content && parseIdentity(content.subarray(statusFileLayout.task));
+  const isReleased = content !== undefined && content.length <= statusFileLayout.releasedBytes;
+  return isReleased ? parseIdentity(content.subarray(statusFileLayout.task)) : undefined;
 }
 
 function readStatusFile(path: string): Buffer | undefined {

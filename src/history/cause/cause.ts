@@ -7,8 +7,9 @@ import { NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
 import { describeDenial } from "../../effects/landlock/denial.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
-import { isProbe, linesFor } from "../../effects/verdicts.ts";
+import { linesFor } from "../../effects/verdicts.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
+import type { Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
@@ -48,9 +49,6 @@ export interface DiskFacts {
 /** Maximum length of a cause's text. */
 const maxText = 160;
 
-/** Maximum time between a denial and the failure that it may have caused, in milliseconds. */
-export const consequenceMs = 2_000;
-
 /** Whether the task failed: it ended badly, and nobody had asked it to end. */
 export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: TaskContext): boolean {
   return exitCode !== 0 && source !== "unknown" && stop === null && !forceKilled;
@@ -59,12 +57,14 @@ export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: Task
 /**
  * The cause of a failure.
  * @param output the end of the task's own output
+ * @param refused the sandbox's last refusal, if it came so shortly before the end that it may be the cause
  */
 export function causeOf(
   context: TaskContext,
   end: End,
   { known: finding, lastLine }: Output,
   evidence: HostEvidence,
+  refused?: Refusal,
 ): Cause {
   if (end.oomKilled) return cause(...memoryCause(end));
   if (end.signal > 0 && finding?.kind !== "program_memory") {
@@ -73,7 +73,7 @@ export function causeOf(
   // No denial is recorded for a lack of capabilities, so an earlier denial must not take the blame.
   const low = finding && lowPort(finding, context);
   if (low !== undefined) return low;
-  const denial = lastDenial(context, end);
+  const denial = refused && denialCause(refused, context);
   const output = finding && outputCause(finding, context, end, evidence);
   if (denial !== undefined && (output === undefined || isOfSandbox(output.kind))) return denial;
   return output ?? shellCause(end, finding) ?? cause("unknown", "its cause is not known", lastLine);
@@ -137,13 +137,9 @@ function limitOf({ sandbox }: TaskContext, resource: string) {
   return { soft: found?.soft ?? null, hard: found?.hard ?? null };
 }
 
-/** The newest denial shortly before the end, if it is not one of those that programs try and do not need. */
-function lastDenial(context: TaskContext, { endedAt }: End): Cause | undefined {
-  const denied = context.denials.refusals.filter((each) => !isProbe(each, context));
-  const last = denied.sort((a, b) => a.firstAt - b.firstAt).at(-1);
-  if (last === undefined || endedAt - last.firstAt > consequenceMs) return undefined;
-  const what = `it was denied ${describeDenial(last)}`;
-  const lines = linesFor(last, context);
+function denialCause(refused: Refusal, context: TaskContext): Cause {
+  const what = `it was denied ${describeDenial(refused)}`;
+  const lines = linesFor(refused, context);
   return cause("denied", lines === undefined ? what : `${what}; ${lines} allows it`);
 }
 

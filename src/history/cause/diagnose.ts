@@ -14,6 +14,7 @@ import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effe
 import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import type { Cause } from "../../machines/events/cause.ts";
+import type { Refusal } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { causeOf, type DiskFacts, type End, type HostEvidence, hasFailed, type PathFacts } from "./cause.ts";
 import { type Finding, findKnown, type Output } from "./knownTexts.ts";
@@ -30,12 +31,17 @@ const maxBytes = 64 * 1024;
 /**
  * The cause of a run's end; null if it did not fail. Never rejects: a cause that
  * cannot be found must not keep the end from being recorded.
+ * @param refused the sandbox's last refusal, if it may be the cause
  */
-export async function diagnose(context: TaskContext, end: End): Promise<Cause | null> {
+export async function diagnose(
+  context: TaskContext,
+  end: End,
+  refused: Refusal | undefined,
+): Promise<Cause | null> {
   if (!hasFailed(end, context)) return null;
   try {
     const output = await outputOf(context, end);
-    return causeOf(context, end, output, await evidenceFor(output.known, context, end));
+    return causeOf(context, end, output, await evidenceFor(output.known, context, end), refused);
   } catch {
     return null;
   }

@@ -35,8 +35,6 @@ export const noteKinds = {
   capability: 14,
 } as const;
 
-export type NoteKind = keyof typeof noteKinds;
-
 /**
  * Layout of a note. Its text consists of parts that each end with a NUL. For a path, the parts are the path's
  * names in reverse order. For a name, the first part is the name itself. If the name is relative, the names

@@ -9,13 +9,22 @@
  */
 import { closeSync, readFileSync, statSync } from "node:fs";
 import { DriverError, hasErrno } from "../../base/errors.ts";
+import {
+  createMap,
+  keysOf,
+  type MapShape,
+  missedRuns,
+  readEntry,
+  setEntry,
+  trace,
+} from "../../effects/bpf/bpf.ts";
+import { KernelTypes } from "../../effects/bpf/btf.ts";
+import { CALL_NUMBERS } from "../../effects/bpf/calls.ts";
 import { type Architecture, supportedArchitecture } from "../../effects/kernel/systemCalls.ts";
 import type { Access } from "../access.ts";
-import { createMap, keysOf, type MapShape, missedRuns, readEntry, setEntry, trace } from "./bpf.ts";
-import { KernelTypes } from "./btf.ts";
 import { noteLayout, readNote } from "./notes.ts";
 import { BUFFER_BYTES, type Probe, type ProbeMaps, ProbeProgram, probes } from "./probes.ts";
-import { CALL_BYTES, CALL_NUMBERS, type CallTable, callTables } from "./watchedCalls.ts";
+import { CALL_BYTES, type CallTable, callTables } from "./watchedCalls.ts";
 
 export interface Observer {
   /** Whether this kernel lets the observer see capabilities. */

@@ -65,13 +65,34 @@ describe("refusals", () => {
     expect(tally.take()?.refusals).toMatchObject([{ object: "/proc/1/environ", count: 3 }]);
   });
 
-  it("that came last are known", () => {
+  it("that came last before an end are known, unless too long before it to be its cause", () => {
     const tally = new DenialTally(initialContext.denials);
-    expect(tally.last).toBeUndefined();
+    expect(tally.isEmpty).toBe(true);
+    expect(tally.lastBefore(10)).toBeUndefined();
     tally.add(one);
     tally.add({ ...one, object: "/late", timeMs: 9 });
     tally.add({ ...one, object: "/earlier", timeMs: 8 });
-    expect(tally.last).toMatchObject({ refusal: { object: "/late" }, at: 9 });
+    expect(tally.isEmpty).toBe(false);
+    expect(tally.lastBefore(10)).toMatchObject({ refusal: { object: "/late" }, beforeMs: 1 });
+    expect(tally.lastBefore(8)?.beforeMs).toBe(0);
+    expect(tally.lastBefore(60_000)).toBeUndefined();
+  });
+
+  it("of a kind that began long before an end may be its cause if it was repeated shortly before", () => {
+    const tally = new DenialTally(initialContext.denials);
+    tally.add(one);
+    tally.add({ ...one, object: "/other", timeMs: 6 });
+    tally.add({ ...one, timeMs: 59_000 });
+    expect(tally.lastBefore(60_000)).toMatchObject({
+      refusal: { object: "/etc/passwd", firstAt: 5, count: 2 },
+      beforeMs: 1_000,
+    });
+  });
+
+  it("that an earlier plugin counted may be the cause of an end, too", () => {
+    const refusals = [{ ...one, firstAt: 9_500, count: 1 }].map(({ timeMs, domain, ...each }) => each);
+    const tally = new DenialTally({ ...initialContext.denials, refusals });
+    expect(tally.lastBefore(10_000)).toMatchObject({ refusal: { object: "/etc/passwd" }, beforeMs: 500 });
   });
 
   it("add up to their true number, with few events", () => {

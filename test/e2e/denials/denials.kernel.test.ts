@@ -312,6 +312,17 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     await agent.driver.destroyTask({ taskId: task.id, force: true });
   });
 
+  test("a denial that a task repeats until it gives up is the cause of its failure", async () => {
+    const gives = "for i in $(seq 12); do cat /etc/passwd; sleep 0.25; done; exit 3";
+    const task = makeAllocation().config({ command: "sh", args: ["-c", gives] });
+    expect(await runTask(agent, task)).toMatchObject({ exitCode: 3 });
+    const history = await historyOf(agent, task.id);
+    expect(history.finalState.context.exit?.cause).toMatchObject({
+      kind: "denied",
+      text: expect.stringContaining("it was denied reading /etc/passwd"),
+    });
+  });
+
   test("audit stays on for other plugins of the host, and is restored after the last one", async () => {
     const other = await recording();
     await configure(other, "off");

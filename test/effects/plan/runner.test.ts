@@ -76,8 +76,9 @@ const plan: Plan = {
     held: [],
     abandoned: [],
     logger: [],
-    release: [],
+    rest: [],
     task: [],
+    dropped: [],
     supervise: [
       {
         name: "forget",

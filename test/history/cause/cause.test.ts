@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { causeOf, type End, type HostEvidence, hasFailed } from "../../../src/history/cause/cause.ts";
 import { findKnown } from "../../../src/history/cause/knownTexts.ts";
+import type { Refusal } from "../../../src/machines/events/denied.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
@@ -35,8 +36,9 @@ function named(
   {
     end = failed,
     context = taskWith(),
+    refused,
     ...evidence
-  }: Partial<HostEvidence> & { end?: End; context?: ReturnType<typeof taskWith> } = {},
+  }: Partial<HostEvidence> & { end?: End; context?: ReturnType<typeof taskWith>; refused?: Refusal } = {},
 ) {
   const lines = output.split("\n");
   const { kind, text } = causeOf(
@@ -44,6 +46,7 @@ function named(
     end,
     { known: findKnown(lines), lastLine: lines.at(-1) },
     { ...nothing, ...evidence },
+    refused,
   );
   return `${kind}: ${text}`;
 }
@@ -52,6 +55,15 @@ const file = (
   path: string,
   found: HostEvidence["paths"][number]["found"] = { uid: 0, gid: 0, mode: 0o100644, isFolder: false },
 ) => ({ path, found });
+
+const refused: Refusal = {
+  blockers: ["fs.read_file"],
+  object: "/srv/x",
+  program: "/usr/bin/cat",
+  pid: 1,
+  firstAt: 5,
+  count: 1,
+};
 
 describe("a missing path", () => {
   const says = "cat: /etc/adduser.conf: No such file or directory";
@@ -99,41 +111,18 @@ describe("a refused access", () => {
     "[ALERT] cannot bind socket (Permission denied) for [0.0.0.0:80]",
     "failed to listen on TCP port 80: Permission denied",
   ])("to a low port is blamed on the capability, not on a denial that came before: %s", (says) => {
-    const at = failed.endedAt - 5;
-    const last = {
-      blockers: ["fs.read_file"],
-      object: "/srv/x",
-      program: null,
-      pid: 1,
-      firstAt: at,
-      count: 1,
-    };
-    const context = taskWith({}, [event("denied", { refusals: [last], others: 0, lost: 0, domains: [] })]);
-    expect(named(says, { context })).toBe(
+    expect(named(says, { refused })).toBe(
       'permission: port 80 is below 1024: it takes cap_add = ["net_bind_service"]',
     );
     expect(named(says.replace("80", "8080"), { context: taskWith() })).toMatch(/^unknown/);
     expect(named(says, { context: taskWith({ capabilities: ["net_bind_service"] }) })).toMatch(/^unknown/);
   });
   it("that the sandbox has recorded is blamed on the sandbox", () => {
-    const refusals = [
-      {
-        blockers: ["fs.read_file"],
-        object: "/srv/x",
-        program: "/usr/bin/cat",
-        pid: 1,
-        firstAt: failed.endedAt - 5,
-        count: 1,
-      },
-    ];
-    const context = taskWith({}, [event("denied", { refusals, others: 0, lost: 0, domains: [] })]);
-    expect(named("cat: /srv/x: Permission denied", { context })).toMatch(
+    expect(named("cat: /srv/x: Permission denied", { refused })).toMatch(
       /^denied: it was denied reading \/srv\/x; unveil = \["r:\/srv\/x"\] allows it$/,
     );
-    expect(named("", { context })).toMatch(/^denied/);
-    expect(named("listen tcp :8080: bind: address already in use", { context })).toMatch(/^port_in_use/);
-    const later = { ...failed, endedAt: failed.endedAt + 60_000 };
-    expect(named("", { context, end: later })).toMatch(/^unknown/);
+    expect(named("", { refused })).toMatch(/^denied/);
+    expect(named("listen tcp :8080: bind: address already in use", { refused })).toMatch(/^port_in_use/);
   });
 });
 

@@ -22,7 +22,7 @@ export interface BegunLaunch extends ReportPipe {
 }
 
 /** What only a launch with a logger passes. */
-export type LoggerDescriptors = Descriptors<"stdoutRead" | "stderrRead" | "logFolder">;
+export type LoggerDescriptors = Descriptors<"logRelease" | "stdoutRead" | "stderrRead" | "logFolder">;
 
 /**
  * Requests the fork of a launch's first process, and returns at once.
@@ -45,7 +45,7 @@ export function beginLaunch(
     undo.adopt(pipe.read, closeSync);
     const report = childOnly.adopt(pipe.write, closeSync);
     // The kernel passes a fixed number of descriptors. The launch closes those that it does not need.
-    const none = { stdoutRead: report, stderrRead: report, logFolder: report };
+    const none = { logRelease: report, stdoutRead: report, stderrRead: report, logFolder: report };
     handOver({ ...passed, ...(output ?? none), plan, report }, runnerFolder);
     undo.move();
     return { table: plan, ...readReport(pipe.read) };

@@ -37,11 +37,12 @@ const SOCKET = descriptors.plan;
 
 /**
  * The descriptors in a message, in this order. The kernel gives them the lowest free numbers. Most of them
- * thereby get the number that they have in a launch.
+ * thereby get the number that they have in a launch. The others get it later, in the same order, so none of them
+ * may be in the way of an earlier one.
  */
 export const handedOver = [
-  ...(["report", "ruleset", "releasePipe", "plan", "stdout", "stderr", "mounts"] as const),
-  ...(["stdoutRead", "stderrRead", "logFolder"] as const),
+  ...(["report", "ruleset", "releasePipe", "plan", "stdout", "stderr"] as const),
+  ...(["logRelease", "logFolder", "stdoutRead", "stderrRead", "mounts"] as const),
 ] as const;
 
 const FIRST = SOCKET + 1;
@@ -65,7 +66,7 @@ export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
 
 /** The plan's late part. @param nameAddress address of the spawner's name */
 export function spawnerRest(nameAddress: number): LatePlan {
-  return { steps: { release: loopSteps(), task: childSteps(nameAddress) } };
+  return { steps: { ...noSteps, rest: loopSteps(), task: childSteps(nameAddress) } };
 }
 
 function beginSteps(): Step[] {
@@ -83,7 +84,7 @@ function beginSteps(): Step[] {
     },
     readRestStep(),
     { name, call: "dup3", args: [descriptors.ruleset, SOCKET, 0] },
-    { ...closeRangeStep(name, FIRST), flow: { kind: "goTo", phase: "release" } },
+    { ...closeRangeStep(name, FIRST), flow: { kind: "goTo", phase: "rest" } },
   ];
 }
 
@@ -103,7 +104,7 @@ function loopSteps(): Step[] {
       args: [bytes(attributes, "{exit_signal: SIGCHLD}"), attributes.length],
       flow: { kind: "fork", child: "task", parent: "next" },
     },
-    { ...closeRangeStep("close the launch's descriptors", FIRST), flow: { kind: "goTo", phase: "release" } },
+    { ...closeRangeStep("close the launch's descriptors", FIRST), flow: { kind: "goTo", phase: "rest" } },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { KernelTypes } from "../../../src/learn/observe/btf.ts";
+import { KernelTypes } from "../../../src/effects/bpf/btf.ts";
 
 /** A description of types as the kernel writes it: `linux/btf.h`. */
 function btf(

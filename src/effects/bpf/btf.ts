@@ -16,27 +16,38 @@ const KIND_UNION = 5;
 const KIND_FUNC = 12;
 const MAGIC = 0xeb9f;
 const HEADER_BYTES = 24;
-const TYPE_BYTES = 12;
-const MEMBER_BYTES = 12;
+const TYPE_WORDS = 3;
+const MEMBER_WORDS = 3;
 
-/**
- * The number of bytes after a type's first twelve bytes, by the type's kind: `once` per type, and `each` per
- * member.
- */
-const once: Readonly<Record<number, number>> = { 1: 4, [KIND_ARRAY]: 12, 14: 4, 17: 4 };
-const each: Readonly<Record<number, number>> = {
-  [KIND_STRUCT]: MEMBER_BYTES,
-  [KIND_UNION]: MEMBER_BYTES,
-  6: 8,
-  13: 8,
-  15: 12,
-  19: 12,
-};
+/** The number of words after a type's first three, by the type's kind: `once` per type, `each` per member. */
+const once = new Uint8Array(32);
+for (const [kind, words] of [
+  [1, 1],
+  [KIND_ARRAY, 3],
+  [14, 1],
+  [17, 1],
+] as const)
+  once[kind] = words;
+const each = new Uint8Array(32);
+for (const [kind, words] of [
+  [KIND_STRUCT, 3],
+  [KIND_UNION, 3],
+  [6, 2],
+  [13, 2],
+  [15, 3],
+  [19, 3],
+] as const)
+  each[kind] = words;
 
 export class KernelTypes {
   readonly #bytes: Buffer;
   readonly #strings: number;
-  /** The offset of each type's description, by the type's number. */
+  /**
+   * The descriptions of all types. Words, because a kernel has more than 100,000 types, and reading numbers
+   * from bytes would hold up the event loop for a tenth of a second.
+   */
+  readonly #words: Uint32Array;
+  /** The index of each type's first word, by the type's number. */
   readonly #types: number[] = [0];
 
   /** @throws RangeError for bytes in another format */
@@ -45,11 +56,15 @@ export class KernelTypes {
     const header = bytes.readUInt32LE(4);
     this.#bytes = bytes;
     this.#strings = header + bytes.readUInt32LE(16);
-    const end = header + bytes.readUInt32LE(8) + bytes.readUInt32LE(12);
-    for (let at = header + bytes.readUInt32LE(8); at < end; ) {
+    const begin = header + bytes.readUInt32LE(8);
+    const section = Uint8Array.from(bytes.subarray(begin, begin + bytes.readUInt32LE(12)));
+    const words = new Uint32Array(section.buffer, 0, section.length >>> 2);
+    this.#words = words;
+    for (let at = 0; at < words.length; ) {
       this.#types.push(at);
-      const kind = this.#kind(at);
-      at += TYPE_BYTES + (once[kind] ?? 0) + (each[kind] ?? 0) * this.#members(at);
+      const info = words[at + 1] as number;
+      const kind = (info >>> 24) & 0x1f;
+      at += TYPE_WORDS + (once[kind] as number) + (each[kind] as number) * (info & 0xffff);
     }
   }
 
@@ -57,7 +72,7 @@ export class KernelTypes {
   function(name: string): KernelFunction | undefined {
     const id = this.#find(name, KIND_FUNC);
     if (id === undefined) return undefined;
-    const prototype = this.#at(this.#bytes.readUInt32LE(this.#at(id) + 8));
+    const prototype = this.#at(this.#word(this.#at(id) + 2));
     return { id, parameters: this.#members(prototype) };
   }
 
@@ -84,11 +99,11 @@ export class KernelTypes {
     const struct = this.#structOf(id);
     if (struct === undefined) return undefined;
     // If the struct has the flag `kind_flag`, the upper eight bits of an offset are the size of a bit field.
-    const mask = this.#bytes.readUInt32LE(struct + 4) >>> 31 === 1 ? 0xffffff : 0xffffffff;
+    const mask = this.#word(struct + 1) >>> 31 === 1 ? 0xffffff : 0xffffffff;
     for (let index = 0; index < this.#members(struct); index++) {
-      const member = struct + TYPE_BYTES + index * MEMBER_BYTES;
-      const type = this.#bytes.readUInt32LE(member + 4);
-      const offset = (this.#bytes.readUInt32LE(member + 8) & mask) / 8;
+      const member = struct + TYPE_WORDS + index * MEMBER_WORDS;
+      const type = this.#word(member + 1);
+      const offset = (this.#word(member + 2) & mask) / 8;
       const own = this.#name(member);
       if (own === name) return { offset, type };
       const inner = own === "" ? this.#field(type, name) : undefined;
@@ -103,7 +118,7 @@ export class KernelTypes {
     const kind = this.#kind(at);
     if (kind === KIND_STRUCT || kind === KIND_UNION) return at;
     // typedef, volatile, const, restrict, type tag
-    return [8, 9, 10, 11, 18].includes(kind) ? this.#structOf(this.#bytes.readUInt32LE(at + 8)) : undefined;
+    return [8, 9, 10, 11, 18].includes(kind) ? this.#structOf(this.#word(at + 2)) : undefined;
   }
 
   #find(name: string, kind: number): number | undefined {
@@ -113,7 +128,7 @@ export class KernelTypes {
     if (text === -1) return undefined;
     const offset = text + 1 - this.#strings;
     const id = this.#types.findIndex(
-      (at, id) => id > 0 && this.#bytes.readUInt32LE(at) === offset && this.#kind(at) === kind,
+      (at, id) => id > 0 && this.#words[at] === offset && this.#kind(at) === kind,
     );
     return id === -1 ? undefined : id;
   }
@@ -124,17 +139,24 @@ export class KernelTypes {
     return at;
   }
 
+  /** @throws RangeError beyond the end */
+  #word(at: number): number {
+    const word = this.#words[at];
+    if (word === undefined) throw new RangeError("BTF ends early");
+    return word;
+  }
+
   #kind(at: number): number {
-    return (this.#bytes.readUInt32LE(at + 4) >>> 24) & 0x1f;
+    return (this.#word(at + 1) >>> 24) & 0x1f;
   }
 
   /** The number of a type's members: fields of a struct or union, parameters of a function. */
   #members(at: number): number {
-    return this.#bytes.readUInt32LE(at + 4) & 0xffff;
+    return this.#word(at + 1) & 0xffff;
   }
 
   #name(at: number): string {
-    const from = this.#strings + this.#bytes.readUInt32LE(at);
+    const from = this.#strings + this.#word(at);
     return this.#bytes.toString("utf8", from, this.#bytes.indexOf(0, from));
   }
 }

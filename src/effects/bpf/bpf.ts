@@ -1,6 +1,6 @@
 /** Makes maps and loads programs by bpf(2), and attaches the programs to tracepoints. */
 import { closeSync, readFileSync } from "node:fs";
-import { bpf, writePointer } from "../../effects/kernel/libc.ts";
+import { bpf, writePointer } from "../kernel/libc.ts";
 import { INSTRUCTION_BYTES } from "./program.ts";
 
 /** `enum bpf_cmd` of `linux/bpf.h`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Program } from "../../../src/learn/observe/program.ts";
+import { Program } from "../../../src/effects/bpf/program.ts";
 
 const hex = (program: Program) => Buffer.from(program.bytes()).toString("hex").match(/.{16}/g);
 
