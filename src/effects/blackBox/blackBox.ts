@@ -6,7 +6,7 @@
 import { closeSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
-import { DriverError } from "../../base/errors.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
 import { createMap, deleteEntry, findEntry, type MapShape, setEntry, trace } from "../bpf/bpf.ts";
 import { KernelTypes } from "../bpf/btf.ts";
 import { type Architecture, supportedArchitecture } from "../kernel/systemCalls.ts";
@@ -22,7 +22,7 @@ const maxNotes = 65_536;
 
 /** A watched run. */
 export interface WatchedRun extends Disposable {
-  /** The notes, in the order of their times. */
+  /** The notes, in the order of their times; none if the watch or the box has ended. */
   read(): Note[];
   /** Ends the watch; the notes are lost. */
   [Symbol.dispose](): void;
@@ -49,13 +49,14 @@ export class BlackBox implements Disposable {
 
   /**
    * Loads the programs, and attaches them.
-   * @param mount where cgroup v2 is mounted
+   * @param mount where cgroup v2 is mounted; undefined if it is not
    * @throws DriverError `UNSUPPORTED` if the kernel cannot run the programs
    */
-  static async open(mount: string): Promise<BlackBox> {
+  static async open(mount: string | undefined): Promise<BlackBox> {
     using opened = new DisposableStack();
     const own = (descriptor: number) => opened.adopt(descriptor, closeSync);
     try {
+      if (mount === undefined) throw new RangeError("cgroup v2 is not mounted");
       const architecture = supportedArchitecture();
       const types = new KernelTypes(await readFile(typesFile));
       const make = (type: MapShape["type"], keyBytes: number, valueBytes: number, count: number) =>
@@ -82,30 +83,31 @@ export class BlackBox implements Disposable {
 
   /**
    * Begins to note what concerns the processes in a cgroup and in its child cgroups.
-   * @returns undefined if there are too many runs
    * @throws Error as fs functions do
+   * @throws DriverError `KERNEL_CALL_FAILED`, with E2BIG if there are too many runs
    */
-  watch(cgroup: string): WatchedRun | undefined {
-    const index = this.#free.pop() ?? this.#indices++;
+  watch(cgroup: string): WatchedRun {
     // The id of a cgroup is its folder's inode number.
     const id = new Uint8Array(new BigUint64Array([statSync(cgroup, { bigint: true }).ino]).buffer);
+    const index = this.#free.pop() ?? this.#indices++;
     // The number tells the run's notes from those of an earlier run in the same slots.
     const run = ++this.#runs;
     // In practice, all tasks of an agent have their cgroups at the same depth.
-    setEntry(this.#maps.level, words(0), words(relative(this.#mount, cgroup).split("/").length));
+    const level = relative(this.#mount, cgroup).split("/").length;
     try {
+      setEntry(this.#maps.level, words(0), words(level));
       const value = new Uint8Array(runLayout.bytes);
       value.set(words(index, run), runLayout.index);
       setEntry(this.#maps.watched, id, value);
-    } catch {
+    } catch (thrown) {
       this.#free.push(index);
-      return undefined;
+      throw thrown;
     }
     let isWatched = true;
     return {
-      read: () => this.#read(index, run),
+      read: () => (isWatched && !this.#opened.disposed ? this.#read(index, run) : []),
       [Symbol.dispose]: () => {
-        if (!isWatched) return;
+        if (!isWatched || this.#opened.disposed) return;
         isWatched = false;
         // A later run may have the same cgroup.
         if (findEntry(this.#maps.watched, id, runLayout.bytes)?.readUInt32LE(runLayout.index + 4) === run)
@@ -128,15 +130,27 @@ export class BlackBox implements Disposable {
   }
 }
 
+/** Why there can be no black box on this host, as a sentence without its full stop; undefined if there can. */
+export async function findBlackBoxProblem(mount: string | undefined): Promise<string | undefined> {
+  try {
+    using _box = await BlackBox.open(mount);
+    return undefined;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
+
 /** Words of four bytes, in the machine's order. */
 function words(...values: readonly number[]): Uint8Array {
   return new Uint8Array(new Uint32Array(values).buffer);
 }
 
 function unsupported(thrown: unknown): DriverError {
-  return new DriverError("UNSUPPORTED", "this kernel cannot run the programs of the black box", {
-    failed: thrown instanceof DriverError ? thrown.failed : { call: "open", path: typesFile },
-    hint: `They need ${typesFile} (CONFIG_DEBUG_INFO_BTF), bpf(2) with raw tracepoints (CONFIG_BPF_EVENTS), and a kernel that is not locked down for confidentiality`,
+  const isCall = thrown instanceof DriverError;
+  const why = isCall ? "" : `: ${messageOf(thrown)}`;
+  return new DriverError("UNSUPPORTED", `this host cannot run the programs of the black box${why}`, {
+    ...(isCall && thrown.failed !== undefined && { failed: thrown.failed }),
+    hint: `They need ${typesFile} (CONFIG_DEBUG_INFO_BTF), bpf(2) with raw tracepoints (CONFIG_BPF_EVENTS), cgroup v2, and a kernel that is not locked down for confidentiality`,
     cause: thrown,
   });
 }
