@@ -4,15 +4,14 @@
  */
 import { servePlugin } from "../../src/grpc/plugin.ts";
 import { between } from "./killPoints.ts";
-import { calls, launchSteps } from "./points.ts";
+import { calls, launchCalls, launchSteps } from "./points.ts";
 
 await servePlugin(async (...given) => {
   const { Driver } = await import("../../src/driver/driver.ts");
   const { Run } = await import("../../src/driver/run/run.ts");
   const { PendingLaunch } = await import("../../src/effects/launch/launcher.ts");
-  for (const name of launchSteps) {
-    const step: (this: InstanceType<typeof PendingLaunch>) => Promise<unknown> =
-      PendingLaunch.prototype[name];
+  for (const name of [...launchSteps, ...launchCalls]) {
+    const step: (this: InstanceType<typeof PendingLaunch>) => unknown = PendingLaunch.prototype[name];
     Object.defineProperty(PendingLaunch.prototype, name, {
       value(this: InstanceType<typeof PendingLaunch>) {
         return between(name, () => step.call(this))();

@@ -25,6 +25,9 @@ const synchronous = {
  */
 export const launchSteps = ["init", "release", "abandon"] as const;
 
+/** Like {@link launchSteps}, without a promise. At the point after `complete`, the task's process waits. */
+export const launchCalls = ["complete"] as const;
+
 /** Calls of an agent. At the point after a call, everything is committed, but the agent has no answer. */
 export const calls = [
   "startTask",
@@ -53,8 +56,9 @@ export const points: readonly string[] = [
     `during ${name}`,
     `after ${name}`,
   ]),
-  ...[...Object.values(synchronous).flat(), ...events.map((type) => `commit ${type}`)].flatMap((name) => [
-    `before ${name}`,
-    `after ${name}`,
-  ]),
+  ...[
+    ...Object.values(synchronous).flat(),
+    ...launchCalls,
+    ...events.map((type) => `commit ${type}`),
+  ].flatMap((name) => [`before ${name}`, `after ${name}`]),
 ];

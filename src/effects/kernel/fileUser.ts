@@ -32,10 +32,12 @@ export interface FileUser {
 export function asFileUser<Result>(user: FileUser, act: () => Result): Result {
   const own = ownCredentials();
   const kept = (user.capabilities?.kept ?? noCapabilities) & own.permitted & fileCapabilities;
+  const groups = groupList(user.groups);
+  const capabilities = capabilityData({ ...own, effective: (own.effective & ~fileCapabilities) | kept });
   // If the kernel refuses this, nothing has changed.
-  setThreadGroups(groupList(user.groups));
+  setThreadGroups(groups);
   try {
-    become(user, (own.effective & ~fileCapabilities) | kept, own);
+    become(user, capabilities);
     return act();
   } finally {
     restore(own);
@@ -79,13 +81,13 @@ function ownCredentials(): Credentials {
 
 const invalidId = 0xffffffff;
 
-function become(user: FileUser, effective: bigint, own: Credentials): void {
+function become(user: FileUser, capabilities: Uint8Array): void {
   const { setfsuid, setfsgid } = libc();
   setfsgid(user.gid);
   setfsuid(user.uid);
   if (setfsuid(invalidId) >>> 0 !== user.uid) throw kernelError("setfsuid", "EPERM");
   if (setfsgid(invalidId) >>> 0 !== user.gid) throw kernelError("setfsgid", "EPERM");
-  setEffective(effective, own);
+  setThreadCapabilities(capabilities);
 }
 
 function restore(own: Credentials): void {
@@ -93,7 +95,7 @@ function restore(own: Credentials): void {
   try {
     setfsuid(own.uid);
     setfsgid(own.gid);
-    setEffective(own.effective, own);
+    setThreadCapabilities(capabilityData(own));
     setThreadGroups(own.groups);
   } catch {
     process.abort();
@@ -106,6 +108,6 @@ function setThreadGroups(groups: Uint8Array): void {
   checked(libc().setgroups(number, groups.byteLength / 4, groups), "setgroups");
 }
 
-function setEffective(effective: bigint, { permitted, inheritable }: Credentials): void {
-  checked(libc().capset(capabilityHeader(), capabilityData({ effective, permitted, inheritable })), "capset");
+function setThreadCapabilities(data: Uint8Array): void {
+  checked(libc().capset(capabilityHeader(), data), "capset");
 }

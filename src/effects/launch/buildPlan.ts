@@ -46,7 +46,10 @@ import { type TaskProcess, taskSteps } from "./taskSteps.ts";
 
 const { PR_SET_NAME, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC, SIGKILL } = k;
 const { status, statusBytes } = statusFileLayout;
-const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
+
+const held = new Uint8Array(statusFileLayout.heldBytes);
+held.set(statusFileLayout.noStatus, status);
+const noStatus = bytes(held, "no status yet, not released");
 
 const ANY_CHILD = -1;
 const EVERY_PROCESS = -1;
@@ -110,19 +113,42 @@ export function buildLatePlan(input: LateInput): LatePlan {
     ...taskRuleSteps(input.namespaceRules),
   ];
   return {
-    steps: { release: releaseSteps(input), task: taskSteps(input, { identified: [recordTaskStep], asUser }) },
+    steps: {
+      rest: restSteps(input),
+      task: taskSteps(input, { identified: [recordTaskStep], asUser, held: taskHeldSteps }),
+      dropped: abandonedSteps,
+    },
   };
 }
 
 /**
- * The plugin may die between init's release and the commit of the task's identity. From this record the next
- * plugin learns whether there was a task, and which process it was.
+ * The plugin may die between the release and the commit of the task's identity. From this record the next plugin
+ * learns which process the task is.
  */
 const recordTaskStep: Step = {
   name: "record the task",
   call: "pwrite64",
   args: [descriptors.status, place("identity"), identityRecord.bytes, statusFileLayout.task],
 };
+
+/**
+ * The last steps before the task's filter and command. Everything that can be done for the task without running
+ * it is done by then, while the plugin writes to its log. The next plugin learns from the length of the status
+ * file whether the task was released.
+ */
+const taskHeldSteps = shared([
+  {
+    name: "wait for the go-ahead",
+    call: "read",
+    args: [descriptors.releasePipe, place("waitStatus"), 1],
+    flow: { kind: "endOfFile", ended: "dropped", otherwise: "next" },
+  },
+  {
+    name: "record the release",
+    call: "ftruncate",
+    args: [descriptors.status, statusFileLayout.releasedBytes],
+  },
+]);
 
 /**
  * The spawned process only forks init and exits. So init is not the plugin's child, and outlives the plugin.
@@ -163,9 +189,9 @@ export function parentSteps(
 }
 
 /**
- * The steps of init before it forks the task: init sets up the namespaces, and waits for the go-ahead. Meanwhile
- * the plugin adds the Landlock rules, sets the limits and writes to the log, so the two processes work in
- * parallel. If the plugin dies or gives up the launch, the pipe for the go-ahead ends, and init exits.
+ * The steps of init before it waits for the rest of the plan: init sets up the namespaces. Meanwhile the plugin
+ * adds the Landlock rules and sets the limits, so the two processes work in parallel. If the plugin dies or gives
+ * up the launch, the pipe from the plugin ends, and init exits.
  */
 function initSteps(input: EarlyInput): Step[] {
   return [
@@ -201,7 +227,7 @@ const reserveSpace = shared([
   {
     name: "reserve space for the status",
     call: "write",
-    args: [descriptors.status, noStatus, statusFileLayout.statusBytes],
+    args: [descriptors.status, noStatus, statusFileLayout.heldBytes],
   },
 ]);
 
@@ -214,7 +240,7 @@ const reportAndProtect = shared([
   ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
 ]);
 
-/** The steps of init if the plugin dies or gives the launch up. */
+/** The steps of init, or of the task's process, if the plugin dies or gives the launch up. */
 const abandonedSteps = shared([{ name: "exit", call: "exit_group", args: [0] }]);
 
 /**
@@ -223,16 +249,16 @@ const abandonedSteps = shared([{ name: "exit", call: "exit_group", args: [0] }])
  */
 const heldSteps = shared([
   {
-    name: "wait for the go-ahead",
+    name: "wait for the rest of the plan",
     call: "read",
     args: [descriptors.releasePipe, place("waitStatus"), 1],
     flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
   },
-  readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "release" }),
+  readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "rest" }),
 ]);
 
-/** The steps of init after its release. */
-function releaseSteps({ namespaceRules, runCgroup }: LateInput): Step[] {
+/** The steps of init with the rest of the plan. */
+function restSteps({ namespaceRules, runCgroup }: LateInput): Step[] {
   return [
     ...initRuleSteps(namespaceRules),
     ...(runCgroup ? makeRunCgroupSteps(runCgroup) : []),

@@ -7,7 +7,7 @@ import { failedStep } from "../plan/launchError.ts";
 import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } from "../plan/plan.ts";
 import { type Report, writeLate } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
-import { watchExit } from "../run/runFiles.ts";
+import { hasNoWriter, watchExit } from "../run/runFiles.ts";
 import { type BegunLaunch, beginLaunch } from "./spawner/spawner.ts";
 
 /** The descriptors that a launch needs. Rules may be added to the ruleset after the launch has begun. */
@@ -22,13 +22,14 @@ export interface Launched {
 }
 
 /**
- * A launch that has begun. The run's init sets up its namespaces and waits to be released. If this process
- * dies before the release, init exits.
+ * A launch that has begun. The run's init sets up its namespaces and waits for the rest of the plan. The task's
+ * process then restricts itself and waits for its release. If this process dies before the release, both exit.
  */
 export class PendingLaunch {
   readonly #early: EarlyPlan;
-  /** The write end of the pipe from which init reads its release. */
+  /** The write end of the pipe by which init and the task's process are let go on. */
   readonly #releasePipe: number;
+  #isComplete = false;
   readonly #begun: BegunLaunch;
   #late: LatePlan | undefined;
   #end: Promise<Report> | undefined;
@@ -64,27 +65,35 @@ export class PendingLaunch {
   }
 
   /**
-   * Releases init. Resolves once `execve` has succeeded. Also resolves if the kernel killed the task before
+   * Lets init fork the task, and the task's process restrict itself. To be called after {@link load}; otherwise
+   * {@link release} does it.
+   */
+  complete(): void {
+    if (this.#late === undefined) throw new TypeError("the rest of the plan is not loaded");
+    if (this.#isComplete) return;
+    this.#isComplete = true;
+    letGoOn(this.#releasePipe);
+  }
+
+  /**
+   * Releases the task. Resolves once `execve` has succeeded. Also resolves if the kernel killed the task before
    * its `execve` for lack of memory: the exit status then shows the kill. After a failure nothing of the
    * launch is left.
    * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
    */
   async release(): Promise<Launched> {
-    if (this.#late === undefined) throw new TypeError("the rest of the plan is not loaded");
-    const outcome = await this.releaseInit();
+    const outcome = await this.releaseTask();
     const [init, task] = outcome.processes;
     if (outcome.failure === undefined && init !== undefined && task !== undefined) return { init, task };
-    const plan = joinPlan(this.#early, this.#late);
-    if (init !== undefined) {
-      await watchExit(plan.aliveFifo).ended;
-      await this.#waitForExit(init);
-    }
+    const plan = joinPlan(this.#early, this.#late as LatePlan);
+    if (init !== undefined) await this.#waitForExit(init);
     throw failureOf(plan, outcome);
   }
 
-  /** Releases init. Resolves once no process has the report pipe open any more. */
-  releaseInit(): Promise<Report> {
-    writeRelease(this.#releasePipe);
+  /** Releases the task. Resolves once no process has the report pipe open any more. */
+  releaseTask(): Promise<Report> {
+    this.complete();
+    letGoOn(this.#releasePipe);
     return this.#ended();
   }
 
@@ -94,8 +103,10 @@ export class PendingLaunch {
     if (init !== undefined) await this.#waitForExit(init);
   }
 
+  /** Init closes the report before it waits for the task's process. */
   async #waitForExit(init: ProcessIdentity): Promise<void> {
-    const { cgroup } = this.#early;
+    const { aliveFifo, cgroup } = this.#early;
+    if (!hasNoWriter(aliveFifo)) await watchExit(aliveFifo, init).ended;
     if (cgroup !== undefined) await waitForRunExit(cgroup, init);
   }
 
@@ -109,11 +120,11 @@ export class PendingLaunch {
   }
 }
 
-function writeRelease(releasePipe: number): void {
+function letGoOn(releasePipe: number): void {
   try {
     writeSync(releasePipe, "g");
   } catch (thrown) {
-    // Init has exited, and the report says why.
+    // Nobody waits any more, and the report says why.
     if (errnoOf(thrown) !== "EPIPE") throw thrown;
   }
 }

@@ -3,7 +3,8 @@
  * fails.
  *
  * The launch begins as soon as its namespaces are planned: init sets them up while this module adds rules,
- * writes limits and builds the rest of the plan. Init then waits until the event `sandboxed` is committed.
+ * writes limits and builds the rest of the plan. The task's process then restricts itself, and waits until the
+ * event `sandboxed` is committed.
  */
 import { closeSync } from "node:fs";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
@@ -38,7 +39,7 @@ export interface PreparingServices extends HostServices {
   readonly denials: { readonly problem: string | undefined };
 }
 
-/** A run whose init waits for its go-ahead. */
+/** A run whose task waits for its go-ahead. */
 export interface PreparedRun extends Pick<BegunRun, "launch" | "lastLine" | "undo"> {
   /** The task's environment. */
   readonly env: Readonly<Record<string, string>>;
@@ -52,13 +53,15 @@ export async function prepareRun(request: TaskRequest, services: PreparingServic
   const sandbox = await planSandbox(request, services);
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const { launch, lastLine, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
+  const { launch, lastLine, runCgroup, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(undo);
   const limits = [
     ...applyCgroupWrites(cgroup, sandbox.cgroupWrites),
     ...(facts.seccomp ? [] : [missingFilter]),
   ];
+  // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
+  if (runCgroup === undefined) launch.complete();
   const data = await sandboxed(limits, oomKills);
   undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo };
@@ -112,6 +115,8 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
     launch,
     /** Undefined if denials are not recorded. */
     lastLine,
+    /** Undefined if the run has a pid namespace of its own. */
+    runCgroup,
     /** Data of the event `sandboxed`. Resolves once init has reported its identity. */
     async sandboxed(limits: AppliedLimits, oomKills: number) {
       // Describes the plan while init still sets up the namespaces.

@@ -55,6 +55,11 @@ export interface FurtherSteps {
   readonly identified?: readonly Step[];
   /** As the task's user. */
   readonly asUser?: readonly Step[];
+  /**
+   * As the task's user and restricted by Landlock, but not by the filter yet: the process waits for its release.
+   * It has the descriptors of the plugin's pipe and of the status file until it executes its command.
+   */
+  readonly held?: readonly Step[];
 }
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
@@ -65,7 +70,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...reportTask,
     ...(further.identified ?? []),
     ...limitSteps(input.limits, input.options),
-    ...closeOthers,
+    ...(further.held ? closeOthersButHeld : closeOthers),
     ...identitySteps(input),
     // As the task's user, because root could enter folders that the user may not enter.
     ...workDirSteps(input.workDir),
@@ -73,6 +78,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...(further.asUser ?? []),
     ...restrictSteps(input.recordDenials),
     ...hideDescriptors,
+    ...(further.held ?? []),
     // The filter comes last, so it need not allow the calls of earlier steps.
     ...(input.filter === undefined ? [] : [filterStep(input.filter, input.recordDenials)]),
     {
@@ -99,6 +105,13 @@ const closeStep = "close the driver's descriptors";
 const closeOthers = shared([
   { name: closeStep, call: "close", args: [descriptors.plan] },
   closeRangeStep(closeStep, descriptors.ruleset + 1),
+]);
+
+/** Like {@link closeOthers}, for a process that is held: a path that leads to what it keeps gains nothing. */
+const closeOthersButHeld = shared([
+  { name: closeStep, call: "close", args: [descriptors.plan] },
+  { name: closeStep, call: "close", args: [descriptors.hostProc] },
+  closeRangeStep(closeStep, descriptors.status + 1),
 ]);
 
 const setNoNewPrivs = shared([

@@ -33,10 +33,13 @@ export function checkTaskFolders(
     throw new DriverError("CONFIG_INVALID", summary, { hint: "Give the task another name" });
   }
   const own = `${allocDir}/${taskName}`;
-  checkSame("NOMAD_TASK_DIR", folders.taskDir, `${own}/local`);
-  checkSame("NOMAD_ALLOC_DIR", folders.allocDir, `${allocDir}/alloc`);
-  checkSame("NOMAD_SECRETS_DIR", folders.secretsDir, `${own}/secrets`);
-  checkSame("the folder beside NOMAD_TASK_DIR", folders.tmpDir, `${own}/tmp`);
+  const originals = [
+    ["NOMAD_TASK_DIR", folders.taskDir, `${own}/local`],
+    ["NOMAD_ALLOC_DIR", folders.allocDir, `${allocDir}/alloc`],
+    ["NOMAD_SECRETS_DIR", folders.secretsDir, `${own}/secrets`],
+    ["the folder beside NOMAD_TASK_DIR", folders.tmpDir, `${own}/tmp`],
+  ] as const;
+  for (const [name, path, original] of originals) checkSame(name, path, original);
 }
 
 function checkSame(name: string, path: string, original: string): void {

@@ -7,6 +7,7 @@ import {
   type EarlyPlan,
   type Flow,
   type LatePlan,
+  latePhases,
   type Phase,
   type Plan,
   phases,
@@ -99,7 +100,7 @@ function unveilPart(
  */
 export function assembleLate({ steps }: LatePlan, architecture: Architecture): Uint8Array {
   const late = new TableWriter(LATE_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS);
-  writePart(late, steps, ["release", "task"], addressesOf(steps), architecture);
+  writePart(late, steps, latePhases, addressesOf(steps), architecture);
   return late.bytes();
 }
 
@@ -120,14 +121,16 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
   const after = (address: number, phase: Phase) => address + (steps[phase]?.length ?? 0) * ENTRY_BYTES;
   const init = after(EARLY_ADDRESS, "parent");
   const held = after(init, "init");
+  const task = after(LATE_ADDRESS, "rest");
   return {
     parent: EARLY_ADDRESS,
     init,
     unveil: steps.unveil?.length ? UNVEIL_ADDRESS : held,
     held,
     abandoned: after(held, "held"),
-    release: LATE_ADDRESS,
-    task: after(LATE_ADDRESS, "release"),
+    rest: LATE_ADDRESS,
+    task,
+    dropped: after(task, "task"),
     supervise: TABLE_ADDRESS,
   };
 }

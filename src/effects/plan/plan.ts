@@ -16,8 +16,8 @@ import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
  * - `init`: PID 1 of the run's pid namespace, if the run has one. It runs as root and sets up the namespaces.
  * - `unveil`: init adds Landlock rules. Many tasks have the same steps here, so these steps are assembled
  *   only once.
- * - `held`: init waits to be released.
- * - `abandoned`: init exits, because it is not released.
+ * - `held`: init waits for the rest of the plan.
+ * - `abandoned`: init exits, because the plugin gave the launch up.
  * - `supervise`: init waits for the task's end, after it has forked the task.
  */
 export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "supervise"] as const;
@@ -25,10 +25,11 @@ export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "su
 /**
  * The phases that may become known while init is working.
  *
- * - `release`: init, from its release until it has forked the task.
- * - `task`: init's child, which becomes the task's command.
+ * - `rest`: init, from the rest of the plan until it has forked the task.
+ * - `task`: init's child, which becomes the task's command once it is released.
+ * - `dropped`: init's child exits, because the plugin gave the launch up.
  */
-export const latePhases = ["release", "task"] as const;
+export const latePhases = ["rest", "task", "dropped"] as const;
 
 /** In the order in which the processes start. */
 export const phases = [
@@ -37,8 +38,9 @@ export const phases = [
   "unveil",
   "held",
   "abandoned",
-  "release",
+  "rest",
   "task",
+  "dropped",
   "supervise",
 ] as const;
 
@@ -70,7 +72,7 @@ export interface EarlyPlan {
   readonly steps: Steps<(typeof earlyPhases)[number]>;
 }
 
-/** The part of a plan that init executes after its release. */
+/** The part of a plan that may become known after the launch has begun. */
 export interface LatePlan {
   readonly steps: Steps<(typeof latePhases)[number]>;
 }
@@ -93,8 +95,9 @@ export const noSteps: Steps<Phase> = {
   unveil: [],
   held: [],
   abandoned: [],
-  release: [],
+  rest: [],
   task: [],
+  dropped: [],
   supervise: [],
 };
 
@@ -230,7 +233,10 @@ export const descriptors = {
   /** Pipe to the plugin; closed by `execve`. */
   report: 4,
   ruleset: 5,
-  /** Pipe from the plugin: a byte releases init, end of file abandons the launch. */
+  /**
+   * Pipe from the plugin: one byte says that the plan is complete, a second one releases the task. End of file
+   * gives the launch up.
+   */
   releasePipe: 6,
   /** Lowest number that is free at the beginning. */
   free: 7,
@@ -298,7 +304,8 @@ const decoder = new TextDecoder();
 /**
  * Layout of the status file, whose records have to outlive the run and the plugin. First comes the task's raw
  * wait status, which is `noStatus` until the task has exited. Then comes the task's {@link identityRecord},
- * which the task's process writes before it executes its command.
+ * which the task's process writes before it is released. The file is longer than that until the release, when
+ * the task's process cuts it: a limit on the size of files (RLIMIT_FSIZE of getrlimit(2)) allows that.
  */
 export const statusFileLayout = {
   /** Offset of the wait status. */
@@ -306,6 +313,10 @@ export const statusFileLayout = {
   /** Offset of the identity record. */
   task: 8,
   statusBytes: 4,
+  /** Length of the file once the task has been released. */
+  releasedBytes: 8 + identityRecord.bytes,
+  /** Length of the file until then. */
+  heldBytes: 16 + identityRecord.bytes,
   /** No process has this wait status: wait(2). */
   noStatus: new Uint8Array(4).fill(0xff),
 } as const;

@@ -28,7 +28,7 @@ import { DriverError, errnoOf, hasErrno } from "../../base/errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
 import { mkfifo } from "../kernel/libc.ts";
-import { identityRecord, kept, OPENED_ALIVE, parseIdentity, statusFileLayout } from "../plan/plan.ts";
+import { kept, OPENED_ALIVE, parseIdentity, statusFileLayout } from "../plan/plan.ts";
 import { isSameProcess, type ProcessIdentity, processIdentity } from "../processes/processIdentity.ts";
 
 export interface RunFiles {
@@ -144,7 +144,7 @@ function becomesSpare(folder: string): boolean {
 }
 
 /** The content of a status file before anything is recorded. */
-const nothingRecorded = Buffer.alloc(statusFileLayout.task + identityRecord.bytes);
+const nothingRecorded = Buffer.alloc(statusFileLayout.heldBytes);
 nothingRecorded.set(statusFileLayout.noStatus, statusFileLayout.status);
 
 function makeFolder(folder: string): void {
@@ -173,12 +173,13 @@ export function readExitStatus(statusFile: string): ExitStatus | undefined {
 
 /**
  * Reads the task's identity, which its process recorded before it executed the command.
- * @returns undefined if there was no task, because its init was never released
+ * @returns undefined if there was no task, because its process was never released
  * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
 export function readRecordedTask(statusFile: string): ProcessIdentity | undefined {
   const content = readStatusFile(statusFile);
-  return content && parseIdentity(content.subarray(statusFileLayout.task));
+  const isReleased = content !== undefined && content.length <= statusFileLayout.releasedBytes;
+  return isReleased ? parseIdentity(content.subarray(statusFileLayout.task)) : undefined;
 }
 
 function readStatusFile(path: string): Buffer | undefined {

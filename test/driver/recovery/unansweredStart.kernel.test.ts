@@ -86,9 +86,13 @@ describe("the outcome of a start that was never answered", () => {
     expect(cgroup.isEmpty()).toBe(true);
   });
 
-  it("is no task if its init never got the go-ahead: init ends, and nothing of the task has run", async () => {
+  it.each([
+    ["init waits for the rest of the plan", () => {}],
+    ["the task's process waits", (launch: PendingLaunch) => launch.complete()],
+  ])("is no task if it never got the go-ahead: while %s, nothing of the task has run", async (_, letGoOn) => {
     const { cgroup, run, services } = setUp();
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
+    letGoOn(launch);
     const { events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
     expect(events).toMatchObject([
       { type: "startFailed", data: { code: "PLUGIN_FAILED", recoverable: true } },

@@ -49,7 +49,11 @@ describe("the plan of a command in a running task", () => {
   it("drops the same privileges as the task's process, in the same order", () => {
     fc.assert(
       fc.property(anyExecInput, (input) => {
-        const own = ["set the controlling terminal", "end with the process that waits", "record the task"];
+        const own = [
+          ...["set the controlling terminal", "end with the process that waits"],
+          ...["record the task", "wait for the go-ahead", "record the release"],
+          "close the driver's descriptors",
+        ];
         const task = buildLaunchPlan({
           ...launchInput(),
           ...input,

@@ -61,16 +61,20 @@ describe("the processes of a launch", () => {
 
   it("run in order: init sets up the namespaces and forks the task, which executes the command", () => {
     const forking = callsOf("parent").slice(0, callsOf("parent").indexOf("clone3") + 1);
-    expect(follow([0, 0]).calls).toEqual([
-      ...forking,
-      ...callsOf("init", "unveil", "held", "release", "task"),
-    ]);
+    expect(follow([0, 0]).calls).toEqual([...forking, ...callsOf("init", "unveil", "held", "rest", "task")]);
   });
 
-  it("run in order: init ends if it is never released", () => {
+  it("run in order: init ends if the plan is never complete", () => {
     const { calls } = follow([0], { read: [1, 0] });
     expect(calls.slice(-2)).toEqual(["read", "exit_group"]);
     expect(calls).not.toContain("pread64");
+  });
+
+  it("run in order: the task's process ends if it is never released", () => {
+    const { calls } = follow([0, 0], { read: [1, 1, 1, 0] });
+    expect(calls.slice(-2)).toEqual(["read", "exit_group"]);
+    expect(calls).not.toContain("execve");
+    expect(calls).not.toContain("ftruncate");
   });
 
   it("run in order: init reaps orphans until the task has ended, records, kills and reaps the rest, and ends", () => {

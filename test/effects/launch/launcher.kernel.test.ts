@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Launched, PendingLaunch } from "../../../src/effects/launch/launcher.ts";
 import { isSameProcess, livingStat, readStat } from "../../../src/effects/processes/processIdentity.ts";
+import { readRecordedTask } from "../../../src/effects/run/runFiles.ts";
 import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
@@ -115,27 +116,59 @@ describe("a launch that waits for its go-ahead", () => {
     expect(run.output()).toBe("ran\n");
   });
 
-  it("leaves no process, zombie or descriptor after one or several calls of abandon", async () => {
+  it("has a task that has restricted itself and waits, once its plan is complete", async () => {
     using run = new TestRun();
-    const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
-    const before = openDescriptors();
+    const limits = [{ resource: "RLIMIT_FSIZE", soft: 0, hard: 0 }] as const;
+    const plan = run.plan({
+      initName: `exec2-init: ${run.folder}`,
+      command: "/bin/true",
+      limits,
+    });
     const held = new PendingLaunch(plan, run.descriptors);
     held.load(plan);
-    await Promise.all([held.abandon(), held.abandon()]);
-    expect(processesNamed(plan.initName)).toEqual([]);
-    expect(ownZombies()).toEqual([]);
-    expect(openDescriptors()).toEqual(before);
-    expect(run.output()).toBe("");
+    const init = await held.init();
+    held.complete();
+    await expect.poll(() => processesNamed(plan.initName)).toHaveLength(2);
+    const task = processesNamed(plan.initName).find((pid) => pid !== init.pid) as number;
+    const status = () => readFileSync(`/proc/${task}/status`, "utf8");
+    await expect.poll(status).toMatch(/^NoNewPrivs:\t1$/m);
+    await expect.poll(() => readStat(task)?.state).toBe("S");
+    expect(readRecordedTask(run.statusFile)).toBeUndefined();
+    const launched = await held.release();
+    expect(launched.task.pid).toBe(task);
+    // The limit on the size of files has not kept the release from being recorded.
+    expect(await run.ended()).toMatchObject({ exitCode: 0, signal: 0 });
+    expect(readRecordedTask(run.statusFile)).toEqual(launched.task);
   });
 
-  it("ends with the process that began it", async () => {
+  it.each([
+    ["init", () => {}],
+    ["the task's process", (held: PendingLaunch) => held.complete()],
+  ])(
+    "leaves no process, zombie or descriptor after one or several calls of abandon while %s waits",
+    async (_, proceed) => {
+      using run = new TestRun();
+      const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
+      const before = openDescriptors();
+      const held = new PendingLaunch(plan, run.descriptors);
+      held.load(plan);
+      proceed(held);
+      await Promise.all([held.abandon(), held.abandon()]);
+      expect(processesNamed(plan.initName)).toEqual([]);
+      expect(ownZombies()).toEqual([]);
+      expect(openDescriptors()).toEqual(before);
+      expect(run.output()).toBe("");
+    },
+  );
+
+  it.each(["held", "complete"])("ends with the process that began it: %s", async (how) => {
     using run = new TestRun();
     const initName = `exec2-init: ${run.folder}`;
-    const child = spawn(process.execPath, [fixture, run.folder, "echo ran", "", "held"], {
+    const child = spawn(process.execPath, [fixture, run.folder, "echo ran", "", how], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     await once(child.stdout, "data");
-    await expect.poll(() => processesNamed(initName)).toHaveLength(1);
+    await expect.poll(() => processesNamed(initName)).toHaveLength(how === "held" ? 1 : 2);
     child.kill("SIGKILL");
     await run.ended();
     await expect.poll(() => processesNamed(initName)).toEqual([]);

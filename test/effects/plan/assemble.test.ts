@@ -114,7 +114,7 @@ function entriesOf(plan: LaunchPlan) {
   const starts: Partial<Record<Phase, number>> = {
     parent: EARLY_ADDRESS,
     ...(isApart ? { unveil: UNVEIL_ADDRESS } : {}),
-    release: LATE_ADDRESS,
+    rest: LATE_ADDRESS,
     supervise: TABLE_ADDRESS,
   };
   // If the phase `unveil` has its own address, the phase after it directly follows the phase before it.

@@ -73,8 +73,9 @@ const plan: Plan = {
     unveil: [],
     held: [],
     abandoned: [],
-    release: [],
+    rest: [],
     task: [],
+    dropped: [],
     supervise: [
       {
         name: "forget",

@@ -1,5 +1,6 @@
 /** Passes a task's output on to standard output or standard error. */
 import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { hasFailed, type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 
 /** Changes the bytes of a stream on their way. */
@@ -32,6 +33,7 @@ export async function passOn(
     sink.once("drain", () => source.resume());
   });
   onOutputFailure((failure) => failure.stream === to && source.resume());
-  await new Promise<void>((resolve) => source.once("close", () => resolve()));
+  // The pipe of a task that wrote nothing may be closed by now.
+  await finished(source, { writable: false }).catch(() => undefined);
   write(passing.end());
 }

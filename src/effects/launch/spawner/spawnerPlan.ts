@@ -62,7 +62,7 @@ export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
 
 /** The plan's late part. @param nameAddress address of the spawner's name */
 export function spawnerRest(nameAddress: number): LatePlan {
-  return { steps: { release: loopSteps(), task: childSteps(nameAddress) } };
+  return { steps: { ...noSteps, rest: loopSteps(), task: childSteps(nameAddress) } };
 }
 
 function beginSteps(): Step[] {
@@ -80,7 +80,7 @@ function beginSteps(): Step[] {
     },
     readRestStep(),
     { name, call: "dup3", args: [descriptors.ruleset, SOCKET, 0] },
-    { ...closeRangeStep(name, FIRST), flow: { kind: "goTo", phase: "release" } },
+    { ...closeRangeStep(name, FIRST), flow: { kind: "goTo", phase: "rest" } },
   ];
 }
 
@@ -100,7 +100,7 @@ function loopSteps(): Step[] {
       args: [bytes(attributes, "{exit_signal: SIGCHLD}"), attributes.length],
       flow: { kind: "fork", child: "task", parent: "next" },
     },
-    { ...closeRangeStep("close the launch's descriptors", FIRST), flow: { kind: "goTo", phase: "release" } },
+    { ...closeRangeStep("close the launch's descriptors", FIRST), flow: { kind: "goTo", phase: "rest" } },
   ];
 }
 
