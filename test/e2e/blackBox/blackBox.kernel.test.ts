@@ -9,14 +9,17 @@ import { type Agent, runTask, startAgent, startedTask, waitTask } from "../../su
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call } from "../../support/screen/commandLine.ts";
 
 const problem = await findBlackBoxProblem(findCgroup2Mount());
 if (problem !== undefined) console.warn(`NOT TESTED: the black box, since ${problem}`);
 
+const options = { black_box: "on", allow_host_pid: true, unveil_by_task: true };
+
 describe.skipIf(problem !== undefined)("with a black box", () => {
   let agent: Agent;
   beforeAll(async () => {
-    agent = await startAgent({ options: { black_box: "on", allow_host_pid: true, unveil_by_task: true } });
+    agent = await startAgent({ options });
   });
 
   async function exitOf(of: Agent, id: string): Promise<EventData<"exited">> {
@@ -48,6 +51,12 @@ describe.skipIf(problem !== undefined)("with a black box", () => {
       line: null,
     });
     expect(blackBox?.missed).toContainEqual(expect.objectContaining({ path, program: "perl" }));
+    const { stdout } = await call(["why", task.id, "--state-dir", agent.stateDir]);
+    expect(stdout.replaceAll(/\s+/g, " ")).toMatch(
+      new RegExp(
+        `It last missed ${path}, .* unveil = \\["r:${path}"\\] \\[\\d+\\]\\. .*It missed a path that the host has`,
+      ),
+    );
     const unveiled = makeAllocation().config({ ...silent(path), unveil: [`r:${path}`] });
     expect(await runTask(agent, unveiled)).toMatchObject({ exitCode: 0 });
   });
@@ -60,5 +69,21 @@ describe.skipIf(problem !== undefined)("with a black box", () => {
     const { cause, blackBox } = await exitOf(agent, config.id);
     expect(cause).toMatchObject({ kind: "signal", text: `killed by pid ${killer.pid} (sh), user root` });
     expect(blackBox?.signals.map(({ signal }) => signal)).toEqual([19, 9]);
+  });
+
+  test("a plugin that takes a task over records what the task does from then on", async () => {
+    const first = await startAgent({ options });
+    const path = hostFile();
+    const code = 'sleep 1 until -e "$ENV{NOMAD_TASK_DIR}/go"; open(F, "<", $ARGV[0]) or exit 3';
+    const { allocation, config, handle } = await startedTask(first, {
+      command: "perl",
+      args: ["-e", code, path],
+    });
+    await first.crash();
+    const next = await startAgent({ options, stateDir: first.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    writeFileSync(`${allocation.taskFolder}/local/go`, "");
+    await waitTask(next, config);
+    expect((await exitOf(next, config.id)).cause?.text).toContain(`it last missed ${path}`);
   });
 });
