@@ -9,10 +9,23 @@ const alone = [
   "test/leaks/**/*.kernel.test.ts",
 ];
 
-/** Tests of `npm run test:long`. */
+/** Tests that `npm test` has with a few rounds, and `npm run test:long` with many: test/support/rounds.ts. */
+const withRounds = [
+  "test/cli/damagedLogs.kernel.test.ts",
+  "test/store/lmdb/damagedLog.kernel.test.ts",
+  "test/store/lmdb/lmdbProcesses.kernel.test.ts",
+  "test/store/lmdb/powerCut.test.ts",
+];
+
+/** Tests of `npm run test:long` alone. */
 const long = [
   // What dozens of programs need is learned, and tried without each part of it.
   "test/e2e/learn/**/*.test.ts",
+  "test/cli/commands/learn.kernel.test.ts",
+  // Each feature of job files is run.
+  "test/cli/commands/jobFiles.kernel.test.ts",
+  // A project of a user is type-checked and tested with the library.
+  "test/e2e/plugin/replayLibrary.kernel.test.ts",
   // A hundred plugins are killed at random moments.
   "test/e2e/recovery/crashRounds.kernel.test.ts",
   // A release is installed in new Debian systems.
@@ -66,7 +79,8 @@ export default defineConfig({
           exclude: [...alone, ...long, ...exclude],
           // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
           isolate: true,
-          maxWorkers: 2,
+          // Many of them wait for the kernel, or as long as an agent does.
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },
@@ -84,8 +98,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: "long",
-          include: long,
+          include: [...long, ...withRounds],
           exclude,
+          env: { TEST_LONG: "1" },
           maxWorkers: 2,
           sequence: { groupOrder: 4 },
         },

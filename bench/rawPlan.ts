@@ -1,7 +1,8 @@
 /**
  * Runs the plan of an ordinary task's start without a plugin. The plan is assembled once, and passed to the
- * spawner repeatedly with the same root, ruleset and cgroup. So its duration shows the kernel's work alone.
- * The rest of a start's duration is the work of the plugin and its client.
+ * spawner repeatedly with the same root and cgroup, and with a new ruleset: init adds its rules to the ruleset, so
+ * one for all rounds would grow, and each round would take longer. So a round's duration shows the kernel's work
+ * alone. The rest of a start's duration is the work of the plugin and its client.
  */
 import { closeSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -31,14 +32,15 @@ interface Begun {
 export class RawPlan {
   readonly #table: Uint8Array;
   readonly #late: Uint8Array;
-  readonly #ruleset: number;
+  /** Makes a ruleset with the job's own rules. */
+  readonly #ruleset: () => number;
   readonly #mounts: number;
   readonly #roots: RootTemplates;
 
   private constructor(
     table: Uint8Array,
     late: Uint8Array,
-    ruleset: number,
+    ruleset: () => number,
     mounts: number,
     roots: RootTemplates,
   ) {
@@ -77,8 +79,15 @@ export class RawPlan {
       ...{ known: knownPaths(), landlockAbi },
       cgroup: request.resources.cgroup,
     });
-    const ruleset = createRuleset(landlockAbi, request.options);
-    const added = addRules(ruleset, sandbox.rules.entries, [], landlockAbi, known);
+    const addTo = (ruleset: number) => addRules(ruleset, sandbox.rules.entries, [], landlockAbi, known);
+    const first = createRuleset(landlockAbi, request.options);
+    const added = addTo(first);
+    closeSync(first);
+    const ruleset = () => {
+      const made = createRuleset(landlockAbi, request.options);
+      addTo(made);
+      return made;
+    };
     const roots = new RootTemplates(folder);
     const template = root && (await roots.hold(root.template));
     const late = planLate(sandbox, added.insideNamespace, runCgroup, false);
@@ -93,8 +102,9 @@ export class RawPlan {
 
   /** Milliseconds from the writing of the plan to the task's first byte. Blocks this process. */
   firstByte(): number {
+    const ruleset = this.#ruleset();
     const begin = performance.now();
-    const begun = this.#begin();
+    const begun = this.#begin(ruleset);
     readSync(begun.output, new Uint8Array(1));
     const ms = performance.now() - begin;
     finish(begun);
@@ -107,26 +117,26 @@ export class RawPlan {
     const underway: Begun[] = [];
     for (let started = 0; started < starts; started++) {
       if (underway.length === atATime) finish(underway.shift() as Begun);
-      underway.push(this.#begin());
+      underway.push(this.#begin(this.#ruleset()));
     }
     for (const begun of underway) finish(begun);
     return (starts / (performance.now() - begin)) * 1_000;
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#ruleset);
     this.#roots[Symbol.dispose]();
   }
 
-  #begin(): Begun {
+  /** @param ruleset is closed */
+  #begin(ruleset: number): Begun {
     const plan = memfdCreate("exec2-plan", MFD_CLOEXEC);
     writeSync(plan, this.#table, 0, this.#table.length, 0);
     writeSync(plan, this.#late, 0, this.#late.length, LATE_OFFSET);
     const [output, report, release] = [pipe2(), pipe2(), pipe2()];
-    const passed = { report: report.write, ruleset: this.#ruleset, releasePipe: release.read, plan };
+    const passed = { report: report.write, ruleset, releasePipe: release.read, plan };
     handOver({ ...passed, stdout: output.write, stderr: output.write, mounts: this.#mounts }, undefined);
-    writeSync(release.write, "g");
-    for (const descriptor of [plan, output.write, report.write, release.read, release.write])
+    writeSync(release.write, "gg");
+    for (const descriptor of [plan, ruleset, output.write, report.write, release.read, release.write])
       closeSync(descriptor);
     return { output: output.read, report: report.read };
   }

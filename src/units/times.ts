@@ -21,6 +21,22 @@ export function formatClock(time: number): string {
   return `${clock}.${digits(date.getMilliseconds(), 3)}`;
 }
 
+/** `2026-11-24 16:05:09.123+01:00`, for readers whose clock may be in another zone. */
+export function formatZonedTime(time: number): string {
+  return `${formatTime(time)}${offsetOf(time)}`;
+}
+
+/** The zone of the local clock at a time: `UTC+01:00`. */
+export function formatZone(time: number): string {
+  return `UTC${offsetOf(time)}`;
+}
+
+function offsetOf(time: number): string {
+  const minutes = -new Date(time).getTimezoneOffset();
+  const whole = Math.abs(minutes);
+  return `${minutes < 0 ? "-" : "+"}${digits(Math.floor(whole / 60))}:${digits(whole % 60)}`;
+}
+
 /**
  * Accepts a clock time (`16:05` or `16:05:09.123`), a day (which means its midnight), or both, in the formats
  * above or as ISO 8601.

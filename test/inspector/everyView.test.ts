@@ -71,7 +71,7 @@ function viewsWith(bundleKey: string): Readonly<Record<string, View>> {
     list: { fragment: "#/", seen: ".row" },
     listFiltered: { fragment: "#/?outcome=failed&job=shop&event=exited&sort=-ran", seen: ".row" },
     listSearched: { fragment: "#/?search=sigint", seen: ".row" },
-    listOfCause: { fragment: "#/?cause=exit+code+1+%2Fusr%2Fbin%2Fpython3", seen: ".row" },
+    listOfCause: { fragment: "#/?cause=exit+code+1%3A+web+of+shop", seen: ".row" },
     listEmpty: { fragment: "#/?search=nothing+like+this", seen: "text=No task matches" },
     failures: { fragment: "#/failures", seen: "text=COMMAND_NOT_FOUND" },
     eventsUnasked: { fragment: "#/events", seen: "text=Enter words or choose a type" },

@@ -61,9 +61,9 @@ describe("the cause of a failure", () => {
 
   it.each([
     ["port 80 is already in use", { exitCode: 3, cause }],
-    ["exit code 3 /usr/bin/python3", { exitCode: 3 }],
-    ["SIGSEGV /usr/bin/python3", { exitCode: 139, signal: 11 }],
-    ["out of memory /usr/bin/python3", { exitCode: 137, signal: 9, oomKilled: true }],
+    ["exit code 3: web of shop", { exitCode: 3 }],
+    ["SIGSEGV: web of shop", { exitCode: 139, signal: 11 }],
+    ["out of memory: web of shop", { exitCode: 137, signal: 9, oomKilled: true }],
     ["lost: how it ended is unknown", { source: "unknown" }],
   ] as const)("is %s", (cause, data) => {
     expect(causeOnceBegun(event("exited", data))).toBe(cause);

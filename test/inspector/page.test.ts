@@ -50,7 +50,8 @@ describe("the page", () => {
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Enter");
       await page.getByText("It was still running after the timeout, so it was killed").waitFor();
-      await lit(page, "destroyed");
+      // A failed task's page opens at its error.
+      await lit(page, "killing");
       await page.keyboard.press("Home");
       await lit(page, "pending");
       for (let step = 0; step < 3; step++) await page.keyboard.press("ArrowRight");
@@ -124,7 +125,7 @@ describe("the page", () => {
     await page.reload();
     await page.getByText("1 of 2").waitFor();
     await page.getByRole("link", { name: "first" }).click();
-    await lit(page, "destroyed");
+    await lit(page, "killing");
     await page.getByRole("button", { name: "Signal sent" }).click();
     await expect.poll(() => page.url()).toMatch(/\?event=6$/);
     await page.reload();

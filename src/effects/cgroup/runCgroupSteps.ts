@@ -54,13 +54,18 @@ export function makeRunCgroupSteps({ name: folder }: RunCgroup): Step[] {
     args: [cgroup, path, how, 0],
   });
   return [
-    { name, call: "mkdirat", args: [cgroup, folder, octal(0o755)] },
+    { name, call: "mkdirat", args: [cgroup, folder, octal(0o755)], hints: newCgroupHints },
     open(folder, folderOnly),
     ...keepSteps(name, runCgroup),
     open(`${folder}/cgroup.kill`, forWriting),
     ...keepSteps(name, killSwitch),
   ];
 }
+
+/** What a new cgroup may be refused for. */
+export const newCgroupHints = {
+  EAGAIN: "A limit on cgroups is reached: cgroup.max.descendants or cgroup.max.depth of a cgroup above",
+};
 
 /** Init's step after the task has exited. @param killSwitch init's descriptor of `cgroup.kill` */
 export function killRunCgroupStep(killSwitch: number): Step {

@@ -6,6 +6,7 @@
  * child, the command. The waiting process stays in the plugin's pid namespace, so that it survives the task's
  * end and can report the command's end. Neither process outlives the plugin.
  */
+import { newCgroupHints } from "../cgroup/runCgroupSteps.ts";
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import type { TaskProcess } from "../launch/taskSteps.ts";
@@ -155,7 +156,7 @@ function cgroupSteps({ parent, name: folder }: CommandCgroup, opened: number): S
   const name = "create the command's cgroup";
   return [
     openFolderStep(name, parent),
-    { name, call: "mkdirat", args: [cgroupFolder, folder, octal(0o755)] },
+    { name, call: "mkdirat", args: [cgroupFolder, folder, octal(0o755)], hints: newCgroupHints },
     { name, call: "openat", args: [cgroupFolder, folder, flags({ O_PATH, O_CLOEXEC }), 0] },
     { name, call: "dup3", args: [opened, cgroupFolder, flags({ O_CLOEXEC })] },
     { name, call: "close", args: [opened] },

@@ -150,6 +150,10 @@ function restrictStep(recordDenials: boolean): Step {
     name: "enforce the Landlock ruleset",
     call: "landlock_restrict_self",
     args: [descriptors.ruleset, recordDenials ? recorded : 0],
+    hints: {
+      E2BIG:
+        "Landlock allows 16 layers of rules on top of each other: the driver itself already runs in too many",
+    },
   };
 }
 

@@ -85,6 +85,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
       name: "execute the command",
       call: "execve",
       args: [input.command, strings([input.name, ...input.args]), environment(input.env)],
+      hints: commandHints,
     },
   ];
 }
@@ -141,6 +142,16 @@ const workDirHints: Hints = {
   ENOENT: "work_dir has to be an existing folder",
   ENOTDIR: "work_dir has to be an existing folder",
   ELOOP: "A link in work_dir leads to an open file of a process: find out who made it",
+};
+
+const commandHints: Hints = {
+  EACCES: (path) =>
+    `The command or its interpreter is not unveiled with x, or its file mode keeps the task's user from executing it: add unveil "rx:${path}"`,
+  ENOENT:
+    "The command does not exist; or it is a script whose interpreter is missing, or a program whose dynamic loader is missing. A file that the host has may lack an unveil entry with rx",
+  ENOEXEC:
+    "The file is neither a program for this machine's architecture nor a script: a script begins with #! and its interpreter",
+  E2BIG: "The arguments and the environment are too long: see execve(2)",
 };
 
 function environment(env: TaskProcess["env"]): Strings {

@@ -127,8 +127,13 @@ const SELF = 0;
 function limitStep({ resource, soft, hard }: TaskLimit): Step {
   const limit = bytes(rlimit64({ soft, hard }), `{rlim_cur: ${soft}, rlim_max: ${hard}}`);
   const which = flags({ [resource]: k.resourceNumbers[resource] });
-  return { name: `set ${resource}`, call: "prlimit64", args: [SELF, which, limit, 0] };
+  return { name: `set ${resource}`, call: "prlimit64", args: [SELF, which, limit, 0], hints: limitHints };
 }
+
+const limitHints = {
+  EPERM:
+    "A limit above the agent's own needs CAP_SYS_RESOURCE; no limit of open files can be above the sysctl fs.nr_open",
+};
 
 function niceStep(nice: number): Step {
   return { name: "set the nice value", call: "setpriority", args: [flags({ PRIO_PROCESS }), SELF, nice] };

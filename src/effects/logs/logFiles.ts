@@ -107,17 +107,20 @@ export class LogFiles {
    * The last bytes of the stream, as text.
    * @param from where to begin; earlier output is another run's
    * @param maxBytes maximum length
+   * @param until where to end; later output is another run's. Undefined: at the end
    */
-  last(from: LogPosition, maxBytes: number): string {
+  last(from: LogPosition, maxBytes: number, until?: LogPosition): string {
     const parts: Buffer[] = [];
     let room = maxBytes;
     for (const index of this.indexes().reverse()) {
       if (index < from.file || room <= 0) break;
+      if (until !== undefined && index > until.file) continue;
       const file = this.open(index);
       if (file === undefined) continue;
       try {
         const begin = index === from.file ? from.bytes : 0;
-        const end = fstatSync(file).size;
+        const { size } = fstatSync(file);
+        const end = index === until?.file ? Math.min(until.bytes, size) : size;
         const length = Math.max(0, Math.min(room, end - begin));
         parts.unshift(readAt(file, end - length, length));
         room -= length;

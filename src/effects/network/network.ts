@@ -65,7 +65,10 @@ function namespaceSteps(network: LaunchNetwork): Step[] {
 function joinSteps(name: string, path: string): Step[] {
   return [
     openStep(name, path, flags({ O_RDONLY, O_CLOEXEC })),
-    { name, call: "setns", args: [descriptors.scratch, flags({ CLONE_NEWNET })] },
+    {
+      ...{ name, call: "setns", args: [descriptors.scratch, flags({ CLONE_NEWNET })] },
+      hints: { EINVAL: `${path} is not a network namespace` },
+    },
     closeScratchStep(name),
   ];
 }

@@ -10,6 +10,7 @@ import {
   type Flags,
   type Flow,
   flags,
+  type Hints,
   identityRecord,
   octal,
   place,
@@ -42,8 +43,17 @@ export function openPlainStep(name: string, path: string, how: Readonly<Record<s
   const { value, names } = flags(how);
   const open = openHow({ flags: value, resolve: k.RESOLVE_NO_MAGICLINKS });
   const meaning = `{flags: ${names}, resolve: RESOLVE_NO_MAGICLINKS}`;
-  return { name, call: "openat2", args: [anyFolder, path, bytes(open, meaning), open.length] };
+  return {
+    name,
+    call: "openat2",
+    args: [anyFolder, path, bytes(open, meaning), open.length],
+    hints: linkHints,
+  };
 }
+
+export const linkHints: Hints = {
+  ELOOP: (path) => `A symlink was put into ${path} while the task was starting: find out who put it there`,
+};
 
 /** Opens a file in the calling process's folder of the plugin's `/proc`. */
 function openOwnStep(name: string, file: string, how: Flags): Step {
@@ -76,7 +86,10 @@ export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step
   const content: Argument = bytes(text, JSON.stringify(String(score)));
   return [
     openOwnStep(name, "oom_score_adj", flags({ O_WRONLY, O_CLOEXEC })),
-    { name, call: "write", args: [descriptors.scratch, content, text.length], ...(flow && { flow }) },
+    {
+      ...{ name, call: "write", args: [descriptors.scratch, content, text.length], ...(flow && { flow }) },
+      hints: { EACCES: "An oom_score_adj below the agent's own needs CAP_SYS_RESOURCE" },
+    },
     closeScratchStep(name),
   ];
 }

@@ -6,8 +6,8 @@
  */
 import * as k from "../kernel/constants.ts";
 import { mountAttr, openHow } from "../kernel/structs.ts";
-import { anyFolder } from "../plan/commonSteps.ts";
-import { bytes, type Flags, flags, type Step } from "../plan/plan.ts";
+import { anyFolder, linkHints } from "../plan/commonSteps.ts";
+import { bytes, type Flags, flags, type Hints, type Step } from "../plan/plan.ts";
 
 /** A tree of mounts: a file or folder with all that is mounted below it. */
 export interface Tree {
@@ -41,7 +41,7 @@ const locationWithoutLinks = bytes(
 export function copyTreeSteps(name: string, tree: Tree, opened: number): Step[] {
   const how = tree.followSource ? copyFollowing : copyWithoutLinks;
   return [
-    { name, call: "open_tree", args: [anyFolder, tree.source, how] },
+    { name, call: "open_tree", args: [anyFolder, tree.source, how], hints: sourceHints },
     setAttributesStep(name, opened, tree),
   ];
 }
@@ -59,7 +59,8 @@ function setAttributesStep(name: string, tree: number, { attributes, propagation
 
 /** Mounts a tree over a path, and follows symlinks in the path. */
 export function mountStep(name: string, tree: number, target: string): Step {
-  return { name, call: "move_mount", args: [tree, "", anyFolder, target, moveToPath] };
+  const hints = targetHints(name);
+  return { name, call: "move_mount", args: [tree, "", anyFolder, target, moveToPath], hints };
 }
 
 /**
@@ -69,8 +70,19 @@ export function mountStep(name: string, tree: number, target: string): Step {
 export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
   const how = locationWithoutLinks;
   return [
-    { name, call: "openat2", args: [anyFolder, target, how, how.bytes.length] },
-    { name, call: "move_mount", args: [tree, "", opened, "", moveToDescriptor] },
+    { name, call: "openat2", args: [anyFolder, target, how, how.bytes.length], hints: linkHints },
+    { name, call: "move_mount", args: [tree, "", opened, "", moveToDescriptor], hints: targetHints(name) },
     { name, call: "close", args: [opened] },
   ];
+}
+
+const sourceHints: Hints = {
+  EINVAL: (path) => `The mount at ${path} is unbindable: see mount_namespaces(7)`,
+};
+
+function targetHints(name: string): Hints {
+  return {
+    ENOENT: `${name}: the mount point does not exist on the host: create an empty file there`,
+    EINVAL: `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`,
+  };
 }

@@ -4,7 +4,7 @@ import { MASK } from "../../machines/events/defineEvent.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf, shortResult } from "../../machines/taskOutline.ts";
 import { formatDuration } from "../../units/durations.ts";
-import { formatTime } from "../../units/times.ts";
+import { formatZonedTime } from "../../units/times.ts";
 import type { Change } from "../replay/contextDiff.ts";
 import type { History } from "../replay/history.ts";
 import { diffHistories, shownChange } from "../replay/historyDiff.ts";
@@ -78,7 +78,7 @@ function loop(history: History, count: number, oldest: History, end: string): Se
     return [
       basedOn(
         [1],
-        `It is the ${ordinal(count)} run in a row that ended so, in ${span}, since ${formatTime(since)}`,
+        `It is the ${ordinal(count)} run in a row that ended so, in ${span}, since ${formatZonedTime(since)}`,
       ),
     ];
   }

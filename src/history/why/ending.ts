@@ -8,7 +8,7 @@ import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import { formatTime } from "../../units/times.ts";
+import { formatZonedTime } from "../../units/times.ts";
 import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 import { recordedSentences } from "./recorded.ts";
@@ -166,7 +166,7 @@ function withoutCause(facts: readonly Fact[], context: TaskContext): Sentence[] 
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);
-  const known = before && `Its last known event is ${before.type}, at ${formatTime(before.time)}`;
+  const known = before && `Its last known event is ${before.type}, at ${formatZonedTime(before.time)}`;
   return [
     ...sentence([before], known ?? ""),
     ...sentence([lost], `It is lost, since ${lost.data.reason}`),
@@ -179,7 +179,7 @@ function stillRunning(facts: readonly Fact[], { process, startedAt }: TaskContex
   if (process === null || startedAt === null) {
     return sentence([last], "According to its events, it has not started yet");
   }
-  const text = `According to its events, it has been running as pid ${process.task.pid} since ${formatTime(startedAt)}`;
+  const text = `According to its events, it has been running as pid ${process.task.pid} since ${formatZonedTime(startedAt)}`;
   return sentence([last], text);
 }
 

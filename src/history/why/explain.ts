@@ -9,7 +9,7 @@ import type { TaskResult } from "../../machines/taskResults.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
 import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
-import { formatTime } from "../../units/times.ts";
+import { formatZonedTime } from "../../units/times.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
 import { causeSentence, ending } from "./ending.ts";
@@ -104,13 +104,13 @@ function beginning(facts: readonly Fact[]): Sentence[] {
   const [adopted] = ofType(facts, "adopted");
   const [requested] = ofType(facts, "requested");
   if (adopted !== undefined) {
-    const begun = formatTime(adopted.data.handle.startedAt);
+    const begun = formatZonedTime(adopted.data.handle.startedAt);
     const found = adopted.data.found === null ? "this driver found it" : "this driver took it over";
-    const text = `HashiCorp's Go driver had started it at ${begun}, and ${found} at ${formatTime(adopted.time)}`;
+    const text = `HashiCorp's Go driver had started it at ${begun}, and ${found} at ${formatZonedTime(adopted.time)}`;
     return sentence([adopted], text);
   }
   if (requested === undefined) return [];
-  const request = `The agent requested it at ${formatTime(requested.time)}`;
+  const request = `The agent requested it at ${formatZonedTime(requested.time)}`;
   const [[sandboxed], [started]] = [ofType(facts, "sandboxed"), ofType(facts, "started")];
   if (started === undefined) return sentence([requested], request);
   const after = `${formatDuration(Math.max(0, started.time - requested.time))} later`;

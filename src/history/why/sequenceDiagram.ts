@@ -1,7 +1,7 @@
 /** A task's history as a Mermaid sequence diagram, to be pasted into a ticket. Pure. */
 import { summarize, traitsOf } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
-import { formatTime } from "../../units/times.ts";
+import { formatZonedTime } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
 import { wrap } from "../../units/widths.ts";
 import type { History, Moment } from "../replay/history.ts";
@@ -42,7 +42,7 @@ function loopOf({ repeated, period }: Repeat<Moment>): string[] {
 
 function titleOf({ stream, events }: History): string {
   const [first] = events;
-  return first === undefined ? stream : `${stream}, ${formatTime(first.time)}`;
+  return first === undefined ? stream : `${stream}, ${formatZonedTime(first.time)}`;
 }
 
 function textOf({ seq, stored, event, problem, sinceBefore }: Moment): string {

@@ -57,6 +57,24 @@ function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
   };
 }
 
+/** What a list shows of a task's usage. Null stands for values that are not known. */
+export interface UsageFigures {
+  /** CPU cores: between the last two samples of a running task, on average over a run that is over. */
+  readonly cores: number | null;
+  /** Bytes: the last sample of a running task, the maximum of a run that is over. */
+  readonly memoryBytes: number | null;
+}
+
+export function usageFigures(samples: readonly UsageSample[], isOver: boolean): UsageFigures {
+  const last = samples.at(-1);
+  const from = samples.at(isOver ? 0 : -2);
+  if (last === undefined || from === undefined) {
+    return { cores: null, memoryBytes: last === undefined ? null : known(last.memoryBytes) };
+  }
+  const { cores, memoryBytes } = spanOf(from, last);
+  return { cores: from === last ? null : cores, memoryBytes: isOver ? peakOf(samples) : memoryBytes };
+}
+
 /**
  * The text about a run's usage, such as `It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory;
  * its CPU limit held it back for 12 s; some of its processes waited for memory 5 % of the time`.

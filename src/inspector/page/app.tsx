@@ -1,6 +1,7 @@
 /** The whole page: its header, the part that its address names, and banners. */
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
+import { formatZone } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
 import { linkTo } from "./address.ts";
 import { BundlePage } from "./bundle/bundlePage.tsx";
@@ -11,6 +12,7 @@ import { Empty } from "./empty.tsx";
 import { AllocationPage } from "./lanes/allocationPage.tsx";
 import { EventsPage } from "./list/eventsPage.tsx";
 import { Failures } from "./list/failures.tsx";
+import { useNotifications } from "./list/notifications.ts";
 import { TaskList } from "./list/taskList.tsx";
 import { type Live, type PartProperties, useLive } from "./live.ts";
 import { linkBack, useAddress } from "./navigation.ts";
@@ -40,6 +42,7 @@ const parts: Readonly<Record<string, Part>> = {
 export function App() {
   const own = useLive();
   const live = useSource(own);
+  useNotifications(own.rows, own.status?.ready === true);
   const { path, choices } = useAddress();
   const [name = "", subject = ""] = path;
   const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
@@ -91,6 +94,9 @@ function Header({ part, live: { link, status } }: HeaderProperties) {
             </a>
           ))}
       </nav>
+      <span class="zone" title="The zone of all times on this page, from the browser">
+        {formatZone(Date.now())}
+      </span>
       <span class={`link ${link}`}>
         {link !== "on" ? "not connected" : status?.bundle ? "recorded" : "live"}
       </span>

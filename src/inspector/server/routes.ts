@@ -13,6 +13,7 @@ import { diffHistories } from "../../history/replay/historyDiff.ts";
 import { readHistory } from "../../history/replay/storedHistory.ts";
 import { parseEdits } from "../../history/replay/whatIf.ts";
 import { sequenceDiagram } from "../../history/why/sequenceDiagram.ts";
+import { usageFigures } from "../../history/why/usage.ts";
 import { diffView, whatIfView } from "../views/diffView.ts";
 import { nodeView } from "../views/nodeView.ts";
 import { phraseOf } from "../views/phrase.ts";
@@ -59,6 +60,7 @@ const routes: Readonly<Record<string, Route>> = {
     return steps === undefined ? notFound(noTask) : jsonAnswer(steps);
   },
   "/api/log": ({ logs }, query) => logs.page(query),
+  "/api/log/tail": ({ logs }, query) => logs.tail(query),
   "/api/log/search": ({ logs }, query, isWanted) => logs.search(query, isWanted),
   "/api/task": ({ index }, query) => {
     const steps = index.steps(query.get("id") ?? "");
@@ -122,12 +124,21 @@ const routes: Readonly<Record<string, Route>> = {
     withHistory(index, query, ({ stream, finalState }, { reader }) =>
       jsonAnswer(usageView(reader.usage(stream), finalState.context)),
     ),
+  "/api/use": ({ index }, query) => {
+    const rows = query.getAll("id").flatMap((id) => index.row(id) ?? []);
+    const figures = rows.slice(0, maxFigures).map(({ id, endedAt }) => {
+      return [id, usageFigures(index.readerOf(id)?.usage(id) ?? [], endedAt !== null)] as const;
+    });
+    return jsonAnswer(Object.fromEntries(figures));
+  },
   "/api/mermaid": ({ index }, query) =>
     withHistory(index, query, (history) => textAnswer(sequenceDiagram(history))),
   "/api/bundle": ({ index }, query) =>
     withHistory(index, query, (history) => textAnswer(bundleOf(index, history))),
 };
 
+/** Maximum number of tasks whose usage is sent in one answer: each is a file to read. */
+const maxFigures = 100;
 /** Maximum number of steps whose texts are sent in one answer. */
 const maxPhrases = 256;
 

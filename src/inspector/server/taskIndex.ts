@@ -201,6 +201,15 @@ export class TaskIndex {
     }
   }
 
+  /** The run of the same task in its allocation that began after a run; undefined if there is none. */
+  nextRun(id: string): string | undefined {
+    const own = this.row(id);
+    const later = this.rows().filter(
+      (row) => own && row.begunAt > own.begunAt && taskOfRun(row.id) === taskOfRun(id),
+    );
+    return later.sort((one, other) => one.begunAt - other.begunAt)[0]?.id;
+  }
+
   /** Removes tasks of a log from the index. */
   forget(reader: EventReader, isRemoved: (id: string) => boolean): void {
     for (const [id, entry] of this.#entries) {

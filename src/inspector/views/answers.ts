@@ -88,6 +88,16 @@ export interface LogMatches {
   readonly more: boolean;
 }
 
+/** The end of a run's own output, without what other runs of the task wrote to the same files. */
+export interface LogTail {
+  /** The stream that the run wrote to: stderr, unless it wrote to stdout only. */
+  readonly stream: "stderr" | "stdout";
+  /** The last lines, oldest first. */
+  readonly lines: readonly string[];
+  /** Why there are none, as a sentence; null if the run wrote nothing. */
+  readonly problem: string | null;
+}
+
 export interface LogNews {
   /** The first line may be a longer form of the line that was sent last, at the same position. */
   readonly lines: readonly LogLine[];

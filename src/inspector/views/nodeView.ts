@@ -3,6 +3,7 @@ import { version } from "../../base/version.ts";
 import type { Status } from "./answers.ts";
 import { type OutcomeKind, outcomeKinds } from "./outcomeKinds.ts";
 import type { TaskSummary } from "./taskSummary.ts";
+import { countIn, spansSince, type TimeSpans } from "./timeSpans.ts";
 
 export interface NodeView {
   /** Version of the inspector. */
@@ -48,9 +49,7 @@ interface HostFacts extends Omit<NodeHost, "cgroupMount"> {
 }
 
 /** Starts and exits in equal spans of time. */
-export interface Activity {
-  readonly from: number;
-  readonly spanMs: number;
+export interface Activity extends TimeSpans {
   readonly starts: readonly number[];
   readonly exits: readonly number[];
 }
@@ -93,27 +92,22 @@ function percentilesOf(values: readonly number[]): NodeView["start"] {
   return { starts: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }
 
-const spans = 60;
-
-/** Counts starts and exits in equal spans since the first request, over at least a minute. */
+/** Counts starts and exits since the first request. */
 function activityOf(rows: readonly TaskSummary[], now: number): Activity {
-  const begun = rows.reduce((first, { begunAt }) => Math.min(first, begunAt), now);
-  const spanMs = Math.max(1_000, Math.ceil((now - begun + 1) / spans));
-  const from = now - spans * spanMs;
-  const count = (times: readonly (number | null)[]) => {
-    const counts = new Array<number>(spans).fill(0);
-    for (const time of times) {
-      if (time === null) continue;
-      const index = Math.min(spans - 1, Math.max(0, Math.floor((time - from) / spanMs)));
-      counts[index] = (counts[index] ?? 0) + 1;
-    }
-    return counts;
-  };
+  const spans = spansSince(
+    rows.reduce((first, { begunAt }) => Math.min(first, begunAt), now),
+    now,
+  );
   return {
-    from,
-    spanMs,
-    starts: count(rows.map(({ startedAt }) => startedAt)),
+    ...spans,
+    starts: countIn(
+      spans,
+      rows.map(({ startedAt }) => startedAt),
+    ),
     // A failed start is not an exit.
-    exits: count(rows.map(({ startedAt, endedAt }) => startedAt && endedAt)),
+    exits: countIn(
+      spans,
+      rows.map(({ startedAt, endedAt }) => startedAt && endedAt),
+    ),
   };
 }

@@ -28,25 +28,26 @@ export function outcomeOf({ value, context }: MachineState): Outcome {
  * for a task that did not fail.
  */
 export function causeOf({ context }: MachineState): string | null {
-  const { request, sandbox, failure, exit, lostReason, stop } = context;
-  const command = sandbox?.command ?? request?.options.command ?? "its command";
+  const { request, failure, exit, lostReason, stop } = context;
+  // A command such as /usr/bin/sh says nothing, and jobs of many kinds have the same.
+  const whose = request === null ? "a task without a request" : `${request.taskName} of ${request.jobId}`;
   const result = resultOf(context);
   if (result === "never started" && failure !== null) {
     const { code, failed } = failure;
     // A path in the allocation's folder differs for each task, so it is left out.
     const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
-    return `${code} ${isShared ? failed.path : (request?.options.command ?? command)}`;
+    return `${code} ${isShared ? failed.path : (request?.options.command ?? whose)}`;
   }
   // A path in the allocation's folder differs for each task.
   const known = knownCause(exit?.cause)?.text;
   if (known !== undefined && !known.includes(request?.allocId ?? "/")) return known;
-  if (result === "out of memory") return `out of memory ${command}`;
+  if (result === "out of memory") return `out of memory: ${whose}`;
   if (result === "lost") return `lost: ${lostReason ?? "how it ended is unknown"}`;
   if (result === "killed" && stop?.timedOut === true) {
-    return `killed, still running after ${signalName(stop.signal)}: ${command}`;
+    return `killed, still running after ${signalName(stop.signal)}: ${whose}`;
   }
   if ((result === "killed" || result === "failed") && exit !== null) {
-    return `${exit.signal > 0 ? shortEnd(exit) : `exit code ${exit.exitCode}`} ${command}`;
+    return `${exit.signal > 0 ? shortEnd(exit) : `exit code ${exit.exitCode}`}: ${whose}`;
   }
   return null;
 }

@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 
@@ -49,6 +50,8 @@ async function bundle(folder: string): Promise<void> {
     checks: { eval: false, ineffectiveDynamicImport: false },
     output: { dir: making, format: "esm", chunkFileNames: "[name]-[hash].js" },
   });
+  // Otherwise Node parses each file once more to find out that it is a module.
+  writeFileSync(join(making, "package.json"), '{ "type": "module" }');
   try {
     renameSync(making, folder);
   } catch (thrown) {

@@ -1,7 +1,7 @@
 /** The blocks on a lane: runs with their texts and marks, or several narrow runs in one block. */
 import { formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
-import { formatTime } from "../../../units/times.ts";
+import { formatZonedTime } from "../../../units/times.ts";
 import type { LaneMark, LaneRun } from "../../views/allocationView.ts";
 import { linkWithin } from "../bundle/source.ts";
 import { Shape } from "../mark.tsx";
@@ -93,7 +93,7 @@ export function Run({
   const [from, to] = [clip(left), Math.max(clip(right), clip(left) + 2)];
   const ran = formatDuration(Math.max(0, (run.overAt ?? now) - run.begunAt));
   // The label begins with the visible text, for users of speech input.
-  const title = `${task}: ${run.outcome.text}, ${ran}, ${formatTime(run.begunAt)}`;
+  const title = `${task}: ${run.outcome.text}, ${ran}, ${formatZonedTime(run.begunAt)}`;
   const hasMark = run.overAt !== null && to - from >= 26 && to < width;
   return (
     <g class={`block ${run.outcome.tone}${isCurrent ? " current" : ""}`}>
@@ -144,7 +144,7 @@ function Sign({ id, mark: { seq, time, text, kind }, x, width }: SignProperties)
   const shape = kind === "takeover" ? `M${x},${top}l4,4l-4,4l-4,-4z` : `M${x - 5},${top}h10l-5,9z`;
   return (
     <a class={`sign ${kind}`} href={linkWithin(["task", id], { event: String(seq) })} tabindex={-1}>
-      <title>{`${text}, ${formatTime(time)}`}</title>
+      <title>{`${text}, ${formatZonedTime(time)}`}</title>
       <path d={shape} />
     </a>
   );

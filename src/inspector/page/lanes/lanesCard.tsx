@@ -3,7 +3,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../base/taskId.ts";
 import { countOf } from "../../../units/counts.ts";
-import { formatTime } from "../../../units/times.ts";
+import { formatZonedTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocationView.ts";
 import { linkWithin } from "../bundle/source.ts";
 import { Tool } from "../buttons.tsx";
@@ -164,7 +164,7 @@ function ErrorLine({ errors, error }: Pick<ErrorChoice, "errors" | "error">) {
             {errors.indexOf(error) + 1} of {errors.length}
           </span>{" "}
           <a href={linkWithin(["task", error.id], { event: String(error.seq) })}>{error.task}</a> {error.text}{" "}
-          <span class="faint">{formatTime(error.time)}</span>
+          <span class="faint">{formatZonedTime(error.time)}</span>
         </>
       )}
     </p>

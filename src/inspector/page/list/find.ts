@@ -1,14 +1,15 @@
 /** Finds the tasks that match the choices in the page's address, and sorts them. Pure. */
 
+import { allocationIndex } from "../../../base/taskId.ts";
 import { formatDuration, formatLife } from "../../../units/durations.ts";
 import { type OutcomeKind, outcomeKinds, toneOf } from "../../views/outcomeKinds.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { Choices } from "../address.ts";
 
-/** A column, with its sort key. */
+/** A column, with its sort key. The list cannot be sorted by what only the rows in sight have. */
 export interface Column {
   readonly title: string;
-  readonly sortBy: (row: TaskSummary, now: number) => string | number | null;
+  readonly sortBy?: (row: TaskSummary, now: number) => string | number | null;
 }
 
 /** The columns by their names, which the address and the CSS classes use, too. */
@@ -19,12 +20,20 @@ export const columns = {
   allocation: { title: "Allocation", sortBy: ({ allocation }) => allocation },
   outcome: { title: "Outcome", sortBy: ({ outcome }) => outcomeKinds.indexOf(outcome.kind) },
   exit: { title: "Exit", sortBy: ({ exit }) => exit },
+  cpu: { title: "CPU" },
+  memory: { title: "Memory" },
   restarts: { title: "Restarts", sortBy: ({ restarts }) => restarts },
   ran: { title: "Ran", sortBy: (row, now) => ranFor(row, now) },
   age: { title: "Age", sortBy: ({ begunAt }, now) => now - begunAt },
 } as const satisfies Readonly<Record<string, Column>>;
 
 export type ColumnName = keyof typeof columns;
+
+/** The task's name, with its index among the instances of a local run. Agents do not tell the driver theirs. */
+export function labelOf({ task, allocation }: Pick<TaskSummary, "task" | "allocation">): string {
+  const index = allocationIndex(allocation) ?? 0;
+  return index === 0 ? task : `${task}[${index}]`;
+}
 
 /** Milliseconds from the task's start to its end, or to now; null if the task has never run. */
 function ranFor({ startedAt, endedAt }: TaskSummary, now: number): number | null {
@@ -46,6 +55,7 @@ export function sorted(rows: readonly TaskSummary[], sort: string, now: number):
   const name = sort.replace(/^-/, "");
   if (!Object.hasOwn(columns, name)) return rows;
   const { sortBy }: Column = columns[name as ColumnName];
+  if (sortBy === undefined) return rows;
   const way = sort.startsWith("-") ? -1 : 1;
   const keyed = rows.map((row) => ({ row, key: sortBy(row, now) }));
   // Rows without a value come last in both directions.
@@ -77,7 +87,7 @@ export function matcher(
 
 function mentionsAll(row: TaskSummary, words: readonly string[]): boolean {
   const { id, job, group, namespace, user, outcome, exit, cause } = row;
-  const text = [id, job, group, namespace, user, outcome.kind, outcome.text, exit, cause]
+  const text = [id, labelOf(row), job, group, namespace, user, outcome.kind, outcome.text, exit, cause]
     .join(" ")
     .toLowerCase();
   return words.every((each) => text.includes(each));

@@ -6,7 +6,8 @@ import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
 import { Gap, reveal, rowsInSight, useRowHeight } from "../longTable.tsx";
 import { Mark } from "../mark.tsx";
-import { type ColumnName, columns, ranText } from "./find.ts";
+import { type Column, type ColumnName, columns, labelOf, ranText } from "./find.ts";
+import { type Use, useUsage } from "./usage.ts";
 
 interface Place {
   readonly top?: number;
@@ -37,6 +38,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
   const focusRow = useRowFocus(scroller);
   const [first, last] = rowsInSight(top, height, rows.length);
   const visible = rows.slice(first, last);
+  const usage = useUsage(visible);
   const onKey = (event: KeyboardEvent) => {
     const place = scroller.current;
     if (place === null || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -80,6 +82,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
               key={row.id}
               row={row}
               now={now}
+              use={usage[row.id]}
               index={first + index}
               onOpen={() => onPlace({ opened: row.id })}
             />
@@ -146,18 +149,19 @@ interface HeadProperties {
 
 /** A click sorts by the column, a second one reverses the order, and a third one ends the sorting. */
 function Head({ name, sort, onSort }: HeadProperties) {
+  const { title, sortBy }: Column = columns[name];
   const way = sort === name ? "ascending" : sort === `-${name}` ? "descending" : undefined;
   const next = way === undefined ? name : way === "ascending" ? `-${name}` : "";
   return (
     <th scope="col" class={name} aria-sort={way}>
-      <button
-        type="button"
-        title={`Sort by ${columns[name].title.toLowerCase()}`}
-        onClick={() => onSort(next)}
-      >
-        {columns[name].title}
-        {way === undefined ? null : <span aria-hidden="true">{way === "ascending" ? " ↑" : " ↓"}</span>}
-      </button>
+      {sortBy === undefined ? (
+        title
+      ) : (
+        <button type="button" title={`Sort by ${title.toLowerCase()}`} onClick={() => onSort(next)}>
+          {title}
+          {way === undefined ? null : <span aria-hidden="true">{way === "ascending" ? " ↑" : " ↓"}</span>}
+        </button>
+      )}
     </th>
   );
 }
@@ -165,18 +169,21 @@ function Head({ name, sort, onSort }: HeadProperties) {
 interface RowProperties {
   readonly row: TaskSummary;
   readonly now: number;
+  /** Undefined until it is known. */
+  readonly use: Use | undefined;
   readonly index: number;
   readonly onOpen: () => void;
 }
 
-function Row({ row, now, index, onOpen }: RowProperties) {
-  const { id, task, job, user, allocation, outcome, exit, restarts, begunAt } = row;
+function Row({ row, now, use, index, onOpen }: RowProperties) {
+  const { id, job, user, allocation, outcome, exit, restarts, begunAt } = row;
+  const label = labelOf(row);
   return (
     <tr class="row" aria-rowindex={index + 2}>
       <td class="task">
         <Mark tone={outcome.tone} />
-        <a id={id} href={linkTo(["task", id])} title={task} onClick={onOpen}>
-          {task}
+        <a id={id} href={linkTo(["task", id])} title={label} onClick={onOpen}>
+          {label}
         </a>
       </td>
       <td class="job" title={job ?? undefined}>
@@ -190,6 +197,12 @@ function Row({ row, now, index, onOpen }: RowProperties) {
         {outcome.text}
       </td>
       <td class="exit">{exit ?? "–"}</td>
+      <td class="cpu" title={use?.about}>
+        {use?.cpu}
+      </td>
+      <td class="memory" title={use?.about}>
+        {use?.memory}
+      </td>
       <td class="restarts">{restarts === 0 ? "–" : restarts}</td>
       <td class="ran">{ranText(row, now)}</td>
       <td class="age">{formatDuration(Math.max(0, now - begunAt))}</td>

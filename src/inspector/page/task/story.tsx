@@ -1,7 +1,7 @@
 /** The history as a table: one line for each step, grouped by requests and their outcomes. */
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
-import { formatTime } from "../../../units/times.ts";
+import { formatZonedTime } from "../../../units/times.ts";
 import { groupSteps, groupTitle, type StepGroup } from "../../views/eventGroups.ts";
 import type { Phrase } from "../../views/phrase.ts";
 import type { Steps } from "../../views/stepTable.ts";
@@ -152,7 +152,7 @@ function Row({ steps, seq, phrase, index, isCurrent, begun, choose }: RowPropert
   const since = seq === 1 ? "" : `+${formatDuration(Math.max(0, time - steps.timeOf(seq - 1)))}`;
   return (
     <tr class={`step${bad ? " bad" : ""}${isCurrent ? " current" : ""}`} aria-rowindex={index + 2}>
-      <td class="number at" title={formatTime(time)}>
+      <td class="number at" title={formatZonedTime(time)}>
         {formatDuration(Math.max(0, time - begun))}
       </td>
       <td class="number since">{since}</td>

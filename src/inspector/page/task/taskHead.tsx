@@ -1,13 +1,17 @@
 /** The head of a task's page: name, figures, buttons to copy the history, and the outcome with its reason. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { shortId } from "../../../base/taskId.ts";
+import { allocationIndex, shortId } from "../../../base/taskId.ts";
 import type { Sentence } from "../../../history/why/facts.ts";
+import type { LogTail } from "../../views/answers.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { ask } from "../api.ts";
+import { LinkButton } from "../buttons.tsx";
 import { useNow } from "../hooks.ts";
-import { ranText } from "../list/find.ts";
+import { labelOf, ranText } from "../list/find.ts";
+import { useAnswer } from "../live.ts";
 import { Mark } from "../mark.tsx";
+import { choose as chooseInAddress } from "../navigation.ts";
 import { saveBlob } from "../saveDrawing.tsx";
 import { Facts } from "../table.tsx";
 
@@ -34,7 +38,7 @@ export function TaskTitle({ row, query }: TitleProperties) {
   return (
     <div class="title">
       <h1 ref={heading} tabIndex={-1}>
-        {row.task}
+        {labelOf(row)}
         <code>{row.allocation}</code>
       </h1>
       <CopyButtons query={query} name={row.task} />
@@ -104,13 +108,17 @@ function CopyButtons({ query, name }: { readonly query: string; readonly name: s
 
 interface VerdictProperties {
   readonly row: TaskSummary;
+  /** The query string that names the task in requests to the API. */
+  readonly query: string;
+  /** Whether the files of the task's output may be on this host. */
+  readonly isOfHost: boolean;
   /** The sentences; undefined while a long history is being read. */
   readonly sentences: readonly Sentence[] | undefined;
   readonly choose: (seq: number) => void;
 }
 
 /** The outcome and the reason: sentences with the events that prove them. */
-export function Verdict({ row, sentences, choose }: VerdictProperties) {
+export function Verdict({ row, query, isOfHost, sentences, choose }: VerdictProperties) {
   const { outcome } = row;
   return (
     <section class={`card verdict ${outcome.tone}`} aria-label="Outcome">
@@ -124,12 +132,63 @@ export function Verdict({ row, sentences, choose }: VerdictProperties) {
           <Shown key={sentence.text} sentence={sentence} choose={choose} />
         ))}
       </p>
-      {(outcome.tone === "bad" || outcome.tone === "unclear") && row.startedAt !== null ? (
-        <p>
-          Its last output, on a cluster: <code>{logCommand(row)}</code>
-        </p>
+      {hasFailed(row) && row.startedAt !== null ? (
+        isOfHost ? (
+          <LastOutput row={row} query={query} />
+        ) : (
+          <Command row={row} />
+        )
       ) : null}
     </section>
+  );
+}
+
+/** Whether the task's page is about a failure. */
+export function hasFailed({ outcome }: TaskSummary): boolean {
+  return outcome.tone === "bad" || outcome.tone === "unclear";
+}
+
+/** The last lines that a failed run wrote itself, as long as its files exist. */
+function LastOutput({ row, query }: { readonly row: TaskSummary; readonly query: string }) {
+  const tail = useAnswer<LogTail>(`/api/log/tail?${query}`, row.events);
+  if (tail === undefined) return <p class="faint">Reading its output…</p>;
+  const { stream, lines, problem } = tail;
+  if (problem !== null) {
+    return allocationIndex(row.allocation) === undefined ? (
+      <Command row={row} />
+    ) : (
+      <p class="faint">{`No output: ${problem}. run --keep keeps the folder.`}</p>
+    );
+  }
+  return lines.length === 0 ? (
+    <p class="faint">It wrote nothing.</p>
+  ) : (
+    <div class="tail">
+      <p>
+        Its last lines on {stream},{" "}
+        <LinkButton act={() => showOutput(stream)}>with the lines before them</LinkButton>
+      </p>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
+      <section class="code" aria-label="Last lines of its output" tabIndex={0}>
+        <pre>{lines.join("\n")}</pre>
+      </section>
+    </div>
+  );
+}
+
+/** Opens the panel of the output, and scrolls to it. */
+function showOutput(stream: string): void {
+  chooseInAddress({ log: stream, line: "", find: "" });
+  document.querySelector(".output")?.scrollIntoView();
+}
+
+/** Where else the output of a task of an agent may be. */
+function Command({ row }: { readonly row: TaskSummary }) {
+  if (allocationIndex(row.allocation) !== undefined) return null;
+  return (
+    <p>
+      Its last output, from its agent: <code>{logCommand(row)}</code>
+    </p>
   );
 }
 

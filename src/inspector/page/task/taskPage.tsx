@@ -1,6 +1,7 @@
 /** The page of a task: its outcome and the reason, its history, and any moment of the history. */
 import { allocationOf } from "../../../base/taskId.ts";
 import type { Sentence } from "../../../history/why/facts.ts";
+import type { Steps } from "../../views/stepTable.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { isOfDroppedBundle, listPath, sourceQuery } from "../bundle/source.ts";
 import { WhatIfPanel } from "../compare/whatIfPanel.tsx";
@@ -16,7 +17,7 @@ import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { Story } from "./story.tsx";
-import { TaskTitle, Verdict } from "./taskHead.tsx";
+import { hasFailed, TaskTitle, Verdict } from "./taskHead.tsx";
 import { Timeline } from "./timeline.tsx";
 import { Usage } from "./usage.tsx";
 import { useSteps } from "./visibleSteps.ts";
@@ -29,7 +30,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   const layout = useChartLayout();
   const allocation = useAllocation(allocationOf(id), rows);
   const count = steps?.length ?? 0;
-  const [seq, chooseStep] = useShownStep(count);
+  const [seq, chooseStep] = useShownStep(count, row && hasFailed(row) ? lastError(steps) : undefined);
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
   useKeys({ Escape: () => goTo(listPath()) });
   if (row === undefined && status?.ready === true) return <NoTask />;
@@ -43,7 +44,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   return (
     <>
       <TaskTitle row={row} query={query} />
-      <Verdict row={row} sentences={sentences} choose={chooseStep} />
+      <Verdict {...{ row, query, sentences }} isOfHost={status?.bundle === false} choose={chooseStep} />
       <Timeline steps={steps} seq={seq} choose={chooseStep} />
       <div class="columns with-chart">
         <div>
@@ -85,35 +86,46 @@ const longHistory = 2_000;
 
 /**
  * The number of the shown step, and a function that shows another step. The arrow keys, Home and End also
- * show another step. The choice is part of the address. Without a choice, the newest step is shown.
+ * show another step. The choice is part of the address.
  * @param count number of all steps
+ * @param first the step that is shown without a choice; undefined: the newest step
  */
-function useShownStep(count: number): readonly [number, (seq: number) => void] {
+function useShownStep(count: number, first = count): readonly [number, (seq: number) => void] {
   const [event] = useChoice("event");
-  const chooseStep = (seq: number) => choose({ event: eventAt(seq, count) });
+  const chooseStep = (seq: number) => choose({ event: eventAt(seq, count, first) });
   // Reads the current choice, because keys can come faster than the page is drawn.
-  const stepBy = (by: number) => chooseStep(stepIn(count, chosenNow("event")) + by);
+  const stepBy = (by: number) => chooseStep(stepIn(count, chosenNow("event"), first) + by);
   useKeys({
     ArrowLeft: () => stepBy(-1),
     ArrowRight: () => stepBy(1),
     Home: () => chooseStep(1),
     End: () => chooseStep(count),
   });
-  return [stepIn(count, event), chooseStep];
+  return [stepIn(count, event, first), chooseStep];
 }
 
 /**
  * The number of the shown step, from 1 to `count`.
- * @param event its number in the address; any other text stands for the newest event
+ * @param event its number in the address; any other text stands for the first shown event
  */
-function stepIn(count: number, event: string): number {
+function stepIn(count: number, event: string, first: number): number {
   const seq = Number(event);
-  return event !== "" && Number.isInteger(seq) ? Math.min(Math.max(1, seq), count) : count;
+  return event !== "" && Number.isInteger(seq) ? Math.min(Math.max(1, seq), count) : first;
 }
 
-/** The number in the form of the address: empty for the last step, so that the page follows new events. */
-function eventAt(seq: number, count: number): string {
-  return seq >= count ? "" : String(Math.max(1, seq));
+/**
+ * The number in the form of the address: empty for the step that is shown without a choice. If that is the
+ * newest step, the page so follows new events.
+ */
+function eventAt(seq: number, count: number, first: number): string {
+  const chosen = Math.min(Math.max(1, seq), count);
+  return chosen === first ? "" : String(chosen);
+}
+
+/** The last step that is an error; undefined if there is none. */
+function lastError(steps: Steps | undefined): number | undefined {
+  for (let seq = steps?.length ?? 0; seq >= 1; seq--) if (steps?.isBad(seq)) return seq;
+  return undefined;
 }
 
 function NoTask() {

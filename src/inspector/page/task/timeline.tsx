@@ -3,7 +3,7 @@
 import { useMemo, useRef } from "preact/hooks";
 import { formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
-import { formatTime } from "../../../units/times.ts";
+import { formatZonedTime } from "../../../units/times.ts";
 import type { Steps } from "../../views/stepTable.ts";
 import { Tool } from "../buttons.tsx";
 import { TimeScale } from "./timeScale.ts";
@@ -101,7 +101,7 @@ function StepTools({ steps, seq, choose }: Properties) {
         Step {formatCount(seq)} of {formatCount(last)}
       </span>
       <span>+{formatDuration(Math.max(0, time - steps.timeOf(1)))}</span>
-      <span class="wide">{formatTime(time)}</span>
+      <span class="wide">{formatZonedTime(time)}</span>
       <span class="hint wide">
         <kbd>←</kbd> <kbd>→</kbd> step, <kbd>Home</kbd> <kbd>End</kbd>, <kbd>Esc</kbd> all tasks
       </span>

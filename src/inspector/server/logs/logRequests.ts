@@ -1,10 +1,10 @@
 /** The API for tasks' output: pages, search, and following. Only for tasks of this host. */
 import type { ServerResponse } from "node:http";
 import { DriverError } from "../../../base/errors.ts";
-import { logPlaces } from "../../../effects/logs/logFiles.ts";
+import { LogFiles, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
-import type { LogNews } from "../../views/answers.ts";
+import type { LogNews, LogTail } from "../../views/answers.ts";
 import { type LogPosition, seenLine } from "../../views/lineTimes.ts";
 import { type Answer, EventStream, jsonAnswer, send, textAnswer } from "../responses.ts";
 import type { TaskIndex } from "../taskIndex.ts";
@@ -16,8 +16,17 @@ const maxSearches = 4;
 /** Maximum length of a text to search for. */
 const maxNeedle = 1_000;
 
-/** A task's request is one of its first events. This many events are searched for the request. */
-const maxEventsToRequest = 8;
+/** A task's request and sandbox are among its first events. This many events are searched for them. */
+const maxEventsToBegin = 8;
+
+type OutputStart = NonNullable<TaskContext["sandbox"]>["output"];
+
+const streams = ["stderr", "stdout"] as const;
+/** Where the output of a task begins whose events do not say it. */
+const begin = { file: 0, bytes: 0 };
+/** Maximum number of lines of a tail, and of bytes in which they are looked for. */
+const maxTailLines = 12;
+const maxTailBytes = 16 * 1024;
 
 export class LogRequests {
   readonly #index: TaskIndex;
@@ -40,6 +49,31 @@ export class LogRequests {
       if (before !== undefined) return jsonAnswer(log.pageBefore(before));
       return jsonAnswer(from === undefined ? log.lastPage() : log.pageFrom(from));
     });
+  }
+
+  /** The last lines that a run itself wrote. */
+  tail(query: URLSearchParams): Answer {
+    const id = query.get("id") ?? "";
+    try {
+      const { request, sandbox } = this.#begunAs(id);
+      if (this.#isForeign()) throw new DriverError("LOG_MISSING", "a bundle has no output of its tasks");
+      const places = logPlaces(request);
+      const [from, until] = [sandbox?.output, this.#outputOfNextRun(id)];
+      const tails = streams.map((stream): LogTail => {
+        const files = new LogFiles(places[stream]);
+        try {
+          const text = files.last(from?.[stream] ?? begin, maxTailBytes, until?.[stream]);
+          return { stream, lines: lastLines(text), problem: null };
+        } finally {
+          files.close();
+        }
+      });
+      return jsonAnswer(tails.find(({ lines }) => lines.length > 0) ?? tails[0]);
+    } catch (thrown) {
+      // No error for the page: the output of most runs is removed sooner than their events.
+      const { summary } = logError(thrown);
+      return jsonAnswer({ stream: "stderr", lines: [], problem: summary } satisfies LogTail);
+    }
   }
 
   /** @param isWanted returns false once nobody waits for the answer */
@@ -100,17 +134,24 @@ export class LogRequests {
   #open(query: URLSearchParams): TaskLog {
     if (this.#isForeign()) throw new DriverError("LOG_MISSING", "a bundle has no output of its tasks");
     const stream = query.get("stream") === "stdout" ? "stdout" : "stderr";
-    return new TaskLog(logPlaces(this.#requestOf(query.get("id") ?? ""))[stream]);
+    return new TaskLog(logPlaces(this.#begunAs(query.get("id") ?? "").request)[stream]);
   }
 
-  #requestOf(id: string): TaskContext["request"] {
+  /** Where the output of the run after a run begins: runs of a task share their files. */
+  #outputOfNextRun(id: string): OutputStart {
+    const next = this.#index.nextRun(id);
+    return next === undefined ? null : (this.#begunAs(next).sandbox?.output ?? null);
+  }
+
+  /** The task's request and sandbox, which its first events tell. */
+  #begunAs(id: string): TaskContext {
     const events = this.#index.readerOf(id)?.readStream(id) ?? [];
     let state = thisMachine.initialSnapshot;
     for (const event of events) {
-      if (state.context.request !== null || event.seq > maxEventsToRequest) break;
+      if (state.context.sandbox !== null || event.seq > maxEventsToBegin) break;
       state = thisMachine.step(state, thisMachine.readEvent(event)).snapshot;
     }
-    return state.context.request;
+    return state.context;
   }
 }
 
@@ -180,7 +221,17 @@ function positionIn(query: URLSearchParams, name: string): LogPosition | undefin
   return index === undefined ? undefined : { index: Number(index), offset: Number(offset) };
 }
 
+function lastLines(text: string): string[] {
+  const lines = text.split("\n").map((line) => line.trimEnd());
+  while (lines.at(-1) === "") lines.pop();
+  return lines.slice(-maxTailLines);
+}
+
+function logError(thrown: unknown): DriverError {
+  return DriverError.from(thrown, "LOG_MISSING", "the logs cannot be read");
+}
+
 function failed(thrown: unknown): Answer {
-  const { summary, hint, code } = DriverError.from(thrown, "LOG_MISSING", "the logs cannot be read");
+  const { summary, hint, code } = logError(thrown);
   return textAnswer(hint === undefined ? summary : `${summary}. ${hint}`, code === "LOG_MISSING" ? 404 : 500);
 }
