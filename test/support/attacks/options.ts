@@ -128,4 +128,5 @@ export const closing: Readonly<Record<string, string>> = {
   seccomp: "the job's profile, by default",
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
+  blackBox: "what is recorded",
 };
