@@ -11,6 +11,8 @@ import type { TaskIndex } from "./taskIndex.ts";
 
 /** Maximum rows of one message: some 60 kB. */
 const batch = 200;
+/** The first message fills a window, and comes sooner over a slow line. */
+const firstBatch = 50;
 
 export class LiveStream {
   readonly #stream: EventStream<LiveMessage>;
@@ -60,7 +62,7 @@ export class LiveStream {
   }
 
   #nextRows(): LiveMessage {
-    const ids = [...this.#changed].slice(0, batch);
+    const ids = [...this.#changed].slice(0, this.#hasSentRows ? batch : firstBatch);
     for (const id of ids) this.#changed.delete(id);
     const rows = ids.flatMap((id) => this.#index.row(id) ?? []);
     const gone = ids.filter((id) => this.#index.row(id) === undefined);
