@@ -12,6 +12,7 @@ const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
   msgpackr: "whole",
   "node:crypto": ["createHash", "createHmac", "hash"],
   "node:os": ["constants"],
+  "node:path": ["posix"],
   "node:util": ["isDeepStrictEqual", "stripVTControlCharacters"],
   "node:zlib": ["crc32"],
   xstate: "whole",
@@ -24,7 +25,7 @@ const clock =
 const saysPure = /^\/\*\*(?:(?!\*\/).)*\bPure[.:;,]/s;
 
 /** How many files say so. A file that loses the word, and with it this check, changes the number. */
-const PURE_FILES = 267;
+const PURE_FILES = 277;
 
 describe("a pure file", () => {
   it("reaches no kernel, no clock and nothing to read or write", () => {
@@ -137,7 +138,7 @@ const layers: Readonly<Record<string, string>> = {
 const effects: readonly string[] = [
   ...["kernel", "bpf", "paths", "processes", "options", "plan"],
   ...["layout", "names", "unveil", "users", "network", "namespaces", "cgroup", "limits", "command", "logs"],
-  ...["root", "landlock", "seccomp", "denials", "parts.ts", "exceptions.ts", "verdicts.ts"],
+  ...["root", "landlock", "seccomp", "denials", "blackBox", "parts.ts", "exceptions.ts", "verdicts.ts"],
   ...["run", "host", "launch", "exec", "adoption", "stats"],
 ];
 

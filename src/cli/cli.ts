@@ -10,12 +10,14 @@ import { addDoctor } from "./commands/doctor/doctorVerb.ts";
 import { addEvents } from "./commands/events/eventsVerb.ts";
 import { addExec } from "./commands/exec/execVerb.ts";
 import { addExport } from "./commands/export/exportVerb.ts";
+import { addExposure } from "./commands/exposure/exposureVerb.ts";
 import { addHelp, unknownVerb } from "./commands/help/helpVerb.ts";
 import { addImport } from "./commands/import/importVerb.ts";
 import { addInspect } from "./commands/inspect/inspectVerb.ts";
 import { addInstall, addUninstall } from "./commands/install/installVerb.ts";
 import { addLogs } from "./commands/logs/logsVerb.ts";
 import { addLs } from "./commands/ls/lsVerb.ts";
+import { addMay } from "./commands/may/mayVerb.ts";
 import { addPin, addUnpin } from "./commands/pin/pinVerb.ts";
 import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
@@ -36,7 +38,7 @@ import { widthOf } from "./terminal/style.ts";
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
-  ...[addEvents, addWhy, addDiff, addInspect, addReplay],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure],
   ...[addExport, addImport, addArchive, addPin, addUnpin],
   ...[addInstall, addUninstall, addCompletion, addVersion, addHelp],
 ];

@@ -30,6 +30,8 @@ export interface DriverFindings {
   readonly privateRootProblem: string | undefined;
   /** Why denials are not recorded; undefined if they are. */
   readonly denialProblem: string | undefined;
+  /** Why the black box is not open; undefined if it is, or is not wanted. */
+  readonly blackBoxProblem: string | undefined;
   /** Why the driver's services could not be opened. */
   readonly error?: DriverError | undefined;
 }
@@ -38,13 +40,18 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  { quarantined, privateRootProblem, denialProblem, error }: DriverFindings,
+  { quarantined, privateRootProblem, denialProblem, blackBoxProblem, error }: DriverFindings,
 ): Fingerprint {
-  const attributes = fingerprintAttributes(facts, options, version, { privateRootProblem, denialProblem });
+  const attributes = fingerprintAttributes(facts, options, version, {
+    privateRootProblem,
+    denialProblem,
+    blackBoxProblem,
+  });
   const { health, description } = judgeHost(facts, {
     quarantined,
     privateRootProblem,
     denialProblem: options.denials === "on" ? denialProblem : undefined,
+    blackBoxProblem: options.blackBox === "on" ? blackBoxProblem : undefined,
   });
   if (error === undefined || health === "undetected") return { attributes, health, description };
   const text = `${error.code}: ${error.message}`;

@@ -110,12 +110,14 @@ export class Driver implements DriverPort {
         combineLatest([
           watchHost(topology),
           outcome.opened?.denials.problems ?? of("the driver cannot work yet"),
+          outcome.opened?.recorder.problems ?? of("the driver cannot work yet"),
         ]).pipe(
-          map(([facts, denialProblem]) =>
+          map(([facts, denialProblem, blackBoxProblem]) =>
             fingerprintOf(facts, options, {
               quarantined: outcome.opened ? quarantinedLogs(outcome.opened.folder.events) : [],
               privateRootProblem: outcome.opened?.privateRootProblem,
               denialProblem,
+              blackBoxProblem,
               error: outcome.error,
             }),
           ),

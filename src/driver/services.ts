@@ -7,6 +7,7 @@ import type { HostFacts } from "../effects/host/hostFacts.ts";
 import type { RootTemplates } from "../effects/root/rootTemplates.ts";
 import type { EventStore } from "../store/eventStore.ts";
 import type { StateFolder } from "../store/folder/stateFolder.ts";
+import type { Recorder } from "./blackBox/recorder.ts";
 import type { TaskDenials } from "./denials/taskDenials.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
 import type { UnsavedEvents } from "./history/unsavedEvents.ts";
@@ -24,6 +25,7 @@ export interface DriverServices {
   readonly privateRootProblem: string | undefined;
   /** The kernel's refusals to the tasks' processes. */
   readonly denials: TaskDenials;
+  readonly recorder: Recorder;
   readonly store: EventStore;
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;

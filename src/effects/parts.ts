@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import { blackBoxOptions } from "./blackBox/options.ts";
 import { cgroupOptions, settleCgroup } from "./cgroup/options.ts";
 import { commandOptions } from "./command/options.ts";
 import { denialsOptions } from "./denials/options.ts";
@@ -49,6 +50,7 @@ export const pluginShape = () =>
     seccompOptions.plugin(),
     logsOptions.plugin(),
     denialsOptions.plugin(),
+    blackBoxOptions.plugin(),
   ]);
 
 export type SandboxOptions = Values<ReturnType<typeof pluginShape>>;

@@ -69,6 +69,18 @@ export function isProbe(denial: Denial, task: RecordedTask): boolean {
 }
 
 /**
+ * The verdicts of all parts that refuse something to a recorded task; none if it may do it.
+ * @param isUnveiled whether the task has the rights of an unveil entry, `MODE:PATH`
+ */
+export function refusalsOf(
+  denial: Denial,
+  task: RecordedTask,
+  isUnveiled: Allowance["isUnveiled"],
+): Verdict[] {
+  return verdictsOn(denial, { ...allowanceOf(task), isUnveiled });
+}
+
+/**
  * What would allow a task what it was denied, as a sentence without its full stop; empty if nothing would. It
  * has a line for the job file only if that line allows nothing else.
  */

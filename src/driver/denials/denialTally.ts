@@ -2,6 +2,7 @@
  * Counts the sandbox's refusals to a task, and decides when a count is recorded. The number of kinds and
  * the number of records are limited, because a task may cause any number of refusals, of any kind. Pure.
  */
+import { consequenceMs } from "../../history/cause/cause.ts";
 import { type DenialHistory, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 
@@ -24,9 +25,6 @@ interface LastRefusal {
   readonly refusal: Refusal;
   readonly at: number;
 }
-
-/** Maximum time between a refusal and the failure that it may have caused, in milliseconds. */
-const consequenceMs = 2_000;
 
 export class DenialTally {
   readonly #kinds: Map<string, Refusal>;

@@ -22,6 +22,7 @@ import { openStateFolder } from "../../store/folder/stateFolder.ts";
 import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 import { appendUsage } from "../../store/usage/usageFile.ts";
 import { parseDuration } from "../../units/durations.ts";
+import { Recorder } from "../blackBox/recorder.ts";
 import { TaskDenials } from "../denials/taskDenials.ts";
 import { UnsavedEvents } from "../history/unsavedEvents.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
@@ -56,9 +57,11 @@ export async function openServices(
   const roots = undo.use(new RootTemplates(folder.run));
   startSpawner(folder.run);
   const denials = undo.use(new TaskDenials(log));
+  const recorder = undo.use(new Recorder(log));
   const probing = Promise.all([
     findRootProblem(roots),
     denials.configure(options.denials, facts.landlockAbi),
+    recorder.configure(options.blackBox, facts.cgroupMount),
   ]);
   const unsaved = new UnsavedEvents(log);
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
@@ -84,6 +87,7 @@ export async function openServices(
     roots,
     privateRootProblem,
     denials,
+    recorder,
     usage,
     store,
     unsaved,
@@ -98,6 +102,7 @@ export async function closeServices(services: DriverServices): Promise<void> {
   await services.unsaved.close();
   services.usage.close();
   services.denials[Symbol.dispose]();
+  services.recorder[Symbol.dispose]();
   services.roots[Symbol.dispose]();
   removeSpareFolders();
   await services.store.close();
@@ -155,5 +160,6 @@ async function reconfigured(
   }
   current.usage.configure(parseDuration(options.usageInterval) ?? 0);
   await current.denials.configure(options.denials, facts.landlockAbi);
+  await current.recorder.configure(options.blackBox, facts.cgroupMount);
   return { ...current, ...changed };
 }

@@ -150,7 +150,7 @@ export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefin
   if (isSameProcess(process.init)) return undefined;
   const exit = exitOf(snapshot);
   const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
-  return { type: "exited", data: { ...exit, cause: await diagnose(snapshot.context, exit, refused) } };
+  return { type: "exited", data: { ...exit, ...(await diagnose(snapshot.context, exit, refused)) } };
 }
 
 function whereItRuns({ context: { process, request } }: TaskSnapshot): string {

@@ -7,6 +7,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subscription } from "rxjs";
 import { DriverError, messageOf } from "../../base/errors.ts";
+import type { WatchedRun } from "../../effects/blackBox/blackBox.ts";
 import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logStartError } from "../../effects/logs/logPipes.ts";
@@ -66,6 +67,8 @@ export class Run {
   #start: Start = { stage: "none" };
   /** Ends once the run need not be watched any more. */
   readonly #watching = new Subscription();
+  /** The run in the black box. */
+  #watched: WatchedRun | undefined;
   #killTimer: NodeJS.Timeout | undefined;
   /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
   #killed = false;
@@ -143,6 +146,7 @@ export class Run {
   async #launch(): Promise<void> {
     if (this.#start.stage !== "prepared") return;
     const { launch, env } = this.#start.prepared;
+    this.#record();
     const launched = await launch.release();
     this.#start = { stage: "launched", env };
     await this.#task.record("started", { ...launched, bootId: this.#services().facts.bootId });
@@ -156,6 +160,7 @@ export class Run {
     const endMemoryWatch = this.#memory.begin();
     this.#watching.add(endMemoryWatch);
     this.#sampleUsage();
+    this.#record();
     this.denials.begin(this.#services().denials);
     await runEnded(this.#task, this.#services(), this.#watching);
     // A kill that is noticed from now on may be the end itself. Nobody has survived it.
@@ -165,8 +170,15 @@ export class Run {
     await this.commands.close();
     const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
     await this.denials.end(exit);
-    const cause = await diagnose(this.#task.snapshot.context, exit, this.denials.lastBefore(exit.endedAt));
-    await this.#task.record("exited", { ...exit, cause });
+    const refused = this.denials.lastBefore(exit.endedAt);
+    const found = await diagnose(this.#task.snapshot.context, exit, refused, this.#watched?.read());
+    await this.#task.record("exited", { ...exit, ...found });
+  }
+
+  /** Lets the black box note what concerns the run. */
+  #record(): void {
+    const { request } = this.#task.snapshot.context;
+    if (request !== null) this.#watched ??= this.#services().recorder.watch(request.resources.cgroup);
   }
 
   #sampleUsage(): void {
@@ -214,6 +226,7 @@ export class Run {
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
     this.denials.closeLog();
+    this.#watched?.[Symbol.dispose]();
     this.#watching.unsubscribe();
     const start = this.#start;
     if (start.stage === "prepared") await start.prepared.launch.abandon();

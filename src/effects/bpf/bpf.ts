@@ -49,6 +49,19 @@ export function readEntry(map: number, key: Uint8Array, valueBytes: number): Buf
   return value;
 }
 
+/** @returns undefined if the map lacks the key */
+export function findEntry(map: number, key: Uint8Array, valueBytes: number): Buffer | undefined {
+  const value = Buffer.alloc(valueBytes);
+  return bpf(commands.mapLookUp, entryAttr(map, key, value), "a map's entry", "ENOENT") < 0
+    ? undefined
+    : value;
+}
+
+/** Deletes an entry, if the map has it. */
+export function deleteEntry(map: number, key: Uint8Array): void {
+  bpf(commands.mapDelete, entryAttr(map, key, new Uint8Array(0)), "a map's entry", "ENOENT");
+}
+
 /** All keys of a map. Keys may be added meanwhile, but must not be removed. */
 export function keysOf(map: number, keyBytes: number): Buffer[] {
   const keys: Buffer[] = [];

@@ -23,7 +23,17 @@ interface Instruction {
 const sizes: Readonly<Record<Size, number>> = { 4: 0x00, 2: 0x08, 1: 0x10, 8: 0x18 };
 
 /** Codes of operations on 64 bits with a constant. With a register, the code is greater by 8. */
-const operations = { add: 0x07, or: 0x47, and: 0x57, shiftLeft: 0x67, shiftRight: 0x77, move: 0xb7 } as const;
+const operations = {
+  add: 0x07,
+  subtract: 0x17,
+  multiply: 0x27,
+  or: 0x47,
+  and: 0x57,
+  shiftLeft: 0x67,
+  shiftRight: 0x77,
+  exclusiveOr: 0xa7,
+  move: 0xb7,
+} as const;
 
 /** Codes of comparisons of 64 bits with a constant. With a register, the code is greater by 8. */
 const comparisons = {

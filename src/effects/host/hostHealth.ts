@@ -30,11 +30,13 @@ export interface HostFindings {
   readonly privateRootProblem?: string | undefined;
   /** Why denials are not recorded although the options request it. */
   readonly denialProblem?: string | undefined;
+  /** Why the black box is not open although the options request it. */
+  readonly blackBoxProblem?: string | undefined;
 }
 
 export function judgeHost(
   facts: HostFacts,
-  { quarantined = [], privateRootProblem, denialProblem }: HostFindings = {},
+  { quarantined = [], privateRootProblem, denialProblem, blackBoxProblem }: HostFindings = {},
 ): HostJudgement {
   const unsupported = unsupportedProblems(facts);
   const missing = missingProblems(facts);
@@ -42,6 +44,7 @@ export function judgeHost(
     ...limitingProblems(facts),
     ...(privateRootProblem === undefined ? [] : [noOwnRoot(privateRootProblem)]),
     ...(denialProblem === undefined ? [] : [noDenials(denialProblem)]),
+    ...(blackBoxProblem === undefined ? [] : [noBlackBox(blackBoxProblem)]),
     ...quarantined.map(damagedLog),
   ];
   const problems = [...unsupported, ...missing, ...limiting];
@@ -54,9 +57,9 @@ export function judgeHost(
 /** The node's attributes, `driver.exec2.…`, for job constraints; none if the driver is undetected. */
 export function fingerprintAttributes(
   facts: HostFacts,
-  { unveilDefaults, unveilByTask, unveilAllowed, root }: SandboxOptions,
+  { unveilDefaults, unveilByTask, unveilAllowed, root, blackBox }: SandboxOptions,
   version: string,
-  { privateRootProblem, denialProblem }: Pick<HostFindings, "privateRootProblem" | "denialProblem"> = {},
+  { privateRootProblem, denialProblem, blackBoxProblem }: Omit<HostFindings, "quarantined"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
   if (unsupportedProblems(facts).length > 0) return {};
   return {
@@ -67,6 +70,10 @@ export function fingerprintAttributes(
     "driver.exec2.root": privateRootProblem === undefined ? root : "host",
     "driver.exec2.denials": denialProblem === undefined,
     ...(denialProblem === undefined ? {} : { "driver.exec2.denials.problem": denialProblem }),
+    "driver.exec2.black_box": blackBox === "on" && blackBoxProblem === undefined,
+    ...(blackBox === "on" && blackBoxProblem !== undefined
+      ? { "driver.exec2.black_box.problem": blackBoxProblem }
+      : {}),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
     // The constraint operator set_contains takes a list in this form.
@@ -87,6 +94,15 @@ function noDenials(problem: string): HostProblem {
     what: `what the sandbox refuses is not recorded (${problem})`,
     consequence: "the verb why cannot name denials",
     remedy: 'Make sure that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
+  };
+}
+
+function noBlackBox(problem: string): HostProblem {
+  return {
+    what: `there is no black box (${problem})`,
+    consequence: "causes of failures lack paths that a task did not find, and senders of signals",
+    remedy:
+      'Use a kernel with BTF (CONFIG_DEBUG_INFO_BTF) and BPF at tracepoints (CONFIG_BPF_EVENTS), not locked down for confidentiality, or set black_box = "off"',
   };
 }
 

@@ -7,7 +7,8 @@ import { NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
 import { describeDenial } from "../../effects/landlock/denial.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
-import { linesFor } from "../../effects/verdicts.ts";
+import { isProbe, linesFor } from "../../effects/verdicts.ts";
+import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -17,7 +18,7 @@ import { visible } from "../../units/visible.ts";
 import type { Finding, Output } from "./knownTexts.ts";
 
 /** How a task ended, before its cause is known. */
-export type End = Omit<EventData<"exited">, "cause">;
+export type End = Omit<EventData<"exited">, "cause" | "blackBox">;
 
 /** What the host shows of a path. */
 export interface PathFacts {
@@ -37,6 +38,14 @@ export interface HostEvidence {
   readonly listener: string | undefined;
   /** CPU time that the task's processes used, in seconds; undefined if unknown. */
   readonly cpuSeconds: number | undefined;
+  /** What the black box had; undefined without one. */
+  readonly recorded?:
+    | {
+        readonly record: BlackBoxRecord;
+        /** The last path that the record has as missed. */
+        readonly lastMissed: PathFacts | undefined;
+      }
+    | undefined;
 }
 
 export interface DiskFacts {
@@ -48,6 +57,12 @@ export interface DiskFacts {
 
 /** Maximum length of a cause's text. */
 const maxText = 160;
+
+/**
+ * Maximum time between what the kernel recorded, a denial or a path that was not found, and the failure that it
+ * may have caused, in milliseconds.
+ */
+export const consequenceMs = 2_000;
 
 /** Whether the task failed: it ended badly, and nobody had asked it to end. */
 export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: TaskContext): boolean {
@@ -76,7 +91,14 @@ export function causeOf(
   const denial = refused && denialCause(refused, context);
   const output = finding && outputCause(finding, context, end, evidence);
   if (denial !== undefined && (output === undefined || isOfSandbox(output.kind))) return denial;
-  return output ?? shellCause(end, finding) ?? cause("unknown", "its cause is not known", lastLine);
+  return (
+    output ??
+    signalOfShell(end, finding, evidence) ??
+    missedCause(context, end, evidence, finding?.line ?? lastLine) ??
+    (end.exitCode === NOT_FOUND
+      ? cause("missing_command", "exit code 127: a shell did not find its command")
+      : cause("unknown", "its cause is not known", lastLine))
+  );
 }
 
 type Words = readonly [kind: CauseKind, text: string, line?: string | undefined];
@@ -115,7 +137,7 @@ function memoryCause({ oom }: End): Words {
   ];
 }
 
-function signalCause(context: TaskContext, { signal }: End, { cpuSeconds }: HostEvidence): Words {
+function signalCause(context: TaskContext, { signal }: End, { cpuSeconds, recorded }: HostEvidence): Words {
   const name = signalName(signal);
   const { soft, hard } = limitOf(context, "RLIMIT_CPU");
   if (name === "SIGXCPU")
@@ -129,8 +151,14 @@ function signalCause(context: TaskContext, { signal }: End, { cpuSeconds }: Host
   }
   const fault = signalMeaning(signal);
   if (fault !== undefined) return ["signal", `${name}: ${fault}`];
+  const main = context.process?.task.pid;
+  const sent = recorded?.record.signals.findLast((each) => each.signal === signal && each.target === main);
+  if (sent !== undefined)
+    return ["signal", `${signal === SIGKILL ? "killed" : `ended by ${name}, sent`} by ${senderText(sent)}`];
   return ["signal", `${name}, sent by the task itself or by somebody else on the host, not by the driver`];
 }
+
+const SIGKILL = 9;
 
 function limitOf({ sandbox }: TaskContext, resource: string) {
   const found = sandbox?.resourceLimits.find((each) => each.resource === resource);
@@ -228,13 +256,26 @@ function missingPath(finding: Finding, context: TaskContext, evidence: HostEvide
       );
     }
     if (isInRoot(path, sandbox)) continue;
-    const blockers = found.isFolder
-      ? ["fs.read_dir"]
-      : [(found.mode & 0o111) === 0 ? "fs.read_file" : "fs.execute"];
-    const lines = linesFor({ blockers, object: path }, context);
+    const lines = linesToUnveil({ path, found }, context);
     return say(`nothing at ${path} in its root; the host has it${lines === undefined ? "" : `: ${lines}`}`);
   }
   return undefined;
+}
+
+/** The lines for the job file that unveil what the host has at a path. */
+function linesToUnveil({ path, found }: PathFacts, context: TaskContext): string | undefined {
+  if (found === undefined) return undefined;
+  const blockers = found.isFolder
+    ? ["fs.read_dir"]
+    : [(found.mode & 0o111) === 0 ? "fs.read_file" : "fs.execute"];
+  return linesFor({ blockers, object: path }, context);
+}
+
+/** Whether a path that the host has is one that the task misses: it is not in its root, and no mere probe. */
+export function isMissed(path: string, context: TaskContext): boolean {
+  const { sandbox } = context;
+  if (sandbox === null || isInRoot(path, sandbox) || isOfVolume(path, context)) return false;
+  return !isProbe({ blockers: ["fs.read_file"], object: path }, context);
 }
 
 type Sandbox = NonNullable<TaskContext["sandbox"]>;
@@ -302,14 +343,42 @@ function diskText(disk: DiskFacts | undefined): string {
   return `no space is left on the file system that it wrote to; at ${path}, ${free}`;
 }
 
-/** What a shell's exit code says of its command. */
-function shellCause({ exitCode }: End, finding: Finding | undefined): Cause | undefined {
-  if (exitCode === NOT_FOUND)
-    return cause("missing_command", "exit code 127: a shell did not find its command");
+/** What a shell's exit code says of the signal that ended its command. */
+function signalOfShell(
+  { exitCode }: End,
+  finding: Finding | undefined,
+  { recorded }: HostEvidence,
+): Cause | undefined {
   const signal = exitCode - SIGNALLED;
   if (signal < 1 || signal > 64) return undefined;
   const name = signalName(signal);
   const fault = signalMeaning(signal);
   const text = `exit code ${exitCode} of a shell, whose command died of ${name}`;
-  return cause("signal", fault === undefined ? text : `${text}: ${fault}`, finding?.line);
+  if (fault !== undefined) return cause("signal", `${text}: ${fault}`, finding?.line);
+  const sent = recorded?.record.signals.findLast((each) => each.signal === signal);
+  return cause("signal", sent === undefined ? text : `${text}, sent by ${senderText(sent)}`, finding?.line);
+}
+
+/** The last path that a silent program missed, if it looked for it shortly before its end. */
+function missedCause(
+  context: TaskContext,
+  { endedAt }: End,
+  { recorded }: HostEvidence,
+  line: string | undefined,
+): Cause | undefined {
+  const facts = recorded?.lastMissed;
+  const at = recorded?.record.missed.at(-1)?.at;
+  if (facts === undefined || at === undefined || endedAt - at > consequenceMs) return undefined;
+  const lines = linesToUnveil(facts, context);
+  const text = `it last missed ${facts.path}, which the host has, but not its root`;
+  return cause("missing_path", lines === undefined ? text : `${text}: ${lines}`, line);
+}
+
+type SentSignal = BlackBoxRecord["signals"][number];
+
+/** Such as `pid 4711 (systemd), user root`. */
+function senderText({ sender }: SentSignal): string {
+  if (sender === null) return "the kernel itself, not by a process";
+  const { pid, program, user, isOwn } = sender;
+  return isOwn ? `pid ${pid} (${program}), a process of the task` : `pid ${pid} (${program}), user ${user}`;
 }

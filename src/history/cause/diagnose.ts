@@ -6,6 +6,7 @@ import { closeSync, constants, fstatSync, lstatSync, type Stats, statfsSync } fr
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { hasErrno } from "../../base/errors.ts";
+import type { Note } from "../../effects/blackBox/notes.ts";
 import { parseCpuStat } from "../../effects/cgroup/cgroupFigures.ts";
 import { AT_FDCWD, O_PATH, RESOLVE_NO_SYMLINKS } from "../../effects/kernel/constants.ts";
 import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
@@ -13,11 +14,22 @@ import { openat2 } from "../../effects/kernel/libc.ts";
 import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
 import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import { entryOfUid } from "../../effects/users/passwd.ts";
+import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { causeOf, type DiskFacts, type End, type HostEvidence, hasFailed, type PathFacts } from "./cause.ts";
+import {
+  causeOf,
+  type DiskFacts,
+  type End,
+  type HostEvidence,
+  hasFailed,
+  isMissed,
+  type PathFacts,
+} from "./cause.ts";
 import { type Finding, findKnown, type Output } from "./knownTexts.ts";
+import { lookedFor, recordOf } from "./recorded.ts";
 
 /**
  * Nomad's log collector writes what it has read after at most 100 ms (`flushDur` of its file rotator), and
@@ -28,23 +40,53 @@ const collectorMs = 150;
 /** Maximum length of the output that is searched. */
 const maxBytes = 64 * 1024;
 
+/** What is known of an end: the parts of the event `exited` that are found out after it. */
+export interface Diagnosis {
+  /** Null if the run did not fail. */
+  readonly cause: Cause | null;
+  /** Missing if the run did not fail, and without notes. */
+  readonly blackBox?: BlackBoxRecord;
+}
+
 /**
- * The cause of a run's end; null if it did not fail. Never rejects: a cause that
- * cannot be found must not keep the end from being recorded.
+ * The cause of a run's end. Never rejects: a cause that cannot be found must not keep the end from being
+ * recorded.
  * @param refused the sandbox's last refusal, if it may be the cause
+ * @param notes of the black box; undefined without one
  */
 export async function diagnose(
   context: TaskContext,
   end: End,
   refused: Refusal | undefined,
-): Promise<Cause | null> {
-  if (!hasFailed(end, context)) return null;
+  notes?: readonly Note[],
+): Promise<Diagnosis> {
+  if (!hasFailed(end, context)) return { cause: null };
   try {
+    const recorded = notes && recordedIn(notes, context);
     const output = await outputOf(context, end);
-    return causeOf(context, end, output, await evidenceFor(output.known, context, end), refused);
+    const evidence = { ...(await evidenceFor(output.known, context, end)), recorded };
+    const cause = causeOf(context, end, output, evidence, refused);
+    return { cause, ...(recorded && { blackBox: recorded.record }) };
   } catch {
-    return null;
+    return { cause: null };
   }
+}
+
+function recordedIn(notes: readonly Note[], context: TaskContext): HostEvidence["recorded"] {
+  const unveiled = context.sandbox?.unveiled.map(({ path }) => path) ?? [];
+  const missed = lookedFor(notes).flatMap((each) => {
+    if (!isMissed(each.path, context)) return [];
+    const facts = pathFacts(each.path, unveiled);
+    return facts?.found === undefined ? [] : [{ ...each, facts }];
+  });
+  const [nowNs, nowMs] = [process.hrtime.bigint(), Date.now()];
+  const passwd = readKernelFile("/etc/passwd") ?? "";
+  const record = recordOf(notes, missed, {
+    timeOf: ({ timeNs }) => Math.round(nowMs - Number(nowNs - timeNs) / 1e6),
+    userOf: (uid) => entryOfUid(passwd, uid)?.name ?? `uid ${uid}`,
+    driver: process.pid,
+  });
+  return { record, lastMissed: missed.at(-1)?.facts };
 }
 
 async function outputOf(context: TaskContext, { oomKilled, signal, endedAt }: End): Promise<Output> {

@@ -35,14 +35,18 @@ function maskFields(data: Record<string, unknown>, { schema, fields }: EventTrai
 }
 
 /**
- * Changes the value at a path. Returns the same object if nothing changes. A value that should hold the rest of
- * the path, and does not have its form, is changed as a whole.
+ * Changes the value at a path; in a list, of each entry. Returns the same object if nothing changes. A value
+ * that should hold the rest of the path, and does not have its form, is changed as a whole.
  */
 function changedAt(
   value: unknown,
   [name, ...rest]: readonly string[],
   change: (value: unknown) => unknown,
 ): unknown {
+  if (name !== undefined && Array.isArray(value)) {
+    const all = value.map((each) => changedAt(each, [name, ...rest], change));
+    return isSame(all, value) ? value : all;
+  }
   if (name === undefined || !isObject(value)) return change(value);
   if (!Object.hasOwn(value, name)) return value;
   const changed = changedAt(value[name], rest, change);

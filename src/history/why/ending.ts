@@ -11,6 +11,7 @@ import { formatBytes } from "../../units/sizes.ts";
 import { formatZonedTime } from "../../units/times.ts";
 import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
+import { recordedSentences } from "./recorded.ts";
 
 /** Why the task failed, if its event says so: the sentence that the agent has got, too. */
 export function causeSentence(facts: readonly Fact[]): Sentence[] {
@@ -39,7 +40,7 @@ export function ending(facts: readonly Fact[], context: TaskContext): Sentence[]
   }
   const [survived, last] = oomsBefore(exited, seen);
   const end = exitSentences(facts, { exited, last }, context);
-  return [...survivedOom(survived), ...denied, ...requests, ...end];
+  return [...survivedOom(survived), ...denied, ...requests, ...recordedSentences(exited), ...end];
 }
 
 function failedStart(fact: Fact<"startFailed">): Sentence[] {

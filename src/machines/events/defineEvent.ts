@@ -84,8 +84,12 @@ export function defineEvent<S extends z.ZodObject, Known, Change extends object>
   return definition;
 }
 
-/** `field`, or `field.inner` for an object or a list of objects. */
+/** `field`, or `field.inner` and `field.inner.more` for an object or a list of objects. */
 type PathIn<T> = {
+  [K in keyof T & string]: K | `${K}.${InnerPath<EntryOf<NonNullable<T[K]>>>}`;
+}[keyof T & string];
+
+type InnerPath<T> = {
   [K in keyof T & string]: K | `${K}.${keyof EntryOf<NonNullable<T[K]>> & string}`;
 }[keyof T & string];
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { signalName } from "../../base/signalNames.ts";
 import { describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
+import { blackBox } from "./blackBox.ts";
 import { cause, withCause } from "./cause.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd } from "./shared.ts";
@@ -72,6 +73,8 @@ const exit = z.object({
   source: z.enum(endSources),
   /** Why the task failed; null if it did not fail, or if nobody could look for the cause. */
   cause: cause.nullable(),
+  /** What the black box had; missing if the task did not fail, and without a black box. */
+  blackBox: blackBox.optional(),
 });
 
 /** The task's main process has ended, and with it every process of its namespace. */
@@ -85,7 +88,14 @@ const exited = defineEvent({
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
-  fields: { ignored: ["endedAt", "oom.peakBytes", "cause.line"], masked: { "cause.line": "text" } },
+  fields: {
+    ignored: ["endedAt", "oom.peakBytes", "cause.line", "blackBox"],
+    masked: {
+      "cause.line": "text",
+      "blackBox.missed.path": "text",
+      "blackBox.calls.object": "text",
+    },
+  },
 });
 
 /** The driver can learn nothing more about the task; `reason` says why. */

@@ -121,6 +121,7 @@ describe("attributes", () => {
       "driver.exec2.unveil.tasks": true,
       "driver.exec2.root": "private",
       "driver.exec2.denials": true,
+      "driver.exec2.black_box": false,
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
@@ -148,6 +149,23 @@ describe("attributes", () => {
       "driver.exec2.denials.problem": "audit is off",
     });
     expect(judgeHost(good, { denialProblem: "audit is off" }).description).toContain("(audit is off)");
+  });
+
+  it("say why there is no black box, if the options want one", () => {
+    const blackBoxProblem = "this host cannot run the programs of the black box";
+    const of = (mode: string) =>
+      fingerprintAttributes(good, parsePluginOptions({ black_box: mode }), "1.2.3", { blackBoxProblem });
+    expect(of("on")).toMatchObject({
+      "driver.exec2.black_box": false,
+      "driver.exec2.black_box.problem": blackBoxProblem,
+    });
+    expect(of("off")).not.toHaveProperty("driver.exec2.black_box.problem");
+    const attributes = fingerprintAttributes(good, parsePluginOptions({ black_box: "on" }), "1.2.3");
+    expect(attributes["driver.exec2.black_box"]).toBe(true);
+    expect(judgeHost(good, { blackBoxProblem }).problems[0]).toMatchObject({
+      what: expect.stringContaining(blackBoxProblem),
+      remedy: expect.stringContaining('black_box = "off"'),
+    });
   });
 
   it("are empty if the driver is undetected", () => {

@@ -48,6 +48,7 @@ test("the plugin's options have this hclspec", () => {
       connect_udp: attr("connect_udp", "list(number)"),
       bind_udp: attr("bind_udp", "list(number)"),
       denials: withDefault(attr("denials", "string"), '"auto"'),
+      black_box: withDefault(attr("black_box", "string"), '"off"'),
       history: attr("history", "list(map(string))"),
       usage_interval: withDefault(attr("usage_interval", "string"), '"1m"'),
       metrics: withDefault(attr("metrics", "string"), '""'),

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { causeOf, type End, type HostEvidence, hasFailed } from "../../../src/history/cause/cause.ts";
 import { findKnown } from "../../../src/history/cause/knownTexts.ts";
+import type { BlackBoxRecord } from "../../../src/machines/events/blackBox.ts";
 import type { Refusal } from "../../../src/machines/events/denied.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/taskMachine.ts";
@@ -64,6 +65,57 @@ const refused: Refusal = {
   firstAt: 5,
   count: 1,
 };
+
+const sent = (signal: number, sender: Sender | null, target = taskWith().process?.task.pid ?? 0) => ({
+  ...{ signal, target, sender },
+  at: failed.endedAt - 5,
+});
+type Sender = NonNullable<BlackBoxRecord["signals"][number]["sender"]>;
+const systemd: Sender = { pid: 4711, program: "systemd", user: "root", isOwn: false };
+
+const recorded = (record: Partial<BlackBoxRecord>, lastMissed?: HostEvidence["paths"][number]) => ({
+  recorded: { record: { missed: [], calls: [], signals: [], ...record }, lastMissed },
+});
+const missedAt = (path: string, beforeMs: number) =>
+  recorded({ missed: [{ path, pid: 7, program: "perl", at: failed.endedAt - beforeMs }] }, file(path));
+
+describe("with a black box, the cause", () => {
+  it("of a program that says nothing is the path that it missed last, shortly before its end", () => {
+    const missed = missedAt("/etc/adduser.conf", 20);
+    const text =
+      'missing_path: it last missed /etc/adduser.conf, which the host has, but not its root: unveil = ["r:/etc/adduser.conf"]';
+    expect(named("", missed)).toBe(text);
+    expect(named("done with it", missed)).toBe(text);
+    expect(named("", missedAt("/etc/adduser.conf", 3_000))).toBe("unknown: its cause is not known");
+  });
+
+  it("is what the output says, if the output says it", () => {
+    expect(named("Error: listen EADDRINUSE: address already in use :::8080", missedAt("/etc/x", 20))).toMatch(
+      "port_in_use",
+    );
+  });
+
+  it("of a killed task is the sender of the signal", () => {
+    const of = (end: End, ...signals: BlackBoxRecord["signals"]) =>
+      named("", { end, ...recorded({ signals }) });
+    expect(of(killedBy(9), sent(9, systemd))).toBe("signal: killed by pid 4711 (systemd), user root");
+    expect(of(killedBy(15), sent(15, systemd), sent(9, null))).toBe(
+      "signal: ended by SIGTERM, sent by pid 4711 (systemd), user root",
+    );
+    expect(of(killedBy(9), sent(9, null))).toBe("signal: killed by the kernel itself, not by a process");
+    expect(of(killedBy(15), sent(15, { ...systemd, isOwn: true }))).toBe(
+      "signal: ended by SIGTERM, sent by pid 4711 (systemd), a process of the task",
+    );
+  });
+
+  it("names no sender of a signal to another process", () => {
+    const signals = [sent(9, systemd, 99)];
+    expect(named("", { end: killedBy(9), ...recorded({ signals }) })).not.toContain("4711");
+    expect(named("", { end: { ...failed, exitCode: 137 }, ...recorded({ signals }) })).toBe(
+      "signal: exit code 137 of a shell, whose command died of SIGKILL, sent by pid 4711 (systemd), user root",
+    );
+  });
+});
 
 describe("a missing path", () => {
   const says = "cat: /etc/adduser.conf: No such file or directory";

@@ -156,7 +156,8 @@ describe("two histories", () => {
 it.each(eventTypes)("every ignored field of %s exists", (type) => {
   const oom = { kills: 1, limitBytes: null, peakBytes: null };
   const cause = { kind: "denied", text: "it was denied reading /etc/x", line: null } as const;
-  const whole = type === "exited" ? event("exited", { oom, cause }) : event(type);
+  const blackBox = { missed: [], calls: [], signals: [] };
+  const whole = type === "exited" ? event("exited", { oom, cause, blackBox }) : event(type);
   for (const path of eventCatalogue[type].fields.ignored) {
     const [field = "", ...inner] = path.split(".");
     const inList = Array.isArray(whole.data[field as keyof typeof whole.data]);

@@ -28,6 +28,25 @@ describe("a masked event", () => {
     });
   });
 
+  it("has neither paths nor addresses of the black box", () => {
+    const by = { pid: 7, program: "perl", at: 1 };
+    const { data } = maskEvent(
+      event("exited", {
+        blackBox: {
+          missed: [{ path: `/${secret}`, ...by }],
+          calls: [{ call: "connect", error: "ECONNREFUSED", object: secret, ...by }],
+          signals: [],
+        },
+      }),
+    );
+    expect(data).toMatchObject({
+      blackBox: {
+        missed: [{ path: "…", ...by }],
+        calls: [{ call: "connect", error: "ECONNREFUSED", object: "…", ...by }],
+      },
+    });
+  });
+
   it("is still an event, does not change when it is masked again, and equals the original if nothing was to be masked", () => {
     for (const type of eventTypes) {
       const masked = maskEvent(event(type));

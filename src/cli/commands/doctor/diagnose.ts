@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DriverError, withCall } from "../../../base/errors.ts";
+import { findBlackBoxProblem } from "../../../effects/blackBox/blackBox.ts";
 import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
@@ -22,10 +23,11 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   const facts = probeHost();
   const privateRootProblem = facts.root ? await findRootProblem() : undefined;
   const denialProblem = await findDenialProblem("auto", facts.landlockAbi);
+  const blackBoxProblem = facts.root ? await findBlackBoxProblem(facts.cgroupMount) : undefined;
   const state = facts.root
     ? inspectStateFolder(stateDir)
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
-  const report = reportOn(facts, state, leftovers, { privateRootProblem, denialProblem });
+  const report = reportOn(facts, state, leftovers, { privateRootProblem, denialProblem, blackBoxProblem });
   const text = json
     ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

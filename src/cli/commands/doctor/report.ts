@@ -36,14 +36,14 @@ export interface Report {
 
 /**
  * @param leftovers one sentence for each killed run that left something behind
- * @param problems why tasks cannot have a private root, and why denials are not recorded by default; each is
- *   undefined if there is no problem, or if this was not checked
+ * @param problems why tasks cannot have a private root, why denials are not recorded by default, and why there
+ *   can be no black box; each is undefined if there is no problem, or if this was not checked
  */
 export function reportOn(
   facts: HostFacts,
   state: StateFolderFinding,
   leftovers: readonly string[],
-  { privateRootProblem, denialProblem }: Pick<HostFindings, "privateRootProblem" | "denialProblem"> = {},
+  { privateRootProblem, denialProblem, blackBoxProblem }: Omit<HostFindings, "quarantined"> = {},
 ): Report {
   const { health, problems } = judgeHost(facts, { ...state, privateRootProblem });
   return {
@@ -70,6 +70,11 @@ export function reportOn(
       ),
       // Never a problem: audit is turned off on most hosts.
       optional("records of denials", denialProblem === undefined, denialProblem ?? "yes"),
+      optional(
+        "black box",
+        facts.root && blackBoxProblem === undefined,
+        blackBoxProblem ?? (facts.root ? "possible" : "not checked"),
+      ),
       optional(
         "executable memory files",
         facts.memfdExecution,

@@ -3,13 +3,13 @@ import { posix } from "node:path";
 import { DriverError } from "../../../base/errors.ts";
 import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts";
 import type { UnveilSource } from "../../../effects/unveil/unveil.ts";
+import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "../../../history/access/rightsAt.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { visible } from "../../../units/visible.ts";
 import { findRunningTask } from "../../tasks/runningTask.ts";
 import { printRows } from "../../terminal/output.ts";
 import type { Style } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
-import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "./rightsAt.ts";
 
 type Listed = Omit<RootEntry, "path"> & RightsAt;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pathsInTask, rightsAt } from "../../../src/cli/commands/ls/rightsAt.ts";
+import { pathsInTask, rightsAt } from "../../../src/history/access/rightsAt.ts";
 
 const unveiled = [
   { path: "/usr/bin", mode: "rx", source: "default" },

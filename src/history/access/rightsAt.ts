@@ -1,8 +1,8 @@
 /** The rights of a task at a path of its root. Pure. */
 
-import { isAtOrBelow } from "../../../effects/paths/paths.ts";
-import type { UnveilSource } from "../../../effects/unveil/unveil.ts";
-import type { EventData } from "../../../machines/events.ts";
+import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import type { UnveilSource } from "../../effects/unveil/unveil.ts";
+import type { EventData } from "../../machines/events.ts";
 
 type Unveiled = EventData<"sandboxed">["unveiled"][number];
 

@@ -1,0 +1,79 @@
+/** Makes the record of a failed run from the notes of the black box. Pure. */
+import { posix } from "node:path";
+import type { FailedCall, Note, SentSignal } from "../../effects/blackBox/notes.ts";
+import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
+
+/** Maximum lengths of the record's lists. */
+const maxMissed = 8;
+const maxCalls = 8;
+const maxSignals = 4;
+
+/** Maximum number of paths to look up on the host. */
+const maxLookUps = 32;
+
+/** A path that a process looked for where nothing is. */
+export interface LookedFor {
+  readonly path: string;
+  readonly note: FailedCall;
+}
+
+/** The paths that were looked for and not found, each with its last look-up, the last one last. */
+export function lookedFor(notes: readonly Note[]): LookedFor[] {
+  const last = new Map<string, LookedFor>();
+  for (const note of notes) {
+    if (note.kind !== "call" || note.path === undefined || !isAbsent(note)) continue;
+    const path = posix.normalize(note.path);
+    last.delete(path);
+    last.set(path, { path, note });
+  }
+  return [...last.values()].slice(-maxLookUps);
+}
+
+function isAbsent({ error }: FailedCall): boolean {
+  return error === "ENOENT" || error === "ENOTDIR";
+}
+
+/** What the record takes from the host. */
+export interface RecordContext {
+  /** The time of a note, in milliseconds since the epoch. */
+  readonly timeOf: (note: Note) => number;
+  /** The name of a user. */
+  readonly userOf: (uid: number) => string;
+  /** Pid of the driver, which sends signals for the agent. */
+  readonly driver: number;
+}
+
+/**
+ * @param notes in the order of their times
+ * @param missed what the host has of {@link lookedFor}, although the run's root has nothing there
+ */
+export function recordOf(
+  notes: readonly Note[],
+  missed: readonly LookedFor[],
+  context: RecordContext,
+): BlackBoxRecord {
+  const { timeOf } = context;
+  const listed = new Set(missed.map(({ note }) => note));
+  const calls = notes.filter((note) => note.kind === "call").filter((note) => !listed.has(note));
+  const signals = notes.filter((note) => note.kind === "signal");
+  return {
+    missed: missed.slice(-maxMissed).map(({ path, note }) => ({
+      ...{ path, pid: note.pid, program: note.program },
+      at: timeOf(note),
+    })),
+    calls: calls.slice(-maxCalls).map((note) => ({
+      ...{ call: note.call, error: note.error, object: note.path ?? note.address ?? null },
+      ...{ pid: note.pid, program: note.program, at: timeOf(note) },
+    })),
+    signals: signals.slice(-maxSignals).map((note) => ({
+      ...{ signal: note.signal, target: note.target, sender: senderOf(note, context) },
+      at: timeOf(note),
+    })),
+  };
+}
+
+function senderOf(note: SentSignal, { userOf, driver }: RecordContext) {
+  const { pid, program, uid, isOwn, isOfKernel } = note;
+  if (isOfKernel) return null;
+  return { pid, program: pid === driver ? "nomad-driver-exec2" : program, user: userOf(uid), isOwn };
+}

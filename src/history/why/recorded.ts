@@ -1,0 +1,50 @@
+/** Sentences on what the black box had of a failed run. Pure. */
+import { signalName } from "../../base/signalNames.ts";
+import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
+import { MASK } from "../../machines/events/defineEvent.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { type Fact, type Sentence, sentence } from "./facts.ts";
+
+/** Maximum number of failed calls in the sentence about them: the last ones are the most useful. */
+const maxCalls = 4;
+
+/** @param exited the event of the run's end */
+export function recordedSentences(exited: Fact<"exited">): Sentence[] {
+  const { blackBox, endedAt } = exited.data;
+  if (blackBox === undefined) return [];
+  const before = (at: number) => `${formatDuration(Math.max(0, endedAt - at))} before its end`;
+  const { missed, calls, signals } = blackBox;
+  const last = missed.at(-1);
+  const paths = missed.length === 1 ? "a path" : `${missed.length} paths`;
+  const say = (text: string) => sentence([exited], text);
+  return [
+    ...(last === undefined
+      ? []
+      : say(`It missed ${paths} that the host has, the last time ${before(last.at)} (${last.program})`)),
+    ...(calls.length === 0
+      ? []
+      : say(
+          `Its last failed calls: ${calls
+            .slice(-maxCalls)
+            .map((each) => callText(each, before))
+            .join("; ")}`,
+        )),
+    ...signals.flatMap((sent) =>
+      say(`It got ${signalName(sent.signal)} from ${senderText(sent)}, ${before(sent.at)}`),
+    ),
+  ];
+}
+
+function callText(
+  { call, error, object, program, at }: BlackBoxRecord["calls"][number],
+  before: (at: number) => string,
+): string {
+  const on = object === null || object === MASK ? "" : ` ${object}`;
+  return `${call}${on} ${error} (${program}, ${before(at)})`;
+}
+
+function senderText({ sender }: BlackBoxRecord["signals"][number]): string {
+  if (sender === null) return "the kernel itself";
+  const { pid, program, user, isOwn } = sender;
+  return isOwn ? `its own process ${pid} (${program})` : `pid ${pid} (${program}), user ${user}`;
+}

@@ -1,0 +1,41 @@
+/** What the black box had of a failed run, as its event `exited` records it. Pure. */
+import { z } from "zod";
+
+/** A process, by its pid on the host, and its name, which it chooses itself. */
+const program = { pid: z.number(), program: z.string() };
+
+/** Milliseconds since the epoch. */
+const at = z.number();
+
+const missedPath = z.object({ path: z.string(), ...program, at });
+
+const failedCall = z.object({
+  /** Name of the system call. */
+  call: z.string(),
+  /** Name of the errno. */
+  error: z.string(),
+  /** Path or address that the call named; null if it named none. */
+  object: z.string().nullable(),
+  ...program,
+  at,
+});
+
+const sentSignal = z.object({
+  signal: z.number(),
+  /** The process that got it, by its pid on the host. */
+  target: z.number(),
+  /** Who sent it; null: the kernel, of its own accord. */
+  sender: z.object({ ...program, user: z.string(), isOwn: z.boolean() }).nullable(),
+  at,
+});
+
+export const blackBox = z.object({
+  /** Paths that the host has, and that the run looked for in its root, where nothing is; the last one last. */
+  missed: z.array(missedPath),
+  /** The last failed calls, the last one last. */
+  calls: z.array(failedCall),
+  /** Signals that end or stop a process, the last one last. */
+  signals: z.array(sentSignal),
+});
+
+export type BlackBoxRecord = z.infer<typeof blackBox>;

@@ -1,0 +1,89 @@
+/** What the black box adds to the cause of a failure, in a plugin as an agent runs it. */
+import { spawn } from "node:child_process";
+import { chmodSync, writeFileSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { findBlackBoxProblem } from "../../../src/effects/blackBox/blackBox.ts";
+import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { type Agent, runTask, startAgent, startedTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call } from "../../support/screen/commandLine.ts";
+
+const problem = await findBlackBoxProblem(findCgroup2Mount());
+if (problem !== undefined) console.warn(`NOT TESTED: the black box, since ${problem}`);
+
+const options = { black_box: "on", allow_host_pid: true, unveil_by_task: true };
+
+describe.skipIf(problem !== undefined)("with a black box", () => {
+  let agent: Agent;
+  beforeAll(async () => {
+    agent = await startAgent({ options });
+  });
+
+  async function exitOf(of: Agent, id: string): Promise<EventData<"exited">> {
+    const events = await eventsOf(of.stateDir, id);
+    return events.find(({ type }) => type === "exited")?.data as EventData<"exited">;
+  }
+
+  /** A file of the host that everybody may read. */
+  function hostFile(): string {
+    const folder = temporaryFolder("/var/tmp");
+    chmodSync(folder, 0o755);
+    writeFileSync(`${folder}/app.conf`, "text", { mode: 0o644 });
+    return `${folder}/app.conf`;
+  }
+
+  const silent = (path: string) => ({
+    command: "perl",
+    args: ["-e", 'open(F, "<", $ARGV[0]) or exit 3', path],
+  });
+
+  test("the cause of a program that says nothing is the path that it missed, and the entry that adds it", async () => {
+    const path = hostFile();
+    const task = makeAllocation().config(silent(path));
+    await runTask(agent, task);
+    const { cause, blackBox } = await exitOf(agent, task.id);
+    expect(cause).toEqual({
+      kind: "missing_path",
+      text: `it last missed ${path}, which the host has, but not its root: unveil = ["r:${path}"]`,
+      line: null,
+    });
+    expect(blackBox?.missed).toContainEqual(expect.objectContaining({ path, program: "perl" }));
+    const { stdout } = await call(["why", task.id, "--state-dir", agent.stateDir]);
+    expect(stdout.replaceAll(/\s+/g, " ")).toMatch(
+      new RegExp(
+        `It last missed ${path}, .* unveil = \\["r:${path}"\\] \\[\\d+\\]\\. .*It missed a path that the host has`,
+      ),
+    );
+    const unveiled = makeAllocation().config({ ...silent(path), unveil: [`r:${path}`] });
+    expect(await runTask(agent, unveiled)).toMatchObject({ exitCode: 0 });
+  });
+
+  test("a killed task names who killed it", async () => {
+    const { config, pid } = await startedTask(agent, { command: "sleep", args: ["60"] });
+    const killer = spawn("sh", ["-c", `kill -STOP ${pid}; kill -KILL ${pid}; sleep 1`]);
+    const result = await waitTask(agent, config);
+    expect(result.signal).toBe(9);
+    const { cause, blackBox } = await exitOf(agent, config.id);
+    expect(cause).toMatchObject({ kind: "signal", text: `killed by pid ${killer.pid} (sh), user root` });
+    expect(blackBox?.signals.map(({ signal }) => signal)).toEqual([19, 9]);
+  });
+
+  test("a plugin that takes a task over records what the task does from then on", async () => {
+    const first = await startAgent({ options });
+    const path = hostFile();
+    const code = 'sleep 1 until -e "$ENV{NOMAD_TASK_DIR}/go"; open(F, "<", $ARGV[0]) or exit 3';
+    const { allocation, config, handle } = await startedTask(first, {
+      command: "perl",
+      args: ["-e", code, path],
+    });
+    await first.crash();
+    const next = await startAgent({ options, stateDir: first.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    writeFileSync(`${allocation.taskFolder}/local/go`, "");
+    await waitTask(next, config);
+    expect((await exitOf(next, config.id)).cause?.text).toContain(`it last missed ${path}`);
+  });
+});

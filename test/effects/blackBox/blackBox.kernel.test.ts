@@ -1,0 +1,130 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BlackBox } from "../../../src/effects/blackBox/blackBox.ts";
+import type { FailedCall, Note, SentSignal } from "../../../src/effects/blackBox/notes.ts";
+import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+
+const mount = findCgroup2Mount() ?? "";
+let box: BlackBox;
+let count = 0;
+const cgroups: string[] = [];
+
+beforeAll(async () => {
+  box = await BlackBox.open(mount);
+});
+
+afterAll(() => {
+  box?.[Symbol.dispose]();
+  for (const cgroup of cgroups.toReversed()) rmdirSync(cgroup);
+});
+
+function newCgroup(parent = mount): string {
+  count += 1;
+  const cgroup = join(parent, `exec2-box-${process.pid}-${count}`);
+  mkdirSync(cgroup);
+  cgroups.push(cgroup);
+  return cgroup;
+}
+
+const joining = (cgroup: string) => `echo $$ > ${cgroup}/cgroup.procs; exec sh -c "$0"`;
+
+/** The notes on a shell in a cgroup of its own. */
+function watch(script: string, cgroup = newCgroup()) {
+  using run = box.watch(cgroup);
+  const { stdout, status, signal } = spawnSync("sh", ["-c", joining(cgroup), script], { encoding: "utf8" });
+  return { notes: run?.read() ?? [], out: stdout, status, signal };
+}
+
+const calls = (notes: readonly Note[]) => notes.filter((each): each is FailedCall => each.kind === "call");
+const signals = (notes: readonly Note[]) =>
+  notes.filter((each): each is SentSignal => each.kind === "signal");
+
+describe("the black box", () => {
+  it("has the names that were not found, also relative ones, with the program", () => {
+    const { notes } = watch("cat /nonexistent/file; cd /usr/lib && exec cat not/there");
+    const found = calls(notes).filter(({ program }) => program === "cat");
+    expect(found).toContainEqual(
+      expect.objectContaining({ call: "openat", error: "ENOENT", path: "/nonexistent/file" }),
+    );
+    expect(found).toContainEqual(expect.objectContaining({ path: "/usr/lib/not/there" }));
+  });
+
+  it("has a repeated failure once, and of many the last ones", () => {
+    const { notes } = watch("for i in $(seq 500); do [ -e /none/same ]; [ -e /none/$i ]; done");
+    const paths = calls(notes).flatMap(({ path }) => path ?? []);
+    expect(paths.filter((each) => each === "/none/same")).toHaveLength(1);
+    expect(paths.length).toBeLessThanOrEqual(64);
+    expect(paths.slice(-2)).toEqual(["/none/same", "/none/500"]);
+  });
+
+  it("has other calls that failed, with addresses and sockets, but not what succeeded or is merely over", () => {
+    const { notes } = watch(
+      `exec perl -MSocket=:all -e '
+        socket S, AF_INET, SOCK_STREAM, 0; connect S, pack_sockaddr_in 1, inet_aton "127.0.0.1";
+        socket T, AF_INET6, SOCK_STREAM, 0; connect T, pack_sockaddr_in6 1, inet_pton AF_INET6, "::1";
+        socket U, AF_UNIX, SOCK_STREAM, 0; connect U, pack_sockaddr_un "/none/socket";
+        open F, "<", "/etc/passwd"; mkdir "/tmp"; readlink "/"; chroot "/none"; setpriority 0, 0, -99; wait;
+        $! = 0; open G, ">", "/dev/full"; syswrite G, "x"'`,
+    );
+    const found = calls(notes).filter(({ program }) => program === "perl");
+    const text = ({ call, error, path, address }: FailedCall) => [call, error, path ?? address].join(" ");
+    expect(found.map(text)).toEqual(
+      expect.arrayContaining([
+        "connect ECONNREFUSED 127.0.0.1:1",
+        "connect ECONNREFUSED [::1]:1",
+        "connect ENOENT /none/socket",
+        "write ENOSPC ",
+      ]),
+    );
+    expect(found.filter(({ path }) => ["/etc/passwd", "/tmp", "/"].includes(path ?? ""))).toEqual([]);
+    expect(found.filter(({ call }) => call.startsWith("wait"))).toEqual([]);
+  });
+
+  it("tells who sent a signal: another process, the run itself, or the kernel", () => {
+    const cgroup = newCgroup();
+    using run = box.watch(cgroup);
+    const sleeper = `sh -c 'echo $$ > ${cgroup}/cgroup.procs; exec sleep 60' & sleep 0.2;`;
+    const { stdout } = spawnSync("sh", ["-c", `${sleeper} kill -STOP $!; kill -KILL $!; echo $$ $!; wait`], {
+      encoding: "utf8",
+    });
+    const [sender, target] = stdout.trim().split(" ").map(Number);
+    const from = { pid: sender, target, uid: 0, program: "sh", isOfKernel: false, isOwn: false };
+    expect(signals(run?.read() ?? [])).toEqual([
+      expect.objectContaining({ signal: 19, ...from }),
+      expect.objectContaining({ signal: 9, ...from }),
+    ]);
+    const own = watch("kill -TERM $$");
+    expect(own.signal).toBe("SIGTERM");
+    expect(signals(own.notes)).toEqual([
+      expect.objectContaining({ signal: 15, isOwn: true, isOfKernel: false }),
+    ]);
+    const fault = watch("exec perl -e 'unpack q(p), pack q(Q), 8'");
+    expect(fault.signal).toBe("SIGSEGV");
+    expect(signals(fault.notes)).toEqual([expect.objectContaining({ signal: 11, isOfKernel: true })]);
+    const limit = watch("ulimit -t 1; while :; do :; done");
+    expect(limit.signal).toBe("SIGKILL");
+    expect(signals(limit.notes)).toContainEqual(expect.objectContaining({ signal: 9, isOfKernel: true }));
+  });
+
+  it("watches a cgroup below a run's, and no other process", () => {
+    const cgroup = newCgroup();
+    using run = box.watch(cgroup);
+    const below = newCgroup(cgroup);
+    spawnSync("sh", ["-c", joining(below), "[ -e /none/below ]; kill -TERM $$"]);
+    spawnSync("sh", ["-c", "[ -e /none/elsewhere ]; kill -TERM $$"]);
+    const notes = run?.read() ?? [];
+    expect(calls(notes).map(({ path }) => path)).toContain("/none/below");
+    expect(calls(notes).map(({ path }) => path)).not.toContain("/none/elsewhere");
+    expect(signals(notes)).toHaveLength(1);
+  });
+
+  it("gives the slots of a run that is over to the next run, which has none of the old notes", () => {
+    const cgroup = newCgroup();
+    expect(calls(watch("[ -e /none/first ]", cgroup).notes).map(({ path }) => path)).toContain("/none/first");
+    const { notes } = watch("[ -e /none/second ]", cgroup);
+    expect(calls(notes).map(({ path }) => path)).toContain("/none/second");
+    expect(calls(notes).map(({ path }) => path)).not.toContain("/none/first");
+  });
+});
