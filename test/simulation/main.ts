@@ -10,7 +10,7 @@ const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: { mutants: { type: "boolean", default: false } },
 });
-const seeds = Number(positionals[0] ?? (flags.mutants ? 300 : 1_000));
+const seeds = Number(positionals[0] ?? (flags.mutants ? 1_000 : 1_000));
 const firstSeed = Number(positionals[1] ?? (flags.mutants ? 1 : randomInt(2 ** 31)));
 if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(firstSeed))) {
   console.error("npm run test:simulation -- [--mutants] [seeds] [first seed]: both are whole numbers");

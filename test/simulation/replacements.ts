@@ -89,7 +89,13 @@ async function prepareRun(request: TaskRequest, services: DriverServices): Promi
   makeRunFiles(files.folder);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(() => removeRunFiles(files.folder));
-  const early: EarlyPlan = { initName: "exec2-init", aliveFifo: files.alive, cgroup, steps: noSteps };
+  const early: EarlyPlan = {
+    loggerState: undefined,
+    initName: "exec2-init",
+    aliveFifo: files.alive,
+    cgroup,
+    steps: noSteps,
+  };
   const launch = new PendingLaunch(
     early,
     { stdout: 1, stderr: 2, ruleset: 3, mounts: 4 },
