@@ -413,12 +413,13 @@ function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
     allocDir: "/alloc",
     stdoutPath: "/dev/null",
     stderrPath: "/dev/null",
+    logBounds: null,
     resources: { cpuMhz: 100, memoryMb: 0, memoryMaxMb: 0, cpusetCpus: "", cgroup: cgroupOf(alloc) },
     network: { mode: "host", path: "", self: undefined },
     mounts: [],
     devices: [],
     dns: undefined,
-  } as TaskRequest;
+  };
 }
 
 /** The options of every simulated plugin. */
