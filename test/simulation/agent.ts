@@ -423,7 +423,7 @@ function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
 }
 
 /** The options of every simulated plugin. */
-export const pluginOptions = parsePluginOptions({ state_dir: "/state", usage_interval: "0" });
+const pluginOptions = parsePluginOptions({ state_dir: "/state", usage_interval: "0" });
 const taskOptions = parseTaskOptions({ command: "program" }, pluginOptions);
 
 function cgroupOf(alloc: string): string {

@@ -5,7 +5,7 @@ import type { Kernel } from "./kernel.ts";
 import type { Life, Scheduler, Step } from "./scheduler.ts";
 
 /** Thrown into the code of a plugin that has died. What it still does has no effect. */
-export class Dead extends Error {}
+class Dead extends Error {}
 
 /** The errors of host calls that a shortage on the host causes, as their man pages name them. */
 const shortages: Readonly<Record<string, readonly string[]>> = {

@@ -11,8 +11,8 @@ const regressions: readonly { readonly title: string; readonly seed: number }[] 
 ];
 
 test("driver, agents and kernel keep what they promise in every simulated history", () => {
-  const { status, output } = simulate("150", "1");
-  expect(output).toContain("✓ 150 histories");
+  const { status, output } = simulate("100", "1");
+  expect(output).toContain("✓ 100 histories");
   expect(status).toBe(0);
 });
 
