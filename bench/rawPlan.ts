@@ -134,7 +134,9 @@ export class RawPlan {
     writeSync(plan, this.#late, 0, this.#late.length, LATE_OFFSET);
     const [output, report, release] = [pipe2(), pipe2(), pipe2()];
     const passed = { report: report.write, ruleset, releasePipe: release.read, plan };
-    handOver({ ...passed, stdout: output.write, stderr: output.write, mounts: this.#mounts }, undefined);
+    const { write } = output;
+    const noLogger = { logRelease: write, stdoutRead: write, stderrRead: write, logFolder: write };
+    handOver({ ...passed, ...noLogger, stdout: write, stderr: write, mounts: this.#mounts }, undefined);
     writeSync(release.write, "gg");
     for (const descriptor of [plan, ruleset, output.write, report.write, release.read, release.write])
       closeSync(descriptor);

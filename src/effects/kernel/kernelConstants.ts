@@ -55,6 +55,8 @@ export const ADDR_NO_RANDOMIZE = 0x0040000;
 
 /** `linux/prctl.h` */
 export const PR_SET_MM = 35;
+export const PR_SET_MM_ARG_START = 8;
+export const PR_SET_MM_ARG_END = 9;
 
 /** `linux/resource.h`: whose priority setpriority(2) sets. */
 export const PRIO_PROCESS = 0;

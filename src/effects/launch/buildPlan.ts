@@ -12,6 +12,7 @@ import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import { initRuleSteps, taskRuleSteps, unveilSteps } from "../landlock/landlockSteps.ts";
 import type { KnownRule, NamespaceRule } from "../landlock/rules.ts";
+import { type Logger, loggerState, loggerSteps, openLoggerFifoStep } from "../logs/logger.ts";
 import { type LaunchNetwork, networkSteps } from "../network/network.ts";
 import type { TaskOptions } from "../parts.ts";
 import {
@@ -71,6 +72,8 @@ export interface EarlyInput extends LaunchMounts {
   readonly statusFile: string;
   /** Landlock rules that init adds in its root. */
   readonly knownRules: readonly KnownRule[];
+  /** The logger of the run; undefined if the driver does not write its log files. */
+  readonly logger: Logger | undefined;
   /** An existing FIFO in the status file's folder. Init holds the FIFO open for writing until it exits. */
   readonly aliveFifo: string;
 }
@@ -85,21 +88,28 @@ export interface LateInput extends TaskProcess {
 /** Builds the part of a plan that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS } = k;
+  const { cgroup, logger } = input;
   return {
     initName: input.initName,
     aliveFifo: input.aliveFifo,
-    cgroup: input.cgroup,
+    cgroup,
+    loggerState: logger && loggerState(logger),
     steps: {
-      parent: parentSteps(input.cgroup, {
-        ...(input.runCgroup ? {} : { CLONE_NEWPID }),
-        ...(input.options.ipcMode === "host" ? {} : { CLONE_NEWIPC }),
-        ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
-      }),
+      parent: parentSteps(
+        cgroup,
+        {
+          ...(input.runCgroup ? {} : { CLONE_NEWPID }),
+          ...(input.options.ipcMode === "host" ? {} : { CLONE_NEWIPC }),
+          ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
+        },
+        logger,
+      ),
       init: initSteps(input),
       unveil: unveilSteps(input.knownRules),
       held: heldSteps,
       abandoned: abandonedSteps,
-      supervise: superviseSteps(input.runCgroup),
+      logger: logger ? loggerSteps(logger, openedByParent(cgroup)) : [],
+      supervise: superviseSteps(input.runCgroup, logger !== undefined),
     },
   };
 }
@@ -151,7 +161,8 @@ const taskHeldSteps = shared([
 ]);
 
 /**
- * The spawned process only forks init and exits. So init is not the plugin's child, and outlives the plugin.
+ * The spawned process only forks init, and exits or becomes the run's logger. So init is not the plugin's
+ * child, and outlives the plugin.
  *
  * Init starts in its cgroup (clone(2), `CLONE_INTO_CGROUP`). Moving a process there through `cgroup.procs`
  * takes 8 ms or more on a host that rarely moves processes, because the kernel waits for an RCU grace period.
@@ -159,6 +170,7 @@ const taskHeldSteps = shared([
 export function parentSteps(
   cgroup: string | undefined,
   namespaces: Readonly<Record<string, number>>,
+  logger?: Logger,
 ): Step[] {
   const close = "close inherited descriptors";
   const name = "enter namespaces and cgroup";
@@ -169,23 +181,43 @@ export function parentSteps(
       name,
       call: "clone3",
       args: [bytes(attributes, `{flags: ${names}, exit_signal: SIGCHLD${meaning}}`), attributes.length],
-      flow: { kind: "fork", child: "init", parent: "next" },
+      flow: { kind: "fork", child: "init", parent: logger ? "logger" : "next" },
     };
   };
   const { CLONE_INTO_CGROUP } = k;
   return [
     // The task must not inherit descriptors that the agent left open. These two steps close all of them, but
     // not the plan's own descriptors. Afterwards, new descriptors get known numbers.
-    { name: close, call: "close_range", args: [descriptors.free, descriptors.mounts - 1, 0] },
-    closeRangeStep(close, descriptors.mounts + 1),
-    ...(cgroup === undefined
-      ? [fork(namespaces, "")]
+    ...(logger
+      ? [
+          {
+            name: close,
+            call: "close_range",
+            args: [descriptors.free, descriptors.logRelease - 1, 0],
+          } as const,
+          {
+            name: close,
+            call: "close_range",
+            args: [descriptors.logFolder + 1, descriptors.mounts - 1, 0],
+          } as const,
+          closeRangeStep(close, descriptors.stderrRead + 1),
+        ]
       : [
-          openFolderStep(name, cgroup),
-          fork({ ...namespaces, CLONE_INTO_CGROUP }, `, cgroup: ${descriptors.free}`),
+          { name: close, call: "close_range", args: [descriptors.free, descriptors.mounts - 1, 0] } as const,
+          closeRangeStep(close, descriptors.mounts + 1),
         ]),
-    { name: "exit the parent of init", call: "exit_group", args: [0] },
+    ...(cgroup === undefined ? [] : [openFolderStep(name, cgroup)]),
+    ...(logger ? [openLoggerFifoStep(logger)] : []),
+    cgroup === undefined
+      ? fork(namespaces, "")
+      : fork({ ...namespaces, CLONE_INTO_CGROUP }, `, cgroup: ${descriptors.free}`),
+    ...(logger ? [] : [{ name: "exit the parent of init", call: "exit_group", args: [0] } as const]),
   ];
+}
+
+/** The last descriptor that the spawned process has opened when it forks init: the logger's FIFO, if any. */
+function openedByParent(cgroup: string | undefined): number {
+  return cgroup === undefined ? descriptors.free : descriptors.free + 1;
 }
 
 /**
@@ -196,7 +228,7 @@ export function parentSteps(
 function initSteps(input: EarlyInput): Step[] {
   return [
     ...beginning,
-    ...(input.cgroup === undefined ? [] : closeCgroup),
+    ...(input.logger ? closeForLogger : input.cgroup === undefined ? [] : closeCgroup),
     ...openProc,
     // These are opened before any mount can hide their paths.
     openStep("open the status file", input.statusFile, flags({ O_WRONLY, O_CREAT, O_CLOEXEC }), 0o600),
@@ -219,6 +251,14 @@ const beginning = shared([
 
 /** Frees the descriptor's number, so that later descriptors have known numbers. */
 const closeCgroup = shared([{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] }]);
+
+const closeForLogger = shared([
+  {
+    name: "close the cgroup's folder and the logger's descriptors",
+    call: "close_range",
+    args: [descriptors.free, descriptors.logFolder, 0],
+  },
+]);
 
 const openProc = shared([openFolderStep("open the plugin's /proc", "/proc")]);
 
@@ -288,17 +328,20 @@ function forkTask(runCgroup: RunCgroup | undefined): Step {
 const forkInNamespace = shared([forkTask(undefined)]);
 
 /** The steps of init after it has forked the task: init waits, records and cleans up. */
-function superviseSteps(runCgroup: RunCgroup | undefined): readonly Step[] {
-  if (runCgroup) return stepsOf(runCgroup);
-  inNamespace ??= shared(stepsOf(undefined));
-  return inNamespace;
+function superviseSteps(runCgroup: RunCgroup | undefined, hasLogger: boolean): readonly Step[] {
+  if (runCgroup) return stepsOf(runCgroup, hasLogger);
+  inNamespace ??= {
+    withLogger: shared(stepsOf(undefined, true)),
+    withoutLogger: shared(stepsOf(undefined, false)),
+  };
+  return hasLogger ? inNamespace.withLogger : inNamespace.withoutLogger;
 }
 
-let inNamespace: readonly Step[] | undefined;
+let inNamespace: Readonly<Record<"withLogger" | "withoutLogger", readonly Step[]>> | undefined;
 
-function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
+function stepsOf(runCgroup: RunCgroup | undefined, hasLogger: boolean): Step[] {
   return [
-    ...preparation(runCgroup),
+    ...preparation(runCgroup, hasLogger),
     {
       name: "wait for the task, reap orphans",
       call: "wait4",
@@ -329,10 +372,12 @@ function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
 
 /** Address to which the kernel writes the task's pid, so that init recognizes the task among its children. */
 function taskPidAddress(runCgroup: RunCgroup | undefined): number {
-  return matchAddress(preparation(runCgroup).length);
+  return matchAddress(preparation(runCgroup, false).length);
 }
 
-function preparation(runCgroup: RunCgroup | undefined): Step[] {
+/** The number of steps must not depend on the logger, which the late part of the plan does not know. */
+function preparation(runCgroup: RunCgroup | undefined, hasLogger: boolean): Step[] {
+  const last = hasLogger ? descriptors.mounts : descriptors.heldRules - 1;
   return [
     // Init must not keep the task's output open, because the output's reader waits for the end of file.
     keepOpenStep("keep the status file", descriptors.status, kept.status),
@@ -344,11 +389,11 @@ function preparation(runCgroup: RunCgroup | undefined): Step[] {
           keepOpenStep("keep the task's cgroup", descriptors.cgroup, kept.cgroup),
         ]
       : []),
-    // The descriptors of Landlock rules stay open. They have the highest numbers.
+    // The descriptors of Landlock rules stay open, and the pipes of a logger. They have the highest numbers.
     {
       name: "close all other descriptors",
       call: "close_range",
-      args: [(runCgroup ? kept.cgroup : kept.ruleset) + 1, descriptors.heldRules - 1, 0],
+      args: [(runCgroup ? kept.cgroup : kept.ruleset) + 1, last, 0],
     },
     unmapSecretsStep(),
     dropCapabilitiesStep(),

@@ -8,10 +8,13 @@ import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } 
 import { type Report, writeLate } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { hasNoWriter, watchExit } from "../run/runFiles.ts";
-import { type BegunLaunch, beginLaunch } from "./spawner/spawner.ts";
+import { type BegunLaunch, beginLaunch, type LoggerDescriptors } from "./spawner/spawner.ts";
 
 /** The descriptors that a launch needs. Rules may be added to the ruleset after the launch has begun. */
-export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset" | "mounts">;
+export interface LaunchDescriptors extends Descriptors<"stdout" | "stderr" | "ruleset" | "mounts"> {
+  /** Set if the plan has a logger: its folder, and the read ends of the pipes `stdout` and `stderr`. */
+  readonly output?: Omit<LoggerDescriptors, "logRelease">;
+}
 
 /** A task that has been started. */
 export interface Launched {
@@ -29,6 +32,8 @@ export class PendingLaunch {
   readonly #early: EarlyPlan;
   /** The write end of the pipe by which init and the task's process are let go on. */
   readonly #releasePipe: number;
+  /** The same for the logger's; undefined without a logger. */
+  readonly #logRelease: number | undefined;
   #isComplete = false;
   readonly #begun: BegunLaunch;
   #late: LatePlan | undefined;
@@ -42,7 +47,14 @@ export class PendingLaunch {
     this.#releasePipe = undo.adopt(releasePipe.write, closeSync);
     using childOnly = new DisposableStack();
     childOnly.adopt(releasePipe.read, closeSync);
-    this.#begun = beginLaunch(early, { ...passed, releasePipe: releasePipe.read }, runnerFolder);
+    const { output, ...others } = passed;
+    const logRelease = output && pipe2();
+    if (logRelease !== undefined) {
+      this.#logRelease = undo.adopt(logRelease.write, closeSync);
+      childOnly.adopt(logRelease.read, closeSync);
+    }
+    const logger = output && logRelease && { ...output, logRelease: logRelease.read };
+    this.#begun = beginLaunch(early, { ...others, releasePipe: releasePipe.read }, logger, runnerFolder);
     undo.move();
   }
 
@@ -93,6 +105,7 @@ export class PendingLaunch {
   /** Releases the task. Resolves once no process has the report pipe open any more. */
   releaseTask(): Promise<Report> {
     this.complete();
+    if (this.#logRelease !== undefined) letGoOn(this.#logRelease);
     letGoOn(this.#releasePipe);
     return this.#ended();
   }
@@ -114,6 +127,7 @@ export class PendingLaunch {
     if (this.#end === undefined) {
       closeSync(this.#begun.table);
       closeSync(this.#releasePipe);
+      if (this.#logRelease !== undefined) closeSync(this.#logRelease);
       this.#end = this.#begun.report;
     }
     return this.#end;

@@ -211,6 +211,7 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,
     aliveFifo: files.alive,
+    logger: undefined,
     knownRules: knownRules(rules.entries, known, landlockAbi),
   });
   return { root, early, runCgroup, known };

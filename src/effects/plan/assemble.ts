@@ -19,6 +19,8 @@ import {
   ENTRY_BYTES,
   KEPT_BYTES,
   LATE_ADDRESS,
+  LOGGER_CODE_ADDRESS,
+  LOGGER_STATE_OFFSET,
   MATCH_OFFSET,
   NAME_BYTES,
   NAME_OFFSET,
@@ -29,24 +31,28 @@ import {
   WORD_BYTES,
 } from "./table.ts";
 
+/** What the table's first two parts consist of. */
+export type EarlyTable = Pick<EarlyPlan, "initName" | "steps"> & Partial<Pick<EarlyPlan, "loggerState">>;
+
 /**
  * Assembles the table's first two parts, for the addresses to which the runner reads them.
  * @throws DriverError `LAUNCH_FAILED` if a path contains a NUL, or the paths do not fit
  */
 export function assembleEarly(
-  { initName, steps }: Pick<EarlyPlan, "initName" | "steps">,
+  { initName, steps, loggerState }: EarlyTable,
   architecture: Architecture,
 ): Uint8Array {
   const addresses = addressesOf(steps);
-  const kept = new TableWriter(TABLE_ADDRESS, NAME_OFFSET - BUFFERS_BYTES);
+  const kept = new TableWriter(TABLE_ADDRESS, LOGGER_STATE_OFFSET);
   writePart(kept, steps, ["supervise"], addresses, architecture);
   const early = earlyPart(steps, architecture);
   const unveil = unveilPart(steps.unveil, addresses, architecture);
   if (unveil.length > 0 && early.length > UNVEIL_OFFSET)
-    return assembleEarly({ initName, steps: unveilInInit(steps) }, architecture);
+    return assembleEarly({ initName, loggerState, steps: unveilInInit(steps) }, architecture);
   const length = unveil.length > 0 ? UNVEIL_OFFSET + unveil.length : early.length;
   const table = new Uint8Array(KEPT_BYTES + length);
   table.set(kept.bytes());
+  if (loggerState !== undefined) table.set(loggerState, LOGGER_STATE_OFFSET);
   table.set(nameBytes(initName), NAME_OFFSET);
   table.set(early, KEPT_BYTES);
   if (unveil.length > 0) table.set(unveil, KEPT_BYTES + UNVEIL_OFFSET);
@@ -58,7 +64,7 @@ const UNVEIL_OFFSET = UNVEIL_ADDRESS - EARLY_ADDRESS;
 /** The early phases without `unveil`. */
 function earlyPart(steps: Partial<Plan["steps"]>, architecture: Architecture): Uint8Array {
   const early = new TableWriter(EARLY_ADDRESS, EARLY_BYTES);
-  const part = ["parent", "init", "held", "abandoned"] as const;
+  const part = ["parent", "init", "held", "abandoned", "logger"] as const;
   writePart(early, steps, part, addressesOf(steps), architecture);
   return early.bytes();
 }
@@ -121,13 +127,15 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
   const after = (address: number, phase: Phase) => address + (steps[phase]?.length ?? 0) * ENTRY_BYTES;
   const init = after(EARLY_ADDRESS, "parent");
   const held = after(init, "init");
+  const abandoned = after(held, "held");
   const task = after(LATE_ADDRESS, "rest");
   return {
     parent: EARLY_ADDRESS,
     init,
     unveil: steps.unveil?.length ? UNVEIL_ADDRESS : held,
     held,
-    abandoned: after(held, "held"),
+    abandoned,
+    logger: after(abandoned, "abandoned"),
     rest: LATE_ADDRESS,
     task,
     dropped: after(task, "task"),
@@ -140,7 +148,6 @@ const bufferAddresses: Readonly<Record<BufferName, number>> = {
   waitStatus: TABLE_ADDRESS + NAME_OFFSET - bufferBytes.waitStatus,
   identity: TABLE_ADDRESS + NAME_OFFSET - bufferBytes.waitStatus - bufferBytes.identity,
 };
-const BUFFERS_BYTES = bufferBytes.waitStatus + bufferBytes.identity;
 
 /**
  * The memory that proc_pid_cmdline(5) shows as a process's arguments. It holds one argument. If the last byte
@@ -249,6 +256,9 @@ function writeSuccessors(
       break;
     case "goTo":
       write(0, addressOf(flow.phase), REPORT, addressOf(flow.phase));
+      break;
+    case "becomeLogger":
+      write(0, LOGGER_CODE_ADDRESS, LOGGER_CODE_ADDRESS, LOGGER_CODE_ADDRESS);
       break;
   }
 }

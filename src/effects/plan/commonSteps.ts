@@ -1,8 +1,8 @@
 /** Steps that many plans have: for descriptors and their files, and for the protection of processes. Pure. */
 
-import { capabilitySet } from "../kernel/capabilities.ts";
+import { type CapabilityName, capabilitySet } from "../kernel/capabilities.ts";
 import * as k from "../kernel/constants.ts";
-import { capabilityData, capabilityHeader, openHow } from "../kernel/structs.ts";
+import { capabilityData, capabilityHeader, defaultAction, openHow } from "../kernel/structs.ts";
 import {
   type Argument,
   bytes,
@@ -131,16 +131,18 @@ export function unmapSecretsStep(): Step {
 }
 
 /**
- * capset(2) for a process that only waits from now on. Init needs CAP_KILL to kill the remaining processes
- * of the task. The child's PR_SET_PDEATHSIG(2const) needs CAP_KILL, too: the kernel sends that signal only
- * if the parent may signal the child.
+ * capset(2). Init needs CAP_KILL to kill the remaining processes of the task. The child's
+ * PR_SET_PDEATHSIG(2const) needs CAP_KILL, too: the kernel sends that signal only if the parent may signal the
+ * child.
+ * @param kept names without `CAP_`; by default what a process needs that only waits from now on
  */
-export function dropCapabilitiesStep(): Step {
-  const set = capabilitySet(["kill"]);
+export function dropCapabilitiesStep(kept: readonly CapabilityName[] = ["kill"]): Step {
+  const set = capabilitySet(kept);
+  const names = kept.map((name) => `CAP_${name.toUpperCase()}`).join("|");
   const header = bytes(capabilityHeader(), "{version: 3, pid: 0}");
   const data = capabilityData({ effective: set, permitted: set, inheritable: 0n });
-  const meaning = "{effective: CAP_KILL, permitted: CAP_KILL, inheritable: 0}";
-  return { name: "keep only CAP_KILL", call: "capset", args: [header, bytes(data, meaning)] };
+  const meaning = `{effective: ${names}, permitted: ${names}, inheritable: 0}`;
+  return { name: `keep only ${names}`, call: "capset", args: [header, bytes(data, meaning)] };
 }
 
 /**
@@ -156,4 +158,15 @@ export function notDumpableStep(): Step {
 export function endWithParentStep(name: string): Step {
   const { PR_SET_PDEATHSIG, SIGKILL } = k;
   return { name, call: "prctl", args: [flags({ PR_SET_PDEATHSIG }), flags({ SIGKILL })] };
+}
+
+/**
+ * The default action for SIGCHLD: rt_sigaction(2).
+ * @param how 0, or `SA_NOCLDWAIT`: the kernel then reaps children
+ */
+export function childActionStep(name: string, how: number): Step {
+  const { SIGCHLD } = k;
+  const action = defaultAction(how);
+  const meaning = `{sa_handler: SIG_DFL, sa_flags: ${how === 0 ? 0 : "SA_NOCLDWAIT"}}`;
+  return { name, call: "rt_sigaction", args: [flags({ SIGCHLD }), bytes(action, meaning), 0, 8] };
 }

@@ -50,6 +50,8 @@ function describeStep({ name, call, args, flow }: Step): string {
       return `${line} until it fails`;
     case "goTo":
       return `${line}, then ${flow.phase}`;
+    case "becomeLogger":
+      return `${line}, then the logger's code`;
   }
 }
 

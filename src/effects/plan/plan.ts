@@ -18,9 +18,10 @@ import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
  *   only once.
  * - `held`: init waits for the rest of the plan.
  * - `abandoned`: init exits, because the plugin gave the launch up.
+ * - `logger`: the spawned process, if it does not exit, but becomes the task's logger.
  * - `supervise`: init waits for the task's end, after it has forked the task.
  */
-export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "supervise"] as const;
+export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "logger", "supervise"] as const;
 
 /**
  * The phases that may become known while init is working.
@@ -38,6 +39,7 @@ export const phases = [
   "unveil",
   "held",
   "abandoned",
+  "logger",
   "rest",
   "task",
   "dropped",
@@ -69,6 +71,8 @@ export interface EarlyPlan {
   readonly aliveFifo: string;
   /** Cgroup that init starts in; undefined for this process's own. */
   readonly cgroup: string | undefined;
+  /** The logger's initial state (`../logs/logger.ts`); undefined if the run has no logger. */
+  readonly loggerState: Uint8Array | undefined;
   readonly steps: Steps<(typeof earlyPhases)[number]>;
 }
 
@@ -83,7 +87,7 @@ export interface Plan {
 }
 
 /** A plan that is completely known before it begins. */
-export type WholePlan<Name extends string> = Spawning<Name> & Plan;
+export type WholePlan<Name extends string> = Spawning<Name> & Plan & Partial<Pick<EarlyPlan, "loggerState">>;
 
 /** A plan that starts a task. */
 export type LaunchPlan = EarlyPlan & Plan;
@@ -95,6 +99,7 @@ export const noSteps: Steps<Phase> = {
   unveil: [],
   held: [],
   abandoned: [],
+  logger: [],
   rest: [],
   task: [],
   dropped: [],
@@ -147,7 +152,9 @@ export type Flow =
   /** Repeats the call until it fails. */
   | { readonly kind: "repeatUntilError" }
   /** Continues with another phase. */
-  | { readonly kind: "goTo"; readonly phase: Phase };
+  | { readonly kind: "goTo"; readonly phase: Phase }
+  /** Hands the process over to the logger's code. An error is ignored. */
+  | { readonly kind: "becomeLogger" };
 
 /** A number, a string (passed as its address), or one of the types below. */
 export type Argument = number | string | Flags | Bytes | Strings | Filter | Message | Place;
@@ -246,6 +253,12 @@ export const descriptors = {
   alive: OPENED_ALIVE,
   /** For a descriptor that one step opens and a later step closes. */
   scratch: 10,
+  /**
+   * Only with a logger, and only in the spawned process: the logger's pipe from the plugin, like `releasePipe`,
+   * and the folder of the log files.
+   */
+  logRelease: 10,
+  logFolder: 11,
   /** A scratch descriptor of the task's process, which has closed the driver's descriptors by then. */
   taskScratch: 3,
   /**
@@ -257,13 +270,16 @@ export const descriptors = {
   killSwitch: 13,
   /** The mount namespace of which the run gets a copy: a template's, or the host's. */
   mounts: 14,
+  /** Only with a logger: the read ends of the pipes that are the task's standard output and error. */
+  stdoutRead: 15,
+  stderrRead: 16,
   /** First of the trees of mounts that are open and not mounted yet. */
-  trees: 15,
+  trees: 17,
   /**
    * First of the descriptors that init keeps open because Landlock rules depend on them. The mount namespace
    * and the trees are closed by then.
    */
-  heldRules: 14,
+  heldRules: 17,
 } as const;
 
 /**
@@ -325,5 +341,15 @@ export const statusFileLayout = {
  * Init's descriptors once init has forked the task. They have the lowest numbers, so that init can close all
  * others at once. The ruleset stays open for processes that join the task later and restrict themselves with
  * it. `killSwitch` and `cgroup` are only for runs without a pid namespace: init uses them to end the run.
+ * `stdoutRead` and `stderrRead` are only for runs with a logger. While init keeps them open, the task's output
+ * stays in its pipes, and the task gets no SIGPIPE, if the logger is killed.
  */
-export const kept = { status: 0, alive: 1, ruleset: 2, killSwitch: 3, cgroup: 4 } as const;
+export const kept = {
+  status: 0,
+  alive: 1,
+  ruleset: 2,
+  killSwitch: 3,
+  cgroup: 4,
+  stdoutRead: descriptors.stdoutRead,
+  stderrRead: descriptors.stderrRead,
+} as const;

@@ -1,6 +1,6 @@
 // The plan runner for arm64. It does the same as runnerX86.s, whose first comment explains the runner.
 //
-//   as -o runner.o runnerArm64.s && objcopy -O binary -j .text runner.o runner
+//   as -I src/effects/plan -o runner.o runnerArm64.s && objcopy -O binary -j .text runner.o runner
 
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
@@ -8,6 +8,7 @@
         .set    EARLY_BYTES, 0x20000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
+        .set    LOGGER_OFFSET, 0x180
 
         .set    SYS_read, 63
         .set    SYS_write, 64
@@ -73,7 +74,10 @@ entry:
         svc     0
 
         mov     x19, EARLY_ADDRESS
+        mov     x20, TABLE_ADDRESS
 run:
+        cmp     x19, x20
+        b.lo    leave
         ldr     x8, [x19, CALL]
         ldp     x0, x1, [x19, ARGUMENT]
         ldp     x2, x3, [x19, ARGUMENT + 16]
@@ -106,4 +110,9 @@ report:
         mov     x8, SYS_exit_group
         mov     x0, 127
         svc     0
+leave:
+        br      x19
+
+        .org    LOGGER_OFFSET
+        .include "loggerArm64.s"
 end:

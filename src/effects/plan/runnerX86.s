@@ -7,7 +7,10 @@
 # If a call fails and its entry does not handle the error, the runner reports 16 bytes (the entry's address
 # and the errno) and exits.
 #
-#   as -o runner.o runnerX86.s && objcopy -O binary -j .text runner.o runner
+# An address below the table's is not an entry's but the logger's, which takes over the process. loggerX86.s
+# has its code.
+#
+#   as -I src/effects/plan -o runner.o runnerX86.s && objcopy -O binary -j .text runner.o runner
 
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
@@ -15,6 +18,7 @@
         .set    EARLY_BYTES, 0x20000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
+        .set    LOGGER_OFFSET, 0x180
 
         .set    SYS_read, 0
         .set    SYS_write, 1
@@ -84,6 +88,8 @@ entry:
 
         mov     ebx, EARLY_ADDRESS
 run:
+        cmp     rbx, TABLE_ADDRESS
+        jb      leave
         mov     rax, [rbx + CALL]
         mov     rdi, [rbx + ARGUMENT]
         mov     rsi, [rbx + ARGUMENT + 8]
@@ -120,4 +126,9 @@ report:
         mov     eax, SYS_exit_group
         mov     edi, 127
         syscall
+leave:
+        jmp     rbx
+
+        .org    LOGGER_OFFSET
+        .include "loggerX86.s"
 end:

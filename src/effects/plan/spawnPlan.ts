@@ -11,11 +11,10 @@ import { MFD_CLOEXEC } from "../kernel/constants.ts";
 import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
 import { supportedArchitecture } from "../kernel/systemCalls.ts";
 import type { ProcessIdentity } from "../processes/processStat.ts";
-import { assembleEarly, assembleLate } from "./assemble.ts";
+import { assembleEarly, assembleLate, type EarlyTable } from "./assemble.ts";
 import {
   type Descriptors,
   descriptors,
-  type EarlyPlan,
   identityRecord,
   type LatePlan,
   parseIdentity,
@@ -94,7 +93,7 @@ export function launchNotBegun(thrown: unknown): DriverError {
 }
 
 /** @returns a memfd with the early part of a plan's table, close-on-exec */
-export function writeTable(plan: Pick<EarlyPlan, "initName" | "steps">): number {
+export function writeTable(plan: EarlyTable): number {
   const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
   try {
     writeAt(table, assembleEarly(plan, supportedArchitecture()), 0);

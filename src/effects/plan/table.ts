@@ -50,6 +50,16 @@ export const KEPT_BYTES = 0x1000;
 export const NAME_BYTES = 160;
 export const NAME_OFFSET = KEPT_BYTES - NAME_BYTES;
 
+/**
+ * The logger's state (logger.ts) in the part that init keeps. It ends before the buffers.
+ * The address is a multiple of 256, because the logger finds a stream's number in it.
+ */
+export const LOGGER_STATE_OFFSET = 0xa00;
+export const LOGGER_STATE_ADDRESS = TABLE_ADDRESS + LOGGER_STATE_OFFSET;
+
+/** Address of the logger's code in the runner. All entries of the table are at higher addresses. */
+export const LOGGER_CODE_ADDRESS = 0x400000 + 0x180;
+
 /** Offset of the late part in the table's file. */
 export const LATE_OFFSET = KEPT_BYTES + EARLY_BYTES;
 

@@ -28,6 +28,7 @@ import { DriverError, errnoOf, hasErrno } from "../../base/errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
 import { mkfifo } from "../kernel/libc.ts";
+import { LOG_RECORD_BYTES } from "../logs/logger.ts";
 import { kept, OPENED_ALIVE, parseIdentity, statusFileLayout } from "../plan/plan.ts";
 import { isSameProcess, type ProcessIdentity, processIdentity } from "../processes/processIdentity.ts";
 
@@ -41,6 +42,10 @@ export interface RunFiles {
   readonly status: string;
   /** FIFO that init holds open for writing until it exits. */
   readonly alive: string;
+  /** The file in which the run's logger records what it does (`../logs/logger.ts`). */
+  readonly logRecord: string;
+  /** FIFO that the logger holds open for writing until it ends. */
+  readonly loggerAlive: string;
   /** A generated resolv.conf, if the job requests one. */
   readonly resolvConf: string;
   /** A generated hosts file, if the allocation has a host name or the job lists hosts. */
@@ -56,6 +61,8 @@ export function runFiles(folder: string): RunFiles {
     folder,
     status: `${folder}/status`,
     alive: `${folder}/alive`,
+    logRecord: `${folder}/log`,
+    loggerAlive: `${folder}/logger`,
     resolvConf: `${folder}/resolv.conf`,
     hosts: `${folder}/hosts`,
     passwd: `${folder}/passwd`,
@@ -73,7 +80,7 @@ const maxSpares = 16;
 let spareNumber = 0;
 
 /**
- * Creates the folder of a new run, with its alive FIFO. An existing folder is replaced: it is from a start
+ * Creates the folder of a new run, with its FIFOs. An existing folder is replaced: it is from a start
  * that was never stored, so its init was never released.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
@@ -83,6 +90,7 @@ export function makeRunFiles(folder: string): RunFiles {
     if (takeSpare(folder)) return files;
     makeFolder(folder);
     mkfifo(files.alive, 0o600);
+    mkfifo(files.loggerAlive, 0o600);
     return files;
   } catch (thrown) {
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the folder of the task's run cannot be created");
@@ -123,16 +131,13 @@ function becomesSpare(folder: string): boolean {
   if (spares.length === maxSpares) return false;
   try {
     // Any other file holds content for this task only.
-    if (readdirSync(folder).some((name) => name !== "status" && name !== "alive")) return false;
+    const names = readdirSync(folder);
+    if (names.some((name) => !reusable.has(name))) return false;
     const files = runFiles(folder);
     // An init that is still alive, such as that of a lost task, would record its end in the next run's file.
-    if (!hasNoWriter(files.alive)) return false;
-    const status = openSync(files.status, constants.O_WRONLY);
-    try {
-      writeSync(status, nothingRecorded, 0, nothingRecorded.length, 0);
-    } finally {
-      closeSync(status);
-    }
+    if (!hasNoWriter(files.alive) || !hasNoWriter(files.loggerAlive)) return false;
+    overwrite(files.status, nothingRecorded);
+    if (names.includes("log")) overwrite(files.logRecord, nothingLogged);
     const spare = `${dirname(folder)}/spare-${++spareNumber}`;
     renameSync(folder, spare);
     spares.push(spare);
@@ -142,6 +147,20 @@ function becomesSpare(folder: string): boolean {
     return false;
   }
 }
+
+function overwrite(path: string, content: Uint8Array): void {
+  const file = openSync(path, constants.O_WRONLY);
+  try {
+    writeSync(file, content, 0, content.length, 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+const reusable = new Set(["status", "alive", "log", "logger"]);
+
+/** The content of a logger's record before its state is in it. */
+const nothingLogged = Buffer.alloc(LOG_RECORD_BYTES);
 
 /** The content of a status file before anything is recorded. */
 const nothingRecorded = Buffer.alloc(statusFileLayout.heldBytes);

@@ -231,7 +231,7 @@ describe("a launch plan", () => {
     expect(lines).toContain(
       'init      mount the volume /data: openat2(AT_FDCWD, "/data", {flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}, 24)',
     );
-    expect(lines).toContain("init      mount the device /dev/b: dup3(10, 17, O_CLOEXEC)");
+    expect(lines).toContain("init      mount the device /dev/b: dup3(10, 19, O_CLOEXEC)");
   });
 
   it("mounts the private /tmp without following a symlink, after the binds, which may come from there", () => {

@@ -6,8 +6,9 @@ import {
   systemCallNames,
   systemCallNumber,
 } from "../../../src/effects/kernel/systemCalls.ts";
+import { type Logger, newStream } from "../../../src/effects/logs/logger.ts";
 import { stepAt } from "../../../src/effects/plan/assemble.ts";
-import type { Phase } from "../../../src/effects/plan/plan.ts";
+import type { LaunchPlan, Phase, Plan } from "../../../src/effects/plan/plan.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { assemblePlan, interpret } from "../../support/launch/tableInterpreter.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
@@ -19,6 +20,16 @@ const input = launchInput({
 });
 const plan = buildLaunchPlan(input);
 const inHostPids = buildLaunchPlan({ ...input, runCgroup: { parent: "/sys/fs/cgroup/task", name: "run" } });
+const logger: Logger = {
+  ...{
+    name: "exec2-log: 01234567/t",
+    recordFile: "/run/exec2/log",
+    aliveFifo: "/run/exec2/logger",
+    base: "t",
+  },
+  ...{ maxFiles: 10, maxFileBytes: 2 ** 20, streams: { stdout: newStream, stderr: newStream } },
+};
+const logged = buildLaunchPlan({ ...input, logger });
 const names = new Map(systemCallNames.map((call) => [systemCallNumber(call, "x64"), call]));
 const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
 
@@ -41,10 +52,12 @@ function follow(
   const queues = new Map(
     Object.entries({ ...results, clone3: forks }).map(([call, list]) => [call, [...list]]),
   );
-  const { calls, failure } = interpret(assemblePlan(followed, "x64"), ({ number }) => {
+  const { calls, failure } = interpret(assemblePlan(followed, "x64"), ({ entry, number }) => {
     const call = names.get(number);
     if (call === undefined) throw new Error(`no system call ${number}`);
     if (call === "exit_group" || call === "execve") return undefined;
+    // Then the logger's code follows.
+    if (call === "close" && stepAt(followed, entry)?.flow?.kind === "becomeLogger") return undefined;
     return queues.get(call)?.shift() ?? usually[call] ?? 0;
   });
   return {
@@ -57,6 +70,29 @@ function follow(
 describe("the processes of a launch", () => {
   it("run in order: the parent forks init and ends", () => {
     expect(follow([100]).calls).toEqual(callsOf("parent"));
+  });
+
+  it("run in order: the parent forks init and becomes the logger, if it is released", () => {
+    const steps = [...logged.steps.parent, ...logged.steps.logger].map(({ call }) => call);
+    expect(follow([100], {}, logged).calls).toEqual(steps);
+    expect(steps.slice(-2)).toEqual(["read", "close"]);
+    const abandoned = follow([100], { read: [200, 0] }, logged);
+    expect(abandoned.calls.slice(-2)).toEqual(["read", "exit_group"]);
+  });
+
+  it("run in order: init has no other calls beside a logger, but closes its FIFO, and keeps its pipes", () => {
+    const ofInit = (each: LaunchPlan) => {
+      const { calls } = follow([0, 0], {}, each);
+      return calls.slice(calls.indexOf("clone3"));
+    };
+    const expected = ofInit(plan);
+    expected[expected.indexOf("close")] = "close_range";
+    expect(ofInit(logged)).toEqual(expected);
+    const kept = (each: Plan) => each.steps.supervise.find(({ call }) => call === "close_range")?.args;
+    expect([kept(plan), kept(logged)]).toEqual([
+      [3, 16, 0],
+      [3, 14, 0],
+    ]);
   });
 
   it("run in order: init sets up the namespaces and forks the task, which executes the command", () => {

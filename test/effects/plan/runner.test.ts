@@ -1,7 +1,7 @@
 /** The runners' bytes match their listings, and execute a table. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/plan/assemble.ts";
@@ -12,6 +12,8 @@ import {
   EARLY_ADDRESS,
   EARLY_BYTES,
   KEPT_BYTES,
+  LOGGER_CODE_ADDRESS,
+  LOGGER_STATE_ADDRESS,
   TABLE_ADDRESS,
   TABLE_BYTES,
 } from "../../../src/effects/plan/table.ts";
@@ -73,6 +75,7 @@ const plan: Plan = {
     unveil: [],
     held: [],
     abandoned: [],
+    logger: [],
     rest: [],
     task: [],
     dropped: [],
@@ -102,7 +105,7 @@ describe.each(runners)(
         string,
       ];
       requireTools(context, as, objcopy);
-      execFileSync(as, ["-o", join(folder, "object"), source]);
+      execFileSync(as, ["-I", dirname(source), "-o", join(folder, "object"), source]);
       execFileSync(objcopy, [
         "-O",
         "binary",
@@ -115,9 +118,14 @@ describe.each(runners)(
     });
 
     it("uses the same layout of the table as the assembler of plans", () => {
-      const constants = [...readFileSync(source, "utf8").matchAll(/\.set\s+(\w+), (\w+)/g)];
+      const listings = [source, source.replace("runner", "logger")];
+      const constants = listings.flatMap((path) => [
+        ...readFileSync(path, "utf8").matchAll(/\.set\s+(\w+), (\w+)/g),
+      ]);
       const values = Object.fromEntries(constants.map(([, name, value]) => [name, Number(value)]));
+      expect(values.CODE_ADDRESS + values.LOGGER_OFFSET).toBe(LOGGER_CODE_ADDRESS);
       expect(values).toMatchObject({
+        STATE: LOGGER_STATE_ADDRESS,
         TABLE_ADDRESS,
         TABLE_BYTES,
         EARLY_ADDRESS,

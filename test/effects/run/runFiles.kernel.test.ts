@@ -32,7 +32,7 @@ it("the folder of an ended run is reused by a later run, with a blank record", (
   expect(readdirSync(run)).toEqual([expect.stringMatching(/^spare-/)]);
   const files = makeRunFiles(join(run, "second"));
   expect(readdirSync(run)).toEqual(["second"]);
-  expect(readdirSync(files.folder).sort()).toEqual(["alive", "status"]);
+  expect(readdirSync(files.folder).sort()).toEqual(["alive", "logger", "status"]);
   expect(readExitStatus(files.status)).toBeUndefined();
   expect(readRecordedTask(files.status)).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 /** Arbitrary inputs of a launch. */
 import fc from "fast-check";
+import { newStream } from "../../../src/effects/logs/logger.ts";
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import type { LaunchInput } from "./wholeLaunch.ts";
 
@@ -92,5 +93,14 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     { nil: undefined },
   ),
   recordDenials: fc.boolean(),
+  logger: fc.option(
+    fc.record({
+      ...{ name, base: fc.stringMatching(/^[a-z0-9-]{1,64}$/), recordFile: path, aliveFifo: path },
+      maxFiles: fc.integer({ min: 1, max: 1000 }),
+      maxFileBytes: fc.integer({ min: 4096 }),
+      streams: fc.constant({ stdout: newStream, stderr: newStream }),
+    }),
+    { nil: undefined },
+  ),
   runCgroup: fc.option(fc.record({ parent: path, name }), { nil: undefined }),
 });

@@ -48,6 +48,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     privateTmp: undefined,
     statusFile: "/run/exec2/status",
     aliveFifo: "/run/exec2/alive",
+    logger: undefined,
     command: "/bin/true",
     name: "true",
     args: [],
@@ -133,7 +134,11 @@ export class TestRun {
   async start(overrides: Partial<LaunchInput> = {}, options: StartOptions = {}): Promise<Launched> {
     const { descriptors } = this;
     const stdout = options.stdout ?? descriptors.stdout;
-    const launched = await launch(this.plan(overrides), { ...descriptors, stdout }, options.runnerFolder);
+    return this.adopt(await launch(this.plan(overrides), { ...descriptors, stdout }, options.runnerFolder));
+  }
+
+  /** Ends a launch with this run, if it still runs then. */
+  protected adopt(launched: Launched): Launched {
     this.#started.push(launched);
     return launched;
   }

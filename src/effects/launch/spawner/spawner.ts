@@ -21,15 +21,20 @@ export interface BegunLaunch extends ReportPipe {
   readonly table: number;
 }
 
+/** What only a launch with a logger passes. */
+export type LoggerDescriptors = Descriptors<"logRelease" | "stdoutRead" | "stderrRead" | "logFolder">;
+
 /**
  * Requests the fork of a launch's first process, and returns at once.
  * @param passed descriptors of this process; the call does not close them
+ * @param output the same, for the logger; undefined without one
  * @param runnerFolder folder for the runner, if this host cannot execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */
 export function beginLaunch(
   early: EarlyPlan,
   passed: Descriptors<"stdout" | "stderr" | "ruleset" | "releasePipe" | "mounts">,
+  output: LoggerDescriptors | undefined,
   runnerFolder: string | undefined,
 ): BegunLaunch {
   using undo = new DisposableStack();
@@ -39,7 +44,9 @@ export function beginLaunch(
     const pipe = reportPipe(true);
     undo.adopt(pipe.read, closeSync);
     const report = childOnly.adopt(pipe.write, closeSync);
-    handOver({ ...passed, plan, report }, runnerFolder);
+    // The kernel passes a fixed number of descriptors. The launch closes those that it does not need.
+    const none = { logRelease: report, stdoutRead: report, stderrRead: report, logFolder: report };
+    handOver({ ...passed, ...(output ?? none), plan, report }, runnerFolder);
     undo.move();
     return { table: plan, ...readReport(pipe.read) };
   } catch (thrown) {

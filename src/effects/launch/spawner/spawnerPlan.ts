@@ -7,8 +7,8 @@
  * steps with the launch's table, and continues there without an execve(2).
  */
 import * as k from "../../kernel/constants.ts";
-import { cloneArgs, defaultAction } from "../../kernel/structs.ts";
-import { closeRangeStep, readRestStep } from "../../plan/commonSteps.ts";
+import { cloneArgs } from "../../kernel/structs.ts";
+import { childActionStep, closeRangeStep, readRestStep } from "../../plan/commonSteps.ts";
 import {
   bytes,
   descriptors,
@@ -37,9 +37,13 @@ const SOCKET = descriptors.plan;
 
 /**
  * The descriptors in a message, in this order. The kernel gives them the lowest free numbers. Most of them
- * thereby get the number that they have in a launch.
+ * thereby get the number that they have in a launch. The others get it later, in the same order, so none of them
+ * may be in the way of an earlier one.
  */
-export const handedOver = ["report", "ruleset", "releasePipe", "plan", "stdout", "stderr", "mounts"] as const;
+export const handedOver = [
+  ...(["report", "ruleset", "releasePipe", "plan", "stdout", "stderr"] as const),
+  ...(["logRelease", "logFolder", "stdoutRead", "stderrRead", "mounts"] as const),
+] as const;
 
 const FIRST = SOCKET + 1;
 
@@ -131,11 +135,4 @@ function childSteps(nameAddress: number): Step[] {
 /** The steps after the plugin has ended. */
 function endSteps(): Step[] {
   return [{ name: "end with the plugin", call: "exit_group", args: [0] }];
-}
-
-function childActionStep(name: string, how: number): Step {
-  const { SIGCHLD } = k;
-  const action = defaultAction(how);
-  const meaning = `{sa_handler: SIG_DFL, sa_flags: ${how === 0 ? 0 : "SA_NOCLDWAIT"}}`;
-  return { name, call: "rt_sigaction", args: [flags({ SIGCHLD }), bytes(action, meaning), 0, 8] };
 }
