@@ -19,7 +19,7 @@ import type { Finding, Output } from "./knownTexts.ts";
 import { isOptional } from "./optionalPaths.ts";
 
 /** How a task ended, before its cause is known. */
-export type End = Omit<EventData<"exited">, "cause" | "blackBox">;
+export type End = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
 
 /** What the host shows of a path. */
 export interface PathFacts {
