@@ -214,12 +214,13 @@ export function loggerSteps({ name, recordFile }: Pick<Logger, "name" | "recordF
     { name: takeStep, call: "dup3", args: [descriptors.logRelease, own.release, 0] },
     { name: takeStep, call: "dup3", args: [fifo, own.alive, 0] },
     closeRangeStep(takeStep, own.record),
+    // All else can wait until the task runs. Earlier, it would compete with init for the processors.
+    ...waitForRelease,
     ...becomeIndependent,
     ...nameSteps(name),
     openRecordStep(recordFile),
     ...recordIdentity,
     ...protect,
-    ...waitForRelease,
     ...writeLogs,
   ];
 }
