@@ -29,7 +29,7 @@ describe("/metrics", () => {
       'exec2_history_tasks{result="never started"}': 1,
       'exec2_history_tasks{result="lost"}': 1,
       'exec2_history_tasks{result=""}': 1,
-      'exec2_task_ends_total{result="completed"}': 1,
+      'exec2_task_ends_total{nomad_job="shop",result="completed"}': 1,
       'exec2_task_start_failures_total{code="LAUNCH_FAILED"}': 1,
       exec2_tasks_running: 1,
       // The task has no process on this host.

@@ -78,6 +78,9 @@ const landlockWords: Readonly<Record<LandlockBlocker, Words>> = {
   ptrace: ["tracing"],
 };
 
+/** Every blocker but those of system calls. */
+export const landlockBlockers: readonly string[] = Object.keys(landlockWords);
+
 const CALL = "seccomp.";
 
 /** The blocker that stands for a refused system call. */

@@ -1,4 +1,6 @@
 /** Counts what happens to tasks while this process runs. Pure. */
+import { errorCodes } from "../../base/errors.ts";
+import { landlockBlockers } from "../../effects/landlock/denial.ts";
 import { type CauseKind, causeKinds } from "../../machines/events/cause.ts";
 import type { DenialHistory } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -22,15 +24,23 @@ export interface Change {
  */
 const startBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 
+const other = "other";
+/** Ends in jobs beyond this number have an empty job, because each job has nine series. */
+const maxJobs = 500;
+
+/** Series of one label begin with zero: Prometheus misses the first increase of a series that begins with one. */
+const zeros = <Key>(keys: readonly Key[]) => new Map(keys.map((key): [Key, number] => [key, 0]));
+
 export class TaskCounters {
   readonly #since: number;
   readonly #starts = new Histogram(startBuckets);
-  readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
-  readonly #failures = new Map(causeKinds.map((kind): [CauseKind, number] => [kind, 0]));
+  /** Ends by the job's id, empty for further jobs. */
+  readonly #ends = new Map([["", zeros(taskResults)]]);
+  readonly #failures = zeros<CauseKind>(causeKinds);
   /** Failed starts by error code. */
-  readonly #failedStarts = new Map<string, number>();
+  readonly #failedStarts = zeros<string>(errorCodes);
   /** Denials by blocker: a right of Landlock, `seccomp.` with the name of a system call, or `other`. */
-  readonly #denials = new Map<string, number>();
+  readonly #denials = zeros<string>([...landlockBlockers, other]);
   #oomKills = 0;
   #recoveries = 0;
   /** Request times of the starts in progress, by task id. */
@@ -45,6 +55,7 @@ export class TaskCounters {
   note({ id, time, before, after }: Change): void {
     const isCounted = time >= this.#since;
     if (after.request !== before.request) this.#requests.set(id, time);
+    const ends = this.#endsOf(after.request?.jobId ?? "");
     const hasStarted = after.process !== before.process && after.adopted === null;
     if (hasStarted || after.failure !== null) {
       const requested = this.#requests.get(id);
@@ -55,12 +66,23 @@ export class TaskCounters {
     }
     if (!isCounted) return;
     const result = resultOf(after);
-    if (result !== null && resultOf(before) === null) add(this.#ends, result);
+    if (result !== null && resultOf(before) === null) add(ends, result);
     if (after.exit !== before.exit && after.exit?.cause != null) add(this.#failures, after.exit.cause.kind);
     if (after.failure !== null && before.failure === null) add(this.#failedStarts, after.failure.code);
     this.#oomKills += Math.max(0, oomKillsOf(after) - oomKillsOf(before));
     this.#countDenials(before.denials, after.denials);
     this.#recoveries += after.recoveries - before.recoveries;
+  }
+
+  /** A job's ends exist with zero from its first event on. */
+  #endsOf(job: string): Map<TaskResult, number> {
+    const known = this.#ends.get(job);
+    if (known !== undefined) return known;
+    const ends = this.#ends.size > maxJobs ? this.#ends.get("") : undefined;
+    if (ends !== undefined) return ends;
+    const made = zeros(taskResults);
+    this.#ends.set(job, made);
+    return made;
   }
 
   #countDenials(before: DenialHistory, after: DenialHistory): void {
@@ -75,9 +97,13 @@ export class TaskCounters {
   families(): Family[] {
     return [
       this.#starts.family("exec2_task_start_seconds", "Time from a task's request to its running program."),
-      counter("exec2_task_ends_total", "Tasks that have ended or failed to start, by result.", [
-        ...Array.from(this.#ends, ([result, value]) => ({ labels: { result }, value })),
-      ]),
+      counter(
+        "exec2_task_ends_total",
+        "Tasks that have ended or failed to start, by job and result.",
+        Array.from(this.#ends, ([job, ends]) =>
+          Array.from(ends, ([result, value]) => ({ labels: { nomad_job: job, result }, value })),
+        ).flat(),
+      ),
       counter(
         "exec2_task_failures_total",
         "Tasks that have failed, by the cause.",
@@ -109,12 +135,11 @@ function oomKillsOf({ exit, oom }: TaskContext): number {
   return exit?.oom?.kills ?? oom?.kills ?? 0;
 }
 
-const other = "other";
 /**
  * A blocker is one of Landlock's thirty or so rights, or a system call that a filter refuses. This limit
  * keeps the number of series small, whatever names a log contains.
  */
-const maxBlockers = 64;
+const maxBlockers = 96;
 
 function denialsOf({ refusals, others, lost }: DenialHistory): Map<string, number> {
   const counts = new Map([[other, others + lost]]);

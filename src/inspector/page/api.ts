@@ -3,6 +3,8 @@
  * so to the web pages of tasks.
  */
 
+import { heartbeatMs } from "../views/answers.ts";
+
 const storageKey = "inspector-token";
 
 let token = takeToken();
@@ -43,6 +45,10 @@ interface StreamReader<Message> {
   readonly onEnd: (why: StreamEnd) => void;
 }
 
+const data = "data: ";
+/** Longer than a busy server, or a slow line, delays three heartbeats. */
+const maxSilenceMs = 4 * heartbeatMs;
+
 /**
  * Reads a stream of server-sent events. The browser's own EventSource cannot send a header.
  * @returns a function that closes the stream
@@ -50,20 +56,28 @@ interface StreamReader<Message> {
 export function readStream<Message>(address: string, reader: StreamReader<Message>): () => void {
   const closing = new AbortController();
   const { signal } = closing;
+  /** Aborted if nothing comes any more. A stopped server keeps its connections open. */
+  const silence = new AbortController();
+  let heardAt = Date.now();
+  const watch = setInterval(() => Date.now() - heardAt > maxSilenceMs && silence.abort(), heartbeatMs);
   const read = async (): Promise<StreamEnd> => {
-    const { ok, body } = await ask(address, { signal });
+    const { ok, body } = await ask(address, { signal: AbortSignal.any([signal, silence.signal]) });
     if (!ok || body === null) return "refused";
     reader.onOpen?.();
     let rest = "";
     for await (const text of body.pipeThrough(new TextDecoderStream())) {
+      heardAt = Date.now();
       const events = (rest + text).split("\n\n");
       rest = events.pop() ?? "";
-      for (const event of events) reader.onMessage(JSON.parse(event.slice("data: ".length)) as Message);
+      for (const event of events) {
+        if (event.startsWith(data)) reader.onMessage(JSON.parse(event.slice(data.length)) as Message);
+      }
     }
     return "off";
   };
   void read()
     .catch((): StreamEnd => "off")
+    .finally(() => clearInterval(watch))
     .then((why) => signal.aborted || reader.onEnd(why));
   return () => closing.abort();
 }

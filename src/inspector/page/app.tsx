@@ -42,7 +42,7 @@ const parts: Readonly<Record<string, Part>> = {
 export function App() {
   const own = useLive();
   const live = useSource(own);
-  useNotifications(own.rows, own.status?.ready === true);
+  useNotifications(own.rows, own.status?.ready === true && own.isComplete);
   const { path, choices } = useAddress();
   const [name = "", subject = ""] = path;
   const part = Object.hasOwn(parts, name) ? parts[name] : undefined;

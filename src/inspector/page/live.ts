@@ -8,6 +8,8 @@ export interface Live {
   /** All tasks, the newest first. */
   readonly rows: readonly TaskSummary[];
   readonly status: Status | undefined;
+  /** Whether the page has got all rows. The newest ones come first. */
+  readonly isComplete: boolean;
   readonly link: Link;
   /** All types of events. {@link TaskSummary.seen} has a bit for each, in this order. */
   readonly eventTypes: readonly string[];
@@ -32,6 +34,7 @@ export function useLive(): Live {
   const [live, setLive] = useState<Live>({
     rows: [],
     status: undefined,
+    isComplete: false,
     link: "on",
     eventTypes: [],
     version: 0,
@@ -40,13 +43,17 @@ export function useLive(): Live {
     let rows = new Map<string, TaskSummary>();
     let status: Status | undefined;
     let eventTypes: readonly string[] = [];
+    let isComplete = false;
     let drawing = 0;
     // The page is drawn at most once per frame, however many messages arrive.
     const draw = () => {
       drawing ||= requestAnimationFrame(() => {
         drawing = 0;
         const sorted = [...rows.values()].sort((a, b) => b.begunAt - a.begunAt);
-        setLive(({ version }) => ({ rows: sorted, status, eventTypes, link: "on", version: version + 1 }));
+        setLive(({ version }) => ({
+          ...{ rows: sorted, status, isComplete, eventTypes, link: "on" as const },
+          version: version + 1,
+        }));
       });
     };
     const close = follow(
@@ -54,7 +61,9 @@ export function useLive(): Live {
         if (message.kind === "reset") {
           rows = new Map();
           eventTypes = message.eventTypes;
+          isComplete = message.count === 0;
         }
+        if (message.kind === "rows") isComplete ||= message.isAll;
         if (message.kind === "status") status = message.status;
         if (message.kind === "rows") {
           for (const row of message.rows) rows.set(row.id, row);

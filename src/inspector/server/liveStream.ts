@@ -11,17 +11,23 @@ import type { TaskIndex } from "./taskIndex.ts";
 
 /** Maximum rows of one message: some 60 kB. */
 const batch = 200;
+/** The first message fills a window, and comes sooner over a slow line. */
+const firstBatch = 50;
 
 export class LiveStream {
   readonly #stream: EventStream<LiveMessage>;
   readonly #index: TaskIndex;
   readonly #changed: Set<string>;
   #status: Status | undefined;
+  #hasSentRows = false;
   #scheduled: NodeJS.Immediate | undefined;
 
-  constructor(response: ServerResponse, index: TaskIndex) {
+  /** @param status the present one */
+  constructor(response: ServerResponse, index: TaskIndex, status: Status) {
     this.#index = index;
-    this.#changed = new Set(index.ids());
+    this.#status = status;
+    // The newest rows first: the page shows them while the others are under way.
+    this.#changed = new Set(index.ids().reverse());
     this.#stream = new EventStream(response, () => this.#flush());
     const changes = index.changes.subscribe((id) => {
       this.#changed.add(id);
@@ -31,7 +37,7 @@ export class LiveStream {
       changes.unsubscribe();
       clearImmediate(this.#scheduled);
     });
-    this.#stream.send({ kind: "reset", eventTypes });
+    this.#stream.send({ kind: "reset", eventTypes, count: this.#changed.size });
     this.#flush();
   }
 
@@ -43,17 +49,23 @@ export class LiveStream {
 
   #flush(): void {
     this.#scheduled = undefined;
-    while (this.#changed.size > 0 && !this.#stream.isBehind) this.#stream.send(this.#nextRows());
-    if (this.#status !== undefined && !this.#stream.isBehind) {
-      this.#stream.send({ kind: "status", status: this.#status });
-      this.#status = undefined;
+    while (!this.#stream.isBehind) {
+      // The page needs both to show rows, so the first ones are sent before the status, and the others after it.
+      if (this.#status !== undefined && (this.#hasSentRows || this.#changed.size === 0)) {
+        this.#stream.send({ kind: "status", status: this.#status });
+        this.#status = undefined;
+      } else if (this.#changed.size > 0) {
+        this.#stream.send(this.#nextRows());
+        this.#hasSentRows = true;
+      } else return;
     }
   }
 
   #nextRows(): LiveMessage {
-    const ids = [...this.#changed].slice(0, batch);
+    const ids = [...this.#changed].slice(0, this.#hasSentRows ? batch : firstBatch);
     for (const id of ids) this.#changed.delete(id);
     const rows = ids.flatMap((id) => this.#index.row(id) ?? []);
-    return { kind: "rows", rows, gone: ids.filter((id) => this.#index.row(id) === undefined) };
+    const gone = ids.filter((id) => this.#index.row(id) === undefined);
+    return { kind: "rows", rows, gone, isAll: this.#changed.size === 0 };
   }
 }

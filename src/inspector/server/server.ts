@@ -196,9 +196,8 @@ export class InspectorServer {
       send(response, textAnswer("Too many pages are open.\n", 503));
       return;
     }
-    const page = new LiveStream(response, this.index);
+    const page = new LiveStream(response, this.index, this.#watch.status());
     this.#pages.add(page);
-    page.sendStatus(this.#watch.status());
     response.on("close", () => this.#pages.delete(page));
   }
 

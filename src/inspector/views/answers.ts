@@ -8,10 +8,20 @@ import type { LogFileTime, LogLine, LogPosition } from "./lineTimes.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 
 export type LiveMessage =
-  /** The page drops all rows, and gets them again. */
-  | { readonly kind: "reset"; readonly eventTypes: readonly string[] }
-  | { readonly kind: "rows"; readonly rows: readonly TaskSummary[]; readonly gone: readonly string[] }
+  /** The page drops all rows, and gets them again. `count` is their number. */
+  | { readonly kind: "reset"; readonly eventTypes: readonly string[]; readonly count: number }
+  | {
+      readonly kind: "rows";
+      readonly rows: readonly TaskSummary[];
+      readonly gone: readonly string[];
+      /** Whether the page now has all rows in their present state. */
+      readonly isAll: boolean;
+    }
   | { readonly kind: "status"; readonly status: Status };
+
+/** What a stream sends while it has no message: a comment of server-sent events. */
+export const heartbeat = ":\n\n";
+export const heartbeatMs = 2_000;
 
 /** A problem with the logs, and what a person can do about it. */
 export interface Problem {

@@ -37,7 +37,7 @@ describe("a plugin's figures", () => {
       exec2_tasks_running: 1,
       exec2_tasks_shown: 1,
       exec2_task_start_seconds_count: 1,
-      'exec2_task_ends_total{result="killed"}': 0,
+      'exec2_task_ends_total{nomad_job="",result="killed"}': 0,
     });
     await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 60, nanos: 0 }, signal: "SIGKILL" });
     await waitTask(agent, config);

@@ -33,17 +33,41 @@ describe("the counters", () => {
     const slow = [at(1_000, requested as TaskEvent), ...rest.map((each) => at(1_040, each))];
     const figures = counted([slow, life("killed"), life("failed"), life("lost"), life("recovered")]);
     expect(figures).toMatchObject({
-      'exec2_task_ends_total{result="completed"}': 2,
-      'exec2_task_ends_total{result="failed"}': 0,
-      'exec2_task_ends_total{result="killed"}': 1,
-      'exec2_task_ends_total{result="never started"}': 1,
-      'exec2_task_ends_total{result="lost"}': 1,
+      'exec2_task_ends_total{nomad_job="shop",result="completed"}': 2,
+      'exec2_task_ends_total{nomad_job="shop",result="failed"}': 0,
+      'exec2_task_ends_total{nomad_job="shop",result="killed"}': 1,
+      'exec2_task_ends_total{nomad_job="shop",result="never started"}': 1,
+      'exec2_task_ends_total{nomad_job="shop",result="lost"}': 1,
       'exec2_task_start_failures_total{code="LAUNCH_FAILED"}': 1,
       exec2_task_recoveries_total: 2,
       exec2_task_start_seconds_count: 4,
     });
     expect(figures['exec2_task_start_seconds_bucket{le="0.05"}']).toBe(4);
     expect(figures['exec2_task_start_seconds_bucket{le="0.02"}']).toBe(3);
+  });
+
+  it("exist with zero before anything happens, and those of a job from its request on", () => {
+    const none = counted([]);
+    expect(none).toMatchObject({
+      'exec2_task_ends_total{nomad_job="",result="failed"}': 0,
+      'exec2_task_failures_total{cause="port_in_use"}': 0,
+      'exec2_task_start_failures_total{code="COMMAND_NOT_FOUND"}': 0,
+      'exec2_denials_total{blocker="fs.read_file"}': 0,
+      'exec2_denials_total{blocker="other"}': 0,
+    });
+    expect(counted([life("ended").slice(0, 1)])).toMatchObject({
+      'exec2_task_ends_total{nomad_job="shop",result="failed"}': 0,
+    });
+  });
+
+  it("have series for a limited number of jobs", () => {
+    const lives = Array.from({ length: 700 }, (_, index) => [
+      event("requested", { jobId: `job${index}` }),
+      ...life("ended").slice(1, 5),
+    ]);
+    const ends = Object.entries(counted(lives)).filter(([name]) => name.startsWith("exec2_task_ends_total"));
+    expect(ends.length).toBe(501 * 7);
+    expect(ends.reduce((sum, [, value]) => sum + Number(value), 0)).toBe(700);
   });
 
   it("count the failures of each cause", () => {
@@ -65,7 +89,7 @@ describe("the counters", () => {
     ];
     expect(counted([events])).toMatchObject({
       exec2_oom_kills_total: 4,
-      'exec2_task_ends_total{result="out of memory"}': 1,
+      'exec2_task_ends_total{nomad_job="shop",result="out of memory"}': 1,
     });
   });
 
@@ -91,7 +115,7 @@ describe("the counters", () => {
     const ended = life("ended");
     const later = ended.at(-1)?.time ?? 0;
     expect(counted([ended], later + 1)).toMatchObject({
-      'exec2_task_ends_total{result="completed"}': 0,
+      'exec2_task_ends_total{nomad_job="shop",result="completed"}': 0,
       exec2_task_start_seconds_count: 0,
     });
   });

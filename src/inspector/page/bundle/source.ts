@@ -43,7 +43,7 @@ export function useSource(live: Live): Live {
   return useMemo(() => {
     if (key === "" || live.status === undefined) return live;
     const status = { ...live.status, bundle: true, ready: rows !== undefined || isGone, problems: [] };
-    return { ...live, status, rows: rows ?? [] };
+    return { ...live, status, isComplete: rows !== undefined || isGone, rows: rows ?? [] };
   }, [live, key, rows, isGone]);
 }
 

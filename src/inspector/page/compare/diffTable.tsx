@@ -73,12 +73,25 @@ function Row({ row: { left, right, differs, diverges, changes, ratio } }: { read
       </tr>
       {changes.map(({ path, left: before, right: after }) => (
         <tr key={path + JSON.stringify([before, after])} class="change">
-          <td colSpan={3}>
-            <code>{path}</code> <Value kind="del" value={before} /> <Value kind="ins" value={after} />
-          </td>
+          <ChangedValue path={path} kind="del" value={before} />
+          <td />
+          <ChangedValue path={path} kind="ins" value={after} />
         </tr>
       ))}
     </tbody>
+  );
+}
+
+/** A value in the column of the side that has it. */
+function ChangedValue({ path, kind, value }: { path: string; kind: "del" | "ins"; value: unknown }) {
+  return (
+    <td>
+      {value === null ? null : (
+        <>
+          <code>{path}</code> <Value kind={kind} value={value} />
+        </>
+      )}
+    </td>
   );
 }
 

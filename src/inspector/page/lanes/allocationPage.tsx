@@ -12,11 +12,12 @@ import { Facts, Scroll } from "../table.tsx";
 import { LanesCard } from "./lanesCard.tsx";
 import { useAllocation } from "./useAllocation.ts";
 
-export function AllocationPage({ live: { rows, status }, subject: allocation }: PartProperties) {
+export function AllocationPage({ live: { rows, status, isComplete }, subject: allocation }: PartProperties) {
   const view = useAllocation(allocation, rows);
   const now = useNow();
   useKeys({ Escape: () => goTo(listPath()) });
-  const isUnknown = status?.ready === true && !rows.some((row) => row.allocation === allocation);
+  const isUnknown =
+    status?.ready === true && isComplete && !rows.some((row) => row.allocation === allocation);
   if (isUnknown) {
     return (
       <Empty title="No task of this allocation is known">

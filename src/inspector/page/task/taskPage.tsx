@@ -22,7 +22,7 @@ import { Timeline } from "./timeline.tsx";
 import { Usage } from "./usage.tsx";
 import { useSteps } from "./visibleSteps.ts";
 
-export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: PartProperties) {
+export function TaskPage({ live: { rows, status, isComplete, eventTypes }, subject: id }: PartProperties) {
   const row = rows.find((each) => each.id === id);
   const query = `id=${encodeURIComponent(id)}${sourceQuery()}`;
   const steps = useSteps(query, row?.events);
@@ -33,7 +33,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   const [seq, chooseStep] = useShownStep(count, row && hasFailed(row) ? lastError(steps) : undefined);
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
   useKeys({ Escape: () => goTo(listPath()) });
-  if (row === undefined && status?.ready === true) return <NoTask />;
+  if (row === undefined && status?.ready === true && isComplete) return <NoTask />;
   // Drawn once everything is loaded, so that nothing moves. Only the results of folding a long history may
   // come later, because folding it takes a while.
   const isLong = count > longHistory;
