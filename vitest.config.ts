@@ -29,6 +29,8 @@ const long = [
   "test/e2e/plugin/replayLibrary.kernel.test.ts",
   // A hundred plugins are killed at random moments.
   "test/e2e/recovery/crashRounds.kernel.test.ts",
+  // Dozens of attacks are tried under some 160 combinations.
+  "test/attacks/everyTwo.kernel.test.ts",
   // A release is installed in new Debian systems.
   "test/e2e/package/**/*.test.ts",
   // Each view of the page, in each width and theme.

@@ -23,7 +23,7 @@ export const exceptions = {
     option: "unveil_by_task",
     opens: ["files"],
     meaning:
-      "the job names further paths of the host. The task reaches what its user may reach there: with `w`, also the sockets of services",
+      "the job names further paths of the host. The task reaches what its user may reach there: with `w`, also the sockets of services, and the sources of host volumes, whatever the volume's `read_only` and Nomad's rules on volumes say",
   },
   unveilAllowed: {
     option: "unveil_allowed",

@@ -88,3 +88,19 @@ test("the next run of a task, and another task of its allocation, get the user",
   const sibling = allocation.config("exec sleep 1000");
   await startTask(agent, { ...sibling, id: sibling.id.replace("/main/", "/other/") });
 });
+
+test("between two runs of a task another allocation may take the user, which delays the next run: a known gap", async () => {
+  const agent = await startAgent();
+  const victim = makeAllocation();
+  const secret = `${victim.taskFolder}/secrets/token`;
+  await runTask(agent, victim.config(`echo hunter2 > $NOMAD_SECRETS_DIR/token`));
+  const { allocation, config } = thief(victim, `cat ${secret} || echo closed; exec sleep 1000`);
+  await startTask(agent, config);
+  // It has the files' owner, and no way to them.
+  await allocation.stdout.contains("closed\n");
+  const next = () => victim.config("cat $NOMAD_SECRETS_DIR/token");
+  await expectRefusal(agent, next(), { code: "USER_IN_USE", text: /belongs to task/, recoverable: true });
+  await agent.driver.destroyTask({ taskId: config.id, force: true });
+  await runTask(agent, next());
+  expect(await victim.stdout.text()).toBe("hunter2\n");
+});

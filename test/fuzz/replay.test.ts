@@ -2,6 +2,8 @@
  * Runs the fuzz targets with the kept inputs, and with some hundred mutations of them, which are the same in
  * every run.
  */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { randomOf } from "../crash/random.ts";
 import { inputsOf } from "./corpus.ts";
@@ -25,6 +27,18 @@ describe.each(targetNames)("%s", (name) => {
       await runWith(input, () => fuzz(input));
     }
   });
+});
+
+it("ends once the server that it has attacked is idle, because a listening process would never exit", () => {
+  const program = `
+    import { connections } from ${JSON.stringify(join(import.meta.dirname, "targets/inspector.ts"))};
+    await connections.fuzz(Buffer.from("GET / HTTP/1.1"));
+    console.log("fuzzed");`;
+  const ended = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  expect(ended).toMatchObject({ status: 0, stdout: "fuzzed\n" });
 });
 
 /** Runs a target with an input. If the target fails, the error has the input, as a line for the corpus. */

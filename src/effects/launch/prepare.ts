@@ -7,6 +7,7 @@
  * event `sandboxed` is committed.
  */
 import { closeSync } from "node:fs";
+import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
 import type { OpenedFiles } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
@@ -21,6 +22,7 @@ import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
 import type { RootTemplates } from "../root/rootTemplates.ts";
 import { makeRunFiles, removeRunFiles } from "../run/runFiles.ts";
 import { knownPaths } from "../unveil/knownPaths.ts";
+import { isConfigured, type UnveilRule } from "../unveil/unveilRules.ts";
 import { PendingLaunch } from "./launcher.ts";
 import {
   type EarlySandbox,
@@ -190,13 +192,16 @@ async function beginLaunch(
     const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
     undo.defer(() => launch.abandon());
     const added = addRules(ruleset, entries, logs, landlockAbi, planned.known, opened);
-    const isStale = template?.isCurrent(added.identities) === false;
+    const changed = template?.changedPaths(added.identities) ?? [];
+    const isStale = changed.length > 0 || template?.lacksMount() === true;
     const isUnmasked = added.opensProc && root?.maskProc === false;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {
       if (root && isStale) roots.discard(root.template);
       maskProc ||= isUnmasked;
       continue;
     }
+    const replaced = changed.find((path) => added.identities.has(path) && isConfiguredAt(path, entries));
+    if (replaced !== undefined) throw changesAllTheTime(replaced);
     undo.move();
     closeSync(ruleset);
     return { ...planned, launch, added };
@@ -204,9 +209,29 @@ async function beginLaunch(
 }
 
 /**
- * After this many attempts the launch goes on: a path that changes all the time must not keep a task from
- * starting.
+ * After this many attempts the launch goes on: a default path or a mount that changes all the time must not keep
+ * a task from starting.
  */
 const maxAttempts = 3;
+
+/** Whether the job or the operator names the path, so that tasks may be able to replace it. */
+function isConfiguredAt(path: string, entries: readonly UnveilRule[]): boolean {
+  return entries.some((rule) => rule.path === path && isConfigured(rule));
+}
+
+/**
+ * Such a launch must not go on: the root would have another file than the one that was checked, and Landlock
+ * covers neither stat(2) nor chmod(2), nor, before ABI 9, connections to sockets.
+ */
+function changesAllTheTime(path: string): DriverError {
+  return new DriverError(
+    "UNVEIL_PATH_UNSAFE",
+    `The unveiled path ${path} led to different files while the task was starting`,
+    {
+      hint: "Find out who replaces it, or links on its way. It is safe to try again",
+      recoverable: true,
+    },
+  );
+}
 
 const writeOnly = { read: false, write: true, execute: false, create: false };

@@ -20,10 +20,12 @@ export interface HeldTemplate extends Disposable {
   /** Descriptor of the mount namespace. */
   readonly namespace: number;
   /**
-   * Whether a template that is made now would be equal to this template.
+   * The unveiled paths that led to another file, or to none, when the template was made.
    * @param identities of those unveiled paths of the template that exist now
    */
-  isCurrent(identities: ReadonlyMap<string, string>): boolean;
+  changedPaths(identities: ReadonlyMap<string, string>): readonly string[];
+  /** Whether a mount of the host is missing that was made since. */
+  lacksMount(): boolean;
 }
 
 /** Most clients need one or two. */
@@ -53,7 +55,8 @@ export class RootTemplates implements Disposable {
       this.#dropOldest();
       return {
         namespace: template.namespace,
-        isCurrent: (identities) => isCurrent(template, wanted, identities),
+        changedPaths: (identities) => changedPaths(template, wanted, identities),
+        lacksMount: () => lacksMount(template),
         [Symbol.dispose]: () => release(template),
       };
     } catch (thrown) {
@@ -179,19 +182,24 @@ async function makeNamespace(skeleton: Skeleton, folder: string): Promise<number
   }
 }
 
-function isCurrent(
-  { identities, unpropagated }: Template,
+function changedPaths(
+  { identities }: Template,
   { paths }: RootTemplate,
   now: ReadonlyMap<string, string>,
-): boolean {
-  const same = paths.every(({ path, unveiled }) => !unveiled || now.get(path) === identities.get(path));
-  if (!same || unpropagated === undefined) return same;
+): string[] {
+  return paths.flatMap(({ path, unveiled }) =>
+    unveiled && now.get(path) !== identities.get(path) ? [path] : [],
+  );
+}
+
+function lacksMount({ unpropagated }: Template): boolean {
+  if (unpropagated === undefined) return false;
   const mounts = hostMounts();
-  if (mounts === unpropagated.seen) return true;
+  if (mounts === unpropagated.seen) return false;
   if (unpropagatedMounts(mounts.mountinfo, unpropagated.paths)?.join("\n") !== unpropagated.mounts)
-    return false;
+    return true;
   unpropagated.seen = mounts;
-  return true;
+  return false;
 }
 
 function watchMounts(seen: HostMounts, { binds }: Skeleton): Unpropagated | undefined {

@@ -18,7 +18,7 @@ import {
   type WholePlan,
 } from "../plan/plan.ts";
 import type { RootBind, Skeleton } from "./skeleton.ts";
-import { copyTreeSteps, mountStep } from "./treeSteps.ts";
+import { copyTreeWithoutLinksSteps, mountStep } from "./treeSteps.ts";
 
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 
@@ -26,8 +26,10 @@ const inherited = {
   /** A pipe: the process exits when it reads the end of file. */
   hold: descriptors.report + 1,
 };
+/** A descriptor that is free between the steps. */
+const free = inherited.hold + 1;
 /** The first of the descriptors of copied mounts: one for each bind. */
-const trees = inherited.hold + 1;
+const trees = free + 1;
 
 /** @param folder a folder of the host over which the root is mounted while it is made */
 export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan<keyof typeof inherited> {
@@ -43,7 +45,7 @@ export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan
 function parentSteps(): Step[] {
   return [
     endWithParentStep("end with the plugin"),
-    closeRangeStep("close inherited descriptors", trees),
+    closeRangeStep("close inherited descriptors", free),
     readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "task" }),
   ];
 }
@@ -62,7 +64,9 @@ function rootSteps({ folders, links, files, binds }: Skeleton, folder: string): 
       call: "mount",
       args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
     },
-    ...binds.flatMap((bind, index) => copyTreeSteps(`open ${bind.path}`, treeOf(bind), trees + index)),
+    ...binds.flatMap((bind, index) =>
+      copyTreeWithoutLinksSteps(`open ${bind.path}`, treeOf(bind), free, trees + index),
+    ),
     {
       name: root,
       call: "mount",
@@ -102,5 +106,5 @@ function treeOf({ path, writable, devices }: RootBind) {
     ...(writable ? {} : { MOUNT_ATTR_RDONLY }),
     ...(devices ? {} : { MOUNT_ATTR_NODEV }),
   });
-  return { source: path, followSource: false, attributes, propagation: flags({ MS_SLAVE }) };
+  return { source: path, attributes, propagation: flags({ MS_SLAVE }) };
 }

@@ -29,6 +29,7 @@ const { O_PATH, O_CLOEXEC, RESOLVE_NO_SYMLINKS } = k;
 // Made once: a start has many of these steps.
 const copyFollowing = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE });
 const copyWithoutLinks = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW });
+const copyOpened = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_EMPTY_PATH });
 const wholeTree = flags({ AT_EMPTY_PATH, AT_RECURSIVE });
 const moveToPath = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS });
 const moveToDescriptor = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH });
@@ -46,8 +47,33 @@ export function copyTreeSteps(name: string, tree: Tree, opened: number): Step[] 
   ];
 }
 
+/**
+ * As {@link copyTreeSteps}, and refuses symlinks anywhere in the path: it had none when it was looked up, so
+ * somebody puts them there.
+ * @param free the lowest free descriptor, which is free again afterwards
+ * @param opened the next free descriptor, which the copy gets
+ */
+export function copyTreeWithoutLinksSteps(
+  name: string,
+  tree: Omit<Tree, "followSource">,
+  free: number,
+  opened: number,
+): Step[] {
+  const how = locationWithoutLinks;
+  return [
+    { name, call: "openat2", args: [anyFolder, tree.source, how, how.bytes.length], hints: linkHints },
+    { name, call: "open_tree", args: [free, "", copyOpened], hints: sourceHints },
+    setAttributesStep(name, opened, tree),
+    { name, call: "close", args: [free] },
+  ];
+}
+
 /** mount_setattr(2) on all mounts of a tree. */
-function setAttributesStep(name: string, tree: number, { attributes, propagation }: Tree): Step {
+function setAttributesStep(
+  name: string,
+  tree: number,
+  { attributes, propagation }: Omit<Tree, "followSource">,
+): Step {
   const attr = mountAttr(attributes.value, propagation.value);
   const meaning = `{attr_set: ${attributes.names}, propagation: ${propagation.names}}`;
   return {

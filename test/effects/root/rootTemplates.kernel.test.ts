@@ -70,17 +70,14 @@ describe("templates", () => {
     using held = await roots.hold(withPaths(one, other));
     const identity = identityOf({ dev: 1, ino: 1 });
     const now = identityOf(statSync(one));
-    expect(held.isCurrent(new Map([[one, now]]))).toBe(true);
-    expect(held.isCurrent(new Map([[one, identity]]))).toBe(false);
-    expect(held.isCurrent(new Map())).toBe(false);
-    expect(
-      held.isCurrent(
-        new Map([
-          [one, now],
-          [other, identity],
-        ]),
-      ),
-    ).toBe(false);
+    expect(held.changedPaths(new Map([[one, now]]))).toEqual([]);
+    expect(held.changedPaths(new Map([[one, identity]]))).toEqual([one]);
+    expect(held.changedPaths(new Map())).toEqual([one]);
+    const both = new Map([
+      [one, now],
+      [other, identity],
+    ]);
+    expect(held.changedPaths(both)).toEqual([other]);
   });
 
   it("leave nothing if they cannot be created, and report the failure", async () => {

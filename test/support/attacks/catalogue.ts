@@ -3,11 +3,15 @@
  * task can try many, each in a process of its own. An attack only shows that it would work: it changes
  * nothing that others need.
  */
+import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import type { Boundary } from "../../../src/effects/exceptions.ts";
 import { type SystemCall, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
+import type { Allocation } from "../agent/allocation.ts";
 
 /** What the attacks are aimed at. None of it is the attacker's, apart from what has its uid. */
 export interface Target {
+  /** The attacker's user. */
+  readonly user: Allocation["user"];
   /** A process of the attacker's user outside of its task, as the host sees its pid. */
   readonly pid: number;
   /** A file that only root may read, in a folder of root, with the text "secret". */
@@ -28,12 +32,16 @@ export interface Target {
 export interface Attack {
   readonly against: "host" | "task";
   readonly boundary: Boundary;
+  /** Whether it affects all processes of its user: never to be tried as root on the host. */
+  readonly affectsUser?: true;
   /** A block of Perl that returns true if the attack has worked, else false with the reason in `$!`. */
   readonly perl: (target: Target) => string;
 }
 
 const architecture = process.arch === "arm64" ? "arm64" : "x64";
 const nr = (call: SystemCall) => systemCallNumber(call, architecture);
+/** The host's cgroups. */
+export const cgroupRoot = findCgroup2Mount() ?? "/sys/fs/cgroup";
 /** A call that works if it returns something other than -1. */
 const call = (name: SystemCall, ...args: readonly (number | string)[]) =>
   `syscall(${[nr(name), ...args].join(", ")}) != -1`;
@@ -51,13 +59,13 @@ const onOther = (name: SystemCall, args: (pid: number) => readonly (number | str
 const ofUser = (name: SystemCall, args: () => readonly (number | string)[]): Attack => ({
   against: "task",
   boundary: "processes",
+  affectsUser: true,
   perl: ({ pid }) => `${call("getpriority", 0, pid)} && ${call(name, ...args())}`,
 });
 
 const onKernel = (perl: string): Attack => ({ against: "host", boundary: "kernel", perl: () => perl });
 
-/** The attacks by their names. */
-export const attacks = {
+const catalogue = {
   "reads root's file by its path": {
     against: "host",
     boundary: "files",
@@ -124,6 +132,16 @@ export const attacks = {
     against: "task",
     boundary: "files",
     perl: ({ neighbourFolder }) => `open(my $f, ">>", "${neighbourFolder}/alloc/data/planted")`,
+  },
+  "sees the cgroups of all tasks": {
+    against: "task",
+    boundary: "files",
+    perl: () => `opendir(my $d, "${cgroupRoot}") or return 0; grep { $_ !~ /^\\.+$/ } readdir($d)`,
+  },
+  "leaves its cgroup, and with it its limits": {
+    against: "host",
+    boundary: "resources",
+    perl: () => `open(my $f, ">", "${cgroupRoot}/cgroup.procs")`,
   },
   "puts a symlink in place of a log file": {
     against: "host",
@@ -272,7 +290,10 @@ export const attacks = {
   },
 } satisfies Readonly<Record<string, Attack>>;
 
-export type AttackName = keyof typeof attacks;
+export type AttackName = keyof typeof catalogue;
+
+/** The attacks by their names. */
+export const attacks: Readonly<Record<AttackName, Attack>> = catalogue;
 
 export const attackNames = Object.keys(attacks) as AttackName[];
 
@@ -292,7 +313,8 @@ export function attackScript(names: readonly AttackName[], target: Target): stri
         $! = 0;
         my $worked = eval { $try->() };
         print "$name: ", $worked ? "worked" : $@ || "$!", "\\n";
-        exit;
+        # Takes down nothing, which an emulated processor would take long for.
+        syscall(${nr("exit_group")}, 0);
       }
       waitpid($pid, 0);
       print "$name: ended by signal ", $? & 127, "\\n" if $? != 0;

@@ -4,9 +4,10 @@
 import { type Boundary, exceptions } from "../../../src/effects/exceptions.ts";
 import { numberOf } from "../../../src/effects/kernel/capabilities.ts";
 import { readKernelFile } from "../../../src/effects/kernel/kernelFiles.ts";
+import type { Resources } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
-import { type AllocationOptions, makeAllocation } from "../agent/allocation.ts";
-import { type AttackName, attackNames, attacks } from "./catalogue.ts";
+import { type Allocation, makeAllocation } from "../agent/allocation.ts";
+import { type AttackName, attackNames, attacks, type Target } from "./catalogue.ts";
 import { factors, type Level, permissive } from "./options.ts";
 import { pairwise } from "./pairs.ts";
 import { makeTarget } from "./target.ts";
@@ -20,28 +21,74 @@ export interface Combination {
 
 /**
  * The defaults, each other level alone, and every pair of levels.
- * @param host by default, levels for which this process lacks a capability are left out
+ * @param host by default, levels for which this process lacks a capability are left out. With every capability, of
+ *   the levels alone only those are tried that others lack
  */
 export function combinations(host?: "every capability"): Combination[] {
-  const fitting = Object.values(factors).map((levels) =>
+  const fitting = fittingLevels(host);
+  const sizes = fitting.map((levels) => levels.length);
+  const isNeeded = (row: readonly number[]) =>
+    host === undefined ||
+    row.every((level, factor) => level === 0 || fitting[factor]?.[level]?.[1].needs !== undefined);
+  const rows = [...alone(sizes).filter(isNeeded), ...pairwise(sizes)];
+  return [...new Map(rows.map((row) => byName(row, fitting))).values()];
+}
+
+/**
+ * Every two levels with the defaults of all other factors, so that few exceptions explain what works. Levels for
+ * which this process lacks a capability are left out.
+ */
+export function everyTwo(): Combination[] {
+  const fitting = fittingLevels();
+  const single = alone(fitting.map((levels) => levels.length)).filter((row) =>
+    row.some((level) => level > 0),
+  );
+  const rows = single.flatMap((a) => single.map((b) => a.map((level, factor) => level || (b[factor] ?? 0))));
+  const isPair = (row: readonly number[]) => row.filter((level) => level > 0).length === 2;
+  return [...new Map(rows.filter(isPair).map((row) => byName(row, fitting))).values()];
+}
+
+/** Combinations that one plugin can have. */
+export interface Group {
+  /** The first combination, and how many more there are. */
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly members: readonly Combination[];
+}
+
+export function groupsOf(all: readonly Combination[]): Group[] {
+  const groups = Map.groupBy(all, (each) => JSON.stringify(pluginOptions(each)));
+  return [...groups].map(([options, members]) => ({
+    name: [members[0]?.name, ...(members.length > 1 ? [`${members.length - 1} more`] : [])].join(", and "),
+    options: JSON.parse(options) as Group["options"],
+    members,
+  }));
+}
+
+type NamedLevel = readonly [name: string, level: Level];
+
+function fittingLevels(host?: "every capability"): NamedLevel[][] {
+  return Object.values(factors).map((levels) =>
     Object.entries(levels).filter(
       ([, { needs }]) => needs === undefined || host !== undefined || hasCapability(needs),
     ),
   );
-  const sizes = fitting.map((levels) => levels.length);
-  const alone = sizes.flatMap((size, factor) =>
+}
+
+/** Rows in which at most one factor has another level than its default. */
+function alone(sizes: readonly number[]): number[][] {
+  return sizes.flatMap((size, factor) =>
     Array.from({ length: size }, (_, level) => sizes.map((_, index) => (index === factor ? level : 0))),
   );
-  const found = new Map<string, Combination>();
-  for (const row of [...alone, ...pairwise(sizes)]) {
-    const chosen = row.flatMap((level, factor) => {
-      const entry = fitting[factor]?.[level];
-      return level === 0 || entry === undefined ? [] : [entry];
-    });
-    const name = chosen.map(([each]) => each).join(" + ") || "the defaults";
-    found.set(name, { name, levels: chosen.map(([, level]) => level) });
-  }
-  return [...found.values()];
+}
+
+function byName(row: readonly number[], fitting: readonly NamedLevel[][]): [string, Combination] {
+  const chosen = row.flatMap((level, factor) => {
+    const entry = fitting[factor]?.[level];
+    return level === 0 || entry === undefined ? [] : [entry];
+  });
+  const name = chosen.map(([each]) => each).join(" + ") || "the defaults";
+  return [name, { name, levels: chosen.map(([, level]) => level) }];
 }
 
 /** What the exceptions of a combination open. */
@@ -56,22 +103,61 @@ export function pluginOptions({ levels }: Combination): Readonly<Record<string, 
   return Object.assign({}, permissive, ...levels.map(({ plugin }) => plugin ?? {}));
 }
 
+/** Where the attacking task runs. */
+export interface Place {
+  /** The parent of the task's cgroup, below the mount. */
+  readonly slice?: string;
+  /** Default: 50 MHz, of which nothing comes where no controller counts them. */
+  readonly resources?: (allocation: Allocation) => Resources;
+}
+
 /**
  * Tries all attacks under a combination.
  * @param agent a plugin with the combination's options
+ * @param targetFor what the attacks of a user are aimed at
  * @returns the attacks that worked
  */
 export async function workingAttacks(
   agent: PluginConnection,
   { levels }: Combination,
-  place: Pick<AllocationOptions, "slice"> = {},
+  { slice = ".", resources }: Place = {},
+  targetFor: (user?: Allocation["user"]) => Promise<Target> = makeTarget,
 ): Promise<AttackName[]> {
-  const user = levels.find((level) => level.user !== undefined)?.user;
-  const allocation = makeAllocation({ ...place, ...(user !== undefined && { user }) });
-  const target = await makeTarget(allocation.user);
+  const target = await targetFor(levels.find((level) => level.user !== undefined)?.user);
+  const allocation = makeAllocation({ slice, user: target.user });
   const job = Object.assign({}, ...levels.map((level) => level.job?.(target) ?? {}));
-  const outcomes = await tryAttacks(agent, allocation, job, attackNames, target);
+  const differing = resources === undefined ? {} : { resources: resources(allocation) };
+  const outcomes = await tryAttacks(agent, allocation, job, attackNames, target, differing);
   return attackNames.filter((name) => outcomes.get(name) === "worked");
+}
+
+/**
+ * Tries all attacks under the combinations of a group, two at a time.
+ * @param agent a plugin with the group's options
+ * @returns for each combination under which attacks worked that it does not explain, these attacks
+ */
+export async function unexplainedUnder(
+  agent: PluginConnection,
+  { members }: Group,
+  place?: Place,
+): Promise<Record<string, AttackName[]>> {
+  const found: Record<string, AttackName[]> = {};
+  const left = members.values();
+  const work = async () => {
+    // A target takes as long to make as a task takes to run. Dynamic users must differ at the same time.
+    const targets = new Map<string | undefined, Promise<Target>>();
+    const targetFor = (user?: Allocation["user"]) => {
+      const target = targets.get(user?.name) ?? makeTarget(user);
+      targets.set(user?.name, target);
+      return target;
+    };
+    for (const combination of left) {
+      const attacks = unexplained(combination, await workingAttacks(agent, combination, place, targetFor));
+      if (attacks.length > 0) found[combination.name] = attacks;
+    }
+  };
+  await Promise.all([work(), work()]);
+  return found;
 }
 
 /** Attacks that worked although no exception of the combination opens their boundary. */

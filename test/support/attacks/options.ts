@@ -2,7 +2,7 @@
 import type { ExceptionKey } from "../../../src/effects/exceptions.ts";
 import type { CapabilityName } from "../../../src/effects/kernel/capabilities.ts";
 import type { Allocation } from "../agent/allocation.ts";
-import { folderOf, type Target } from "./catalogue.ts";
+import { cgroupRoot, folderOf, type Target } from "./catalogue.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -61,10 +61,12 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       exception: "unveilByTask",
       job: ({ ownFile }) => ({ unveil: ["r:/proc", `rwc:${folderOf(ownFile)}`] }),
     },
-    "a folder and /dev by unveil_allowed": {
+    "a folder, /dev and cgroups by unveil_allowed": {
       exception: "unveilAllowed",
-      plugin: { unveil_allowed: ["r:/proc", "rw:/dev", "rwc:/var/lib"] },
-      job: ({ ownFile }) => ({ unveil: ["r:/proc", "rw:/dev", `rwc:${folderOf(ownFile)}`] }),
+      plugin: { unveil_allowed: ["r:/proc", "rw:/dev", `rw:${cgroupRoot}`, "rwc:/var/lib"] },
+      job: ({ ownFile }) => ({
+        unveil: ["r:/proc", "rw:/dev", `rw:${cgroupRoot}`, `rwc:${folderOf(ownFile)}`],
+      }),
     },
     "/dev by unveil_paths": { exception: "unveilPaths", plugin: { unveil_paths: ["rw:/dev"] } },
   },
@@ -126,4 +128,5 @@ export const closing: Readonly<Record<string, string>> = {
   seccomp: "the job's profile, by default",
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
+  blackBox: "what is recorded",
 };

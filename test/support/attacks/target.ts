@@ -1,5 +1,6 @@
 /** What attacks are aimed at: files, sockets and processes of the host and of another task. Needs root. */
 import { execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -13,10 +14,15 @@ const number = (call: "name_to_handle_at" | "prctl") =>
   systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
 
 /**
- * @param user the attacker's user, who owns whatever of the target only a user's rights would protect
+ * @param attacker the attacker's user, who owns whatever of the target only a user's rights would protect;
+ *   default: a new dynamic user
  */
-export async function makeTarget(user: Allocation["user"]): Promise<Target> {
+export async function makeTarget(attacker?: Allocation["user"]): Promise<Target> {
+  const { user, folder: neighbourFolder, taskFolder } = makeAllocation(attacker && { user: attacker });
   const { uid, gid } = user;
+  const neighboursOwn = `${taskFolder}/secrets/own`;
+  writeFileSync(neighboursOwn, "own", { mode: 0o600 });
+  chownSync(neighboursOwn, uid, gid);
   const folder = hostFolder();
   const closed = `${folder}/closed`;
   mkdirSync(closed, { mode: 0o700 });
@@ -26,15 +32,14 @@ export async function makeTarget(user: Allocation["user"]): Promise<Target> {
   writeFileSync(ownFile, "");
   chownSync(ownFile, uid, gid);
   const socket = `${folder}/socket`;
-  const abstractSocket = `exec2-target-${process.pid}-${uid}`;
+  const abstractSocket = `exec2-target-${randomUUID()}`;
   for (const path of [socket, `\0${abstractSocket}`]) await listen(path);
   chmodSync(socket, 0o777);
   return {
-    ...{ secretFile, ownFile, socket, abstractSocket },
+    ...{ user, secretFile, ownFile, socket, abstractSocket, neighbourFolder },
     secretHandle: handleOf(secretFile),
     shmKey: makeSharedMemory(user),
     pid: await startProcess(user),
-    neighbourFolder: makeNeighbour(user),
   };
 }
 
@@ -75,15 +80,6 @@ async function startProcess({ uid, gid }: Allocation["user"]): Promise<number> {
   onTestFinished(() => void victim.kill("SIGKILL"));
   await once(victim.stdout, "data");
   return Number(victim.pid);
-}
-
-/** The folders of another allocation with the same user. */
-function makeNeighbour(user: Allocation["user"]): string {
-  const { folder, taskFolder } = makeAllocation({ user });
-  const own = `${taskFolder}/secrets/own`;
-  writeFileSync(own, "own", { mode: 0o600 });
-  chownSync(own, user.uid, user.gid);
-  return folder;
 }
 
 /** What of a process others of its user could change: its limits, priorities and processors. */

@@ -1,11 +1,12 @@
 /** Runs attacks in a task. */
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
 import { runTask } from "../agent/agent.ts";
-import type { Allocation } from "../agent/allocation.ts";
+import type { Allocation, Differing } from "../agent/allocation.ts";
 import { type AttackName, attackOutcomes, attackScript, type Target } from "./catalogue.ts";
 
 /**
  * @param options the task's options in addition to its command
+ * @param differing changes to the config that an agent would send
  * @returns for each attack: `worked`, or the reason why not
  */
 export async function tryAttacks(
@@ -14,9 +15,10 @@ export async function tryAttacks(
   options: Readonly<Record<string, unknown>>,
   names: readonly AttackName[],
   target: Target,
+  differing: Differing = {},
 ): Promise<ReadonlyMap<AttackName, string>> {
   const args = ["-e", attackScript(names, target)];
-  const result = await runTask(agent, allocation.config({ command: "perl", args, ...options }));
+  const result = await runTask(agent, allocation.config({ command: "perl", args, ...options }, differing));
   const outcomes = attackOutcomes(await allocation.stdout.text());
   const missing = names.filter((name) => !outcomes.has(name));
   if (missing.length > 0) {

@@ -10,6 +10,7 @@ interface Case {
   /** The name with the names of its groups, such as `memory > a task over its limit`. */
   readonly name: string;
   readonly run: Work;
+  readonly limitMs: number;
 }
 
 export interface CaseOutcome {
@@ -37,8 +38,9 @@ export function describe(name: string, register: () => void): void {
   groups.pop();
 }
 
-export function test(name: string, run: Work): void {
-  cases.push({ name: [...groups, name].join(" > "), run });
+/** @param limitMs after which the case has failed */
+export function test(name: string, run: Work, limitMs = caseLimitMs): void {
+  cases.push({ name: [...groups, name].join(" > "), run, limitMs });
 }
 
 /**
@@ -63,10 +65,10 @@ export async function runCases(
   names: ReadonlySet<string>,
   report: (outcome: CaseOutcome) => void,
 ): Promise<void> {
-  for (const { name, run } of cases.filter((each) => names.has(each.name))) {
+  for (const { name, run, limitMs } of cases.filter((each) => names.has(each.name))) {
     const startedAt = performance.now();
     finishers = [];
-    const failures = await failuresOf([() => withinLimit(run)]);
+    const failures = await failuresOf([() => withinLimit(run, limitMs)]);
     failures.push(...(await failuresOf(finishers.toReversed())));
     const failure = failures.length > 0 ? failures.join("\n") : undefined;
     report({ name, failure, milliseconds: performance.now() - startedAt });
@@ -87,9 +89,9 @@ async function failuresOf(works: readonly Work[]): Promise<string[]> {
   return failures;
 }
 
-async function withinLimit(run: Work): Promise<void> {
+async function withinLimit(run: Work, limitMs: number): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`not over after ${caseLimitMs} ms`)), caseLimitMs);
+  const timer = setTimeout(() => reject(new Error(`not over after ${limitMs} ms`)), limitMs);
   try {
     await Promise.race([run(), promise]);
   } finally {
