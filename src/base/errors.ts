@@ -54,6 +54,7 @@ export const errorCodes = [
   "EVENT_TOO_NEW",
   "MACHINE_INVALID",
   "BUNDLE_INVALID",
+  "KEY_INVALID",
   "EDITS_INVALID",
   "EXPRESSION_INVALID",
   "JOB_INVALID",

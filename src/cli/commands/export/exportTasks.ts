@@ -1,6 +1,7 @@
 /** `export`: writes histories as a bundle to standard output. */
 import { DriverError } from "../../../base/errors.ts";
 import { bundleLines } from "../../../history/replay/bundle/exportBundle.ts";
+import { BundleSigner } from "../../../history/replay/bundle/signature.ts";
 import type { FoundRun } from "../../histories/chosenRun.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { hasFailed, printNote, writeTo } from "../../terminal/output.ts";
@@ -12,17 +13,31 @@ export interface ExportedTasks {
   readonly back: number | undefined;
 }
 
+export interface ExportOptions {
+  /** Whether to mask possible secrets. */
+  readonly mask: boolean;
+  /** Path of the key to sign with; undefined: no signature. */
+  readonly key: string | undefined;
+}
+
 /**
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, also if no task is given; `STORE_FAILED` if there is no log, or a log
- *   cannot be read. Damaged events are exported as such
+ *   cannot be read; `KEY_INVALID`. Damaged events are exported as such
  */
-export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: boolean): Promise<number> {
+export async function exportTasks(
+  stateDir: string,
+  tasks: ExportedTasks,
+  { mask, key }: ExportOptions,
+): Promise<number> {
+  const signer = key === undefined ? undefined : new BundleSigner(key);
   await using logs = await EventLogs.open(stateDir);
   for (const line of bundleLines(chosen(logs, tasks), { mask, now: Date.now() })) {
     if (hasFailed("stdout")) break;
+    signer?.add(line);
     await writeTo("stdout", `${line}\n`);
   }
+  if (signer !== undefined && !hasFailed("stdout")) await writeTo("stdout", `${signer.end()}\n`);
   return 0;
 }
 

@@ -1,5 +1,8 @@
 /** `replay --check`: verifies the log. */
 
+import { readFileSync } from "node:fs";
+import { DriverError } from "../../../base/errors.ts";
+import { signatureProblem } from "../../../history/replay/bundle/signature.ts";
 import { type CheckReport, checkLog } from "../../../history/replay/check/checkLog.ts";
 import { loadMachine } from "../../../history/replay/check/loadMachine.ts";
 import { checkStream } from "../../../history/replay/check/streamCheck.ts";
@@ -15,6 +18,8 @@ export interface CheckTasksOptions {
   readonly place: TaskPlace;
   /** Path of the machine to check with; undefined: this version's machine. */
   readonly against: string | undefined;
+  /** Path of the public key that the bundle's signature has to fit; undefined: no signature is asked for. */
+  readonly key: string | undefined;
   readonly showArgs: boolean;
   readonly json: boolean;
 }
@@ -23,14 +28,33 @@ export interface CheckTasksOptions {
  * @returns the exit code: 0 if all is verified, 1 for a difference or damage
  * @throws DriverError if the check could not be made
  */
-export async function checkTasks({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
+export async function checkTasks({
+  place,
+  against,
+  key,
+  showArgs,
+  json,
+}: CheckTasksOptions): Promise<number> {
   const own = () => (place.name === undefined ? tableMachine() : thisMachine);
   const machine = against === undefined ? own() : await loadMachine(against);
   await using logs = await EventLogs.openFor(place);
   const view = new FindingView(styleFor(process.stdout), showArgs);
-  const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
+  const checked = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
+  const report = key === undefined ? checked : withSignature(checked, place.path, key);
   print(json ? view.json(report, machine) : view.report(report, machine));
   return isVerified(report) ? 0 : 1;
+}
+
+/** @throws DriverError `BUNDLE_INVALID` if the path is no file, `KEY_INVALID` */
+function withSignature(report: CheckReport, path: string, key: string): CheckReport {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (thrown) {
+    throw DriverError.from(thrown, "BUNDLE_INVALID", "only a bundle has a signature");
+  }
+  const problem = signatureProblem(bytes, key);
+  return problem === undefined ? report : { ...report, damage: [...report.damage, problem] };
 }
 
 function checkOne(logs: EventLogs, place: TaskPlace, machine: MachineVersion): CheckReport {

@@ -13,6 +13,7 @@ interface Options {
   readonly check?: boolean;
   readonly all?: boolean;
   readonly against?: string;
+  readonly key?: string;
   readonly whatIf?: string;
   readonly policy?: string;
   readonly showArgs?: boolean;
@@ -43,6 +44,7 @@ export const addReplay: AddVerb = (program, exit) => {
       "--against <module>",
       "verify with the state machine of another version: its dist/replay/machine.js",
     )
+    .option("--key <key>", "with --check of a bundle: verify its signature, too, with a public Ed25519 key")
     .option(...showArgsOption)
     .option(
       "-b, --break <where>",
@@ -77,6 +79,7 @@ Examples:
   nomad-driver-exec2 replay web --plain | less -R
   nomad-driver-exec2 replay --check
   nomad-driver-exec2 replay --check 6f2d4a9e && echo verified
+  nomad-driver-exec2 replay --check bundle.jsonl --key public.pem
   nomad-driver-exec2 replay --policy client.hcl
   nomad-driver-exec2 replay --against ../0.1.0/dist/replay/machine.js
   echo '[{"drop": 5}]' > edits.json && nomad-driver-exec2 replay web --what-if edits.json`,
@@ -85,13 +88,13 @@ Examples:
 };
 
 async function act(task: string | undefined, options: Options): Promise<number> {
-  const { against, showArgs = false, json = false, break: breakpoints = [] } = options;
+  const { against, key, showArgs = false, json = false, break: breakpoints = [] } = options;
   const { locate } = await import("../../histories/eventLogs.ts");
   const place = locate(task, options.stateDir, options.run);
-  if (options.check || options.all || against !== undefined) {
+  if (options.check || options.all || against !== undefined || key !== undefined) {
     const { checkTasks } = await import("./checkTasks.ts");
     const checked = options.all ? { ...place, name: undefined } : place;
-    return codeOfComparison(() => checkTasks({ place: checked, against, showArgs, json }));
+    return codeOfComparison(() => checkTasks({ place: checked, against, key, showArgs, json }));
   }
   if (options.policy !== undefined) {
     const { policy: file } = options;

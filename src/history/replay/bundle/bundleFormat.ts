@@ -1,6 +1,6 @@
 /**
  * The format of bundles: files with histories of tasks and the hashes that prove them. JSON lines: a header,
- * then for each stream its events and its usage samples. Pure.
+ * then for each stream its events and its usage samples; at last a signature, if it is signed. Pure.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -169,6 +169,18 @@ export function samplesIn(line: string, stream: string): UsageSample[] | undefin
   if (!parsed.success || parsed.data.usage !== stream) return undefined;
   const { usage, samples } = parsed.data;
   return withChecksum({ usage, samples }) === line ? samples.map(fromNumbers) : undefined;
+}
+
+const signatureSchema = z.strictObject({ signature: z.base64().length(88) });
+
+/** The last line of a signed bundle. @param signature of Ed25519, in base64 */
+export function signatureLine(signature: string): string {
+  return JSON.stringify({ signature });
+}
+
+/** The signature in a line; undefined if the line is of another kind. */
+export function signatureIn(line: string): string | undefined {
+  return signatureSchema.safeParse(parseJsonOrNothing(line)).data?.signature;
 }
 
 function withChecksum(fields: object): string {

@@ -5,7 +5,14 @@ import { isDefect, readRecord } from "../../../store/eventRecord.ts";
 import type { EventReader } from "../../../store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../../store/recordList.ts";
 import type { UsageSample } from "../../../store/usage/usageSample.ts";
-import { type BundleHeader, damagedLine, readHeader, recordOf, samplesIn } from "./bundleFormat.ts";
+import {
+  type BundleHeader,
+  damagedLine,
+  readHeader,
+  recordOf,
+  samplesIn,
+  signatureIn,
+} from "./bundleFormat.ts";
 
 /**
  * Length of the shortest possible line. Together with the file's size, it limits the number of events that a
@@ -94,8 +101,9 @@ function linesAfter(header: BundleHeader, text: string, path: string): string[] 
   if (text.length < expected * MIN_LINE_LENGTH) {
     throw invalid(path, `it is too short for the ${events} events that its header announces`);
   }
-  const lines = text.split("\n", expected + 2);
+  const lines = text.split("\n", expected + 3);
   const unfinished = lines.pop();
+  if (lines.length === expected + 1 && signatureIn(lines.at(-1) ?? "") !== undefined) lines.pop();
   if (lines.length < expected)
     throw invalid(path, `it ends before the end of ${lineName(lines.length, header)}`);
   if (unfinished !== "" || lines.length > expected) {
