@@ -20,7 +20,7 @@ import { RootTemplates } from "../src/effects/root/rootTemplates.ts";
 import { makeRunFiles } from "../src/effects/run/runFiles.ts";
 import { knownPaths } from "../src/effects/unveil/knownPaths.ts";
 import { requestOf } from "../src/grpc/convert/requests.ts";
-import { readTaskOptions } from "../src/grpc/options.ts";
+import { settleTask } from "../src/grpc/options.ts";
 import type { Allocation } from "../test/support/agent/allocation.ts";
 
 /** A launch that was handed to the spawner. */
@@ -62,7 +62,7 @@ export class RawPlan {
   ): Promise<RawPlan> {
     const options = parsePluginOptions({});
     const config = allocation.config(command);
-    const request = { ...requestOf(config), options: readTaskOptions(config.msgpackDriverConfig, options) };
+    const request = { ...requestOf(config), ...settleTask(config, options) };
     const facts = probeHost();
     const privateRootProblem = undefined;
     const runFolder = join(folder, "raw");

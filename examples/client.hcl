@@ -16,6 +16,11 @@ plugin "nomad-driver-exec2" {
     allow_host_root = false
     identity_files  = false
 
+    # The driver writes tasks' log files, instead of a process of the agent for each task.
+    log_collection    = "driver"
+    log_max_files     = 10
+    log_max_file_size = 10
+
     # The users and rights of tasks.
     allow_root         = false
     allow_caps         = ["net_bind_service"]

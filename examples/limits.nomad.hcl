@@ -11,6 +11,11 @@ job "limits" {
     task "compress" {
       driver = "exec2"
 
+      # The driver writes the log files of this task, and not a process of the agent.
+      logs {
+        disabled = true
+      }
+
       config {
         command  = "sh"
         args     = ["-c", "head -c 8000000 /dev/zero | gzip | wc -c"]
@@ -28,6 +33,11 @@ job "limits" {
 
         # MiB of swap in addition to the memory.
         swap_limit = 32
+
+        # Two log files of each stream, of 1 MiB.
+        log_collection    = "driver"
+        log_max_files     = 2
+        log_max_file_size = 1
 
         # No TCP connections, not even to the host below.
         connect_tcp = []

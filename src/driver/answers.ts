@@ -12,16 +12,18 @@ import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driver
 import type { PluginOptions } from "./options/pluginOptions.ts";
 
 /** The capabilities that the driver reports to Nomad. */
-export const capabilities: Capabilities = {
-  sendSignals: true,
-  exec: true,
-  fsIsolation: "unveil",
-  networkModes: ["host", "group", "none"],
-  mountConfigs: "any",
-  // With `true`, a client would start no log collector and create no FIFOs, but still send their paths.
-  disableLogCollection: false,
-  dynamicWorkloadUsers: true,
-};
+export function capabilitiesOf({ logCollection }: Pick<PluginOptions, "logCollection">): Capabilities {
+  return {
+    sendSignals: true,
+    exec: true,
+    fsIsolation: "unveil",
+    networkModes: ["host", "group", "none"],
+    mountConfigs: "any",
+    // With `true`, a client starts no log collector and creates no FIFOs, but still sends their paths.
+    disableLogCollection: logCollection === "driver",
+    dynamicWorkloadUsers: true,
+  };
+}
 
 export interface DriverFindings {
   /** Paths of damaged event logs. */

@@ -15,7 +15,7 @@ import { endLogs, type LogPipes } from "../effects/logs/logPipes.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
 import { hasEnded, isAlive } from "../machines/taskMachine.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
-import { capabilities, exitResultOf, fingerprintOf, taskStatusOf } from "./answers.ts";
+import { capabilitiesOf, exitResultOf, fingerprintOf, taskStatusOf } from "./answers.ts";
 import type {
   CheckRequest,
   DriverPort,
@@ -72,6 +72,7 @@ export class Driver implements DriverPort {
   readonly #recoveredLogs = new Map<TaskId, LogPipes>();
   readonly #configured = new ReplaySubject<Configured>(1);
   #configuring: Promise<void> = Promise.resolve();
+  #options: Pick<PluginOptions, "logCollection"> = { logCollection: "agent" };
   #opening: Opening<DriverServices> | undefined;
   #current: DriverServices | undefined;
   /** Why the last attempt to open the services failed. */
@@ -101,7 +102,7 @@ export class Driver implements DriverPort {
   }
 
   capabilities() {
-    return capabilities;
+    return capabilitiesOf(this.#options);
   }
 
   fingerprints(): Observable<Fingerprint> {
@@ -227,6 +228,7 @@ export class Driver implements DriverPort {
   }
 
   async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
+    this.#options = options;
     await this.#housekeeping.configure(options);
     await this.#opening?.stop();
     const open = () =>

@@ -33,6 +33,7 @@ const taskShape = () =>
     cgroupOptions.task(),
     networkOptions.task(),
     seccompOptions.task(),
+    logsOptions.task(),
   ]);
 
 /** The plugin's options that concern tasks. */

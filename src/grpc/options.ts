@@ -10,8 +10,10 @@ import {
   parsePluginOptions,
   pluginOptionsSpec,
 } from "../driver/options/pluginOptions.ts";
+import { type LogDestination, logDestination } from "../effects/logs/options.ts";
 import type { HclSpec } from "../effects/options/hclOptions.ts";
 import { lazy, parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../effects/parts.ts";
+import type { TaskConfig } from "./generated/nomad/driver.ts";
 import type { Spec } from "./generated/nomad/hclspec.ts";
 
 export const pluginSpec = specOf(pluginOptionsSpec);
@@ -25,6 +27,17 @@ export function readPluginOptions(bytes: Uint8Array): PluginOptions {
 /** @throws DriverError `CONFIG_INVALID` */
 export function readTaskOptions(bytes: Uint8Array, plugin: PluginOptions): TaskOptions {
   return parseTaskOptions(decodeMsgpack(bytes), plugin);
+}
+
+/** What the options of a task and of the plugin make of a request. */
+export interface SettledTask extends LogDestination {
+  readonly options: TaskOptions;
+}
+
+/** @throws DriverError `CONFIG_INVALID` */
+export function settleTask(config: TaskConfig, plugin: PluginOptions): SettledTask {
+  const options = readTaskOptions(config.msgpackDriverConfig, plugin);
+  return { options, ...logDestination({ ...config, taskName: config.name }, options, plugin) };
 }
 
 /** Plain MessagePack, without the library's own extensions. */

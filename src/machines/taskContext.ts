@@ -1,6 +1,7 @@
 /** The context of the machine: what it knows about a task, folded from the task's events alone. Pure. */
 import { z } from "zod";
 import { stopInProgress } from "./events/ending.ts";
+import { outputHistory } from "./events/output.ts";
 import { execHistory } from "./events/running.ts";
 import { type EventOf, type EventType, eventCatalogue } from "./events.ts";
 
@@ -24,6 +25,7 @@ export const contextSchema = z
     oom: oomSeen.schema.extend({ at: z.number() }).nullable(),
     /** What the sandbox has refused so far. Kinds of refusals are in the order of their first occurrence. */
     denials: denied.schema,
+    output: outputHistory,
     /** Number of delivered signals. */
     signals: z.number(),
     /** Commands that were run in the task. */
@@ -49,6 +51,7 @@ export const initialContext: TaskContext = {
   forceKilled: false,
   oom: null,
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
+  output: { replacements: 0, lost: null },
   signals: 0,
   execs: { last: 0, counted: 0, running: [] },
   recoveries: 0,

@@ -104,6 +104,8 @@ const whileAlive = {
   signalled: evolves,
   oomSeen: evolves,
   denied: evolves,
+  outputLost: evolves,
+  loggerReplaced: evolves,
   execStarted: evolves,
   execExited: evolves,
   execsRepeated: evolves,

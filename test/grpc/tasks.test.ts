@@ -59,6 +59,7 @@ describe("StartTask", () => {
         allocDir: `/data/alloc/${allocId}`,
         stdoutPath: "/dev/null",
         stderrPath: "/dev/null",
+        logBounds: null,
         resources: {
           cpuMhz: 500,
           memoryMb: 64,

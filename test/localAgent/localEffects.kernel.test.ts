@@ -5,7 +5,6 @@ import { once } from "node:events";
 import {
   chownSync,
   cpSync,
-  createWriteStream,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -15,7 +14,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { makeAllocationFolders, makeTaskFolders } from "../../src/localAgent/allocation/allocation.ts";
 import {
@@ -27,7 +25,6 @@ import {
   takeScope,
 } from "../../src/localAgent/allocation/cgroupScope.ts";
 import { chooseUser } from "../../src/localAgent/allocation/taskUser.ts";
-import { logPipePath, openLogReader } from "../../src/localAgent/task/logCollector.ts";
 import { findLeftovers } from "../../src/localAgent/work/leftovers.ts";
 import { makeWorkFolder, takeAbandonedWork } from "../../src/localAgent/work/workFolder.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
@@ -194,18 +191,5 @@ describe("a task's cgroup", () => {
     expect(leftovers.flatMap(({ scopes }) => scopes.map((each) => each.path))).not.toContain(path);
     expect(unproven).toContainEqual(expect.objectContaining({ path, owner: undefined }));
     await removeScope(path);
-  });
-});
-
-describe("a log pipe", () => {
-  it("has a reader before it has a writer, and gives every byte", async () => {
-    const path = logPipePath(temporaryFolder(), "web", "stdout");
-    const output = openLogReader(path);
-    expect(modeOf(path)).toEqual({ mode: "600", uid: 0 });
-    const read = text(output);
-    const writer = createWriteStream(path);
-    const written = "line\n".repeat(1_000_000);
-    writer.end(written);
-    expect((await read) === written).toBe(true);
   });
 });

@@ -92,7 +92,7 @@ export class RunDenials implements DeniedRun {
    * To be called when the run has ended. Records its refusals, and adds a line to the task's log if the last
    * refusal may be the reason for a failure.
    */
-  async end(exit: Omit<EventData<"exited">, "cause" | "blackBox">): Promise<void> {
+  async end(exit: Omit<EventData<"exited">, "cause" | "blackBox" | "output">): Promise<void> {
     if (this.#all !== undefined) {
       const { stop } = this.#task.snapshot.context;
       const isBad = exit.exitCode !== 0 && stop === null;

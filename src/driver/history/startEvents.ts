@@ -33,6 +33,7 @@ export function requestedEvent(
     allocDir: request.allocDir,
     stdoutPath: request.stdoutPath,
     stderrPath: request.stderrPath,
+    logBounds: request.logBounds && { ...request.logBounds },
     plugin: { ...plugin },
   };
 }

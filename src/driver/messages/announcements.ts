@@ -48,6 +48,8 @@ export class Announcements {
   readonly #pending = new Map<string, TaskEventMessage[]>();
   /** Tasks whose first OOM kill was announced. Some tasks have an OOM kill every second. */
   readonly #oomAnnounced = new WeakSet<Task>();
+  /** Tasks whose first loss of output was announced. */
+  readonly #lossAnnounced = new WeakSet<Task>();
 
   /** For each task, the refusals that were announced: see {@link messageOfDenial}. */
   readonly #namedDenials = new WeakMap<Task, Set<string>>();
@@ -78,9 +80,10 @@ export class Announcements {
         : messageOfEvent(event, context);
     if (message === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
-    if (event.type === "oomSeen") {
-      if (this.#oomAnnounced.has(task)) return;
-      this.#oomAnnounced.add(task);
+    if (event.type === "oomSeen" || event.type === "outputLost") {
+      const announced = event.type === "oomSeen" ? this.#oomAnnounced : this.#lossAnnounced;
+      if (announced.has(task)) return;
+      announced.add(task);
     }
     this.#report(task.id, context, event.time, message);
   }

@@ -34,6 +34,13 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
       const text = `Out of memory: the kernel has killed ${killed} of the task; the task keeps running`;
       return message(`${text}${memoryText(event.data)}`, memoryAnnotations(event.data));
     }
+    case "outputLost": {
+      const { stdout, stderr, errno } = event.data;
+      const bytes = stdout + stderr;
+      const why = errno === null ? "the logger was killed" : errno;
+      const text = `Output lost: ${formatBytes(bytes)} could not be written to the log files (${why}); the task keeps running`;
+      return message(text, { lost_bytes: String(bytes), ...(errno !== null && { errno }) });
+    }
     case "stopTimedOut": {
       const { timeoutMs } = event.data;
       const signal = signalName(context.stop?.signal ?? 0);

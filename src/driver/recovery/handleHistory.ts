@@ -67,7 +67,11 @@ function ownEvents(
   // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
   return [
-    taskEvent("requested", at, requestedEvent({ ...request, options }, "", plugin)),
+    taskEvent(
+      "requested",
+      at,
+      requestedEvent({ ...request, logBounds: state.logBounds ?? null, options }, "", plugin),
+    ),
     taskEvent("fingerprinted", at, { ...fingerprintedEvent(facts), bootId: state.bootId }),
     taskEvent("sandboxed", at, {
       command: options.command,
@@ -147,7 +151,7 @@ function adoptedHistory(
   if (found.kind === "running") return adopted;
   const end =
     found.kind === "ended"
-      ? taskEvent("exited", time, { ...exitOf(adopted.snapshot), cause: null })
+      ? taskEvent("exited", time, { ...exitOf(adopted.snapshot), cause: null, output: null })
       : taskEvent("lost", time, { reason: found.kind === "otherBoot" ? lostByReboot : found.reason });
   const { snapshot, events } = advance(adopted.snapshot, [end]);
   return { snapshot, events: [...adopted.events, ...events] };

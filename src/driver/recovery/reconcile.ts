@@ -13,7 +13,6 @@ import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";
 import { isHashedRunFolder, runFolderName, taskOfRunFolder } from "../../store/folder/stateFolder.ts";
 import { advance, type TaskHistory, toTaskEvent } from "../history/taskHistory.ts";
-import { cleanUpRun } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
 import { endOf, readSettled } from "./recovery.ts";
 
@@ -111,7 +110,6 @@ async function settle(taskId: TaskId, services: ReconcileServices): Promise<Sett
   const { snapshot, version, unstored = [] } = history;
   const end = isAlive(snapshot.value) ? await endOf(snapshot) : undefined;
   if (end === undefined) return { history: { snapshot, version }, unstored };
-  await cleanUpRun(snapshot);
   const ended = advance(snapshot, [{ ...end, time: Date.now() }]);
   return { history: { snapshot: ended.snapshot, version }, unstored: [...unstored, ...ended.events] };
 }

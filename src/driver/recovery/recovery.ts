@@ -15,6 +15,7 @@ import type { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { storedHistory, type TaskHistory } from "../history/taskHistory.ts";
 import { cleanUpRun, exitOf, lostByReboot } from "../run/runEnd.ts";
+import { endOutput } from "../run/runOutput.ts";
 import type { DriverServices } from "../services.ts";
 import { existsAlready } from "../taskErrors.ts";
 import { historyFromHandle } from "./handleHistory.ts";
@@ -108,7 +109,6 @@ export async function takeOver(
   const { snapshot } = task;
   if (isAlive(task.state)) {
     const end = await endOf(snapshot);
-    if (end !== undefined) await cleanUpRun(snapshot);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
@@ -138,19 +138,23 @@ export function goesOn({ context: { process } }: TaskSnapshot): boolean {
 }
 
 /**
- * The end of a run that no plugin watched.
+ * The end of a run that no plugin watched, whose remains are removed.
  * @param snapshot of a task that was alive when the log was last written
  * @returns undefined if the run goes on
  */
 export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefined> {
   const { process } = snapshot.context;
   if (process?.bootId !== bootId()) {
+    await cleanUpRun(snapshot);
     return { type: "lost", data: { reason: lostByReboot } };
   }
   if (isSameProcess(process.init)) return undefined;
+  await cleanUpRun(snapshot);
   const exit = exitOf(snapshot);
+  const output = await endOutput(snapshot.context);
   const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
-  return { type: "exited", data: { ...exit, ...(await diagnose(snapshot.context, exit, refused)) } };
+  const found = await diagnose(snapshot.context, exit, refused);
+  return { type: "exited", data: { ...exit, ...found, output } };
 }
 
 function whereItRuns({ context: { process, request } }: TaskSnapshot): string {

@@ -24,6 +24,8 @@ const handleSchema = z.object({
   oomKills: z.number().int().nonnegative(),
   /** As in the event `sandboxed`. */
   runCgroup: z.string().nullable(),
+  /** Set if the driver writes the log files. */
+  logBounds: z.object({ maxFiles: z.number(), maxFileBytes: z.number() }).optional(),
 });
 
 export type HandleState = z.infer<typeof handleSchema>;
@@ -49,6 +51,7 @@ export function handleOf(taskId: TaskId, { context }: TaskSnapshot): HandleState
     startedAt,
     oomKills: sandbox.oomKills,
     runCgroup: sandbox.runCgroup,
+    ...(request.logBounds && { logBounds: request.logBounds }),
   };
 }
 

@@ -22,6 +22,7 @@ import { runFolderName } from "../../store/folder/stateFolder.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/taskHistory.ts";
 import { cleanUpRun, exitOf } from "../run/runEnd.ts";
+import { endOutput } from "../run/runOutput.ts";
 import type { DriverServices } from "../services.ts";
 
 /**
@@ -51,7 +52,11 @@ export async function settleStart(
   const exited: TaskEvent = {
     type: "exited",
     time: Date.now(),
-    data: { ...exitOf(started.snapshot, { killed }), cause: null },
+    data: {
+      ...exitOf(started.snapshot, { killed }),
+      cause: null,
+      output: await endOutput(started.snapshot.context),
+    },
   };
   log.info("found the task of a start that was never answered: it has ended", fields);
   const ended = advance(started.snapshot, [exited]);

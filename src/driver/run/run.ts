@@ -28,6 +28,7 @@ import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
+import { RunOutput } from "./runOutput.ts";
 import { RunStats } from "./stats.ts";
 import { MemoryWatch, runEnded } from "./watch.ts";
 
@@ -63,6 +64,7 @@ export class Run {
   readonly stats: RunStats;
   readonly #task: RecordedTask;
   readonly #memory: MemoryWatch;
+  readonly #output: RunOutput;
   readonly #services: () => DriverServices;
   #start: Start = { stage: "none" };
   /** Ends once the run need not be watched any more. */
@@ -77,6 +79,7 @@ export class Run {
   constructor(task: RecordedTask, services: () => DriverServices) {
     this.#task = task;
     this.#memory = new MemoryWatch(task);
+    this.#output = new RunOutput(task);
     this.#services = services;
     this.denials = new RunDenials(task);
     this.commands = new RunCommands(task, this.denials);
@@ -162,6 +165,7 @@ export class Run {
     this.#sampleUsage();
     this.#record();
     this.denials.begin(this.#services().denials);
+    this.#output.begin(this.#services(), this.#watching);
     await runEnded(this.#task, this.#services(), this.#watching);
     // A kill that is noticed from now on may be the end itself. Nobody has survived it.
     endMemoryWatch();
@@ -170,9 +174,10 @@ export class Run {
     await this.commands.close();
     const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
     await this.denials.end(exit);
+    const output = await this.#output.end();
     const refused = this.denials.lastBefore(exit.endedAt);
     const found = await diagnose(this.#task.snapshot.context, exit, refused, this.#watched?.read());
-    await this.#task.record("exited", { ...exit, ...found });
+    await this.#task.record("exited", { ...exit, ...found, output });
   }
 
   /** Lets the black box note what concerns the run. */
@@ -257,7 +262,10 @@ export class Run {
       return;
     }
     const start = this.#start;
-    if ("request" in start) logStartError(start.request.stderrPath, start.request.allocDir, error);
+    if ("request" in start) {
+      const { stderrPath, allocDir, logBounds } = start.request;
+      logStartError(stderrPath, allocDir, error, logBounds !== null);
+    }
     // The agent removes the cgroup as soon as it has the answer.
     await cleanUpRun(task.snapshot);
     this.#start = { stage: "failed", error };

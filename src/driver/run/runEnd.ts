@@ -19,7 +19,7 @@ export const lostByReboot = "the host was rebooted, which ended the task";
 /** A task that fails within this time after an OOM kill counts as ended by the kill. */
 const consequenceMs = 10_000;
 
-type Exit = Omit<EventData<"exited">, "cause" | "blackBox">;
+type Exit = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 
 /** What this process knows about a run but may not have recorded yet. */
@@ -97,8 +97,8 @@ function wasFatal(oom: Exit["oom"], survived: TaskContext["oom"], endedAt: numbe
 
 /**
  * Removes what a run left. If its init was killed, a run in the host's pid namespace may leave processes.
- * These are killed. The cgroups below the task's cgroup are removed. Resolves once the agent can remove the
- * task's cgroup.
+ * These are killed. The cgroups below the task's cgroup are removed. Resolves once the agent
+ * can remove the task's cgroup.
  * @param init the run's init, if no event names it
  */
 export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {

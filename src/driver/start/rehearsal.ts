@@ -130,6 +130,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
     allocDir: folder,
     stdoutPath: "/dev/null",
     stderrPath: "/dev/null",
+    logBounds: null,
     resources: { cpuMhz: 100, memoryMb: 64, memoryMaxMb: 0, cpusetCpus: "", cgroup: "" },
     network: { mode: "host", path: "", self: undefined },
     mounts: [],

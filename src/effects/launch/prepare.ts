@@ -12,8 +12,8 @@ import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.t
 import type { OpenedFiles } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
-import { outputStart } from "../logs/logFiles.ts";
-import { LastLine, openLogPipe } from "../logs/logPipes.ts";
+import { type OwnLogFolder, openOwnLogs, outputPositions } from "../logs/logFiles.ts";
+import { LastLine, makeOwnLogPipe, openLogPipe } from "../logs/logPipes.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
 import { describePlan } from "../plan/describePlan.ts";
@@ -92,8 +92,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   checkNetworkNamespace(request.network);
   using opened = new DisposableStack();
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
-  const stdout = keep(openLogPipe(request.stdoutPath, request.allocDir, user));
-  const stderr = keep(openLogPipe(request.stderrPath, request.allocDir, user));
+  const { stdout, stderr, own } = openOutput(request, user, keep);
   makeRunFiles(files.folder);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(() => removeRunFiles(files.folder));
@@ -102,7 +101,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   using jobs = sandbox.jobPaths.open(rules.entries);
   const points = prepareMounts(sandbox.mounts, sandbox.folders, rules, isVisible);
 
-  const given = { stdout, stderr, opened: jobs.files, ...(cgroup && { cgroup }) };
+  const given = { stdout, stderr, own, opened: jobs.files, ...(cgroup && { cgroup }) };
   const begun = await beginLaunch(sandbox, points, given, services);
   const { launch, added, early, runCgroup } = begun;
   undoing.defer(() => launch.abandon());
@@ -138,7 +137,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         sharedTmpReason: rules.sharedTmpReason,
         unrecordedDenials,
         oomKills,
-        output: outputStart(request),
+        output: own?.begin ?? outputPositions(request),
         runFolder: files.folder,
         runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
         init: await launch.init(),
@@ -147,6 +146,44 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
     },
     /** Ends the launch and removes what was prepared. */
     undo: () => cleanup.disposeAsync(),
+  };
+}
+
+/** The task's standard output and error, and what the driver's own logger needs. */
+interface OpenedOutput {
+  readonly stdout: number;
+  readonly stderr: number;
+  /** Undefined if the agent collects the output, or nobody. */
+  readonly own?: Pick<OwnLogFolder, "begin"> & {
+    readonly stdoutRead: number;
+    readonly stderrRead: number;
+    readonly logFolder: number;
+  };
+}
+
+/** @param keep closes a descriptor later */
+function openOutput(
+  { logBounds, ...request }: TaskRequest,
+  user: { readonly uid: number; readonly gid: number },
+  keep: (descriptor: number) => number,
+): OpenedOutput {
+  if (logBounds === null) {
+    return {
+      stdout: keep(openLogPipe(request.stdoutPath, request.allocDir, user)),
+      stderr: keep(openLogPipe(request.stderrPath, request.allocDir, user)),
+    };
+  }
+  const { folder, begin } = openOwnLogs(request, logBounds.maxFiles);
+  keep(folder);
+  const [stdout, stderr] = [makeOwnLogPipe(user), makeOwnLogPipe(user)];
+  for (const each of [stdout, stderr]) {
+    keep(each.read);
+    keep(each.write);
+  }
+  return {
+    stdout: stdout.write,
+    stderr: stderr.write,
+    own: { stdoutRead: stdout.read, stderrRead: stderr.read, logFolder: folder, begin },
   };
 }
 
@@ -159,6 +196,7 @@ interface LaunchInputs {
   /** Descriptors of the task's log pipes. */
   readonly stdout: number;
   readonly stderr: number;
+  readonly own?: OpenedOutput["own"];
   /** What the job unveils. */
   readonly opened: OpenedFiles;
   readonly cgroup?: string;
@@ -172,7 +210,7 @@ interface LaunchInputs {
 async function beginLaunch(
   sandbox: Sandbox,
   points: MountPoints,
-  { stdout, stderr, opened, cgroup }: LaunchInputs,
+  { stdout, stderr, own, opened, cgroup }: LaunchInputs,
   { facts: { landlockAbi }, folder, roots }: PreparingServices,
 ): Promise<BegunLaunch> {
   const { entries } = sandbox.rules;
@@ -183,13 +221,21 @@ async function beginLaunch(
   let maskProc = false;
   for (let attempt = 1; ; attempt += 1) {
     await using undo = new AsyncDisposableStack();
-    const choice = { known: knownPaths(), landlockAbi, maskProc, ...(cgroup && { cgroup }) };
+    const choice = {
+      ...{ known: knownPaths(), landlockAbi, maskProc },
+      ...(cgroup && { cgroup }),
+      ...(own && { logsBegin: own.begin }),
+    };
     const planned = planEarly(sandbox, points, choice);
     const { early, root } = planned;
     const ruleset = undo.adopt(createRuleset(landlockAbi, sandbox.request.options), closeSync);
     using template = root && (await roots.hold(root.template));
     const mounts = template?.namespace ?? roots.hostNamespace;
-    const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
+    const launch = new PendingLaunch(
+      early,
+      { stdout, stderr, ruleset, mounts, ...(own && { output: own }) },
+      folder.run,
+    );
     undo.defer(() => launch.abandon());
     const added = addRules(ruleset, entries, logs, landlockAbi, planned.known, opened);
     const changed = template?.changedPaths(added.identities) ?? [];

@@ -17,6 +17,8 @@ import { checkSignalScope } from "../landlock/ruleset.ts";
 import { type PlacedMount, placeMounts, type TaskFolders, taskFolders } from "../layout/layout.ts";
 import { taskLimits } from "../limits/resourceLimits.ts";
 import type { LimitedResource, TaskLimit } from "../limits/ulimits.ts";
+import type { OwnLogFolder } from "../logs/logFiles.ts";
+import { type Logger, newStream } from "../logs/logger.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
@@ -173,6 +175,8 @@ export interface EarlyChoice {
   readonly maskProc?: boolean;
   readonly known: KnownPaths;
   readonly landlockAbi: number;
+  /** Where the task's output begins in the driver's own log files. */
+  readonly logsBegin?: OwnLogFolder["begin"];
 }
 
 /**
@@ -211,10 +215,35 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,
     aliveFifo: files.alive,
-    logger: undefined,
+    logger: choice.logsBegin && loggerOf(request, files, streamsFrom(choice.logsBegin)),
     knownRules: knownRules(rules.entries, known, landlockAbi),
   });
   return { root, early, runCgroup, known };
+}
+
+/** The driver's own logger of a run; undefined if the agent collects the output, or nobody. */
+export function loggerOf(
+  { taskName, allocId, logBounds }: Pick<TaskRequest, "taskName" | "allocId" | "logBounds">,
+  { logRecord, loggerAlive }: RunFiles,
+  streams: Logger["streams"],
+): Logger | undefined {
+  return logBounds === null
+    ? undefined
+    : {
+        // `exec2-log: 6f2d4a9e/web` in `ps`.
+        name: `exec2-log: ${shortName({ allocId, taskName })}`,
+        recordFile: logRecord,
+        aliveFifo: loggerAlive,
+        base: taskName,
+        maxFiles: logBounds.maxFiles,
+        maxFileBytes: logBounds.maxFileBytes,
+        streams,
+      };
+}
+
+/** @param begin where the output of a run begins */
+export function streamsFrom({ stdout, stderr }: OwnLogFolder["begin"]): Logger["streams"] {
+  return { stdout: { ...newStream, index: stdout.file }, stderr: { ...newStream, index: stderr.file } };
 }
 
 /**

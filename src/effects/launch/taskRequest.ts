@@ -6,11 +6,12 @@
 import type { TaskId } from "../../base/taskId.ts";
 import type { TaskResources } from "../cgroup/nodeTopology.ts";
 import type { TaskDevice, TaskMount } from "../layout/layout.ts";
+import type { LogDestination } from "../logs/options.ts";
 import type { TaskDns } from "../names/taskEtcFiles.ts";
 import type { TaskNetwork } from "../network/network.ts";
 import type { TaskOptions } from "../parts.ts";
 
-export interface TaskRequest {
+export interface TaskRequest extends LogDestination {
   /** `<allocation id>/<task name>/<8 hex digits>`, new at every start. */
   readonly taskId: TaskId;
   readonly taskName: string;
@@ -28,9 +29,6 @@ export interface TaskRequest {
   readonly user: string;
   /** The allocation's private folder, `<data>/alloc/<alloc>`. */
   readonly allocDir: string;
-  /** Log FIFOs, or `/dev/null` if the task's logs are disabled. */
-  readonly stdoutPath: string;
-  readonly stderrPath: string;
   readonly resources: TaskResources;
   readonly network: TaskNetwork;
   readonly mounts: readonly TaskMount[];

@@ -11,7 +11,9 @@ import {
   opendirSync,
   openSync,
   readSync,
+  unlinkSync,
   watch,
+  writeSync,
 } from "node:fs";
 import { basename, dirname, relative } from "node:path";
 import { DriverError, hasErrno } from "../../base/errors.ts";
@@ -41,10 +43,10 @@ export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" 
 }
 
 /**
- * Where a run's output will begin; null if the task has no logs, or if they cannot be looked at. Every start
- * waits for this, so the folder is opened and listed once.
+ * The ends of a task's log files: where the output of its next run begins. Null if the task has no logs, or if
+ * they cannot be looked at. Every start waits for this, so the folder is opened and listed once.
  */
-export function outputStart({ allocDir, stdoutPath, stderrPath }: LogRequest) {
+export function outputPositions({ allocDir, stdoutPath, stderrPath }: LogRequest) {
   const place = dirname(stdoutPath);
   if (stdoutPath === "/dev/null" || place !== dirname(stderrPath)) return null;
   try {
@@ -61,6 +63,117 @@ export function outputStart({ allocDir, stdoutPath, stderrPath }: LogRequest) {
   } catch {
     // Only the cause of a failure is looked for there.
     return null;
+  }
+}
+
+/** The log folder of a task whose files the driver writes. */
+export interface OwnLogFolder {
+  /** A descriptor, for the caller to close. */
+  readonly folder: number;
+  /** Where the run's output begins. */
+  readonly begin: Readonly<Record<"stdout" | "stderr", LogPosition>>;
+}
+
+/**
+ * Opens the log folder for the driver's own logger, and removes files beyond `maxFiles`. The output goes on in
+ * the newest file that root alone can have made: a task may have made others there with any number.
+ * @throws DriverError `LOG_PIPE_UNSAFE` if a link or something else is in the folder's place
+ * @throws DriverError `LOG_MISSING` if there is no such folder
+ */
+export function openOwnLogs(
+  { allocDir, stdoutPath, stderrPath }: LogRequest,
+  maxFiles: number,
+): OwnLogFolder {
+  const path = dirname(stdoutPath);
+  const folder = openOwnFolder(allocDir, path);
+  try {
+    const names = namesIn(folder);
+    const beginOf = (pipe: string) => {
+      const base = baseOf(pipe);
+      const newest = newestOf(folder, base, indexesOf(names, base));
+      for (const index of indexesOf(names, base)) {
+        if (newest === undefined || index > newest.file - maxFiles) break;
+        removeOwn(folder, `${base}.${index}`);
+      }
+      return newest ?? { file: 0, bytes: 0 };
+    };
+    return { folder, begin: { stdout: beginOf(stdoutPath), stderr: beginOf(stderrPath) } };
+  } catch (thrown) {
+    closeSync(folder);
+    throw thrown;
+  }
+}
+
+/**
+ * Adds a line to the newest of the driver's own log files of a stream, while no logger runs. Begins a first file.
+ * @throws DriverError as {@link openOwnLogs} does; or an error of the file system
+ */
+export function addOwnLine({ allocDir, pipe }: LogPlace, line: string): void {
+  const folder = openOwnFolder(allocDir, dirname(pipe));
+  try {
+    const base = baseOf(pipe);
+    const indexes = indexesOf(namesIn(folder), base);
+    const newest = newestOf(folder, base, indexes);
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const how = newest === undefined ? flags | constants.O_CREAT | constants.O_EXCL : flags;
+    const index = newest?.file ?? (indexes.at(-1) ?? -1) + 1;
+    const file = openSync(`${pathOf(folder)}/${base}.${index}`, how, 0o644);
+    try {
+      if (isOwn(file)) writeSync(file, line);
+    } finally {
+      closeSync(file);
+    }
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** The end of the newest file that the driver or the agent has made; undefined if there is none. */
+function newestOf(folder: number, base: string, indexes: readonly number[]): LogPosition | undefined {
+  for (const file of indexes.toReversed()) {
+    const opened = openFile(folder, `${base}.${file}`);
+    if (opened === undefined) continue;
+    try {
+      if (isOwn(opened)) return { file, bytes: fstatSync(opened).size };
+    } finally {
+      closeSync(opened);
+    }
+  }
+  return undefined;
+}
+
+/** Whether only root can have made an open file there. */
+function isOwn(file: number): boolean {
+  const status = fstatSync(file);
+  return status.isFile() && status.nlink === 1 && status.uid === 0;
+}
+
+/** Removes a file that is too old. A task's own file stays. */
+function removeOwn(folder: number, name: string): void {
+  const file = openFile(folder, name);
+  if (file === undefined) return;
+  try {
+    if (isOwn(file)) unlinkSync(`${pathOf(folder)}/${name}`);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openOwnFolder(allocDir: string, path: string): number {
+  try {
+    return openFolder(allocDir, path);
+  } catch (thrown) {
+    const { failed } = DriverError.from(thrown, "LOG_MISSING", "");
+    const hasLink = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
+    if (!hasLink) throw thrown;
+    throw new DriverError(
+      "LOG_PIPE_UNSAFE",
+      `the log folder ${path} is unsafe: its path is not a folder of the allocation`,
+      {
+        ...(failed && { failed }),
+        hint: "A task of the allocation may have replaced it: restart the allocation on another node, and find out who did it",
+      },
+    );
   }
 }
 
@@ -141,11 +254,12 @@ export class LogFiles {
   }
 
   /**
-   * Calls `changed` after each change in the folder, by inotify(7), until {@link close}.
+   * Calls `changed` after each change in the folder, by inotify(7), until {@link close}. It takes whether a file
+   * was made, removed or renamed.
    * @param gone called if the watch fails; after that, `changed` is not called any more
    */
-  watch(changed: () => void, gone: () => void): void {
-    this.#watcher = watch(pathOf(this.#folder), changed).on("error", gone);
+  watch(changed: (isNew: boolean) => void, gone: () => void): void {
+    this.#watcher = watch(pathOf(this.#folder), (type) => changed(type === "rename")).on("error", gone);
   }
 
   close(): void {

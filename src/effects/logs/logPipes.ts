@@ -7,14 +7,24 @@
  * link to another pipe there. Therefore the path is resolved once, to a descriptor.
  * All later steps (checks, open, change of owner) use that descriptor.
  */
-import { closeSync, constants, fchownSync, fstatSync, lstatSync, openSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  writeSync,
+} from "node:fs";
 import { relative } from "node:path";
 import { DriverError, errnoOf, type FailedCall, lineOf } from "../../base/errors.ts";
 import { visible } from "../../units/visible.ts";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
-import { fcntlSetFlags, openat2 } from "../kernel/libc.ts";
+import { fcntlSetFlags, openat2, pipe2 } from "../kernel/libc.ts";
 import type { RootMode, TaskFolders } from "../layout/layout.ts";
 import { folderInTask } from "../layout/taskFolderCheck.ts";
+import { addOwnLine } from "./logFiles.ts";
 
 /**
  * @param path of a FIFO below the allocation's folder, or `/dev/null` if the task's logs are disabled
@@ -41,17 +51,43 @@ export function openLogPipe(
   }
 }
 
+/** A pipe for a stream of a task's output that the driver collects. */
+export interface OwnLogPipe {
+  /** For the task. */
+  readonly write: number;
+  /** For the logger. */
+  readonly read: number;
+}
+
+/**
+ * Makes a pipe for the driver's own logger. The task can open `/dev/stdout` again, and may have changed its user
+ * by then: the path leads there only from the task's own processes.
+ * @param owner the task's ids
+ */
+export function makeOwnLogPipe(owner: { readonly uid: number; readonly gid: number }): OwnLogPipe {
+  const pipe = pipe2();
+  fchownSync(pipe.write, owner.uid, owner.gid);
+  fchmodSync(pipe.write, 0o622);
+  return pipe;
+}
+
 /**
  * Adds a line to a task's log that says why the task was not started, for people who read only the log. The
  * agent gets the error itself. Without a reader, or without room in the pipe, no line is written.
+ * @param isOwn whether the driver writes the log files, so that there is no pipe
  * @returns false if the line could not be added
  */
-export function logStartError(path: string, allocDir: string, error: DriverError): boolean {
+export function logStartError(path: string, allocDir: string, error: DriverError, isOwn = false): boolean {
   if (path === "/dev/null") return false;
+  const line = `${lineOf(error).slice(0, LINE_CHARACTERS)}\n`;
   try {
+    if (isOwn) {
+      addOwnLine({ allocDir, pipe: path }, line);
+      return true;
+    }
     const pipe = openFifo(path, allocDir);
     try {
-      writeSync(pipe, `${lineOf(error).slice(0, LINE_CHARACTERS)}\n`);
+      writeSync(pipe, line);
       return true;
     } finally {
       closeSync(pipe);

@@ -1,13 +1,147 @@
 /** The options of a task's log files. Pure. */
+import { DriverError } from "../../base/errors.ts";
+import {
+  flag,
+  oneOf,
+  type PartOptions,
+  type PluginValues,
+  type TaskValues,
+  wholeNumber,
+} from "../options/fields.ts";
+import { hclName } from "../options/hclOptions.ts";
 
-import { flag, type PartOptions } from "../options/fields.ts";
+const collectors = ["agent", "driver"] as const;
 
 export const logsOptions = {
-  task: () => ({}),
+  task: () => ({
+    logCollection: oneOf(collectors).optional().meta({
+      description:
+        "who writes the task's output to its [log files](#log-files); by default as the plugin's `log_collection` says. Where the agent collects, `driver` needs `logs { disabled = true }` in the job",
+      example: "driver",
+    }),
+    logMaxFiles: maxFiles().optional().meta({
+      description:
+        "number of log files of each stream that the driver keeps. The plugin's option is the default and the maximum",
+      example: 3,
+    }),
+    logMaxFileSize: maxFileSize().optional().meta({
+      description:
+        "MiB after which the driver begins the next log file. The plugin's option is the default and the maximum",
+      example: 5,
+    }),
+  }),
   plugin: () => ({
     writableLogs: flag().default(false).meta({
       description: "whether tasks may write to `alloc/logs` ([log files](#log-files))",
       example: true,
     }),
+    logCollection: oneOf(collectors).default("agent").meta({
+      description:
+        "who writes tasks' output to their [log files](#log-files): a process of the agent for each task (`logmon`, some 15 MiB), or the driver",
+      example: "driver",
+    }),
+    logMaxFiles: maxFiles().default(10).meta({
+      description:
+        "number of log files of each stream that the driver keeps, 1 to 1000. The job's `max_files` reaches no driver. Jobs may set less",
+      example: 20,
+    }),
+    logMaxFileSize: maxFileSize().default(10).meta({
+      description:
+        "MiB after which the driver begins the next log file, 1 to 1048576. The job's `max_file_size` reaches no driver. Jobs may set less",
+      example: 50,
+    }),
   }),
 } satisfies PartOptions;
+
+interface Values {
+  readonly task: TaskValues<typeof logsOptions>;
+  readonly plugin: PluginValues<typeof logsOptions>;
+}
+
+/** What a request says of the task's output. */
+export interface LogRequest {
+  readonly taskName: string;
+  /** The allocation's private folder. */
+  readonly allocDir: string;
+  /**
+   * The agent's log pipes, beside the log files: `…/alloc/logs/.web.stdout.fifo`. An agent names them even if it
+   * does not make them. `/dev/null` if the job disables its logs.
+   */
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+}
+
+/** How much of a stream of output is kept. */
+export interface LogBounds {
+  readonly maxFiles: number;
+  readonly maxFileBytes: number;
+}
+
+/** Where a task's output goes. */
+export interface LogDestination extends Pick<LogRequest, "stdoutPath" | "stderrPath"> {
+  /** Set if the driver writes the log files; null if the agent does, or nobody. */
+  readonly logBounds: LogBounds | null;
+}
+
+/**
+ * Decides who writes a task's log files. A job without logs has none, unless the task itself asks the driver for
+ * them: then the result names the paths that an agent would.
+ * @throws DriverError `CONFIG_INVALID` if both or neither would write them
+ */
+export function logDestination(
+  request: LogRequest,
+  task: Values["task"],
+  plugin: Values["plugin"],
+): LogDestination {
+  const { stdoutPath, stderrPath } = request;
+  const asAgentSays = { stdoutPath, stderrPath, logBounds: null };
+  const isDisabled = stdoutPath === "/dev/null";
+  if (task.logCollection === "agent" && plugin.logCollection === "driver") {
+    throw conflict("the agent does not collect logs for this driver, so nobody would write its log files", {
+      hint: 'Leave it out, or set log_collection = "agent" in the client\'s plugin block of this driver',
+    });
+  }
+  if (isDisabled && task.logCollection !== "driver") return asAgentSays;
+  if (!isDisabled && plugin.logCollection === "agent") {
+    if (task.logCollection !== "driver") return asAgentSays;
+    throw conflict("the agent collects its logs, too, so both would write the same files", {
+      hint: 'Set logs { disabled = true } in the task, or log_collection = "driver" in the client\'s plugin block of this driver',
+    });
+  }
+  const bounds = {
+    maxFiles: within("logMaxFiles", task.logMaxFiles, plugin.logMaxFiles),
+    maxFileBytes: within("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize) * 2 ** 20,
+  };
+  const pathOf = (stream: "stdout" | "stderr") =>
+    `${request.allocDir}/alloc/logs/.${request.taskName}.${stream}.fifo`;
+  return { stdoutPath: pathOf("stdout"), stderrPath: pathOf("stderr"), logBounds: bounds };
+}
+
+function conflict(why: string, { hint }: { readonly hint: string }): DriverError {
+  const option = hclName("logCollection");
+  return new DriverError("CONFIG_INVALID", `The task's config has option "${option}", but ${why}`, {
+    ...{ option, hint },
+  });
+}
+
+/** The task's value, or the plugin's if the task has none. */
+function within(
+  option: "logMaxFiles" | "logMaxFileSize",
+  value: number | undefined,
+  allowed: number,
+): number {
+  if (value === undefined || value <= allowed) return value ?? allowed;
+  const name = hclName(option);
+  throw new DriverError(
+    "CONFIG_INVALID",
+    `The task's config has option "${name}" ${value}, but this client allows ${allowed}`,
+    { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
+  );
+}
+
+/** More files would make their folder slow to list, for readers too. */
+const maxFiles = () =>
+  wholeNumber().refine((files) => files >= 1 && files <= 1_000, "must be from 1 to 1000");
+
+const maxFileSize = () =>
+  wholeNumber().refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576");

@@ -17,11 +17,11 @@ import {
 } from "../generated/nomad/driver.ts";
 
 /**
- * The request without its options, which are encoded separately.
+ * The request without its options, which are encoded separately, and without what depends on them.
  * @throws DriverError `UNSUPPORTED` for a kind of network or mount that the driver does not support
  * @throws DriverError `CONFIG_INVALID` for a device with invalid permissions
  */
-export function requestOf(config: TaskConfig): Omit<TaskRequest, "options"> {
+export function requestOf(config: TaskConfig): Omit<TaskRequest, "options" | "logBounds"> {
   return {
     taskId: toTaskId(config.id),
     taskName: config.name,

@@ -22,6 +22,7 @@ import { msOf } from "../convert/time.ts";
 import { type DriverSlot, loadOptions } from "../driverSlot.ts";
 import type { DriverServer, TaskConfig, TaskHandle } from "../generated/nomad/driver.ts";
 import type { Handlers } from "../handlers.ts";
+import type { SettledTask } from "../options.ts";
 import { execHandlers } from "./exec.ts";
 
 export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger): Partial<DriverServer> {
@@ -62,8 +63,8 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
       if (task === undefined) throw new DriverError("CONFIG_INVALID", "the request holds no task");
       try {
         const { options: plugin, driver } = slot;
-        const options = await optionsForStart(task, plugin);
-        return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }, signal));
+        const settled = await settledForStart(task, plugin);
+        return startedOf(task, await (await driver).startTask({ ...requestOf(task), ...settled }, signal));
       } catch (thrown) {
         const { endLogs } = await import("../../effects/logs/logPipes.ts");
         endLogs(task);
@@ -81,7 +82,7 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
         taskId: toTaskId(taskId || config.id),
         driverState,
         get request() {
-          return { ...requestOf(config), options: options() };
+          return { ...requestOf(config), logBounds: null, options: options() };
         },
       };
       await driver.recoverTask(handle, { stdoutPath, stderrPath, allocDir });
@@ -125,21 +126,16 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
   } satisfies Partial<DriverServer>;
 }
 
-/** The task's options. An error about them also goes to the task's own log. */
-async function optionsForStart(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
+/** The task's options, and where its output goes. An error about them also goes to the task's own log. */
+async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promise<SettledTask> {
   try {
-    return await optionsOf(config, plugin);
+    return (await loadOptions()).settleTask(config, plugin);
   } catch (thrown) {
-    const { logStartError } = await import("../../effects/logs/logPipes.ts");
     const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
-    logStartError(config.stderrPath, config.allocDir, error);
+    const { logStartError } = await import("../../effects/logs/logPipes.ts");
+    logStartError(config.stderrPath, config.allocDir, error, plugin.logCollection === "driver");
     throw error;
   }
-}
-
-async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
-  const { readTaskOptions } = await loadOptions();
-  return readTaskOptions(config.msgpackDriverConfig, plugin);
 }
 
 /**

@@ -18,7 +18,7 @@ import { visible } from "../../units/visible.ts";
 import type { Finding, Output } from "./knownTexts.ts";
 
 /** How a task ended, before its cause is known. */
-export type End = Omit<EventData<"exited">, "cause" | "blackBox">;
+export type End = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
 
 /** What the host shows of a path. */
 export interface PathFacts {

@@ -1,7 +1,14 @@
 /** Metrics of running tasks: their usage and their limits. */
 
 import { allocationOf, taskName } from "../../base/taskId.ts";
+import { logPlaces } from "../../effects/logs/logFiles.ts";
+import {
+  type OutputFigures,
+  readOutputFigures,
+  type StreamFigures,
+} from "../../effects/logs/outputFigures.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
+import { runFiles } from "../../effects/run/runFiles.ts";
 import { type CgroupReading, readCgroup } from "../../effects/stats/readings.ts";
 import { limitsOf, type TaskContext, type TaskLimits } from "../../machines/taskContext.ts";
 import { counter, type Family, gauge, type Labels, type Sample } from "./exposition.ts";
@@ -16,6 +23,8 @@ export interface LiveTask {
 interface TaskReading extends LiveTask {
   readonly reading: CgroupReading;
   readonly limits: TaskLimits;
+  /** Undefined unless the driver writes the task's log files. */
+  readonly output: OutputFigures | undefined;
   /** Labels of all series of the task. */
   readonly labels: Labels;
   /** Further labels of its `exec2_task_info`. */
@@ -58,7 +67,7 @@ async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
       // Formats the labels per task, because formatting the labels of all tasks at once would block the event
       // loop for some milliseconds.
       const labels = { labels: labelsOf(task), jobLabels: jobLabelsOf(task) };
-      return [{ ...task, ...labels, reading, limits: limitsOf(context) }];
+      return [{ ...task, ...labels, reading, limits: limitsOf(context), output: outputOf(context) }];
     });
     readings.push(...(await Promise.all(some)).flat());
   }
@@ -73,6 +82,16 @@ function cgroupOf({ request, process }: TaskContext): string | undefined {
   if (request === null || process === null) return undefined;
   const runsHere = process.bootId === bootId() && isSameProcess(process.init);
   return runsHere ? request.resources.cgroup : undefined;
+}
+
+function outputOf({ request, sandbox }: TaskContext): OutputFigures | undefined {
+  if (request === null || request.logBounds === null || sandbox === null) return undefined;
+  try {
+    return readOutputFigures(runFiles(sandbox.runFolder).logRecord, logPlaces(request));
+  } catch {
+    // The task has just ended, or has put something in place of its log folder.
+    return undefined;
+  }
 }
 
 /** @param count number of running tasks, with a reading or without */
@@ -111,6 +130,13 @@ function pressures(kind: "someUs" | "fullUs"): Figure[] {
   return resources.map((labels) => [
     ({ reading }) => seconds(reading.pressure[labels.resource]?.[kind]),
     labels,
+  ]);
+}
+
+function streams(read: (figures: StreamFigures) => number): Figure[] {
+  return (["stdout", "stderr"] as const).map((stream) => [
+    ({ output }) => output && read(output[stream]),
+    { stream },
   ]);
 }
 
@@ -182,6 +208,24 @@ const taskMetrics: readonly (readonly [
     "exec2_task_pressure_stalled_seconds_total",
     "Time in which all of the task's processes waited for a resource.",
     ...pressures("fullUs"),
+  ],
+  [
+    counter,
+    "exec2_task_output_bytes_total",
+    "Output in the log files that the driver writes.",
+    ...streams((figures) => figures.bytes),
+  ],
+  [
+    counter,
+    "exec2_task_output_files_total",
+    "Log files that the driver has begun for the task: the rotations.",
+    ...streams((figures) => figures.files),
+  ],
+  [
+    counter,
+    "exec2_task_output_lost_bytes_total",
+    "Output that could not be written to the log files.",
+    ...streams((figures) => figures.lostBytes),
   ],
 ];
 

@@ -7,8 +7,9 @@ import { limitsOf, type TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
 import type { TaskResult } from "../../machines/taskResults.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
-import { formatCount } from "../../units/counts.ts";
+import { formatCount, formatTimes } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
+import { formatBytes } from "../../units/sizes.ts";
 import { formatZonedTime } from "../../units/times.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
@@ -128,6 +129,7 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
   const stopAsked = ofType(facts, "stopRequested")[0]?.seq ?? Number.POSITIVE_INFINITY;
   const signals = ofType(facts, "signalled").filter(({ seq, data }) => seq < stopAsked && data.delivered);
   const names = [...new Set(signals.map(({ data }) => signalName(data.signal)))];
+  const replaced = ofType(facts, "loggerReplaced");
   return [
     ...sentence(recovered, `While it ran, plugin process ${plugin} took it over from an earlier one${times}`),
     ...sentence(signals, `The agent sent it ${names.join(", ")}`),
@@ -135,7 +137,21 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
       execs,
       commands === 1 ? "A command was run in it" : `${formatCount(commands)} commands were run in it`,
     ),
+    ...sentence(
+      replaced,
+      `The process that writes its log files was killed${replaced.length === 1 ? "" : ` ${formatTimes(replaced.length)}`}, and another went on`,
+    ),
+    ...lostOutput(facts),
   ];
+}
+
+function lostOutput(facts: readonly Fact[]): Sentence[] {
+  const losses = ofType(facts, "outputLost");
+  const last = losses.at(-1);
+  if (last === undefined) return [];
+  const { stdout, stderr, errno } = last.data;
+  const why = errno === null ? "its logger was killed" : `writes to the log files failed with ${errno}`;
+  return sentence(losses, `${formatBytes(stdout + stderr)} of its output are lost, because ${why}`);
 }
 
 /** The sentence on usage. It is based on samples, not on events. */

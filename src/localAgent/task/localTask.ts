@@ -1,5 +1,4 @@
 /** Runs one task from start to end, like the Nomad client's task runner. */
-import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../base/errors.ts";
 import { codeOfFailedStart, codeToPassOn, describeEnd } from "../../base/taskEnd.ts";
@@ -13,7 +12,6 @@ import type { CheckedTask } from "../checks/groupChecks.ts";
 import { answered } from "../plugin/pluginSession.ts";
 import { whenAborted } from "./interrupts.ts";
 import type { LocalRun, StartedTask, StopRequest } from "./localRun.ts";
-import type { LogFile } from "./logCollector.ts";
 import { type PreparedTask, prepareAgain } from "./prepareTask.ts";
 
 export interface TaskOutcome {
@@ -32,7 +30,7 @@ export interface TaskOutcome {
   readonly endedAt: number;
 }
 
-/** Time to detect that a plugin has died, and to receive a task's last output. */
+/** Time to detect that a plugin has died. */
 const graceMs = 2_000;
 
 export class LocalTask implements StartedTask, CheckedTask {
@@ -46,6 +44,8 @@ export class LocalTask implements StartedTask, CheckedTask {
   /** Undefined while the task does not run. */
   #handle: TaskHandle | undefined;
   #startedAt = 0;
+  /** The number of log files that could not be shown. */
+  #skipped = 0;
   #dismissed = false;
   #over = false;
   /** A requested restart, while the task is ending. */
@@ -152,27 +152,9 @@ export class LocalTask implements StartedTask, CheckedTask {
   }
 
   #show(): Promise<unknown> {
-    const { output, logs, label } = this.#prepared;
+    const { output, label } = this.#prepared;
     const { console } = this.#run;
-    if (output === undefined) return Promise.resolve();
-    const shown = (["stdout", "stderr"] as const).map((stream) => {
-      if (logs) this.#keep(output[stream], logs[stream]);
-      return console.show(label, output[stream], stream);
-    });
-    return Promise.all(shown);
-  }
-
-  /** Keeps output for `logs`. If the output cannot be written, the task keeps running. */
-  #keep(source: Socket, log: LogFile): void {
-    const write = (bytes: Buffer) => {
-      try {
-        log.write(bytes);
-      } catch (thrown) {
-        source.off("data", write);
-        this.#run.console.fail(this.#named(thrown));
-      }
-    };
-    source.on("data", write);
+    return Promise.all(streams.map((stream) => console.show(label, output[stream].run(), stream)));
   }
 
   /** Stops the task because the group no longer needs it. @param reason such as `bad exited with 42` */
@@ -188,9 +170,8 @@ export class LocalTask implements StartedTask, CheckedTask {
   /** Removes what the run made for the task outside the run's folder. */
   async cleanUp(): Promise<void> {
     this.#run.observer?.ended(this.#prepared);
-    const { output, logs, scope } = this.#prepared;
-    for (const each of [output?.stdout, output?.stderr]) each?.destroy();
-    for (const each of [logs?.stdout, logs?.stderr]) each?.close();
+    const { output, scope } = this.#prepared;
+    for (const stream of streams) output[stream].close();
     await scope.remove();
   }
 
@@ -307,16 +288,22 @@ export class LocalTask implements StartedTask, CheckedTask {
     }
   }
 
-  /** Waits until the task and the driver have closed the pipes of the output, but at most {@link graceMs}. */
+  /** Shows the rest of the output. Waits for its reader, unless the run is killed. */
   async #drain(): Promise<void> {
-    const timer = new AbortController();
-    await Promise.race([
-      this.#shown,
-      delay(graceMs, undefined, { signal: timer.signal }).catch(() => undefined),
-    ]);
-    timer.abort();
+    const { output } = this.#prepared;
+    for (const stream of streams) output[stream].finish();
+    const { kill } = this.#run.interrupts;
+    await Promise.race([this.#shown, new Promise<void>((resolve) => whenAborted(kill, resolve))]);
+    const skipped = streams.reduce((sum, stream) => sum + output[stream].skipped, 0);
+    if (skipped > this.#skipped) {
+      const files = `${skipped} log ${skipped === 1 ? "file was" : "files were"}`;
+      this.#run.console.warn(`${this.label}: ${files} removed before they could be shown`);
+    }
+    this.#skipped = skipped;
   }
 }
+
+const streams = ["stdout", "stderr"] as const;
 
 /** Whether a call failed because its plugin has died. */
 async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean> {

@@ -4,9 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
-import type { Socket } from "node:net";
 import { hostname } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { type TaskId, toTaskId } from "../../base/taskId.ts";
 import { type NodeTopology, nodeMhz } from "../../effects/cgroup/nodeTopology.ts";
 import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
@@ -18,9 +17,9 @@ import { chooseUser } from "../allocation/taskUser.ts";
 import type { Job, Task } from "../jobspec/job.ts";
 import { type JobFile, rejectJob, throwCollected } from "../jobspec/jobFile.ts";
 import { type ResolvedFile, resolveTask } from "../jobspec/resolve/resolveTask.ts";
-import { collectsLogs, hasDynamicUsers, pathsInTask } from "../plugin/clientRules.ts";
+import { hasDynamicUsers, pathsInTask } from "../plugin/clientRules.ts";
 import type { DriverFacts } from "../plugin/pluginSession.ts";
-import { LogFile, logPipePath, openLogReader } from "./logCollector.ts";
+import { FollowedOutput, logPipePath } from "./followedOutput.ts";
 import { hostEnvironment, localNodeId, nodeFacts } from "./nodeFacts.ts";
 import { taskMessage } from "./taskMessage.ts";
 
@@ -45,10 +44,8 @@ export interface PreparedTask {
   readonly label: string;
   readonly message: TaskConfig;
   readonly scope: OwnScope;
-  /** The task's output; undefined if the job or the driver disables logs. */
-  readonly output: Streams<Socket> | undefined;
-  /** The files in which the output is kept; undefined without output. */
-  readonly logs: Streams<LogFile> | undefined;
+  /** The task's output, in the files that the driver writes: there are none if the job disables logs. */
+  readonly output: Streams<FollowedOutput>;
 }
 
 interface Streams<T> {
@@ -67,12 +64,10 @@ export async function prepareTask(
   task: Task,
 ): Promise<PreparedTask> {
   const message = await placeTask(placement, driver, allocation, task);
-  const collects = !task.logsDisabled && collectsLogs(driver.capabilities);
   const scope = await makeScope(allocation.id, task.name, placement.owner);
   try {
-    const output = collects ? openOutput(message) : undefined;
     const label = taskLabel(allocation.group, allocation.index, task.name);
-    return { task, label, message, scope, output, logs: collects ? openLogs(message) : undefined };
+    return { task, label, message, scope, output: openOutput(message) };
   } catch (thrown) {
     await scope.remove();
     throw thrown;
@@ -81,21 +76,14 @@ export async function prepareTask(
 
 /** Prepares a task for another run. The task keeps its cgroup, folders and log files. */
 export function prepareAgain(prepared: PreparedTask): PreparedTask {
-  const { message, output } = prepared;
-  return {
-    ...prepared,
-    message: { ...message, id: newTaskId(message.allocId, message.name) },
-    output: output && openOutput(message),
-  };
+  const { message } = prepared;
+  return { ...prepared, message: { ...message, id: newTaskId(message.allocId, message.name) } };
 }
 
-function openOutput({ stdoutPath, stderrPath }: TaskConfig): Streams<Socket> {
-  return { stdout: openLogReader(stdoutPath), stderr: openLogReader(stderrPath) };
-}
-
-function openLogs({ name, stdoutPath }: TaskConfig): Streams<LogFile> {
-  const folder = dirname(stdoutPath);
-  return { stdout: new LogFile(folder, `${name}.stdout`), stderr: new LogFile(folder, `${name}.stderr`) };
+function openOutput({ allocDir, name }: TaskConfig): Streams<FollowedOutput> {
+  const follow = (stream: "stdout" | "stderr") =>
+    new FollowedOutput({ allocDir, pipe: logPipePath(join(allocDir, "alloc/logs"), name, stream) });
+  return { stdout: follow("stdout"), stderr: follow("stderr") };
 }
 
 /**

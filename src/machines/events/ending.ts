@@ -6,7 +6,7 @@ import { formatDuration } from "../../units/durations.ts";
 import { blackBox } from "./blackBox.ts";
 import { cause, withCause } from "./cause.ts";
 import { defineEvent } from "./defineEvent.ts";
-import { outOfMemory, processEnd } from "./shared.ts";
+import { outOfMemory, outputPositions, processEnd } from "./shared.ts";
 
 const stop = z.object({ signal: z.number(), timeoutMs: z.number() });
 
@@ -73,6 +73,8 @@ const exit = z.object({
   source: z.enum(endSources),
   /** Why the task failed; null if it did not fail, or if nobody could look for the cause. */
   cause: cause.nullable(),
+  /** Where the run's output ends in its log files; null unless the driver writes them. */
+  output: outputPositions.nullable(),
   /** What the black box had; missing if the task did not fail, and without a black box. */
   blackBox: blackBox.optional(),
 });
@@ -89,7 +91,7 @@ const exited = defineEvent({
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
   fields: {
-    ignored: ["endedAt", "oom.peakBytes", "cause.line", "blackBox"],
+    ignored: ["endedAt", "oom.peakBytes", "cause.line", "output", "blackBox"],
     masked: {
       "cause.line": "text",
       "blackBox.missed.path": "text",

@@ -23,3 +23,9 @@ export const outOfMemory = z.object({
 
 /** The fields of a `ProcessEnd`. */
 export const processEnd = { exitCode: z.number(), signal: z.number() };
+
+/** A place in a stream of output: the number of the log file, and the offset in it. */
+const logPosition = z.object({ file: z.number(), bytes: z.number() });
+
+/** A place in each stream of output. */
+export const outputPositions = z.object({ stdout: logPosition, stderr: logPosition });

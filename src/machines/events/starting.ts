@@ -1,7 +1,7 @@
 /** Events from the request to the running task, or to a failed start. Pure. */
 import { z } from "zod";
 import { defineEvent, MASK } from "./defineEvent.ts";
-import { pluginProcess, processIdentity } from "./shared.ts";
+import { outputPositions, pluginProcess, processIdentity } from "./shared.ts";
 
 /** The agent requested the task. */
 const requested = defineEvent({
@@ -51,6 +51,8 @@ const requested = defineEvent({
     allocDir: z.string(),
     stdoutPath: z.string(),
     stderrPath: z.string(),
+    /** How much of each stream the driver keeps, if it writes the log files; null if the agent does, or nobody. */
+    logBounds: z.object({ maxFiles: z.number(), maxFileBytes: z.number() }).nullable(),
     plugin: pluginProcess,
   }),
   // A failed start may be requested again: nothing of the first attempt stays.
@@ -90,8 +92,6 @@ const fingerprinted = defineEvent({
   shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: ["bootId"], masked: {} },
 });
-
-const logPosition = z.object({ file: z.number(), bytes: z.number() });
 
 /** Everything is in place for the task to start: limits are written, rules added, the plan is built. */
 const sandboxed = defineEvent({
@@ -142,7 +142,7 @@ const sandboxed = defineEvent({
     /** OOM kills that the cgroup counted before the task started. */
     oomKills: z.number(),
     /** Where the run's output begins in its log files; null without logs. Restarts append to the same files. */
-    output: z.object({ stdout: logPosition, stderr: logPosition }).nullable(),
+    output: outputPositions.nullable(),
     /** Folder of the run's status file and alive FIFO. */
     runFolder: z.string(),
     /**

@@ -32,6 +32,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     allocDir: "/var/lib/nomad/alloc/6f2d4a9e",
     stdoutPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stdout.fifo",
     stderrPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stderr.fifo",
+    logBounds: { maxFiles: 10, maxFileBytes: 10_485_760 },
     plugin: { pid: 100, version: "0.1.0" },
   },
   fingerprinted: {
@@ -112,6 +113,8 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     lost: 0,
     domains: ["1ae3dc4d8"],
   },
+  outputLost: { stdout: 4096, stderr: 0, errno: "ENOSPC" },
+  loggerReplaced: { logger: { pid: 4713, startTicks: 9000 } },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
   exited: {
     exitCode: 0,
@@ -121,6 +124,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     endedAt: 1_700_000_001_000,
     source: "status",
     cause: null,
+    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 } },
   },
   adopted: {
     handle: { pid: 300, startedAt: 1_699_999_000_000 },

@@ -1,6 +1,6 @@
 /** `doctor --plan`: shows how the driver would start each task of a job. */
 import { closeSync } from "node:fs";
-import { capabilities } from "../../../driver/answers.ts";
+import { capabilitiesOf as driverCapabilities } from "../../../driver/answers.ts";
 import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
 import type { CgroupWrite } from "../../../effects/cgroup/cgroupPlan.ts";
 import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
@@ -10,14 +10,14 @@ import { type AddedRules, addRules, createRuleset } from "../../../effects/landl
 import { placeVolumes, planEarly, planLate, planSandbox } from "../../../effects/launch/sandbox.ts";
 import { type PortLimits, portOptions } from "../../../effects/network/ports.ts";
 import { hclName } from "../../../effects/options/hclOptions.ts";
-import { parseTaskOptions, taskOptionsSpec } from "../../../effects/parts.ts";
+import { taskOptionsSpec } from "../../../effects/parts.ts";
 import { describePlan } from "../../../effects/plan/describePlan.ts";
 import { joinPlan } from "../../../effects/plan/plan.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { capabilitiesOf } from "../../../grpc/convert/answers.ts";
 import { requestOf } from "../../../grpc/convert/requests.ts";
 import type { TaskConfig } from "../../../grpc/generated/nomad/driver.ts";
-import { decodeMsgpack, specOf } from "../../../grpc/options.ts";
+import { settleTask, specOf } from "../../../grpc/options.ts";
 import { maskPlanStep } from "../../../history/replay/mask.ts";
 import { makeAllocation } from "../../../localAgent/allocation/allocation.ts";
 import type { HostVolumes } from "../../../localAgent/allocation/hostVolumes.ts";
@@ -70,7 +70,7 @@ async function plansOf(
   const texts: string[] = [];
   const driver: DriverFacts = {
     taskSchema: attributeSpecs(specOf(taskOptionsSpec())),
-    capabilities: capabilitiesOf(capabilities),
+    capabilities: capabilitiesOf(driverCapabilities(plugin)),
   };
   for (const group of placement.job.groups) {
     refuseUnsupported(driver.capabilities, featuresOf(group));
@@ -99,8 +99,7 @@ interface TaskPlan {
 }
 
 async function planOf(message: TaskConfig, options: PluginOptions): Promise<TaskPlan> {
-  const task = parseTaskOptions(decodeMsgpack(message.msgpackDriverConfig), options);
-  const request = { ...requestOf(message), options: task };
+  const request = { ...requestOf(message), ...settleTask(message, options) };
   const facts = probeHost();
   const privateRootProblem = await findRootProblem();
   // The driver makes a folder for each run. The folder's name is not known yet.
@@ -126,7 +125,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     applied,
     skipped,
     limits: sandbox.cgroupWrites,
-    ports: task,
+    ports: request.options,
   };
 }
 

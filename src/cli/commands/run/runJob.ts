@@ -205,7 +205,8 @@ export class JobRunner {
     if (this.#session !== undefined) return this.#session;
     const stateFolder = new StateFolderChoice(this.#ownState ?? options.stateDir);
     this.#session = await PluginSession.start({
-      config: options.pluginConfig,
+      // A local run has no agent to collect logs.
+      config: { ...options.pluginConfig, log_collection: "driver" },
       topology,
       stateFolder,
       work: this.#work.path,

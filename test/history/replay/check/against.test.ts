@@ -85,7 +85,7 @@ describe("a broken machine", () => {
       "main",
       "resists",
     ];
-    exited.push("is-checked", "is-not-checked", "stops", "succeeds");
+    exited.push("is-checked", "is-not-checked", "keeps-output", "loses-output", "stops", "succeeds");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });

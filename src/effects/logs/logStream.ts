@@ -1,6 +1,6 @@
 /** Reads one stream of a task's output, from a chosen line on. */
 import { closeSync, fstatSync } from "node:fs";
-import { LogFiles, type LogPlace, readAt } from "../effects/logs/logFiles.ts";
+import { LogFiles, type LogPlace, readAt } from "./logFiles.ts";
 
 const chunkBytes = 64 * 1024;
 const newline = 0x0a;
@@ -14,6 +14,9 @@ const maxSeekBytes = 64 * 2 ** 20;
 /** Reads the bytes of one stream of a task's output, from a chosen line on, through all later files. */
 export class LogStream {
   readonly #files: LogFiles;
+  /** Files that are open although they are not read yet, by their numbers. */
+  readonly #held = new Map<number, number>();
+  #skipped = 0;
   #file: number | undefined;
   #index = -1;
   #offset = 0;
@@ -84,26 +87,62 @@ export class LogStream {
       }
       // The file is at its end. If there is a later file, this file is read once more: the writer may have
       // appended to this file before it began the later file.
-      const next = this.#files.indexes().find((index) => index > this.#index);
+      const next = this.#next();
       if (next === undefined) return undefined;
       const last = this.#file === undefined ? Buffer.alloc(0) : readAt(this.#file, this.#offset, chunkBytes);
       if (last.length > 0) {
         this.#offset += last.length;
         return last;
       }
-      const file = this.#files.open(next);
+      const file = this.#held.get(next) ?? this.#files.open(next);
+      this.#held.delete(next);
       if (file === undefined) return undefined;
+      if (this.#index >= 0) this.#skipped += next - this.#index - 1;
       this.#goTo(file, next, 0);
     }
   }
 
-  /** Calls `changed` after each change in the folder of the stream's files, until the stream is closed. */
-  watch(changed: () => void): void {
+  /** The number of files that were removed before they could be read. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /**
+   * Opens up to `count` files that are not read yet, so that they can be read even when the writer has removed
+   * them. They take space on the disk until they are read.
+   */
+  hold(count: number): void {
+    for (const index of this.#files.indexes()) {
+      if (this.#held.size >= count) return;
+      if (index <= this.#index || this.#held.has(index)) continue;
+      const file = this.#files.open(index);
+      if (file !== undefined) this.#held.set(index, file);
+    }
+  }
+
+  /** Passes over all output so far. */
+  skip(): void {
+    this.#seekEnd();
+  }
+
+  /** The number of the next file that can be read. */
+  #next(): number | undefined {
+    const held = [...this.#held.keys()].filter((index) => index > this.#index);
+    return held.length > 0 ? Math.min(...held) : this.#files.indexes().find((index) => index > this.#index);
+  }
+
+  /**
+   * Calls `changed` after each change in the folder of the stream's files, until the stream is closed.
+   * @param changed takes whether a file was made or removed
+   */
+  watch(changed: (isNew: boolean) => void): void {
     this.#files.watch(changed, () => {});
   }
 
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
+    for (const file of this.#held.values()) closeSync(file);
+    this.#held.clear();
     this.#files.close();
   }
 

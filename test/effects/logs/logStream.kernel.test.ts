@@ -13,10 +13,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { mkfifo } from "../../src/effects/kernel/libc.ts";
-import { LogFiles, logPlaces, readAt } from "../../src/effects/logs/logFiles.ts";
-import { LogStream } from "../../src/history/taskOutput.ts";
-import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { mkfifo } from "../../../src/effects/kernel/libc.ts";
+import { LogFiles, logPlaces, readAt } from "../../../src/effects/logs/logFiles.ts";
+import { LogStream } from "../../../src/effects/logs/logStream.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 /** An allocation's folder with a log, and the path of its pipe. */
 function makeLogs(): { readonly allocDir: string; readonly pipe: string } {

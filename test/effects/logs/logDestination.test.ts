@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { logDestination } from "../../../src/effects/logs/options.ts";
+import { errorOf } from "../../support/errors.ts";
+
+const mib = 2 ** 20;
+const plugin = { writableLogs: false, logCollection: "driver", logMaxFiles: 10, logMaxFileSize: 10 } as const;
+const agents = { ...plugin, logCollection: "agent" } as const;
+const request = {
+  taskName: "web",
+  allocDir: "/data/alloc/6f2d",
+  stdoutPath: "/data/alloc/6f2d/alloc/logs/.web.stdout.fifo",
+  stderrPath: "/data/alloc/6f2d/alloc/logs/.web.stderr.fifo",
+};
+const { stdoutPath, stderrPath } = request;
+const disabled = { ...request, stdoutPath: "/dev/null", stderrPath: "/dev/null" };
+
+describe("logDestination", () => {
+  test("leaves the output to the agent where the agent collects", () => {
+    const expected = { stdoutPath, stderrPath, logBounds: null };
+    expect(logDestination(request, {}, agents)).toEqual(expected);
+    expect(logDestination(request, { logCollection: "agent" }, agents)).toEqual(expected);
+  });
+
+  test("lets the driver write the files where the plugin says so", () => {
+    const logBounds = { maxFiles: 10, maxFileBytes: 10 * mib };
+    expect(logDestination(request, {}, plugin)).toEqual({ stdoutPath, stderrPath, logBounds });
+    expect(logDestination(request, { logCollection: "driver" }, plugin)).toEqual({
+      ...{ stdoutPath, stderrPath, logBounds },
+    });
+  });
+
+  test.each([plugin, agents])("keeps no output of a job that has logs disabled", (options) => {
+    const { stdoutPath, stderrPath } = disabled;
+    expect(logDestination(disabled, {}, options)).toEqual({ stdoutPath, stderrPath, logBounds: null });
+  });
+
+  test.each([plugin, agents])(
+    "keeps it if the task itself asks the driver, where an agent would",
+    (options) => {
+      const task = { logCollection: "driver", logMaxFiles: 2, logMaxFileSize: 1 } as const;
+      const logBounds = { maxFiles: 2, maxFileBytes: mib };
+      expect(logDestination(disabled, task, options)).toEqual({ stdoutPath, stderrPath, logBounds });
+    },
+  );
+
+  test("refuses two writers of the same files, and says what to do", () => {
+    const { code, message } = errorOf(() => logDestination(request, { logCollection: "driver" }, agents));
+    expect(code).toBe("CONFIG_INVALID");
+    expect(message).toContain("both would write the same files");
+    expect(message).toContain("logs { disabled = true }");
+  });
+
+  test("refuses a task that leaves its output to an agent that does not collect it", () => {
+    const { code, message } = errorOf(() => logDestination(request, { logCollection: "agent" }, plugin));
+    expect(code).toBe("CONFIG_INVALID");
+    expect(message).toContain("nobody would write its log files");
+  });
+
+  test.each([
+    [{ logMaxFiles: 11 }, 'has option "log_max_files" 11, but this client allows 10'],
+    [{ logMaxFileSize: 11 }, 'has option "log_max_file_size" 11, but this client allows 10'],
+  ])("refuses more than the plugin allows: %j", (task, problem) => {
+    const { code, message } = errorOf(() => logDestination(request, task, plugin));
+    expect(code).toBe("CONFIG_INVALID");
+    expect(message).toContain(problem);
+  });
+});
