@@ -8,7 +8,8 @@
  *
  * - It depends on nobody: the plugin and the agent may end, and start again. If it is killed, its FIFO ends,
  *   and the plugin starts another (loggerStart.ts). Meanwhile init keeps the pipes open: the task gets no
- *   SIGPIPE, and loses no more than what the logger had just read.
+ *   SIGPIPE, and nothing in the pipes is lost. Only near a file's end, where lines are kept whole, the logger
+ *   reads up to 32 KiB before it writes them, and these are lost if it is killed in between.
  * - It is in the plugin's cgroup, where the agent's collector is, too. In the task's cgroup, the files' page
  *   cache would count for the task's memory limit, and a kill of the cgroup would lose what is in the pipes.
  * - It opens nothing before the plugin's go-ahead, so an abandoned launch leaves no file.
@@ -214,12 +215,13 @@ export function loggerSteps({ name, recordFile }: Pick<Logger, "name" | "recordF
     { name: takeStep, call: "dup3", args: [descriptors.logRelease, own.release, 0] },
     { name: takeStep, call: "dup3", args: [fifo, own.alive, 0] },
     closeRangeStep(takeStep, own.record),
+    // All else can wait until the task runs. Earlier, it would compete with init for the processors.
+    ...waitForRelease,
     ...becomeIndependent,
     ...nameSteps(name),
     openRecordStep(recordFile),
     ...recordIdentity,
     ...protect,
-    ...waitForRelease,
     ...writeLogs,
   ];
 }

@@ -1,11 +1,20 @@
 /** The runners' bytes match their listings, and execute a table. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
+import { loggerState, newStream, parseLogRecord } from "../../../src/effects/logs/logger.ts";
 import { stepAt } from "../../../src/effects/plan/assemble.ts";
-import { bytes, type Plan, place } from "../../../src/effects/plan/plan.ts";
+import { bytes, noSteps, type Plan, place } from "../../../src/effects/plan/plan.ts";
 import { runnerPrograms } from "../../../src/effects/plan/runner.ts";
 import { parseReport } from "../../../src/effects/plan/spawnPlan.ts";
 import {
@@ -93,6 +102,10 @@ const plan: Plan = {
 
 const folder = folderOfFile();
 
+const closeTable = { name: "close the table", call: "close", args: [3] } as const;
+
+const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, n) => first + n);
+
 describe.each(runners)(
   "the runner for $architecture",
   ({ architecture, bytes, listing, tools, emulator }) => {
@@ -132,6 +145,42 @@ describe.each(runners)(
         EARLY_BYTES,
         KEPT_BYTES,
       });
+    });
+
+    it("becomes the logger of two pipes", (context) => {
+      requireTools(context, "bash", ...(native ? [] : [emulator]));
+      const [executable, table, logs] = ["logger", "logger.table", "logs"].map((name) =>
+        join(folder, `${architecture}.${name}`),
+      ) as [string, string, string];
+      const record = join(folder, `${architecture}.record`);
+      mkdirSync(logs);
+      writeFileSync(executable, Buffer.from(bytes, "base64"), { mode: 0o755 });
+      const steps = { ...noSteps, parent: [{ ...closeTable, flow: { kind: "becomeLogger" } as const }] };
+      const state = loggerState({
+        ...{ name: "log", recordFile: record, aliveFifo: "", base: "t", maxFiles: 5, maxFileBytes: 65_536 },
+        streams: { stdout: { ...newStream, index: 98 }, stderr: newStream },
+      });
+      writeFileSync(table, assemblePlan({ steps, loggerState: state }, architecture));
+      mkdirSync(join(logs, "t.stdout.99"));
+      symlinkSync(table, join(logs, "t.stdout.98"));
+      const command = native ? '"$1"' : `${emulator} "$1"`;
+      const script = `${command} 0< <(seq 1 100000) 1< <(echo error) 2< "$2" 3< "$3" 4> /dev/null 5<> "$4"`;
+      const { status } = spawnSync("bash", ["-c", script, "-", executable, logs, table, record], {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
+      expect(status).toBe(0);
+      const lines = Array.from({ length: 100_000 }, (_, n) => `${n + 1}\n`).join("");
+      const files = readdirSync(logs).sort();
+      // 588 895 bytes are in nine files.
+      expect(files).toEqual([...range(102, 106).map((n) => `t.stdout.${n}`), "t.stderr.0"].sort());
+      const written = range(102, 106).map((n) => readFileSync(join(logs, `t.stdout.${n}`), "utf8"));
+      expect(lines.endsWith(written.join(""))).toBe(true);
+      expect(written.every((text) => text.endsWith("\n") && text.length <= 65_536)).toBe(true);
+      expect(readFileSync(join(logs, "t.stderr.0"), "utf8")).toBe("error\n");
+      const { stdout, stderr } = parseLogRecord(readFileSync(record)) ?? {};
+      expect(stdout).toMatchObject({ index: 106, files: 9, lostBytes: 0, ended: true });
+      expect((stdout?.finishedBytes ?? 0) + (stdout?.endBytes ?? 0)).toBe(lines.length);
+      expect(stderr).toEqual({ ...newStream, beginBytes: 0, endBytes: 6, files: 1, ended: true });
     });
 
     it("executes a table, and reports the failed step", (context) => {

@@ -2,7 +2,7 @@
 import { CLONE_PARENT_SETTID } from "../../../src/effects/kernel/constants.ts";
 import { type Architecture, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { assembleEarly, assembleLate } from "../../../src/effects/plan/assemble.ts";
-import type { Plan } from "../../../src/effects/plan/plan.ts";
+import type { EarlyPlan, Plan } from "../../../src/effects/plan/plan.ts";
 import {
   EARLY_ADDRESS,
   ENTRY_BYTES,
@@ -30,7 +30,7 @@ export interface Outcome {
 
 /** The table's file with the whole plan. */
 export function assemblePlan(
-  plan: Plan & { readonly initName?: string },
+  plan: Plan & Partial<Pick<EarlyPlan, "initName" | "loggerState">>,
   architecture: Architecture,
 ): Uint8Array {
   const rest = assembleLate(plan, architecture);
