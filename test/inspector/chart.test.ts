@@ -56,22 +56,22 @@ describe("the chart", () => {
       viewport: { width: 1280, height: 1400 },
     });
     await page.getByRole("link", { name: "web" }).click();
-    await page.locator("#state-destroyed.lit").waitFor();
+    await page.locator("#state-killing.lit").waitFor();
     expect(await page.evaluate(overlaps)).toEqual([]);
     expect(await page.evaluate(lowContrast)).toEqual([]);
     await expectAccessible(page);
   });
 
-  it("has readable text on a phone, and shows the current state", async (context) => {
+  it("has readable text on a phone, and shows the state of the failure", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("failed"));
     const page = await openPage(context, server.url, { viewport: { width: 390, height: 844 } });
     await page.getByRole("link", { name: "web" }).click();
-    const box = await page.locator("#state-destroyed.lit").boundingBox();
+    const box = await page.locator("#state-failed.lit").boundingBox();
     expect(box?.x).toBeGreaterThanOrEqual(0);
     expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(390);
     const height = await page
-      .locator("#state-destroyed text")
+      .locator("#state-failed text")
       .evaluate((text) => text.getBoundingClientRect().height);
     expect(height).toBeGreaterThan(10);
   });

@@ -19,13 +19,13 @@ it("admits the page after a reload, and in other tabs of the browser", async (co
     page.context().waitForEvent("page"),
     link.click({ modifiers: ["ControlOrMeta"] }),
   ]);
-  await tab.locator("#state-destroyed.lit").waitFor();
+  await tab.locator("#state-killing.lit").waitFor();
   // A tab without an opener shares nothing with other tabs but what belongs to the origin.
   const [typed] = await Promise.all([
     page.context().waitForEvent("page"),
     page.evaluate(`window.open(${JSON.stringify(tab.url())}, "_blank", "noopener")`),
   ]);
-  await typed.locator("#state-destroyed.lit").waitFor();
+  await typed.locator("#state-killing.lit").waitFor();
 });
 
 it("does not admit a page that was never opened with it, and that page says what to do", async (context) => {

@@ -35,8 +35,12 @@ describe("the list", () => {
   it.for([
     [390, 60, []],
     [768, 40, ["Task", "Job", "Outcome", "Ran", "Age"]],
-    [1280, 40, ["Task", "Job", "Allocation", "Outcome", "Exit", "Restarts", "Ran", "Age"]],
-    [1920, 40, ["Task", "Job", "User", "Allocation", "Outcome", "Exit", "Restarts", "Ran", "Age"]],
+    [1280, 40, ["Task", "Job", "Allocation", "Outcome", "Exit", "CPU", "Memory", "Restarts", "Ran", "Age"]],
+    [
+      1920,
+      40,
+      ["Task", "Job", "User", "Allocation", "Outcome", "Exit", "CPU", "Memory", "Restarts", "Ran", "Age"],
+    ],
   ] as const)("has as many columns as fit: %i wide", async ([width, rowHeight, columns], context) => {
     const inspected = await startInspector();
     for (const [index, name] of allLives.entries()) await inspected.record(idOf(index, name), life(name));

@@ -74,7 +74,7 @@ describe("a bundle", () => {
       await page.screenshot({ path: screenshot(`bundle-${colorScheme}-${width}`) });
       await page.getByRole("link", { name: "web" }).click();
       await page.getByText("From a bundle that was dropped here").waitFor();
-      await page.locator("#state-destroyed.lit").waitFor();
+      await page.locator("#state-killing.lit").waitFor();
       await page.getByText("Run 1 of 1").waitFor();
       const used = page.getByRole("region", { name: "What it used", exact: true });
       await used.getByRole("img", { name: "Memory: at most 20 MiB" }).waitFor();
@@ -84,7 +84,7 @@ describe("a bundle", () => {
       await page.screenshot({ path: screenshot(`bundleTask-${colorScheme}-${width}`) });
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
       await page.reload();
-      await page.locator("#state-destroyed.lit").waitFor();
+      await page.locator("#state-killing.lit").waitFor();
       await page.keyboard.press("Escape");
       await page.getByRole("heading", { name: "ticket-4711.jsonl" }).waitFor();
       // The inspector's own list does not have the bundle's tasks.
