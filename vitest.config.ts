@@ -33,6 +33,8 @@ const long = [
   "test/attacks/everyTwo.kernel.test.ts",
   // A release is installed in new Debian systems.
   "test/e2e/package/**/*.test.ts",
+  // Defects are planted in the simulated driver until each is found.
+  "test/simulation/mutants.test.ts",
   // Each view of the page, in each width and theme.
   "test/inspector/everyView.test.ts",
   // The bindings are generated anew, with packages that only this needs.

@@ -189,13 +189,29 @@ export class EventLogs {
     return this.folders.length > 0 || this.readers.length < 2 ? runs : longest(runs);
   }
 
-  /** The events of one task, or of all, that were stored when the logs were opened. */
-  events(task?: string): StoredEvent[] {
+  /**
+   * The events of one task, or of all, that were stored when the logs were opened.
+   * @param after leaves out the events up to this position of a log. A log that ends before the position is a
+   *   later one, whose positions begin anew: it is not cut
+   */
+  events(task?: string, after = 0): StoredEvent[] {
     const logs = this.#logs.map(({ reader, end }) => {
       const events = task === undefined ? allEvents(reader) : readHistory(reader, task);
-      return events.filter(({ position }) => position <= end);
+      const from = after > end ? 0 : after;
+      return events.filter(({ position }) => position > from && position <= end);
     });
     return mergeLogs(logs);
+  }
+
+  /** The job of a run, by its request; null if that is unknown. */
+  jobOf(id: string): string | null {
+    for (const { reader } of this.#logs) {
+      for (const { type, data } of readHistory(reader, id, 1, 1)) {
+        const { jobId } = (type === "requested" ? data : {}) as { readonly jobId?: unknown };
+        if (typeof jobId === "string") return jobId;
+      }
+    }
+    return null;
   }
 
   /** All events stored since the logs were opened, then new ones as they come. */

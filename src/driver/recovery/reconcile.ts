@@ -8,7 +8,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError, messageOf } from "../../base/errors.ts";
 import { type TaskId, toTaskId } from "../../base/taskId.ts";
-import { hasNoWriter, readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
+import { hasNoWriter, readExitStatus, runFiles, wasReleased } from "../../effects/run/runFiles.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";
 import { isHashedRunFolder, runFolderName, taskOfRunFolder } from "../../store/folder/stateFolder.ts";
@@ -121,13 +121,13 @@ function removeFiles(taskId: TaskId, { folder, log }: ReconcileServices): void {
 
 /**
  * Removes the folder of a run that the log does not have. Usually the run's request was never stored. But if
- * the log is new, the agent may still have a handle of the run. So the folder stays if the run is alive or
- * has recorded its exit.
+ * the log is new, the agent may still have a handle of the run. So the folder stays if the run is alive, or if
+ * its task was released and the task's exit is recorded.
  */
 function removeIfDead(folder: string): void {
   const { status, alive } = runFiles(folder);
-  if (hasNoWriter(alive) && readExitStatus(status) === undefined)
-    rmSync(folder, { recursive: true, force: true });
+  const hasEnd = wasReleased(status) && readExitStatus(status) !== undefined;
+  if (hasNoWriter(alive) && !hasEnd) rmSync(folder, { recursive: true, force: true });
 }
 
 /** @throws DriverError for a last event that is damaged, or too new for this driver */

@@ -25,6 +25,8 @@ export class TaskTable {
   readonly #tasks = new Map<TaskId, Task>();
   /** Tasks that are being taken over. */
   readonly #recoveries = new Map<TaskId, Promise<Task>>();
+  /** Starts that have no answer yet. The promises resolve once they have one. */
+  readonly #starts = new Map<TaskId, Promise<void>>();
   readonly #users = new UserClaims(goesOn);
   readonly #create: CreateTask;
 
@@ -73,7 +75,12 @@ export class TaskTable {
     const request = await withUser(received, services);
     const requested = requestedEvent(received, envDigest(request.env, services.folder.path), services.plugin);
     const task = await this.#addNew(taskId, requested, services);
+    const earlierStarts = [...this.#starts].filter(([earlier]) => taskOfRun(earlier) === taskOfRun(taskId));
+    const answered = Promise.withResolvers<void>();
+    this.#starts.set(taskId, answered.promise);
     try {
+      // Their agent is gone, so they end their runs. Until then, the task may still run.
+      await Promise.all(earlierStarts.map(([, over]) => over));
       await this.#endForgotten(taskId, services);
       if (task.snapshot.context.process === null) {
         task.run.setRequest(request, () =>
@@ -93,6 +100,8 @@ export class TaskTable {
       throw thrown;
     } finally {
       task.run.answered();
+      this.#starts.delete(taskId);
+      answered.resolve();
     }
   }
 

@@ -3,15 +3,25 @@
  * Two BPF programs note this in the kernel. Nothing is read until somebody asks for a run's notes, so the
  * notes cost this process nothing. All is gone with this process: nothing is pinned.
  */
-import { closeSync, statSync } from "node:fs";
+import { closeSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { DriverError, messageOf } from "../../base/errors.ts";
 import { createMap, deleteEntry, findEntry, type MapShape, setEntry, trace } from "../bpf/bpf.ts";
 import { KernelTypes } from "../bpf/btf.ts";
 import { type Architecture, supportedArchitecture } from "../kernel/systemCalls.ts";
 import { type Note, noteLayout, readNote } from "./notes.ts";
-import { BUFFER_BYTES, boxPrograms, CALL_BYTES, callTable, entries, runLayout, SLOTS } from "./programs.ts";
+import {
+  type BoxProgramBytes,
+  BUFFER_BYTES,
+  boxPrograms,
+  CALL_BYTES,
+  callTable,
+  entries,
+  runLayout,
+  SLOTS,
+} from "./programs.ts";
 
 const typesFile = "/sys/kernel/btf/vmlinux";
 
@@ -70,10 +80,11 @@ export class BlackBox implements Disposable {
       };
       for (const [number, entry] of callTable(types, architecture))
         setEntry(maps.calls, words(number), new Uint8Array(entry.buffer));
-      for (const { tracepoint, bytes } of boxPrograms(types, architecture, maps)) {
-        const { program, link } = trace(tracepoint, bytes);
-        own(link);
-        own(program);
+      const places = { ...maps, pageShift: pageShift() };
+      for (const each of boxPrograms(types, architecture, places)) {
+        // Tasks may be running, and the kernel takes its time to check a program.
+        await nextTurn();
+        attach(each, own);
       }
       return new BlackBox(opened.move(), maps, architecture, mount);
     } catch (thrown) {
@@ -144,6 +155,30 @@ export async function findBlackBoxProblem(mount: string | undefined): Promise<st
 function words(...values: readonly number[]): Uint8Array {
   return new Uint8Array(new Uint32Array(values).buffer);
 }
+
+/** Attaches a program. Older kernels cannot load one with a function: there, crashes have no summary. */
+function attach(
+  { tracepoint, bytes, functionAt }: BoxProgramBytes,
+  own: (descriptor: number) => number,
+): void {
+  try {
+    const { program, link } = trace(tracepoint, bytes, functionAt);
+    own(link);
+    own(program);
+  } catch (thrown) {
+    if (functionAt === undefined) throw thrown;
+  }
+}
+
+/** The bits of an offset in a page: AT_PAGESZ of getauxval(3). */
+function pageShift(): number {
+  const words = readFileSync("/proc/self/auxv");
+  for (let at = 0; at + 16 <= words.length; at += 16)
+    if (words.readBigUInt64LE(at) === AT_PAGESZ) return Math.log2(Number(words.readBigUInt64LE(at + 8)));
+  return 12;
+}
+
+const AT_PAGESZ = 6n;
 
 function unsupported(thrown: unknown): DriverError {
   const isCall = thrown instanceof DriverError;

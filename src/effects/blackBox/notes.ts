@@ -16,6 +16,8 @@ export const noteKinds = {
   plain: 3,
   /** A signal. The text has the fields of {@link signalLayout}. */
   signal: 4,
+  /** A crash. The text has the names of the file's path in reverse order; the hash is the offset in the file. */
+  crash: 5,
 } as const;
 
 /** Offsets in a note, and its size. */
@@ -86,7 +88,16 @@ export interface SentSignal extends NoteBody {
   readonly isOwn: boolean;
 }
 
-export type Note = FailedCall | SentSignal;
+export interface Crash extends NoteBody {
+  readonly kind: "crash";
+  readonly signal: number;
+  /** The file with the instruction that failed: the program or a library. Undefined: there is none. */
+  readonly file?: string;
+  /** Offset of the instruction in the file. */
+  readonly offset: number;
+}
+
+export type Note = FailedCall | SentSignal | Crash;
 
 /** `si_code` of a signal that the kernel sent: SI_KERNEL of sigaction(2). */
 export const SI_KERNEL = 0x80;
@@ -116,6 +127,12 @@ export function readNote(bytes: Buffer, run: number, architecture: Architecture)
       isOwn: bytes.readBigUInt64LE(senderCgroup) === bytes.readBigUInt64LE(cgroup),
     };
   }
+  if (kind === noteKinds.crash) {
+    const names = textsOf(bytes);
+    const file = names.length === 0 ? {} : { file: `/${names.toReversed().join("/")}` };
+    const offset = Number(bytes.readBigUInt64LE(noteLayout.hash));
+    return { ...body, kind: "crash", signal: number, ...file, offset };
+  }
   const path = kind === noteKinds.name ? pathOf(bytes) : undefined;
   const address = kind === noteKinds.address ? addressOf(bytes) : undefined;
   return {
@@ -138,10 +155,14 @@ const SI_TKILL = -6;
 
 /** The path of a name: a relative name begins in a folder. */
 function pathOf(bytes: Buffer): string | undefined {
-  const texts = bytes.toString("utf8", noteLayout.text, noteLayout.text + noteLayout.textBytes).split("\0");
-  const [name = "", ...folder] = texts.slice(0, texts.indexOf(""));
+  const [name = "", ...folder] = textsOf(bytes);
   if (name === "" || name.startsWith("/")) return name === "" ? undefined : name;
   return `/${[...folder.toReversed(), name].join("/")}`;
+}
+
+function textsOf(bytes: Buffer): string[] {
+  const texts = bytes.toString("utf8", noteLayout.text, noteLayout.text + noteLayout.textBytes).split("\0");
+  return texts.slice(0, texts.indexOf(""));
 }
 
 function addressOf(bytes: Buffer): string | undefined {

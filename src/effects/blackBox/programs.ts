@@ -19,7 +19,9 @@ export const BUFFER_BYTES = noteLayout.bytes + 8;
 /** Slots of a run for failed calls, and then for signals. */
 const CALL_SLOTS = 64;
 const SIGNAL_SLOTS = 32;
-export const SLOTS = CALL_SLOTS + SIGNAL_SLOTS;
+/** The slot of the last crash. */
+const CRASH_SLOT = CALL_SLOTS + SIGNAL_SLOTS;
+export const SLOTS = CRASH_SLOT + 1;
 
 /** Descriptors of the maps that the programs use. */
 export interface BoxMaps {
@@ -33,6 +35,8 @@ export interface BoxMaps {
   readonly buffers: number;
   /** The table of {@link callTable}. */
   readonly calls: number;
+  /** The bits of an offset in a page. No map, but a number of the host. */
+  readonly pageShift: number;
 }
 
 /** Offsets in the value of a run, and its size. */
@@ -47,7 +51,7 @@ export const runLayout = {
 } as const;
 
 /** Places on the stack. The base class has the others. */
-const own = { run: -88, key: -96, number: -104, value: -112 } as const;
+const own = { run: -88, key: -96, number: -104, value: -112, mapping: -136 } as const;
 
 const layout = {
   text: noteLayout.text,
@@ -175,28 +179,12 @@ class BoxProgram extends TraceProgram {
 
   /** At `sys_exit`, with the registers and the result. */
   noteCall(): void {
-    const { watched, level, calls } = this.#maps;
+    const { calls } = this.#maps;
     this.program
       .load(8, 2, args, 8)
       .jump("signedGreaterOrEqual", 2, 0, "end")
-      .jump("signedLessOrEqual", 2, -ERRNOS, "end")
-      .call(helpers.currentCgroupId)
-      .store(8, stack, at.cgroup, { of: 0 })
-      .constant(1, { map: watched })
-      .compute("move", 2, { of: stack })
-      .compute("add", 2, at.cgroup)
-      .call(helpers.mapLookUp)
-      .jump("notEqual", 0, 0, "watched")
-      .store(4, stack, at.index, 0);
-    this.lookUp(level, at.index)
-      .load(4, 1, 0, 0)
-      .call(helpers.ancestorCgroupId)
-      .store(8, stack, at.cgroup, { of: 0 });
-    this.lookUp(watched, at.cgroup)
-      .label("watched")
-      .store(8, stack, own.value, { of: 0 })
-      .load(8, 1, 0, runLayout.index)
-      .store(8, stack, own.run, { of: 1 });
+      .jump("signedLessOrEqual", 2, -ERRNOS, "end");
+    this.#findOwnRun();
     this.findCall(calls);
     this.#skipErrno();
     this.program.load(4, 1, stack, at.index).store(8, stack, own.number, { of: 1 });
@@ -283,6 +271,105 @@ class BoxProgram extends TraceProgram {
       .compute("and", 1, SIGNAL_SLOTS - 1)
       .compute("add", 1, CALL_SLOTS);
     this.#write();
+  }
+
+  /**
+   * At `signal_generate`: notes in which file a process has crashed, and where in it. Only if the signal is for the
+   * process that makes it, as for a fault.
+   */
+  noteCrash(): void {
+    const faults = [4, 5, 7, 8, 11].reduce((mask, signal) => mask | (1 << signal), 0);
+    const instruction = this.architecture === "x64" ? "pt_regs.ip" : "pt_regs.pc";
+    this.program
+      .load(8, 1, args, 0)
+      .jump("greater", 1, 31, "end")
+      .constant(2, BigInt(faults))
+      .compute("shiftRight", 2, { of: 1 })
+      .compute("and", 2, 1)
+      .jump("equal", 2, 0, "end")
+      .store(8, stack, own.number, { of: 1 })
+      .call(helpers.currentTask)
+      .load(8, 1, args, 16)
+      .jump("notEqual", 0, { of: 1 }, "end")
+      .load(8, dentry, args, 8)
+      .jump("less", dentry, OF_KERNEL + 1, "end");
+    this.field(1, dentry, "kernel_siginfo.si_code", 4)
+      .compute("shiftLeft", 1, 32)
+      .jump("signedLessOrEqual", 1, 0, "end");
+    this.#findOwnRun();
+    this.skipDriver();
+    this.#beginNote(3);
+    this.program
+      .store(4, buffer, noteLayout.kind, noteKinds.crash)
+      .store(8, buffer, noteLayout.hash, 0)
+      .call(helpers.currentTaskOfType)
+      .compute("move", mount, { of: 0 })
+      .compute("move", 1, { of: 0 })
+      .call(helpers.registersOf)
+      .compute("move", 1, { of: 0 });
+    this.field(dentry, 1, instruction);
+    for (const offset of [0, 8, 16]) this.program.store(8, stack, own.mapping + offset, 0);
+    this.program
+      .compute("move", 1, { of: mount })
+      .compute("move", 2, { of: dentry })
+      .function(3, "found")
+      .compute("move", 4, { of: stack })
+      .compute("add", 4, own.mapping)
+      .compute("move", 5, 0)
+      .call(helpers.findMapping)
+      .jump("notEqual", 0, 0, "note")
+      .load(8, 1, stack, own.mapping)
+      .compute("subtract", dentry, { of: 1 })
+      .load(8, 1, stack, own.mapping + 8)
+      .compute("shiftLeft", 1, this.#maps.pageShift)
+      .compute("add", dentry, { of: 1 })
+      .store(8, buffer, noteLayout.hash, { of: dentry })
+      .load(8, dentry, stack, own.mapping + 16)
+      .jump("equal", dentry, 0, "note");
+    this.field(mount, dentry, "file.f_path.mnt");
+    this.field(dentry, dentry, "file.f_path.dentry");
+    this.appendPath();
+    this.program.label("lost").label("note").compute("move", 1, CRASH_SLOT);
+    this.#write();
+    this.#foundMapping();
+  }
+
+  /** A function that copies what `noteCrash` needs of a mapping, its second argument, to its third argument. */
+  #foundMapping(): void {
+    this.program.label("found").compute("move", 6, { of: 2 }).compute("move", 7, { of: 3 });
+    for (const [index, name] of ["vm_start", "vm_pgoff", "vm_file"].entries()) {
+      this.program
+        .compute("move", 1, { of: 7 })
+        .compute("add", 1, index * 8)
+        .compute("move", 2, 8)
+        .compute("move", 3, { of: 6 })
+        .compute("add", 3, this.types.offset(`vm_area_struct.${name}`))
+        .call(helpers.readKernel);
+    }
+    this.program.compute("move", 0, 0).exit();
+  }
+
+  /** Ends the program unless the process is in a watched run. Otherwise stores the run on the stack. */
+  #findOwnRun(): void {
+    const { watched, level } = this.#maps;
+    this.program
+      .call(helpers.currentCgroupId)
+      .store(8, stack, at.cgroup, { of: 0 })
+      .constant(1, { map: watched })
+      .compute("move", 2, { of: stack })
+      .compute("add", 2, at.cgroup)
+      .call(helpers.mapLookUp)
+      .jump("notEqual", 0, 0, "watched")
+      .store(4, stack, at.index, 0);
+    this.lookUp(level, at.index)
+      .load(4, 1, 0, 0)
+      .call(helpers.ancestorCgroupId)
+      .store(8, stack, at.cgroup, { of: 0 });
+    this.lookUp(watched, at.cgroup)
+      .label("watched")
+      .store(8, stack, own.value, { of: 0 })
+      .load(8, 1, 0, runLayout.index)
+      .store(8, stack, own.run, { of: 1 });
   }
 
   /** Ends the program unless the call's entry, to which r0 points, has the errno. */
@@ -423,6 +510,8 @@ const SOCKADDR_IN6_BYTES = 28;
 export interface BoxProgramBytes {
   readonly tracepoint: "sys_exit" | "signal_generate";
   readonly bytes: Uint8Array;
+  /** Number of instructions before the program's function. Kernels before 5.17 cannot load such a program. */
+  readonly functionAt?: number;
 }
 
 /** @throws RangeError if the kernel's types lack a field that a program reads */
@@ -431,16 +520,22 @@ export function boxPrograms(
   architecture: Architecture,
   maps: BoxMaps,
 ): readonly BoxProgramBytes[] {
-  const make = (tracepoint: BoxProgramBytes["tracepoint"], write: (program: BoxProgram) => void) => {
+  const make = (
+    tracepoint: BoxProgramBytes["tracepoint"],
+    write: (program: BoxProgram) => void,
+    label?: string,
+  ): BoxProgramBytes => {
     const program = new BoxProgram(types, architecture, maps);
     write(program);
-    return { tracepoint, bytes: program.bytes() };
+    const bytes = program.bytes();
+    return { tracepoint, bytes, ...(label !== undefined && { functionAt: program.position(label) }) };
   };
   return [
     make("sys_exit", (program) => program.noteCall()),
     make("signal_generate", (program) => program.noteSignal()),
+    make("signal_generate", (program) => program.noteCrash(), "found"),
   ];
 }
 
 /** The number of entries in the table of calls, and of buffers. */
-export const entries = { calls: CALL_NUMBERS, buffers: 3 } as const;
+export const entries = { calls: CALL_NUMBERS, buffers: 4 } as const;

@@ -1,6 +1,7 @@
 /** Makes maps and loads programs by bpf(2), and attaches the programs to tracepoints. */
 import { closeSync, readFileSync } from "node:fs";
 import { bpf, writePointer } from "../kernel/libc.ts";
+import { functionType, functionTypes, mainType } from "./btf.ts";
 import { INSTRUCTION_BYTES } from "./program.ts";
 
 /** `enum bpf_cmd` of `linux/bpf.h`. */
@@ -12,6 +13,7 @@ const commands = {
   mapNextKey: 4,
   load: 5,
   attach: 17,
+  loadTypes: 18,
 };
 
 /** `enum bpf_map_type` of `linux/bpf.h`. */
@@ -76,11 +78,13 @@ export function keysOf(map: number, keyBytes: number): Buffer[] {
 /**
  * Loads a program, and attaches it to a tracepoint of the kernel. Closing the descriptors detaches and
  * unloads the program.
+ * @param functionAt number of instructions before the program's only function, if it has one
  * @throws DriverError `KERNEL_CALL_FAILED`, with ENOENT if the kernel has no such tracepoint
  */
 export function trace(
   tracepoint: string,
   code: Uint8Array,
+  functionAt?: number,
 ): { readonly program: number; readonly link: number } {
   // Some helpers require a program under the GPL. These programs are under both licences.
   const license = Buffer.from("Dual MIT/GPL\0");
@@ -89,6 +93,8 @@ export function trace(
   attr.writeUInt32LE(code.length / INSTRUCTION_BYTES, 4);
   writePointer(attr, 8, code);
   writePointer(attr, 16, license);
+  using types = new DisposableStack();
+  if (functionAt !== undefined) describeFunctions(attr, functionAt, types);
   const program = load(attr);
   const name = Buffer.from(`${tracepoint}\0`);
   const attached = Buffer.alloc(ATTR_BYTES);
@@ -100,6 +106,23 @@ export function trace(
     closeSync(program);
     throw thrown;
   }
+}
+
+/**
+ * Describes a program and its function, without which the kernel lets no helper call the function: types of the
+ * program itself, `func_info` of `linux/bpf.h`.
+ * @param types closes the description
+ */
+function describeFunctions(attr: Buffer, functionAt: number, types: DisposableStack): void {
+  const described = functionTypes();
+  const btf = Buffer.alloc(ATTR_BYTES);
+  writePointer(btf, 0, described);
+  btf.writeUInt32LE(described.length, 16);
+  const functions = Buffer.from(new Uint32Array([0, mainType, functionAt, functionType]).buffer);
+  attr.writeUInt32LE(types.adopt(bpf(commands.loadTypes, btf, "types"), closeSync), 72);
+  attr.writeUInt32LE(functions.length / 2, 76);
+  writePointer(attr, 80, functions);
+  attr.writeUInt32LE(2, 88);
 }
 
 /** Loads a program. Tries again on EAGAIN: the kernel stops checking a program when a signal arrives. */

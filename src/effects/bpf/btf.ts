@@ -160,3 +160,21 @@ export class KernelTypes {
     return this.#bytes.toString("utf8", from, this.#bytes.indexOf(0, from));
   }
 }
+
+/** Numbers of the types in {@link functionTypes}: of a program, and of its function. */
+export const mainType = 3;
+export const functionType = 4;
+
+/** The types of a program with one function: a number, a prototype that returns it, and two such functions. */
+export function functionTypes(): Buffer {
+  const strings = Buffer.from("\0int\0main\0found\0");
+  const signed = 1 << 24;
+  const words = [
+    ...[1, 1 << 24, 4, signed | 32],
+    ...[0, 13 << 24, 1],
+    ...[5, KIND_FUNC << 24, 2],
+    ...[10, KIND_FUNC << 24, 2],
+  ];
+  const header = [MAGIC | (1 << 16), HEADER_BYTES, 0, words.length * 4, words.length * 4, strings.length];
+  return Buffer.concat([Buffer.from(new Uint32Array([...header, ...words]).buffer), strings]);
+}

@@ -12,12 +12,14 @@ type Size = 1 | 2 | 4 | 8;
 interface Instruction {
   readonly code: number;
   readonly to?: Register;
-  /** 1 marks a 64-bit constant as a map's descriptor. */
+  /** 1 marks a 64-bit constant as a map's descriptor, 4 as the distance of a function. */
   readonly from?: Register;
   readonly offset?: number;
   readonly value?: number;
   /** Target of a jump. */
   readonly label?: string;
+  /** The label whose distance is the value. */
+  readonly target?: string;
 }
 
 const sizes: Readonly<Record<Size, number>> = { 4: 0x00, 2: 0x08, 1: 0x10, 8: 0x18 };
@@ -80,6 +82,12 @@ export class Program {
     return this.#add({ code: 0, value: Number(BigInt.asIntN(32, bits >> 32n)) });
   }
 
+  /** The function at a label of this program, as an argument of a helper that calls it. */
+  function(to: Register, label: string): this {
+    this.#add({ code: 0x18, to, from: 4, target: label });
+    return this.#add({ code: 0 });
+  }
+
   /** Adds atomically to a word of eight bytes in memory. */
   increase(to: Register, offset: number, by: Register): this {
     return this.#add({ code: 0xdb, to, from: by, offset });
@@ -120,7 +128,8 @@ export class Program {
   bytes(): Uint8Array {
     const bytes = Buffer.alloc(this.#lines.length * INSTRUCTION_BYTES);
     for (const [index, line] of this.#lines.entries()) {
-      const { code, to = 0, from = 0, offset = 0, value = 0, label } = line;
+      const { code, to = 0, from = 0, offset = 0, label, target } = line;
+      const value = target === undefined ? (line.value ?? 0) : this.#distance(target, index);
       const at = index * INSTRUCTION_BYTES;
       bytes.writeUInt8(code, at);
       bytes.writeUInt8(to | (from << 4), at + 1);
@@ -128,6 +137,11 @@ export class Program {
       bytes.writeInt32LE(value, at + 4);
     }
     return bytes;
+  }
+
+  /** The number of instructions before a label. @throws RangeError if it is missing */
+  position(label: string): number {
+    return this.#distance(label, -1);
   }
 
   #distance(label: string, from: number): number {

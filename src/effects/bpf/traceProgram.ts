@@ -25,6 +25,9 @@ export const helpers = {
   readUserText: 114,
   readKernelText: 115,
   ancestorCgroupId: 123,
+  currentTaskOfType: 158,
+  registersOf: 175,
+  findMapping: 180,
 } as const;
 
 /** Registers with a fixed meaning in all programs. */
@@ -81,6 +84,11 @@ export class TraceProgram {
 
   bytes(): Uint8Array {
     return this.program.bytes();
+  }
+
+  /** As {@link Program.position}. */
+  position(label: string): number {
+    return this.program.position(label);
   }
 
   /** Ends the program for processes of the driver, which have not become the task yet. */

@@ -201,6 +201,16 @@ export function readRecordedTask(statusFile: string): ProcessIdentity | undefine
   return isReleased ? parseIdentity(content.subarray(statusFileLayout.task)) : undefined;
 }
 
+/**
+ * Whether a run's task was released. A task's process that is held exits once its plugin is gone, and init
+ * records that exit, too.
+ * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
+ */
+export function wasReleased(statusFile: string): boolean {
+  const content = readStatusFile(statusFile);
+  return content !== undefined && content.length <= statusFileLayout.releasedBytes;
+}
+
 function readStatusFile(path: string): Buffer | undefined {
   try {
     return readFileSync(path);

@@ -16,6 +16,7 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { visible } from "../../units/visible.ts";
 import type { Finding, Output } from "./knownTexts.ts";
+import { isOptional } from "./optionalPaths.ts";
 
 /** How a task ended, before its cause is known. */
 export type End = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
@@ -150,8 +151,10 @@ function signalCause(context: TaskContext, { signal }: End, { cpuSeconds, record
     return ["cpu_time", `it used all of its CPU time, ${hard} s (ulimit cpu), and was killed by the kernel`];
   }
   const fault = signalMeaning(signal);
-  if (fault !== undefined) return ["signal", `${name}: ${fault}`];
   const main = context.process?.task.pid;
+  const { crash } = recorded?.record ?? {};
+  if (fault !== undefined)
+    return ["signal", `${name}: ${fault}${crash?.pid === main ? crashText(crash, signal) : ""}`];
   const sent = recorded?.record.signals.findLast((each) => each.signal === signal && each.target === main);
   if (sent !== undefined)
     return ["signal", `${signal === SIGKILL ? "killed" : `ended by ${name}, sent`} by ${senderText(sent)}`];
@@ -267,15 +270,19 @@ function linesToUnveil({ path, found }: PathFacts, context: TaskContext): string
   if (found === undefined) return undefined;
   const blockers = found.isFolder
     ? ["fs.read_dir"]
-    : [(found.mode & 0o111) === 0 ? "fs.read_file" : "fs.execute"];
+    : [(found.mode & 0o111) === 0 || (found.mode & S_IFMT) === S_IFLNK ? "fs.read_file" : "fs.execute"];
   return linesFor({ blockers, object: path }, context);
 }
 
-/** Whether a path that the host has is one that the task misses: it is not in its root, and no mere probe. */
+/** The kind of a file, and that of a symlink, whose permissions mean nothing. */
+const S_IFMT = 0o170000;
+const S_IFLNK = 0o120000;
+
+/** Whether the task misses a path that the host has: it is not in its root, and not one to do without. */
 export function isMissed(path: string, context: TaskContext): boolean {
   const { sandbox } = context;
   if (sandbox === null || isInRoot(path, sandbox) || isOfVolume(path, context)) return false;
-  return !isProbe({ blockers: ["fs.read_file"], object: path }, context);
+  return !isOptional(path) && !isProbe({ blockers: ["fs.read_file"], object: path }, context);
 }
 
 type Sandbox = NonNullable<TaskContext["sandbox"]>;
@@ -354,7 +361,9 @@ function signalOfShell(
   const name = signalName(signal);
   const fault = signalMeaning(signal);
   const text = `exit code ${exitCode} of a shell, whose command died of ${name}`;
-  if (fault !== undefined) return cause("signal", `${text}: ${fault}`, finding?.line);
+  if (fault !== undefined) {
+    return cause("signal", `${text}: ${fault}${crashText(recorded?.record.crash, signal)}`, finding?.line);
+  }
   const sent = recorded?.record.signals.findLast((each) => each.signal === signal);
   return cause("signal", sent === undefined ? text : `${text}, sent by ${senderText(sent)}`, finding?.line);
 }
@@ -372,6 +381,13 @@ function missedCause(
   const lines = linesToUnveil(facts, context);
   const text = `it last missed ${facts.path}, which the host has, but not its root`;
   return cause("missing_path", lines === undefined ? text : `${text}: ${lines}`, line);
+}
+
+/** Such as `, in /usr/lib/libc.so.6 at 0x165859`. Empty if the crash is unknown, or is another one. */
+function crashText(crash: BlackBoxRecord["crash"] | undefined, signal: number): string {
+  if (crash == null || crash.signal !== signal) return "";
+  const { file, offset } = crash;
+  return file === null ? ", outside of any file's code" : `, in ${file} at 0x${offset.toString(16)}`;
 }
 
 type SentSignal = BlackBoxRecord["signals"][number];

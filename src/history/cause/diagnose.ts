@@ -2,15 +2,15 @@
  * Finds the cause of a failed run, right after its end: reads the end of the run's own output, and looks at
  * the host where the output points. Later, the folder is gone, the disk has room again, and the port is free.
  */
-import { closeSync, constants, fstatSync, lstatSync, type Stats, statfsSync } from "node:fs";
+import { closeSync, constants, fstatSync, statfsSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { hasErrno } from "../../base/errors.ts";
 import type { Note } from "../../effects/blackBox/notes.ts";
 import { parseCpuStat } from "../../effects/cgroup/cgroupFigures.ts";
 import { AT_FDCWD, O_PATH, RESOLVE_NO_SYMLINKS } from "../../effects/kernel/constants.ts";
+import { asFileUser } from "../../effects/kernel/fileUser.ts";
 import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
-import { openat2 } from "../../effects/kernel/libc.ts";
+import { tryOpenat2 } from "../../effects/kernel/libc.ts";
 import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
 import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
@@ -73,10 +73,9 @@ export async function diagnose(
 }
 
 function recordedIn(notes: readonly Note[], context: TaskContext): HostEvidence["recorded"] {
-  const unveiled = context.sandbox?.unveiled.map(({ path }) => path) ?? [];
   const missed = lookedFor(notes).flatMap((each) => {
     if (!isMissed(each.path, context)) return [];
-    const facts = pathFacts(each.path, unveiled);
+    const facts = pathFacts(each.path, context);
     return facts?.found === undefined ? [] : [{ ...each, facts }];
   });
   const [nowNs, nowMs] = [process.hrtime.bigint(), Date.now()];
@@ -123,12 +122,11 @@ async function evidenceFor(
   context: TaskContext,
   { signal }: End,
 ): Promise<HostEvidence> {
-  const { request, sandbox } = context;
+  const { request } = context;
   const kind = finding?.kind;
   const asksForPaths = kind === "missing_path" || kind === "permission";
-  const unveiled = sandbox?.unveiled.map(({ path }) => path) ?? [];
   return {
-    paths: asksForPaths ? (finding?.paths ?? []).flatMap((path) => factsAt(path, request, unveiled)) : [],
+    paths: asksForPaths ? (finding?.paths ?? []).flatMap((path) => factsAt(path, context)) : [],
     disk: kind === "disk_full" ? fullestDisk(context) : undefined,
     listener:
       kind === "port_in_use" && request?.network.mode === "host"
@@ -139,32 +137,35 @@ async function evidenceFor(
 }
 
 /** What is at a path of the task: in a volume, or at the same path of the host. */
-function factsAt(path: string, request: TaskContext["request"], own: readonly string[]): PathFacts[] {
-  const volume = volumeAt(path, request);
-  if (volume !== undefined) return volumeFacts(path, volume);
-  const facts = pathFacts(path, own);
+function factsAt(path: string, context: TaskContext): PathFacts[] {
+  const volume = volumeAt(path, context.request);
+  if (volume !== undefined) return volumeFacts(path, volume, context);
+  const facts = pathFacts(path, context);
   return facts === undefined ? [] : [facts];
 }
 
 /**
- * What is at a path of the host, as any user of the host may see it, or the task itself: a task chooses what
- * its output names, and must not learn by it what root alone can see. So nothing is looked up in a folder that
- * not everybody may search, but for the task's own paths, nor behind a symlink.
+ * What is at a path of the host, as the task's user may see it: a task chooses what its output names, and must not
+ * learn by it what root alone can see. So the kernel looks the path up as this user, and not behind a symlink.
  */
-function pathFacts(path: string, own: readonly string[]): PathFacts | undefined {
+function pathFacts(path: string, { sandbox }: TaskContext): PathFacts | undefined {
+  if (sandbox === null || path.split("/").includes("..")) return undefined;
   if (remoteMountOnTheWay(path) !== undefined) return undefined;
-  const isOwn = own.some((each) => isAtOrBelow(path, each));
-  const names = path.split("/").slice(1, -1);
-  let folder = "";
-  for (const name of names) {
-    folder += `/${name}`;
-    if (name === "..") return undefined;
-    const status = statusOf(folder);
-    if (status === undefined) return { path, found: undefined };
-    const isOpen = isOwn || (status.mode & 0o001) !== 0;
-    if (!status.isDirectory() || !isOpen) return undefined;
+  const { uid, gid, groups } = sandbox;
+  const flags = O_PATH | constants.O_NOFOLLOW;
+  const found = asFileUser({ uid, gid, groups, capabilities: undefined }, () =>
+    tryOpenat2(AT_FDCWD, path, { flags, resolve: RESOLVE_NO_SYMLINKS }),
+  );
+  if (typeof found !== "number") return found.errno === "ENOENT" ? { path, found: undefined } : undefined;
+  try {
+    const status = fstatSync(found);
+    return {
+      path,
+      found: { uid: status.uid, gid: status.gid, mode: status.mode, isFolder: status.isDirectory() },
+    };
+  } finally {
+    closeSync(found);
   }
-  return finalFacts(path);
 }
 
 type Mounts = NonNullable<TaskContext["request"]>["mounts"];
@@ -177,40 +178,14 @@ function volumeAt(path: string, request: TaskContext["request"]): Mounts[number]
 }
 
 /** What is at a path in a volume; if nothing is there, the folder that is to hold it. */
-function volumeFacts(path: string, { source, target }: Mounts[number]): PathFacts[] {
+function volumeFacts(path: string, { source, target }: Mounts[number], context: TaskContext): PathFacts[] {
   const places = [path, path.slice(0, path.lastIndexOf("/"))].filter((each) => isAtOrBelow(each, target));
   for (const place of places) {
     const onHost = `${source}${place.slice(target.length)}`;
-    const facts = pathFacts(onHost, [source]);
+    const facts = pathFacts(onHost, context);
     if (facts?.found !== undefined) return [{ ...facts, path: place }];
   }
   return [];
-}
-
-function finalFacts(path: string): PathFacts | undefined {
-  try {
-    const found = openat2(AT_FDCWD, path, {
-      flags: O_PATH | constants.O_NOFOLLOW,
-      resolve: RESOLVE_NO_SYMLINKS,
-    });
-    try {
-      const status = fstatSync(found);
-      const { uid, gid, mode } = status;
-      return { path, found: { uid, gid, mode, isFolder: status.isDirectory() } };
-    } finally {
-      closeSync(found);
-    }
-  } catch (thrown) {
-    return hasErrno(thrown, "ENOENT") ? { path, found: undefined } : undefined;
-  }
-}
-
-function statusOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The file system with the smallest share of free space of those that the task may write to. */

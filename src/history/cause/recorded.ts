@@ -69,7 +69,15 @@ export function recordOf(
       ...{ signal: note.signal, target: note.target, sender: senderOf(note, context) },
       at: timeOf(note),
     })),
+    crash: crashIn(notes, context),
   };
+}
+
+function crashIn(notes: readonly Note[], { timeOf }: RecordContext): BlackBoxRecord["crash"] {
+  const last = notes.findLast((note) => note.kind === "crash");
+  if (last === undefined) return null;
+  const { signal, file = null, offset, pid, program } = last;
+  return { signal, file, offset, pid, program, at: timeOf(last) };
 }
 
 function senderOf(note: SentSignal, { userOf, driver }: RecordContext) {

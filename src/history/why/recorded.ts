@@ -13,7 +13,7 @@ export function recordedSentences(exited: Fact<"exited">): Sentence[] {
   const { blackBox, endedAt } = exited.data;
   if (blackBox === undefined) return [];
   const before = (at: number) => `${formatDuration(Math.max(0, endedAt - at))} before its end`;
-  const { missed, calls, signals } = blackBox;
+  const { missed, calls, signals, crash } = blackBox;
   const last = missed.at(-1);
   const paths = missed.length === 1 ? "a path" : `${missed.length} paths`;
   const say = (text: string) => sentence([exited], text);
@@ -29,6 +29,7 @@ export function recordedSentences(exited: Fact<"exited">): Sentence[] {
             .map((each) => callText(each, before))
             .join("; ")}`,
         )),
+    ...(crash === null ? [] : say(crashText(crash))),
     ...signals.flatMap((sent) =>
       say(`It got ${signalName(sent.signal)} from ${senderText(sent)}, ${before(sent.at)}`),
     ),
@@ -41,6 +42,11 @@ function callText(
 ): string {
   const on = object === null || object === MASK ? "" : ` ${object}`;
   return `${call}${on} ${error} (${program}, ${before(at)})`;
+}
+
+function crashText({ signal, program, pid, file, offset }: NonNullable<BlackBoxRecord["crash"]>): string {
+  const where = file === null ? "outside of any file's code" : `in ${file} at 0x${offset.toString(16)}`;
+  return `Its process ${pid} (${program}) crashed ${where}: ${signalName(signal)}`;
 }
 
 function senderText({ sender }: BlackBoxRecord["signals"][number]): string {

@@ -29,6 +29,16 @@ const sentSignal = z.object({
   at,
 });
 
+const crash = z.object({
+  signal: z.number(),
+  /** The program or library with the instruction that failed; null: no file has it. */
+  file: z.string().nullable(),
+  /** Offset of the instruction in the file, in bytes. */
+  offset: z.number(),
+  ...program,
+  at,
+});
+
 export const blackBox = z.object({
   /** Paths that the host has, and that the run looked for in its root, where nothing is; the last one last. */
   missed: z.array(missedPath),
@@ -36,6 +46,8 @@ export const blackBox = z.object({
   calls: z.array(failedCall),
   /** Signals that end or stop a process, the last one last. */
   signals: z.array(sentSignal),
+  /** The last crash; null: there was none, or the kernel cannot tell. */
+  crash: crash.nullable(),
 });
 
 export type BlackBoxRecord = z.infer<typeof blackBox>;

@@ -6,6 +6,7 @@ import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 const lived = ["requested", "fingerprinted", "sandboxed", "started", "exited", "destroyed"];
 
 interface PrintedEvent {
+  readonly position: number;
   readonly stream: string;
   readonly type: string;
 }
@@ -65,6 +66,22 @@ describe("the events of runs that are over", () => {
     expect(await events("--format", "mermaid")).toBe(diagram);
     const unknown = await call(["events", "--state-dir", stateDir, "nobody", "--format", "mermaid"]);
     expect(unknown).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("TASK_NOT_FOUND") });
+  });
+
+  it("as JSON name their job and task, and begin after a position", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
+    const events = async (...args: string[]) => call(["events", "--state-dir", stateDir, ...args]);
+    const all = jsonLines((await events("--json")).stdout);
+    for (const each of all) expect(each).toMatchObject({ job: "test", task: "task" });
+    const at = all[2]?.position ?? 0;
+    const later = await events("--json", "--after", String(at));
+    expect(jsonLines(later.stdout)).toEqual(all.slice(3));
+    expect((await events("--json", "--after", String(all.at(-1)?.position))).stdout).toBe("");
+    // A log that ends before the position is another one.
+    expect(jsonLines((await events("--json", "--after", "99999999")).stdout)).toEqual(all);
+    expect((await events("--after", "1")).code).toBe(2);
+    expect((await events("--json", "--after", "x")).code).toBe(2);
   });
 
   it("can be read in part, without an error when the reader ends", async () => {

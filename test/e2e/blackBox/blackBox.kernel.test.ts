@@ -61,6 +61,22 @@ describe.skipIf(problem !== undefined)("with a black box", () => {
     expect(await runTask(agent, unveiled)).toMatchObject({ exitCode: 0 });
   });
 
+  test.each([
+    ["bash", ["-lc", "exit 3"]],
+    ["python3", ["-c", "import ssl, time; time.localtime(); raise SystemExit(3)"]],
+    ["curl", ["-s", "https://localhost:1"]],
+    ["perl", ["-e", "exit 3"]],
+  ])(
+    "a program that ends for its own reasons has not missed what %s can do without",
+    async (command, args) => {
+      const task = makeAllocation().config({ command, args });
+      await runTask(agent, task);
+      const { cause, blackBox } = await exitOf(agent, task.id);
+      expect(cause?.kind).toBe("unknown");
+      expect(blackBox?.missed).toEqual([]);
+    },
+  );
+
   test("a killed task names who killed it", async () => {
     const { config, pid } = await startedTask(agent, { command: "sleep", args: ["60"] });
     const killer = spawn("sh", ["-c", `kill -STOP ${pid}; kill -KILL ${pid}; sleep 1`]);
@@ -69,6 +85,18 @@ describe.skipIf(problem !== undefined)("with a black box", () => {
     const { cause, blackBox } = await exitOf(agent, config.id);
     expect(cause).toMatchObject({ kind: "signal", text: `killed by pid ${killer.pid} (sh), user root` });
     expect(blackBox?.signals.map(({ signal }) => signal)).toEqual([19, 9]);
+  });
+
+  test("a crashed task names the file that it crashed in, and the last calls that failed", async () => {
+    const code = 'open(F, "<", "/none/before"); unpack "p", pack "Q", 8';
+    const task = makeAllocation().config({ command: "perl", args: ["-e", code] });
+    expect(await runTask(agent, task)).toMatchObject({ signal: 11 });
+    const { cause, blackBox } = await exitOf(agent, task.id);
+    expect(cause?.text).toMatch(/^SIGSEGV: .*, in \S+\/libc\.so\.6 at 0x[0-9a-f]+$/);
+    expect(blackBox?.calls.at(-1)).toMatchObject({ call: "openat", error: "ENOENT", object: "/none/before" });
+    const { stdout } = await call(["why", task.id, "--state-dir", agent.stateDir]);
+    expect(stdout).toContain("crashed");
+    expect(stdout).not.toContain("/none/before");
   });
 
   test("a plugin that takes a task over records what the task does from then on", async () => {

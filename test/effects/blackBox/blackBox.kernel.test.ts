@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BlackBox } from "../../../src/effects/blackBox/blackBox.ts";
@@ -40,6 +40,24 @@ function watch(script: string, cgroup = newCgroup()) {
 const calls = (notes: readonly Note[]) => notes.filter((each): each is FailedCall => each.kind === "call");
 const signals = (notes: readonly Note[]) =>
   notes.filter((each): each is SentSignal => each.kind === "signal");
+
+const isIn = (offset: number, from: number, to: number) => offset >= from && offset < to;
+
+/** The parts of an ELF file that are code, as offsets: elf(5). */
+function codeOf(file: string): (readonly [from: number, to: number])[] {
+  const bytes = readFileSync(file);
+  const [table, size, count] = [
+    Number(bytes.readBigUInt64LE(32)),
+    bytes.readUInt16LE(54),
+    bytes.readUInt16LE(56),
+  ];
+  return Array.from({ length: count }, (_, index) => table + index * size)
+    .filter((at) => bytes.readUInt32LE(at) === 1 && (bytes.readUInt32LE(at + 4) & 1) === 1)
+    .map((at) => {
+      const from = Number(bytes.readBigUInt64LE(at + 8));
+      return [from, from + Number(bytes.readBigUInt64LE(at + 32))] as const;
+    });
+}
 
 describe("the black box", () => {
   it("has the names that were not found, also relative ones, with the program", () => {
@@ -106,6 +124,15 @@ describe("the black box", () => {
     const limit = watch("ulimit -t 1; while :; do :; done");
     expect(limit.signal).toBe("SIGKILL");
     expect(signals(limit.notes)).toContainEqual(expect.objectContaining({ signal: 9, isOfKernel: true }));
+  });
+
+  it("tells in which file a program crashed, and where in it", () => {
+    const { notes } = watch("exec perl -e 'unpack q(p), pack q(Q), 8'");
+    const [crash] = notes.filter((each) => each.kind === "crash");
+    expect(crash).toMatchObject({ signal: 11, program: "perl", file: expect.stringContaining("libc.so.6") });
+    expect(codeOf(crash?.file ?? "").some(([from, to]) => isIn(crash?.offset ?? -1, from, to))).toBe(true);
+    const nowhere = watch("exec perl -e 'kill SEGV => $$'").notes;
+    expect(nowhere.filter((each) => each.kind === "crash")).toEqual([]);
   });
 
   it("watches a cgroup below a run's, and no other process", () => {

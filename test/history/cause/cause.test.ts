@@ -74,7 +74,7 @@ type Sender = NonNullable<BlackBoxRecord["signals"][number]["sender"]>;
 const systemd: Sender = { pid: 4711, program: "systemd", user: "root", isOwn: false };
 
 const recorded = (record: Partial<BlackBoxRecord>, lastMissed?: HostEvidence["paths"][number]) => ({
-  recorded: { record: { missed: [], calls: [], signals: [], ...record }, lastMissed },
+  recorded: { record: { missed: [], calls: [], signals: [], crash: null, ...record }, lastMissed },
 });
 const missedAt = (path: string, beforeMs: number) =>
   recorded({ missed: [{ path, pid: 7, program: "perl", at: failed.endedAt - beforeMs }] }, file(path));
@@ -106,6 +106,17 @@ describe("with a black box, the cause", () => {
     expect(of(killedBy(15), sent(15, { ...systemd, isOwn: true }))).toBe(
       "signal: ended by SIGTERM, sent by pid 4711 (systemd), a process of the task",
     );
+  });
+
+  it("of a crash has the file and the place in it, if the main process crashed", () => {
+    const main = taskWith().process?.task.pid ?? 0;
+    const crash = { signal: 11, file: "/usr/lib/libc.so.6", offset: 0x1f0, pid: main, program: "app", at: 1 };
+    const of = (end: End, changed: Partial<typeof crash> = {}) =>
+      named("", { end, ...recorded({ crash: { ...crash, ...changed } }) });
+    expect(of(killedBy(11))).toMatch(/^signal: SIGSEGV: .*, in \/usr\/lib\/libc\.so\.6 at 0x1f0$/);
+    expect(of({ ...failed, exitCode: 139 }, { pid: 1 })).toMatch(/command died of SIGSEGV: .* at 0x1f0$/);
+    expect(of(killedBy(11), { pid: main + 1 })).not.toContain("libc");
+    expect(of(killedBy(7))).not.toContain("libc");
   });
 
   it("names no sender of a signal to another process", () => {

@@ -156,7 +156,7 @@ describe("two histories", () => {
 it.each(eventTypes)("every ignored field of %s exists", (type) => {
   const oom = { kills: 1, limitBytes: null, peakBytes: null };
   const cause = { kind: "denied", text: "it was denied reading /etc/x", line: null } as const;
-  const blackBox = { missed: [], calls: [], signals: [] };
+  const blackBox = { missed: [], calls: [], signals: [], crash: null };
   const whole = type === "exited" ? event("exited", { oom, cause, blackBox }) : event(type);
   for (const path of eventCatalogue[type].fields.ignored) {
     const [field = "", ...inner] = path.split(".");

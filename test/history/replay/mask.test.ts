@@ -36,6 +36,7 @@ describe("a masked event", () => {
           missed: [{ path: `/${secret}`, ...by }],
           calls: [{ call: "connect", error: "ECONNREFUSED", object: secret, ...by }],
           signals: [],
+          crash: null,
         },
       }),
     );

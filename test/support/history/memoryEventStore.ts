@@ -38,7 +38,7 @@ export function refusingStore(): RefusingStore {
   return store;
 }
 
-class MemoryTable implements WritableTable {
+export class MemoryTable implements WritableTable {
   /** Index: position - 1; undefined for a removed record. */
   readonly #records: (Buffer | undefined)[] = [];
   /** Positions of a stream's records by its first position; index: seq - 1. */

@@ -1,5 +1,6 @@
 /** `events`: shows what happened to the tasks of this host. */
 import { filter, map, type Observable, takeWhile } from "rxjs";
+import { taskName } from "../../../base/taskId.ts";
 import { shownEvent } from "../../../history/replay/mask.ts";
 import { sequenceDiagram } from "../../../history/why/sequenceDiagram.ts";
 import { whenAborted } from "../../../localAgent/task/interrupts.ts";
@@ -16,6 +17,13 @@ import { styleFor, widthOf } from "../../terminal/style.ts";
 
 export type EventsFormat = "table" | "json" | "jsonl" | "mermaid";
 
+/** An event as JSON: docs/events.schema.json describes it. */
+interface NamedEvent extends StoredEvent {
+  /** The id of the job; null if it is unknown. */
+  readonly job: string | null;
+  readonly task: string;
+}
+
 export interface ShowOptions {
   /** Whether to continue with new events, as a table or as JSON lines. */
   readonly follow: boolean;
@@ -24,6 +32,8 @@ export interface ShowOptions {
   readonly last: number;
   /** False masks possible secrets. */
   readonly showArgs: boolean;
+  /** Shows only events after this position; undefined: all. */
+  readonly after: number | undefined;
 }
 
 /**
@@ -48,7 +58,13 @@ export async function showEvents(place: TaskPlace, options: ShowOptions): Promis
 async function show(
   logs: EventLogs,
   place: TaskPlace,
-  { follow, format, last, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
+  {
+    follow,
+    format,
+    last,
+    showArgs,
+    after,
+  }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
   outputGone: AbortSignal,
 ): Promise<void> {
   // Without a name, `--run` chooses among all runs, such as those of a bundle.
@@ -56,11 +72,11 @@ async function show(
   const id = run?.id;
   const shown = shownEvent(showArgs);
   // The table of all tasks shows one row per task, and no single events.
-  const stored = id === undefined && format === "table" ? [] : logs.events(id);
+  const stored = id === undefined && format === "table" ? [] : logs.events(id, after);
   const task = id === undefined ? undefined : taskHistory(id, stored);
   const pin = id === undefined ? undefined : logs.pins().get(id);
   const notes = [run?.note, pin && pinText(pin)].filter((note) => note !== undefined);
-  const view = format === "table" ? tableView(logs, last, task, notes) : jsonView(format);
+  const view = format === "table" ? tableView(logs, last, task, notes) : jsonView(logs, format);
   view.all(stored.map(shown));
   // A destroyed task has no further events.
   if (!follow || task?.state === "destroyed") return;
@@ -110,10 +126,20 @@ function tableView(
   };
 }
 
-function jsonView(format: "json" | "jsonl"): View {
-  const next = (event: StoredEvent) => print(visibleJson(event));
+function jsonView(logs: EventLogs, format: "json" | "jsonl"): View {
+  const jobs = new Map<string, string | null>();
+  const named = (event: StoredEvent): NamedEvent => {
+    const { stream } = event;
+    const known = jobs.get(stream);
+    const job = known === undefined ? logs.jobOf(stream) : known;
+    // A run that is over has no further events, so the map stays as small as the number of living runs.
+    if (event.to === "destroyed") jobs.delete(stream);
+    else jobs.set(stream, job);
+    return { job, task: taskName(stream), ...event };
+  };
+  const next = (event: StoredEvent) => print(visibleJson(named(event)));
   return {
-    all: (events) => (format === "json" ? print(visibleJson(events, 2)) : events.forEach(next)),
+    all: (events) => (format === "json" ? print(visibleJson(events.map(named), 2)) : events.forEach(next)),
     next,
   };
 }

@@ -1,0 +1,448 @@
+/**
+ * Simulated agents. They do what a Nomad client does with its plugin and its tasks: they start the next plugin
+ * when one dies, send an unanswered start once more, recover tasks by their handles and wait again. An agent may
+ * die itself; the next one knows only what the first one had on its disk.
+ */
+
+import { DriverError } from "../../src/base/errors.ts";
+import { type TaskId, toTaskId } from "../../src/base/taskId.ts";
+import type { Driver } from "../../src/driver/driver.ts";
+import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
+import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
+import { parseTaskOptions } from "../../src/effects/parts.ts";
+import type { Checks } from "./checks.ts";
+import type { Kernel } from "./kernel.ts";
+import type { PendingCall, PluginProcess } from "./pluginProcess.ts";
+import type { Life } from "./scheduler.ts";
+
+/** The plugin died before it answered. */
+class PluginDied extends Error {}
+
+/** What an agent does with a run besides waiting for its end. */
+export type Action = "waits" | "stops" | "signals" | "destroys" | "inspects";
+
+export interface Job {
+  readonly alloc: string;
+  readonly user: string;
+  readonly runs: number;
+  /** Draws what the agent does with the next run. */
+  nextAction(): Action;
+}
+
+/** What an agent has on its disk: it survives the agent. */
+export interface Disk {
+  readonly jobs: Map<Job, JobOnDisk>;
+}
+
+interface Handle {
+  readonly taskId: TaskId;
+  readonly driverState: Uint8Array;
+}
+
+interface JobOnDisk {
+  /** Number of started runs that are over. */
+  over: number;
+  handle: Handle | undefined;
+  user: string;
+}
+
+export interface AgentWorld {
+  readonly kernel: Kernel;
+  readonly checks: Checks;
+  readonly disk: Disk;
+  /** Whether the host has failed some call of this history: errors are then expected. */
+  readonly shortages: () => boolean;
+  /** Whether the log has refused something. */
+  readonly isSaved: () => boolean;
+  launchPlugin(): PluginProcess;
+  newTaskId(alloc: string): TaskId;
+}
+
+export class Agent {
+  readonly life: Life;
+  /** Resolves no promise: how many jobs are still being worked on. */
+  busy = 0;
+  /** Called once the next plugin is launched. */
+  #onLaunch: (() => void)[] = [];
+  /** What each unfinished piece of work waits for. */
+  readonly doing = new Map<string, string>();
+  readonly #world: AgentWorld;
+  #plugin: PluginProcess;
+  /** Resolves once the plugin is configured. */
+  #ready: Promise<unknown>;
+  /** Recoveries by the plugin that got them. */
+  #recoveries = new Map<TaskId, Promise<void>>();
+
+  /** @param plugin of an earlier agent that still runs; else a new one is launched */
+  constructor(life: Life, world: AgentWorld, plugin?: PluginProcess) {
+    this.life = life;
+    this.#world = world;
+    this.#plugin = plugin ?? world.launchPlugin();
+    this.#ready = plugin === undefined ? this.#configure() : Promise.resolve();
+    this.isReady = plugin !== undefined;
+  }
+
+  /** Whether the plugin is configured. */
+  isReady = false;
+
+  get plugin(): PluginProcess {
+    return this.#plugin;
+  }
+
+  begin(jobs: readonly Job[]): void {
+    for (const job of jobs) {
+      this.busy += 1;
+      void this.#work(job).then(
+        () => {
+          this.busy -= 1;
+        },
+        (thrown: unknown) => this.#world.checks.fail(`the agent fails: ${(thrown as Error).stack}`),
+      );
+    }
+  }
+
+  /** To be called when the plugin has died: breaks its calls, and launches the next one. */
+  pluginDied(plugin: PluginProcess): void {
+    const { scheduler } = this.#world.kernel;
+    for (const call of plugin.pending)
+      scheduler.in(scheduler.latency(), this.life, `${call.what} breaks`, call.broken);
+    if (plugin !== this.#plugin) return;
+    this.#recoveries = new Map();
+    this.#plugin = this.#world.launchPlugin();
+    this.#ready = this.#configure();
+    for (const launched of this.#onLaunch.splice(0)) launched();
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#call("Shutdown", (driver) => driver.shutdown());
+  }
+
+  #configure(): Promise<void> {
+    const configured = this.#send("SetConfig", (driver) => driver.configure(pluginOptions, topology));
+    const plugin = this.#plugin;
+    this.isReady = false;
+    configured.then(
+      () => {
+        if (plugin === this.#plugin) this.isReady = true;
+      },
+      (thrown: unknown) => {
+        if (!(thrown instanceof PluginDied)) this.#world.checks.fail(`SetConfig fails: ${textOf(thrown)}`);
+      },
+    );
+    return configured;
+  }
+
+  async #work(job: Job): Promise<void> {
+    const { disk } = this.#world;
+    const known = disk.jobs.get(job) ?? { over: 0, handle: undefined, user: job.user };
+    disk.jobs.set(job, known);
+    while (known.over < job.runs || known.handle !== undefined) {
+      if (known.handle === undefined) {
+        await this.#start(job, known);
+        continue;
+      }
+      await this.#follow(job, known, known.handle);
+    }
+  }
+
+  /** Starts a run. If the plugin dies during the start, the next one gets the same request, once. */
+  async #start(job: Job, known: JobOnDisk): Promise<void> {
+    const { kernel, checks } = this.#world;
+    const taskId = this.#world.newTaskId(job.alloc);
+    const request = requestOf(taskId, job.alloc, known.user);
+    kernel.makeCgroup(request.resources.cgroup);
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      try {
+        const plugin = this.#plugin;
+        const started = await this.#call(
+          `StartTask ${taskId}`,
+          (driver, signal) => driver.startTask(request, signal),
+          () => checks.answersStart(taskId),
+        );
+        checks.started(taskId);
+        known.handle = { taskId, driverState: started.driverState };
+        if (plugin === this.#plugin) this.#recoveries.set(taskId, Promise.resolve());
+        return;
+      } catch (thrown) {
+        if (thrown instanceof PluginDied) {
+          await this.#nextPlugin();
+          continue;
+        }
+        if (!this.#world.shortages()) checks.fail(`${taskId}: StartTask fails: ${textOf(thrown)}`);
+        if (!checks.isGone(taskId))
+          checks.fail(`${taskId}: StartTask fails and leaves processes: ${textOf(thrown)}`);
+        break;
+      }
+    }
+    // The client removes the cgroup of a start that came to nothing. It tries again later, with another id.
+    checks.forgotten(taskId);
+    kernel.endCgroupAsAgent(request.resources.cgroup);
+    await this.#sleep(50 + kernel.scheduler.random.below(1_000));
+  }
+
+  /** Waits for a run's end, and does with it what the plan says. */
+  async #follow(job: Job, known: JobOnDisk, handle: Handle): Promise<void> {
+    const { checks, kernel } = this.#world;
+    const { taskId } = handle;
+    const wait = { over: false };
+    const ended = this.#insist(
+      handle,
+      `WaitTask ${taskId}`,
+      (driver, signal) => driver.waitTask(taskId, signal),
+      (exit) => {
+        checks.answersEnd(taskId, exit, this.#world.isSaved());
+        if (!checks.isGone(taskId))
+          checks.fail(`${taskId}: its end is told, but its processes are in its cgroup`);
+      },
+    ).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    void ended.then(() => {
+      wait.over = true;
+    });
+    const acted = this.#act(job.nextAction(), handle, wait).catch((thrown: unknown) => {
+      if (
+        !this.#world.shortages() &&
+        codeOf(thrown) !== "TASK_NOT_FOUND" &&
+        codeOf(thrown) !== "TASK_NOT_RUNNING"
+      )
+        checks.fail(`${taskId}: an action fails: ${textOf(thrown)}`);
+    });
+    const error = await ended;
+    await acted;
+    const destroyed = codeOf(error) === "TASK_NOT_FOUND";
+    if (error !== undefined && !destroyed && !this.#world.shortages())
+      checks.fail(`${taskId}: it cannot be recovered or waited for: ${textOf(error)}`);
+    checks.asks(taskId);
+    await this.#destroy(taskId);
+    kernel.endCgroupAsAgent(cgroupOf(job.alloc));
+    known.handle = undefined;
+    known.over += 1;
+  }
+
+  async #destroy(taskId: TaskId): Promise<void> {
+    for (;;) {
+      try {
+        await this.#call(
+          `DestroyTask ${taskId}`,
+          (driver) => driver.destroyTask(taskId, true),
+          () => this.#world.checks.answersDestroyed(taskId),
+        );
+        return;
+      } catch (thrown) {
+        if (thrown instanceof PluginDied) {
+          await this.#nextPlugin();
+          continue;
+        }
+        if (!this.#world.shortages())
+          this.#world.checks.fail(`${taskId}: DestroyTask fails: ${textOf(thrown)}`);
+        await this.#sleep(1_000);
+      }
+    }
+  }
+
+  async #act(action: Action, handle: Handle, wait: { readonly over: boolean }): Promise<void> {
+    const { kernel } = this.#world;
+    const { taskId } = handle;
+    const { random } = kernel.scheduler;
+    await this.#sleep(random.chance(50) ? random.below(20) : random.below(3_000));
+    if (wait.over) return;
+    await this.#ask(action, handle);
+    // A task that never ends by itself is stopped in the end.
+    if (kernel.programOf(taskId).endsAfter !== undefined || wait.over) return;
+    await this.#sleep(random.below(5_000));
+    if (!wait.over) await this.#ask("stops", handle);
+  }
+
+  async #ask(action: Action, handle: Handle): Promise<void> {
+    const { checks, kernel } = this.#world;
+    const { taskId } = handle;
+    const { random } = kernel.scheduler;
+    switch (action) {
+      case "waits":
+        return;
+      case "inspects":
+        await this.#insist(
+          handle,
+          `InspectTask ${taskId}`,
+          (driver) => driver.inspectTask(taskId),
+          (status) => {
+            checks.answersState(taskId, status.attributes.state, this.#world.isSaved());
+            if (status.exit !== undefined) checks.answersEnd(taskId, status.exit, this.#world.isSaved());
+          },
+        );
+        return;
+      case "signals":
+        checks.asks(taskId);
+        await this.#insist(handle, `SignalTask ${taskId}`, (driver) => driver.signalTask(taskId, "SIGUSR1"));
+        return;
+      case "stops":
+        checks.asks(taskId);
+        await this.#insist(handle, `StopTask ${taskId}`, (driver) =>
+          driver.stopTask(taskId, random.below(500), "SIGTERM"),
+        );
+        if (!checks.isGone(taskId))
+          checks.fail(`${taskId}: StopTask is answered, but its processes are there`);
+        return;
+      case "destroys":
+        checks.asks(taskId);
+        await this.#destroy(taskId);
+    }
+  }
+
+  /** Calls the plugin again and again until one answers. Recovers the task in each new plugin first. */
+  async #insist<T>(
+    handle: Handle,
+    what: string,
+    call: (driver: Driver, signal: AbortSignal) => Promise<T>,
+    check?: (answer: T) => void,
+  ): Promise<T> {
+    for (;;) {
+      try {
+        await this.#recovered(handle);
+        return await this.#call(what, call, check);
+      } catch (thrown) {
+        if (!(thrown instanceof PluginDied)) throw thrown;
+        await this.#nextPlugin();
+      }
+    }
+  }
+
+  /** Resolves at once if the next plugin is launched already. */
+  async #nextPlugin(): Promise<void> {
+    if (this.#plugin.life.dead) await new Promise<void>((resolve) => this.#onLaunch.push(resolve));
+  }
+
+  #recovered(handle: Handle): Promise<void> {
+    const { taskId, driverState } = handle;
+    const known = this.#recoveries.get(taskId);
+    if (known !== undefined) return known;
+    // After a restart of the agent, its handles have no options any more.
+    const request = { ...requestOf(taskId, taskId.split("/")[0] as string, ""), options: undefined };
+    const recovery = this.#call(`RecoverTask ${taskId}`, (driver) =>
+      driver.recoverTask({ taskId, driverState, request }, noLogs),
+    );
+    recovery.catch(() => undefined);
+    this.#recoveries.set(taskId, recovery);
+    return recovery;
+  }
+
+  /** Calls the plugin once it is configured. @param check called in the step in which the plugin answers */
+  async #call<T>(
+    what: string,
+    call: (driver: Driver, signal: AbortSignal) => Promise<T>,
+    check?: (answer: T) => void,
+  ): Promise<T> {
+    this.doing.set(what, "waits for SetConfig");
+    const plugin = this.#plugin;
+    try {
+      await this.#ready;
+    } finally {
+      this.doing.delete(what);
+    }
+    if (plugin !== this.#plugin) throw new PluginDied();
+    return this.#send(what, call, check);
+  }
+
+  /** Sends a call to the plugin. The call and its answer are messages, which take some time. */
+  #send<T>(
+    what: string,
+    call: (driver: Driver, signal: AbortSignal) => Promise<T>,
+    check?: (answer: T) => void,
+  ): Promise<T> {
+    const { scheduler } = this.#world.kernel;
+    const plugin = this.#plugin;
+    const { life } = this;
+    this.doing.set(what, `sent to plugin ${plugin.number}`);
+    return new Promise<T>((resolve, reject) => {
+      const controller = new AbortController();
+      const broken = () => {
+        this.doing.delete(what);
+        reject(new PluginDied());
+      };
+      const answer = (text: string, deliver: () => void) => {
+        if (plugin.life.dead) return;
+        plugin.pending.delete(pending);
+        scheduler.note(`  ${what} is answered: ${text}`);
+        scheduler.in(scheduler.latency(), life, `gets the answer to ${what}`, () => {
+          this.doing.delete(what);
+          deliver();
+        });
+      };
+      // A new process takes this long to its first call.
+      const launchMs = what === "SetConfig" ? 100 + scheduler.random.below(100) : 0;
+      const message = scheduler.in(launchMs + scheduler.latency(), plugin.life, `gets ${what}`, () => {
+        call(plugin.driver, controller.signal).then(
+          (value) => {
+            if (!plugin.life.dead) check?.(value);
+            answer(shortText(value), () => resolve(value));
+          },
+          (thrown: unknown) => answer(textOf(thrown), () => reject(thrown)),
+        );
+      });
+      const pending: PendingCall = { what, message, controller, broken };
+      plugin.pending.add(pending);
+      if (plugin.life.dead) scheduler.in(scheduler.latency(), life, `${what} breaks`, broken);
+    });
+  }
+
+  #sleep(ms: number): Promise<void> {
+    const { scheduler } = this.#world.kernel;
+    return new Promise((resolve) => void scheduler.in(ms, this.life, `waits ${ms} ms`, resolve));
+  }
+}
+
+const topology = { cores: [], overrideTotalMhz: 4_000 };
+const noLogs = { stdoutPath: "/dev/null", stderrPath: "/dev/null", allocDir: "/alloc" };
+
+function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
+  return {
+    taskId,
+    taskName: "main",
+    allocId: alloc,
+    groupName: "group",
+    jobId: "job",
+    jobName: "job",
+    namespace: "default",
+    nodeId: "node",
+    nodeName: "node",
+    options: taskOptions,
+    env: { SECRET: "hidden" },
+    user,
+    allocDir: "/alloc",
+    stdoutPath: "/dev/null",
+    stderrPath: "/dev/null",
+    logBounds: null,
+    resources: { cpuMhz: 100, memoryMb: 0, memoryMaxMb: 0, cpusetCpus: "", cgroup: cgroupOf(alloc) },
+    network: { mode: "host", path: "", self: undefined },
+    mounts: [],
+    devices: [],
+    dns: undefined,
+  };
+}
+
+/** The options of every simulated plugin. */
+const pluginOptions = parsePluginOptions({ state_dir: "/state", usage_interval: "0" });
+const taskOptions = parseTaskOptions({ command: "program" }, pluginOptions);
+
+function cgroupOf(alloc: string): string {
+  return `/sys/fs/cgroup/nomad.slice/${alloc}.main.scope`;
+}
+
+function shortText(answer: unknown): string {
+  return answer instanceof Object && "driverState" in answer ? "started" : (JSON.stringify(answer) ?? "done");
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof DriverError ? thrown.code : undefined;
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof DriverError ? `${thrown.code}: ${thrown.message}` : String(thrown);
+}
+
+/** A task's id with this number. */
+export function taskIdOf(alloc: string, number: number): TaskId {
+  return toTaskId(`${alloc}/main/${number.toString(16).padStart(8, "0")}`);
+}

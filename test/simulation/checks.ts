@@ -1,0 +1,182 @@
+/** What must hold in every history. A check that fails ends the history. */
+
+import { taskOfRun, toTaskId } from "../../src/base/taskId.ts";
+import type { ExitResult } from "../../src/driver/driverPort.ts";
+import { toTaskEvent } from "../../src/driver/history/taskHistory.ts";
+import { fold, isOver } from "../../src/machines/taskMachine.ts";
+import { runFolderName } from "../../src/store/folder/stateFolder.ts";
+import { checkLog } from "../crash/checkLog.ts";
+import type { DurableLog } from "./durableLog.ts";
+import type { Kernel, RunTruth } from "./kernel.ts";
+
+/** What an agent has asked for, and what it was told. */
+interface Known {
+  /** Whether an agent has the task's handle. */
+  started: boolean;
+  /** Whether an agent has asked for the task's end, or sent a signal. */
+  asked: boolean;
+  told: ExitResult | undefined;
+}
+
+export class Checks {
+  /** The first thing that was wrong. */
+  failure: Error | undefined;
+  readonly #kernel: Kernel;
+  readonly #log: DurableLog;
+  readonly #known = new Map<string, Known>();
+
+  constructor(kernel: Kernel, log: DurableLog) {
+    this.#kernel = kernel;
+    this.#log = log;
+    kernel.onExecute = (run) => this.#executes(run);
+    kernel.onWrongSignal = ({ pid }, signal) =>
+      this.fail(`the driver sends signal ${signal} to process ${pid}, which is not a task's`);
+    kernel.onDriverSignal = (run, signal) => this.#signalled(run, signal);
+  }
+
+  fail(what: string): void {
+    this.failure ??= new Error(what);
+  }
+
+  /** The agent has the task's handle on its disk. */
+  started(taskId: string): void {
+    this.#of(taskId).started = true;
+  }
+
+  /** The agent is about to ask for the task's end, or to send a signal. */
+  asks(taskId: string): void {
+    this.#of(taskId).asked = true;
+  }
+
+  /** No agent knows the task any more. */
+  forgotten(taskId: string): void {
+    this.#of(taskId).asked = true;
+  }
+
+  /** The driver answers that the task has started. */
+  answersStart(taskId: string): void {
+    if (!this.#types(taskId).includes("started"))
+      this.fail(`${taskId}: a start is answered that is not committed`);
+    if (!this.#kernel.runs.some((run) => run.taskId === taskId && run.released))
+      this.fail(`${taskId}: a start is answered, but its task was never released`);
+  }
+
+  /** The driver answers with the task's end. @param isSaved whether the log took every event */
+  answersEnd(taskId: string, exit: ExitResult, isSaved: boolean): void {
+    const wrong = this.#wrongEnd(taskId, exit);
+    if (wrong !== undefined) this.fail(`${taskId}: the end ${JSON.stringify(exit)} is told, but ${wrong}`);
+    this.#of(taskId).told = exit;
+    if (isSaved && !this.#types(taskId).includes("exited"))
+      this.fail(`${taskId}: an end is told that is not committed`);
+  }
+
+  /** The driver answers that it has destroyed a task. */
+  answersDestroyed(taskId: string): void {
+    if (!this.isGone(taskId)) this.fail(`${taskId}: it is destroyed, but its processes are there`);
+  }
+
+  /**
+   * Whether all processes of the task's run are gone. A launch whose plugin died before the release ends by
+   * itself, and nobody waits for it.
+   */
+  isGone(taskId: string): boolean {
+    return this.#runsOf(taskId).every(
+      ({ init, task, released }) => !released || (!init.exists && !task?.exists),
+    );
+  }
+
+  /** The driver tells a task's state. @param isSaved whether the log took every event */
+  answersState(taskId: string, state: string | undefined, isSaved: boolean): void {
+    const folded = fold([...this.#log.reader.readStream(taskId)].map(toTaskEvent)).value;
+    if (isSaved && state !== folded)
+      this.fail(`${taskId}: the state ${state} is told, the log has ${folded}`);
+  }
+
+  /** The log is whole, and the machine computes what it has recorded. */
+  checkLog(): void {
+    try {
+      checkLog(this.#log.reader, []);
+    } catch (thrown) {
+      this.fail((thrown as Error).message);
+    }
+  }
+
+  /** No files are left of a run that is over according to the log. */
+  checkReleased(): void {
+    for (const { stream, state } of this.#log.reader.streams()) {
+      const folder = `/state/run/${runFolderName(toTaskId(stream))}`;
+      if (isOver(String(state)) && this.#kernel.folders.has(folder))
+        this.fail(`${folder} is left of a run that is over`);
+    }
+  }
+
+  /** Nothing is left once the agent has ended all its tasks and its plugin. */
+  checkRemains(): void {
+    const { folders, processes } = this.#kernel;
+    for (const folder of folders) if (folder.startsWith("/state/run/")) this.fail(`${folder} is left`);
+    for (const { pid, name } of processes.values())
+      if (name !== "foreign") this.fail(`process ${pid} (${name}) is left`);
+    for (const run of this.#kernel.runs) {
+      const known = this.#known.get(run.taskId);
+      if (run.executed && known?.started && !known.asked && known.told === undefined)
+        this.fail(`${run.taskId}: its end was never told`);
+    }
+  }
+
+  /** The events of all tasks, for people. */
+  describeLog(): string[] {
+    return [...this.#log.reader.readAll()].map(
+      ({ stream, seq, type, from, to }) => `${stream} ${seq} ${type}: ${from} → ${to}`,
+    );
+  }
+
+  #wrongEnd(taskId: string, exit: ExitResult): string | undefined {
+    const run = this.#kernel.runs.find((each) => each.taskId === taskId && each.released);
+    if (run === undefined) return "the task was never released";
+    const { end } = run;
+    if (end === undefined || run.init.exists) return "the run goes on";
+    const { told } = this.#of(taskId);
+    if (told !== undefined && (told.exitCode !== exit.exitCode || told.signal !== exit.signal))
+      return `another one was told before: ${JSON.stringify(told)}`;
+    const isTrue = exit.exitCode === end.exitCode && exit.signal === end.signal;
+    const isKill = exit.signal === 9 && run.killedByDriver && !run.recorded;
+    const isUnknown = exit.exitCode === -1 && exit.error !== undefined && !run.recorded;
+    return isTrue || isKill || isUnknown ? undefined : `it was ${JSON.stringify(end)}`;
+  }
+
+  #executes(run: RunTruth): void {
+    const { taskId, init } = run;
+    for (const other of this.#kernel.runs) {
+      if (other === run || !other.executed) continue;
+      if (other.taskId === taskId) this.fail(`${taskId}: its program runs twice`);
+      if (taskOfRun(other.taskId) === taskOfRun(taskId) && other.end === undefined)
+        this.fail(`${taskId}: its program runs while ${other.taskId} still does`);
+    }
+    const events = [...this.#log.reader.readStream(taskId)].map(toTaskEvent);
+    const { sandbox } = fold(events).context;
+    if (sandbox?.init.pid !== init.pid || sandbox.init.startTicks !== init.startTicks)
+      this.fail(
+        `${taskId}: its program runs below init ${init.pid} before its sandbox is committed: the log has init ${sandbox?.init.pid}`,
+      );
+  }
+
+  #signalled({ taskId, executed, end, task }: RunTruth, signal: number): void {
+    const { started, asked } = this.#of(taskId);
+    if (executed && end === undefined && task?.exists && started && !asked)
+      this.fail(`${taskId}: the driver sends signal ${signal} to a task that nobody asked to end`);
+  }
+
+  #runsOf(taskId: string): RunTruth[] {
+    return this.#kernel.runs.filter((run) => run.taskId === taskId);
+  }
+
+  #types(taskId: string): string[] {
+    return [...this.#log.reader.readStream(taskId)].map(({ type }) => type);
+  }
+
+  #of(taskId: string): Known {
+    const known = this.#known.get(taskId) ?? { started: false, asked: false, told: undefined };
+    this.#known.set(taskId, known);
+    return known;
+  }
+}

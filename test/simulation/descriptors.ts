@@ -1,0 +1,46 @@
+/** The descriptors of a simulated process, and the errors of its calls. */
+import type { Fifo, File, Process, ReleasePipe } from "./kernel.ts";
+
+/** What a descriptor is open for. */
+type Node = File | Fifo | ReleasePipe | Process | "other";
+
+/** Descriptors of one plugin process. */
+export class Descriptors {
+  readonly #open = new Map<number, Node>();
+  #next = 20;
+
+  add(node: Node): number {
+    const number = this.#next++;
+    this.#open.set(number, node);
+    return number;
+  }
+
+  get(number: number): Node {
+    const node = this.#open.get(number);
+    if (node === undefined) throw errno("EBADF", "read", String(number));
+    return node;
+  }
+
+  /** @returns what was open */
+  close(number: number): Node {
+    const node = this.get(number);
+    this.#open.delete(number);
+    return node;
+  }
+
+  get numbers(): number[] {
+    return [...this.#open.keys()];
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+}
+
+export function errno(code: string, syscall: string, path?: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: ${syscall} ${path ?? ""}`), {
+    code,
+    syscall,
+    ...(path && { path }),
+  });
+}

@@ -1,0 +1,253 @@
+/** One history: the seed decides everything that happens in it. */
+import { Driver } from "../../src/driver/driver.ts";
+import { removeSpareFolders } from "../../src/effects/run/runFiles.ts";
+import { randomOf } from "../crash/random.ts";
+import { recordingLogger } from "../support/recordingLogger.ts";
+import { type Action, Agent, type AgentWorld, type Job, taskIdOf } from "./agent.ts";
+import { Checks } from "./checks.ts";
+import { installClock } from "./clock.ts";
+import { DurableLog } from "./durableLog.ts";
+import { installHostCalls } from "./hostCalls.ts";
+import { Kernel, type Program } from "./kernel.ts";
+import { PluginProcess } from "./pluginProcess.ts";
+import { installReplacements } from "./replacements.ts";
+import { Scheduler } from "./scheduler.ts";
+import { notSimulated } from "./simulated.ts";
+
+export interface Outcome {
+  readonly steps: number;
+  /** Number of plugin processes. */
+  readonly plugins: number;
+  readonly runs: number;
+  /** Virtual milliseconds. */
+  readonly ms: number;
+  /** What was wrong. */
+  readonly failure: Error | undefined;
+  /** The whole history, for people. */
+  readonly lines: readonly string[];
+}
+
+/** Virtual time for everything that the agents still have to do once nothing goes wrong any more. */
+const calmMs = 400_000;
+
+export async function runHistory(seed: number): Promise<Outcome> {
+  const random = randomOf(seed);
+  const scheduler = new Scheduler(random);
+  const kernel = new Kernel(scheduler);
+  const log = new DurableLog();
+  const checks = new Checks(kernel, log);
+  const plan = planOf(random);
+  let plugins = 0;
+  let tasks = 0;
+  let calm = false;
+  let hasFailed = false;
+  let newest: PluginProcess | undefined;
+  let agent: Agent;
+  const current = () => {
+    const plugin = all.find(({ life }) => life === scheduler.life) ?? newest;
+    if (plugin === undefined) throw new Error("no plugin process runs");
+    return plugin;
+  };
+  const all: PluginProcess[] = [];
+  const logger = recordingLogger();
+  notSimulated.length = 0;
+
+  const hazards = {
+    diesAt: (call: string) =>
+      !calm && random.below(10_000) < plan.deathRate * (call.startsWith("commit") ? 5 : 1),
+    fails: () => {
+      const fails = !calm && plan.shortage && random.chance(3);
+      hasFailed ||= fails;
+      return fails;
+    },
+  };
+  const launchPlugin = () => {
+    plugins += 1;
+    const begin = () => new Driver(logger, "/plugin.sock", noOtherPlugin);
+    const plugin = new PluginProcess(plugins, kernel, hazards, begin, (dead) => {
+      forgetSpareFolders();
+      scheduler.in(scheduler.latency(), agent.life, `learns that plugin ${dead.number} died`, () => {
+        agent.pluginDied(dead);
+      });
+    });
+    all.push(plugin);
+    newest = plugin;
+    return plugin;
+  };
+  const world: AgentWorld = {
+    kernel,
+    checks,
+    disk: { jobs: new Map() },
+    shortages: () => hasFailed,
+    isSaved: () => !hasFailed,
+    launchPlugin,
+    newTaskId: (alloc) => taskIdOf(alloc, ++tasks),
+  };
+  const programs = new Map<string, Program>();
+  kernel.programOf = (taskId) => {
+    const known = programs.get(taskId) ?? programOf(random);
+    programs.set(taskId, known);
+    return known;
+  };
+
+  const restoreClock = installClock(scheduler, () => 10_000 + current().number);
+
+  installHostCalls(kernel, current);
+  installReplacements(kernel, log, current);
+  try {
+    forgetSpareFolders();
+    agent = new Agent(scheduler.newLife("agent 1"), world);
+    agent.begin(plan.jobs);
+    let agents = 1;
+    const disturb = () => {
+      if (calm) return;
+      scheduler.in(
+        random.below(random.chance(50) ? 60 : 1_500),
+        scheduler.kernel,
+        "something happens",
+        () => {
+          if (calm) return;
+          const event = random.pick(disturbances);
+          if (event === "foreign process") kernel.startForeign();
+          if (event === "out of memory") kernel.killForMemory();
+          if (event === "plugin dies") agent.plugin.die("between two steps");
+          if (event === "agent dies") {
+            agents += 1;
+            const { plugin, life } = agent;
+            life.dead = true;
+            scheduler.note("the agent dies");
+            const keeps = !plugin.life.dead && agent.isReady && random.chance(50);
+            if (!keeps && !plugin.life.dead) plugin.die("with its agent");
+            for (const job of plan.jobs) forgetUnknown(job);
+            const next = new Agent(scheduler.newLife(`agent ${agents}`), world, keeps ? plugin : undefined);
+            agent = next;
+            if (keeps) {
+              const broken = [...plugin.pending];
+              plugin.pending.clear();
+              // What it has not read yet it never reads.
+              for (const { message } of broken) message.over = true;
+              scheduler.in(scheduler.shortly(), plugin.life, "loses its agent", () => {
+                for (const { controller } of broken) controller.abort(new Error("the agent is gone"));
+              });
+              scheduler.in(5, plugin.life, "gets another agent", () => plugin.driver.agentArrived());
+            }
+            scheduler.in(10, next.life, "begins", () => next.begin(plan.jobs));
+          }
+          disturb();
+        },
+      );
+    };
+    /** A start of which the dead agent had no answer is unknown to the next one. */
+    const forgetUnknown = (job: Job) => {
+      const handle = world.disk.jobs.get(job)?.handle;
+      for (const { taskId } of kernel.runs)
+        if (taskId.startsWith(job.alloc) && taskId !== handle?.taskId) checks.forgotten(taskId);
+    };
+    disturb();
+    const isOver = () => checks.failure !== undefined || notSimulated.length > 0;
+    await scheduler.until(isOver, plan.troubleMs);
+    calm = true;
+    scheduler.note("nothing goes wrong any more");
+    // Work begins with the agent's first step, so an agent that has no work yet is not done.
+    await scheduler.until(() => isOver() || plan.jobs.every((job) => isDone(job)), calmMs);
+    if (!isOver() && !plan.jobs.every((job) => isDone(job)))
+      checks.fail(`never done: ${[...agent.doing].map(([what, how]) => `${what} (${how})`).join("; ")}`);
+    if (!isOver()) {
+      let isShut = false;
+      const shut = () => {
+        void agent.shutdown().then(() => {
+          isShut = true;
+        });
+      };
+      // Some work is done after its answer, such as the removal of files.
+      await scheduler.until(isOver, 40_000);
+      checks.checkReleased();
+      // A plugin cannot remove what is still ending when it begins, so the next one does.
+      scheduler.in(1, scheduler.kernel, "one more plugin", () => agent.plugin.die("for the last time"));
+      const last = agent.plugin;
+      await scheduler.until(() => isOver() || (agent.plugin !== last && agent.isReady), 10_000);
+      scheduler.in(1, agent.life, "shuts the plugin down", shut);
+      await scheduler.until(() => isOver() || isShut, 60_000);
+      if (!isOver() && !isShut) checks.fail("Shutdown is never answered");
+    }
+    if (!isOver()) {
+      checks.checkLog();
+      checks.checkRemains();
+    }
+  } finally {
+    restoreClock();
+  }
+  function isDone(job: Job): boolean {
+    const known = world.disk.jobs.get(job);
+    return known !== undefined && known.over >= job.runs && known.handle === undefined;
+  }
+  const failure = notSimulated[0] ?? checks.failure;
+  const lines = [
+    ...scheduler.trace,
+    "",
+    "the driver's log:",
+    ...logger.lines.map(({ level, message, fields }) => `${level} ${message} ${JSON.stringify(fields)}`),
+    "",
+    "the event log:",
+    ...checks.describeLog(),
+  ];
+  return {
+    steps: scheduler.steps,
+    plugins,
+    runs: kernel.runs.length,
+    ms: scheduler.now - 1_800_000_000_000,
+    failure,
+    lines: failure === undefined ? [] : lines,
+  };
+}
+
+/** The modules of all plugins are the same ones. What they keep of a dead plugin is forgotten, not removed. */
+function forgetSpareFolders(): void {
+  try {
+    removeSpareFolders();
+  } catch {
+    // The dead plugin can remove nothing.
+  }
+}
+
+async function noOtherPlugin(): Promise<never> {
+  throw new Error("no other plugin answers");
+}
+
+const disturbances = [
+  ...(["foreign process", "foreign process", "foreign process"] as const),
+  ...(["plugin dies", "agent dies", "out of memory"] as const),
+];
+
+interface Plan {
+  readonly jobs: readonly Job[];
+  /** How many of ten thousand host calls kill the plugin. */
+  readonly deathRate: number;
+  readonly shortage: boolean;
+  /** Milliseconds after which nothing goes wrong any more. */
+  readonly troubleMs: number;
+}
+
+function planOf(random: ReturnType<typeof randomOf>): Plan {
+  const actions: Action[] = ["waits", "stops", "signals", "destroys", "inspects"];
+  const jobs = Array.from({ length: 1 + random.below(3) }, (_, index) => ({
+    alloc: `0b0ff9d5-0000-4000-8000-00000000000${index}`,
+    user: `nomad-${80_000 + index}`,
+    runs: 1 + random.below(3),
+    nextAction: () => random.pick(actions),
+  }));
+  return {
+    jobs,
+    deathRate: random.pick([0, 20, 60, 150]),
+    shortage: false,
+    troubleMs: random.pick([2_000, 8_000, 20_000]),
+  };
+}
+
+function programOf(random: ReturnType<typeof randomOf>): Program {
+  return {
+    endsAfter: random.chance(60) ? random.pick([0, 5, 300, 4_000]) : undefined,
+    exitCode: random.pick([0, 0, 1, 7, 137]),
+    obeys: random.chance(60),
+  };
+}

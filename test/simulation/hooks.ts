@@ -1,0 +1,69 @@
+/**
+ * Puts the simulation under the driver: module hooks of Node replace what the driver's modules import from
+ * Node's host calls, from the C library, and a few functions of the driver's own modules. Everything else is
+ * the real code. To be imported before any module of src/.
+ */
+import { readFileSync } from "node:fs";
+import { builtinModules, createRequire, registerHooks } from "node:module";
+import { fileURLToPath } from "node:url";
+import { replacedNames } from "./replacedNames.ts";
+import { simulated } from "./simulated.ts";
+
+const require = createRequire(import.meta.url);
+const source = new URL("../../src/", import.meta.url).href;
+
+/** Modules of Node of which src/ gets only what the simulation has. */
+const hostModules = ["fs", "fs/promises", "net", "timers/promises", "os", "child_process"];
+const libc = "effects/kernel/libc.ts";
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const name = specifier.replace(/^node:/, "");
+    if (context.parentURL?.startsWith(source) && builtinModules.includes(name) && hostModules.includes(name))
+      return { url: `simulated:${name}`, format: "module", shortCircuit: true };
+    return next(specifier, context);
+  },
+  load(url, context, next) {
+    if (url.startsWith("simulated:")) {
+      const name = url.slice("simulated:".length);
+      return moduleOf(lines(name, Object.keys(require(`node:${name}`))));
+    }
+    const path = url.startsWith(source) ? url.slice(source.length) : undefined;
+    if (path === libc) return moduleOf(lines(path, functionsOf(url)));
+    const names = path === undefined ? undefined : replacedNames[path];
+    if (names === undefined) return next(url, context);
+    const own = `import * as real from ${JSON.stringify(`${url}?real`)};`;
+    return moduleOf([
+      own,
+      `export * from ${JSON.stringify(`${url}?real`)};`,
+      ...lines(path as string, names, true),
+    ]);
+  },
+});
+
+function moduleOf(text: readonly string[]) {
+  const door = JSON.stringify(new URL("./simulated.ts", import.meta.url).href);
+  return {
+    format: "module" as const,
+    source: [`import { simulated } from ${door};`, ...text].join("\n"),
+    shortCircuit: true,
+  };
+}
+
+function lines(path: string, names: readonly string[], hasReal = false): string[] {
+  const exported = names.filter((name) => name !== "default" && /^\w+$/.test(name));
+  return exported.map((name) => {
+    const real = hasReal ? `real.${name}` : "undefined";
+    return `export const ${name} = simulated.export(${JSON.stringify(path)}, ${JSON.stringify(name)}, ${real});`;
+  });
+}
+
+/** Names of the functions that a module of the driver exports. */
+function functionsOf(url: string): string[] {
+  const text = readFileSync(fileURLToPath(url), "utf8");
+  return Array.from(text.matchAll(/^export (?:async )?function (\w+)/gm), ([, name]) => name as string);
+}
+
+// Node's own constants are the same in every world.
+simulated.values.set("fs#constants", require("node:fs").constants);
+simulated.values.set("os#constants", require("node:os").constants);

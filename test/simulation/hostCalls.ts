@@ -1,0 +1,319 @@
+/**
+ * The host calls of a simulated plugin process: files, FIFOs, cgroups, /proc and pidfds of the simulated
+ * kernel. Each call may be the one at which the plugin dies, or that fails as its man page says.
+ */
+import { EventEmitter } from "node:events";
+import { DriverError } from "../../src/base/errors.ts";
+import { CGROUP2_SUPER_MAGIC } from "../../src/effects/kernel/constants.ts";
+import { errno } from "./descriptors.ts";
+import { type Cgroup, Fifo, File, type Kernel, type Process, type ReleasePipe } from "./kernel.ts";
+import type { PluginProcess } from "./pluginProcess.ts";
+import { simulated } from "./simulated.ts";
+
+/** Defines the host calls. @param current the plugin process whose step runs */
+export function installHostCalls(kernel: Kernel, current: () => PluginProcess): void {
+  const { files, folders, cgroups } = kernel;
+  const at = (call: string, path = "") => current().enter(call, path);
+
+  const fs: Record<string, (...given: never[]) => unknown> = {
+    readFileSync(path: string, options?: unknown) {
+      // The modules keep the boot's id over histories, so its first read must not draw anything.
+      if (path !== bootIdFile) at("read", path);
+      const content = contentOf(path);
+      return options === undefined ? Buffer.from(content) : content.toString();
+    },
+    openSync(path: string, flags: number) {
+      at("open", path);
+      const { fds } = current();
+      if (path === "/dev/null") return fds.add("other");
+      const fd = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(path);
+      const target = fd ? kernel.get(Number(fd[1]))?.files.get(Number(fd[2])) : path;
+      const node = target === undefined ? undefined : files.get(target);
+      if (node === undefined) throw errno("ENOENT", "open", path);
+      void flags;
+      return fds.add(node);
+    },
+    closeSync(number: number) {
+      // Not a point of its own: close(2) has no effect that anyone but a pipe's reader sees.
+      if (current().life.dead) return;
+      const node = current().fds.close(number);
+      if (node instanceof Object && "bytes" in node) {
+        node.closed = true;
+        kernel.changed(node);
+      }
+    },
+    readSync(number: number) {
+      at("read");
+      const node = current().fds.get(number);
+      if (!(node instanceof Fifo)) throw errno("EINVAL", "read");
+      if (node.writers.size > 0) throw errno("EAGAIN", "read");
+      return 0;
+    },
+    writeSync(number: number, data: string | Buffer) {
+      at("write");
+      const node = current().fds.get(number);
+      if (node === "other") return data.length;
+      if (node instanceof File) {
+        // The only write to a file: a spare folder's status.
+        node.content = Buffer.from(data as Buffer);
+        return data.length;
+      }
+      if (!(node instanceof Object && "bytes" in node)) throw errno("EINVAL", "write");
+      node.bytes += 1;
+      kernel.changed(node);
+      return 1;
+    },
+    fstatSync(number: number) {
+      const node = current().fds.get(number);
+      return { isFIFO: () => node instanceof Fifo };
+    },
+    statSync(path: string) {
+      at("stat", path);
+      if (cgroups.has(path)) return { nlink: 2 };
+      const file = files.get(path);
+      if (!(file instanceof File)) throw errno("ENOENT", "stat", path);
+      return { mtimeMs: file.mtimeMs };
+    },
+    existsSync(path: string) {
+      at("stat", path);
+      return files.has(path) || folders.has(path);
+    },
+    statfsSync(path: string) {
+      at("statfs", path);
+      if (path === cgroupRoot || cgroups.has(path)) return { type: CGROUP2_SUPER_MAGIC };
+      throw errno("ENOENT", "statfs", path);
+    },
+    mkdirSync(path: string) {
+      at("mkdir", path);
+      if (folders.has(path)) throw errno("EEXIST", "mkdir", path);
+      folders.add(path);
+    },
+    rmSync(path: string) {
+      at("rm", path);
+      remove(path);
+    },
+    renameSync(from: string, to: string) {
+      at("rename", from);
+      if (!folders.has(from)) throw errno("ENOENT", "rename", from);
+      if (entriesOf(to).length > 0) throw errno("ENOTEMPTY", "rename", to);
+      folders.add(to);
+      for (const name of entriesOf(from)) files.set(`${to}/${name}`, files.get(`${from}/${name}`) as File);
+      // Files of a process that has them open stay the same files.
+      for (const process of kernel.processes.values())
+        for (const [number, path] of process.files)
+          if (path.startsWith(`${from}/`)) process.files.set(number, `${to}${path.slice(from.length)}`);
+      remove(from);
+    },
+    readdirSync(path: string, options?: { readonly withFileTypes?: boolean }) {
+      at("readdir", path);
+      if (!folders.has(path)) throw errno("ENOENT", "scandir", path);
+      const names = [...new Set([...entriesOf(path), ...foldersIn(path)])].sort();
+      if (!options?.withFileTypes) return names;
+      return names.map((name) => ({ name, isDirectory: () => folders.has(`${path}/${name}`) }));
+    },
+    readlinkSync(path: string) {
+      at("readlink", path);
+      const [, pid, number] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(path) ?? [];
+      const target = kernel.get(Number(pid))?.files.get(Number(number));
+      if (target === undefined) throw errno("ENOENT", "readlink", path);
+      return files.has(target) ? target : `${target} (deleted)`;
+    },
+    watch(path: string, _options: unknown, listener?: () => void) {
+      at("inotify_add_watch", path);
+      const cgroup = cgroups.get(path.slice(0, path.lastIndexOf("/")));
+      if (cgroup === undefined) throw errno("ENOENT", "watch", path);
+      const watcher = new CgroupWatcher(cgroup, current());
+      if (listener !== undefined) watcher.on("change", listener);
+      return watcher;
+    },
+  };
+  for (const [name, call] of Object.entries(fs)) simulated.functions.set(`fs#${name}`, call);
+  const realpath = Object.assign((path: string) => path, {
+    native: (path: string) => {
+      at("realpath", path);
+      if (!cgroups.has(path)) throw errno("ENOENT", "realpath", path);
+      return path;
+    },
+  });
+  simulated.functions.set("fs#realpathSync", realpath as never);
+
+  const promises = {
+    async writeFile(path: string, content: string) {
+      await pause("write");
+      at("write", path);
+      const [, folder = "", file] = /^(.*)\/([^/]+)$/.exec(path) ?? [];
+      const cgroup = cgroups.get(folder);
+      if (cgroup === undefined) throw errno("ENOENT", "open", path);
+      if (file === "cgroup.kill" && content === "1")
+        for (const process of cgroup.processes) kernel.signal(process, 9, true);
+    },
+    async rmdir(path: string) {
+      await pause("rmdir");
+      at("rmdir", path);
+      const cgroup = cgroups.get(path);
+      if (cgroup === undefined) throw errno("ENOENT", "rmdir", path);
+      if (cgroup.processes.size > 0) throw errno("EBUSY", "rmdir", path);
+      cgroups.delete(path);
+    },
+  };
+  for (const [name, call] of Object.entries(promises))
+    simulated.functions.set(`fs/promises#${name}`, call as never);
+
+  /** A call in a thread of libuv: it ends in a later step. */
+  function pause(what: string): Promise<void> {
+    const { scheduler } = kernel;
+    const { life } = current();
+    return new Promise((resolve) => {
+      scheduler.in(scheduler.latency(), life, `${what} in a thread`, resolve);
+    });
+  }
+
+  const calls: Record<string, (...given: never[]) => unknown> = {
+    pidfdOpen(pid: number) {
+      at("pidfd_open", String(pid));
+      const process = kernel.get(pid);
+      if (process === undefined) throw kernelError("pidfd_open", "ESRCH");
+      return current().fds.add(process);
+    },
+    pidfdSendSignal(number: number, signal: number) {
+      const process = current().fds.get(number) as Process;
+      at(`signal ${signal}`, String(process.pid));
+      if (!process.exists || process.state === "Z") throw kernelError("pidfd_send_signal", "ESRCH");
+      kernel.signal(process, signal, true);
+    },
+    mkfifo(path: string) {
+      at("mkfifo", path);
+      if (files.has(path)) throw kernelError("mkfifo", "EEXIST", path);
+      files.set(path, new Fifo());
+    },
+    pipe2() {
+      at("pipe2");
+      const pipe: ReleasePipe = { bytes: 0, closed: false };
+      return { read: current().fds.add("other"), write: current().fds.add(pipe) };
+    },
+  };
+  for (const [name, call] of Object.entries(calls))
+    simulated.functions.set(`effects/kernel/libc.ts#${name}`, call);
+
+  simulated.functions.set(
+    "net#Socket",
+    class extends FifoSocket {
+      constructor({ fd }: { readonly fd: number }) {
+        super(fd, current());
+      }
+    } as never,
+  );
+  simulated.functions.set("os#uptime", () => (kernel.scheduler.now - 1_799_999_990_000) / 1_000);
+  simulated.functions.set("os#release", () => "6.12.0");
+  simulated.functions.set("os#arch", () => "x64");
+
+  function contentOf(path: string): Buffer {
+    const [, pid] = /^\/proc\/(\d+)\/stat$/.exec(path) ?? [];
+    if (pid !== undefined) {
+      const process = kernel.get(Number(pid));
+      if (process !== undefined) return Buffer.from(process.stat);
+    }
+    if (path === bootIdFile) return Buffer.from(`${kernel.bootId}\n`);
+    const [, folder = "", name = ""] = /^(.*)\/([^/]+)$/.exec(path) ?? [];
+    const cgroup = cgroups.get(folder);
+    const text = cgroup && cgroupFile(cgroup, name);
+    if (text !== undefined) return Buffer.from(text);
+    const file = files.get(path);
+    if (file instanceof File) return file.content;
+    throw errno("ENOENT", "open", path);
+  }
+
+  function entriesOf(path: string): string[] {
+    const found: string[] = [];
+    for (const each of files.keys())
+      if (each.startsWith(`${path}/`) && !each.slice(path.length + 1).includes("/"))
+        found.push(each.slice(path.length + 1));
+    return found;
+  }
+
+  function foldersIn(path: string): string[] {
+    return [...folders]
+      .filter((each) => each.startsWith(`${path}/`) && !each.slice(path.length + 1).includes("/"))
+      .map((each) => each.slice(path.length + 1));
+  }
+
+  function remove(path: string): void {
+    folders.delete(path);
+    for (const name of entriesOf(path)) files.delete(`${path}/${name}`);
+    files.delete(path);
+  }
+}
+
+const bootIdFile = "/proc/sys/kernel/random/boot_id";
+const cgroupRoot = "/sys/fs/cgroup/nomad.slice";
+
+function cgroupFile({ processes, oomKills }: Cgroup, name: string): string | undefined {
+  switch (name) {
+    case "cgroup.procs":
+      return [...processes].map(({ pid }) => `${pid}\n`).join("");
+    case "cgroup.events":
+      return `populated ${processes.size > 0 ? 1 : 0}\nfrozen 0\n`;
+    case "memory.events":
+      return `low 0\nhigh 0\nmax 0\noom ${oomKills}\noom_kill ${oomKills}\n`;
+    default:
+      return undefined;
+  }
+}
+
+function kernelError(call: string, code: string, path?: string): DriverError {
+  return new DriverError("KERNEL_CALL_FAILED", `${call} failed`, { failed: { call, errno: code, path } });
+}
+
+/** A watch of a cgroup's file. The event comes in a later step. */
+class CgroupWatcher extends EventEmitter {
+  readonly #cgroup: Cgroup;
+  readonly #changed: () => void;
+
+  constructor(cgroup: Cgroup, { life, scheduler }: PluginProcess) {
+    super();
+    this.#cgroup = cgroup;
+    this.#changed = () =>
+      void scheduler.in(scheduler.latency(), life, "cgroup changed", () => this.emit("change"));
+    cgroup.watchers.add(this.#changed);
+  }
+
+  close(): void {
+    this.removeAllListeners();
+    this.#cgroup.watchers.delete(this.#changed);
+  }
+}
+
+/** A socket that reads a FIFO to its end. */
+class FifoSocket extends EventEmitter {
+  readonly #fd: number;
+  readonly #plugin: PluginProcess;
+  readonly #fifo: Fifo;
+  readonly #closed: () => void;
+  #isOver = false;
+
+  constructor(fd: number, plugin: PluginProcess) {
+    super();
+    this.#fd = fd;
+    this.#plugin = plugin;
+    this.#fifo = plugin.fds.get(fd) as Fifo;
+    const { scheduler, life } = plugin;
+    this.#closed = () =>
+      void scheduler.in(scheduler.latency(), life, "a FIFO ended", () => {
+        if (this.#isOver) return;
+        this.destroy();
+        this.emit("end");
+      });
+    this.#fifo.watchers.add(this.#closed);
+  }
+
+  resume(): void {
+    if (this.#fifo.writers.size === 0) this.#closed();
+  }
+
+  destroy(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#fifo.watchers.delete(this.#closed);
+    this.#plugin.fds.close(this.#fd);
+  }
+}

@@ -1,0 +1,441 @@
+/**
+ * The simulated kernel: processes with pids that are soon used again, the files of runs, FIFOs, cgroups, and
+ * the run's init as buildPlan.ts plans it. It knows what really happened to each run, which is what the checks
+ * compare the driver's answers with.
+ */
+import { constants } from "node:os";
+import { identityRecord, statusFileLayout as layout } from "../../src/effects/plan/plan.ts";
+import { beginning, type Scheduler } from "./scheduler.ts";
+
+const { SIGKILL } = constants.signals;
+
+/** What the program of a task does by itself, and on signals. */
+export interface Program {
+  /** Milliseconds until it exits by itself; undefined if it never does. */
+  readonly endsAfter: number | undefined;
+  readonly exitCode: number;
+  /** Whether it ends on a signal other than SIGKILL. */
+  readonly obeys: boolean;
+}
+
+/** What really happened to a run. */
+export interface RunTruth {
+  readonly taskId: string;
+  readonly init: Process;
+  task: Process | undefined;
+  /** Whether the task's process was released, and has recorded that. It will execute its program. */
+  released: boolean;
+  /** Whether the task's program was executed. */
+  executed: boolean;
+  /** How the task's process ended. */
+  end: { readonly exitCode: number; readonly signal: number } | undefined;
+  /** Whether init recorded that end. */
+  recorded: boolean;
+  /** Whether the driver has sent SIGKILL to its init or its task. */
+  killedByDriver: boolean;
+  /** Whether something else has killed its init. */
+  initKilledByOther: boolean;
+  /** Closes init's files. */
+  close?: () => void;
+  /** Ends the task's process, as the end of its namespace does. */
+  endTask?: () => void;
+}
+
+export class Process {
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly name: string;
+  readonly parent: Process | undefined;
+  readonly cgroup: Cgroup | undefined;
+  readonly session: number;
+  state: "S" | "Z" = "S";
+  /** Whether it is in the process list: until it is reaped, or for a process without a parent until it exits. */
+  exists = true;
+  /** Called with each signal that the process receives. */
+  onSignal: (signal: number, byDriver: boolean) => void = () => {};
+  /** Paths of its open files by descriptor. */
+  readonly files = new Map<number, string>();
+
+  constructor(
+    pid: number,
+    startTicks: number,
+    name: string,
+    parent?: Process,
+    cgroup?: Cgroup,
+    session = pid,
+  ) {
+    this.pid = pid;
+    this.startTicks = startTicks;
+    this.name = name;
+    this.parent = parent;
+    this.cgroup = cgroup;
+    this.session = session;
+  }
+
+  /** As proc_pid_stat(5) has it. */
+  get stat(): string {
+    const { pid, name, state, parent, session, startTicks } = this;
+    const fields = Array(48).fill("0");
+    const set = (number: number, value: unknown) => {
+      fields[number - 4] = String(value);
+    };
+    set(4, parent?.pid ?? 1);
+    set(5, session);
+    set(6, session);
+    set(22, startTicks);
+    return `${pid} (${name}) ${state} ${fields.join(" ")}\n`;
+  }
+}
+
+export class File {
+  content = Buffer.alloc(0);
+  mtimeMs = 0;
+}
+
+export class Fifo {
+  readonly writers = new Set<Process>();
+  /** Called when the last writer has closed it. */
+  readonly watchers = new Set<() => void>();
+}
+
+export class Cgroup {
+  readonly path: string;
+  readonly processes = new Set<Process>();
+  /** Called when it becomes empty. */
+  readonly watchers = new Set<() => void>();
+  oomKills = 0;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+}
+
+/** One end of a pipe from a plugin to the processes of a launch. */
+export interface ReleasePipe {
+  bytes: number;
+  closed: boolean;
+}
+
+export interface LaunchReport {
+  /** Called when a process has reported its identity. */
+  onIdentity(process: Process): void;
+  /** Called when all processes have closed the report. */
+  onEnd(processes: readonly Process[]): void;
+}
+
+export class Kernel {
+  readonly scheduler: Scheduler;
+  readonly bootId = "00000000-0000-4000-8000-000000000001";
+  readonly folders = new Set<string>(["/state", "/state/run"]);
+  readonly files = new Map<string, File | Fifo>();
+  readonly cgroups = new Map<string, Cgroup>();
+  readonly processes = new Map<number, Process>();
+  readonly runs: RunTruth[] = [];
+  /** Called when a program begins to run, before it does. */
+  onExecute: (run: RunTruth) => void = () => {};
+  /** Called when a process that does not belong to the driver gets a signal of the driver's. */
+  onWrongSignal: (target: Process, signal: number) => void = () => {};
+  /** Called when the driver's signal may end a running program. */
+  onDriverSignal: (run: RunTruth, signal: number) => void = () => {};
+  programOf: (taskId: string) => Program = () => ({ endsAfter: undefined, exitCode: 0, obeys: true });
+  #nextPid = firstPid;
+  /** Start ticks of the last process with each pid. */
+  readonly #lastTicks = new Map<number, number>();
+
+  constructor(scheduler: Scheduler) {
+    this.scheduler = scheduler;
+  }
+
+  /** Processes that have nothing to do with the driver. They take the next pids, and most soon end. */
+  startForeign(): void {
+    const { random } = this.scheduler;
+    for (let count = 1 + random.below(12); count > 0; count--) {
+      // Some pids stay free for the driver's processes.
+      if (this.processes.size > 10) return;
+      const process = this.#spawn("foreign");
+      process.onSignal = (signal, byDriver) => byDriver && this.onWrongSignal(process, signal);
+      const lifeMs = random.chance(10) ? 60_000 : random.below(random.chance(50) ? 10 : 6_000);
+      this.#after(lifeMs, "a foreign process ends", () => this.#remove(process));
+    }
+  }
+
+  get(pid: number): Process | undefined {
+    const process = this.processes.get(pid);
+    return process?.exists ? process : undefined;
+  }
+
+  makeCgroup(path: string): void {
+    if (!this.cgroups.has(path)) this.cgroups.set(path, new Cgroup(path));
+  }
+
+  /** As an agent does when a task is over: kills what is left, and tries once to remove the cgroup. */
+  endCgroupAsAgent(path: string): void {
+    const cgroup = this.cgroups.get(path);
+    if (cgroup === undefined) return;
+    for (const process of cgroup.processes) this.signal(process, SIGKILL, false);
+    if (cgroup.processes.size === 0) this.cgroups.delete(path);
+  }
+
+  signal(target: Process, signal: number, byDriver: boolean): void {
+    const run = this.runs.find(({ init, task }) => init === target || task === target);
+    if (run !== undefined && byDriver) {
+      if (signal === SIGKILL) run.killedByDriver = true;
+      this.onDriverSignal(run, signal);
+    } else if (run?.init === target && signal === SIGKILL) run.initKilledByOther = true;
+    target.onSignal(signal, byDriver);
+  }
+
+  /** The OOM killer ends a running task. */
+  killForMemory(): void {
+    const running = this.runs.filter(({ executed, end }) => executed && end === undefined);
+    const run = running[0] && this.scheduler.random.pick(running);
+    if (run?.task === undefined) return;
+    this.scheduler.note(`the kernel kills ${run.task.pid} for lack of memory`);
+    if (run.task.cgroup) run.task.cgroup.oomKills += 1;
+    this.signal(run.task, SIGKILL, false);
+  }
+
+  /** Begins a run's init in a cgroup. */
+  launch(
+    { taskId, runFolder, cgroup }: { taskId: string; runFolder: string; cgroup: string },
+    release: ReleasePipe,
+    report: LaunchReport,
+  ): void {
+    const folder = this.cgroups.get(cgroup);
+    const reported: Process[] = [];
+    // The cgroup was removed before the spawner's child could start in it.
+    if (folder === undefined) {
+      report.onEnd(reported);
+      return;
+    }
+    const init = this.#spawn("exec2-init", undefined, folder);
+    const run: RunTruth = {
+      taskId,
+      init,
+      task: undefined,
+      released: false,
+      executed: false,
+      end: undefined,
+      recorded: false,
+      killedByDriver: false,
+      initKilledByOther: false,
+    };
+    this.runs.push(run);
+    let killed = false;
+    /** The next step of init; nothing more once init is killed. */
+    const then = (what: string, step: () => void, ms = this.scheduler.latency()) =>
+      this.#after(ms, `init ${init.pid}: ${what}`, () => killed || step());
+    let ended = false;
+    const endReport = () => {
+      if (ended) return;
+      ended = true;
+      report.onEnd(reported);
+    };
+    const exit = () => {
+      killed = true;
+      if (run.task === undefined || run.end !== undefined) endReport();
+      this.#exitInit(run);
+    };
+    init.onSignal = (signal) => {
+      // PID 1 of a namespace ignores all other signals.
+      if (signal !== SIGKILL || killed) return;
+      exit();
+    };
+    const status = `${runFolder}/status`;
+    const alive = `${runFolder}/alive`;
+
+    then(
+      "opens its files",
+      () => {
+        const fifo = this.files.get(alive);
+        if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
+        const file = this.files.get(status) ?? new File();
+        if (!(file instanceof File)) return exit();
+        this.files.set(status, file);
+        const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
+        content.set(layout.noStatus);
+        this.#write(file, content);
+        init.files.set(9, alive);
+        fifo.writers.add(init);
+        run.close = () => this.#close(fifo, init);
+        then("reports itself", () => {
+          reported.push(init);
+          report.onIdentity(init);
+          this.#whenReadable(
+            release,
+            () => !killed,
+            1,
+            (complete) => {
+              if (!complete) return exit();
+              then("forks the task", () => startTask(file));
+            },
+          );
+        });
+        // Init opens its files long before another plugin process can be there.
+      },
+      this.scheduler.shortly(),
+    );
+
+    const startTask = (file: File) => {
+      const task = this.#spawn("exec2-task", init, folder, true);
+      run.task = task;
+      let taskKilled = false;
+      const endTask = (end: NonNullable<RunTruth["end"]>) => {
+        if (taskKilled) return;
+        taskKilled = true;
+        run.end = end;
+        task.state = "Z";
+        this.scheduler.note(`task ${task.pid} of ${taskId} ends: ${JSON.stringify(end)}`);
+        endReport();
+        reap(file, task);
+      };
+      run.endTask = () => endTask({ exitCode: 137, signal: SIGKILL });
+      const thenTask = (ms: number, what: string, step: () => void) =>
+        this.#after(ms, `task ${task.pid}: ${what}`, () => taskKilled || step());
+      task.onSignal = (signal) => {
+        if (signal === SIGKILL) endTask({ exitCode: 137, signal: SIGKILL });
+        else if (run.executed && this.programOf(taskId).obeys)
+          thenTask(this.scheduler.random.below(30), `obeys signal ${signal}`, () =>
+            endTask({ exitCode: 128 + signal, signal }),
+          );
+      };
+      thenTask(this.scheduler.latency(), "records itself", () => {
+        const content = Buffer.from(file.content);
+        content.write(task.stat, layout.task + identityRecord.tagBytes);
+        this.#write(file, content);
+        reported.push(task);
+        report.onIdentity(task);
+        this.#whenReadable(
+          release,
+          () => !taskKilled,
+          2,
+          (released) => {
+            if (!released) return endTask({ exitCode: 0, signal: 0 });
+            thenTask(this.scheduler.latency(), "is released", () => {
+              this.#write(file, file.content.subarray(0, layout.releasedBytes));
+              run.released = true;
+              thenTask(this.scheduler.latency(), "executes its program", () => {
+                this.onExecute(run);
+                run.executed = true;
+                endReport();
+                const { endsAfter, exitCode } = this.programOf(taskId);
+                if (endsAfter !== undefined)
+                  thenTask(endsAfter, "exits by itself", () => endTask({ exitCode, signal: 0 }));
+              });
+            });
+          },
+        );
+      });
+    };
+
+    const reap = (file: File, task: Process) => {
+      then("reaps the task", () => {
+        const status = Buffer.alloc(4);
+        const { exitCode, signal } = run.end as NonNullable<RunTruth["end"]>;
+        status.writeInt32LE(signal > 0 ? signal : exitCode << 8);
+        const content = Buffer.from(file.content);
+        content.set(status);
+        this.#write(file, content);
+        run.recorded = true;
+        this.#remove(task);
+        then("exits", exit);
+      });
+    };
+  }
+
+  /** The steps of init's exit: its files are closed first, then its namespace ends, then it leaves its cgroup. */
+  #exitInit(run: RunTruth): void {
+    const { init } = run;
+    const { scheduler } = this;
+    const then = (what: string, step: () => void) =>
+      this.#after(scheduler.shortly(), `init ${init.pid}: ${what}`, step);
+    then("closes its files", () => {
+      run.close?.();
+      then("ends its namespace", () => {
+        run.endTask?.();
+        if (run.task !== undefined) this.#remove(run.task);
+        init.state = "Z";
+        then("leaves its cgroup", () => this.#remove(init));
+      });
+    });
+  }
+
+  #spawn(name: string, parent?: Process, cgroup?: Cgroup, leads = false): Process {
+    const ticks = Math.floor((this.scheduler.now - beginning) / 10) + 1_000;
+    for (;;) {
+      const pid = this.#nextPid;
+      this.#nextPid = pid === lastPid ? firstPid : pid + 1;
+      // The kernel never gives a pid twice within a tick: it would have to start 32,768 processes in it.
+      if (this.processes.has(pid) || this.#lastTicks.get(pid) === ticks) continue;
+      this.#lastTicks.set(pid, ticks);
+      const process = new Process(pid, ticks, name, parent, cgroup, leads || !parent ? pid : parent.session);
+      this.processes.set(pid, process);
+      cgroup?.processes.add(process);
+      return process;
+    }
+  }
+
+  #remove(process: Process): void {
+    if (!process.exists) return;
+    process.exists = false;
+    this.processes.delete(process.pid);
+    const { cgroup } = process;
+    if (cgroup === undefined) return;
+    cgroup.processes.delete(process);
+    if (cgroup.processes.size === 0) for (const changed of cgroup.watchers) changed();
+  }
+
+  #close(fifo: Fifo, process: Process): void {
+    process.files.clear();
+    fifo.writers.delete(process);
+    if (fifo.writers.size === 0) for (const closed of fifo.watchers) closed();
+  }
+
+  #write(file: File, content: Buffer): void {
+    file.content = Buffer.from(content);
+    file.mtimeMs = this.scheduler.now;
+  }
+
+  /** Waits in read(2). @param then gets whether byte number `number` came, or the end of the pipe */
+  #whenReadable(
+    pipe: ReleasePipe,
+    isWaiting: () => boolean,
+    number: number,
+    then: (readable: boolean) => void,
+  ): void {
+    const look = () => {
+      if (!isWaiting()) return;
+      if (pipe.bytes >= number) then(true);
+      else if (pipe.closed) then(false);
+      else pipeWaiters.add(pipe, look);
+    };
+    look();
+  }
+
+  #after(ms: number, what: string, run: () => void): void {
+    this.scheduler.in(ms, this.scheduler.kernel, what, run);
+  }
+
+  /** To be called when a byte was written to a pipe, or when the pipe was closed. */
+  changed(pipe: ReleasePipe): void {
+    for (const look of pipeWaiters.take(pipe)) this.#after(this.scheduler.latency(), "a pipe is read", look);
+  }
+}
+
+/** Few pids, so that they are soon used again. */
+const firstPid = 300;
+const lastPid = 318;
+
+class PipeWaiters {
+  readonly #waiters = new WeakMap<ReleasePipe, (() => void)[]>();
+  add(pipe: ReleasePipe, look: () => void): void {
+    this.#waiters.set(pipe, [...(this.#waiters.get(pipe) ?? []), look]);
+  }
+  take(pipe: ReleasePipe): (() => void)[] {
+    const all = this.#waiters.get(pipe) ?? [];
+    this.#waiters.delete(pipe);
+    return all;
+  }
+}
+
+const pipeWaiters = new PipeWaiters();

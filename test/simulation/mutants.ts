@@ -1,0 +1,113 @@
+/** Planted defects: each one is a fault that drivers have had, and the simulation has to find it. */
+import { Journal } from "../../src/driver/history/journal.ts";
+import { Run } from "../../src/driver/run/run.ts";
+import { TaskTable } from "../../src/driver/task/taskTable.ts";
+import { livingStat } from "../../src/effects/processes/processIdentity.ts";
+import type { ProcessIdentity } from "../../src/effects/processes/processStat.ts";
+import { removeRunFiles } from "../../src/effects/run/runFiles.ts";
+import type { EffectName, TaskSnapshot } from "../../src/machines/taskMachine.ts";
+import { simulated } from "./simulated.ts";
+
+export interface Mutant {
+  readonly name: string;
+  /** Plants the defect. @returns a function that removes it */
+  plant(): () => void;
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "an event becomes visible before its commit",
+    plant: () =>
+      replaceMethod(
+        Journal.prototype,
+        "append",
+        (append) =>
+          async function (this: Journal, ...given) {
+            setImmediate(() => void append.apply(this, given).catch(() => undefined));
+          },
+      ),
+  },
+  { name: "the kill timer is lost", plant: () => withoutEffect("startKillTimer") },
+  { name: "a run is never released", plant: () => withoutEffect("releaseRun") },
+  { name: "a run that is taken over is not watched", plant: () => withoutEffect("watchExit", "recovered") },
+  {
+    name: "a run's files are removed before its end is read",
+    plant: () =>
+      replaceFunction(
+        "driver/run/runEnd.ts#exitOf",
+        (exitOf) =>
+          (snapshot: TaskSnapshot, ...rest: never[]) => {
+            const folder = snapshot.context.sandbox?.runFolder;
+            if (folder !== undefined) removeRunFiles(folder);
+            return exitOf(snapshot as never, ...rest);
+          },
+      ),
+  },
+  {
+    name: "a running task counts as a start that failed",
+    plant: () => replaceFunction("effects/run/runFiles.ts#readRecordedTask", () => () => undefined),
+  },
+  {
+    name: "the record of the task's end is not found",
+    plant: () => replaceFunction("effects/run/runFiles.ts#readExitStatus", () => () => undefined),
+  },
+  {
+    name: "a process is known by its pid alone",
+    plant: () =>
+      replaceFunction(
+        "effects/processes/processIdentity.ts#isSameProcess",
+        () =>
+          ({ pid }: ProcessIdentity) =>
+            livingStat(pid) !== undefined,
+      ),
+  },
+  {
+    name: "runs that an agent has forgotten go on",
+    plant: () => replaceMethod(TaskTable.prototype, "markUnclaimed", () => () => undefined),
+  },
+  {
+    name: "nothing is settled after a plugin's death",
+    plant: () => replaceFunction("driver/recovery/reconcile.ts#reconcile", () => async () => new Map()),
+  },
+  {
+    name: "a repeated start begins anew",
+    plant: () => replaceFunction("driver/recovery/recovery.ts#repeatedStart", () => async () => undefined),
+  },
+  {
+    name: "an end is recorded before the run's processes are gone",
+    plant: () => replaceFunction("driver/run/watch.ts#runEnded", () => async () => undefined),
+  },
+];
+
+type Callable = (...given: never[]) => unknown;
+
+function replaceFunction(key: string, mutant: (real: Callable) => Callable): () => void {
+  simulated.mutants.set(key, mutant);
+  return () => simulated.mutants.delete(key);
+}
+
+function replaceMethod<Owner extends object, Name extends keyof Owner>(
+  owner: Owner,
+  name: Name,
+  mutant: (real: Owner[Name]) => Owner[Name],
+): () => void {
+  const real = owner[name];
+  owner[name] = mutant(real);
+  return () => {
+    owner[name] = real;
+  };
+}
+
+/** @param state leaves the effect out in this state only */
+function withoutEffect(effect: EffectName, state?: string): () => void {
+  return replaceMethod(
+    Run.prototype,
+    "execute",
+    (execute) =>
+      async function (this: Run, action) {
+        if (action.type !== effect) return execute.call(this, action);
+        const at = (action.info as { readonly event?: { readonly type?: string } }).event?.type;
+        if (state !== undefined && at !== state) return execute.call(this, action);
+      },
+  );
+}

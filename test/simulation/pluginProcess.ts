@@ -1,0 +1,102 @@
+/** A simulated plugin process: it dies at any of its host calls or between two of its steps. */
+import type { Driver } from "../../src/driver/driver.ts";
+import { Descriptors, errno } from "./descriptors.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Life, Scheduler, Step } from "./scheduler.ts";
+
+/** Thrown into the code of a plugin that has died. What it still does has no effect. */
+class Dead extends Error {}
+
+/** The errors of host calls that a shortage on the host causes, as their man pages name them. */
+const shortages: Readonly<Record<string, readonly string[]>> = {
+  open: ["EMFILE", "ENFILE", "EIO"],
+  read: ["EMFILE", "EIO"],
+  write: ["ENOSPC", "EIO"],
+  mkdir: ["ENOSPC", "EIO"],
+  mkfifo: ["ENOSPC"],
+  pidfd_open: ["EMFILE", "ENFILE"],
+  pipe2: ["EMFILE", "ENFILE"],
+  inotify_add_watch: ["EMFILE", "ENOSPC"],
+  commit: ["ENOSPC", "EIO"],
+};
+
+export interface Hazards {
+  /** Whether the plugin dies at this call. */
+  diesAt(call: string): boolean;
+  /** Whether this call fails for lack of something. */
+  fails(call: string): boolean;
+}
+
+/** A call of the agent that has no answer yet. */
+export interface PendingCall {
+  readonly what: string;
+  /** The step in which the plugin gets the call. */
+  readonly message: Step;
+  readonly controller: AbortController;
+  /** Called in a step of the agent, if the plugin dies before its answer. */
+  readonly broken: () => void;
+}
+
+export class PluginProcess {
+  readonly number: number;
+  readonly life: Life;
+  readonly scheduler: Scheduler;
+  readonly fds = new Descriptors();
+  readonly pending = new Set<PendingCall>();
+  readonly #kernel: Kernel;
+  readonly #hazards: Hazards;
+  readonly #onDeath: (plugin: PluginProcess) => void;
+  readonly #begin: () => Driver;
+  #driver: Driver | undefined;
+
+  constructor(
+    number: number,
+    kernel: Kernel,
+    hazards: Hazards,
+    begin: () => Driver,
+    onDeath: (plugin: PluginProcess) => void,
+  ) {
+    this.number = number;
+    this.scheduler = kernel.scheduler;
+    this.life = kernel.scheduler.newLife(`plugin ${number}`);
+    this.#kernel = kernel;
+    this.#hazards = hazards;
+    this.#begin = begin;
+    this.#onDeath = onDeath;
+  }
+
+  /** The driver of this process, from its first call on. */
+  get driver(): Driver {
+    this.#driver ??= this.#begin();
+    return this.#driver;
+  }
+
+  /** To be called at each host call, before it does anything. */
+  enter(call: string, path = ""): void {
+    if (this.life.dead) throw new Dead();
+    this.scheduler.note(`    ${call} ${path}`);
+    if (this.#hazards.diesAt(call)) {
+      this.die(`at ${call} ${path}`);
+      throw new Dead();
+    }
+    const errors = shortages[call];
+    if (errors === undefined || !this.#hazards.fails(call)) return;
+    const code = this.scheduler.random.pick(errors);
+    this.scheduler.note(`    … fails: ${code}`);
+    throw errno(code, call, path);
+  }
+
+  /** The kernel ends the process: its descriptors are closed, and it does nothing more. */
+  die(why: string): void {
+    if (this.life.dead) return;
+    this.scheduler.note(`plugin ${this.number} dies ${why}`);
+    for (const number of this.fds.numbers) {
+      const node = this.fds.close(number);
+      if (!(node instanceof Object && "bytes" in node)) continue;
+      node.closed = true;
+      this.#kernel.changed(node);
+    }
+    this.life.dead = true;
+    this.#onDeath(this);
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Functions and classes of the driver that the simulation replaces or may replace, by their modules below
+ * src/. A function that replaces.ts does not define stays the real one, and mutants can wrap it. Pure.
+ */
+export const replacedNames: Readonly<Record<string, readonly string[]>> = {
+  // The kernel's part of a launch: replaced.
+  "effects/launch/prepare.ts": ["prepareRun"],
+  "effects/launch/sandbox.ts": ["environmentFor"],
+  "effects/launch/spawner/spawner.ts": ["beginLaunch", "startSpawner"],
+  "effects/plan/spawnPlan.ts": ["writeLate"],
+  "effects/root/rootTemplates.ts": ["RootTemplates", "findRootProblem"],
+  // Facts about the host: replaced.
+  "effects/host/hostFacts.ts": ["probeHost", "watchHost"],
+  "effects/unveil/knownPaths.ts": ["knownPaths"],
+  // The plugin's own process and folder: replaced.
+  "effects/command/envDigest.ts": ["ensureKey", "envDigest"],
+  "effects/denials/denialWatch.ts": ["DenialWatch"],
+  "effects/limits/resourceLimits.ts": ["raiseOwnFileLimit"],
+  "effects/processes/ownMemory.ts": ["hideMemory", "releaseMemory", "collectGarbage", "heapBytes"],
+  "driver/start/rehearsal.ts": ["Rehearsal", "optimizeEarly"],
+  "store/folder/stateFolder.ts": ["openStateFolder"],
+  "store/folder/pluginAddress.ts": ["publishAddress"],
+  "store/folder/keptHistories.ts": ["isPinned", "readArchived"],
+  "store/folder/logFolders.ts": ["quarantinedLogs"],
+  "store/usage/usageFile.ts": ["appendUsage", "removeUsage"],
+  "store/lmdb/lmdbEventStore.ts": ["openEventStore"],
+  // The driver's own code: wrapped by mutants only.
+  "driver/recovery/recovery.ts": ["repeatedStart"],
+  "driver/recovery/reconcile.ts": ["reconcile"],
+  "driver/run/runEnd.ts": ["exitOf"],
+  "driver/run/watch.ts": ["runEnded"],
+  "effects/run/runFiles.ts": ["readRecordedTask", "readExitStatus"],
+  "effects/processes/processIdentity.ts": ["isSameProcess"],
+};

@@ -1,0 +1,188 @@
+/** The simulation's part of the driver's modules: what needs a kernel, a disk or a process of its own. */
+import { of } from "rxjs";
+import type { DriverServices } from "../../src/driver/services.ts";
+import { checkCgroup, readOomKills } from "../../src/effects/cgroup/cgroup.ts";
+import type { HostFacts } from "../../src/effects/host/hostFacts.ts";
+import { PendingLaunch } from "../../src/effects/launch/launcher.ts";
+import type { PreparedRun } from "../../src/effects/launch/prepare.ts";
+import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
+import type { EarlyPlan } from "../../src/effects/plan/plan.ts";
+import { noSteps } from "../../src/effects/plan/plan.ts";
+import type { Report } from "../../src/effects/plan/spawnPlan.ts";
+import type { ProcessIdentity } from "../../src/effects/processes/processIdentity.ts";
+import { makeRunFiles, removeRunFiles, runFiles } from "../../src/effects/run/runFiles.ts";
+import { runFolderName, stateFolderPaths, taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
+import type { DurableLog } from "./durableLog.ts";
+import type { Kernel, Process, ReleasePipe } from "./kernel.ts";
+import type { PluginProcess } from "./pluginProcess.ts";
+import { simulated } from "./simulated.ts";
+
+const facts = (bootId: string): HostFacts => ({
+  kernel: "6.12.0",
+  arch: "x64",
+  bootId,
+  root: true,
+  landlockAbi: 6,
+  cgroupMount: "/sys/fs/cgroup",
+  cgroupControllers: ["cpu", "memory", "pids"],
+  cgroupDelegated: ["cpu", "memory", "pids"],
+  memfdExecution: true,
+  seccomp: true,
+  namespaces: { pid: true, mount: true, ipc: true },
+  cores: 2,
+  mhzPerCore: 2_000,
+  mhzKnown: true,
+});
+
+/** Defines the replacements of replacedNames.ts. */
+export function installReplacements(kernel: Kernel, log: DurableLog, current: () => PluginProcess): void {
+  const nothing = () => undefined;
+  const define = (module: string, functions: Readonly<Record<string, unknown>>) => {
+    for (const [name, value] of Object.entries(functions))
+      simulated.functions.set(`${module}#${name}`, value as never);
+  };
+  const hostFacts = () => facts(kernel.bootId);
+  define("effects/host/hostFacts.ts", { probeHost: hostFacts, watchHost: () => of(hostFacts()) });
+  define("effects/unveil/knownPaths.ts", { knownPaths: () => new Map() });
+  define("effects/command/envDigest.ts", { ensureKey: nothing, envDigest: () => "digest" });
+  define("effects/denials/denialWatch.ts", { DenialWatch: NoDenials });
+  define("effects/limits/resourceLimits.ts", { raiseOwnFileLimit: nothing });
+  define("effects/processes/ownMemory.ts", {
+    hideMemory: nothing,
+    releaseMemory: async () => undefined,
+    collectGarbage: nothing,
+    heapBytes: () => 0,
+  });
+  define("driver/start/rehearsal.ts", { Rehearsal: NoRehearsal, optimizeEarly: nothing });
+  define("effects/root/rootTemplates.ts", { RootTemplates: NoRoots, findRootProblem: async () => undefined });
+  define("store/folder/stateFolder.ts", {
+    openStateFolder: async (path: string) => {
+      current().enter("flock", path);
+      const paths = stateFolderPaths(path);
+      return {
+        ...paths,
+        runFolder: (taskId: never) => `${paths.run}/${runFolderName(taskId)}`,
+        close: async () => undefined,
+      };
+    },
+  });
+  define("store/folder/pluginAddress.ts", { publishAddress: nothing });
+  define("store/folder/keptHistories.ts", { isPinned: () => false, readArchived: () => new Set() });
+  define("store/folder/logFolders.ts", { quarantinedLogs: () => [] });
+  define("store/usage/usageFile.ts", { appendUsage: nothing, removeUsage: nothing });
+  define("store/lmdb/lmdbEventStore.ts", { openEventStore: async () => log.open(current()) });
+  define("effects/launch/sandbox.ts", { environmentFor: async ({ env }: TaskRequest) => env });
+  define("effects/launch/prepare.ts", { prepareRun });
+  define("effects/plan/spawnPlan.ts", { writeLate: () => current().enter("write late plan") });
+  define("effects/launch/spawner/spawner.ts", {
+    startSpawner: nothing,
+    beginLaunch: (early: EarlyPlan, { releasePipe }: { readonly releasePipe: number }) =>
+      beginLaunch(kernel, current(), early, releasePipe),
+  });
+}
+
+/** As the real function, without the sandbox: the same calls in the same order around the real launcher. */
+async function prepareRun(request: TaskRequest, services: DriverServices): Promise<PreparedRun> {
+  const cgroup = checkCgroup(request.resources.cgroup);
+  const oomKills = readOomKills(cgroup) ?? 0;
+  const files = runFiles(services.folder.runFolder(request.taskId));
+  makeRunFiles(files.folder);
+  await using undoing = new AsyncDisposableStack();
+  undoing.defer(() => removeRunFiles(files.folder));
+  const early: EarlyPlan = {
+    loggerState: undefined,
+    initName: "exec2-init",
+    aliveFifo: files.alive,
+    cgroup,
+    steps: noSteps,
+  };
+  const launch = new PendingLaunch(
+    early,
+    { stdout: 1, stderr: 2, ruleset: 3, mounts: 4 },
+    services.folder.run,
+  );
+  undoing.defer(() => launch.abandon());
+  launch.load({ steps: noSteps });
+  launch.complete();
+  const init = await launch.init();
+  const cleanup = undoing.move();
+  return {
+    launch,
+    lastLine: undefined,
+    env: request.env,
+    undo: () => cleanup.disposeAsync(),
+    sandboxed: {
+      command: "/bin/program",
+      workDir: "/",
+      user: request.user,
+      uid: Number(request.user.slice("nomad-".length)),
+      gid: Number(request.user.slice("nomad-".length)),
+      groups: [],
+      capabilities: [],
+      resourceLimits: [],
+      umask: 0o022,
+      nice: 0,
+      seccomp: null,
+      limits: [],
+      unveiled: [],
+      skipped: [],
+      root: "private",
+      privateTmp: true,
+      sharedTmpReason: null,
+      unrecordedDenials: "the simulation has no denials",
+      oomKills,
+      output: null,
+      runFolder: files.folder,
+      runCgroup: null,
+      init,
+      plan: [],
+    },
+  };
+}
+
+function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, releasePipe: number) {
+  plugin.enter("begin launch", early.aliveFifo);
+  const { fds, life, scheduler } = plugin;
+  const first = Promise.withResolvers<ProcessIdentity | undefined>();
+  const report = Promise.withResolvers<Report>();
+  const runFolder = early.aliveFifo.slice(0, early.aliveFifo.lastIndexOf("/"));
+  const taskId = taskOfRunFolder(runFolder.slice(runFolder.lastIndexOf("/") + 1));
+  // The write end was added right after the read end.
+  const pipe = fds.get(releasePipe + 1) as ReleasePipe;
+  const identity = ({ pid, startTicks }: Process) => ({ pid, startTicks });
+  scheduler.in(scheduler.shortly(), scheduler.kernel, "the spawner forks", () =>
+    kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "" }, pipe, {
+      // The first record in the pipe is init's.
+      onIdentity: (process) => {
+        if (process.parent === undefined)
+          scheduler.in(scheduler.latency(), life, "a report arrives", () => first.resolve(identity(process)));
+      },
+      onEnd: (processes) => {
+        const all = processes.map(identity);
+        scheduler.in(scheduler.latency(), life, "a report ends", () => {
+          first.resolve(all[0]);
+          report.resolve({ processes: all, failure: undefined });
+        });
+      },
+    }),
+  );
+  return { table: fds.add("other"), first: first.promise, report: report.promise };
+}
+
+class NoDenials {
+  readonly problem = "the simulation has no denials";
+  readonly problems = of(this.problem);
+  async configure(): Promise<void> {}
+  handOut(): void {}
+  async settle(): Promise<void> {}
+  [Symbol.dispose](): void {}
+}
+
+class NoRehearsal {
+  postpone(): void {}
+  async end(): Promise<void> {}
+}
+
+class NoRoots {
+  [Symbol.dispose](): void {}
+}
