@@ -215,11 +215,12 @@ export function loggerSteps({ name, recordFile }: Pick<Logger, "name" | "recordF
     { name: takeStep, call: "dup3", args: [descriptors.logRelease, own.release, 0] },
     { name: takeStep, call: "dup3", args: [fifo, own.alive, 0] },
     closeRangeStep(takeStep, own.record),
+    // The plugin watches the file from the task's start on.
+    openRecordStep(recordFile),
     // All else can wait until the task runs. Earlier, it would compete with init for the processors.
     ...waitForRelease,
     ...becomeIndependent,
     ...nameSteps(name),
-    openRecordStep(recordFile),
     ...recordIdentity,
     ...protect,
     ...writeLogs,
