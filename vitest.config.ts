@@ -72,7 +72,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["**/*.kernel.test.ts", ...replacing, ...long, ...exclude],
           isolate: false,
-          maxWorkers: 2,
+          // Some wait for a browser.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -85,7 +86,7 @@ export default defineConfig({
           // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
           isolate: true,
           // Many of them wait for the kernel, or as long as an agent does.
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 2 },
         },
       },
@@ -106,7 +107,7 @@ export default defineConfig({
           include: [...long, ...withRounds],
           exclude,
           env: { TEST_LONG: "1" },
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 4 },
         },
       },

@@ -34,6 +34,7 @@ test("Fingerprint: this machine is healthy, and reports its features", async () 
     ...(attributes.some(([name]) => name === "driver.exec2.denials.problem") && {
       "driver.exec2.denials.problem": expect.any(String),
     }),
+    "driver.exec2.black_box": false,
     "driver.exec2.landlock.abi": expect.toSatisfy((abi) => abi >= 1),
     "driver.exec2.seccomp": true,
     "driver.exec2.cgroup.controllers": controllers.split(" ").filter(Boolean).sort().join(","),

@@ -129,4 +129,7 @@ export const closing: Readonly<Record<string, string>> = {
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
   blackBox: "what is recorded",
+  logCollection: "who writes the task's files: test/e2e/tasks/ownLogs.kernel.test.ts has a task that tampers",
+  logMaxFiles: "a limit",
+  logMaxFileSize: "a limit",
 };
