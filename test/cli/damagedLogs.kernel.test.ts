@@ -10,7 +10,7 @@ import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { rounds } from "../support/rounds.ts";
 import { idOf } from "../support/screen/inspector.ts";
 
-const damages = rounds(30, 400);
+const damages = rounds(30, 250);
 const tasks = 60;
 
 interface Line {
