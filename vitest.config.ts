@@ -6,7 +6,9 @@ const alone = [
   // All processes share the kernel's audit, which drops records if many are denied something at once.
   "test/e2e/denials/**/*.test.ts",
   // Counts what plugins leave behind on the host.
-  "test/leaks/**/*.kernel.test.ts",
+  "test/e2e/recovery/leaks.kernel.test.ts",
+  // Hundreds of processes fork without end.
+  "test/attacks/execSession.kernel.test.ts",
 ];
 
 /** Tests that `npm test` has with a few rounds, and `npm run test:long` with many: test/support/rounds.ts. */
@@ -86,7 +88,7 @@ export default defineConfig({
           // Kernel tests start real processes. A separate process for each file keeps their descriptors apart.
           isolate: true,
           // Many of them wait for the kernel, or as long as an agent does.
-          maxWorkers: 4,
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },

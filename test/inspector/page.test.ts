@@ -47,6 +47,7 @@ describe("the page", () => {
       await page.screenshot({ path: screenshot(`list-${colorScheme}-${width}`) });
       await page.keyboard.press("/");
       await page.keyboard.type("sigint");
+      await expect.poll(() => page.locator(".row").count()).toBe(1);
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Enter");
       await page.getByText("It was still running after the timeout, so it was killed").waitFor();
