@@ -46,10 +46,8 @@ export class Announcements {
   readonly #unread: TaskEventMessage[] = [];
   /** Messages for tasks without a known runner, by `<allocation>/<task>`. */
   readonly #pending = new Map<string, TaskEventMessage[]>();
-  /** Tasks whose first OOM kill was announced. Some tasks have an OOM kill every second. */
-  readonly #oomAnnounced = new WeakSet<Task>();
-  /** Tasks whose first loss of output was announced. */
-  readonly #lossAnnounced = new WeakSet<Task>();
+  /** Tasks whose first event of a type was announced. Some tasks have an OOM kill every second. */
+  readonly #announced = { oomSeen: new WeakSet<Task>(), outputLost: new WeakSet<Task>() };
 
   /** For each task, the refusals that were announced: see {@link messageOfDenial}. */
   readonly #namedDenials = new WeakMap<Task, Set<string>>();
@@ -81,7 +79,7 @@ export class Announcements {
     if (message === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
     if (event.type === "oomSeen" || event.type === "outputLost") {
-      const announced = event.type === "oomSeen" ? this.#oomAnnounced : this.#lossAnnounced;
+      const announced = this.#announced[event.type];
       if (announced.has(task)) return;
       announced.add(task);
     }

@@ -97,8 +97,8 @@ function wasFatal(oom: Exit["oom"], survived: TaskContext["oom"], endedAt: numbe
 
 /**
  * Removes what a run left. If its init was killed, a run in the host's pid namespace may leave processes.
- * These are killed. The cgroups below the task's cgroup are removed. Resolves once the agent
- * can remove the task's cgroup.
+ * These are killed. The cgroups below the task's cgroup are removed. Resolves once the agent can remove the
+ * task's cgroup.
  * @param init the run's init, if no event names it
  */
 export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {

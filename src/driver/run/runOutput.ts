@@ -4,10 +4,10 @@
  * the end of the run until everything is written.
  */
 import { closeSync, type FSWatcher, watch } from "node:fs";
-import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Subscription } from "rxjs";
 import { messageOf } from "../../base/errors.ts";
+import { errnoName } from "../../effects/kernel/kernelError.ts";
 import { loggerOf, streamsFrom } from "../../effects/launch/sandbox.ts";
 import { openOwnLogs } from "../../effects/logs/logFiles.ts";
 import type { LogRecord } from "../../effects/logs/logger.ts";
@@ -189,8 +189,7 @@ async function startAnother(
   const ends = readEndsOf(context.process.init);
   if (ends === undefined) return undefined;
   for (const end of [ends.stdoutRead, ends.stderrRead]) opened.adopt(end, closeSync);
-  const logger = loggerOf(request, files, record ?? streamsFrom(begin));
-  if (logger === undefined) return undefined;
+  const logger = loggerOf(request, bounds, files, record ?? streamsFrom(begin));
   await startLogger(logger, { ...ends, logFolder }, folder.run);
   return readLogRecord(files.logRecord)?.logger ?? null;
 }
@@ -211,9 +210,5 @@ function lossIn(record: LogRecord | undefined): EventData<"outputLost"> | undefi
   const { stdout, stderr } = record;
   if (stdout.lostBytes + stderr.lostBytes === 0) return undefined;
   const errno = stdout.errno || stderr.errno;
-  return { stdout: stdout.lostBytes, stderr: stderr.lostBytes, errno: errnoName(errno) };
-}
-
-function errnoName(errno: number): string | null {
-  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? null;
+  return { stdout: stdout.lostBytes, stderr: stderr.lostBytes, errno: errno === 0 ? null : errnoName(errno) };
 }

@@ -3,13 +3,13 @@
  * Two BPF programs note this in the kernel. Nothing is read until somebody asks for a run's notes, so the
  * notes cost this process nothing. All is gone with this process: nothing is pinned.
  */
-import { closeSync, readFileSync, statSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { DriverError, messageOf } from "../../base/errors.ts";
-import { createMap, deleteEntry, findEntry, type MapShape, setEntry, trace } from "../bpf/bpf.ts";
-import { KernelTypes } from "../bpf/btf.ts";
+import { cgroupId, createMap, deleteEntry, findEntry, type MapShape, setEntry, trace } from "../bpf/bpf.ts";
+import { KernelTypes, typesFile } from "../bpf/btf.ts";
 import { type Architecture, supportedArchitecture } from "../kernel/systemCalls.ts";
 import { type Note, noteLayout, readNote } from "./notes.ts";
 import {
@@ -22,8 +22,6 @@ import {
   runLayout,
   SLOTS,
 } from "./programs.ts";
-
-const typesFile = "/sys/kernel/btf/vmlinux";
 
 /** Maximum number of runs at a time; those beyond it are not watched. */
 const maxRuns = 4_096;
@@ -98,8 +96,7 @@ export class BlackBox implements Disposable {
    * @throws DriverError `KERNEL_CALL_FAILED`, with E2BIG if there are too many runs
    */
   watch(cgroup: string): WatchedRun {
-    // The id of a cgroup is its folder's inode number.
-    const id = new Uint8Array(new BigUint64Array([statSync(cgroup, { bigint: true }).ino]).buffer);
+    const id = new Uint8Array(new BigUint64Array([cgroupId(cgroup)]).buffer);
     const index = this.#free.pop() ?? this.#indices++;
     // The number tells the run's notes from those of an earlier run in the same slots.
     const run = ++this.#runs;

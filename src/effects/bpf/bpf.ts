@@ -1,5 +1,5 @@
 /** Makes maps and loads programs by bpf(2), and attaches the programs to tracepoints. */
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync, readFileSync, statSync } from "node:fs";
 import { bpf, writePointer } from "../kernel/libc.ts";
 import { functionType, functionTypes, mainType } from "./btf.ts";
 import { INSTRUCTION_BYTES } from "./program.ts";
@@ -30,6 +30,11 @@ export interface MapShape {
   readonly keyBytes: number;
   readonly valueBytes: number;
   readonly entries: number;
+}
+
+/** The id by which programs know a cgroup: its folder's inode number. @throws Error as fs functions do */
+export function cgroupId(cgroup: string): bigint {
+  return statSync(cgroup, { bigint: true }).ino;
 }
 
 /** @returns a descriptor; close-on-exec, like all descriptors from bpf(2) */

@@ -3,6 +3,9 @@
  * structs, and the numbers of functions. Documentation/bpf/btf.rst, `linux/btf.h`. Pure.
  */
 
+/** The file that {@link KernelTypes} reads. */
+export const typesFile = "/sys/kernel/btf/vmlinux";
+
 export interface KernelFunction {
   /** Number of the function. It is needed to attach a program to the function. */
   readonly id: number;

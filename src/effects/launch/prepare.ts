@@ -175,11 +175,11 @@ function openOutput(
   }
   const { folder, begin } = openOwnLogs(request, logBounds.maxFiles);
   keep(folder);
-  const [stdout, stderr] = [makeOwnLogPipe(user), makeOwnLogPipe(user)];
-  for (const each of [stdout, stderr]) {
-    keep(each.read);
-    keep(each.write);
-  }
+  const openPipe = () => {
+    const { read, write } = makeOwnLogPipe(user);
+    return { read: keep(read), write: keep(write) };
+  };
+  const [stdout, stderr] = [openPipe(), openPipe()];
   return {
     stdout: stdout.write,
     stderr: stderr.write,

@@ -20,6 +20,7 @@ import type { LimitedResource, TaskLimit } from "../limits/ulimits.ts";
 import type { OwnLogFolder } from "../logs/logFiles.ts";
 import { type Logger, newStream } from "../logs/logger.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
+import type { LogBounds } from "../logs/options.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
 import type { SandboxOptions } from "../parts.ts";
@@ -215,30 +216,32 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,
     aliveFifo: files.alive,
-    logger: choice.logsBegin && loggerOf(request, files, streamsFrom(choice.logsBegin)),
+    logger:
+      request.logBounds && choice.logsBegin
+        ? loggerOf(request, request.logBounds, files, streamsFrom(choice.logsBegin))
+        : undefined,
     knownRules: knownRules(rules.entries, known, landlockAbi),
   });
   return { root, early, runCgroup, known };
 }
 
-/** The driver's own logger of a run; undefined if the agent collects the output, or nobody. */
+/** The driver's own logger of a run. */
 export function loggerOf(
-  { taskName, allocId, logBounds }: Pick<TaskRequest, "taskName" | "allocId" | "logBounds">,
+  { taskName, allocId }: Pick<TaskRequest, "taskName" | "allocId">,
+  { maxFiles, maxFileBytes }: LogBounds,
   { logRecord, loggerAlive }: RunFiles,
   streams: Logger["streams"],
-): Logger | undefined {
-  return logBounds === null
-    ? undefined
-    : {
-        // `exec2-log: 6f2d4a9e/web` in `ps`.
-        name: `exec2-log: ${shortName({ allocId, taskName })}`,
-        recordFile: logRecord,
-        aliveFifo: loggerAlive,
-        base: taskName,
-        maxFiles: logBounds.maxFiles,
-        maxFileBytes: logBounds.maxFileBytes,
-        streams,
-      };
+): Logger {
+  return {
+    // `exec2-log: 6f2d4a9e/web` in `ps`.
+    name: `exec2-log: ${shortName({ allocId, taskName })}`,
+    recordFile: logRecord,
+    aliveFifo: loggerAlive,
+    base: taskName,
+    maxFiles,
+    maxFileBytes,
+    streams,
+  };
 }
 
 /** @param begin where the output of a run begins */

@@ -11,6 +11,7 @@ import {
   opendirSync,
   openSync,
   readSync,
+  type Stats,
   unlinkSync,
   watch,
   writeSync,
@@ -90,8 +91,9 @@ export function openOwnLogs(
     const names = namesIn(folder);
     const beginOf = (pipe: string) => {
       const base = baseOf(pipe);
-      const newest = newestOf(folder, base, indexesOf(names, base));
-      for (const index of indexesOf(names, base)) {
+      const indexes = indexesOf(names, base);
+      const newest = newestOf(folder, base, indexes);
+      for (const index of indexes) {
         if (newest === undefined || index > newest.file - maxFiles) break;
         removeOwn(folder, `${base}.${index}`);
       }
@@ -119,7 +121,7 @@ export function addOwnLine({ allocDir, pipe }: LogPlace, line: string): void {
     const index = newest?.file ?? (indexes.at(-1) ?? -1) + 1;
     const file = openSync(`${pathOf(folder)}/${base}.${index}`, how, 0o644);
     try {
-      if (isOwn(file)) writeSync(file, line);
+      if (isOwn(fstatSync(file))) writeSync(file, line);
     } finally {
       closeSync(file);
     }
@@ -134,7 +136,8 @@ function newestOf(folder: number, base: string, indexes: readonly number[]): Log
     const opened = openFile(folder, `${base}.${file}`);
     if (opened === undefined) continue;
     try {
-      if (isOwn(opened)) return { file, bytes: fstatSync(opened).size };
+      const status = fstatSync(opened);
+      if (isOwn(status)) return { file, bytes: status.size };
     } finally {
       closeSync(opened);
     }
@@ -142,9 +145,8 @@ function newestOf(folder: number, base: string, indexes: readonly number[]): Log
   return undefined;
 }
 
-/** Whether only root can have made an open file there. */
-function isOwn(file: number): boolean {
-  const status = fstatSync(file);
+/** Whether only root can have made a file there. */
+function isOwn(status: Stats): boolean {
   return status.isFile() && status.nlink === 1 && status.uid === 0;
 }
 
@@ -153,7 +155,7 @@ function removeOwn(folder: number, name: string): void {
   const file = openFile(folder, name);
   if (file === undefined) return;
   try {
-    if (isOwn(file)) unlinkSync(`${pathOf(folder)}/${name}`);
+    if (isOwn(fstatSync(file))) unlinkSync(`${pathOf(folder)}/${name}`);
   } finally {
     closeSync(file);
   }
@@ -164,8 +166,7 @@ function openOwnFolder(allocDir: string, path: string): number {
     return openFolder(allocDir, path);
   } catch (thrown) {
     const { failed } = DriverError.from(thrown, "LOG_MISSING", "");
-    const hasLink = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
-    if (!hasLink) throw thrown;
+    if (!meansLink(failed)) throw thrown;
     throw new DriverError(
       "LOG_PIPE_UNSAFE",
       `the log folder ${path} is unsafe: its path is not a folder of the allocation`,
@@ -326,12 +327,16 @@ function openFolder(allocDir: string, folder: string): number {
   } catch (thrown) {
     if (hasErrno(thrown, "ENOENT")) throw logMissing();
     const { failed } = DriverError.from(thrown, "LOG_MISSING", "the logs cannot be read");
-    const hasLink = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
     throw new DriverError("LOG_MISSING", "the logs cannot be read", {
       failed,
-      hint: hasLink ? "A task may have replaced the folder of the logs with a link" : undefined,
+      hint: meansLink(failed) ? "A task may have replaced the folder of the logs with a link" : undefined,
     });
   }
+}
+
+/** Whether a link, or something else than a folder, is in the way to the log folder. */
+function meansLink(failed: DriverError["failed"]): boolean {
+  return ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
 }
 
 /** The error if the task's output no longer exists. */

@@ -5,6 +5,7 @@
 import { type ExceptionKey, exceptions } from "../../effects/exceptions.ts";
 import { portNames, portOptions } from "../../effects/network/ports.ts";
 import { isSharedFolder } from "../../effects/unveil/pathRights.ts";
+import type { UnveilSource } from "../../effects/unveil/unveil.ts";
 import type { SandboxedRun } from "./may.ts";
 
 export const risks = ["high", "medium", "low"] as const;
@@ -55,6 +56,18 @@ const strongest: ReadonlySet<string> = new Set([
   ...["bpf", "net_admin", "setuid", "setgid", "chown", "fowner", "mknod"],
 ]);
 
+/** The look at what an option unveils for writing. */
+function writable(unveiledBy: UnveilSource, option: string, key: ExceptionKey): Look {
+  return ({ sandbox: { unveiled } }) =>
+    unveiled
+      .filter(({ mode, source }) => source.split(", ").includes(unveiledBy) && /[wc]/.test(mode))
+      .map(({ mode, path }) => ({
+        risk: isSharedFolder(path) ? "high" : "medium",
+        what: `${option} ${mode}:${path}`,
+        meaning: meaningOf(key),
+      }));
+}
+
 const looks: readonly Look[] = [
   ({ sandbox: { root } }) =>
     root === "host"
@@ -92,22 +105,8 @@ const looks: readonly Look[] = [
     options.ipc_mode === "host"
       ? opening("medium", 'ipc_mode = "host"', meaningOf("allowHostIpc"))
       : "its own IPC objects",
-  ({ sandbox: { unveiled } }) =>
-    unveiled
-      .filter(({ mode, source }) => source.split(", ").includes("task") && /[wc]/.test(mode))
-      .map(({ mode, path }) => ({
-        risk: isSharedFolder(path) ? ("high" as const) : ("medium" as const),
-        what: `unveil ${mode}:${path}`,
-        meaning: meaningOf("unveilByTask"),
-      })),
-  ({ sandbox: { unveiled } }) =>
-    unveiled
-      .filter(({ mode, source }) => source.split(", ").includes("plugin") && /[wc]/.test(mode))
-      .map(({ mode, path }) => ({
-        risk: isSharedFolder(path) ? ("high" as const) : ("medium" as const),
-        what: `unveil_paths ${mode}:${path}`,
-        meaning: meaningOf("unveilPaths"),
-      })),
+  writable("task", "unveil", "unveilByTask"),
+  writable("plugin", "unveil_paths", "unveilPaths"),
   ({ sandbox: { unveiled } }) => {
     const readOnly = unveiled.filter(
       ({ mode, source }) => /\b(?:task|plugin)\b/.test(source) && !/[wc]/.test(mode),

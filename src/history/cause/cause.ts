@@ -8,7 +8,7 @@ import { describeDenial } from "../../effects/landlock/denial.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
 import { isProbe, linesFor } from "../../effects/verdicts.ts";
-import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
+import { type BlackBoxRecord, placeOfCrash, strangerText } from "../../machines/events/blackBox.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -386,8 +386,7 @@ function missedCause(
 /** Such as `, in /usr/lib/libc.so.6 at 0x165859`. Empty if the crash is unknown, or is another one. */
 function crashText(crash: BlackBoxRecord["crash"] | undefined, signal: number): string {
   if (crash == null || crash.signal !== signal) return "";
-  const { file, offset } = crash;
-  return file === null ? ", outside of any file's code" : `, in ${file} at 0x${offset.toString(16)}`;
+  return `, ${placeOfCrash(crash)}`;
 }
 
 type SentSignal = BlackBoxRecord["signals"][number];
@@ -395,6 +394,5 @@ type SentSignal = BlackBoxRecord["signals"][number];
 /** Such as `pid 4711 (systemd), user root`. */
 function senderText({ sender }: SentSignal): string {
   if (sender === null) return "the kernel itself, not by a process";
-  const { pid, program, user, isOwn } = sender;
-  return isOwn ? `pid ${pid} (${program}), a process of the task` : `pid ${pid} (${program}), user ${user}`;
+  return sender.isOwn ? `pid ${sender.pid} (${sender.program}), a process of the task` : strangerText(sender);
 }

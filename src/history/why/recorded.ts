@@ -1,6 +1,6 @@
 /** Sentences on what the black box had of a failed run. Pure. */
 import { signalName } from "../../base/signalNames.ts";
-import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
+import { type BlackBoxRecord, placeOfCrash, strangerText } from "../../machines/events/blackBox.ts";
 import { MASK } from "../../machines/events/defineEvent.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { type Fact, type Sentence, sentence } from "./facts.ts";
@@ -44,13 +44,12 @@ function callText(
   return `${call}${on} ${error} (${program}, ${before(at)})`;
 }
 
-function crashText({ signal, program, pid, file, offset }: NonNullable<BlackBoxRecord["crash"]>): string {
-  const where = file === null ? "outside of any file's code" : `in ${file} at 0x${offset.toString(16)}`;
-  return `Its process ${pid} (${program}) crashed ${where}: ${signalName(signal)}`;
+function crashText(crash: NonNullable<BlackBoxRecord["crash"]>): string {
+  const { signal, program, pid } = crash;
+  return `Its process ${pid} (${program}) crashed ${placeOfCrash(crash)}: ${signalName(signal)}`;
 }
 
 function senderText({ sender }: BlackBoxRecord["signals"][number]): string {
   if (sender === null) return "the kernel itself";
-  const { pid, program, user, isOwn } = sender;
-  return isOwn ? `its own process ${pid} (${program})` : `pid ${pid} (${program}), user ${user}`;
+  return sender.isOwn ? `its own process ${sender.pid} (${sender.program})` : strangerText(sender);
 }

@@ -7,9 +7,10 @@
  * Names of more than a thousand bytes, and paths of more than a hundred folders, are counted as lost.
  * Capabilities are seen from Linux 6.13 on.
  */
-import { closeSync, readFileSync, statSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { DriverError, hasErrno } from "../../base/errors.ts";
 import {
+  cgroupId,
   createMap,
   keysOf,
   type MapShape,
@@ -18,7 +19,7 @@ import {
   setEntry,
   trace,
 } from "../../effects/bpf/bpf.ts";
-import { KernelTypes } from "../../effects/bpf/btf.ts";
+import { KernelTypes, typesFile } from "../../effects/bpf/btf.ts";
 import { CALL_NUMBERS } from "../../effects/bpf/calls.ts";
 import { type Architecture, supportedArchitecture } from "../../effects/kernel/systemCalls.ts";
 import type { Access } from "../access.ts";
@@ -38,7 +39,6 @@ export interface Observer {
   close(): void;
 }
 
-const typesFile = "/sys/kernel/btf/vmlinux";
 const maxCgroups = 1024;
 /** Maximum number of notes. The kernel allocates each note, some 1.3 kB, only when it is made. */
 const maxNotes = 200_000;
@@ -110,8 +110,7 @@ function observerOf(
     // Only the program that notes capabilities is optional.
     seesCapabilities: programs.length === attached.length,
     watch: (cgroup) => {
-      // The id of a cgroup is its folder's inode number.
-      const id = statSync(cgroup, { bigint: true }).ino;
+      const id = cgroupId(cgroup);
       ids.set(cgroup, id);
       setEntry(maps.watched, new Uint8Array(new BigUint64Array([id]).buffer), new Uint8Array(4));
     },

@@ -51,3 +51,15 @@ export const blackBox = z.object({
 });
 
 export type BlackBoxRecord = z.infer<typeof blackBox>;
+
+/** Where a process crashed, such as `in /usr/lib/libc.so.6 at 0x165859`. */
+export function placeOfCrash({ file, offset }: NonNullable<BlackBoxRecord["crash"]>): string {
+  return file === null ? "outside of any file's code" : `in ${file} at 0x${offset.toString(16)}`;
+}
+
+/** A process that is not the task's, such as `pid 4711 (systemd), user root`. */
+export function strangerText({ pid, program, user }: Sender): string {
+  return `pid ${pid} (${program}), user ${user}`;
+}
+
+type Sender = NonNullable<BlackBoxRecord["signals"][number]["sender"]>;

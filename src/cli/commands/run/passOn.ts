@@ -33,7 +33,7 @@ export async function passOn(
     sink.once("drain", () => source.resume());
   });
   onOutputFailure((failure) => failure.stream === to && source.resume());
-  // The pipe of a task that wrote nothing may be closed by now.
+  // A stream that has ended by now does not end once more.
   await finished(source, { writable: false }).catch(() => undefined);
   write(passing.end());
 }
