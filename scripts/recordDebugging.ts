@@ -12,7 +12,7 @@ import { once } from "node:events";
 import { mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { diskFolder, prepareGuest } from "../test/vm/support/prepareGuest.ts";
-import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
+import { bootMachine, lastLines, makeDisk, ownMachine } from "./vm/virtualMachine.ts";
 
 const root = join(import.meta.dirname, "..");
 const executable = join(root, "dist/plugin/nomad-driver-exec2");
@@ -44,7 +44,7 @@ async function record(): Promise<void> {
   const bundles = new Map<Example, string>();
   for (const name of ["first", "second"]) {
     const emulatorLog = join(folder, `${name}.emulator.log`);
-    const failure = await bootMachine({
+    const failure = await bootMachine(ownMachine, {
       command: `exec '${process.execPath}' '${import.meta.filename}' ${name}`,
       disk,
       consoleLog: join(folder, `${name}.console.log`),

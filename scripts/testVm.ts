@@ -1,24 +1,32 @@
 /**
- * Runs the suites of test/vm in a virtual machine with all controllers of cgroup v2. An
- * argument selects the cases whose names contain it. The bundle of the suites, the results
- * and the logs are in test-results/vm.
+ * Runs the suites of test/vm in a virtual machine with all controllers of cgroup v2. An argument selects the
+ * cases whose names contain it; `--arm64` is for a machine of that architecture. The bundle of the suites, the
+ * results and the logs are in test-results/vm or test-results/arm64.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildExecutable } from "./executable/buildExecutable.ts";
+import { targetOf } from "./executable/targets.ts";
+import { arm64Machine } from "./vm/arm64Machine.ts";
 import { type BootSuites, bundleSuites, selectCases } from "./vm/suites.ts";
-import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
+import { bootMachine, lastLines, makeDisk, ownMachine } from "./vm/virtualMachine.ts";
 
 /** Maximum time of all boots together. CI machines may be slow. */
 const limitMs = process.env.CI ? 1_800_000 : 1_200_000;
 
+const { values, positionals } = parseArgs({
+  options: { arm64: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
 const root = join(import.meta.dirname, "..");
-const folder = join(root, "test-results/vm");
+const folder = join(root, values.arm64 ? "test-results/arm64" : "test-results/vm");
 const disk = join(folder, "disk.img");
 
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const { guest, boots } = await bundleSuites(root, folder);
-const [text = ""] = process.argv.slice(2);
+const [text = ""] = positionals;
 const selected = selectCases(boots, text);
 if (selected.length === 0) {
   console.error(`No case has ${JSON.stringify(text)} in its name. The cases are:`);
@@ -26,6 +34,13 @@ if (selected.length === 0) {
   process.exit(2);
 }
 makeDisk(disk);
+if (values.arm64) {
+  const executable = join(root, "dist/arm64/nomad-driver-exec2");
+  await buildExecutable(targetOf("arm64"), join(root, "dist/inspector"), executable);
+}
+const machine = values.arm64 ? arm64Machine(root, folder) : ownMachine;
+/** Another architecture's instructions take longer to emulate. */
+const patience = values.arm64 ? 4 : 1;
 const outcomes: Outcome[] = [];
 for (const boot of selected) outcomes.push(...(await runBoot(boot)));
 const failed = writeReport(join(folder, "results.json"), outcomes);
@@ -38,15 +53,15 @@ process.exitCode = failed > 0 ? 1 : 0;
 async function runBoot({ boot, suites, cases }: BootSuites): Promise<Outcome[]> {
   console.log(`${boot}: ${cases.length} cases`);
   const plan = join(folder, `${boot}.plan.json`);
-  writeFileSync(plan, JSON.stringify({ suites, cases }));
+  writeFileSync(plan, JSON.stringify({ suites, cases, patience }));
   const [consoleLog, emulatorLog] = [
     join(folder, `${boot}.console.log`),
     join(folder, `${boot}.emulator.log`),
   ];
   const reported: Outcome[] = [];
   const progress = { up: false, done: false };
-  const failure = await bootMachine({
-    command: [process.execPath, "--enable-source-maps", guest, "run", plan].map(quoted).join(" "),
+  const failure = await bootMachine(machine, {
+    command: [machine.node, "--enable-source-maps", guest, "run", plan].map(quoted).join(" "),
     disk,
     consoleLog,
     emulatorLog,

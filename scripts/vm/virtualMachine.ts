@@ -1,8 +1,6 @@
 /**
- * Boots a virtual machine that runs one command. It uses this machine's root file system,
- * read-only, keeps changes in memory, and has its own disk. virtme-run(1) makes init and
- * initramfs, and qemu(1) emulates the machine. All its processes are in a pid namespace,
- * so they end with this process.
+ * Boots a virtual machine that runs one command. qemu(1) emulates the machine. All its processes are in a pid
+ * namespace, so they end with this process.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -38,7 +36,15 @@ export interface BootRequest {
 /** Why the machine ended; undefined if its command has ended. */
 export type Failure = string | undefined;
 
-export async function bootMachine(request: BootRequest): Promise<Failure> {
+/** A kind of machine. */
+export interface Machine {
+  /** Path of Node in the machine. */
+  readonly node: string;
+  /** The command that boots the machine, and ends with it. @param port path of the socket for the results */
+  command(request: BootRequest, port: string): readonly string[];
+}
+
+export async function bootMachine(machine: Machine, request: BootRequest): Promise<Failure> {
   // The path is short, because the folder will have sockets. The folder also gets the files that a killed
   // virtme-run leaves behind.
   const temporary = mkdtempSync(join(tmpdir(), "exec2-vm-"));
@@ -47,17 +53,17 @@ export async function bootMachine(request: BootRequest): Promise<Failure> {
   try {
     const port = join(temporary, "results");
     await once(server.listen(port), "listening");
-    const machine = spawn("setpriv", [...confined, "virtme-run", ...machineOptions(request, port)], {
+    const emulator = spawn("setpriv", [...confined, ...machine.command(request, port)], {
       stdio: ["ignore", log, log],
       env: { ...process.env, TMPDIR: temporary },
     });
-    const ended = once(machine, "exit");
-    const limit = setTimeout(() => switchOff(machine.pid as number), request.limitMs);
+    const ended = once(emulator, "exit");
+    const limit = setTimeout(() => switchOff(emulator.pid as number), request.limitMs);
     const [code, signal] = await ended;
     clearTimeout(limit);
     if (signal === "SIGKILL")
       return `the command had not ended after ${Math.round(request.limitMs / 1000)} s`;
-    return code === 0 ? undefined : `virtme-run ended with ${signal ?? `exit code ${code}`}`;
+    return code === 0 ? undefined : `the emulator ended with ${signal ?? `exit code ${code}`}`;
   } finally {
     server.close();
     closeSync(log);
@@ -65,11 +71,14 @@ export async function bootMachine(request: BootRequest): Promise<Failure> {
   }
 }
 
-/** Makes the image of an empty file system of 256 MiB. */
-export function makeDisk(path: string): void {
+/** Makes the image of a file system. @param from a folder whose files it gets; without it, the file system is empty */
+export function makeDisk(
+  path: string,
+  { mebibytes = 256, from }: { readonly mebibytes?: number; readonly from?: string } = {},
+): void {
   writeFileSync(path, "");
-  truncateSync(path, 256 << 20);
-  execFileSync("mkfs.ext4", ["-q", "-F", path]);
+  truncateSync(path, mebibytes * 2 ** 20);
+  execFileSync("mkfs.ext4", ["-q", "-F", ...(from === undefined ? [] : ["-d", from]), path]);
 }
 
 /** The last lines of a log, to explain a failure. */
@@ -92,6 +101,15 @@ const kernelOptions = [
   // Otherwise the kernel panics if its timer seems to stand still, as it does on a busy host.
   "no_timer_check",
 ];
+
+/**
+ * A machine with this one's root file system, read-only; changes stay in its memory. virtme-run(1) makes its init
+ * and initramfs.
+ */
+export const ownMachine: Machine = {
+  node: process.execPath,
+  command: (request, port) => ["virtme-run", ...machineOptions(request, port)],
+};
 
 function machineOptions({ command, disk, consoleLog }: BootRequest, port: string): string[] {
   const qemu = [
@@ -131,7 +149,7 @@ function switchOff(outside: number): void {
 }
 
 /** Escapes commas, which would end the value. */
-function qemuText(value: string): string {
+export function qemuText(value: string): string {
   return value.replaceAll(",", ",,");
 }
 

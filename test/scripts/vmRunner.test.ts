@@ -10,7 +10,7 @@ async function outcomesOf(
   names = caseNames(),
 ) {
   const outcomes: [name: string, failure: string | undefined][] = [];
-  await runCases(new Set(names), ({ name, failure }) => outcomes.push([name, failure?.split("\n")[0]]));
+  await runCases(new Set(names), 1, ({ name, failure }) => outcomes.push([name, failure?.split("\n")[0]]));
   return outcomes;
 }
 

@@ -13,6 +13,8 @@ import { afterAll, caseNames, runCases } from "./runner.ts";
 interface GuestPlan {
   readonly suites: readonly string[];
   readonly cases: readonly string[];
+  /** A factor of the cases' time limits. */
+  readonly patience: number;
 }
 
 const [mode, ...operands] = process.argv.slice(2);
@@ -24,10 +26,10 @@ if (mode === "list") {
   const tell = (line: object) => writeSync(port, `${JSON.stringify(line)}\n`);
   tell({ up: true });
   prepareGuest();
-  const { suites, cases } = JSON.parse(readFileSync(operands[0] as string, "utf8")) as GuestPlan;
+  const { suites, cases, patience } = JSON.parse(readFileSync(operands[0] as string, "utf8")) as GuestPlan;
   await load(suites);
   afterAll(finishFile);
-  await runCases(new Set(cases), tell);
+  await runCases(new Set(cases), patience, tell);
   tell({ done: true });
   // Ends even if a failed case has left handles open.
   process.exit();

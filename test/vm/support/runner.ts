@@ -60,15 +60,16 @@ export function caseNames(): string[] {
   return cases.map(({ name }) => name);
 }
 
-/** Runs cases one after another and reports each result at once. */
+/** Runs cases one after another and reports each result at once. @param patience a factor of their time limits */
 export async function runCases(
   names: ReadonlySet<string>,
+  patience: number,
   report: (outcome: CaseOutcome) => void,
 ): Promise<void> {
   for (const { name, run, limitMs } of cases.filter((each) => names.has(each.name))) {
     const startedAt = performance.now();
     finishers = [];
-    const failures = await failuresOf([() => withinLimit(run, limitMs)]);
+    const failures = await failuresOf([() => withinLimit(run, patience * limitMs)]);
     failures.push(...(await failuresOf(finishers.toReversed())));
     const failure = failures.length > 0 ? failures.join("\n") : undefined;
     report({ name, failure, milliseconds: performance.now() - startedAt });
