@@ -31,7 +31,7 @@ const packages = [
 ];
 
 /** What a package manager would have done after unpacking. */
-const links = { "usr/bin/sh": "dash", "usr/bin/awk": "gawk" };
+const links = { "usr/bin/awk": "gawk" };
 const databases = { passwd: "passwd.master", group: "group.master" };
 
 /** The machine's disks: the disk of the request, the root file system, the checkout's part. */
