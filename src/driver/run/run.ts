@@ -11,9 +11,12 @@ import type { WatchedRun } from "../../effects/blackBox/blackBox.ts";
 import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logStartError } from "../../effects/logs/logPipes.ts";
+import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
+import { stopCommandFailed } from "../../machines/events/ending.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
 import {
   type EffectName,
   isAlive,
@@ -30,6 +33,7 @@ import type { DriverServices } from "../services.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunOutput } from "./runOutput.ts";
 import { RunStats } from "./stats.ts";
+import { commandTimeOf, runStopCommand, stopCommandOf } from "./stopCommand.ts";
 import { MemoryWatch, runEnded } from "./watch.ts";
 
 /** Milliseconds that init gets to end the rest of a killed run. */
@@ -72,6 +76,9 @@ export class Run {
   /** The run in the black box. */
   #watched: WatchedRun | undefined;
   #killTimer: NodeJS.Timeout | undefined;
+  #signalTimer: NodeJS.Timeout | undefined;
+  /** Whether this process has run the task's stop command. A repeated stop sends the signal at once. */
+  #commandedToStop = false;
   /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
   #killed = false;
 
@@ -195,8 +202,32 @@ export class Run {
   async #sendStopSignal(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
     if (stop === null || process === null) return;
+    const hasCommand = !this.#commandedToStop && stopCommandOf(this.#task.snapshot.context).length > 0;
+    if (hasCommand && !(await this.#outlivesStopCommand(stop))) return;
     const delivered = signalGroup(process.task, stop.signal);
     await this.#task.record("signalled", { signal: stop.signal, delivered });
+  }
+
+  /**
+   * Runs the task's stop command. If it succeeds, the task gets the rest of the command's time to end by itself.
+   * @returns whether the task runs, and still waits for this stop's signal
+   */
+  async #outlivesStopCommand(stop: NonNullable<TaskContext["stop"]>): Promise<boolean> {
+    this.#commandedToStop = true;
+    const begun = performance.now();
+    const limitMs = commandTimeOf(stop.timeoutMs);
+    const ended = await runStopCommand(this.#task.snapshot.context, limitMs, this.commands, this.#services);
+    await this.#task.record("stopCommandEnded", ended);
+    if (!stopCommandFailed(ended)) {
+      const leftMs = Math.max(0, limitMs - (performance.now() - begun));
+      await new Promise((resolve) => {
+        this.#signalTimer = setTimeout(resolve, leftMs);
+      });
+    }
+    const { state, snapshot } = this.#task;
+    const { process } = snapshot.context;
+    const isSameStop = state === "stopping" && snapshot.context.stop === stop;
+    return isSameStop && process !== null && isSameProcess(process.task);
   }
 
   /** Records `stopTimedOut` when the stop's timeout is over. */
@@ -230,6 +261,7 @@ export class Run {
   /** Releases all resources of the run. */
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
+    clearTimeout(this.#signalTimer);
     this.denials.closeLog();
     this.#watched?.[Symbol.dispose]();
     this.#watching.unsubscribe();

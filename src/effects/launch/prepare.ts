@@ -9,6 +9,7 @@
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
+import { scopesFor } from "../landlock/rights.ts";
 import type { OpenedFiles } from "../landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
@@ -214,6 +215,7 @@ async function beginLaunch(
   { facts: { landlockAbi }, folder, roots }: PreparingServices,
 ): Promise<BegunLaunch> {
   const { entries } = sandbox.rules;
+  const { options } = sandbox.request;
   const logs = [
     { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
     { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
@@ -228,7 +230,10 @@ async function beginLaunch(
     };
     const planned = planEarly(sandbox, points, choice);
     const { early, root } = planned;
-    const ruleset = undo.adopt(createRuleset(landlockAbi, sandbox.request.options), closeSync);
+    const ruleset = undo.adopt(
+      createRuleset(landlockAbi, options, scopesFor(landlockAbi, options)),
+      closeSync,
+    );
     using template = root && (await roots.hold(root.template));
     const mounts = template?.namespace ?? roots.hostNamespace;
     const launch = new PendingLaunch(
