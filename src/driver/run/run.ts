@@ -16,7 +16,6 @@ import { killInit, killTask, signalGroup } from "../../effects/processes/signals
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
 import { stopCommandFailed } from "../../machines/events/ending.ts";
-import type { TaskContext } from "../../machines/taskContext.ts";
 import {
   type EffectName,
   isAlive,
@@ -77,8 +76,11 @@ export class Run {
   #watched: WatchedRun | undefined;
   #killTimer: NodeJS.Timeout | undefined;
   #signalTimer: NodeJS.Timeout | undefined;
-  /** Whether this process has run the task's stop command. A repeated stop sends the signal at once. */
-  #commandedToStop = false;
+  /**
+   * Whether the task is being asked to stop by its command. A repeated stop joins the first one meanwhile, and
+   * sends the signal at once afterwards.
+   */
+  #stopCommand: "notRun" | "underWay" | "over" = "notRun";
   /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
   #killed = false;
 
@@ -202,20 +204,22 @@ export class Run {
   async #sendStopSignal(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
     if (stop === null || process === null) return;
-    const hasCommand = !this.#commandedToStop && stopCommandOf(this.#task.snapshot.context).length > 0;
-    if (hasCommand && !(await this.#outlivesStopCommand(stop))) return;
+    if (this.#stopCommand === "underWay") return;
+    const hasCommand =
+      this.#stopCommand === "notRun" && stopCommandOf(this.#task.snapshot.context).length > 0;
+    if (hasCommand && !(await this.#outlivesStopCommand(stop.timeoutMs))) return;
     const delivered = signalGroup(process.task, stop.signal);
     await this.#task.record("signalled", { signal: stop.signal, delivered });
   }
 
   /**
    * Runs the task's stop command. If it succeeds, the task gets the rest of the command's time to end by itself.
-   * @returns whether the task runs, and still waits for this stop's signal
+   * @returns whether the task goes on, and has to get the signal
    */
-  async #outlivesStopCommand(stop: NonNullable<TaskContext["stop"]>): Promise<boolean> {
-    this.#commandedToStop = true;
+  async #outlivesStopCommand(timeoutMs: number): Promise<boolean> {
+    this.#stopCommand = "underWay";
     const begun = performance.now();
-    const limitMs = commandTimeOf(stop.timeoutMs);
+    const limitMs = commandTimeOf(timeoutMs);
     const ended = await runStopCommand(this.#task.snapshot.context, limitMs, this.commands, this.#services);
     await this.#task.record("stopCommandEnded", ended);
     if (!stopCommandFailed(ended)) {
@@ -224,10 +228,10 @@ export class Run {
         this.#signalTimer = setTimeout(resolve, leftMs);
       });
     }
+    this.#stopCommand = "over";
     const { state, snapshot } = this.#task;
     const { process } = snapshot.context;
-    const isSameStop = state === "stopping" && snapshot.context.stop === stop;
-    return isSameStop && process !== null && isSameProcess(process.task);
+    return state === "stopping" && process !== null && isSameProcess(process.task);
   }
 
   /** Records `stopTimedOut` when the stop's timeout is over. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readyTask, startAgent, startedTask, waitTask } from "../../support/agent/agent.ts";
-import type { Allocation } from "../../support/agent/allocation.ts";
+import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { readLog } from "../../support/agent/logReader.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
@@ -96,6 +96,25 @@ describe("a stop command", () => {
     expect(result).toMatchObject({ exitCode: 7 });
     expect(outcome).toMatchObject({ reason: "taskEnded", end: null });
     expect(types).not.toContain("signalled");
+  });
+
+  test("runs once for two stops, and the second one sends no signal meanwhile", async () => {
+    const slow = "echo asking; read -r _ < $NOMAD_TASK_DIR/gate; " + ask;
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const { config } = await readyTask(agent, command("sh", "-c", slow), allocation);
+    const stop = () => agent.driver.stopTask({ taskId: config.id, timeout: longTime, signal: "" });
+    const first = stop();
+    await allocation.stdout.contains("asking\n");
+    const second = stop();
+    await eventually(async () => {
+      const events = await eventsOf(agent.stateDir, config.id);
+      expect(events.filter(({ type }) => type === "stopRequested")).toHaveLength(2);
+    });
+    open();
+    await Promise.all([first, second]);
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 7 });
+    expect((await allocation.stdout.text()).match(/asking/g)).toHaveLength(1);
   });
 
   test("does not run without a timeout", async () => {
