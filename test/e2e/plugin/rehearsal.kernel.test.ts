@@ -16,8 +16,8 @@ const hasPrepared = (stateDir: string) =>
 const isOver = (stateDir: string) =>
   hasPrepared(stateDir) && !readdirSync(stateFolderPaths(stateDir).run).includes("rehearsal");
 
-it("a rehearsal begins by itself, and leaves no task, process, folder or descriptor", async () => {
-  const agent = await startAgent();
+it.each(["agent", "driver"])("a rehearsal begins by itself, and leaves no task, process, folder or descriptor (logs by the %s)", async (log_collection) => {
+  const agent = await startAgent({ options: { log_collection } });
   const before = tracesOf(agent);
   await eventually(() => expect(isOver(agent.stateDir)).toBe(true));
   const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
