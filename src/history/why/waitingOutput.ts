@@ -28,7 +28,9 @@ export function waitingOutput({ request, sandbox, process }: TaskContext): Sente
       waitOf("standard output", ends.stdoutRead),
       waitOf("standard error", ends.stderrRead),
     ].filter((wait) => wait !== undefined);
-    return [basedOn([], waits.length === 0 ? `No output waits, but ${gone}` : `${waits.join("; ")}: ${gone}`)];
+    return [
+      basedOn([], waits.length === 0 ? `No output waits, but ${gone}` : `${waits.join("; ")}: ${gone}`),
+    ];
   } catch {
     // The run ends at this moment, or this user may not look.
     return [];
@@ -39,7 +41,8 @@ export function waitingOutput({ request, sandbox, process }: TaskContext): Sente
 function waitOf(stream: string, pipe: number): string | undefined {
   try {
     const { bytes, size } = pipeFill(pipe);
-    if (bytes > size - wholeWrite) return `It waits for its ${stream}, whose pipe is full (${formatBytes(size)})`;
+    if (bytes > size - wholeWrite)
+      return `It waits for its ${stream}, whose pipe is full (${formatBytes(size)})`;
     return bytes === 0 ? undefined : `${formatBytes(bytes)} of its ${stream} wait`;
   } finally {
     closeSync(pipe);

@@ -180,7 +180,9 @@ function checkLogs(file: JobFile, place: TaskPlace, plugin: PluginOptions): Foun
   checkOptions(file, `${at}.config`, config, () => {
     isOwn = logDestination(request, parseTaskOptions(config, plugin), plugin).logBounds !== null;
   });
-  const without = ["max_files", "max_file_size"].filter((key) => isOwn && file.ignored.has(`${at}.logs.${key}`));
+  const without = ["max_files", "max_file_size"].filter(
+    (key) => isOwn && file.ignored.has(`${at}.logs.${key}`),
+  );
   return without.map((key) =>
     located(file, {
       place: `${at}.logs.${key}`,

@@ -193,7 +193,8 @@ describe("a part of a stream", () => {
         fc.integer({ min: 0, max: 6 }),
         (files, one, other, tail) => {
           const folder = temporaryFolder();
-          for (const [index, text] of files.entries()) writeFileSync(join(folder, `web.stdout.${index}`), text);
+          for (const [index, text] of files.entries())
+            writeFileSync(join(folder, `web.stdout.${index}`), text);
           const all = files.join("");
           const places = files.flatMap((text, file) =>
             Array.from({ length: text.length + 1 }, (_, bytes) => ({ file, bytes })),

@@ -77,10 +77,17 @@ it("validate warns of sizes that a job's logs block sets in vain", async () => {
   const file = withLogs("disabled = true\n max_files = 3\n max_file_size = 2", 'log_collection = "driver"');
   const { code, stderr } = await call(["validate", file]);
   expect(code).toBe(0);
-  expect(stderr).toMatch(/^warning: job.web.group.g.task.a.logs.max_files: it has no effect where the driver/);
+  expect(stderr).toMatch(
+    /^warning: job.web.group.g.task.a.logs.max_files: it has no effect where the driver/,
+  );
   expect(stderr).toContain("hint: Set log_max_file_size in the task's config");
   const { stdout } = await call(["validate", "--json", file]);
-  expect(stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line))).toMatchObject([
+  expect(
+    stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([
     { severity: "warning", line: 7 },
     { severity: "warning", line: 8 },
   ]);

@@ -16,6 +16,7 @@ import { followLog, readLog, readLogTail } from "../../support/agent/logReader.t
 import { expectRefusal } from "../../support/agent/refusal.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
+import { rounds } from "../../support/rounds.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
 const options = { log_collection: "driver", log_max_files: 1_000 };
@@ -75,6 +76,23 @@ describe("the driver's own log files", () => {
     expect(await dataOf("exited", second)).toMatchObject({
       output: { ...end(written.length), complete: true },
     });
+  });
+
+  test("of many tasks at once are each its own, byte for byte", async () => {
+    const allocations = Array.from({ length: rounds(10, 200) }, () => makeAllocation());
+    await Promise.all(
+      allocations.map(async (allocation) => {
+        const { id } = allocation;
+        const script = `seq -f "${id} %g" 1 5000 & seq -f "${id} %g" 1 5000 >&2; wait`;
+        expect(await runTask(agent, allocation.config(smallFiles(script)))).toMatchObject({ exitCode: 0 });
+      }),
+    );
+    for (const allocation of allocations) {
+      const lines = Array.from({ length: 5_000 }, (_, n) => `${allocation.id} ${n + 1}\n`).join("");
+      expect(textOf(allocation) === lines).toBe(true);
+      expect(textOf(allocation, "stderr") === lines).toBe(true);
+      expect(loggersOf(allocation)).toEqual([]);
+    }
   });
 
   test("of two tasks of an allocation stay apart, and a command's output is in neither", async () => {
@@ -196,15 +214,19 @@ describe("a plugin that is killed", () => {
     const stateDir = newStateDir();
     let plugin = await startAgent({ options, stateDir });
     const allocation = makeAllocation();
-    const config = allocation.config(smallFiles("seq 1 2000000; sleep 0.2; seq 2000001 2400000", 100));
+    const script = 'while ! [ -e "$NOMAD_TASK_DIR/end" ]; do seq 1 20000; sleep 0.05; done';
+    const config = allocation.config(smallFiles(script, 1_000));
     const handle = await startTask(plugin, config);
-    for (let kills = 0; kills < 3; kills++) {
+    for (let kills = 0; kills < rounds(3, 50); kills++) {
       await plugin.crash();
       plugin = await startAgent({ options, stateDir });
       await plugin.driver.recoverTask({ taskId: "", handle });
     }
+    writeFileSync(`${allocation.taskFolder}/local/end`, "");
     expect(await waitTask(plugin, config)).toMatchObject({ exitCode: 0 });
-    expect(textOf(allocation) === numbered(1, 2_400_000)).toBe(true);
+    const [written, each] = [textOf(allocation), numbered(1, 20_000)];
+    expect(written.length).toBeGreaterThan(each.length);
+    expect(written === each.repeat(written.length / each.length)).toBe(true);
   });
 
   test("together with the logger lets a task with much output wait, which why says, until the next one", async () => {
@@ -215,7 +237,8 @@ describe("a plugin that is killed", () => {
     const script = 'echo one; read -r _ < "$NOMAD_TASK_DIR/gate"; exec seq 1 100000';
     const { config, handle } = await startedTask(before, script, allocation);
     await eventually(() => expect(textOf(allocation)).toBe("one\n"));
-    const why = async () => (await call(["why", config.id, "--state-dir", stateDir])).stdout.replaceAll("\n", " ");
+    const why = async () =>
+      (await call(["why", config.id, "--state-dir", stateDir])).stdout.replaceAll("\n", " ");
     expect(await why()).not.toContain("the process that writes its log files");
     await before.crash();
     killLoggers(folderOf(allocation));
@@ -243,8 +266,7 @@ describe("a plugin that is killed", () => {
     killLoggers(folderOf(allocation));
     gate();
     await eventually(() => expect(allocation.cgroup.processes()).toEqual([]));
-    const told =
-      "\n[exec2: the end of this output may be missing: the process that wrote it was killed]\n";
+    const told = "\n[exec2: the end of this output may be missing: the process that wrote it was killed]\n";
     // The second plugin finds the line of the first.
     for (let plugins = 0; plugins < 2; plugins++) {
       const after = await startAgent({ options, stateDir });
