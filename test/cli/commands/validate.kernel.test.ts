@@ -62,7 +62,7 @@ it("validate says who writes a task's log files if nobody or two would", async (
   const asks = 'log_collection = "driver"';
   const refused = await call(["validate", withLogs("disabled = false", asks)]);
   expect(refused.code).toBe(1);
-  expect(refused.stderr).toMatch(/line 10.*\n(.*\n)*.*both would write the same files/);
+  expect(refused.stderr).toMatch(/:10:9: .*both would write the same files/);
   expect(refused.stderr).toContain("Set logs { disabled = true } in the task");
   expect(await call(["validate", withLogs("disabled = true", asks)])).toMatchObject({ code: 0, stderr: "" });
   const config = join(temporaryFolder(), "plugin.hcl");

@@ -245,7 +245,7 @@ describe("a plugin that is killed", () => {
     expect(await why()).toContain("No output waits, but the process that writes its log files is gone");
     gate();
     await eventually(async () =>
-      expect(await why()).toContain("It waits for its standard output, whose pipe is full (64.0 KiB)"),
+      expect(await why()).toContain("It waits for its standard output, whose pipe is full (64 KiB)"),
     );
     const after = await startAgent({ options, stateDir });
     await after.driver.recoverTask({ taskId: "", handle });
