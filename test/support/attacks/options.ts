@@ -111,6 +111,7 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       mounts: () => [volumeMount(hostFolder({ uid: 20_001, gid: 20_001 }), "local/idmapped")],
     },
   },
+  "log collection": { "the agent's": {}, "the driver's": { plugin: { log_collection: "driver" } } },
   tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
   limits: {
     "the agent's": {},
@@ -143,7 +144,6 @@ export const closing: Readonly<Record<string, string>> = {
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
   blackBox: "what is recorded",
-  logCollection: "who writes the task's files: test/e2e/tasks/ownLogs.kernel.test.ts has a task that tampers",
   logMaxFiles: "a limit",
   logMaxFileSize: "a limit",
 };

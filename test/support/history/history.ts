@@ -124,7 +124,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     endedAt: 1_700_000_001_000,
     source: "status",
     cause: null,
-    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 } },
+    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 }, complete: true },
   },
   adopted: {
     handle: { pid: 300, startedAt: 1_699_999_000_000 },
