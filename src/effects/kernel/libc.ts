@@ -85,6 +85,27 @@ export function newFileSystem(
   }
 }
 
+/**
+ * open_tree(2): a copy of the mount at a descriptor's file, with all mounts below it, that is mounted nowhere.
+ * @returns a close-on-exec descriptor of the copy, which ends with it unless it is mounted by then
+ */
+export function copyTree(descriptor: number, path: string): number {
+  const how = k.OPEN_TREE_CLONE + k.OPEN_TREE_CLOEXEC + k.AT_RECURSIVE + k.AT_EMPTY_PATH;
+  return checked(libc().openTree(k.SYS_open_tree, descriptor, "", how), "open_tree", path);
+}
+
+/**
+ * mount_setattr(2) on all mounts of a tree.
+ * @param attr bytes of a `struct mount_attr`
+ * @returns the error's symbolic name; undefined if the call succeeds
+ */
+export function trySetAttributes(tree: number, attr: Uint8Array): string | undefined {
+  const { mountSetattr, errno } = libc();
+  const how = k.AT_EMPTY_PATH + k.AT_RECURSIVE;
+  const result = mountSetattr(k.SYS_mount_setattr, tree, "", how, attr, attr.byteLength);
+  return result < 0 ? errnoName(errno()) : undefined;
+}
+
 /** pipe2(2), close-on-exec. Other flags, such as `O_NONBLOCK`, apply to both ends. */
 export function pipe2(flags = 0): { readonly read: number; readonly write: number } {
   const ends = new Int32Array(2);
@@ -110,6 +131,16 @@ export function addSeals(memfd: number, seals: number): void {
 /** fcntl(2) with `F_SETFL`: sets the status flags (such as `O_NONBLOCK`) of an open file description. */
 export function fcntlSetFlags(descriptor: number, flags: number): void {
   checked(libc().fcntl(descriptor, k.F_SETFL, flags), "fcntl");
+}
+
+/** How much a pipe holds at the moment, and at most, in bytes. */
+export function pipeFill(pipe: number): { readonly bytes: number; readonly size: number } {
+  const bytes = new Uint8Array(4);
+  ioctl(pipe, k.FIONREAD, bytes);
+  return {
+    bytes: new DataView(bytes.buffer).getInt32(0, true),
+    size: checked(libc().fcntl(pipe, k.F_GETPIPE_SZ, 0), "fcntl"),
+  };
 }
 
 /**

@@ -95,6 +95,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     more: 0,
   },
   stopRequested: { signal: 2, timeoutMs: 5000 },
+  stopCommandEnded: { reason: "ended", end: { exitCode: 0, signal: 0 }, error: null, limitMs: 4000 },
   stopTimedOut: { timeoutMs: 5000 },
   destroyRequested: { force: true },
   forceKilled: { reason: "stopTimedOut", delivered: true },
@@ -124,7 +125,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     endedAt: 1_700_000_001_000,
     source: "status",
     cause: null,
-    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 } },
+    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 }, complete: true },
   },
   adopted: {
     handle: { pid: 300, startedAt: 1_699_999_000_000 },
