@@ -4,6 +4,7 @@
 //   --debian   also installs the Debian packages and the collector that the tests use
 //   --release  also installs the Debian packages that a release needs
 //   --vm       also installs the Debian packages of the virtual machine
+//   --arm64    also installs the Debian packages of the arm64 machine
 //   --proto    also installs what makes the protobuf bindings
 //   --fuzz     also installs the fuzzer
 //   --build    also builds the program if it is older than a source
@@ -70,12 +71,22 @@ const machinePackages = {
   perl: "perl-base",
 };
 
+/** Commands that make and emulate the arm64 machine. */
+const arm64Packages = {
+  "qemu-system-aarch64": "qemu-system-arm",
+  mmdebstrap: "mmdebstrap",
+  cpio: "cpio",
+  "mkfs.ext4": "e2fsprogs",
+  unshare: "util-linux",
+};
+
 if (wanted.has("--debian")) {
   installDebianPackages({ ...debianPackages, ...(startsServices() ? {} : servicePackages) });
   await installPackages(collector);
 }
 if (wanted.has("--release")) installDebianPackages(releasePackages(["x64", "arm64"]));
 if (wanted.has("--vm")) installDebianPackages(machinePackages);
+if (wanted.has("--arm64")) installDebianPackages(arm64Packages);
 await installPackages(root);
 for (const tool of ["proto", "fuzz"]) {
   if (wanted.has(`--${tool}`)) await installPackages(join(root, "tools", tool));
