@@ -152,7 +152,10 @@ describe("a log that the driver writes", () => {
     await eventually(async () => expect(textsOf(await page())).toEqual(["own one", "own two"]));
     const last = await page();
     expect(last).toMatchObject({ isBegin: true, isEnd: true, begin: { index: 0, offset: 7 } });
-    expect(last.files).toMatchObject([{ index: 0, size: 15, begin: 7 }, { index: 1, size: 8 }]);
+    expect(last.files).toMatchObject([
+      { index: 0, size: 15, begin: 7 },
+      { index: 1, size: 8 },
+    ]);
     expect(textsOf(await page("&before=1:0"))).toEqual(["own one"]);
     expect(textsOf(await page("&from=1:0"))).toEqual(["own two"]);
     const { body } = await inspected.ask(`/api/log/search?${query}&stream=stderr&text=e`);
