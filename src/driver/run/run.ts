@@ -11,9 +11,11 @@ import type { WatchedRun } from "../../effects/blackBox/blackBox.ts";
 import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logStartError } from "../../effects/logs/logPipes.ts";
+import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
+import { stopCommandFailed } from "../../machines/events/ending.ts";
 import {
   type EffectName,
   isAlive,
@@ -27,10 +29,11 @@ import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
-import { retrying } from "./retry.ts";
+import { type Retry, retrying } from "./retry.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunOutput } from "./runOutput.ts";
 import { RunStats } from "./stats.ts";
+import { commandTimeOf, runStopCommand, stopCommandOf } from "./stopCommand.ts";
 import { MemoryWatch, runEnded } from "./watch.ts";
 
 /** After this many attempts, one a second, a task's end is recorded without what cannot be read. */
@@ -77,6 +80,12 @@ export class Run {
   /** The run in the black box. */
   #watched: WatchedRun | undefined;
   #killTimer: NodeJS.Timeout | undefined;
+  #signalTimer: NodeJS.Timeout | undefined;
+  /**
+   * Whether the task is being asked to stop by its command. A repeated stop joins the first one meanwhile, and
+   * sends the signal at once afterwards.
+   */
+  #stopCommand: "notRun" | "underWay" | "over" = "notRun";
   /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
   #killed = false;
 
@@ -206,14 +215,45 @@ export class Run {
   async #sendStopSignal(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
     if (stop === null || process === null) return;
+    if (this.#stopCommand === "underWay") return;
     const retry = retrying((error) =>
       this.#services().log.error("a task cannot be stopped yet", { task_id: this.#task.id, error }),
     );
+    const hasCommand =
+      this.#stopCommand === "notRun" && stopCommandOf(this.#task.snapshot.context).length > 0;
+    if (hasCommand && !(await this.#outlivesStopCommand(stop.timeoutMs, retry))) return;
     const delivered = await retry(
       () => signalGroup(process.task, stop.signal),
       () => this.#task.state !== "stopping",
     );
     if (delivered !== undefined) await this.#task.record("signalled", { signal: stop.signal, delivered });
+  }
+
+  /**
+   * Runs the task's stop command. If it succeeds, the task gets the rest of the command's time to end by itself.
+   * @returns whether the task goes on, and has to get the signal
+   */
+  async #outlivesStopCommand(timeoutMs: number, retry: Retry): Promise<boolean> {
+    this.#stopCommand = "underWay";
+    const begun = performance.now();
+    const limitMs = commandTimeOf(timeoutMs);
+    const ended = await runStopCommand(this.#task.snapshot.context, limitMs, this.commands, this.#services);
+    await this.#task.record("stopCommandEnded", ended);
+    if (!stopCommandFailed(ended)) {
+      const leftMs = Math.max(0, limitMs - (performance.now() - begun));
+      await new Promise((resolve) => {
+        this.#signalTimer = setTimeout(resolve, leftMs);
+      });
+    }
+    this.#stopCommand = "over";
+    const { state, snapshot } = this.#task;
+    const { process } = snapshot.context;
+    if (state !== "stopping" || process === null) return false;
+    const isAliveStill = await retry(
+      () => isSameProcess(process.task),
+      () => this.#task.state !== "stopping",
+    );
+    return isAliveStill === true;
   }
 
   /** Records `stopTimedOut` when the stop's timeout is over. */
@@ -254,6 +294,7 @@ export class Run {
   /** Releases all resources of the run. */
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
+    clearTimeout(this.#signalTimer);
     this.denials.closeLog();
     this.#watched?.[Symbol.dispose]();
     this.#watching.unsubscribe();
