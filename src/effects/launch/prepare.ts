@@ -9,6 +9,7 @@
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
+import { scopesFor } from "../landlock/rights.ts";
 import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
 import { createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
@@ -230,6 +231,7 @@ async function beginLaunch(
   { facts: { landlockAbi }, folder, roots }: PreparingServices,
 ): Promise<BegunLaunch> {
   const { entries } = sandbox.rules;
+  const { options } = sandbox.request;
   const logs = [
     { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
     { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
@@ -247,7 +249,10 @@ async function beginLaunch(
     const mounted = idmapped ? { ...points, mounts: lent.use(idmapped.copy()).mounts } : points;
     const planned = planEarly(sandbox, mounted, choice);
     const { early, root } = planned;
-    const ruleset = undo.adopt(createRuleset(landlockAbi, sandbox.request.options), closeSync);
+    const ruleset = undo.adopt(
+      createRuleset(landlockAbi, options, scopesFor(landlockAbi, options)),
+      closeSync,
+    );
     using template = root && (await templateOf(root, sandbox, roots));
     const mounts = template?.namespace ?? roots.hostNamespace;
     const launch = new PendingLaunch(

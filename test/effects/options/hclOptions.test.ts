@@ -104,6 +104,7 @@ test("a task's options have this hclspec", () => {
       bind_udp: attr("bind_udp", "list(number)"),
       extra_hosts: attr("extra_hosts", "list(string)"),
       work_dir: attr("work_dir", "string"),
+      stop_command: attr("stop_command", "list(string)"),
     },
   });
 });

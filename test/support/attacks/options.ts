@@ -97,6 +97,10 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     unconfined: { exception: "allowSeccomp", job: () => ({ seccomp: "unconfined" }) },
   },
   pids: { private: {}, "the host's by allow_host_pid": { job: () => ({ pid_mode: "host" }) } },
+  stop: {
+    "by signal": {},
+    "stop_command, without Landlock's scope of signals": { job: () => ({ stop_command: ["true"] }) },
+  },
   ipc: {
     private: {},
     "the host's by allow_host_ipc": { exception: "allowHostIpc", job: () => ({ ipc_mode: "host" }) },
