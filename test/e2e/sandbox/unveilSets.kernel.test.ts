@@ -1,12 +1,14 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
-import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { onFileFinished } from "../../support/fileEnd.ts";
+import { persistentFolders } from "../../support/host/temporaryFolder.ts";
 
-const folder = temporaryFolder(persistentFolders);
+const folder = mkdtempSync(join(persistentFolders, "exec2-sets-"));
+onFileFinished(() => rmSync(folder, { recursive: true }));
 chmodSync(folder, 0o755);
 writeFileSync(join(folder, "library"), "shared\n");
 const sets = { host: [`r:${folder}`], broken: [`r:${folder}/missing`] };
