@@ -140,8 +140,10 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
 export function ownPlaces({ request, sandbox }: RecordedTask): OwnPlaces {
   const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
   const allocDir = request?.allocDir ?? "";
+  const { root_dir: rootDir, root_dir_writable: isWritable } = request?.options ?? {};
   return {
     allocId: request?.allocId ?? "",
     folders: [...own.map(({ path }) => path), ...(allocDir === "" ? [] : [allocDir])],
+    ...(typeof rootDir === "string" && { rootDir: { isWritable: isWritable === true } }),
   };
 }

@@ -1,7 +1,7 @@
 /** Describes what the sandbox refused to a task, and what Landlock and the unveiled paths say to it. Pure. */
 import type { SystemCallName } from "../kernel/systemCalls.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
-import { isSharedFolder } from "../unveil/pathRights.ts";
+import { isHostSecret, isSharedFolder } from "../unveil/pathRights.ts";
 import type { LandlockRight } from "./rights.ts";
 
 /** One refusal. */
@@ -136,6 +136,8 @@ export interface OwnPlaces {
   readonly allocId: string;
   /** The task's own folders, and the folder of its allocation. */
   readonly folders: readonly string[];
+  /** Set if the task's root is made of a folder. */
+  readonly rootDir?: { readonly isWritable: boolean };
 }
 
 /**
@@ -153,8 +155,12 @@ export function unveilVerdict(
   if (blockers.length > 1 && blockers.includes("fs.make_char")) return sameRights;
   if (entry === undefined || object === null) return { never: "" };
   if (isUnveiled(entry)) return undefined;
+  // No advice: whoever follows it would open the host to the task.
+  if (isHostSecret(object)) return { never: "" };
   const text = JSON.stringify(entry);
   const permission = "unveil_allowed or unveil_by_task";
+  const inRootDir = rootDirVerdict(object, own);
+  if (inRootDir !== undefined) return inRootDir;
   return (
     ownVerdict(object, own) ??
     widerVerdict(denial, object, text) ?? {
@@ -173,6 +179,17 @@ const sameRights: Verdict = {
   never:
     "A file is moved or linked only between folders with the same rights: unveil both with the same letters",
 };
+
+/** The verdict on files of the folder that the task's root is made of. */
+function rootDirVerdict(object: string, { rootDir, folders }: OwnPlaces): Verdict | undefined {
+  const isOther = [...folders, "/proc", "/dev"].some((folder) => isAtOrBelow(object, folder));
+  if (rootDir === undefined || isOther) return undefined;
+  return {
+    never: rootDir.isWritable
+      ? "The top of root_dir does not change: write to a folder in it"
+      : "A task only reads root_dir: set root_dir_writable, or write to NOMAD_TASK_DIR, NOMAD_ALLOC_DIR or /tmp",
+  };
+}
 
 /** The verdict on paths that no entry should name: those of allocations, and the folders around them. */
 function ownVerdict(object: string, { allocId, folders }: OwnPlaces): Verdict | undefined {
