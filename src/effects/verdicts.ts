@@ -10,8 +10,7 @@ import {
   type Verdict,
 } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
-import type { PortLimits } from "./network/ports.ts";
-import { portVerdict } from "./seccomp/portRestrictions.ts";
+import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
 import {
   type FilterInput,
   filterVerdict,
@@ -24,7 +23,7 @@ export interface Allowance {
   /** Whether the task has the rights of an unveil entry, `MODE:PATH`. */
   readonly isUnveiled: (entry: string) => boolean;
   readonly own: OwnPlaces;
-  readonly ports: PortLimits;
+  readonly ports: NetworkLimits;
   readonly filter: FilterInput;
   /** Names of the task's capabilities. */
   readonly capabilities: readonly string[];
@@ -125,6 +124,7 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
       bindTcp: list(options.bind_tcp),
       connectUdp: list(options.connect_udp),
       bindUdp: list(options.bind_udp),
+      egress: list(options.egress),
     },
     filter: {
       profile: sandbox?.seccomp ?? null,
