@@ -164,7 +164,7 @@ describe("a task's cgroup", () => {
 
   it("kills the processes in it when it is removed", async () => {
     const { path, remove } = await makeScope(randomUUID(), "web", owner);
-    const child = spawn("sleep", ["60"]);
+    const child = spawn("sleep", ["1000"]);
     writeFileSync(join(path, "cgroup.procs"), String(child.pid));
     const [ended] = await Promise.all([once(child, "exit"), remove()]);
     expect(ended).toEqual([null, "SIGKILL"]);

@@ -10,7 +10,7 @@
 import { libc } from "./bindings.ts";
 import { type CapabilitySet, capabilitySet, noCapabilities } from "./capabilities.ts";
 import { kernelError } from "./kernelError.ts";
-import { checked } from "./libc.ts";
+import { checked, setThreadCapabilities, setThreadGroups } from "./libc.ts";
 import { capabilityData, capabilityHeader, groupList } from "./structs.ts";
 
 /** A user, as far as accesses to files are concerned. */
@@ -101,13 +101,4 @@ function restore(own: Credentials): void {
     process.abort();
   }
   if (setfsuid(invalidId) >>> 0 !== own.uid || setfsgid(invalidId) >>> 0 !== own.gid) process.abort();
-}
-
-function setThreadGroups(groups: Uint8Array): void {
-  const number = process.arch === "arm64" ? 159 : 116;
-  checked(libc().setgroups(number, groups.byteLength / 4, groups), "setgroups");
-}
-
-function setThreadCapabilities(data: Uint8Array): void {
-  checked(libc().capset(capabilityHeader(), data), "capset");
 }

@@ -6,7 +6,14 @@ import { closeSync } from "node:fs";
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { errnoName, kernelError } from "./kernelError.ts";
-import { type OpenHow, openHow, pollDescriptor, type ResourceLimit, rlimit64 } from "./structs.ts";
+import {
+  capabilityHeader,
+  type OpenHow,
+  openHow,
+  pollDescriptor,
+  type ResourceLimit,
+  rlimit64,
+} from "./structs.ts";
 
 /**
  * landlock_create_ruleset(2).
@@ -207,6 +214,20 @@ export function writePointer(struct: Buffer, offset: number, bytes: NodeJS.Array
  * free the bytes before the call.
  */
 const pointedTo = new WeakMap<Buffer, readonly NodeJS.ArrayBufferView[]>();
+
+/**
+ * setgroups(2) of the calling thread alone: the C library's function would change all threads.
+ * @param groups as `groupList` makes them
+ */
+export function setThreadGroups(groups: Uint8Array): void {
+  const number = process.arch === "arm64" ? 159 : 116;
+  checked(libc().setgroups(number, groups.byteLength / 4, groups), "setgroups");
+}
+
+/** capset(2) of the calling thread. @param data as `capabilityData` makes it */
+export function setThreadCapabilities(data: Uint8Array): void {
+  checked(libc().capset(capabilityHeader(), data), "capset");
+}
 
 /** unshare(2) of the calling thread. */
 export function unshare(flags: number): void {

@@ -93,7 +93,45 @@ export function knownRules(rules: readonly UnveilRule[], known: KnownPaths, abi:
 /** Rules whose paths are opened already. Their descriptors stay open. */
 export type OpenedFiles = ReadonlyMap<UnveilRule, Found>;
 
-export class RulesetBuilder {
+/** The rules that were added, and those that were skipped. */
+export interface AddedRules {
+  /** Includes the rules of `insideNamespace`. */
+  readonly applied: readonly AppliedRule[];
+  readonly skipped: readonly SkippedRule[];
+  /** Rules that the launch plan has to add. */
+  readonly insideNamespace: readonly NamespaceRule[];
+  /** For each rule's path: the identity (`identityOf`) of the host's file to which the path led. */
+  readonly identities: ReadonlyMap<string, string>;
+  /** Whether the options unveil something in /proc. */
+  readonly opensProc: boolean;
+}
+
+/**
+ * Adds rules to a ruleset. A process may already have the ruleset, but must not have restricted itself with
+ * it yet.
+ * @param extra open files, such as the task's log pipes
+ * @param known paths whose rules init adds
+ * @param opened paths that are already opened
+ * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist
+ * @throws DriverError `UNVEIL_PATH_UNSAFE` if a path leads out of a folder that tasks can write to
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export function addRules(
+  ruleset: number,
+  entries: readonly UnveilRule[],
+  extra: readonly OpenedPath[],
+  abi: number,
+  known: KnownPaths = new Map(),
+  opened: OpenedFiles = new Map(),
+): AddedRules {
+  const builder = new RulesetBuilder(ruleset, abi, known, opened);
+  for (const opened of extra) builder.addOpened(opened);
+  for (const entry of entries) builder.add(entry);
+  const { applied, skipped, insideNamespace, identities, opensProc } = builder;
+  return { applied, skipped, insideNamespace, identities, opensProc };
+}
+
+class RulesetBuilder {
   readonly applied: AppliedRule[] = [];
   readonly skipped: SkippedRule[] = [];
   readonly insideNamespace: NamespaceRule[] = [];
@@ -119,7 +157,7 @@ export class RulesetBuilder {
     this.#addOnHost({ path, mode, sources: ["log"] }, fd, kindOf(fstatSync(fd)));
   }
 
-  /** @throws as `buildRuleset` */
+  /** @throws as {@link addRules} */
   add(rule: UnveilRule): void {
     if (rule.ownRoot) {
       this.#addInNamespace(rule, "folder", { path: rule.path, addedBy: "init" });

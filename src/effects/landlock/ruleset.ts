@@ -9,34 +9,13 @@ import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
 import { type PortLimits, type PortOption, portOptions } from "../network/ports.ts";
 import { hclName } from "../options/hclOptions.ts";
-import type { KnownPaths } from "../unveil/knownPaths.ts";
 import type { UnveilRule } from "../unveil/unveilRules.ts";
 import { abiWith, handledAccess, kernelWith, maskOfRights, portRights, scopesOf } from "./rights.ts";
-import {
-  type AppliedRule,
-  type NamespaceRule,
-  type OpenedFiles,
-  type OpenedPath,
-  RulesetBuilder,
-  type SkippedRule,
-} from "./rules.ts";
+import { type AddedRules, addRules, type OpenedPath } from "./rules.ts";
 
 export interface Ruleset extends AddedRules {
   /** The ruleset's descriptor, close-on-exec. The caller closes it. */
   readonly fd: number;
-}
-
-/** The rules that were added, and those that were skipped. */
-export interface AddedRules {
-  /** Includes the rules of `insideNamespace`. */
-  readonly applied: readonly AppliedRule[];
-  readonly skipped: readonly SkippedRule[];
-  /** Rules that the launch plan has to add. */
-  readonly insideNamespace: readonly NamespaceRule[];
-  /** For each rule's path: the identity (`identityOf`) of the host's file to which the path led. */
-  readonly identities: ReadonlyMap<string, string>;
-  /** Whether the options unveil something in /proc. */
-  readonly opensProc: boolean;
 }
 
 /**
@@ -130,29 +109,4 @@ export function checkSignalScope(abi: number): void {
     `The kernel's Landlock (ABI ${abi}) cannot keep a task from signalling the host's processes`,
     { hint: `Use ${kernelWith("scope.signal")}, or leave out pid_mode = "host"` },
   );
-}
-
-/**
- * Adds rules to a ruleset. A process may already have the ruleset, but must not have restricted itself with
- * it yet.
- * @param extra open files, such as the task's log pipes
- * @param known paths whose rules init adds
- * @param opened paths that are already opened
- * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist
- * @throws DriverError `UNVEIL_PATH_UNSAFE` if a path leads out of a folder that tasks can write to
- * @throws DriverError `KERNEL_CALL_FAILED`
- */
-export function addRules(
-  ruleset: number,
-  entries: readonly UnveilRule[],
-  extra: readonly OpenedPath[],
-  abi: number,
-  known: KnownPaths = new Map(),
-  opened: OpenedFiles = new Map(),
-): AddedRules {
-  const builder = new RulesetBuilder(ruleset, abi, known, opened);
-  for (const opened of extra) builder.addOpened(opened);
-  for (const entry of entries) builder.add(entry);
-  const { applied, skipped, insideNamespace, identities, opensProc } = builder;
-  return { applied, skipped, insideNamespace, identities, opensProc };
 }

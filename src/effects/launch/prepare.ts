@@ -9,8 +9,8 @@
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
-import type { OpenedFiles } from "../landlock/rules.ts";
-import { type AddedRules, addRules, createRuleset } from "../landlock/ruleset.ts";
+import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
+import { createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
 import { type OwnLogFolder, openOwnLogs, outputPositions } from "../logs/logFiles.ts";
 import { LastLine, makeOwnLogPipe, openLogPipe } from "../logs/logPipes.ts";

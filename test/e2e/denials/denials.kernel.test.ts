@@ -168,7 +168,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
   test("the cause is reported if a program fails because it signals a process of the host", async () => {
     const allocation = makeAllocation();
     const { uid, gid } = allocation.user;
-    const other = spawn("sleep", ["60"], { uid, gid });
+    const other = spawn("sleep", ["1000"], { uid, gid });
     onTestFinished(() => void other.kill("SIGKILL"));
     const task = allocation.config({ ...failing(`kill ${other.pid}`), pid_mode: "host" });
     await runTask(agent, task);

@@ -166,7 +166,7 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
   });
 
   test("signals and abstract sockets are restricted to the sandbox", async () => {
-    const outside = spawn("sleep", ["20"]);
+    const outside = spawn("sleep", ["1000"]);
     onTestFinished(() => void outside.kill());
     const name = `exec2-test-${process.pid}-${abi}`;
     const server = net.createServer((socket) => socket.destroy()).listen(`\0${name}`);

@@ -9,7 +9,7 @@ import { unusedPid } from "../../support/host/processes.ts";
 
 describe("the identity of a process", () => {
   it("is its pid and start time, while it lives", async () => {
-    const child = spawn("sleep", ["60"]);
+    const child = spawn("sleep", ["1000"]);
     const identity = processIdentity(child.pid as number);
     expect(identity.pid).toBe(child.pid);
     expect(isSameProcess(identity)).toBe(true);
