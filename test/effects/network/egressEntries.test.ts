@@ -75,10 +75,7 @@ function soughtKey(
 
 describe("the entries of rules", () => {
   it("are found, by two look-ups for a list, exactly if a rule of the list covers the destination", () => {
-    const covers = (
-      rules: readonly EgressRule[],
-      { range, protocol, port }: Target,
-    ) =>
+    const covers = (rules: readonly EgressRule[], { range, protocol, port }: Target) =>
       rules.some(
         (rule) =>
           (rule.protocol ?? protocol) === protocol && (rule.port ?? port) === port && isInRange(range, rule),
