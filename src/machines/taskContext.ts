@@ -76,6 +76,15 @@ export function evolve<T extends EventType>(context: TaskContext, event: EventOf
   return evolutions[event.type].evolve(event, context);
 }
 
+/**
+ * Where a run's output begins and ends in its log files; `until` is null while it may grow. Undefined unless the
+ * driver writes the files: the agent's collector may be late, so that nobody knows the places.
+ */
+export function ownOutput({ request, sandbox, exit }: TaskContext) {
+  if (request === null || request.logBounds === null || !sandbox?.output) return undefined;
+  return { from: sandbox.output, until: exit?.output ?? null };
+}
+
 /** The limits of a task's cgroup that are in force; null for a resource without a limit. */
 export interface TaskLimits {
   /** Number of the host's cores, from `cpu.max`. */

@@ -15,6 +15,8 @@ import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 
+const modes = { group: 1, none: 3 } as const;
+
 let agent: Agent;
 beforeAll(async () => {
   agent = await startAgent();
@@ -225,7 +227,7 @@ describe("in a network of its own, a task", () => {
   });
 
   test("is refused rather than without a route in mode none", async () => {
-    const networkIsolationSpec = { mode: 3, path: "", labels: new Map<string, string>() };
+    const networkIsolationSpec = { mode: modes.none, path: "", labels: new Map<string, string>() };
     const tries = attempts("tcp:192.0.2.1:1", "tcp:127.0.0.1:1");
     expect(await outcomesOf({ ...tries, egress: [] }, agent, { networkIsolationSpec })).toEqual([
       "tcp:192.0.2.1:1 Operation not permitted",
@@ -258,7 +260,7 @@ function groupNetwork(context: TestContext, addresses: readonly string[]) {
   // Addresses of the loopback interface are reached like others, but they are not loopback addresses.
   ip("-n", basename(path), "link", "set", "lo", "up");
   for (const address of addresses) ip("-n", basename(path), "addr", "add", `${address}/32`, "dev", "lo");
-  return { mode: 1, path, labels: new Map<string, string>() };
+  return { mode: modes.group, path, labels: new Map<string, string>() };
 }
 
 /** A name server on loopback that knows these names. */

@@ -26,6 +26,7 @@ function runWith(options: object = {}, sandbox: Sandbox = {}, request: Request =
       ],
       seccomp: { profile: "default", allow: [], deny: [] },
       capabilities: null,
+      egress: null,
       ...sandbox,
     }),
   ]);

@@ -98,6 +98,7 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     "read-only": {},
     writable_logs: { exception: "writableLogs", plugin: { writable_logs: true } },
   },
+  "log collection": { "the agent's": {}, "the driver's": { plugin: { log_collection: "driver" } } },
   tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
   egress: {
     anywhere: {},
@@ -136,7 +137,6 @@ export const closing: Readonly<Record<string, string>> = {
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
   blackBox: "what is recorded",
-  logCollection: "who writes the task's files: test/e2e/tasks/ownLogs.kernel.test.ts has a task that tampers",
   logMaxFiles: "a limit",
   logMaxFileSize: "a limit",
 };

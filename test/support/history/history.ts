@@ -55,7 +55,11 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     umask: 0o022,
     nice: 0,
     seccomp: { profile: "default", allow: [], deny: [] },
-    egress: null,
+    egress: {
+      allowed: null,
+      denied: ["169.254.169.254"],
+      names: [{ name: "db.example.org", addresses: ["198.51.100.7"], problem: null }],
+    },
     limits: [{ file: "memory.max", value: "67108864", applied: true }],
     unveiled: [{ path: "/usr/bin", mode: "rx", source: "default" }],
     skipped: [],
@@ -126,7 +130,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     endedAt: 1_700_000_001_000,
     source: "status",
     cause: null,
-    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 } },
+    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 }, complete: true },
   },
   adopted: {
     handle: { pid: 300, startedAt: 1_699_999_000_000 },
