@@ -11,7 +11,7 @@ import {
 } from "../effects/kernel/capabilities.ts";
 import { systemCallNames } from "../effects/kernel/systemCalls.ts";
 import { type Denial, describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
-import type { EgressAllowance } from "../effects/network/egressDenial.ts";
+import type { EgressAllowance } from "../effects/denials/egressDenial.ts";
 import { portOptions } from "../effects/network/ports.ts";
 import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import type { NetworkLimits } from "../effects/seccomp/portRestrictions.ts";

@@ -188,7 +188,7 @@ const sandboxed = defineEvent({
   },
   shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: {
-    ignored: ["uid", "gid", "egress.names.addresses", "oomKills", "output", "runFolder", "init", "plan"],
+    ignored: ["uid", "gid", "egress.names", "oomKills", "output", "runFolder", "init", "plan"],
     masked: { plan: "listsInText" },
   },
 });
