@@ -70,7 +70,7 @@ const requested = defineEvent({
       ...(["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"] as const),
       ...(["allocDir", "stdoutPath", "stderrPath", "plugin.pid"] as const),
     ],
-    masked: { "options.args": "text" },
+    masked: { "options.args": "text", "options.stop_command": "text" },
   },
 });
 
