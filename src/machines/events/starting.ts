@@ -57,7 +57,7 @@ const requested = defineEvent({
     plugin: pluginProcess,
   }),
   // A failed start may be requested again: nothing of the first attempt stays.
-  evolve: ({ data }) => ({ request: data, host: null, sandbox: null, failure: null }),
+  evolve: ({ data }) => ({ request: data, host: null, sandbox: null, names: [], failure: null }),
   title: "Start requested",
   summary: ({ options: { command, args }, user, resources }) => {
     const memory = resources.memoryMb > 0 ? `, ${resources.memoryMb} MiB` : "";
