@@ -14,6 +14,7 @@ const alone = [
 /** Tests that `npm test` has with a few rounds, and `npm run test:long` with many: test/support/rounds.ts. */
 const withRounds = [
   "test/cli/damagedLogs.kernel.test.ts",
+  "test/e2e/tasks/ownLogs.kernel.test.ts",
   "test/effects/logs/logger.kernel.test.ts",
   "test/store/lmdb/damagedLog.kernel.test.ts",
   "test/store/lmdb/lmdbProcesses.kernel.test.ts",

@@ -10,6 +10,7 @@ import {
   type Verdict,
 } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
+import { type EgressAllowance, egressVerdict } from "./network/egressDenial.ts";
 import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
 import {
   type FilterInput,
@@ -24,6 +25,7 @@ export interface Allowance {
   readonly isUnveiled: (entry: string) => boolean;
   readonly own: OwnPlaces;
   readonly ports: NetworkLimits;
+  readonly egress: EgressAllowance;
   readonly filter: FilterInput;
   /** Names of the task's capabilities. */
   readonly capabilities: readonly string[];
@@ -33,11 +35,12 @@ export interface Allowance {
 
 /** The verdicts of all parts that refuse what was denied; none if a task with this allowance may do it. */
 export function verdictsOn(denial: Denial, allowance: Allowance): Verdict[] {
-  const { isUnveiled, own, ports, filter, capabilities } = allowance;
+  const { isUnveiled, own, ports, egress, filter, capabilities } = allowance;
   const verdicts = [
     landlockVerdict(denial),
     unveilVerdict(denial, isUnveiled, own),
     portVerdict(denial, ports, allowance),
+    egressVerdict(denial, egress),
     filterVerdict(denial, filter, capabilities),
   ];
   return verdicts.filter((verdict) => verdict !== undefined);
@@ -55,7 +58,17 @@ export interface RecordedTask {
     readonly seccomp: SeccompProfile | null;
     readonly capabilities: readonly string[] | null;
     readonly unveiled: readonly { readonly path: string; readonly source: string }[];
+    readonly egress: {
+      readonly allowed: readonly string[] | null;
+      readonly denied: readonly string[];
+    } | null;
   } | null;
+  /** The names that the task may connect to. */
+  readonly names: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly former: readonly { readonly address: string; readonly until: number }[];
+  }[];
 }
 
 /**
@@ -113,7 +126,7 @@ export function linesFor(denial: Denial, task: RecordedTask): string | undefined
 }
 
 /** The allowance of a recorded task. What it was denied was not unveiled, so it counts as having no paths. */
-function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
+function allowanceOf({ request, sandbox, names }: RecordedTask): Allowance {
   const options = request?.options ?? {};
   const list = (value: unknown) => (Array.isArray(value) ? value : undefined);
   return {
@@ -126,6 +139,12 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
       bindUdp: list(options.bind_udp),
       egress: list(options.egress),
     },
+    egress: {
+      egress: sandbox?.egress?.allowed ?? undefined,
+      egressDenied: sandbox?.egress?.denied ?? [],
+      names: new Map(names.map(({ name, addresses }) => [name, addresses])),
+      former: names.flatMap(({ name, former }) => former.map((each) => ({ ...each, name }))),
+    },
     filter: {
       profile: sandbox?.seccomp ?? null,
       pidMode: options.pid_mode === "host" ? "host" : "private",
@@ -137,7 +156,7 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
 }
 
 /** Where the own files of a recorded task are. */
-export function ownPlaces({ request, sandbox }: RecordedTask): OwnPlaces {
+export function ownPlaces({ request, sandbox }: Omit<RecordedTask, "names">): OwnPlaces {
   const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
   const allocDir = request?.allocDir ?? "";
   return {

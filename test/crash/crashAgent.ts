@@ -4,7 +4,7 @@ import { status } from "@grpc/grpc-js";
 import { type LaunchedPlugin, launchPlugin, type PluginConnection } from "../../src/grpc/pluginClient.ts";
 import { setConfig } from "../support/agent/requests.ts";
 import { crashAt } from "./killPoints.ts";
-import type { Crash } from "./roundPlan.ts";
+import type { Crash, LogCollection } from "./roundPlan.ts";
 
 /** The plugin died before it answered. */
 export class PluginDied extends Error {}
@@ -24,6 +24,7 @@ export interface AgentOptions {
   readonly entry: string;
   readonly stateDir: string;
   readonly sockets: string;
+  readonly logs: LogCollection;
   readonly crashes: readonly Crash[];
   /** Called after each death, while no plugin runs. */
   readonly onDeath: () => Promise<void>;
@@ -42,6 +43,10 @@ export class CrashAgent {
     this.#options = options;
     this.#current = this.#launch();
     this.#current.catch(() => undefined);
+  }
+
+  get logs(): LogCollection {
+    return this.#options.logs;
   }
 
   /**
@@ -89,7 +94,8 @@ export class CrashAgent {
       const generation = await this.#launchOnce(this.#number);
       try {
         this.#arm(generation);
-        const options = { state_dir: this.#options.stateDir, allow_host_pid: true };
+        const { stateDir, logs } = this.#options;
+        const options = { state_dir: stateDir, allow_host_pid: true, log_collection: logs };
         await generation.plugin.base.setConfig(setConfig(options));
         await generation.plugin.driver.init({});
         return generation;

@@ -1,6 +1,7 @@
 /**
- * `npm run test:crash -- [rounds] [seed]`: kills the plugin at random moments, round after
- * round. The seed of a round is the first seed plus the number of the round.
+ * `npm run test:crash -- [rounds] [seed] [agent|driver]`: kills the plugin at random moments, round after
+ * round. The seed of a round is the first seed plus the number of the round. The last argument says who writes
+ * the tasks' log files; by default both do, in turn.
  */
 import { randomInt } from "node:crypto";
 import { buildCrashPlugin } from "./buildPlugin.ts";
@@ -9,8 +10,9 @@ import { runRoundOf } from "./round.ts";
 process.setMaxListeners(0);
 const rounds = Number(process.argv[2] ?? 500);
 const firstSeed = Number(process.argv[3] ?? randomInt(2 ** 31));
-if (!(Number.isSafeInteger(rounds) && rounds > 0 && Number.isSafeInteger(firstSeed))) {
-  console.error("npm run test:crash -- [rounds] [seed]: both are whole numbers");
+const modes = (["agent", "driver"] as const).filter((mode) => (process.argv[4] ?? mode) === mode);
+if (!(Number.isSafeInteger(rounds) && rounds > 0 && Number.isSafeInteger(firstSeed) && modes.length > 0)) {
+  console.error("npm run test:crash -- [rounds] [seed] [agent|driver]: the first two are whole numbers");
   process.exit(2);
 }
 // An interrupted round would leave its tasks and its plugin running, so this process ends after the round.
@@ -25,7 +27,7 @@ let deaths = 0;
 for (let index = 0; index < rounds && !interrupted; index++) {
   const seed = firstSeed + index;
   try {
-    deaths += (await runRoundOf(seed, entry)).deaths;
+    deaths += (await runRoundOf(seed, modes[index % modes.length] ?? "agent", entry)).deaths;
   } catch (thrown) {
     console.error(`\n✗ ${(thrown as Error).message}`);
     process.exit(1);

@@ -10,6 +10,8 @@ const asynchronous = {
   "driver/recovery/reconcile.ts": ["reconcile"],
   "driver/recovery/unansweredStart.ts": ["settleStart"],
   "effects/cgroup/cgroupEnd.ts": ["endCgroup", "waitForRunExit"],
+  "effects/logs/loggerStart.ts": ["startLogger"],
+  "driver/run/runOutput.ts": ["endOutput"],
 };
 
 const synchronous = {
@@ -17,6 +19,7 @@ const synchronous = {
   // At the point after this function, the spawner has the launch, and has not reported yet.
   "effects/launch/spawner/spawner.ts": ["beginLaunch"],
   "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],
+  "effects/logs/logFiles.ts": ["openOwnLogs"],
 };
 
 /**
@@ -41,6 +44,7 @@ export const calls = [
 const events = [
   ...["requested", "fingerprinted", "sandboxed", "started", "startFailed", "stopRequested", "signalled"],
   ...["stopTimedOut", "destroyRequested", "forceKilled", "exited", "recovered", "destroyed"],
+  ...["loggerReplaced"],
 ];
 
 export const wrappedModules: Readonly<Record<string, readonly string[]>> = {

@@ -76,6 +76,20 @@ export const regressions: readonly Regression[] = [
     lives: [{ ...sleeps, forgets: true, hostPid: true }],
     crashes: [{ at: "during launch#1" }, { at: "before endCgroup#1" }],
   },
+  ...["before startLogger", "after startLogger", "before commit loggerReplaced"].map(
+    (step): Regression => ({
+      title: `a task whose logger was killed has all its output if the plugin dies ${step}`,
+      logs: "driver",
+      lives: [{ ...ends, task: "writes", loggerDiesMs: 0 }],
+      crashes: [{ at: `${step}#1` }],
+    }),
+  ),
+  {
+    title: "the output of a task that ended without a plugin is complete",
+    logs: "driver",
+    lives: [ends, { ...ends, task: "writes" }],
+    crashes: [{ at: "after startTask#2" }, { at: "before endOutput#1" }, { at: "after endOutput#1" }],
+  },
   {
     title: "a run's files are removed although the plugin dies between the task's end and their removal",
     lives: [ends],

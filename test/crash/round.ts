@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
 import { Allocation } from "../support/agent/allocation.ts";
+import { loggersIn } from "../support/agent/loggers.ts";
 import { withEventLog } from "../support/history/eventLog.ts";
 import { processesNamed } from "../support/host/processes.ts";
 import { mountSmallFileSystem, unmount } from "../support/host/smallFileSystem.ts";
@@ -14,7 +15,7 @@ import { until } from "../support/host/until.ts";
 import { runFoldersIn } from "../support/plugin/pluginTraces.ts";
 import { allOver, checkLog, type EndStates, endStates } from "./checkLog.ts";
 import { CrashAgent } from "./crashAgent.ts";
-import { type FullDisk, type RoundPlan, roundOf } from "./roundPlan.ts";
+import { type FullDisk, type LogCollection, type RoundPlan, roundOf } from "./roundPlan.ts";
 import { TaskLife } from "./taskLife.ts";
 
 export interface RoundOutcome {
@@ -30,7 +31,7 @@ const patienceMs = 60_000;
  * @throws Error naming the violated condition, with the end of the plugin's log
  */
 export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOutcome> {
-  const { lives: plans, crashes, fullDisk } = plan;
+  const { lives: plans, crashes, fullDisk, logs = "agent" } = plan;
   const folder = mkdtempSync(`${persistentFolders}/exec2-crash-`);
   const disk = join(folder, "disk");
   mkdirSync(disk);
@@ -49,7 +50,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     return withEventLog(stateDir, endStates);
   };
   const onDeath = async () => void (await readLog());
-  const agent = new CrashAgent({ entry, stateDir, sockets, crashes, onDeath });
+  const agent = new CrashAgent({ entry, stateDir, sockets, logs, crashes, onDeath });
   try {
     lives.push(...plans.map((plan) => new TaskLife(plan, agent, new Allocation(), marker)));
     const filled = fullDisk && fill(disk, fullDisk, agent);
@@ -65,6 +66,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     await becomes(async () => allOver(await readStates(), []), "all tasks are over according to the log");
     await agent.close();
     if (!allOver(await readLog(), [])) throw new Error("a task that was over is not over any more");
+    for (const { allocation } of lives) checkNoLogger(allocation);
     return { deaths: agent.deaths };
   } catch (thrown) {
     const doing = lives.map((life) => `${life.taskId}: ${life.doing}`);
@@ -86,10 +88,10 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
  * Runs the round of a seed.
  * @throws Error as {@link runRound} does, with the round and the command that repeats it
  */
-export async function runRoundOf(seed: number, entry: string): Promise<RoundOutcome> {
-  const plan = roundOf(seed);
+export async function runRoundOf(seed: number, logs: LogCollection, entry: string): Promise<RoundOutcome> {
+  const plan = roundOf(seed, logs);
   return runRound(plan, entry).catch((thrown: Error) => {
-    const repeat = `To repeat it: npm run test:crash -- 1 ${seed}`;
+    const repeat = `To repeat it: npm run test:crash -- 1 ${seed} ${logs}`;
     const message = `seed ${seed}: ${thrown.message}\nThe round: ${JSON.stringify(plan)}\n${repeat}`;
     throw new Error(message, { cause: thrown });
   });
@@ -143,6 +145,12 @@ async function fill(disk: string, { fromMs, toMs }: FullDisk, agent: CrashAgent)
 
 /** Size of the disk: a number of MiB, with the unit as mount(8) writes it. */
 const diskSize = "40m";
+
+/** @throws Error if a logger has outlived its run */
+function checkNoLogger({ id, folder }: Allocation): void {
+  const left = loggersIn(`${folder}/alloc/logs`);
+  if (left.length > 0) throw new Error(`the loggers ${left} of allocation ${id} are left`);
+}
 
 async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise<EndStates> {
   const promised = lives.flatMap((life) => life.promised);

@@ -14,7 +14,7 @@ export type Crash =
 
 export interface LifePlan {
   /** What the task does by itself; see `scripts` in taskLife.ts. */
-  readonly task: "ends" | "lingers" | "obeys" | "resists" | "sleeps";
+  readonly task: "ends" | "lingers" | "writes" | "obeys" | "resists" | "sleeps";
   /** The task's exit code. */
   readonly exitCode: number;
   /** What the agent does with the task, in addition to waiting. */
@@ -28,7 +28,12 @@ export interface LifePlan {
    * the task again, with another id.
    */
   readonly forgets: boolean;
+  /** Milliseconds between the start's answer and the death of the task's logger, if the driver has one. */
+  readonly loggerDiesMs?: number;
 }
+
+/** Who writes the tasks' log files: the plugin's option `log_collection`. */
+export type LogCollection = "agent" | "driver";
 
 /** When the disk of the state folder has no room: milliseconds from the first start on. */
 export interface FullDisk {
@@ -37,6 +42,8 @@ export interface FullDisk {
 }
 
 export interface RoundPlan {
+  /** By default, the agent. */
+  readonly logs?: LogCollection;
   /** The tasks, which run at the same time. */
   readonly lives: readonly LifePlan[];
   /**
@@ -47,10 +54,11 @@ export interface RoundPlan {
   readonly fullDisk?: FullDisk;
 }
 
-/** The round of a seed. */
-export function roundOf(seed: number): RoundPlan {
+/** The round of a seed. In each mode of collection, it has the same tasks and crashes. */
+export function roundOf(seed: number, logs: LogCollection): RoundPlan {
   const random = randomOf(seed);
   return {
+    logs,
     lives: Array.from({ length: 1 + random.below(4) }, () => lifeOf(random)),
     crashes: Array.from({ length: 1 + random.below(3) }, () => crashOf(random)),
     ...(random.chance(15) && { fullDisk: fullDiskOf(random) }),
@@ -63,8 +71,8 @@ function fullDiskOf(random: Random): FullDisk {
 }
 
 function lifeOf(random: Random): LifePlan {
-  const task = random.pick(["ends", "ends", "lingers", "obeys", "resists", "sleeps"] as const);
-  const endsItself = task === "ends" || task === "lingers";
+  const task = random.pick(["ends", "ends", "lingers", "writes", "obeys", "resists", "sleeps"] as const);
+  const endsItself = task === "ends" || task === "lingers" || task === "writes";
   return {
     task,
     exitCode: random.below(100),
@@ -72,6 +80,7 @@ function lifeOf(random: Random): LifePlan {
     afterMs: random.below(20),
     forgets: random.chance(25),
     hostPid: random.chance(30),
+    ...(random.chance(25) && { loggerDiesMs: random.below(20) }),
   };
 }
 

@@ -6,6 +6,8 @@ import { status } from "@grpc/grpc-js";
 import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import type { Allocation } from "../support/agent/allocation.ts";
+import { killLoggers } from "../support/agent/loggers.ts";
+import { readLog } from "../support/agent/logReader.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
 import { type CrashAgent, type DriverCalls, PluginDied } from "./crashAgent.ts";
 import type { LifePlan } from "./roundPlan.ts";
@@ -18,19 +20,27 @@ export interface Promised {
   readonly data?: object;
 }
 
+/** Lines that every task writes first: more than a pipe holds. */
+const firstLines = 3_000;
+/** Lines of a task that goes on writing. */
+const allLines = 6_000;
+
 /**
  * What every task does first. It leaves a mark for each of its runs. It leaves another mark if an earlier run
- * of the task has not ended yet, which it detects because all processes of a run hold a lock.
+ * of the task has not ended yet, which it detects because all processes of a run hold a lock. It writes
+ * numbered lines with its id.
  */
 const beginning = [
   "cd $NOMAD_TASK_DIR; exec 9>lock",
   "flock -n 9 || echo $$ >> overlaps",
   "echo $1 >> runs",
+  `seq -f "$1 %g" 1 ${firstLines}`,
 ].join("; ");
 
 const scripts: Readonly<Record<LifePlan["task"], (exitCode: number) => string>> = {
   ends: (code) => `exit ${code}`,
   lingers: (code) => `sleep 1000 & setsid sleep 1000 & sleep 0.05; exit ${code}`,
+  writes: (code) => `sleep 0.2; seq -f "$1 %g" ${firstLines + 1} ${allLines}; exit ${code}`,
   obeys: (code) => `trap 'exit ${code}' TERM; trap '' USR1; while :; do sleep 1000 & wait; done`,
   resists: () => "trap '' TERM; while :; do sleep 1000; done",
   sleeps: () => "exec sleep 1000",
@@ -71,6 +81,7 @@ export class TaskLife {
     this.doing = "waits";
     const ended = this.#wait();
     ended.catch(() => undefined);
+    void this.#killLogger();
     await delay(this.plan.afterMs);
     this.doing = this.plan.agent;
     await this.#act();
@@ -82,6 +93,7 @@ export class TaskLife {
     const { result, err } = await ended;
     this.allocation.cgroup.removeAsAgent();
     this.#checkRuns();
+    this.#checkOutput();
     if (err !== "" || result === undefined) throw new Error(`${this.taskId}: WaitTask says: ${err}`);
     if (!this.#possibleCodes().includes(result.exitCode)) {
       throw new Error(`${this.taskId}: exited with ${result.exitCode}, not ${this.#possibleCodes()}`);
@@ -188,6 +200,44 @@ export class TaskLife {
     // Other tasks may be stopped before their script begins.
     if (this.plan.agent === "waits" && !runs.includes(this.#taskId))
       throw new Error(`${this.taskId} has not run: ${runs}`);
+  }
+
+  async #killLogger(): Promise<void> {
+    const { loggerDiesMs } = this.plan;
+    if (loggerDiesMs === undefined) return;
+    await delay(loggerDiesMs);
+    killLoggers(this.#logFolder);
+  }
+
+  get #logFolder(): string {
+    return `${this.allocation.folder}/alloc/logs`;
+  }
+
+  /**
+   * The lines of a run are all in the log files that the driver writes, in their order, once. A task that was
+   * ended from outside may not have written all of them, and the last ones are lost if a task's logger was
+   * killed and no plugin lived until the end of the task.
+   * @throws Error
+   */
+  #checkOutput(): void {
+    if (this.#agent.logs === "agent") return;
+    const log = { folder: this.#logFolder, task: this.allocation.taskName, stream: "stdout" } as const;
+    const lines = readLog(log).toString().split("\n");
+    const counts = new Map<string, number>();
+    const isTelling = (line = "") => line.startsWith("[exec2: ");
+    for (const [index, line] of lines.slice(0, -1).entries()) {
+      // Before the driver's own line, there may be a part of a line.
+      if (line === "" || isTelling(line) || isTelling(lines[index + 1])) continue;
+      const [run = "", number] = line.split(" ");
+      const count = (counts.get(run) ?? 0) + 1;
+      if (Number(number) !== count) throw new Error(`${run}: its line ${count} is ${JSON.stringify(line)}`);
+      counts.set(run, count);
+    }
+    const expected = this.plan.task === "writes" ? allLines : firstLines;
+    const written = counts.get(this.#taskId) ?? 0;
+    if (this.plan.agent !== "waits" || written === expected) return;
+    const isTold = this.plan.loggerDiesMs !== undefined && lines.some(isTelling);
+    if (!isTold) throw new Error(`${this.#taskId}: only ${written} of its lines are in its log`);
   }
 
   #config() {

@@ -1,5 +1,6 @@
 /** Counts what a plugin and its tasks use on the host, to find what tasks leave behind. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { loggersIn } from "../support/agent/loggers.ts";
 import { runFoldersIn } from "../support/plugin/pluginTraces.ts";
 
 export interface Footprint {
@@ -12,6 +13,8 @@ export interface Footprint {
   readonly children: number;
   /** Processes of tasks, inits among them. */
   readonly processes: number;
+  /** Processes that write tasks' log files for the driver. */
+  readonly loggers: number;
   /** Cgroups below those of the tasks. */
   readonly cgroups: number;
   /** Folders of runs, with their FIFOs. */
@@ -25,10 +28,12 @@ export interface Place {
   /** The tasks' cgroups. */
   readonly cgroups: readonly string[];
   readonly ownFolders: readonly string[];
+  /** The tasks' log folders. */
+  readonly logFolders: readonly string[];
 }
 
 /** @param pid the plugin's */
-export function footprintOf(pid: number, { stateDir, cgroups, ownFolders }: Place): Footprint {
+export function footprintOf(pid: number, { stateDir, cgroups, ownFolders, logFolders }: Place): Footprint {
   const descriptors: Record<string, number> = {};
   let watches = 0;
   for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
@@ -49,6 +54,7 @@ export function footprintOf(pid: number, { stateDir, cgroups, ownFolders }: Plac
       (sum, cgroup) => sum + countOf(/\d+/g, `${cgroup}/cgroup.procs`),
       0,
     ),
+    loggers: logFolders.reduce((sum, folder) => sum + loggersIn(folder).length, 0),
     cgroups: below.length,
     runFolders: runFoldersIn(stateDir).length,
     mounts: mounts.filter((line) => ownFolders.some((folder) => line.includes(folder))).length,

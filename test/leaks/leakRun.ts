@@ -12,9 +12,11 @@ import { type LaunchedPlugin, launchPlugin } from "../../src/grpc/pluginClient.t
 import { type Random, randomOf } from "../crash/random.ts";
 import { Allocation, type Command } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
+import { killLoggers, loggersIn } from "../support/agent/loggers.ts";
 import { setConfig } from "../support/agent/requests.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
 import { persistentFolders } from "../support/host/temporaryFolder.ts";
+import { until } from "../support/host/until.ts";
 import { type Footprint, footprintOf, memoryOf } from "./footprint.ts";
 
 export interface LeakRun {
@@ -30,6 +32,8 @@ export interface LeakRunOptions {
   /** The command that launches the plugin. */
   readonly command: string;
   readonly args?: readonly string[];
+  /** Who writes the tasks' log files. */
+  readonly logs: "agent" | "driver";
   readonly tasks: number;
   readonly seed: number;
   readonly onProgress?: (done: number) => void;
@@ -47,6 +51,7 @@ const batch = 50;
 export async function runForLeaks({
   command,
   args,
+  logs,
   tasks,
   seed,
   onProgress,
@@ -59,9 +64,8 @@ export async function runForLeaks({
   const launch = async () => {
     const env = { ...process.env, PLUGIN_UNIX_SOCKET_DIR: folder };
     const plugin = await launchPlugin({ command, env, ...(args && { args }) });
-    await plugin.base.setConfig(
-      setConfig({ state_dir: stateDir, unveil_by_task: true, allow_host_pid: true }),
-    );
+    const options = { state_dir: stateDir, unveil_by_task: true, allow_host_pid: true, log_collection: logs };
+    await plugin.base.setConfig(setConfig(options));
     await plugin.driver.init({});
     return plugin;
   };
@@ -69,12 +73,13 @@ export async function runForLeaks({
   const live = async (count: number) => {
     let left = count;
     const worker = async (allocation: Allocation) => {
-      while (left-- > 0) await life(plugin, allocation, random);
+      while (left-- > 0) await life(plugin, allocation, random, logs);
     };
     await Promise.all(allocations.map(worker));
   };
   const ownFolders = [folder, ...allocations.map((allocation) => allocation.folder)];
-  const measured = () => footprintOf(plugin.pid, { stateDir, cgroups, ownFolders });
+  const logFolders = allocations.map(({ folder }) => `${folder}/alloc/logs`);
+  const measured = () => footprintOf(plugin.pid, { stateDir, cgroups, ownFolders, logFolders });
   try {
     for (const allocation of allocations) await prepareStart(plugin.driver, allocation.config("true"));
     await live(warmUp);
@@ -100,9 +105,14 @@ export async function runForLeaks({
 }
 
 /** Drives a task through its whole life, as an agent does. */
-async function life(plugin: LaunchedPlugin, allocation: Allocation, random: Random): Promise<void> {
+async function life(
+  plugin: LaunchedPlugin,
+  allocation: Allocation,
+  random: Random,
+  logs: LeakRunOptions["logs"],
+): Promise<void> {
   const { driver } = plugin;
-  const kind = random.pick(kinds);
+  const kind = random.pick(kinds[logs]);
   const task = allocation.config(kind.command, kind.differing);
   try {
     await driver.startTask({ task });
@@ -111,7 +121,7 @@ async function life(plugin: LaunchedPlugin, allocation: Allocation, random: Rand
     if (kind.fails) return;
     throw thrown;
   }
-  await kind.meanwhile?.(plugin, task, random);
+  await kind.meanwhile?.(plugin, task, random, allocation);
   await driver.waitTask({ taskId: task.id });
   await driver.destroyTask({ taskId: task.id, force: true });
 }
@@ -121,13 +131,18 @@ interface Kind {
   readonly differing?: Partial<Pick<TaskConfig, "user" | "allocDir">>;
   readonly fails?: true;
   /** Ends the task, except if the task ends by itself. */
-  readonly meanwhile?: (plugin: LaunchedPlugin, task: TaskConfig, random: Random) => Promise<unknown>;
+  readonly meanwhile?: (
+    plugin: LaunchedPlugin,
+    task: TaskConfig,
+    random: Random,
+    allocation: Allocation,
+  ) => Promise<unknown>;
 }
 
 const long = "exec sleep 1000";
 const noTime = { seconds: 0, nanos: 0 };
 
-const kinds: readonly Kind[] = [
+const ordinary: readonly Kind[] = [
   { command: "true" },
   { command: "exit 3" },
   { command: "sleep 1000 & setsid sleep 1000 & exit 0" },
@@ -146,6 +161,16 @@ const kinds: readonly Kind[] = [
   { command: long, meanwhile: openEndedCalls },
 ];
 
+const kinds: Readonly<Record<LeakRunOptions["logs"], readonly Kind[]>> = {
+  agent: ordinary,
+  driver: [
+    ...ordinary,
+    { command: { command: "seq", args: ["400000"], log_max_file_size: 1, log_max_files: 2 } },
+    { command: "seq 1000; sleep 0.1; seq 100000", meanwhile: killLogger },
+    { command: long, meanwhile: replaceLogger },
+  ],
+};
+
 function stop({ driver }: LaunchedPlugin, { id }: TaskConfig): Promise<unknown> {
   return driver.stopTask({ taskId: id, timeout: noTime, signal: "" });
 }
@@ -155,6 +180,30 @@ async function kill({ driver }: LaunchedPlugin, { id }: TaskConfig, random: Rand
   const { driver: status } = await driver.inspectTask({ taskId: id });
   const name = random.pick(["pid", "init_pid"]);
   process.kill(Number(status?.attributes.get(name) ?? status?.attributes.get("pid")), "SIGKILL");
+}
+
+async function killLogger(
+  _plugin: LaunchedPlugin,
+  _task: TaskConfig,
+  _random: Random,
+  { folder }: Allocation,
+) {
+  killLoggers(`${folder}/alloc/logs`);
+}
+
+/** Kills the logger, and stops the task once there is another one. */
+async function replaceLogger(
+  plugin: LaunchedPlugin,
+  task: TaskConfig,
+  _random: Random,
+  { folder }: Allocation,
+): Promise<void> {
+  const logs = `${folder}/alloc/logs`;
+  await until(() => loggersIn(logs).length === 1, "a logger works");
+  const [killed] = loggersIn(logs);
+  killLoggers(logs);
+  await until(() => loggersIn(logs).some((pid) => pid !== killed), "another logger works");
+  await stop(plugin, task);
 }
 
 async function commands(plugin: LaunchedPlugin, task: TaskConfig): Promise<void> {

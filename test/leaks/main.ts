@@ -1,6 +1,6 @@
 /**
- * `npm run test:leaks -- [tasks] [seed]`: runs this number of tasks, and checks that they leave nothing on
- * the host. Needs root.
+ * `npm run test:leaks -- [tasks] [seed] [agent|driver]`: runs this number of tasks, and checks that they leave
+ * nothing on the host. The last argument says who writes their log files; by default the agent. Needs root.
  */
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
@@ -9,8 +9,10 @@ import { runForLeaks } from "./leakRun.ts";
 
 const tasks = Number(process.argv[2] ?? 10_000);
 const seed = Number(process.argv[3] ?? randomInt(2 ** 31));
-if (!(Number.isSafeInteger(tasks) && tasks > 0 && Number.isSafeInteger(seed))) {
-  console.error("npm run test:leaks -- [tasks] [seed]: both are whole numbers");
+const logs = process.argv[4] ?? "agent";
+const isMode = logs === "agent" || logs === "driver";
+if (!(Number.isSafeInteger(tasks) && tasks > 0 && Number.isSafeInteger(seed) && isMode)) {
+  console.error("npm run test:leaks -- [tasks] [seed] [agent|driver]: the first two are whole numbers");
   process.exit(2);
 }
 /**
@@ -23,6 +25,7 @@ const command = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exec2"
 const begin = performance.now();
 const { before, after, memory, crashes } = await runForLeaks({
   command,
+  logs,
   tasks,
   seed,
   onProgress: (done) => {
@@ -32,7 +35,7 @@ const { before, after, memory, crashes } = await runForLeaks({
 const seconds = Math.round((performance.now() - begin) / 1000);
 const growth = memory.last - memory.first;
 console.log(
-  `seed ${seed}: ${tasks} tasks in ${seconds} s, ${crashes} plugins killed; memory ${memory.first} to ${memory.last} KiB`,
+  `seed ${seed}, logs by the ${logs}: ${tasks} tasks in ${seconds} s, ${crashes} plugins killed; memory ${memory.first} to ${memory.last} KiB`,
 );
 if (!isDeepStrictEqual(before, after)) {
   console.error("✗ something is left:\n", { before, after });

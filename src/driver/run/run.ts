@@ -23,6 +23,7 @@ import {
   taskMachine,
 } from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";
+import { RunEgress } from "../egress/runEgress.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
@@ -62,6 +63,7 @@ export class Run {
   readonly commands: RunCommands;
   readonly denials: RunDenials;
   readonly stats: RunStats;
+  readonly #egress: RunEgress;
   readonly #task: RecordedTask;
   readonly #memory: MemoryWatch;
   readonly #output: RunOutput;
@@ -82,6 +84,7 @@ export class Run {
     this.#output = new RunOutput(task);
     this.#services = services;
     this.denials = new RunDenials(task);
+    this.#egress = new RunEgress(task, this.denials, services);
     this.commands = new RunCommands(task, this.denials);
     this.stats = new RunStats(task);
   }
@@ -133,7 +136,7 @@ export class Run {
     if (this.#start.stage !== "requested") return;
     const { request, claimUser } = this.#start;
     claimUser();
-    const prepared = await prepareRun(request, this.#services());
+    const prepared = await prepareRun(request, this.#services(), this.#egress);
     this.#start = { stage: "prepared", request, prepared };
     this.denials.keepLog(prepared.lastLine);
     let recorded = false;
@@ -165,6 +168,7 @@ export class Run {
     this.#sampleUsage();
     this.#record();
     this.denials.begin(this.#services().denials);
+    this.#resumeEgress();
     this.#output.begin(this.#services(), this.#watching);
     await runEnded(this.#task, this.#services(), this.#watching);
     // A kill that is noticed from now on may be the end itself. Nobody has survived it.
@@ -172,6 +176,7 @@ export class Run {
     // Nobody waits for the last sample: the agent removes the cgroup only after it has learned of the end.
     void this.#services().usage.finish(this.#task.id);
     await this.commands.close();
+    await this.#egress.settle();
     const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
     await this.denials.end(exit);
     const output = await this.#output.end();
@@ -184,6 +189,13 @@ export class Run {
   #record(): void {
     const { request } = this.#task.snapshot.context;
     if (request !== null) this.#watched ??= this.#services().recorder.watch(request.resources.cgroup);
+  }
+
+  #resumeEgress(): void {
+    void this.#egress.resume().catch((thrown: unknown) => {
+      const { code, message } = DriverError.from(thrown, "EGRESS_UNAVAILABLE", "the rules are not in force");
+      this.#logFailure("watchExit", { code, error: message });
+    });
   }
 
   #sampleUsage(): void {
@@ -231,6 +243,7 @@ export class Run {
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
     this.denials.closeLog();
+    this.#egress.release();
     this.#watched?.[Symbol.dispose]();
     this.#watching.unsubscribe();
     const start = this.#start;

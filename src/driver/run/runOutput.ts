@@ -9,7 +9,13 @@ import type { Subscription } from "rxjs";
 import { messageOf } from "../../base/errors.ts";
 import { errnoName } from "../../effects/kernel/kernelError.ts";
 import { loggerOf, streamsFrom } from "../../effects/launch/sandbox.ts";
-import { openOwnLogs } from "../../effects/logs/logFiles.ts";
+import {
+  addOwnLine,
+  type LogPlace,
+  type LogPosition,
+  logPlaces,
+  openOwnLogs,
+} from "../../effects/logs/logFiles.ts";
 import type { LogRecord } from "../../effects/logs/logger.ts";
 import { readEndsOf, readLogRecord, startLogger } from "../../effects/logs/loggerStart.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
@@ -144,17 +150,33 @@ export async function endOutput(context: TaskContext): Promise<EventData<"exited
   const run = ownRun(context);
   if (run === undefined) return null;
   const { logRecord, loggerAlive } = run.files;
-  if (!(await hasEnded(loggerAlive))) {
+  const isGone = await hasEnded(loggerAlive);
+  if (!isGone) {
     const { logger } = readLogRecord(logRecord) ?? {};
     if (logger !== undefined) killProcess(logger);
   }
   const record = readLogRecord(logRecord);
-  if (record === undefined) return context.sandbox?.output ?? null;
-  const { stdout, stderr } = record;
-  return {
-    stdout: { file: stdout.index, bytes: stdout.endBytes },
-    stderr: { file: stderr.index, bytes: stderr.endBytes },
+  const places = logPlaces(run.request);
+  const endIn = (stream: "stdout" | "stderr"): LogPosition => {
+    const { index = 0, endBytes = 0, ended = false } = record?.[stream] ?? {};
+    // Where a logger could not end in time, a disk may not answer this process either.
+    const marked = ended || !isGone ? undefined : markCut(places[stream]);
+    return marked ?? { file: index, bytes: endBytes };
   };
+  return { stdout: endIn("stdout"), stderr: endIn("stderr"), complete: isComplete(record) };
+}
+
+/** What a reader of the log finds where the rest of a pipe is missing: nobody knows how much it was. */
+const cutLine = "\n[exec2: the end of this output may be missing: the process that wrote it was killed]\n";
+
+/** @returns the end of the stream; undefined if the line could not be written */
+function markCut(place: LogPlace): LogPosition | undefined {
+  try {
+    // A plugin that dies before it has recorded the end does this once more.
+    return addOwnLine(place, cutLine, { repeats: false });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a logger has ended within {@link drainMs}. */

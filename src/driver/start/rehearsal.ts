@@ -13,6 +13,7 @@ import { toTaskId } from "../../base/taskId.ts";
 import { beginRun, type PreparingServices } from "../../effects/launch/prepare.ts";
 import { planSandbox } from "../../effects/launch/sandbox.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { logDestination } from "../../effects/logs/options.ts";
 import { parseTaskOptions } from "../../effects/parts.ts";
 import { RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { firstId } from "../../effects/users/idRanges.ts";
@@ -63,7 +64,7 @@ export class Rehearsal {
     const { log, folder } = this.#services;
     const ownFolder = join(folder.run, "rehearsal");
     try {
-      for (const name of ["alloc", "task/local", "task/secrets", "task/tmp"])
+      for (const name of ["alloc/logs", "task/local", "task/secrets", "task/tmp"])
         mkdirSync(join(ownFolder, name), { recursive: true });
       await this.#rehearseIn(ownFolder);
     } catch (thrown) {
@@ -110,6 +111,10 @@ async function rehearse(
 
 /** The request of an ordinary task, with folders that belong to no allocation. */
 function requestIn(folder: string, { options }: PreparingServices): TaskRequest {
+  const taskOptions = parseTaskOptions({ command: "/bin/sh" }, options);
+  const isOwn = options.logCollection === "driver";
+  const pipeOf = (stream: string) => (isOwn ? `${folder}/alloc/logs/.task.${stream}.fifo` : "/dev/null");
+  const output = { stdoutPath: pipeOf("stdout"), stderrPath: pipeOf("stderr") };
   return {
     taskId: toTaskId("rehearsal"),
     taskName: "task",
@@ -120,7 +125,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
     namespace: "",
     nodeId: "",
     nodeName: "",
-    options: parseTaskOptions({ command: "/bin/sh" }, options),
+    options: taskOptions,
     env: {
       NOMAD_TASK_DIR: `${folder}/task/local`,
       NOMAD_ALLOC_DIR: `${folder}/alloc`,
@@ -128,9 +133,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
     },
     user: `nomad-${firstId(options.dynamicUserIds) ?? 0}`,
     allocDir: folder,
-    stdoutPath: "/dev/null",
-    stderrPath: "/dev/null",
-    logBounds: null,
+    ...logDestination({ taskName: "task", allocDir: folder, ...output }, taskOptions, options),
     resources: { cpuMhz: 100, memoryMb: 64, memoryMaxMb: 0, cpusetCpus: "", cgroup: "" },
     network: { mode: "host", path: "", self: undefined },
     mounts: [],

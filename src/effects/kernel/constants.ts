@@ -69,6 +69,7 @@ export const F_SETFD = 2;
 export const F_SETFL = 4;
 export const F_SETOWN = 8;
 export const F_SETSIG = 10;
+export const F_GETPIPE_SZ = 1032;
 export const F_ADD_SEALS = 1033;
 export const F_SEAL_SEAL = 0x1;
 export const F_SEAL_SHRINK = 0x2;
@@ -259,6 +260,7 @@ export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 0x1;
 
 /** `asm-generic/ioctls.h`: ioctl_tty(2) */
+export const FIONREAD = 0x541b;
 export const TIOCSCTTY = 0x540e;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCSPTLCK = 0x40045431;

@@ -112,6 +112,16 @@ export function fcntlSetFlags(descriptor: number, flags: number): void {
   checked(libc().fcntl(descriptor, k.F_SETFL, flags), "fcntl");
 }
 
+/** How much a pipe holds at the moment, and at most, in bytes. */
+export function pipeFill(pipe: number): { readonly bytes: number; readonly size: number } {
+  const bytes = new Uint8Array(4);
+  ioctl(pipe, k.FIONREAD, bytes);
+  return {
+    bytes: new DataView(bytes.buffer).getInt32(0, true),
+    size: checked(libc().fcntl(pipe, k.F_GETPIPE_SZ, 0), "fcntl"),
+  };
+}
+
 /**
  * poll(2) of one descriptor, without waiting.
  * @param events `POLL…` bits

@@ -108,26 +108,35 @@ export function openOwnLogs(
 
 /**
  * Adds a line to the newest of the driver's own log files of a stream, while no logger runs. Begins a first file.
+ * @param repeats whether to add it even if the file ends with it
+ * @returns the end of the stream
  * @throws DriverError as {@link openOwnLogs} does; or an error of the file system
  */
-export function addOwnLine({ allocDir, pipe }: LogPlace, line: string): void {
+export function addOwnLine({ allocDir, pipe }: LogPlace, line: string, { repeats = true } = {}): LogPosition {
   const folder = openOwnFolder(allocDir, dirname(pipe));
   try {
     const base = baseOf(pipe);
     const indexes = indexesOf(namesIn(folder), base);
     const newest = newestOf(folder, base, indexes);
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const flags = constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const how = newest === undefined ? flags | constants.O_CREAT | constants.O_EXCL : flags;
     const index = newest?.file ?? (indexes.at(-1) ?? -1) + 1;
     const file = openSync(`${pathOf(folder)}/${base}.${index}`, how, 0o644);
     try {
-      if (isOwn(fstatSync(file))) writeSync(file, line);
+      const status = fstatSync(file);
+      if (isOwn(status) && (repeats || !endsWith(file, status.size, line))) writeSync(file, line);
+      return { file: index, bytes: fstatSync(file).size };
     } finally {
       closeSync(file);
     }
   } finally {
     closeSync(folder);
   }
+}
+
+function endsWith(file: number, size: number, line: string): boolean {
+  const length = Buffer.byteLength(line);
+  return size >= length && readAt(file, size - length, length).toString() === line;
 }
 
 /** The end of the newest file that the driver or the agent has made; undefined if there is none. */
@@ -196,6 +205,34 @@ export interface LogPosition {
   readonly file: number;
   /** Offset in the file. */
   readonly bytes: number;
+}
+
+/** A part of a stream, such as what one run has written: runs of a task share their files. */
+export class LogSpan {
+  static readonly whole = new LogSpan({ file: 0, bytes: 0 }, undefined);
+  readonly #from: LogPosition;
+  readonly #until: LogPosition | undefined;
+
+  /** @param until undefined: the stream's end, which may move */
+  constructor(from: LogPosition, until: LogPosition | undefined) {
+    this.#from = from;
+    this.#until = until;
+  }
+
+  /** Whether a file has some of it. */
+  has(file: number): boolean {
+    return file >= this.#from.file && file <= (this.#until?.file ?? file);
+  }
+
+  /** Offset in a file at which it begins. */
+  beginIn(file: number): number {
+    return file === this.#from.file ? this.#from.bytes : 0;
+  }
+
+  /** Offset in a file at which it ends. */
+  endIn(file: number, size: number): number {
+    return file === this.#until?.file ? Math.min(this.#until.bytes, size) : size;
+  }
 }
 
 /** The folder has a few files. A task that may write there can add any number, and must not keep the plugin busy. */

@@ -1,6 +1,6 @@
 /** Reads one stream of a task's output, from a chosen line on. */
 import { closeSync, fstatSync } from "node:fs";
-import { LogFiles, type LogPlace, readAt } from "./logFiles.ts";
+import { LogFiles, type LogPlace, LogSpan, readAt } from "./logFiles.ts";
 
 const chunkBytes = 64 * 1024;
 const newline = 0x0a;
@@ -14,6 +14,7 @@ const maxSeekBytes = 64 * 2 ** 20;
 /** Reads the bytes of one stream of a task's output, from a chosen line on, through all later files. */
 export class LogStream {
   readonly #files: LogFiles;
+  #span: LogSpan;
   /** Files that are open although they are not read yet, by their numbers. */
   readonly #held = new Map<number, number>();
   #skipped = 0;
@@ -21,14 +22,23 @@ export class LogStream {
   #index = -1;
   #offset = 0;
 
-  /** @throws DriverError `LOG_MISSING` */
-  constructor(place: LogPlace) {
+  /**
+   * @param span what to read
+   * @throws DriverError `LOG_MISSING`
+   */
+  constructor(place: LogPlace, span = LogSpan.whole) {
     this.#files = new LogFiles(place);
+    this.#span = span;
+  }
+
+  /** Changes what is read from now on, such as when the end of a run's output is known. */
+  limit(span: LogSpan): void {
+    this.#span = span;
   }
 
   /** Whether there are any files of the stream. */
   get exists(): boolean {
-    return this.#files.indexes().length > 0;
+    return this.#indexes().length > 0;
   }
 
   /**
@@ -44,15 +54,16 @@ export class LogStream {
     let missing = count + 1;
     let isEnd = true;
     let room = within;
-    for (const index of this.#files.indexes().reverse()) {
+    for (const index of this.#indexes().reverse()) {
       const file = this.#files.open(index);
       if (file === undefined) continue;
-      for (let end = fstatSync(file).size; end > 0; ) {
+      const begin = this.#span.beginIn(index);
+      for (let end = this.#span.endIn(index, fstatSync(file).size); end > begin; ) {
         if (room <= 0) {
           this.#goTo(file, index, end);
           return;
         }
-        const length = Math.min(end, chunkBytes, room);
+        const length = Math.min(end - begin, chunkBytes, room);
         const bytes = readAt(file, end - length, length);
         room -= length;
         if (isEnd && bytes.at(-1) !== newline) missing -= 1;
@@ -72,16 +83,17 @@ export class LogStream {
   }
 
   #seekEnd(): void {
-    const last = this.#files.indexes().at(-1);
+    const last = this.#indexes().at(-1);
     const file = last === undefined ? undefined : this.#files.open(last);
-    if (last !== undefined && file !== undefined) this.#goTo(file, last, fstatSync(file).size);
+    if (last === undefined || file === undefined) return;
+    this.#goTo(file, last, this.#span.endIn(last, fstatSync(file).size));
   }
 
   /** The next bytes, from the next file if the current file is at its end. Undefined if none exist yet. */
   read(): Buffer | undefined {
     for (;;) {
       if (this.#file !== undefined) {
-        const bytes = readAt(this.#file, this.#offset, chunkBytes);
+        const bytes = this.#readHere(this.#file);
         this.#offset += bytes.length;
         if (bytes.length > 0) return bytes;
       }
@@ -89,7 +101,7 @@ export class LogStream {
       // appended to this file before it began the later file.
       const next = this.#next();
       if (next === undefined) return undefined;
-      const last = this.#file === undefined ? Buffer.alloc(0) : readAt(this.#file, this.#offset, chunkBytes);
+      const last = this.#file === undefined ? Buffer.alloc(0) : this.#readHere(this.#file);
       if (last.length > 0) {
         this.#offset += last.length;
         return last;
@@ -98,8 +110,18 @@ export class LogStream {
       this.#held.delete(next);
       if (file === undefined) return undefined;
       if (this.#index >= 0) this.#skipped += next - this.#index - 1;
-      this.#goTo(file, next, 0);
+      this.#goTo(file, next, this.#span.beginIn(next));
     }
+  }
+
+  #readHere(file: number): Buffer {
+    const end = this.#span.endIn(this.#index, Number.POSITIVE_INFINITY);
+    return readAt(file, this.#offset, Math.max(0, Math.min(chunkBytes, end - this.#offset)));
+  }
+
+  /** Numbers of the files that have some of what is read. */
+  #indexes(): number[] {
+    return this.#files.indexes().filter((index) => this.#span.has(index));
   }
 
   /** The number of files that were removed before they could be read. */
@@ -112,7 +134,7 @@ export class LogStream {
    * them. They take space on the disk until they are read.
    */
   hold(count: number): void {
-    for (const index of this.#files.indexes()) {
+    for (const index of this.#indexes()) {
       if (this.#held.size >= count) return;
       if (index <= this.#index || this.#held.has(index)) continue;
       const file = this.#files.open(index);
@@ -128,7 +150,7 @@ export class LogStream {
   /** The number of the next file that can be read. */
   #next(): number | undefined {
     const held = [...this.#held.keys()].filter((index) => index > this.#index);
-    return held.length > 0 ? Math.min(...held) : this.#files.indexes().find((index) => index > this.#index);
+    return held.length > 0 ? Math.min(...held) : this.#indexes().find((index) => index > this.#index);
   }
 
   /**

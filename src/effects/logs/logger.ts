@@ -8,8 +8,9 @@
  *
  * - It depends on nobody: the plugin and the agent may end, and start again. If it is killed, its FIFO ends,
  *   and the plugin starts another (loggerStart.ts). Meanwhile init keeps the pipes open: the task gets no
- *   SIGPIPE, and nothing in the pipes is lost. Only near a file's end, where lines are kept whole, the logger
- *   reads up to 32 KiB before it writes them, and these are lost if it is killed in between.
+ *   SIGPIPE, and nothing in the pipes is lost. Near a file's end, where lines are kept whole, the logger looks at
+ *   a copy of the output, by tee(2), before it moves it. Only on a file system without splice(2) it reads up to
+ *   32 KiB at a time before it writes them, and these are lost if it is killed in between.
  * - It is in the plugin's cgroup, where the agent's collector is, too. In the task's cgroup, the files' page
  *   cache would count for the task's memory limit, and a kill of the cgroup would lose what is in the pipes.
  * - It opens nothing before the plugin's go-ahead, so an abandoned launch leaves no file.

@@ -263,3 +263,22 @@ export const metadataAddresses: readonly string[] = [
   "168.63.129.16:80",
   "168.63.129.16:32526",
 ];
+
+/** Where a task may connect, as events record it. */
+export interface EgressLists {
+  /** Null: everything that is not denied. */
+  readonly allowed: readonly string[] | null;
+  readonly denied: readonly string[];
+}
+
+/**
+ * The lists of a task; undefined if nothing restricts it.
+ * @param task its settled options
+ */
+export function egressLists(
+  task: Pick<EgressOptions, "egress">,
+  plugin: Pick<EgressOptions, "egressDenied">,
+): EgressLists | undefined {
+  if (task.egress === undefined && plugin.egressDenied.length === 0) return undefined;
+  return { allowed: task.egress ?? null, denied: plugin.egressDenied };
+}

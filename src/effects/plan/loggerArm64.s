@@ -38,15 +38,18 @@
         .set    NOTICE_BYTES, 128
         .set    MAX_TRIES, 64
 
+        .set    SYS_ioctl, 29
         .set    SYS_unlinkat, 35
         .set    SYS_ftruncate, 46
         .set    SYS_openat, 56
         .set    SYS_close, 57
+        .set    SYS_pipe2, 59
         .set    SYS_lseek, 62
         .set    SYS_pread64, 67
         .set    SYS_pwrite64, 68
         .set    SYS_ppoll, 73
         .set    SYS_splice, 76
+        .set    SYS_tee, 77
         .set    SYS_fstat, 80
         .set    SYS_nanosleep, 101
         .set    SYS_clock_gettime, 113
@@ -55,8 +58,11 @@
         .set    SEEK_END, 2
         .set    CLOCK_MONOTONIC, 1
         .set    POLLHUP_BIT, 4
+        .set    FIONREAD, 0x541b
         .set    AT_REMOVEDIR, 0x200
         .set    SPLICE_MOVE_NONBLOCK, 3
+        .set    SPLICE_F_NONBLOCK, 2
+        .set    O_NONBLOCK_CLOEXEC, 0x80800
         .set    O_CREATE_NEW, 0x880c2   // O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_CLOEXEC
         .set    O_EXISTING, 0x88802     // O_RDWR, O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC
         .set    S_IFMT, 0xf000
@@ -65,6 +71,7 @@
         .set    EAGAIN, 11
         .set    EEXIST, 17
         .set    EINVAL, 22
+        .set    ENODATA, 61
 
         .macro  enter
         stp     x29, x30, [sp, -16]!
@@ -155,23 +162,38 @@ keep:
         cbnz    x0, discard
         b       keep
 fits:
-        cmp     x23, TAIL
-        b.le    copy
         ldr     x9, [x19, COPIES]
         cbnz    x9, copy
+        mov     x21, 0
+        cmp     x23, TAIL
+        b.gt    far
+        mov     x8, SYS_ioctl
+        bl      pipe_of_stream
+        mov     x1, FIONREAD
+        add     x2, x28, TIME
+        svc     0
+        ldr     w9, [x28, TIME]
+        cmp     x9, x23
+        b.ge    peek
+        cmp     x9, 1
+        csinc   x23, x9, xzr, hs
+        b       move
+far:
+        sub     x23, x23, TAIL
+        mov     x9, SPLICE_BYTES
+        cmp     x23, x9
+        csel    x23, x9, x23, hi
+move:
         bl      pipe_of_stream
         mov     x1, 0
         ldr     w2, [x19, FILE]
         mov     x3, 0
-        sub     x4, x23, TAIL
-        mov     x9, SPLICE_BYTES
-        cmp     x4, x9
-        csel    x4, x9, x4, hi
+        mov     x4, x23
         mov     x5, SPLICE_MOVE_NONBLOCK
         mov     x8, SYS_splice
         svc     0
         cmp     x0, 0
-        b.gt    nothing
+        b.gt    moved
         b.eq    nothing_read
         cmn     x0, EAGAIN
         b.eq    nothing
@@ -186,7 +208,15 @@ fits:
 no_splice:
         mov     x9, 1
         str     x9, [x19, COPIES]
-        b       copy
+        b       keep
+moved:
+        cmp     x21, x23
+        b.le    nothing
+        cmp     x0, x23
+        b.ne    nothing
+begin_next:
+        bl      next_file
+        bl      free_buffer
 nothing:
         return
 
@@ -195,7 +225,10 @@ nothing_read:
         b.eq    nothing
         cmn     x0, EINTR
         b.eq    nothing
+        cmn     x0, ENODATA
+        b.eq    no_data
         cbnz    x0, pause
+no_data:
         tbnz    w20, POLLHUP_BIT, end_stream
 pause:
         str     xzr, [x28, TIME]
@@ -221,6 +254,38 @@ ended:
         bl      save
         return
 
+peek:
+        mov     x8, SYS_pipe2
+        add     x0, x28, TIME
+        const   x1, O_NONBLOCK_CLOEXEC
+        svc     0
+        cbnz    x0, copy
+        mov     x8, SYS_tee
+        bl      pipe_of_stream
+        ldr     w1, [x28, TIME + 4]
+        mov     x2, x23
+        mov     x3, SPLICE_F_NONBLOCK
+        svc     0
+        mov     x8, SYS_read
+        ldr     w0, [x28, TIME]
+        mov     x1, x27
+        mov     x2, TAIL
+        svc     0
+        mov     x24, x0
+        mov     x8, SYS_close
+        ldr     w0, [x28, TIME]
+        svc     0
+        mov     x8, SYS_close
+        ldr     w0, [x28, TIME + 4]
+        svc     0
+        cmp     x24, 0
+        b.le    copy
+        mov     x21, x24                // x24: not 0
+        cmp     x21, x23
+        b.eq    find_line
+        mov     x23, x21
+        b       move
+
 copy:
         mov     x2, TAIL
         cmp     x23, x2
@@ -229,6 +294,7 @@ copy:
         cmp     x0, 0
         b.le    nothing_read
         mov     x21, x0
+        mov     x24, 0
         cmp     x0, x23
         b.ne    uncut
 find_line:
@@ -251,6 +317,7 @@ find_line:
 uncut:
         mov     x23, x21
 cut:
+        cbnz    x24, cut_pipe
         mov     x24, x27
         mov     x22, x23
         bl      write_file
@@ -264,6 +331,9 @@ cut:
         bl      write_file
         bl      free_buffer
         return
+cut_pipe:
+        cbnz    x23, move
+        b       begin_next
 lose_rest:
         ldr     x0, [x19, ERRNO]
         mov     x1, x22

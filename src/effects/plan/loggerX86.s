@@ -44,6 +44,7 @@
         .set    SYS_fstat, 5
         .set    SYS_poll, 7
         .set    SYS_lseek, 8
+        .set    SYS_ioctl, 16
         .set    SYS_close, 3
         .set    SYS_pread64, 17
         .set    SYS_pwrite64, 18
@@ -53,13 +54,18 @@
         .set    SYS_openat, 257
         .set    SYS_unlinkat, 263
         .set    SYS_splice, 275
+        .set    SYS_tee, 276
+        .set    SYS_pipe2, 293
 
         .set    MADV_DONTNEED, 4
         .set    SEEK_END, 2
         .set    CLOCK_MONOTONIC, 1
         .set    POLLHUP, 0x10
+        .set    FIONREAD, 0x541b
         .set    AT_REMOVEDIR, 0x200
         .set    SPLICE_MOVE_NONBLOCK, 3
+        .set    SPLICE_F_NONBLOCK, 2
+        .set    O_NONBLOCK_CLOEXEC, 0x80800
         .set    O_CREATE_NEW, 0xa00c2   # O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_CLOEXEC
         .set    O_EXISTING, 0xa0802     # O_RDWR, O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC
         .set    S_IFMT, 0xf000
@@ -69,6 +75,7 @@
         .set    EAGAIN, 11
         .set    EEXIST, 17
         .set    EINVAL, 22
+        .set    ENODATA, 61
 
 logger:
         call    free_buffer
@@ -135,24 +142,40 @@ keep:
         jnz     discard
         jmp     keep
 fits:
-        cmp     r15, TAIL
-        jle     copy
         cmp     qword ptr [rbx + COPIES], 0
         jne     copy
+        xor     r13d, r13d              # r13: length of a chunk that reaches the file's end, or 0
+        cmp     r15, TAIL
+        jg      far
+        mov     eax, SYS_ioctl
+        call    pipe_of_stream
+        mov     esi, FIONREAD
+        mov     edx, TIME
+        syscall
+        mov     eax, [TIME]
+        cmp     rax, r15
+        jge     peek
+        cmp     eax, 1                  # at least 1, which tells an empty pipe from its end
+        adc     eax, 0
+        mov     r15, rax
+        jmp     move
+far:
+        sub     r15, TAIL
+        mov     eax, SPLICE_BYTES
+        cmp     r15, rax
+        cmova   r15, rax
+move:                                   # moves up to r15 bytes
         mov     eax, SYS_splice
         call    pipe_of_stream
         xor     esi, esi
         mov     edx, [rbx + FILE]
         xor     r10d, r10d
-        lea     r8, [r15 - TAIL]
-        mov     ecx, SPLICE_BYTES
-        cmp     r8, rcx
-        cmova   r8, rcx
+        mov     r8, r15
         mov     r9d, SPLICE_MOVE_NONBLOCK
         syscall
         test    rax, rax
-        jg      nothing
         jz      nothing_read
+        jns     moved
         cmp     rax, -EAGAIN
         je      nothing
         cmp     rax, -EINTR
@@ -166,7 +189,15 @@ fits:
         jmp     discard
 no_splice:
         mov     qword ptr [rbx + COPIES], 1
-        jmp     copy
+        jmp     keep
+moved:
+        cmp     r13, r15
+        jle     nothing
+        cmp     rax, r15
+        jne     nothing
+begin_next:
+        call    next_file
+        jmp     free_buffer
 nothing:
         ret
 
@@ -176,9 +207,12 @@ nothing_read:
         je      nothing
         cmp     rax, -EINTR
         je      nothing
+        cmp     rax, -ENODATA
+        je      no_data
         test    rax, rax
         jnz     pause
         # 0 is also the result for a page that was taken out of a file and into the pipe, and then truncated.
+no_data:
         test    r12d, POLLHUP
         jnz     end_stream
 pause:
@@ -200,8 +234,44 @@ ended:
         mov     dword ptr [POLLED + rdi * 8], -1
         jmp     save
 
-# Copies output through the buffer. A chunk that reaches the file's end is cut behind its last line that fits;
-# if a line begins with the chunk and does not end in it, all of it goes to the next file.
+# The output in the pipe reaches the file's end. It is looked at in another pipe, which gets the same pages by
+# tee(2), and stays where it is: if the logger is killed, the next one finds it.
+peek:
+        mov     eax, SYS_pipe2
+        mov     edi, TIME
+        mov     esi, O_NONBLOCK_CLOEXEC
+        syscall
+        test    rax, rax
+        jnz     copy
+        mov     eax, SYS_tee
+        call    pipe_of_stream
+        mov     esi, [TIME + 4]
+        mov     edx, r15d
+        mov     r10d, SPLICE_F_NONBLOCK
+        syscall
+        xor     eax, eax                # SYS_read
+        mov     edi, [TIME]
+        mov     esi, BUFFER
+        mov     edx, TAIL
+        syscall
+        mov     rbp, rax
+        mov     eax, SYS_close
+        mov     edi, [TIME]
+        syscall
+        mov     eax, SYS_close
+        mov     edi, [TIME + 4]
+        syscall
+        test    rbp, rbp
+        jle     copy
+        mov     r13, rbp                # rbp: not 0
+        cmp     r13, r15
+        je      find_line
+        mov     r15, r13                # a pipe holds only so many pieces
+        jmp     move
+
+# Copies output through the buffer, where it cannot be moved. A chunk that reaches the file's end is cut behind
+# its last line that fits; if a line begins with the chunk and does not end in it, all of it goes to the next
+# file.
 copy:
         mov     edx, TAIL
         cmp     r15, rdx
@@ -209,9 +279,9 @@ copy:
         call    read_pipe
         jle     nothing_read
         mov     r13, rax                # r13: length of the chunk
+        xor     ebp, ebp
         cmp     rax, r15
         jne     uncut
-        mov     r15, rax
 find_line:
         cmp     byte ptr [BUFFER + r15 - 1], '\n'
         je      cut
@@ -230,6 +300,8 @@ find_line:
 uncut:
         mov     r15, r13
 cut:                                    # r15: how much of the chunk is for this file
+        test    rbp, rbp
+        jnz     cut_pipe
         mov     ebp, BUFFER
         mov     r14, r15
         call    write_file
@@ -244,6 +316,10 @@ cut:                                    # r15: how much of the chunk is for this
         lea     rbp, [BUFFER + r15]
         call    write_file
         jmp     free_buffer
+cut_pipe:
+        test    r15, r15
+        jnz     move
+        jmp     begin_next
 lose_rest:
         mov     rdi, [rbx + ERRNO]
         mov     rsi, r14

@@ -111,7 +111,7 @@ function ownLines(place: LogPlace, from: LogPosition): string[] {
       .last(from, maxBytes)
       .split("\n")
       .map((line) => line.trim());
-    return lines.filter((line) => line !== "" && !line.startsWith("nomad-driver-exec2: "));
+    return lines.filter((line) => line !== "" && !/^(nomad-driver-exec2: |\[exec2: )/.test(line));
   } finally {
     files.close();
   }

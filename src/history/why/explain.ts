@@ -147,11 +147,16 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
 
 function lostOutput(facts: readonly Fact[]): Sentence[] {
   const losses = ofType(facts, "outputLost");
-  const last = losses.at(-1);
-  if (last === undefined) return [];
-  const { stdout, stderr, errno } = last.data;
+  const cut = ofType(facts, "exited").filter(({ data }) => data.output?.complete === false);
+  const { stdout = 0, stderr = 0, errno = null } = losses.at(-1)?.data ?? {};
   const why = errno === null ? "its logger was killed" : `writes to the log files failed with ${errno}`;
-  return sentence(losses, `${formatBytes(stdout + stderr)} of its output are lost, because ${why}`);
+  return [
+    ...sentence(losses, `${formatBytes(stdout + stderr)} of its output are lost, because ${why}`),
+    ...sentence(
+      cut,
+      "The end of its output may be missing: the process that writes its log files was killed, and the task ended before another went on",
+    ),
+  ];
 }
 
 /** The sentence on usage. It is based on samples, not on events. */

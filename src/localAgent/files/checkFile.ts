@@ -6,6 +6,7 @@ import {
   parsePluginOptions,
   pluginOptionsSpec,
 } from "../../driver/options/pluginOptions.ts";
+import { logDestination } from "../../effects/logs/options.ts";
 import { InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
 import { specOf } from "../../grpc/options.ts";
@@ -41,6 +42,8 @@ export interface CheckedFile {
   readonly job: Job | undefined;
   /** Valid parts of the job that a local run lacks. `run` refuses the job because of them. */
   readonly lacking: readonly FoundProblem[];
+  /** Parts of the job that have no effect with the plugin's options. */
+  readonly warnings: readonly FoundProblem[];
 }
 
 /**
@@ -54,16 +57,19 @@ export async function checkFile(
   config: LocalPluginConfig,
 ): Promise<CheckedFile> {
   if (isJob(file)) {
-    const job = await readChecked(file, variables, pluginOptionsOf(config));
+    const plugin = pluginOptionsOf(config);
+    const job = await readChecked(file, variables, plugin);
+    const warnings = tasksOf(job).flatMap((place) => checkLogs(file, place, plugin));
     const lacking = collected(file);
     if (lacking.some((each) => !each.lacking)) throw new InvalidFile(lacking);
-    return { kind: "job", job, lacking };
+    return { kind: "job", job, lacking, warnings };
   }
   const options = await pluginOptionsIn(file);
-  if (options === undefined) return { kind: "agent", job: undefined, lacking: [] };
+  const nothing = { job: undefined, lacking: [], warnings: [] };
+  if (options === undefined) return { kind: "agent", ...nothing };
   checkPluginOptions(file, { ...options, state_dir: config.stateDir });
   throwCollected(file);
-  return { kind: "plugin", job: undefined, lacking: [] };
+  return { kind: "plugin", ...nothing };
 }
 
 /** @throws InvalidFile with everything that is wrong in the job, or that a local run lacks */
@@ -84,9 +90,12 @@ async function readChecked(
   plugin: PluginOptions,
 ): Promise<Job | undefined> {
   const job = await readJobFile(file, variables);
-  const tasks = job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
-  for (const place of tasks) checkTask(file, place, plugin);
+  for (const place of tasksOf(job)) checkTask(file, place, plugin);
   return job;
+}
+
+function tasksOf(job: Job | undefined): TaskPlace[] {
+  return job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
 }
 
 /** @throws DriverError `CONFIG_INVALID` */
@@ -143,12 +152,44 @@ function checkPluginOptions(file: JobFile, options: Body): void {
 }
 
 function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void {
-  const { job, group, task } = place;
-  const at = `job.${job.id}.group.${group.name}.task.${task.name}`;
+  const { task } = place;
+  const at = pathOf(place);
   // A task of another driver has other options.
   if (task.driver !== "exec2") return;
   const { config } = sampleOf(file, place);
   checkOptions(file, `${at}.config`, config, () => parseTaskOptions(config, plugin));
+}
+
+function pathOf({ job, group, task }: TaskPlace): string {
+  return `job.${job.id}.group.${group.name}.task.${task.name}`;
+}
+
+/**
+ * Whether somebody, and not two, would write a task's log files on a client with the plugin's options.
+ * @returns what has no effect
+ */
+function checkLogs(file: JobFile, place: TaskPlace, plugin: PluginOptions): FoundProblem[] {
+  const { task } = place;
+  if (task.driver !== "exec2") return [];
+  const at = pathOf(place);
+  const { config } = sampleOf(file, place);
+  if (optionProblems(() => parseTaskOptions(config, plugin)).length > 0) return [];
+  const pipe = task.logsDisabled ? "/dev/null" : "/alloc/logs/pipe";
+  const request = { taskName: task.name, allocDir: "/alloc", stdoutPath: pipe, stderrPath: pipe };
+  let isOwn = false;
+  checkOptions(file, `${at}.config`, config, () => {
+    isOwn = logDestination(request, parseTaskOptions(config, plugin), plugin).logBounds !== null;
+  });
+  const without = ["max_files", "max_file_size"].filter(
+    (key) => isOwn && file.ignored.has(`${at}.logs.${key}`),
+  );
+  return without.map((key) =>
+    located(file, {
+      place: `${at}.logs.${key}`,
+      message: "it has no effect where the driver writes the log files: a job's logs block reaches no driver",
+      hint: `Set log_${key} in the task's config`,
+    }),
+  );
 }
 
 function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {

@@ -74,7 +74,12 @@ const exit = z.object({
   /** Why the task failed; null if it did not fail, or if nobody could look for the cause. */
   cause: cause.nullable(),
   /** Where the run's output ends in its log files; null unless the driver writes them. */
-  output: outputPositions.nullable(),
+  output: outputPositions
+    .extend({
+      /** Whether all of it is there, or counted as lost. False if its logger was killed before it had ended. */
+      complete: z.boolean(),
+    })
+    .nullable(),
   /** What the black box had; missing if the task did not fail, and without a black box. */
   blackBox: blackBox.optional(),
 });

@@ -3,6 +3,7 @@ import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LogSpan } from "../../../src/effects/logs/logFiles.ts";
 import { LogStream } from "../../../src/effects/logs/logStream.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
@@ -116,7 +117,12 @@ describe("restart", () => {
       .map((line) => JSON.parse(line));
     expect(before).toMatchObject({ result: "stopped", exitCode: 4, allocation: now.allocation });
     expect(now).toMatchObject({ state: "running", user: before.user });
-    expect((await call(["logs", "task", "--stdout", "--state-dir", stateDir])).stdout).toBe("up 1\nup 2\n");
+    // Both runs write to the same file. Each run's logs are its own lines.
+    const logsOf = async (...args: string[]) =>
+      (await call(["logs", "task", "--stdout", "--state-dir", stateDir, ...args])).stdout;
+    expect(await logsOf()).toBe("up 2\n");
+    expect(await logsOf("--run", "-1")).toBe("up 1\n");
+    expect(await logsOf("--run", "-1", "--tail", "5")).toBe("up 1\n");
     run.child.kill("SIGINT");
     expect((await run.ended).code).toBe(4);
   });
@@ -177,8 +183,40 @@ describe("kept output", () => {
   });
 });
 
-function readAll(folder: string, tail?: number): string {
-  const stream = new LogStream({ allocDir: folder, pipe: join(folder, ".web.stdout.fifo") });
+describe("a part of a stream", () => {
+  it("is read, and its last lines, as if it were all of it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.stringMatching(/^[a-c\n]{0,12}$/), { minLength: 1, maxLength: 4 }),
+        fc.nat(),
+        fc.nat(),
+        fc.integer({ min: 0, max: 6 }),
+        (files, one, other, tail) => {
+          const folder = temporaryFolder();
+          for (const [index, text] of files.entries())
+            writeFileSync(join(folder, `web.stdout.${index}`), text);
+          const all = files.join("");
+          const places = files.flatMap((text, file) =>
+            Array.from({ length: text.length + 1 }, (_, bytes) => ({ file, bytes })),
+          );
+          const [from, until] = [one % places.length, other % places.length].sort((a, b) => a - b);
+          const [first, last] = [places[from ?? 0], places[until ?? 0]];
+          if (first === undefined || last === undefined) throw new Error("no places");
+          const offsetOf = ({ file, bytes }: typeof first) => files.slice(0, file).join("").length + bytes;
+          const part = all.slice(offsetOf(first), offsetOf(last));
+          const span = new LogSpan(first, last);
+          expect(readAll(folder, undefined, span)).toBe(part);
+          const lines = part.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+          expect(readAll(folder, tail, span)).toBe(tail === 0 ? "" : lines.slice(-tail).join(""));
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
+
+function readAll(folder: string, tail?: number, span?: LogSpan): string {
+  const stream = new LogStream({ allocDir: folder, pipe: join(folder, ".web.stdout.fifo") }, span);
   if (tail !== undefined) stream.seekLines(tail);
   const read: Buffer[] = [];
   for (let bytes = stream.read(); bytes !== undefined; bytes = stream.read()) read.push(bytes);

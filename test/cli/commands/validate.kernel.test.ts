@@ -41,6 +41,61 @@ it("validate shows every error with its line and a caret, and needs no root righ
   expect(stderr).toContain('  9 |       kill_signal = "SIGTREM"\n    |       ^\n');
 });
 
+const withLogs = (logs: string, config: string) =>
+  jobFileOf(`job "web" {
+  group "g" {
+    task "a" {
+      driver = "exec2"
+      logs {
+        ${logs}
+      }
+      config {
+        command = "true"
+        ${config}
+      }
+    }
+  }
+}
+`);
+
+it("validate says who writes a task's log files if nobody or two would", async () => {
+  const asks = 'log_collection = "driver"';
+  const refused = await call(["validate", withLogs("disabled = false", asks)]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/:10:9: .*both would write the same files/);
+  expect(refused.stderr).toContain("Set logs { disabled = true } in the task");
+  expect(await call(["validate", withLogs("disabled = true", asks)])).toMatchObject({ code: 0, stderr: "" });
+  const config = join(temporaryFolder(), "plugin.hcl");
+  writeFileSync(config, 'plugin "nomad-driver-exec2" {\n  config {\n    log_collection = "driver"\n  }\n}\n');
+  const nobody = withLogs("disabled = false", 'log_collection = "agent"');
+  expect((await call(["validate", "--plugin-config", config, nobody])).stderr).toContain(
+    "nobody would write its log files",
+  );
+});
+
+it("validate warns of sizes that a job's logs block sets in vain", async () => {
+  const file = withLogs("disabled = true\n max_files = 3\n max_file_size = 2", 'log_collection = "driver"');
+  const { code, stderr } = await call(["validate", file]);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(
+    /^warning: job.web.group.g.task.a.logs.max_files: it has no effect where the driver/,
+  );
+  expect(stderr).toContain("hint: Set log_max_file_size in the task's config");
+  const { stdout } = await call(["validate", "--json", file]);
+  expect(
+    stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([
+    { severity: "warning", line: 7 },
+    { severity: "warning", line: 8 },
+  ]);
+  // The agent uses them.
+  const collected = withLogs("max_files = 3", "");
+  expect(await call(["validate", collected])).toMatchObject({ code: 0, stderr: "" });
+});
+
 it("validate prints errors as JSON in the order of the lines", async () => {
   const { code, stdout } = await call(["validate", "--json", jobFileOf(wrong)]);
   expect(code).toBe(1);

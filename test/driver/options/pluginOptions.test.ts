@@ -31,6 +31,7 @@ const defaults = {
   allowRaisedUlimits: false,
   pidsLimit: 4_096,
   swapLimit: 0,
+  egressDenied: [],
   denials: "auto",
   blackBox: "off",
   history: [],
@@ -57,6 +58,8 @@ describe("parsePluginOptions", () => {
   test("takes every option by its HCL name", () => {
     const raw = {
       unveil_defaults: false,
+      egress: ["10.0.0.0/8:5432"],
+      egress_denied: ["169.254.169.254"],
       unveil_paths: ["rx:/opt/bin", "r:/srv/certs"],
       unveil_allowed: ["rx:/opt"],
       unveil_by_task: true,
@@ -122,6 +125,8 @@ describe("parsePluginOptions", () => {
       allowRaisedUlimits: true,
       pidsLimit: 500,
       swapLimit: -1,
+      egress: ["10.0.0.0/8:5432"],
+      egressDenied: ["169.254.169.254"],
       denials: "on",
       blackBox: "on",
       history: [{ keep: "1h" }],

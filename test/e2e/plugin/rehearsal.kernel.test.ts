@@ -16,18 +16,21 @@ const hasPrepared = (stateDir: string) =>
 const isOver = (stateDir: string) =>
   hasPrepared(stateDir) && !readdirSync(stateFolderPaths(stateDir).run).includes("rehearsal");
 
-it("a rehearsal begins by itself, and leaves no task, process, folder or descriptor", async () => {
-  const agent = await startAgent();
-  const before = tracesOf(agent);
-  await eventually(() => expect(isOver(agent.stateDir)).toBe(true));
-  const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
-  expect([...reader.streams()]).toEqual([]);
-  await reader.close();
-  await eventually(() => expect(tracesOf(agent)).toEqual(before));
-  const allocation = new Allocation();
-  expect(await runTask(agent, allocation.config({ command: "/bin/true" }))).toMatchObject({ exitCode: 0 });
-  await allocation.remove();
-});
+it.each(["agent", "driver"])(
+  "a rehearsal begins by itself, and leaves no task, process, folder or descriptor (logs by the %s)",
+  async (log_collection) => {
+    const agent = await startAgent({ options: { log_collection } });
+    const before = tracesOf(agent);
+    await eventually(() => expect(isOver(agent.stateDir)).toBe(true));
+    const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
+    expect([...reader.streams()]).toEqual([]);
+    await reader.close();
+    await eventually(() => expect(tracesOf(agent)).toEqual(before));
+    const allocation = new Allocation();
+    expect(await runTask(agent, allocation.config({ command: "/bin/true" }))).toMatchObject({ exitCode: 0 });
+    await allocation.remove();
+  },
+);
 
 it("a rehearsal is interrupted by a start, and by the plugin's end", async () => {
   const agent = await startAgent();

@@ -1,6 +1,6 @@
 /** The rounds of `npm run test:crash` that once found a defect, and a few new ones. */
 import { randomInt } from "node:crypto";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { buildCrashPlugin } from "../../crash/buildPlugin.ts";
 import { regressions } from "../../crash/regressions.ts";
 import { runRound, runRoundOf } from "../../crash/round.ts";
@@ -11,16 +11,20 @@ beforeAll(async () => {
   entry = await buildCrashPlugin();
 });
 
-test.each(regressions)("$title", async (round) => {
-  // A lower number means that a kill point was renamed, so the round no longer tests anything.
-  expect((await runRound(round, entry)).deaths).toBe(round.crashes.length);
+const modes = ["agent", "driver"] as const;
+
+describe.each(modes)("with logs by the %s", (logs) => {
+  test.each(regressions.filter((round) => (round.logs ?? logs) === logs))("$title", async (round) => {
+    // A lower number means that a kill point was renamed, so the round no longer tests anything.
+    expect((await runRound({ ...round, logs }, entry)).deaths).toBe(round.crashes.length);
+  });
 });
 
 const firstSeed = randomInt(2 ** 31);
 
-test.each([0, 1, 2, 3].map((index) => firstSeed + index))(
-  "nothing is lost whenever the plugin is killed (seed %i)",
-  async (seed) => {
-    await runRoundOf(seed, entry);
+test.each([0, 1, 2, 3].map((index) => ({ seed: firstSeed + index, mode: modes[index % 2] ?? "agent" })))(
+  "nothing is lost whenever the plugin is killed (seed $seed, logs by the $mode)",
+  async ({ seed, mode }) => {
+    await runRoundOf(seed, mode, entry);
   },
 );

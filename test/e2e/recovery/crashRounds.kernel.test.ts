@@ -1,4 +1,4 @@
-/** The short form of `npm run test:crash`: a hundred rounds. */
+/** The short form of `npm run test:crash`: a hundred rounds, in both modes of log collection in turn. */
 import { randomInt } from "node:crypto";
 import { beforeAll, test } from "vitest";
 import { buildCrashPlugin } from "../../crash/buildPlugin.ts";
@@ -12,9 +12,10 @@ beforeAll(async () => {
 
 const firstSeed = randomInt(2 ** 31);
 
-test.each(Array.from({ length: 100 }, (_, index) => firstSeed + index))(
-  "nothing is lost whenever the plugin is killed (seed %i)",
-  async (seed) => {
-    await runRoundOf(seed, entry);
-  },
-);
+const modes = ["agent", "driver"] as const;
+
+test.each(
+  Array.from({ length: 100 }, (_, index) => ({ seed: firstSeed + index, mode: modes[index % 2] ?? "agent" })),
+)("nothing is lost whenever the plugin is killed (seed $seed, logs by the $mode)", async ({ seed, mode }) => {
+  await runRoundOf(seed, mode, entry);
+});

@@ -1,13 +1,5 @@
 /** Tasks whose log files the driver writes, read by a client as it reads any task's. */
-import {
-  existsSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {
   type Agent,
@@ -19,10 +11,13 @@ import {
   waitTask,
 } from "../../support/agent/agent.ts";
 import { Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { killLoggers, loggersIn } from "../../support/agent/loggers.ts";
 import { followLog, readLog, readLogTail } from "../../support/agent/logReader.ts";
 import { expectRefusal } from "../../support/agent/refusal.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
+import { rounds } from "../../support/rounds.ts";
+import { call } from "../../support/screen/commandLine.ts";
 
 const options = { log_collection: "driver", log_max_files: 1_000 };
 let agent: Agent;
@@ -50,21 +45,7 @@ async function dataOf(type: string, { id }: { readonly id: string }): Promise<un
   return (await eventsOf(agent.stateDir, id)).find((event) => event.type === type)?.data;
 }
 
-/** The pid of a run's logger, by its name in process lists. */
-function loggersOf(allocation: Allocation): number[] {
-  return readdirSync("/proc").flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      const isLogger = readdirSync(`/proc/${name}/fd`).some((fd) => {
-        const path = readlinkSync(`/proc/${name}/fd/${fd}`);
-        return path.startsWith(`${folderOf(allocation)}/`);
-      });
-      return isLogger ? [Number(name)] : [];
-    } catch {
-      return [];
-    }
-  });
-}
+const loggersOf = (allocation: Allocation) => loggersIn(folderOf(allocation));
 
 describe("the driver's own log files", () => {
   test("hold each stream byte for byte, belong to root, and need no pipe of the agent", async () => {
@@ -92,7 +73,26 @@ describe("the driver's own log files", () => {
     expect(await dataOf("sandboxed", first)).toMatchObject({ output: end(0) });
     expect(await dataOf("exited", first)).toMatchObject({ output: end(4) });
     expect(await dataOf("sandboxed", second)).toMatchObject({ output: end(4) });
-    expect(await dataOf("exited", second)).toMatchObject({ output: end(written.length) });
+    expect(await dataOf("exited", second)).toMatchObject({
+      output: { ...end(written.length), complete: true },
+    });
+  });
+
+  test("of many tasks at once are each its own, byte for byte", async () => {
+    const allocations = Array.from({ length: rounds(10, 200) }, () => makeAllocation());
+    await Promise.all(
+      allocations.map(async (allocation) => {
+        const { id } = allocation;
+        const script = `seq -f "${id} %g" 1 5000 & seq -f "${id} %g" 1 5000 >&2; wait`;
+        expect(await runTask(agent, allocation.config(smallFiles(script)))).toMatchObject({ exitCode: 0 });
+      }),
+    );
+    for (const allocation of allocations) {
+      const lines = Array.from({ length: 5_000 }, (_, n) => `${allocation.id} ${n + 1}\n`).join("");
+      expect(textOf(allocation) === lines).toBe(true);
+      expect(textOf(allocation, "stderr") === lines).toBe(true);
+      expect(loggersOf(allocation)).toEqual([]);
+    }
   });
 
   test("of two tasks of an allocation stay apart, and a command's output is in neither", async () => {
@@ -214,15 +214,72 @@ describe("a plugin that is killed", () => {
     const stateDir = newStateDir();
     let plugin = await startAgent({ options, stateDir });
     const allocation = makeAllocation();
-    const config = allocation.config(smallFiles("seq 1 2000000; sleep 0.2; seq 2000001 2400000", 100));
+    const script = 'while ! [ -e "$NOMAD_TASK_DIR/end" ]; do seq 1 20000; sleep 0.05; done';
+    const config = allocation.config(smallFiles(script, 1_000));
     const handle = await startTask(plugin, config);
-    for (let kills = 0; kills < 3; kills++) {
+    for (let kills = 0; kills < rounds(3, 50); kills++) {
       await plugin.crash();
       plugin = await startAgent({ options, stateDir });
       await plugin.driver.recoverTask({ taskId: "", handle });
     }
+    writeFileSync(`${allocation.taskFolder}/local/end`, "");
     expect(await waitTask(plugin, config)).toMatchObject({ exitCode: 0 });
-    expect(textOf(allocation) === numbered(1, 2_400_000)).toBe(true);
+    const [written, each] = [textOf(allocation), numbered(1, 20_000)];
+    expect(written.length).toBeGreaterThan(each.length);
+    expect(written === each.repeat(written.length / each.length)).toBe(true);
+  });
+
+  test("together with the logger lets a task with much output wait, which why says, until the next one", async () => {
+    const stateDir = newStateDir();
+    const before = await startAgent({ options, stateDir });
+    const allocation = makeAllocation();
+    const gate = allocation.gate();
+    const script = 'echo one; read -r _ < "$NOMAD_TASK_DIR/gate"; exec seq 1 100000';
+    const { config, handle } = await startedTask(before, script, allocation);
+    await eventually(() => expect(textOf(allocation)).toBe("one\n"));
+    const why = async () =>
+      (await call(["why", config.id, "--state-dir", stateDir])).stdout.replaceAll("\n", " ");
+    expect(await why()).not.toContain("the process that writes its log files");
+    await before.crash();
+    killLoggers(folderOf(allocation));
+    expect(await why()).toContain("No output waits, but the process that writes its log files is gone");
+    gate();
+    await eventually(async () =>
+      expect(await why()).toContain("It waits for its standard output, whose pipe is full (64 KiB)"),
+    );
+    const after = await startAgent({ options, stateDir });
+    await after.driver.recoverTask({ taskId: "", handle });
+    expect(await waitTask(after, config)).toMatchObject({ exitCode: 0 });
+    expect(textOf(allocation)).toBe(`one\n${numbered(1, 100_000)}`);
+    expect(await why()).toContain("The process that writes its log files was killed, and another went on");
+  });
+
+  test("together with the logger, until the task has ended, leaves no doubt that output may be missing", async () => {
+    const stateDir = newStateDir();
+    const before = await startAgent({ options, stateDir });
+    const allocation = makeAllocation();
+    const gate = allocation.gate();
+    const script = 'echo one; read -r _ < "$NOMAD_TASK_DIR/gate"; echo two';
+    const { config, handle } = await startedTask(before, script, allocation);
+    await eventually(() => expect(textOf(allocation)).toBe("one\n"));
+    await before.crash();
+    killLoggers(folderOf(allocation));
+    gate();
+    await eventually(() => expect(allocation.cgroup.processes()).toEqual([]));
+    const told = "\n[exec2: the end of this output may be missing: the process that wrote it was killed]\n";
+    // The second plugin finds the line of the first.
+    for (let plugins = 0; plugins < 2; plugins++) {
+      const after = await startAgent({ options, stateDir });
+      await after.driver.recoverTask({ taskId: "", handle });
+      expect(await waitTask(after, config)).toMatchObject({ exitCode: 0 });
+      expect(textOf(allocation)).toBe(`one\n${told}`);
+      await after.crash();
+    }
+    expect(textOf(allocation, "stderr")).toBe(told);
+    const exited = (await eventsOf(stateDir, config.id)).find(({ type }) => type === "exited");
+    expect(exited?.data).toMatchObject({
+      output: { stdout: { file: 0, bytes: 4 + told.length }, complete: false },
+    });
   });
 
   test("of the other mode leaves a run in the mode in which it began", async () => {

@@ -1,7 +1,8 @@
 /** A run's logger writes the task's output into files, byte for byte, whatever the task does. */
 import { execFileSync } from "node:child_process";
-import { createHash, hash } from "node:crypto";
+import { createHash, hash, randomInt } from "node:crypto";
 import {
+  chmodSync,
   closeSync,
   linkSync,
   lstatSync,
@@ -14,6 +15,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -161,7 +163,6 @@ describe("the output", () => {
 
 describe("a logger that is killed", () => {
   it("is replaced by another that goes on in the same file; the task neither ends nor loses output", async () => {
-    // Near a file's end, what the logger has read and not yet written would be lost with it.
     using run = new LoggedRun({ maxFileBytes: 1024 * MiB });
     const launched = await run.startLogged(
       `until [ -e ${run.logs}/go ]; do seq 1 5000; sleep 0.02; done; echo end >&2`,
@@ -185,6 +186,36 @@ describe("a logger that is killed", () => {
     const { finishedBytes, endBytes, beginBytes, ended } = run.record()?.stdout ?? newStream;
     expect(finishedBytes + endBytes - (beginBytes ?? 0)).toBe(content.length);
     expect(ended).toBe(true);
+  });
+
+  it("loses nothing, wherever in a file it was", async () => {
+    using run = new LoggedRun({ maxFileBytes: 65_536 });
+    const gatePath = join(run.logs, "gate");
+    mkfifo(gatePath, 0o600);
+    chmodSync(gatePath, 0o666);
+    const gate = openSync(gatePath, "r+");
+    const launched = await run.startLogged(
+      `while read -r go && [ $go = go ]; do seq 1 20000; done < ${gatePath}`,
+    );
+    const count = rounds(30, 300);
+    for (let killed = 0; killed < count; killed += 1) {
+      const { index } = (await recorded(run))?.stdout ?? newStream;
+      writeSync(gate, "go\n");
+      // Without a turn of the event loop, in which the logger would write all of it.
+      while ((run.record()?.stdout.index ?? 0) === index);
+      for (let spin = randomInt(20_000); spin > 0; spin -= 1);
+      process.kill(run.record()?.logger?.pid ?? 0, "SIGKILL");
+      await run.logged();
+      await run.startAgain(launched);
+    }
+    writeSync(gate, "end\n");
+    closeSync(gate);
+    await run.ended();
+    await run.logged();
+    const lines = Array.from({ length: 20_000 }, (_, n) => `${n + 1}\n`).join("");
+    expect(run.logContent("stdout").toString() === lines.repeat(count)).toBe(true);
+    for (const index of run.indexes("stdout").slice(0, -1))
+      expect(readFileSync(run.file("stdout", index)).at(-1)).toBe("\n".charCodeAt(0));
   });
 
   it("makes the task wait, but not end, as long as there is none", async () => {

@@ -98,7 +98,13 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     "read-only": {},
     writable_logs: { exception: "writableLogs", plugin: { writable_logs: true } },
   },
+  "log collection": { "the agent's": {}, "the driver's": { plugin: { log_collection: "driver" } } },
   tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
+  egress: {
+    anywhere: {},
+    // Everything that the attacks of the catalogue connect to, so that only the list's own doing differs.
+    "a list of everything": { job: () => ({ egress: ["0.0.0.0/0", "::/0"] }) },
+  },
   limits: {
     "the agent's": {},
     allow_raised_ulimits: { needs: "sys_resource", job: () => ({ ulimit: [{ memlock: "unlimited" }] }) },
@@ -121,6 +127,8 @@ export const closing: Readonly<Record<string, string>> = {
   groupsByTask: "further groups, which have what the host gives them",
   pidsLimit: "a limit",
   swapLimit: "a limit",
+  egress: "a limit",
+  egressDenied: "a limit",
   connectTcp: "a limit",
   bindTcp: "a limit",
   connectUdp: "a limit",
@@ -129,7 +137,6 @@ export const closing: Readonly<Record<string, string>> = {
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
   blackBox: "what is recorded",
-  logCollection: "who writes the task's files: test/e2e/tasks/ownLogs.kernel.test.ts has a task that tampers",
   logMaxFiles: "a limit",
   logMaxFileSize: "a limit",
 };

@@ -1,7 +1,9 @@
 /** Runs attacks in a task. */
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import { collectsLogs } from "../../../src/localAgent/plugin/clientRules.ts";
 import { runTask } from "../agent/agent.ts";
 import type { Allocation, Differing } from "../agent/allocation.ts";
+import { readLog } from "../agent/logReader.ts";
 import { type AttackName, attackOutcomes, attackScript, type Target } from "./catalogue.ts";
 
 /**
@@ -19,10 +21,15 @@ export async function tryAttacks(
 ): Promise<ReadonlyMap<AttackName, string>> {
   const args = ["-e", attackScript(names, target)];
   const result = await runTask(agent, allocation.config({ command: "perl", args, ...options }, differing));
-  const outcomes = attackOutcomes(await allocation.stdout.text());
+  const { capabilities } = await agent.driver.capabilities({});
+  const isCollected = capabilities === undefined || collectsLogs(capabilities);
+  const place = { folder: `${allocation.folder}/alloc/logs`, task: allocation.taskName };
+  const textOf = async (stream: "stdout" | "stderr") =>
+    isCollected ? await allocation[stream].text() : `${readLog({ ...place, stream })}`;
+  const outcomes = attackOutcomes(await textOf("stdout"));
   const missing = names.filter((name) => !outcomes.has(name));
   if (missing.length > 0) {
-    const errors = await allocation.stderr.text();
+    const errors = await textOf("stderr");
     throw new Error(`no outcome of ${missing.join(", ")}: ${JSON.stringify(result)} ${errors}`);
   }
   return outcomes;

@@ -55,6 +55,11 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     umask: 0o022,
     nice: 0,
     seccomp: { profile: "default", allow: [], deny: [] },
+    egress: {
+      allowed: null,
+      denied: ["169.254.169.254"],
+      names: [{ name: "db.example.org", addresses: ["198.51.100.7"], problem: null }],
+    },
     limits: [{ file: "memory.max", value: "67108864", applied: true }],
     unveiled: [{ path: "/usr/bin", mode: "rx", source: "default" }],
     skipped: [],
@@ -113,6 +118,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     lost: 0,
     domains: ["1ae3dc4d8"],
   },
+  namesResolved: { names: [{ name: "db.example.org", addresses: ["198.51.100.9"], problem: null }] },
   outputLost: { stdout: 4096, stderr: 0, errno: "ENOSPC" },
   loggerReplaced: { logger: { pid: 4713, startTicks: 9000 } },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
@@ -124,7 +130,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     endedAt: 1_700_000_001_000,
     source: "status",
     cause: null,
-    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 } },
+    output: { stdout: { file: 0, bytes: 120 }, stderr: { file: 0, bytes: 0 }, complete: true },
   },
   adopted: {
     handle: { pid: 300, startedAt: 1_699_999_000_000 },

@@ -2,9 +2,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../../base/errors.ts";
 import { shortNameOf, taskName } from "../../../base/taskId.ts";
-import { type LogPlace, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
+import { type LogPlace, LogSpan, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { LogStream } from "../../../effects/logs/logStream.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
+import { ownOutput } from "../../../machines/taskContext.ts";
 import type { ChosenRun } from "../../histories/chosenRun.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { foldReadable } from "../../histories/readHistory.ts";
@@ -64,11 +65,11 @@ function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTas
   const labels = new TaskLabels(runs.map(nameOf));
   return runs.map((run) => {
     try {
-      const places = placesOf(run);
+      const { places, spans } = logsOf(run);
       const outputs = options.streams.map((stream) => {
         const style = styleFor(process[stream]);
         const prefix = runs.length > 1 ? labels.prefix(nameOf(run), stream, style) : undefined;
-        return new Output(new LogStream(places[stream]), stream, prefix, options.tail);
+        return new Output(new LogStream(places[stream], spans[stream]), stream, prefix, options.tail);
       });
       if (outputs.every(({ exists }) => !exists)) throw logMissing();
       return { run, outputs };
@@ -78,8 +79,21 @@ function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTas
   });
 }
 
-function placesOf({ id, reader }: ChosenRun): Readonly<Record<StreamName, LogPlace>> {
-  return logPlaces(foldReadable(readHistory(reader, id)).context.request);
+interface RunLogs {
+  readonly places: Readonly<Record<StreamName, LogPlace>>;
+  /** What the run itself has written, if the driver writes the log files: all runs of a task share them. */
+  readonly spans: Readonly<Record<StreamName, LogSpan>>;
+}
+
+function logsOf({ id, reader }: ChosenRun): RunLogs {
+  const { context } = foldReadable(readHistory(reader, id));
+  const own = ownOutput(context);
+  const spanOf = (stream: StreamName) =>
+    own === undefined ? LogSpan.whole : new LogSpan(own.from[stream], own.until?.[stream]);
+  return {
+    places: logPlaces(context.request),
+    spans: { stdout: spanOf("stdout"), stderr: spanOf("stderr") },
+  };
 }
 
 /** One stream of a task, shown on the stream of the same name. */
@@ -104,6 +118,15 @@ class Output {
     this.#log.watch(changed);
   }
 
+  get stream(): StreamName {
+    return this.#stream;
+  }
+
+  /** Shows from now on only what is in a part of the log. */
+  limit(span: LogSpan): void {
+    this.#log.limit(span);
+  }
+
   /** Shows the output that has arrived. */
   async show(): Promise<void> {
     for (let bytes = this.#log.read(); bytes !== undefined; bytes = this.#log.read()) {
@@ -122,6 +145,9 @@ async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readon
   outputs[0]?.watch(() => changed.resolve());
   let over = false;
   const end = events.untilOver(run).then(() => {
+    // The next run writes to the same files.
+    const { spans } = logsOf(run);
+    for (const output of outputs) output.limit(spans[output.stream]);
     over = true;
   });
   const gone = new Promise<void>((resolve) => onOutputFailure(() => resolve()));

@@ -22,15 +22,20 @@ export async function validate(paths: readonly string[], options: ValidateOption
     try {
       const file = await readJobFile(path, options);
       const checked = await checkFile(file, variablesOf(options), config);
-      if (json) for (const each of checked.lacking) print(problemJson(each));
-      else {
+      const { lacking, warnings } = checked;
+      if (json) {
+        for (const each of lacking) print(problemJson(each, "note"));
+        for (const each of warnings) print(problemJson(each, "warning"));
+      } else {
         print(visible(`${file.name}: ${verdictOn(checked)}`));
-        if (checked.lacking.length > 0) printNote(formatNeeds(checked.lacking));
+        if (lacking.length > 0) printNote(formatNeeds(lacking));
+        for (const { place, message, hint } of warnings)
+          printNote(visible(`warning: ${place}: ${message}`) + (hint ? `\nhint: ${hint}` : ""));
       }
     } catch (thrown) {
       if (!(thrown instanceof DriverError)) throw thrown;
       valid = false;
-      if (json) for (const each of problemsOf(path, thrown)) print(problemJson(each));
+      if (json) for (const each of problemsOf(path, thrown)) print(problemJson(each, "error"));
       else printError(thrown);
     }
   }
@@ -57,8 +62,11 @@ function formatNeeds(lacking: readonly FoundProblem[]): string {
   return [`note: run would refuse it: ${summary}`, hint ? `hint: ${hint}` : []].flat().join("\n");
 }
 
-function problemJson({ file, position, place, message, hint, lacking = false }: FoundProblem): string {
+function problemJson(
+  { file, position, place, message, hint, lacking = false }: FoundProblem,
+  found: "error" | "warning" | "note",
+): string {
   const { line = null, column = null } = position ?? {};
-  const severity = lacking ? "note" : "error";
+  const severity = lacking ? "note" : found;
   return visibleJson({ severity, file, line, column, place, message, hint: hint ?? null });
 }

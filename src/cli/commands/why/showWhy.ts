@@ -3,6 +3,7 @@ import { History } from "../../../history/replay/history.ts";
 import { maskEvent } from "../../../history/replay/mask.ts";
 import { earlierRunSentences } from "../../../history/why/earlierRuns.ts";
 import { explain } from "../../../history/why/explain.ts";
+import { waitingOutput } from "../../../history/why/waitingOutput.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
@@ -18,7 +19,9 @@ export async function showWhy(place: TaskPlace, json: boolean): Promise<number> 
   // Masked arguments would hide that they differ. The sentences never show them.
   const others = earlierRunSentences(whole, logs.earlierRuns(place));
   const masked = new History(whole.stream, whole.events.map(maskEvent));
-  const explanation = explain(masked, logs.usage(place), others);
+  const explained = explain(masked, logs.usage(place), others);
+  const waiting = waitingOutput(whole.finalState.context);
+  const explanation = { ...explained, sentences: [...explained.sentences, ...waiting] };
   const { stdout } = process;
   const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
   print(text);

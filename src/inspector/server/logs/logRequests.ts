@@ -1,9 +1,15 @@
 /** The API for tasks' output: pages, search, and following. Only for tasks of this host. */
 import type { ServerResponse } from "node:http";
 import { DriverError } from "../../../base/errors.ts";
-import { LogFiles, logPlaces } from "../../../effects/logs/logFiles.ts";
+import {
+  LogFiles,
+  LogSpan,
+  logPlaces,
+  type LogPosition as OutputPosition,
+} from "../../../effects/logs/logFiles.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
+import { isOver } from "../../../machines/taskMachine.ts";
 import type { LogNews, LogTail } from "../../views/answers.ts";
 import { type LogPosition, seenLine } from "../../views/lineTimes.ts";
 import { type Answer, EventStream, jsonAnswer, send, textAnswer } from "../responses.ts";
@@ -134,7 +140,29 @@ export class LogRequests {
   #open(query: URLSearchParams): TaskLog {
     if (this.#isForeign()) throw new DriverError("LOG_MISSING", "a bundle has no output of its tasks");
     const stream = query.get("stream") === "stdout" ? "stdout" : "stderr";
-    return new TaskLog(logPlaces(this.#begunAs(query.get("id") ?? "").request)[stream]);
+    const id = query.get("id") ?? "";
+    const { request, sandbox } = this.#begunAs(id);
+    const begin = request?.logBounds == null ? undefined : sandbox?.output?.[stream];
+    return new TaskLog(
+      logPlaces(request)[stream],
+      begin === undefined ? undefined : this.#spanFrom(begin, id, stream),
+    );
+  }
+
+  /**
+   * The run's own output, if the driver writes the log files: the agent's collector may write the last output of
+   * a run after the next one has begun.
+   */
+  #spanFrom(begin: OutputPosition, id: string, stream: "stdout" | "stderr"): () => LogSpan {
+    let span = new LogSpan(begin, undefined);
+    let isWhole = false;
+    return () => {
+      // Only then is there a next run, which all tasks are searched for.
+      const hasEnded = !isWhole && isOver(this.#index.row(id)?.state ?? "");
+      const until = hasEnded ? this.#outputOfNextRun(id)?.[stream] : undefined;
+      if (until !== undefined) [span, isWhole] = [new LogSpan(begin, until), true];
+      return span;
+    };
   }
 
   /** Where the output of the run after a run begins: runs of a task share their files. */

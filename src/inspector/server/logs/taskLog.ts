@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
-import { LogFiles, type LogPlace, readAt } from "../../../effects/logs/logFiles.ts";
+import { LogFiles, type LogPlace, LogSpan, readAt } from "../../../effects/logs/logFiles.ts";
 import type { LogFile, LogMatches, LogPage } from "../../views/answers.ts";
 import { type LogLine, type LogPosition, placeLines, type RawLine } from "../../views/lineTimes.ts";
 
@@ -27,10 +27,19 @@ export interface ReadLines {
 
 export class TaskLog {
   readonly #files: LogFiles;
+  readonly #spanNow: () => LogSpan;
 
-  /** @throws DriverError `LOG_MISSING` */
-  constructor(place: LogPlace) {
+  /**
+   * @param spanNow returns what to read, whose end may become known while the log is open
+   * @throws DriverError `LOG_MISSING`
+   */
+  constructor(place: LogPlace, spanNow = () => LogSpan.whole) {
     this.#files = new LogFiles(place);
+    this.#spanNow = spanNow;
+  }
+
+  get #span(): LogSpan {
+    return this.#spanNow();
   }
 
   /** See {@link LogFiles.watch}. */
@@ -76,7 +85,7 @@ export class TaskLog {
     // The newest file first, because the end of a long log is most often of interest.
     for (const { index, size } of files.toReversed()) {
       const inFile: RawLine[] = [];
-      const begin = Math.max(0, size - room);
+      const begin = Math.max(this.#span.beginIn(index), size - room);
       let position: LogPosition = { index, offset: begin };
       while (isWanted()) {
         const { lines, end } = this.#read(position, files, index);
@@ -87,7 +96,7 @@ export class TaskLog {
         await turn();
       }
       found = [...inFile, ...found];
-      more ||= begin > 0;
+      more ||= begin > this.#span.beginIn(index);
       room -= size - begin;
       if (room <= 0) break;
       if (found.length > maxMatches || !isWanted()) break;
@@ -118,16 +127,17 @@ export class TaskLog {
     // If the newest file is still small, the page begins in the file before it.
     for (const { index, size } of files.filter((file) => file.index <= end.index).toReversed()) {
       const until = index === end.index ? Math.min(end.offset, size) : size;
-      const from = Math.max(0, until - room);
+      const first = this.#span.beginIn(index);
+      const from = Math.max(first, until - room);
       const bytes = this.#bytes(index, from, until - from);
       // If the bytes begin in the middle of a line, that line belongs to the page before, unless it fills a
       // whole page.
       const firstEnd = bytes.indexOf(newline) + 1;
-      const skipped = from === 0 || firstEnd === bytes.length ? 0 : firstEnd;
+      const skipped = from === first || firstEnd === bytes.length ? 0 : firstEnd;
       begin = { index, offset: from + skipped };
       lines = [...linesIn(bytes.subarray(skipped), begin), ...lines];
       room -= bytes.length;
-      if (from > 0 || room <= 0) break;
+      if (from > first || room <= 0) break;
     }
     return this.#page(lines, begin, end, files);
   }
@@ -136,7 +146,9 @@ export class TaskLog {
     const [first, last] = [files[0], files.at(-1)];
     return {
       lines: placeLines(lines, files, zoneMinutes()),
-      isBegin: first === undefined || (begin.index === first.index && begin.offset === 0),
+      isBegin:
+        first === undefined ||
+        (begin.index === first.index && begin.offset === this.#span.beginIn(first.index)),
       isEnd: last === undefined || (end.index === last.index && end.offset >= last.size),
       begin,
       end,
@@ -151,7 +163,9 @@ export class TaskLog {
     if (bytes.length === 0) {
       // The writer begins the next file only after it has written the last byte of this one.
       const nothing = { lines: [], end: { index, offset }, isOpen: false };
-      return next === undefined ? nothing : this.#read({ index: next.index, offset: 0 }, files);
+      return next === undefined
+        ? nothing
+        : this.#read({ index: next.index, offset: this.#span.beginIn(next.index) }, files);
     }
     const isFull = bytes.length === pageBytes;
     const lastEnd = bytes.lastIndexOf(newline) + 1;
@@ -168,19 +182,21 @@ export class TaskLog {
     const file = this.#files.open(index);
     if (file === undefined) return Buffer.alloc(0);
     try {
-      return readAt(file, offset, length);
+      const end = this.#span.endIn(index, Number.POSITIVE_INFINITY);
+      return readAt(file, offset, Math.max(0, Math.min(length, end - offset)));
     } finally {
       closeSync(file);
     }
   }
 
   #list(): LogFile[] {
-    return this.#files.indexes().flatMap((index) => {
+    const indexes = this.#files.indexes().filter((index) => this.#span.has(index));
+    return indexes.flatMap((index) => {
       const file = this.#files.open(index);
       if (file === undefined) return [];
       try {
         const { size, mtimeMs } = fstatSync(file);
-        return [{ index, size, changedAt: mtimeMs }];
+        return [{ index, size: this.#span.endIn(index, size), changedAt: mtimeMs }];
       } finally {
         closeSync(file);
       }
