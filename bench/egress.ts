@@ -11,7 +11,7 @@ import { egressRules } from "../src/effects/network/egress.ts";
 import { EgressControl } from "../src/effects/network/egressControl.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { percentile, printFigure, printTimes, timed } from "./figures.ts";
+import { percentile, printFigure, printTimes, threadsCpuMs, timed } from "./figures.ts";
 import { built, launch, life } from "./plugin.ts";
 
 const starts = Number(process.argv[2] ?? 200);
@@ -111,13 +111,22 @@ async function measureStarts(): Promise<void> {
   try {
     await prepareStart(plugin.driver, allocation.config("true"));
     for (let number = 0; number < 50; number += 1) await start(number % 2 === 0 ? ten : undefined);
-    const times = { without: [] as number[], with: [] as number[] };
-    for (let number = 0; number < starts; number += 1) {
-      times.without.push(await timed(() => start()));
-      times.with.push(await timed(() => start(ten)));
+    const modes = [
+      { what: "without a list", egress: undefined, times: [] as number[], cpu: [] as number[] },
+      { what: "with ten entries", egress: ten, times: [] as number[], cpu: [] as number[] },
+    ] as const;
+    for (let round = 0; round < rounds; round += 1) {
+      for (const { egress, times, cpu } of round % 2 === 0 ? modes : modes.toReversed()) {
+        const before = threadsCpuMs(plugin.pid);
+        for (let number = 0; number < starts / rounds; number += 1)
+          times.push(await timed(() => start(egress)));
+        cpu.push((threadsCpuMs(plugin.pid) - before) / (starts / rounds));
+      }
     }
-    printTimes("start and end of /bin/true, without a list", times.without);
-    printTimes("start and end of /bin/true, with ten entries", times.with, times.without);
+    for (const { what, times, cpu } of modes) {
+      printTimes(`start and end of /bin/true, ${what}`, times, modes[0].times);
+      printFigure("processor time of the plugin for each, p50", `${percentile(cpu, 0.5).toFixed(2)} ms`);
+    }
   } finally {
     await plugin.close();
     await allocation.remove();

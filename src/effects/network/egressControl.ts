@@ -258,10 +258,14 @@ export class EgressControl implements Disposable {
     };
   }
 
-  #lift({ cgroup, id, loaded, keys }: Confined): void {
+  #lift({ cgroup, id, loaded, onlyListed, keys }: Confined): void {
     try {
       using folder = openFolder(cgroup);
-      detachOwn(folder.descriptor);
+      if (loaded !== this.#own?.loaded) detachOwn(folder.descriptor);
+      else {
+        for (const { hook, program } of this.#own.programs)
+          if (onlyListed || !hook.onlyListed) detachFromCgroup(folder.descriptor, program, hook.attachType);
+      }
     } catch {
       // The cgroup is gone, and its programs with it.
     }
