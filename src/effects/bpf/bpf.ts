@@ -19,6 +19,7 @@ const commands = {
   attach: 17,
   loadTypes: 18,
   mapUpdateBatch: 26,
+  mapDeleteBatch: 27,
 };
 
 /** `enum bpf_map_type` of `linux/bpf.h`. */
@@ -69,19 +70,33 @@ export function setEntry(map: number, key: Uint8Array, value: Uint8Array): void 
  * @throws DriverError `KERNEL_CALL_FAILED`; some of the entries may be set then
  */
 export function setEntries(map: number, keys: readonly Uint8Array[], value: Uint8Array): void {
-  if (keys.length === 0) return;
-  const attr = Buffer.alloc(ATTR_BYTES);
-  writePointer(attr, 16, Buffer.concat(keys));
+  const attr = batchAttr(map, keys);
   writePointer(attr, 24, Buffer.concat(keys.map(() => value)));
-  attr.writeUInt32LE(keys.length, 32);
-  attr.writeUInt32LE(map, 36);
   try {
-    bpf(commands.mapUpdateBatch, attr, "a map's entries");
+    if (keys.length > 0) bpf(commands.mapUpdateBatch, attr, "a map's entries");
   } catch (thrown) {
     // The kernel's own number 524, ENOTSUPP: this type of map has no such call.
     if (!hasErrno(thrown, "errno 524") && !hasErrno(thrown, "EINVAL")) throw thrown;
     for (const key of keys) setEntry(map, key, value);
   }
+}
+
+/** Deletes several entries, in one call where the kernel can and the map has all of them. */
+export function deleteEntries(map: number, keys: readonly Uint8Array[]): void {
+  const attr = batchAttr(map, keys);
+  try {
+    if (keys.length > 0) bpf(commands.mapDeleteBatch, attr, "a map's entries");
+  } catch {
+    for (const key of keys) deleteEntry(map, key);
+  }
+}
+
+function batchAttr(map: number, keys: readonly Uint8Array[]): Buffer {
+  const attr = Buffer.alloc(ATTR_BYTES);
+  writePointer(attr, 16, Buffer.concat(keys));
+  attr.writeUInt32LE(keys.length, 32);
+  attr.writeUInt32LE(map, 36);
+  return attr;
 }
 
 export function readEntry(map: number, key: Uint8Array, valueBytes: number): Buffer {

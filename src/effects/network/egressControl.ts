@@ -6,7 +6,15 @@
 
 import { randomInt } from "node:crypto";
 import { closeSync } from "node:fs";
-import { cgroupId, deleteEntry, findEntry, mapTypes, setEntries, setEntry } from "../bpf/bpf.ts";
+import {
+  cgroupId,
+  deleteEntries,
+  deleteEntry,
+  findEntry,
+  mapTypes,
+  setEntries,
+  setEntry,
+} from "../bpf/bpf.ts";
 import {
   attachedPrograms,
   attachToCgroup,
@@ -31,7 +39,6 @@ import {
   newStorage,
   openFolder,
   ownPrograms,
-  removeEntries,
   ringBytes,
   sweep,
 } from "./egressMaps.ts";
@@ -200,7 +207,7 @@ export class EgressControl implements Disposable {
         wanted.map((each) => each.id),
       );
     const before = this.#confined.get(id);
-    if (before?.keys !== undefined) removeEntries(before.loaded.maps, before.keys);
+    if (before?.keys !== undefined) deleteEntries(before.loaded.maps.entries, before.keys);
     else if (before !== undefined) sweep(before.loaded.maps);
     return this.#add({ cgroup, id, loaded, onlyListed, keys, untold: 0, onRefusal });
   }
@@ -210,7 +217,7 @@ export class EgressControl implements Disposable {
     this.#sets = (this.#sets + 1) % 2 ** 32;
     const keys = egressKeys(rules, { cgroup: id, set: this.#sets });
     using undoEntries = new DisposableStack();
-    undoEntries.defer(() => removeEntries(loaded.maps, keys));
+    undoEntries.defer(() => deleteEntries(loaded.maps.entries, keys));
     setEntries(loaded.maps.entries, keys, present);
     const limits = new Uint8Array(new Uint32Array([this.#sets, limitFlagsOf(rules)]).buffer);
     setEntry(loaded.maps.limits, cgroupKey(id), limits);
@@ -233,7 +240,7 @@ export class EgressControl implements Disposable {
           confined.keys = this.#setRules(loaded, id, rules, undo);
           undo.move();
           if (before === undefined) sweep(loaded.maps);
-          else removeEntries(loaded.maps, before);
+          else deleteEntries(loaded.maps.entries, before);
         } catch (thrown) {
           throw egressUnavailable(thrown);
         }
@@ -251,16 +258,20 @@ export class EgressControl implements Disposable {
     };
   }
 
-  #lift({ cgroup, id, loaded, keys }: Confined): void {
+  #lift({ cgroup, id, loaded, onlyListed, keys }: Confined): void {
     try {
       using folder = openFolder(cgroup);
-      detachOwn(folder.descriptor);
+      if (loaded !== this.#own?.loaded) detachOwn(folder.descriptor);
+      else {
+        for (const { hook, program } of this.#own.programs)
+          if (onlyListed || !hook.onlyListed) detachFromCgroup(folder.descriptor, program, hook.attachType);
+      }
     } catch {
       // The cgroup is gone, and its programs with it.
     }
     if (keys === undefined) sweep(loaded.maps);
     else {
-      removeEntries(loaded.maps, keys);
+      deleteEntries(loaded.maps.entries, keys);
       deleteEntry(loaded.maps.limits, cgroupKey(id));
     }
   }

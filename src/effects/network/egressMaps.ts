@@ -12,7 +12,7 @@ import {
 import { release } from "node:os";
 import { join } from "node:path";
 import { DriverError, messageOf } from "../../base/errors.ts";
-import { createMap, deleteEntry, findEntry, keysOf, type MapShape } from "../bpf/bpf.ts";
+import { createMap, deleteEntries, deleteEntry, findEntry, keysOf, type MapShape } from "../bpf/bpf.ts";
 import {
   attachedPrograms,
   detachFromCgroup,
@@ -191,10 +191,6 @@ export function newStorage(id: bigint): Uint8Array {
   return storage;
 }
 
-export function removeEntries({ entries }: EgressMaps, keys: readonly Uint8Array[]): void {
-  for (const key of keys) deleteEntry(entries, key);
-}
-
 /**
  * Removes what no cgroup has any more: entries of cgroups that are gone, and of sets that were replaced, whose keys
  * this process does not know because another one has set them.
@@ -208,10 +204,8 @@ export function sweep(maps: EgressMaps): void {
       sets.set(key.readBigUInt64LE(), limits.readUInt32LE(limitsLayout.set));
     else deleteEntry(maps.limits, key);
   }
-  for (const key of keysOf(maps.entries, entryLayout.bytes)) {
-    const { cgroup, set } = ownerOf(key);
-    if (sets.get(cgroup) !== set) deleteEntry(maps.entries, key);
-  }
+  const isLeft = (key: Buffer) => sets.get(ownerOf(key).cgroup) !== ownerOf(key).set;
+  deleteEntries(maps.entries, keysOf(maps.entries, entryLayout.bytes).filter(isLeft));
 }
 
 /**
