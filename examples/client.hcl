@@ -9,6 +9,9 @@ plugin "nomad-driver-exec2" {
     unveil_defaults = true
     unveil_paths    = ["r:/usr/share"]
     unveil_allowed  = ["r:/etc", "rx:/opt", "rx:/usr"]
+    unveil_sets {
+      cuda = ["rw:/dev/nvidia0", "rw:/dev/nvidiactl", "rw:/dev/nvidia-uvm", "rx:/opt/cuda"]
+    }
     unveil_by_task  = false
     private_tmp     = true
     writable_logs   = false

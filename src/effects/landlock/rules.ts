@@ -170,7 +170,7 @@ class RulesetBuilder {
       this.identities.set(rule.path, found.identity);
       if (this.#accessOf(rule, found.kind) !== 0) this.#report(rule, found.kind);
     } else if (found.at === "nowhere") {
-      if (isConfigured(rule)) throw missingPath(rule, found.errno);
+      if (isConfigured(rule) && !rule.optional) throw missingPath(rule, found.errno);
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       this.identities.set(rule.path, found.identity);

@@ -29,6 +29,8 @@ export interface UnveilEntry {
   readonly path: string;
   readonly mode: UnveilMode;
   readonly source: UnveilSource;
+  /** Set if the entry is left out where its path does not exist. */
+  readonly optional?: true;
 }
 
 /**

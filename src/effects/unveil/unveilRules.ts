@@ -18,6 +18,7 @@ import {
   type UnveilSource,
   unionOfModes,
 } from "./unveil.ts";
+import { entriesOfSets } from "./unveilSets.ts";
 
 /** A bind mount over a path in the task's mount namespace. */
 export interface BoundPath {
@@ -55,6 +56,8 @@ export interface UnveilRule {
   readonly ownRoot?: true;
   /** Set if the rule allows listing folders, but not reading files. */
   readonly listing?: true;
+  /** Set if the rule is left out where its path does not exist, although an option has it. */
+  readonly optional?: true;
 }
 
 export interface UnveilRules {
@@ -82,6 +85,7 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   const { options, task, folders, bound = [], mounts = [] } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
+    ...entriesOfSets(task, options),
     ...task.unveil.map((entry) => parseUnveil(entry, "task")),
   ];
   const sharedTmpReason = whyTmpIsShared(options, configured, folders);
@@ -179,7 +183,7 @@ function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): 
 
 function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, string>): UnveilRule[] {
   const rules = new Map<string, UnveilRule>();
-  for (const { path: target, mode, source } of entries) {
+  for (const { path: target, mode, source, optional } of entries) {
     const path = binds.get(target) ?? target;
     const present = rules.get(path);
     // The job's entries come last. A file that is bound over the path is the task's own.
@@ -190,9 +194,14 @@ function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, strin
       mode: present ? unionOfModes(present.mode, mode) : mode,
       sources: present ? [...new Set([...present.sources, source])] : [source],
       ...jobModeOf(present?.jobMode, jobMode),
+      ...(optional && !isRequired(present) && { optional }),
     });
   }
   return [...rules.values()];
+}
+
+function isRequired(rule: UnveilRule | undefined): boolean {
+  return rule !== undefined && isConfigured(rule) && !rule.optional;
 }
 
 function jobModeOf(one: UnveilMode | undefined, other: UnveilMode | undefined): Pick<UnveilRule, "jobMode"> {

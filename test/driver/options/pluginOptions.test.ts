@@ -5,6 +5,7 @@ import { errorOf } from "../../support/errors.ts";
 const defaults = {
   unveilDefaults: true,
   unveilPaths: [],
+  unveilSets: [],
   unveilAllowed: [],
   unveilByTask: false,
   privateTmp: true,
@@ -63,6 +64,7 @@ describe("parsePluginOptions", () => {
       egress: ["10.0.0.0/8:5432"],
       egress_denied: ["169.254.169.254"],
       unveil_paths: ["rx:/opt/bin", "r:/srv/certs"],
+      unveil_sets: [{ cuda: ["rw:/dev/nvidia0"] }],
       unveil_allowed: ["rx:/opt"],
       unveil_by_task: true,
       private_tmp: false,
@@ -103,6 +105,7 @@ describe("parsePluginOptions", () => {
     expect(parsePluginOptions(raw)).toEqual({
       unveilDefaults: false,
       unveilPaths: ["rx:/opt/bin", "r:/srv/certs"],
+      unveilSets: [{ cuda: ["rw:/dev/nvidia0"] }],
       unveilAllowed: ["rx:/opt"],
       unveilByTask: true,
       privateTmp: false,
@@ -158,6 +161,8 @@ describe("parsePluginOptions", () => {
     [{ unveil_paths: ["r:/x", 3] }, 'option "unveil_paths" entry 2 must be a string, not a number'],
     [{ unveil_paths: ["r:/x", null] }, 'option "unveil_paths" entry 2 must be a string, not nothing'],
     [{ unveil_paths: ["zz:/x"] }, 'option "unveil_paths" entry 1 ("zz:/x") has the unknown mode letter "z"'],
+    [{ unveil_sets: [{ a: ["/x"] }] }, 'option "unveil_sets"'],
+    [{ unveil_sets: [{ a: [] }, { a: [] }] }, 'option "unveil_sets" has "a" twice'],
     [{ unveil_paths: ["r:/x/*"] }, "Patterns are not expanded"],
     [{ allow_caps: ["kil"] }, 'option "allow_caps" entry 1 ("kil") is not a capability. Did you mean kill?'],
     [{ groups_by_task: 1 }, 'option "groups_by_task" must be true or false, not a number'],

@@ -20,6 +20,7 @@ test("the plugin's options have this hclspec", () => {
     attributes: {
       unveil_defaults: withDefault(attr("unveil_defaults", "bool"), "true"),
       unveil_paths: attr("unveil_paths", "list(string)"),
+      unveil_sets: attr("unveil_sets", "list(map(list(string)))"),
       unveil_allowed: attr("unveil_allowed", "list(string)"),
       unveil_by_task: withDefault(attr("unveil_by_task", "bool"), "false"),
       private_tmp: withDefault(attr("private_tmp", "bool"), "true"),
@@ -75,6 +76,7 @@ test("a task's options have this hclspec", () => {
       command: attr("command", "string", true),
       args: attr("args", "list(string)"),
       unveil: attr("unveil", "list(string)"),
+      unveil_sets: attr("unveil_sets", "list(string)"),
       oom_score_adj: withDefault(attr("oom_score_adj", "number"), "0"),
       cap_add: attr("cap_add", "list(string)"),
       cap_drop: attr("cap_drop", "list(string)"),

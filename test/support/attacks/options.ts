@@ -74,6 +74,11 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
         unveil: ["r:/proc", "rw:/dev", `rw:${cgroupRoot}`, `rwc:${folderOf(ownFile)}`],
       }),
     },
+    "/dev by unveil_sets": {
+      exception: "unveilSets",
+      plugin: { unveil_sets: [{ terminals: ["rw:/dev"] }] },
+      job: () => ({ unveil_sets: ["terminals"] }),
+    },
     "/dev by unveil_paths": { exception: "unveilPaths", plugin: { unveil_paths: ["rw:/dev"] } },
   },
   root: {
