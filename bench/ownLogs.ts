@@ -86,7 +86,8 @@ async function printMemory({ driver }: LaunchedPlugin, allocation: Allocation): 
   await driver.startTask({ task });
   await delay(1_000);
   const status = await driver.inspectTask({ taskId: task.id });
-  const init = Number(status.driver?.attributes.get("init_pid"));
+  const pid = status.driver?.attributes.get("pid");
+  const init = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
   const [logger = 0] = loggersIn(`${allocation.folder}/alloc/logs`);
   printFigure("memory beside a task (PSS): init and logger", `${pssOf(init)} and ${pssOf(logger)} KiB`);
   await driver.destroyTask({ taskId: task.id, force: true });

@@ -1,6 +1,7 @@
 /**
  * Measures replays: events folded per second, by XState and by the table that checks of whole logs use. Also
- * measures such a check with either, compared with SHA-256 of the same number of bytes.
+ * measures such a check with either, compared with SHA-256 of the same number of bytes, and the check of a log
+ * with long histories instead of short ones.
  * `node bench/replay.ts [events in the log] [folder]`
  */
 
@@ -8,7 +9,7 @@ import { hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { checkLog } from "../src/history/replay/check/checkLog.ts";
-import { tableMachine } from "../src/history/replay/check/tableMachine.ts";
+import { outcomeMachine, tableMachine } from "../src/history/replay/check/tableMachine.ts";
 import { History } from "../src/history/replay/history.ts";
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../src/machines/events.ts";
 import { type MachineVersion, thisMachine } from "../src/machines/machineVersion.ts";
@@ -28,13 +29,16 @@ const folder = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
 try {
   benchFold("fold by XState", thisMachine, count / 10);
   benchFold("fold by the table", tableMachine());
-  await fill();
-  const reader = await openEventReader(folder);
-  benchBaseline(reader);
-  benchCheck("XState", reader, thisMachine);
-  benchCheck("the table", reader, tableMachine());
+  const short = await filled("short", lives);
+  benchBaseline(short);
+  benchCheck("XState", short, thisMachine);
+  benchCheck("the table, short histories", short, outcomeMachine());
+  await short.close();
+  const long = await filled("long", [longLife()]);
+  benchBaseline(long);
+  benchCheck("the table, long histories", long, outcomeMachine());
+  await long.close();
   benchStepping();
-  await reader.close();
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -103,13 +107,22 @@ function benchStepping(): void {
   printRate("steps back through 10,000 events", history.length, took);
 }
 
-async function fill(): Promise<void> {
-  const store = await openEventStore(folder);
+/** A task whose life has as many events as its share of the log, most of them of repeated commands. */
+function longLife(): TaskEvent[] {
+  const [whole, most] = [life("ended"), Math.max(1, count / atOnce)];
+  const repeated = Array.from({ length: most }, () => event("execsRepeated"));
+  return [...whole.slice(0, 4), ...repeated, ...whole.slice(4)];
+}
+
+/** A log of `count` events in lives of the given kinds. */
+async function filled(name: string, kinds: readonly TaskEvent[][]): Promise<EventReader> {
+  const path = join(folder, name);
+  const store = await openEventStore(path);
   let tasks = 0;
   while (store.lastPosition() < count) {
     const group = Array.from({ length: atOnce }, () => {
       tasks += 1;
-      return { stream: numberedId(tasks), events: recorded(lives[tasks % lives.length] as TaskEvent[]) };
+      return { stream: numberedId(tasks), events: recorded(kinds[tasks % kinds.length] as TaskEvent[]) };
     });
     for (let seq = 0; group.some(({ events }) => seq < events.length); seq++) {
       await Promise.all(
@@ -121,6 +134,7 @@ async function fill(): Promise<void> {
     }
   }
   await store.close();
+  return openEventReader(path);
 }
 
 function recorded(events: readonly TaskEvent[]) {

@@ -16,6 +16,11 @@ plugin "nomad-driver-exec2" {
     allow_host_root = false
     identity_files  = false
 
+    # Volumes whose files belong to another user than the task's.
+    allow_idmapped_volumes = true
+    idmapped_root_volumes  = []
+
+
     # The driver writes tasks' log files, instead of a process of the agent for each task.
     log_collection    = "driver"
     log_max_files     = 10

@@ -40,6 +40,7 @@ export const errorCodes = [
   "MOUNT_SOURCE_MISSING",
   "MOUNT_SOURCE_INVALID",
   "MOUNT_TARGET_INVALID",
+  "IDMAP_REFUSED",
   "SIGNAL_UNKNOWN",
   "EXEC_TIMED_OUT",
   "LAUNCH_FAILED",
@@ -56,6 +57,8 @@ export const errorCodes = [
   "MACHINE_INVALID",
   "BUNDLE_INVALID",
   "KEY_INVALID",
+  "SIGNATURE_MISSING",
+  "SIGNATURE_INVALID",
   "EDITS_INVALID",
   "EXPRESSION_INVALID",
   "JOB_INVALID",
@@ -131,7 +134,10 @@ export class DriverError extends Error {
     this.option = options.option;
   }
 
-  /** Turns anything that was thrown into a DriverError; returns a DriverError unchanged. */
+  /**
+   * Turns anything that was thrown into a DriverError; returns a DriverError unchanged. If what was begun could
+   * not be undone either, the error is the first one.
+   */
   static from(
     thrown: unknown,
     code: ErrorCode,
@@ -139,6 +145,7 @@ export class DriverError extends Error {
     advice?: Pick<DriverErrorOptions, "hint">,
   ): DriverError {
     if (thrown instanceof DriverError) return thrown;
+    if (thrown instanceof SuppressedError) return DriverError.from(thrown.suppressed, code, summary, advice);
     const failed = failedCallOf(thrown);
     const options = { cause: thrown, failed, ...advice };
     return new DriverError(code, failed ? summary : `${summary}: ${messageOf(thrown)}`, options);
@@ -166,6 +173,7 @@ export function lineOf({ code, message }: DriverError): string {
 
 /** The text of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
+  if (thrown instanceof SuppressedError) return messageOf(thrown.suppressed);
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
@@ -173,6 +181,12 @@ export function messageOf(thrown: unknown): string {
 export function errnoOf(thrown: unknown): string | undefined {
   const code = (thrown as NodeJS.ErrnoException | null | undefined)?.code;
   return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** Whether the host refused something for now: it is short of files, memory or space, or a disk fails. */
+export function isShortage(thrown: unknown): boolean {
+  const errno = thrown instanceof DriverError ? thrown.failed?.errno : errnoOf(thrown);
+  return transientErrnos.has(errno) || errno === "ENOMEM" || errno === "EIO";
 }
 
 /** Whether an error came from a call that failed with this errno: a DriverError, or one of Node's own. */

@@ -2,6 +2,8 @@
  * What would allow a task what the sandbox has denied it. Every part of the sandbox is asked, because several
  * may refuse the same access. Pure.
  */
+
+import { type EgressAllowance, egressVerdict } from "./denials/egressDenial.ts";
 import {
   type Denial,
   landlockVerdict,
@@ -10,7 +12,6 @@ import {
   type Verdict,
 } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
-import { type EgressAllowance, egressVerdict } from "./network/egressDenial.ts";
 import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
 import {
   type FilterInput,

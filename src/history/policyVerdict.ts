@@ -3,6 +3,7 @@
  * rights that the run would lose, and the denials that would remain. Pure.
  */
 import { DriverError } from "../base/errors.ts";
+import type { EgressAllowance } from "../effects/denials/egressDenial.ts";
 import {
   capabilityName,
   capabilityNumbers,
@@ -11,7 +12,6 @@ import {
 } from "../effects/kernel/capabilities.ts";
 import { systemCallNames } from "../effects/kernel/systemCalls.ts";
 import { type Denial, describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
-import type { EgressAllowance } from "../effects/network/egressDenial.ts";
 import { portOptions } from "../effects/network/ports.ts";
 import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import type { NetworkLimits } from "../effects/seccomp/portRestrictions.ts";

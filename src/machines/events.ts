@@ -87,7 +87,7 @@ export function taskEvent<T extends EventType>(type: T, time: number, data: Even
  * @throws ZodError naming the field
  */
 export function parseTaskEvent(type: string, time: number, data: unknown): TaskEvent {
-  const known = typeSchema.parse(type);
+  const known = isEventType(type) ? type : typeSchema.parse(type);
   return taskEvent(known, time, parts[known].schema.parse(data));
 }
 

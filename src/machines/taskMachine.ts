@@ -47,8 +47,11 @@ const effectReports = {
   launch: ["started", "startFailed"],
   /** Waits until the run's init exits. */
   watchExit: ["exited", "lost"],
-  /** Sends the stop's signal to the task's process group. */
-  sendStopSignal: ["signalled"],
+  /**
+   * Runs the task's stop command, if it has one, then sends the stop's signal to the task's process group. A task
+   * that has ended meanwhile gets no signal.
+   */
+  sendStopSignal: ["stopCommandEnded", "signalled"],
   /** Waits for the stop's timeout, unless the task ends first. */
   startKillTimer: ["stopTimedOut"],
   /** Kills the task's main process. Init then ends the rest of the run. */
@@ -142,13 +145,14 @@ export const taskStates = {
   recovered: { entry: ["watchExit"], on: untilStopped },
   stopping: {
     entry: ["sendStopSignal", "startKillTimer"],
-    on: { ...untilStopped, stopTimedOut: { target: "killing", ...evolves } },
+    on: { ...untilStopped, stopCommandEnded: evolves, stopTimedOut: { target: "killing", ...evolves } },
   },
-  killing: { entry: ["killRun"], on: { ...whileAlive, forceKilled: evolves } },
+  killing: { entry: ["killRun"], on: { ...whileAlive, stopCommandEnded: evolves, forceKilled: evolves } },
   exited: {
     entry: ["releaseRun"],
     on: {
       signalled: evolves,
+      stopCommandEnded: evolves,
       forceKilled: evolves,
       execExited: evolves,
       execsRepeated: evolves,

@@ -135,12 +135,12 @@ export function readRecord(bytes: Buffer, unread?: string): EventRecord | Record
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
   // Correct hashes do not make a header well-formed: anybody can hash any bytes.
-  const fields = decodeData(bytes.subarray(HEADER_AT, hashAt), isHeader);
+  const fields = decodeData(bytes, { start: HEADER_AT, end: hashAt }, isHeader);
   if (fields === undefined) return { kind: "format", expected: "a header", found: "something else" };
   const [stream, seq, position, type, schema, time, from, to, effects] = fields;
   const header = { stream, seq, position, type, schema, time, from, to, effects, hash };
   if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash, header };
-  const data = decodeData(bytes.subarray(dataAt + SALT_BYTES), isPlain, unread);
+  const data = decodeData(bytes, { start: dataAt + SALT_BYTES, end: bytes.length }, isPlain, unread);
   if (data === undefined) return { kind: "data", expected: "plain data", found: "something else", header };
   return {
     event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },

@@ -49,6 +49,14 @@ export interface StreamEntry extends StreamHead {
   readonly state: string | undefined;
 }
 
+/** Where an event of a stream is stored. */
+export interface IndexEntry {
+  /** Position of the stream's first event: {@link StreamEntry.firstPosition}. */
+  readonly firstPosition: number;
+  readonly seq: number;
+  readonly position: number;
+}
+
 /**
  * The reading side, which other processes use too. Reading an event checks its
  * own hashes. verifyStream.ts checks the chain of a whole stream.
@@ -78,9 +86,10 @@ export interface EventReader {
    */
   lastPositions(streams: readonly StreamEntry[]): readonly number[];
   /**
-   * The positions of a stream's events, in order, from the index. Damaged parts of the index are left out.
+   * The index of all streams, in the order of the streams' first positions, and of the events in a stream.
+   * Damaged parts are left out. Undefined for a bundle, which has no index.
    */
-  positionsOf(stream: string): Iterable<number>;
+  index(): Iterable<IndexEntry> | undefined;
   /** Events of all streams in the order of their position, from `from` (default 1). */
   readAll(from?: number): Iterable<StoredEvent>;
   /** Like `readAll`, but skips damaged events and adds them to {@link damage}. */

@@ -2,7 +2,7 @@
 import { DriverError } from "../base/errors.ts";
 import { isOver } from "../machines/taskMachine.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
-import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
+import type { EventReader, IndexEntry, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { RecordTable, TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
@@ -55,16 +55,8 @@ export class LogReader implements EventReader {
     return this.table.lastPositions(streams);
   }
 
-  *positionsOf(stream: string): Iterable<number> {
-    const head = this.table.head(stream);
-    if (head === undefined) return;
-    for (let next = 1; ; ) {
-      const batch = this.table.positionsOf(head, next);
-      for (const { position } of batch) yield position;
-      const last = batch.at(-1);
-      if (last === undefined) return;
-      next = last.seq + 1;
-    }
+  index(): Iterable<IndexEntry> | undefined {
+    return this.table.indexFrom === undefined ? undefined : this.#index();
   }
 
   readAll(from = 1): Iterable<StoredEvent> {
@@ -153,6 +145,18 @@ export class LogReader implements EventReader {
         yield taken;
       }
       next = newest + 1;
+    }
+  }
+
+  *#index(): Iterable<IndexEntry> {
+    let [firstPosition, seq] = [0, 0];
+    for (;;) {
+      const batch = this.table.indexFrom?.(firstPosition, seq) ?? [];
+      const last = batch.at(-1);
+      if (last === undefined) return;
+      yield* batch;
+      firstPosition = last.firstPosition;
+      seq = last.seq + 1;
     }
   }
 

@@ -13,18 +13,29 @@ export function encodeData(data: unknown): Buffer {
   return messagePack.encode(data);
 }
 
+/** Which of the bytes to decode. Views of them would cost more than most values. */
+interface DecodedPart {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
+ * @param part of the bytes, not empty
  * @param isOfKind whether a value has the expected type
  * @param unread name of a list to return empty, if this list is the last field of the decoded object
  * @returns undefined if the bytes are not exactly one such value. Undefined itself is never stored
  */
 export function decodeData<T>(
   bytes: Buffer,
+  part: DecodedPart,
   isOfKind: (value: unknown) => value is T,
   unread?: string,
 ): T | undefined {
   try {
-    const value: unknown = messagePack.decode(unread === undefined ? bytes : withoutLastList(bytes, unread));
+    const value: unknown =
+      unread === undefined
+        ? messagePack.decode(bytes, part)
+        : messagePack.decode(withoutLastList(bytes.subarray(part.start, part.end), unread));
     return isOfKind(value) ? value : undefined;
   } catch {
     return undefined;

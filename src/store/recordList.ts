@@ -2,7 +2,7 @@
 import { partitionPoint } from "../base/partitionPoint.ts";
 import type { EventReader, StreamEntry, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
-import { BATCH_RECORDS, type IndexEntry, type RecordTable, type TakeRecord } from "./recordTable.ts";
+import { BATCH_RECORDS, type RecordTable, type TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
 /** A record and its place in the log. Readers check that the record's bytes name the same place. */
@@ -71,10 +71,6 @@ class RecordList implements RecordTable {
 
   lastPositions(streams: readonly StreamEntry[]): number[] {
     return streams.map(({ stream, version }) => this.#recordsOf(stream)[version - 1]?.position ?? 0);
-  }
-
-  positionsOf({ stream }: StreamEntry, seq: number): IndexEntry[] {
-    return this.#recordsOf(stream).slice(seq - 1, seq - 1 + BATCH_RECORDS);
   }
 
   async close(): Promise<void> {}

@@ -3,7 +3,7 @@
  * without LMDB, and lists in memory. All other code of the log is common to the three. All calls are
  * synchronous. Calls that return a batch hold nothing open afterwards.
  */
-import type { StreamEntry } from "./eventStore.ts";
+import type { IndexEntry, StreamEntry } from "./eventStore.ts";
 
 /** Maximum length of a stream's name. The name is a key in LMDB, and this is LMDB's limit for keys. */
 export const MAX_NAME_BYTES = 1978;
@@ -11,7 +11,7 @@ export const MAX_NAME_BYTES = 1978;
 export const BATCH_RECORDS = 256;
 /** A batch ends with the record that makes it exceed this many bytes. */
 export const BATCH_BYTES = 1 << 20;
-/** Streams in a batch. The number is large, because entries are small and each batch costs a search. */
+/** Entries of the index, or streams, in a batch. The number is large, because entries are small and each batch costs a search. */
 export const BATCH_ENTRIES = 4096;
 
 /** Collects a batch. */
@@ -64,16 +64,11 @@ export interface RecordTable {
    */
   lastPositions(streams: readonly StreamEntry[]): number[];
   /**
-   * Positions of a stream's events, from sequence number `seq` on, in order. Only the last batch may be
-   * empty.
+   * The index, in its order ({@link IndexEntry}), from an event of a stream on: that event's own entry comes
+   * first. Only the last batch may be empty. A bundle has no index.
    */
-  positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
+  indexFrom?(firstPosition: number, seq: number): IndexEntry[];
   close(): Promise<void>;
-}
-
-export interface IndexEntry {
-  readonly seq: number;
-  readonly position: number;
 }
 
 /** Writes that become visible together, or not at all. */

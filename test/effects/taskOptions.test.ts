@@ -12,6 +12,7 @@ const open = parsePluginOptions({
   allow_host_pid: true,
   allow_seccomp: ["unconfined"],
   allow_host_root: true,
+  allow_idmapped_volumes: true,
 });
 const usual = {
   args: [],
@@ -30,6 +31,7 @@ const usual = {
   pidMode: "private",
   pidsLimit: 4_096,
   shmSize: 64,
+  idmappedVolumes: [],
   cpuHardLimit: true,
 };
 
@@ -63,6 +65,7 @@ describe("parseTaskOptions", () => {
       pid_mode: "host",
       root: "host",
       shm_size: 128,
+      idmapped_volumes: ["/srv"],
       identity_files: true,
       swap_limit: 0,
       cpu_hard_limit: false,
@@ -88,6 +91,7 @@ describe("parseTaskOptions", () => {
       pidMode: "host",
       root: "host",
       shmSize: 128,
+      idmappedVolumes: ["/srv"],
       identityFiles: true,
       swapLimit: 0,
       cpuHardLimit: false,

@@ -110,7 +110,7 @@ describe("a learned policy", () => {
       "/ is all of the host",
       expect.stringMatching(/^\/alloc\/task\/new is in the allocation's folder/),
       "/home/joe is somebody's home",
-      "/root/.ssh/id holds SSH keys",
+      "/root/.ssh/id holds secrets of the host",
       "/srv/a* has a character that no entry may have",
     ]);
   });

@@ -35,6 +35,23 @@ describe("a task's course through the machine", () => {
     ]);
   });
 
+  it("runs the stop command as a part of the stop", () => {
+    const ending: EventType[] = [
+      "stopRequested",
+      "stopCommandEnded",
+      "signalled",
+      "exited",
+      "stopCommandEnded",
+    ];
+    expect(walk(...toRunning, ...ending).slice(5)).toEqual([
+      "stopCommandEnded: stopping []",
+      "signalled: stopping []",
+      "exited: exited [releaseRun]",
+      "stopCommandEnded: exited []",
+    ]);
+    expect(walk(...toRunning, "stopCommandEnded").at(-1)).toBe("stopCommandEnded (refused): running []");
+  });
+
   it("stays in the same state after an OOM kill that the task survives", () => {
     expect(walk(...toRunning, "oomSeen", "stopRequested", "oomSeen", "exited", "oomSeen").slice(4)).toEqual([
       "oomSeen: running []",

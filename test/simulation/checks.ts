@@ -24,6 +24,7 @@ export class Checks {
   readonly #kernel: Kernel;
   readonly #log: DurableLog;
   readonly #known = new Map<string, Known>();
+  readonly #notRemoved = new Set<string>();
 
   constructor(kernel: Kernel, log: DurableLog) {
     this.#kernel = kernel;
@@ -53,9 +54,9 @@ export class Checks {
     this.#of(taskId).asked = true;
   }
 
-  /** The driver answers that the task has started. */
-  answersStart(taskId: string): void {
-    if (!this.#types(taskId).includes("started"))
+  /** The driver answers that the task has started. @param isSaved whether the log took every event */
+  answersStart(taskId: string, isSaved: boolean): void {
+    if (isSaved && !this.#types(taskId).includes("started"))
       this.fail(`${taskId}: a start is answered that is not committed`);
     if (!this.#kernel.runs.some((run) => run.taskId === taskId && run.released))
       this.fail(`${taskId}: a start is answered, but its task was never released`);
@@ -101,11 +102,16 @@ export class Checks {
     }
   }
 
+  /** The host has refused to remove a folder. It may stay until the next plugin process. */
+  notRemoved(folder: string): void {
+    this.#notRemoved.add(folder);
+  }
+
   /** No files are left of a run that is over according to the log. */
   checkReleased(): void {
     for (const { stream, state } of this.#log.reader.streams()) {
       const folder = `/state/run/${runFolderName(toTaskId(stream))}`;
-      if (isOver(String(state)) && this.#kernel.folders.has(folder))
+      if (isOver(String(state)) && this.#kernel.folders.has(folder) && !this.#notRemoved.has(folder))
         this.fail(`${folder} is left of a run that is over`);
     }
   }

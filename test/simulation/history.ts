@@ -1,7 +1,7 @@
 /** One history: the seed decides everything that happens in it. */
 import { Driver } from "../../src/driver/driver.ts";
 import { removeSpareFolders } from "../../src/effects/run/runFiles.ts";
-import { randomOf } from "../crash/random.ts";
+import { type Random, randomOf } from "../crash/random.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
 import { type Action, Agent, type AgentWorld, type Job, taskIdOf } from "./agent.ts";
 import { Checks } from "./checks.ts";
@@ -12,6 +12,7 @@ import { Kernel, type Program } from "./kernel.ts";
 import { PluginProcess } from "./pluginProcess.ts";
 import { installReplacements } from "./replacements.ts";
 import { Scheduler } from "./scheduler.ts";
+import { namesShortage, phases, plenty, type Shortages, scattered } from "./shortages.ts";
 import { notSimulated } from "./simulated.ts";
 
 export interface Outcome {
@@ -21,6 +22,8 @@ export interface Outcome {
   readonly runs: number;
   /** Virtual milliseconds. */
   readonly ms: number;
+  /** Number of host calls by name. */
+  readonly calls: ReadonlyMap<string, number>;
   /** What was wrong. */
   readonly failure: Error | undefined;
   /** The whole history, for people. */
@@ -30,13 +33,15 @@ export interface Outcome {
 /** Virtual time for everything that the agents still have to do once nothing goes wrong any more. */
 const calmMs = 400_000;
 
-export async function runHistory(seed: number): Promise<Outcome> {
+/** @param script sets what goes wrong instead of the seed */
+export async function runHistory(seed: number, script?: Script): Promise<Outcome> {
   const random = randomOf(seed);
   const scheduler = new Scheduler(random);
   const kernel = new Kernel(scheduler);
   const log = new DurableLog();
   const checks = new Checks(kernel, log);
-  const plan = planOf(random);
+  const plan = script ? scriptedPlan(script) : planOf(random, () => scheduler.now);
+  const calls = new Map<string, number>();
   let plugins = 0;
   let tasks = 0;
   let calm = false;
@@ -55,10 +60,12 @@ export async function runHistory(seed: number): Promise<Outcome> {
   const hazards = {
     diesAt: (call: string) =>
       !calm && random.below(10_000) < plan.deathRate * (call.startsWith("commit") ? 5 : 1),
-    fails: () => {
-      const fails = !calm && plan.shortage && random.chance(3);
-      hasFailed ||= fails;
-      return fails;
+    failureOf: (call: string, path: string) => {
+      calls.set(call, (calls.get(call) ?? 0) + 1);
+      const code = calm ? undefined : plan.shortages.failureOf(call);
+      if (code !== undefined && call === "rm") checks.notRemoved(path);
+      hasFailed ||= code !== undefined;
+      return code;
     },
   };
   const launchPlugin = () => {
@@ -78,8 +85,7 @@ export async function runHistory(seed: number): Promise<Outcome> {
     kernel,
     checks,
     disk: { jobs: new Map() },
-    shortages: () => hasFailed,
-    isSaved: () => !hasFailed,
+    tolerates: (text) => hasFailed && namesShortage(text),
     launchPlugin,
     newTaskId: (alloc) => taskIdOf(alloc, ++tasks),
   };
@@ -143,7 +149,12 @@ export async function runHistory(seed: number): Promise<Outcome> {
       for (const { taskId } of kernel.runs)
         if (taskId.startsWith(job.alloc) && taskId !== handle?.taskId) checks.forgotten(taskId);
     };
-    disturb();
+    if (script === undefined) disturb();
+    else
+      for (const ms of scriptedDeaths)
+        scheduler.in(ms, scheduler.kernel, "the script kills the plugin", () =>
+          agent.plugin.die("as the script says"),
+        );
     const isOver = () => checks.failure !== undefined || notSimulated.length > 0;
     await scheduler.until(isOver, plan.troubleMs);
     calm = true;
@@ -196,6 +207,7 @@ export async function runHistory(seed: number): Promise<Outcome> {
     plugins,
     runs: kernel.runs.length,
     ms: scheduler.now - 1_800_000_000_000,
+    calls,
     failure,
     lines: failure === undefined ? [] : lines,
   };
@@ -219,32 +231,58 @@ const disturbances = [
   ...(["plugin dies", "agent dies", "out of memory"] as const),
 ];
 
+/** A history in which plugins die at fixed times, and nothing else goes wrong but what is given. */
+export interface Script {
+  readonly shortages: Shortages;
+}
+
+/** Milliseconds after the beginning: while tasks start, run and end. */
+const scriptedDeaths = [250, 420, 1_300, 2_900];
+
+function scriptedPlan({ shortages }: Script): Plan {
+  const actions: Action[] = ["stops", "signals", "destroys", "inspects", "waits", "stops"];
+  let next = 0;
+  const jobs = jobsOf(2, () => ({ runs: 3, nextAction: () => actions[next++ % actions.length] as Action }));
+  return { jobs, deathRate: 0, shortages, troubleMs: 20_000 };
+}
+
 interface Plan {
   readonly jobs: readonly Job[];
   /** How many of ten thousand host calls kill the plugin. */
   readonly deathRate: number;
-  readonly shortage: boolean;
+  readonly shortages: Shortages;
   /** Milliseconds after which nothing goes wrong any more. */
   readonly troubleMs: number;
 }
 
-function planOf(random: ReturnType<typeof randomOf>): Plan {
+function shortagesOf(random: Random, now: () => number): Shortages {
+  if (random.chance(50)) return plenty;
+  return random.chance(50) ? scattered(random, random.pick([3, 15, 60])) : phases(random, now);
+}
+
+function planOf(random: Random, now: () => number): Plan {
   const actions: Action[] = ["waits", "stops", "signals", "destroys", "inspects"];
-  const jobs = Array.from({ length: 1 + random.below(3) }, (_, index) => ({
-    alloc: `0b0ff9d5-0000-4000-8000-00000000000${index}`,
-    user: `nomad-${80_000 + index}`,
+  const jobs = jobsOf(1 + random.below(3), () => ({
     runs: 1 + random.below(3),
     nextAction: () => random.pick(actions),
   }));
   return {
     jobs,
     deathRate: random.pick([0, 20, 60, 150]),
-    shortage: false,
+    shortages: shortagesOf(random, now),
     troubleMs: random.pick([2_000, 8_000, 20_000]),
   };
 }
 
-function programOf(random: ReturnType<typeof randomOf>): Program {
+function jobsOf(count: number, rest: () => Pick<Job, "runs" | "nextAction">): Job[] {
+  return Array.from({ length: count }, (_, index) => ({
+    alloc: `0b0ff9d5-0000-4000-8000-00000000000${index}`,
+    user: `nomad-${80_000 + index}`,
+    ...rest(),
+  }));
+}
+
+function programOf(random: Random): Program {
   return {
     endsAfter: random.chance(60) ? random.pick([0, 5, 300, 4_000]) : undefined,
     exitCode: random.pick([0, 0, 1, 7, 137]),

@@ -18,7 +18,7 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
   const fs: Record<string, (...given: never[]) => unknown> = {
     readFileSync(path: string, options?: unknown) {
       // The modules keep the boot's id over histories, so its first read must not draw anything.
-      if (path !== bootIdFile) at("read", path);
+      if (path !== bootIdFile) at("read file", path);
       const content = contentOf(path);
       return options === undefined ? Buffer.from(content) : content.toString();
     },
@@ -140,7 +140,7 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
   const promises = {
     async writeFile(path: string, content: string) {
       await pause("write");
-      at("write", path);
+      at("write file", path);
       const [, folder = "", file] = /^(.*)\/([^/]+)$/.exec(path) ?? [];
       const cgroup = cgroups.get(folder);
       if (cgroup === undefined) throw errno("ENOENT", "open", path);

@@ -1,6 +1,8 @@
 /**
  * `npm run test:simulation -- [seeds] [first seed]`: runs simulated histories, one for each seed. A history that
  * fails is printed. `--mutants` plants each defect of mutants.ts instead, and fails if a defect is not found.
+ * `--nth` repeats one history and lets each of its host calls fail once, with each errno; with `--every 20`, each
+ * twentieth of these cases only.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -8,21 +10,26 @@ import "./hooks.ts";
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { mutants: { type: "boolean", default: false } },
+  options: {
+    mutants: { type: "boolean", default: false },
+    nth: { type: "boolean", default: false },
+    every: { type: "string", default: "1" },
+  },
 });
 const seeds = Number(positionals[0] ?? (flags.mutants ? 1_000 : 1_000));
-const firstSeed = Number(positionals[1] ?? (flags.mutants ? 1 : randomInt(2 ** 31)));
+const firstSeed = Number(positionals[1] ?? (flags.mutants || flags.nth ? 1 : randomInt(2 ** 31)));
 if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(firstSeed))) {
   console.error("npm run test:simulation -- [--mutants] [seeds] [first seed]: both are whole numbers");
   process.exit(2);
 }
 // After the hooks, which replace what the driver imports.
 const { runHistory } = await import("./history.ts");
+const { errorsOf, once, plenty } = await import("./shortages.ts");
 const { mutants } = await import("./mutants.ts");
 const begin = performance.now();
 const secondsSince = (time: number) => ((performance.now() - time) / 1_000).toFixed(1);
 
-process.exitCode = flags.mutants ? await findMutants() : await runSeeds();
+process.exitCode = await (flags.mutants ? findMutants() : flags.nth ? failEachCall() : runSeeds());
 
 async function runSeeds(): Promise<number> {
   let [steps, plugins, runs, ms] = [0, 0, 0, 0];
@@ -41,6 +48,34 @@ async function runSeeds(): Promise<number> {
   const figures = `${steps} steps, ${plugins} plugins, ${runs} runs, ${Math.round(ms / 1_000)} s of their time`;
   console.log(`✓ ${seeds} histories from seed ${firstSeed}: ${figures} in ${secondsSince(begin)} s`);
   return 0;
+}
+
+/** The nth failure, everywhere: for each kind of host call, each n, and each errno that the call can have. */
+async function failEachCall(): Promise<number> {
+  const { calls, failure } = await runHistory(firstSeed, { shortages: plenty });
+  if (failure !== undefined) throw failure;
+  const cases = [...calls].flatMap(([call, count]) =>
+    errorsOf(call).flatMap((errno) =>
+      Array.from({ length: count }, (_, index) => ({ call, errno, nth: index + 1 })),
+    ),
+  );
+  const chosen = cases.filter((_, index) => index % Number(flags.every) === 0);
+  let failures = 0;
+  for (const { call, errno, nth } of chosen) {
+    const outcome = await runHistory(firstSeed, { shortages: once(call, nth, errno) });
+    if (outcome.failure === undefined) continue;
+    if (failures === 0) console.error(outcome.lines.join("\n"));
+    failures += 1;
+    console.error(
+      `✗ seed ${firstSeed}, ${call} number ${nth} fails with ${errno}: ${outcome.failure.message}`,
+    );
+  }
+  const kinds = new Set(chosen.map(({ call }) => call)).size;
+  const cause = `each of ${kinds} kinds of host calls failed once for each n and errno`;
+  console.log(
+    `${failures === 0 ? "✓" : "✗"} ${chosen.length} histories, in which ${cause}, in ${secondsSince(begin)} s`,
+  );
+  return failures === 0 ? 0 : 1;
 }
 
 async function findMutants(): Promise<number> {

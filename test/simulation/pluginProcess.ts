@@ -7,24 +7,11 @@ import type { Life, Scheduler, Step } from "./scheduler.ts";
 /** Thrown into the code of a plugin that has died. What it still does has no effect. */
 class Dead extends Error {}
 
-/** The errors of host calls that a shortage on the host causes, as their man pages name them. */
-const shortages: Readonly<Record<string, readonly string[]>> = {
-  open: ["EMFILE", "ENFILE", "EIO"],
-  read: ["EMFILE", "EIO"],
-  write: ["ENOSPC", "EIO"],
-  mkdir: ["ENOSPC", "EIO"],
-  mkfifo: ["ENOSPC"],
-  pidfd_open: ["EMFILE", "ENFILE"],
-  pipe2: ["EMFILE", "ENFILE"],
-  inotify_add_watch: ["EMFILE", "ENOSPC"],
-  commit: ["ENOSPC", "EIO"],
-};
-
 export interface Hazards {
   /** Whether the plugin dies at this call. */
   diesAt(call: string): boolean;
-  /** Whether this call fails for lack of something. */
-  fails(call: string): boolean;
+  /** The errno with which this call fails for lack of something; undefined if it does not. */
+  failureOf(call: string, path: string): string | undefined;
 }
 
 /** A call of the agent that has no answer yet. */
@@ -43,6 +30,8 @@ export class PluginProcess {
   readonly scheduler: Scheduler;
   readonly fds = new Descriptors();
   readonly pending = new Set<PendingCall>();
+  /** Whether the log has taken every event of this process. */
+  isSaved = true;
   readonly #kernel: Kernel;
   readonly #hazards: Hazards;
   readonly #onDeath: (plugin: PluginProcess) => void;
@@ -79,10 +68,10 @@ export class PluginProcess {
       this.die(`at ${call} ${path}`);
       throw new Dead();
     }
-    const errors = shortages[call];
-    if (errors === undefined || !this.#hazards.fails(call)) return;
-    const code = this.scheduler.random.pick(errors);
+    const code = this.#hazards.failureOf(call, path);
+    if (code === undefined) return;
     this.scheduler.note(`    … fails: ${code}`);
+    if (call === "commit") this.isSaved = false;
     throw errno(code, call, path);
   }
 

@@ -35,7 +35,6 @@ class Records implements RecordTable {
   readonly heads = () => [];
   readonly recordsOf = () => [];
   readonly lastPositions = () => [];
-  readonly positionsOf = () => [];
   readonly close = async () => {};
 }
 

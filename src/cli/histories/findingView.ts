@@ -1,5 +1,6 @@
 /** Findings of a check as text. Pure. */
 
+import type { DriverError } from "../../base/errors.ts";
 import type { CheckReport } from "../../history/replay/check/checkLog.ts";
 import type { Finding } from "../../history/replay/check/streamCheck.ts";
 import { maskEvent } from "../../history/replay/mask.ts";
@@ -12,9 +13,24 @@ import { visible, visibleJson, visibleLines } from "../../units/visible.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 
+/** What a check found: the log's events, and the signature if one was asked for. */
+interface Checked extends CheckReport {
+  /** What is wrong with the bundle's signature; undefined if nothing is, or if none was asked for. */
+  readonly signature?: DriverError | undefined;
+}
+
 /** Whether a check found nothing. */
-export function isVerified({ findings, damage }: Pick<CheckReport, "findings" | "damage">): boolean {
-  return findings.length === 0 && damage.length === 0;
+export function isVerified({ findings, damage, signature }: Checked): boolean {
+  return findings.length === 0 && damage.length === 0 && signature === undefined;
+}
+
+/** The result in a few words. Damage of the log comes before a signature that does not fit because of it. */
+function badWords({ findings, damage, signature }: Checked): string {
+  if (findings.length > 0) return `${countOf(findings.length, "task")} not as recorded`;
+  if (damage.length > 0) return "the log is damaged";
+  return signature?.code === "SIGNATURE_MISSING"
+    ? "all intact, but not signed"
+    : "all intact, but the signature does not fit";
 }
 
 export class FindingView {
@@ -27,26 +43,28 @@ export class FindingView {
   }
 
   /** All findings, then a summary on one line. */
-  report({ streams, events, findings, damage }: CheckReport, { driver }: MachineVersion): string {
+  report(found: Checked, { driver }: MachineVersion): string {
+    const { streams, events, findings, damage, signature } = found;
     const checked = `${countOf(events, "event")} of ${countOf(streams, "task")}, with the machine of version ${driver}`;
-    const bad =
-      findings.length > 0 ? `${countOf(findings.length, "task")} not as recorded` : "the log is damaged";
-    const result = isVerified({ findings, damage })
-      ? this.#style.green("all verified")
-      : this.#style.red(bad);
+    const result = isVerified(found) ? this.#style.green("all verified") : this.#style.red(badWords(found));
     return [
       ...findings.map((finding) => `${this.#finding(finding)}\n`),
       ...damage.map((each) => `The log itself: ${this.#style.red(visible(each))}\n`),
+      ...(signature === undefined
+        ? []
+        : [`${this.#style.red(visible(`${signature.code}: ${signature.message}`))}\n`]),
       `${checked}: ${result}`,
     ].join("\n");
   }
 
   /** All findings and the summary's figures as one JSON object. */
-  json({ streams, events, findings, damage }: CheckReport, { driver }: MachineVersion): string {
+  json({ streams, events, findings, damage, signature }: Checked, { driver }: MachineVersion): string {
     const masked = findings.map((finding) =>
       "event" in finding ? { ...finding, event: this.#masked(finding.event) } : finding,
     );
-    return visibleJson({ driver, streams, events, findings: masked, damage });
+    const { code, summary } = signature ?? {};
+    const problem = signature === undefined ? {} : { signature: { code, problem: summary } };
+    return visibleJson({ driver, streams, events, findings: masked, damage, ...problem });
   }
 
   #finding(finding: Finding): string {

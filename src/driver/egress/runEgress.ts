@@ -5,11 +5,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
+import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
 import { nameServersIn, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
 import { type EgressLists, type EgressRules, egressRules, namesIn } from "../../effects/network/egress.ts";
 import type { ConfinedCgroup } from "../../effects/network/egressControl.ts";
-import { destinationText, egressBlocker } from "../../effects/network/egressDenial.ts";
 import type { EgressRefusal } from "../../effects/network/egressRefusal.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
 import type { ResolvedName } from "../../machines/events/names.ts";
@@ -17,8 +18,8 @@ import { isAlive } from "../../machines/taskMachine.ts";
 import type { RunDenials } from "../denials/runDenials.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
-import type { DriverServices } from "../services.ts";
 import type { NameBook, WatchedName } from "./nameBook.ts";
+import type { TaskEgress } from "./taskEgress.ts";
 
 /** Maximum time for which a start waits for the addresses of names, in milliseconds. */
 const maxStartMs = 5_000;
@@ -30,7 +31,10 @@ const maxStartMs = 5_000;
 const firstPauseMs = 1_000;
 const maxPauseMs = 600_000;
 
-type Services = Pick<DriverServices, "egress" | "log">;
+interface Services {
+  readonly egress: TaskEgress;
+  readonly log: Logger;
+}
 
 export class RunEgress implements EgressOfRun {
   readonly #task: RecordedTask;

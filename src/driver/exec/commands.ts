@@ -14,6 +14,7 @@ import {
   newCommandCgroup,
   removeCommandCgroups,
 } from "../../effects/exec/commandCgroup.ts";
+import type { OutputFiles } from "../../effects/exec/commandStdio.ts";
 import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
@@ -43,6 +44,11 @@ export interface TaskExec extends ExecSession {
   end(reason: Reason): void;
 }
 
+/** A command to run. `output`: files for its output, if nobody reads it from the session. */
+export interface TaskCommand extends ExecRequest {
+  readonly output?: OutputFiles;
+}
+
 interface RunningExec extends Pick<TaskExec, "end"> {
   /** Resolves once the command's end is recorded. Never rejects. */
   readonly over: Promise<unknown>;
@@ -66,7 +72,7 @@ export class RunCommands {
    * counted. A command that cannot be found or executed gives a session that has ended, and is not recorded.
    * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
    */
-  async run(request: ExecRequest, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
+  async run(request: TaskCommand, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
     const starting = this.#start(request, services);
     this.#starting.add(starting);
     try {
@@ -127,7 +133,7 @@ export class RunCommands {
     timeout.abort();
   }
 
-  async #start(request: ExecRequest, { folder }: Pick<DriverServices, "folder">): Promise<TaskExec> {
+  async #start(request: TaskCommand, { folder }: Pick<DriverServices, "folder">): Promise<TaskExec> {
     const { host, process } = this.#task.snapshot.context;
     const input = await inputOf(this.#task, request, folder.run);
     if (host === null || process === null) throw cannotRun(this.#task);
@@ -137,6 +143,7 @@ export class RunCommands {
       landlockAbi: host.landlockAbi,
       runnerFolder: folder.run,
       terminal: request.terminal ? { size: request.size } : undefined,
+      output: request.output,
     });
     this.#denials.addProcess(command.leader, begunAt);
     return this.#recorded(input.command, request.terminal, command);

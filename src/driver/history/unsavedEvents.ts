@@ -4,7 +4,7 @@
  * because they share the disk.
  */
 
-import { DriverError, messageOf } from "../../base/errors.ts";
+import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
 import type { RecordedTask } from "./recordedTask.ts";
 
@@ -25,11 +25,11 @@ export class UnsavedEvents {
   }
 
   /**
-   * Adds a task whose events were refused, and logs the error of the first such task. Gives up on events that
-   * can never be stored.
+   * Adds a task whose events were refused, or could not be made for lack of something on the host. Logs the
+   * error of the first such task. Gives up on events that can never be stored.
    */
   add(task: UnsavedTask, error: DriverError): void {
-    if (error.code !== "STORE_FAILED") {
+    if (!isTemporary(error)) {
       this.#giveUp(task, error);
       return;
     }
@@ -81,7 +81,7 @@ export class UnsavedEvents {
     for (const [task, { resolve }] of this.#tasks) {
       await task.stored().catch((thrown: unknown) => {
         const error = DriverError.from(thrown, "STORE_FAILED", "events could not be stored");
-        if (error.code === "STORE_FAILED") throw error;
+        if (isTemporary(error)) throw error;
         this.#giveUp(task, error);
       });
       this.#tasks.delete(task);
@@ -93,4 +93,8 @@ export class UnsavedEvents {
   #giveUp(task: UnsavedTask, { code, message }: DriverError): void {
     this.#log.error("events of a task can never be stored", { task_id: task.id, code, error: message });
   }
+}
+
+function isTemporary(error: DriverError): boolean {
+  return error.code === "STORE_FAILED" || isShortage(error);
 }

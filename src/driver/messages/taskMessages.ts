@@ -8,6 +8,7 @@
 import { signalName } from "../../base/signalNames.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
+import { describeStopCommand, stopCommandFailed } from "../../machines/events/ending.ts";
 import type { EventData, TaskEvent } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
@@ -41,9 +42,17 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
       const text = `Output lost: ${formatBytes(bytes)} could not be written to the log files (${why}); the task keeps running`;
       return message(text, { lost_bytes: String(bytes), ...(errno !== null && { errno }) });
     }
+    case "stopCommandEnded": {
+      if (!stopCommandFailed(event.data)) return undefined;
+      const signal = signalName(context.stop?.signal ?? 0);
+      return message(`The stop command ${describeStopCommand(event.data)}; ${signal} is sent`, { signal });
+    }
     case "stopTimedOut": {
       const { timeoutMs } = event.data;
       const signal = signalName(context.stop?.signal ?? 0);
+      if (context.request?.options.stop_command !== undefined) {
+        return message(`Killed: still running ${timeoutMs} ms after its stop was requested`, { signal });
+      }
       return message(`Killed: still running ${timeoutMs} ms after ${signal}`, { signal });
     }
     case "exited":

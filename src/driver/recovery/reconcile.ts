@@ -6,7 +6,7 @@
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { DriverError, messageOf } from "../../base/errors.ts";
+import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import { type TaskId, toTaskId } from "../../base/taskId.ts";
 import { hasNoWriter, readExitStatus, runFiles, wasReleased } from "../../effects/run/runFiles.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
@@ -61,9 +61,20 @@ export async function reconcile(
       if (isDamagedLog(thrown)) throw thrown;
       // One unreadable history must not prevent the recovery of all other tasks.
       log.error("an earlier task cannot be reconciled", { task_id: taskId, error: messageOf(thrown) });
+      if (!isShortage(thrown)) continue;
+      // Its processes may run. So it counts as running, until it can be looked at.
+      running.set(taskId, undefined);
+      unsaved.add({ id: taskId, stored: retry }, DriverError.from(thrown, "KERNEL_CALL_FAILED", unknown));
     }
   }
-  for (const name of leftover) removeIfDead(join(folder.run, name));
+  for (const name of leftover) {
+    try {
+      removeIfDead(join(folder.run, name));
+    } catch (thrown) {
+      // The next plugin process tries again.
+      log.warn("the files of an earlier run cannot be removed", { folder: name, error: messageOf(thrown) });
+    }
+  }
   return running;
 }
 
@@ -88,6 +99,8 @@ function* streamsToSettle(
   // the task is to compare every stream.
   for (const entry of store.streams()) if (hashed.has(runFolderName(toTaskId(entry.stream)))) yield entry;
 }
+
+const unknown = "it is not known whether a task runs";
 
 /** Whether LMDB reports that the whole log is damaged, rather than a single event. */
 function isDamagedLog(thrown: unknown): boolean {

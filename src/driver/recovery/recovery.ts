@@ -1,10 +1,11 @@
 /** Takes over a task from an earlier plugin process: replays its events, then compares them with the host. */
 
 import { isDeepStrictEqual } from "node:util";
-import { DriverError, messageOf } from "../../base/errors.ts";
+import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
 import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
+import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive, isStarting, type TaskSnapshot } from "../../machines/taskMachine.ts";
@@ -14,6 +15,8 @@ import type { RecoverableHandle } from "../driverPort.ts";
 import type { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { storedHistory, type TaskHistory } from "../history/taskHistory.ts";
+import type { UnsavedEvents } from "../history/unsavedEvents.ts";
+import { retrying } from "../run/retry.ts";
 import { cleanUpRun, exitOf, lostByReboot } from "../run/runEnd.ts";
 import { endOutput } from "../run/runOutput.ts";
 import type { DriverServices } from "../services.ts";
@@ -49,6 +52,7 @@ export async function readSettled(
  * read. Events rebuilt from the handle begin a new stream. If the log has a damaged stream of the task, the
  * rebuilt events are not stored, and only later events are appended to that stream.
  * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
+ * @throws DriverError `KERNEL_CALL_FAILED` if the host is too short of something to look for the task's run
  */
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
   const { taskId } = handle;
@@ -58,6 +62,9 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
     const stored = await settledHistory(taskId, services);
     if (stored !== undefined) return stored;
   } catch (thrown) {
+    // The log has the task. The host does not let this process look for its run for now.
+    if (thrown instanceof DriverError && thrown.code === "KERNEL_CALL_FAILED" && isShortage(thrown))
+      throw thrown;
     reason = messageOf(thrown);
     version = versionOf(taskId, services.store);
   }
@@ -104,7 +111,7 @@ function isRepeated(stored: EventData<"requested"> | null, requested: EventData<
 export async function takeOver(
   task: RecordedTask,
   commands: RunCommands,
-  { plugin, unsaved }: DriverServices,
+  { plugin, unsaved, log }: DriverServices,
 ): Promise<void> {
   const { snapshot } = task;
   if (isAlive(task.state)) {
@@ -113,19 +120,43 @@ export async function takeOver(
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
   } else {
-    // Normally, pending events are stored together with the next event. An ended task gets no further event.
-    await task
-      .stored()
-      .catch((thrown) =>
-        unsaved.add(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
-      );
+    await storeEnd(task, unsaved);
   }
-  await commands.endAbandoned();
+  // If it failed, the task would be forgotten although this process watches it.
+  const retry = retrying((error) =>
+    log.error("an earlier plugin's commands cannot be ended yet", { task_id: task.id, error }),
+  );
+  await retry(
+    () => commands.endAbandoned(),
+    (attempts) => attempts >= maxAttempts,
+  );
   const { exit, lostReason } = task.snapshot.context;
   if (isAlive(task.state) || exit !== null) return;
   const why = lostReason ?? `it was never started (state ${task.state})`;
   throw new DriverError("TASK_LOST", `task ${task.id} is lost: ${why}`);
 }
+
+/**
+ * Stores the end of a run that no plugin watched, and then removes its files. Normally, pending events are stored
+ * together with the next event, but an ended task gets no further event.
+ */
+async function storeEnd(task: RecordedTask, unsaved: UnsavedEvents): Promise<void> {
+  const folder = task.snapshot.context.sandbox?.runFolder;
+  try {
+    await task.stored();
+  } catch (thrown) {
+    unsaved.add(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored"));
+    return;
+  }
+  try {
+    if (folder !== undefined) removeRunFiles(folder);
+  } catch {
+    // The next removal tries again.
+  }
+}
+
+/** After this many attempts, one a second, a takeover goes on without the end of earlier commands. */
+const maxAttempts = 10;
 
 /** The end of a run that was alive when the log was last written. */
 export type UnseenEnd =

@@ -11,9 +11,11 @@ import type { WatchedRun } from "../../effects/blackBox/blackBox.ts";
 import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logStartError } from "../../effects/logs/logPipes.ts";
+import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
+import { stopCommandFailed } from "../../machines/events/ending.ts";
 import {
   type EffectName,
   isAlive,
@@ -28,10 +30,16 @@ import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
+import { type Retry, retrying } from "./retry.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunOutput } from "./runOutput.ts";
 import { RunStats } from "./stats.ts";
+import { commandTimeOf, runStopCommand, stopCommandOf } from "./stopCommand.ts";
 import { MemoryWatch, runEnded } from "./watch.ts";
+
+/** After this many attempts, one a second, a task's end is recorded without what cannot be read. */
+const maxAttempts = 30;
+const isMaxAttempts = (attempts: number) => attempts >= maxAttempts;
 
 /** Milliseconds that init gets to end the rest of a killed run. */
 const initGraceMs = 2_000;
@@ -74,6 +82,12 @@ export class Run {
   /** The run in the black box. */
   #watched: WatchedRun | undefined;
   #killTimer: NodeJS.Timeout | undefined;
+  #signalTimer: NodeJS.Timeout | undefined;
+  /**
+   * Whether the task is being asked to stop by its command. A repeated stop joins the first one meanwhile, and
+   * sends the signal at once afterwards.
+   */
+  #stopCommand: "notRun" | "underWay" | "over" = "notRun";
   /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
   #killed = false;
 
@@ -175,11 +189,17 @@ export class Run {
     endMemoryWatch();
     // Nobody waits for the last sample: the agent removes the cgroup only after it has learned of the end.
     void this.#services().usage.finish(this.#task.id);
-    await this.commands.close();
-    await this.#egress.settle();
-    const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
-    await this.denials.end(exit);
-    const output = await this.#output.end();
+    const retry = retrying((error) =>
+      this.#services().log.error("the end of a task cannot be read yet", { task_id: this.#task.id, error }),
+    );
+    await retry(() => this.commands.close(), isMaxAttempts);
+    await retry(() => this.#egress.settle(), isMaxAttempts);
+    const unrecorded = { killed: this.#killed, oomSeen: this.#memory.seen };
+    const exit =
+      (await retry(() => exitOf(this.#task.snapshot, unrecorded), isMaxAttempts)) ??
+      exitOf(this.#task.snapshot, { ...unrecorded, unreadable: true });
+    await retry(() => this.denials.end(exit), isMaxAttempts);
+    const output = (await retry(() => this.#output.end(), isMaxAttempts)) ?? null;
     const refused = this.denials.lastBefore(exit.endedAt);
     const found = await diagnose(this.#task.snapshot.context, exit, refused, this.#watched?.read());
     await this.#task.record("exited", { ...exit, ...found, output });
@@ -207,8 +227,45 @@ export class Run {
   async #sendStopSignal(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
     if (stop === null || process === null) return;
-    const delivered = signalGroup(process.task, stop.signal);
-    await this.#task.record("signalled", { signal: stop.signal, delivered });
+    if (this.#stopCommand === "underWay") return;
+    const retry = retrying((error) =>
+      this.#services().log.error("a task cannot be stopped yet", { task_id: this.#task.id, error }),
+    );
+    const hasCommand =
+      this.#stopCommand === "notRun" && stopCommandOf(this.#task.snapshot.context).length > 0;
+    if (hasCommand && !(await this.#outlivesStopCommand(stop.timeoutMs, retry))) return;
+    const delivered = await retry(
+      () => signalGroup(process.task, stop.signal),
+      () => this.#task.state !== "stopping",
+    );
+    if (delivered !== undefined) await this.#task.record("signalled", { signal: stop.signal, delivered });
+  }
+
+  /**
+   * Runs the task's stop command. If it succeeds, the task gets the rest of the command's time to end by itself.
+   * @returns whether the task goes on, and has to get the signal
+   */
+  async #outlivesStopCommand(timeoutMs: number, retry: Retry): Promise<boolean> {
+    this.#stopCommand = "underWay";
+    const begun = performance.now();
+    const limitMs = commandTimeOf(timeoutMs);
+    const ended = await runStopCommand(this.#task.snapshot.context, limitMs, this.commands, this.#services);
+    await this.#task.record("stopCommandEnded", ended);
+    if (!stopCommandFailed(ended)) {
+      const leftMs = Math.max(0, limitMs - (performance.now() - begun));
+      await new Promise((resolve) => {
+        this.#signalTimer = setTimeout(resolve, leftMs);
+      });
+    }
+    this.#stopCommand = "over";
+    const { state, snapshot } = this.#task;
+    const { process } = snapshot.context;
+    if (state !== "stopping" || process === null) return false;
+    const isAliveStill = await retry(
+      () => isSameProcess(process.task),
+      () => this.#task.state !== "stopping",
+    );
+    return isAliveStill === true;
   }
 
   /** Records `stopTimedOut` when the stop's timeout is over. */
@@ -228,11 +285,18 @@ export class Run {
   async #kill(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
     if (process === null) return;
-    const delivered = killTask(process.task);
+    const retry = retrying((error) =>
+      this.#services().log.error("a task cannot be killed yet", { task_id: this.#task.id, error }),
+    );
+    const isOverAlready = () => isOver(this.#task.state);
+    const delivered = await retry(() => killTask(process.task), isOverAlready);
+    if (delivered === undefined) return;
     if (delivered) this.#killed = true;
-    void this.#after(initGraceMs).then(() => {
-      if (killInit(process.init)) this.#killed = true;
-    });
+    void this.#after(initGraceMs)
+      .then(() => retry(() => killInit(process.init), isOverAlready))
+      .then((killed) => {
+        if (killed) this.#killed = true;
+      });
     await this.#task.record("forceKilled", {
       reason: stop?.timedOut ? "stopTimedOut" : "destroyRequested",
       delivered,
@@ -242,6 +306,7 @@ export class Run {
   /** Releases all resources of the run. */
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
+    clearTimeout(this.#signalTimer);
     this.denials.closeLog();
     this.#egress.release();
     this.#watched?.[Symbol.dispose]();
@@ -269,18 +334,25 @@ export class Run {
   async #failed(effect: EffectName, thrown: unknown): Promise<void> {
     const task = this.#task;
     const error = DriverError.from(thrown, "LAUNCH_FAILED", `the effect ${effect} failed`);
-    if (isAlive(task.state) || isOver(task.state)) {
+    const start = this.#start;
+    // If an earlier start of the task has failed, its state shows that until `requested` is committed again.
+    const isStart = "request" in start;
+    if (!isStart && (isAlive(task.state) || isOver(task.state))) {
       const { code, message } = error;
       this.#logFailure(effect, { code, error: message });
       return;
     }
-    const start = this.#start;
-    if ("request" in start) {
+    if (isStart) {
       const { stderrPath, allocDir, logBounds } = start.request;
       logStartError(stderrPath, allocDir, error, logBounds !== null);
     }
-    // The agent removes the cgroup as soon as it has the answer.
-    await cleanUpRun(task.snapshot);
+    const cleanUp = async () => {
+      // Only after a failure in the driver itself. Otherwise nothing of the launch is left.
+      if (start.stage === "prepared") await start.prepared.undo();
+      // The agent removes the cgroup as soon as it has the answer.
+      await cleanUpRun(task.snapshot);
+    };
+    await cleanUp().catch((late: unknown) => this.#logFailure(effect, { error: messageOf(late) }));
     this.#start = { stage: "failed", error };
     const recorded = await task.record("startFailed", startFailedEvent(error)).catch(() => false);
     if (recorded) return;

@@ -28,14 +28,17 @@ interface Unrecorded {
   readonly killed?: boolean;
   /** The last OOM kill that the task survived. */
   readonly oomSeen?: TaskContext["oom"];
+  /** Whether the kernel refuses to read the record, and what else a run leaves. */
+  readonly unreadable?: boolean;
 }
 
 /** How a run ended: from the record of its init or, without a record, from the log and the host. */
 export function exitOf(
   { context }: TaskSnapshot,
-  { killed = false, oomSeen = context.oom }: Unrecorded = {},
+  { killed = false, oomSeen = context.oom, unreadable = false }: Unrecorded = {},
 ): Exit {
   const forceKilled = context.forceKilled || killed;
+  if (unreadable) return { ...endWithoutRecord(forceKilled), oom: null, oomKilled: false };
   const status = recordedStatus(context);
   const end = status ? endBy(status) : endWithoutStatus(context, forceKilled);
   // A task that this driver killed was not killed by the OOM killer.
@@ -54,13 +57,18 @@ function endBy(status: ExitStatus): End {
 }
 
 function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolean): End {
-  if (forceKilled)
-    return { ...endBySignal(constants.signals.SIGKILL), endedAt: Date.now(), source: "forceKilled" };
+  if (forceKilled) return endWithoutRecord(forceKilled);
   // The shim of a task of the Go driver writes the exit code to a file.
   const written = adopted && request && readGoDriverExit(adopted.handle, request.allocDir, request.taskName);
   return written
     ? { exitCode: written.exitCode, signal: 0, endedAt: Math.round(written.endedAtMs), source: "taskFile" }
-    : { ...unknownEnd, endedAt: Date.now(), source: "unknown" };
+    : endWithoutRecord(forceKilled);
+}
+
+function endWithoutRecord(forceKilled: boolean): End {
+  const endedAt = Date.now();
+  if (forceKilled) return { ...endBySignal(constants.signals.SIGKILL), endedAt, source: "forceKilled" };
+  return { ...unknownEnd, endedAt, source: "unknown" };
 }
 
 /** @param end how the task ended; undefined if the end is unknown, or if this driver killed the task */

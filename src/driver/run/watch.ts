@@ -1,9 +1,7 @@
 /** Watches a run: its end, and the OOM kills that the task survives. */
 
 import { existsSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Subscription } from "rxjs";
-import { messageOf } from "../../base/errors.ts";
 import { startWitness } from "../../effects/adoption/witness.ts";
 import { watchOutOfMemory } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
@@ -13,10 +11,8 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import type { DriverServices } from "../services.ts";
+import { type Retry, retrying } from "./retry.ts";
 import { oomOf } from "./runEnd.ts";
-
-/** Milliseconds until the next attempt if the kernel refuses a call. */
-const retryMs = 1_000;
 
 type WatchServices = Pick<DriverServices, "folder" | "log">;
 
@@ -33,7 +29,10 @@ export async function runEnded(
 ): Promise<void> {
   const { request, sandbox, process, adopted } = task.snapshot.context;
   if (request === null || process === null) return;
-  const retry = retries(task, services);
+  // Without another attempt, the end of the task would never be recorded.
+  const retry = retrying((error) =>
+    services.log.error("the end of a task cannot be watched yet", { task_id: task.id, error }),
+  );
   const { cgroup } = request.resources;
   const { init } = process;
   if (adopted !== null) {
@@ -42,13 +41,16 @@ export async function runEnded(
     await witnessedEnd(() => startWitness(run, name, services.folder.run), run, watching, retry);
   } else if (sandbox !== null) {
     const { alive } = runFiles(sandbox.runFolder);
-    await retry(() => fifoEnd(alive, watching, init), init);
+    await retry(
+      () => fifoEnd(alive, watching, init),
+      () => !isSameProcess(init),
+    );
     const { runCgroup } = sandbox;
     // Init ends the run's other processes before it exits, unless init was killed. A command of `alloc exec`
     // may still be ending.
     if (runCgroup !== null) await retry(() => endCgroup(runCgroup));
   }
-  await waitForRunExit(cgroup, init);
+  await retry(() => waitForRunExit(cgroup, init));
 }
 
 /**
@@ -64,12 +66,15 @@ async function witnessedEnd(
   const { alive } = runFiles(runFolder);
   // A witness of an earlier plugin process may still be running.
   let witnessed = existsSync(alive);
-  while (isSameProcess(init)) {
-    await retry(async () => {
-      if (!witnessed) await start();
-      witnessed = false;
-      await fifoEnd(alive, watching);
-    }, init);
+  while (await retry(() => isSameProcess(init))) {
+    await retry(
+      async () => {
+        if (!witnessed) await start();
+        witnessed = false;
+        await fifoEnd(alive, watching);
+      },
+      () => !isSameProcess(init),
+    );
   }
 }
 
@@ -77,31 +82,6 @@ function fifoEnd(alive: string, watching: Subscription, init?: ProcessIdentity):
   const watch = watchExit(alive, init);
   watching.add(watch.cancel);
   return watch.ended;
-}
-
-/** Retries until the attempt succeeds, or until the process has exited. */
-type Retry = (attempt: () => Promise<unknown>, until?: ProcessIdentity) => Promise<void>;
-
-/**
- * Retries after a failure, such as a lack of descriptors. Otherwise the end of the unwatched task would never
- * be recorded. Logs the first failure of each run.
- */
-function retries({ id }: RecordedTask, { log }: WatchServices): Retry {
-  let logged = false;
-  return async (attempt, until) => {
-    for (;;) {
-      try {
-        await attempt();
-        return;
-      } catch (thrown) {
-        if (until && !isSameProcess(until)) return;
-        if (!logged)
-          log.error("the end of a task cannot be watched yet", { task_id: id, error: messageOf(thrown) });
-        logged = true;
-        await delay(retryMs);
-      }
-    }
-  };
 }
 
 export class MemoryWatch {
@@ -129,10 +109,19 @@ export class MemoryWatch {
    * kills are recorded together, with growing pauses between the records.
    */
   look(): void {
-    const found = oomOf(this.#task.snapshot.context);
+    const found = this.#found();
     if (found === null || found.kills <= (this.seen?.kills ?? 0)) return;
     this.#seen = { ...found, at: Date.now() };
     this.#pauses.ask();
+  }
+
+  #found(): ReturnType<typeof oomOf> {
+    try {
+      return oomOf(this.#task.snapshot.context);
+    } catch {
+      // The next look, or the end of the run, counts them all.
+      return null;
+    }
   }
 
   /** The last OOM kill that the task survived, recorded or not. */

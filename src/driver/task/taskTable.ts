@@ -1,6 +1,7 @@
 /** The tasks of this process. Starts tasks, and takes over the tasks of an earlier process. */
 
-import { messageOf } from "../../base/errors.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { isShortage, messageOf } from "../../base/errors.ts";
 import { type TaskId, taskOfRun } from "../../base/taskId.ts";
 import { envDigest } from "../../effects/command/envDigest.ts";
 import { environmentFor } from "../../effects/launch/sandbox.ts";
@@ -116,7 +117,9 @@ export class TaskTable {
       services.unclaimed.delete(taskId);
       return known;
     }
-    const recovery = this.#recover(taskId, services, read).finally(() => this.#recoveries.delete(taskId));
+    const recovery = whilePatient(() => this.#recover(taskId, services, read)).finally(() =>
+      this.#recoveries.delete(taskId),
+    );
     this.#recoveries.set(taskId, recovery);
     return recovery;
   }
@@ -140,7 +143,7 @@ export class TaskTable {
     // Usually, the log does not have the task. Then the task is added in the same turn of the event loop, so
     // that no second request comes in between.
     if (services.store.version(taskId) === 0) return this.#add(taskId);
-    const history = await repeatedStart(taskId, requested, services);
+    const history = await whilePatient(() => repeatedStart(taskId, requested, services));
     if (this.#tasks.has(taskId)) throw existsAlready(taskId);
     return this.#add(taskId, history);
   }
@@ -154,6 +157,7 @@ export class TaskTable {
   /**
    * Ends earlier, unclaimed runs of the same task. An agent that starts a new run does not know of the
    * earlier runs: the previous agent process died before it learned that they had started.
+   * @throws DriverError if the host is too short of something to find out whether an earlier run goes on
    */
   async #endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;
@@ -167,6 +171,9 @@ export class TaskTable {
         this.forget(earlier);
         log.warn("ended a run that the agent has forgotten", { task_id: earlier });
       } catch (thrown) {
+        // Whoever cannot look must not start the task beside a run that may go on.
+        if (isShortage(thrown)) throw thrown;
+        unclaimed.delete(earlier);
         log.error("a run that the agent has forgotten cannot be ended", {
           task_id: earlier,
           error: messageOf(thrown),
@@ -185,5 +192,24 @@ export class TaskTable {
     }
     services.unclaimed.delete(taskId);
     return task;
+  }
+}
+
+/**
+ * How long a takeover is tried again if the host is short of something, in milliseconds: the agent answers an
+ * error of RecoverTask by destroying the task and starting it anew, and one of StartTask by forgetting the run.
+ */
+const patienceMs = 10_000;
+const pauseMs = 250;
+
+async function whilePatient<T>(attempt: () => Promise<T>): Promise<T> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (thrown) {
+      if (!isShortage(thrown) || performance.now() > end) throw thrown;
+      await delay(pauseMs);
+    }
   }
 }

@@ -18,7 +18,7 @@ import {
 import { dirname, isAbsolute, normalize } from "node:path";
 import { DriverError, errnoOf } from "../../base/errors.ts";
 import { CGROUP2_SUPER_MAGIC } from "../kernel/constants.ts";
-import { readKernelFile } from "../kernel/kernelFiles.ts";
+import { readIfPresent, readKernelFile } from "../kernel/kernelFiles.ts";
 import { mountPoints } from "../paths/mountinfo.ts";
 import { parseBytes } from "./cgroupFigures.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
@@ -67,15 +67,21 @@ export function applyCgroupWrites(cgroup: string, writes: readonly CgroupWrite[]
   return writes.map((write) => applyWrite(cgroup, write));
 }
 
-/** The number of OOM kills in the cgroup since it was created; undefined without the memory controller. */
+/**
+ * The number of OOM kills in the cgroup since it was created; undefined without the memory controller.
+ * @throws DriverError `KERNEL_CALL_FAILED` if the host is short of descriptors or memory
+ */
 export function readOomKills(cgroup: string): number | undefined {
-  const count = /^oom_kill (\d+)$/m.exec(readKernelFile(`${cgroup}/memory.events`) ?? "")?.[1];
+  const count = /^oom_kill (\d+)$/m.exec(readIfPresent(`${cgroup}/memory.events`) ?? "")?.[1];
   return count === undefined ? undefined : Number(count);
 }
 
-/** Pids of a cgroup's processes, without those of cgroups below it; empty if the cgroup was removed. */
+/**
+ * Pids of a cgroup's processes, without those of cgroups below it; empty if the cgroup was removed.
+ * @throws DriverError `KERNEL_CALL_FAILED` if the host is short of descriptors or memory
+ */
 export function processesIn(cgroup: string): number[] {
-  return (readKernelFile(`${cgroup}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
+  return (readIfPresent(`${cgroup}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
 }
 
 /** Whether a cgroup or one below it has processes; false if it was removed. */
@@ -165,6 +171,7 @@ export interface OutOfMemory {
 /**
  * @param killsBefore the cgroup's counter before the run
  * @returns null if the run had no OOM kill, or if the kernel does not count OOM kills
+ * @throws DriverError as {@link readOomKills} does
  */
 export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemory | null {
   const kills = (readOomKills(cgroup) ?? 0) - killsBefore;

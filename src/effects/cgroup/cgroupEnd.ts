@@ -120,15 +120,15 @@ async function waitUntil(
 ): Promise<boolean> {
   if (isReached(readEvents(cgroup))) return true;
   const deadline = performance.now() + withinMs;
-  let watcher: FSWatcher;
+  let watcher: FSWatcher | undefined;
   try {
     watcher = watch(join(cgroup, "cgroup.events"), { persistent: false });
+    // Ignored, because the loop below reads the file again anyway.
+    watcher.on("error", () => undefined);
   } catch (thrown) {
     if (isGone(thrown)) return true;
-    throw thrown;
+    // No inotify watch is left, so the loop below only reads.
   }
-  // Ignored, because the loop below reads the file again anyway.
-  watcher.on("error", () => undefined);
   try {
     for (let pauseMs = 1; !isReached(readEvents(cgroup)); pauseMs = Math.min(2 * pauseMs, maxPauseMs)) {
       if (isEnough() || performance.now() > deadline) return false;
@@ -136,7 +136,7 @@ async function waitUntil(
     }
     return true;
   } finally {
-    watcher.close();
+    watcher?.close();
   }
 }
 
@@ -147,15 +147,15 @@ const maxPauseMs = 1_000;
  * delays notifications that follow each other within 10 ms (cgroup_file_notify), as at the end of a short
  * task.
  */
-function waitForChange(watcher: FSWatcher, withinMs: number): Promise<void> {
+function waitForChange(watcher: FSWatcher | undefined, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      watcher.off("change", done);
+      watcher?.off("change", done);
       resolve();
     };
     const timer = setTimeout(done, withinMs);
-    watcher.on("change", done);
+    watcher?.on("change", done);
   });
 }
 

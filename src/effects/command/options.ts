@@ -15,6 +15,14 @@ export const commandOptions = {
       description: "working directory: absolute, or relative to the task's folder, which is the default",
       example: "local/app",
     }),
+    stopCommand: list(text())
+      .refine(([program]) => program !== "", "must begin with a program")
+      .default([])
+      .meta({
+        description:
+          "a command that asks the task to stop, run in its sandbox before `kill_signal`, within `kill_timeout` ([stopping](#stopping)): a path or the name of a program, and its arguments",
+        example: ["nginx", "-s", "quit"],
+      }),
   }),
   plugin: () => ({
     deniedEnvvars: list(text().min(1, "must not be empty"))

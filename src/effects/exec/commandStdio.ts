@@ -1,7 +1,7 @@
 /** A command's standard streams: three pipes, or a terminal for all three. */
-import { closeSync, fchownSync, readSync } from "node:fs";
+import { closeSync, constants, fchownSync, openSync, readSync } from "node:fs";
 import { Socket, type SocketConstructorOpts } from "node:net";
-import { Readable, type Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { ReadStream } from "node:tty";
 import { errnoOf } from "../../base/errors.ts";
 import { pipe2 } from "../kernel/libc.ts";
@@ -57,6 +57,33 @@ export function pipesFor(uid: number): CommandStdio {
     close() {
       for (const descriptor of [...descriptors, ...own]) closeSync(descriptor);
     },
+  };
+}
+
+/** Open files for a command's output; the caller closes them. */
+export interface OutputFiles {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** For a command without input whose output goes to files. The streams of the other side are empty. */
+export function filesFor({ stdout, stderr }: OutputFiles): CommandStdio {
+  const stdin = openSync("/dev/null", constants.O_RDONLY);
+  const nothing = () => undefined;
+  return {
+    descriptors: [stdin, stdout, stderr],
+    devpts: undefined,
+    connect() {
+      closeSync(stdin);
+      return {
+        stdin: new Writable({ write: (_chunk, _encoding, done) => done() }),
+        stdout: Readable.from([]),
+        stderr: Readable.from([]),
+        resize: nothing,
+        finish: nothing,
+      };
+    },
+    close: () => closeSync(stdin),
   };
 }
 

@@ -14,7 +14,14 @@ import { readToEnd, type Spawned, spawnPlan } from "../plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { killProcess, openProcess } from "../processes/signals.ts";
 import { endSession, markSession } from "./commandCgroup.ts";
-import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
+import {
+  type CommandStdio,
+  type ConnectedStdio,
+  filesFor,
+  type OutputFiles,
+  pipesFor,
+  terminalFor,
+} from "./commandStdio.ts";
 import { buildExecPlan, buildTerminalExecPlan, type ExecInput } from "./execPlan.ts";
 import { type TerminalSize, unveilTerminal } from "./terminal.ts";
 
@@ -39,6 +46,8 @@ export interface ExecPlace {
   readonly runnerFolder: string;
   /** Set if the command's standard streams are a terminal, whose size may be unknown. */
   readonly terminal: { readonly size: TerminalSize | undefined } | undefined;
+  /** Set if the output of a command without a terminal goes to files. It has no input then. */
+  readonly output?: OutputFiles | undefined;
 }
 
 /**
@@ -53,7 +62,7 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
   const init = keep(openInit(place.init));
   const ruleset = keep(rulesetOf(init));
   const { uid, cgroup } = input;
-  const stdio = place.terminal ? terminalFor(uid, place.terminal.size, place.runnerFolder) : pipesFor(uid);
+  const stdio = stdioFor(uid, place);
   using unused = new DisposableStack();
   unused.defer(() => stdio.close());
   const [stdin, stdout, stderr] = stdio.descriptors;
@@ -83,6 +92,11 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
     return found;
   });
   return { ...streams, leader, ended, kill: () => void killProcess(leader) };
+}
+
+function stdioFor(uid: number, { terminal, output, runnerFolder }: ExecPlace): CommandStdio {
+  if (terminal !== undefined) return terminalFor(uid, terminal.size, runnerFolder);
+  return output === undefined ? pipesFor(uid) : filesFor(output);
 }
 
 function spawnCommand(

@@ -58,6 +58,8 @@ function bind() {
     createRuleset: syscall("void *", "size_t", "uint"),
     addRule: syscall("int", "uint", "void *", "uint"),
     openat2: syscall("int", "str", "void *", "size_t"),
+    openTree: syscall("int", "str", "uint"),
+    mountSetattr: syscall("int", "str", "uint", "void *", "size_t"),
     // The C library's setgroups would change all threads.
     setgroups: syscall("size_t", "void *"),
     getgroups: libraryFunction("getgroups", "int", "void *"),

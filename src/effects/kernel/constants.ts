@@ -13,6 +13,7 @@ export {
   CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
+  CLONE_NEWUSER,
   CLONE_NEWUTS,
   NETLINK_AUDIT,
   O_CREAT,
@@ -91,12 +92,14 @@ export const POSIX_SPAWN_SETSID = 0x80;
  * kernel 5.1 new calls have the same number on both.
  */
 export const SYS_pidfd_send_signal = 424;
+export const SYS_open_tree = 428;
 export const SYS_fsopen = 430;
 export const SYS_fsconfig = 431;
 export const SYS_fsmount = 432;
 export const SYS_pidfd_open = 434;
 export const SYS_openat2 = 437;
 export const SYS_pidfd_getfd = 438;
+export const SYS_mount_setattr = 442;
 export const SYS_landlock_create_ruleset = 444;
 export const SYS_landlock_add_rule = 445;
 
@@ -209,6 +212,7 @@ export const MOUNT_ATTR_RDONLY = 0x1;
 export const MOUNT_ATTR_NOSUID = 0x2;
 export const MOUNT_ATTR_NODEV = 0x4;
 export const MOUNT_ATTR_NOEXEC = 0x8;
+export const MOUNT_ATTR_IDMAP = 0x100000;
 
 /** `linux/fcntl.h` */
 export const AT_SYMLINK_NOFOLLOW = 0x100;

@@ -85,6 +85,27 @@ export function newFileSystem(
   }
 }
 
+/**
+ * open_tree(2): a copy of the mount at a descriptor's file, with all mounts below it, that is mounted nowhere.
+ * @returns a close-on-exec descriptor of the copy, which ends with it unless it is mounted by then
+ */
+export function copyTree(descriptor: number, path: string): number {
+  const how = k.OPEN_TREE_CLONE + k.OPEN_TREE_CLOEXEC + k.AT_RECURSIVE + k.AT_EMPTY_PATH;
+  return checked(libc().openTree(k.SYS_open_tree, descriptor, "", how), "open_tree", path);
+}
+
+/**
+ * mount_setattr(2) on all mounts of a tree.
+ * @param attr bytes of a `struct mount_attr`
+ * @returns the error's symbolic name; undefined if the call succeeds
+ */
+export function trySetAttributes(tree: number, attr: Uint8Array): string | undefined {
+  const { mountSetattr, errno } = libc();
+  const how = k.AT_EMPTY_PATH + k.AT_RECURSIVE;
+  const result = mountSetattr(k.SYS_mount_setattr, tree, "", how, attr, attr.byteLength);
+  return result < 0 ? errnoName(errno()) : undefined;
+}
+
 /** pipe2(2), close-on-exec. Other flags, such as `O_NONBLOCK`, apply to both ends. */
 export function pipe2(flags = 0): { readonly read: number; readonly write: number } {
   const ends = new Int32Array(2);

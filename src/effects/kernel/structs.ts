@@ -23,9 +23,10 @@ export interface CloneArgs {
 /**
  * `struct mount_attr` of `linux/mount.h`, first published size: mount_setattr(2).
  * @param propagation such as `MS_PRIVATE`; 0 leaves it unchanged
+ * @param userNamespace descriptor of the user namespace that `MOUNT_ATTR_IDMAP` takes
  */
-export function mountAttr(set: number, propagation = 0): Uint8Array {
-  return words(set, 0, propagation, 0);
+export function mountAttr(set: number, propagation = 0, userNamespace = 0): Uint8Array {
+  return words(set, 0, propagation, userNamespace);
 }
 
 /** `struct open_how` of `linux/openat2.h`: openat2(2). */

@@ -1,7 +1,7 @@
 /** Describes what the sandbox refused to a task, and what Landlock and the unveiled paths say to it. Pure. */
 import type { SystemCallName } from "../kernel/systemCalls.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
-import { isSharedFolder } from "../unveil/pathRights.ts";
+import { isHostSecret, isSharedFolder } from "../unveil/pathRights.ts";
 import type { LandlockRight } from "./rights.ts";
 
 /** One refusal. */
@@ -163,6 +163,8 @@ export function unveilVerdict(
   if (blockers.length > 1 && blockers.includes("fs.make_char")) return sameRights;
   if (entry === undefined || object === null) return { never: "" };
   if (isUnveiled(entry)) return undefined;
+  // No advice: whoever follows it would open the host to the task.
+  if (isHostSecret(object)) return { never: "" };
   const text = JSON.stringify(entry);
   const permission = "unveil_allowed or unveil_by_task";
   return (

@@ -206,6 +206,19 @@ export function scopesOf(abi: number): number {
 }
 
 /**
+ * The scopes of a task with these options. A command that is run in a task has a domain of its own, which a scope
+ * would keep from signalling the task, as stop commands must. So the pid namespace of such a task alone confines
+ * its signals. A task without a pid namespace of its own keeps the scope.
+ */
+export function scopesFor(
+  abi: number,
+  { stopCommand, pidMode }: { readonly stopCommand: readonly string[]; readonly pidMode: string },
+): number {
+  if (stopCommand.length === 0 || pidMode === "host") return scopesOf(abi);
+  return scopesOf(abi) & ~maskOfRights(["scope.signal"], abi);
+}
+
+/**
  * `w` includes device ioctls: a task that may write to a device is meant to use it (terminals, /dev/kvm,
  * /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its usual answer. A task that may only read a
  * device, such as /dev/urandom, needs no ioctls. But a device from a device plugin is meant to be used, so

@@ -38,10 +38,16 @@ export class PendingLaunch {
   readonly #begun: BegunLaunch;
   #late: LatePlan | undefined;
   #end: Promise<Report> | undefined;
+  /** What the launch's processes use of this process. */
+  readonly #lent: Disposable | undefined;
 
-  /** @throws DriverError `LAUNCH_FAILED` if the first process cannot be spawned */
-  constructor(early: EarlyPlan, passed: LaunchDescriptors, runnerFolder?: string) {
+  /**
+   * @param lent what the launch's processes use of this process until the launch has ended; disposed of then
+   * @throws DriverError `LAUNCH_FAILED` if the first process cannot be spawned
+   */
+  constructor(early: EarlyPlan, passed: LaunchDescriptors, runnerFolder?: string, lent?: Disposable) {
     using undo = new DisposableStack();
+    this.#lent = undo.use(lent);
     const releasePipe = pipe2();
     this.#early = early;
     this.#releasePipe = undo.adopt(releasePipe.write, closeSync);
@@ -128,7 +134,8 @@ export class PendingLaunch {
       closeSync(this.#begun.table);
       closeSync(this.#releasePipe);
       if (this.#logRelease !== undefined) closeSync(this.#logRelease);
-      this.#end = this.#begun.report;
+      const { report } = this.#begun;
+      this.#end = this.#lent ? report.finally(() => this.#lent?.[Symbol.dispose]()) : report;
     }
     return this.#end;
   }

@@ -9,6 +9,7 @@
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
+import { scopesFor } from "../landlock/rights.ts";
 import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
 import { createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
@@ -19,6 +20,7 @@ import { type EgressLists, egressLists } from "../network/egress.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
 import { describePlan } from "../plan/describePlan.ts";
 import { joinPlan } from "../plan/plan.ts";
+import type { IdmappedVolumes } from "../root/idmappedVolumes.ts";
 import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
 import type { RootTemplates } from "../root/rootTemplates.ts";
 import { makeRunFiles, removeRunFiles } from "../run/runFiles.ts";
@@ -127,8 +129,9 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   const { rules, isVisible } = sandbox;
   using jobs = sandbox.jobPaths.open(rules.entries);
   const points = prepareMounts(sandbox.mounts, sandbox.folders, rules, isVisible);
+  using idmapped = await idmappedVolumes(points, sandbox, services);
 
-  const given = { stdout, stderr, own, opened: jobs.files, ...(cgroup && { cgroup }) };
+  const given = { stdout, stderr, own, opened: jobs.files, idmapped, ...(cgroup && { cgroup }) };
   const begun = await beginLaunch(sandbox, points, given, services);
   const { launch, added, early, runCgroup } = begun;
   undoing.defer(() => launch.abandon());
@@ -189,6 +192,17 @@ function egressOf({ egress }: Sandbox) {
   };
 }
 
+/** Undefined if the task has no idmapped volumes, as most have not. */
+async function idmappedVolumes(
+  { mounts }: MountPoints,
+  { user }: Sandbox,
+  { options, folder }: PreparingServices,
+): Promise<IdmappedVolumes | undefined> {
+  if (!mounts.some(({ isIdmapped }) => isIdmapped)) return undefined;
+  const { IdmappedVolumes } = await import("../root/idmappedVolumes.ts");
+  return await IdmappedVolumes.open(mounts, { user, options, runnerFolder: folder.run });
+}
+
 /** The task's standard output and error, and what the driver's own logger needs. */
 interface OpenedOutput {
   readonly stdout: number;
@@ -239,6 +253,7 @@ interface LaunchInputs {
   readonly own?: OpenedOutput["own"];
   /** What the job unveils. */
   readonly opened: OpenedFiles;
+  readonly idmapped: IdmappedVolumes | undefined;
   readonly cgroup?: string;
 }
 
@@ -250,10 +265,11 @@ interface LaunchInputs {
 async function beginLaunch(
   sandbox: Sandbox,
   points: MountPoints,
-  { stdout, stderr, own, opened, cgroup }: LaunchInputs,
+  { stdout, stderr, own, opened, idmapped, cgroup }: LaunchInputs,
   { facts: { landlockAbi }, folder, roots }: PreparingServices,
 ): Promise<BegunLaunch> {
   const { entries } = sandbox.rules;
+  const { options } = sandbox.request;
   const logs = [
     { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
     { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
@@ -266,15 +282,22 @@ async function beginLaunch(
       ...(cgroup && { cgroup }),
       ...(own && { logsBegin: own.begin }),
     };
-    const planned = planEarly(sandbox, points, choice);
+    // Init takes the trees away, so each attempt has its own.
+    using lent = new DisposableStack();
+    const mounted = idmapped ? { ...points, mounts: lent.use(idmapped.copy()).mounts } : points;
+    const planned = planEarly(sandbox, mounted, choice);
     const { early, root } = planned;
-    const ruleset = undo.adopt(createRuleset(landlockAbi, sandbox.request.options), closeSync);
+    const ruleset = undo.adopt(
+      createRuleset(landlockAbi, options, scopesFor(landlockAbi, options)),
+      closeSync,
+    );
     using template = root && (await roots.hold(root.template));
     const mounts = template?.namespace ?? roots.hostNamespace;
     const launch = new PendingLaunch(
       early,
       { stdout, stderr, ruleset, mounts, ...(own && { output: own }) },
       folder.run,
+      idmapped && lent.move(),
     );
     undo.defer(() => launch.abandon());
     const added = addRules(ruleset, entries, logs, landlockAbi, planned.known, opened);

@@ -14,7 +14,13 @@ import { waitForAnswers } from "../host/silentMounts.ts";
 import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import { knownRules, type NamespaceRule } from "../landlock/rules.ts";
 import { checkSignalScope } from "../landlock/ruleset.ts";
-import { type PlacedMount, placeMounts, type TaskFolders, taskFolders } from "../layout/layout.ts";
+import {
+  mountAround,
+  type PlacedMount,
+  placeMounts,
+  type TaskFolders,
+  taskFolders,
+} from "../layout/layout.ts";
 import { taskLimits } from "../limits/resourceLimits.ts";
 import type { LimitedResource, TaskLimit } from "../limits/ulimits.ts";
 import type { OwnLogFolder } from "../logs/logFiles.ts";
@@ -123,7 +129,7 @@ export async function planSandbox(
   const limits = taskLimits(task.ulimit, options);
   const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
   const folders = taskFolders(request.env);
-  const mounts = placeMounts(request, folders);
+  const mounts = placeMounts(request, folders, task.idmappedVolumes);
   const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
   const cgroupWrites = planCgroupWrites(request.resources, facts, task);
   const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
@@ -179,7 +185,10 @@ export async function environmentFor(
  * @throws DriverError as `prepareMounts` does
  */
 export function placeVolumes({ rules, mounts, folders, isVisible }: Sandbox): MountPoints {
-  return prepareMounts(mounts, folders, rules, isVisible);
+  const points = prepareMounts(mounts, folders, rules, isVisible);
+  // No tree is opened here, and its number is not known.
+  const planned = points.mounts.map((each) => (each.isIdmapped ? { ...each, tree: "…/fd/…" } : each));
+  return { ...points, mounts: planned };
 }
 
 /** The part of a sandbox's plan that is made before the Landlock rules are added. */
@@ -277,12 +286,15 @@ export function streamsFrom({ stdout, stderr }: OwnLogFolder["begin"]): Logger["
  * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel cannot set
  */
 export function planLate(
-  { request: { options: task }, user, groups, capabilities, limits, seccomp, env, workDir, command }: Sandbox,
+  sandbox: Sandbox,
   namespaceRules: readonly NamespaceRule[],
   runCgroup: RunCgroup | undefined,
   recordDenials: boolean,
 ): LatePlan {
+  const { user, groups, capabilities, limits, seccomp, env, workDir, command, mounts } = sandbox;
+  const task = sandbox.request.options;
   return buildLatePlan({
+    commandIn: mountAround(command, mounts) && "volume",
     ...{ namespaceRules, runCgroup, command, env, workDir, groups, capabilities, limits, recordDenials },
     options: task,
     name: task.command,

@@ -31,6 +31,8 @@ export interface TaskProcess {
   readonly args: readonly string[];
   /** The whole environment; values are secrets. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where the command is, if its errors need other advice than those of the host's programs. */
+  readonly commandIn?: "volume" | undefined;
   /** The working directory. The process enters it with the task's rights. */
   readonly workDir: string;
   readonly uid: number;
@@ -85,7 +87,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
       name: "execute the command",
       call: "execve",
       args: [input.command, strings([input.name, ...input.args]), environment(input.env)],
-      hints: commandHints,
+      hints: input.commandIn === "volume" ? { ...commandHints, ...volumeHints } : commandHints,
     },
   ];
 }
@@ -152,6 +154,11 @@ const commandHints: Hints = {
   ENOEXEC:
     "The file is neither a program for this machine's architecture nor a script: a script begins with #! and its interpreter",
   E2BIG: "The arguments and the environment are too long: see execve(2)",
+};
+
+const volumeHints: Hints = {
+  EACCES: (path) =>
+    `Its file mode, or that of a folder above it, keeps the task's user from executing ${path}: change its mode or owner; or name the volume's destination in idmapped_volumes, if its files belong to another user`,
 };
 
 function environment(env: TaskProcess["env"]): Strings {

@@ -90,20 +90,28 @@ export interface PlacedMount {
   readonly mode: PathAccess;
   readonly readOnly: boolean;
   readonly propagation: Propagation;
+  /** Set if the files of the volume's owner are to belong to the task's user in the task. */
+  readonly isIdmapped?: true;
 }
 
 /**
  * Resolves the targets of all mounts, and sorts each mount before the mounts below it.
+ * @param idmapped targets of volumes, as in `idmapped_volumes`
  * @throws DriverError `MOUNT_TARGET_INVALID` for a path that is not a valid target, or that is used twice
+ * @throws DriverError `CONFIG_INVALID` for a path of `idmapped` at which no volume is
  */
 export function placeMounts(
   { mounts, devices }: { readonly mounts: readonly TaskMount[]; readonly devices: readonly TaskDevice[] },
   folders: TaskFolders,
+  idmapped: readonly string[] = [],
 ): PlacedMount[] {
-  const placed = [...mounts.map(placeVolume), ...devices.map(placeDevice)].map((mount) => ({
-    ...mount,
-    target: targetOf(mount.target, folders),
-  }));
+  const mapped = new Set(idmapped.map((path) => targetOf(path, folders)));
+  const placed = [...mounts.map(placeVolume), ...devices.map(placeDevice)].map((mount): PlacedMount => {
+    const target = targetOf(mount.target, folders);
+    const isIdmapped = mount.kind === "volume" && mapped.delete(target);
+    return { ...mount, target, ...(isIdmapped && { isIdmapped }) };
+  });
+  for (const target of mapped) throw noVolumeAt(target, placed);
   for (const { target } of placed) checkTarget(target, folders);
   placed.sort((one, other) => (one.target < other.target ? -1 : 1));
   for (const [index, { target }] of placed.entries()) {
@@ -163,6 +171,15 @@ function checkTarget(target: string, folders: TaskFolders): void {
   if (hidesProc) {
     throw invalid(target, "would hide the task's own /proc", "Choose a destination outside of it");
   }
+}
+
+function noVolumeAt(target: string, placed: readonly PlacedMount[]): DriverError {
+  const volumes = placed.flatMap((mount) => (mount.kind === "volume" ? [mount.target] : []));
+  const known = volumes.length === 0 ? "The task has none" : `Its volumes are at ${volumes.join(", ")}`;
+  return new DriverError("CONFIG_INVALID", `idmapped_volumes names ${target}, where the task has no volume`, {
+    option: "idmapped_volumes",
+    hint: `${known}: name the destination of a volume_mount`,
+  });
 }
 
 function invalid(target: string, problem: string, hint: string): DriverError {

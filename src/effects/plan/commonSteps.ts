@@ -170,3 +170,17 @@ export function childActionStep(name: string, how: number): Step {
   const meaning = `{sa_handler: SIG_DFL, sa_flags: ${how === 0 ? 0 : "SA_NOCLDWAIT"}}`;
   return { name, call: "rt_sigaction", args: [flags({ SIGCHLD }), bytes(action, meaning), 0, 8] };
 }
+
+/** The descriptor of the pipe at whose end the plan's process ends. */
+export const hold = descriptors.report + 1;
+
+/** The last steps of a plan that makes a namespace for the plugin (heldNamespace.ts). */
+export function holdSteps(): Step[] {
+  const name = "let the plugin open it";
+  return [
+    // The end of the report without an error tells the plugin that the namespace is made.
+    { name, call: "close", args: [descriptors.report] },
+    { name, call: "read", args: [hold, place("waitStatus"), 1] },
+    { name: "end", call: "exit_group", args: [0] },
+  ];
+}

@@ -27,6 +27,13 @@ export interface LaunchMount {
   readonly target: string;
   readonly readOnly: boolean;
   readonly propagation: Propagation;
+  /** As in {@link PlacedMount}. */
+  readonly isIdmapped?: true;
+  /**
+   * The copy of an idmapped volume's tree, which the plugin has opened: a path in the plugin's `/proc`, such as
+   * `4711/fd/33`.
+   */
+  readonly tree?: string;
 }
 
 /** A path of the host whose content the task's mount namespace hides. */
@@ -56,7 +63,7 @@ export function prepareMounts(
   const made: MadeMount[] = [];
   const volumes = new Map<string, boolean>();
   for (const mount of placed) {
-    const { kind, target, readOnly, propagation } = mount;
+    const { kind, target, readOnly, propagation, isIdmapped } = mount;
     const source = findSource(mount);
     if (kind === "volume") volumes.set(source.path, source.isFolder);
     // A device at its own path needs no mount.
@@ -67,7 +74,8 @@ export function prepareMounts(
     const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
     if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder, isVisible);
     const { path, isFolder } = source;
-    made.push({ target, mount: { kind, source: path, target: pathInTask, readOnly, propagation, isFolder } });
+    const common = { kind, source: path, target: pathInTask, readOnly, propagation, isFolder };
+    made.push({ target, mount: { ...common, ...(isIdmapped && { isIdmapped }) } });
   }
   const mounts = made.map(({ mount }) => mount);
   // A private root contains no source, unless the source itself is unveiled.

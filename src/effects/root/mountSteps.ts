@@ -8,12 +8,12 @@
 import * as k from "../kernel/constants.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { anyFolder, closeScratchStep } from "../plan/commonSteps.ts";
-import { descriptors, type Flags, flags, octal, type Step, shared } from "../plan/plan.ts";
+import { descriptors, type Flags, flags, type Hints, octal, type Step, shared } from "../plan/plan.ts";
 import type { HiddenPath, LaunchMount } from "./mountPoints.ts";
 import type { LaunchRoot } from "./taskRoot.ts";
 import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
 
-const { CLONE_NEWNS, O_CLOEXEC, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
+const { CLONE_NEWNS, O_CLOEXEC, O_PATH, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
 const { MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = k;
 
@@ -80,6 +80,8 @@ interface Mount extends Tree {
   readonly targetMayHaveLinks: boolean;
   /** Whether the target may be missing. */
   readonly optional?: boolean;
+  /** Set if the plugin has opened the tree, and has set its attributes: a path in its `/proc`. */
+  readonly opened?: string;
 }
 
 function isMasked(root: LaunchRoot): boolean {
@@ -148,9 +150,10 @@ function privateTmpMount(source: string): Mount {
 
 /** A volume or a device. */
 function jobMount(mount: LaunchMount): Mount {
-  const { kind, source, target, propagation } = mount;
+  const { kind, source, target, propagation, tree } = mount;
   return {
     ...common,
+    ...(tree !== undefined && { opened: tree }),
     name: `mount the ${kind} ${target}`,
     source,
     target,
@@ -182,13 +185,26 @@ function hiddenFileMount(path: string, statusFile: string): Mount {
   };
 }
 
-function openSteps({ name, ...mount }: Mount, index: number): Step[] {
+function openSteps({ name, opened, ...mount }: Mount, index: number): Step[] {
   return [
-    ...copyTreeSteps(name, mount, descriptors.scratch),
+    ...(opened === undefined
+      ? copyTreeSteps(name, mount, descriptors.scratch)
+      : [openedTreeStep(name, opened)]),
     { name, call: "dup3", args: [descriptors.scratch, descriptors.trees + index, closeOnExec] },
     closeScratchStep(name),
   ];
 }
+
+/** The plugin cannot pass another descriptor, since each launch would have to. But init may open one of its own. */
+function openedTreeStep(name: string, path: string): Step {
+  return { name, call: "openat", args: [descriptors.hostProc, path, openTree, 0], hints: openedTreeHints };
+}
+
+const openTree = flags({ O_PATH, O_CLOEXEC });
+const openedTreeHints: Hints = {
+  EACCES: "An idmapped volume needs a plugin with CAP_SYS_PTRACE",
+  EPERM: "An idmapped volume needs a plugin with CAP_SYS_PTRACE",
+};
 
 function mountedSteps({ name, target, targetMayHaveLinks, optional }: Mount, index: number): Step[] {
   const tree = descriptors.trees + index;
@@ -201,7 +217,7 @@ function mountedSteps({ name, target, targetMayHaveLinks, optional }: Mount, ind
 }
 
 /** Devices cannot be executed. Volumes provide neither devices nor set-user-ID programs. */
-function attributesOf({ kind, readOnly }: LaunchMount): Flags {
+export function attributesOf({ kind, readOnly }: LaunchMount): Flags {
   if (kind === "device") return flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC });
   return readOnly ? readOnlyNosuidNodev : nosuidNodev;
 }

@@ -1,12 +1,15 @@
 /** The options of a task's root. Pure. */
 
 import {
+  absolutePath,
   flag,
+  list,
   oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
   type TaskValues,
+  text,
   wholeNumber,
 } from "../options/fields.ts";
 
@@ -24,6 +27,13 @@ export const rootOptions = {
         description: "size of `/dev/shm` in MiB; its contents count as the task's memory",
         example: 256,
       }),
+    idmappedVolumes: list(text().min(1, "must not be empty"))
+      .default([])
+      .meta({
+        description:
+          "destinations of volumes whose files are to belong to the task's user in the task, and to the volume's owner on the host ([volumes of another user](#volumes-of-another-user)); needs the plugin's `allow_idmapped_volumes`",
+        example: ["/srv/data"],
+      }),
   }),
   plugin: () => ({
     root: oneOf(["private", "host"]).default("private").meta({
@@ -34,6 +44,18 @@ export const rootOptions = {
       description: 'whether jobs may use `root = "host"`',
       example: true,
     }),
+    allowIdmappedVolumes: flag().default(false).meta({
+      description:
+        "whether jobs may use `idmapped_volumes`: a task then reads, writes and makes files in such a volume as the user and the group to whom the volume's folder belongs ([volumes of another user](#volumes-of-another-user))",
+      example: true,
+    }),
+    idmappedRootVolumes: list(absolutePath())
+      .default([])
+      .meta({
+        description:
+          "sources of volumes that may be idmapped although their folder belongs to root, or to root's group: each path, and all below it",
+        example: ["/srv/volumes/web"],
+      }),
   }),
 } satisfies PartOptions;
 
@@ -45,4 +67,6 @@ interface Values {
 /** @throws DriverError `CONFIG_INVALID` */
 export function settleRoot(task: Values["task"], plugin: Values["plugin"]): void {
   refuseUnlessAllowed("root", task.root === "host" && plugin.root !== "host", "allowHostRoot", plugin);
+  const { idmappedVolumes } = task;
+  refuseUnlessAllowed("idmappedVolumes", idmappedVolumes.length > 0, "allowIdmappedVolumes", plugin);
 }

@@ -3,13 +3,11 @@
  * outlive this process.
  */
 import { closeSync, openSync } from "node:fs";
-import { DriverError, messageOf } from "../../base/errors.ts";
-import { pipe2, waitpid } from "../kernel/libc.ts";
+import { messageOf } from "../../base/errors.ts";
 import { type HostMounts, hostMounts } from "../paths/hostMounts.ts";
 import { lookAt } from "../paths/hostPaths.ts";
 import { unpropagatedMounts } from "../paths/mountinfo.ts";
-import { failedStep } from "../plan/launchError.ts";
-import { spawnPlan } from "../plan/spawnPlan.ts";
+import { openHeldNamespace } from "../plan/heldNamespace.ts";
 import { defaultEntries } from "../unveil/defaultPaths.ts";
 import { type Skeleton, skeletonOf } from "./skeleton.ts";
 import { isSameTemplate, type RootTemplate } from "./taskRoot.ts";
@@ -161,25 +159,9 @@ async function makeTemplate(wanted: RootTemplate, folder: string): Promise<Templ
 }
 
 /** @returns a descriptor of the mount namespace */
-async function makeNamespace(skeleton: Skeleton, folder: string): Promise<number> {
-  const plan = buildTemplatePlan(skeleton, folder);
-  const hold = pipe2();
-  let pid: number | undefined;
-  try {
-    const spawned = spawnPlan(plan, { hold: hold.read }, folder);
-    pid = spawned.pid;
-    const { failure } = await spawned.report;
-    const error = failedStep(plan, failure, "the root of the task could not be made");
-    if (error !== undefined) throw error;
-    return openSync(`/proc/${pid}/ns/mnt`, "r");
-  } catch (thrown) {
-    throw DriverError.from(thrown, "LAUNCH_FAILED", "the root of the task could not be made");
-  } finally {
-    closeSync(hold.read);
-    closeSync(hold.write);
-    // The process ends when the pipe is closed, so this waits only briefly.
-    if (pid !== undefined) waitpid(pid, 0);
-  }
+function makeNamespace(skeleton: Skeleton, folder: string): Promise<number> {
+  const failed = "the root of the task could not be made";
+  return openHeldNamespace(buildTemplatePlan(skeleton, folder), {}, "mnt", { folder, failed });
 }
 
 function changedPaths(

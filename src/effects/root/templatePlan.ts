@@ -5,29 +5,23 @@
 
 import * as k from "../kernel/constants.ts";
 import { mountAttr } from "../kernel/structs.ts";
-import { anyFolder, closeRangeStep, endWithParentStep, readRestStep } from "../plan/commonSteps.ts";
 import {
-  bytes,
-  descriptors,
-  type Flags,
-  flags,
-  noSteps,
-  octal,
-  place,
-  type Step,
-  type WholePlan,
-} from "../plan/plan.ts";
+  anyFolder,
+  closeRangeStep,
+  endWithParentStep,
+  hold,
+  holdSteps,
+  readRestStep,
+} from "../plan/commonSteps.ts";
+import { bytes, type Flags, flags, noSteps, octal, type Step, type WholePlan } from "../plan/plan.ts";
 import type { RootBind, Skeleton } from "./skeleton.ts";
 import { copyTreeWithoutLinksSteps, mountStep } from "./treeSteps.ts";
 
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 
-const inherited = {
-  /** A pipe: the process exits when it reads the end of file. */
-  hold: descriptors.report + 1,
-};
+const inherited = { hold };
 /** A descriptor that is free between the steps. */
-const free = inherited.hold + 1;
+const free = hold + 1;
 /** The first of the descriptors of copied mounts: one for each bind. */
 const trees = free + 1;
 
@@ -54,7 +48,6 @@ function rootSteps({ folders, links, files, binds }: Skeleton, folder: string): 
   const { CLONE_NEWNS, MS_REC, MS_SLAVE, MS_NOSUID, MS_NODEV, MS_NOEXEC, MNT_DETACH, S_IFREG } = k;
   const root = "make the root";
   const enter = "enter the root";
-  const end = "let the plugin open it";
   const readOnly = mountAttr(MOUNT_ATTR_RDONLY);
   return [
     { name: "leave the host's mounts", call: "unshare", args: [flags({ CLONE_NEWNS })] },
@@ -91,11 +84,8 @@ function rootSteps({ folders, links, files, binds }: Skeleton, folder: string): 
       call: "mount_setattr",
       args: [anyFolder, "/", 0, bytes(readOnly, "{attr_set: MOUNT_ATTR_RDONLY}"), readOnly.length],
     },
-    closeRangeStep(end, trees),
-    // The end of the report without an error tells the plugin that the root is made.
-    { name: end, call: "close", args: [descriptors.report] },
-    { name: end, call: "read", args: [inherited.hold, place("waitStatus"), 1] },
-    { name: "end", call: "exit_group", args: [0] },
+    closeRangeStep("let the plugin open it", trees),
+    ...holdSteps(),
   ];
 }
 

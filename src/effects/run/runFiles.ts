@@ -86,28 +86,42 @@ let spareNumber = 0;
  */
 export function makeRunFiles(folder: string): RunFiles {
   const files = runFiles(folder);
+  unremoved.delete(folder);
   try {
     if (takeSpare(folder)) return files;
+    using undo = new DisposableStack();
+    undo.defer(() => removeRunFiles(folder));
     makeFolder(folder);
     mkfifo(files.alive, 0o600);
     mkfifo(files.loggerAlive, 0o600);
+    undo.move();
     return files;
   } catch (thrown) {
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the folder of the task's run cannot be created");
   }
 }
 
+/** Folders that could not be removed, for example for lack of descriptors. */
+const unremoved = new Set<string>();
+
 /**
  * Removes the folder of a run that is over, or keeps it for a later run. The calls are synchronous: the
- * folder has a few small files, and libuv's threads would cost more.
+ * folder has a few small files, and libuv's threads would cost more. If a removal fails, the next removal of
+ * any folder repeats it.
  */
 export function removeRunFiles(folder: string): void {
-  if (!becomesSpare(folder)) rmSync(folder, { recursive: true, force: true });
+  unremoved.add(folder);
+  for (const each of unremoved) {
+    if (!becomesSpare(each)) rmSync(each, { recursive: true, force: true });
+    unremoved.delete(each);
+  }
 }
 
 /** Removes the spare folders. If a plugin was killed, the next plugin does this. */
 export function removeSpareFolders(): void {
-  for (const spare of spares.splice(0)) rmSync(spare, { recursive: true, force: true });
+  const all = [...spares.splice(0), ...unremoved];
+  unremoved.clear();
+  for (const folder of all) rmSync(folder, { recursive: true, force: true });
 }
 
 /**

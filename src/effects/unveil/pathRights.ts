@@ -119,6 +119,32 @@ export function procPath(path: string): string {
     .replace(/^(\/proc\/self\/(?:task|fd|fdinfo|map_files))\/.*/, "$1");
 }
 
+/** Files and folders with secrets of a usual host: passwords' hashes, private keys, tokens. */
+const hostSecrets = new RegExp(
+  `^(?:${[
+    "/etc/g?shadow-?",
+    "/etc/sudoers(?:\\.d)?",
+    "/etc/security/opasswd",
+    "/etc/krb5\\.keytab",
+    "/etc/ssh/ssh_host_[^/]*_key",
+    "/etc/ssl/private",
+    "/etc/(?:letsencrypt/(?:archive|keys|live)|wireguard|ipsec\\.secrets)",
+    "/etc/NetworkManager/system-connections",
+    "/etc/nomad(?:\\.d)?",
+    "/var/lib/(?:sss|systemd/credential\\.secret)",
+    "/proc/kcore",
+    "(?:/[^/]+)*/\\.(?:ssh|gnupg|aws|kube|docker)",
+  ].join("|")})(?:/|$)`,
+);
+
+/**
+ * Whether a path is in a place for secrets of the host, which no task is given by an advice. An operator who
+ * knows better unveils it anyway.
+ */
+export function isHostSecret(path: string): boolean {
+  return hostSecrets.test(path);
+}
+
 /** Why only a person may decide to unveil a path; undefined if a learned policy may unveil it. */
 export function whyForbidden(path: string, homes: readonly string[]): string | undefined {
   // An unveil entry cannot contain pattern characters, and `${` or `%{` begins a template in a job file.
@@ -126,7 +152,7 @@ export function whyForbidden(path: string, homes: readonly string[]): string | u
   if (path === "/") return "is all of the host";
   // The pattern covers the users of a directory server, who are not in /etc/passwd.
   if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
-  if (path.split("/").includes(".ssh")) return "holds SSH keys";
+  if (isHostSecret(path)) return "holds secrets of the host";
   if (isAtOrBelow(path, "/sys/fs/cgroup")) return "shows all tasks of the host";
   return undefined;
 }

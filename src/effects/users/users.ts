@@ -90,6 +90,21 @@ function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
   });
 }
 
+/**
+ * Why no task may act as the owner of files, by the operator's denied ids and by the host's secret groups; undefined
+ * if tasks may. Root and root's group are not asked about here.
+ * @throws DriverError `USER_UNKNOWN` if the host's groups cannot be read
+ */
+export function ownerProblem(
+  { uid, gid }: { readonly uid: number; readonly gid: number },
+  { deniedHostUids, deniedHostGids }: Pick<UserRules, "deniedHostUids" | "deniedHostGids">,
+): string | undefined {
+  if (isInRanges(uid, deniedHostUids)) return `uid ${uid} is in denied_host_uids`;
+  if (isInRanges(gid, deniedHostGids)) return `gid ${gid} is in denied_host_gids`;
+  const secret = gid === 0 ? undefined : secretOf(gid, readDatabase("group"));
+  return secret && `of gid ${gid}, ${secret}`;
+}
+
 function unknownUser(user: string): DriverError {
   return new DriverError("USER_UNKNOWN", `user ${JSON.stringify(user)} is not a user of this host`, {
     hint: "Users are given by name, not by number: check `user` in the task",

@@ -3,9 +3,9 @@
  * Pure.
  */
 
+import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
 import { parseAddress } from "../../effects/network/addresses.ts";
 import { type EgressOptions, egressAnswer, parseEgress } from "../../effects/network/egress.ts";
-import { destinationText, egressBlocker } from "../../effects/network/egressDenial.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
 import type { UnveilSource } from "../../effects/unveil/unveil.ts";

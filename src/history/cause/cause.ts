@@ -309,21 +309,41 @@ function lowPort({ kind, line, name }: Finding, { request, sandbox }: TaskContex
 }
 
 function permission(finding: Finding, context: TaskContext, evidence: HostEvidence): Cause | undefined {
-  const { sandbox } = context;
+  const { request, sandbox } = context;
   if (sandbox === null) return undefined;
   for (const { path, found } of evidence.paths) {
-    if (found === undefined || (!isInRoot(path, sandbox) && !isOfVolume(path, context))) continue;
+    const volume = request?.mounts.findLast(({ target }) => isAtOrBelow(path, target))?.target;
+    if (found === undefined || (volume === undefined && !isInRoot(path, sandbox))) continue;
     if (mayUse(found, sandbox)) continue;
     const { uid, gid, mode } = found;
     const kind = found.isFolder ? "folder" : "file";
     const owner = uid === 0 ? "root" : `uid ${uid}`;
     return cause(
       "permission",
-      `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}`,
+      `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}${remedy(volume, request)}`,
       finding.line,
     );
   }
   return undefined;
+}
+
+/** What lets a task use a file in a volume that belongs to another user. */
+function remedy(volume: string | undefined, request: TaskContext["request"]): string {
+  if (volume === undefined) return "";
+  if (isIdmapped(volume, request)) return ": only files of the volume's owner are mapped, so chown it";
+  return `: idmapped_volumes = [${JSON.stringify(volume)}], or chown it`;
+}
+
+/** @param target of a volume, as the request has it */
+export function isIdmapped(target: string, request: TaskContext["request"]): boolean {
+  const listed = request?.options.idmapped_volumes;
+  return (
+    Array.isArray(listed) && listed.some((path) => withoutSlashes(String(path)) === withoutSlashes(target))
+  );
+}
+
+function withoutSlashes(path: string): string {
+  return path.replace(/(?<=.)\/+$/, "");
 }
 
 /** Whether a path is in one of the task's volumes. */

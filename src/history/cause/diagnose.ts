@@ -7,7 +7,12 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Note } from "../../effects/blackBox/notes.ts";
 import { parseCpuStat } from "../../effects/cgroup/cgroupFigures.ts";
-import { AT_FDCWD, O_PATH, RESOLVE_NO_SYMLINKS } from "../../effects/kernel/constants.ts";
+import {
+  AT_FDCWD,
+  O_PATH,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+} from "../../effects/kernel/constants.ts";
 import { asFileUser } from "../../effects/kernel/fileUser.ts";
 import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
 import { tryOpenat2 } from "../../effects/kernel/libc.ts";
@@ -25,6 +30,7 @@ import {
   type End,
   type HostEvidence,
   hasFailed,
+  isIdmapped,
   isMissed,
   type PathFacts,
 } from "./cause.ts";
@@ -148,24 +154,30 @@ function factsAt(path: string, context: TaskContext): PathFacts[] {
  * What is at a path of the host, as the task's user may see it: a task chooses what its output names, and must not
  * learn by it what root alone can see. So the kernel looks the path up as this user, and not behind a symlink.
  */
-function pathFacts(path: string, { sandbox }: TaskContext): PathFacts | undefined {
-  if (sandbox === null || path.split("/").includes("..")) return undefined;
-  if (remoteMountOnTheWay(path) !== undefined) return undefined;
+function pathFacts(path: string, context: TaskContext): PathFacts | undefined {
+  if (path.split("/").includes("..") || remoteMountOnTheWay(path) !== undefined) return undefined;
+  return factsFrom(AT_FDCWD, path, context);
+}
+
+/** @param folder a descriptor that a relative path begins at, or `AT_FDCWD` */
+function factsFrom(folder: number, path: string, { sandbox }: TaskContext): PathFacts | undefined {
+  if (sandbox === null) return undefined;
   const { uid, gid, groups } = sandbox;
   const flags = O_PATH | constants.O_NOFOLLOW;
   const found = asFileUser({ uid, gid, groups, capabilities: undefined }, () =>
-    tryOpenat2(AT_FDCWD, path, { flags, resolve: RESOLVE_NO_SYMLINKS }),
+    tryOpenat2(folder, path, { flags, resolve: RESOLVE_NO_SYMLINKS }),
   );
   if (typeof found !== "number") return found.errno === "ENOENT" ? { path, found: undefined } : undefined;
   try {
-    const status = fstatSync(found);
-    return {
-      path,
-      found: { uid: status.uid, gid: status.gid, mode: status.mode, isFolder: status.isDirectory() },
-    };
+    return { path, found: statusOf(found) };
   } finally {
     closeSync(found);
   }
+}
+
+function statusOf(descriptor: number): NonNullable<PathFacts["found"]> {
+  const status = fstatSync(descriptor);
+  return { uid: status.uid, gid: status.gid, mode: status.mode, isFolder: status.isDirectory() };
 }
 
 type Mounts = NonNullable<TaskContext["request"]>["mounts"];
@@ -177,16 +189,46 @@ function volumeAt(path: string, request: TaskContext["request"]): Mounts[number]
     .sort((one, other) => other.target.length - one.target.length)[0];
 }
 
-/** What is at a path in a volume; if nothing is there, the folder that is to hold it. */
+/**
+ * What is at a path in a volume; if nothing is there, the folder that is to hold it. The task sees the volume's
+ * folder, whatever is around it on the host; what is in the folder is looked up as its user.
+ */
 function volumeFacts(path: string, { source, target }: Mounts[number], context: TaskContext): PathFacts[] {
-  const places = [path, path.slice(0, path.lastIndexOf("/"))].filter((each) => isAtOrBelow(each, target));
-  for (const place of places) {
-    const onHost = `${source}${place.slice(target.length)}`;
-    const facts = pathFacts(onHost, context);
-    if (facts?.found !== undefined) return [{ ...facts, path: place }];
+  if (path.split("/").includes("..") || remoteMountOnTheWay(source) !== undefined) return [];
+  const volume = tryOpenat2(AT_FDCWD, source, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
+  if (typeof volume !== "number") return [];
+  try {
+    const places = [path, path.slice(0, path.lastIndexOf("/"))].filter((each) => isAtOrBelow(each, target));
+    for (const place of places) {
+      const rest = place.slice(target.length + 1);
+      const found = rest === "" ? statusOf(volume) : factsFrom(volume, rest, context)?.found;
+      if (found !== undefined)
+        return [{ path: place, found: asInTask(found, statusOf(volume), target, context) }];
+    }
+    return [];
+  } finally {
+    closeSync(volume);
   }
-  return [];
 }
+
+/** In an idmapped volume, files of the owner of its folder belong to the task's user. */
+function asInTask<Status extends { readonly uid: number; readonly gid: number }>(
+  found: Status,
+  owner: Status,
+  target: string,
+  { request, sandbox }: TaskContext,
+): Status {
+  if (sandbox === null || !isIdmapped(target, request)) return found;
+  const { uid, gid } = sandbox;
+  return {
+    ...found,
+    uid: found.uid === owner.uid ? uid : nobody,
+    gid: found.gid === owner.gid ? gid : nobody,
+  };
+}
+
+/** The kernel's overflow uid and gid: user_namespaces(7). */
+const nobody = 65_534;
 
 /** The file system with the smallest share of free space of those that the task may write to. */
 function fullestDisk({ request, sandbox }: TaskContext): DiskFacts | undefined {

@@ -4,6 +4,7 @@ import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
 import { isProbe } from "../../effects/verdicts.ts";
 import { knownCause } from "../../machines/events/cause.ts";
+import { describeStopCommand } from "../../machines/events/ending.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -68,6 +69,7 @@ function stopRequests(facts: readonly Fact[]): Sentence[] {
       [stop, ...again],
       `The agent requested a stop${repeated} with ${signalName(stop?.data.signal ?? 0)} and a timeout of ${formatDuration(stop?.data.timeoutMs ?? 0)}`,
     ),
+    ...stopCommandSentences(facts),
     ...sentence([tooLate], "The signal came too late: it had already ended"),
     ...sentence(
       [timedOut, killed?.data.reason === "stopTimedOut" ? killed : undefined].filter(() => timedOut),
@@ -78,6 +80,12 @@ function stopRequests(facts: readonly Fact[]): Sentence[] {
       "The agent requested its removal while it was running, so it was killed",
     ),
   ];
+}
+
+function stopCommandSentences(facts: readonly Fact[]): Sentence[] {
+  return ofType(facts, "stopCommandEnded").flatMap((fact) =>
+    sentence([fact], `Its stop command ${describeStopCommand(fact.data)}`),
+  );
 }
 
 /**

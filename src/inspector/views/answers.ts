@@ -87,8 +87,10 @@ export interface LogPage {
 }
 
 export interface LogFile extends LogFileTime {
-  /** Bytes. */
+  /** Bytes, up to the end of what is shown. */
   readonly size: number;
+  /** Offset at which what is shown begins, if that is not the file's begin. */
+  readonly begin?: number;
 }
 
 export interface LogMatches {

@@ -1,7 +1,7 @@
 /** Events about stopping a task, and about its end. Pure. */
 import { z } from "zod";
 import { signalName } from "../../base/signalNames.ts";
-import { describeTaskEnd, endSources } from "../../base/taskEnd.ts";
+import { describeEnd, describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { blackBox } from "./blackBox.ts";
 import { cause, withCause } from "./cause.ts";
@@ -21,6 +21,44 @@ const stopRequested = defineEvent({
   shown: { tone: "plain", category: "end", group: "opens", parties: ["agent", "driver"] },
   fields: { ignored: [], masked: {} },
 });
+
+const stopCommandEnd = z.object({
+  /** `taskEnded`: the task ended first, and the command with it. */
+  reason: z.enum(["ended", "timedOut", "taskEnded", "notRun"]),
+  /** The end of a command that ended by itself; null otherwise. */
+  end: z.object(processEnd).nullable(),
+  /** Why the command could not be run; null if it was. */
+  error: z.string().nullable(),
+  /** Milliseconds that the command could take. */
+  limitMs: z.number(),
+});
+
+/** The task's stop command is over. Unless it has succeeded, the stop's signal follows at once. */
+const stopCommandEnded = defineEvent({
+  schema: stopCommandEnd,
+  evolve: () => ({}),
+  title: "Stop command over",
+  summary: (data) => `the stop command ${describeStopCommand(data)}`,
+  wentWrong: (data) => stopCommandFailed(data),
+  outcome: (summary) => summary,
+  shown: { tone: "plain", category: "end", group: "continues", parties: ["task", "driver"] },
+  fields: { ignored: ["error"], masked: {} },
+});
+
+type StopCommandEnd = z.infer<typeof stopCommandEnd>;
+
+/** Whether a stop command did not do what it was run for. */
+export function stopCommandFailed({ reason, end }: StopCommandEnd): boolean {
+  return reason === "notRun" || reason === "timedOut" || (end !== null && end.exitCode !== 0);
+}
+
+/** How a stop command ended, as the end of a sentence about it. */
+export function describeStopCommand({ reason, end, error, limitMs }: StopCommandEnd): string {
+  if (reason === "notRun") return `could not be run: ${error}`;
+  if (reason === "timedOut") return `was killed, because it took more than ${formatDuration(limitMs)}`;
+  if (reason === "taskEnded" || end === null) return "ended with the task";
+  return `${end.signal > 0 ? "was" : "ended with"} ${describeEnd(end)}`;
+}
 
 /** The task was still running after the timeout of the stop. */
 const stopTimedOut = defineEvent({
@@ -127,6 +165,7 @@ const destroyed = defineEvent({
 
 export const ending = {
   stopRequested,
+  stopCommandEnded,
   stopTimedOut,
   destroyRequested,
   forceKilled,

@@ -57,7 +57,7 @@ const requested = defineEvent({
     plugin: pluginProcess,
   }),
   // A failed start may be requested again: nothing of the first attempt stays.
-  evolve: ({ data }) => ({ request: data, host: null, sandbox: null, failure: null }),
+  evolve: ({ data }) => ({ request: data, host: null, sandbox: null, names: [], failure: null }),
   title: "Start requested",
   summary: ({ options: { command, args }, user, resources }) => {
     const memory = resources.memoryMb > 0 ? `, ${resources.memoryMb} MiB` : "";
@@ -70,7 +70,7 @@ const requested = defineEvent({
       ...(["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"] as const),
       ...(["allocDir", "stdoutPath", "stderrPath", "plugin.pid"] as const),
     ],
-    masked: { "options.args": "text" },
+    masked: { "options.args": "text", "options.stop_command": "text" },
   },
 });
 
@@ -188,7 +188,7 @@ const sandboxed = defineEvent({
   },
   shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: {
-    ignored: ["uid", "gid", "egress.names.addresses", "oomKills", "output", "runFolder", "init", "plan"],
+    ignored: ["uid", "gid", "egress.names", "oomKills", "output", "runFolder", "init", "plan"],
     masked: { plan: "listsInText" },
   },
 });

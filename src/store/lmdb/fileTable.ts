@@ -2,10 +2,9 @@
  * The log's tables in LMDB's file, for readers in other processes. A record that cannot be read has no bytes.
  * A head that cannot be read is left out. `damage` names both.
  */
-import type { StreamEntry } from "../eventStore.ts";
+import type { IndexEntry, StreamEntry } from "../eventStore.ts";
 import {
-  BATCH_RECORDS,
-  type IndexEntry,
+  BATCH_ENTRIES,
   MAX_NAME_BYTES,
   RecordBatch,
   type RecordTable,
@@ -24,7 +23,7 @@ import {
   sequenceKey,
 } from "./lmdbCodecs.ts";
 import { PageDefect, type Tree } from "./pages.ts";
-import type { Gap, Snapshot } from "./snapshot.ts";
+import type { Entry, Gap, Snapshot } from "./snapshot.ts";
 import type { SnapshotReader } from "./snapshotReader.ts";
 
 /** Heads in a batch. The number is large, because each batch may read every page of the index. */
@@ -74,7 +73,7 @@ export class FileTable implements RecordTable {
           if (!stream.startsWith(prefix) || found.length === BATCH_HEADS) return found;
           if (stream === after) continue;
           try {
-            found.push({ stream, ...headOf(snapshot.bytesAt(page, at), snapshot) });
+            found.push({ stream, ...headOf(snapshot.bytesAt({ page, at }), snapshot) });
           } catch (thrown) {
             snapshot.skip(thrown);
           }
@@ -89,7 +88,7 @@ export class FileTable implements RecordTable {
       try {
         return Array.from(entriesOf(snapshot, "open", positionBytes(0)), (entry) => {
           if (isGap(entry)) throw new PageDefect("the list of open streams cannot be read");
-          const stream = nameValue.decode(entry.value());
+          const stream = nameValue.decode(snapshot.bytesAt(entry));
           const value = snapshot.get(snapshot.table("heads"), Buffer.from(stream));
           if (value === undefined)
             throw new PageDefect(`there is no head of ${stream}, which is listed as open`);
@@ -117,8 +116,11 @@ export class FileTable implements RecordTable {
           if (begin >= from) batch.add(NO_BYTES, begin);
           continue;
         }
-        const position = positionOf(entry.key);
-        const isFull = batch.add(bytesOr(NO_BYTES, snapshot, entry.value), position);
+        const position = entry.page.keyAs(entry.at, positionKey);
+        const isFull = batch.add(
+          bytesOr(NO_BYTES, snapshot, () => snapshot.bytesAt(entry)),
+          position,
+        );
         // The batch ends only after a record, never after a gap: the next batch begins after the position of
         // the last record.
         if (isFull) break;
@@ -132,7 +134,8 @@ export class FileTable implements RecordTable {
       const records = snapshot.table("records");
       const batch = new RecordBatch(take);
       let expected = seq;
-      for (const { seq: found, position } of indexOf(snapshot, firstPosition, seq)) {
+      for (const { firstPosition: first, seq: found, position } of indexFrom(snapshot, firstPosition, seq)) {
+        if (first !== firstPosition) break;
         // Events whose positions the index lacks have no bytes, either.
         for (; expected < found; expected++) if (batch.add(NO_BYTES, 0)) return batch.items;
         const value = () => required(snapshot.get(records, positionBytes(position)), position);
@@ -159,11 +162,11 @@ export class FileTable implements RecordTable {
     });
   }
 
-  positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
+  indexFrom(firstPosition: number, seq: number): IndexEntry[] {
     return this.#reader.read((snapshot) => {
       const found: IndexEntry[] = [];
-      for (const entry of indexOf(snapshot, firstPosition, seq)) {
-        if (found.push(entry) === BATCH_RECORDS) break;
+      for (const entry of indexFrom(snapshot, firstPosition, seq)) {
+        if (found.push(entry) === BATCH_ENTRIES) break;
       }
       return found;
     });
@@ -174,18 +177,14 @@ export class FileTable implements RecordTable {
   }
 }
 
-/** The index of a stream, from an event's number on, as far as it can be read. */
-function* indexOf(snapshot: Snapshot, firstPosition: number, from: number): Iterable<IndexEntry> {
-  for (const entry of entriesOf(
-    snapshot,
-    "positions",
-    keyBytes(sequenceKey, [firstPosition, Math.min(from, MAX_SEQ)]),
-  )) {
+/** The index from an event of a stream on, as far as it can be read. */
+function* indexFrom(snapshot: Snapshot, firstPosition: number, from: number): Iterable<IndexEntry> {
+  const begin = keyBytes(sequenceKey, [firstPosition, Math.min(from, MAX_SEQ)]);
+  for (const entry of entriesOf(snapshot, "positions", begin)) {
     if (isGap(entry)) continue;
-    const [first, seq] = sequenceKey.readKey(entry.key, 0, entry.key.length);
-    if (first !== firstPosition) return;
+    const [first, seq] = entry.page.keyAs(entry.at, sequenceKey);
     try {
-      yield { seq, position: positionValue.decode(entry.value()) };
+      yield { firstPosition: first, seq, position: positionValue.decode(snapshot.bytesAt(entry)) };
     } catch (thrown) {
       snapshot.skip(thrown);
     }
@@ -203,8 +202,8 @@ function entriesOf(snapshot: Snapshot, table: "heads" | "open" | "positions" | "
   return tree === undefined ? [] : snapshot.entries(tree, from);
 }
 
-function isGap(entry: Gap | { readonly key: Buffer }): entry is Gap {
-  return !("key" in entry);
+function isGap(entry: Gap | Entry): entry is Gap {
+  return !("page" in entry);
 }
 
 function bytesOr(otherwise: Buffer, snapshot: Snapshot, value: () => Buffer): Buffer {

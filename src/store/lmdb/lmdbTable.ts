@@ -1,9 +1,8 @@
 /** The log's tables in LMDB, for the log's writer. */
-import type { StreamEntry } from "../eventStore.ts";
+import type { IndexEntry, StreamEntry } from "../eventStore.ts";
 import {
   BATCH_ENTRIES,
   BATCH_RECORDS,
-  type IndexEntry,
   MAX_NAME_BYTES,
   RecordBatch,
   type RecordWriter,
@@ -122,11 +121,11 @@ export class LmdbTable implements WritableTable {
     );
   }
 
-  positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
+  indexFrom(firstPosition: number, seq: number): IndexEntry[] {
+    const range = { start: [firstPosition, Math.min(seq, MAX_SEQ)] as const, limit: BATCH_ENTRIES };
     return this.#reading(({ positions }) =>
-      Array.from(positions.getRange(eventsOf(firstPosition, seq, BATCH_RECORDS)), ({ key, value }) => ({
-        seq: key[1],
-        position: value,
+      Array.from(positions.getRange(range), ({ key: [first, number], value }) => ({
+        ...{ firstPosition: first, seq: number, position: value },
       })),
     );
   }

@@ -122,6 +122,11 @@ export interface KeyRange {
   readonly to: Buffer | undefined;
 }
 
+/** Decodes a key from the bytes between `begin` and `end`. */
+interface KeyReader<K> {
+  readKey(source: Buffer, begin: number, end: number): K;
+}
+
 /** A page of kind branch or leaf: nodes in the order of their keys. */
 export class NodePage {
   readonly #page: Buffer;
@@ -162,6 +167,11 @@ export class NodePage {
 
   key(index: number): Buffer {
     return this.#page.subarray(this.#keyBegin(index), this.#keyEnd(index));
+  }
+
+  /** Decodes a key in place. A view of its bytes would cost more than the key. */
+  keyAs<K>(index: number, { readKey }: KeyReader<K>): K {
+    return readKey(this.#page, this.#keyBegin(index), this.#keyEnd(index));
   }
 
   /** The key as text. */

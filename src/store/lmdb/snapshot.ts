@@ -21,10 +21,10 @@ const MAX_CACHED = 512;
 /** Memory for pages is allocated in pieces of this size. */
 const SLAB_BYTES = 256 << 10;
 
-/** An entry of a tree; `value` may throw a PageDefect. */
+/** An entry of a tree: its place in a leaf page. */
 export interface Entry {
-  readonly key: Buffer;
-  readonly value: () => Buffer;
+  readonly page: NodePage;
+  readonly at: number;
 }
 
 /** A leaf page, and the index of the first entry to read. */
@@ -119,8 +119,7 @@ export class Snapshot {
         continue;
       }
       const { page, first } = leaf;
-      for (let at = first; at < page.length; at++)
-        yield { key: page.key(at), value: () => this.bytesAt(page, at) };
+      for (let at = first; at < page.length; at++) yield { page, at };
     }
   }
 
@@ -130,7 +129,7 @@ export class Snapshot {
   }
 
   /** The value of an entry of a leaf page. @throws PageDefect */
-  bytesAt(page: NodePage, at: number): Buffer {
+  bytesAt({ page, at }: Entry): Buffer {
     return this.#bytesOf(page.data(at));
   }
 

@@ -1,4 +1,5 @@
 /** `export`, `import` and the verbs that take bundles, from end to end. */
+import { generateKeyPairSync } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -127,6 +128,38 @@ describe("a bundle of a run", () => {
       expect(stdout).toMatch(/resists\/\S+, event 5: it (does not have the form of an event|was changed)/);
       expect(stdout).toContain("2 tasks not as recorded");
     }
+  });
+
+  it("with a signature that does not fit, or with none, is told from a damaged one", async () => {
+    const folder = temporaryFolder();
+    const keys = ["own", "other"].map((name) => {
+      const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+      const [own, shared] = [join(folder, name), join(folder, `${name}.pub`)];
+      writeFileSync(own, privateKey.export({ type: "pkcs8", format: "pem" }));
+      writeFileSync(shared, publicKey.export({ type: "spki", format: "pem" }));
+      return { own, shared };
+    });
+    const [{ own, shared }, other] = keys as [(typeof keys)[0], (typeof keys)[0]];
+    const source = "test/fixtures/histories/ends.jsonl";
+    const bundle = join(folder, "signed.jsonl");
+    writeFileSync(bundle, (await call(["export", "--all", "--state-dir", source, "--sign", own])).stdout);
+    const check = (path: string, key: string, ...more: string[]) =>
+      call(["replay", "--check", "--state-dir", path, "--key", key, ...more]);
+    expect(await check(bundle, shared)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("all verified"),
+    });
+    const strange = await check(bundle, other.shared);
+    expect(strange.code).toBe(1);
+    expect(strange.stdout).toMatch(/^SIGNATURE_INVALID: the bundle's signature does not fit/m);
+    expect(strange.stdout).toContain(": all intact, but the signature does not fit");
+    expect(strange.stdout).not.toContain("damaged");
+    const { stdout } = await check(bundle, other.shared, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ damage: [], signature: { code: "SIGNATURE_INVALID" } });
+    const unsigned = await check(source, shared);
+    expect(unsigned.code).toBe(1);
+    expect(unsigned.stdout).toMatch(/^SIGNATURE_MISSING: /m);
+    expect(unsigned.stdout).toContain(": all intact, but not signed");
   });
 
   it("of another host prints no control sequences", async () => {

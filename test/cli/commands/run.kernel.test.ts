@@ -698,6 +698,13 @@ describe("the examples", () => {
     expect((await ended).code).toBe(143);
   });
 
+  it("finish their work when their stop command asks them to", async () => {
+    const { child, ended, seen } = start(running(`${examples}/stop.nomad.hcl`));
+    await seen("working", "stdout");
+    child.kill("SIGINT");
+    expect((await ended).stdout).toContain("working\nasked to stop\nfinished\n");
+  });
+
   it("keep notes in a volume", async () => {
     const source = temporaryFolder(persistentFolders);
     chmodSync(source, 0o1777);

@@ -53,6 +53,24 @@ describe("task events of a task", () => {
     expect(told(type, data)).toEqual(message);
   });
 
+  it.each([
+    [{}, undefined],
+    [{ reason: "taskEnded", end: null }, undefined],
+    [{ end: { exitCode: 3, signal: 0 } }, "The stop command ended with exit code 3; SIGTERM is sent"],
+    [{ end: { exitCode: 137, signal: 9 } }, "The stop command was killed by SIGKILL; SIGTERM is sent"],
+    [
+      { reason: "timedOut", end: null },
+      "The stop command was killed, because it took more than 4 s; SIGTERM is sent",
+    ],
+    [
+      { reason: "notRun", end: null, error: "LAUNCH_FAILED: fork" },
+      "The stop command could not be run: LAUNCH_FAILED: fork; SIGTERM is sent",
+    ],
+  ] as const)("of a stop command with %j is %j", (data, message) => {
+    const stopping = fold([...toRunning, event("stopRequested", { signal: 15 })]).context;
+    expect(told("stopCommandEnded", data, stopping)).toBe(message);
+  });
+
   it("name the signal that a stop began with", () => {
     const stopping = fold([...toRunning, event("stopRequested", { signal: 15, timeoutMs: 5000 })]).context;
     expect(told("stopTimedOut", {}, stopping)).toEqual("Killed: still running 5000 ms after SIGTERM");

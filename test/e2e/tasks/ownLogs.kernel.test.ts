@@ -20,6 +20,8 @@ import { rounds } from "../../support/rounds.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
 const options = { log_collection: "driver", log_max_files: 1_000 };
+/** Of a test with many plugins or tasks, on a busy machine. */
+const patienceMs = rounds(120_000, 1_200_000);
 let agent: Agent;
 beforeAll(async () => {
   agent = await startAgent({ options });
@@ -78,7 +80,7 @@ describe("the driver's own log files", () => {
     });
   });
 
-  test("of many tasks at once are each its own, byte for byte", async () => {
+  test("of many tasks at once are each its own, byte for byte", { timeout: patienceMs }, async () => {
     const allocations = Array.from({ length: rounds(10, 200) }, () => makeAllocation());
     await Promise.all(
       allocations.map(async (allocation) => {
@@ -210,7 +212,7 @@ describe("what a task puts into its log folder", () => {
 });
 
 describe("a plugin that is killed", () => {
-  test("leaves the output as it is, and the next one tells its end", async () => {
+  test("leaves the output as it is, and the next one tells its end", { timeout: patienceMs }, async () => {
     const stateDir = newStateDir();
     let plugin = await startAgent({ options, stateDir });
     const allocation = makeAllocation();

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
-import { accessOf, handledAccess, LATEST_ABI, scopesOf } from "../../../src/effects/landlock/rights.ts";
+import {
+  accessOf,
+  handledAccess,
+  LATEST_ABI,
+  scopesFor,
+  scopesOf,
+} from "../../../src/effects/landlock/rights.ts";
 import type { UnveilMode } from "../../../src/effects/unveil/unveil.ts";
 
 /** All ABIs of the table, and a newer one. */
@@ -64,6 +70,14 @@ describe("the rights of letters", () => {
     const onFiles = 0x1 | 0x2 | 0x4 | 0x4000 | 0x8000 | 0x10000;
     for (const abi of abis) expect(accessOf(mode("rwxc"), "file", abi) & ~onFiles).toBe(0);
   });
+});
+
+test("a task with a stop command is signalled by its commands, unless it shares the host's pid namespace", () => {
+  const masks = (stopCommand: readonly string[], pidMode: string) =>
+    [5, 6].map((abi) => scopesFor(abi, { stopCommand, pidMode }));
+  expect(masks([], "private")).toEqual([0, 3]);
+  expect(masks(["quit"], "private")).toEqual([0, 1]);
+  expect(masks(["quit"], "host")).toEqual([0, 3]);
 });
 
 test("scopes came with ABI 6", () => {

@@ -25,6 +25,8 @@ test("the plugin's options have this hclspec", () => {
       private_tmp: withDefault(attr("private_tmp", "bool"), "true"),
       root: withDefault(attr("root", "string"), '"private"'),
       allow_host_root: withDefault(attr("allow_host_root", "bool"), "false"),
+      allow_idmapped_volumes: withDefault(attr("allow_idmapped_volumes", "bool"), "false"),
+      idmapped_root_volumes: attr("idmapped_root_volumes", "list(string)"),
       identity_files: withDefault(attr("identity_files", "bool"), "false"),
       writable_logs: withDefault(attr("writable_logs", "bool"), "false"),
       log_collection: withDefault(attr("log_collection", "string"), '"agent"'),
@@ -88,6 +90,7 @@ test("a task's options have this hclspec", () => {
       root: attr("root", "string"),
       identity_files: attr("identity_files", "bool"),
       shm_size: withDefault(attr("shm_size", "number"), "64"),
+      idmapped_volumes: attr("idmapped_volumes", "list(string)"),
       swap_limit: attr("swap_limit", "number"),
       cpu_hard_limit: withDefault(attr("cpu_hard_limit", "bool"), "true"),
       pids_limit: attr("pids_limit", "number"),
@@ -101,6 +104,7 @@ test("a task's options have this hclspec", () => {
       bind_udp: attr("bind_udp", "list(number)"),
       extra_hosts: attr("extra_hosts", "list(string)"),
       work_dir: attr("work_dir", "string"),
+      stop_command: attr("stop_command", "list(string)"),
     },
   });
 });

@@ -60,7 +60,9 @@ describe("a path", () => {
     expect(answer("read /etc/shadow")).toMatchObject({
       allowed: false,
       rule: "no unveiled path has it, so nothing is at /etc/shadow in the task's root",
+      advice: "",
     });
+    expect(answer("read /etc/motd").advice).toContain('unveil = ["r:/etc/motd"]');
     expect(answer("read /etc/sslother").allowed).toBe(false);
     expect(answer("read /etc/shadow", runWith({}, { root: "host" })).rule).toBe("no unveiled path has it");
   });

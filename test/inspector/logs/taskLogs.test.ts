@@ -130,6 +130,39 @@ describe("a log", () => {
   });
 });
 
+describe("a log that the driver writes", () => {
+  it("has the run's own lines only, in each direction", async () => {
+    const inspected = await startInspector();
+    const output = makeOutput();
+    output.write("web.stderr.0", "before\nown one\n");
+    output.write("web.stderr.1", "own two\nafter\n");
+    const request = { ...output.request, logBounds: { maxFiles: 10, maxFileBytes: 4096 } };
+    const begunAt = (file: number, bytes: number) =>
+      event("sandboxed", { output: { stdout: { file: 0, bytes: 0 }, stderr: { file, bytes } } });
+    const [requested, fingerprinted, , ...rest] = life("ended");
+    if (requested === undefined || fingerprinted === undefined) throw new Error("no life");
+    await inspected.record(id, [event("requested", request), fingerprinted, begunAt(0, 7), ...rest]);
+    const page = async (place = "") =>
+      JSON.parse((await inspected.ask(`/api/log?${query}&stream=stderr${place}`)).body) as LogPage;
+    await eventually(async () => expect((await inspected.ask("/api/tasks")).body).toContain("web"));
+    expect(textsOf(await page())).toEqual(["own one", "own two", "after"]);
+    // The next run goes on in the same file.
+    const next = id.replace(/.{8}$/, "11111111");
+    await inspected.record(next, [event("requested", request), event("fingerprinted"), begunAt(1, 8)]);
+    await eventually(async () => expect(textsOf(await page())).toEqual(["own one", "own two"]));
+    const last = await page();
+    expect(last).toMatchObject({ isBegin: true, isEnd: true, begin: { index: 0, offset: 7 } });
+    expect(last.files).toMatchObject([
+      { index: 0, size: 15, begin: 7 },
+      { index: 1, size: 8 },
+    ]);
+    expect(textsOf(await page("&before=1:0"))).toEqual(["own one"]);
+    expect(textsOf(await page("&from=1:0"))).toEqual(["own two"]);
+    const { body } = await inspected.ask(`/api/log/search?${query}&stream=stderr&text=e`);
+    expect(textsOf(JSON.parse(body) as LogMatches)).toEqual(["own one"]);
+  });
+});
+
 describe("no other file", () => {
   it("is read through a link that a task has put in its log's place", async () => {
     const { ask, output } = await withOutput();

@@ -30,6 +30,22 @@ export function reading(opened: () => EventStore): void {
       expect(store.lastPositions(many)).toEqual(many.map((_, index) => last[index % 3]));
     });
 
+    it("reads the index: each stream's events, in the order of the first positions", async () => {
+      await store.append("long", 0, samples("long", 1, 9_000));
+      const index = [...(store.index() ?? [])];
+      expect(index.slice(0, 7)).toEqual([
+        { firstPosition: 1, seq: 1, position: 1 },
+        { firstPosition: 1, seq: 2, position: 3 },
+        { firstPosition: 1, seq: 3, position: 5 },
+        { firstPosition: 2, seq: 1, position: 2 },
+        { firstPosition: 2, seq: 2, position: 4 },
+        { firstPosition: 2, seq: 3, position: 6 },
+        { firstPosition: 7, seq: 1, position: 7 },
+      ]);
+      expect(index).toHaveLength(9_006);
+      expect(index.at(-1)).toEqual({ firstPosition: 7, seq: 9_000, position: 9_006 });
+    });
+
     it("reads all streams by position, from a given position on, without gaps", () => {
       expect([...store.readAll()].map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
       expect([...store.readAll(5)].map(labelOf)).toEqual(["b 3", "a 3"]);

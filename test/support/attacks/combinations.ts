@@ -126,7 +126,8 @@ export async function workingAttacks(
   const target = await targetFor(levels.find((level) => level.user !== undefined)?.user);
   const allocation = makeAllocation({ slice, user: target.user });
   const job = Object.assign({}, ...levels.map((level) => level.job?.(target) ?? {}));
-  const differing = resources === undefined ? {} : { resources: resources(allocation) };
+  const mounts = levels.flatMap((level) => level.mounts?.() ?? []);
+  const differing = { mounts, ...(resources && { resources: resources(allocation) }) };
   const outcomes = await tryAttacks(agent, allocation, job, attackNames, target, differing);
   return attackNames.filter((name) => outcomes.get(name) === "worked");
 }

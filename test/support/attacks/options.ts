@@ -1,7 +1,10 @@
 /** The operator's options that concern the sandbox, and what a job makes of each. */
 import type { ExceptionKey } from "../../../src/effects/exceptions.ts";
 import type { CapabilityName } from "../../../src/effects/kernel/capabilities.ts";
+import type { Mount } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { Allocation } from "../agent/allocation.ts";
+import { volumeMount } from "../agent/requests.ts";
+import { hostFolder } from "../host/temporaryFolder.ts";
 import { cgroupRoot, folderOf, type Target } from "./catalogue.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -15,6 +18,8 @@ export interface Level {
   /** The plugin's options that have another effect than a permission. */
   readonly plugin?: Options;
   readonly job?: (target: Target) => Options;
+  /** Volumes of the task. */
+  readonly mounts?: () => readonly Mount[];
   readonly user?: Allocation["user"];
 }
 
@@ -25,6 +30,7 @@ export interface Level {
 export const permissive: Options = {
   unveil_by_task: true,
   allow_host_root: true,
+  allow_idmapped_volumes: true,
   allow_root: true,
   allow_caps: ["all"],
   allow_seccomp: ["all"],
@@ -90,6 +96,10 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     unconfined: { exception: "allowSeccomp", job: () => ({ seccomp: "unconfined" }) },
   },
   pids: { private: {}, "the host's by allow_host_pid": { job: () => ({ pid_mode: "host" }) } },
+  stop: {
+    "by signal": {},
+    "stop_command, without Landlock's scope of signals": { job: () => ({ stop_command: ["true"] }) },
+  },
   ipc: {
     private: {},
     "the host's by allow_host_ipc": { exception: "allowHostIpc", job: () => ({ ipc_mode: "host" }) },
@@ -97,6 +107,13 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
   logs: {
     "read-only": {},
     writable_logs: { exception: "writableLogs", plugin: { writable_logs: true } },
+  },
+  volumes: {
+    none: {},
+    "one of another user by allow_idmapped_volumes": {
+      job: () => ({ idmapped_volumes: ["local/idmapped"] }),
+      mounts: () => [volumeMount(hostFolder({ uid: 20_001, gid: 20_001 }), "local/idmapped")],
+    },
   },
   "log collection": { "the agent's": {}, "the driver's": { plugin: { log_collection: "driver" } } },
   tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
@@ -119,6 +136,7 @@ export const closing: Readonly<Record<string, string>> = {
   deniedEnvvars: "takes variables away",
   unveilDefaults: "without them, a task has fewer paths",
   root: "the job's root, by default",
+  idmappedRootVolumes: "which volumes belong to a job: the operator names root's here",
   identityFiles: "files of the task's own",
   dynamicUserIds: "which ids are dynamic users'",
   sharedDynamicIds: "the users of two tasks, which are the same one in all these attacks",

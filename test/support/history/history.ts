@@ -100,6 +100,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     more: 0,
   },
   stopRequested: { signal: 2, timeoutMs: 5000 },
+  stopCommandEnded: { reason: "ended", end: { exitCode: 0, signal: 0 }, error: null, limitMs: 4000 },
   stopTimedOut: { timeoutMs: 5000 },
   destroyRequested: { force: true },
   forceKilled: { reason: "stopTimedOut", delivered: true },

@@ -1,12 +1,11 @@
 /** The event log in memory. */
 import { DriverError } from "../../../src/base/errors.ts";
-import type { StreamEntry } from "../../../src/store/eventStore.ts";
+import type { IndexEntry, StreamEntry } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { LogStore } from "../../../src/store/logStore.ts";
 import {
   BATCH_BYTES,
   BATCH_RECORDS,
-  type IndexEntry,
   type RecordWriter,
   type TakeRecord,
   type WritableTable,
@@ -89,11 +88,17 @@ export class MemoryTable implements WritableTable {
     return this.#pruned;
   }
 
-  positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
-    const positions = this.#positions.get(firstPosition) ?? [];
-    return positions
-      .map((position, index) => ({ seq: index + 1, position }))
-      .slice(seq - 1, seq - 1 + BATCH_RECORDS);
+  indexFrom(firstPosition: number, seq: number): IndexEntry[] {
+    return [...this.#positions]
+      .toSorted(([a], [b]) => a - b)
+      .flatMap(([first, positions]) =>
+        positions.map((position, index) => ({ firstPosition: first, seq: index + 1, position })),
+      )
+      .filter(
+        (entry) =>
+          entry.firstPosition > firstPosition || (entry.firstPosition === firstPosition && entry.seq >= seq),
+      )
+      .slice(0, BATCH_RECORDS);
   }
 
   recordsOf<T>({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {

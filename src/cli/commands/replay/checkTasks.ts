@@ -6,7 +6,7 @@ import { signatureProblem } from "../../../history/replay/bundle/signature.ts";
 import { type CheckReport, checkLog } from "../../../history/replay/check/checkLog.ts";
 import { loadMachine } from "../../../history/replay/check/loadMachine.ts";
 import { checkStream } from "../../../history/replay/check/streamCheck.ts";
-import { tableMachine } from "../../../history/replay/check/tableMachine.ts";
+import { outcomeMachine } from "../../../history/replay/check/tableMachine.ts";
 import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { FindingView, isVerified } from "../../histories/findingView.ts";
@@ -25,7 +25,7 @@ export interface CheckTasksOptions {
 }
 
 /**
- * @returns the exit code: 0 if all is verified, 1 for a difference or damage
+ * @returns the exit code: 0 if all is verified, 1 for a difference, damage or a signature that does not fit
  * @throws DriverError if the check could not be made
  */
 export async function checkTasks({
@@ -35,26 +35,25 @@ export async function checkTasks({
   showArgs,
   json,
 }: CheckTasksOptions): Promise<number> {
-  const own = () => (place.name === undefined ? tableMachine() : thisMachine);
+  const own = () => (place.name === undefined ? outcomeMachine() : thisMachine);
   const machine = against === undefined ? own() : await loadMachine(against);
   await using logs = await EventLogs.openFor(place);
   const view = new FindingView(styleFor(process.stdout), showArgs);
   const checked = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
-  const report = key === undefined ? checked : withSignature(checked, place.path, key);
+  const report = { ...checked, signature: key === undefined ? undefined : signatureOf(place.path, key) };
   print(json ? view.json(report, machine) : view.report(report, machine));
   return isVerified(report) ? 0 : 1;
 }
 
 /** @throws DriverError `BUNDLE_INVALID` if the path is no file, `KEY_INVALID` */
-function withSignature(report: CheckReport, path: string, key: string): CheckReport {
+function signatureOf(path: string, key: string): DriverError | undefined {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (thrown) {
     throw DriverError.from(thrown, "BUNDLE_INVALID", "only a bundle has a signature");
   }
-  const problem = signatureProblem(bytes, key);
-  return problem === undefined ? report : { ...report, damage: [...report.damage, problem] };
+  return signatureProblem(bytes, key);
 }
 
 function checkOne(logs: EventLogs, place: TaskPlace, machine: MachineVersion): CheckReport {

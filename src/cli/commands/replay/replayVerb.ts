@@ -70,7 +70,7 @@ export const addReplay: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
-Exit codes of a check: 0 verified, 1 differences or damage, 2 failed to check;
+Exit codes of a check: 0 verified, 1 differences, damage or a wrong signature, 2 failed to check;
 of --policy: 0 if no run would have been different, 1 otherwise, 2 failed.
 
 Examples:

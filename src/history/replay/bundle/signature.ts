@@ -38,20 +38,28 @@ export class BundleSigner {
 }
 
 /**
- * Why a bundle is not what the owner of a key has signed, as a sentence without its full stop; undefined if it is.
+ * Why a bundle is not what the owner of a key has signed: `SIGNATURE_MISSING` or `SIGNATURE_INVALID`; undefined if
+ * it is.
  * @param bytes the whole file
  * @param path of the public Ed25519 key, in PEM
  * @throws DriverError `KEY_INVALID`
  */
-export function signatureProblem(bytes: Buffer, path: string): string | undefined {
+export function signatureProblem(bytes: Buffer, path: string): DriverError | undefined {
   const key = readKey(path, "public");
   const begin = bytes.lastIndexOf("\n", bytes.length - 2) + 1;
   const signature = signatureIn(bytes.toString("utf8", begin).trimEnd());
-  if (signature === undefined) return "the bundle is not signed";
+  if (signature === undefined) {
+    return new DriverError("SIGNATURE_MISSING", "the bundle is not signed", {
+      hint: "Ask for one that export --sign made",
+    });
+  }
   const hash = createHash("sha256").update(bytes.subarray(0, begin));
-  return verify(null, message(hash), key, Buffer.from(signature, "base64"))
-    ? undefined
-    : "the bundle's signature does not fit: it was made with another key, or the bundle was changed afterwards";
+  if (verify(null, message(hash), key, Buffer.from(signature, "base64"))) return undefined;
+  const summary =
+    "the bundle's signature does not fit: it was made with another key, or the bundle was changed afterwards";
+  return new DriverError("SIGNATURE_INVALID", summary, {
+    hint: "Compare the key with its owner's, and get the bundle again",
+  });
 }
 
 /** What is signed. The first words keep a signature from fitting anything but a bundle. */

@@ -92,7 +92,7 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
   if (problem !== undefined) return <p class="bad">{problem}</p>;
   if (log === undefined) return <p class="faint">Reading the output…</p>;
   const entries = mergeEvents(log.lines, logEvents(id, steps ?? [], runs), log);
-  const bytes = log.files.reduce((sum, { size }) => sum + size, 0);
+  const bytes = log.files.reduce((sum, { size, begin = 0 }) => sum + size - begin, 0);
   return (
     <>
       {find === "" ? null : <Matches query={query} find={find} />}

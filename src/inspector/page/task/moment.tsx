@@ -58,7 +58,7 @@ const effectMeanings: Readonly<Record<string, string>> = {
   prepareSandbox: "prepared limits, user, rules and the launch plan",
   launch: "launched the program",
   watchExit: "waited for the run to end",
-  sendStopSignal: "sent the stop's signal",
+  sendStopSignal: "ran the stop command, if the task has one, and sent the stop's signal",
   startKillTimer: "waited for the stop's timeout",
   killRun: "killed all processes of the run",
   releaseRun: "removed what the run had on the host",

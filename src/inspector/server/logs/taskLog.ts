@@ -196,7 +196,8 @@ export class TaskLog {
       if (file === undefined) return [];
       try {
         const { size, mtimeMs } = fstatSync(file);
-        return [{ index, size: this.#span.endIn(index, size), changedAt: mtimeMs }];
+        const [begin, end] = [this.#span.beginIn(index), this.#span.endIn(index, size)];
+        return [{ index, size: end, changedAt: mtimeMs, ...(begin > 0 && { begin }) }];
       } finally {
         closeSync(file);
       }

@@ -58,8 +58,8 @@ describe("a broken machine", () => {
     ["adopted", 1],
     ["oomSeen", 1],
     ["denied", 2],
-    ["execStarted", 2],
-    ["execExited", 2],
+    ["execStarted", 5],
+    ["execExited", 5],
     ["execsRepeated", 1],
   ])("is detected if it drops %s", async (type, tasks) => {
     const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
@@ -86,6 +86,8 @@ describe("a broken machine", () => {
       "resists",
     ];
     exited.push("is-checked", "is-not-checked", "keeps-output", "loses-output", "stops", "succeeds");
+    // The stop commands.
+    exited.push("fails", "hangs", "succeeds");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
@@ -99,8 +101,11 @@ describe("a broken machine", () => {
       source.replace('["sendStopSignal", "startKillTimer"]', '["startKillTimer", "sendStopSignal"]'),
     );
     expect(other.map(({ task, type }) => [task, type]).sort()).toEqual([
+      ["fails", "stopRequested"],
+      ["hangs", "stopRequested"],
       ["resists", "stopRequested"],
       ["stops", "stopRequested"],
+      ["succeeds", "stopRequested"],
     ]);
   });
 

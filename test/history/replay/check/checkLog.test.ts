@@ -145,14 +145,33 @@ describe("a check of a log", () => {
     const streams = [...store.streams()];
     await Promise.all(append("alloc/lost/1"));
     await store.append("alloc/ended/1", 6, [sampleEvent("later")]);
+    let lists = 0;
     const early = new Proxy(store, {
       get: (target, name) => {
-        if (name === "streams") return () => streams;
+        if (name === "streams" && lists++ === 0) return () => streams;
         const member: unknown = Reflect.get(target, name);
         return typeof member === "function" ? member.bind(target) : member;
       },
     });
     expect(checkLog(early)).toEqual({ streams: 1, events: 6, findings: [], damage: [] });
+  });
+
+  it("finds an event that the index has beyond the stream's end", async () => {
+    const store = memoryEventStore();
+    const events = log().events("alloc/ended/1");
+    await store.append("alloc/ended/1", 0, events);
+    const more = new Proxy(store, {
+      get: (target, name) => {
+        if (name === "index")
+          return () => [...(store.index() ?? []), { firstPosition: 1, seq: 7, position: 99 }];
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+    expect(checkLog(store).findings).toEqual([]);
+    expect(checkLog(more).findings).toMatchObject([
+      { kind: "damage", seq: 6, defect: { kind: "end", expected: "6", found: "7" } },
+    ]);
   });
 
   it("reports its progress", () => {

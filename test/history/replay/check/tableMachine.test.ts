@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { tableMachine } from "../../../../src/history/replay/check/tableMachine.ts";
+import { outcomeOf } from "../../../../src/history/replay/check/streamCheck.ts";
+import { outcomeMachine, tableMachine } from "../../../../src/history/replay/check/tableMachine.ts";
 import type { TaskEvent } from "../../../../src/machines/events.ts";
 import { type MachineState, type MachineStep, thisMachine } from "../../../../src/machines/machineVersion.ts";
 import { initialContext } from "../../../../src/machines/taskContext.ts";
@@ -10,6 +11,7 @@ import { event, eventTypes } from "../../../support/history/history.ts";
 const stateNames = Object.keys(taskStates);
 const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 40 });
 const machine = tableMachine();
+const outcomes = outcomeMachine();
 
 /** The step of an event. XState and the table, when it is empty and when it has the step, must agree on it. */
 function agreedStep(from: MachineState, event: TaskEvent): MachineStep {
@@ -34,6 +36,24 @@ describe("the machine with a table", () => {
       fc.property(histories, (types) => {
         const { initialSnapshot } = machine;
         types.reduce((snapshot, type) => agreedStep(snapshot, event(type)).snapshot, initialSnapshot);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("has the same outcomes without contexts", () => {
+    fc.assert(
+      fc.property(histories, (types) => {
+        let [one, other]: MachineState[] = [thisMachine.initialSnapshot, outcomes.initialSnapshot];
+        for (const type of types) {
+          const [with_, without] = [
+            thisMachine.step(one as MachineState, event(type)),
+            outcomes.step(other as MachineState, event(type)),
+          ];
+          expect(outcomeOf(without)).toEqual(outcomeOf(with_));
+          [one, other] = [with_.snapshot, without.snapshot];
+        }
+        expect(other?.context).toEqual(initialContext);
       }),
       { numRuns: 500 },
     );

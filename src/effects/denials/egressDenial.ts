@@ -1,14 +1,14 @@
 /** Describes what a task's list of destinations refused, and says what would allow it. Pure. */
 import { formatZonedTime } from "../../units/times.ts";
 import type { Denial, Verdict } from "../landlock/denial.ts";
-import { parseAddress } from "./addresses.ts";
+import { parseAddress } from "../network/addresses.ts";
 import {
   type Destination,
   type EgressOptions,
   type EgressProtocol,
   egressAnswer,
   type NameAddresses,
-} from "./egress.ts";
+} from "../network/egress.ts";
 
 /** What `egress` and `egress_denied` say, and what they knew of names. */
 export interface EgressAllowance extends EgressOptions {
