@@ -153,6 +153,10 @@ async function benchLongHistory(browser: Browser, url: string): Promise<void> {
   await session.send("HeapProfiler.collectGarbage");
   const { usedSize } = await session.send("Runtime.getHeapUsage");
   printFigure(`a history of ${manyEvents} events: the page's heap`, formatMib(usedSize / 1024));
+  printFigure(
+    `a history of ${manyEvents} events: the inspector's memory while it is shown`,
+    formatMib(pssOf(inspector.pid ?? 0)),
+  );
   await context.close();
 }
 

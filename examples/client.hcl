@@ -9,11 +9,15 @@ plugin "nomad-driver-exec2" {
     unveil_defaults = true
     unveil_paths    = ["r:/usr/share"]
     unveil_allowed  = ["r:/etc", "rx:/opt", "rx:/usr"]
+    unveil_sets {
+      cuda = ["rw:/dev/nvidia0", "rw:/dev/nvidiactl", "rw:/dev/nvidia-uvm", "rx:/opt/cuda"]
+    }
     unveil_by_task  = false
     private_tmp     = true
     writable_logs   = false
     root            = "private"
     allow_host_root = false
+    allow_root_dir  = true
     identity_files  = false
 
     # Volumes whose files belong to another user than the task's.

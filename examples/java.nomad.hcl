@@ -3,14 +3,8 @@
 #
 #   nomad-driver-exec2 run examples/java.nomad.hcl
 #
-# The host needs a JDK. If its configuration is not in Debian's folder for OpenJDK 17, name the
-# folder: --var jdk_etc=/etc/java-21-openjdk. On a cluster, the client's plugin block needs
-# unveil_allowed, or this folder in unveil_paths.
-
-variable "jdk_etc" {
-  type    = string
-  default = "/etc/java-17-openjdk"
-}
+# The host needs a JDK. The set "java" unveils its configuration, whatever its version. On a cluster,
+# the client's plugin block needs unveil_allowed with it, or a set of this name in unveil_sets.
 
 job "java" {
   type = "batch"
@@ -28,7 +22,7 @@ job "java" {
         args    = ["-d", "${NOMAD_ALLOC_DIR}/data", "local/Hello.java"]
 
         # The JDK itself is in /usr/lib, a default path, but its configuration is not.
-        unveil = ["r:${var.jdk_etc}"]
+        unveil_sets = ["java"]
       }
 
       template {
@@ -63,8 +57,8 @@ job "java" {
 
         # A JVM sizes its heap by the memory that it finds. Without access to its cgroup, a JVM finds the
         # host's memory, so this option names the task's limit.
-        args   = ["-XX:MaxRAM=${NOMAD_MEMORY_LIMIT}m", "-cp", "${NOMAD_ALLOC_DIR}/data", "Hello"]
-        unveil = ["r:${var.jdk_etc}"]
+        args        = ["-XX:MaxRAM=${NOMAD_MEMORY_LIMIT}m", "-cp", "${NOMAD_ALLOC_DIR}/data", "Hello"]
+        unveil_sets = ["java"]
       }
 
       resources {

@@ -11,6 +11,7 @@ import { hclName } from "../src/effects/options/hclOptions.ts";
 import { taskSchema } from "../src/effects/parts.ts";
 import { defaultProfile } from "../src/effects/seccomp/defaultProfile.ts";
 import type { RestrictionGroup } from "../src/effects/seccomp/restriction.ts";
+import { builtInSets } from "../src/effects/unveil/builtInSets.ts";
 import { defaultPaths } from "../src/effects/unveil/defaultPaths.ts";
 
 /** Makes each part of each page of docs, by its name in the marks. */
@@ -20,6 +21,7 @@ const pages = {
     "task options": () => optionTable(taskSchema()),
     "default paths": listDefaultPaths,
     "default profile": profileTable,
+    programs: programTable,
   },
   security: { exceptions: listExceptions },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, () => string>>>>;
@@ -50,6 +52,18 @@ function listExceptions(): string {
   return tableOf(
     ["option", "what jobs that use it may break through", "meaning"],
     rows.map(({ option, opens, meaning }) => [`\`${option}\``, opens.join(", "), meaning]),
+  );
+}
+
+function programTable(): string {
+  return tableOf(
+    ["set", "program", "needs", "unveil"],
+    Object.entries(builtInSets).map(([name, { program, meaning, entries }]) => [
+      `\`${name}\``,
+      program,
+      meaning,
+      entries.map((entry) => `\`"${entry}"\``).join(", "),
+    ]),
   );
 }
 

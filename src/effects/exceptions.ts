@@ -37,6 +37,11 @@ export const exceptions = {
     meaning:
       "the same, for all tasks. Nothing is checked, so no entry should be around the agent's data folder or around `/dev`",
   },
+  unveilSets: {
+    option: "unveil_sets",
+    opens: ["files", "resources"],
+    meaning: "the same as `unveil_paths`, for the jobs that name a set. Every job may name every set",
+  },
   allowHostRoot: {
     option: "allow_host_root",
     opens: ["files", "resources"],

@@ -25,6 +25,7 @@ import {
 } from "../effects/unveil/defaultPaths.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "../effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
+import { entriesOfSets } from "../effects/unveil/unveilSets.ts";
 import { wantedCapabilities } from "../effects/users/capabilityOptions.ts";
 import { isInRanges } from "../effects/users/idRanges.ts";
 import { verdictsOn } from "../effects/verdicts.ts";
@@ -155,10 +156,11 @@ function capabilityRefusal({ capAdd }: TaskOptions, { allowCaps }: SandboxOption
 
 /** Compares paths as they are written: where links of the host led is not recorded. */
 function unveilRefusals(
-  { unveil }: TaskOptions,
+  task: TaskOptions,
   sandbox: RecordedSandbox | undefined,
-  { unveilAllowed, unveilPaths, unveilDefaults }: SandboxOptions,
+  plugin: SandboxOptions,
 ): string[] {
+  const { unveilAllowed, unveilPaths, unveilDefaults } = plugin;
   if (unveilAllowed.length === 0) return [];
   const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
   const allowed = [
@@ -166,7 +168,7 @@ function unveilRefusals(
     ...[...unveilPaths, ...unveilAllowed].map((entry) => parseUnveil(entry, "plugin")),
     ...own.map(({ path, mode }) => ({ path, mode: modeOf(mode) })),
   ];
-  return unveil
+  return task.unveil
     .map((entry) => parseUnveil(entry, "task"))
     .filter(({ path, mode }) => !isNothing(without(mode, rightsAt(path, allowed))))
     .map((entry) => `unveil has ${formatUnveil(entry)}, which unveil_allowed lacks`);
@@ -187,8 +189,18 @@ function pathsUnder(task: TaskOptions, plugin: SandboxOptions): PathRight[] {
     ...(plugin.unveilDefaults ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders] : []),
     ...(identity ? identityPaths : []),
     ...plugin.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
+    ...knownSets(task, plugin),
     ...task.unveil.map((entry) => parseUnveil(entry, "task")),
   ]);
+}
+
+/** A policy may lack a set that the run used. The refusal says so. */
+function knownSets(task: TaskOptions, plugin: SandboxOptions): readonly PathRight[] {
+  try {
+    return entriesOfSets(task, plugin);
+  } catch {
+    return [];
+  }
 }
 
 /** Paths that only the replaced options had unveiled. The task keeps its folders, volumes and logs. */

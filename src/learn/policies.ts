@@ -12,6 +12,7 @@ import {
 import type { PathRight } from "../effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../effects/unveil/unveil.ts";
 import { TMP } from "../effects/unveil/unveilRules.ts";
+import { entriesOfSets } from "../effects/unveil/unveilSets.ts";
 import type { Job, Task } from "../localAgent/jobspec/job.ts";
 import type { Access } from "./access.ts";
 import { type HostView, type Learned, learnPolicy } from "./policy.ts";
@@ -43,11 +44,12 @@ export function policyOf(
   plugin: PluginOptions,
   host: HostView,
 ): Learned {
-  const configured = [...plugin.unveilPaths, ...entriesOf(task)].flatMap((entry) =>
+  const written = [...plugin.unveilPaths, ...entriesOf(task)].flatMap((entry) =>
     // Entries with references that only an allocation resolves are skipped: these paths are in the
     // allocation's own folders.
     unveilProblem(entry) === undefined ? parseUnveil(entry, "task") : [],
   );
+  const configured = [...written, ...entriesOfSets({ unveilSets: textsOf(task, "unveil_sets") }, plugin)];
   // An entry below /tmp means the host's /tmp. The task then has no /tmp of its own.
   const ownTmp = plugin.privateTmp && configured.every(({ path }) => !isAtOrBelow(path, TMP));
   return learnPolicy(
@@ -95,9 +97,13 @@ export function lackingPorts({ config }: Task, { connectTcp, bindTcp }: Learned)
 }
 
 /** The entries of the job file, before references are replaced. */
-export function entriesOf({ config }: Task): string[] {
-  const { unveil } = config;
-  return Array.isArray(unveil) ? unveil.map(String) : [];
+export function entriesOf(task: Task): string[] {
+  return textsOf(task, "unveil");
+}
+
+function textsOf({ config }: Task, option: string): string[] {
+  const texts = config[option];
+  return Array.isArray(texts) ? texts.map(String) : [];
 }
 
 /** Options of the plugin or a task without those that limit ports. */

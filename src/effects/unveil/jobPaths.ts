@@ -86,6 +86,7 @@ export class JobPaths {
     for (const rule of asked) {
       const found = files.get(rule) ?? findPath(rule);
       files.set(rule, found);
+      if (found.at === "nowhere" && rule.optional) continue;
       this.#check(rule, found);
       if (found.at === "nowhere") throw missingPath(rule, found.errno);
     }

@@ -20,15 +20,25 @@ export type UnveilMode = PathAccess;
 
 /**
  * Where an entry comes from: the default paths, the options of the plugin or the
- * task, the task's own folders, its log pipes, its volumes, or its devices.
+ * task, the task's own folders, its log pipes, its volumes, its devices, or the folder of its root.
  */
-export type UnveilSource = "default" | "plugin" | "task" | "folder" | "log" | "volume" | "device";
+export type UnveilSource =
+  | "default"
+  | "plugin"
+  | "task"
+  | "folder"
+  | "log"
+  | "volume"
+  | "device"
+  | "root_dir";
 
 export interface UnveilEntry {
   /** Absolute, without empty, `.` and `..` segments. */
   readonly path: string;
   readonly mode: UnveilMode;
   readonly source: UnveilSource;
+  /** Set if the entry is left out where its path does not exist. */
+  readonly optional?: true;
 }
 
 /**

@@ -18,6 +18,7 @@ import {
   type UnveilSource,
   unionOfModes,
 } from "./unveil.ts";
+import { entriesOfSets } from "./unveilSets.ts";
 
 /** A bind mount over a path in the task's mount namespace. */
 export interface BoundPath {
@@ -35,6 +36,8 @@ export interface UnveilInput {
   readonly mounts?: readonly PlacedMount[];
   /** The root that the options request; `host` by default. */
   readonly root?: RootMode;
+  /** Set if the root is made of a folder. */
+  readonly rootDir?: RootDirInput | undefined;
 }
 
 /** A path, the access that all its entries together allow, and the sources of these entries. */
@@ -55,6 +58,27 @@ export interface UnveilRule {
   readonly ownRoot?: true;
   /** Set if the rule allows listing folders, but not reading files. */
   readonly listing?: true;
+  /** Set if the rule is left out where its path does not exist, although an option has it. */
+  readonly optional?: true;
+  /** Set for a path of the folder that the task's root is made of. A symlink at the path gets no rule. */
+  readonly inRootDir?: RootDirEntry["kind"];
+}
+
+/** A file or folder in the folder that a task's root is made of. */
+export interface RootDirEntry {
+  /** The path in the task. */
+  readonly path: string;
+  readonly kind: "file" | "folder";
+}
+
+/** The folder that a task's root is made of. */
+export interface RootDirInput {
+  readonly isWritable: boolean;
+  /**
+   * The outermost files and folders that are the folder's alone.
+   * @param others paths in the task's root that are not the folder's
+   */
+  readonly entries: (others: readonly string[]) => readonly RootDirEntry[];
 }
 
 export interface UnveilRules {
@@ -79,16 +103,17 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  * rule covers them.
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
-  const { options, task, folders, bound = [], mounts = [] } = input;
+  const { options, task, folders, bound = [], mounts = [], rootDir } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
+    ...entriesOfSets(task, options),
     ...task.unveil.map((entry) => parseUnveil(entry, "task")),
   ];
   const sharedTmpReason = whyTmpIsShared(options, configured, folders);
   const privateTmp = sharedTmpReason === null;
   const root = configured.some(({ path }) => path === "/") ? "host" : (input.root ?? "host");
   const defaults = [
-    ...defaultEntries,
+    ...(rootDir ? defaultEntries.filter(({ path }) => isInEveryRoot(path)) : defaultEntries),
     ...(root === "private" ? ownRootPaths : []),
     ...folderEntries(folders),
   ];
@@ -109,7 +134,40 @@ export function unveilRules(input: UnveilInput): UnveilRules {
     ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
     ...mounts.map(mountRule),
   ];
+  if (rootDir) rules.push(...rootDirRules(rootDir, rules, folders, privateTmp));
   return { root, entries: rules, privateTmp, sharedTmpReason };
+}
+
+/** Files of the host's, or of the task's own, that a root has which is made of a folder. */
+export const namesInRootDir: readonly string[] = ["/etc/hosts", "/etc/resolv.conf"];
+
+/** Whether a default path is also in a root that is made of a folder. */
+function isInEveryRoot(path: string): boolean {
+  return ["/dev", "/proc", TMP].some((each) => isAtOrBelow(path, each)) || namesInRootDir.includes(path);
+}
+
+/**
+ * Rules for the folder that the root is made of. A rule for `/` would open all of /proc, too, so that it only allows
+ * listing.
+ */
+function rootDirRules(
+  { isWritable, entries }: RootDirInput,
+  rules: readonly UnveilRule[],
+  folders: TaskFolders,
+  privateTmp: boolean,
+): UnveilRule[] {
+  const others = [
+    ...["/proc", "/dev", ...(privateTmp ? [TMP] : [])],
+    ...Object.values<string>({ ...folders }),
+    ...rules.map(({ path, target = path }) => target).filter((path) => !namesInRootDir.includes(path)),
+  ];
+  const common = { sources: ["root_dir"] as const };
+  return [
+    { ...common, path: "/", mode: modeOf("r"), listing: true, inRootDir: "folder" },
+    ...entries(others).map(({ path, kind }): UnveilRule => {
+      return { ...common, path, mode: modeOf(isWritable ? "rwxc" : "rx"), inRootDir: kind };
+    }),
+  ];
 }
 
 /** Path of the host's `/tmp`, and of a task's own `/tmp`. */
@@ -179,7 +237,7 @@ function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): 
 
 function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, string>): UnveilRule[] {
   const rules = new Map<string, UnveilRule>();
-  for (const { path: target, mode, source } of entries) {
+  for (const { path: target, mode, source, optional } of entries) {
     const path = binds.get(target) ?? target;
     const present = rules.get(path);
     // The job's entries come last. A file that is bound over the path is the task's own.
@@ -190,9 +248,14 @@ function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, strin
       mode: present ? unionOfModes(present.mode, mode) : mode,
       sources: present ? [...new Set([...present.sources, source])] : [source],
       ...jobModeOf(present?.jobMode, jobMode),
+      ...(optional && !isRequired(present) && { optional }),
     });
   }
   return [...rules.values()];
+}
+
+function isRequired(rule: UnveilRule | undefined): boolean {
+  return rule !== undefined && isConfigured(rule) && !rule.optional;
 }
 
 function jobModeOf(one: UnveilMode | undefined, other: UnveilMode | undefined): Pick<UnveilRule, "jobMode"> {

@@ -46,7 +46,7 @@ export class History {
   /** The last state that was read. Most reads continue from there. */
   #at: { readonly seq: number; readonly state: MachineState };
 
-  /** @param events of one stream, from its first event on */
+  /** @param events of one stream, from its first event on. If the caller appends to them, the history grows */
   constructor(stream: string, events: readonly StoredEvent[], machine = thisMachine) {
     this.stream = stream;
     this.machine = machine;

@@ -1,9 +1,8 @@
 /** Interpreters and compilers, with what they need besides the default paths. */
-import { makeCertificate, type Program, pathsIn } from "../../support/agent/programs.ts";
+import { makeCertificate, type Program } from "../../support/agent/programs.ts";
 import { reachableNode } from "../../support/host/reachableNode.ts";
 
 const node = reachableNode();
-const readable = (paths: readonly string[]) => paths.map((path) => `r:${path}`);
 
 export const languages: Readonly<Record<string, Program>> = {
   "sh: pipes, jobs, files, archives": {
@@ -76,8 +75,7 @@ END
 
   "Java: a compiler, a server and its client, the host's certificates, the user's name": {
     needs: ["javac", "java"],
-    unveil: readable(pathsIn("/etc", /^java-\d+-openjdk$/)),
-    options: { identity_files: true },
+    options: { identity_files: true, unveil_sets: ["java"] },
     script: `
       cat > Program.java <<'END'
 import com.sun.net.httpserver.HttpServer;
@@ -116,7 +114,7 @@ END
 
   "C: gcc, and a program with threads": {
     needs: ["gcc"],
-    unveil: ["r:/usr/include"],
+    options: { unveil_sets: ["gcc"] },
     script: `
       cat > program.c <<'END'
 #include <pthread.h>
@@ -131,7 +129,7 @@ END
 
   "Go: a module is built, and connects to itself": {
     wants: ["go"],
-    unveil: pathsIn("/usr/share", /^go-\d/).map((path) => `rx:${path}`),
+    options: { unveil_sets: ["go"] },
     script: `
       cat > program.go <<'END'
 package main
@@ -161,7 +159,7 @@ END
 
   "Perl: modules, processes, sockets": {
     needs: ["perl"],
-    unveil: readable(pathsIn("/usr/share", /^perl5?$/)),
+    options: { unveil_sets: ["perl"] },
     script: `
       cat > program.pl <<'END'
 use strict;

@@ -15,8 +15,7 @@ const getPage = `${until("curl -s --unix-socket /tmp/socket --insecure https://l
 export const servers: Readonly<Record<string, Program>> = {
   "PostgreSQL: a new cluster, its server and queries, one of them by several processes": {
     wants: [`${postgresPrograms}/initdb`],
-    unveil: ["r:/usr/share/postgresql"],
-    options: { identity_files: true },
+    options: { identity_files: true, unveil_sets: ["postgres"] },
     script: `
       PATH=${postgresPrograms}:$PATH
       initdb -D data --auth trust > log 2>&1 || { cat log; exit 1; }
@@ -51,7 +50,7 @@ END
   "HAProxy: pages over TLS": {
     needs: ["openssl", "curl"],
     wants: ["haproxy"],
-    unveil: ["rx:/usr/sbin/haproxy"],
+    options: { unveil_sets: ["haproxy"] },
     script: `${makeCertificate}
       cat cert.pem key.pem > both.pem
       ${haproxyConfig("unix@/tmp/socket ssl crt both.pem")}
@@ -64,7 +63,7 @@ END
   "nginx: pages over TLS, from two workers": {
     needs: ["openssl", "curl"],
     wants: ["nginx"],
-    unveil: ["rx:/usr/sbin/nginx"],
+    options: { unveil_sets: ["nginx"] },
     script: `${makeCertificate}
       cat > nginx.conf <<'END'
 daemon off;

@@ -4,7 +4,7 @@ import type { Program } from "../../support/agent/programs.ts";
 export const tools: Readonly<Record<string, Program>> = {
   "openssl: a certificate with the extensions of its configuration": {
     needs: ["openssl"],
-    unveil: ["r:/etc/ssl/openssl.cnf"],
+    options: { unveil_sets: ["openssl"] },
     script: `
       openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out cert.pem 2> log || cat log
       openssl x509 -in cert.pem -noout -subject -ext basicConstraints
@@ -14,7 +14,7 @@ export const tools: Readonly<Record<string, Program>> = {
 
   "git: a repository, and clones of it": {
     needs: ["git"],
-    unveil: ["r:/usr/share/git-core"],
+    options: { unveil_sets: ["git"] },
     script: `
       export HOME=$PWD
       git config --global user.name Somebody; git config --global user.email somebody@example.com

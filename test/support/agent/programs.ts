@@ -70,7 +70,7 @@ END
 `;
 
 /** The paths in a folder whose names match, such as folders with a version in their names. */
-export function pathsIn(folder: string, name: RegExp): string[] {
+function pathsIn(folder: string, name: RegExp): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((entry) => name.test(entry))

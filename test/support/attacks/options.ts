@@ -31,6 +31,7 @@ export const permissive: Options = {
   unveil_by_task: true,
   allow_host_root: true,
   allow_idmapped_volumes: true,
+  allow_root_dir: true,
   allow_root: true,
   allow_caps: ["all"],
   allow_seccomp: ["all"],
@@ -73,6 +74,11 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       job: ({ ownFile }) => ({
         unveil: ["r:/proc", "rw:/dev", `rw:${cgroupRoot}`, `rwc:${folderOf(ownFile)}`],
       }),
+    },
+    "/dev by unveil_sets": {
+      exception: "unveilSets",
+      plugin: { unveil_sets: [{ terminals: ["rw:/dev"] }] },
+      job: () => ({ unveil_sets: ["terminals"] }),
     },
     "/dev by unveil_paths": { exception: "unveilPaths", plugin: { unveil_paths: ["rw:/dev"] } },
   },
