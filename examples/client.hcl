@@ -17,6 +17,7 @@ plugin "nomad-driver-exec2" {
     writable_logs   = false
     root            = "private"
     allow_host_root = false
+    allow_root_dir  = true
     identity_files  = false
 
     # Volumes whose files belong to another user than the task's.

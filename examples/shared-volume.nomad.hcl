@@ -2,7 +2,7 @@
 # them the volume belongs to that user. What they write belongs to the volume's owner on the host.
 #
 #   install -d -o games -g games -m 700 /var/tmp/shared
-#   nomad-driver-exec2 run --plugin-config examples/client.hcl --host-volume shared=/var/tmp/shared examples/shared-volume.nomad.hcl
+#   nomad-driver-exec2 run -o allow_idmapped_volumes=true --host-volume shared=/var/tmp/shared examples/shared-volume.nomad.hcl
 #   ls -l /var/tmp/shared
 
 job "shared-volume" {

@@ -160,8 +160,10 @@ function allowanceOf({ request, sandbox, names }: RecordedTask): Allowance {
 export function ownPlaces({ request, sandbox }: Omit<RecordedTask, "names">): OwnPlaces {
   const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
   const allocDir = request?.allocDir ?? "";
+  const { root_dir: rootDir, root_dir_writable: isWritable } = request?.options ?? {};
   return {
     allocId: request?.allocId ?? "",
     folders: [...own.map(({ path }) => path), ...(allocDir === "" ? [] : [allocDir])],
+    ...(typeof rootDir === "string" && { rootDir: { isWritable: isWritable === true } }),
   };
 }

@@ -94,7 +94,9 @@ export class TaskLife {
     this.allocation.cgroup.removeAsAgent();
     this.#checkRuns();
     this.#checkOutput();
-    if (err !== "" || result === undefined) throw new Error(`${this.taskId}: WaitTask says: ${err}`);
+    // The error of a task that failed says why.
+    if (result === undefined || (err !== "" && result.exitCode === 0))
+      throw new Error(`${this.taskId}: WaitTask says: ${err}`);
     if (!this.#possibleCodes().includes(result.exitCode)) {
       throw new Error(`${this.taskId}: exited with ${result.exitCode}, not ${this.#possibleCodes()}`);
     }

@@ -32,6 +32,7 @@ const usual = {
   pidsLimit: 4_096,
   shmSize: 64,
   idmappedVolumes: [],
+  rootDirWritable: false,
   cpuHardLimit: true,
 };
 
@@ -92,6 +93,7 @@ describe("parseTaskOptions", () => {
       root: "host",
       shmSize: 128,
       idmappedVolumes: ["/srv"],
+      rootDirWritable: false,
       identityFiles: true,
       swapLimit: 0,
       cpuHardLimit: false,

@@ -152,6 +152,20 @@ describe("the advice on a denied access", () => {
     expect(advice).not.toContain("unveil = ");
   });
 
+  it("to a file of root_dir names no entry, because none would make the folder writable", () => {
+    const inFolder = (isWritable: boolean) =>
+      task({ root_dir: "local/rootfs", root_dir_writable: isWritable });
+    expect(adviceFor(denied("fs.write_file", "/srv/file"), inFolder(false))).toBe(
+      "A task only reads root_dir: set root_dir_writable, or write to NOMAD_TASK_DIR, NOMAD_ALLOC_DIR or /tmp",
+    );
+    expect(adviceFor(denied("fs.make_reg", "/"), inFolder(true))).toBe(
+      "The top of root_dir does not change: write to a folder in it",
+    );
+    expect(adviceFor(denied("fs.read_file", "/proc/meminfo"), inFolder(false))).toContain(
+      'unveil = ["r:/proc/meminfo"]',
+    );
+  });
+
   it.each([
     ["scope.signal", "init, pid 1", "Tasks reach only their own processes"],
     ["ptrace", "init, pid 1", "Tasks reach only their own processes"],

@@ -1,4 +1,5 @@
 /** The event log of a simulated host: what is committed survives the plugin that wrote it, nothing else does. */
+import type { ExportedStream } from "../../src/history/replay/bundle/exportBundle.ts";
 import type { EventStore } from "../../src/store/eventStore.ts";
 import { LogStore } from "../../src/store/logStore.ts";
 import type { RecordWriter } from "../../src/store/recordTable.ts";
@@ -9,6 +10,11 @@ export class DurableLog {
   readonly #table = new MemoryTable();
   /** For the checks: reads what is committed. */
   readonly reader: EventStore = new LogStore(this.#table, () => []);
+
+  /** All streams, for a bundle. */
+  streams(): ExportedStream[] {
+    return Array.from(this.reader.streams(), (head) => ({ head, reader: this.reader }));
+  }
 
   /**
    * The log as a plugin process opens it. The plugin may die before a commit, when everything in it is lost, and

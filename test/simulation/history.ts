@@ -1,6 +1,7 @@
 /** One history: the seed decides everything that happens in it. */
 import { Driver } from "../../src/driver/driver.ts";
 import { removeSpareFolders } from "../../src/effects/run/runFiles.ts";
+import { bundleLines } from "../../src/history/replay/bundle/exportBundle.ts";
 import { type Random, randomOf } from "../crash/random.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
 import { type Action, Agent, type AgentWorld, type Job, taskIdOf } from "./agent.ts";
@@ -26,6 +27,8 @@ export interface Outcome {
   readonly calls: ReadonlyMap<string, number>;
   /** What was wrong. */
   readonly failure: Error | undefined;
+  /** The lines of a bundle with the histories of all tasks, which `replay` and the inspector open. */
+  bundle(): Iterable<string>;
   /** The whole history, for people. */
   readonly lines: readonly string[];
 }
@@ -208,6 +211,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     runs: kernel.runs.length,
     ms: scheduler.now - 1_800_000_000_000,
     calls,
+    bundle: () => bundleLines(log.streams(), { mask: false, now: scheduler.now }),
     failure,
     lines: failure === undefined ? [] : lines,
   };

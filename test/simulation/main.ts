@@ -2,9 +2,10 @@
  * `npm run test:simulation -- [seeds] [first seed]`: runs simulated histories, one for each seed. A history that
  * fails is printed. `--mutants` plants each defect of mutants.ts instead, and fails if a defect is not found.
  * `--nth` repeats one history and lets each of its host calls fail once, with each errno; with `--every 20`, each
- * twentieth of these cases only.
+ * twentieth of these cases only. `--bundle FILE` writes the events of the last history to a bundle.
  */
 import { randomInt } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import "./hooks.ts";
 
@@ -14,6 +15,7 @@ const { values: flags, positionals } = parseArgs({
     mutants: { type: "boolean", default: false },
     nth: { type: "boolean", default: false },
     every: { type: "string", default: "1" },
+    bundle: { type: "string" },
   },
 });
 const seeds = Number(positionals[0] ?? (flags.mutants ? 1_000 : 1_000));
@@ -39,6 +41,9 @@ async function runSeeds(): Promise<number> {
     plugins += outcome.plugins;
     runs += outcome.runs;
     ms += outcome.ms;
+    const isLast = outcome.failure !== undefined || seed === firstSeed + seeds - 1;
+    if (flags.bundle !== undefined && isLast)
+      writeFileSync(flags.bundle, Array.from(outcome.bundle(), (line) => `${line}\n`).join(""));
     if (outcome.failure === undefined) continue;
     console.error(outcome.lines.join("\n"));
     console.error(`\n✗ seed ${seed}: ${outcome.failure.message}`);

@@ -77,6 +77,15 @@ export const mutants: readonly Mutant[] = [
     name: "an end is recorded before the run's processes are gone",
     plant: () => replaceFunction("driver/run/watch.ts#runEnded", () => async () => undefined),
   },
+  {
+    name: "what the kernel refuses once is not tried again",
+    plant: () =>
+      replaceFunction("driver/run/retry.ts#retrying", () => () => (attempt: () => unknown) => attempt()),
+  },
+  {
+    name: "a run that the host does not let look for counts as gone",
+    plant: () => replaceFunction("base/errors.ts#isShortage", () => () => false),
+  },
 ];
 
 type Callable = (...given: never[]) => unknown;

@@ -25,8 +25,10 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "store/usage/usageFile.ts": ["appendUsage", "removeUsage"],
   "store/lmdb/lmdbEventStore.ts": ["openEventStore"],
   // The driver's own code: wrapped by mutants only.
+  "base/errors.ts": ["isShortage"],
   "driver/recovery/recovery.ts": ["repeatedStart"],
   "driver/recovery/reconcile.ts": ["reconcile"],
+  "driver/run/retry.ts": ["retrying"],
   "driver/run/runEnd.ts": ["exitOf"],
   "driver/run/watch.ts": ["runEnded"],
   "effects/run/runFiles.ts": ["readRecordedTask", "readExitStatus"],

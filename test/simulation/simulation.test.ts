@@ -1,4 +1,9 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { loadBundle } from "../../src/history/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 import { simulate } from "./simulate.ts";
 
 /** Histories that once failed. Each seed gives the same history until the simulation draws differently. */
@@ -26,6 +31,17 @@ test("a host call that fails once makes nothing hang, leak or lie", () => {
   const { status, output } = simulate("--nth", "--every", "20");
   expect(output).toMatch(/✓ \d\d histories, in which each of 1\d kinds of host calls failed once/);
   expect(status).toBe(0);
+});
+
+test("a history is written as a bundle that a replay verifies", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "exec2-simulation-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "history.jsonl");
+  expect(simulate("1", "5", "--bundle", path).status).toBe(0);
+  const { reader } = await loadBundle(path);
+  const report = checkLog(reader);
+  expect(report.streams).toBeGreaterThan(1);
+  expect(report).toMatchObject({ findings: [], damage: [] });
 });
 
 test.each(regressions)("$title", ({ seed }) => {

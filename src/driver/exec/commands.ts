@@ -221,7 +221,7 @@ async function inputOf(
       path,
       workDir,
       // A look at the host only improves the error's hint. It must not wait for a remote file system.
-      isVisible: (each) => !isRemote(each) && sees(each),
+      isVisible: (each) => options.rootDir === undefined && !isRemote(each) && sees(each),
       lookAt: (each) => view.stat(each),
     }),
     name,

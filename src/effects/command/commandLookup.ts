@@ -30,6 +30,8 @@ export function resolveCommand(
     readonly isInRoot?: (path: string) => boolean;
     readonly isVisible?: IsVisible;
     readonly lookAt?: (path: string) => Stats | undefined;
+    /** What to do if the command is missing. */
+    readonly missingHint?: string;
   },
 ): string {
   const { mounts = [], isInRoot = () => true, isVisible = () => true, lookAt = statusOf } = options;
@@ -69,7 +71,9 @@ export function resolveCommand(
   const tried =
     candidates.length > 0 ? `looked for ${candidates.join(", ")}` : "its PATH names no absolute folder";
   throw new DriverError("COMMAND_NOT_FOUND", `command ${name} not found: ${tried}`, {
-    hint: "Install the command on the node, fetch it as an artifact, or give its absolute path",
+    hint:
+      options.missingHint ??
+      "Install the command on the node, fetch it as an artifact, or give its absolute path",
   });
 }
 
@@ -105,6 +109,25 @@ export function resolveWorkDir(
     {
       hint: "Give an absolute path, or one relative to the task's folder, such as local/app",
     },
+  );
+}
+
+/**
+ * As {@link resolveWorkDir}, for a task whose root is made of a folder.
+ * @param lookAt looks a path up as the task sees it
+ */
+export function resolveWorkDirInRootDir(
+  workDir: string | undefined,
+  { rootDir }: Pick<TaskFolders, "rootDir">,
+  lookAt: (path: string) => Stats | undefined,
+): string {
+  if (workDir === undefined) return rootDir;
+  const path = isAbsolute(workDir) ? workDir : `${rootDir}/${workDir}`;
+  if (lookAt(path)?.isDirectory()) return path;
+  throw new DriverError(
+    "WORK_DIR_INVALID",
+    `work_dir ${JSON.stringify(workDir)} is not a folder in root_dir: looked for ${path}`,
+    { hint: "Make it there, or give a path relative to the task's folder, such as local/app" },
   );
 }
 

@@ -146,6 +146,8 @@ export interface OwnPlaces {
   readonly allocId: string;
   /** The task's own folders, and the folder of its allocation. */
   readonly folders: readonly string[];
+  /** Set if the task's root is made of a folder. */
+  readonly rootDir?: { readonly isWritable: boolean };
 }
 
 /**
@@ -167,6 +169,8 @@ export function unveilVerdict(
   if (isHostSecret(object)) return { never: "" };
   const text = JSON.stringify(entry);
   const permission = "unveil_allowed or unveil_by_task";
+  const inRootDir = rootDirVerdict(object, own);
+  if (inRootDir !== undefined) return inRootDir;
   return (
     ownVerdict(object, own) ??
     widerVerdict(denial, object, text) ?? {
@@ -185,6 +189,17 @@ const sameRights: Verdict = {
   never:
     "A file is moved or linked only between folders with the same rights: unveil both with the same letters",
 };
+
+/** The verdict on files of the folder that the task's root is made of. */
+function rootDirVerdict(object: string, { rootDir, folders }: OwnPlaces): Verdict | undefined {
+  const isOther = [...folders, "/proc", "/dev"].some((folder) => isAtOrBelow(object, folder));
+  if (rootDir === undefined || isOther) return undefined;
+  return {
+    never: rootDir.isWritable
+      ? "The top of root_dir does not change: write to a folder in it"
+      : "A task only reads root_dir: set root_dir_writable, or write to NOMAD_TASK_DIR, NOMAD_ALLOC_DIR or /tmp",
+  };
+}
 
 /** The verdict on paths that no entry should name: those of allocations, and the folders around them. */
 function ownVerdict(object: string, { allocId, folders }: OwnPlaces): Verdict | undefined {

@@ -86,10 +86,14 @@ function isSame(
 ): boolean {
   return (
     one.length === other.length &&
-    one.every(({ path, access, stream, required }, index) => {
+    one.every(({ path, access, stream, required, withoutLinks }, index) => {
       const rule = other[index];
       return (
-        path === rule?.path && access === rule.access && stream === rule.stream && required === rule.required
+        path === rule?.path &&
+        access === rule.access &&
+        stream === rule.stream &&
+        required === rule.required &&
+        withoutLinks === rule.withoutLinks
       );
     })
   );
@@ -105,7 +109,7 @@ function ruleSteps(rule: NamespaceRule, scratch: number, hold: readonly Step[]):
   const steps: Step[] =
     rule.stream === undefined
       ? [
-          openPlainStep(name, rule.path, { O_PATH, O_CLOEXEC }),
+          openPlainStep(name, rule.path, { O_PATH, O_CLOEXEC }, rule.withoutLinks),
           addRuleStep(rule, scratch),
           ...hold,
           { name, call: "close", args: [scratch] },

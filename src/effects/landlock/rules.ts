@@ -58,6 +58,8 @@ export interface NamespaceRule {
   readonly path: string;
   /** The standard stream to which the path leads. If it is set, the rule is for the task's own stream. */
   readonly stream?: StandardStream;
+  /** Set if a symlink at the path, or on the way, is an error: somebody may have put it there. */
+  readonly withoutLinks?: true;
   /** `allowed_access` of `struct landlock_path_beneath_attr`. */
   readonly access: number;
   /**
@@ -163,6 +165,11 @@ class RulesetBuilder {
       this.#addInNamespace(rule, "folder", { path: rule.path, addedBy: "init" });
       return;
     }
+    if (rule.inRootDir) {
+      const place = { path: rule.path, addedBy: "init", withoutLinks: true } as const;
+      this.#addInNamespace(rule, rule.inRootDir, place);
+      return;
+    }
     const known = isDefault(rule) ? this.#known.get(rule.path) : undefined;
     const opened = this.#opened.get(rule);
     const found = known ?? opened ?? findPath(rule);
@@ -229,12 +236,13 @@ class RulesetBuilder {
   #addInNamespace(
     rule: UnveilRule,
     kind: PathKind,
-    place: Pick<NamespaceRule, "path" | "stream" | "addedBy">,
+    place: Pick<NamespaceRule, "path" | "stream" | "addedBy" | "withoutLinks">,
   ): void {
     const access = this.#accessOf(rule, kind);
     if (access === 0) return;
     this.insideNamespace.push({ ...place, access, required: isConfigured(rule) });
-    this.#report(rule, kind);
+    // An entry for the root would seem to open all of it.
+    if (!rule.inRootDir || !rule.listing) this.#report(rule, kind);
   }
 
   #accessOf(rule: UnveilRule, kind: PathKind): number {

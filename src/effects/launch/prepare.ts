@@ -22,7 +22,9 @@ import { describePlan } from "../plan/describePlan.ts";
 import { joinPlan } from "../plan/plan.ts";
 import type { IdmappedVolumes } from "../root/idmappedVolumes.ts";
 import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
-import type { RootTemplates } from "../root/rootTemplates.ts";
+import { RootFolder } from "../root/rootFolder.ts";
+import type { HeldTemplate, RootTemplates } from "../root/rootTemplates.ts";
+import type { TaskRoot } from "../root/taskRoot.ts";
 import { makeRunFiles, removeRunFiles } from "../run/runFiles.ts";
 import { knownPaths } from "../unveil/knownPaths.ts";
 import { isConfigured, type UnveilRule } from "../unveil/unveilRules.ts";
@@ -291,7 +293,7 @@ async function beginLaunch(
       createRuleset(landlockAbi, options, scopesFor(landlockAbi, options)),
       closeSync,
     );
-    using template = root && (await roots.hold(root.template));
+    using template = root && (await templateOf(root, sandbox, roots));
     const mounts = template?.namespace ?? roots.hostNamespace;
     const launch = new PendingLaunch(
       early,
@@ -315,6 +317,18 @@ async function beginLaunch(
     closeSync(ruleset);
     return { ...planned, launch, added };
   }
+}
+
+/** A root that is made of a folder has a template of its own, of the folder as it is now. */
+async function templateOf(
+  { template }: TaskRoot,
+  { request: { options }, folders, mounts }: Sandbox,
+  roots: RootTemplates,
+): Promise<HeldTemplate> {
+  if (options.rootDir === undefined) return await roots.hold(template);
+  using folder = new RootFolder(options.rootDir, folders, mounts);
+  const { descriptor } = folder;
+  return await roots.makeOf(template, { descriptor, isWritable: options.rootDirWritable });
 }
 
 /**

@@ -2,12 +2,20 @@
  * Plans a task's sandbox: what the parts of a launch make of the request on this host, each once and in this
  * order. It changes nothing. The driver carries the plan out (prepare.ts), and `doctor --plan` prints it.
  */
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { defaultStateDir } from "../../base/defaultStateDir.ts";
+import { DriverError } from "../../base/errors.ts";
 import { shortName, type TaskId } from "../../base/taskId.ts";
 import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
-import { candidatesOf, resolveCommand, resolveWorkDir, rootCheck } from "../command/commandLookup.ts";
+import {
+  candidatesOf,
+  resolveCommand,
+  resolveWorkDir,
+  resolveWorkDirInRootDir,
+  rootCheck,
+} from "../command/commandLookup.ts";
 import { taskEnvironment } from "../command/taskEnvironment.ts";
 import type { HostFacts } from "../host/hostFacts.ts";
 import { waitForAnswers } from "../host/silentMounts.ts";
@@ -18,6 +26,7 @@ import {
   mountAround,
   type PlacedMount,
   placeMounts,
+  type RootMode,
   type TaskFolders,
   taskFolders,
 } from "../layout/layout.ts";
@@ -34,6 +43,7 @@ import type { SandboxOptions } from "../parts.ts";
 import { type IsVisible, visibilityFor } from "../paths/hostPaths.ts";
 import type { EarlyPlan, LatePlan } from "../plan/plan.ts";
 import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
+import { RootFolder } from "../root/rootFolder.ts";
 import { type TaskRoot, taskRoot } from "../root/taskRoot.ts";
 import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
@@ -41,7 +51,7 @@ import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
 import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
 import { JobPaths } from "../unveil/jobPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
-import { type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
+import { namesInRootDir, type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
 import { keptCapabilities, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../users/users.ts";
 import { buildEarlyPlan, buildLatePlan } from "./buildPlan.ts";
@@ -81,6 +91,8 @@ export interface Sandbox {
   /** Null: nothing restricts where the task connects. */
   readonly egress: SandboxEgress | null;
   readonly rules: UnveilRules;
+  /** Host's files in /etc that the root has, which is made of a folder. */
+  readonly hostNames: readonly string[];
   /** Whether the unveiled defaults are in the task's root. */
   readonly hasDefaults: boolean;
   readonly writableLogs: boolean;
@@ -136,11 +148,21 @@ export async function planSandbox(
   const files = runFiles(folder.runFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options, names);
   const lists = egressLists(task, options);
+  using rootDir = task.rootDir === undefined ? undefined : new RootFolder(task.rootDir, folders, mounts);
+  if (rootDir && privateRootProblem !== undefined) throw noOwnRoot(privateRootProblem);
+  const hostNames = rootDir
+    ? namesInRootDir.filter((path) => existsSync(path) && !etcFiles.some((own) => own.path === path))
+    : [];
   const rules = unveilRules({
     ...{ options, task, folders, mounts },
     bound: etcFiles.map(({ path, source }) => ({ target: path, source })),
-    root: privateRootProblem === undefined ? (task.root ?? options.root) : "host",
+    root: privateRootProblem === undefined ? rootModeOf(task, options) : "host",
+    rootDir: rootDir && {
+      isWritable: task.rootDirWritable,
+      entries: (others) => rootDir.entries(others),
+    },
   });
+  if (rootDir && rules.root === "host") throw unveilsAll();
   const workDirPath = task.workDir ?? folders.rootDir;
   await waitForAnswers(
     () => [
@@ -156,14 +178,40 @@ export async function planSandbox(
     stateFolders: [defaultStateDir, ...(folder.run === undefined ? [] : [dirname(folder.run)])],
   });
   const isInRoot = rootCheck(rules, folders, options.unveilDefaults, isVisible);
-  const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
-  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot, isVisible });
+  const lookAt = (path: string) => rootDir?.stat(path);
+  const workDir = rootDir
+    ? resolveWorkDirInRootDir(task.workDir, folders, lookAt)
+    : resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
+  const command = resolveCommand(task.command, {
+    ...{ path: env.PATH, workDir },
+    ...(rootDir ? { lookAt, isVisible: () => false, missingHint } : { mounts, isInRoot, isVisible }),
+  });
   return {
     ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, files, etcFiles, rules },
-    ...{ hasDefaults: options.unveilDefaults, writableLogs: options.writableLogs },
+    ...{ hasDefaults: options.unveilDefaults && !rootDir, writableLogs: options.writableLogs, hostNames },
     ...{ cgroupWrites, isVisible, jobPaths, workDir, command },
     egress: lists === undefined ? null : { ...lists, names },
   };
+}
+
+function rootModeOf(task: TaskRequest["options"], { root }: SandboxOptions): RootMode {
+  return task.rootDir === undefined ? (task.root ?? root) : "private";
+}
+
+const missingHint = "Install it in root_dir, or give the path that it has there";
+
+function noOwnRoot(problem: string): DriverError {
+  return new DriverError(
+    "UNSUPPORTED",
+    `root_dir needs a private root, which this host cannot make: ${problem}`,
+  );
+}
+
+function unveilsAll(): DriverError {
+  return new DriverError("CONFIG_INVALID", "root_dir makes the task's root of a folder, but / is unveiled", {
+    option: "root_dir",
+    hint: "Leave out root_dir, or the entry for / in unveil or in the plugin's unveil_paths",
+  });
 }
 
 /**
@@ -222,14 +270,18 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
   const { cgroup, maskProc = false, landlockAbi } = choice;
   const hasOwnPids = task.pidMode === "private";
   const runCgroup = hasOwnPids || cgroup === undefined ? undefined : runCgroupOf(cgroup, files.folder);
-  const binds = sandbox.etcFiles.map(({ path, source }) => ({ source, target: path, readOnly: true }));
+  const own = sandbox.etcFiles.map(({ path, source }) => ({ source, target: path, readOnly: true }));
+  const hosts = sandbox.hostNames.map((path) => ({ source: path, target: path, readOnly: true }));
+  const binds = [...own, ...hosts];
   // If the mount namespace hides paths, init would find other files there, so the plugin adds all rules.
   const known = points.hidden.length === 0 ? choice.known : new Map();
   const root =
     rules.root === "host"
       ? undefined
       : taskRoot({
-          ...{ rules, folders, bound: binds, mounts: points.mounts, maskProc },
+          ...{ rules, folders, bound: binds, mounts: points.mounts },
+          // The task may list the folders of /proc.
+          maskProc: maskProc || task.rootDir !== undefined,
           allocId: request.allocId,
           defaults: sandbox.hasDefaults,
         });
@@ -294,7 +346,7 @@ export function planLate(
   const { user, groups, capabilities, limits, seccomp, env, workDir, command, mounts } = sandbox;
   const task = sandbox.request.options;
   return buildLatePlan({
-    commandIn: mountAround(command, mounts) && "volume",
+    commandIn: mountAround(command, mounts) ? "volume" : task.rootDir === undefined ? undefined : "root_dir",
     ...{ namespaceRules, runCgroup, command, env, workDir, groups, capabilities, limits, recordDenials },
     options: task,
     name: task.command,

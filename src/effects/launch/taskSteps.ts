@@ -32,7 +32,7 @@ export interface TaskProcess {
   /** The whole environment; values are secrets. */
   readonly env: Readonly<Record<string, string>>;
   /** Where the command is, if its errors need other advice than those of the host's programs. */
-  readonly commandIn?: "volume" | undefined;
+  readonly commandIn?: "volume" | "root_dir" | undefined;
   /** The working directory. The process enters it with the task's rights. */
   readonly workDir: string;
   readonly uid: number;
@@ -87,7 +87,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
       name: "execute the command",
       call: "execve",
       args: [input.command, strings([input.name, ...input.args]), environment(input.env)],
-      hints: input.commandIn === "volume" ? { ...commandHints, ...volumeHints } : commandHints,
+      hints: input.commandIn ? { ...commandHints, ...hintsIn[input.commandIn] } : commandHints,
     },
   ];
 }
@@ -156,9 +156,17 @@ const commandHints: Hints = {
   E2BIG: "The arguments and the environment are too long: see execve(2)",
 };
 
-const volumeHints: Hints = {
-  EACCES: (path) =>
-    `Its file mode, or that of a folder above it, keeps the task's user from executing ${path}: change its mode or owner; or name the volume's destination in idmapped_volumes, if its files belong to another user`,
+const hintsIn: Readonly<Record<"volume" | "root_dir", Hints>> = {
+  volume: {
+    EACCES: (path) =>
+      `Its file mode, or that of a folder above it, keeps the task's user from executing ${path}: change its mode or owner; or name the volume's destination in idmapped_volumes, if its files belong to another user`,
+  },
+  root_dir: {
+    EACCES: (path) =>
+      `The file mode of ${path}, of its interpreter, or of a folder above, keeps the task's user from executing it: change it in root_dir`,
+    ENOENT:
+      "It is a script whose interpreter is missing in root_dir, or a program whose dynamic loader is missing there: install it in root_dir",
+  },
 };
 
 function environment(env: TaskProcess["env"]): Strings {

@@ -38,11 +38,19 @@ export function openFolderStep(name: string, path: string): Step {
 /**
  * Opens a path, and fails if a magic link is in it: openat2(2) with `RESOLVE_NO_MAGICLINKS`.
  * @param how flags by their names, including `O_CLOEXEC`
+ * @param withoutLinks whether to fail for any symlink: `RESOLVE_NO_SYMLINKS`
  */
-export function openPlainStep(name: string, path: string, how: Readonly<Record<string, number>>): Step {
+export function openPlainStep(
+  name: string,
+  path: string,
+  how: Readonly<Record<string, number>>,
+  withoutLinks = false,
+): Step {
   const { value, names } = flags(how);
-  const open = openHow({ flags: value, resolve: k.RESOLVE_NO_MAGICLINKS });
-  const meaning = `{flags: ${names}, resolve: RESOLVE_NO_MAGICLINKS}`;
+  const { RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } = k;
+  const resolve = flags(withoutLinks ? { RESOLVE_NO_SYMLINKS } : { RESOLVE_NO_MAGICLINKS });
+  const open = openHow({ flags: value, resolve: resolve.value });
+  const meaning = `{flags: ${names}, resolve: ${resolve.names}}`;
   return {
     name,
     call: "openat2",

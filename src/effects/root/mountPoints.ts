@@ -71,7 +71,8 @@ export function prepareMounts(
     const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
     // In a private root the template provides the mount point, unless the mount point is below an unveiled
     // path of the host.
-    const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
+    const isHosts =
+      root === "host" || entries.some(({ path, inRootDir }) => !inRootDir && isAtOrBelow(target, path));
     if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder, isVisible);
     const { path, isFolder } = source;
     const common = { kind, source: path, target: pathInTask, readOnly, propagation, isFolder };

@@ -1,5 +1,6 @@
 /** The options of a task's root. Pure. */
 
+import { DriverError } from "../../base/errors.ts";
 import {
   absolutePath,
   flag,
@@ -27,6 +28,16 @@ export const rootOptions = {
         description: "size of `/dev/shm` in MiB; its contents count as the task's memory",
         example: 256,
       }),
+    rootDir: text().min(1, "must not be empty").optional().meta({
+      description:
+        "a folder of the task with a root file system, which the task sees at `/` instead of the host's files ([a root from a folder](#a-root-from-a-folder)); needs the plugin's `allow_root_dir`",
+      example: "local/rootfs",
+    }),
+    rootDirWritable: flag().default(false).meta({
+      description:
+        "whether the task may change the files of `root_dir`: in memory, so that the folder itself stays as it is, and changes vanish with the task",
+      example: true,
+    }),
     idmappedVolumes: list(text().min(1, "must not be empty"))
       .default([])
       .meta({
@@ -42,6 +53,10 @@ export const rootOptions = {
     }),
     allowHostRoot: flag().default(false).meta({
       description: 'whether jobs may use `root = "host"`',
+      example: true,
+    }),
+    allowRootDir: flag().default(false).meta({
+      description: "whether jobs may use `root_dir` ([a root from a folder](#a-root-from-a-folder))",
       example: true,
     }),
     allowIdmappedVolumes: flag().default(false).meta({
@@ -67,6 +82,14 @@ interface Values {
 /** @throws DriverError `CONFIG_INVALID` */
 export function settleRoot(task: Values["task"], plugin: Values["plugin"]): void {
   refuseUnlessAllowed("root", task.root === "host" && plugin.root !== "host", "allowHostRoot", plugin);
-  const { idmappedVolumes } = task;
+  const { rootDir, rootDirWritable, idmappedVolumes } = task;
+  refuseUnlessAllowed("rootDir", rootDir !== undefined, "allowRootDir", plugin);
+  if (rootDir === undefined && rootDirWritable) throw contradiction("root_dir_writable", "no root_dir");
+  if (rootDir !== undefined && task.root === "host") throw contradiction("root_dir", 'root = "host"');
   refuseUnlessAllowed("idmappedVolumes", idmappedVolumes.length > 0, "allowIdmappedVolumes", plugin);
+}
+
+function contradiction(option: string, other: string): DriverError {
+  const summary = `The task's config contradicts itself: it has ${option}, and ${other}`;
+  return new DriverError("CONFIG_INVALID", summary, { option, hint: "Decide for one of the two" });
 }

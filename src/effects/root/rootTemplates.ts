@@ -11,7 +11,7 @@ import { openHeldNamespace } from "../plan/heldNamespace.ts";
 import { defaultEntries } from "../unveil/defaultPaths.ts";
 import { type Skeleton, skeletonOf } from "./skeleton.ts";
 import { isSameTemplate, type RootTemplate } from "./taskRoot.ts";
-import { buildTemplatePlan } from "./templatePlan.ts";
+import { buildFolderRootPlan, buildTemplatePlan } from "./templatePlan.ts";
 
 /** A template in use. The caller disposes of it once the launch has begun. */
 export interface HeldTemplate extends Disposable {
@@ -24,6 +24,13 @@ export interface HeldTemplate extends Disposable {
   changedPaths(identities: ReadonlyMap<string, string>): readonly string[];
   /** Whether a mount of the host is missing that was made since. */
   lacksMount(): boolean;
+}
+
+/** The folder that a root is made of. */
+export interface RootBase {
+  /** `O_PATH` descriptor. */
+  readonly descriptor: number;
+  readonly isWritable: boolean;
 }
 
 /** Most clients need one or two. */
@@ -51,17 +58,21 @@ export class RootTemplates implements Disposable {
       const template = await kept.made;
       template.users += 1;
       this.#dropOldest();
-      return {
-        namespace: template.namespace,
-        changedPaths: (identities) => changedPaths(template, wanted, identities),
-        lacksMount: () => lacksMount(template),
-        [Symbol.dispose]: () => release(template),
-      };
+      return heldTemplate(template, wanted);
     } catch (thrown) {
       const index = this.#kept.indexOf(kept);
       if (index >= 0) this.#kept.splice(index, 1);
       throw thrown;
     }
+  }
+
+  /**
+   * Makes a template of a folder, in some 4 ms. Nobody else gets it: the folder is the task's own.
+   * @throws DriverError as {@link hold} does
+   */
+  async makeOf(wanted: RootTemplate, base: RootBase): Promise<HeldTemplate> {
+    const template = await makeTemplate(wanted, this.#folder, base);
+    return heldTemplate(template, wanted);
   }
 
   /** Discards a kept template. The next request creates it anew. */
@@ -141,15 +152,24 @@ interface Unpropagated {
   readonly mounts: string;
 }
 
+function heldTemplate(template: Template, wanted: RootTemplate): HeldTemplate {
+  return {
+    namespace: template.namespace,
+    changedPaths: (identities) => changedPaths(template, wanted, identities),
+    lacksMount: () => lacksMount(template),
+    [Symbol.dispose]: () => release(template),
+  };
+}
+
 function release(template: Template): void {
   template.users -= 1;
   if (template.users === 0) closeSync(template.namespace);
 }
 
-async function makeTemplate(wanted: RootTemplate, folder: string): Promise<Template> {
+async function makeTemplate(wanted: RootTemplate, folder: string, base?: RootBase): Promise<Template> {
   const mounts = hostMounts();
   const skeleton = skeletonOf(wanted, lookAt);
-  const namespace = await makeNamespace(skeleton, folder);
+  const namespace = await makeNamespace(skeleton, folder, base);
   return {
     namespace,
     identities: skeleton.identities,
@@ -159,9 +179,12 @@ async function makeTemplate(wanted: RootTemplate, folder: string): Promise<Templ
 }
 
 /** @returns a descriptor of the mount namespace */
-function makeNamespace(skeleton: Skeleton, folder: string): Promise<number> {
+function makeNamespace(skeleton: Skeleton, folder: string, base?: RootBase): Promise<number> {
   const failed = "the root of the task could not be made";
-  return openHeldNamespace(buildTemplatePlan(skeleton, folder), {}, "mnt", { folder, failed });
+  if (base === undefined)
+    return openHeldNamespace(buildTemplatePlan(skeleton, folder), {}, "mnt", { folder, failed });
+  const plan = buildFolderRootPlan(skeleton, folder, base);
+  return openHeldNamespace(plan, { base: base.descriptor }, "mnt", { folder, failed });
 }
 
 function changedPaths(

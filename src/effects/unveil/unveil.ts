@@ -20,9 +20,17 @@ export type UnveilMode = PathAccess;
 
 /**
  * Where an entry comes from: the default paths, the options of the plugin or the
- * task, the task's own folders, its log pipes, its volumes, or its devices.
+ * task, the task's own folders, its log pipes, its volumes, its devices, or the folder of its root.
  */
-export type UnveilSource = "default" | "plugin" | "task" | "folder" | "log" | "volume" | "device";
+export type UnveilSource =
+  | "default"
+  | "plugin"
+  | "task"
+  | "folder"
+  | "log"
+  | "volume"
+  | "device"
+  | "root_dir";
 
 export interface UnveilEntry {
   /** Absolute, without empty, `.` and `..` segments. */

@@ -36,6 +36,8 @@ export interface UnveilInput {
   readonly mounts?: readonly PlacedMount[];
   /** The root that the options request; `host` by default. */
   readonly root?: RootMode;
+  /** Set if the root is made of a folder. */
+  readonly rootDir?: RootDirInput | undefined;
 }
 
 /** A path, the access that all its entries together allow, and the sources of these entries. */
@@ -58,6 +60,25 @@ export interface UnveilRule {
   readonly listing?: true;
   /** Set if the rule is left out where its path does not exist, although an option has it. */
   readonly optional?: true;
+  /** Set for a path of the folder that the task's root is made of. A symlink at the path gets no rule. */
+  readonly inRootDir?: RootDirEntry["kind"];
+}
+
+/** A file or folder in the folder that a task's root is made of. */
+export interface RootDirEntry {
+  /** The path in the task. */
+  readonly path: string;
+  readonly kind: "file" | "folder";
+}
+
+/** The folder that a task's root is made of. */
+export interface RootDirInput {
+  readonly isWritable: boolean;
+  /**
+   * The outermost files and folders that are the folder's alone.
+   * @param others paths in the task's root that are not the folder's
+   */
+  readonly entries: (others: readonly string[]) => readonly RootDirEntry[];
 }
 
 export interface UnveilRules {
@@ -82,7 +103,7 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  * rule covers them.
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
-  const { options, task, folders, bound = [], mounts = [] } = input;
+  const { options, task, folders, bound = [], mounts = [], rootDir } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...entriesOfSets(task, options),
@@ -92,7 +113,7 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   const privateTmp = sharedTmpReason === null;
   const root = configured.some(({ path }) => path === "/") ? "host" : (input.root ?? "host");
   const defaults = [
-    ...defaultEntries,
+    ...(rootDir ? defaultEntries.filter(({ path }) => isInEveryRoot(path)) : defaultEntries),
     ...(root === "private" ? ownRootPaths : []),
     ...folderEntries(folders),
   ];
@@ -113,7 +134,40 @@ export function unveilRules(input: UnveilInput): UnveilRules {
     ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
     ...mounts.map(mountRule),
   ];
+  if (rootDir) rules.push(...rootDirRules(rootDir, rules, folders, privateTmp));
   return { root, entries: rules, privateTmp, sharedTmpReason };
+}
+
+/** Files of the host's, or of the task's own, that a root has which is made of a folder. */
+export const namesInRootDir: readonly string[] = ["/etc/hosts", "/etc/resolv.conf"];
+
+/** Whether a default path is also in a root that is made of a folder. */
+function isInEveryRoot(path: string): boolean {
+  return ["/dev", "/proc", TMP].some((each) => isAtOrBelow(path, each)) || namesInRootDir.includes(path);
+}
+
+/**
+ * Rules for the folder that the root is made of. A rule for `/` would open all of /proc, too, so that it only allows
+ * listing.
+ */
+function rootDirRules(
+  { isWritable, entries }: RootDirInput,
+  rules: readonly UnveilRule[],
+  folders: TaskFolders,
+  privateTmp: boolean,
+): UnveilRule[] {
+  const others = [
+    ...["/proc", "/dev", ...(privateTmp ? [TMP] : [])],
+    ...Object.values<string>({ ...folders }),
+    ...rules.map(({ path, target = path }) => target).filter((path) => !namesInRootDir.includes(path)),
+  ];
+  const common = { sources: ["root_dir"] as const };
+  return [
+    { ...common, path: "/", mode: modeOf("r"), listing: true, inRootDir: "folder" },
+    ...entries(others).map(({ path, kind }): UnveilRule => {
+      return { ...common, path, mode: modeOf(isWritable ? "rwxc" : "rx"), inRootDir: kind };
+    }),
+  ];
 }
 
 /** Path of the host's `/tmp`, and of a task's own `/tmp`. */

@@ -53,4 +53,5 @@ export const sourceWords: Readonly<Record<UnveilSource, string>> = {
   log: "task's output",
   volume: "volume",
   device: "device",
+  root_dir: "root_dir",
 };

@@ -251,6 +251,11 @@ function where(name: string): string {
 function missingPath(finding: Finding, context: TaskContext, evidence: HostEvidence): Cause | undefined {
   const { sandbox } = context;
   if (sandbox === null) return undefined;
+  if (rootDirOf(context) !== undefined) {
+    const gone = evidence.paths.find(({ found }) => found === undefined);
+    if (gone === undefined) return undefined;
+    return cause("missing_path", `nothing at ${gone.path} in its root_dir: install it there`, finding.line);
+  }
   for (const { path, found } of evidence.paths) {
     const say = (text: string) => cause("missing_path", text, finding.line);
     if (found === undefined) {
@@ -263,6 +268,12 @@ function missingPath(finding: Finding, context: TaskContext, evidence: HostEvide
     return say(`nothing at ${path} in its root; the host has it${lines === undefined ? "" : `: ${lines}`}`);
   }
   return undefined;
+}
+
+/** The folder that a task's root is made of, as its job names it. */
+export function rootDirOf({ request }: TaskContext): string | undefined {
+  const name = request?.options.root_dir;
+  return typeof name === "string" ? name : undefined;
 }
 
 /** The lines for the job file that unveil what the host has at a path. */
@@ -282,6 +293,8 @@ const S_IFLNK = 0o120000;
 export function isMissed(path: string, context: TaskContext): boolean {
   const { sandbox } = context;
   if (sandbox === null || isInRoot(path, sandbox) || isOfVolume(path, context)) return false;
+  // What the host has says nothing of a root that is made of a folder.
+  if (rootDirOf(context) !== undefined) return false;
   return !isOptional(path) && !isProbe({ blockers: ["fs.read_file"], object: path }, context);
 }
 

@@ -18,7 +18,8 @@ import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
 import { tryOpenat2 } from "../../effects/kernel/libc.ts";
 import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
 import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
-import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import { isAtOrBelow, isInProc } from "../../effects/paths/paths.ts";
+import { RootFolder } from "../../effects/root/rootFolder.ts";
 import { entryOfUid } from "../../effects/users/passwd.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
@@ -33,6 +34,7 @@ import {
   isIdmapped,
   isMissed,
   type PathFacts,
+  rootDirOf,
 } from "./cause.ts";
 import { type Finding, findKnown, type Output } from "./knownTexts.ts";
 import { lookedFor, recordOf } from "./recorded.ts";
@@ -146,8 +148,28 @@ async function evidenceFor(
 function factsAt(path: string, context: TaskContext): PathFacts[] {
   const volume = volumeAt(path, context.request);
   if (volume !== undefined) return volumeFacts(path, volume, context);
-  const facts = pathFacts(path, context);
+  const facts = rootDirFacts(path, context) ?? pathFacts(path, context);
   return facts === undefined ? [] : [facts];
+}
+
+/** What is at a path of a root that is made of a folder; undefined for other roots, and for the task's own folders. */
+function rootDirFacts(path: string, context: TaskContext): PathFacts | undefined {
+  const name = rootDirOf(context);
+  const { request, sandbox } = context;
+  if (name === undefined || request === null || sandbox === null) return undefined;
+  const own = sandbox.unveiled.filter(({ source }) => source.split(", ").includes("folder"));
+  if (isInProc(path) || own.some((each) => isAtOrBelow(path, each.path))) return undefined;
+  const rootDir = `${request.allocDir}/${request.taskName}`;
+  const folders = {
+    rootDir,
+    ...{ taskDir: `${rootDir}/local`, secretsDir: `${rootDir}/secrets`, tmpDir: `${rootDir}/tmp` },
+    allocDir: `${request.allocDir}/alloc`,
+  };
+  using folder = new RootFolder(name, folders, []);
+  const status = folder.stat(path);
+  if (status === undefined) return { path, found: undefined };
+  const { uid, gid, mode } = status;
+  return { path, found: { uid, gid, mode, isFolder: status.isDirectory() } };
 }
 
 /**

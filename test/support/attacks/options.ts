@@ -31,6 +31,7 @@ export const permissive: Options = {
   unveil_by_task: true,
   allow_host_root: true,
   allow_idmapped_volumes: true,
+  allow_root_dir: true,
   allow_root: true,
   allow_caps: ["all"],
   allow_seccomp: ["all"],
