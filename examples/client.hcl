@@ -56,6 +56,9 @@ plugin "nomad-driver-exec2" {
     swap_limit           = 256
     connect_tcp          = [53, 80, 443, 8080]
     bind_tcp             = [0, 80, 8080]
+    # Where tasks may connect, and the addresses with a cloud machine's keys, which none reaches.
+    egress        = ["0.0.0.0/0", "::/0"]
+    egress_denied = ["169.254.169.254", "fd00:ec2::254"]
     # These need Linux 7.2. On an older kernel, every task is refused.
     connect_udp = [53, 123]
     bind_udp    = [0]

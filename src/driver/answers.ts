@@ -6,6 +6,7 @@ import { shortNameOf, type TaskId } from "../base/taskId.ts";
 import { version } from "../base/version.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
+import { egressLists } from "../effects/network/egress.ts";
 import { type Cause, knownCause } from "../machines/events/cause.ts";
 import { isAlive, type TaskSnapshot } from "../machines/taskMachine.ts";
 import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driverPort.ts";
@@ -34,6 +35,8 @@ export interface DriverFindings {
   readonly denialProblem: string | undefined;
   /** Why the black box is not open; undefined if it is, or is not wanted. */
   readonly blackBoxProblem: string | undefined;
+  /** Why the host cannot restrict where tasks connect; undefined if it can. */
+  readonly egressProblem: string | undefined;
   /** Why the driver's services could not be opened. */
   readonly error?: DriverError | undefined;
 }
@@ -42,18 +45,20 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  { quarantined, privateRootProblem, denialProblem, blackBoxProblem, error }: DriverFindings,
+  { quarantined, privateRootProblem, denialProblem, blackBoxProblem, egressProblem, error }: DriverFindings,
 ): Fingerprint {
   const attributes = fingerprintAttributes(facts, options, version, {
     privateRootProblem,
     denialProblem,
     blackBoxProblem,
+    egressProblem,
   });
   const { health, description } = judgeHost(facts, {
     quarantined,
     privateRootProblem,
     denialProblem: options.denials === "on" ? denialProblem : undefined,
     blackBoxProblem: options.blackBox === "on" ? blackBoxProblem : undefined,
+    egressProblem: egressLists(options, options) === undefined ? undefined : egressProblem,
   });
   if (error === undefined || health === "undetected") return { attributes, health, description };
   const text = `${error.code}: ${error.message}`;

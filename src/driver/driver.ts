@@ -112,13 +112,15 @@ export class Driver implements DriverPort {
           watchHost(topology),
           outcome.opened?.denials.problems ?? of("the driver cannot work yet"),
           outcome.opened?.recorder.problems ?? of("the driver cannot work yet"),
+          outcome.opened?.egress.problems ?? of("the driver cannot work yet"),
         ]).pipe(
-          map(([facts, denialProblem, blackBoxProblem]) =>
+          map(([facts, denialProblem, blackBoxProblem, egressProblem]) =>
             fingerprintOf(facts, options, {
               quarantined: outcome.opened ? quarantinedLogs(outcome.opened.folder.events) : [],
               privateRootProblem: outcome.opened?.privateRootProblem,
               denialProblem,
               blackBoxProblem,
+              egressProblem,
               error: outcome.error,
             }),
           ),

@@ -9,6 +9,7 @@ import type { EventStore } from "../store/eventStore.ts";
 import type { StateFolder } from "../store/folder/stateFolder.ts";
 import type { Recorder } from "./blackBox/recorder.ts";
 import type { TaskDenials } from "./denials/taskDenials.ts";
+import type { TaskEgress } from "./egress/taskEgress.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
 import type { UnsavedEvents } from "./history/unsavedEvents.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
@@ -26,6 +27,8 @@ export interface DriverServices {
   /** The kernel's refusals to the tasks' processes. */
   readonly denials: TaskDenials;
   readonly recorder: Recorder;
+  /** Where tasks may connect. */
+  readonly egress: TaskEgress;
   readonly store: EventStore;
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;

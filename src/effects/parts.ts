@@ -12,7 +12,7 @@ import { limitsOptions } from "./limits/options.ts";
 import { logsOptions } from "./logs/options.ts";
 import { namesOptions } from "./names/options.ts";
 import { namespacesOptions, settleNamespaces } from "./namespaces/options.ts";
-import { networkOptions, settlePorts } from "./network/options.ts";
+import { networkOptions, settleEgress, settlePorts } from "./network/options.ts";
 import { sum, type Values } from "./options/fields.ts";
 import { decodeOptions, hclSpecOf } from "./options/hclOptions.ts";
 import { rootOptions, settleRoot } from "./root/options.ts";
@@ -92,7 +92,12 @@ export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): T
   settleRoot(task, plugin);
   settleUsers(task, plugin);
   checkSeccomp(task, plugin);
-  return { ...task, ...settlePorts(task, plugin), ...settleCgroup(task, plugin) };
+  return {
+    ...task,
+    ...settlePorts(task, plugin),
+    ...settleEgress(task, plugin),
+    ...settleCgroup(task, plugin),
+  };
 }
 
 /**

@@ -2,6 +2,8 @@
  * What would allow a task what the sandbox has denied it. Every part of the sandbox is asked, because several
  * may refuse the same access. Pure.
  */
+
+import { type EgressAllowance, egressVerdict } from "./denials/egressDenial.ts";
 import {
   type Denial,
   landlockVerdict,
@@ -10,8 +12,7 @@ import {
   type Verdict,
 } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
-import type { PortLimits } from "./network/ports.ts";
-import { portVerdict } from "./seccomp/portRestrictions.ts";
+import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
 import {
   type FilterInput,
   filterVerdict,
@@ -24,7 +25,8 @@ export interface Allowance {
   /** Whether the task has the rights of an unveil entry, `MODE:PATH`. */
   readonly isUnveiled: (entry: string) => boolean;
   readonly own: OwnPlaces;
-  readonly ports: PortLimits;
+  readonly ports: NetworkLimits;
+  readonly egress: EgressAllowance;
   readonly filter: FilterInput;
   /** Names of the task's capabilities. */
   readonly capabilities: readonly string[];
@@ -34,11 +36,12 @@ export interface Allowance {
 
 /** The verdicts of all parts that refuse what was denied; none if a task with this allowance may do it. */
 export function verdictsOn(denial: Denial, allowance: Allowance): Verdict[] {
-  const { isUnveiled, own, ports, filter, capabilities } = allowance;
+  const { isUnveiled, own, ports, egress, filter, capabilities } = allowance;
   const verdicts = [
     landlockVerdict(denial),
     unveilVerdict(denial, isUnveiled, own),
     portVerdict(denial, ports, allowance),
+    egressVerdict(denial, egress),
     filterVerdict(denial, filter, capabilities),
   ];
   return verdicts.filter((verdict) => verdict !== undefined);
@@ -56,7 +59,17 @@ export interface RecordedTask {
     readonly seccomp: SeccompProfile | null;
     readonly capabilities: readonly string[] | null;
     readonly unveiled: readonly { readonly path: string; readonly source: string }[];
+    readonly egress: {
+      readonly allowed: readonly string[] | null;
+      readonly denied: readonly string[];
+    } | null;
   } | null;
+  /** The names that the task may connect to. */
+  readonly names: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly former: readonly { readonly address: string; readonly until: number }[];
+  }[];
 }
 
 /**
@@ -114,7 +127,7 @@ export function linesFor(denial: Denial, task: RecordedTask): string | undefined
 }
 
 /** The allowance of a recorded task. What it was denied was not unveiled, so it counts as having no paths. */
-function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
+function allowanceOf({ request, sandbox, names }: RecordedTask): Allowance {
   const options = request?.options ?? {};
   const list = (value: unknown) => (Array.isArray(value) ? value : undefined);
   return {
@@ -125,6 +138,13 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
       bindTcp: list(options.bind_tcp),
       connectUdp: list(options.connect_udp),
       bindUdp: list(options.bind_udp),
+      egress: list(options.egress),
+    },
+    egress: {
+      egress: sandbox?.egress?.allowed ?? undefined,
+      egressDenied: sandbox?.egress?.denied ?? [],
+      names: new Map(names.map(({ name, addresses }) => [name, addresses])),
+      former: names.flatMap(({ name, former }) => former.map((each) => ({ ...each, name }))),
     },
     filter: {
       profile: sandbox?.seccomp ?? null,
@@ -137,7 +157,7 @@ function allowanceOf({ request, sandbox }: RecordedTask): Allowance {
 }
 
 /** Where the own files of a recorded task are. */
-export function ownPlaces({ request, sandbox }: RecordedTask): OwnPlaces {
+export function ownPlaces({ request, sandbox }: Omit<RecordedTask, "names">): OwnPlaces {
   const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
   const allocDir = request?.allocDir ?? "";
   const { root_dir: rootDir, root_dir_writable: isWritable } = request?.options ?? {};

@@ -3,6 +3,7 @@
  * rights that the run would lose, and the denials that would remain. Pure.
  */
 import { DriverError } from "../base/errors.ts";
+import type { EgressAllowance } from "../effects/denials/egressDenial.ts";
 import {
   capabilityName,
   capabilityNumbers,
@@ -11,8 +12,9 @@ import {
 } from "../effects/kernel/capabilities.ts";
 import { systemCallNames } from "../effects/kernel/systemCalls.ts";
 import { type Denial, describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
-import { type PortLimits, portOptions } from "../effects/network/ports.ts";
+import { portOptions } from "../effects/network/ports.ts";
 import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
+import type { NetworkLimits } from "../effects/seccomp/portRestrictions.ts";
 import { profileNames, seccompProfile } from "../effects/seccomp/profileOptions.ts";
 import type { FilterInput } from "../effects/seccomp/taskFilter.ts";
 import {
@@ -37,6 +39,8 @@ export interface RecordedRun {
   readonly denials: readonly (Denial & { readonly count: number })[];
   /** Where the run's own files were. */
   readonly own: OwnPlaces;
+  /** The names that the run could connect to, with all addresses that they had. */
+  readonly names: EgressAllowance["names"];
 }
 
 export interface RecordedSandbox {
@@ -72,17 +76,30 @@ export interface PolicyVerdict {
 }
 
 /** Options that a run gets from the plugin if its job does not set them. */
-const limits = ["pidsLimit", "swapLimit", "connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
+const limits = [
+  "pidsLimit",
+  "swapLimit",
+  "connectTcp",
+  "bindTcp",
+  "connectUdp",
+  "bindUdp",
+  "egress",
+] as const;
 
 /** Compares a run with a policy. */
 export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
-  const { options, sandbox, denials, own } = run;
+  const { options, sandbox, denials, own, names } = run;
   const task = policy.kind === "task" ? policy.task : options;
   const given = pathsUnder(task, policy.plugin);
   const allowance = {
     isUnveiled: (entry: string) => isGiven(entry, given),
     own,
     ports: portsUnder(task, policy.plugin),
+    egress: {
+      egress: task.egress ?? policy.plugin.egress,
+      egressDenied: policy.plugin.egressDenied,
+      ...{ names, former: [] },
+    },
     filter: filterUnder(task, policy.plugin),
     capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
     capAdd: task.capAdd,
@@ -206,8 +223,9 @@ function isGiven(entry: string, given: readonly PathRight[]): boolean {
 }
 
 /** The task's own limits on ports. The plugin's limits replace those that the task lacks. */
-function portsUnder(task: TaskOptions, plugin: SandboxOptions): PortLimits {
-  return Object.fromEntries(portOptions.map((option) => [option, task[option] ?? plugin[option]]));
+function portsUnder(task: TaskOptions, plugin: SandboxOptions): NetworkLimits {
+  const limited = [...portOptions, "egress"] as const;
+  return Object.fromEntries(limited.map((option) => [option, task[option] ?? plugin[option]]));
 }
 
 /** A profile that the client does not have counts as one that refuses every call. */

@@ -11,6 +11,7 @@ import { visible } from "../units/visible.ts";
 import type { EventBody, EventParts, EventTraits } from "./events/defineEvent.ts";
 import { denials } from "./events/denied.ts";
 import { ending } from "./events/ending.ts";
+import { names } from "./events/names.ts";
 import { output } from "./events/output.ts";
 import { running } from "./events/running.ts";
 import { starting } from "./events/starting.ts";
@@ -19,7 +20,15 @@ import { takingOver } from "./events/takingOver.ts";
 /** Version of the schemas, stored with every event; {@link upcast} converts events of earlier versions. */
 export const EVENT_SCHEMA_VERSION = 1;
 
-export const eventCatalogue = { ...starting, ...running, ...denials, ...output, ...ending, ...takingOver };
+export const eventCatalogue = {
+  ...starting,
+  ...running,
+  ...denials,
+  ...names,
+  ...output,
+  ...ending,
+  ...takingOver,
+};
 
 export type EventType = keyof typeof eventCatalogue;
 export type EventData<T extends EventType> = z.infer<(typeof eventCatalogue)[T]["schema"]>;

@@ -1,6 +1,7 @@
 /** The context of the machine: what it knows about a task, folded from the task's events alone. Pure. */
 import { z } from "zod";
 import { stopInProgress } from "./events/ending.ts";
+import { nameHistories } from "./events/names.ts";
 import { outputHistory } from "./events/output.ts";
 import { execHistory } from "./events/running.ts";
 import { type EventOf, type EventType, eventCatalogue } from "./events.ts";
@@ -25,6 +26,8 @@ export const contextSchema = z
     oom: oomSeen.schema.extend({ at: z.number() }).nullable(),
     /** What the sandbox has refused so far. Kinds of refusals are in the order of their first occurrence. */
     denials: denied.schema,
+    /** The names that the task may connect to, with their addresses. */
+    names: nameHistories,
     output: outputHistory,
     /** Number of delivered signals. */
     signals: z.number(),
@@ -51,6 +54,7 @@ export const initialContext: TaskContext = {
   forceKilled: false,
   oom: null,
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
+  names: [],
   output: { replacements: 0, lost: null },
   signals: 0,
   execs: { last: 0, counted: 0, running: [] },

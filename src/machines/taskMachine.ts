@@ -107,6 +107,7 @@ const whileAlive = {
   signalled: evolves,
   oomSeen: evolves,
   denied: evolves,
+  namesResolved: evolves,
   outputLost: evolves,
   loggerReplaced: evolves,
   execStarted: evolves,

@@ -65,6 +65,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
       ...{ options, roots, facts: probeHost(), privateRootProblem: undefined, denials: { problem: "off" } },
       folder: { run: folder, runFolder: () => `${folder}/run-of-task` },
     },
+    { resolve: async () => [], confine: async () => undefined, release: () => undefined },
   ).catch(({ code, recoverable }) => `${code}, ${recoverable ? "again" : "for good"}`);
   if (typeof prepared === "string") return prepared;
   onTestFinished(prepared.undo);

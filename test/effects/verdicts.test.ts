@@ -14,6 +14,7 @@ import {
   type Allowance,
   adviceFor,
   isProbe,
+  linesFor,
   type RecordedTask,
   verdictsOn,
 } from "../../src/effects/verdicts.ts";
@@ -32,14 +33,64 @@ function task(
   return {
     request: { options, allocId: id, allocDir },
     sandbox: {
-      ...{ seccomp, capabilities: null },
+      ...{ seccomp, capabilities: null, egress: null },
       unveiled: ["local", "secrets", "alloc"].map((name) => ({ path: `${own}/${name}`, source: "folder" })),
     },
+    names: [],
   };
 }
 
 const denied = (blocker: string, object: string | null = null) => ({ blockers: [blocker], object });
 const call = (name: string) => denied(callBlocker(name));
+
+describe("the advice on a refused destination", () => {
+  const lists = { allowed: ["db.example.org:5432"], denied: ["169.254.0.0/16"] };
+  const until = Date.UTC(2026, 0, 1, 10, 2);
+  const limited = {
+    ...task(),
+    sandbox: { seccomp: byDefault, capabilities: null, unveiled: [], egress: lists },
+    names: [
+      {
+        name: "db.example.org",
+        addresses: ["198.51.100.9"],
+        former: [{ address: "198.51.100.7", until }],
+      },
+    ],
+  };
+
+  it("is the entry that allows it and nothing else", () => {
+    expect(adviceFor(denied("egress.tcp", "192.0.2.7:443"), limited)).toBe(
+      'To allow it: egress = ["db.example.org:5432", "tcp:192.0.2.7:443"]; on the client, this needs tcp:192.0.2.7:443 in egress, if this option is set there',
+    );
+    expect(adviceFor(denied("egress.udp", "[2001:db8::1]:443"), limited)).toContain(
+      '"udp:[2001:db8::1]:443"]',
+    );
+  });
+
+  it("is the name that had the address until it got another", () => {
+    const advice = adviceFor(denied("egress.tcp", "198.51.100.7:5432"), limited);
+    expect(advice).toMatch(
+      /^It was an address of db\.example\.org until .*, which is 198\.51\.100\.9 now\. A program/,
+    );
+    expect(linesFor(denied("egress.tcp", "198.51.100.7:5432"), limited)).toBeUndefined();
+  });
+
+  it("is none for what the client denies, and for sockets without destinations", () => {
+    expect(adviceFor(denied("egress.tcp", "169.254.169.254:80"), limited)).toBe(
+      "The client's egress_denied has 169.254.0.0/16",
+    );
+    expect(adviceFor(denied("egress.socket", "raw"), limited)).toMatch(/^Only tasks without egress/);
+  });
+
+  it("is no entry for name servers, which pass data on to anybody", () => {
+    expect(adviceFor(denied("egress.udp", "10.0.0.53:53"), limited)).toContain("send data to anybody");
+    expect(linesFor(denied("egress.udp", "10.0.0.53:53"), limited)).toBeUndefined();
+  });
+
+  it("is nothing for what the task may reach", () => {
+    expect(adviceFor(denied("egress.tcp", "198.51.100.9:5432"), limited)).toBe("");
+  });
+});
 
 describe("the advice on a denied access", () => {
   it.each([
@@ -253,6 +304,7 @@ describe("for every call, profile and limit on ports", () => {
       capabilities: [],
       capAdd: [],
       ports: options,
+      egress: { egressDenied: [], names: new Map(), former: [] },
       filter: { profile, ownDeny: options.seccompDeny },
     };
     return { profile, refuses, allowance, ports: options satisfies PortLimits };

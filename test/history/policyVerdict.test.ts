@@ -21,6 +21,7 @@ const run = (given: Partial<RecordedRun>): RecordedRun => ({
   sandbox: undefined,
   denials: [],
   own: { allocId: "", folders: [] },
+  names: new Map(),
   ...given,
 });
 const under = (recorded: RecordedRun, raw: Readonly<Record<string, unknown>>) =>

@@ -129,6 +129,7 @@ async function prepareRun(request: TaskRequest, services: DriverServices): Promi
       root: "private",
       privateTmp: true,
       sharedTmpReason: null,
+      egress: null,
       unrecordedDenials: "the simulation has no denials",
       oomKills,
       output: null,

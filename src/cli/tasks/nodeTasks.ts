@@ -1,7 +1,8 @@
 /** Tasks of this node. The event logs list them, and the host reports their usage. */
 import type { Subscription } from "rxjs";
+import { pageSize } from "../../effects/kernel/pageSize.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
-import { pageSize, type RunReading, readRun } from "../../effects/stats/readings.ts";
+import { type RunReading, readRun } from "../../effects/stats/readings.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
 import { readHistory } from "../../history/replay/storedHistory.ts";
 import { initialSnapshot, isAlive } from "../../machines/taskMachine.ts";

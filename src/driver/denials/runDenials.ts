@@ -9,7 +9,7 @@ import { describeRefusal, type Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
-import { DenialTally } from "./denialTally.ts";
+import { type CountedDenial, DenialTally } from "./denialTally.ts";
 import type { DeniedRun, TaskDenials } from "./taskDenials.ts";
 
 /**
@@ -47,10 +47,11 @@ export class RunDenials implements DeniedRun {
   /** Begins to watch the run's main process, which is running according to the events. */
   begin(all: TaskDenials): void {
     const { sandbox, process, startedAt, denials } = this.#task.snapshot.context;
-    if (sandbox === null || process === null || sandbox.unrecordedDenials !== null) return;
-    if (this.#tally !== undefined) return;
+    if (sandbox === null || process === null || this.#all !== undefined) return;
+    if (sandbox.unrecordedDenials !== null && sandbox.egress === null) return;
+    this.#tally ??= new DenialTally(denials);
+    if (sandbox.unrecordedDenials !== null) return;
     this.#all = all;
-    this.#tally = new DenialTally(denials);
     const { init } = process;
     const { uid, user, runCgroup } = sandbox;
     all.add(this, { init, uid, user, runCgroup, sinceMs: (startedAt ?? 0) - maxStartMs });
@@ -74,6 +75,12 @@ export class RunDenials implements DeniedRun {
     if (this.#tally?.add({ ...denial, blockers: [...blockers] })) this.#due();
   }
 
+  /** Counts a refusal that the kernel's audit does not tell. It may come before {@link begin}. */
+  refused(denial: Omit<CountedDenial, "domain">): void {
+    this.#tally ??= new DenialTally(this.#task.snapshot.context.denials);
+    if (this.#tally.add({ ...denial, domain: null })) this.#due();
+  }
+
   lost(count: number): void {
     this.#tally?.addLost(count);
     this.#due();
@@ -93,14 +100,16 @@ export class RunDenials implements DeniedRun {
    * refusal may be the reason for a failure.
    */
   async end(exit: Omit<EventData<"exited">, "cause" | "blackBox" | "output">): Promise<void> {
+    const { stop } = this.#task.snapshot.context;
+    const isBad = exit.exitCode !== 0 && stop === null;
     if (this.#all !== undefined) {
-      const { stop } = this.#task.snapshot.context;
-      const isBad = exit.exitCode !== 0 && stop === null;
       this.#all.handOut();
       // Waits for records that are under way, so that the reason for a failure is recorded before the
       // failure.
       if (isBad || this.#tally?.isEmpty === false) await this.#all.settle();
       this.#afterwards = setTimeout(() => this.#all?.tracker.removeProcesses(this), lateMs).unref();
+    }
+    if (this.#tally !== undefined) {
       if (isBad && !exit.oomKilled) this.#explain(exit.endedAt);
       await this.record();
     }

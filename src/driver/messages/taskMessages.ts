@@ -28,7 +28,7 @@ export interface TaskMessage {
 export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMessage | undefined {
   switch (event.type) {
     case "started":
-      return missingLimits(context.sandbox?.limits ?? []);
+      return joined([missingLimits(context.sandbox?.limits ?? []), missingNames(context.names)]);
     case "oomSeen": {
       const { kills } = event.data;
       const killed = kills === 1 ? "a process" : `${kills} processes`;
@@ -130,6 +130,30 @@ function missingLimits(limits: EventData<"sandboxed">["limits"]): TaskMessage | 
   const byReason = Map.groupBy(missing, ({ reason = "the reason is unknown" }) => reason);
   const reasons = [...byReason].map(([reason, files]) => `${names(files)} (${reason})`);
   return message(`Runs without ${reasons.join(", ")}`, { not_limited: names(missing) });
+}
+
+/** One line for the names that the task may connect to, but that have no address yet. */
+function missingNames(known: TaskContext["names"]): TaskMessage | undefined {
+  const missing = known.filter(({ addresses }) => addresses.length === 0);
+  if (missing.length === 0) return undefined;
+  const texts = missing.map(({ name, problem }) => `${name} (${problem ?? "the reason is unknown"})`);
+  const unresolved = missing.map(({ name }) => name).join(", ");
+  return message(
+    `Cannot connect yet to ${texts.join(", ")}: its egress has these names, which are looked up again`,
+    {
+      unresolved,
+    },
+  );
+}
+
+/** One message of all; undefined without any. */
+function joined(messages: readonly (TaskMessage | undefined)[]): TaskMessage | undefined {
+  const all = messages.filter((each) => each !== undefined);
+  if (all.length === 0) return undefined;
+  return {
+    message: all.map((each) => each.message).join(". "),
+    annotations: Object.assign({}, ...all.map(({ annotations }) => annotations)),
+  };
 }
 
 function names(limits: EventData<"sandboxed">["limits"]): string {

@@ -24,6 +24,7 @@ import { appendUsage } from "../../store/usage/usageFile.ts";
 import { parseDuration } from "../../units/durations.ts";
 import { Recorder } from "../blackBox/recorder.ts";
 import { TaskDenials } from "../denials/taskDenials.ts";
+import { TaskEgress } from "../egress/taskEgress.ts";
 import { UnsavedEvents } from "../history/unsavedEvents.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { reconcile } from "../recovery/reconcile.ts";
@@ -58,10 +59,12 @@ export async function openServices(
   startSpawner(folder.run);
   const denials = undo.use(new TaskDenials(log));
   const recorder = undo.use(new Recorder(log));
+  const egress = undo.use(new TaskEgress(log, folder.run));
   const probing = Promise.all([
     findRootProblem(roots),
     denials.configure(options.denials, facts.landlockAbi),
     recorder.configure(options.blackBox, facts.cgroupMount),
+    egress.configure(facts.cgroupMount),
   ]);
   const unsaved = new UnsavedEvents(log);
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
@@ -88,6 +91,7 @@ export async function openServices(
     privateRootProblem,
     denials,
     recorder,
+    egress,
     usage,
     store,
     unsaved,
@@ -103,6 +107,7 @@ export async function closeServices(services: DriverServices): Promise<void> {
   services.usage.close();
   services.denials[Symbol.dispose]();
   services.recorder[Symbol.dispose]();
+  services.egress[Symbol.dispose]();
   services.roots[Symbol.dispose]();
   removeSpareFolders();
   await services.store.close();

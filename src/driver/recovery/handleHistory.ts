@@ -11,6 +11,7 @@ import {
   type GoDriverRun,
 } from "../../effects/adoption/goDriverRun.ts";
 import { readOomKills } from "../../effects/cgroup/cgroup.ts";
+import { egressLists } from "../../effects/network/egress.ts";
 import { defaultTaskOptions, type TaskOptions } from "../../effects/parts.ts";
 import { bootId } from "../../effects/processes/processIdentity.ts";
 import { profileNames, seccompProfile } from "../../effects/seccomp/profileOptions.ts";
@@ -93,10 +94,19 @@ function ownEvents(
       init: state.init,
       ...unknownRights,
       seccomp: facts.seccomp ? profileOf(options, pluginOptions) : null,
+      egress: rebuiltEgress(options, pluginOptions),
       plan: [],
     }),
     taskEvent("started", at, { init: state.init, task: state.task, bootId: state.bootId }),
   ];
+}
+
+/** The kernel's rules know the addresses of names; the handle does not. */
+function rebuiltEgress(options: TaskOptions, plugin: PluginOptions) {
+  const lists = egressLists(options, plugin);
+  return lists === undefined
+    ? null
+    : { allowed: lists.allowed && [...lists.allowed], denied: [...lists.denied], names: [] };
 }
 
 /** The handle does not hold the task's rights. These are the defaults. */

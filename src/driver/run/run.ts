@@ -25,6 +25,7 @@ import {
   taskMachine,
 } from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";
+import { RunEgress } from "../egress/runEgress.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
@@ -70,6 +71,7 @@ export class Run {
   readonly commands: RunCommands;
   readonly denials: RunDenials;
   readonly stats: RunStats;
+  readonly #egress: RunEgress;
   readonly #task: RecordedTask;
   readonly #memory: MemoryWatch;
   readonly #output: RunOutput;
@@ -96,6 +98,7 @@ export class Run {
     this.#output = new RunOutput(task);
     this.#services = services;
     this.denials = new RunDenials(task);
+    this.#egress = new RunEgress(task, this.denials, services);
     this.commands = new RunCommands(task, this.denials);
     this.stats = new RunStats(task);
   }
@@ -147,7 +150,7 @@ export class Run {
     if (this.#start.stage !== "requested") return;
     const { request, claimUser } = this.#start;
     claimUser();
-    const prepared = await prepareRun(request, this.#services());
+    const prepared = await prepareRun(request, this.#services(), this.#egress);
     this.#start = { stage: "prepared", request, prepared };
     this.denials.keepLog(prepared.lastLine);
     let recorded = false;
@@ -179,6 +182,7 @@ export class Run {
     this.#sampleUsage();
     this.#record();
     this.denials.begin(this.#services().denials);
+    this.#resumeEgress();
     this.#output.begin(this.#services(), this.#watching);
     await runEnded(this.#task, this.#services(), this.#watching);
     // A kill that is noticed from now on may be the end itself. Nobody has survived it.
@@ -189,6 +193,7 @@ export class Run {
       this.#services().log.error("the end of a task cannot be read yet", { task_id: this.#task.id, error }),
     );
     await retry(() => this.commands.close(), isMaxAttempts);
+    await retry(() => this.#egress.settle(), isMaxAttempts);
     const unrecorded = { killed: this.#killed, oomSeen: this.#memory.seen };
     const exit =
       (await retry(() => exitOf(this.#task.snapshot, unrecorded), isMaxAttempts)) ??
@@ -204,6 +209,13 @@ export class Run {
   #record(): void {
     const { request } = this.#task.snapshot.context;
     if (request !== null) this.#watched ??= this.#services().recorder.watch(request.resources.cgroup);
+  }
+
+  #resumeEgress(): void {
+    void this.#egress.resume().catch((thrown: unknown) => {
+      const { code, message } = DriverError.from(thrown, "EGRESS_UNAVAILABLE", "the rules are not in force");
+      this.#logFailure("watchExit", { code, error: message });
+    });
   }
 
   #sampleUsage(): void {
@@ -296,6 +308,7 @@ export class Run {
     clearTimeout(this.#killTimer);
     clearTimeout(this.#signalTimer);
     this.denials.closeLog();
+    this.#egress.release();
     this.#watched?.[Symbol.dispose]();
     this.#watching.unsubscribe();
     const start = this.#start;

@@ -11,7 +11,8 @@ import {
   timer,
 } from "rxjs";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
-import { pageSize, type RunPlace, type RunReading, readRun } from "../../effects/stats/readings.ts";
+import { pageSize } from "../../effects/kernel/pageSize.ts";
+import { type RunPlace, type RunReading, readRun } from "../../effects/stats/readings.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
 import { hasEnded } from "../../machines/taskMachine.ts";
 import type { TaskUsage } from "../driverPort.ts";

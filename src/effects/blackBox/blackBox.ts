@@ -3,13 +3,14 @@
  * Two BPF programs note this in the kernel. Nothing is read until somebody asks for a run's notes, so the
  * notes cost this process nothing. All is gone with this process: nothing is pinned.
  */
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { DriverError, messageOf } from "../../base/errors.ts";
 import { cgroupId, createMap, deleteEntry, findEntry, type MapShape, setEntry, trace } from "../bpf/bpf.ts";
 import { KernelTypes, typesFile } from "../bpf/btf.ts";
+import { pageSize } from "../kernel/pageSize.ts";
 import { type Architecture, supportedArchitecture } from "../kernel/systemCalls.ts";
 import { type Note, noteLayout, readNote } from "./notes.ts";
 import {
@@ -78,7 +79,7 @@ export class BlackBox implements Disposable {
       };
       for (const [number, entry] of callTable(types, architecture))
         setEntry(maps.calls, words(number), new Uint8Array(entry.buffer));
-      const places = { ...maps, pageShift: pageShift() };
+      const places = { ...maps, pageShift: Math.log2(pageSize()) };
       for (const each of boxPrograms(types, architecture, places)) {
         // Tasks may be running, and the kernel takes its time to check a program.
         await nextTurn();
@@ -166,16 +167,6 @@ function attach(
     if (functionAt === undefined) throw thrown;
   }
 }
-
-/** The bits of an offset in a page: AT_PAGESZ of getauxval(3). */
-function pageShift(): number {
-  const words = readFileSync("/proc/self/auxv");
-  for (let at = 0; at + 16 <= words.length; at += 16)
-    if (words.readBigUInt64LE(at) === AT_PAGESZ) return Math.log2(Number(words.readBigUInt64LE(at + 8)));
-  return 12;
-}
-
-const AT_PAGESZ = 6n;
 
 function unsupported(thrown: unknown): DriverError {
   const isCall = thrown instanceof DriverError;

@@ -1,5 +1,9 @@
-/** Makes maps and loads programs by bpf(2), and attaches the programs to tracepoints. */
+/**
+ * Makes maps and loads programs by bpf(2), and attaches programs to tracepoints; cgroupPrograms.ts attaches
+ * others to cgroups.
+ */
 import { closeSync, readFileSync, statSync } from "node:fs";
+import { hasErrno } from "../../base/errors.ts";
 import { bpf, writePointer } from "../kernel/libc.ts";
 import { functionType, functionTypes, mainType } from "./btf.ts";
 import { INSTRUCTION_BYTES } from "./program.ts";
@@ -14,21 +18,32 @@ const commands = {
   load: 5,
   attach: 17,
   loadTypes: 18,
+  mapUpdateBatch: 26,
+  mapDeleteBatch: 27,
 };
 
 /** `enum bpf_map_type` of `linux/bpf.h`. */
-const types = { hash: 1, array: 2, arrayPerProcessor: 6 } as const;
+export const mapTypes = {
+  hash: 1,
+  array: 2,
+  arrayPerProcessor: 6,
+  prefixTrie: 11,
+  cgroupStorage: 19,
+  ring: 27,
+} as const;
 const BPF_F_NO_PREALLOC = 1;
 
 const BPF_PROG_TYPE_RAW_TRACEPOINT = 17;
 
 /** Bytes of `union bpf_attr` that these calls use. */
-const ATTR_BYTES = 120;
+export const ATTR_BYTES = 120;
 
 export interface MapShape {
-  readonly type: keyof typeof types;
+  readonly type: keyof typeof mapTypes;
+  /** 0 for a ring. */
   readonly keyBytes: number;
   readonly valueBytes: number;
+  /** Maximum number of entries. 0 for the storage of cgroups; of a ring the bytes, a power of two of pages. */
   readonly entries: number;
 }
 
@@ -40,14 +55,48 @@ export function cgroupId(cgroup: string): bigint {
 /** @returns a descriptor; close-on-exec, like all descriptors from bpf(2) */
 export function createMap({ type, keyBytes, valueBytes, entries }: MapShape): number {
   const attr = Buffer.alloc(ATTR_BYTES);
-  const flags = type === "hash" ? BPF_F_NO_PREALLOC : 0;
-  for (const [index, word] of [types[type], keyBytes, valueBytes, entries, flags].entries())
+  const flags = type === "hash" || type === "prefixTrie" ? BPF_F_NO_PREALLOC : 0;
+  for (const [index, word] of [mapTypes[type], keyBytes, valueBytes, entries, flags].entries())
     attr.writeUInt32LE(word, index * 4);
   return bpf(commands.mapCreate, attr, "a map");
 }
 
 export function setEntry(map: number, key: Uint8Array, value: Uint8Array): void {
   bpf(commands.mapUpdate, entryAttr(map, key, value), "a map's entry");
+}
+
+/**
+ * Sets the same value for several keys, in one call where the kernel can.
+ * @throws DriverError `KERNEL_CALL_FAILED`; some of the entries may be set then
+ */
+export function setEntries(map: number, keys: readonly Uint8Array[], value: Uint8Array): void {
+  const attr = batchAttr(map, keys);
+  writePointer(attr, 24, Buffer.concat(keys.map(() => value)));
+  try {
+    if (keys.length > 0) bpf(commands.mapUpdateBatch, attr, "a map's entries");
+  } catch (thrown) {
+    // The kernel's own number 524, ENOTSUPP: this type of map has no such call.
+    if (!hasErrno(thrown, "errno 524") && !hasErrno(thrown, "EINVAL")) throw thrown;
+    for (const key of keys) setEntry(map, key, value);
+  }
+}
+
+/** Deletes several entries, in one call where the kernel can and the map has all of them. */
+export function deleteEntries(map: number, keys: readonly Uint8Array[]): void {
+  const attr = batchAttr(map, keys);
+  try {
+    if (keys.length > 0) bpf(commands.mapDeleteBatch, attr, "a map's entries");
+  } catch {
+    for (const key of keys) deleteEntry(map, key);
+  }
+}
+
+function batchAttr(map: number, keys: readonly Uint8Array[]): Buffer {
+  const attr = Buffer.alloc(ATTR_BYTES);
+  writePointer(attr, 16, Buffer.concat(keys));
+  attr.writeUInt32LE(keys.length, 32);
+  attr.writeUInt32LE(map, 36);
+  return attr;
 }
 
 export function readEntry(map: number, key: Uint8Array, valueBytes: number): Buffer {
@@ -91,13 +140,7 @@ export function trace(
   code: Uint8Array,
   functionAt?: number,
 ): { readonly program: number; readonly link: number } {
-  // Some helpers require a program under the GPL. These programs are under both licences.
-  const license = Buffer.from("Dual MIT/GPL\0");
-  const attr = Buffer.alloc(ATTR_BYTES);
-  attr.writeUInt32LE(BPF_PROG_TYPE_RAW_TRACEPOINT, 0);
-  attr.writeUInt32LE(code.length / INSTRUCTION_BYTES, 4);
-  writePointer(attr, 8, code);
-  writePointer(attr, 16, license);
+  const attr = programAttr(BPF_PROG_TYPE_RAW_TRACEPOINT, code);
   using types = new DisposableStack();
   if (functionAt !== undefined) describeFunctions(attr, functionAt, types);
   const program = load(attr);
@@ -111,6 +154,17 @@ export function trace(
     closeSync(program);
     throw thrown;
   }
+}
+
+/** The `union bpf_attr` that loads a program. @param type of `enum bpf_prog_type` */
+export function programAttr(type: number, code: Uint8Array): Buffer {
+  const attr = Buffer.alloc(ATTR_BYTES);
+  attr.writeUInt32LE(type, 0);
+  attr.writeUInt32LE(code.length / INSTRUCTION_BYTES, 4);
+  writePointer(attr, 8, code);
+  // Some helpers require a program under the GPL. These programs are under both licences.
+  writePointer(attr, 16, Buffer.from("Dual MIT/GPL\0"));
+  return attr;
 }
 
 /**
@@ -131,7 +185,7 @@ function describeFunctions(attr: Buffer, functionAt: number, types: DisposableSt
 }
 
 /** Loads a program. Tries again on EAGAIN: the kernel stops checking a program when a signal arrives. */
-function load(attr: Uint8Array, attempts = 10): number {
+export function load(attr: Uint8Array, attempts = 10): number {
   const program = bpf(commands.load, attr, "a program", attempts > 1 ? "EAGAIN" : undefined);
   return program >= 0 ? program : load(attr, attempts - 1);
 }

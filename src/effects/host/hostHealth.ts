@@ -32,14 +32,19 @@ export interface HostFindings {
   readonly denialProblem?: string | undefined;
   /** Why the black box is not open although the options request it. */
   readonly blackBoxProblem?: string | undefined;
+  /** Why the host cannot restrict where tasks connect, although the options request it. */
+  readonly egressProblem?: string | undefined;
 }
 
 export function judgeHost(
   facts: HostFacts,
-  { quarantined = [], privateRootProblem, denialProblem, blackBoxProblem }: HostFindings = {},
+  { quarantined = [], privateRootProblem, denialProblem, blackBoxProblem, egressProblem }: HostFindings = {},
 ): HostJudgement {
   const unsupported = unsupportedProblems(facts);
-  const missing = missingProblems(facts);
+  const missing = [
+    ...missingProblems(facts),
+    ...(egressProblem === undefined ? [] : [noEgress(egressProblem)]),
+  ];
   const limiting = [
     ...limitingProblems(facts),
     ...(privateRootProblem === undefined ? [] : [noOwnRoot(privateRootProblem)]),
@@ -59,7 +64,12 @@ export function fingerprintAttributes(
   facts: HostFacts,
   { unveilDefaults, unveilByTask, unveilAllowed, root, blackBox }: SandboxOptions,
   version: string,
-  { privateRootProblem, denialProblem, blackBoxProblem }: Omit<HostFindings, "quarantined"> = {},
+  {
+    privateRootProblem,
+    denialProblem,
+    blackBoxProblem,
+    egressProblem,
+  }: Omit<HostFindings, "quarantined"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
   if (unsupportedProblems(facts).length > 0) return {};
   return {
@@ -74,6 +84,8 @@ export function fingerprintAttributes(
     ...(blackBox === "on" && blackBoxProblem !== undefined
       ? { "driver.exec2.black_box.problem": blackBoxProblem }
       : {}),
+    "driver.exec2.egress": egressProblem === undefined,
+    ...(egressProblem === undefined ? {} : { "driver.exec2.egress.problem": egressProblem }),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
     // The constraint operator set_contains takes a list in this form.
@@ -103,6 +115,14 @@ function noBlackBox(problem: string): HostProblem {
     consequence: "causes of failures lack paths that a task did not find, and senders of signals",
     remedy:
       'Use a kernel with BTF (CONFIG_DEBUG_INFO_BTF) and BPF at tracepoints (CONFIG_BPF_EVENTS), not locked down for confidentiality, or set black_box = "off"',
+  };
+}
+
+function noEgress(problem: string): HostProblem {
+  return {
+    what: `the host cannot restrict where tasks connect (${problem})`,
+    consequence: "no task starts with egress or egress_denied in the plugin's block",
+    remedy: "Use a kernel with BPF in cgroups (CONFIG_CGROUP_BPF), or remove these options",
   };
 }
 

@@ -43,11 +43,18 @@ function bind() {
   // use has its own prototype, which is faster.
   const syscall = <const Types extends readonly Type[]>(...types: Types) =>
     libraryFunction("syscall", "long", ...types);
+  const mapMemory = program.func("mmap", "intptr_t", ["void *", "size_t", "int", "int", "int", "long"]);
   return {
     /** The error number of this thread's last call. Any other call may change it. */
     errno: (): number => errno(),
     /** The address of bytes. It is valid as long as there is a reference to them. */
     addressOf: (bytes: NodeJS.ArrayBufferView): bigint => address(bytes),
+    /** The memory at an address. */
+    view: (address: bigint, bytes: number): ArrayBuffer => koffi.view(address, bytes),
+    mmap: (...values: [null, number, number, number, number, number]): bigint => BigInt(mapMemory(...values)),
+    munmap: libraryFunction("munmap", "void *", "size_t"),
+    epollCreate: libraryFunction("epoll_create1", "int"),
+    epollControl: libraryFunction("epoll_ctl", "int", "int", "int", "void *"),
     createRuleset: syscall("void *", "size_t", "uint"),
     addRule: syscall("int", "uint", "void *", "uint"),
     openat2: syscall("int", "str", "void *", "size_t"),

@@ -110,6 +110,15 @@ export const PIDFD_GET_INFO = 0xc040ff0b;
 /** From kernel 6.15 on: requests the wait status */
 export const PIDFD_INFO_EXIT = 1 << 3;
 
+/** `asm-generic/mman-common.h`, mmap(2) */
+export const PROT_READ = 0x1;
+export const PROT_WRITE = 0x2;
+export const MAP_SHARED = 0x1;
+
+/** `sys/epoll.h` */
+export const EPOLL_CTL_ADD = 1;
+export const EPOLLIN = 0x1;
+
 /** `asm-generic/poll.h` */
 export const POLLIN = 0x1;
 export const POLLPRI = 0x2;

@@ -8,7 +8,8 @@ import type { LandlockRight } from "./rights.ts";
 export interface Denial {
   /**
    * The rules that refused the access: Landlock's rights and scopes as audit records name them, such as
-   * `fs.read_file` and `scope.signal`, or `seccomp.` and the name of a filtered system call.
+   * `fs.read_file` and `scope.signal`, or `seccomp.` and the name of a filtered system call, or `egress.` and a
+   * protocol.
    */
   readonly blockers: readonly string[];
   /**
@@ -78,8 +79,15 @@ const landlockWords: Readonly<Record<LandlockBlocker, Words>> = {
   ptrace: ["tracing"],
 };
 
+/** The words for what a list of destinations refuses: `egressBlocker` of the network. */
+const egressWords: Readonly<Record<string, string>> = {
+  "egress.tcp": "connecting to",
+  "egress.udp": "sending by UDP to",
+  "egress.socket": "a socket of the kind",
+};
+
 /** Every blocker but those of system calls. */
-export const landlockBlockers: readonly string[] = Object.keys(landlockWords);
+export const blockerNames: readonly string[] = [...Object.keys(landlockWords), ...Object.keys(egressWords)];
 
 const CALL = "seccomp.";
 
@@ -102,7 +110,9 @@ export function describeDenial({ blockers, object }: Denial): string {
   const verbs = blockers.map((blocker) => {
     if (blocker === OTHER_MACHINE) return "32-bit system calls";
     const call = refusedCall(blocker);
-    return call === undefined ? (wordsOf(blocker)?.[0] ?? blocker) : `the system call ${call}`;
+    return call === undefined
+      ? (wordsOf(blocker)?.[0] ?? egressWords[blocker] ?? blocker)
+      : `the system call ${call}`;
   });
   return `${verbs.join(" and ")}${object === null ? "" : ` ${object}`}`;
 }
@@ -126,7 +136,7 @@ export function landlockVerdict({ blockers: [blocker = "", ...several] }: Denial
     case "ptrace":
       return { never: "Tasks reach only their own processes" };
     default:
-      return /^(?:fs|net)\./.test(blocker) ? undefined : { never: "" };
+      return /^(?:fs|net|egress)\./.test(blocker) ? undefined : { never: "" };
   }
 }
 

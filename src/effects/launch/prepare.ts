@@ -16,6 +16,7 @@ import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
 import { type OwnLogFolder, openOwnLogs, outputPositions } from "../logs/logFiles.ts";
 import { LastLine, makeOwnLogPipe, openLogPipe } from "../logs/logPipes.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
+import { type EgressLists, egressLists } from "../network/egress.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
 import { describePlan } from "../plan/describePlan.ts";
 import { joinPlan } from "../plan/plan.ts";
@@ -31,6 +32,7 @@ import { PendingLaunch } from "./launcher.ts";
 import {
   type EarlySandbox,
   type HostServices,
+  type NamedAddresses,
   planEarly,
   planLate,
   planSandbox,
@@ -53,15 +55,40 @@ export interface PreparedRun extends Pick<BegunRun, "launch" | "lastLine" | "und
   readonly sandboxed: Awaited<ReturnType<BegunRun["sandboxed"]>>;
 }
 
+/** Keeps where a run connects. */
+export interface EgressOfRun {
+  /**
+   * Looks up the names in the lists, for some seconds at most. A name without an address does not keep the task
+   * from starting.
+   * @param servers addresses of name servers; none for the host's
+   */
+  resolve(lists: EgressLists, servers: readonly string[]): Promise<readonly NamedAddresses[]>;
+  /**
+   * Puts the resolved lists in force, before anything of the task can run.
+   * @throws DriverError `EGRESS_UNAVAILABLE`
+   */
+  confine(cgroup: string): Promise<void>;
+  /** Gives everything back. */
+  release(): void;
+}
+
 /** @throws DriverError for anything that keeps the task from starting */
-export async function prepareRun(request: TaskRequest, services: PreparingServices): Promise<PreparedRun> {
+export async function prepareRun(
+  request: TaskRequest,
+  services: PreparingServices,
+  egress: EgressOfRun,
+): Promise<PreparedRun> {
   const { facts } = services;
-  const sandbox = await planSandbox(request, services);
+  await using undoing = new AsyncDisposableStack();
+  const lists = egressLists(request.options, services.options);
+  if (lists !== undefined) undoing.defer(() => egress.release());
+  const names = lists && (await egress.resolve(lists, request.dns?.servers ?? []));
+  const sandbox = await planSandbox(request, services, names);
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
   const { launch, lastLine, runCgroup, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
-  await using undoing = new AsyncDisposableStack();
   undoing.defer(undo);
+  if (lists !== undefined) await egress.confine(cgroup);
   const limits = [
     ...applyCgroupWrites(cgroup, sandbox.cgroupWrites),
     ...(facts.seccomp ? [] : [missingFilter]),
@@ -69,8 +96,8 @@ export async function prepareRun(request: TaskRequest, services: PreparingServic
   // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
   if (runCgroup === undefined) launch.complete();
   const data = await sandboxed(limits, oomKills);
-  undoing.move();
-  return { launch, lastLine, env: sandbox.env, sandboxed: data, undo };
+  const prepared = undoing.move();
+  return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };
 }
 
 /** Reported as a limit that could not be applied. */
@@ -113,7 +140,8 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   const unrecordedDenials = services.denials.problem ?? null;
   const late = planLate(sandbox, added.insideNamespace, runCgroup, unrecordedDenials === null);
   launch.load(late);
-  const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
+  const isTold = unrecordedDenials === null || sandbox.egress !== null;
+  const lastLine = isTold ? new LastLine(stderr) : undefined;
   undoing.defer(() => lastLine?.[Symbol.dispose]());
   const rights = rightsOf(sandbox);
   const cleanup = undoing.move();
@@ -141,6 +169,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         privateTmp: rules.privateTmp,
         sharedTmpReason: rules.sharedTmpReason,
         unrecordedDenials,
+        egress: egressOf(sandbox),
         oomKills,
         output: own?.begin ?? outputPositions(request),
         runFolder: files.folder,
@@ -151,6 +180,17 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
     },
     /** Ends the launch and removes what was prepared. */
     undo: () => cleanup.disposeAsync(),
+  };
+}
+
+/** As the event has it. */
+function egressOf({ egress }: Sandbox) {
+  if (egress === null) return null;
+  const { allowed, denied, names } = egress;
+  return {
+    allowed: allowed && [...allowed],
+    denied: [...denied],
+    names: names.map((each) => ({ ...each, addresses: [...each.addresses] })),
   };
 }
 

@@ -37,6 +37,7 @@ import { type Logger, newStream } from "../logs/logger.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import type { LogBounds } from "../logs/options.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
+import { type EgressLists, egressLists } from "../network/egress.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
 import type { SandboxOptions } from "../parts.ts";
 import { type IsVisible, visibilityFor } from "../paths/hostPaths.ts";
@@ -87,6 +88,8 @@ export interface Sandbox {
   readonly mounts: readonly PlacedMount[];
   readonly files: RunFiles;
   readonly etcFiles: readonly EtcFile[];
+  /** Null: nothing restricts where the task connects. */
+  readonly egress: SandboxEgress | null;
   readonly rules: UnveilRules;
   /** Host's files in /etc that the root has, which is made of a folder. */
   readonly hostNames: readonly string[];
@@ -101,14 +104,32 @@ export interface Sandbox {
   readonly command: string;
 }
 
+/** Where a task may connect, and the addresses of the names in it. */
+interface SandboxEgress extends EgressLists {
+  readonly names: readonly NamedAddresses[];
+}
+
+/** A name that the task may connect to. */
+export interface NamedAddresses {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  /** Why the name could not be resolved; null if it could. */
+  readonly problem: string | null;
+}
+
 /**
  * Resolves what the task names: user, groups, folders, command. First waits until the file systems of all
  * named paths answer.
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`,
  *   `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`,
  *   `COMMAND_NOT_EXECUTABLE`, `FILE_SYSTEM_SILENT`
+ * @param names the names that the task may connect to
  */
-export async function planSandbox(request: TaskRequest, services: HostServices): Promise<Sandbox> {
+export async function planSandbox(
+  request: TaskRequest,
+  services: HostServices,
+  names: readonly NamedAddresses[] = [],
+): Promise<Sandbox> {
   const { options: task } = request;
   const { options, facts, privateRootProblem, folder } = services;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
@@ -125,7 +146,8 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
   const cgroupWrites = planCgroupWrites(request.resources, facts, task);
   const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
   const files = runFiles(folder.runFolder(request.taskId));
-  const etcFiles = taskEtcFiles(request, { user, groups }, files, options);
+  const etcFiles = taskEtcFiles(request, { user, groups }, files, options, names);
+  const lists = egressLists(task, options);
   using rootDir = task.rootDir === undefined ? undefined : new RootFolder(task.rootDir, folders, mounts);
   if (rootDir && privateRootProblem !== undefined) throw noOwnRoot(privateRootProblem);
   const hostNames = rootDir
@@ -168,6 +190,7 @@ export async function planSandbox(request: TaskRequest, services: HostServices):
     ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, files, etcFiles, rules },
     ...{ hasDefaults: options.unveilDefaults && !rootDir, writableLogs: options.writableLogs, hostNames },
     ...{ cgroupWrites, isVisible, jobPaths, workDir, command },
+    egress: lists === undefined ? null : { ...lists, names },
   };
 }
 

@@ -3,8 +3,16 @@
  * group(5), resolv.conf(5).
  */
 
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
-import { DriverError } from "../../base/errors.ts";
+import {
+  chmodSync,
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { DriverError, hasErrno } from "../../base/errors.ts";
 import type { PluginValues, TaskValues } from "../options/fields.ts";
 import { type HostEntry, parseHostEntry } from "./hostNames.ts";
 import type { namesOptions } from "./options.ts";
@@ -30,12 +38,14 @@ export type EtcPlaces = Readonly<Record<"resolvConf" | "hosts" | "passwd" | "gro
 /**
  * A task's own versions of files in /etc. Most tasks have none.
  * @param plugin the plugin's options, whose `identityFiles` applies if the task's options set none
+ * @param resolved the names that the task may connect to
  */
 export function taskEtcFiles(
   request: NamesRequest,
   identity: TaskIdentity,
   files: EtcPlaces,
   plugin: PluginValues<typeof namesOptions>,
+  resolved: readonly ResolvedHost[] = [],
 ): EtcFile[] {
   const { dns } = request;
   const hostFile = () => readFileSync("/etc/hosts", "utf8");
@@ -43,8 +53,8 @@ export function taskEtcFiles(
     ...(dns === undefined
       ? []
       : [{ path: "/etc/resolv.conf", source: files.resolvConf, text: () => resolvConf(dns) }]),
-    ...(hasOwnHosts(request)
-      ? [{ path: "/etc/hosts", source: files.hosts, text: () => hostsFile(request, hostFile) }]
+    ...(hasOwnHosts(request) || resolved.length > 0
+      ? [{ path: "/etc/hosts", source: files.hosts, text: () => hostsFile(request, hostFile, resolved) }]
       : []),
     ...((request.options.identityFiles ?? plugin.identityFiles)
       ? [
@@ -88,6 +98,47 @@ export interface TaskDns {
   readonly options: readonly string[];
 }
 
+/** The name servers of a resolv.conf; none if there is no such file. */
+export function nameServersIn(path: string): string[] {
+  try {
+    return [...readFileSync(path, "utf8").matchAll(/^nameserver (\S+)$/gm)].flatMap(
+      ([, server]) => server ?? [],
+    );
+  } catch (thrown) {
+    if (hasErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}
+
+/** A name with the addresses that the driver found. */
+export interface ResolvedHost {
+  readonly name: string;
+  readonly addresses: readonly string[];
+}
+
+/**
+ * Changes a task's hosts file in place, because the task has it mounted. Does nothing if the text is the same, or
+ * if the task has no such file.
+ */
+export function rewriteHosts(path: string, names: HostNames, resolved: readonly ResolvedHost[]): void {
+  const text = Buffer.from(hostsFile(names, () => readFileSync("/etc/hosts", "utf8"), resolved));
+  let file: number;
+  try {
+    if (readFileSync(path).equals(text)) return;
+    file = openSync(path, "r+");
+  } catch (thrown) {
+    if (hasErrno(thrown, "ENOENT")) return;
+    throw thrown;
+  }
+  try {
+    // One write, so that no reader finds the file empty. What was behind it is cut off then.
+    writeSync(file, text, 0, text.length, 0);
+    ftruncateSync(file, text.length);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** The names that a task's hosts file gets. */
 export interface HostNames {
   /** Names and addresses of the allocation's network. */
@@ -103,11 +154,17 @@ export function hasOwnHosts({ network, options }: HostNames): boolean {
 /**
  * The text of a task's hosts file.
  * @param hostFile reads the host's file; called only for a task in the host's network
+ * @param resolved names that come first: their addresses are those that the task may connect to
  */
-export function hostsFile({ network, options }: HostNames, hostFile: () => string): string {
+export function hostsFile(
+  { network, options }: HostNames,
+  hostFile: () => string,
+  resolved: readonly ResolvedHost[] = [],
+): string {
   const common = network.mode === "host" ? hostFile() : OWN_NETWORK;
   const own = network.self === undefined ? [] : [{ ...network.self, address: network.self.address || LOCAL }];
-  const entries = [...own, ...options.extraHosts.map(parseHostEntry)];
+  const found = resolved.flatMap(({ name, addresses }) => addresses.map((address) => ({ name, address })));
+  const entries = [...found, ...own, ...options.extraHosts.map(parseHostEntry)];
   return `${common.trimEnd()}\n${entries.map(({ name, address }) => `${address} ${name}\n`).join("")}`;
 }
 

@@ -1,7 +1,8 @@
 /**
- * The system calls that limits on ports refuse, with every profile, and the verdict on a denial of a port or
- * of such a call. Landlock checks ports only when a TCP or UDP socket gets an address, but there are other
- * ways to connect, listen and send. Pure.
+ * The system calls that limits on ports and destinations refuse, with every profile, and the verdict on a denial
+ * of a port or of such a call. Landlock checks ports only when a TCP or UDP socket gets an address, and the
+ * programs for `egress` see only sockets of IPv4 and IPv6, but there are other ways to connect, listen and send.
+ * Pure.
  */
 
 import type { CapabilityName } from "../kernel/capabilities.ts";
@@ -11,10 +12,20 @@ import { portRights } from "../landlock/rights.ts";
 import { type PortLimits, type PortOption, portNames, portOptions } from "../network/ports.ts";
 import type { Restriction } from "./restriction.ts";
 
+/** Limits on ports and destinations. */
+export interface NetworkLimits extends PortLimits {
+  /** Undefined for every destination. */
+  readonly egress?: readonly string[] | undefined;
+}
+
+type LimitOption = PortOption | "egress";
+
+const limitNames: Readonly<Record<LimitOption, string>> = { ...portNames, egress: "egress" };
+
 /** Restrictions with a common reason. */
 interface PortRule {
   /** Each of these options, if it is set, causes the restrictions. */
-  readonly causes: readonly PortOption[];
+  readonly causes: readonly LimitOption[];
   /** Whether only an empty list causes the restrictions. */
   readonly onlyIfEmpty?: true;
   readonly restrictions: readonly Restriction[];
@@ -62,7 +73,7 @@ const rules: readonly PortRule[] = [
   },
   // io_uring creates sockets and sets their options by requests that no filter sees.
   {
-    causes: forTcp,
+    causes: [...forTcp, "egress"],
     restrictions: [{ calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"], errno: "EPERM" }],
     what: "io_uring",
   },
@@ -105,14 +116,27 @@ const rules: readonly PortRule[] = [
     ],
     what: "SCTP or RxRPC",
   },
+  // Packets and the hypervisor's sockets are sent without any program for cgroups. Netlink reaches only the
+  // kernel and this host.
+  {
+    causes: ["egress"],
+    restrictions: [
+      {
+        calls: ["socket"],
+        when: [{ argument: 0, isNoneOf: [k.AF_UNIX, k.AF_INET, k.AF_INET6, k.AF_NETLINK] }],
+        errno: "EAFNOSUPPORT",
+      },
+    ],
+    what: "sockets other than unix, IPv4, IPv6 and netlink",
+  },
 ];
 
-export function portRestrictions(limits: PortLimits): readonly Restriction[] {
+export function portRestrictions(limits: NetworkLimits): readonly Restriction[] {
   return rules.flatMap((rule) => (causesIn(rule, limits).length > 0 ? rule.restrictions : []));
 }
 
 /** The options that cause a rule's restrictions for a task with these limits. */
-function causesIn({ causes, onlyIfEmpty }: PortRule, limits: PortLimits): PortOption[] {
+function causesIn({ causes, onlyIfEmpty }: PortRule, limits: NetworkLimits): LimitOption[] {
   return causes.filter((option) =>
     onlyIfEmpty ? limits[option]?.length === 0 : limits[option] !== undefined,
   );
@@ -121,7 +145,7 @@ function causesIn({ causes, onlyIfEmpty }: PortRule, limits: PortLimits): PortOp
 /** The verdict of a task's limits on ports; undefined if they do not refuse what was denied. */
 export function portVerdict(
   { blockers: [blocker = ""], object }: Denial,
-  limits: PortLimits,
+  limits: NetworkLimits,
   capAdd: CapAdd,
 ): Verdict | undefined {
   if (blocker.startsWith("net.")) return verdictOnPort(blocker, object, limits, capAdd);
@@ -140,15 +164,15 @@ export function portVerdict(
   return { never: refusing.map((rule) => onlyWithout(rule, limits)).join(". ") };
 }
 
-function onlyWithout(rule: PortRule, limits: PortLimits): string {
+function onlyWithout(rule: PortRule, limits: NetworkLimits): string {
   const names = namesOf(causesIn(rule, limits));
   return rule.onlyIfEmpty
     ? `Only tasks with a port in ${names}, or without ${names}, can ${rule.what}`
     : `Only tasks without ${names} can use ${rule.what}`;
 }
 
-function namesOf(options: readonly PortOption[]): string {
-  return options.map((option) => portNames[option]).join(" and ");
+function namesOf(options: readonly LimitOption[]): string {
+  return options.map((option) => limitNames[option]).join(" and ");
 }
 
 /** What decides whether a task may bind low ports. */
@@ -162,7 +186,7 @@ export interface CapAdd {
 function verdictOnPort(
   blocker: string,
   object: string | null,
-  limits: PortLimits,
+  limits: NetworkLimits,
   { capabilities, capAdd }: CapAdd,
 ): Verdict | undefined {
   const option = portOptions.find((each) => portRights[each] === blocker);

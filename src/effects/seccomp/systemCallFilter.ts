@@ -34,7 +34,7 @@ export function systemCallFilter(
 ): SystemCallFilter | undefined {
   if (profile === null) return undefined;
   const ports = portOptions.map((option) => options[option]?.length);
-  const key = JSON.stringify([profile, options.pidMode, ports]);
+  const key = JSON.stringify([profile, options.pidMode, ports, options.egress !== undefined]);
   const known = assembled.get(key);
   if (known !== undefined) return known;
   const filter = taskFilter(profile, options);

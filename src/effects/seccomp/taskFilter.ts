@@ -1,10 +1,12 @@
-/** Determines the system calls that a task may not make, from its profile, pid namespace and ports. Pure. */
+/**
+ * Determines the system calls that a task may not make, from its profile, pid namespace, ports and
+ * destinations. Pure.
+ */
 
 import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
 import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
-import type { PortLimits } from "../network/ports.ts";
 import { defaultProfile } from "./defaultProfile.ts";
-import { portRestrictions } from "./portRestrictions.ts";
+import { type NetworkLimits, portRestrictions } from "./portRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
 
 /**
@@ -38,7 +40,7 @@ export interface TaskFilter {
 }
 
 /** A task's own options that decide about its filter, besides its profile. */
-export interface FilterOptions extends PortLimits {
+export interface FilterOptions extends NetworkLimits {
   readonly pidMode?: "private" | "host" | undefined;
 }
 

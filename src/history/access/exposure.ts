@@ -140,6 +140,29 @@ const looks: readonly Look[] = [
           "services on the host's loopback interface are within reach, as far as ports are not limited",
         )
       : `its own network (mode ${network.mode})`,
+  ({ request: { network }, sandbox: { egress } }) => {
+    if (egress?.allowed) {
+      const { allowed } = egress;
+      const wide = allowed.filter((entry) => /(?:^|[:[])(?:0\.0\.0\.0|::)\/0/.test(entry));
+      if (wide.length > 0)
+        return opening(
+          "low",
+          `egress ${wide.join(", ")}`,
+          "the task connects to everybody, as far as ports are named",
+        );
+      return allowed.length === 0
+        ? "connections to anything but loopback"
+        : `connections beyond ${allowed.join(", ")}`;
+    }
+    if (network.mode === "none") return "no network to connect through";
+    return opening(
+      "low",
+      "no egress",
+      egress === null
+        ? "the task connects to everything that its network reaches"
+        : `the task connects to everything that its network reaches but ${egress.denied.join(", ")}`,
+    );
+  },
   ({ request: { options, network } }) => {
     const open = portOptions
       .map((option) => portNames[option])

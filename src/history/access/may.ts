@@ -2,6 +2,10 @@
  * Answers whether a run may do something, from its recorded request and sandbox, with the rule that says so.
  * Pure.
  */
+
+import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
+import { parseAddress } from "../../effects/network/addresses.ts";
+import { type EgressOptions, egressAnswer, parseEgress } from "../../effects/network/egress.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
 import type { UnveilSource } from "../../effects/unveil/unveil.ts";
@@ -29,11 +33,13 @@ type Asked<Kind extends AskedAccess["kind"]> = Extract<AskedAccess, { kind: Kind
 export interface SandboxedRun {
   readonly request: Request;
   readonly sandbox: Sandbox;
+  /** The names that the task may connect to. */
+  readonly names: TaskContext["names"];
 }
 
 /** The run's request and sandbox; undefined if it never had a sandbox. */
-export function sandboxedRun({ request, sandbox }: TaskContext): SandboxedRun | undefined {
-  return request === null || sandbox === null ? undefined : { request, sandbox };
+export function sandboxedRun({ request, sandbox, names }: TaskContext): SandboxedRun | undefined {
+  return request === null || sandbox === null ? undefined : { request, sandbox, names };
 }
 
 export function mayAccess(run: SandboxedRun, asked: AskedAccess): Answer {
@@ -54,7 +60,7 @@ const allowed = (rule: string, proviso: string | null = null): Answer => ({
   advice: "",
 });
 
-function refused(run: SandboxedRun, { denial }: AskedAccess, rule: string): Answer {
+function refused(run: SandboxedRun, { denial }: Pick<AskedAccess, "denial">, rule: string): Answer {
   return { allowed: false, rule, proviso: null, advice: adviceFor(denial, run) };
 }
 
@@ -124,9 +130,64 @@ function mayUsePort(run: SandboxedRun, asked: Asked<"port">): Answer {
       advice: `To allow it: cap_add = ["${LOW_PORTS}"]; on the client, this needs ${LOW_PORTS} in allow_caps`,
     };
   }
+  const egress = option.startsWith("connect") ? mayReach(run, asked) : undefined;
+  if (egress?.allowed === false) return egress;
   const rule = Array.isArray(limit) ? `${option} has ${port}` : `the task has no list of ports (${option})`;
   const where = host !== undefined && Array.isArray(limit) ? "the list names ports, not addresses; " : "";
-  return allowed(rule, `${where}routes and firewalls of ${networkWords[request.network.mode]} apply`);
+  return allowed(
+    egress === undefined ? rule : `${rule}, and ${egress.rule}`,
+    `${egress === undefined ? where : ""}routes and firewalls of ${networkWords[request.network.mode]} apply`,
+  );
+}
+
+/** What the task's list of destinations says; undefined without one. */
+function mayReach(run: SandboxedRun, { option, host, port }: Asked<"port">): Answer | undefined {
+  const { sandbox, names } = run;
+  if (sandbox.egress === null) return undefined;
+  const lists: EgressOptions = {
+    egress: sandbox.egress.allowed ?? undefined,
+    egressDenied: sandbox.egress.denied,
+  };
+  const protocol = option === "connect_udp" ? "udp" : "tcp";
+  if (host === undefined) return mayUseSomewhere(run, lists, protocol, port);
+  const addresses = new Map(names.map((each) => [each.name, each.addresses]));
+  const address = parseAddress(host);
+  const name = address === undefined ? host.toLowerCase() : undefined;
+  const { allowed: isAllowed, by } = egressAnswer({ protocol, address, name, port }, lists, addresses);
+  if (isAllowed) {
+    return allowed(
+      by === undefined
+        ? "egress_denied does not have it"
+        : by === "loopback"
+          ? "it is loopback"
+          : `egress has ${by}`,
+    );
+  }
+  const denial = { blockers: [egressBlocker(protocol)], object: destinationText(host, port) };
+  return refused(run, { denial }, by === undefined ? "egress does not have it" : `egress_denied has ${by}`);
+}
+
+/** The answer for a port without an address. */
+function mayUseSomewhere(
+  run: SandboxedRun,
+  { egress }: EgressOptions,
+  protocol: "tcp" | "udp",
+  port: number,
+): Answer {
+  const places = egress?.filter((text) => {
+    const entry = parseEgress(text);
+    return (entry.protocol ?? protocol) === protocol && (entry.port ?? port) === port;
+  });
+  if (places === undefined) return allowed("egress_denied names addresses only");
+  if (places.length > 0) return allowed(`egress has ${places.join(", ")}`);
+  return {
+    ...refused(
+      run,
+      { denial: { blockers: [], object: null } },
+      `egress has no entry with port ${port}, so only loopback is open`,
+    ),
+    advice: `To allow it: an entry with an address and :${port} in egress`,
+  };
 }
 
 const networkWords: Readonly<Record<Request["network"]["mode"], string>> = {

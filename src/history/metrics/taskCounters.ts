@@ -1,6 +1,6 @@
 /** Counts what happens to tasks while this process runs. Pure. */
 import { errorCodes } from "../../base/errors.ts";
-import { landlockBlockers } from "../../effects/landlock/denial.ts";
+import { blockerNames } from "../../effects/landlock/denial.ts";
 import { type CauseKind, causeKinds } from "../../machines/events/cause.ts";
 import type { DenialHistory } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -39,8 +39,8 @@ export class TaskCounters {
   readonly #failures = zeros<CauseKind>(causeKinds);
   /** Failed starts by error code. */
   readonly #failedStarts = zeros<string>(errorCodes);
-  /** Denials by blocker: a right of Landlock, `seccomp.` with the name of a system call, or `other`. */
-  readonly #denials = zeros<string>([...landlockBlockers, other]);
+  /** Denials by blocker: a right of Landlock, `seccomp.` with the name of a system call, `egress.` with a protocol, or `other`. */
+  readonly #denials = zeros<string>([...blockerNames, other]);
   #oomKills = 0;
   #recoveries = 0;
   /** Request times of the starts in progress, by task id. */

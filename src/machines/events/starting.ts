@@ -1,6 +1,7 @@
 /** Events from the request to the running task, or to a failed start. Pure. */
 import { z } from "zod";
 import { defineEvent, MASK } from "./defineEvent.ts";
+import { type NameHistory, nameText, resolvedName, withNames } from "./names.ts";
 import { outputPositions, pluginProcess, processIdentity } from "./shared.ts";
 
 /** The agent requested the task. */
@@ -56,7 +57,7 @@ const requested = defineEvent({
     plugin: pluginProcess,
   }),
   // A failed start may be requested again: nothing of the first attempt stays.
-  evolve: ({ data }) => ({ request: data, host: null, sandbox: null, failure: null }),
+  evolve: ({ data }) => ({ request: data, host: null, sandbox: null, names: [], failure: null }),
   title: "Start requested",
   summary: ({ options: { command, args }, user, resources }) => {
     const memory = resources.memoryMb > 0 ? `, ${resources.memoryMb} MiB` : "";
@@ -119,6 +120,17 @@ const sandboxed = defineEvent({
       .object({ profile: z.string(), allow: z.array(z.string()), deny: z.array(z.string()) })
       .nullable(),
     /**
+     * Where the task may connect: its option `egress`, or the plugin's; null in `allowed` means everywhere but
+     * what `denied` has. `names` has the addresses of the names in `allowed`. Null: nothing restricts it.
+     */
+    egress: z
+      .object({
+        allowed: z.array(z.string()).nullable(),
+        denied: z.array(z.string()),
+        names: z.array(resolvedName),
+      })
+      .nullable(),
+    /**
      * Limits as they were written to files of the cgroup. A limit that could not be applied has the reason:
      * the cgroup lacks its controller, or the kernel has no filter of system calls.
      */
@@ -155,9 +167,12 @@ const sandboxed = defineEvent({
     /** The launch plan: one line per step, environment values masked. */
     plan: z.array(z.string()),
   }),
-  evolve: ({ data }) => ({ sandbox: data }),
+  evolve: ({ data, time }): { sandbox: typeof data; names: NameHistory[] } => ({
+    sandbox: data,
+    names: withNames([], data.egress?.names ?? [], time),
+  }),
   title: "Sandbox prepared",
-  summary: ({ uid, unveiled, skipped, limits, root, privateTmp, runCgroup, seccomp }) => {
+  summary: ({ uid, unveiled, skipped, limits, root, privateTmp, runCgroup, seccomp, egress }) => {
     const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
     const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
     return [
@@ -166,13 +181,14 @@ const sandboxed = defineEvent({
       `${privateTmp ? "its own" : "the host's"} /tmp`,
       ...(runCgroup === null ? [] : ["in the host's pid namespace"]),
       ...profileText(seccomp),
+      ...egressText(egress),
       ...(applied.length > 0 ? [applied.join(" ")] : []),
       ...(missing.length > 0 ? [`not limited: ${missing.join(" ")}`] : []),
     ].join(", ");
   },
   shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: {
-    ignored: ["uid", "gid", "oomKills", "output", "runFolder", "init", "plan"],
+    ignored: ["uid", "gid", "egress.names", "oomKills", "output", "runFolder", "init", "plan"],
     masked: { plan: "listsInText" },
   },
 });
@@ -221,6 +237,22 @@ function profileText(seccomp: { profile: string; allow: string[]; deny: string[]
   const { profile, allow, deny } = seccomp;
   const words = [profile, ...allow.map((name) => `+${name}`), ...deny.map((name) => `-${name}`)];
   return words.length === 1 && profile === "default" ? [] : [`system calls: ${words.join(" ")}`];
+}
+
+/** The summary's words on where the task may connect; none if nothing restricts it. */
+function egressText(
+  egress: {
+    allowed: string[] | null;
+    names: { name: string; addresses: string[]; problem: string | null }[];
+  } | null,
+): string[] {
+  if (egress === null || egress.allowed === null) return [];
+  const { allowed, names } = egress;
+  const unknown = names.filter(({ addresses }) => addresses.length === 0);
+  return [
+    `connects to ${allowed.length === 0 ? "nothing but loopback" : allowed.join(" ")}`,
+    ...unknown.map(nameText),
+  ];
 }
 
 /** A command in shell syntax, on one line, cut to 120 characters. */

@@ -35,6 +35,7 @@ const defaults = {
   allowRaisedUlimits: false,
   pidsLimit: 4_096,
   swapLimit: 0,
+  egressDenied: [],
   denials: "auto",
   blackBox: "off",
   history: [],
@@ -61,6 +62,8 @@ describe("parsePluginOptions", () => {
   test("takes every option by its HCL name", () => {
     const raw = {
       unveil_defaults: false,
+      egress: ["10.0.0.0/8:5432"],
+      egress_denied: ["169.254.169.254"],
       unveil_paths: ["rx:/opt/bin", "r:/srv/certs"],
       unveil_sets: [{ cuda: ["rw:/dev/nvidia0"] }],
       unveil_allowed: ["rx:/opt"],
@@ -134,6 +137,8 @@ describe("parsePluginOptions", () => {
       allowRaisedUlimits: true,
       pidsLimit: 500,
       swapLimit: -1,
+      egress: ["10.0.0.0/8:5432"],
+      egressDenied: ["169.254.169.254"],
       denials: "on",
       blackBox: "on",
       history: [{ keep: "1h" }],

@@ -62,6 +62,7 @@ describe("a task that is known only by its handle", () => {
       store: memoryEventStore(),
       facts: { kernel: "6.12.0", arch: "x64", landlockAbi: 6, cgroupControllers: [], mhzPerCore: 1000 },
       plugin: { pid: 1, version: "0.1.0" },
+      options: { egressDenied: [] },
       log: { warn: () => undefined },
       unclaimed: new Map(),
     }) as unknown as DriverServices;

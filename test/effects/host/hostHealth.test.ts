@@ -122,6 +122,7 @@ describe("attributes", () => {
       "driver.exec2.root": "private",
       "driver.exec2.denials": true,
       "driver.exec2.black_box": false,
+      "driver.exec2.egress": true,
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
@@ -166,6 +167,17 @@ describe("attributes", () => {
       what: expect.stringContaining(blackBoxProblem),
       remedy: expect.stringContaining('black_box = "off"'),
     });
+  });
+
+  it("say why the host cannot restrict where tasks connect", () => {
+    const egressProblem = "bpf: EPERM";
+    expect(fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", { egressProblem })).toMatchObject({
+      "driver.exec2.egress": false,
+      "driver.exec2.egress.problem": egressProblem,
+    });
+    const { health, problems } = judgeHost(good, { egressProblem });
+    expect(health).toBe("unhealthy");
+    expect(problems).toMatchObject([{ what: expect.stringContaining("(bpf: EPERM)") }]);
   });
 
   it("are empty if the driver is undetected", () => {

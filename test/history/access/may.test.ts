@@ -26,6 +26,7 @@ function runWith(options: object = {}, sandbox: Sandbox = {}, request: Request =
       ],
       seccomp: { profile: "default", allow: [], deny: [] },
       capabilities: null,
+      egress: null,
       ...sandbox,
     }),
   ]);
@@ -97,6 +98,69 @@ describe("a port", () => {
   });
 });
 
+describe("a destination", () => {
+  const egress = {
+    allowed: ["10.0.0.0/8:5432", "db.example.org:443", "udp:192.0.2.0/24"],
+    denied: ["10.0.0.9"],
+    names: [{ name: "db.example.org", addresses: ["198.51.100.7"], problem: null }],
+  };
+  const run = runWith({ egress: egress.allowed }, { egress });
+
+  it.each([
+    ["connect 10.1.2.3:5432", "egress has 10.0.0.0/8:5432"],
+    ["connect db.example.org:443", "egress has db.example.org:443"],
+    ["connect 198.51.100.7:443", "egress has db.example.org:443"],
+    ["connect udp 192.0.2.1:123", "egress has udp:192.0.2.0/24"],
+    ["connect 127.0.0.1:80", "it is loopback"],
+    ["connect 443", "egress has db.example.org:443"],
+  ])("is allowed by the entry that has it: %s", (words, rule) => {
+    expect(answer(words, run)).toMatchObject({ allowed: true, rule: expect.stringContaining(rule) });
+  });
+
+  it.each([
+    [
+      "connect 10.1.2.3:5433",
+      "egress does not have it",
+      'egress = ["10.0.0.0/8:5432", "db.example.org:443", "udp:192.0.2.0/24", "tcp:10.1.2.3:5433"]; on the client, this needs tcp:10.1.2.3:5433 in egress',
+    ],
+    ["connect 10.0.0.9:5432", "egress_denied has 10.0.0.9", "The client's egress_denied has 10.0.0.9"],
+    ["connect other.example.org:443", "egress does not have it", '"tcp:other.example.org:443"'],
+    ["connect 192.0.2.1:123", "egress does not have it", '"tcp:192.0.2.1:123"'],
+    [
+      "connect udp 10.0.0.53:53",
+      "egress does not have it",
+      "send data to anybody in the names that it asks for",
+    ],
+    ["connect 80", "egress has no entry with port 80", ":80 in egress"],
+  ])("is refused if no entry has it, or one denies it: %s", (words, rule, advice) => {
+    expect(answer(words, run)).toMatchObject({
+      allowed: false,
+      rule: expect.stringContaining(rule),
+      advice: expect.stringContaining(advice),
+    });
+  });
+
+  it("is limited by the lists of ports, too", () => {
+    const both = runWith({ egress: egress.allowed, connect_tcp: [443] }, { egress });
+    expect(answer("connect 10.1.2.3:5432", both)).toMatchObject({
+      allowed: false,
+      rule: "connect_tcp allows only 443",
+    });
+    expect(answer("connect db.example.org:443", both).rule).toBe(
+      "connect_tcp has 443, and egress has db.example.org:443",
+    );
+  });
+
+  it("is everywhere but what is denied, if only that is listed", () => {
+    const open = runWith({}, { egress: { allowed: null, denied: ["169.254.169.254"], names: [] } });
+    expect(answer("connect 192.0.2.1:443", open).allowed).toBe(true);
+    expect(answer("connect 169.254.169.254:80", open)).toMatchObject({
+      allowed: false,
+      rule: "egress_denied has 169.254.169.254",
+    });
+  });
+});
+
 describe("a system call", () => {
   it("is refused by the profile, and allowed by another one", () => {
     expect(answer("call unshare").allowed).toBe(false);
@@ -132,7 +196,12 @@ describe("the exposure", () => {
   it("of a task with everything closed has at most what the network leaves open", () => {
     const run = runWith(
       { connect_tcp: [], bind_tcp: [], connect_udp: [], bind_udp: [] },
-      { unveiled: [{ path: "/usr", mode: "rx", source: "default" }], limits: [], sharedTmpReason: null },
+      {
+        unveiled: [{ path: "/usr", mode: "rx", source: "default" }],
+        egress: { allowed: [], denied: [], names: [] },
+        limits: [],
+        sharedTmpReason: null,
+      },
       { network: { mode: "group", path: "/run/netns/x", self: null }, mounts: [], devices: [] },
     );
     const { open, closed, risk } = exposureOf(run);
@@ -140,6 +209,7 @@ describe("the exposure", () => {
     expect(risk).toBeNull();
     expect(closed).toContain("its own processes");
     expect(closed).toContain("limits on ports");
+    expect(closed).toContain("connections to anything but loopback");
   });
 
   it("names what is open, the most serious first, in the words of the exceptions", () => {

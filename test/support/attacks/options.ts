@@ -123,6 +123,11 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
   },
   "log collection": { "the agent's": {}, "the driver's": { plugin: { log_collection: "driver" } } },
   tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
+  egress: {
+    anywhere: {},
+    // Everything that the attacks of the catalogue connect to, so that only the list's own doing differs.
+    "a list of everything": { job: () => ({ egress: ["0.0.0.0/0", "::/0"] }) },
+  },
   limits: {
     "the agent's": {},
     allow_raised_ulimits: { needs: "sys_resource", job: () => ({ ulimit: [{ memlock: "unlimited" }] }) },
@@ -146,6 +151,8 @@ export const closing: Readonly<Record<string, string>> = {
   groupsByTask: "further groups, which have what the host gives them",
   pidsLimit: "a limit",
   swapLimit: "a limit",
+  egress: "a limit",
+  egressDenied: "a limit",
   connectTcp: "a limit",
   bindTcp: "a limit",
   connectUdp: "a limit",

@@ -6,6 +6,7 @@ import { findBlackBoxProblem } from "../../../effects/blackBox/blackBox.ts";
 import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
+import { findEgressProblem } from "../../../effects/network/egressMaps.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
 import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
@@ -24,10 +25,13 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   const privateRootProblem = facts.root ? await findRootProblem() : undefined;
   const denialProblem = await findDenialProblem("auto", facts.landlockAbi);
   const blackBoxProblem = facts.root ? await findBlackBoxProblem(facts.cgroupMount) : undefined;
+  const egressProblem = facts.root ? findEgressProblem(facts.cgroupMount) : undefined;
   const state = facts.root
     ? inspectStateFolder(stateDir)
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
-  const report = reportOn(facts, state, leftovers, { privateRootProblem, denialProblem, blackBoxProblem });
+  const report = reportOn(facts, state, leftovers, {
+    ...{ privateRootProblem, denialProblem, blackBoxProblem, egressProblem },
+  });
   const text = json
     ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

@@ -43,7 +43,12 @@ export function reportOn(
   facts: HostFacts,
   state: StateFolderFinding,
   leftovers: readonly string[],
-  { privateRootProblem, denialProblem, blackBoxProblem }: Omit<HostFindings, "quarantined"> = {},
+  {
+    privateRootProblem,
+    denialProblem,
+    blackBoxProblem,
+    egressProblem,
+  }: Omit<HostFindings, "quarantined"> = {},
 ): Report {
   const { health, problems } = judgeHost(facts, { ...state, privateRootProblem });
   return {
@@ -74,6 +79,11 @@ export function reportOn(
         "black box",
         facts.root && blackBoxProblem === undefined,
         blackBoxProblem ?? (facts.root ? "possible" : "not checked"),
+      ),
+      optional(
+        "egress",
+        facts.root && egressProblem === undefined,
+        egressProblem ?? (facts.root ? "can be restricted" : "not checked"),
       ),
       optional(
         "executable memory files",

@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, existsSync, lstatSync, readFileSync, readlinkS
 import { basename, dirname, join } from "node:path";
 import { isSea } from "node:sea";
 import { DriverError } from "../../../base/errors.ts";
+import { metadataAddresses } from "../../../effects/network/egress.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
@@ -15,6 +16,7 @@ const name = "nomad-driver-exec2";
 const agentBlock = `plugin "nomad-driver-exec2" {
   config {
     unveil_allowed = ["r:/etc/mime.types", "r:/etc/ssl", "rx:/opt", "rx:/usr"]
+    egress_denied  = ${JSON.stringify(metadataAddresses).replaceAll(",", ", ")}
   }
 }`;
 

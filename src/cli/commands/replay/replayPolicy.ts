@@ -68,7 +68,7 @@ async function readPolicy(path: string): Promise<PolicyFor> {
 }
 
 function verdictOn(
-  { request, sandbox, denials }: TaskContext,
+  { request, sandbox, denials, names }: TaskContext,
   policyFor: PolicyFor,
 ): PolicyVerdict | undefined {
   const policy = request === null ? undefined : policyFor(request);
@@ -78,6 +78,12 @@ function verdictOn(
     sandbox: sandbox ?? undefined,
     denials: denials.refusals,
     own: ownPlaces({ request, sandbox }),
+    names: new Map(
+      names.map(({ name, addresses, former }) => [
+        name,
+        [...addresses, ...former.map(({ address }) => address)],
+      ]),
+    ),
   };
   return judge(run, policy);
 }

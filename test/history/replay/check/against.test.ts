@@ -31,7 +31,7 @@ describe("recorded histories", () => {
   it("are the same when the present machine folds them", () => {
     expect(bundles.length).toBeGreaterThan(1);
     for (const { reader, header } of bundles) {
-      expect(header.streams.length).toBeGreaterThan(1);
+      expect(header.streams.length).toBeGreaterThan(0);
       expect(checkLog(reader).findings).toEqual([]);
     }
   });
@@ -57,9 +57,9 @@ describe("a broken machine", () => {
   it.each([
     ["adopted", 1],
     ["oomSeen", 1],
-    ["denied", 2],
-    ["execStarted", 5],
-    ["execExited", 5],
+    ["denied", 3],
+    ["execStarted", 6],
+    ["execExited", 6],
     ["execsRepeated", 1],
   ])("is detected if it drops %s", async (type, tasks) => {
     const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
@@ -81,6 +81,7 @@ describe("a broken machine", () => {
       "denied-often",
       "fails",
       "is-destroyed",
+      "main",
       "main",
       "main",
       "resists",

@@ -1,0 +1,211 @@
+/**
+ * Keeps where a run may connect: its rules in the kernel, the addresses of the names in them, and the same
+ * addresses in the run's hosts file.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
+import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
+import type { EgressOfRun } from "../../effects/launch/prepare.ts";
+import { nameServersIn, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
+import { type EgressLists, type EgressRules, egressRules, namesIn } from "../../effects/network/egress.ts";
+import type { ConfinedCgroup } from "../../effects/network/egressControl.ts";
+import type { EgressRefusal } from "../../effects/network/egressRefusal.ts";
+import { runFiles } from "../../effects/run/runFiles.ts";
+import type { ResolvedName } from "../../machines/events/names.ts";
+import { isAlive } from "../../machines/taskMachine.ts";
+import type { RunDenials } from "../denials/runDenials.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { requestedOptions } from "../history/startEvents.ts";
+import type { NameBook, WatchedName } from "./nameBook.ts";
+import type { TaskEgress } from "./taskEgress.ts";
+
+/** Maximum time for which a start waits for the addresses of names, in milliseconds. */
+const maxStartMs = 5_000;
+
+/**
+ * Time between two events about changed addresses, in milliseconds: it doubles from the first to the last,
+ * because the addresses of some names change all the time.
+ */
+const firstPauseMs = 1_000;
+const maxPauseMs = 600_000;
+
+interface Services {
+  readonly egress: TaskEgress;
+  readonly log: Logger;
+}
+
+export class RunEgress implements EgressOfRun {
+  readonly #task: RecordedTask;
+  readonly #denials: RunDenials;
+  readonly #services: () => Services;
+  #lists: EgressLists | undefined;
+  #confined: ConfinedCgroup | undefined;
+  #watched: readonly WatchedName[] = [];
+  /** The names with the addresses that are in force. */
+  #inForce: readonly ResolvedName[] = [];
+  /** The names as the events have them. */
+  #recorded: readonly ResolvedName[] = [];
+  #pauseMs = firstPauseMs;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param services returns the current services */
+  constructor(task: RecordedTask, denials: RunDenials, services: () => Services) {
+    this.#task = task;
+    this.#denials = denials;
+    this.#services = services;
+  }
+
+  async resolve(lists: EgressLists, servers: readonly string[]): Promise<ResolvedName[]> {
+    const { egress, log } = this.#services();
+    this.#lists = lists;
+    const { names } = await egress.tools();
+    this.#watch(names, servers);
+    if (this.#watched.length > 0) {
+      const tried = Promise.all(this.#watched.map((name) => name.tried));
+      await Promise.race([tried, pause(maxStartMs, undefined, { ref: false })]);
+    }
+    this.#recorded = this.#now();
+    for (const { name, addresses, problem } of this.#recorded) {
+      if (addresses.length > 0) continue;
+      log.warn("a name in egress has no address yet", { task_id: this.#task.id, name, reason: problem });
+    }
+    return [...this.#recorded];
+  }
+
+  async confine(cgroup: string): Promise<void> {
+    const { control } = await this.#services().egress.tools();
+    this.#inForce = this.#recorded;
+    this.#confined = control.confine(cgroup, this.#rules(), (refusal) => this.#refused(refusal));
+  }
+
+  /**
+   * To be called once the task runs. Of a task that this process has taken over, finds the rules that are in
+   * force, and looks its names up again.
+   * @throws DriverError `EGRESS_UNAVAILABLE` if the rules are gone and cannot be made again
+   */
+  async resume(): Promise<void> {
+    const { request, sandbox, names } = this.#task.snapshot.context;
+    if (request === null || sandbox === null || sandbox.egress === null) return;
+    if (this.#confined === undefined) {
+      const { egress, log } = this.#services();
+      this.#lists = sandbox.egress;
+      this.#recorded = names.map(({ name, addresses, problem }) => ({ name, addresses, problem }));
+      this.#inForce = this.#recorded;
+      const tools = await egress.tools();
+      const onRefusal = (refusal: EgressRefusal) => this.#refused(refusal);
+      const { cgroup } = request.resources;
+      this.#confined = tools.control.adopt(cgroup, onRefusal);
+      if (this.#confined === undefined) {
+        log.warn("the rules for a task's connections were gone, and are made again", {
+          task_id: this.#task.id,
+        });
+        this.#confined = tools.control.confine(cgroup, this.#rules(), onRefusal);
+      }
+      this.#watch(tools.names, nameServersIn(runFiles(sandbox.runFolder).resolvConf));
+    }
+    this.#apply();
+  }
+
+  /** Hands out the refusals that the kernel has told. */
+  async settle(): Promise<void> {
+    if (this.#confined === undefined) return;
+    const { control } = await this.#services().egress.tools();
+    control.settle();
+  }
+
+  /** Lifts the rules. To be called when the run is over. */
+  release(): void {
+    clearTimeout(this.#timer);
+    for (const name of this.#watched) name[Symbol.dispose]();
+    this.#watched = [];
+    this.#confined?.[Symbol.dispose]();
+    this.#confined = undefined;
+  }
+
+  #watch(book: NameBook, servers: readonly string[]): void {
+    const names = namesIn(this.#lists?.allowed ?? []);
+    this.#watched = names.map((name) => book.watch(name, servers, () => this.#apply()));
+  }
+
+  /** The names as they are known now. One that this process has not resolved keeps its recorded addresses. */
+  #now(): ResolvedName[] {
+    return this.#watched.map(({ name, isResolved, addresses, problem }) => {
+      const before = this.#recorded.find((each) => each.name === name);
+      if (isResolved) return { name, addresses: [...addresses], problem };
+      return {
+        name,
+        addresses: before?.addresses ?? [],
+        problem: problem ?? before?.problem ?? "it is being looked up",
+      };
+    });
+  }
+
+  #rules(): EgressRules {
+    const { allowed = null, denied = [] } = this.#lists ?? {};
+    const names = new Map(this.#inForce.map(({ name, addresses }) => [name, addresses]));
+    return egressRules({ egress: allowed ?? undefined, egressDenied: denied }, names);
+  }
+
+  /** Puts the addresses of names in force. During the start, nothing is in force yet. */
+  #apply(): void {
+    if (this.#confined === undefined || this.#watched.length === 0) return;
+    const before = this.#inForce;
+    this.#inForce = this.#now();
+    try {
+      if (!haveSameAddresses(before, this.#inForce)) this.#confined.replace(this.#rules());
+      this.#writeHosts();
+    } catch (thrown) {
+      this.#inForce = before;
+      const error = messageOf(thrown);
+      this.#services().log.error("the new addresses of a name are not in force", {
+        task_id: this.#task.id,
+        error,
+      });
+      return;
+    }
+    if (isDeepStrictEqual(this.#inForce, this.#recorded)) return;
+    this.#timer ??= setTimeout(() => void this.#record(), this.#pauseMs).unref();
+  }
+
+  async #record(): Promise<void> {
+    this.#timer = undefined;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, maxPauseMs);
+    const changed = this.#inForce.filter(
+      (each) => !this.#recorded.some((known) => isDeepStrictEqual(known, each)),
+    );
+    this.#recorded = this.#inForce;
+    if (changed.length === 0 || !isAlive(this.#task.state)) return;
+    await this.#task.record("namesResolved", { names: changed }).catch(() => undefined);
+  }
+
+  /** Gives the task's programs the newest addresses. They may still use those of the answer before. */
+  #writeHosts(): void {
+    const { request, sandbox } = this.#task.snapshot.context;
+    if (request === null || sandbox === null || sandbox.runFolder === "") return;
+    const { network } = request;
+    const { extraHosts } = requestedOptions(request);
+    const newest = this.#watched.map(({ name, isResolved, latest }) => ({
+      name,
+      addresses: isResolved ? latest : (this.#inForce.find((each) => each.name === name)?.addresses ?? []),
+    }));
+    const names = { network: { ...network, self: network.self ?? undefined }, options: { extraHosts } };
+    rewriteHosts(runFiles(sandbox.runFolder).hosts, names, newest);
+  }
+
+  #refused({ kind, protocol, address, port, pid, program, timeMs, untold }: EgressRefusal): void {
+    if (untold > 0) this.#denials.lost(untold);
+    const isConnection = kind === "connection" && (protocol === "tcp" || protocol === "udp");
+    this.#denials.refused({
+      blockers: [egressBlocker(isConnection ? protocol : "socket")],
+      object: isConnection && address !== null && port !== null ? destinationText(address, port) : protocol,
+      ...{ program, pid, timeMs },
+    });
+  }
+}
+
+function haveSameAddresses(one: readonly ResolvedName[], other: readonly ResolvedName[]): boolean {
+  const addresses = (names: readonly ResolvedName[]) => names.map((each) => each.addresses);
+  return isDeepStrictEqual(addresses(one), addresses(other));
+}

@@ -1,0 +1,311 @@
+/** Where a task may connect, with real sockets: by address and by name, in every kind of network. */
+import { spawnSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
+import { basename } from "node:path";
+import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
+import { errorOfCall } from "../../../src/grpc/status.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { execScript } from "../../support/agent/execCall.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
+import { requireTools } from "../../support/host/requireTools.ts";
+
+const modes = { group: 1, none: 3 } as const;
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent();
+});
+
+/** Connects to each argument, `tcp:HOST:PORT` or `udp:HOST:PORT`, and prints what happened. */
+const program = `
+  use Socket; $| = 1;
+  for my $attempt (@ARGV) {
+    my ($what, $host, $port) = split /:/, $attempt;
+    my $address = inet_aton($host);
+    if (!$address) { print "$attempt unknown\\n"; next }
+    socket(my $socket, PF_INET, $what eq "udp" ? SOCK_DGRAM : SOCK_STREAM, 0) or die;
+    print "$attempt ", connect($socket, pack_sockaddr_in($port, $address)) ? "ok" : $!, "\\n";
+  }`;
+const attempts = (...args: string[]) => ({ command: "perl", args: ["-e", program, ...args] });
+
+/** The outcomes of a task's attempts. */
+async function outcomesOf(config: Readonly<Record<string, unknown>>, plugin = agent, differing = {}) {
+  const allocation = makeAllocation();
+  await runTask(plugin, allocation.config(config, differing));
+  const text = await allocation.stdout.text();
+  return text.trimEnd().split("\n");
+}
+
+/** An address of this machine that is not loopback. */
+function ownAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const found = all.find(({ family, internal }) => family === "IPv4" && !internal);
+  if (found === undefined) throw new Error("this machine has no address but loopback");
+  return found.address;
+}
+
+async function listeningPort(): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nserved");
+  }).listen(0, "0.0.0.0");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+async function deniedOf(plugin: Agent, id: string): Promise<EventData<"denied">["refusals"]> {
+  const events = await eventsOf(plugin.stateDir, id);
+  return events.flatMap(({ type, data }) =>
+    type === "denied" ? (data as EventData<"denied">).refusals : [],
+  );
+}
+
+describe("in the host's network, a task", () => {
+  test("reaches exactly what its list says, and its history has what it was refused", async () => {
+    const [own, port, other] = [ownAddress(), await listeningPort(), await listeningPort()];
+    const allocation = makeAllocation();
+    const tries = [
+      `tcp:${own}:${port}`,
+      `tcp:${own}:${other}`,
+      `tcp:127.0.0.1:${other}`,
+      `udp:${own}:${port}`,
+    ];
+    const config = allocation.config({ ...attempts(...tries), egress: [`tcp:${own}:${port}`] });
+    await runTask(agent, config);
+    expect(await allocation.stdout.text()).toBe(
+      [
+        `tcp:${own}:${port} ok`,
+        `tcp:${own}:${other} Operation not permitted`,
+        `tcp:127.0.0.1:${other} ok`,
+        `udp:${own}:${port} Operation not permitted\n`,
+      ].join("\n"),
+    );
+    const denied = await deniedOf(agent, config.id);
+    expect(denied.map(({ blockers: [blocker], object, count }) => [blocker, object, count])).toEqual([
+      ["egress.tcp", `${own}:${other}`, 1],
+      ["egress.udp", `${own}:${port}`, 1],
+    ]);
+    expect(denied.map(({ program: name }) => name)).toEqual(["perl", "perl"]);
+  });
+
+  test("reaches nothing but loopback with an empty list, and everything without one", async () => {
+    const [own, port] = [ownAddress(), await listeningPort()];
+    const tries = attempts(`tcp:${own}:${port}`, `tcp:127.0.0.1:${port}`);
+    expect(await outcomesOf({ ...tries, egress: [] })).toEqual([
+      `tcp:${own}:${port} Operation not permitted`,
+      `tcp:127.0.0.1:${port} ok`,
+    ]);
+    expect(await outcomesOf(tries)).toEqual([`tcp:${own}:${port} ok`, `tcp:127.0.0.1:${port} ok`]);
+  });
+
+  test("is limited by its lists of ports and of addresses at once", async () => {
+    const [own, port, other] = [ownAddress(), await listeningPort(), await listeningPort()];
+    const tries = attempts(`tcp:${own}:${port}`, `tcp:${own}:${other}`, `tcp:127.0.0.1:${other}`);
+    expect(await outcomesOf({ ...tries, egress: [own], connect_tcp: [port] })).toEqual([
+      `tcp:${own}:${port} ok`,
+      `tcp:${own}:${other} Permission denied`,
+      `tcp:127.0.0.1:${other} Permission denied`,
+    ]);
+  });
+
+  test("runs curl and Node, which reach exactly its list", async (context) => {
+    requireTools(context, "curl");
+    const [own, port, other] = [ownAddress(), await listeningPort(), await listeningPort()];
+    const open = await startAgent({ options: { unveil_by_task: true } });
+    const url = (at: number) => `http://${own}:${at}/`;
+    const curl = `curl -sS --max-time 5 ${url(port)}; curl -sS --max-time 5 ${url(other)} && echo open; true`;
+    expect(await outcomesOf({ command: "sh", args: ["-c", curl], egress: [`${own}:${port}`] }, open)).toEqual(
+      ["served"],
+    );
+    const script = `for (const url of process.argv.slice(1))
+      await fetch(url).then((r) => r.text(), (e) => e.cause.code).then(console.log)`;
+    const node = {
+      command: process.execPath,
+      args: ["--input-type=module", "-e", script, "--", url(port), url(other)],
+      unveil: [`rx:${process.execPath}`],
+      egress: [`${own}:${port}`],
+    };
+    const allocation = makeAllocation();
+    await runTask(open, allocation.config(node, { resources: allocation.resources(undefined, 400) }));
+    expect(await allocation.stdout.text()).toBe("served\nEPERM\n");
+  });
+
+  test("does not reach what the client denies, with a list of its own or without", async () => {
+    const [own, port] = [ownAddress(), await listeningPort()];
+    const strict = await startAgent({ options: { egress_denied: [own] } });
+    const tries = attempts(`tcp:${own}:${port}`, `tcp:127.0.0.1:${port}`);
+    const expected = [`tcp:${own}:${port} Operation not permitted`, `tcp:127.0.0.1:${port} ok`];
+    expect(await outcomesOf(tries, strict)).toEqual(expected);
+    expect(await outcomesOf({ ...tries, egress: ["0.0.0.0/0"] }, strict)).toEqual(expected);
+  });
+
+  test("is refused with a list that its client does not allow", async () => {
+    const strict = await startAgent({ options: { egress: ["10.0.0.0/8:443"], egress_denied: ["10.0.0.9"] } });
+    const start = (egress: readonly string[]) =>
+      outcomesOf({ ...attempts(), egress }, strict).catch((thrown: unknown) => errorOfCall(thrown));
+    expect(await start(["10.0.0.1:443", "192.0.2.1"])).toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining("192.0.2.1, but this client allows 10.0.0.0/8:443"),
+    });
+    expect(await start(["10.0.0.9:443"])).toMatchObject({
+      message: expect.stringContaining("denies 10.0.0.9"),
+    });
+    expect(await start(["*.example.org"])).toMatchObject({ message: expect.stringContaining("wildcard") });
+  });
+});
+
+describe("in a network of its own, a task", () => {
+  test("reaches exactly its list in mode group, after the plugin was killed, and in commands", async (context) => {
+    const spec = groupNetwork(context, ["192.0.2.7", "198.51.100.7", "198.51.100.9"]);
+    const names = nameServer({ "db.example.org": "198.51.100.7" });
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const again = `perl -e '${program}' tcp:db.example.org:1 tcp:198.51.100.7:1 tcp:198.51.100.9:1 tcp:192.0.2.7:1`;
+    const script = `${again}; read -r _ < $NOMAD_TASK_DIR/gate; ${again}`;
+    const dns = { servers: [names.address], searches: [], options: [] };
+    const config = allocation.config(
+      { command: "sh", args: ["-c", script], egress: ["db.example.org", "192.0.2.0/24:1"] },
+      { networkIsolationSpec: spec, dns },
+    );
+    const own = await startAgent();
+    const handle = await startTask(own, config);
+    // Nobody listens there: a refused connection is one that was allowed.
+    const reached = (one: string, other: string) =>
+      [
+        "tcp:db.example.org:1 Connection refused",
+        `tcp:198.51.100.7:1 ${one}`,
+        `tcp:198.51.100.9:1 ${other}`,
+        "tcp:192.0.2.7:1 Connection refused\n",
+      ].join("\n");
+    const [allowed, refused] = ["Connection refused", "Operation not permitted"];
+    await allocation.stdout.contains(reached(allowed, refused));
+    await eventually(async () => expect(await deniedOf(own, config.id)).toHaveLength(1));
+    await own.crash();
+    names.set({ "db.example.org": "198.51.100.9" });
+
+    const next = await startAgent({ stateDir: own.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    await eventually(async () => expect(await namesIn(next, config.id)).toEqual(["198.51.100.9"]));
+    const exec = await execScript(next, config.id, `cat /etc/hosts; perl -e '${program}' tcp:198.51.100.7:1`);
+    expect(exec.stdout.toString()).toMatch(
+      /198\.51\.100\.9 db\.example\.org[\s\S]*tcp:198\.51\.100\.7:1 Operation not/,
+    );
+    const ended = waitTask(next, config);
+    open();
+    await ended;
+    expect(await allocation.stdout.text()).toBe(reached(allowed, refused) + reached(refused, allowed));
+    const denied = await deniedOf(next, config.id);
+    expect(new Set(denied.map(({ object }) => object))).toEqual(
+      new Set(["198.51.100.7:1", "198.51.100.9:1"]),
+    );
+  });
+
+  test("starts although a name has no address, and its history says why", async (context) => {
+    const spec = groupNetwork(context, ["198.51.100.7"]);
+    const names = nameServer({});
+    const allocation = makeAllocation();
+    const dns = { servers: [names.address], searches: [], options: [] };
+    const config = allocation.config(
+      { ...attempts("tcp:198.51.100.7:1"), egress: ["gone.example.org:1"] },
+      { networkIsolationSpec: spec, dns },
+    );
+    await runTask(agent, config);
+    expect(await allocation.stdout.text()).toBe("tcp:198.51.100.7:1 Operation not permitted\n");
+    const [sandboxed] = (await eventsOf(agent.stateDir, config.id)).filter(
+      ({ type }) => type === "sandboxed",
+    );
+    expect(sandboxed?.data).toMatchObject({
+      egress: { names: [{ name: "gone.example.org", addresses: [], problem: "there is no such name" }] },
+    });
+  });
+
+  test("is refused rather than without a route in mode none", async () => {
+    const networkIsolationSpec = { mode: modes.none, path: "", labels: new Map<string, string>() };
+    const tries = attempts("tcp:192.0.2.1:1", "tcp:127.0.0.1:1");
+    expect(await outcomesOf({ ...tries, egress: [] }, agent, { networkIsolationSpec })).toEqual([
+      "tcp:192.0.2.1:1 Operation not permitted",
+      "tcp:127.0.0.1:1 Connection refused",
+    ]);
+  });
+});
+
+/** The addresses of names in a task's last event about them. */
+async function namesIn(plugin: Agent, id: string): Promise<string[]> {
+  const events = await eventsOf(plugin.stateDir, id);
+  const resolved = events.filter(({ type }) => type === "namesResolved").at(-1);
+  return (
+    (resolved?.data as EventData<"namesResolved"> | undefined)?.names.flatMap(({ addresses }) => addresses) ??
+    []
+  );
+}
+
+/** An allocation's network namespace with these addresses. */
+function groupNetwork(context: TestContext, addresses: readonly string[]) {
+  requireTools(context, "ip");
+  const name = `exec2-egress-${process.pid}-${context.task.id}`;
+  const ip = (...args: string[]) => {
+    const { status, stderr } = spawnSync("ip", args, { encoding: "utf8" });
+    if (status !== 0) throw new Error(`ip ${args.join(" ")} failed: ${stderr}`);
+  };
+  ip("netns", "add", name);
+  onTestFinished(() => ip("netns", "delete", name));
+  const path = `/var/run/netns/${name}`;
+  // Addresses of the loopback interface are reached like others, but they are not loopback addresses.
+  ip("-n", basename(path), "link", "set", "lo", "up");
+  for (const address of addresses) ip("-n", basename(path), "addr", "add", `${address}/32`, "dev", "lo");
+  return { mode: modes.group, path, labels: new Map<string, string>() };
+}
+
+/** A name server on loopback that knows these names. */
+function nameServer(known: Readonly<Record<string, string>>) {
+  let names = known;
+  const address = `127.77.${Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
+  const socket = createSocket("udp4");
+  socket.on("message", (question, from) => {
+    const labels: string[] = [];
+    let at = 12;
+    while (question[at] !== 0) {
+      const length = question[at] ?? 0;
+      labels.push(question.toString("latin1", at + 1, at + 1 + length));
+      at += length + 1;
+    }
+    const isFour = question.readUInt16BE(at + 1) === 1;
+    const found = names[labels.join(".")];
+    const answer = isFour && found !== undefined;
+    const header = Buffer.from(question.subarray(0, 12));
+    // An answer, with recursion; 3 stands for a name that does not exist: RFC 1035, 4.1.1.
+    header.writeUInt16BE(0x8180 | (found === undefined ? 3 : 0), 2);
+    header.writeUInt16BE(answer ? 1 : 0, 6);
+    header.writeUInt32BE(0, 8);
+    const record = Buffer.from([
+      0xc0,
+      12,
+      0,
+      1,
+      0,
+      1,
+      0,
+      0,
+      0,
+      60,
+      0,
+      4,
+      ...(found ?? "0.0.0.0").split(".").map(Number),
+    ]);
+    const parts = [header, question.subarray(12, at + 5), ...(answer ? [record] : [])];
+    socket.send(Buffer.concat(parts), from.port, from.address);
+  });
+  socket.bind(53, address);
+  onTestFinished(() => void socket.close());
+  const set = (others: typeof known) => {
+    names = others;
+  };
+  return { address, set };
+}

@@ -1,0 +1,319 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseAddress } from "../../../src/effects/network/addresses.ts";
+import { type EgressRules, egressAnswer, egressRules } from "../../../src/effects/network/egress.ts";
+import { EgressControl } from "../../../src/effects/network/egressControl.ts";
+import { findEgressProblem } from "../../../src/effects/network/egressMaps.ts";
+import { maxToldPerSecond } from "../../../src/effects/network/egressPrograms.ts";
+import type { EgressRefusal } from "../../../src/effects/network/egressRefusal.ts";
+import { TestCgroup } from "../../support/host/testCgroup.ts";
+import { until } from "../../support/host/until.ts";
+
+const script = fileURLToPath(new URL("../../fixtures/egress/connector.py", import.meta.url));
+
+/** A process in a cgroup, in a network that leads nowhere: what is allowed reaches nobody. */
+class Connector implements AsyncDisposable {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: Interface;
+  readonly #answers: AsyncIterator<string>;
+
+  constructor(cgroup: string) {
+    const command = 'ip link set lo up && exec python3 "$0" "$1"';
+    this.#child = spawn("unshare", ["-n", "sh", "-c", command, script, cgroup]);
+    this.#lines = createInterface({ input: this.#child.stdout });
+    this.#answers = this.#lines[Symbol.asyncIterator]();
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  async ready(): Promise<this> {
+    expect((await this.#answers.next()).value).toBe("ready");
+    return this;
+  }
+
+  /** @param destination `tcp 4 192.0.2.1 443` */
+  async try(...destinations: readonly string[]): Promise<string[]> {
+    this.#child.stdin.write(destinations.map((each) => `${each}\n`).join(""));
+    const answers: string[] = [];
+    for (const _ of destinations) answers.push((await this.#answers.next()).value);
+    return answers;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await once(this.#child, "exit");
+  }
+}
+
+const rulesOf = (egress: readonly string[] | undefined, egressDenied: readonly string[] = []): EgressRules =>
+  egressRules({ egress, egressDenied }, new Map());
+
+const nobody = () => undefined;
+let count = 0;
+let cgroup: TestCgroup;
+let control: EgressControl;
+const problems: (string | undefined)[] = [];
+const newControl = () =>
+  new EgressControl({ runnerFolder: undefined, onProblem: (reason) => problems.push(reason) });
+
+beforeEach(() => {
+  count += 1;
+  cgroup = new TestCgroup(`exec2-egress-test-${process.pid}-${count}`);
+  control = newControl();
+});
+
+afterEach(async () => {
+  control[Symbol.dispose]();
+  await cgroup.remove();
+  expect(problems.filter((each) => each !== undefined)).toEqual([]);
+});
+
+const connector = () => new Connector(cgroup.path).ready();
+
+describe("the limits of a cgroup", () => {
+  const addresses = [
+    ...["10.0.0.1", "10.0.0.2", "10.1.0.1", "11.0.0.1", "127.0.0.1", "127.9.9.9", "0.0.0.0", "128.0.0.1"],
+    ...[
+      "2001:db8::1",
+      "2001:db8::2",
+      "2001:db8:1::1",
+      "::1",
+      "::",
+      "::2",
+      "::ffff:10.0.0.1",
+      "::ffff:127.0.0.1",
+    ],
+    ...["::ffff:0.0.0.0", "64:ff9b::a00:1", "::10.0.0.1", "fe80::1"],
+  ];
+  const entries = [
+    ...["10.0.0.0/8", "10.0.0.1", "10.0.0.0/31", "0.0.0.0/0", "127.0.0.1", "127.0.0.0/8", "11.0.0.1"],
+    ...[
+      "[2001:db8::/32]",
+      "[2001:db8::1]",
+      "[::/0]",
+      "[::1]",
+      "[::]",
+      "[::2]",
+      "[fe80::/10]",
+      "[::ffff:10.0.0.1]",
+    ],
+  ];
+  const ports = [53, 443];
+  const anyEntry = fc
+    .tuple(
+      fc.constantFrom("", "tcp:", "udp:"),
+      fc.constantFrom(...entries),
+      fc.option(fc.constantFrom(...ports)),
+    )
+    .map(([protocol, host, port]) => `${protocol}${host}${port === null ? "" : `:${port}`}`)
+    .map((entry) => (entry.endsWith("]") ? entry.replace(/[[\]]/g, "") : entry));
+  const anyRules = fc.record({
+    egress: fc.array(anyEntry, { maxLength: 5 }),
+    egressDenied: fc.array(anyEntry, { maxLength: 2 }),
+  });
+
+  it("are what the rules say, for every way and family", { timeout: 200_000 }, async () => {
+    const run = control.confine(cgroup.path, rulesOf([]), nobody);
+    await using tries = await connector();
+    const destinations = addresses.flatMap((address) =>
+      (["tcp", "udp", "sendto"] as const).flatMap((how) => ports.map((port) => ({ how, address, port }))),
+    );
+    await fc.assert(
+      fc.asyncProperty(anyRules, async (options) => {
+        run.replace(egressRules(options, new Map()));
+        const answers = await tries.try(
+          ...destinations.map(({ how, address, port }) =>
+            [how, address.includes(":") ? 6 : 4, address, port].join(" "),
+          ),
+        );
+        const expected = destinations.map(({ how, address, port }) => {
+          const protocol = how === "tcp" ? ("tcp" as const) : ("udp" as const);
+          const to = { protocol, address: parseAddress(address), name: undefined, port };
+          return egressAnswer(to, options, new Map()).allowed ? "allowed" : "EPERM";
+        });
+        const wrong = destinations.filter((_, index) => answers[index] !== expected[index]);
+        expect(wrong).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("without a list deny only what is denied, and leave other kinds of sockets", async () => {
+    const options = { egress: undefined, egressDenied: ["169.254.169.254", "127.0.0.1:4646"] };
+    control.confine(cgroup.path, egressRules(options, new Map()), nobody);
+    await using tries = await connector();
+    expect(
+      await tries.try(
+        ...["tcp 4 169.254.169.254 80", "tcp 6 ::ffff:169.254.169.254 80", "tcp 4 0.0.0.0 4646"],
+        ...["tcp 4 127.0.0.1 4647", "udp 4 192.0.2.1 53"],
+      ),
+    ).toEqual(["EPERM", "EPERM", "EPERM", "allowed", "allowed"]);
+  });
+
+  it("also hold for new sockets of a process that was there before", async () => {
+    await using tries = await connector();
+    expect(await tries.try("udp 4 192.0.2.1 53")).toEqual(["allowed"]);
+    control.confine(cgroup.path, rulesOf([]), nobody);
+    expect(await tries.try("udp 4 192.0.2.1 53")).toEqual(["EPERM"]);
+  });
+
+  it("of two cgroups are apart", async () => {
+    const other = new TestCgroup(`exec2-egress-test-${process.pid}-other`);
+    try {
+      control.confine(cgroup.path, rulesOf(["10.0.0.1"]), nobody);
+      control.confine(other.path, rulesOf(["10.0.0.2"]), nobody);
+      await using one = await connector();
+      await using two = await new Connector(other.path).ready();
+      const both = ["udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1"];
+      expect(await one.try(...both)).toEqual(["allowed", "EPERM"]);
+      expect(await two.try(...both)).toEqual(["EPERM", "allowed"]);
+    } finally {
+      await other.remove();
+    }
+  });
+
+  it("are replaced without a moment in which nothing or everything is allowed", async () => {
+    const run = control.confine(cgroup.path, rulesOf(["10.0.0.1", "10.0.0.2"]), nobody);
+    await using tries = await connector();
+    let isOver = false;
+    const replacing = (async () => {
+      for (let round = 0; !isOver; round += 1) {
+        run.replace(rulesOf(["10.0.0.1", round % 2 === 0 ? "10.0.0.3" : "10.0.0.2"]));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    const kept = Array<string>(2_000).fill("udp 4 10.0.0.1 1");
+    const never = Array<string>(2_000).fill("udp 4 10.0.0.9 1");
+    const answers = [await tries.try(...kept), await tries.try(...never)].map((each) => [...new Set(each)]);
+    isOver = true;
+    await replacing;
+    expect(answers).toEqual([["allowed"], ["EPERM"]]);
+  });
+
+  it("of a later run in the cgroup replace those of the earlier one, whose end then changes nothing", async () => {
+    const first = control.confine(cgroup.path, rulesOf(["10.0.0.1"]), nobody);
+    const second = control.confine(cgroup.path, rulesOf(undefined, ["10.0.0.2"]), nobody);
+    first[Symbol.dispose]();
+    await using tries = await connector();
+    expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1", "udp 4 10.0.0.3 1")).toEqual([
+      ...["allowed", "EPERM", "allowed"],
+    ]);
+    second[Symbol.dispose]();
+    expect(await tries.try("udp 4 10.0.0.2 1")).toEqual(["allowed"]);
+  });
+
+  it("are not set on what is no cgroup", () => {
+    expect(() => control.confine("/tmp", rulesOf([]), nobody)).toThrow(
+      expect.objectContaining({
+        code: "EGRESS_UNAVAILABLE",
+        failed: expect.objectContaining({ call: "bpf" }),
+      }),
+    );
+  });
+});
+
+describe("after the end of the process that has set them, the limits", () => {
+  it("hold, and are taken over by the next one with what was refused meanwhile", async () => {
+    control.confine(cgroup.path, rulesOf(["10.0.0.1"]), nobody);
+    await using tries = await connector();
+    control[Symbol.dispose]();
+    expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1")).toEqual(["allowed", "EPERM"]);
+    control = newControl();
+    const told: EgressRefusal[] = [];
+    const run = control.adopt(cgroup.path, (refusal) => told.push(refusal));
+    expect(run?.refused()).toBe(1);
+    expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.3 1")).toEqual(["allowed", "EPERM"]);
+    await until(() => told.length === 2, "the refusals are told");
+    expect(told.map(({ address }) => address)).toEqual(["10.0.0.2", "10.0.0.3"]);
+    run?.replace(rulesOf(["10.0.0.2"]));
+    expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1")).toEqual(["EPERM", "allowed"]);
+    run?.[Symbol.dispose]();
+    expect(await tries.try("udp 4 10.0.0.1 1")).toEqual(["allowed"]);
+  });
+
+  it("are lifted when the run has ended, too", async () => {
+    control.confine(cgroup.path, rulesOf([]), nobody);
+    control[Symbol.dispose]();
+    control = newControl();
+    control.release(cgroup.path);
+    expect(control.adopt(cgroup.path, nobody)).toBeUndefined();
+    await using tries = await connector();
+    expect(await tries.try("udp 4 10.0.0.1 1")).toEqual(["allowed"]);
+  });
+
+  it("are found nowhere else", () => {
+    expect(control.adopt(cgroup.path, nobody)).toBeUndefined();
+    control.release(cgroup.path);
+    control.release("/sys/fs/cgroup/none");
+  });
+});
+
+describe("a host", () => {
+  it("can limit tasks, and says what it lacks", () => {
+    expect(findEgressProblem("/sys/fs/cgroup")).toBeUndefined();
+    expect(findEgressProblem(undefined)).toMatch(
+      /^this host cannot limit where tasks connect: cgroup v2 is not/,
+    );
+  });
+
+  it("without the right to bpf(2) says the call and its error", () => {
+    const file = fileURLToPath(new URL("../../../src/effects/network/egressMaps.ts", import.meta.url));
+    const code = `import { findEgressProblem } from ${JSON.stringify(file)}; console.log(findEgressProblem("/"));`;
+    const args = ["--reuid=65534", "--clear-groups", "--bounding-set=-all", process.execPath, "-e", code];
+    const { stdout } = spawnSync("setpriv", ["--inh-caps=-all", "--no-new-privs", ...args], {
+      encoding: "utf8",
+    });
+    expect(stdout).toMatch(/^this host cannot limit where tasks connect \(bpf a map: EPERM\)/);
+  });
+});
+
+describe("refusals", () => {
+  it("are told with protocol, address, port, process, time and reason", async () => {
+    const told: EgressRefusal[] = [];
+    const begin = Date.now();
+    control.confine(cgroup.path, rulesOf(["10.0.0.0/8"], ["10.0.0.2"]), (refusal) => told.push(refusal));
+    await using tries = await connector();
+    await tries.try("tcp 6 2001:db8::1 443", "sendto 6 ::ffff:10.0.0.2 53");
+    await until(() => told.length === 2, "the refusals are told");
+    const common = { kind: "connection", pid: tries.pid, program: "python3", untold: 0 };
+    expect(told.map(({ timeMs, ...rest }) => rest)).toEqual([
+      { ...common, protocol: "tcp", address: "2001:db8::1", port: 443, isDenied: false },
+      { ...common, protocol: "udp", address: "10.0.0.2", port: 53, isDenied: true },
+    ]);
+    for (const { timeMs } of told) expect(timeMs >= begin - 100 && timeMs <= Date.now() + 100).toBe(true);
+  });
+
+  it("of a flood are told in part, and counted all", { timeout: 60_000 }, async () => {
+    const told: EgressRefusal[] = [];
+    const run = control.confine(cgroup.path, rulesOf([]), (refusal) => told.push(refusal));
+    await using tries = await connector();
+    const flood = 5_000;
+    await tries.try(...Array<string>(flood).fill("udp 4 10.0.0.1 1"));
+    // In the next second one more is told, which says how many were not.
+    await until(async () => {
+      await tries.try("udp 4 10.0.0.2 1");
+      control.settle();
+      return told.some(({ address, untold }) => address === "10.0.0.2" && untold > 0);
+    }, "a refusal after the flood is told");
+    const untold = told.reduce((sum, each) => sum + each.untold, 0);
+    expect(untold + told.length).toBeGreaterThanOrEqual(flood);
+    expect(untold + told.length).toBeLessThanOrEqual(run.refused());
+    expect(told.length).toBeLessThan(flood);
+    expect(told.length).toBeGreaterThanOrEqual(maxToldPerSecond);
+  });
+
+  it("can be asked for at once", async () => {
+    const told: EgressRefusal[] = [];
+    control.confine(cgroup.path, rulesOf([]), (refusal) => told.push(refusal));
+    await using tries = await connector();
+    await tries.try("udp 4 10.0.0.1 1");
+    control.settle();
+    expect(told).toHaveLength(1);
+  });
+});
