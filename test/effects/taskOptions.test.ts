@@ -23,6 +23,8 @@ const usual = {
   seccompDeny: [],
   groups: [],
   extraHosts: [],
+  stopCommand: [],
+  unveilSets: [],
   umask: "022",
   nice: 0,
   oomScoreAdj: 0,
@@ -70,6 +72,9 @@ describe("parseTaskOptions", () => {
       identity_files: true,
       swap_limit: 0,
       cpu_hard_limit: false,
+      stop_command: ["nginx", "-s", "quit"],
+      unveil_sets: ["java"],
+      egress: ["10.0.0.0/8:5432"],
     };
     expect(parseTaskOptions(raw, open)).toEqual({
       extraHosts: ["db:192.0.2.5"],
@@ -97,6 +102,9 @@ describe("parseTaskOptions", () => {
       identityFiles: true,
       swapLimit: 0,
       cpuHardLimit: false,
+      stopCommand: ["nginx", "-s", "quit"],
+      unveilSets: ["java"],
+      egress: ["10.0.0.0/8:5432"],
     });
   });
 

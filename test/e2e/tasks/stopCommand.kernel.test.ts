@@ -99,7 +99,7 @@ describe("a stop command", () => {
   });
 
   test("runs once for two stops, and the second one sends no signal meanwhile", async () => {
-    const slow = "echo asking; read -r _ < $NOMAD_TASK_DIR/gate; " + ask;
+    const slow = `echo asking; read -r _ < $NOMAD_TASK_DIR/gate; ${ask}`;
     const allocation = makeAllocation();
     const open = allocation.gate();
     const { config } = await readyTask(agent, command("sh", "-c", slow), allocation);
