@@ -11,6 +11,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "effects/root/rootTemplates.ts": ["RootTemplates", "findRootProblem"],
   // Facts about the host: replaced.
   "effects/host/hostFacts.ts": ["probeHost", "watchHost"],
+  "effects/network/egressMaps.ts": ["findEgressProblem"],
   "effects/unveil/knownPaths.ts": ["knownPaths"],
   // The plugin's own process and folder: replaced.
   "effects/command/envDigest.ts": ["ensureKey", "envDigest"],

@@ -43,6 +43,7 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
   };
   const hostFacts = () => facts(kernel.bootId);
   define("effects/host/hostFacts.ts", { probeHost: hostFacts, watchHost: () => of(hostFacts()) });
+  define("effects/network/egressMaps.ts", { findEgressProblem: nothing });
   define("effects/unveil/knownPaths.ts", { knownPaths: () => new Map() });
   define("effects/command/envDigest.ts", { ensureKey: nothing, envDigest: () => "digest" });
   define("effects/denials/denialWatch.ts", { DenialWatch: NoDenials });
