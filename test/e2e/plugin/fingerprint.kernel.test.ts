@@ -35,6 +35,11 @@ test("Fingerprint: this machine is healthy, and reports its features", async () 
       "driver.exec2.denials.problem": expect.any(String),
     }),
     "driver.exec2.black_box": false,
+    // Depends on the host's bpf(2) and cgroup v2.
+    "driver.exec2.egress": expect.any(Boolean),
+    ...(attributes.some(([name]) => name === "driver.exec2.egress.problem") && {
+      "driver.exec2.egress.problem": expect.any(String),
+    }),
     "driver.exec2.landlock.abi": expect.toSatisfy((abi) => abi >= 1),
     "driver.exec2.seccomp": true,
     "driver.exec2.cgroup.controllers": controllers.split(" ").filter(Boolean).sort().join(","),
