@@ -19,6 +19,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "effects/limits/resourceLimits.ts": ["raiseOwnFileLimit"],
   "effects/processes/ownMemory.ts": ["hideMemory", "releaseMemory", "collectGarbage", "heapBytes"],
   "driver/start/rehearsal.ts": ["Rehearsal", "optimizeEarly"],
+  "store/folder/files.ts": ["replaceFile"],
   "store/folder/stateFolder.ts": ["openStateFolder"],
   "store/folder/pluginAddress.ts": ["publishAddress"],
   "store/folder/keptHistories.ts": ["isPinned", "readArchived"],

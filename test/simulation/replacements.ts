@@ -67,6 +67,7 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
       };
     },
   });
+  define("store/folder/files.ts", { replaceFile: nothing });
   define("store/folder/pluginAddress.ts", { publishAddress: nothing });
   define("store/folder/keptHistories.ts", { isPinned: () => false, readArchived: () => new Set() });
   define("store/folder/logFolders.ts", { quarantinedLogs: () => [] });

@@ -1,8 +1,14 @@
 /** Where tasks may connect: what all runs share of it. Nothing of it is loaded before the first task needs it. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { BehaviorSubject, type Observable } from "rxjs";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
+import { version } from "../../base/version.ts";
+import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { EgressControl } from "../../effects/network/egressControl.ts";
+import { replaceFile } from "../../store/folder/files.ts";
+import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { NameBook } from "./nameBook.ts";
 
 export interface EgressTools {
@@ -12,14 +18,13 @@ export interface EgressTools {
 
 export class TaskEgress implements Disposable {
   readonly #log: Logger;
-  readonly #runnerFolder: string | undefined;
+  readonly #folder: Pick<StateFolder, "path" | "run">;
   readonly #problem = new BehaviorSubject<string | undefined>(undefined);
   #tools: Promise<EgressTools> | undefined;
 
-  /** @param runnerFolder as of `spawnPlan` */
-  constructor(log: Logger, runnerFolder: string | undefined) {
+  constructor(log: Logger, folder: Pick<StateFolder, "path" | "run">) {
     this.#log = log;
-    this.#runnerFolder = runnerFolder;
+    this.#folder = folder;
   }
 
   /** Why this host cannot restrict where tasks connect, as a sentence without its full stop. */
@@ -32,14 +37,40 @@ export class TaskEgress implements Disposable {
     return this.#problem;
   }
 
-  /** Tries whether the host can. Never rejects. @param cgroupMount where cgroup v2 is mounted */
-  async configure(cgroupMount: string | undefined): Promise<void> {
+  /**
+   * Tries whether the host can. Never rejects. That takes a tenth of a launch, so a host that could is not asked
+   * again in this boot.
+   */
+  async configure({ bootId, cgroupMount }: Pick<HostFacts, "bootId" | "cgroupMount">): Promise<void> {
+    const host = `${bootId} ${version} ${cgroupMount}\n`;
+    if (this.#couldBefore(host)) return;
     try {
       const { findEgressProblem } = await import("../../effects/network/egressMaps.ts");
       this.#problem.next(findEgressProblem(cgroupMount));
     } catch (thrown) {
       this.#problem.next(messageOf(thrown));
     }
+    if (this.problem === undefined) this.#keep(host);
+  }
+
+  #couldBefore(host: string): boolean {
+    try {
+      return readFileSync(this.#tried, "utf8") === host;
+    } catch {
+      return false;
+    }
+  }
+
+  #keep(host: string): void {
+    try {
+      replaceFile(this.#tried, (unfinished) => writeFileSync(unfinished, host, { mode: 0o600 }));
+    } catch {
+      // The next plugin tries again.
+    }
+  }
+
+  get #tried(): string {
+    return join(this.#folder.path, "egress-tried");
   }
 
   tools(): Promise<EgressTools> {
@@ -57,7 +88,7 @@ export class TaskEgress implements Disposable {
       if (reason !== undefined) this.#log.warn("refused connections of tasks are not recorded", { reason });
     };
     return {
-      control: new Control({ runnerFolder: this.#runnerFolder, onProblem }),
+      control: new Control({ runnerFolder: this.#folder.run, onProblem }),
       names: new Book(resolveName),
     };
   }

@@ -59,12 +59,12 @@ export async function openServices(
   startSpawner(folder.run);
   const denials = undo.use(new TaskDenials(log));
   const recorder = undo.use(new Recorder(log));
-  const egress = undo.use(new TaskEgress(log, folder.run));
+  const egress = undo.use(new TaskEgress(log, folder));
   const probing = Promise.all([
     findRootProblem(roots),
     denials.configure(options.denials, facts.landlockAbi),
     recorder.configure(options.blackBox, facts.cgroupMount),
-    egress.configure(facts.cgroupMount),
+    egress.configure(facts),
   ]);
   const unsaved = new UnsavedEvents(log);
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>

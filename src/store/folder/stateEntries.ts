@@ -17,6 +17,7 @@ const entries: readonly string[] = [
   "lock",
   "plugin\\.sock",
   "env-digest\\.key(\\.[0-9]+)?",
+  `egress-tried${unfinished}`,
   "events(\\.damaged-[^/]+)?(/(data\\.mdb|lock\\.mdb|checkpoint|usage(/[^/]+)?))?",
   `pins(/[^/]+\\.json${unfinished})?`,
   `archived\\.json${unfinished}`,

@@ -8,6 +8,8 @@ const own = [
   "plugin.sock",
   "env-digest.key",
   "env-digest.key.4711",
+  "egress-tried",
+  "egress-tried.123.new",
   "events",
   "events/data.mdb",
   "events/lock.mdb",
