@@ -4,7 +4,7 @@ import type { CapabilityName } from "../../../src/effects/kernel/capabilities.ts
 import type { Mount } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { Allocation } from "../agent/allocation.ts";
 import { volumeMount } from "../agent/requests.ts";
-import { hostFolder } from "../host/temporaryFolder.ts";
+import { hostFolder, idmappedFolders } from "../host/temporaryFolder.ts";
 import { cgroupRoot, folderOf, type Target } from "./catalogue.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -118,7 +118,9 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     none: {},
     "one of another user by allow_idmapped_volumes": {
       job: () => ({ idmapped_volumes: ["local/idmapped"] }),
-      mounts: () => [volumeMount(hostFolder({ uid: 20_001, gid: 20_001 }), "local/idmapped")],
+      mounts: () => [
+        volumeMount(hostFolder({ uid: 20_001, gid: 20_001 }, idmappedFolders), "local/idmapped"),
+      ],
     },
   },
   "log collection": { "the agent's": {}, "the driver's": { plugin: { log_collection: "driver" } } },
