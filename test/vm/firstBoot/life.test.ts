@@ -6,6 +6,7 @@ import { makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { shareSlice } from "../support/prepareGuest.ts";
 import { describe, test } from "../support/runner.ts";
+import { resourcesOf } from "../support/runningTask.ts";
 import { startVmAgent } from "../support/vmAgent.ts";
 
 const { EPERM } = constants.errno;
@@ -22,7 +23,7 @@ describe("life", () => {
       echo up
       while :; do sleep 0.1; done`;
     const allocation = makeAllocation({ slice: shareSlice });
-    const config = allocation.config(script);
+    const config = allocation.config(script, { resources: resourcesOf(allocation, {}) });
     const handle = await startTask(first, config);
     await allocation.stdout.contains(`${machine}\n${EPERM}\nup\n`);
     await allocation.stderr.contains("/etc/shadow: ");
