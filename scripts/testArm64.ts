@@ -5,14 +5,12 @@
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { buildExecutable } from "./executable/buildExecutable.ts";
-import { targetOf } from "./executable/targets.ts";
+import { buildForArm64 } from "./executable/buildExecutable.ts";
 
 const root = join(import.meta.dirname, "..");
 const tests = ["test/effects/plan/runner.test.ts", "test/scripts/executable/elf.test.ts", "test/e2e/arm64"];
 
-const page = join(root, "dist/inspector");
-await buildExecutable(targetOf("arm64"), page, join(root, "dist/arm64/nomad-driver-exec2"));
+await buildForArm64();
 const { status } = spawnSync("npx", ["vitest", "run", ...tests], {
   cwd: root,
   env: { ...process.env, TEST_ARM64: "1" },

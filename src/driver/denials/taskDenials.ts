@@ -1,10 +1,11 @@
 /** Watches what the kernel denies to processes of runs, and assigns each denial to its run. */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import type { Observable } from "rxjs";
 import type { Logger } from "../../base/hclog.ts";
 import type { DenialTracker, OwnedDenial } from "../../effects/denials/denialTracker.ts";
 import { DenialWatch } from "../../effects/denials/denialWatch.ts";
 import type { DenialMode } from "../../effects/denials/options.ts";
+import { cgroupOf } from "../../effects/kernel/kernelFiles.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { isDynamicUser } from "../../effects/users/users.ts";
 
@@ -139,15 +140,6 @@ export class TaskDenials implements Disposable {
 function namespaceOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The path of a process's cgroup in the hierarchy of cgroup v2. */
-function cgroupOf(pid: number): string | undefined {
-  try {
-    return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];
   } catch {
     return undefined;
   }

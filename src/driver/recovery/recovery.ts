@@ -123,9 +123,7 @@ export async function takeOver(
     await storeEnd(task, unsaved);
   }
   // If it failed, the task would be forgotten although this process watches it.
-  const retry = retrying((error) =>
-    log.error("an earlier plugin's commands cannot be ended yet", { task_id: task.id, error }),
-  );
+  const retry = retrying(() => log, task.id, "an earlier plugin's commands cannot be ended yet");
   await retry(
     () => commands.endAbandoned(),
     (attempts) => attempts >= maxAttempts,

@@ -4,6 +4,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/hclog.ts";
+import type { TaskId } from "../../base/taskId.ts";
 
 /** Milliseconds until the next attempt. */
 const retryMs = 1_000;
@@ -19,8 +21,11 @@ export type Retry = <T>(
   isEnough?: (attempts: number) => boolean,
 ) => Promise<T | undefined>;
 
-/** @param complain called with the first failure only, for a line in the agent's log */
-export function retrying(complain: (error: string) => void): Retry {
+/**
+ * @param log for the first failure
+ * @param problem what cannot be done yet, for the line in the agent's log
+ */
+export function retrying(log: () => Logger, taskId: TaskId, problem: string): Retry {
   let logged = false;
   return async (attempt, isEnough = () => false) => {
     for (let attempts = 1; ; attempts += 1) {
@@ -28,7 +33,7 @@ export function retrying(complain: (error: string) => void): Retry {
         return await attempt();
       } catch (thrown) {
         if (holds(() => isEnough(attempts))) return undefined;
-        if (!logged) complain(messageOf(thrown));
+        if (!logged) log().error(problem, { task_id: taskId, error: messageOf(thrown) });
         logged = true;
         await delay(retryMs);
       }

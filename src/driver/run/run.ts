@@ -189,9 +189,7 @@ export class Run {
     endMemoryWatch();
     // Nobody waits for the last sample: the agent removes the cgroup only after it has learned of the end.
     void this.#services().usage.finish(this.#task.id);
-    const retry = retrying((error) =>
-      this.#services().log.error("the end of a task cannot be read yet", { task_id: this.#task.id, error }),
-    );
+    const retry = this.#retrying("the end of a task cannot be read yet");
     await retry(() => this.commands.close(), isMaxAttempts);
     await retry(() => this.#egress.settle(), isMaxAttempts);
     const unrecorded = { killed: this.#killed, oomSeen: this.#memory.seen };
@@ -228,9 +226,7 @@ export class Run {
     const { stop, process } = this.#task.snapshot.context;
     if (stop === null || process === null) return;
     if (this.#stopCommand === "underWay") return;
-    const retry = retrying((error) =>
-      this.#services().log.error("a task cannot be stopped yet", { task_id: this.#task.id, error }),
-    );
+    const retry = this.#retrying("a task cannot be stopped yet");
     const hasCommand =
       this.#stopCommand === "notRun" && stopCommandOf(this.#task.snapshot.context).length > 0;
     if (hasCommand && !(await this.#outlivesStopCommand(stop.timeoutMs, retry))) return;
@@ -285,9 +281,7 @@ export class Run {
   async #kill(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
     if (process === null) return;
-    const retry = retrying((error) =>
-      this.#services().log.error("a task cannot be killed yet", { task_id: this.#task.id, error }),
-    );
+    const retry = this.#retrying("a task cannot be killed yet");
     const isOverAlready = () => isOver(this.#task.state);
     const delivered = await retry(() => killTask(process.task), isOverAlready);
     if (delivered === undefined) return;
@@ -301,6 +295,10 @@ export class Run {
       reason: stop?.timedOut ? "stopTimedOut" : "destroyRequested",
       delivered,
     });
+  }
+
+  #retrying(problem: string): Retry {
+    return retrying(() => this.#services().log, this.#task.id, problem);
   }
 
   /** Releases all resources of the run. */

@@ -30,9 +30,7 @@ export async function runEnded(
   const { request, sandbox, process, adopted } = task.snapshot.context;
   if (request === null || process === null) return;
   // Without another attempt, the end of the task would never be recorded.
-  const retry = retrying((error) =>
-    services.log.error("the end of a task cannot be watched yet", { task_id: task.id, error }),
-  );
+  const retry = retrying(() => services.log, task.id, "the end of a task cannot be watched yet");
   const { cgroup } = request.resources;
   const { init } = process;
   if (adopted !== null) {

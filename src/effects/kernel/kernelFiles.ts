@@ -25,6 +25,11 @@ export function readIfPresent(path: string): string | undefined {
   }
 }
 
+/** The path of a process's cgroup in the hierarchy of cgroup v2; undefined if the process has ended. */
+export function cgroupOf(process: number | "self"): string | undefined {
+  return /^0::(.*)$/m.exec(readKernelFile(`/proc/${process}/cgroup`) ?? "")?.[1];
+}
+
 /** The kernel's random id of the current boot (random(4)). */
 export function bootId(): string {
   knownBootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -36,7 +36,7 @@ import type { OwnLogFolder } from "../logs/logFiles.ts";
 import { type Logger, newStream } from "../logs/logger.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import type { LogBounds } from "../logs/options.ts";
-import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
+import { type EtcFile, type ResolvedHost, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { type EgressLists, egressLists } from "../network/egress.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
 import type { SandboxOptions } from "../parts.ts";
@@ -110,9 +110,7 @@ interface SandboxEgress extends EgressLists {
 }
 
 /** A name that the task may connect to. */
-export interface NamedAddresses {
-  readonly name: string;
-  readonly addresses: readonly string[];
+export interface NamedAddresses extends ResolvedHost {
   /** Why the name could not be resolved; null if it could. */
   readonly problem: string | null;
 }

@@ -22,6 +22,7 @@ import {
   type ProgramInfo,
   programInfo,
 } from "../bpf/cgroupPrograms.ts";
+import { cgroupOf } from "../kernel/kernelFiles.ts";
 import { mountPoints } from "../paths/mountinfo.ts";
 import { entryLayout, ownerOf } from "./egressEntries.ts";
 import {
@@ -84,7 +85,7 @@ export function loadEgress(own: (descriptor: number) => number): {
 export function keepHooksOn(programs: readonly LoadedProgram[], opened: DisposableStack): void {
   try {
     const [mount] = mountPoints(readFileSync("/proc/self/mountinfo", "utf8"), "cgroup2");
-    const path = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
+    const path = cgroupOf("self");
     if (mount === undefined || path === undefined) return;
     const parent = join(mount, path);
     removeLeftHolders(parent);

@@ -8,6 +8,11 @@ export interface PathAccess {
   readonly create: boolean;
 }
 
+/** A path without slashes at its end; the root stays. */
+export function withoutSlashes(path: string): string {
+  return path.replace(/(?<=.)\/+$/, "");
+}
+
 /** Whether a path is the folder or lies below it; both must be normalized. */
 export function isAtOrBelow(path: string, folder: string): boolean {
   if (!path.startsWith(folder)) return false;

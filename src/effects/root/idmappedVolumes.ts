@@ -13,7 +13,7 @@ import { copyTree, openat2, trySetAttributes } from "../kernel/libc.ts";
 import { mountAttr } from "../kernel/structs.ts";
 import type { PluginValues } from "../options/fields.ts";
 import { hostMounts } from "../paths/hostMounts.ts";
-import { isAtOrBelow } from "../paths/paths.ts";
+import { isAtOrBelow, withoutSlashes } from "../paths/paths.ts";
 import { closeRangeStep, endWithParentStep, hold, holdSteps } from "../plan/commonSteps.ts";
 import { openHeldNamespace } from "../plan/heldNamespace.ts";
 import { flags, noSteps, type WholePlan } from "../plan/plan.ts";
@@ -131,7 +131,10 @@ function idmappedTree(mount: LaunchMount, { source, namespace }: OpenedVolume): 
 /** Files that a task makes belong to this owner, also programs with a set-user-ID bit. */
 function checkOwner(mount: LaunchMount, { uid, gid }: Ids, options: IdmapInput["options"]): void {
   const isRoots = uid === 0 || gid === 0;
-  if (isRoots && !options.idmappedRootVolumes.some((path) => isAtOrBelow(mount.source, trimmed(path)))) {
+  if (
+    isRoots &&
+    !options.idmappedRootVolumes.some((path) => isAtOrBelow(mount.source, withoutSlashes(path)))
+  ) {
     const whose = uid === 0 ? "root" : "root's group";
     throw refused(
       mount,
@@ -143,10 +146,6 @@ function checkOwner(mount: LaunchMount, { uid, gid }: Ids, options: IdmapInput["
   if (problem === undefined) return;
   const hint = `Give ${mount.source} to a user and a group that tasks may be`;
   throw refused(mount, `has an owner that no task may be: ${problem}`, hint);
-}
-
-function trimmed(path: string): string {
-  return path.replace(/(?<=.)\/+$/, "");
 }
 
 /**

@@ -5,7 +5,7 @@
 import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
 import { describeDenial } from "../../effects/landlock/denial.ts";
-import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import { isAtOrBelow, withoutSlashes } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
 import { isProbe, linesFor } from "../../effects/verdicts.ts";
 import { type BlackBoxRecord, placeOfCrash, strangerText } from "../../machines/events/blackBox.ts";
@@ -353,10 +353,6 @@ export function isIdmapped(target: string, request: TaskContext["request"]): boo
   return (
     Array.isArray(listed) && listed.some((path) => withoutSlashes(String(path)) === withoutSlashes(target))
   );
-}
-
-function withoutSlashes(path: string): string {
-  return path.replace(/(?<=.)\/+$/, "");
 }
 
 /** Whether a path is in one of the task's volumes. */

@@ -1,4 +1,5 @@
 /** HCL2's functions for networks, such as `10.1.0.0/16`, and their addresses. Pure. */
+import { formatAddress } from "../../../../effects/network/addresses.ts";
 import { type Functions, fail, takes, takesMany, text, whole } from "./define.ts";
 
 interface Network {
@@ -51,22 +52,12 @@ function maskOf(bits: number, prefix: number): bigint {
   return ((1n << BigInt(prefix)) - 1n) << BigInt(bits - prefix);
 }
 
-/** An address as text. IPv6 addresses have the form of RFC 5952: the longest run of zeros is `::`. */
+/** An address as text. */
 function addressText(address: bigint, bits: number): string {
-  const size = bits === 32 ? 8n : 16n;
-  const count = bits / Number(size);
-  const parts = Array.from(
-    { length: count },
-    (_, index) => (address >> (size * BigInt(count - 1 - index))) & ((1n << size) - 1n),
+  const bytes = Array.from({ length: bits / 8 }, (_, index) =>
+    Number((address >> BigInt(bits - 8 * (index + 1))) & 0xffn),
   );
-  if (bits === 32) return parts.join(".");
-  const text = parts.map((part) => part.toString(16)).join(":");
-  const runs = [...text.matchAll(/(?<![\da-f])0(?::0)+(?![\da-f])/g)].toSorted(
-    (a, b) => b[0].length - a[0].length,
-  );
-  const [run] = runs;
-  if (run === undefined) return text;
-  return `${text.slice(0, run.index).replace(/:$/, "")}::${text.slice(run.index + run[0].length).replace(/^:/, "")}`;
+  return formatAddress(Uint8Array.from(bytes));
 }
 
 /** A negative number counts from the network's end. */
