@@ -21,7 +21,7 @@ export function capabilitiesOf({ logCollection }: Pick<PluginOptions, "logCollec
     networkModes: ["host", "group", "none"],
     mountConfigs: "any",
     // With `true`, a client starts no log collector and creates no FIFOs, but still sends their paths.
-    disableLogCollection: logCollection === "driver",
+    disableLogCollection: logCollection !== "agent",
     dynamicWorkloadUsers: true,
   };
 }

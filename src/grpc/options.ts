@@ -37,7 +37,9 @@ export interface SettledTask extends LogDestination {
 /** @throws DriverError `CONFIG_INVALID` */
 export function settleTask(config: TaskConfig, plugin: PluginOptions): SettledTask {
   const options = readTaskOptions(config.msgpackDriverConfig, plugin);
-  return { options, ...logDestination({ ...config, taskName: config.name }, options, plugin) };
+  const { name: taskName, parentJobId, jobId } = config;
+  const request = { ...config, taskName, jobId: parentJobId || jobId };
+  return { options, ...logDestination(request, options, plugin) };
 }
 
 /** Plain MessagePack, without the library's own extensions. */

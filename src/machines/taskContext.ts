@@ -55,7 +55,7 @@ export const initialContext: TaskContext = {
   oom: null,
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
   names: [],
-  output: { replacements: 0, lost: null },
+  output: { replacements: 0, lost: null, waits: false },
   signals: 0,
   execs: { last: 0, counted: 0, running: [] },
   recoveries: 0,

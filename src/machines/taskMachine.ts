@@ -110,6 +110,7 @@ const whileAlive = {
   namesResolved: evolves,
   outputLost: evolves,
   loggerReplaced: evolves,
+  outputWaits: evolves,
   execStarted: evolves,
   execExited: evolves,
   execsRepeated: evolves,

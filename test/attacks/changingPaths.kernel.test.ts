@@ -60,7 +60,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
   using roots = new LateTemplates("/run", meanwhile);
   const folder = temporaryFolder("/run");
   const prepared = await prepareRun(
-    { ...requestOf(config), logBounds: null, options: parseTaskOptions(task, options) },
+    { ...requestOf(config), logBounds: null, journal: null, options: parseTaskOptions(task, options) },
     {
       ...{ options, roots, facts: probeHost(), privateRootProblem: undefined, denials: { problem: "off" } },
       folder: { run: folder, runFolder: () => `${folder}/run-of-task` },

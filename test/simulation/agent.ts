@@ -419,6 +419,7 @@ function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
     stdoutPath: "/dev/null",
     stderrPath: "/dev/null",
     logBounds: null,
+    journal: null,
     resources: { cpuMhz: 100, memoryMb: 0, memoryMaxMb: 0, cpusetCpus: "", cgroup: cgroupOf(alloc) },
     network: { mode: "host", path: "", self: undefined },
     mounts: [],

@@ -34,6 +34,7 @@ export function requestedEvent(
     stdoutPath: request.stdoutPath,
     stderrPath: request.stderrPath,
     logBounds: request.logBounds && { ...request.logBounds },
+    journal: request.journal && { ...request.journal },
     plugin: { ...plugin },
   };
 }

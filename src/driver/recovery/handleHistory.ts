@@ -71,7 +71,11 @@ function ownEvents(
     taskEvent(
       "requested",
       at,
-      requestedEvent({ ...request, logBounds: state.logBounds ?? null, options }, "", plugin),
+      requestedEvent(
+        { ...request, logBounds: state.logBounds ?? null, journal: state.journal ?? null, options },
+        "",
+        plugin,
+      ),
     ),
     taskEvent("fingerprinted", at, { ...fingerprintedEvent(facts), bootId: state.bootId }),
     taskEvent("sandboxed", at, {

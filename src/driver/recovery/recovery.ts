@@ -180,7 +180,7 @@ export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefin
   if (isSameProcess(process.init)) return undefined;
   await cleanUpRun(snapshot);
   const exit = exitOf(snapshot);
-  const output = await endOutput(snapshot.context);
+  const { output } = await endOutput(snapshot.context);
   const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
   const found = await diagnose(snapshot.context, exit, refused);
   return { type: "exited", data: { ...exit, ...found, output } };

@@ -26,6 +26,8 @@ const handleSchema = z.object({
   runCgroup: z.string().nullable(),
   /** Set if the driver writes the log files. */
   logBounds: z.object({ maxFiles: z.number(), maxFileBytes: z.number() }).optional(),
+  /** Set if journald takes the output. */
+  journal: z.object({ identifier: z.string(), namespace: z.string().nullable() }).optional(),
 });
 
 export type HandleState = z.infer<typeof handleSchema>;
@@ -52,6 +54,7 @@ export function handleOf(taskId: TaskId, { context }: TaskSnapshot): HandleState
     oomKills: sandbox.oomKills,
     runCgroup: sandbox.runCgroup,
     ...(request.logBounds && { logBounds: request.logBounds }),
+    ...(request.journal && { journal: request.journal }),
   };
 }
 

@@ -55,7 +55,7 @@ export async function settleStart(
     data: {
       ...exitOf(started.snapshot, { killed }),
       cause: null,
-      output: await endOutput(started.snapshot.context),
+      output: (await endOutput(started.snapshot.context)).output,
     },
   };
   log.info("found the task of a start that was never answered: it has ended", fields);

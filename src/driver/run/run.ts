@@ -32,7 +32,7 @@ import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts"
 import type { DriverServices } from "../services.ts";
 import { type Retry, retrying } from "./retry.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
-import { RunOutput } from "./runOutput.ts";
+import { endOutput, RunOutput } from "./runOutput.ts";
 import { RunStats } from "./stats.ts";
 import { commandTimeOf, runStopCommand, stopCommandOf } from "./stopCommand.ts";
 import { MemoryWatch, runEnded } from "./watch.ts";
@@ -341,12 +341,15 @@ export class Run {
       return;
     }
     if (isStart) {
-      const { stderrPath, allocDir, logBounds } = start.request;
-      logStartError(stderrPath, allocDir, error, logBounds !== null);
+      const { stderrPath, allocDir, logBounds, journal } = start.request;
+      const writer = logBounds !== null ? "driver" : journal !== null ? "agent or driver" : "agent";
+      logStartError(stderrPath, allocDir, error, writer);
     }
     const cleanUp = async () => {
       // Only after a failure in the driver itself. Otherwise nothing of the launch is left.
       if (start.stage === "prepared") await start.prepared.undo();
+      // The relay is in the task's cgroup.
+      if (isStart && start.request.journal !== null) await endOutput(task.snapshot.context);
       // The agent removes the cgroup as soon as it has the answer.
       await cleanUpRun(task.snapshot);
     };

@@ -1,14 +1,17 @@
 /**
- * The output of a run whose log files the driver writes. Its logger, a process beside the run's init, needs no
- * plugin. The plugin watches it: it starts another if the logger is killed, records what was lost, and waits at
- * the end of the run until everything is written.
+ * The output of a run that the driver takes. Its logger writes log files, or its relay passes it to journald: a
+ * process beside the run's init, which needs no plugin. The plugin watches it: it starts another if it is killed,
+ * records what was lost or waits, and waits at the end of the run until everything is written.
  */
 import { closeSync, type FSWatcher, watch } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Subscription } from "rxjs";
 import { messageOf } from "../../base/errors.ts";
+import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { errnoName } from "../../effects/kernel/kernelError.ts";
-import { loggerOf, streamsFrom } from "../../effects/launch/sandbox.ts";
+import { pipeFill } from "../../effects/kernel/libc.ts";
+import { loggerOf, relayOf, streamsFrom } from "../../effects/launch/sandbox.ts";
+import { connectJournal } from "../../effects/logs/journalSocket.ts";
 import {
   addOwnLine,
   type LogPlace,
@@ -17,7 +20,14 @@ import {
   openOwnLogs,
 } from "../../effects/logs/logFiles.ts";
 import type { LogRecord } from "../../effects/logs/logger.ts";
-import { readEndsOf, readLogRecord, startLogger } from "../../effects/logs/loggerStart.ts";
+import {
+  pipeOfRelay,
+  readEndsOf,
+  readLogRecord,
+  readRelayRecord,
+  startLogger,
+  startRelay,
+} from "../../effects/logs/loggerStart.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { killProcess } from "../../effects/processes/signals.ts";
 import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
@@ -41,6 +51,12 @@ export class RunOutput {
   #watcher: FSWatcher | undefined;
   /** Resolves once a logger that was killed is replaced. */
   #replacing: Promise<void> = Promise.resolve();
+  /** Why no relay can be started; undefined if one can, or need not. */
+  #refusal: string | undefined;
+  /** The pipe of a run without a relay, so that what is in it outlives the run's init. */
+  #waiting: number | undefined;
+  #recordingWait = false;
+  #services: OutputServices | undefined;
 
   constructor(task: RecordedTask) {
     this.#task = task;
@@ -52,8 +68,9 @@ export class RunOutput {
    * @param watching ends the watch when it is unsubscribed
    */
   begin(services: OutputServices, watching: Subscription): void {
+    this.#services = services;
     const { context } = this.#task.snapshot;
-    const run = ownRun(context);
+    const run = collectedRun(context);
     if (run === undefined) return;
     this.#watchRecord(run.files.logRecord);
     watching.add(() => this.#close());
@@ -68,9 +85,10 @@ export class RunOutput {
   /** Waits until the output of a run that has ended is written, and records what was lost. */
   async end(): Promise<EventData<"exited">["output"]> {
     await this.#replacing;
-    const output = await endOutput(this.#task.snapshot.context);
+    const unsent = await this.#sendWaiting();
+    const { output, lostBytes } = await endOutput(this.#task.snapshot.context);
     this.#close();
-    await this.#recordLoss();
+    await this.#recordLoss(unsent + lostBytes);
     return output;
   }
 
@@ -85,6 +103,31 @@ export class RunOutput {
 
   #look(): void {
     if (this.#loss() !== undefined) this.#pauses.ask();
+    void this.#recordWait();
+  }
+
+  /** Records that journald takes no output, and that it does again. */
+  async #recordWait(): Promise<void> {
+    if (this.#recordingWait) return;
+    this.#recordingWait = true;
+    try {
+      for (
+        let waits = this.#waits();
+        waits !== this.#task.snapshot.context.output.waits;
+        waits = this.#waits()
+      )
+        await this.#task.record("outputWaits", { waits });
+    } catch {
+      // The task is over.
+    } finally {
+      this.#recordingWait = false;
+    }
+  }
+
+  #waits(): boolean {
+    const run = relayedRun(this.#task.snapshot.context);
+    if (run === undefined) return false;
+    return this.#refusal !== undefined || readRelayRecord(run.files.logRecord)?.state === "stalled";
   }
 
   /** What was lost and is not recorded yet. */
@@ -97,8 +140,10 @@ export class RunOutput {
     return isKnown ? undefined : found;
   }
 
-  async #recordLoss(): Promise<void> {
-    const loss = this.#loss();
+  /** @param relayedBytes what the relay of the run has lost */
+  async #recordLoss(relayedBytes = 0): Promise<void> {
+    const relayed = relayedBytes > 0 ? { stdout: relayedBytes, stderr: 0, errno: null } : undefined;
+    const loss = this.#loss() ?? relayed;
     if (loss !== undefined) await this.#task.record("outputLost", loss).catch(() => undefined);
   }
 
@@ -106,13 +151,13 @@ export class RunOutput {
   async #keepLogger(services: OutputServices, watching: Subscription): Promise<void> {
     for (;;) {
       const { context } = this.#task.snapshot;
-      const run = ownRun(context);
+      const run = collectedRun(context);
       if (run === undefined || context.process === null) return;
       const exit = watchExit(run.files.loggerAlive);
       watching.add(exit.cancel);
       await exit.ended;
       const isOver = watching.closed || !isSameProcess(context.process.init);
-      if (isOver || isComplete(readLogRecord(run.files.logRecord))) return;
+      if (isOver || hasAll(context)) return;
       this.#replacing = this.#replace(services);
       await this.#replacing;
       await delay(retryMs, undefined, { ref: false });
@@ -123,17 +168,60 @@ export class RunOutput {
   async #replace(services: OutputServices): Promise<void> {
     const { context } = this.#task.snapshot;
     try {
-      const logger = await startAnother(context, services);
+      const isRelayed = context.request?.journal != null;
+      const logger = await (isRelayed ? this.#startRelay(services) : startAnother(context, services));
+      this.#refusal = undefined;
       if (logger !== undefined) await this.#task.record("loggerReplaced", { logger });
     } catch (thrown) {
-      services.log.error("no logger can be started for a task", {
-        task_id: this.#task.id,
-        error: messageOf(thrown),
-      });
+      const error = messageOf(thrown);
+      // It is tried each second.
+      if (error !== this.#refusal)
+        services.log.error("no logger can be started for a task", { task_id: this.#task.id, error });
+      this.#refusal = error;
+    }
+    this.#look();
+  }
+
+  /** Keeps the pipe until a relay has it. Otherwise as {@link startAnother}. */
+  async #startRelay({ folder }: Pick<OutputServices, "folder">): Promise<ProcessIdentity | null | undefined> {
+    const { context } = this.#task.snapshot;
+    const run = relayedRun(context);
+    if (run === undefined || context.process === null) return undefined;
+    this.#waiting ??= pipeOf(context.process.init);
+    const pipe = this.#waiting;
+    if (pipe === undefined) return undefined;
+    const { files, request, journal } = run;
+    const { cgroup } = request.resources;
+    const logFolder = connectJournal(journal, cgroup);
+    try {
+      await startRelay(relayOf(request, files), { stdoutRead: pipe, logFolder }, cgroup, folder.run);
+    } finally {
+      closeSync(logFolder);
+    }
+    this.#closeWaiting();
+    return readRelayRecord(files.logRecord)?.relay ?? null;
+  }
+
+  /** @returns bytes that wait at the end of a run and that journald does not take */
+  async #sendWaiting(): Promise<number> {
+    if (this.#waiting === undefined || this.#services === undefined) return 0;
+    try {
+      await this.#startRelay(this.#services);
+      return 0;
+    } catch {
+      return this.#waiting === undefined ? 0 : pipeFill(this.#waiting).bytes;
+    } finally {
+      this.#closeWaiting();
     }
   }
 
+  #closeWaiting(): void {
+    if (this.#waiting !== undefined) closeSync(this.#waiting);
+    this.#waiting = undefined;
+  }
+
   #close(): void {
+    this.#closeWaiting();
     this.#watcher?.close();
     this.#watcher = undefined;
     this.#pauses.stop();
@@ -144,11 +232,12 @@ export class RunOutput {
  * Waits until the logger of a run that has ended has written what was left in the pipes. A logger that does not
  * end in time is killed, because the next run's goes on in the same files: somebody outside of the run may have
  * got one of its pipes, or the disk does not answer.
- * @returns where the run's output ends; null if the driver does not write the log files
  */
-export async function endOutput(context: TaskContext): Promise<EventData<"exited">["output"]> {
+export async function endOutput(context: TaskContext): Promise<OutputEnd> {
+  const relayed = relayedRun(context);
+  if (relayed !== undefined) return { output: null, lostBytes: await endRelay(relayed) };
   const run = ownRun(context);
-  if (run === undefined) return null;
+  if (run === undefined) return { output: null, lostBytes: 0 };
   const { logRecord, loggerAlive } = run.files;
   const isGone = await hasEnded(loggerAlive);
   if (!isGone) {
@@ -163,7 +252,36 @@ export async function endOutput(context: TaskContext): Promise<EventData<"exited
     const marked = ended || !isGone ? undefined : markCut(places[stream]);
     return marked ?? { file: index, bytes: endBytes };
   };
-  return { stdout: endIn("stdout"), stderr: endIn("stderr"), complete: isComplete(record) };
+  const output = { stdout: endIn("stdout"), stderr: endIn("stderr"), complete: isComplete(record) };
+  return { output, lostBytes: 0 };
+}
+
+interface OutputEnd {
+  /** Where the run's output ends in its log files; null if the driver does not write them. */
+  readonly output: EventData<"exited">["output"];
+  /** Bytes that a relay could not pass on. What a logger could not is in its record. */
+  readonly lostBytes: number;
+}
+
+/**
+ * Waits until the relay of a run that has ended has left the task's cgroup, which the agent then removes.
+ * @returns bytes that journald did not take in time
+ */
+async function endRelay({ request, files }: RelayedRun): Promise<number> {
+  const isGone = await hasEnded(files.loggerAlive);
+  const relay = readRelayRecord(files.logRecord)?.relay;
+  if (relay === undefined) return 0;
+  let lost = 0;
+  if (!isGone) {
+    const pipe = pipeOfRelay(relay);
+    if (pipe !== undefined) {
+      lost = pipeFill(pipe).bytes;
+      closeSync(pipe);
+    }
+    killProcess(relay);
+  }
+  await waitForRunExit(request.resources.cgroup, relay);
+  return lost;
 }
 
 /** What a reader of the log finds where the rest of a pipe is missing: nobody knows how much it was. */
@@ -214,6 +332,37 @@ async function startAnother(
   const logger = loggerOf(request, bounds, files, record ?? streamsFrom(begin));
   await startLogger(logger, { ...ends, logFolder }, folder.run);
   return readLogRecord(files.logRecord)?.logger ?? null;
+}
+
+/** The pipe from which a relay reads; undefined if init has ended. */
+function pipeOf(init: ProcessIdentity): number | undefined {
+  const ends = readEndsOf(init);
+  if (ends === undefined) return undefined;
+  // With a relay, both streams are one pipe.
+  closeSync(ends.stderrRead);
+  return ends.stdoutRead;
+}
+
+/** A run whose output journald takes. */
+function relayedRun({ request, sandbox }: TaskContext) {
+  const journal = request?.journal ?? null;
+  if (request === null || journal === null || sandbox === null) return undefined;
+  return { request, journal, files: runFiles(sandbox.runFolder) };
+}
+
+type RelayedRun = NonNullable<ReturnType<typeof relayedRun>>;
+
+/** A run whose output a process of the driver's takes. */
+function collectedRun(context: TaskContext): Pick<RelayedRun, "files"> | undefined {
+  return ownRun(context) ?? relayedRun(context);
+}
+
+/** Whether that process has taken all. */
+function hasAll(context: TaskContext): boolean {
+  const relayed = relayedRun(context);
+  if (relayed !== undefined) return readRelayRecord(relayed.files.logRecord)?.state === "drained";
+  const own = ownRun(context);
+  return own !== undefined && isComplete(readLogRecord(own.files.logRecord));
 }
 
 /** A run whose log files the driver writes. */

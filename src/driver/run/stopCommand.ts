@@ -67,7 +67,7 @@ async function startIntoLog(
   }
   using output = new TaskOutput({
     ...request,
-    isOwn: request.logBounds !== null,
+    isOwn: request.logBounds !== null || request.journal !== null,
     owner: sandbox,
     init: process.init,
   });

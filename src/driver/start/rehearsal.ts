@@ -112,7 +112,7 @@ async function rehearse(
 /** The request of an ordinary task, with folders that belong to no allocation. */
 function requestIn(folder: string, { options }: PreparingServices): TaskRequest {
   const taskOptions = parseTaskOptions({ command: "/bin/sh" }, options);
-  const isOwn = options.logCollection === "driver";
+  const isOwn = options.logCollection !== "agent";
   const pipeOf = (stream: string) => (isOwn ? `${folder}/alloc/logs/.task.${stream}.fifo` : "/dev/null");
   const output = { stdoutPath: pipeOf("stdout"), stderrPath: pipeOf("stderr") };
   return {
@@ -133,7 +133,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
     },
     user: `nomad-${firstId(options.dynamicUserIds) ?? 0}`,
     allocDir: folder,
-    ...logDestination({ taskName: "task", allocDir: folder, ...output }, taskOptions, options),
+    ...logDestination({ taskName: "task", jobId: "", allocDir: folder, ...output }, taskOptions, options),
     resources: { cpuMhz: 100, memoryMb: 64, memoryMaxMb: 0, cpusetCpus: "", cgroup: "" },
     network: { mode: "host", path: "", self: undefined },
     mounts: [],

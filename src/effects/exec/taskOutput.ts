@@ -10,7 +10,7 @@ export interface OutputPlace {
   readonly stdoutPath: string;
   readonly stderrPath: string;
   readonly allocDir: string;
-  /** Whether the driver writes the log files. */
+  /** Whether a process of the driver's takes the output from pipes that init keeps. */
   readonly isOwn: boolean;
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly init: ProcessIdentity;

@@ -245,6 +245,13 @@ export const HIGHEST_DESCRIPTOR = 0xffffffff;
 /** `linux/close_range.h`: marks descriptors close-on-exec instead of closing them */
 export const CLOSE_RANGE_CLOEXEC = 1 << 2;
 
+/** `linux/splice.h`, as `fcntl.h` has it: splice(2) */
+export const SPLICE_F_MOVE = 1;
+export const SPLICE_F_NONBLOCK = 2;
+
+/** `linux/personality.h`: personality(2) */
+export const STICKY_TIMEOUTS = 0x4000000;
+
 /** `linux/socket.h`, `linux/net.h`, `linux/sockios.h`, `linux/if.h` */
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;

@@ -91,6 +91,16 @@ export function connectToLoopback(socket: number, port: number): void {
   }
 }
 
+/**
+ * connect(2) to a unix socket. A non-blocking socket does not wait.
+ * @param path of at most 107 bytes
+ * @throws DriverError `KERNEL_CALL_FAILED`, with `EAGAIN` if the listener's queue is full
+ */
+export function connectUnix(socket: number, path: string): void {
+  const address = unixAddress(path);
+  checked(libc().connect(socket, address, address.byteLength), "connect", path);
+}
+
 /** bind(2) to this host's loopback address. */
 export function bindToLoopback(socket: number, port: number): void {
   bind(socket, internetAddress(loopback, port));
@@ -151,8 +161,7 @@ export function listenerOf(path: string): { readonly pid: number; readonly uid: 
   const type = k.SOCK_STREAM | k.SOCK_CLOEXEC | k.SOCK_NONBLOCK;
   const socket = checked(c.socket(k.AF_UNIX, type, 0), "socket");
   try {
-    const address = unixAddress(path);
-    checked(c.connect(socket, address, address.byteLength), "connect", path);
+    connectUnix(socket, path);
     const credentials = new Uint32Array(3);
     const size = new Uint32Array([credentials.byteLength]);
     checked(c.getsockopt(socket, k.SOL_SOCKET, k.SO_PEERCRED, credentials, size), "getsockopt", path);

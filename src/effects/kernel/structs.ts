@@ -120,6 +120,11 @@ export function unixAddress(path: string): Uint8Array {
   return bytes;
 }
 
+/** `struct timespec`: timespec(3type). */
+export function timespec(seconds: number, nanoseconds = 0): Uint8Array {
+  return words(seconds, nanoseconds);
+}
+
 /** `struct pollfd` of `poll.h`: poll(2). */
 export function pollDescriptor(descriptor: number, events: number): Uint8Array {
   const bytes = new Uint8Array(8);

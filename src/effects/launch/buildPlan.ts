@@ -12,7 +12,9 @@ import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import { initRuleSteps, taskRuleSteps, unveilSteps } from "../landlock/landlockSteps.ts";
 import type { KnownRule, NamespaceRule } from "../landlock/rules.ts";
-import { type Logger, loggerState, loggerSteps, openLoggerFifoStep } from "../logs/logger.ts";
+import { type Collector, openLoggerFifoStep } from "../logs/collector.ts";
+import { type Logger, loggerState, loggerSteps } from "../logs/logger.ts";
+import { type Relay, relayPhases, relayState } from "../logs/relay.ts";
 import { type LaunchNetwork, networkSteps } from "../network/network.ts";
 import type { TaskOptions } from "../parts.ts";
 import {
@@ -74,6 +76,8 @@ export interface EarlyInput extends LaunchMounts {
   readonly knownRules: readonly KnownRule[];
   /** The logger of the run; undefined if the driver does not write its log files. */
   readonly logger: Logger | undefined;
+  /** The relay of the run to journald, instead of a logger. */
+  readonly relay: Relay | undefined;
   /** An existing FIFO in the status file's folder. Init holds the FIFO open for writing until it exits. */
   readonly aliveFifo: string;
 }
@@ -88,12 +92,14 @@ export interface LateInput extends TaskProcess {
 /** Builds the part of a plan that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS } = k;
-  const { cgroup, logger } = input;
+  const { cgroup, logger, relay } = input;
+  const collector = logger ?? relay;
+  const fifo = openedByParent(cgroup);
   return {
     initName: input.initName,
     aliveFifo: input.aliveFifo,
     cgroup,
-    loggerState: logger && loggerState(logger),
+    loggerState: (logger && loggerState(logger)) ?? (relay && relayState(relay)),
     steps: {
       parent: parentSteps(
         cgroup,
@@ -102,17 +108,21 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
           ...(input.options.ipcMode === "host" ? {} : { CLONE_NEWIPC }),
           ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
         },
-        logger,
+        collector,
       ),
       init: initSteps(input),
       unveil: unveilSteps(input.knownRules),
       held: heldSteps,
       abandoned: abandonedSteps,
-      logger: logger ? loggerSteps(logger, openedByParent(cgroup)) : [],
-      supervise: superviseSteps(input.runCgroup, logger !== undefined),
+      ...noRelay,
+      ...(relay && relayPhases(relay, fifo, cgroup === undefined ? undefined : descriptors.free)),
+      ...(logger && { logger: loggerSteps(logger, fifo) }),
+      supervise: superviseSteps(input.runCgroup, collector !== undefined),
     },
   };
 }
+
+const noRelay = { logger: [], relay: [], relaying: [], stalled: [], drained: [] } as const;
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLatePlan(input: LateInput): LatePlan {
@@ -170,7 +180,7 @@ const taskHeldSteps = shared([
 export function parentSteps(
   cgroup: string | undefined,
   namespaces: Readonly<Record<string, number>>,
-  logger?: Logger,
+  logger?: Pick<Collector, "aliveFifo">,
 ): Step[] {
   const close = "close inherited descriptors";
   const name = "enter namespaces and cgroup";
@@ -228,7 +238,7 @@ function openedByParent(cgroup: string | undefined): number {
 function initSteps(input: EarlyInput): Step[] {
   return [
     ...beginning,
-    ...(input.logger ? closeForLogger : input.cgroup === undefined ? [] : closeCgroup),
+    ...((input.logger ?? input.relay) ? closeForLogger : input.cgroup === undefined ? [] : closeCgroup),
     ...openProc,
     // These are opened before any mount can hide their paths.
     openStep("open the status file", input.statusFile, flags({ O_WRONLY, O_CREAT, O_CLOEXEC }), 0o600),

@@ -13,8 +13,9 @@ import { scopesFor } from "../landlock/rights.ts";
 import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
 import { createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
+import { connectJournal } from "../logs/journalSocket.ts";
 import { type OwnLogFolder, openOwnLogs, outputPositions } from "../logs/logFiles.ts";
-import { LastLine, makeOwnLogPipe, openLogPipe } from "../logs/logPipes.ts";
+import { LastLine, makeOwnLogPipe, openLogPipe, tellJournal } from "../logs/logPipes.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
 import { type EgressLists, egressLists } from "../network/egress.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
@@ -96,6 +97,7 @@ export async function prepareRun(
   // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
   if (runCgroup === undefined) launch.complete();
   const data = await sandboxed(limits, oomKills);
+  if (request.journal !== null) tellJournal(request, request.journal);
   const prepared = undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };
 }
@@ -171,7 +173,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         unrecordedDenials,
         egress: egressOf(sandbox),
         oomKills,
-        output: own?.begin ?? outputPositions(request),
+        output: request.journal === null ? (own?.begin ?? outputPositions(request)) : null,
         runFolder: files.folder,
         runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
         init: await launch.init(),
@@ -210,7 +212,7 @@ interface OpenedOutput {
   readonly stdout: number;
   readonly stderr: number;
   /** Undefined if the agent collects the output, or nobody. */
-  readonly own?: Pick<OwnLogFolder, "begin"> & {
+  readonly own?: Partial<Pick<OwnLogFolder, "begin">> & {
     readonly stdoutRead: number;
     readonly stderrRead: number;
     readonly logFolder: number;
@@ -219,10 +221,20 @@ interface OpenedOutput {
 
 /** @param keep closes a descriptor later */
 function openOutput(
-  { logBounds, ...request }: TaskRequest,
+  { logBounds, journal, ...request }: TaskRequest,
   user: { readonly uid: number; readonly gid: number },
   keep: (descriptor: number) => number,
 ): OpenedOutput {
+  const openPipe = () => {
+    const { read, write } = makeOwnLogPipe(user);
+    return { read: keep(read), write: keep(write) };
+  };
+  if (journal !== null) {
+    const logFolder = keep(connectJournal(journal, request.resources.cgroup));
+    // One pipe, so that journald has the lines of both streams in order.
+    const { read, write } = openPipe();
+    return { stdout: write, stderr: write, own: { stdoutRead: read, stderrRead: read, logFolder } };
+  }
   if (logBounds === null) {
     return {
       stdout: keep(openLogPipe(request.stdoutPath, request.allocDir, user)),
@@ -231,10 +243,6 @@ function openOutput(
   }
   const { folder, begin } = openOwnLogs(request, logBounds.maxFiles);
   keep(folder);
-  const openPipe = () => {
-    const { read, write } = makeOwnLogPipe(user);
-    return { read: keep(read), write: keep(write) };
-  };
   const [stdout, stderr] = [openPipe(), openPipe()];
   return {
     stdout: stdout.write,
@@ -282,7 +290,7 @@ async function beginLaunch(
     const choice = {
       ...{ known: knownPaths(), landlockAbi, maskProc },
       ...(cgroup && { cgroup }),
-      ...(own && { logsBegin: own.begin }),
+      ...(own?.begin && { logsBegin: own.begin }),
     };
     // Init takes the trees away, so each attempt has its own.
     using lent = new DisposableStack();

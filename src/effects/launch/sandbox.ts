@@ -36,6 +36,7 @@ import type { OwnLogFolder } from "../logs/logFiles.ts";
 import { type Logger, newStream } from "../logs/logger.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
 import type { LogBounds } from "../logs/options.ts";
+import type { Relay } from "../logs/relay.ts";
 import { type EtcFile, type ResolvedHost, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import { type EgressLists, egressLists } from "../network/egress.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
@@ -302,9 +303,23 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
       request.logBounds && choice.logsBegin
         ? loggerOf(request, request.logBounds, files, streamsFrom(choice.logsBegin))
         : undefined,
+    relay: request.journal === null ? undefined : relayOf(request, files),
     knownRules: knownRules(rules.entries, known, landlockAbi),
   });
   return { root, early, runCgroup, known };
+}
+
+/** The relay of a run's output to journald. */
+export function relayOf(
+  run: Pick<TaskRequest, "taskName" | "allocId">,
+  { logRecord, loggerAlive }: RunFiles,
+): Relay {
+  return { name: collectorName(run), recordFile: logRecord, aliveFifo: loggerAlive };
+}
+
+/** `exec2-log: 6f2d4a9e/web` in `ps`. */
+function collectorName({ taskName, allocId }: Pick<TaskRequest, "taskName" | "allocId">): string {
+  return `exec2-log: ${shortName({ allocId, taskName })}`;
 }
 
 /** The driver's own logger of a run. */
@@ -315,8 +330,7 @@ export function loggerOf(
   streams: Logger["streams"],
 ): Logger {
   return {
-    // `exec2-log: 6f2d4a9e/web` in `ps`.
-    name: `exec2-log: ${shortName({ allocId, taskName })}`,
+    name: collectorName({ allocId, taskName }),
     recordFile: logRecord,
     aliveFifo: loggerAlive,
     base: taskName,

@@ -24,7 +24,8 @@ import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constant
 import { fcntlSetFlags, openat2, pipe2 } from "../kernel/libc.ts";
 import type { RootMode, TaskFolders } from "../layout/layout.ts";
 import { folderInTask } from "../layout/taskFolderCheck.ts";
-import { addOwnLine } from "./logFiles.ts";
+import { type JournalStream, journalCommand } from "./journal.ts";
+import { addOwnLine, type LogPlace } from "./logFiles.ts";
 
 /**
  * @param path of a FIFO below the allocation's folder, or `/dev/null` if the task's logs are disabled
@@ -74,27 +75,58 @@ export function makeOwnLogPipe(owner: { readonly uid: number; readonly gid: numb
 /**
  * Adds a line to a task's log that says why the task was not started, for people who read only the log. The
  * agent gets the error itself. Without a reader, or without room in the pipe, no line is written.
- * @param isOwn whether the driver writes the log files, so that there is no pipe
+ * @param writer who writes the log files: without the agent there is no pipe
  * @returns false if the line could not be added
  */
-export function logStartError(path: string, allocDir: string, error: DriverError, isOwn = false): boolean {
-  if (path === "/dev/null") return false;
-  const line = `${lineOf(error).slice(0, LINE_CHARACTERS)}\n`;
+export function logStartError(
+  path: string,
+  allocDir: string,
+  error: DriverError,
+  writer: LogWriter = "agent",
+): boolean {
+  return path !== "/dev/null" && addLine({ allocDir, pipe: path }, lineOf(error), writer);
+}
+
+/** Who writes a task's log files. */
+export type LogWriter = "agent" | "driver" | "agent or driver";
+
+/** @returns false if the line could not be added */
+function addLine({ allocDir, pipe }: LogPlace, text: string, writer: LogWriter, repeats = true): boolean {
+  const line = `${text.slice(0, LINE_CHARACTERS)}\n`;
   try {
-    if (isOwn) {
-      addOwnLine({ allocDir, pipe: path }, line);
+    if (writer === "driver") {
+      addOwnLine({ allocDir, pipe }, line, { repeats });
       return true;
     }
-    const pipe = openFifo(path, allocDir);
+    const opened = openFifo(pipe, allocDir);
     try {
-      writeSync(pipe, line);
+      writeSync(opened, line);
       return true;
     } finally {
-      closeSync(pipe);
+      closeSync(opened);
     }
   } catch {
-    return false;
+    return writer === "agent or driver" && addLine({ allocDir, pipe }, text, "driver", repeats);
   }
+}
+
+/**
+ * Says in a task's log files where its output is, if journald takes it: through the agent's pipe if the agent has
+ * made one, and in a file of the driver's else. Nothing else of the run comes there.
+ */
+export function tellJournal(
+  {
+    stdoutPath,
+    stderrPath,
+    allocDir,
+    resources,
+  }: LogPipes & { readonly resources: { readonly cgroup: string } },
+  journal: JournalStream,
+): void {
+  const text = `[exec2: the output of this task is in journald: ${journalCommand(journal, resources.cgroup)}]`;
+  addLine({ allocDir, pipe: stdoutPath }, text, "agent or driver", false);
+  // The agent's collector has read all that comes.
+  endLogs({ stdoutPath, stderrPath, allocDir });
 }
 
 /** The paths of a task's log pipes, `/dev/null` if its logs are disabled, and its allocation's private folder. */

@@ -22,18 +22,9 @@
  * - It keeps only the capabilities to write to a folder that root may not write to by its mode. It can gain no
  *   other, does not parse what it moves, and no process without CAP_SYS_PTRACE can look into it.
  */
-import { blockSignalsStep } from "../cgroup/runCgroupSteps.ts";
 import * as k from "../kernel/constants.ts";
-import { PR_SET_MM, PR_SET_MM_ARG_END, PR_SET_MM_ARG_START } from "../kernel/kernelConstants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
-import {
-  childActionStep,
-  closeRangeStep,
-  dropCapabilitiesStep,
-  leaveKeyringStep,
-  notDumpableStep,
-  openStep,
-} from "../plan/commonSteps.ts";
+import { closeRangeStep } from "../plan/commonSteps.ts";
 import {
   bytes,
   descriptors,
@@ -41,22 +32,28 @@ import {
   identityRecord,
   noSteps,
   parseIdentity,
-  place,
   type Step,
   shared,
   type WholePlan,
 } from "../plan/plan.ts";
 import { LOGGER_STATE_ADDRESS } from "../plan/table.ts";
 import type { ProcessIdentity } from "../processes/processStat.ts";
+import {
+  becomeIndependent,
+  type Collector,
+  namedState,
+  nameSteps,
+  openLoggerFifoStep,
+  openRecordStep,
+  own,
+  protectSteps,
+  recordIdentity,
+  takeStep,
+  waitForRelease,
+} from "./collector.ts";
 
 /** What the logger of a run gets. */
-export interface Logger {
-  /** As process lists show it, such as `exec2-log: 6f2d4a9e/web`. */
-  readonly name: string;
-  /** The file in which the logger records what it does. Only root may have access to its folder. */
-  readonly recordFile: string;
-  /** A FIFO beside the record. The logger holds it open for writing until it ends. */
-  readonly aliveFifo: string;
+export interface Logger extends Collector {
   /** The files are named `<base>.stdout.<index>` and `<base>.stderr.<index>`. */
   readonly base: string;
   /** Number of files of each stream that are kept. */
@@ -138,8 +135,6 @@ const STREAM_BYTES = 128;
 const RECORDED_BYTES = 2 * STREAM_BYTES + 8;
 const [MAX_FILES, MAX_FILE_SIZE, POLLED, NAMES] = [264, 272, 280, 320];
 const FILE_NAME_BYTES = 256;
-const OWN_NAME = NAMES + 2 * FILE_NAME_BYTES;
-const OWN_NAME_BYTES = 160;
 const STATE_AT = identityRecord.bytes;
 /** Size of a record. */
 export const LOG_RECORD_BYTES = STATE_AT + RECORDED_BYTES;
@@ -151,7 +146,7 @@ const encoder = new TextEncoder();
 
 /** The logger's initial state. */
 export function loggerState({ name, base, maxFiles, maxFileBytes, streams }: Logger): Uint8Array {
-  const state = new Uint8Array(OWN_NAME + OWN_NAME_BYTES);
+  const state = namedState(name);
   const view = new DataView(state.buffer);
   const set = (offset: number, value: number) => view.setBigInt64(offset, BigInt(value), true);
   for (const [number, kind] of (["stdout", "stderr"] as const).entries()) {
@@ -178,33 +173,11 @@ export function loggerState({ name, base, maxFiles, maxFileBytes, streams }: Log
   set(2 * STREAM_BYTES, VERSION);
   set(MAX_FILES, maxFiles);
   set(MAX_FILE_SIZE, maxFileBytes);
-  state.set(ownNameBytes(name), OWN_NAME);
   return state;
-}
-
-function ownNameBytes(name: string): Uint8Array {
-  return encoder.encode(name).subarray(0, OWN_NAME_BYTES - 1);
 }
 
 /** Size of a `struct pollfd`. */
 const POLLED_BYTES = 8;
-
-/**
- * The logger's own descriptors. Its pipes have the numbers of the streams, 0 and 1. The FIFO takes the number
- * of the report pipe: a launch does not wait for its logger, and a step that fails is noticed by the end of the
- * FIFO. `scratch` is the lowest number that is free then.
- */
-const own = { stdout: 0, stderr: 1, folder: 2, release: 3, alive: 4, record: 5, scratch: 6 } as const;
-
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
-
-/**
- * The step of the launch's first process that opens the logger's FIFO. It comes before init is forked: until
- * the FIFO is open, it looks like that of a logger that has ended.
- */
-export function openLoggerFifoStep({ aliveFifo }: Pick<Logger, "aliveFifo">): Step {
-  return openStep("open the logger's FIFO", aliveFifo, flags({ O_RDWR, O_CLOEXEC }));
-}
 
 /**
  * The steps with which the first process of a launch becomes the logger.
@@ -223,7 +196,7 @@ export function loggerSteps({ name, recordFile }: Pick<Logger, "name" | "recordF
     ...becomeIndependent,
     ...nameSteps(name),
     ...recordIdentity,
-    ...protect,
+    ...protectSteps("dac_override", "fowner"),
     ...writeLogs,
   ];
 }
@@ -257,7 +230,7 @@ export function loggerPlan(logger: Logger): WholePlan<"stdoutRead" | "stderrRead
         ...becomeIndependent,
         openRecordStep(logger.recordFile),
         ...recordIdentity,
-        ...protect,
+        ...protectSteps("dac_override", "fowner"),
         openLoggerFifoStep(logger),
         // This also closes the report pipe, and so tells the plugin that no step has failed.
         { name: "keep the logger's FIFO", call: "dup3", args: [own.scratch, own.alive, 0] },
@@ -267,11 +240,6 @@ export function loggerPlan(logger: Logger): WholePlan<"stdoutRead" | "stderrRead
     },
   };
 }
-
-/** Name of the step that fails with `EAGAIN` if another logger is at work. */
-export const lockStep = "lock the log's record";
-
-const takeStep = "keep only the logger's descriptors";
 
 /** A read never waits for output that another process has taken out of the pipe. */
 const takePipes = shared([
@@ -283,85 +251,6 @@ const takePipes = shared([
     const args = [pipe, flags({ F_SETFL }), flags({ O_NONBLOCK })];
     return { name: "read without blocking", call: "fcntl", args };
   }),
-]);
-
-/**
- * Process lists shall not show init's name. The calls fail in a container without CAP_SYS_RESOURCE.
- */
-function nameSteps(name: string): Step[] {
-  const begin = LOGGER_STATE_ADDRESS + OWN_NAME;
-  const end = begin + ownNameBytes(name).length + 1;
-  const set = (what: Readonly<Record<string, number>>, address: number): Step => ({
-    name: "name the logger",
-    call: "prctl",
-    args: [flags({ PR_SET_MM }), flags(what), address, 0, 0],
-    flow: { kind: "tolerateErrors" },
-  });
-  return [set({ PR_SET_MM_ARG_START }, begin), set({ PR_SET_MM_ARG_END }, end)];
-}
-
-const becomeIndependent = shared([
-  { name: "name the logger", call: "prctl", args: [flags({ PR_SET_NAME: k.PR_SET_NAME }), "exec2-log"] },
-  notDumpableStep(),
-  { name: "start a session for the logger", call: "setsid", args: [] },
-  leaveKeyringStep(),
-  // The logger is init's parent.
-  childActionStep("let the kernel reap init", k.SA_NOCLDWAIT),
-  blockSignalsStep(),
-  { name: "create files with their whole mode", call: "umask", args: [0] },
-  { name: "leave the working directory", call: "chdir", args: ["/"] },
-]);
-
-function openRecordStep(path: string): Step {
-  return openStep("open the log's record", path, flags({ O_RDWR, O_CREAT, O_CLOEXEC }), 0o600);
-}
-
-const { tagBytes, bytes: identityBytes } = identityRecord;
-
-/** The record's block is allocated now, because the disk may be full later. */
-const recordIdentity = shared([
-  {
-    name: lockStep,
-    call: "flock",
-    args: [own.record, flags({ LOCK_EX: k.LOCK_EX, LOCK_NB: k.LOCK_NB })],
-  },
-  openStep("record the logger", "/proc/self/stat", flags({ O_RDONLY, O_CLOEXEC })),
-  {
-    name: "record the logger",
-    call: "read",
-    args: [own.scratch, place("identity", tagBytes), identityBytes - tagBytes],
-  },
-  { name: "record the logger", call: "close", args: [own.scratch] },
-  { name: "record the logger", call: "pwrite64", args: [own.record, place("identity"), identityBytes, 0] },
-]);
-
-const score = new TextEncoder().encode("-1000");
-const protectStep = "protect the logger from OOM";
-
-const protect = shared([
-  openStep(protectStep, "/proc/self/oom_score_adj", flags({ O_WRONLY, O_CLOEXEC })),
-  {
-    name: protectStep,
-    call: "write",
-    args: [own.scratch, bytes(score, '"-1000"'), score.length],
-    flow: { kind: "tolerateErrors" },
-  },
-  { name: protectStep, call: "close", args: [own.scratch] },
-  dropCapabilitiesStep(["dac_override", "fowner"]),
-  {
-    name: "set no_new_privs",
-    call: "prctl",
-    args: [flags({ PR_SET_NO_NEW_PRIVS: k.PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0],
-  },
-]);
-
-const waitForRelease = shared([
-  {
-    name: "wait for the go-ahead",
-    call: "read",
-    args: [own.release, place("waitStatus"), 1],
-    flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
-  },
 ]);
 
 /** Descriptor 3 is the release pipe of a launch, or the plan of a later logger. */

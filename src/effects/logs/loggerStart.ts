@@ -4,22 +4,33 @@ import { DriverError, errnoOf } from "../../base/errors.ts";
 import { pidfdGetfd, pidfdOpen } from "../kernel/libc.ts";
 import { stepAt } from "../plan/assemble.ts";
 import { failedStep } from "../plan/launchError.ts";
-import { type Descriptors, kept } from "../plan/plan.ts";
+import { type Descriptors, kept, type WholePlan } from "../plan/plan.ts";
 import { reportOf, spawnPlan } from "../plan/spawnPlan.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
-import { type Logger, type LogRecord, lockStep, loggerPlan, parseLogRecord } from "./logger.ts";
+import { lockStep, own } from "./collector.ts";
+import { type Logger, type LogRecord, loggerPlan, parseLogRecord } from "./logger.ts";
+import { parseRelayRecord, type Relay, type RelayRecord, relayPlan } from "./relay.ts";
 
 /**
  * @returns undefined if there is no record, or the logger has not written its state yet
  * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
 export function readLogRecord(recordFile: string): LogRecord | undefined {
+  return readRecord(recordFile, parseLogRecord);
+}
+
+function readRecord<Kind>(recordFile: string, parse: (content: Uint8Array) => Kind): Kind | undefined {
   try {
-    return parseLogRecord(readFileSync(recordFile));
+    return parse(readFileSync(recordFile));
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the record of a run's logger cannot be read");
   }
+}
+
+/** @returns and throws as {@link readLogRecord} does */
+export function readRelayRecord(recordFile: string): RelayRecord | undefined {
+  return readRecord(recordFile, parseRelayRecord);
 }
 
 /**
@@ -58,7 +69,49 @@ export async function startLogger(
   passed: Descriptors<"stdoutRead" | "stderrRead" | "logFolder">,
   runnerFolder: string | undefined,
 ): Promise<void> {
-  const plan = loggerPlan(logger);
+  await start(loggerPlan(logger), passed, runnerFolder);
+}
+
+/**
+ * Takes the pipe from which a relay reads.
+ * @returns a descriptor for the caller to close; undefined if the relay has exited
+ */
+export function pipeOfRelay(relay: ProcessIdentity): number | undefined {
+  try {
+    const pidfd = pidfdOpen(relay.pid);
+    try {
+      return isSameProcess(relay) ? pidfdGetfd(pidfd, own.stdout) : undefined;
+    } finally {
+      closeSync(pidfd);
+    }
+  } catch {
+    // It exits at this moment.
+    return undefined;
+  }
+}
+
+/**
+ * Starts a relay for a run whose relay has ended. Resolves once it works. Does nothing if another relay of the
+ * run is alive.
+ * @param passed descriptors of this process, which stay open here; `logFolder` is the connection to journald
+ * @param cgroup the task's
+ * @param runnerFolder as for `spawnPlan`
+ * @throws DriverError `LAUNCH_FAILED`
+ */
+export async function startRelay(
+  relay: Relay,
+  passed: Descriptors<"stdoutRead" | "logFolder">,
+  cgroup: string,
+  runnerFolder: string | undefined,
+): Promise<void> {
+  await start(relayPlan(relay, cgroup), passed, runnerFolder);
+}
+
+async function start<Name extends string>(
+  plan: WholePlan<Name>,
+  passed: Descriptors<Name>,
+  runnerFolder: string | undefined,
+): Promise<void> {
   const { failure } = await reportOf(spawnPlan(plan, passed, runnerFolder));
   if (failure === undefined || stepAt(plan, failure.entry)?.name === lockStep) return;
   throw failedStep(plan, failure);

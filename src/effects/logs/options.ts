@@ -1,22 +1,25 @@
 /** The options of a task's log files. Pure. */
 import { DriverError } from "../../base/errors.ts";
 import {
+  checkedText,
   flag,
   oneOf,
   type PartOptions,
   type PluginValues,
+  refuseUnlessAllowed,
   type TaskValues,
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
+import { type JournalStream, journalIdentifier } from "./journal.ts";
 
-const collectors = ["agent", "driver"] as const;
+const collectors = ["agent", "driver", "journald"] as const;
 
 export const logsOptions = {
   task: () => ({
     logCollection: oneOf(collectors).optional().meta({
       description:
-        "who writes the task's output to its [log files](#log-files); by default as the plugin's `log_collection` says. Where the agent collects, `driver` needs `logs { disabled = true }` in the job",
+        "who takes the task's output: the agent or the driver for its [log files](#log-files), or [journald](#journald); by default as the plugin's `log_collection` says. Where the agent collects, `driver` needs `logs { disabled = true }` in the job. `journald` needs the plugin's `allow_journald`",
       example: "driver",
     }),
     logMaxFiles: maxFiles().optional().meta({
@@ -37,8 +40,17 @@ export const logsOptions = {
     }),
     logCollection: oneOf(collectors).default("agent").meta({
       description:
-        "who writes tasks' output to their [log files](#log-files): a process of the agent for each task (`logmon`, some 15 MiB), or the driver",
+        "who takes tasks' output: a process of the agent for each task (`logmon`, some 15 MiB) or the driver, for their [log files](#log-files), or [journald](#journald)",
       example: "driver",
+    }),
+    allowJournald: flag().default(false).meta({
+      description: 'whether jobs may use `log_collection = "journald"`; not needed where the plugin has it',
+      example: true,
+    }),
+    journalNamespace: journalNamespace().optional().meta({
+      description:
+        "the journal namespace of [journald](#journald) for tasks' output, whose size, time and rate are limited apart from the host's; by default the host's journal",
+      example: "nomad",
     }),
     logMaxFiles: maxFiles().default(10).meta({
       description:
@@ -53,6 +65,15 @@ export const logsOptions = {
   }),
 } satisfies PartOptions;
 
+/** Part of the socket's path, and of an instance's name in systemd. */
+function journalNamespace() {
+  return checkedText((value) =>
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(value)
+      ? undefined
+      : { message: "must be letters, digits, _, . and -", hint: "It is the NAME of systemd-journald@NAME" },
+  );
+}
+
 interface Values {
   readonly task: TaskValues<typeof logsOptions>;
   readonly plugin: PluginValues<typeof logsOptions>;
@@ -61,6 +82,8 @@ interface Values {
 /** What a request says of the task's output. */
 export interface LogRequest {
   readonly taskName: string;
+  /** The job that people know, which is not the one of a single periodic or dispatched run. */
+  readonly jobId: string;
   /** The allocation's private folder. */
   readonly allocDir: string;
   /**
@@ -81,6 +104,8 @@ export interface LogBounds {
 export interface LogDestination extends Pick<LogRequest, "stdoutPath" | "stderrPath"> {
   /** Set if the driver writes the log files; null if the agent does, or nobody. */
   readonly logBounds: LogBounds | null;
+  /** Set if journald takes the output. Then the log files only say so. */
+  readonly journal: JournalStream | null;
 }
 
 /**
@@ -94,16 +119,32 @@ export function logDestination(
   plugin: Values["plugin"],
 ): LogDestination {
   const { stdoutPath, stderrPath } = request;
-  const asAgentSays = { stdoutPath, stderrPath, logBounds: null };
+  const asAgentSays = { stdoutPath, stderrPath, logBounds: null, journal: null };
   const isDisabled = stdoutPath === "/dev/null";
-  if (task.logCollection === "agent" && plugin.logCollection === "driver") {
+  const agentCollects = plugin.logCollection === "agent";
+  if (task.logCollection === "agent" && !agentCollects) {
     throw conflict("the agent does not collect logs for this driver, so nobody would write its log files", {
       hint: 'Leave it out, or set log_collection = "agent" in the client\'s plugin block of this driver',
     });
   }
-  if (isDisabled && task.logCollection !== "driver") return asAgentSays;
-  if (!isDisabled && plugin.logCollection === "agent") {
-    if (task.logCollection !== "driver") return asAgentSays;
+  if (isDisabled && (task.logCollection ?? "agent") === "agent") return asAgentSays;
+  const collector = task.logCollection ?? plugin.logCollection;
+  if (collector === "agent") return asAgentSays;
+  const pathOf = (stream: "stdout" | "stderr") =>
+    `${request.allocDir}/alloc/logs/.${request.taskName}.${stream}.fifo`;
+  const paths = { stdoutPath: pathOf("stdout"), stderrPath: pathOf("stderr") };
+  if (collector === "journald") {
+    const isAllowed = plugin.allowJournald || plugin.logCollection === "journald";
+    refuseUnlessAllowed("logCollection", true, "allowJournald", { allowJournald: isAllowed });
+    const identifier = journalIdentifier(request.jobId, request.taskName);
+    const journal = { identifier, namespace: plugin.journalNamespace ?? null };
+    return {
+      ...(agentCollects && !isDisabled ? { stdoutPath, stderrPath } : paths),
+      logBounds: null,
+      journal,
+    };
+  }
+  if (!isDisabled && agentCollects) {
     throw conflict("the agent collects its logs, too, so both would write the same files", {
       hint: 'Set logs { disabled = true } in the task, or log_collection = "driver" in the client\'s plugin block of this driver',
     });
@@ -112,9 +153,7 @@ export function logDestination(
     maxFiles: within("logMaxFiles", task.logMaxFiles, plugin.logMaxFiles),
     maxFileBytes: within("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize) * 2 ** 20,
   };
-  const pathOf = (stream: "stdout" | "stderr") =>
-    `${request.allocDir}/alloc/logs/.${request.taskName}.${stream}.fifo`;
-  return { stdoutPath: pathOf("stdout"), stderrPath: pathOf("stderr"), logBounds: bounds };
+  return { ...paths, logBounds: bounds, journal: null };
 }
 
 function conflict(why: string, { hint }: { readonly hint: string }): DriverError {

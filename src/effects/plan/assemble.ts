@@ -5,6 +5,7 @@ import {
   type BufferName,
   bufferBytes,
   type EarlyPlan,
+  earlyPhases,
   type Flow,
   type LatePlan,
   latePhases,
@@ -61,11 +62,13 @@ export function assembleEarly(
 
 const UNVEIL_OFFSET = UNVEIL_ADDRESS - EARLY_ADDRESS;
 
+/** The early phases that are in one piece: without `unveil`, and without what init keeps. */
+const earlyPieces = earlyPhases.filter((phase) => phase !== "unveil" && phase !== "supervise");
+
 /** The early phases without `unveil`. */
 function earlyPart(steps: Partial<Plan["steps"]>, architecture: Architecture): Uint8Array {
   const early = new TableWriter(EARLY_ADDRESS, EARLY_BYTES);
-  const part = ["parent", "init", "held", "abandoned", "logger"] as const;
-  writePart(early, steps, part, addressesOf(steps), architecture);
+  writePart(early, steps, earlyPieces, addressesOf(steps), architecture);
   return early.bytes();
 }
 
@@ -128,6 +131,10 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
   const init = after(EARLY_ADDRESS, "parent");
   const held = after(init, "init");
   const abandoned = after(held, "held");
+  const logger = after(abandoned, "abandoned");
+  const relay = after(logger, "logger");
+  const relaying = after(relay, "relay");
+  const stalled = after(relaying, "relaying");
   const task = after(LATE_ADDRESS, "rest");
   return {
     parent: EARLY_ADDRESS,
@@ -135,7 +142,11 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
     unveil: steps.unveil?.length ? UNVEIL_ADDRESS : held,
     held,
     abandoned,
-    logger: after(abandoned, "abandoned"),
+    logger,
+    relay,
+    relaying,
+    stalled,
+    drained: after(stalled, "stalled"),
     rest: LATE_ADDRESS,
     task,
     dropped: after(task, "task"),
@@ -243,6 +254,9 @@ function writeSuccessors(
       break;
     case "endOfFile":
       write(0, addressOf(flow.ended), REPORT, addressOf(flow.otherwise));
+      break;
+    case "branch":
+      write(0, addressOf(flow.zero), next, addressOf(flow.otherwise));
       break;
     case "repeatUntil":
       write(flow.result, next, REPORT, here);

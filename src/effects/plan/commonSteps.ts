@@ -146,7 +146,7 @@ export function unmapSecretsStep(): Step {
  */
 export function dropCapabilitiesStep(kept: readonly CapabilityName[] = ["kill"]): Step {
   const set = capabilitySet(kept);
-  const names = kept.map((name) => `CAP_${name.toUpperCase()}`).join("|");
+  const names = kept.map((name) => `CAP_${name.toUpperCase()}`).join("|") || "no capability";
   const header = bytes(capabilityHeader(), "{version: 3, pid: 0}");
   const data = capabilityData({ effective: set, permitted: set, inheritable: 0n });
   const meaning = `{effective: ${names}, permitted: ${names}, inheritable: 0}`;

@@ -42,6 +42,8 @@ function describeStep({ name, call, args, flow }: Step): string {
       return `${line}, the child goes on as ${flow.child}`;
     case "endOfFile":
       return `${line}, at its end: ${flow.ended}`;
+    case "branch":
+      return `${line}, if 0: ${flow.zero}, else ${flow.otherwise}, errors tolerated`;
     case "repeatUntil":
       return `${line} until ${flow.result}`;
     case "repeatUntilTask":

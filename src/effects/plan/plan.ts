@@ -19,9 +19,16 @@ import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
  * - `held`: init waits for the rest of the plan.
  * - `abandoned`: init exits, because the plugin gave the launch up.
  * - `logger`: the spawned process, if it does not exit, but becomes the task's logger.
+ * - `relay`: the child of the spawned process, which becomes the relay of a task's output to journald.
+ * - `relaying`: the relay moves output, again and again.
+ * - `stalled`: the relay waits for journald, and records that it does.
+ * - `drained`: the relay ends if the output has ended.
  * - `supervise`: init waits for the task's end, after it has forked the task.
  */
-export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "logger", "supervise"] as const;
+export const earlyPhases = [
+  ...(["parent", "init", "unveil", "held", "abandoned", "logger"] as const),
+  ...(["relay", "relaying", "stalled", "drained", "supervise"] as const),
+] as const;
 
 /**
  * The phases that may become known while init is working.
@@ -40,6 +47,10 @@ export const phases = [
   "held",
   "abandoned",
   "logger",
+  "relay",
+  "relaying",
+  "stalled",
+  "drained",
   "rest",
   "task",
   "dropped",
@@ -100,6 +111,10 @@ export const noSteps: Steps<Phase> = {
   held: [],
   abandoned: [],
   logger: [],
+  relay: [],
+  relaying: [],
+  stalled: [],
+  drained: [],
   rest: [],
   task: [],
   dropped: [],
@@ -145,6 +160,8 @@ export type Flow =
   | { readonly kind: "fork"; readonly child: Phase; readonly parent: Phase | "next" }
   /** A read: continues with `ended` at the end of the file, else with `otherwise`. */
   | { readonly kind: "endOfFile"; readonly ended: Phase; readonly otherwise: Phase | "next" }
+  /** Continues with `zero` if the call returns 0, with the next step if it fails, and else with `otherwise`. */
+  | { readonly kind: "branch"; readonly zero: Phase | "next"; readonly otherwise: Phase | "next" }
   /** Repeats the call until it returns `result`. */
   | { readonly kind: "repeatUntil"; readonly result: number }
   /** Repeats the call until it returns the pid of the task that init has forked. */
@@ -270,7 +287,10 @@ export const descriptors = {
   killSwitch: 13,
   /** The mount namespace of which the run gets a copy: a template's, or the host's. */
   mounts: 14,
-  /** Only with a logger: the read ends of the pipes that are the task's standard output and error. */
+  /**
+   * Only with a logger: the read ends of the pipes that are the task's standard output and error. With a relay
+   * both are the same pipe's, and `logFolder` is the connection to journald.
+   */
   stdoutRead: 15,
   stderrRead: 16,
   /** First of the trees of mounts that are open and not mounted yet. */

@@ -82,7 +82,7 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
         taskId: toTaskId(taskId || config.id),
         driverState,
         get request() {
-          return { ...requestOf(config), logBounds: null, options: options() };
+          return { ...requestOf(config), logBounds: null, journal: null, options: options() };
         },
       };
       await driver.recoverTask(handle, { stdoutPath, stderrPath, allocDir });
@@ -133,7 +133,7 @@ async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promi
   } catch (thrown) {
     const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
     const { logStartError } = await import("../../effects/logs/logPipes.ts");
-    logStartError(config.stderrPath, config.allocDir, error, plugin.logCollection === "driver");
+    logStartError(config.stderrPath, config.allocDir, error, plugin.logCollection === "agent" ? "agent" : "driver");
     throw error;
   }
 }

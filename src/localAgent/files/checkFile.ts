@@ -175,7 +175,7 @@ function checkLogs(file: JobFile, place: TaskPlace, plugin: PluginOptions): Foun
   const { config } = sampleOf(file, place);
   if (optionProblems(() => parseTaskOptions(config, plugin)).length > 0) return [];
   const pipe = task.logsDisabled ? "/dev/null" : "/alloc/logs/pipe";
-  const request = { taskName: task.name, allocDir: "/alloc", stdoutPath: pipe, stderrPath: pipe };
+  const request = { taskName: task.name, jobId: "", allocDir: "/alloc", stdoutPath: pipe, stderrPath: pipe };
   let isOwn = false;
   checkOptions(file, `${at}.config`, config, () => {
     isOwn = logDestination(request, parseTaskOptions(config, plugin), plugin).logBounds !== null;

@@ -18,6 +18,8 @@ export const outputHistory = z.object({
   replacements: z.number(),
   /** Null if nothing was lost. */
   lost: loss.nullable(),
+  /** Whether journald takes no output at the moment. */
+  waits: z.boolean(),
 });
 
 type OutputHistory = z.infer<typeof outputHistory>;
@@ -43,9 +45,24 @@ const loggerReplaced = defineEvent({
   }),
   title: "Logger replaced",
   summary: ({ logger }) =>
-    `the process that writes the log files was killed; ${logger === null ? "another" : `process ${logger.pid}`} goes on`,
+    `the process that takes the output was killed; ${logger === null ? "another" : `process ${logger.pid}`} goes on`,
   shown: { tone: "bad", category: "run", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: ["logger"], masked: {} },
 });
 
-export const output = { outputLost, loggerReplaced };
+/** Journald takes no output, or does again. Meanwhile the task runs until its pipe is full, and then waits. */
+const outputWaits = defineEvent({
+  schema: z.object({ waits: z.boolean() }),
+  evolve: ({ data: { waits } }, { output }: { readonly output: OutputHistory }) => ({
+    output: { ...output, waits },
+  }),
+  title: "Output waits",
+  summary: ({ waits }) =>
+    waits
+      ? "journald takes none; once its pipe is full, the task waits, too"
+      : "no longer: journald takes it again",
+  shown: { tone: "bad", category: "run", group: "continues", parties: ["driver", "driver"] },
+  fields: { ignored: [], masked: {} },
+});
+
+export const output = { outputLost, loggerReplaced, outputWaits };

@@ -54,6 +54,8 @@ const requested = defineEvent({
     stderrPath: z.string(),
     /** How much of each stream the driver keeps, if it writes the log files; null if the agent does, or nobody. */
     logBounds: z.object({ maxFiles: z.number(), maxFileBytes: z.number() }).nullable(),
+    /** What names the task's output in the journal, if journald takes it. */
+    journal: z.object({ identifier: z.string(), namespace: z.string().nullable() }).nullable(),
     plugin: pluginProcess,
   }),
   // A failed start may be requested again: nothing of the first attempt stays.

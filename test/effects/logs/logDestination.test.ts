@@ -3,10 +3,14 @@ import { logDestination } from "../../../src/effects/logs/options.ts";
 import { errorOf } from "../../support/errors.ts";
 
 const mib = 2 ** 20;
-const plugin = { writableLogs: false, logCollection: "driver", logMaxFiles: 10, logMaxFileSize: 10 } as const;
+const plugin = {
+  ...{ writableLogs: false, logMaxFiles: 10, logMaxFileSize: 10, allowJournald: false },
+  logCollection: "driver",
+} as const;
 const agents = { ...plugin, logCollection: "agent" } as const;
 const request = {
   taskName: "web",
+  jobId: "shop",
   allocDir: "/data/alloc/6f2d",
   stdoutPath: "/data/alloc/6f2d/alloc/logs/.web.stdout.fifo",
   stderrPath: "/data/alloc/6f2d/alloc/logs/.web.stderr.fifo",
@@ -16,22 +20,22 @@ const disabled = { ...request, stdoutPath: "/dev/null", stderrPath: "/dev/null" 
 
 describe("logDestination", () => {
   test("leaves the output to the agent where the agent collects", () => {
-    const expected = { stdoutPath, stderrPath, logBounds: null };
+    const expected = { stdoutPath, stderrPath, logBounds: null, journal: null };
     expect(logDestination(request, {}, agents)).toEqual(expected);
     expect(logDestination(request, { logCollection: "agent" }, agents)).toEqual(expected);
   });
 
   test("lets the driver write the files where the plugin says so", () => {
     const logBounds = { maxFiles: 10, maxFileBytes: 10 * mib };
-    expect(logDestination(request, {}, plugin)).toEqual({ stdoutPath, stderrPath, logBounds });
+    expect(logDestination(request, {}, plugin)).toEqual({ stdoutPath, stderrPath, logBounds, journal: null });
     expect(logDestination(request, { logCollection: "driver" }, plugin)).toEqual({
-      ...{ stdoutPath, stderrPath, logBounds },
+      ...{ stdoutPath, stderrPath, logBounds, journal: null },
     });
   });
 
   test.each([plugin, agents])("keeps no output of a job that has logs disabled", (options) => {
     const { stdoutPath, stderrPath } = disabled;
-    expect(logDestination(disabled, {}, options)).toEqual({ stdoutPath, stderrPath, logBounds: null });
+    expect(logDestination(disabled, {}, options)).toEqual({ stdoutPath, stderrPath, logBounds: null, journal: null });
   });
 
   test.each([plugin, agents])(
@@ -39,7 +43,7 @@ describe("logDestination", () => {
     (options) => {
       const task = { logCollection: "driver", logMaxFiles: 2, logMaxFileSize: 1 } as const;
       const logBounds = { maxFiles: 2, maxFileBytes: mib };
-      expect(logDestination(disabled, task, options)).toEqual({ stdoutPath, stderrPath, logBounds });
+      expect(logDestination(disabled, task, options)).toEqual({ stdoutPath, stderrPath, logBounds, journal: null });
     },
   );
 
@@ -63,5 +67,46 @@ describe("logDestination", () => {
     const { code, message } = errorOf(() => logDestination(request, task, plugin));
     expect(code).toBe("CONFIG_INVALID");
     expect(message).toContain(problem);
+  });
+
+  describe("to journald", () => {
+    const asks = { logCollection: "journald" } as const;
+    const journal = { identifier: "shop.web", namespace: null };
+
+    test.each([
+      ["where the plugin says so", {}, { ...plugin, ...asks }],
+      ["where the plugin allows it and the agent collects", asks, { ...agents, allowJournald: true }],
+      ["where the plugin allows it and the driver collects", asks, { ...plugin, allowJournald: true }],
+    ])("sends the output %s", (_, task, options) => {
+      const expected = { stdoutPath, stderrPath, logBounds: null, journal };
+      expect(logDestination(request, task, options)).toEqual(expected);
+    });
+
+    test("sends that of a job that has logs disabled only if the task asks for it", () => {
+      const options = { ...plugin, ...asks };
+      expect(logDestination(disabled, {}, options).journal).toBeNull();
+      const expected = { stdoutPath, stderrPath, logBounds: null, journal };
+      expect(logDestination(disabled, asks, options)).toEqual(expected);
+      expect(logDestination(disabled, asks, { ...agents, allowJournald: true })).toEqual(expected);
+    });
+
+    test("leaves a task that asks the driver for log files to the driver", () => {
+      const logBounds = { maxFiles: 10, maxFileBytes: 10 * mib };
+      const options = { ...plugin, ...asks };
+      const expected = { stdoutPath, stderrPath, logBounds, journal: null };
+      expect(logDestination(request, { logCollection: "driver" }, options)).toEqual(expected);
+    });
+
+    test("sends it to the plugin's journal namespace", () => {
+      const options = { ...plugin, ...asks, journalNamespace: "nomad" };
+      expect(logDestination(request, {}, options).journal).toEqual({ ...journal, namespace: "nomad" });
+    });
+
+    test.each([plugin, agents])("sends nothing that the plugin does not allow", (options) => {
+      const { code, message } = errorOf(() => logDestination(request, asks, options));
+      expect(code).toBe("CONFIG_INVALID");
+      expect(message).toContain('has option "log_collection", which this client does not allow');
+      expect(message).toContain("set allow_journald = true");
+    });
   });
 });

@@ -19,6 +19,19 @@ export function killLoggers(folder: string): void {
   }
 }
 
+/** Those of some processes that take tasks' output for the driver. */
+export function loggersOf(processes: readonly number[]): number[] {
+  return processes.filter((pid) => nameOf(pid) === "exec2-log\n");
+}
+
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 function writesTo(pid: string, folder: string): boolean {
   try {
     // Others have the agent's pipes open, which are in the same folder.

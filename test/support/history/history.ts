@@ -33,6 +33,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     stdoutPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stdout.fifo",
     stderrPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stderr.fifo",
     logBounds: { maxFiles: 10, maxFileBytes: 10_485_760 },
+    journal: null,
     plugin: { pid: 100, version: "0.1.0" },
   },
   fingerprinted: {
@@ -122,6 +123,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
   namesResolved: { names: [{ name: "db.example.org", addresses: ["198.51.100.9"], problem: null }] },
   outputLost: { stdout: 4096, stderr: 0, errno: "ENOSPC" },
   loggerReplaced: { logger: { pid: 4713, startTicks: 9000 } },
+  outputWaits: { waits: true },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
   exited: {
     exitCode: 0,

@@ -102,5 +102,6 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     }),
     { nil: undefined },
   ),
+  relay: fc.constant(undefined),
   runCgroup: fc.option(fc.record({ parent: path, name }), { nil: undefined }),
 });

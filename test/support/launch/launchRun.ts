@@ -49,6 +49,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     statusFile: "/run/exec2/status",
     aliveFifo: "/run/exec2/alive",
     logger: undefined,
+    relay: undefined,
     command: "/bin/true",
     name: "true",
     args: [],

@@ -1,0 +1,43 @@
+/** What names a task's stream of output in the journal of systemd-journald. Pure. */
+import { basename } from "node:path";
+
+/** A stream of a task's output in the journal. */
+export interface JournalStream {
+  /** `SYSLOG_IDENTIFIER` of its entries, for `journalctl -t`. */
+  readonly identifier: string;
+  /** The journal namespace of systemd-journald.service(8); null for the host's journal. */
+  readonly namespace: string | null;
+}
+
+/** Maximum length in characters. */
+const maxIdentifier = 128;
+
+/** `<job>.<task>`. Only characters stay that neither a shell nor syslog takes for something else. */
+export function journalIdentifier(jobId: string, taskName: string): string {
+  const name = jobId === "" ? taskName : `${jobId}.${taskName}`;
+  return name.replace(/[^\p{L}\p{N}_.@+-]/gu, "_").slice(0, maxIdentifier);
+}
+
+/** A command that shows the stream. */
+export function journalCommand({ identifier, namespace }: JournalStream, cgroup: string): string {
+  const where = namespace === null ? "" : ` --namespace=${namespace}`;
+  return `journalctl${where} -t ${identifier} _SYSTEMD_UNIT=${unitOf(cgroup)}`;
+}
+
+/** The unit to which journald assigns the processes of a cgroup: `<allocation>.<task>.scope`. */
+export function unitOf(cgroup: string): string {
+  return basename(cgroup);
+}
+
+/** The socket of a journal. */
+export function journalSocket(namespace: string | null): string {
+  return `/run/systemd/journal${namespace === null ? "" : `.${namespace}`}/stdout`;
+}
+
+/**
+ * What journald reads first from a connection: identifier, unit, priority `info`, whether `<3>` at a line's begin
+ * is its priority, and whether to forward to syslog, kmsg and the console. Whatever follows is lines of the task.
+ */
+export function journalHeader({ identifier }: JournalStream, unit: string): string {
+  return `${identifier}\n${unit}\n6\n1\n0\n0\n0\n`;
+}

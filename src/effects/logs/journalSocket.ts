@@ -1,0 +1,66 @@
+/** Connections to systemd-journald. */
+import { closeSync, writeSync } from "node:fs";
+import { DriverError, type FailedCall } from "../../base/errors.ts";
+import * as k from "../kernel/constants.ts";
+import { connectUnix, socket } from "../kernel/sockets.ts";
+import { type JournalStream, journalHeader, journalSocket, unitOf } from "./journal.ts";
+
+/**
+ * Connects to journald as the root of this host, whose word on the unit it takes while it cannot see the
+ * writer's cgroup. Never waits.
+ * @param cgroup the task's
+ * @returns a descriptor for the caller to close; its writes do not block
+ * @throws DriverError `JOURNAL_UNAVAILABLE`; recoverable unless this host has no such journal
+ */
+export function connectJournal(stream: JournalStream, cgroup: string): number {
+  const path = journalSocket(stream.namespace);
+  using undo = new DisposableStack();
+  try {
+    const journal = undo.adopt(socket(k.AF_UNIX, k.SOCK_STREAM), closeSync);
+    connectUnix(journal, path);
+    writeSync(journal, journalHeader(stream, unitOf(cgroup)));
+    undo.move();
+    return journal;
+  } catch (thrown) {
+    const { failed } = DriverError.from(thrown, "JOURNAL_UNAVAILABLE", "");
+    throw unavailable(path, stream.namespace, failed);
+  }
+}
+
+/**
+ * Why journald takes no stream; undefined if it takes one.
+ * @param namespace of the journal
+ */
+export function journalProblem(namespace: string | null): DriverError | undefined {
+  try {
+    using probe = new DisposableStack();
+    connectUnix(probe.adopt(socket(k.AF_UNIX, k.SOCK_STREAM), closeSync), journalSocket(namespace));
+    return undefined;
+  } catch (thrown) {
+    const { failed } = DriverError.from(thrown, "JOURNAL_UNAVAILABLE", "");
+    return unavailable(journalSocket(namespace), namespace, failed);
+  }
+}
+
+function unavailable(path: string, namespace: string | null, failed: FailedCall | undefined): DriverError {
+  const isMissing = failed?.errno === "ENOENT";
+  const unit = namespace === null ? "systemd-journald" : `systemd-journald@${namespace}`;
+  return new DriverError("JOURNAL_UNAVAILABLE", `journald takes no output: ${path} ${meaningOf(failed)}`, {
+    ...(failed && { failed: { ...failed, path } }),
+    hint: `Start ${unit}.socket and ${unit}.service on this node, or choose another log_collection for the task`,
+    recoverable: !isMissing,
+  });
+}
+
+function meaningOf(failed: FailedCall | undefined): string {
+  switch (failed?.errno) {
+    case "ENOENT":
+      return "does not exist on this node";
+    case "ECONNREFUSED":
+      return "has no listener";
+    case "EAGAIN":
+      return "has more waiting connections than it takes";
+    default:
+      return "cannot be connected to";
+  }
+}

@@ -1,0 +1,35 @@
+import { describe, expect, test } from "vitest";
+import { journalCommand, journalHeader, journalIdentifier } from "../../../src/effects/logs/journal.ts";
+
+describe("a stream in the journal", () => {
+  test.each([
+    ["shop", "web", "shop.web"],
+    ["", "web", "web"],
+    ["batch job", "a/b", "batch_job.a_b"],
+    ["x\ny", "$(reboot)", "x_y.__reboot_"],
+    ["größe-1+2@3", "täsk_4", "größe-1+2@3.täsk_4"],
+    ["tag[7]:", "t", "tag_7__.t"],
+  ])("of job %j and task %j has the identifier %j", (job, task, identifier) => {
+    expect(journalIdentifier(job, task)).toBe(identifier);
+  });
+
+  test("has an identifier that is not too long", () => {
+    expect(journalIdentifier("j".repeat(300), "t").length).toBe(128);
+  });
+
+  test("is announced in seven lines, whatever its job and task are called", () => {
+    const identifier = journalIdentifier("a\nb\n7\n1\n1\n1\n1\n", "t\r\nx");
+    const header = journalHeader({ identifier, namespace: null }, "6f2d.web.scope");
+    expect(header.split("\n")).toEqual([identifier, "6f2d.web.scope", "6", "1", "0", "0", "0", ""]);
+  });
+
+  test("is shown by a command", () => {
+    const cgroup = "/sys/fs/cgroup/nomad.slice/share.slice/6f2d.web.scope";
+    const stream = { identifier: "shop.web", namespace: null };
+    const shown = "-t shop.web _SYSTEMD_UNIT=6f2d.web.scope";
+    expect(journalCommand(stream, cgroup)).toBe(`journalctl ${shown}`);
+    expect(journalCommand({ ...stream, namespace: "nomad" }, cgroup)).toBe(
+      `journalctl --namespace=nomad ${shown}`,
+    );
+  });
+});
