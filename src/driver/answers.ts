@@ -37,6 +37,8 @@ export interface DriverFindings {
   readonly blackBoxProblem: string | undefined;
   /** Why the host cannot restrict where tasks connect; undefined if it can. */
   readonly egressProblem: string | undefined;
+  /** Why journald takes no output; undefined if it does, or if no task may send it any. */
+  readonly journalProblem: string | undefined;
   /** Why the driver's services could not be opened. */
   readonly error?: DriverError | undefined;
 }
@@ -45,20 +47,17 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  { quarantined, privateRootProblem, denialProblem, blackBoxProblem, egressProblem, error }: DriverFindings,
+  { quarantined, error, ...problems }: DriverFindings,
 ): Fingerprint {
-  const attributes = fingerprintAttributes(facts, options, version, {
-    privateRootProblem,
-    denialProblem,
-    blackBoxProblem,
-    egressProblem,
-  });
+  const { privateRootProblem, denialProblem, blackBoxProblem, egressProblem, journalProblem } = problems;
+  const attributes = fingerprintAttributes(facts, options, version, problems);
   const { health, description } = judgeHost(facts, {
     quarantined,
     privateRootProblem,
     denialProblem: options.denials === "on" ? denialProblem : undefined,
     blackBoxProblem: options.blackBox === "on" ? blackBoxProblem : undefined,
     egressProblem: egressLists(options, options) === undefined ? undefined : egressProblem,
+    journalProblem: options.logCollection === "journald" ? journalProblem : undefined,
   });
   if (error === undefined || health === "undetected") return { attributes, health, description };
   const text = `${error.code}: ${error.message}`;

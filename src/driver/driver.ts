@@ -11,6 +11,8 @@ import type { TaskId } from "../base/taskId.ts";
 import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
+import { allowsJournald } from "../effects/logs/journal.ts";
+import { journalProblem } from "../effects/logs/journalSocket.ts";
 import { endLogs, type LogPipes } from "../effects/logs/logPipes.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
 import { hasEnded, isAlive } from "../machines/taskMachine.ts";
@@ -123,6 +125,9 @@ export class Driver implements DriverPort {
               denialProblem,
               blackBoxProblem,
               egressProblem,
+              journalProblem: allowsJournald(options)
+                ? journalProblem(options.journalNamespace ?? null)
+                : undefined,
               error: outcome.error,
             }),
           ),

@@ -42,6 +42,13 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
       const text = `Output lost: ${formatBytes(bytes)} could not be written to the log files (${why}); the task keeps running`;
       return message(text, { lost_bytes: String(bytes), ...(errno !== null && { errno }) });
     }
+    case "outputWaits": {
+      const { waits } = event.data;
+      const text = waits
+        ? "Output waits: journald takes none; once its pipe is full, the task waits, too"
+        : "Output waits no longer: journald takes it again";
+      return message(text, {});
+    }
     case "stopCommandEnded": {
       if (!stopCommandFailed(event.data)) return undefined;
       const signal = signalName(context.stop?.signal ?? 0);

@@ -1,4 +1,5 @@
 /** Derives the driver's health and its node attributes from the host's facts. Pure. */
+import { allowsJournald } from "../logs/journal.ts";
 import type { SandboxOptions } from "../parts.ts";
 import type { HostFacts } from "./hostFacts.ts";
 
@@ -34,16 +35,26 @@ export interface HostFindings {
   readonly blackBoxProblem?: string | undefined;
   /** Why the host cannot restrict where tasks connect, although the options request it. */
   readonly egressProblem?: string | undefined;
+  /** Why journald takes no output, although the options send tasks' output there. */
+  readonly journalProblem?: string | undefined;
 }
 
 export function judgeHost(
   facts: HostFacts,
-  { quarantined = [], privateRootProblem, denialProblem, blackBoxProblem, egressProblem }: HostFindings = {},
+  {
+    quarantined = [],
+    privateRootProblem,
+    denialProblem,
+    blackBoxProblem,
+    egressProblem,
+    journalProblem,
+  }: HostFindings = {},
 ): HostJudgement {
   const unsupported = unsupportedProblems(facts);
   const missing = [
     ...missingProblems(facts),
     ...(egressProblem === undefined ? [] : [noEgress(egressProblem)]),
+    ...(journalProblem === undefined ? [] : [noJournal(journalProblem)]),
   ];
   const limiting = [
     ...limitingProblems(facts),
@@ -62,15 +73,17 @@ export function judgeHost(
 /** The node's attributes, `driver.exec2.…`, for job constraints; none if the driver is undetected. */
 export function fingerprintAttributes(
   facts: HostFacts,
-  { unveilDefaults, unveilByTask, unveilAllowed, root, blackBox }: SandboxOptions,
+  options: SandboxOptions,
   version: string,
   {
     privateRootProblem,
     denialProblem,
     blackBoxProblem,
     egressProblem,
+    journalProblem,
   }: Omit<HostFindings, "quarantined"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
+  const { unveilDefaults, unveilByTask, unveilAllowed, root, blackBox } = options;
   if (unsupportedProblems(facts).length > 0) return {};
   return {
     "driver.exec2": true,
@@ -86,6 +99,8 @@ export function fingerprintAttributes(
       : {}),
     "driver.exec2.egress": egressProblem === undefined,
     ...(egressProblem === undefined ? {} : { "driver.exec2.egress.problem": egressProblem }),
+    "driver.exec2.journald": allowsJournald(options) && journalProblem === undefined,
+    ...(journalProblem === undefined ? {} : { "driver.exec2.journald.problem": journalProblem }),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
     // The constraint operator set_contains takes a list in this form.
@@ -123,6 +138,14 @@ function noEgress(problem: string): HostProblem {
     what: `the host cannot restrict where tasks connect (${problem})`,
     consequence: "no task starts with egress or egress_denied in the plugin's block",
     remedy: "Use a kernel with BPF in cgroups (CONFIG_CGROUP_BPF), or remove these options",
+  };
+}
+
+function noJournal(problem: string): HostProblem {
+  return {
+    what: problem,
+    consequence: 'no task starts with log_collection = "journald"',
+    remedy: "Start systemd-journald, or choose another log_collection in the plugin's block",
   };
 }
 

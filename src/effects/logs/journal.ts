@@ -9,6 +9,14 @@ export interface JournalStream {
   readonly namespace: string | null;
 }
 
+/** Whether any task may send its output to journald, by the plugin's options. */
+export function allowsJournald(plugin: {
+  readonly allowJournald: boolean;
+  readonly logCollection: string;
+}): boolean {
+  return plugin.allowJournald || plugin.logCollection === "journald";
+}
+
 /** Maximum length in characters. */
 const maxIdentifier = 128;
 

@@ -31,14 +31,14 @@ export function connectJournal(stream: JournalStream, cgroup: string): number {
  * Why journald takes no stream; undefined if it takes one.
  * @param namespace of the journal
  */
-export function journalProblem(namespace: string | null): DriverError | undefined {
+export function journalProblem(namespace: string | null): string | undefined {
   try {
     using probe = new DisposableStack();
     connectUnix(probe.adopt(socket(k.AF_UNIX, k.SOCK_STREAM), closeSync), journalSocket(namespace));
     return undefined;
   } catch (thrown) {
     const { failed } = DriverError.from(thrown, "JOURNAL_UNAVAILABLE", "");
-    return unavailable(journalSocket(namespace), namespace, failed);
+    return unavailable(journalSocket(namespace), namespace, failed).summary;
   }
 }
 

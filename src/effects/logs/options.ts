@@ -11,7 +11,7 @@ import {
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import { type JournalStream, journalIdentifier } from "./journal.ts";
+import { allowsJournald, type JournalStream, journalIdentifier } from "./journal.ts";
 
 const collectors = ["agent", "driver", "journald"] as const;
 
@@ -134,8 +134,7 @@ export function logDestination(
     `${request.allocDir}/alloc/logs/.${request.taskName}.${stream}.fifo`;
   const paths = { stdoutPath: pathOf("stdout"), stderrPath: pathOf("stderr") };
   if (collector === "journald") {
-    const isAllowed = plugin.allowJournald || plugin.logCollection === "journald";
-    refuseUnlessAllowed("logCollection", true, "allowJournald", { allowJournald: isAllowed });
+    refuseUnlessAllowed("logCollection", true, "allowJournald", { allowJournald: allowsJournald(plugin) });
     const identifier = journalIdentifier(request.jobId, request.taskName);
     const journal = { identifier, namespace: plugin.journalNamespace ?? null };
     return {

@@ -133,7 +133,12 @@ async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promi
   } catch (thrown) {
     const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
     const { logStartError } = await import("../../effects/logs/logPipes.ts");
-    logStartError(config.stderrPath, config.allocDir, error, plugin.logCollection === "agent" ? "agent" : "driver");
+    logStartError(
+      config.stderrPath,
+      config.allocDir,
+      error,
+      plugin.logCollection === "agent" ? "agent" : "driver",
+    );
     throw error;
   }
 }

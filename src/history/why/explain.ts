@@ -139,7 +139,7 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
     ),
     ...sentence(
       replaced,
-      `The process that writes its log files was killed${replaced.length === 1 ? "" : ` ${formatTimes(replaced.length)}`}, and another went on`,
+      `The process that takes its output was killed${replaced.length === 1 ? "" : ` ${formatTimes(replaced.length)}`}, and another went on`,
     ),
     ...lostOutput(facts),
   ];
@@ -147,10 +147,16 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
 
 function lostOutput(facts: readonly Fact[]): Sentence[] {
   const losses = ofType(facts, "outputLost");
+  const waits = ofType(facts, "outputWaits");
+  const waiting = waits.filter(({ data }) => data.waits);
   const cut = ofType(facts, "exited").filter(({ data }) => data.output?.complete === false);
   const { stdout = 0, stderr = 0, errno = null } = losses.at(-1)?.data ?? {};
   const why = errno === null ? "its logger was killed" : `writes to the log files failed with ${errno}`;
   return [
+    ...sentence(
+      waiting,
+      `Its output waited for journald${waiting.length === 1 ? "" : ` ${formatTimes(waiting.length)}`}${waits.at(-1)?.data.waits === true ? ", which takes none since then" : ""}`,
+    ),
     ...sentence(losses, `${formatBytes(stdout + stderr)} of its output are lost, because ${why}`),
     ...sentence(
       cut,

@@ -197,12 +197,12 @@ describe("a task that goes on", () => {
     await eventually(async () => expect(await typesOf(config, plugin)).toContain("outputWaits"));
     gate();
     await mine.start();
-    await eventually(async () => expect(await typesOf(config, plugin)).toContain("loggerReplaced"));
+    const waits = async () => (await typesOf(config, plugin)).filter((type) => type === "outputWaits");
+    await eventually(async () => expect((await waits()).length).toBe(2));
     gate();
     expect(await waitTask(plugin, config)).toMatchObject({ exitCode: 0, signal: 0 });
     await eventually(() => expect(linesOf(allocation, mine)).toEqual(["one", "two", "three"]));
-    const types = await typesOf(config, plugin);
-    expect(types.filter((type) => type === "outputWaits").length).toBe(2);
+    expect(await typesOf(config, plugin)).toContain("loggerReplaced");
   });
 
   test("until it ends while journald does not run: what waited is counted as lost", async (context) => {

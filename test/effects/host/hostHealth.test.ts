@@ -123,6 +123,7 @@ describe("attributes", () => {
       "driver.exec2.denials": true,
       "driver.exec2.black_box": false,
       "driver.exec2.egress": true,
+      "driver.exec2.journald": false,
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
@@ -167,6 +168,20 @@ describe("attributes", () => {
       what: expect.stringContaining(blackBoxProblem),
       remedy: expect.stringContaining('black_box = "off"'),
     });
+  });
+
+  it("say whether tasks' output can go to journald, and why not", () => {
+    const options = parsePluginOptions({ allow_journald: true });
+    const attribute = "driver.exec2.journald";
+    expect(fingerprintAttributes(good, options, "1.2.3")).toMatchObject({ [attribute]: true });
+    const journalProblem = "journald takes no output: /run/systemd/journal/stdout does not exist";
+    expect(fingerprintAttributes(good, options, "1.2.3", { journalProblem })).toMatchObject({
+      [attribute]: false,
+      [`${attribute}.problem`]: journalProblem,
+    });
+    const { health, problems } = judgeHost(good, { journalProblem });
+    expect(health).toBe("unhealthy");
+    expect(problems).toMatchObject([{ what: journalProblem }]);
   });
 
   it("say why the host cannot restrict where tasks connect", () => {

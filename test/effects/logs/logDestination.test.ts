@@ -35,7 +35,12 @@ describe("logDestination", () => {
 
   test.each([plugin, agents])("keeps no output of a job that has logs disabled", (options) => {
     const { stdoutPath, stderrPath } = disabled;
-    expect(logDestination(disabled, {}, options)).toEqual({ stdoutPath, stderrPath, logBounds: null, journal: null });
+    expect(logDestination(disabled, {}, options)).toEqual({
+      stdoutPath,
+      stderrPath,
+      logBounds: null,
+      journal: null,
+    });
   });
 
   test.each([plugin, agents])(
@@ -43,7 +48,12 @@ describe("logDestination", () => {
     (options) => {
       const task = { logCollection: "driver", logMaxFiles: 2, logMaxFileSize: 1 } as const;
       const logBounds = { maxFiles: 2, maxFileBytes: mib };
-      expect(logDestination(disabled, task, options)).toEqual({ stdoutPath, stderrPath, logBounds, journal: null });
+      expect(logDestination(disabled, task, options)).toEqual({
+        stdoutPath,
+        stderrPath,
+        logBounds,
+        journal: null,
+      });
     },
   );
 

@@ -32,6 +32,8 @@ test("the plugin's options have this hclspec", () => {
       identity_files: withDefault(attr("identity_files", "bool"), "false"),
       writable_logs: withDefault(attr("writable_logs", "bool"), "false"),
       log_collection: withDefault(attr("log_collection", "string"), '"agent"'),
+      allow_journald: withDefault(attr("allow_journald", "bool"), "false"),
+      journal_namespace: attr("journal_namespace", "string"),
       log_max_files: withDefault(attr("log_max_files", "number"), "10"),
       log_max_file_size: withDefault(attr("log_max_file_size", "number"), "10"),
       allow_root: withDefault(attr("allow_root", "bool"), "false"),

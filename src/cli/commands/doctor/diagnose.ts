@@ -6,6 +6,7 @@ import { findBlackBoxProblem } from "../../../effects/blackBox/blackBox.ts";
 import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
+import { journalProblem } from "../../../effects/logs/journalSocket.ts";
 import { findEgressProblem } from "../../../effects/network/egressMaps.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
@@ -31,6 +32,7 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
   const report = reportOn(facts, state, leftovers, {
     ...{ privateRootProblem, denialProblem, blackBoxProblem, egressProblem },
+    journalProblem: journalProblem(null),
   });
   const text = json
     ? visibleJson(report, 2)

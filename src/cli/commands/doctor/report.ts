@@ -48,6 +48,7 @@ export function reportOn(
     denialProblem,
     blackBoxProblem,
     egressProblem,
+    journalProblem,
   }: Omit<HostFindings, "quarantined"> = {},
 ): Report {
   const { health, problems } = judgeHost(facts, { ...state, privateRootProblem });
@@ -85,6 +86,8 @@ export function reportOn(
         facts.root && egressProblem === undefined,
         egressProblem ?? (facts.root ? "can be restricted" : "not checked"),
       ),
+      // Never a problem: only tasks that ask for it need it.
+      optional("journald", journalProblem === undefined, journalProblem ?? "takes output"),
       optional(
         "executable memory files",
         facts.memfdExecution,
