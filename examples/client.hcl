@@ -30,6 +30,10 @@ plugin "nomad-driver-exec2" {
     log_max_files     = 10
     log_max_file_size = 10
 
+    # A job may send a task's output to journald, to a journal apart from the host's.
+    allow_journald    = true
+    journal_namespace = "nomad"
+
     # The users and rights of tasks.
     allow_root         = false
     allow_caps         = ["net_bind_service"]

@@ -50,7 +50,7 @@ import {
 export type Relay = Collector;
 
 /** Seconds that journald may take nothing before the record says that the output waits. */
-export const STALL_SECONDS = 10;
+const STALL_SECONDS = 10;
 
 /** What a relay last recorded: that it moves output, that journald takes none, or that all is moved. */
 export type RelayState = "relaying" | "stalled" | "drained";

@@ -39,6 +39,7 @@ export const permissive: Options = {
   allow_host_ipc: true,
   allow_raised_ulimits: true,
   groups_by_task: true,
+  allow_journald: true,
 };
 
 const capable = (...names: readonly string[]): Level => ({

@@ -89,6 +89,8 @@ describe("a broken machine", () => {
     exited.push("is-checked", "is-not-checked", "keeps-output", "loses-output", "stops", "succeeds");
     // The stop commands.
     exited.push("fails", "hangs", "succeeds");
+    // The tasks whose journald is killed.
+    exited.push("loses", "survives");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
