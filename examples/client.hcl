@@ -63,6 +63,12 @@ plugin "nomad-driver-exec2" {
     connect_udp = [53, 123]
     bind_udp    = [0]
 
+    # What each task may read and write at most, on each disk behind its folders and volumes.
+    io_max {
+      read  = "200MB"
+      write = "100MB"
+    }
+
     # Whether denials of the sandbox are recorded. "auto": only if the host's audit is on.
     denials = "auto"
 

@@ -92,6 +92,12 @@ export interface TaskLimits {
   readonly memoryBytes: number | null;
   /** Processes and threads. */
   readonly pids: number | null;
+  /** Bytes a second, on all of the task's disks together. */
+  readonly readBytes: number | null;
+  readonly writtenBytes: number | null;
+  /** Operations a second. */
+  readonly reads: number | null;
+  readonly writes: number | null;
 }
 
 export function limitsOf(context: TaskContext): TaskLimits {
@@ -100,7 +106,18 @@ export function limitsOf(context: TaskContext): TaskLimits {
     cores: period > 0 ? quota / period : null,
     memoryBytes: limitOf(context, "memory.max")[0] ?? null,
     pids: limitOf(context, "pids.max")[0] ?? null,
+    readBytes: ioLimitOf(context, "rbps"),
+    writtenBytes: ioLimitOf(context, "wbps"),
+    reads: ioLimitOf(context, "riops"),
+    writes: ioLimitOf(context, "wiops"),
   };
+}
+
+/** The sum of a limit over all disks, each of which has a line in `io.max`. */
+function ioLimitOf({ sandbox }: TaskContext, key: string): number | null {
+  const lines = sandbox?.limits.filter(({ file, applied }) => file === "io.max" && applied) ?? [];
+  const limits = lines.flatMap(({ value }) => new RegExp(` ${key}=(\\d+)`).exec(value)?.[1] ?? []);
+  return limits.length === 0 ? null : limits.reduce((sum, limit) => sum + Number(limit), 0);
 }
 
 /** The numbers that the sandbox wrote to a file of the cgroup; none if it wrote no limit, or `max`. */

@@ -36,6 +36,7 @@ const usual = {
   idmappedVolumes: [],
   rootDirWritable: false,
   cpuHardLimit: true,
+  io: [],
 };
 
 describe("parseTaskOptions", () => {
@@ -72,6 +73,7 @@ describe("parseTaskOptions", () => {
       identity_files: true,
       swap_limit: 0,
       cpu_hard_limit: false,
+      io: [{ read: "50MB" }],
       stop_command: ["nginx", "-s", "quit"],
       unveil_sets: ["java"],
       egress: ["10.0.0.0/8:5432"],
@@ -102,6 +104,7 @@ describe("parseTaskOptions", () => {
       identityFiles: true,
       swapLimit: 0,
       cpuHardLimit: false,
+      io: [{ read: "50MB" }],
       stopCommand: ["nginx", "-s", "quit"],
       unveilSets: ["java"],
       egress: ["10.0.0.0/8:5432"],

@@ -5,9 +5,11 @@ import {
   type PartOptions,
   type PluginValues,
   type TaskValues,
+  textBlocks,
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
+import { checkIo, ioProblem } from "./ioLimits.ts";
 
 export const cgroupOptions = {
   task: () => ({
@@ -25,6 +27,13 @@ export const cgroupOptions = {
       description: "`false`: the task may use idle CPU time beyond its `cpu`. No effect with `cores`",
       example: false,
     }),
+    io: ioBlocks()
+      .default([])
+      .meta({
+        description:
+          "limits of reading and writing on each of the disks behind the task's folders and volumes ([disks](#disks)). The plugin's `io_max` has the defaults and the maxima",
+        example: [{ read: "50MB", write: "20MB", read_ops: "500", write_ops: "200", weight: "50" }],
+      }),
   }),
   plugin: () => ({
     // Small hosts have a kernel.pid_max of 32768. Seven tasks at this limit still leave pids for the host.
@@ -37,6 +46,13 @@ export const cgroupOptions = {
       description: "maximum MiB of swap in addition to a task's memory; -1 means no limit. Jobs may set less",
       example: 256,
     }),
+    ioMax: ioBlocks()
+      .default([])
+      .meta({
+        description:
+          "limits of reading and writing for each task, on each of the disks behind its folders and volumes ([disks](#disks)). Jobs may set less",
+        example: [{ read: "200MB", write: "100MB" }],
+      }),
   }),
 } satisfies PartOptions;
 
@@ -53,6 +69,7 @@ export function settleCgroup(
   task: Values["task"],
   plugin: Values["plugin"],
 ): Pick<Values["task"], "pidsLimit" | "swapLimit"> {
+  checkIo(task.io, plugin.ioMax);
   const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit);
   const swapLimit = limitWithin(
     "swapLimit",
@@ -92,6 +109,9 @@ const pidsLimit = () =>
   );
 
 const maxPids = 4_194_304;
+
+/** Blocks of limits, which are merged. */
+const ioBlocks = () => textBlocks("limits", ioProblem);
 
 /** MiB of swap; -1 means no limit. */
 const swapLimit = () =>

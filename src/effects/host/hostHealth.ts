@@ -88,6 +88,7 @@ export function fingerprintAttributes(
     ...(egressProblem === undefined ? {} : { "driver.exec2.egress.problem": egressProblem }),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
+    "driver.exec2.io.weight": facts.ioWeights,
     // The constraint operator set_contains takes a list in this form.
     "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
   };

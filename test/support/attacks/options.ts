@@ -152,6 +152,7 @@ export const closing: Readonly<Record<string, string>> = {
   deniedHostGids: "takes groups away",
   groupsByTask: "further groups, which have what the host gives them",
   pidsLimit: "a limit",
+  ioMax: "a limit",
   swapLimit: "a limit",
   egress: "a limit",
   egressDenied: "a limit",
