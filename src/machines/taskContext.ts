@@ -3,7 +3,7 @@ import { z } from "zod";
 import { stopInProgress } from "./events/ending.ts";
 import { nameHistories } from "./events/names.ts";
 import { outputHistory } from "./events/output.ts";
-import { execHistory } from "./events/running.ts";
+import { execHistory, stallHistory } from "./events/running.ts";
 import { type EventOf, type EventType, eventCatalogue } from "./events.ts";
 
 const { requested, fingerprinted, sandboxed, started, adopted, denied, oomSeen, exited, startFailed } =
@@ -24,6 +24,8 @@ export const contextSchema = z
     forceKilled: z.boolean(),
     /** The last OOM kill that the task survived, and the time of its event in milliseconds since the epoch. */
     oom: oomSeen.schema.extend({ at: z.number() }).nullable(),
+    /** How often the task waited longer for a resource than its option `pressure` allows. */
+    stalls: stallHistory,
     /** What the sandbox has refused so far. Kinds of refusals are in the order of their first occurrence. */
     denials: denied.schema,
     /** The names that the task may connect to, with their addresses. */
@@ -53,6 +55,7 @@ export const initialContext: TaskContext = {
   stop: null,
   forceKilled: false,
   oom: null,
+  stalls: [],
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
   names: [],
   output: { replacements: 0, lost: null },

@@ -37,6 +37,7 @@ const usual = {
   rootDirWritable: false,
   cpuHardLimit: true,
   io: [],
+  pressure: [],
 };
 
 describe("parseTaskOptions", () => {
@@ -74,6 +75,7 @@ describe("parseTaskOptions", () => {
       swap_limit: 0,
       cpu_hard_limit: false,
       io: [{ read: "50MB" }],
+      pressure: [{ memory: "full 150ms 1s", cpu: "some 1s 2s" }],
       stop_command: ["nginx", "-s", "quit"],
       unveil_sets: ["java"],
       egress: ["10.0.0.0/8:5432"],
@@ -105,6 +107,7 @@ describe("parseTaskOptions", () => {
       swapLimit: 0,
       cpuHardLimit: false,
       io: [{ read: "50MB" }],
+      pressure: [{ memory: "full 150ms 1s", cpu: "some 1s 2s" }],
       stopCommand: ["nginx", "-s", "quit"],
       unveilSets: ["java"],
       egress: ["10.0.0.0/8:5432"],

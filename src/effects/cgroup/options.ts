@@ -10,6 +10,7 @@ import {
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
 import { checkIo, ioProblem } from "./ioLimits.ts";
+import { pressureProblem } from "./pressure.ts";
 
 export const cgroupOptions = {
   task: () => ({
@@ -33,6 +34,13 @@ export const cgroupOptions = {
         description:
           "limits of reading and writing on each of the disks behind the task's folders and volumes ([disks](#disks)). The plugin's `io_max` has the defaults and the maxima",
         example: [{ read: "50MB", write: "20MB", read_ops: "500", write_ops: "200", weight: "50" }],
+      }),
+    pressure: textBlocks("triggers", pressureProblem)
+      .default([])
+      .meta({
+        description:
+          "how long the task's processes may wait for a resource before an event tells of it ([pressure](#pressure))",
+        example: [{ memory: "full 150ms 1s" }],
       }),
   }),
   plugin: () => ({

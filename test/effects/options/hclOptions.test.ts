@@ -101,6 +101,7 @@ test("a task's options have this hclspec", () => {
       cpu_hard_limit: withDefault(attr("cpu_hard_limit", "bool"), "true"),
       pids_limit: attr("pids_limit", "number"),
       io: attr("io", "list(map(string))"),
+      pressure: attr("pressure", "list(map(string))"),
       log_collection: attr("log_collection", "string"),
       log_max_files: attr("log_max_files", "number"),
       log_max_file_size: attr("log_max_file_size", "number"),

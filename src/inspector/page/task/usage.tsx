@@ -70,7 +70,7 @@ function Legend({ hasLimits, hasMarks }: LegendProperties) {
       ) : null}
       {hasMarks ? (
         <span>
-          <i class="mark" /> denied, out of memory, or an error
+          <i class="mark" /> denied, out of memory, stalled, or an error
         </span>
       ) : null}
       <span>
@@ -209,9 +209,9 @@ function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
 /** Maximum number of marks. Only the newest are drawn, because more would merge into an area. */
 const maxMarks = 200;
 
-const marked: ReadonlySet<string> = new Set(["oomSeen", "denied"]);
+const marked: ReadonlySet<string> = new Set(["oomSeen", "stalled", "denied"]);
 
-/** Times of OOM kills that the task survived, of denials, and of errors. */
+/** Times of OOM kills that the task survived, of stalls, of denials, and of errors. */
 function marksOf(steps: Steps): number[] {
   const times = new Set<number>();
   for (let seq = steps.length; seq > 0 && times.size < maxMarks; seq--) {
