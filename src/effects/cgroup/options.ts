@@ -1,7 +1,10 @@
 /** The options of a task's cgroup. Pure. */
+import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import {
+  addProblem,
   flag,
+  mustBe,
   type PartOptions,
   type PluginValues,
   type TaskValues,
@@ -9,6 +12,7 @@ import {
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
+import { checkHugePages, hugePagesProblem } from "./hugePages.ts";
 import { checkIo, ioProblem } from "./ioLimits.ts";
 import { pressureProblem } from "./pressure.ts";
 
@@ -42,6 +46,13 @@ export const cgroupOptions = {
           "how long the task's processes may wait for a resource before an event tells of it ([pressure](#pressure))",
         example: [{ memory: "full 150ms 1s" }],
       }),
+    hugepages: hugePages()
+      .optional()
+      .meta({
+        description:
+          "maximum MiB in huge pages, by the pages' size ([huge pages](#huge-pages)). The plugin's option has the defaults and the maxima",
+        example: { "2MB": 64 },
+      }),
   }),
   plugin: () => ({
     // Small hosts have a kernel.pid_max of 32768. Seven tasks at this limit still leave pids for the host.
@@ -61,6 +72,13 @@ export const cgroupOptions = {
           "limits of reading and writing for each task, on each of the disks behind its folders and volumes ([disks](#disks)). Jobs may set less",
         example: [{ read: "200MB", write: "100MB" }],
       }),
+    hugepages: hugePages()
+      .optional()
+      .meta({
+        description:
+          "maximum MiB in huge pages for each task, by the pages' size ([huge pages](#huge-pages)). Jobs may set less",
+        example: { "2MB": 256 },
+      }),
   }),
 } satisfies PartOptions;
 
@@ -78,6 +96,7 @@ export function settleCgroup(
   plugin: Values["plugin"],
 ): Pick<Values["task"], "pidsLimit" | "swapLimit"> {
   checkIo(task.io, plugin.ioMax);
+  checkHugePages(task.hugepages ?? {}, plugin.hugepages ?? {});
   const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit);
   const swapLimit = limitWithin(
     "swapLimit",
@@ -117,6 +136,12 @@ const pidsLimit = () =>
   );
 
 const maxPids = 4_194_304;
+
+/** MiB by size. */
+const hugePages = () =>
+  z.record(z.string(), wholeNumber(), mustBe("a map of sizes and MiB")).superRefine((limits, context) => {
+    for (const [size, mb] of Object.entries(limits)) addProblem(context, hugePagesProblem(size, mb));
+  });
 
 /** Blocks of limits, which are merged. */
 const ioBlocks = () => textBlocks("limits", ioProblem);

@@ -9,6 +9,7 @@ import { DriverError } from "../../base/errors.ts";
 import { shortName, type TaskId } from "../../base/taskId.ts";
 import { findIoDevices } from "../cgroup/blockDevices.ts";
 import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
+import { planHugePages } from "../cgroup/hugePages.ts";
 import { planIo } from "../cgroup/ioLimits.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
 import {
@@ -177,6 +178,7 @@ export async function planSandbox(
   const cgroupWrites = [
     ...planCgroupWrites(request.resources, facts, task),
     ...ioWrites(request, services, { folders, mounts }),
+    ...planHugePages(task.hugepages ?? {}, options.hugepages ?? {}),
   ];
   const jobPaths = new JobPaths({
     ...{ options, user: fileUser, folders, allocDir: request.allocDir, taskName: request.taskName },

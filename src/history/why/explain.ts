@@ -155,7 +155,10 @@ function stalls(facts: readonly Fact[]): Sentence[] {
     const { kind = "some", stallMs = 0, windowMs = 0 } = some[0]?.data ?? {};
     const waited = some.reduce((sum, { data }) => sum + data.waitedMs, 0);
     const recorded = `recorded ${formatTimes(some.length)}, with ${formatDuration(waited)} of waiting`;
-    return sentence(some, `It stalled: ${describeTrigger({ resource, kind, stallMs, windowMs })} (${recorded})`);
+    return sentence(
+      some,
+      `It stalled: ${describeTrigger({ resource, kind, stallMs, windowMs })} (${recorded})`,
+    );
   });
 }
 

@@ -153,6 +153,7 @@ export const closing: Readonly<Record<string, string>> = {
   groupsByTask: "further groups, which have what the host gives them",
   pidsLimit: "a limit",
   ioMax: "a limit",
+  hugepages: "a limit",
   swapLimit: "a limit",
   egress: "a limit",
   egressDenied: "a limit",
