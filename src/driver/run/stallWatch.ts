@@ -8,7 +8,7 @@ import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 
 /** The triggers of a task; none for most tasks. */
-export function triggersOf({ request }: Pick<TaskContext, "request">): readonly PressureTrigger[] {
+function triggersOf({ request }: Pick<TaskContext, "request">): readonly PressureTrigger[] {
   if (request?.options.pressure === undefined) return [];
   return pressureTriggers(requestedOptions(request).pressure);
 }
