@@ -68,6 +68,7 @@ plugin "nomad-driver-exec2" {
       read  = "200MB"
       write = "100MB"
     }
+    hugepages = { "2MB" = 256, "1GB" = 0 }
 
     # Whether denials of the sandbox are recorded. "auto": only if the host's audit is on.
     denials = "auto"
