@@ -36,7 +36,7 @@ export const cgroupOptions = {
       .default([])
       .meta({
         description:
-          "limits of reading and writing on each of the disks behind the task's folders and volumes ([disks](#disks)). The plugin's `io_max` has the defaults and the maxima",
+          "limits of reading and writing on each of the disks behind the task's folders and volumes ([disk I/O](#disk-io)). The plugin's `io_max` has the defaults and the maxima",
         example: [{ read: "50MB", write: "20MB", read_ops: "500", write_ops: "200", weight: "50" }],
       }),
     pressure: textBlocks("triggers", pressureProblem)
@@ -69,7 +69,7 @@ export const cgroupOptions = {
       .default([])
       .meta({
         description:
-          "limits of reading and writing for each task, on each of the disks behind its folders and volumes ([disks](#disks)). Jobs may set less",
+          "limits of reading and writing for each task, on each of the disks behind its folders and volumes ([disk I/O](#disk-io)). Jobs may set less",
         example: [{ read: "200MB", write: "100MB" }],
       }),
     hugepages: hugePages()

@@ -155,6 +155,8 @@ export const closing: Readonly<Record<string, string>> = {
   ioMax: "a limit",
   hugepages: "a limit",
   swapLimit: "a limit",
+  diskLimit: "a limit",
+  diskLimitMissing: "whether a start without its limit is refused",
   egress: "a limit",
   egressDenied: "a limit",
   connectTcp: "a limit",
