@@ -24,6 +24,9 @@ plugin "nomad-driver-exec2" {
     allow_idmapped_volumes = true
     idmapped_root_volumes  = []
 
+    # What a task may write to its own folders, in MiB. A host without project quotas starts tasks all the same.
+    disk_limit         = 10000
+    disk_limit_missing = "warn"
 
     # The driver writes tasks' log files, instead of a process of the agent for each task.
     log_collection    = "driver"
@@ -66,6 +69,13 @@ plugin "nomad-driver-exec2" {
     # These need Linux 7.2. On an older kernel, every task is refused.
     connect_udp = [53, 123]
     bind_udp    = [0]
+
+    # What each task may read and write at most, on each disk behind its folders and volumes.
+    io_max {
+      read  = "200MB"
+      write = "100MB"
+    }
+    hugepages = { "2MB" = 256, "1GB" = 0 }
 
     # Whether denials of the sandbox are recorded. "auto": only if the host's audit is on.
     denials = "auto"

@@ -39,6 +39,8 @@ export interface DriverFindings {
   readonly egressProblem: string | undefined;
   /** Why journald takes no output; undefined if it does, or if no task may send it any. */
   readonly journalProblem: string | undefined;
+  /** Mount points of file systems on which the driver can limit what tasks write. */
+  readonly limitedDisks: readonly string[];
   /** Why the driver's services could not be opened. */
   readonly error?: DriverError | undefined;
 }
@@ -47,10 +49,11 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  { quarantined, error, ...problems }: DriverFindings,
+  findings: DriverFindings,
 ): Fingerprint {
-  const { privateRootProblem, denialProblem, blackBoxProblem, egressProblem, journalProblem } = problems;
-  const attributes = fingerprintAttributes(facts, options, version, problems);
+  const { quarantined, privateRootProblem, denialProblem, blackBoxProblem, egressProblem, error } = findings;
+  const { journalProblem } = findings;
+  const attributes = fingerprintAttributes(facts, options, version, findings);
   const { health, description } = judgeHost(facts, {
     quarantined,
     privateRootProblem,

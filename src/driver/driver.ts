@@ -14,6 +14,7 @@ import type { TaskRequest } from "../effects/launch/taskRequest.ts";
 import { allowsJournald } from "../effects/logs/journal.ts";
 import { journalProblem } from "../effects/logs/journalSocket.ts";
 import { endLogs, type LogPipes } from "../effects/logs/logPipes.ts";
+import { limitedDisks } from "../effects/paths/limitedDisks.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
 import { hasEnded, isAlive } from "../machines/taskMachine.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
@@ -128,6 +129,7 @@ export class Driver implements DriverPort {
               journalProblem: allowsJournald(options)
                 ? journalProblem(options.journalNamespace ?? null)
                 : undefined,
+              limitedDisks: limitedDisks(),
               error: outcome.error,
             }),
           ),

@@ -33,6 +33,7 @@ import type { DriverServices } from "../services.ts";
 import { type Retry, retrying } from "./retry.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { endOutput, RunOutput } from "./runOutput.ts";
+import { watchStalls } from "./stallWatch.ts";
 import { RunStats } from "./stats.ts";
 import { commandTimeOf, runStopCommand, stopCommandOf } from "./stopCommand.ts";
 import { MemoryWatch, runEnded } from "./watch.ts";
@@ -179,6 +180,9 @@ export class Run {
     if (this.#watching.closed) return;
     const endMemoryWatch = this.#memory.begin();
     this.#watching.add(endMemoryWatch);
+    this.#watching.add(
+      watchStalls(this.#task, ({ code, message }) => this.#logFailure("watchExit", { code, error: message })),
+    );
     this.#sampleUsage();
     this.#record();
     this.denials.begin(this.#services().denials);
@@ -199,8 +203,18 @@ export class Run {
     await retry(() => this.denials.end(exit), isMaxAttempts);
     const output = (await retry(() => this.#output.end(), isMaxAttempts)) ?? null;
     const refused = this.denials.lastBefore(exit.endedAt);
-    const found = await diagnose(this.#task.snapshot.context, exit, refused, this.#watched?.read());
-    await this.#task.record("exited", { ...exit, ...found, output });
+    const disk = await this.#diskUsage();
+    const end = { ...exit, ...(disk && { disk }) };
+    const found = await diagnose(this.#task.snapshot.context, end, refused, this.#watched?.read());
+    await this.#task.record("exited", { ...end, ...found, output });
+  }
+
+  /** What the task's folders have on disk; undefined without a limit there. */
+  async #diskUsage(): Promise<{ bytes: number; files: number } | undefined> {
+    const { request, sandbox } = this.#task.snapshot.context;
+    if (request === null || sandbox?.disk === undefined) return undefined;
+    const usage = await this.#services().disk.usage(request.allocDir, sandbox.disk);
+    return usage && { bytes: usage.bytes, files: usage.files };
   }
 
   /** Lets the black box note what concerns the run. */
@@ -312,12 +326,14 @@ export class Run {
     const start = this.#start;
     if (start.stage === "prepared") await start.prepared.launch.abandon();
     if (start.stage === "prepared" || start.stage === "requested") this.#start = { stage: "none" };
-    const { sandbox, adopted } = this.#task.snapshot.context;
+    const { request, sandbox, adopted } = this.#task.snapshot.context;
     const folder = (sandbox ?? adopted)?.runFolder;
     // Whoever waits for the end is answered first: a folder's removal may wait for the disk.
     await nextTurn();
     // Until the exit is in the event log, init's record in this folder is the only copy.
     await this.#services().unsaved.whenStored(this.#task);
+    if (request !== null && sandbox?.disk !== undefined)
+      await this.#services().disk.release({ ...request, taskId: this.#task.id }, sandbox.disk);
     if (folder !== undefined) removeRunFiles(folder);
   }
 

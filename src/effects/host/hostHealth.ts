@@ -37,6 +37,8 @@ export interface HostFindings {
   readonly egressProblem?: string | undefined;
   /** Why journald takes no output, although the options send tasks' output there. */
   readonly journalProblem?: string | undefined;
+  /** Mount points of file systems on which `disk_limit` can be enforced. */
+  readonly limitedDisks?: readonly string[];
 }
 
 export function judgeHost(
@@ -81,6 +83,7 @@ export function fingerprintAttributes(
     blackBoxProblem,
     egressProblem,
     journalProblem,
+    limitedDisks = [],
   }: Omit<HostFindings, "quarantined"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
   const { unveilDefaults, unveilByTask, unveilAllowed, root, blackBox } = options;
@@ -101,8 +104,12 @@ export function fingerprintAttributes(
     ...(egressProblem === undefined ? {} : { "driver.exec2.egress.problem": egressProblem }),
     "driver.exec2.journald": allowsJournald(options) && journalProblem === undefined,
     ...(journalProblem === undefined ? {} : { "driver.exec2.journald.problem": journalProblem }),
+    // Jobs may ask whether it is set.
+    ...(limitedDisks.length === 0 ? {} : { "driver.exec2.disk_limit": limitedDisks.join(",") }),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
+    "driver.exec2.io.weight": facts.ioWeights,
+    "driver.exec2.pressure": facts.psi,
     // The constraint operator set_contains takes a list in this form.
     "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
   };

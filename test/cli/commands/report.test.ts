@@ -17,6 +17,8 @@ const good: HostFacts = {
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: [],
+  ioWeights: false,
+  psi: true,
   memfdExecution: true,
   seccomp: true,
   namespaces: { pid: true, mount: true, ipc: true },
@@ -31,7 +33,7 @@ const verdicts = ({ checks }: Report) =>
 
 describe("a doctor's report", () => {
   it("has no problem on a host that has everything", () => {
-    const report = reportOn(good, state, []);
+    const report = reportOn(good, state, [], { limitedDisks: ["/"] });
     expect(report).toMatchObject({ fit: true, problems: [] });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
     expect(formatReport(report, styleOf(false), 80)).toMatch(

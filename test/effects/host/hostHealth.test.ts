@@ -12,6 +12,8 @@ const good: HostFacts = {
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: ["cpu", "memory"],
+  ioWeights: false,
+  psi: true,
   memfdExecution: true,
   seccomp: true,
   namespaces: { pid: true, mount: true, ipc: true },
@@ -126,8 +128,17 @@ describe("attributes", () => {
       "driver.exec2.journald": false,
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
+      "driver.exec2.io.weight": false,
+      "driver.exec2.pressure": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
     });
+  });
+
+  it("have the disks on which limits are enforced", () => {
+    const attributes = (limitedDisks: readonly string[]) =>
+      fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", { limitedDisks });
+    expect(attributes(["/", "/srv/nomad"])).toMatchObject({ "driver.exec2.disk_limit": "/,/srv/nomad" });
+    expect(attributes([])).not.toHaveProperty(["driver.exec2.disk_limit"]);
   });
 
   it("say that tasks see the host's tree if a private root is impossible", () => {

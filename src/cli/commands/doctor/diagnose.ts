@@ -8,6 +8,7 @@ import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { journalProblem } from "../../../effects/logs/journalSocket.ts";
 import { findEgressProblem } from "../../../effects/network/egressMaps.ts";
+import { limitedDisks } from "../../../effects/paths/limitedDisks.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
 import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
@@ -33,6 +34,7 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   const report = reportOn(facts, state, leftovers, {
     ...{ privateRootProblem, denialProblem, blackBoxProblem, egressProblem },
     journalProblem: journalProblem(null),
+    limitedDisks: limitedDisks(),
   });
   const text = json
     ? visibleJson(report, 2)

@@ -49,6 +49,7 @@ export function reportOn(
     blackBoxProblem,
     egressProblem,
     journalProblem,
+    limitedDisks = [],
   }: Omit<HostFindings, "quarantined"> = {},
 ): Report {
   const { health, problems } = judgeHost(facts, { ...state, privateRootProblem });
@@ -88,6 +89,13 @@ export function reportOn(
       ),
       // Never a problem: only tasks that ask for it need it.
       optional("journald", journalProblem === undefined, journalProblem ?? "takes output"),
+      optional(
+        "disk limits",
+        limitedDisks.length > 0,
+        limitedDisks.length > 0
+          ? `by project quotas at ${limitedDisks.join(", ")}`
+          : "no project quotas: mount the file system of the agent's data_dir, ext4 or xfs, with prjquota",
+      ),
       optional(
         "executable memory files",
         facts.memfdExecution,

@@ -57,6 +57,7 @@ describe("a broken machine", () => {
   it.each([
     ["adopted", 1],
     ["oomSeen", 1],
+    ["stalled", 1],
     ["denied", 3],
     ["execStarted", 6],
     ["execExited", 6],
@@ -91,6 +92,8 @@ describe("a broken machine", () => {
     exited.push("fails", "hangs", "succeeds");
     // The tasks whose journald is killed.
     exited.push("loses", "survives");
+    // The task that stalls.
+    exited.push("compete");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
