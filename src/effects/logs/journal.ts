@@ -26,15 +26,21 @@ export function journalIdentifier(jobId: string, taskName: string): string {
   return name.replace(/[^\p{L}\p{N}_.@+-]/gu, "_").slice(0, maxIdentifier);
 }
 
-/** A command that shows the stream. */
+/** A command that shows the stream, safe to be copied to a shell. */
 export function journalCommand({ identifier, namespace }: JournalStream, cgroup: string): string {
   const where = namespace === null ? "" : ` --namespace=${namespace}`;
-  return `journalctl${where} -t ${identifier} _SYSTEMD_UNIT=${unitOf(cgroup)}`;
+  const unit = unitOf(cgroup);
+  return `journalctl${where} -t ${identifier}${unit === "" ? "" : ` _SYSTEMD_UNIT=${unit}`}`;
 }
 
-/** The unit to which journald assigns the processes of a cgroup: `<allocation>.<task>.scope`. */
-export function unitOf(cgroup: string): string {
-  return basename(cgroup);
+/**
+ * The unit to which journald assigns the processes of a cgroup: `<allocation>.<task>.scope`. Empty if the task's
+ * name, which may have any character but a slash, makes a name that no unit has. It would end the header's line,
+ * too.
+ */
+function unitOf(cgroup: string): string {
+  const name = basename(cgroup);
+  return /^[A-Za-z0-9:_.@-]+$/.test(name) ? name : "";
 }
 
 /** The socket of a journal. */
@@ -46,6 +52,6 @@ export function journalSocket(namespace: string | null): string {
  * What journald reads first from a connection: identifier, unit, priority `info`, whether `<3>` at a line's begin
  * is its priority, and whether to forward to syslog, kmsg and the console. Whatever follows is lines of the task.
  */
-export function journalHeader({ identifier }: JournalStream, unit: string): string {
-  return `${identifier}\n${unit}\n6\n1\n0\n0\n0\n`;
+export function journalHeader({ identifier }: JournalStream, cgroup: string): string {
+  return `${identifier}\n${unitOf(cgroup)}\n6\n1\n0\n0\n0\n`;
 }

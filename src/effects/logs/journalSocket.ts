@@ -3,7 +3,7 @@ import { closeSync, writeSync } from "node:fs";
 import { DriverError, type FailedCall } from "../../base/errors.ts";
 import * as k from "../kernel/constants.ts";
 import { connectUnix, socket } from "../kernel/sockets.ts";
-import { type JournalStream, journalHeader, journalSocket, unitOf } from "./journal.ts";
+import { type JournalStream, journalHeader, journalSocket } from "./journal.ts";
 
 /**
  * Connects to journald as the root of this host, whose word on the unit it takes while it cannot see the
@@ -18,7 +18,7 @@ export function connectJournal(stream: JournalStream, cgroup: string): number {
   try {
     const journal = undo.adopt(socket(k.AF_UNIX, k.SOCK_STREAM), closeSync);
     connectUnix(journal, path);
-    writeSync(journal, journalHeader(stream, unitOf(cgroup)));
+    writeSync(journal, journalHeader(stream, cgroup));
     undo.move();
     return journal;
   } catch (thrown) {

@@ -19,8 +19,12 @@ describe("a stream in the journal", () => {
 
   test("is announced in seven lines, whatever its job and task are called", () => {
     const identifier = journalIdentifier("a\nb\n7\n1\n1\n1\n1\n", "t\r\nx");
-    const header = journalHeader({ identifier, namespace: null }, "6f2d.web.scope");
-    expect(header.split("\n")).toEqual([identifier, "6f2d.web.scope", "6", "1", "0", "0", "0", ""]);
+    const lines = (name: string) =>
+      journalHeader({ identifier, namespace: null }, `/sys/fs/cgroup/nomad.slice/${name}`).split("\n");
+    const rest = ["6", "1", "0", "0", "0", ""];
+    expect(lines("6f2d.web.scope")).toEqual([identifier, "6f2d.web.scope", ...rest]);
+    for (const name of ["a\nx.service\n0\n1\n1\n1\n1\n", "a b", "$(reboot)", "täsk", "a\rb", "a'b"])
+      expect(lines(`6f2d.${name}.scope`)).toEqual([identifier, "", ...rest]);
   });
 
   test("is shown by a command", () => {
@@ -31,5 +35,7 @@ describe("a stream in the journal", () => {
     expect(journalCommand({ ...stream, namespace: "nomad" }, cgroup)).toBe(
       `journalctl --namespace=nomad ${shown}`,
     );
+    for (const name of ["a\nb", "$(reboot)", "a;b", "a b"])
+      expect(journalCommand(stream, `/sys/fs/cgroup/6f2d.${name}.scope`)).toBe("journalctl -t shop.web");
   });
 });
