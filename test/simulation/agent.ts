@@ -407,6 +407,7 @@ function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
     taskName: "main",
     allocId: alloc,
     groupName: "group",
+    allocIndex: null,
     jobId: "job",
     jobName: "job",
     namespace: "default",
