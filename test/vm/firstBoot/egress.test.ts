@@ -70,14 +70,20 @@ describe("egress", () => {
     open();
     await ended;
     assert.equal(await allocation.stdout.text(), expected + expected);
-  });
+    // It starts two plugins of its own.
+  }, 240_000);
 
   test("behind a transparent proxy the list has the places that the task asks for", async () => {
     // As Consul's CNI plugin does it: connections of the namespace are redirected to a port of its own.
     const { path, name, bridge } = bridged();
     execFileSync("ip", ["netns", "exec", name, "nft", "-f", "-"], {
-      input: `table ip proxy { chain output { type nat hook output priority -100;
-        ip daddr 198.51.100.0/24 tcp dport 80 redirect to :15001; } }`,
+      input: `table ip proxy {
+        chain output {
+          type nat hook output priority -100;
+          ip daddr 198.51.100.0/24 tcp dport 80 redirect to :15001
+        }
+      }
+`,
     });
     const proxy = spawn("ip", [
       ...["netns", "exec", name, "busybox", "nc", "-ll", "-p", "15001", "-e", "echo", "proxied"],
