@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Agent, runTask, startAgent, startedTask, waitTask } from "../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
+import { readLog } from "../support/agent/logReader.ts";
 import { eventually } from "../support/host/eventually.ts";
 import { Journal, requireJournald } from "../support/host/journal.ts";
 
@@ -37,6 +38,20 @@ test("a header in a task's output is lines of the task, under its own name and c
   expect(journal.messages("-t", "nginx")).toEqual(["forged"]);
 });
 
+test("a task's name that means something to a shell has no effect, and is no unit's", async () => {
+  const allocation = makeAllocation({ taskName: "a nginx.service;$(reboot)" });
+  expect(await runTask(agent, allocation.config("echo up"))).toMatchObject({ exitCode: 0 });
+  const identifier = "job.a_nginx.service___reboot_";
+  await eventually(() => expect(journal.messages("-t", identifier)).toEqual(["up"]));
+  const [entry] = journal.entries("-t", identifier);
+  expect(entry?.PRIORITY).toBe("6");
+  expect(entry?._SYSTEMD_UNIT).not.toBe("nginx.service");
+  const { folder: allocFolder, taskName: task } = allocation;
+  const told = readLog({ folder: `${allocFolder}/alloc/logs`, task, stream: "stdout" }).toString();
+  const command = `journalctl --namespace=${journal.namespace} -t ${identifier}`;
+  expect(told).toBe(`[exec2: the output of this task is in journald: ${command}]\n`);
+});
+
 test("a task gets no descriptor of the journal's socket, and does not reach it", async () => {
   const allocation = makeAllocation();
   const gate = allocation.gate();
@@ -51,7 +66,7 @@ test("a task gets no descriptor of the journal's socket, and does not reach it",
             print("refused", error.errno)
     open(sys.argv[1]).readline()`;
   const python = { unveil: ["rx:/usr"], command: "/usr/bin/python3" };
-  const args = ["-c", script.replaceAll("\n    ", "\n"), `${allocation.taskFolder}/local/gate`];
+  const args = ["-u", "-c", script.replaceAll("\n    ", "\n"), `${allocation.taskFolder}/local/gate`];
   const { config } = await startedTask(agent, { ...python, args }, allocation);
   const unit = `_SYSTEMD_UNIT=${unitOf(allocation)}`;
   await eventually(() => expect(journal.messages(unit)).toEqual(["refused 2", "refused 2"]));
