@@ -206,14 +206,7 @@ export class Agent {
     void ended.then(() => {
       wait.over = true;
     });
-    const acted = this.#act(job.nextAction(), handle, wait).catch((thrown: unknown) => {
-      if (
-        !this.#world.tolerates(textOf(thrown)) &&
-        codeOf(thrown) !== "TASK_NOT_FOUND" &&
-        codeOf(thrown) !== "TASK_NOT_RUNNING"
-      )
-        checks.fail(`${taskId}: an action fails: ${textOf(thrown)}`);
-    });
+    const acted = this.#act(job.nextAction(), handle, wait);
     const error = await ended;
     await acted;
     const destroyed = codeOf(error) === "TASK_NOT_FOUND";
@@ -253,11 +246,26 @@ export class Agent {
     const { random } = kernel.scheduler;
     await this.#sleep(random.chance(50) ? random.below(20) : random.below(3_000));
     if (wait.over) return;
-    await this.#ask(action, handle);
+    await this.#tryTo(action, handle);
     // A task that never ends by itself is stopped in the end.
-    if (kernel.programOf(taskId).endsAfter !== undefined || wait.over) return;
-    await this.#sleep(random.below(5_000));
-    if (!wait.over) await this.#ask("stops", handle);
+    while (kernel.programOf(taskId).endsAfter === undefined && !wait.over) {
+      await this.#sleep(random.below(5_000));
+      if (!wait.over && (await this.#tryTo("stops", handle))) return;
+    }
+  }
+
+  /** @returns whether the plugin did it */
+  async #tryTo(action: Action, handle: Handle): Promise<boolean> {
+    try {
+      await this.#ask(action, handle);
+      return true;
+    } catch (thrown) {
+      const { checks, tolerates } = this.#world;
+      const isOver = codeOf(thrown) === "TASK_NOT_FOUND" || codeOf(thrown) === "TASK_NOT_RUNNING";
+      if (!isOver && !tolerates(textOf(thrown)))
+        checks.fail(`${handle.taskId}: an action fails: ${textOf(thrown)}`);
+      return isOver;
+    }
   }
 
   async #ask(action: Action, handle: Handle): Promise<void> {

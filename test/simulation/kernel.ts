@@ -5,7 +5,7 @@
  */
 import { constants } from "node:os";
 import { identityRecord, statusFileLayout as layout } from "../../src/effects/plan/plan.ts";
-import { beginning, type Scheduler } from "./scheduler.ts";
+import { beginning, type Life, type Scheduler } from "./scheduler.ts";
 
 const { SIGKILL } = constants.signals;
 
@@ -126,6 +126,8 @@ export interface LaunchReport {
 export class Kernel {
   readonly scheduler: Scheduler;
   readonly bootId = "00000000-0000-4000-8000-000000000001";
+  /** The folder of each task's newest start, by the task's part of its name. */
+  readonly newestFolders = new Map<string, { readonly folder: string; readonly plugin: Life }>();
   readonly folders = new Set<string>(["/state", "/state/run"]);
   readonly files = new Map<string, File | Fifo>();
   readonly cgroups = new Map<string, Cgroup>();
@@ -244,37 +246,32 @@ export class Kernel {
     const status = `${runFolder}/status`;
     const alive = `${runFolder}/alive`;
 
-    then(
-      "opens its files",
-      () => {
-        const fifo = this.files.get(alive);
-        if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
-        const file = this.files.get(status) ?? new File();
-        if (!(file instanceof File)) return exit();
-        this.files.set(status, file);
-        const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
-        content.set(layout.noStatus);
-        this.#write(file, content);
-        init.files.set(9, alive);
-        fifo.writers.add(init);
-        run.close = () => this.#close(fifo, init);
-        then("reports itself", () => {
-          reported.push(init);
-          report.onIdentity(init);
-          this.#whenReadable(
-            release,
-            () => !killed,
-            1,
-            (complete) => {
-              if (!complete) return exit();
-              then("forks the task", () => startTask(file));
-            },
-          );
-        });
-        // Init opens its files long before another plugin process can be there.
-      },
-      this.scheduler.shortly(),
-    );
+    then("opens its files", () => {
+      const fifo = this.files.get(alive);
+      if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
+      const file = this.files.get(status) ?? new File();
+      if (!(file instanceof File)) return exit();
+      this.files.set(status, file);
+      const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
+      content.set(layout.noStatus);
+      this.#write(file, content);
+      init.files.set(9, alive);
+      fifo.writers.add(init);
+      run.close = () => this.#close(fifo, init);
+      then("reports itself", () => {
+        reported.push(init);
+        report.onIdentity(init);
+        this.#whenReadable(
+          release,
+          () => !killed,
+          1,
+          (complete) => {
+            if (!complete) return exit();
+            then("forks the task", () => startTask(file));
+          },
+        );
+      });
+    });
 
     const startTask = (file: File) => {
       const task = this.#spawn("exec2-task", init, folder, true);

@@ -37,6 +37,7 @@ const facts = (bootId: string): HostFacts => ({
 /** Defines the replacements of replacedNames.ts. */
 export function installReplacements(kernel: Kernel, log: DurableLog, current: () => PluginProcess): void {
   const nothing = () => undefined;
+  let starts = 0;
   const define = (module: string, functions: Readonly<Record<string, unknown>>) => {
     for (const [name, value] of Object.entries(functions))
       simulated.functions.set(`${module}#${name}`, value as never);
@@ -62,7 +63,12 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
       const paths = stateFolderPaths(path);
       return {
         ...paths,
-        runFolder: (taskId: never) => `${paths.run}/${runFolderName(taskId)}`,
+        newRunFolder: (taskId: never) => {
+          const name = runFolderName(taskId);
+          const folder = `${paths.run}/${name}+${(++starts).toString(16).padStart(8, "0")}`;
+          kernel.newestFolders.set(name, { folder, plugin: current().life });
+          return folder;
+        },
         close: async () => undefined,
       };
     },
@@ -87,7 +93,7 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
 async function prepareRun(request: TaskRequest, services: DriverServices): Promise<PreparedRun> {
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const files = runFiles(services.folder.runFolder(request.taskId));
+  const files = runFiles(services.folder.newRunFolder(request.taskId));
   makeRunFiles(files.folder);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(() => removeRunFiles(files.folder));
@@ -153,7 +159,7 @@ function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, re
   // The write end was added right after the read end.
   const pipe = fds.get(releasePipe + 1) as ReleasePipe;
   const identity = ({ pid, startTicks }: Process) => ({ pid, startTicks });
-  scheduler.in(scheduler.shortly(), scheduler.kernel, "the spawner forks", () =>
+  scheduler.in(scheduler.latency(), scheduler.kernel, "the spawner forks", () =>
     kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "" }, pipe, {
       // The first record in the pipe is init's.
       onIdentity: (process) => {

@@ -79,6 +79,7 @@ export class TaskTable {
     const earlierStarts = [...this.#starts].filter(([earlier]) => taskOfRun(earlier) === taskOfRun(taskId));
     const answered = Promise.withResolvers<void>();
     this.#starts.set(taskId, answered.promise);
+    let isOwn = false;
     try {
       // Their agent is gone, so they end their runs. Until then, the task may still run.
       await Promise.all(earlierStarts.map(([, over]) => over));
@@ -88,7 +89,8 @@ export class TaskTable {
           this.#users.claim(task, request.user, this.#tasks.values(), services),
         );
         await task.record("requested", requested);
-      } else await takeOver(task, task.run.commands, services);
+      } else await whilePatient(() => takeOver(task, task.run.commands, services));
+      isOwn = true;
       const snapshot = await task.reached(startIsOver);
       if (snapshot.value === "failed") throw task.run.failure;
       const env = task.run.env ?? (await environmentFor(request, services));
@@ -96,7 +98,11 @@ export class TaskTable {
       signal.throwIfAborted();
       return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
     } catch (thrown) {
-      if (isAlive(task.state)) await task.end();
+      if (isAlive(task.state)) {
+        // Nobody would notice the end of a run that could not be taken over. The task's next start ends it.
+        if (isOwn) await task.end();
+        else services.unclaimed.set(taskId, undefined);
+      }
       this.forget(taskId);
       throw thrown;
     } finally {
