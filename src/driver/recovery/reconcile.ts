@@ -142,9 +142,10 @@ function removeFiles(
   const { sandbox = null, adopted = null } = running?.context ?? {};
   for (const name of names) {
     const path = join(folder.run, name);
-    if (path === (sandbox ?? adopted)?.runFolder) continue;
-    rmSync(path, { recursive: true, force: true });
-    log.debug("removed the files of a run that is over", { task_id: taskId });
+    if (running === undefined) {
+      rmSync(path, { recursive: true, force: true });
+      log.debug("removed the files of a run that is over", { task_id: taskId });
+    } else if (path !== (sandbox ?? adopted)?.runFolder) removeIfDead(path);
   }
 }
 

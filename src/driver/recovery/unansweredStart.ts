@@ -36,7 +36,9 @@ export async function settleStart(
 ): Promise<Advance> {
   const run = await findOrEndRun(snapshot);
   if (run === undefined) {
-    await endAbandoned(taskId, snapshot, runFoldersOf(taskId, folder.run), log);
+    const known = snapshot.context.sandbox?.runFolder;
+    const folders = new Set([...(known ? [known] : []), ...runFoldersOf(taskId, folder.run)]);
+    await endAbandoned(taskId, snapshot, folders, log);
     return advance(snapshot, [{ type: "startFailed", time: Date.now(), data: abandoned }]);
   }
   const { init, task, killed } = run;
@@ -88,11 +90,11 @@ async function findOrEndRun({ context }: TaskSnapshot): Promise<FoundRun | undef
 async function endAbandoned(
   taskId: TaskId,
   snapshot: TaskSnapshot,
-  runFolders: readonly string[],
+  runFolders: ReadonlySet<string>,
   log: DriverServices["log"],
 ): Promise<void> {
   const { request } = snapshot.context;
-  const inits = runFolders.flatMap((folder) => {
+  const inits = [...runFolders].flatMap((folder) => {
     // The folder is removed before the search for init: an init that opens the folder later fails and exits.
     rmSync(folder, { recursive: true, force: true });
     return (request && findInit(request.resources.cgroup, runFiles(folder).alive)) ?? [];
