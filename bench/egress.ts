@@ -7,7 +7,6 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { findCgroup2Mount } from "../src/effects/cgroup/cgroup.ts";
-import { egressRules } from "../src/effects/network/egress.ts";
 import { EgressControl } from "../src/effects/network/egressControl.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
@@ -18,7 +17,7 @@ const starts = Number(process.argv[2] ?? 200);
 const executable = resolve(process.argv[3] ?? built);
 const rounds = 10;
 const ten = Array.from({ length: 10 }, (_, index) => `10.${index}.0.0/16:5432`);
-const rulesOf = (egress: readonly string[]) => egressRules({ egress, egressDenied: [] }, new Map());
+const termsOf = (egress: readonly string[]) => ({ egress, egressDenied: [], names: new Map() });
 const mount = findCgroup2Mount();
 if (mount === undefined) throw new Error("cgroup v2 is not mounted");
 
@@ -31,10 +30,10 @@ function measureLimits(mount: string): void {
   const cgroups = Array.from({ length: 1_000 }, (_, index) => `${mount}/exec2-bench-${process.pid}-${index}`);
   for (const each of cgroups) mkdirSync(each);
   using control = new EgressControl({ runnerFolder: undefined, onProblem: () => undefined });
-  const rules = rulesOf(ten);
+  const terms = termsOf(ten);
   const runs: Disposable[] = [];
   const limit = (cgroup: string) => {
-    runs.push(control.confine(cgroup, rules, () => undefined));
+    runs.push(control.confine(cgroup, terms, () => undefined));
   };
   printFigure(
     "the first limits, with loading the programs",
@@ -87,7 +86,7 @@ function measureConnections(mount: string): void {
       const figures = { free: [] as number[], limited: [] as number[] };
       for (let round = 0; round < rounds; round += 1) {
         figures.free.push(measure(body));
-        using _run = control.confine(cgroup, rulesOf(list), () => undefined);
+        using _run = control.confine(cgroup, termsOf(list), () => undefined);
         figures.limited.push(measure(body));
       }
       const [free, limited] = [percentile(figures.free, 0.5), percentile(figures.limited, 0.5)];

@@ -8,6 +8,7 @@ import { blackBoxOptions } from "./blackBox/options.ts";
 import { cgroupOptions, settleCgroup } from "./cgroup/options.ts";
 import { commandOptions } from "./command/options.ts";
 import { denialsOptions } from "./denials/options.ts";
+import { diskOptions } from "./disk/options.ts";
 import { limitsOptions } from "./limits/options.ts";
 import { logsOptions } from "./logs/options.ts";
 import { namesOptions } from "./names/options.ts";
@@ -31,6 +32,7 @@ const taskShape = () =>
     limitsOptions.task(),
     namespacesOptions.task(),
     cgroupOptions.task(),
+    diskOptions.task(),
     networkOptions.task(),
     seccompOptions.task(),
     logsOptions.task(),
@@ -47,6 +49,7 @@ export const pluginShape = () =>
     limitsOptions.plugin(),
     namespacesOptions.plugin(),
     cgroupOptions.plugin(),
+    diskOptions.plugin(),
     networkOptions.plugin(),
     seccompOptions.plugin(),
     logsOptions.plugin(),

@@ -5,7 +5,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { egressRules } from "../../src/effects/network/egress.ts";
 import { EgressControl } from "../../src/effects/network/egressControl.ts";
 import { TestCgroup } from "../support/host/testCgroup.ts";
 
@@ -24,8 +23,7 @@ async function outcomesWith(egress: readonly string[] | undefined): Promise<Reco
   using control = new EgressControl({ runnerFolder: undefined, onProblem: () => undefined });
   try {
     if (egress !== undefined) {
-      const rules = egressRules({ egress, egressDenied: [] }, new Map());
-      control.confine(cgroup.path, rules, () => undefined);
+      control.confine(cgroup.path, { egress, egressDenied: [], names: new Map() }, () => undefined);
     }
     const { stdout, stderr } = spawnSync("unshare", ["-n", "sh", "-c", network, script, cgroup.path], {
       encoding: "utf8",

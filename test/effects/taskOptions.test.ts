@@ -68,6 +68,7 @@ describe("parseTaskOptions", () => {
       pid_mode: "host",
       root: "host",
       shm_size: 128,
+      tmp_size: 32,
       idmapped_volumes: ["/srv"],
       identity_files: true,
       swap_limit: 0,
@@ -97,6 +98,7 @@ describe("parseTaskOptions", () => {
       pidMode: "host",
       root: "host",
       shmSize: 128,
+      tmpSize: 32,
       idmappedVolumes: ["/srv"],
       rootDirWritable: false,
       identityFiles: true,
@@ -139,6 +141,7 @@ describe("parseTaskOptions", () => {
     [{ command: "x", pids_limit: 9_000_000 }, 'option "pids_limit" must be from 2'],
     [{ command: "x", root: "mine" }, 'option "root" must be "private" or "host"'],
     [{ command: "x", shm_size: 0 }, 'option "shm_size" must be from 1 to 1048576'],
+    [{ command: "x", tmp_size: 0 }, 'option "tmp_size" must be from 1 to 1048576'],
     [{ command: "x", privileged: true }, 'unknown option "privileged"'],
     [
       { command: "x", cap_add: ["kil"] },

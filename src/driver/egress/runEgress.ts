@@ -9,7 +9,7 @@ import type { Logger } from "../../base/hclog.ts";
 import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
 import { nameServersIn, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
-import { type EgressLists, type EgressRules, egressRules, namesIn } from "../../effects/network/egress.ts";
+import { type EgressLists, type EgressTerms, namesIn } from "../../effects/network/egress.ts";
 import type { ConfinedCgroup } from "../../effects/network/egressControl.ts";
 import type { EgressRefusal } from "../../effects/network/egressRefusal.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
@@ -49,6 +49,7 @@ export class RunEgress implements EgressOfRun {
   #recorded: readonly ResolvedName[] = [];
   #pauseMs = firstPauseMs;
   #timer: NodeJS.Timeout | undefined;
+  #isReleased = false;
 
   /** @param services returns the current services */
   constructor(task: RecordedTask, denials: RunDenials, services: () => Services) {
@@ -77,7 +78,7 @@ export class RunEgress implements EgressOfRun {
   async confine(cgroup: string): Promise<void> {
     const { control } = await this.#services().egress.tools();
     this.#inForce = this.#recorded;
-    this.#confined = control.confine(cgroup, this.#rules(), (refusal) => this.#refused(refusal));
+    this.#confined = control.confine(cgroup, this.#terms(), (refusal) => this.#refused(refusal));
   }
 
   /**
@@ -94,6 +95,11 @@ export class RunEgress implements EgressOfRun {
       this.#recorded = names.map(({ name, addresses, problem }) => ({ name, addresses, problem }));
       this.#inForce = this.#recorded;
       const tools = await egress.tools();
+      // The run had ended without a plugin, and is released by now.
+      if (this.#isReleased) {
+        tools.control.release(request.resources.cgroup);
+        return;
+      }
       const onRefusal = (refusal: EgressRefusal) => this.#refused(refusal);
       const { cgroup } = request.resources;
       this.#confined = tools.control.adopt(cgroup, onRefusal);
@@ -101,7 +107,7 @@ export class RunEgress implements EgressOfRun {
         log.warn("the rules for a task's connections were gone, and are made again", {
           task_id: this.#task.id,
         });
-        this.#confined = tools.control.confine(cgroup, this.#rules(), onRefusal);
+        this.#confined = tools.control.confine(cgroup, this.#terms(), onRefusal);
       }
       this.#watch(tools.names, nameServersIn(runFiles(sandbox.runFolder).resolvConf));
     }
@@ -117,6 +123,7 @@ export class RunEgress implements EgressOfRun {
 
   /** Lifts the rules. To be called when the run is over. */
   release(): void {
+    this.#isReleased = true;
     clearTimeout(this.#timer);
     for (const name of this.#watched) name[Symbol.dispose]();
     this.#watched = [];
@@ -142,10 +149,10 @@ export class RunEgress implements EgressOfRun {
     });
   }
 
-  #rules(): EgressRules {
+  #terms(): EgressTerms {
     const { allowed = null, denied = [] } = this.#lists ?? {};
     const names = new Map(this.#inForce.map(({ name, addresses }) => [name, addresses]));
-    return egressRules({ egress: allowed ?? undefined, egressDenied: denied }, names);
+    return { egress: allowed ?? undefined, egressDenied: denied, names };
   }
 
   /** Puts the addresses of names in force. During the start, nothing is in force yet. */
@@ -154,7 +161,7 @@ export class RunEgress implements EgressOfRun {
     const before = this.#inForce;
     this.#inForce = this.#now();
     try {
-      if (!haveSameAddresses(before, this.#inForce)) this.#confined.replace(this.#rules());
+      if (!haveSameAddresses(before, this.#inForce)) this.#confined.replace(this.#terms());
       this.#writeHosts();
     } catch (thrown) {
       this.#inForce = before;

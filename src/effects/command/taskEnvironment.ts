@@ -1,6 +1,5 @@
 /** Builds a task's environment from the variables that the agent sends. Pure. */
 import { DriverError } from "../../base/errors.ts";
-import type { TaskFolders } from "../layout/layout.ts";
 
 /** The `PATH` of a task for which the agent sends none: the program folders that are unveiled by default. */
 export const defaultPath = "/usr/local/bin:/usr/bin:/bin";
@@ -18,11 +17,12 @@ export interface EnvironmentRules {
  * programs read cgroups.
  * @throws DriverError `CONFIG_INVALID` naming a variable that execve(2) cannot pass; the error omits the
  *   value
+ * @param tmpDir the task's `TMPDIR`
  */
 export function taskEnvironment(
   env: Readonly<Record<string, string>>,
   user: { readonly name: string; readonly home: string },
-  folders: Pick<TaskFolders, "tmpDir">,
+  tmpDir: string,
   { deniedEnvvars, cores }: EnvironmentRules,
 ): Record<string, string> {
   const threads: [string, string][] =
@@ -36,7 +36,7 @@ export function taskEnvironment(
     ...kept,
     ["USER", user.name],
     ["HOME", user.home],
-    ["TMPDIR", folders.tmpDir],
+    ["TMPDIR", tmpDir],
   ]);
 }
 

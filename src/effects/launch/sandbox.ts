@@ -51,7 +51,7 @@ import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
 import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
 import { JobPaths } from "../unveil/jobPaths.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
-import { namesInRootDir, type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
+import { namesInRootDir, TMP, type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
 import { keptCapabilities, type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../users/users.ts";
 import { buildEarlyPlan, buildLatePlan } from "./buildPlan.ts";
@@ -142,7 +142,8 @@ export async function planSandbox(
   const mounts = placeMounts(request, folders, task.idmappedVolumes);
   const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
   const cgroupWrites = planCgroupWrites(request.resources, facts, task);
-  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars: options.deniedEnvvars, cores });
+  const { deniedEnvvars } = options;
+  const env = taskEnvironment(request.env, user, tmpDirOf(task, folders), { deniedEnvvars, cores });
   const files = runFiles(folder.newRunFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options, names);
   const lists = egressLists(task, options);
@@ -155,12 +156,14 @@ export async function planSandbox(
     ...{ options, task, folders, mounts },
     bound: etcFiles.map(({ path, source }) => ({ target: path, source })),
     root: privateRootProblem === undefined ? rootModeOf(task, options) : "host",
+    tmpInMemory: task.tmpSize !== undefined,
     rootDir: rootDir && {
       isWritable: task.rootDirWritable,
       entries: (others) => rootDir.entries(others),
     },
   });
   if (rootDir && rules.root === "host") throw unveilsAll();
+  if (task.tmpSize !== undefined && rules.sharedTmpReason !== null) throw noOwnTmp(rules.sharedTmpReason);
   const workDirPath = task.workDir ?? folders.rootDir;
   await waitForAnswers(
     () => [
@@ -212,6 +215,14 @@ function unveilsAll(): DriverError {
   });
 }
 
+function noOwnTmp(reason: string): DriverError {
+  const summary = `tmp_size gives the task a /tmp of its own, but this task has the host's: ${reason}`;
+  return new DriverError("CONFIG_INVALID", summary, {
+    option: "tmp_size",
+    hint: "Leave out tmp_size, or what gives the task the host's /tmp",
+  });
+}
+
 /**
  * The environment that a task gets, also if its start is repeated.
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`
@@ -223,7 +234,13 @@ export async function environmentFor(
   const user = await resolveUser(request.user, options);
   const cores = cpuShare(request.resources, facts, request.options.cpuHardLimit);
   const { deniedEnvvars } = options;
-  return taskEnvironment(request.env, user, taskFolders(request.env), { deniedEnvvars, cores });
+  const tmpDir = tmpDirOf(request.options, taskFolders(request.env));
+  return taskEnvironment(request.env, user, tmpDir, { deniedEnvvars, cores });
+}
+
+/** The task's `TMPDIR`. */
+function tmpDirOf({ tmpSize }: TaskRequest["options"], folders: TaskFolders): string {
+  return tmpSize === undefined ? folders.tmpDir : TMP;
 }
 
 /**
@@ -295,7 +312,8 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     binds,
     readOnlyFolders: sandbox.writableLogs ? [] : allocLogFolders(folders, request.allocDir, rules.root),
     ...points,
-    privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
+    privateTmp: rules.privateTmp && task.tmpSize === undefined ? folders.tmpDir : undefined,
+    tmpBytes: task.tmpSize === undefined ? undefined : task.tmpSize * 2 ** 20,
     statusFile: files.status,
     aliveFifo: files.alive,
     logger:

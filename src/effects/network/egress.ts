@@ -53,19 +53,18 @@ export interface EgressOptions {
   readonly egressDenied: readonly string[];
 }
 
-/** Each entry takes a call at a start. */
 export const maxEgressEntries = 256;
 
 /** What is wrong with an entry; undefined if nothing is. */
 export function egressProblem(text: string): OptionProblem | undefined {
-  const parsed = parse(text);
-  return "problem" in parsed ? { message: `(${JSON.stringify(text)}) ${parsed.problem}`, hint } : undefined;
+  const read = parse(text);
+  return "problem" in read ? { message: `(${JSON.stringify(text)}) ${read.problem}`, hint } : undefined;
 }
 
 /** The same for an entry of `egress_denied`, which cannot have a name. */
 export function deniedProblem(text: string): OptionProblem | undefined {
-  const parsed = parse(text);
-  if (!("problem" in parsed) && parsed.to.kind === "name") {
+  const read = parse(text);
+  if (!("problem" in read) && read.to.kind === "name") {
     return {
       message: `(${JSON.stringify(text)}) must be an address`,
       hint: "A task could reach what the name stands for by another name. Write addresses",
@@ -79,12 +78,29 @@ const hint =
 
 /** @throws Error for a text that {@link egressProblem} refuses */
 export function parseEgress(text: string): EgressEntry {
-  const parsed = parse(text);
-  if ("problem" in parsed) throw new Error(`${JSON.stringify(text)} ${parsed.problem}`);
-  return parsed;
+  const read = parse(text);
+  if ("problem" in read) throw new Error(`${JSON.stringify(text)} ${read.problem}`);
+  return read;
 }
 
-function parse(text: string): EgressEntry | { readonly problem: string } {
+type Parsed = EgressEntry | { readonly problem: string };
+
+/**
+ * Texts that were read before: a start reads each entry several times, and the next start reads the same ones.
+ */
+const parsed = new Map<string, Parsed>();
+const maxParsed = 4_096;
+
+function parse(text: string): Parsed {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  const read = parseAnew(text);
+  if (parsed.size >= maxParsed) parsed.clear();
+  parsed.set(text, read);
+  return read;
+}
+
+function parseAnew(text: string): Parsed {
   const [, prefix, rest = ""] = /^(?:(tcp|udp):)?(.*)$/s.exec(text) ?? [];
   const protocol = (prefix as EgressProtocol | undefined) ?? null;
   const { host, digits } = split(rest);
@@ -160,8 +176,13 @@ export function namesIn(entries: readonly string[]): string[] {
   return [...new Set(names)];
 }
 
+/** What the rules of a task come from. */
+export interface EgressTerms extends EgressOptions {
+  readonly names: NameAddresses;
+}
+
 /** The rules of a task's options, with the addresses of names. */
-export function egressRules({ egress, egressDenied }: EgressOptions, names: NameAddresses): EgressRules {
+export function egressRules({ egress, egressDenied, names }: EgressTerms): EgressRules {
   return {
     allowed: egress === undefined ? null : egress.flatMap((text) => rulesOf(parseEgress(text), names)),
     denied: egressDenied.flatMap((text) => rulesOf(parseEgress(text), names)),

@@ -4,17 +4,8 @@
  * They stay in force without this process, and go with the cgroup. A later process finds them by the cgroup.
  */
 
-import { randomInt } from "node:crypto";
 import { closeSync } from "node:fs";
-import {
-  cgroupId,
-  deleteEntries,
-  deleteEntry,
-  findEntry,
-  mapTypes,
-  setEntries,
-  setEntry,
-} from "../bpf/bpf.ts";
+import { deleteEntry, findEntry, mapTypes, setEntry } from "../bpf/bpf.ts";
 import {
   attachedPrograms,
   attachToCgroup,
@@ -24,9 +15,9 @@ import {
 } from "../bpf/cgroupPrograms.ts";
 import { Ring } from "../bpf/ring.ts";
 import { pageSize } from "../kernel/pageSize.ts";
-import type { EgressRules } from "./egress.ts";
+import type { EgressTerms } from "./egress.ts";
 import { Bell } from "./egressBell.ts";
-import { egressKeys, entryLayout, limitFlags, limitFlagsOf } from "./egressEntries.ts";
+import { limitFlags } from "./egressEntries.ts";
 import {
   cgroupKey,
   checkSocketCgroups,
@@ -35,6 +26,7 @@ import {
   isKnown,
   keepHooksOn,
   type LoadedProgram,
+  limitsOf,
   loadEgress,
   newStorage,
   openFolder,
@@ -44,12 +36,14 @@ import {
 } from "./egressMaps.ts";
 import { type EgressMaps, egressHooks, limitsLayout, storageLayout } from "./egressPrograms.ts";
 import { type EgressRefusal, readRefusal, refusalLayout } from "./egressRefusal.ts";
+import { type HeldSet, RuleSets } from "./egressSets.ts";
 
 /** Refusals that a turn of the event loop reads, and the pause after a turn. */
 const turnRefusals = 256;
 const pauseMs = 20;
 
-const present = new Uint8Array(entryLayout.valueBytes).fill(1);
+/** After the end of a run whose set another process has made. Runs often end together. */
+const sweepAfterMs = 1_000;
 
 /** A cgroup whose processes may connect only where its rules allow it. */
 export interface ConfinedCgroup extends Disposable {
@@ -57,7 +51,7 @@ export interface ConfinedCgroup extends Disposable {
    * Replaces the rules by a single write. Connections that exist go on.
    * @throws DriverError `EGRESS_UNAVAILABLE`; the rules are then as before
    */
-  replace(rules: EgressRules): void;
+  replace(terms: EgressTerms): void;
   /** Number of refusals of this run, told or not; 0 once the cgroup is gone. */
   refused(): number;
   /**
@@ -72,6 +66,7 @@ export type OnRefusal = (refusal: EgressRefusal) => void;
 /** The maps and programs that one process has loaded. */
 interface Loaded {
   readonly maps: EgressMaps;
+  readonly sets: RuleSets;
   readonly ringId: number;
   readonly ring: Ring;
 }
@@ -81,8 +76,8 @@ interface Confined {
   readonly id: bigint;
   readonly loaded: Loaded;
   readonly onlyListed: boolean;
-  /** The keys of its set; undefined if another process has set them. */
-  keys: readonly Uint8Array[] | undefined;
+  /** Undefined if another process has made its set. */
+  set: HeldSet | undefined;
   /** Refusals that were not told, so far. */
   untold: number;
   readonly onRefusal: OnRefusal;
@@ -104,7 +99,9 @@ export class EgressControl implements Disposable {
   #own: { readonly loaded: Loaded; readonly programs: readonly LoadedProgram[] } | undefined;
   #bell: Bell | undefined;
   #pause: NodeJS.Timeout | undefined;
-  #sets = randomInt(2 ** 31);
+  /** What is to be swept. */
+  readonly #left = new Set<Loaded>();
+  #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: EgressControlOptions) {
     this.#options = options;
@@ -115,9 +112,9 @@ export class EgressControl implements Disposable {
    * be called before anything of the run is in the cgroup: sockets that exist keep what they may.
    * @throws DriverError `EGRESS_UNAVAILABLE`; no limits are set then
    */
-  confine(cgroup: string, rules: EgressRules, onRefusal: OnRefusal): ConfinedCgroup {
+  confine(cgroup: string, terms: EgressTerms, onRefusal: OnRefusal): ConfinedCgroup {
     try {
-      return this.#confine(cgroup, rules, onRefusal);
+      return this.#confine(cgroup, terms, onRefusal);
     } catch (thrown) {
       throw egressUnavailable(thrown);
     }
@@ -133,7 +130,7 @@ export class EgressControl implements Disposable {
       using folder = openFolder(cgroup);
       const loaded = this.#find(folder.descriptor);
       if (loaded === undefined) return undefined;
-      const id = cgroupId(cgroup);
+      const { id } = folder;
       const limits = findEntry(loaded.maps.limits, cgroupKey(id), limitsLayout.bytes);
       const storage = findEntry(loaded.maps.storage, cgroupKey(id), storageLayout.bytes);
       if (
@@ -150,7 +147,7 @@ export class EgressControl implements Disposable {
       const untold =
         storage.readBigUInt64LE(storageLayout.refused) - storage.readBigUInt64LE(storageLayout.told);
       return this.#add({
-        ...{ cgroup, id, loaded, onlyListed, keys: undefined, onRefusal },
+        ...{ cgroup, id, loaded, onlyListed, set: undefined, onRefusal },
         untold: Number(untold),
       });
     } catch (thrown) {
@@ -164,7 +161,7 @@ export class EgressControl implements Disposable {
       using folder = openFolder(cgroup);
       const loaded = this.#find(folder.descriptor);
       detachOwn(folder.descriptor);
-      if (loaded !== undefined) sweep(loaded.maps);
+      if (loaded !== undefined) this.#sweepSoon(loaded);
     } catch {
       // The cgroup is gone, and the limits with it.
     }
@@ -178,21 +175,23 @@ export class EgressControl implements Disposable {
   /** The limits stay in force. */
   [Symbol.dispose](): void {
     clearTimeout(this.#pause);
+    clearTimeout(this.#sweeping);
     this.#opened.dispose();
     this.#confined.clear();
   }
 
-  #confine(cgroup: string, rules: EgressRules, onRefusal: OnRefusal): ConfinedCgroup {
+  #confine(cgroup: string, terms: EgressTerms, onRefusal: OnRefusal): ConfinedCgroup {
     this.#own ??= this.#load();
     const { loaded, programs } = this.#own;
     using folder = openFolder(cgroup);
     using undo = new DisposableStack();
-    const id = cgroupId(cgroup);
-    const onlyListed = rules.allowed !== null;
+    const { id } = folder;
+    const onlyListed = terms.egress !== undefined;
     const wanted = programs.filter(({ hook }) => onlyListed || !hook.onlyListed);
     // What an earlier run has left is replaced without a gap.
     const isFresh = attachedPrograms(folder.descriptor, egressHooks[0].attachType).length === 0;
-    const keys = this.#setRules(loaded, id, rules, undo);
+    const set = undo.use(loaded.sets.hold(terms));
+    setEntry(loaded.maps.limits, cgroupKey(id), limitsOf(set));
     for (const { hook, program, id } of wanted) {
       const { attachType } = hook;
       if (!isFresh && attachedPrograms(folder.descriptor, attachType).includes(id)) continue;
@@ -207,22 +206,25 @@ export class EgressControl implements Disposable {
         wanted.map((each) => each.id),
       );
     const before = this.#confined.get(id);
-    if (before?.keys !== undefined) deleteEntries(before.loaded.maps.entries, before.keys);
-    else if (before !== undefined) sweep(before.loaded.maps);
-    return this.#add({ cgroup, id, loaded, onlyListed, keys, untold: 0, onRefusal });
+    if (before !== undefined) this.#giveBack(before);
+    return this.#add({ cgroup, id, loaded, onlyListed, set, untold: 0, onRefusal });
   }
 
-  /** Adds a set of rules, and makes it the one that is in force. */
-  #setRules(loaded: Loaded, id: bigint, rules: EgressRules, undo: DisposableStack): Uint8Array[] {
-    this.#sets = (this.#sets + 1) % 2 ** 32;
-    const keys = egressKeys(rules, { cgroup: id, set: this.#sets });
-    using undoEntries = new DisposableStack();
-    undoEntries.defer(() => deleteEntries(loaded.maps.entries, keys));
-    setEntries(loaded.maps.entries, keys, present);
-    const limits = new Uint8Array(new Uint32Array([this.#sets, limitFlagsOf(rules)]).buffer);
-    setEntry(loaded.maps.limits, cgroupKey(id), limits);
-    undo.use(undoEntries.move());
-    return keys;
+  /** Gives back the set of a run. */
+  #giveBack({ loaded, set }: Confined): void {
+    if (set === undefined) this.#sweepSoon(loaded);
+    else set[Symbol.dispose]();
+  }
+
+  #sweepSoon(loaded: Loaded): void {
+    this.#left.add(loaded);
+    this.#sweeping ??= setTimeout(() => this.#sweep(), sweepAfterMs).unref();
+  }
+
+  #sweep(): void {
+    this.#sweeping = undefined;
+    for (const { maps, sets } of this.#left) sweep(maps, sets.numbers);
+    this.#left.clear();
   }
 
   #add(confined: Confined): ConfinedCgroup {
@@ -230,17 +232,17 @@ export class EgressControl implements Disposable {
     this.#confined.set(id, confined);
     const isCurrent = () => this.#confined.get(id) === confined;
     return {
-      replace: (rules) => {
-        if ((rules.allowed !== null) !== confined.onlyListed)
+      replace: (terms) => {
+        if ((terms.egress !== undefined) !== confined.onlyListed)
           throw new TypeError("a list of what a task may reach cannot begin or end while it runs");
         if (!isCurrent()) return;
         try {
           using undo = new DisposableStack();
-          const before = confined.keys;
-          confined.keys = this.#setRules(loaded, id, rules, undo);
+          const set = undo.use(loaded.sets.hold(terms));
+          setEntry(loaded.maps.limits, cgroupKey(id), limitsOf(set));
           undo.move();
-          if (before === undefined) sweep(loaded.maps);
-          else deleteEntries(loaded.maps.entries, before);
+          this.#giveBack(confined);
+          confined.set = set;
         } catch (thrown) {
           throw egressUnavailable(thrown);
         }
@@ -258,7 +260,8 @@ export class EgressControl implements Disposable {
     };
   }
 
-  #lift({ cgroup, id, loaded, onlyListed, keys }: Confined): void {
+  #lift(confined: Confined): void {
+    const { cgroup, id, loaded, onlyListed } = confined;
     try {
       using folder = openFolder(cgroup);
       if (loaded !== this.#own?.loaded) detachOwn(folder.descriptor);
@@ -269,11 +272,8 @@ export class EgressControl implements Disposable {
     } catch {
       // The cgroup is gone, and its programs with it.
     }
-    if (keys === undefined) sweep(loaded.maps);
-    else {
-      deleteEntries(loaded.maps.entries, keys);
-      deleteEntry(loaded.maps.limits, cgroupKey(id));
-    }
+    deleteEntry(loaded.maps.limits, cgroupKey(id));
+    this.#giveBack(confined);
   }
 
   #load(): { readonly loaded: Loaded; readonly programs: readonly LoadedProgram[] } {
@@ -307,7 +307,7 @@ export class EgressControl implements Disposable {
     const maps = { storage: storage.map, limits: limits.map, entries: entries.map, ring: ring.map };
     const loaded = this.#know(maps, ring.id, opened);
     this.#opened.use(opened.move());
-    sweep(maps);
+    this.#sweepSoon(loaded);
     return loaded;
   }
 
@@ -321,7 +321,7 @@ export class EgressControl implements Disposable {
       }),
     );
     this.#bell.add(maps.ring);
-    const loaded = { maps, ringId, ring };
+    const loaded = { maps, sets: new RuleSets(maps.entries), ringId, ring };
     this.#loaded.set(ringId, loaded);
     return loaded;
   }

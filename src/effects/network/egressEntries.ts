@@ -1,19 +1,19 @@
 /**
  * The rules on a task's destinations as entries of a map in the kernel. The map is a trie that finds the longest
  * prefix (`BPF_MAP_TYPE_LPM_TRIE`). All tasks share one, so a start makes no map: the first part of a key, which
- * has to match exactly, says whose entry it is. A list contains a destination if an entry matches it. Which one
- * does not matter, so a longer match never hides a shorter one. egressPrograms.ts looks entries up. Pure.
+ * has to match exactly, says of which set of rules it is. A list contains a destination if an entry matches it.
+ * Which one does not matter, so a longer match never hides a shorter one. egressPrograms.ts looks entries up. Pure.
  */
 import type { AddressRange } from "./addresses.ts";
 import type { EgressRules } from "./egress.ts";
 
-/** Offsets in a key. The length of its prefix, in bits, counts from `cgroup`. */
+/** Offsets in a key. The length of its prefix, in bits, counts from `set`. */
 export const entryLayout = {
   prefixBits: 0,
-  /** Id of the task's cgroup, eight bytes. */
-  cgroup: 4,
-  /** Number of the task's set of rules. A task's rules are replaced by another set. */
-  set: 12,
+  /** Number of the set of rules, eight bytes. */
+  set: 4,
+  /** Four bytes of zeros, which align the address: the kernel requires it of the programs. */
+  zeros: 12,
   list: 16,
   /** IP protocol. */
   protocol: 17,
@@ -29,17 +29,11 @@ export const entryLayout = {
 export const listBits = { denied: 1, ipv6: 2 } as const;
 
 /** Bits of a key before its address, and of a whole key. */
-export const exactBits = (entryLayout.address - entryLayout.cgroup) * 8;
-export const keyBits = (entryLayout.bytes - entryLayout.cgroup) * 8;
+export const exactBits = (entryLayout.address - entryLayout.set) * 8;
+export const keyBits = (entryLayout.bytes - entryLayout.set) * 8;
 
 /** Numbers of `netinet/in.h`. */
 export const ipProtocols = { tcp: 6, udp: 17 } as const;
-
-/** Whose entries they are: a cgroup's id, and the number of the set. */
-export interface SetName {
-  readonly cgroup: bigint;
-  readonly set: number;
-}
 
 /** Flags of a task's limits. */
 export const limitFlags = { onlyListed: 1, hasDenied: 2 } as const;
@@ -48,8 +42,8 @@ export function limitFlagsOf({ allowed, denied }: EgressRules): number {
   return (allowed === null ? 0 : limitFlags.onlyListed) + (denied.length === 0 ? 0 : limitFlags.hasDenied);
 }
 
-/** The keys of all rules, one after the other, without repetitions. */
-export function egressKeys({ allowed, denied }: EgressRules, name: SetName): Uint8Array[] {
+/** The keys of all rules, one after the other, without repetitions. @param set its number */
+export function egressKeys({ allowed, denied }: EgressRules, set: bigint): Uint8Array[] {
   const keys = new Map<string, Buffer>();
   for (const [list, rules] of [
     [0, allowed ?? []],
@@ -57,7 +51,7 @@ export function egressKeys({ allowed, denied }: EgressRules, name: SetName): Uin
   ] as const) {
     for (const { protocol, port, ...range } of rules) {
       for (const each of protocol === null ? (["tcp", "udp"] as const) : [protocol]) {
-        const key = keyOf(range, name, { list, protocol: ipProtocols[each], port: port ?? 0 });
+        const key = keyOf(range, set, { list, protocol: ipProtocols[each], port: port ?? 0 });
         keys.set(key.toString("latin1"), key);
       }
     }
@@ -67,14 +61,13 @@ export function egressKeys({ allowed, denied }: EgressRules, name: SetName): Uin
 
 function keyOf(
   { family, address, bits }: AddressRange,
-  { cgroup, set }: SetName,
+  set: bigint,
   { list, protocol, port }: { readonly list: number; readonly protocol: number; readonly port: number },
 ): Buffer {
   const key = Buffer.alloc(entryLayout.bytes);
   const isFour = family === 4;
   key.writeUInt32LE(exactBits + (isFour ? 96 : 0) + bits, entryLayout.prefixBits);
-  key.writeBigUInt64LE(cgroup, entryLayout.cgroup);
-  key.writeUInt32LE(set, entryLayout.set);
+  key.writeBigUInt64LE(set, entryLayout.set);
   key.writeUInt8(list + (isFour ? 0 : listBits.ipv6), entryLayout.list);
   key.writeUInt8(protocol, entryLayout.protocol);
   key.writeUInt16BE(port, entryLayout.port);
@@ -83,7 +76,7 @@ function keyOf(
   return key;
 }
 
-/** Whose entry a key is. */
-export function ownerOf(key: Buffer): SetName {
-  return { cgroup: key.readBigUInt64LE(entryLayout.cgroup), set: key.readUInt32LE(entryLayout.set) };
+/** The number of the set that has a key. */
+export function setOf(key: Buffer): bigint {
+  return key.readBigUInt64LE(entryLayout.set);
 }

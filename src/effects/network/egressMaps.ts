@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -24,7 +25,7 @@ import {
 } from "../bpf/cgroupPrograms.ts";
 import { cgroupOf } from "../kernel/kernelFiles.ts";
 import { mountPoints } from "../paths/mountinfo.ts";
-import { entryLayout, ownerOf } from "./egressEntries.ts";
+import { entryLayout, setOf } from "./egressEntries.ts";
 import {
   type EgressHook,
   type EgressMaps,
@@ -35,7 +36,7 @@ import {
 } from "./egressPrograms.ts";
 
 /** The programs' name, with the number of the maps' layout: other numbers are of other versions of the driver. */
-const programName = "exec2_egress1";
+const programName = "exec2_egress2";
 
 /** Memory for refusals that nobody has read yet. */
 export const ringBytes = 256 * 1024;
@@ -136,10 +137,13 @@ export function findEgressProblem(mount: string | undefined): string | undefined
   }
 }
 
-/** A cgroup's folder. @throws Error as fs functions do */
-export function openFolder(cgroup: string): { readonly descriptor: number } & Disposable {
+/** A cgroup's folder, and the id by which programs know the cgroup. @throws Error as fs functions do */
+export function openFolder(
+  cgroup: string,
+): { readonly descriptor: number; readonly id: bigint } & Disposable {
   const descriptor = openSync(cgroup, constants.O_RDONLY | constants.O_DIRECTORY);
-  return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
+  const id = fstatSync(descriptor, { bigint: true }).ino;
+  return { descriptor, id, [Symbol.dispose]: () => closeSync(descriptor) };
 }
 
 /** The driver's programs among those that are attached to a cgroup. @param cgroup descriptor of its folder */
@@ -185,6 +189,14 @@ export function cgroupKey(id: bigint): Uint8Array {
   return new Uint8Array(new BigUint64Array([id]).buffer);
 }
 
+/** Limits as a value: a set's number, and flags. */
+export function limitsOf({ number, flags }: { readonly number: bigint; readonly flags: number }): Uint8Array {
+  const limits = Buffer.alloc(limitsLayout.bytes);
+  limits.writeBigUInt64LE(number, limitsLayout.set);
+  limits.writeUInt32LE(flags, limitsLayout.flags);
+  return limits;
+}
+
 /** A cgroup's value in the storage, once its limits are set. */
 export function newStorage(id: bigint): Uint8Array {
   const storage = Buffer.alloc(storageLayout.bytes);
@@ -193,19 +205,19 @@ export function newStorage(id: bigint): Uint8Array {
 }
 
 /**
- * Removes what no cgroup has any more: entries of cgroups that are gone, and of sets that were replaced, whose keys
- * this process does not know because another one has set them.
+ * Removes what no cgroup has any more: limits of cgroups that are gone, and sets whose keys this process does not
+ * know because another one has made them.
+ * @param kept numbers of the sets that this process has made
  */
-export function sweep(maps: EgressMaps): void {
-  const sets = new Map<bigint, number>();
+export function sweep(maps: EgressMaps, kept: ReadonlySet<bigint>): void {
+  const sets = new Set(kept);
   for (const key of keysOf(maps.limits, 8)) {
     const limits = findEntry(maps.limits, key, limitsLayout.bytes);
     const isLimited = findEntry(maps.storage, key, storageLayout.bytes) !== undefined;
-    if (limits !== undefined && isLimited)
-      sets.set(key.readBigUInt64LE(), limits.readUInt32LE(limitsLayout.set));
+    if (limits !== undefined && isLimited) sets.add(limits.readBigUInt64LE(limitsLayout.set));
     else deleteEntry(maps.limits, key);
   }
-  const isLeft = (key: Buffer) => sets.get(ownerOf(key).cgroup) !== ownerOf(key).set;
+  const isLeft = (key: Buffer) => !sets.has(setOf(key));
   deleteEntries(maps.entries, keysOf(maps.entries, entryLayout.bytes).filter(isLeft));
 }
 

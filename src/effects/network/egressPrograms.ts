@@ -23,7 +23,7 @@ export const storageLayout = {
 } as const;
 
 /** A cgroup's limits, which a single write replaces: the number of its set of rules, and flags. */
-export const limitsLayout = { set: 0, flags: 4, bytes: 8 } as const;
+export const limitsLayout = { set: 0, flags: 8, bytes: 16 } as const;
 
 /** Refusals of one task that are told in a second; more are only counted. */
 export const maxToldPerSecond = 64;
@@ -78,8 +78,8 @@ const at = {
   word: -8,
   key,
   refusal: -48 - refusalLayout.bytes,
-  cgroup: key + entryLayout.cgroup,
   set: key + entryLayout.set,
+  zeros: key + entryLayout.zeros,
   list: key + entryLayout.list,
   protocol: key + entryLayout.protocol,
   port: key + entryLayout.port,
@@ -259,7 +259,6 @@ function findLimits(program: Program, maps: EgressMaps): void {
     .compute("move", storage, { of: 0 })
     .load(8, 1, storage, storageLayout.cgroup)
     .jump("equal", 1, 0, "end")
-    .store(8, stack, at.cgroup, { of: 1 })
     .store(8, stack, at.word, { of: 1 })
     .constant(1, { map: maps.limits })
     .compute("move", 2, { of: stack })
@@ -267,8 +266,9 @@ function findLimits(program: Program, maps: EgressMaps): void {
     .call(helpers.mapLookUp)
     .jump("equal", 0, 0, "end")
     .load(4, limits, 0, limitsLayout.flags)
-    .load(4, 1, 0, limitsLayout.set)
-    .store(4, stack, at.set, { of: 1 });
+    .load(8, 1, 0, limitsLayout.set)
+    .store(8, stack, at.set, { of: 1 })
+    .store(4, stack, at.zeros, 0);
 }
 
 function changeList(program: Program, bit: number): void {

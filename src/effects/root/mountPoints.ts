@@ -25,6 +25,7 @@ export interface LaunchMount {
   readonly source: string;
   /** Must exist by the time of the mount. A target with a symlink in its path is refused. */
   readonly target: string;
+  readonly isFolder: boolean;
   readonly readOnly: boolean;
   readonly propagation: Propagation;
   /** As in {@link PlacedMount}. */
@@ -43,7 +44,7 @@ export interface HiddenPath {
 }
 
 export interface MountPoints {
-  readonly mounts: readonly (LaunchMount & { readonly isFolder: boolean })[];
+  readonly mounts: readonly LaunchMount[];
   readonly hidden: readonly HiddenPath[];
 }
 
@@ -56,7 +57,7 @@ export interface MountPoints {
 export function prepareMounts(
   placed: readonly PlacedMount[],
   folders: TaskFolders,
-  { entries, privateTmp, root }: UnveilRules,
+  { entries, privateTmp, tmpInMemory, root }: UnveilRules,
   isVisible: IsVisible,
 ): MountPoints {
   if (placed.length === 0) return { mounts: [], hidden: [] };
@@ -68,12 +69,15 @@ export function prepareMounts(
     if (kind === "volume") volumes.set(source.path, source.isFolder);
     // A device at its own path needs no mount.
     else if (mount.source === target) continue;
-    const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
+    const isInMemory = tmpInMemory && mountAround(target, made) === undefined && isAtOrBelow(target, TMP);
+    const { place, pathInTask } = isInMemory
+      ? inMemory(target)
+      : placeOf(target, made, folders, { privateTmp, root });
     // In a private root the template provides the mount point, unless the mount point is below an unveiled
     // path of the host.
     const isHosts =
       root === "host" || entries.some(({ path, inRootDir }) => !inRootDir && isAtOrBelow(target, path));
-    if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder, isVisible);
+    if (!isInMemory && (place.within !== "host" || isHosts)) prepareTarget(place, source.isFolder, isVisible);
     const { path, isFolder } = source;
     const common = { kind, source: path, target: pathInTask, readOnly, propagation, isFolder };
     made.push({ target, mount: { ...common, ...(isIdmapped && { isIdmapped }) } });
@@ -94,7 +98,7 @@ export function prepareMounts(
 interface MadeMount {
   /** The target's path as the job names it. */
   readonly target: string;
-  readonly mount: MountPoints["mounts"][number];
+  readonly mount: LaunchMount;
 }
 
 interface PlaceInTask {
@@ -134,6 +138,16 @@ function placeOf(
   function below(folder: string): string {
     return target.slice(folder.length + 1);
   }
+}
+
+/** Init makes the mount point, once it has mounted the task's `/tmp`. */
+function inMemory(target: string): PlaceInTask {
+  if (target !== TMP) return { place: { target, anchor: TMP, rest: "", within: "host" }, pathInTask: target };
+  const summary = "tmp_size gives the task a /tmp in memory, and a volume_mount has the destination /tmp";
+  throw new DriverError("CONFIG_INVALID", summary, {
+    option: "tmp_size",
+    hint: "Leave out one of the two, or mount the volume below /tmp",
+  });
 }
 
 interface MountSource {

@@ -9,6 +9,7 @@ import * as k from "../kernel/constants.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { anyFolder, closeScratchStep } from "../plan/commonSteps.ts";
 import { descriptors, type Flags, flags, type Hints, octal, type Step, shared } from "../plan/plan.ts";
+import { TMP } from "../unveil/unveilRules.ts";
 import type { HiddenPath, LaunchMount } from "./mountPoints.ts";
 import type { LaunchRoot } from "./taskRoot.ts";
 import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
@@ -31,6 +32,8 @@ export interface LaunchMounts {
   readonly hidden: readonly HiddenPath[];
   /** A folder, not a symlink to one, that the task sees as `/tmp`; undefined for the host's `/tmp`. */
   readonly privateTmp: string | undefined;
+  /** Size of a `/tmp` in memory. */
+  readonly tmpBytes?: number | undefined;
   /** A file that no Landlock rule allows. */
   readonly statusFile: string;
   /** Set if the run stays in this process's pid namespace. */
@@ -53,6 +56,7 @@ export function mountSteps(input: LaunchMounts): Step[] {
     ...(input.root.kind === "host" ? becomeSlaves : []),
     ...(input.runCgroup === undefined ? mountProc : []),
     ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
+    ...(input.tmpBytes === undefined ? [] : tmpSteps(input.tmpBytes, input.mounts)),
     ...mounts.flatMap(mountedSteps),
     ...(isMasked(input.root) ? protectProcSteps() : []),
     ...input.hidden
@@ -71,6 +75,7 @@ const readOnlyNosuidNodev = flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_
 const closeOnExec = flags({ O_CLOEXEC });
 const mountNamespace = flags({ CLONE_NEWNS });
 const nothing = flags({});
+const plainFile = octal(k.S_IFREG | 0o644);
 
 interface Mount extends Tree {
   /** The name of the mount's steps. */
@@ -278,6 +283,28 @@ function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & {
             `mode=1777,size=${shmBytes}`,
           ),
     ),
+  ];
+}
+
+/** A `/tmp` in memory, with mount points for the volumes in it. */
+function tmpSteps(bytes: number, mounts: LaunchMounts["mounts"]): Step[] {
+  const name = "mount /tmp in memory";
+  const inside = mounts.filter(({ target }) => isAtOrBelow(target, TMP));
+  const outermost = inside.filter(({ target }, index) =>
+    inside.slice(0, index).every((outer) => !isAtOrBelow(target, outer.target)),
+  );
+  const folders = outermost.map(({ target, isFolder }) =>
+    isFolder ? target : target.slice(0, target.lastIndexOf("/")),
+  );
+  return [
+    mountNewStep(name, TMP, "tmpfs", { MS_NOSUID, MS_NODEV }, `mode=1777,size=${bytes}`),
+    ...(outermost.length === 0 ? [] : clearUmask),
+    ...foldersBelow(TMP, folders).map(
+      (folder): Step => ({ name, call: "mkdirat", args: [anyFolder, folder, octal(0o755)] }),
+    ),
+    ...outermost
+      .filter(({ isFolder }) => !isFolder)
+      .map(({ target }): Step => ({ name, call: "mknodat", args: [anyFolder, target, plainFile, 0] })),
   ];
 }
 

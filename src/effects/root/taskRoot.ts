@@ -97,8 +97,9 @@ export function taskRoot({
   const paths: RootPath[] = [];
   const ownDevices: string[] = [];
   for (const { path, mode, sources, target, ownRoot, inRootDir } of entries) {
-    if (ownRoot) ownDevices.push(path);
-    else if (inRootDir) continue;
+    if (ownRoot) {
+      if (path !== TMP) ownDevices.push(path);
+    } else if (inRootDir) continue;
     else if (target !== undefined || sources.includes("volume")) continue;
     else if (!hidden.has(path) && !isOwn(path) && !isInProc(path))
       paths.push({ path, writable: mode.write || mode.create, unveiled: true });

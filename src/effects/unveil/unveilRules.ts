@@ -38,6 +38,8 @@ export interface UnveilInput {
   readonly root?: RootMode;
   /** Set if the root is made of a folder. */
   readonly rootDir?: RootDirInput | undefined;
+  /** Set if a private `/tmp` is in memory. */
+  readonly tmpInMemory?: boolean;
 }
 
 /** A path, the access that all its entries together allow, and the sources of these entries. */
@@ -54,7 +56,7 @@ export interface UnveilRule {
   readonly beneath?: string;
   /** The mount's target, if the path is the source of a mount. */
   readonly target?: string;
-  /** Set if the path exists only in the task's private root, and not on the host. */
+  /** Set if the path exists only in the task's mount namespace, and not on the host. */
   readonly ownRoot?: true;
   /** Set if the rule allows listing folders, but not reading files. */
   readonly listing?: true;
@@ -86,8 +88,10 @@ export interface UnveilRules {
   readonly root: RootMode;
   /** At most one rule for each path, and one for each mount. */
   readonly entries: readonly UnveilRule[];
-  /** Whether to bind the task's own temporary folder over `/tmp`. */
+  /** Whether `/tmp` is the task's own: its temporary folder, or one in memory. */
   readonly privateTmp: boolean;
+  /** As in {@link UnveilInput}. */
+  readonly tmpInMemory?: true;
   /** Why the task sees the host's `/tmp`; null if the task has its own `/tmp`. */
   readonly sharedTmpReason: string | null;
 }
@@ -103,7 +107,7 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  * rule covers them.
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
-  const { options, task, folders, bound = [], mounts = [], rootDir } = input;
+  const { options, task, folders, bound = [], mounts = [], rootDir, tmpInMemory = false } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...entriesOfSets(task, options),
@@ -123,19 +127,26 @@ export function unveilRules(input: UnveilInput): UnveilRules {
     ...identityPaths.filter(({ path }) => bound.some(({ target }) => target === path)),
   ];
   const binds = new Map(bound.map(({ target, source }) => [target, source]));
-  if (privateTmp) binds.set(TMP, folders.tmpDir);
+  if (privateTmp && !tmpInMemory) binds.set(TMP, folders.tmpDir);
   // The default `rwc:/tmp` never applies to the host's /tmp, which all users share.
   const entries = [...implied.filter(({ path }) => privateTmp || path !== TMP), ...configured];
   const covering = mounts.filter(({ source, target }) => source !== target);
   const outside = entries.filter(({ path }) => mountAround(path, covering) === undefined);
   const rules = [
     ...ownFolderRules(options, folders, outside),
-    ...confine(merge(outside, binds)),
+    ...confine(merge(outside, binds)).map((rule) =>
+      tmpInMemory && rule.path === TMP ? inMemory(rule) : rule,
+    ),
     ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
     ...mounts.map(mountRule),
   ];
   if (rootDir) rules.push(...rootDirRules(rootDir, rules, folders, privateTmp));
-  return { root, entries: rules, privateTmp, sharedTmpReason };
+  return { root, entries: rules, privateTmp, sharedTmpReason, ...(tmpInMemory && { tmpInMemory }) };
+}
+
+/** The rights are those on the task's temporary folder. */
+function inMemory(rule: UnveilRule): UnveilRule {
+  return { ...rule, mode: unionOfModes(rule.mode, modeOf("rwxc")), ownRoot: true };
 }
 
 /** Files of the host's, or of the task's own, that a root has which is made of a folder. */

@@ -35,13 +35,13 @@ export function rightsAt(path: string, unveiled: readonly Unveiled[]): RightsAt 
  */
 export function pathsInTask(
   { path, source }: Pick<Unveiled, "path" | "source">,
-  { runFolder, privateTmp }: Pick<EventData<"sandboxed">, "runFolder" | "privateTmp">,
+  { runFolder, privateTmp, unveiled }: Pick<EventData<"sandboxed">, "runFolder" | "privateTmp" | "unveiled">,
 ): string[] {
   if (runFolder !== "" && path.startsWith(`${runFolder}/`))
     return [`/etc/${path.slice(runFolder.length + 1)}`];
-  return privateTmp && source.split(", ").includes("folder") && path.endsWith("/tmp")
-    ? [path, "/tmp"]
-    : [path];
+  // A /tmp in memory has a rule of its own.
+  const isBound = privateTmp && unveiled.every((rule) => rule.path !== "/tmp");
+  return isBound && source.split(", ").includes("folder") && path.endsWith("/tmp") ? [path, "/tmp"] : [path];
 }
 
 /** The sources, as `ls` shows them. */

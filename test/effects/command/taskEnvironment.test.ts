@@ -8,7 +8,7 @@ const folders = { tmpDir: "/alloc_mounts/1-main/tmp" };
 const made = (
   env: Record<string, string>,
   { deniedEnvvars = [], cores }: { deniedEnvvars?: string[]; cores?: number | undefined } = {},
-) => taskEnvironment(env, user, folders, { deniedEnvvars, cores });
+) => taskEnvironment(env, user, folders.tmpDir, { deniedEnvvars, cores });
 
 describe("environment of a task", () => {
   it("has the task's user, home and temporary folder, not the agent's", () => {

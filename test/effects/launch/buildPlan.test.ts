@@ -197,8 +197,8 @@ describe("a launch plan", () => {
       launchInput({
         privateTmp: "/task/tmp",
         mounts: [
-          { ...volume, target: "/data" },
-          { ...device, target: "/dev/b" },
+          { ...volume, target: "/data", isFolder: true },
+          { ...device, target: "/dev/b", isFolder: false },
         ],
         hidden: [
           { path: "/srv/a", isFolder: true },

@@ -58,7 +58,13 @@ describe("a task's file system", () => {
     const link = join(folder, "link-to-etc");
     mkdirSync(source);
     symlinkSync("/etc", link);
-    const mount = { kind: "volume", source, readOnly: false, propagation: "private" } as const;
+    const mount = {
+      kind: "volume",
+      source,
+      isFolder: true,
+      readOnly: false,
+      propagation: "private",
+    } as const;
     using run = new TestRun();
     for (const target of [link, `${link}/ssl`]) {
       await expect(run.start({ mounts: [{ ...mount, target }] })).rejects.toMatchObject({
@@ -76,7 +82,10 @@ describe("a task's file system", () => {
     const swapped = [
       { source: one, target: other },
       { source: other, target: one },
-    ].map((mount) => ({ kind: "volume", readOnly: false, propagation: "private", ...mount }) as const);
+    ].map(
+      (mount) =>
+        ({ kind: "volume", isFolder: true, readOnly: false, propagation: "private", ...mount }) as const,
+    );
     const hidden = [
       { path: "/usr/share/zoneinfo", isFolder: true },
       { path: "/etc/hostname", isFolder: false },

@@ -206,7 +206,7 @@ describe("the answer to a destination", () => {
 
   test("is that of the rules for the kernel", () => {
     const names = new Map([["a.example", ["10.0.0.1", "2001:db8::1"]]]);
-    const rules = egressRules({ egress: ["udp:a.example:53", "b"], egressDenied: ["192.0.0.0/23"] }, names);
+    const rules = egressRules({ egress: ["udp:a.example:53", "b"], egressDenied: ["192.0.0.0/23"], names });
     const shown = (list: typeof rules.denied | null) =>
       list?.map((rule) => [rule.protocol, formatAddress(rule.address), rule.bits, rule.port]);
     expect(shown(rules.allowed)).toEqual([
@@ -214,7 +214,7 @@ describe("the answer to a destination", () => {
       ["udp", "2001:db8::1", 128, 53],
     ]);
     expect(shown(rules.denied)).toEqual([[null, "192.0.0.0", 23, null]]);
-    expect(egressRules({ egressDenied: [] }, names).allowed).toBeNull();
+    expect(egressRules({ egressDenied: [], names }).allowed).toBeNull();
   });
 });
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseAddress } from "../../../src/effects/network/addresses.ts";
-import { type EgressRules, egressAnswer, egressRules } from "../../../src/effects/network/egress.ts";
+import { type EgressTerms, egressAnswer } from "../../../src/effects/network/egress.ts";
 import { EgressControl } from "../../../src/effects/network/egressControl.ts";
 import { findEgressProblem } from "../../../src/effects/network/egressMaps.ts";
 import { maxToldPerSecond } from "../../../src/effects/network/egressPrograms.ts";
@@ -51,8 +51,10 @@ class Connector implements AsyncDisposable {
   }
 }
 
-const rulesOf = (egress: readonly string[] | undefined, egressDenied: readonly string[] = []): EgressRules =>
-  egressRules({ egress, egressDenied }, new Map());
+const termsOf = (
+  egress: readonly string[] | undefined,
+  egressDenied: readonly string[] = [],
+): EgressTerms => ({ egress, egressDenied, names: new Map() });
 
 const nobody = () => undefined;
 let count = 0;
@@ -119,14 +121,14 @@ describe("the limits of a cgroup", () => {
   });
 
   it("are what the rules say, for every way and family", { timeout: 200_000 }, async () => {
-    const run = control.confine(cgroup.path, rulesOf([]), nobody);
+    const run = control.confine(cgroup.path, termsOf([]), nobody);
     await using tries = await connector();
     const destinations = addresses.flatMap((address) =>
       (["tcp", "udp", "sendto"] as const).flatMap((how) => ports.map((port) => ({ how, address, port }))),
     );
     await fc.assert(
       fc.asyncProperty(anyRules, async (options) => {
-        run.replace(egressRules(options, new Map()));
+        run.replace({ ...options, names: new Map() });
         const answers = await tries.try(
           ...destinations.map(({ how, address, port }) =>
             [how, address.includes(":") ? 6 : 4, address, port].join(" "),
@@ -146,7 +148,7 @@ describe("the limits of a cgroup", () => {
 
   it("without a list deny only what is denied, and leave other kinds of sockets", async () => {
     const options = { egress: undefined, egressDenied: ["169.254.169.254", "127.0.0.1:4646"] };
-    control.confine(cgroup.path, egressRules(options, new Map()), nobody);
+    control.confine(cgroup.path, { ...options, names: new Map() }, nobody);
     await using tries = await connector();
     expect(
       await tries.try(
@@ -159,15 +161,15 @@ describe("the limits of a cgroup", () => {
   it("also hold for new sockets of a process that was there before", async () => {
     await using tries = await connector();
     expect(await tries.try("udp 4 192.0.2.1 53")).toEqual(["allowed"]);
-    control.confine(cgroup.path, rulesOf([]), nobody);
+    control.confine(cgroup.path, termsOf([]), nobody);
     expect(await tries.try("udp 4 192.0.2.1 53")).toEqual(["EPERM"]);
   });
 
   it("of two cgroups are apart", async () => {
     const other = new TestCgroup(`exec2-egress-test-${process.pid}-other`);
     try {
-      control.confine(cgroup.path, rulesOf(["10.0.0.1"]), nobody);
-      control.confine(other.path, rulesOf(["10.0.0.2"]), nobody);
+      control.confine(cgroup.path, termsOf(["10.0.0.1"]), nobody);
+      control.confine(other.path, termsOf(["10.0.0.2"]), nobody);
       await using one = await connector();
       await using two = await new Connector(other.path).ready();
       const both = ["udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1"];
@@ -179,12 +181,12 @@ describe("the limits of a cgroup", () => {
   });
 
   it("are replaced without a moment in which nothing or everything is allowed", async () => {
-    const run = control.confine(cgroup.path, rulesOf(["10.0.0.1", "10.0.0.2"]), nobody);
+    const run = control.confine(cgroup.path, termsOf(["10.0.0.1", "10.0.0.2"]), nobody);
     await using tries = await connector();
     let isOver = false;
     const replacing = (async () => {
       for (let round = 0; !isOver; round += 1) {
-        run.replace(rulesOf(["10.0.0.1", round % 2 === 0 ? "10.0.0.3" : "10.0.0.2"]));
+        run.replace(termsOf(["10.0.0.1", round % 2 === 0 ? "10.0.0.3" : "10.0.0.2"]));
         await new Promise((resolve) => setImmediate(resolve));
       }
     })();
@@ -197,8 +199,8 @@ describe("the limits of a cgroup", () => {
   });
 
   it("of a later run in the cgroup replace those of the earlier one, whose end then changes nothing", async () => {
-    const first = control.confine(cgroup.path, rulesOf(["10.0.0.1"]), nobody);
-    const second = control.confine(cgroup.path, rulesOf(undefined, ["10.0.0.2"]), nobody);
+    const first = control.confine(cgroup.path, termsOf(["10.0.0.1"]), nobody);
+    const second = control.confine(cgroup.path, termsOf(undefined, ["10.0.0.2"]), nobody);
     first[Symbol.dispose]();
     await using tries = await connector();
     expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1", "udp 4 10.0.0.3 1")).toEqual([
@@ -209,7 +211,7 @@ describe("the limits of a cgroup", () => {
   });
 
   it("are not set on what is no cgroup", () => {
-    expect(() => control.confine("/tmp", rulesOf([]), nobody)).toThrow(
+    expect(() => control.confine("/tmp", termsOf([]), nobody)).toThrow(
       expect.objectContaining({
         code: "EGRESS_UNAVAILABLE",
         failed: expect.objectContaining({ call: "bpf" }),
@@ -220,7 +222,7 @@ describe("the limits of a cgroup", () => {
 
 describe("after the end of the process that has set them, the limits", () => {
   it("hold, and are taken over by the next one with what was refused meanwhile", async () => {
-    control.confine(cgroup.path, rulesOf(["10.0.0.1"]), nobody);
+    control.confine(cgroup.path, termsOf(["10.0.0.1"]), nobody);
     await using tries = await connector();
     control[Symbol.dispose]();
     expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1")).toEqual(["allowed", "EPERM"]);
@@ -231,14 +233,14 @@ describe("after the end of the process that has set them, the limits", () => {
     expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.3 1")).toEqual(["allowed", "EPERM"]);
     await until(() => told.length === 2, "the refusals are told");
     expect(told.map(({ address }) => address)).toEqual(["10.0.0.2", "10.0.0.3"]);
-    run?.replace(rulesOf(["10.0.0.2"]));
+    run?.replace(termsOf(["10.0.0.2"]));
     expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1")).toEqual(["EPERM", "allowed"]);
     run?.[Symbol.dispose]();
     expect(await tries.try("udp 4 10.0.0.1 1")).toEqual(["allowed"]);
   });
 
   it("are lifted when the run has ended, too", async () => {
-    control.confine(cgroup.path, rulesOf([]), nobody);
+    control.confine(cgroup.path, termsOf([]), nobody);
     control[Symbol.dispose]();
     control = newControl();
     control.release(cgroup.path);
@@ -277,7 +279,7 @@ describe("refusals", () => {
   it("are told with protocol, address, port, process, time and reason", async () => {
     const told: EgressRefusal[] = [];
     const begin = Date.now();
-    control.confine(cgroup.path, rulesOf(["10.0.0.0/8"], ["10.0.0.2"]), (refusal) => told.push(refusal));
+    control.confine(cgroup.path, termsOf(["10.0.0.0/8"], ["10.0.0.2"]), (refusal) => told.push(refusal));
     await using tries = await connector();
     await tries.try("tcp 6 2001:db8::1 443", "sendto 6 ::ffff:10.0.0.2 53");
     await until(() => told.length === 2, "the refusals are told");
@@ -291,7 +293,7 @@ describe("refusals", () => {
 
   it("of a flood are told in part, and counted all", { timeout: 60_000 }, async () => {
     const told: EgressRefusal[] = [];
-    const run = control.confine(cgroup.path, rulesOf([]), (refusal) => told.push(refusal));
+    const run = control.confine(cgroup.path, termsOf([]), (refusal) => told.push(refusal));
     await using tries = await connector();
     const flood = 5_000;
     await tries.try(...Array<string>(flood).fill("udp 4 10.0.0.1 1"));
@@ -310,7 +312,7 @@ describe("refusals", () => {
 
   it("can be asked for at once", async () => {
     const told: EgressRefusal[] = [];
-    control.confine(cgroup.path, rulesOf([]), (refusal) => told.push(refusal));
+    control.confine(cgroup.path, termsOf([]), (refusal) => told.push(refusal));
     await using tries = await connector();
     await tries.try("udp 4 10.0.0.1 1");
     control.settle();

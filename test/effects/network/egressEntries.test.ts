@@ -10,10 +10,10 @@ import {
   keyBits,
   limitFlagsOf,
   listBits,
-  ownerOf,
+  setOf,
 } from "../../../src/effects/network/egressEntries.ts";
 
-const owner = { cgroup: 0x1234_5678_9abcn, set: 7 };
+const set = 0x1234_5678_9abc_def0n;
 
 /** Addresses that share many first bits, so that ranges contain each other. */
 const anyAddress = (family: 4 | 6) =>
@@ -49,7 +49,7 @@ type Target = typeof anyTarget extends fc.Arbitrary<infer Value> ? Value : never
 /** The kernel's look-up in a trie: whether an entry has the first bits of a whole key. */
 function isFound(keys: readonly Uint8Array[], sought: Buffer): boolean {
   const bitsOf = (key: Uint8Array) =>
-    [...key.subarray(entryLayout.cgroup)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+    [...key.subarray(entryLayout.set)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
   return keys.some((key) => {
     const length = Buffer.from(key).readUInt32LE(entryLayout.prefixBits);
     return bitsOf(sought).startsWith(bitsOf(key).slice(0, length));
@@ -63,8 +63,7 @@ function soughtKey(
 ): Buffer {
   const key = Buffer.alloc(entryLayout.bytes);
   key.writeUInt32LE(keyBits, entryLayout.prefixBits);
-  key.writeBigUInt64LE(owner.cgroup, entryLayout.cgroup);
-  key.writeUInt32LE(owner.set, entryLayout.set);
+  key.writeBigUInt64LE(set, entryLayout.set);
   key[entryLayout.list] = (isDenied ? listBits.denied : 0) | (family === 6 ? listBits.ipv6 : 0);
   key[entryLayout.protocol] = ipProtocols[protocol];
   key.writeUInt16BE(port, entryLayout.port);
@@ -86,7 +85,7 @@ describe("the entries of rules", () => {
         fc.array(anyRule, { maxLength: 4 }),
         fc.array(anyTarget, { minLength: 1, maxLength: 12 }),
         (allowed, denied, targets) => {
-          const keys = egressKeys({ allowed, denied }, owner);
+          const keys = egressKeys({ allowed, denied }, set);
           for (const target of targets) {
             for (const [isDenied, rules] of [
               [false, allowed ?? []],
@@ -107,10 +106,10 @@ describe("the entries of rules", () => {
   it("are each there once, belong to their set, and have prefixes within a key", () => {
     fc.assert(
       fc.property(fc.array(anyRule, { maxLength: 8 }), (rules) => {
-        const keys = egressKeys({ allowed: [...rules, ...rules], denied: rules }, owner);
+        const keys = egressKeys({ allowed: [...rules, ...rules], denied: rules }, set);
         expect(new Set(keys.map((key) => Buffer.from(key).toString("hex"))).size).toBe(keys.length);
         for (const key of keys.map((each) => Buffer.from(each))) {
-          expect(ownerOf(key)).toEqual(owner);
+          expect(setOf(key)).toBe(set);
           const bits = key.readUInt32LE(entryLayout.prefixBits);
           expect(bits >= exactBits && bits <= keyBits).toBe(true);
         }
@@ -124,7 +123,7 @@ describe("the entries of rules", () => {
     });
     const keys = egressKeys(
       { allowed: [four([10, 0, 0, 0], 8, 443), four([10, 1, 1, 1], 32, null)], denied: [] },
-      owner,
+      set,
     );
     const isAllowed = (address: readonly number[], port: number) =>
       [port, 0].some((each) =>

@@ -93,6 +93,7 @@ test("a task's options have this hclspec", () => {
       root: attr("root", "string"),
       identity_files: attr("identity_files", "bool"),
       shm_size: withDefault(attr("shm_size", "number"), "64"),
+      tmp_size: attr("tmp_size", "number"),
       root_dir: attr("root_dir", "string"),
       root_dir_writable: withDefault(attr("root_dir_writable", "bool"), "false"),
       idmapped_volumes: attr("idmapped_volumes", "list(string)"),

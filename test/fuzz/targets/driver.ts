@@ -188,7 +188,7 @@ export const carriedErrors: Target = {
 function isDenied(glob: string, name: string): boolean {
   const rules = { deniedEnvvars: [`x${glob}`], cores: undefined };
   const user = { name: "nobody", home: "/" };
-  return !Object.hasOwn(taskEnvironment({ [`x${name}`]: "" }, user, { tmpDir: "/tmp" }, rules), `x${name}`);
+  return !Object.hasOwn(taskEnvironment({ [`x${name}`]: "" }, user, "/tmp", rules), `x${name}`);
 }
 
 /** A pattern of `denied_envvars`, a NUL, and an environment in the kernel's form. */

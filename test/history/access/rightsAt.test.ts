@@ -23,9 +23,12 @@ test("a parent folder leads to an unveiled path, and another folder has no right
 });
 
 test("rules for mounted sources hold at the paths that the task sees", () => {
-  const sandbox = { runFolder: "/var/lib/exec2/run/1", privateTmp: true };
+  const sandbox = { runFolder: "/var/lib/exec2/run/1", privateTmp: true, unveiled: [] };
   const at = (path: string, source: string) => pathsInTask({ path, source }, sandbox);
   expect(at("/var/lib/exec2/run/1/hosts", "default")).toEqual(["/etc/hosts"]);
   expect(at("/alloc/web/tmp", "default, folder")).toEqual(["/alloc/web/tmp", "/tmp"]);
   expect(at("/srv/tmp", "task")).toEqual(["/srv/tmp"]);
+  const inMemory = { path: "/tmp", mode: "rwxc", source: "default" };
+  const folder = { path: "/alloc/web/tmp", source: "folder" };
+  expect(pathsInTask(folder, { ...sandbox, unveiled: [inMemory] })).toEqual(["/alloc/web/tmp"]);
 });

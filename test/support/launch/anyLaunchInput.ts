@@ -47,6 +47,7 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
       kind: fc.constantFrom("volume" as const, "device" as const),
       source: path,
       target: path,
+      isFolder: fc.constant(true),
       readOnly: fc.boolean(),
       propagation: fc.constantFrom("private" as const, "host-to-task" as const),
     }),
