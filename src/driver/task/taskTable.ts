@@ -1,7 +1,7 @@
 /** The tasks of this process. Starts tasks, and takes over the tasks of an earlier process. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { isShortage, messageOf } from "../../base/errors.ts";
+import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import { type TaskId, taskOfRun } from "../../base/taskId.ts";
 import { envDigest } from "../../effects/command/envDigest.ts";
 import { environmentFor } from "../../effects/launch/sandbox.ts";
@@ -130,14 +130,22 @@ export class TaskTable {
     return recovery;
   }
 
-  /** Returns a task of this process. Takes over a task that an earlier process left running. */
+  /**
+   * Returns a task of this process. Takes over a task that an earlier process left running.
+   * @returns undefined also for a task that is lost: nothing of it is left to be ended
+   */
   async claim(taskId: TaskId, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
-    return this.recover(taskId, services, async () => {
-      const history = await settledHistory(taskId, services);
-      if (history === undefined) throw notFound();
-      return history;
-    });
+    try {
+      return await this.recover(taskId, services, async () => {
+        const history = await settledHistory(taskId, services);
+        if (history === undefined) throw notFound();
+        return history;
+      });
+    } catch (thrown) {
+      if (thrown instanceof DriverError && thrown.code === "TASK_LOST") return undefined;
+      throw thrown;
+    }
   }
 
   /**
@@ -194,6 +202,7 @@ export class TaskTable {
       await takeOver(task, task.run.commands, services);
     } catch (thrown) {
       this.forget(taskId);
+      if (!isAlive(task.state)) services.unclaimed.delete(taskId);
       throw thrown;
     }
     services.unclaimed.delete(taskId);
