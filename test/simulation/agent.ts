@@ -441,7 +441,7 @@ export class Agent {
       };
       // A new process takes this long to its first call.
       const launchMs = what === "SetConfig" ? 100 + scheduler.random.below(100) : 0;
-      const message = scheduler.in(launchMs + scheduler.latency(), plugin.life, `gets ${what}`, () => {
+      const deliver = () => {
         call(plugin.driver, controller.signal).then(
           (value) => {
             if (!plugin.life.dead && !cancelled) check?.(plugin, value);
@@ -449,7 +449,9 @@ export class Agent {
           },
           (thrown: unknown) => answer(textOf(thrown), () => reject(thrown)),
         );
-      });
+      };
+      const delayMs = launchMs + scheduler.latency();
+      const message = scheduler.in(delayMs, plugin.life, `gets ${what}`, deliver);
       const pending: PendingCall = { what, message, controller, broken };
       plugin.pending.add(pending);
       if (cancelMs !== undefined)
@@ -457,10 +459,13 @@ export class Agent {
           if (!plugin.pending.delete(pending)) return;
           cancelled = true;
           this.doing.delete(what);
-          // The plugin reads the call before it reads that the call is cancelled.
-          scheduler.in(scheduler.latency(), plugin.life, `learns that ${what} is cancelled`, () =>
-            controller.abort(new Error("the call is cancelled")),
-          );
+          // The plugin reads the call before it reads that the call is cancelled, and later calls after that.
+          const isRead = message.over;
+          message.over = true;
+          scheduler.in(0.001, plugin.life, `learns that ${what} is cancelled`, () => {
+            if (!isRead) deliver();
+            controller.abort(new Error("the call is cancelled"));
+          });
           reject(new Cancelled());
         });
       if (plugin.life.dead) scheduler.in(scheduler.latency(), life, `${what} breaks`, broken);

@@ -136,8 +136,10 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
   };
 
   const uncaught = (thrown: unknown) => {
-    if (!(thrown instanceof Dead)) checks.fail(`nobody catches: ${(thrown as Error).stack}`);
+    if (!(thrown instanceof Dead) && !scheduler.life.dead)
+      checks.fail(`nobody catches: ${(thrown as Error).stack}`);
   };
+  scheduler.onThrow = uncaught;
   process.on("uncaughtException", uncaught).on("unhandledRejection", uncaught);
   const restoreClock = installClock(scheduler, () => 10_000 + current().number);
 

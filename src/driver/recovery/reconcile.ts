@@ -53,7 +53,10 @@ export async function reconcile(
       removeFiles(taskId, files, runs ? history.snapshot : undefined, services);
     };
     const retry = async () => {
-      if (!inUse(taskId)) await save(await settle(taskId, services));
+      if (inUse(taskId)) return;
+      const settled = await settle(taskId, services);
+      // A call of the agent may have come meanwhile, and settles the task itself.
+      if (!inUse(taskId)) await save(settled);
     };
     try {
       const settled = mayBeOver && isOverAlready(taskId, store) ? over : await settle(taskId, services);

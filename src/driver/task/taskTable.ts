@@ -26,6 +26,8 @@ export class TaskTable {
   readonly #tasks = new Map<TaskId, Task>();
   /** Tasks that are being taken over. */
   readonly #recoveries = new Map<TaskId, Promise<Task>>();
+  /** Tasks whose earlier start is being looked for. */
+  readonly #repeated = new Set<TaskId>();
   /** Starts that have no answer yet. The promises resolve once they have one. */
   readonly #starts = new Map<TaskId, Promise<void>>();
   readonly #users = new UserClaims(goesOn);
@@ -38,7 +40,7 @@ export class TaskTable {
 
   /** Whether this process has the task, or is taking it over. */
   knows(taskId: TaskId): boolean {
-    return this.#tasks.has(taskId) || this.#recoveries.has(taskId);
+    return this.#tasks.has(taskId) || this.#recoveries.has(taskId) || this.#repeated.has(taskId);
   }
 
   get all(): readonly Task[] {
@@ -157,9 +159,14 @@ export class TaskTable {
     // Usually, the log does not have the task. Then the task is added in the same turn of the event loop, so
     // that no second request comes in between.
     if (services.store.version(taskId) === 0) return this.#add(taskId);
-    const history = await whilePatient(() => repeatedStart(taskId, requested, services));
-    if (this.#tasks.has(taskId)) throw existsAlready(taskId);
-    return this.#add(taskId, history);
+    this.#repeated.add(taskId);
+    try {
+      const history = await whilePatient(() => repeatedStart(taskId, requested, services));
+      if (this.#tasks.has(taskId)) throw existsAlready(taskId);
+      return this.#add(taskId, history);
+    } finally {
+      this.#repeated.delete(taskId);
+    }
   }
 
   #add(taskId: TaskId, history?: TaskHistory): Task {
