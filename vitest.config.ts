@@ -26,6 +26,8 @@ const long = [
   // What dozens of programs need is learned, and tried without each part of it.
   "test/e2e/learn/**/*.test.ts",
   "test/cli/commands/learn.kernel.test.ts",
+  // A log of 200,000 events is written.
+  "test/cli/commands/checkParts.kernel.test.ts",
   // Each feature of job files is run.
   "test/cli/commands/jobFiles.kernel.test.ts",
   // A project of a user is type-checked and tested with the library.

@@ -1,10 +1,11 @@
 /**
  * Measures replays: events folded per second, by XState and by the table that checks of whole logs use. Also
  * measures such a check with either, compared with SHA-256 of the same number of bytes, and the check of a log
- * with long histories instead of short ones.
+ * with long histories instead of short ones, and the command for it, which shares the check among processes.
  * `node bench/replay.ts [events in the log] [folder]`
  */
 
+import { execFileSync } from "node:child_process";
 import { hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -15,6 +16,7 @@ import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../src/machines/events.ts"
 import { type MachineVersion, thisMachine } from "../src/machines/machineVersion.ts";
 import { initialSnapshot, step } from "../src/machines/taskMachine.ts";
 import type { EventReader } from "../src/store/eventStore.ts";
+import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, event, life, numberedId } from "../test/support/history/history.ts";
@@ -33,10 +35,12 @@ try {
   benchBaseline(short);
   benchCheck("XState", short, thisMachine);
   benchCheck("the table, short histories", short, outcomeMachine());
+  benchCommand("short");
   await short.close();
   const long = await filled("long", [longLife()]);
   benchBaseline(long);
   benchCheck("the table, long histories", long, outcomeMachine());
+  benchCommand("long");
   await long.close();
   benchStepping();
 } finally {
@@ -92,6 +96,14 @@ function benchCheck(name: string, reader: EventReader, machine: MachineVersion):
   );
 }
 
+/** Measures the command, with the program's start and as many processes as it takes. */
+function benchCommand(name: string): void {
+  const program = join(import.meta.dirname, "../src/main.ts");
+  const command = [program, "replay", "--check", "--state-dir", join(folder, name)];
+  const took = seconds(() => execFileSync(process.execPath, command));
+  printFigure(`replay --check, ${name} histories`, `${took.toFixed(2)} s`);
+}
+
 /** Measures steps back through a long history. */
 function benchStepping(): void {
   const begun = life("ended").slice(0, 4);
@@ -116,7 +128,7 @@ function longLife(): TaskEvent[] {
 
 /** A log of `count` events in lives of the given kinds. */
 async function filled(name: string, kinds: readonly TaskEvent[][]): Promise<EventReader> {
-  const path = join(folder, name);
+  const { events: path } = stateFolderPaths(join(folder, name));
   const store = await openEventStore(path);
   let tasks = 0;
   while (store.lastPosition() < count) {

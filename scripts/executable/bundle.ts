@@ -38,10 +38,17 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
 const unservedClients = /\/@grpc\/grpc-js\/build\/src\/(?:channelz|orca)\.js$/;
 const nothing = "\0nothing";
 
+/** lmdb brings an older msgpackr, with which it would encode values. The store gives it encoded ones. */
+const lmdbCode = /\/node_modules\/lmdb\//;
+
 const replace: Plugin = {
   name: "replace",
-  resolveId: (source, importer = "") =>
-    source === "./make-client" && unservedClients.test(importer) ? nothing : undefined,
+  resolveId(source, importer = "") {
+    if (source === "./make-client" && unservedClients.test(importer)) return nothing;
+    if (source === "msgpackr" && lmdbCode.test(importer))
+      return this.resolve(source, join(root, "src/main.ts"));
+    return undefined;
+  },
   load: (id) => (id === nothing ? "export {};" : replacements.find(([module]) => module.test(id))?.[1]),
 };
 

@@ -13,6 +13,8 @@ export interface TaskOutline {
   readonly allocation: string;
   readonly task: string;
   readonly group: string | null;
+  /** The allocation's number among those of its group, from 0. */
+  readonly index: number | null;
   readonly job: string | null;
   readonly namespace: string | null;
   /** The machine's state, or a word that a list shows in its place. */
@@ -22,9 +24,18 @@ export interface TaskOutline {
 }
 
 export function outlineOf(id: string, { value: state, context }: MachineState): TaskOutline {
-  const { groupName: group = null, jobId: job = null, namespace = null } = context.request ?? {};
-  const result = resultOf(context);
-  return { id, allocation: allocationOf(id), task: taskName(id), group, job, namespace, state, result };
+  const { request } = context;
+  return {
+    id,
+    allocation: allocationOf(id),
+    task: taskName(id),
+    group: request?.groupName ?? null,
+    index: request?.allocIndex ?? null,
+    job: request?.jobId ?? null,
+    namespace: request?.namespace ?? null,
+    state,
+    result: resultOf(context),
+  };
 }
 
 /** The result of a task; null while it starts or runs. */

@@ -148,6 +148,24 @@ export function readRecord(bytes: Buffer, unread?: string): EventRecord | Record
   };
 }
 
+/**
+ * The stream that a record names, without a look at anything else in it.
+ * @returns undefined if no header of a record begins with such a name
+ */
+export function streamOf(bytes: Buffer): string | undefined {
+  // A list of nine fields, then a text of up to 31, 255 or 65,535 bytes: MessagePack's specification, "Formats".
+  if (bytes[HEADER_AT] !== 0x99) return undefined;
+  const head = bytes[HEADER_AT + 1] ?? 0;
+  if (head >= 0xa0 && head < 0xc0) return text(bytes, HEADER_AT + 2, head & 0x1f);
+  if (head === 0xd9) return text(bytes, HEADER_AT + 3, bytes[HEADER_AT + 2] ?? 0);
+  const [high = 0, low = 0] = bytes.subarray(HEADER_AT + 2);
+  return head === 0xda ? text(bytes, HEADER_AT + 4, 256 * high + low) : undefined;
+}
+
+function text(bytes: Buffer, start: number, length: number): string {
+  return bytes.toString("utf8", start, start + length);
+}
+
 /** Whether {@link readRecord} returned a defect. */
 export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
   return "kind" in read;

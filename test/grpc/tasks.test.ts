@@ -48,6 +48,7 @@ describe("StartTask", () => {
         taskName: "main",
         allocId,
         groupName: "only",
+        allocIndex: null,
         jobId: "job",
         jobName: "job",
         namespace: "default",
@@ -94,6 +95,19 @@ describe("StartTask", () => {
     const networkIsolationSpec = spec && { ...spec, labels: new Map<string, string>() };
     await driver.startTask({ task: taskConfig({ networkIsolationSpec }) });
     expect(fake.calls.at(-1)?.[1]).toMatchObject({ network });
+  });
+
+  test.each([
+    ["0", 0],
+    ["42", 42],
+    ["", null],
+    ["-1", null],
+    ["secret", null],
+    ["1234567890", null],
+  ])("with NOMAD_ALLOC_INDEX=%s has the index %s", async (text, allocIndex) => {
+    const { fake, driver } = await configured();
+    await driver.startTask({ task: taskConfig({ env: new Map([["NOMAD_ALLOC_INDEX", text]]) }) });
+    expect(fake.calls.at(-1)?.[1]).toMatchObject({ allocIndex });
   });
 
   test("keeps names that are special in JavaScript", async () => {

@@ -487,6 +487,7 @@ function requestOf(taskId: TaskId, alloc: string, user: string, hasStopCommand =
     taskName: "main",
     allocId: alloc,
     groupName: "group",
+    allocIndex: null,
     jobId: "job",
     jobName: "job",
     namespace: "default",

@@ -9,6 +9,7 @@ import {
   readRecord,
   SALT_BYTES,
   sealData,
+  streamOf,
 } from "../../src/store/eventRecord.ts";
 import type { EventToAppend } from "../../src/store/eventStore.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
@@ -67,6 +68,25 @@ describe("event records", () => {
         const { previousHash, ...where } = at;
         expect(stored).toEqual({ ...event, ...where, hash: stored.hash });
         expect(readRecord(bytes)).toEqual({ event: stored, previousHash });
+      }),
+    );
+  });
+
+  it("name their stream, however long its name is, before anything else is read of them", () => {
+    const names = fc.oneof(
+      text,
+      fc.integer({ min: 0, max: 70_000 }).map((length) => "n".repeat(length)),
+    );
+    fc.assert(
+      fc.property(anyEvent, anyPlace, names, (event, at, stream) => {
+        // Longer names are as damaged as any other bytes would be.
+        const named = Buffer.byteLength(stream) < 1 << 16 ? stream : undefined;
+        expect(streamOf(encode(event, { ...at, stream }).bytes)).toBe(named);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 90 }), (bytes) => {
+        expect(["string", "undefined"]).toContain(typeof streamOf(Buffer.from(bytes)));
       }),
     );
   });

@@ -18,6 +18,7 @@ export function requestedEvent(
     taskName: request.taskName,
     allocId: request.allocId,
     groupName: request.groupName,
+    allocIndex: request.allocIndex,
     jobId: request.jobId,
     jobName: request.jobName,
     namespace: request.namespace,

@@ -120,6 +120,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
     taskName: "task",
     allocId: "rehearsal",
     groupName: "",
+    allocIndex: null,
     jobId: "",
     jobName: "",
     namespace: "",

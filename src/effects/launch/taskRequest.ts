@@ -17,6 +17,8 @@ export interface TaskRequest extends LogDestination {
   readonly taskName: string;
   readonly allocId: string;
   readonly groupName: string;
+  /** The allocation's number among those of its group, from 0; null if the agent did not tell it. */
+  readonly allocIndex: number | null;
   readonly jobId: string;
   readonly jobName: string;
   readonly namespace: string;

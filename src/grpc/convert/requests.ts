@@ -27,6 +27,7 @@ export function requestOf(config: TaskConfig): Omit<TaskRequest, "options" | "lo
     taskName: config.name,
     allocId: config.allocId,
     groupName: config.taskGroupName,
+    allocIndex: indexOf(config.env),
     jobId: config.jobId,
     jobName: config.jobName,
     namespace: config.namespace,
@@ -43,6 +44,15 @@ export function requestOf(config: TaskConfig): Omit<TaskRequest, "options" | "lo
     mounts: config.mounts.map(mountOf),
     devices: config.devices.map(deviceOf),
   };
+}
+
+/**
+ * The allocation's number, which only the task's environment has. No other text than a small number is taken, so
+ * that nothing else of the environment becomes known.
+ */
+function indexOf(env: TaskConfig["env"]): number | null {
+  const text = env.get("NOMAD_ALLOC_INDEX") ?? "";
+  return /^\d{1,5}$/.test(text) ? Number(text) : null;
 }
 
 function resourcesOf(resources: Resources | undefined): TaskResources {

@@ -10,6 +10,8 @@ const requested = defineEvent({
     taskName: z.string(),
     allocId: z.string(),
     groupName: z.string(),
+    /** The allocation's number among those of its group, from 0; null if the agent did not tell it. */
+    allocIndex: z.int().nonnegative().nullable(),
     jobId: z.string(),
     jobName: z.string(),
     namespace: z.string(),
@@ -67,8 +69,8 @@ const requested = defineEvent({
   shown: { tone: "plain", category: "input", group: "opens", parties: ["agent", "driver"] },
   fields: {
     ignored: [
-      ...(["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"] as const),
-      ...(["allocDir", "stdoutPath", "stderrPath", "plugin.pid"] as const),
+      ...(["allocId", "allocIndex", "envDigest", "resources.cgroup", "network.path"] as const),
+      ...(["network.self", "allocDir", "stdoutPath", "stderrPath", "plugin.pid"] as const),
     ],
     masked: { "options.args": "text", "options.stop_command": "text" },
   },

@@ -6,6 +6,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     taskName: "web",
     allocId: "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20",
     groupName: "site",
+    allocIndex: 0,
     jobId: "shop",
     jobName: "shop",
     namespace: "default",

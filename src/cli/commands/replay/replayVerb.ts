@@ -14,6 +14,7 @@ interface Options {
   readonly all?: boolean;
   readonly against?: string;
   readonly key?: string;
+  readonly part?: string;
   readonly whatIf?: string;
   readonly policy?: string;
   readonly showArgs?: boolean;
@@ -45,6 +46,8 @@ export const addReplay: AddVerb = (program, exit) => {
       "verify with the state machine of another version: its dist/replay/machine.js",
     )
     .option("--key <key>", "with --check of a bundle: verify its signature, too, with a public Ed25519 key")
+    // Of the processes that share a check: this one's number, and how many there are.
+    .addOption(new Option("--part <part>").hideHelp())
     .option(...showArgsOption)
     .option(
       "-b, --break <where>",
@@ -94,7 +97,8 @@ async function act(task: string | undefined, options: Options): Promise<number> 
   if (options.check || options.all || against !== undefined || key !== undefined) {
     const { checkTasks } = await import("./checkTasks.ts");
     const checked = options.all ? { ...place, name: undefined } : place;
-    return codeOfComparison(() => checkTasks({ place: checked, against, key, showArgs, json }));
+    const part = partOf(options.part);
+    return codeOfComparison(() => checkTasks({ place: checked, against, key, part, showArgs, json }));
   }
   if (options.policy !== undefined) {
     const { policy: file } = options;
@@ -108,6 +112,12 @@ async function act(task: string | undefined, options: Options): Promise<number> 
     return showDebugger(place, { showArgs, breakpoints, edits: edits ?? [] });
   }
   return showReplay(place, { showArgs, json, breakpoints, edits });
+}
+
+/** @param text such as `1/4` */
+function partOf(text: string | undefined): { index: number; of: number } | undefined {
+  const [index, of] = (text ?? "").split("/").map(Number);
+  return index === undefined || of === undefined ? undefined : { index, of };
 }
 
 /** Whether a person can see the view and press keys. */

@@ -6,7 +6,7 @@
  */
 
 import type { MachineVersion } from "../../../machines/machineVersion.ts";
-import { isDefect, readRecord } from "../../../store/eventRecord.ts";
+import { isDefect, readRecord, streamOf } from "../../../store/eventRecord.ts";
 import type { EventReader, IndexEntry, StoredEvent, StreamEntry } from "../../../store/eventStore.ts";
 import type { StreamDefect } from "../../../store/verifyStream.ts";
 import { checkStream, type Finding, StreamCheck } from "./streamCheck.ts";
@@ -25,8 +25,20 @@ export interface CheckReport {
 export interface CheckOptions {
   /** The machine to check with; by default, this version's. */
   readonly machine?: MachineVersion;
+  /** The part of the streams to check; by default, all. */
+  readonly part?: StreamPart;
   /** Called repeatedly with the share that is done, up to 1. */
   readonly onProgress?: (done: number) => void;
+}
+
+/**
+ * One of several parts that together have all streams of a log, so that several processes can check it. Which
+ * streams a part has depends on their names alone, so it is the same in a log that grows meanwhile.
+ */
+export interface StreamPart {
+  /** The part's number, from 0. */
+  readonly index: number;
+  readonly of: number;
 }
 
 /**
@@ -34,11 +46,11 @@ export interface CheckOptions {
  * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export function checkLog(reader: EventReader, options: CheckOptions = {}): CheckReport {
-  const { machine = outcomeMachine(), onProgress } = options;
-  const heads = [...reader.streams()];
+  const { machine = outcomeMachine(), part = { index: 0, of: 1 }, onProgress } = options;
+  const heads = [...reader.streams()].filter(({ stream }) => isIn(part, stream));
   const events = heads.reduce((sum, { version }) => sum + version, 0);
   const scan = new Scan(reader, heads, machine);
-  scan.run((seen) => onProgress?.(seen / events));
+  scan.run(part, (seen) => onProgress?.(seen / events));
   const findings = scan.findings();
   return { streams: heads.length, events, findings, damage: reader.damage };
 }
@@ -83,14 +95,14 @@ class Scan {
     this.#unverified = new Map(heads.map((head) => [head.stream, { head, check: undefined, places: 0 }]));
   }
 
-  run(onProgress: (seen: number) => void): void {
+  run(part: StreamPart, onProgress: (seen: number) => void): void {
     const versions = new Map(this.#heads.map(({ stream, version }) => [stream, version]));
     let seen = 0;
-    for (const record of this.#reader.scanRecords(readAt)) {
+    for (const record of this.#reader.scanRecords(readerOf(part))) {
+      // Of another part, or damaged: such a record does not name its stream, which stays unverified.
+      if (record === undefined) continue;
       seen += 1;
       if (seen % PROGRESS_EVERY === 0) onProgress(seen);
-      // A damaged record does not name its stream, which stays unverified.
-      if (record === undefined) continue;
       const { stream, seq } = record.event;
       const version = versions.get(stream);
       const unverified = this.#unverified.get(stream);
@@ -201,6 +213,23 @@ function checkState({ stream, version, state }: StreamEntry, { to }: StoredEvent
 /** A checksum of positions, in their order. */
 function addPlace(sum: number, position: number): number {
   return (Math.imul(sum, 31) + position) | 0;
+}
+
+/** Reads the records of a part's streams, and skips the others before anything else is read of them. */
+function readerOf(part: StreamPart): typeof readAt {
+  if (part.of === 1) return readAt;
+  return (bytes, position) => {
+    const stream = streamOf(bytes);
+    return stream !== undefined && isIn(part, stream) ? readAt(bytes, position) : undefined;
+  };
+}
+
+function isIn({ index, of }: StreamPart, stream: string): boolean {
+  if (of === 1) return true;
+  let sum = 0;
+  for (let at = 0; at < stream.length; at++) sum = (Math.imul(sum, 31) + stream.charCodeAt(at)) | 0;
+  // The low bits of this sum would be those of the last characters.
+  return (Math.imul(sum, 0x9e3779b1) >>> 16) % of === index;
 }
 
 /** The record, if it is intact and stored at its own position. */

@@ -1,6 +1,5 @@
 /** Finds the tasks that match the choices in the page's address, and sorts them. Pure. */
 
-import { allocationIndex } from "../../../base/taskId.ts";
 import { formatDuration, formatLife } from "../../../units/durations.ts";
 import { type OutcomeKind, outcomeKinds, toneOf } from "../../views/outcomeKinds.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
@@ -29,10 +28,9 @@ export const columns = {
 
 export type ColumnName = keyof typeof columns;
 
-/** The task's name, with its index among the instances of a local run. Agents do not tell the driver theirs. */
-export function labelOf({ task, allocation }: Pick<TaskSummary, "task" | "allocation">): string {
-  const index = allocationIndex(allocation) ?? 0;
-  return index === 0 ? task : `${task}[${index}]`;
+/** The task's name, with the index of its allocation among those of its group. */
+export function labelOf({ task, index }: Pick<TaskSummary, "task" | "index">): string {
+  return index === null || index === 0 ? task : `${task}[${index}]`;
 }
 
 /** Milliseconds from the task's start to its end, or to now; null if the task has never run. */

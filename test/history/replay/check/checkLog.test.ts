@@ -45,6 +45,26 @@ describe("a check of a log", () => {
     );
   });
 
+  it("in parts, each with streams of its own, finds together what a whole one finds", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5 }),
+        fc.array(fc.nat(log().records.length - 1)),
+        (of, damaged) => {
+          const recorded = log();
+          for (const index of damaged) recorded.flip(index, 200);
+          const parts = Array.from({ length: of }, (_, index) =>
+            checkLog(recorded.reader(), { part: { index, of } }),
+          );
+          const whole = checkLog(recorded.reader());
+          expect(parts.reduce((sum, { streams }) => sum + streams, 0)).toBe(whole.streams);
+          expect(parts.reduce((sum, { events }) => sum + events, 0)).toBe(whole.events);
+          expect(new Set(parts.flatMap(({ findings }) => findings))).toEqual(new Set(whole.findings));
+        },
+      ),
+    );
+  });
+
   it("finds events that were omitted, swapped, or moved to another task", () => {
     const [first, second] = ["alloc/ended/1", "alloc/stopped/1"];
     const at = (recorded: RecordedLog, stream: string, seq: number) =>
