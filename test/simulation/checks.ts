@@ -35,6 +35,8 @@ export class Checks {
     kernel.onExecute = (run) => this.#executes(run);
     kernel.onWrongSignal = ({ pid }, signal) =>
       this.fail(`the driver sends signal ${signal} to process ${pid}, which is not a task's`);
+    kernel.onForeignFiles = ({ taskId }) =>
+      this.fail(`${taskId}: the init of an earlier start writes into the record of a later one`);
     kernel.onDriverSignal = (run, signal) => this.#signalled(run, signal);
   }
 

@@ -304,7 +304,16 @@ export interface Script {
 const scriptedDeaths = [250, 420, 1_300, 2_900];
 
 function scriptedPlan({ shortages }: Script): Plan {
-  const actions: Action[] = ["stops", "executes", "signals", "destroys", "executes", "inspects", "waits", "stops"];
+  const actions: Action[] = [
+    "stops",
+    "executes",
+    "signals",
+    "destroys",
+    "executes",
+    "inspects",
+    "waits",
+    "stops",
+  ];
   let next = 0;
   const jobs = jobsOf(2, () => ({
     runs: 4,

@@ -162,6 +162,8 @@ export class Kernel {
   onExecute: (run: RunTruth) => void = () => {};
   /** Called when a process that does not belong to the driver gets a signal of the driver's. */
   onWrongSignal: (target: Process, signal: number) => void = () => {};
+  /** Called when the init of a start opens the files of a later one. */
+  onForeignFiles: (run: RunTruth) => void = () => {};
   /** Called when the driver's signal may end a running program. */
   onDriverSignal: (run: RunTruth, signal: number) => void = () => {};
   programOf: (taskId: string) => Program = () => ({ endsAfter: undefined, exitCode: 0, obeys: true });
@@ -333,7 +335,12 @@ export class Kernel {
 
   /** Begins a run's init in a cgroup. */
   launch(
-    { taskId, runFolder, cgroup }: { taskId: string; runFolder: string; cgroup: string },
+    {
+      taskId,
+      runFolder,
+      cgroup,
+      fifo: own,
+    }: { taskId: string; runFolder: string; cgroup: string; fifo: unknown },
     release: ReleasePipe,
     report: LaunchReport,
   ): void {
@@ -387,6 +394,7 @@ export class Kernel {
       if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
       const file = this.files.get(status) ?? new File();
       if (!(file instanceof File)) return exit();
+      if (fifo !== own) this.onForeignFiles(run);
       this.files.set(status, file);
       const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
       content.set(layout.noStatus);

@@ -178,13 +178,14 @@ function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, re
   const { fds, life, scheduler } = plugin;
   const first = Promise.withResolvers<ProcessIdentity | undefined>();
   const report = Promise.withResolvers<Report>();
+  const fifo = kernel.files.get(early.aliveFifo);
   const runFolder = early.aliveFifo.slice(0, early.aliveFifo.lastIndexOf("/"));
   const taskId = taskOfRunFolder(runFolder.slice(runFolder.lastIndexOf("/") + 1));
   // The write end was added right after the read end.
   const pipe = fds.get(releasePipe + 1) as ReleasePipe;
   const identity = ({ pid, startTicks }: Process) => ({ pid, startTicks });
   scheduler.in(scheduler.latency(), kernel.life, "the spawner forks", () =>
-    kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "" }, pipe, {
+    kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "", fifo }, pipe, {
       // The first record in the pipe is init's.
       onIdentity: (process) => {
         if (process.parent === undefined)
