@@ -24,6 +24,9 @@ plugin "nomad-driver-exec2" {
     allow_idmapped_volumes = true
     idmapped_root_volumes  = []
 
+    # What a task may write to its own folders, in MiB. A host without project quotas starts tasks all the same.
+    disk_limit         = 10000
+    disk_limit_missing = "warn"
 
     # The driver writes tasks' log files, instead of a process of the agent for each task.
     log_collection    = "driver"

@@ -1,6 +1,11 @@
-# A task with a /tmp of its own in memory, which holds at most 16 MiB. What is in it counts as the task's memory.
+# A task that may write at most 8 MiB to its folders, and that has a /tmp of its own in memory, of 16 MiB.
 #
 #   nomad-driver-exec2 run examples/disk.nomad.hcl
+#
+# The limit needs a file system with project quotas (docs/configuration.md, "Disk"). Without one, the start is refused,
+# and says how to turn them on. To run it all the same, without the limit:
+#
+#   nomad-driver-exec2 run -o disk_limit_missing=warn examples/disk.nomad.hcl
 
 job "disk" {
   type = "batch"
@@ -10,9 +15,10 @@ job "disk" {
       driver = "exec2"
 
       config {
-        command  = "sh"
-        args     = ["local/fill.sh"]
-        tmp_size = 16
+        command    = "sh"
+        args       = ["local/fill.sh"]
+        disk_limit = 8
+        tmp_size   = 16
       }
 
       template {
@@ -20,6 +26,7 @@ job "disk" {
         data        = <<-EOF
           echo "temporary files are in $TMPDIR"
           head -c 32M /dev/zero > /tmp/large || echo "16 MiB of /tmp are full"
+          head -c 12M /dev/zero > local/large && echo "12 MiB fit on the disk" || echo "8 MiB of the disk are full"
         EOF
       }
 

@@ -37,6 +37,8 @@ export interface DriverFindings {
   readonly blackBoxProblem: string | undefined;
   /** Why the host cannot restrict where tasks connect; undefined if it can. */
   readonly egressProblem: string | undefined;
+  /** Mount points of file systems on which the driver can limit what tasks write. */
+  readonly limitedDisks: readonly string[];
   /** Why the driver's services could not be opened. */
   readonly error?: DriverError | undefined;
 }
@@ -45,14 +47,10 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  { quarantined, privateRootProblem, denialProblem, blackBoxProblem, egressProblem, error }: DriverFindings,
+  findings: DriverFindings,
 ): Fingerprint {
-  const attributes = fingerprintAttributes(facts, options, version, {
-    privateRootProblem,
-    denialProblem,
-    blackBoxProblem,
-    egressProblem,
-  });
+  const { quarantined, privateRootProblem, denialProblem, blackBoxProblem, egressProblem, error } = findings;
+  const attributes = fingerprintAttributes(facts, options, version, findings);
   const { health, description } = judgeHost(facts, {
     quarantined,
     privateRootProblem,

@@ -12,6 +12,7 @@ import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
 import { endLogs, type LogPipes } from "../effects/logs/logPipes.ts";
+import { limitedDisks } from "../effects/paths/limitedDisks.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
 import { hasEnded, isAlive } from "../machines/taskMachine.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
@@ -123,6 +124,7 @@ export class Driver implements DriverPort {
               denialProblem,
               blackBoxProblem,
               egressProblem,
+              limitedDisks: limitedDisks(),
               error: outcome.error,
             }),
           ),

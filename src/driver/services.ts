@@ -9,6 +9,7 @@ import type { EventStore } from "../store/eventStore.ts";
 import type { StateFolder } from "../store/folder/stateFolder.ts";
 import type { Recorder } from "./blackBox/recorder.ts";
 import type { TaskDenials } from "./denials/taskDenials.ts";
+import type { TaskDisk } from "./disk/taskDisk.ts";
 import type { TaskEgress } from "./egress/taskEgress.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
 import type { UnsavedEvents } from "./history/unsavedEvents.ts";
@@ -29,6 +30,8 @@ export interface DriverServices {
   readonly recorder: Recorder;
   /** Where tasks may connect. */
   readonly egress: TaskEgress;
+  /** What tasks may write to their own folders. */
+  readonly disk: TaskDisk;
   readonly store: EventStore;
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;

@@ -8,7 +8,7 @@ import { blackBoxOptions } from "./blackBox/options.ts";
 import { cgroupOptions, settleCgroup } from "./cgroup/options.ts";
 import { commandOptions } from "./command/options.ts";
 import { denialsOptions } from "./denials/options.ts";
-import { diskOptions } from "./disk/options.ts";
+import { diskOptions, settleDisk } from "./disk/options.ts";
 import { limitsOptions } from "./limits/options.ts";
 import { logsOptions } from "./logs/options.ts";
 import { namesOptions } from "./names/options.ts";
@@ -100,6 +100,7 @@ export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): T
     ...settlePorts(task, plugin),
     ...settleEgress(task, plugin),
     ...settleCgroup(task, plugin),
+    ...settleDisk(task, plugin),
   };
 }
 

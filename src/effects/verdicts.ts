@@ -13,6 +13,7 @@ import {
 } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
 import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
+import { type DiskLimited, projectVerdict } from "./seccomp/projectRestrictions.ts";
 import {
   type FilterInput,
   filterVerdict,
@@ -27,6 +28,7 @@ export interface Allowance {
   readonly own: OwnPlaces;
   readonly ports: NetworkLimits;
   readonly egress: EgressAllowance;
+  readonly disk: DiskLimited;
   readonly filter: FilterInput;
   /** Names of the task's capabilities. */
   readonly capabilities: readonly string[];
@@ -36,12 +38,13 @@ export interface Allowance {
 
 /** The verdicts of all parts that refuse what was denied; none if a task with this allowance may do it. */
 export function verdictsOn(denial: Denial, allowance: Allowance): Verdict[] {
-  const { isUnveiled, own, ports, egress, filter, capabilities } = allowance;
+  const { isUnveiled, own, ports, egress, disk, filter, capabilities } = allowance;
   const verdicts = [
     landlockVerdict(denial),
     unveilVerdict(denial, isUnveiled, own),
     portVerdict(denial, ports, allowance),
     egressVerdict(denial, egress),
+    projectVerdict(denial, disk),
     filterVerdict(denial, filter, capabilities),
   ];
   return verdicts.filter((verdict) => verdict !== undefined);
@@ -146,6 +149,7 @@ function allowanceOf({ request, sandbox, names }: RecordedTask): Allowance {
       names: new Map(names.map(({ name, addresses }) => [name, addresses])),
       former: names.flatMap(({ name, former }) => former.map((each) => ({ ...each, name }))),
     },
+    disk: { diskLimit: typeof options.disk_limit === "number" ? options.disk_limit : undefined },
     filter: {
       profile: sandbox?.seccomp ?? null,
       pidMode: options.pid_mode === "host" ? "host" : "private",

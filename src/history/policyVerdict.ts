@@ -84,6 +84,7 @@ const limits = [
   "connectUdp",
   "bindUdp",
   "egress",
+  "diskLimit",
 ] as const;
 
 /** Compares a run with a policy. */
@@ -100,6 +101,7 @@ export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
       egressDenied: policy.plugin.egressDenied,
       ...{ names, former: [] },
     },
+    disk: { diskLimit: task.diskLimit ?? policy.plugin.diskLimit },
     filter: filterUnder(task, policy.plugin),
     capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
     capAdd: task.capAdd,

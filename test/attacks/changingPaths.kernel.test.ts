@@ -5,6 +5,7 @@
  */
 import { closeSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { TaskDisk } from "../../src/driver/disk/taskDisk.ts";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
 import { probeHost } from "../../src/effects/host/hostFacts.ts";
 import { pipe2, waitpid } from "../../src/effects/kernel/libc.ts";
@@ -21,6 +22,7 @@ import { requestOf } from "../../src/grpc/convert/requests.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { collectLogs } from "../support/agent/taskClient.ts";
 import { hostFolder, temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { recordingLogger } from "../support/recordingLogger.ts";
 
 /** `shared` is the tenants'. `closed` is the host's, and not listed. */
 let base: string;
@@ -64,6 +66,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
     {
       ...{ options, roots, facts: probeHost(), privateRootProblem: undefined, denials: { problem: "off" } },
       folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
+      disk: new TaskDisk(recordingLogger(), folder),
     },
     { resolve: async () => [], confine: async () => undefined, release: () => undefined },
   ).catch(({ code, recoverable }) => `${code}, ${recoverable ? "again" : "for good"}`);

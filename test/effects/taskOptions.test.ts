@@ -69,6 +69,7 @@ describe("parseTaskOptions", () => {
       root: "host",
       shm_size: 128,
       tmp_size: 32,
+      disk_limit: 300,
       idmapped_volumes: ["/srv"],
       identity_files: true,
       swap_limit: 0,
@@ -99,6 +100,7 @@ describe("parseTaskOptions", () => {
       root: "host",
       shmSize: 128,
       tmpSize: 32,
+      diskLimit: 300,
       idmappedVolumes: ["/srv"],
       rootDirWritable: false,
       identityFiles: true,
@@ -141,6 +143,7 @@ describe("parseTaskOptions", () => {
     [{ command: "x", pids_limit: 9_000_000 }, 'option "pids_limit" must be from 2'],
     [{ command: "x", root: "mine" }, 'option "root" must be "private" or "host"'],
     [{ command: "x", shm_size: 0 }, 'option "shm_size" must be from 1 to 1048576'],
+    [{ command: "x", disk_limit: 0 }, 'option "disk_limit" must be from 1 to 1073741824'],
     [{ command: "x", tmp_size: 0 }, 'option "tmp_size" must be from 1 to 1048576'],
     [{ command: "x", privileged: true }, 'unknown option "privileged"'],
     [

@@ -305,6 +305,7 @@ describe("for every call, profile and limit on ports", () => {
       capAdd: [],
       ports: options,
       egress: { egressDenied: [], names: new Map(), former: [] },
+      disk: options,
       filter: { profile, ownDeny: options.seccompDeny },
     };
     return { profile, refuses, allowance, ports: options satisfies PortLimits };

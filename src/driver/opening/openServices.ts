@@ -9,6 +9,7 @@ import type { TaskId } from "../../base/taskId.ts";
 import { version } from "../../base/version.ts";
 import type { NodeTopology } from "../../effects/cgroup/nodeTopology.ts";
 import { ensureKey } from "../../effects/command/envDigest.ts";
+import type { DiskLimit } from "../../effects/disk/diskLimits.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
 import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
 import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
@@ -24,6 +25,7 @@ import { appendUsage } from "../../store/usage/usageFile.ts";
 import { parseDuration } from "../../units/durations.ts";
 import { Recorder } from "../blackBox/recorder.ts";
 import { TaskDenials } from "../denials/taskDenials.ts";
+import { TaskDisk } from "../disk/taskDisk.ts";
 import { TaskEgress } from "../egress/taskEgress.ts";
 import { UnsavedEvents } from "../history/unsavedEvents.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
@@ -70,6 +72,8 @@ export async function openServices(
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
+  const disk = new TaskDisk(log, folder.path);
+  await disk.recover(diskLimitsOf(unclaimed));
   const [privateRootProblem] = await probing;
   // Looks up the default paths now, so that the first start does not have to.
   setImmediate(knownPaths);
@@ -92,6 +96,7 @@ export async function openServices(
     denials,
     recorder,
     egress,
+    disk,
     usage,
     store,
     unsaved,
@@ -99,6 +104,17 @@ export async function openServices(
     plugin,
     unclaimed,
   };
+}
+
+/** Undefined if a running task's history is not known. */
+function diskLimitsOf(running: DriverServices["unclaimed"]): Map<TaskId, DiskLimit> | undefined {
+  const limits = new Map<TaskId, DiskLimit>();
+  for (const [taskId, history] of running) {
+    if (history === undefined) return undefined;
+    const disk = history.snapshot.context.sandbox?.disk;
+    if (disk !== undefined) limits.set(taskId, disk);
+  }
+  return limits;
 }
 
 /** Tries once more to store the events that the log has refused, then closes everything. */

@@ -199,8 +199,18 @@ export class Run {
     await retry(() => this.denials.end(exit), isMaxAttempts);
     const output = (await retry(() => this.#output.end(), isMaxAttempts)) ?? null;
     const refused = this.denials.lastBefore(exit.endedAt);
-    const found = await diagnose(this.#task.snapshot.context, exit, refused, this.#watched?.read());
-    await this.#task.record("exited", { ...exit, ...found, output });
+    const disk = await this.#diskUsage();
+    const end = { ...exit, ...(disk && { disk }) };
+    const found = await diagnose(this.#task.snapshot.context, end, refused, this.#watched?.read());
+    await this.#task.record("exited", { ...end, ...found, output });
+  }
+
+  /** What the task's folders have on disk; undefined without a limit there. */
+  async #diskUsage(): Promise<{ bytes: number; files: number } | undefined> {
+    const { request, sandbox } = this.#task.snapshot.context;
+    if (request === null || sandbox?.disk === undefined) return undefined;
+    const usage = await this.#services().disk.usage(request.allocDir, sandbox.disk);
+    return usage && { bytes: usage.bytes, files: usage.files };
   }
 
   /** Lets the black box note what concerns the run. */
@@ -312,12 +322,14 @@ export class Run {
     const start = this.#start;
     if (start.stage === "prepared") await start.prepared.launch.abandon();
     if (start.stage === "prepared" || start.stage === "requested") this.#start = { stage: "none" };
-    const { sandbox, adopted } = this.#task.snapshot.context;
+    const { request, sandbox, adopted } = this.#task.snapshot.context;
     const folder = (sandbox ?? adopted)?.runFolder;
     // Whoever waits for the end is answered first: a folder's removal may wait for the disk.
     await nextTurn();
     // Until the exit is in the event log, init's record in this folder is the only copy.
     await this.#services().unsaved.whenStored(this.#task);
+    if (request !== null && sandbox?.disk !== undefined)
+      await this.#services().disk.release({ ...request, taskId: this.#task.id }, sandbox.disk);
     if (folder !== undefined) removeRunFiles(folder);
   }
 

@@ -1,9 +1,21 @@
 /** The options of what a task writes to its own folders and to its `/tmp`. Pure. */
 
-import { type PartOptions, wholeNumber } from "../options/fields.ts";
+import { DriverError } from "../../base/errors.ts";
+import {
+  oneOf,
+  type PartOptions,
+  type PluginValues,
+  type TaskValues,
+  wholeNumber,
+} from "../options/fields.ts";
 
 export const diskOptions = {
   task: () => ({
+    diskLimit: diskLimit().optional().meta({
+      description:
+        "maximum MiB in the task's folders `local` and `tmp` ([disk](#disk)). The plugin's option is the default and the maximum",
+      example: 300,
+    }),
     tmpSize: wholeNumber()
       .refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576")
       .optional()
@@ -13,5 +25,50 @@ export const diskOptions = {
         example: 64,
       }),
   }),
-  plugin: () => ({}),
+  plugin: () => ({
+    diskLimit: diskLimit().optional().meta({
+      description:
+        "maximum MiB in a task's folders `local` and `tmp` ([disk](#disk)); by default there is no limit. Jobs may set less",
+      example: 10_000,
+    }),
+    diskLimitMissing: oneOf(["refuse", "warn"]).default("refuse").meta({
+      description:
+        "what happens at the start of a task with `disk_limit` whose folders are on a file system without project quotas: `refuse` the start; or start it without the limit, and `warn` by a task event",
+      example: "warn",
+    }),
+  }),
 } satisfies PartOptions;
+
+interface Values {
+  readonly task: TaskValues<typeof diskOptions>;
+  readonly plugin: PluginValues<typeof diskOptions>;
+}
+
+/**
+ * The task's limit, or the plugin's if the task has none.
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function settleDisk(
+  task: Values["task"],
+  plugin: Values["plugin"],
+): Pick<Values["task"], "diskLimit"> {
+  const limit = task.diskLimit ?? plugin.diskLimit;
+  if (limit === undefined) return {};
+  const allowed = plugin.diskLimit ?? Infinity;
+  if (limit <= allowed) return { diskLimit: limit };
+  throw new DriverError(
+    "CONFIG_INVALID",
+    `The task's config has option "disk_limit" ${limit}, but this client allows ${allowed}`,
+    {
+      option: "disk_limit",
+      hint: "Lower it, or raise disk_limit in the client's plugin block of this driver",
+    },
+  );
+}
+
+/** MiB, up to a PiB. */
+const diskLimit = () =>
+  wholeNumber().refine(
+    (limit) => limit >= 1 && limit <= 1_073_741_824,
+    "must be from 1 to 1073741824, in MiB",
+  );

@@ -34,6 +34,8 @@ export interface HostFindings {
   readonly blackBoxProblem?: string | undefined;
   /** Why the host cannot restrict where tasks connect, although the options request it. */
   readonly egressProblem?: string | undefined;
+  /** Mount points of file systems on which `disk_limit` can be enforced. */
+  readonly limitedDisks?: readonly string[];
 }
 
 export function judgeHost(
@@ -69,6 +71,7 @@ export function fingerprintAttributes(
     denialProblem,
     blackBoxProblem,
     egressProblem,
+    limitedDisks = [],
   }: Omit<HostFindings, "quarantined"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
   if (unsupportedProblems(facts).length > 0) return {};
@@ -86,6 +89,8 @@ export function fingerprintAttributes(
       : {}),
     "driver.exec2.egress": egressProblem === undefined,
     ...(egressProblem === undefined ? {} : { "driver.exec2.egress.problem": egressProblem }),
+    // Jobs may ask whether it is set.
+    ...(limitedDisks.length === 0 ? {} : { "driver.exec2.disk_limit": limitedDisks.join(",") }),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
     // The constraint operator set_contains takes a list in this form.

@@ -71,6 +71,7 @@ function bind() {
     fsconfig: syscall("int", "uint", "str", "str", "int"),
     fsmount: syscall("int", "uint", "uint"),
     bpf: syscall("int", "void *", "uint"),
+    quotactlFd: syscall("int", "uint", "uint", "void *"),
     pidfdOpen: syscall("int", "uint"),
     pidfdGetfd: syscall("int", "int", "uint"),
     pidfdSendSignal: syscall("int", "int", "void *", "uint"),

@@ -48,6 +48,7 @@ export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 export const S_IFREG = 0o100000;
 
 /** `linux/openat2.h`: bits of `resolve` */
+export const RESOLVE_NO_XDEV = 0x01;
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
@@ -99,6 +100,7 @@ export const SYS_fsmount = 432;
 export const SYS_pidfd_open = 434;
 export const SYS_openat2 = 437;
 export const SYS_pidfd_getfd = 438;
+export const SYS_quotactl_fd = 443;
 export const SYS_mount_setattr = 442;
 export const SYS_landlock_create_ruleset = 444;
 export const SYS_landlock_add_rule = 445;

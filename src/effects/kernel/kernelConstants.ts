@@ -18,6 +18,11 @@ export const CLONE_NEWUSER = 0x10000000;
 export const CLONE_NEWPID = 0x20000000;
 export const CLONE_NEWNET = 0x40000000;
 
+/** `linux/fs.h` */
+export const FS_IOC_SETFLAGS = 0x40086602;
+export const FS_IOC_FSGETXATTR = 0x801c581f;
+export const FS_IOC_FSSETXATTR = 0x401c5820;
+
 /** `linux/stat.h` */
 export const S_ISGID = 0o2000;
 export const S_ISUID = 0o4000;

@@ -221,6 +221,32 @@ export function ioctl(descriptor: number, request: number, argument: number | Ui
 }
 
 /**
+ * ioctl(2) with bytes, on whose result the caller decides.
+ * @returns the errno's name if the call fails
+ */
+export function tryIoctl(descriptor: number, request: number, bytes: Uint8Array): string | undefined {
+  const { ioctl, errno } = libc();
+  return ioctl(descriptor, request, bytes) < 0 ? errnoName(errno()) : undefined;
+}
+
+/**
+ * quotactl_fd(2).
+ * @param descriptor any file of the file system; not one that was opened with O_PATH
+ * @param command `QCMD`: what to do, and for which type of quota
+ * @param data bytes of the struct that belongs to the command
+ * @returns the errno's name if the call fails
+ */
+export function tryQuotactl(
+  descriptor: number,
+  command: number,
+  id: number,
+  data: Uint8Array,
+): string | undefined {
+  const { quotactlFd, errno } = libc();
+  return quotactlFd(k.SYS_quotactl_fd, descriptor, command, id, data) < 0 ? errnoName(errno()) : undefined;
+}
+
+/**
  * bpf(2).
  * @param attr bytes of a `union bpf_attr`
  * @param what the object of the call; only for the error

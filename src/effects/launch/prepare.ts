@@ -9,6 +9,7 @@
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
+import type { DiskLimit, LimitedTask } from "../disk/diskLimits.ts";
 import { scopesFor } from "../landlock/rights.ts";
 import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
 import { createRuleset } from "../landlock/ruleset.ts";
@@ -72,10 +73,18 @@ export interface EgressOfRun {
   release(): void;
 }
 
+/** Limits what runs write to their tasks' folders. */
+export interface DiskOfRuns {
+  /** @throws DriverError `DISK_LIMIT_UNAVAILABLE` */
+  claim(task: LimitedTask, limitBytes: number): Promise<DiskLimit>;
+  /** Never rejects. */
+  release(task: LimitedTask, limit: DiskLimit): Promise<void>;
+}
+
 /** @throws DriverError for anything that keeps the task from starting */
 export async function prepareRun(
   request: TaskRequest,
-  services: PreparingServices,
+  services: PreparingServices & { readonly disk: DiskOfRuns },
   egress: EgressOfRun,
 ): Promise<PreparedRun> {
   const { facts } = services;
@@ -89,13 +98,19 @@ export async function prepareRun(
   const { launch, lastLine, runCgroup, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   undoing.defer(undo);
   if (lists !== undefined) await egress.confine(cgroup);
+  const disk = await limitDisk(request, services);
+  if (disk.limit !== undefined) {
+    const { limit } = disk;
+    undoing.defer(() => services.disk.release(request, limit));
+  }
   const limits = [
     ...applyCgroupWrites(cgroup, sandbox.cgroupWrites),
     ...(facts.seccomp ? [] : [missingFilter]),
+    ...(disk.missing === undefined ? [] : [disk.missing]),
   ];
   // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
   if (runCgroup === undefined) launch.complete();
-  const data = await sandboxed(limits, oomKills);
+  const data = await sandboxed(limits, oomKills, disk.limit);
   const prepared = undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };
 }
@@ -108,7 +123,39 @@ const missingFilter = {
   reason: "the kernel has no seccomp filters",
 } as const;
 
-type AppliedLimits = (ReturnType<typeof applyCgroupWrites>[number] | typeof missingFilter)[];
+interface DiskOfRun {
+  readonly limit?: DiskLimit;
+  /** Set if the task has to do without its limit. */
+  readonly missing?: {
+    readonly file: "disk_limit";
+    readonly value: string;
+    readonly applied: false;
+    readonly reason: string;
+  };
+}
+
+/** To be called after the task's folders are checked. @throws DriverError `DISK_LIMIT_UNAVAILABLE` */
+async function limitDisk(
+  request: TaskRequest,
+  { disk, options }: Pick<PreparingServices, "options"> & { readonly disk: DiskOfRuns },
+): Promise<DiskOfRun> {
+  const { diskLimit } = request.options;
+  if (diskLimit === undefined) return {};
+  try {
+    return { limit: await disk.claim(request, diskLimit * 2 ** 20) };
+  } catch (thrown) {
+    const isMissing = thrown instanceof DriverError && thrown.code === "DISK_LIMIT_UNAVAILABLE";
+    if (!isMissing || options.diskLimitMissing === "refuse") throw thrown;
+    const value = `${diskLimit} MiB`;
+    return { missing: { file: "disk_limit", value, applied: false, reason: thrown.summary } };
+  }
+}
+
+type AppliedLimits = (
+  | ReturnType<typeof applyCgroupWrites>[number]
+  | typeof missingFilter
+  | NonNullable<DiskOfRun["missing"]>
+)[];
 
 /** A run whose launch has begun. The launch has its whole plan, but the run's limits are not applied yet. */
 export type BegunRun = Awaited<ReturnType<typeof beginRun>>;
@@ -152,7 +199,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
     /** Undefined if the run has a pid namespace of its own. */
     runCgroup,
     /** Data of the event `sandboxed`. Resolves once init has reported its identity. */
-    async sandboxed(limits: AppliedLimits, oomKills: number) {
+    async sandboxed(limits: AppliedLimits, oomKills: number, disk?: DiskLimit) {
       // Describes the plan while init still sets up the namespaces.
       const plan = describePlan(joinPlan(early, late));
       return {
@@ -170,6 +217,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         sharedTmpReason: rules.sharedTmpReason,
         unrecordedDenials,
         egress: egressOf(sandbox),
+        ...(disk && { disk }),
         oomKills,
         output: own?.begin ?? outputPositions(request),
         runFolder: files.folder,

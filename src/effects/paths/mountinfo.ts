@@ -48,6 +48,15 @@ export function mountLines(mountinfo: string): MountLine[] {
   });
 }
 
+/** Mount points of the file systems that enforce project quotas: the option `prjquota` of ext4 and xfs. */
+export function projectQuotaPoints(mountinfo: string): string[] {
+  const enforcing = mountinfo.split("\n").filter((line) => {
+    const [, , ...options] = line.slice(line.indexOf(" - ") + 3).split(" ");
+    return options.at(-1)?.split(",").includes("prjquota");
+  });
+  return mountLines(enforcing.join("\n")).map(({ point }) => point);
+}
+
 /**
  * Whether later mounts below a mount propagate to the mount's slave copies: true if the mount is shared, or a
  * slave itself (mount_namespaces(7)).

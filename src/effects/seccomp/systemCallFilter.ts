@@ -34,7 +34,8 @@ export function systemCallFilter(
 ): SystemCallFilter | undefined {
   if (profile === null) return undefined;
   const ports = portOptions.map((option) => options[option]?.length);
-  const key = JSON.stringify([profile, options.pidMode, ports, options.egress !== undefined]);
+  const isSet = [options.egress !== undefined, options.diskLimit !== undefined];
+  const key = JSON.stringify([profile, options.pidMode, ports, isSet]);
   const known = assembled.get(key);
   if (known !== undefined) return known;
   const filter = taskFilter(profile, options);

@@ -7,6 +7,7 @@ import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts"
 import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 import { type NetworkLimits, portRestrictions } from "./portRestrictions.ts";
+import { type DiskLimited, projectRestrictions } from "./projectRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
 
 /**
@@ -40,7 +41,7 @@ export interface TaskFilter {
 }
 
 /** A task's own options that decide about its filter, besides its profile. */
-export interface FilterOptions extends NetworkLimits {
+export interface FilterOptions extends NetworkLimits, DiskLimited {
   readonly pidMode?: "private" | "host" | undefined;
 }
 
@@ -52,6 +53,7 @@ export function taskFilter(profile: SeccompProfile, options: FilterOptions): Tas
   const restrictions = [
     ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),
     ...portRestrictions(options),
+    ...projectRestrictions(options),
     ...appliedGroups(profile, options.pidMode).flatMap((group) => group.restrictions),
   ];
   const refusesUnknown = profile.profile !== UNCONFINED;

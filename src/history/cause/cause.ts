@@ -96,6 +96,7 @@ export function causeOf(
     output ??
     signalOfShell(end, finding, evidence) ??
     missedCause(context, end, evidence, finding?.line ?? lastLine) ??
+    fullDisk(context, end, lastLine) ??
     (end.exitCode === NOT_FOUND
       ? cause("missing_command", "exit code 127: a shell did not find its command")
       : cause("unknown", "its cause is not known", lastLine))
@@ -178,9 +179,10 @@ function denialCause(refused: Refusal, context: TaskContext): Cause {
 function outputCause(
   finding: Finding,
   context: TaskContext,
-  { exitCode }: End,
+  end: End,
   evidence: HostEvidence,
 ): Cause | undefined {
+  const { exitCode } = end;
   const { kind, line, name } = finding;
   const say = (text: string) => cause(kind, text, line);
   switch (kind) {
@@ -223,7 +225,7 @@ function outputCause(
     case "name_lookup":
       return say(`${name === undefined ? "a host name" : `the host name ${name}`} could not be resolved`);
     case "disk_full":
-      return say(diskText(evidence.disk));
+      return say(limitText(context, end, /EDQUOT|quota/i.test(line)) ?? diskText(evidence.disk, context));
     case "read_only":
       return say(
         `it wrote to a read-only file system${finding.paths[0] === undefined ? "" : `, at ${finding.paths[0]}`}`,
@@ -369,7 +371,25 @@ function mayUse({ uid, gid, mode, isFolder }: NonNullable<PathFacts["found"]>, s
   return (bits & wanted) === wanted;
 }
 
-function diskText(disk: DiskFacts | undefined): string {
+/** A write that does not fit leaves this share of a limit free at most; a larger file may have left more. */
+const fullDiskShare = 0.9;
+
+/**
+ * Undefined if the task's limit on its disk was not full.
+ * @param isTold whether the kernel's error was that of a limit
+ */
+function limitText({ sandbox }: TaskContext, { disk }: End, isTold: boolean): string | undefined {
+  const limit = sandbox?.disk;
+  if (limit === undefined) return undefined;
+  const isFull = disk !== undefined && disk.bytes >= limit.limitBytes * fullDiskShare;
+  if (!isFull && !isTold) return undefined;
+  return `its disk limit of ${formatBytes(limit.limitBytes)} was full; raise disk_limit`;
+}
+
+function diskText(disk: DiskFacts | undefined, { request }: TaskContext): string {
+  const tmpSize = request?.options.tmp_size;
+  if (typeof tmpSize === "number")
+    return `no space is left on the file system that it wrote to; its /tmp holds ${formatBytes(tmpSize * 2 ** 20)} (tmp_size)`;
   if (disk === undefined) return "no space is left on the file system that it wrote to";
   const { path, freeBytes, totalBytes, freeFiles } = disk;
   const free =
@@ -377,6 +397,12 @@ function diskText(disk: DiskFacts | undefined): string {
       ? "no file more fits"
       : `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} are free`;
   return `no space is left on the file system that it wrote to; at ${path}, ${free}`;
+}
+
+/** The cause of a failure that says nothing of itself, but whose disk was full. */
+function fullDisk(context: TaskContext, end: End, line: string | undefined): Cause | undefined {
+  const text = limitText(context, end, false);
+  return text === undefined ? undefined : cause("disk_full", text, line);
 }
 
 /** What a shell's exit code says of the signal that ended its command. */

@@ -118,6 +118,8 @@ const exit = z.object({
       complete: z.boolean(),
     })
     .nullable(),
+  /** What the task's folders had on disk at its end, if it has a limit there: the driver reads it from the quota. */
+  disk: z.object({ bytes: z.number(), files: z.number() }).optional(),
   /** What the black box had; missing if the task did not fail, and without a black box. */
   blackBox: blackBox.optional(),
 });
@@ -134,7 +136,7 @@ const exited = defineEvent({
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
   fields: {
-    ignored: ["endedAt", "oom.peakBytes", "cause.line", "output", "blackBox"],
+    ignored: ["endedAt", "oom.peakBytes", "cause.line", "disk", "output", "blackBox"],
     masked: {
       "cause.line": "text",
       "blackBox.missed.path": "text",

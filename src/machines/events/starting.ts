@@ -1,5 +1,6 @@
 /** Events from the request to the running task, or to a failed start. Pure. */
 import { z } from "zod";
+import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent, MASK } from "./defineEvent.ts";
 import { type NameHistory, nameText, resolvedName, withNames } from "./names.ts";
 import { outputPositions, pluginProcess, processIdentity } from "./shared.ts";
@@ -133,8 +134,13 @@ const sandboxed = defineEvent({
       })
       .nullable(),
     /**
+     * The limit on what the task writes to its own folders, and the projects (project quotas) of these and of the
+     * allocation's shared folder. Missing without a limit.
+     */
+    disk: z.object({ limitBytes: z.number(), project: z.number(), sharedProject: z.number() }).optional(),
+    /**
      * Limits as they were written to files of the cgroup. A limit that could not be applied has the reason:
-     * the cgroup lacks its controller, or the kernel has no filter of system calls.
+     * the cgroup lacks its controller, the kernel has no filter of system calls, or the file system no project quotas.
      */
     limits: z.array(
       z.object({
@@ -174,7 +180,7 @@ const sandboxed = defineEvent({
     names: withNames([], data.egress?.names ?? [], time),
   }),
   title: "Sandbox prepared",
-  summary: ({ uid, unveiled, skipped, limits, root, privateTmp, runCgroup, seccomp, egress }) => {
+  summary: ({ uid, unveiled, skipped, limits, root, privateTmp, runCgroup, seccomp, egress, disk }) => {
     const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
     const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
     return [
@@ -184,13 +190,25 @@ const sandboxed = defineEvent({
       ...(runCgroup === null ? [] : ["in the host's pid namespace"]),
       ...profileText(seccomp),
       ...egressText(egress),
+      ...(disk === undefined ? [] : [`${formatBytes(disk.limitBytes)} of disk`]),
       ...(applied.length > 0 ? [applied.join(" ")] : []),
       ...(missing.length > 0 ? [`not limited: ${missing.join(" ")}`] : []),
     ].join(", ");
   },
   shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: {
-    ignored: ["uid", "gid", "egress.names", "oomKills", "output", "runFolder", "init", "plan"],
+    ignored: [
+      "uid",
+      "gid",
+      "egress.names",
+      "disk.project",
+      "disk.sharedProject",
+      "oomKills",
+      "output",
+      "runFolder",
+      "init",
+      "plan",
+    ],
     masked: { plan: "listsInText" },
   },
 });

@@ -31,7 +31,7 @@ const verdicts = ({ checks }: Report) =>
 
 describe("a doctor's report", () => {
   it("has no problem on a host that has everything", () => {
-    const report = reportOn(good, state, []);
+    const report = reportOn(good, state, [], { limitedDisks: ["/"] });
     expect(report).toMatchObject({ fit: true, problems: [] });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
     expect(formatReport(report, styleOf(false), 80)).toMatch(

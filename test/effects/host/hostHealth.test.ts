@@ -129,6 +129,13 @@ describe("attributes", () => {
     });
   });
 
+  it("have the disks on which limits are enforced", () => {
+    const attributes = (limitedDisks: readonly string[]) =>
+      fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", { limitedDisks });
+    expect(attributes(["/", "/srv/nomad"])).toMatchObject({ "driver.exec2.disk_limit": "/,/srv/nomad" });
+    expect(attributes([])).not.toHaveProperty(["driver.exec2.disk_limit"]);
+  });
+
   it("say that tasks see the host's tree if a private root is impossible", () => {
     const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", {
       privateRootProblem: "pivot_root: EINVAL",

@@ -157,7 +157,14 @@ it.each(eventTypes)("every ignored field of %s exists", (type) => {
   const oom = { kills: 1, limitBytes: null, peakBytes: null };
   const cause = { kind: "denied", text: "it was denied reading /etc/x", line: null } as const;
   const blackBox = { missed: [], calls: [], signals: [], crash: null };
-  const whole = type === "exited" ? event("exited", { oom, cause, blackBox }) : event(type);
+  const used = { bytes: 4096, files: 1 };
+  const limit = { limitBytes: 2 ** 20, project: 1, sharedProject: 2 };
+  const whole =
+    type === "exited"
+      ? event("exited", { oom, cause, blackBox, disk: used })
+      : type === "sandboxed"
+        ? event("sandboxed", { disk: limit })
+        : event(type);
   for (const path of eventCatalogue[type].fields.ignored) {
     const [field = "", ...inner] = path.split(".");
     const inList = Array.isArray(whole.data[field as keyof typeof whole.data]);

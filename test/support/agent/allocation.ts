@@ -37,6 +37,8 @@ export interface AllocationOptions {
   readonly user?: { readonly name: string; readonly uid: number; readonly gid: number };
   /** The parent of the task's cgroup, below the mount. */
   readonly slice?: string;
+  /** The agent's data folder. */
+  readonly dataDir?: string;
 }
 
 /** An allocation with one task, for the duration of the test. Afterwards all its processes are killed. */
@@ -60,11 +62,17 @@ export class Allocation {
   readonly #gates: number[] = [];
 
   constructor(options: AllocationOptions = {}) {
-    const { id = randomUUID(), taskName = "main", user = dynamicUser(), slice = "." } = options;
+    const {
+      id = randomUUID(),
+      taskName = "main",
+      user = dynamicUser(),
+      slice = ".",
+      dataDir = commonDataDir(),
+    } = options;
     this.id = id;
     this.taskName = taskName;
     this.user = user;
-    this.folder = `${dataDir()}/alloc/${id}`;
+    this.folder = `${dataDir}/alloc/${id}`;
     this.taskFolder = `${this.folder}/${taskName}`;
     makeFolders(this);
     this.cgroup = new TestCgroup(join(slice, `exec2-test-${id}.${taskName}.scope`));
@@ -155,7 +163,7 @@ export class Allocation {
 let madeDataDir: string | undefined;
 
 /** The agent's data folder, with all allocations of this process. */
-function dataDir(): string {
+function commonDataDir(): string {
   madeDataDir ??= mkdtempSync(`${persistentFolders}/exec2-test-`);
   return madeDataDir;
 }

@@ -153,6 +153,8 @@ export const closing: Readonly<Record<string, string>> = {
   groupsByTask: "further groups, which have what the host gives them",
   pidsLimit: "a limit",
   swapLimit: "a limit",
+  diskLimit: "a limit",
+  diskLimitMissing: "whether a start without its limit is refused",
   egress: "a limit",
   egressDenied: "a limit",
   connectTcp: "a limit",

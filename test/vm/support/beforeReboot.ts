@@ -7,6 +7,10 @@ import { diskFolder } from "./prepareGuest.ts";
 /** The plugin's state, on a disk that outlives the boot. */
 export const rebootStateDir = `${diskFolder}/state`;
 
+/** The state of the plugin whose tasks have limits on their disk, and the file with that disk. */
+export const diskStateDir = `${diskFolder}/disk-state`;
+export const diskImage = `${diskFolder}/ext4.img`;
+
 export interface TaskBefore {
   readonly taskId: string;
   readonly handle: TaskHandle;
@@ -15,7 +19,7 @@ export interface TaskBefore {
 }
 
 /** A task's state when the machine was switched off. */
-type WhenOff = "running" | "ended";
+type WhenOff = "running" | "ended" | "limited";
 
 const file = (name: string) => `${diskFolder}/${name}.handle`;
 const { requestSerialize, requestDeserialize } = DriverService.recoverTask;

@@ -7,6 +7,7 @@ import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { findEgressProblem } from "../../../effects/network/egressMaps.ts";
+import { limitedDisks } from "../../../effects/paths/limitedDisks.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
 import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
@@ -31,6 +32,7 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
   const report = reportOn(facts, state, leftovers, {
     ...{ privateRootProblem, denialProblem, blackBoxProblem, egressProblem },
+    limitedDisks: limitedDisks(),
   });
   const text = json
     ? visibleJson(report, 2)

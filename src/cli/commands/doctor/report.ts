@@ -48,6 +48,7 @@ export function reportOn(
     denialProblem,
     blackBoxProblem,
     egressProblem,
+    limitedDisks = [],
   }: Omit<HostFindings, "quarantined"> = {},
 ): Report {
   const { health, problems } = judgeHost(facts, { ...state, privateRootProblem });
@@ -84,6 +85,13 @@ export function reportOn(
         "egress",
         facts.root && egressProblem === undefined,
         egressProblem ?? (facts.root ? "can be restricted" : "not checked"),
+      ),
+      optional(
+        "disk limits",
+        limitedDisks.length > 0,
+        limitedDisks.length > 0
+          ? `by project quotas at ${limitedDisks.join(", ")}`
+          : "no project quotas: mount the file system of the agent's data_dir, ext4 or xfs, with prjquota",
       ),
       optional(
         "executable memory files",

@@ -1,0 +1,85 @@
+/**
+ * A task's files leave the project of their folder, and with it the limit on the task's disk. Projects, unlike their
+ * limits, work on every xfs; test/vm tries the limits themselves.
+ */
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tryReadProject, trySetProject } from "../../src/effects/disk/projectQuota.ts";
+import { type Agent, runTask } from "../support/agent/agent.ts";
+import { makeAllocation } from "../support/agent/allocation.ts";
+import { expectRefusal, startWarmAgent } from "../support/agent/refusal.ts";
+import { leaveProject } from "../support/attacks/projects.ts";
+import { mountQuotaDisk, type QuotaDisk } from "../support/host/quotaDisk.ts";
+import { folderOfFile } from "../support/host/temporaryFolder.ts";
+
+const [own, neighbour] = [1001, 1002];
+const options = { allow_seccomp: ["all"] };
+let agent: Agent;
+let disk: QuotaDisk;
+beforeAll(async () => {
+  const folder = folderOfFile("/var/lib");
+  disk = mountQuotaDisk("xfs without quotas", join(folder, "image"), join(folder, "disk"));
+  agent = await startWarmAgent({ options: { ...options, disk_limit_missing: "warn" } });
+});
+afterAll(() => disk[Symbol.dispose]());
+
+/** What the task's attempts print, and the projects that its files have afterwards. */
+async function attempts(taskOptions: object) {
+  const allocation = makeAllocation({ dataDir: disk.path });
+  const local = `${allocation.taskFolder}/local`;
+  withFolder(local, (folder) => expect(trySetProject(folder, own, true)).toBeUndefined());
+  await runTask(
+    agent,
+    allocation.config({ command: "python3", args: ["-c", leaveProject(neighbour)], ...taskOptions }),
+  );
+  const projectOf = (path: string) => withFolder(path, tryReadProject);
+  const files = [local, `${local}/file`, `${local}/folder`].map(projectOf);
+  return { out: await allocation.stdout.text(), files };
+}
+
+function withFolder<Value>(path: string, use: (descriptor: number) => Value): Value {
+  const descriptor = openSync(path, "r");
+  try {
+    return use(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+describe("a task's files", () => {
+  test("leave their project without a limit on the task's disk", async () => {
+    const { out, files } = await attempts({});
+    expect(out).toContain("own file to project 0 worked\nown file to a neighbour worked\n");
+    expect(out).toContain("own folder without inheritance worked\nown folder without the flag worked\n");
+    expect(out).toContain("the top folder to project 0 worked\n");
+    // Where the kernel has file_setattr(2), the file is in project 0 in the end.
+    const elsewhere = { id: out.includes("file_setattr worked") ? 0 : neighbour, inherits: false };
+    expect(files).toEqual([{ id: 0, inherits: false }, elsewhere, { id: 0, inherits: false }]);
+  });
+
+  test.each(["default", "unconfined"])("stay in it with a limit, by the profile %s", async (seccomp) => {
+    const { out, files } = await attempts({ disk_limit: 10, seccomp });
+    const lines = out.trimEnd().split("\n");
+    expect(lines).toHaveLength(8);
+    for (const line of lines) expect(line).toMatch(/ EPERM$/);
+    expect(files).toEqual([
+      { id: own, inherits: true },
+      { id: own, inherits: false },
+      { id: own, inherits: true },
+    ]);
+  });
+});
+
+test("a file system without project quotas has a remedy in the refusal", async () => {
+  const strict = await startWarmAgent({ options });
+  await expectRefusal(
+    strict,
+    makeAllocation({ dataDir: disk.path }).config({ command: "true", disk_limit: 10 }),
+    {
+      code: "DISK_LIMIT_UNAVAILABLE",
+      recoverable: false,
+      text: /disk_limit needs project quotas: this xfs is mounted without them.*rootflags=prjquota/,
+    },
+  );
+});

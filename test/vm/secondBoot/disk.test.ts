@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { runTask } from "../../support/agent/agent.ts";
+import { Allocation } from "../../support/agent/allocation.ts";
+import { mountQuotaDisk } from "../../support/host/quotaDisk.ts";
+import { diskImage, diskStateDir, recallTask } from "../support/beforeReboot.ts";
+import { shareSlice } from "../support/prepareGuest.ts";
+import { describe, test } from "../support/runner.ts";
+import { resourcesOf } from "../support/runningTask.ts";
+import { eventData, startVmAgent } from "../support/vmAgent.ts";
+
+const MiB = 2 ** 20;
+
+describe("disk limits over a reboot", () => {
+  test("after: the lost task's limit is given back, and its files count for the next run", async () => {
+    const { taskId } = recallTask("limited");
+    const disk = mountQuotaDisk("ext4", diskImage, "/run/disk-reboot");
+    const [before] = disk.projects().filter(({ limitBytes }) => limitBytes > 0);
+    assert.equal(before?.limitBytes, 4 * MiB);
+    const plugin = await startVmAgent({}, diskStateDir);
+    assert.deepEqual(
+      disk.projects().filter(({ limitBytes }) => limitBytes > 0),
+      [],
+    );
+    const [id = ""] = taskId.split("/");
+    const allocation = new Allocation({ id, slice: shareSlice, dataDir: disk.path });
+    const script = "head -c 16M /dev/zero > $NOMAD_TASK_DIR/b; wc -c < $NOMAD_TASK_DIR/b";
+    const task = allocation.config(
+      { command: "sh", args: ["-c", script], disk_limit: 5 },
+      { resources: resourcesOf(allocation, {}) },
+    );
+    await runTask(plugin, task);
+    assert.ok(Number(await allocation.stdout.text()) <= 1.1 * MiB);
+    const { disk: recorded } = await eventData(plugin, task.id, "sandboxed");
+    assert.ok(disk.projects().some(({ id: project }) => project === recorded?.project));
+    await allocation.remove();
+  });
+});
