@@ -66,6 +66,13 @@ plugin "nomad-driver-exec2" {
     connect_udp = [53, 123]
     bind_udp    = [0]
 
+    # What each task may read and write at most, on each disk behind its folders and volumes.
+    io_max {
+      read  = "200MB"
+      write = "100MB"
+    }
+    hugepages = { "2MB" = 256, "1GB" = 0 }
+
     # Whether denials of the sandbox are recorded. "auto": only if the host's audit is on.
     denials = "auto"
 

@@ -117,6 +117,10 @@ function assignment(name: string, value: unknown): string {
 }
 
 function literal(value: unknown): string {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    const entries = Object.entries(value).map(([key, each]) => `${JSON.stringify(key)} = ${literal(each)}`);
+    return `{ ${entries.join(", ")} }`;
+  }
   return Array.isArray(value) ? `[${value.map(literal).join(", ")}]` : JSON.stringify(value);
 }
 
@@ -132,6 +136,7 @@ function typeOf(field: unknown): string {
   if (field instanceof z.ZodBoolean) return "bool";
   if (field instanceof z.ZodNumber) return "number";
   if (field instanceof z.ZodEnum) return field.options.map((value) => `\`"${value}"\``).join(" or ");
+  if (field instanceof z.ZodRecord) return "map of numbers";
   if (!(field instanceof z.ZodArray)) return "string";
   if (field.element instanceof z.ZodRecord) return "block";
   return field.element instanceof z.ZodNumber ? "list of numbers" : "list of strings";

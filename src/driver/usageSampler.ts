@@ -125,7 +125,7 @@ export class UsageSampler {
 
 function sampleOf(
   time: number,
-  { cpu, memoryBytes, memoryPeakBytes, pids, pressure }: CgroupReading,
+  { cpu, memoryBytes, memoryPeakBytes, pids, io, pressure }: CgroupReading,
 ): UsageSample {
   const unknown = Number.NaN;
   return {
@@ -141,5 +141,9 @@ function sampleOf(
     memoryStalledUs: pressure.memory?.fullUs ?? unknown,
     ioWaitingUs: pressure.io?.someUs ?? unknown,
     ioStalledUs: pressure.io?.fullUs ?? unknown,
+    readBytes: io?.readBytes ?? unknown,
+    writtenBytes: io?.writtenBytes ?? unknown,
+    reads: io?.reads ?? unknown,
+    writes: io?.writes ?? unknown,
   };
 }

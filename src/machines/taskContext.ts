@@ -3,7 +3,7 @@ import { z } from "zod";
 import { stopInProgress } from "./events/ending.ts";
 import { nameHistories } from "./events/names.ts";
 import { outputHistory } from "./events/output.ts";
-import { execHistory } from "./events/running.ts";
+import { execHistory, stallHistory } from "./events/running.ts";
 import { type EventOf, type EventType, eventCatalogue } from "./events.ts";
 
 const { requested, fingerprinted, sandboxed, started, adopted, denied, oomSeen, exited, startFailed } =
@@ -24,6 +24,8 @@ export const contextSchema = z
     forceKilled: z.boolean(),
     /** The last OOM kill that the task survived, and the time of its event in milliseconds since the epoch. */
     oom: oomSeen.schema.extend({ at: z.number() }).nullable(),
+    /** How often the task waited longer for a resource than its option `pressure` allows. */
+    stalls: stallHistory,
     /** What the sandbox has refused so far. Kinds of refusals are in the order of their first occurrence. */
     denials: denied.schema,
     /** The names that the task may connect to, with their addresses. */
@@ -53,6 +55,7 @@ export const initialContext: TaskContext = {
   stop: null,
   forceKilled: false,
   oom: null,
+  stalls: [],
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
   names: [],
   output: { replacements: 0, lost: null },
@@ -92,6 +95,12 @@ export interface TaskLimits {
   readonly memoryBytes: number | null;
   /** Processes and threads. */
   readonly pids: number | null;
+  /** Bytes a second, on all of the task's disks together. */
+  readonly readBytes: number | null;
+  readonly writtenBytes: number | null;
+  /** Operations a second. */
+  readonly reads: number | null;
+  readonly writes: number | null;
 }
 
 export function limitsOf(context: TaskContext): TaskLimits {
@@ -100,7 +109,18 @@ export function limitsOf(context: TaskContext): TaskLimits {
     cores: period > 0 ? quota / period : null,
     memoryBytes: limitOf(context, "memory.max")[0] ?? null,
     pids: limitOf(context, "pids.max")[0] ?? null,
+    readBytes: ioLimitOf(context, "rbps"),
+    writtenBytes: ioLimitOf(context, "wbps"),
+    reads: ioLimitOf(context, "riops"),
+    writes: ioLimitOf(context, "wiops"),
   };
+}
+
+/** The sum of a limit over all disks, each of which has a line in `io.max`. */
+function ioLimitOf({ sandbox }: TaskContext, key: string): number | null {
+  const lines = sandbox?.limits.filter(({ file, applied }) => file === "io.max" && applied) ?? [];
+  const limits = lines.flatMap(({ value }) => new RegExp(` ${key}=(\\d+)`).exec(value)?.[1] ?? []);
+  return limits.length === 0 ? null : limits.reduce((sum, limit) => sum + Number(limit), 0);
 }
 
 /** The numbers that the sandbox wrote to a file of the cgroup; none if it wrote no limit, or `max`. */

@@ -106,6 +106,7 @@ const failed = { target: "failed", ...evolves } as const;
 const whileAlive = {
   signalled: evolves,
   oomSeen: evolves,
+  stalled: evolves,
   denied: evolves,
   namesResolved: evolves,
   outputLost: evolves,

@@ -9,6 +9,7 @@ const reading: CgroupReading = {
   memoryBytes: 4096,
   memoryPeakBytes: undefined,
   pids: 2,
+  io: undefined,
   pressure: { cpu: { someUs: 5, fullUs: 0 }, memory: undefined, io: undefined },
 };
 

@@ -36,6 +36,8 @@ const usual = {
   idmappedVolumes: [],
   rootDirWritable: false,
   cpuHardLimit: true,
+  io: [],
+  pressure: [],
 };
 
 describe("parseTaskOptions", () => {
@@ -74,6 +76,8 @@ describe("parseTaskOptions", () => {
       identity_files: true,
       swap_limit: 0,
       cpu_hard_limit: false,
+      io: [{ read: "50MB" }],
+      pressure: [{ memory: "full 150ms 1s", cpu: "some 1s 2s" }],
       stop_command: ["nginx", "-s", "quit"],
       unveil_sets: ["java"],
       egress: ["10.0.0.0/8:5432"],
@@ -106,6 +110,8 @@ describe("parseTaskOptions", () => {
       identityFiles: true,
       swapLimit: 0,
       cpuHardLimit: false,
+      io: [{ read: "50MB" }],
+      pressure: [{ memory: "full 150ms 1s", cpu: "some 1s 2s" }],
       stopCommand: ["nginx", "-s", "quit"],
       unveilSets: ["java"],
       egress: ["10.0.0.0/8:5432"],

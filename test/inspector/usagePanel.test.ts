@@ -21,10 +21,17 @@ function use(second: number): UsageSample {
     memoryPeakBytes: 64 * mib,
     pids: 2 + (second % 7),
     memoryWaitingUs: Math.max(0, second - 45) * 300_000,
+    writtenBytes: second * mib,
   });
 }
 
-const limits = ["memory.max 67108864", "cpu.max 100000 100000", "pids.max 500"].map((each) => {
+const limits = [
+  ...["memory.max 67108864", "cpu.max 100000 100000", "pids.max 500"],
+  ...[
+    "io.max 8:0 rbps=max wbps=1048576 riops=max wiops=max",
+    "io.max 8:16 rbps=max wbps=1048576 riops=5 wiops=max",
+  ],
+].map((each) => {
   const [file = "", ...value] = each.split(" ");
   return { file, value: value.join(" "), applied: true };
 });
@@ -38,7 +45,8 @@ async function recordHungry({ record }: Inspected, id: string): Promise<void> {
     time: begun + 50_000,
   };
   const denied = { ...event("denied"), time: begun + 20_000 };
-  await record(id, [requested, fingerprinted, sandboxed, started, denied, oom]);
+  const stalled = { ...event("stalled"), time: begun + 45_000 };
+  await record(id, [requested, fingerprinted, sandboxed, started, denied, stalled, oom]);
 }
 
 describe("a task's usage", () => {
@@ -58,19 +66,26 @@ describe("a task's usage", () => {
       });
       await page.getByRole("link", { name: "web" }).click();
       const panel = page.getByRole("region", { name: "What it used", exact: true });
-      await panel.getByText("at most 64 of 64 MiB of memory; its CPU limit held it back for 12 s").waitFor();
+      await panel
+        .getByText(
+          "at most 64 of 64 MiB of memory; it wrote 59 MiB to disks; its CPU limit held it back for 12 s",
+        )
+        .waitFor();
       await panel.getByRole("img", { name: "Memory: at most 63 MiB of 64 MiB" }).waitFor();
       await panel.getByRole("img", { name: "CPU, cores: at most 0.95 of 1" }).waitFor();
       await panel.getByRole("img", { name: "Held back by the CPU limit: at most 40 %" }).waitFor();
       await panel.getByRole("img", { name: "Waited for memory: at most 30 %" }).waitFor();
+      await panel
+        .getByRole("img", { name: "Written to disks, each second: at most 1 MiB of 2 MiB" })
+        .waitFor();
       // The value is far from its limit, so the limit is only written, not drawn. Nothing waited for I/O.
       const pids = panel.getByRole("img", { name: "Processes and threads: at most 8 of 500" });
       expect(await pids.locator(".limit").count()).toBe(0);
-      expect(await panel.locator("svg .limit").count()).toBe(2);
+      expect(await panel.locator("svg .limit").count()).toBe(3);
       expect(await panel.getByRole("img", { name: "I/O" }).count()).toBe(0);
-      // The denial and the OOM kill are marked in each chart.
-      expect(await panel.locator("svg .mark").count()).toBe(2 * (await panel.getByRole("img").count()));
-      await panel.getByText("denied, out of memory, or an error").waitFor();
+      // The denial, the stall and the OOM kill are marked in each chart.
+      expect(await panel.locator("svg .mark").count()).toBe(3 * (await panel.getByRole("img").count()));
+      await panel.getByText("denied, out of memory, stalled, or an error").waitFor();
       await panel.getByText("As a table").click();
       await panel.getByRole("cell", { name: "63 MiB" }).first().waitFor();
       expect(await panel.getByRole("row").count()).toBe(60);

@@ -29,6 +29,8 @@ const facts = (bootId: string): HostFacts => ({
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpu", "memory", "pids"],
   cgroupDelegated: ["cpu", "memory", "pids"],
+  ioWeights: false,
+  psi: true,
   memfdExecution: true,
   seccomp: true,
   namespaces: { pid: true, mount: true, ipc: true },

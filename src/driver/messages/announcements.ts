@@ -47,7 +47,11 @@ export class Announcements {
   /** Messages for tasks without a known runner, by `<allocation>/<task>`. */
   readonly #pending = new Map<string, TaskEventMessage[]>();
   /** Tasks whose first event of a type was announced. Some tasks have an OOM kill every second. */
-  readonly #announced = { oomSeen: new WeakSet<Task>(), outputLost: new WeakSet<Task>() };
+  readonly #announced = {
+    oomSeen: new WeakSet<Task>(),
+    outputLost: new WeakSet<Task>(),
+    stalled: new WeakSet<Task>(),
+  };
 
   /** For each task, the refusals that were announced: see {@link messageOfDenial}. */
   readonly #namedDenials = new WeakMap<Task, Set<string>>();
@@ -78,7 +82,7 @@ export class Announcements {
         : messageOfEvent(event, context);
     if (message === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
-    if (event.type === "oomSeen" || event.type === "outputLost") {
+    if (event.type === "oomSeen" || event.type === "outputLost" || event.type === "stalled") {
       const announced = this.#announced[event.type];
       if (announced.has(task)) return;
       announced.add(task);

@@ -6,6 +6,7 @@
  * has to know, none for normal events, and none that repeats an event of the client.
  */
 import { signalName } from "../../base/signalNames.ts";
+import { describeTrigger } from "../../effects/cgroup/pressure.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import { describeStopCommand, stopCommandFailed } from "../../machines/events/ending.ts";
@@ -34,6 +35,11 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
       const killed = kills === 1 ? "a process" : `${kills} processes`;
       const text = `Out of memory: the kernel has killed ${killed} of the task; the task keeps running`;
       return message(`${text}${memoryText(event.data)}`, memoryAnnotations(event.data));
+    }
+    case "stalled": {
+      const { waitedMs, spanMs, ...trigger } = event.data;
+      const { resource } = trigger;
+      return message(`Stalled: ${describeTrigger(trigger)}; the task keeps running`, { stalled: resource });
     }
     case "outputLost": {
       const { stdout, stderr, errno } = event.data;

@@ -33,6 +33,7 @@ import type { DriverServices } from "../services.ts";
 import { type Retry, retrying } from "./retry.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { RunOutput } from "./runOutput.ts";
+import { watchStalls } from "./stallWatch.ts";
 import { RunStats } from "./stats.ts";
 import { commandTimeOf, runStopCommand, stopCommandOf } from "./stopCommand.ts";
 import { MemoryWatch, runEnded } from "./watch.ts";
@@ -179,6 +180,9 @@ export class Run {
     if (this.#watching.closed) return;
     const endMemoryWatch = this.#memory.begin();
     this.#watching.add(endMemoryWatch);
+    this.#watching.add(
+      watchStalls(this.#task, ({ code, message }) => this.#logFailure("watchExit", { code, error: message })),
+    );
     this.#sampleUsage();
     this.#record();
     this.denials.begin(this.#services().denials);

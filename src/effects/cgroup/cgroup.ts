@@ -60,6 +60,7 @@ export function checkCgroup(path: string): string {
 /**
  * Writes the planned limits. If a file is missing, its controller is not enabled for the cgroup. The task
  * then runs without that limit, and the outcome says so.
+ * @throws DriverError `CGROUP_UNSUPPORTED` for a missing file of a required limit
  * @throws DriverError `CGROUP_WRITE_FAILED` for any other failure, because no task may run without a limit
  * that the host could enforce
  */
@@ -115,7 +116,8 @@ export function findCgroup2Mount(): string | undefined {
   return mountPoints(readKernelFile("/proc/self/mountinfo") ?? "", "cgroup2")[0];
 }
 
-function applyWrite(cgroup: string, { file, value }: CgroupWrite): LimitOutcome {
+function applyWrite(cgroup: string, { file, value, isRequired, problem }: CgroupWrite): LimitOutcome {
+  if (problem !== undefined) return { file, value, applied: false, reason: problem };
   const path = `${cgroup}/${file}`;
   try {
     // Without O_CREAT: only the kernel creates files in a cgroup.
@@ -128,6 +130,7 @@ function applyWrite(cgroup: string, { file, value }: CgroupWrite): LimitOutcome 
     return { file, value, applied: true };
   } catch (thrown) {
     const errno = errnoOf(thrown);
+    if (errno === "ENOENT" && isRequired) throw unsupported(path, reasonWithout(file));
     if (errno === "ENOENT") return { file, value, applied: false, reason: reasonWithout(file) };
     throw writeFailed(path, value, errno, thrown);
   }
@@ -136,7 +139,23 @@ function applyWrite(cgroup: string, { file, value }: CgroupWrite): LimitOutcome 
 function reasonWithout(file: string): string {
   return file === "memory.swap.max"
     ? "the kernel does not account for swap in this cgroup"
-    : `the cgroup has no ${file.slice(0, file.indexOf("."))} controller`;
+    : `the cgroup has no ${controllerOf(file)} controller`;
+}
+
+function unsupported(path: string, problem: string): DriverError {
+  const controller = controllerOf(path.slice(path.lastIndexOf("/") + 1));
+  return new DriverError(
+    "CGROUP_UNSUPPORTED",
+    `the task's config has a limit that cannot be in force: ${problem}`,
+    {
+      failed: { call: "open", path, errno: "ENOENT" },
+      hint: `Boot without cgroups v1 (systemd.unified_cgroup_hierarchy=1, cgroup_no_v1=all), and enable the controller in cgroup.subtree_control above the task's cgroup; or run the job on nodes whose attribute driver.exec2.cgroup.controllers has ${controller}`,
+    },
+  );
+}
+
+function controllerOf(file: string): string {
+  return file.slice(0, file.indexOf("."));
 }
 
 function isCgroup2(path: string): boolean {

@@ -84,6 +84,33 @@ export function parsePressure(text: string): Pressure | undefined {
   return some === undefined ? undefined : { someUs: Number(some), fullUs: Number(full ?? 0) };
 }
 
+/** What a cgroup has read from disks and written to them since its creation. */
+export interface IoCounters {
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  /** Numbers of operations. */
+  readonly reads: number;
+  readonly writes: number;
+}
+
+/**
+ * Parses an `io.stat`.
+ * @param isCounted whether a device, `major:minor`, counts: the kernel counts what goes through a device that is made of
+ *   others in each of them
+ */
+export function parseIoStat(text: string, isCounted: (device: string) => boolean): IoCounters {
+  const sums = { rbytes: 0, wbytes: 0, rios: 0, wios: 0 };
+  for (const line of text.split("\n")) {
+    const [device = "", ...fields] = line.split(" ");
+    if (!isCounted(device)) continue;
+    for (const field of fields) {
+      const [, key, number] = /^(rbytes|wbytes|rios|wios)=(\d+)$/.exec(field) ?? [];
+      if (key !== undefined) sums[key as keyof typeof sums] += Number(number);
+    }
+  }
+  return { readBytes: sums.rbytes, writtenBytes: sums.wbytes, reads: sums.rios, writes: sums.wios };
+}
+
 /** Parses the text of a file with one number. @returns undefined for `max`, which is not a number */
 export function parseBytes(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+\s*$/.test(text) ? Number(text) : undefined;

@@ -6,9 +6,7 @@
  * one, and the task's init survives to record the task's end.
  */
 
-import type { TaskValues } from "../options/fields.ts";
 import type { TaskResources } from "./nodeTopology.ts";
-import type { cgroupOptions } from "./options.ts";
 
 export interface CgroupWrite {
   /** Name of a file of the cgroup. It begins with the controller's name and a dot. */
@@ -16,10 +14,19 @@ export interface CgroupWrite {
   readonly value: string;
   /** The reason, for people who read a printed plan. */
   readonly why: string;
+  /** Whether the task must not start without it. */
+  readonly isRequired?: true;
+  /** Why the limit cannot be in force; it is not written then. */
+  readonly problem?: string;
 }
 
-/** The options that affect a task's cgroup. */
-export type CgroupOptions = TaskValues<typeof cgroupOptions>;
+/** The options that affect a task's cgroup on every host. */
+export interface CgroupOptions {
+  readonly pidsLimit?: number | undefined;
+  /** MiB; -1 means no limit. */
+  readonly swapLimit?: number | undefined;
+  readonly cpuHardLimit: boolean;
+}
 
 /** @param node MHz of one of the node's cores */
 export function planCgroupWrites(

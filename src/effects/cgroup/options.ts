@@ -1,13 +1,20 @@
 /** The options of a task's cgroup. Pure. */
+import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import {
+  addProblem,
   flag,
+  mustBe,
   type PartOptions,
   type PluginValues,
   type TaskValues,
+  textBlocks,
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
+import { checkHugePages, hugePagesProblem } from "./hugePages.ts";
+import { checkIo, ioProblem } from "./ioLimits.ts";
+import { pressureProblem } from "./pressure.ts";
 
 export const cgroupOptions = {
   task: () => ({
@@ -25,6 +32,27 @@ export const cgroupOptions = {
       description: "`false`: the task may use idle CPU time beyond its `cpu`. No effect with `cores`",
       example: false,
     }),
+    io: ioBlocks()
+      .default([])
+      .meta({
+        description:
+          "limits of reading and writing on each of the disks behind the task's folders and volumes ([disk I/O](#disk-io)). The plugin's `io_max` has the defaults and the maxima",
+        example: [{ read: "50MB", write: "20MB", read_ops: "500", write_ops: "200", weight: "50" }],
+      }),
+    pressure: textBlocks("triggers", pressureProblem)
+      .default([])
+      .meta({
+        description:
+          "how long the task's processes may wait for a resource before an event tells of it ([pressure](#pressure))",
+        example: [{ memory: "full 150ms 1s" }],
+      }),
+    hugepages: hugePages()
+      .optional()
+      .meta({
+        description:
+          "maximum MiB in huge pages, by the pages' size ([huge pages](#huge-pages)). The plugin's option has the defaults and the maxima",
+        example: { "2MB": 64 },
+      }),
   }),
   plugin: () => ({
     // Small hosts have a kernel.pid_max of 32768. Seven tasks at this limit still leave pids for the host.
@@ -37,6 +65,20 @@ export const cgroupOptions = {
       description: "maximum MiB of swap in addition to a task's memory; -1 means no limit. Jobs may set less",
       example: 256,
     }),
+    ioMax: ioBlocks()
+      .default([])
+      .meta({
+        description:
+          "limits of reading and writing for each task, on each of the disks behind its folders and volumes ([disk I/O](#disk-io)). Jobs may set less",
+        example: [{ read: "200MB", write: "100MB" }],
+      }),
+    hugepages: hugePages()
+      .optional()
+      .meta({
+        description:
+          "maximum MiB in huge pages for each task, by the pages' size ([huge pages](#huge-pages)). Jobs may set less",
+        example: { "2MB": 256 },
+      }),
   }),
 } satisfies PartOptions;
 
@@ -53,6 +95,8 @@ export function settleCgroup(
   task: Values["task"],
   plugin: Values["plugin"],
 ): Pick<Values["task"], "pidsLimit" | "swapLimit"> {
+  checkIo(task.io, plugin.ioMax);
+  checkHugePages(task.hugepages ?? {}, plugin.hugepages ?? {});
   const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit);
   const swapLimit = limitWithin(
     "swapLimit",
@@ -92,6 +136,15 @@ const pidsLimit = () =>
   );
 
 const maxPids = 4_194_304;
+
+/** MiB by size. */
+const hugePages = () =>
+  z.record(z.string(), wholeNumber(), mustBe("a map of sizes and MiB")).superRefine((limits, context) => {
+    for (const [size, mb] of Object.entries(limits)) addProblem(context, hugePagesProblem(size, mb));
+  });
+
+/** Blocks of limits, which are merged. */
+const ioBlocks = () => textBlocks("limits", ioProblem);
 
 /** MiB of swap; -1 means no limit. */
 const swapLimit = () =>

@@ -1,7 +1,9 @@
 /** Probes what the host offers, once or repeatedly. */
+import { existsSync } from "node:fs";
 import { arch, release } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { distinctUntilChanged, Observable } from "rxjs";
+import { obeysWeights } from "../cgroup/blockDevices.ts";
 import { findCgroup2Mount, readControllers } from "../cgroup/cgroup.ts";
 import { readNodeTopology } from "../cgroup/nodeCores.ts";
 import { type NodeTopology, nodeMhz } from "../cgroup/nodeTopology.ts";
@@ -28,6 +30,10 @@ export interface HostFacts {
    * controllers that it needs.
    */
   readonly cgroupDelegated: readonly string[];
+  /** Whether a weight of I/O has an effect on any disk. */
+  readonly ioWeights: boolean;
+  /** Whether the kernel measures pressure (PSI). */
+  readonly psi: boolean;
   /** Whether programs may be run from memfds: sysctl `vm.memfd_noexec` below 2. */
   readonly memfdExecution: boolean;
   /** Whether the kernel can filter system calls. */
@@ -61,6 +67,8 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
     cgroupMount: mount,
     cgroupControllers: mount === undefined ? [] : readControllers(mount, "cgroup.controllers"),
     cgroupDelegated: mount === undefined ? [] : readControllers(mount, "cgroup.subtree_control"),
+    ioWeights: obeysWeights(mount),
+    psi: existsSync("/proc/pressure/memory"),
     memfdExecution: readKernelFile("/proc/sys/vm/memfd_noexec") !== "2",
     // This file exists only with CONFIG_SECCOMP_FILTER.
     seccomp: readKernelFile("/proc/sys/kernel/seccomp/actions_avail") !== undefined,

@@ -93,6 +93,8 @@ export function fingerprintAttributes(
     ...(limitedDisks.length === 0 ? {} : { "driver.exec2.disk_limit": limitedDisks.join(",") }),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
+    "driver.exec2.io.weight": facts.ioWeights,
+    "driver.exec2.pressure": facts.psi,
     // The constraint operator set_contains takes a list in this form.
     "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
   };

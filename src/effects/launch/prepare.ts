@@ -9,6 +9,7 @@
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
+import { pressureTriggers } from "../cgroup/pressure.ts";
 import type { DiskLimit, LimitedTask } from "../disk/diskLimits.ts";
 import { scopesFor } from "../landlock/rights.ts";
 import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
@@ -95,6 +96,7 @@ export async function prepareRun(
   const sandbox = await planSandbox(request, services, names);
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
+  await checkPressure(request, cgroup);
   const { launch, lastLine, runCgroup, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   undoing.defer(undo);
   if (lists !== undefined) await egress.confine(cgroup);
@@ -113,6 +115,13 @@ export async function prepareRun(
   const data = await sandboxed(limits, oomKills, disk.limit);
   const prepared = undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };
+}
+
+/** @throws DriverError `CGROUP_UNSUPPORTED` */
+async function checkPressure({ options: { pressure } }: TaskRequest, cgroup: string): Promise<void> {
+  if (pressure.length === 0) return;
+  const { checkTriggers } = await import("../cgroup/pressureWatch.ts");
+  checkTriggers(cgroup, pressureTriggers(pressure));
 }
 
 /** Reported as a limit that could not be applied. */

@@ -7,7 +7,10 @@ import { dirname } from "node:path";
 import { defaultStateDir } from "../../base/defaultStateDir.ts";
 import { DriverError } from "../../base/errors.ts";
 import { shortName, type TaskId } from "../../base/taskId.ts";
+import { findIoDevices } from "../cgroup/blockDevices.ts";
 import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
+import { planHugePages } from "../cgroup/hugePages.ts";
+import { planIo } from "../cgroup/ioLimits.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
 import {
   candidatesOf,
@@ -61,7 +64,7 @@ import type { TaskProcess } from "./taskSteps.ts";
 /** What a plan needs besides the request. */
 export interface HostServices {
   readonly options: SandboxOptions;
-  readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">;
+  readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp" | "cgroupMount">;
   /** Why tasks cannot have a private root on this host; undefined if they can. */
   readonly privateRootProblem: string | undefined;
   readonly folder: {
@@ -141,7 +144,6 @@ export async function planSandbox(
   const folders = taskFolders(request.env);
   const mounts = placeMounts(request, folders, task.idmappedVolumes);
   const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
-  const cgroupWrites = planCgroupWrites(request.resources, facts, task);
   const { deniedEnvvars } = options;
   const env = taskEnvironment(request.env, user, tmpDirOf(task, folders), { deniedEnvvars, cores });
   const files = runFiles(folder.newRunFolder(request.taskId));
@@ -173,6 +175,11 @@ export async function planSandbox(
     ],
     folder.run,
   );
+  const cgroupWrites = [
+    ...planCgroupWrites(request.resources, facts, task),
+    ...ioWrites(request, services, { folders, mounts }),
+    ...planHugePages(task.hugepages ?? {}, options.hugepages ?? {}),
+  ];
   const jobPaths = new JobPaths({
     ...{ options, user: fileUser, folders, allocDir: request.allocDir, taskName: request.taskName },
     hostPid: task.pidMode === "host",
@@ -193,6 +200,23 @@ export async function planSandbox(
     ...{ cgroupWrites, isVisible, jobPaths, workDir, command },
     egress: lists === undefined ? null : { ...lists, names },
   };
+}
+
+/** The limits of I/O; none for most tasks. The file systems of all places have to answer. */
+function ioWrites(
+  { options: { io } }: TaskRequest,
+  { options: { ioMax }, facts: { cgroupMount } }: HostServices,
+  { folders: { taskDir, allocDir }, mounts }: Pick<Sandbox, "folders" | "mounts">,
+): CgroupWrite[] {
+  if (io.length === 0 && ioMax.length === 0) return [];
+  const volumes = mounts
+    .filter(({ kind }) => kind === "volume")
+    .map(({ source, target }) => ({ what: `the volume at ${target}`, path: source }));
+  const own = [
+    { what: "the task's folder", path: taskDir },
+    { what: "the allocation's folder", path: allocDir },
+  ];
+  return planIo(io, ioMax, findIoDevices([...own, ...volumes], cgroupMount));
 }
 
 function rootModeOf(task: TaskRequest["options"], { root }: SandboxOptions): RootMode {

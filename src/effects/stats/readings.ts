@@ -2,7 +2,7 @@
  * Reads the counters of cgroups and of a run's processes. A cgroup's counters include processes that have
  * exited.
  */
-import { readFile, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFile, readFileSync, readlinkSync } from "node:fs";
 import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -10,10 +10,12 @@ import { DriverError, errnoOf } from "../../base/errors.ts";
 import { cgroupsBelow, commandCgroupPrefix } from "../cgroup/cgroup.ts";
 import {
   type CpuCounters,
+  type IoCounters,
   type MemoryFigures,
   type Pressure,
   parseBytes,
   parseCpuStat,
+  parseIoStat,
   parseMemory,
   parsePressure,
 } from "../cgroup/cgroupFigures.ts";
@@ -173,6 +175,7 @@ export interface CgroupReading {
   readonly memoryPeakBytes: number | undefined;
   /** Processes and threads. */
   readonly pids: number | undefined;
+  readonly io: IoCounters | undefined;
   /** Time in which processes had to wait for a resource, by resource. */
   readonly pressure: {
     readonly cpu: Pressure | undefined;
@@ -199,8 +202,35 @@ export async function readCgroup(cgroup: string): Promise<CgroupReading | undefi
     memoryBytes: bytes("memory.current"),
     memoryPeakBytes: bytes("memory.peak"),
     pids: bytes("pids.current"),
+    io: readIo(cgroup),
     pressure: { cpu: pressure("cpu"), memory: pressure("memory"), io: pressure("io") },
   };
+}
+
+function readIo(cgroup: string): IoCounters | undefined {
+  const text = readKernelFile(`${cgroup}/io.stat`);
+  return text === undefined ? undefined : parseIoStat(text, isOwnDisk);
+}
+
+/** By `major:minor`. A number whose device is replaced by another kind of device is rare, and does no harm. */
+const knownDisks = new Map<string, boolean>();
+
+/** Whether a device is not made of others, as device-mapper's and RAID's are. */
+function isOwnDisk(device: string): boolean {
+  let isOwn = knownDisks.get(device);
+  if (isOwn === undefined) {
+    isOwn = !isMadeOfOthers(device);
+    knownDisks.set(device, isOwn);
+  }
+  return isOwn;
+}
+
+function isMadeOfOthers(device: string): boolean {
+  try {
+    return readdirSync(`/sys/dev/block/${device}/slaves`).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 const read = promisify(readFile);

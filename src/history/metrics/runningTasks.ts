@@ -1,6 +1,7 @@
 /** Metrics of running tasks: their usage and their limits. */
 
 import { allocationOf, taskName } from "../../base/taskId.ts";
+import type { IoCounters } from "../../effects/cgroup/cgroupFigures.ts";
 import { logPlaces } from "../../effects/logs/logFiles.ts";
 import {
   type OutputFigures,
@@ -133,6 +134,14 @@ function pressures(kind: "someUs" | "fullUs"): Figure[] {
   ]);
 }
 
+/** @param keys of the counters of reading, and of writing */
+function disks(reading: keyof IoCounters, writing: keyof IoCounters): Figure[] {
+  return [
+    [(task) => task.reading.io?.[reading], { direction: "read" }],
+    [(task) => task.reading.io?.[writing], { direction: "write" }],
+  ];
+}
+
 function streams(read: (figures: StreamFigures) => number): Figure[] {
   return (["stdout", "stderr"] as const).map((stream) => [
     ({ output }) => output && read(output[stream]),
@@ -196,6 +205,25 @@ const taskMetrics: readonly (readonly [
     "exec2_task_pids_limit",
     "Processes and threads that the task may have at most.",
     [({ limits }) => limits.pids],
+  ],
+  [
+    counter,
+    "exec2_task_io_bytes_total",
+    "Bytes that the task's cgroup has read from disks and written to them.",
+    ...disks("readBytes", "writtenBytes"),
+  ],
+  [
+    counter,
+    "exec2_task_io_operations_total",
+    "Operations by which the task's cgroup has read from disks and written to them.",
+    ...disks("reads", "writes"),
+  ],
+  [
+    gauge,
+    "exec2_task_io_limit_bytes_per_second",
+    "Bytes that the task may read and write a second at most, on all its disks.",
+    [({ limits }) => limits.readBytes, { direction: "read" }],
+    [({ limits }) => limits.writtenBytes, { direction: "write" }],
   ],
   [
     counter,

@@ -1,5 +1,6 @@
 /** Counts what happens to tasks while this process runs. Pure. */
 import { errorCodes } from "../../base/errors.ts";
+import { type PressureResource, pressureResources } from "../../effects/cgroup/pressure.ts";
 import { blockerNames } from "../../effects/landlock/denial.ts";
 import { type CauseKind, causeKinds } from "../../machines/events/cause.ts";
 import type { DenialHistory } from "../../machines/events/denied.ts";
@@ -42,6 +43,7 @@ export class TaskCounters {
   /** Denials by blocker: a right of Landlock, `seccomp.` with the name of a system call, `egress.` with a protocol, or `other`. */
   readonly #denials = zeros<string>([...blockerNames, other]);
   #oomKills = 0;
+  readonly #stalls = zeros<PressureResource>(pressureResources);
   #recoveries = 0;
   /** Request times of the starts in progress, by task id. */
   readonly #requests = new Map<string, number>();
@@ -70,6 +72,7 @@ export class TaskCounters {
     if (after.exit !== before.exit && after.exit?.cause != null) add(this.#failures, after.exit.cause.kind);
     if (after.failure !== null && before.failure === null) add(this.#failedStarts, after.failure.code);
     this.#oomKills += Math.max(0, oomKillsOf(after) - oomKillsOf(before));
+    this.#countStalls(before.stalls, after.stalls);
     this.#countDenials(before.denials, after.denials);
     this.#recoveries += after.recoveries - before.recoveries;
   }
@@ -83,6 +86,14 @@ export class TaskCounters {
     const made = zeros(taskResults);
     this.#ends.set(job, made);
     return made;
+  }
+
+  #countStalls(before: TaskContext["stalls"], after: TaskContext["stalls"]): void {
+    if (after === before) return;
+    for (const { resource, count } of after) {
+      const known = before.find((each) => each.resource === resource)?.count ?? 0;
+      add(this.#stalls, resource, Math.max(0, count - known));
+    }
   }
 
   #countDenials(before: DenialHistory, after: DenialHistory): void {
@@ -116,6 +127,11 @@ export class TaskCounters {
         "exec2_oom_kills_total",
         "Processes of tasks that the kernel killed for lack of memory.",
         this.#oomKills,
+      ),
+      counter(
+        "exec2_task_stalls_total",
+        "Recorded stalls of tasks: waiting for a resource longer than their option pressure allows.",
+        Array.from(this.#stalls, ([resource, value]) => ({ labels: { resource }, value })),
       ),
       counter(
         "exec2_denials_total",

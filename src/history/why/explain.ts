@@ -2,6 +2,7 @@
 
 import { signalName } from "../../base/signalNames.ts";
 import { taskName } from "../../base/taskId.ts";
+import { describeTrigger } from "../../effects/cgroup/pressure.ts";
 import { commandsIn } from "../../machines/events/running.ts";
 import { limitsOf, type TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
@@ -142,7 +143,23 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
       `The process that writes its log files was killed${replaced.length === 1 ? "" : ` ${formatTimes(replaced.length)}`}, and another went on`,
     ),
     ...lostOutput(facts),
+    ...stalls(facts),
   ];
+}
+
+/** One sentence for each resource. */
+function stalls(facts: readonly Fact[]): Sentence[] {
+  const all = ofType(facts, "stalled");
+  return [...new Set(all.map(({ data }) => data.resource))].flatMap((resource) => {
+    const some = all.filter(({ data }) => data.resource === resource);
+    const { kind = "some", stallMs = 0, windowMs = 0 } = some[0]?.data ?? {};
+    const waited = some.reduce((sum, { data }) => sum + data.waitedMs, 0);
+    const recorded = `recorded ${formatTimes(some.length)}, with ${formatDuration(waited)} of waiting`;
+    return sentence(
+      some,
+      `It stalled: ${describeTrigger({ resource, kind, stallMs, windowMs })} (${recorded})`,
+    );
+  });
 }
 
 function lostOutput(facts: readonly Fact[]): Sentence[] {

@@ -23,6 +23,13 @@ export interface UsageSpan {
   readonly pids: number | null;
   /** Milliseconds in which the CPU limit throttled the task, summed over the host's CPUs. */
   readonly throttledMs: number | null;
+  /** Bytes and operations a second, on average. */
+  readonly disk: {
+    readonly readBytes: number | null;
+    readonly writtenBytes: number | null;
+    readonly reads: number | null;
+    readonly writes: number | null;
+  };
   /** Shares of the span in which some of the task's processes waited. */
   readonly waiting: {
     readonly cpu: number | null;
@@ -40,6 +47,10 @@ function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
   const spanMs = Math.max(1, to.time - from.time);
   const used = (figure: (sample: UsageSample) => number) => known(Math.max(0, figure(to) - figure(from)));
   const share = (us: number | null) => (us === null ? null : Math.min(1, us / 1000 / spanMs));
+  const perSecond = (figure: (sample: UsageSample) => number) => {
+    const amount = used(figure);
+    return amount === null ? null : (amount * 1000) / spanMs;
+  };
   const cpuUs = used(({ userUs, systemUs }) => userUs + systemUs);
   const throttledUs = used((sample) => sample.throttledUs);
   return {
@@ -49,6 +60,12 @@ function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
     memoryBytes: known(to.memoryBytes),
     pids: known(to.pids),
     throttledMs: throttledUs === null ? null : throttledUs / 1000,
+    disk: {
+      readBytes: perSecond(({ readBytes }) => readBytes),
+      writtenBytes: perSecond(({ writtenBytes }) => writtenBytes),
+      reads: perSecond(({ reads }) => reads),
+      writes: perSecond(({ writes }) => writes),
+    },
     waiting: {
       cpu: share(used(({ cpuWaitingUs }) => cpuWaitingUs)),
       memory: share(used(({ memoryWaitingUs }) => memoryWaitingUs)),
@@ -89,6 +106,7 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
     ...(cores === null ? [] : [`${coresText(cores, limits.cores)} on average`]),
     ...(memory === null ? [] : [`at most ${memoryText(memory, limits.memoryBytes)} of memory`]),
   ];
+  const disk = diskText(first, last);
   const held = throttledMs !== null && throttledMs >= 1 ? formatDuration(throttledMs) : undefined;
   const waited = Object.entries(waiting).flatMap(([resource, share]) =>
     share !== null && share >= 0.01
@@ -97,6 +115,7 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
   );
   return [
     ...(used.length === 0 ? [] : [`It used ${used.join(" and ")}`]),
+    ...(disk === undefined ? [] : [disk]),
     ...(held === undefined ? [] : [`its CPU limit held it back for ${held}`]),
     ...(waited.length === 0 ? [] : [`some of its processes waited ${waited.join(", ")} of the time`]),
   ].join("; ");
@@ -112,6 +131,21 @@ function peakOf(samples: readonly UsageSample[]): number | null {
     (max, each) => (Number.isNaN(each) || each <= (max ?? -1) ? max : each),
     null,
   );
+}
+
+/** Less than a MiB is not worth a word. */
+const toldBytes = 2 ** 20;
+
+/** `it read 1.2 GiB from disks and wrote 40 MiB`. */
+function diskText(first: UsageSample, last: UsageSample): string | undefined {
+  const parts = (
+    [
+      ["read", last.readBytes - first.readBytes, "from disks"],
+      ["wrote", last.writtenBytes - first.writtenBytes, "to disks"],
+    ] as const
+  ).filter(([, bytes]) => bytes >= toldBytes);
+  if (parts.length === 0) return undefined;
+  return `it ${parts.map(([verb, bytes, where]) => `${verb} ${formatBytes(bytes)} ${where}`).join(" and ")}`;
 }
 
 const names: Readonly<Record<string, string>> = { cpu: "CPU", memory: "memory" };

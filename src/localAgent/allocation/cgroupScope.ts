@@ -181,7 +181,7 @@ async function removeIfEmpty(slice: string): Promise<void> {
 /** A host may withhold controllers. The task then runs without their limits, and the driver reports this. */
 async function delegateControllers(cgroup: string): Promise<void> {
   const available = (await readFile(join(cgroup, "cgroup.controllers"), "utf8")).trim().split(" ");
-  for (const controller of ["cpu", "cpuset", "memory", "pids"]) {
+  for (const controller of ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"]) {
     if (!available.includes(controller)) continue;
     await writeFile(join(cgroup, "cgroup.subtree_control"), `+${controller}`).catch(() => undefined);
   }

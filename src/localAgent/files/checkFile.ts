@@ -42,7 +42,7 @@ export interface CheckedFile {
   readonly job: Job | undefined;
   /** Valid parts of the job that a local run lacks. `run` refuses the job because of them. */
   readonly lacking: readonly FoundProblem[];
-  /** Parts of the job that have no effect with the plugin's options. */
+  /** Parts of the job that have no effect with the plugin's options, or on many hosts. */
   readonly warnings: readonly FoundProblem[];
 }
 
@@ -59,7 +59,10 @@ export async function checkFile(
   if (isJob(file)) {
     const plugin = pluginOptionsOf(config);
     const job = await readChecked(file, variables, plugin);
-    const warnings = tasksOf(job).flatMap((place) => checkLogs(file, place, plugin));
+    const warnings = tasksOf(job).flatMap((place) => [
+      ...checkLogs(file, place, plugin),
+      ...checkWeight(file, place),
+    ]);
     const lacking = collected(file);
     if (lacking.some((each) => !each.lacking)) throw new InvalidFile(lacking);
     return { kind: "job", job, lacking, warnings };
@@ -190,6 +193,21 @@ function checkLogs(file: JobFile, place: TaskPlace, plugin: PluginOptions): Foun
       hint: `Set log_${key} in the task's config`,
     }),
   );
+}
+
+/** A weight of I/O that nothing obeys is not an error, so a job file is the last place where it can be seen early. */
+function checkWeight(file: JobFile, place: TaskPlace): FoundProblem[] {
+  if (place.task.driver !== "exec2") return [];
+  const { io } = sampleOf(file, place).config;
+  const hasWeight = Array.isArray(io) && io.some((block) => block?.weight !== undefined);
+  if (!hasWeight) return [];
+  return [
+    located(file, {
+      place: `${pathOf(place)}.config.io.weight`,
+      message: "it has no effect on a host whose disks have neither io.cost.qos nor the I/O scheduler bfq",
+      hint: "Nodes where it has an effect on some disk have the attribute driver.exec2.io.weight = true",
+    }),
+  ];
 }
 
 function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {

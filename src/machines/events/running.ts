@@ -2,7 +2,9 @@
 import { z } from "zod";
 import { signalName } from "../../base/signalNames.ts";
 import { describeEnd } from "../../base/taskEnd.ts";
+import { describeTrigger, pressureKinds, pressureResources } from "../../effects/cgroup/pressure.ts";
 import { formatTimes } from "../../units/counts.ts";
+import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd, processIdentity } from "./shared.ts";
@@ -148,4 +150,37 @@ const oomSeen = defineEvent({
   fields: { ignored: ["peakBytes"], masked: {} },
 });
 
-export const running = { signalled, execStarted, execExited, execsRepeated, oomSeen };
+/** How often processes of a task waited longer than a trigger of its option `pressure` allows, by resource. */
+export const stallHistory = z
+  .array(z.object({ resource: z.enum(pressureResources), count: z.number(), waitedMs: z.number() }))
+  .readonly();
+
+type StallHistory = z.infer<typeof stallHistory>;
+
+/** Processes of the task waited for a resource for longer than a trigger of its option `pressure` allows. */
+const stalled = defineEvent({
+  schema: z.object({
+    /** The trigger: {@link pressureKinds} says who waited. */
+    resource: z.enum(pressureResources),
+    kind: z.enum(pressureKinds),
+    stallMs: z.number(),
+    windowMs: z.number(),
+    /** Milliseconds of waiting since the last such event, or since this plugin began to watch the task. */
+    waitedMs: z.number(),
+    /** Milliseconds since then. */
+    spanMs: z.number(),
+  }),
+  evolve: ({ data: { resource, waitedMs } }, { stalls }: { readonly stalls: StallHistory }) => {
+    const known = stalls.find((each) => each.resource === resource);
+    const { count = 0, waitedMs: before = 0 } = known ?? {};
+    const others = stalls.filter((each) => each !== known);
+    return { stalls: [...others, { resource, count: count + 1, waitedMs: before + waitedMs }] };
+  },
+  title: "Stalled",
+  summary: ({ waitedMs, spanMs, ...trigger }) =>
+    `${describeTrigger(trigger)}; ${formatDuration(waitedMs)} of the last ${formatDuration(spanMs)}`,
+  shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
+  fields: { ignored: ["waitedMs", "spanMs"], masked: {} },
+});
+
+export const running = { signalled, execStarted, execExited, execsRepeated, oomSeen, stalled };

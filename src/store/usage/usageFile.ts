@@ -27,7 +27,7 @@ import {
 } from "./usageSample.ts";
 
 /** Identifies the format. Files of other formats are not read. */
-const magic = Buffer.from("exec2 usage 1\n\0\0", "latin1");
+const magic = Buffer.from("exec2 usage 2\n\0\0", "latin1");
 
 /** The number of samples that are left in a full file after thinning out. */
 const keptSamples = 160;

@@ -27,6 +27,11 @@ export interface UsageSample {
   readonly memoryStalledUs: number;
   readonly ioWaitingUs: number;
   readonly ioStalledUs: number;
+  /** Bytes that were read from disks and written to them, and numbers of operations. */
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  readonly reads: number;
+  readonly writes: number;
 }
 
 /**
@@ -46,12 +51,19 @@ const fields = [
   "memoryStalledUs",
   "ioWaitingUs",
   "ioStalledUs",
+  "readBytes",
+  "writtenBytes",
+  "reads",
+  "writes",
 ] as const satisfies readonly (keyof UsageSample)[];
 
-/** Maximum number of samples that are kept for a task: a file of 26 KiB. */
+/** Maximum number of samples that are kept for a task: a file of 34 KiB. */
 export const maxSamples = 256;
 
 export const numbersOfSample = fields.length;
+
+/** Samples in older bundles end after `ioStalledUs`. */
+export const leastNumbersOfSample = fields.indexOf("readBytes");
 
 /** The sample's fields in their order. */
 export function toNumbers(sample: UsageSample): number[] {

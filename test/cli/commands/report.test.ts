@@ -17,6 +17,8 @@ const good: HostFacts = {
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: [],
+  ioWeights: false,
+  psi: true,
   memfdExecution: true,
   seccomp: true,
   namespaces: { pid: true, mount: true, ipc: true },

@@ -66,6 +66,23 @@ describe("the end of a task", () => {
     );
   });
 
+  it("after stalls mentions each resource once, with the waiting of all its events", () => {
+    const stalled = (waitedMs: number, differing = {}) => event("stalled", { waitedMs, ...differing });
+    const text = why(
+      ...running(),
+      stalled(400),
+      stalled(2_600),
+      stalled(900, { resource: "cpu", kind: "some", stallMs: 500, windowMs: 2_000 }),
+      exited({ exitCode: 1 }),
+    );
+    expect(text).toContain(
+      "It stalled: all of its processes waited for memory, together 150 ms within 1 s (recorded 2 times, with 3 s of waiting) [5,6].",
+    );
+    expect(text).toContain(
+      "It stalled: some of its processes waited for CPU, together 500 ms within 2 s (recorded once, with 900 ms of waiting) [7].",
+    );
+  });
+
   it("begins with the cause that was found, and adds no advice without one", () => {
     const cause = {
       kind: "port_in_use",

@@ -110,6 +110,7 @@ describe("the number of task events for each course of a task", () => {
         ["exited", { oom: { ...oom, kills: 4 } }],
       ],
     ],
+    ["stalls, again and again", 1, [...run, "stalled", "stalled", "exited"]],
     ["output that is lost again and again", 1, [...run, "outputLost", "outputLost", "exited"]],
     ["a logger that is replaced", 0, [...run, "loggerReplaced", "exited"]],
     ["an OOM kill that ends the task", 1, [...run, ["exited", { ...killed, oomKilled: true, oom }]]],

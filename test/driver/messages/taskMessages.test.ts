@@ -46,6 +46,11 @@ describe("task events of a task", () => {
       oom,
       "Out of memory: the kernel has killed 2 processes of the task; the task keeps running (limit 32 MiB, peak 31 MiB)",
     ],
+    [
+      "stalled",
+      { resource: "io", kind: "some", stallMs: 500, windowMs: 2_000 },
+      "Stalled: some of its processes waited for I/O, together 500 ms within 2 s; the task keeps running",
+    ],
     ["recovered", {}, undefined],
     ["lost", {}, "Lost: the host was rebooted"],
     ["destroyed", {}, undefined],

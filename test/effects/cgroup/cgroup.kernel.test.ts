@@ -99,6 +99,24 @@ describe("limits", () => {
     expect(existsSync(`${folder}/${file}`)).toBe(false);
   });
 
+  it("that a job requires keep its task from starting if they are missing, and the error says what to do", () => {
+    const write = { file: "io.max", value: "8:0 rbps=1", why: "test", isRequired: true } as const;
+    expect(errorOf(() => applyCgroupWrites(temporaryFolder(), [write]))).toMatchObject({
+      code: "CGROUP_UNSUPPORTED",
+      message: expect.stringContaining("the cgroup has no io controller"),
+      hint: expect.stringContaining("driver.exec2.cgroup.controllers has io"),
+    });
+  });
+
+  it("with a known problem are not written, and have it as their reason", () => {
+    const cgroup = temporaryCgroup();
+    const write = { file: "cgroup.max.depth", value: "7", why: "test", problem: "not on sda" };
+    expect(applyCgroupWrites(cgroup, [write])).toEqual([
+      { file: "cgroup.max.depth", value: "7", applied: false, reason: "not on sda" },
+    ]);
+    expect(readFileSync(`${cgroup}/cgroup.max.depth`, "utf8")).toBe("max\n");
+  });
+
   it("that the kernel refuses are an error with file, value and errno", () => {
     const cgroup = temporaryCgroup();
     const error = errorOf(() =>

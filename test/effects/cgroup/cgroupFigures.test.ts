@@ -4,6 +4,7 @@ import {
   parseBytes,
   parseCpuStat,
   parseFlatKeyed,
+  parseIoStat,
   parseMemory,
 } from "../../../src/effects/cgroup/cgroupFigures.ts";
 
@@ -19,6 +20,21 @@ throttled_usec 81234
 nr_bursts 0
 burst_usec 0
 `;
+
+describe("io.stat", () => {
+  const stat =
+    "8:0 rbytes=4096 wbytes=512 rios=1 wios=2 dbytes=9 dios=9\n253:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n8:16 \n7:0 rbytes=10 wbytes=20 rios=3 wios=4 dbytes=0 dios=0\n";
+
+  it("is summed over the disks that count", () => {
+    expect(parseIoStat(stat, (device) => device !== "253:0")).toEqual({
+      ...{ readBytes: 4106, writtenBytes: 532, reads: 4, writes: 6 },
+    });
+  });
+
+  it("of a cgroup that has done no I/O is empty", () => {
+    expect(parseIoStat("", () => true)).toEqual({ readBytes: 0, writtenBytes: 0, reads: 0, writes: 0 });
+  });
+});
 
 describe("cpu.stat", () => {
   it("has user and system time on every host, and throttling only with the cpu controller", () => {

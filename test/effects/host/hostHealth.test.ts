@@ -12,6 +12,8 @@ const good: HostFacts = {
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: ["cpu", "memory"],
+  ioWeights: false,
+  psi: true,
   memfdExecution: true,
   seccomp: true,
   namespaces: { pid: true, mount: true, ipc: true },
@@ -125,6 +127,8 @@ describe("attributes", () => {
       "driver.exec2.egress": true,
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
+      "driver.exec2.io.weight": false,
+      "driver.exec2.pressure": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
     });
   });

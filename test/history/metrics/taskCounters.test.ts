@@ -93,6 +93,20 @@ describe("the counters", () => {
     });
   });
 
+  it("count recorded stalls by resource", () => {
+    const events = [
+      ...life("ended").slice(0, 4),
+      event("stalled"),
+      event("stalled", { resource: "io" }),
+      event("stalled"),
+    ];
+    expect(counted([events])).toMatchObject({
+      'exec2_task_stalls_total{resource="memory"}': 2,
+      'exec2_task_stalls_total{resource="io"}': 1,
+      'exec2_task_stalls_total{resource="cpu"}': 0,
+    });
+  });
+
   it("count each denied access once for each right that was missing, however often its count is recorded", () => {
     const kind = { object: "/etc/passwd", program: "/bin/cat", pid: null, firstAt: 0 };
     const denied = (read: number, write: number, others: number) =>

@@ -3,7 +3,10 @@ import { usageSpans, usageText } from "../../../src/history/why/usage.ts";
 import type { TaskLimits } from "../../../src/machines/taskContext.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 
-const none: TaskLimits = { cores: null, memoryBytes: null, pids: null };
+const none: TaskLimits = {
+  ...{ cores: null, memoryBytes: null, pids: null },
+  ...{ readBytes: null, writtenBytes: null, reads: null, writes: null },
+};
 const mib = 2 ** 20;
 
 describe("a task's usage in a sentence", () => {
@@ -20,7 +23,7 @@ describe("a task's usage in a sentence", () => {
   });
 
   it("is shown with its limits", () => {
-    expect(usageText([first, last], { cores: 1, memoryBytes: 32 * mib, pids: 10 })).toBe(
+    expect(usageText([first, last], { ...none, cores: 1, memoryBytes: 32 * mib, pids: 10 })).toBe(
       "It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory; its CPU limit held it back for 12 s; " +
         "some of its processes waited for memory 5 % of the time",
     );
@@ -29,10 +32,24 @@ describe("a task's usage in a sentence", () => {
     );
   });
 
+  it("tells what was read from disks and written to them, from a MiB on", () => {
+    const disk = { readBytes: 3 * mib, writtenBytes: mib - 1 };
+    expect(usageText([first, { ...last, ...disk }], none)).toContain("; it read 3 MiB from disks; ");
+    const both = { readBytes: 3 * mib, writtenBytes: 2048 * mib };
+    expect(usageText([first, { ...last, ...both }], none)).toContain(
+      "; it read 3 MiB from disks and wrote 2 GiB to disks; ",
+    );
+    const [span] = usageSpans([first, { ...last, ...both, reads: 120 }]);
+    expect(span?.disk).toEqual({
+      ...{ readBytes: (3 * mib) / 60, writtenBytes: (2048 * mib) / 60, reads: 2, writes: 0 },
+    });
+  });
+
   it("omits figures that the host does not measure, and does not exist without two samples", () => {
     const unknown = {
       ...{ throttledUs: Number.NaN, memoryBytes: Number.NaN, memoryPeakBytes: Number.NaN },
       ...{ memoryWaitingUs: Number.NaN, ioWaitingUs: Number.NaN },
+      ...{ readBytes: Number.NaN, writtenBytes: Number.NaN },
     };
     expect(
       usageText(

@@ -152,6 +152,8 @@ export const closing: Readonly<Record<string, string>> = {
   deniedHostGids: "takes groups away",
   groupsByTask: "further groups, which have what the host gives them",
   pidsLimit: "a limit",
+  ioMax: "a limit",
+  hugepages: "a limit",
   swapLimit: "a limit",
   diskLimit: "a limit",
   diskLimitMissing: "whether a start without its limit is refused",

@@ -124,6 +124,10 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
   outputLost: { stdout: 4096, stderr: 0, errno: "ENOSPC" },
   loggerReplaced: { logger: { pid: 4713, startTicks: 9000 } },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
+  stalled: {
+    ...{ resource: "memory", kind: "full", stallMs: 150, windowMs: 1_000 },
+    ...{ waitedMs: 420, spanMs: 60_000 },
+  },
   exited: {
     exitCode: 0,
     signal: 0,

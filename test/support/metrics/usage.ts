@@ -15,6 +15,10 @@ export function usageSample(fields: Partial<UsageSample>): UsageSample {
     memoryStalledUs: 0,
     ioWaitingUs: 0,
     ioStalledUs: 0,
+    readBytes: 0,
+    writtenBytes: 0,
+    reads: 0,
+    writes: 0,
     ...fields,
   };
 }

@@ -62,7 +62,10 @@ describe("stats", () => {
     assert.equal(span.pids, 2);
     assert.ok((span.throttledMs ?? 0) > 0);
     assert.notEqual(span.waiting.memory, null);
-    const text = usageText(samples(), { cores: 0.25, memoryBytes: 64 << 20, pids: null });
+    const text = usageText(samples(), {
+      ...{ cores: 0.25, memoryBytes: 64 << 20, pids: null },
+      ...{ readBytes: null, writtenBytes: null, reads: null, writes: null },
+    });
     assert.match(
       text ?? "",
       /of 0\.25 cores on average and at most .* of 64 MiB of memory; its CPU limit held it back/,

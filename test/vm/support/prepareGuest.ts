@@ -30,6 +30,6 @@ function makeSlice(slice: string): void {
   const folders = slice.split("/");
   for (let depth = 0; depth <= folders.length; depth++) {
     const cgroup = [cgroupMount, ...folders.slice(0, depth)].join("/");
-    writeFileSync(`${cgroup}/cgroup.subtree_control`, "+memory +cpu +cpuset +pids");
+    writeFileSync(`${cgroup}/cgroup.subtree_control`, "+memory +cpu +cpuset +pids +io +hugetlb");
   }
 }

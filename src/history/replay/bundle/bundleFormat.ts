@@ -16,6 +16,7 @@ import {
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import {
   fromNumbers,
+  leastNumbersOfSample,
   maxSamples,
   numbersOfSample,
   toNumbers,
@@ -153,7 +154,9 @@ const usageSchema = z.strictObject({
   /** Name of the stream. */
   usage: z.string(),
   /** The fields of each sample in their order; null for values that the host does not measure. */
-  samples: z.array(z.array(z.number().nullable()).length(numbersOfSample)).max(maxSamples),
+  samples: z
+    .array(z.array(z.number().nullable()).min(leastNumbersOfSample).max(numbersOfSample))
+    .max(maxSamples),
   /** SHA-256 of the line without this field. Samples are not in the hash chain. */
   checksum: z.string(),
 });

@@ -70,7 +70,7 @@ function Legend({ hasLimits, hasMarks }: LegendProperties) {
       ) : null}
       {hasMarks ? (
         <span>
-          <i class="mark" /> denied, out of memory, or an error
+          <i class="mark" /> denied, out of memory, stalled, or an error
         </span>
       ) : null}
       <span>
@@ -101,6 +101,32 @@ function figuresOf({ spans, limits }: UsageView): Figure[] {
     { name: "Memory", value: ({ memoryBytes }) => memoryBytes, limit: limits.memoryBytes, text: formatBytes },
     { name: "Processes and threads", value: ({ pids }) => pids, limit: limits.pids, text: String },
   ];
+  const disk: Figure[] = [
+    {
+      name: "Read from disks, each second",
+      value: (span) => span.disk.readBytes,
+      limit: limits.readBytes,
+      text: formatBytes,
+    },
+    {
+      name: "Written to disks, each second",
+      value: (span) => span.disk.writtenBytes,
+      limit: limits.writtenBytes,
+      text: formatBytes,
+    },
+    {
+      name: "Reads from disks, each second",
+      value: (span) => span.disk.reads,
+      limit: limits.reads,
+      text: countText,
+    },
+    {
+      name: "Writes to disks, each second",
+      value: (span) => span.disk.writes,
+      limit: limits.writes,
+      text: countText,
+    },
+  ];
   const lacks = [
     { name: "Held back by the CPU limit", value: heldBack },
     { name: "Waited for CPU", value: ({ waiting }: UsageSpan) => waiting.cpu },
@@ -109,6 +135,7 @@ function figuresOf({ spans, limits }: UsageView): Figure[] {
   ].map((lack): Figure => ({ ...lack, limit: null, text: formatShare }));
   return [
     ...uses.filter(({ value }) => spans.some((span) => value(span) !== null)),
+    ...disk.filter((figure) => mostOf(figure, spans) > 0),
     ...lacks.filter(({ value }) => spans.some((span) => (value(span) ?? 0) >= 0.005)),
   ];
 }
@@ -182,9 +209,9 @@ function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
 /** Maximum number of marks. Only the newest are drawn, because more would merge into an area. */
 const maxMarks = 200;
 
-const marked: ReadonlySet<string> = new Set(["oomSeen", "denied"]);
+const marked: ReadonlySet<string> = new Set(["oomSeen", "stalled", "denied"]);
 
-/** Times of OOM kills that the task survived, of denials, and of errors. */
+/** Times of OOM kills that the task survived, of stalls, of denials, and of errors. */
 function marksOf(steps: Steps): number[] {
   const times = new Set<number>();
   for (let seq = steps.length; seq > 0 && times.size < maxMarks; seq--) {
@@ -205,7 +232,7 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
         <Table
           label="What it used, as a table"
           heads={[
-            ...["Until", "Cores", "Held back", "Memory", "Processes"],
+            ...["Until", "Cores", "Held back", "Memory", "Processes", "Read, each second", "Written"],
             ...["Waited for CPU", "Waited for memory", "Waited for I/O"],
           ]}
           rows={spans.map((span) => [
@@ -214,6 +241,8 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
             cell(heldBack(span), formatShare),
             cell(span.memoryBytes, formatBytes),
             cell(span.pids, String),
+            cell(span.disk.readBytes, formatBytes),
+            cell(span.disk.writtenBytes, formatBytes),
             cell(span.waiting.cpu, formatShare),
             cell(span.waiting.memory, formatShare),
             cell(span.waiting.io, formatShare),
@@ -227,6 +256,10 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
 /** Throttled time as a share of the span. It is limited to 1, because it is summed over CPUs. */
 function heldBack({ throttledMs, spanMs }: UsageSpan): number | null {
   return throttledMs === null ? null : Math.min(1, throttledMs / spanMs);
+}
+
+function countText(value: number): string {
+  return String(Math.round(value));
 }
 
 function coresText(cores: number): string {

@@ -57,6 +57,7 @@ describe("a broken machine", () => {
   it.each([
     ["adopted", 1],
     ["oomSeen", 1],
+    ["stalled", 1],
     ["denied", 3],
     ["execStarted", 6],
     ["execExited", 6],
@@ -89,6 +90,8 @@ describe("a broken machine", () => {
     exited.push("is-checked", "is-not-checked", "keeps-output", "loses-output", "stops", "succeeds");
     // The stop commands.
     exited.push("fails", "hangs", "succeeds");
+    // The task that stalls.
+    exited.push("compete");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });

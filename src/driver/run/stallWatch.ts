@@ -1,0 +1,80 @@
+/** Records when a task with the option `pressure` stalls. */
+import { DriverError } from "../../base/errors.ts";
+import { type PressureTrigger, pressureTriggers } from "../../effects/cgroup/pressure.ts";
+import type { PressureWatch } from "../../effects/cgroup/pressureWatch.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { GrowingPauses } from "../history/journal.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import { requestedOptions } from "../history/startEvents.ts";
+
+/** The triggers of a task; none for most tasks. */
+function triggersOf({ request }: Pick<TaskContext, "request">): readonly PressureTrigger[] {
+  if (request?.options.pressure === undefined) return [];
+  return pressureTriggers(requestedOptions(request).pressure);
+}
+
+/**
+ * Watches the pressure of a task. Each trigger's first event is recorded at once, and later ones together, with growing
+ * pauses between the records, because a task may stall without end.
+ * @param onProblem called with the error if a trigger cannot be set, or its event cannot be recorded
+ * @returns a function that ends the watch
+ */
+export function watchStalls(task: RecordedTask, onProblem: (problem: DriverError) => void): () => void {
+  const { request } = task.snapshot.context;
+  const triggers = triggersOf(task.snapshot.context);
+  if (request === null || triggers.length === 0) return () => undefined;
+  const { cgroup } = request.resources;
+  const watching = new DisposableStack();
+  const failed = (thrown: unknown) =>
+    onProblem(DriverError.from(thrown, "KERNEL_CALL_FAILED", "a task's pressure is not watched"));
+  void import("../../effects/cgroup/pressureWatch.ts")
+    .then(({ watchPressure }) => {
+      for (const trigger of triggers) {
+        if (watching.disposed) return;
+        const stalls = new Stalls(task, trigger, failed);
+        watching.use(stalls);
+        stalls.begin((onStall) => watchPressure(cgroup, trigger, onStall));
+      }
+    })
+    .catch(failed);
+  return () => watching.dispose();
+}
+
+/** The events of one trigger. */
+class Stalls implements Disposable {
+  readonly #task: RecordedTask;
+  readonly #trigger: PressureTrigger;
+  readonly #failed: (thrown: unknown) => void;
+  readonly #pauses = new GrowingPauses(() => void this.#record().catch((thrown) => this.#failed(thrown)));
+  #watch: PressureWatch | undefined;
+  /** The time of the last record, or of the watch's begin, with the waiting until then. */
+  #last = { at: 0, stalledMs: 0 };
+
+  constructor(task: RecordedTask, trigger: PressureTrigger, failed: (thrown: unknown) => void) {
+    this.#task = task;
+    this.#trigger = trigger;
+    this.#failed = failed;
+  }
+
+  begin(watchPressure: (onStall: () => void) => PressureWatch): void {
+    this.#watch = watchPressure(() => this.#pauses.ask());
+    this.#last = { at: Date.now(), stalledMs: this.#watch.stalledMs() ?? 0 };
+  }
+
+  async #record(): Promise<void> {
+    const stalledMs = this.#watch?.stalledMs();
+    if (stalledMs === undefined) return;
+    const before = this.#last;
+    this.#last = { at: Date.now(), stalledMs };
+    await this.#task.record("stalled", {
+      ...this.#trigger,
+      waitedMs: stalledMs - before.stalledMs,
+      spanMs: Math.max(0, this.#last.at - before.at),
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#pauses.stop();
+    this.#watch?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The disks behind paths of the host, for limits of I/O: `io.max` takes whole disks only. A device-mapper, RAID or loop
+ * device is a disk of its own, and is limited there; a partition is limited on its disk.
+ */
+import { readdirSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
+import { hostMounts } from "../paths/hostMounts.ts";
+import { mountLines, remoteMountPoints } from "../paths/mountinfo.ts";
+import { isAtOrBelow } from "../paths/paths.ts";
+import type { IoDevice, IoDevices, WeightScheduler } from "./ioLimits.ts";
+
+/** A folder of a task. */
+export interface IoPlace {
+  /** Its name in a sentence, such as `the volume at /srv`. */
+  readonly what: string;
+  /** Path on the host, which has to answer. */
+  readonly path: string;
+}
+
+/**
+ * The disks behind the places. File systems in memory (tmpfs) do no I/O, and are left out, and so are places that do
+ * not exist: other steps of a start say what is missing.
+ * @param cgroupMount mount point of cgroup v2
+ */
+export function findIoDevices(places: readonly IoPlace[], cgroupMount: string | undefined): IoDevices {
+  const devices = new Map<string, IoDevice>();
+  const unlimited: string[] = [];
+  const qos = cgroupMount === undefined ? "" : (readKernelFile(`${cgroupMount}/io.cost.qos`) ?? "");
+  for (const { what, path } of places) {
+    const status = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (status === undefined) continue;
+    const folder = diskFolder(deviceNumber(status.dev));
+    if (folder !== undefined) {
+      const number = readKernelFile(`${folder}/dev`)?.trim() ?? "";
+      devices.set(number, { number, name: basename(folder), obeys: schedulersOf(folder, qos) });
+      continue;
+    }
+    const reason = reasonWithout(path);
+    if (reason !== undefined) unlimited.push(`${what} (${reason})`);
+  }
+  return { devices: [...devices.values()], unlimited };
+}
+
+/** Whether a weight has an effect on any disk of the host. */
+export function obeysWeights(cgroupMount: string | undefined): boolean {
+  const qos = cgroupMount === undefined ? "" : (readKernelFile(`${cgroupMount}/io.cost.qos`) ?? "");
+  if (/ enable=1\b/.test(qos)) return true;
+  return entriesOf("/sys/block").some((name) => usesBfq(`/sys/block/${name}`));
+}
+
+/** `major:minor` of a device number: makedev(3). */
+function deviceNumber(dev: bigint): string {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
+  return `${major}:${minor}`;
+}
+
+/** The folder of a device's disk in sysfs; undefined for a number that is no block device's. */
+function diskFolder(number: string): string | undefined {
+  try {
+    const folder = realpathSync.native(`/sys/dev/block/${number}`);
+    return readKernelFile(`${folder}/partition`) === undefined ? folder : dirname(folder);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The schedulers that divide the time of a disk by weights. A disk that is made of others has none of its own, so all
+ * of these must have one.
+ * @param qos `io.cost.qos` of the root cgroup
+ */
+function schedulersOf(folder: string, qos: string): WeightScheduler[] {
+  const below = entriesOf(`${folder}/slaves`);
+  if (below.length > 0) {
+    const each = below.map((name) => schedulersOf(wholeDisk(`${folder}/slaves/${name}`), qos));
+    return each.every((some) => some.length > 0) ? [...new Set(each.flat())] : [];
+  }
+  const number = readKernelFile(`${folder}/dev`)?.trim();
+  const hasCost = qos.split("\n").some((line) => line.startsWith(`${number} enable=1`));
+  return [...(hasCost ? (["iocost"] as const) : []), ...(usesBfq(folder) ? (["bfq"] as const) : [])];
+}
+
+function wholeDisk(link: string): string {
+  const folder = realpathSync.native(link);
+  return readKernelFile(`${folder}/partition`) === undefined ? folder : dirname(folder);
+}
+
+function usesBfq(folder: string): boolean {
+  return readKernelFile(`${folder}/queue/scheduler`)?.includes("[bfq]") === true;
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Why no disk is behind a path; undefined if it is in memory. */
+function reasonWithout(path: string): string | undefined {
+  const { mountinfo } = hostMounts();
+  const real = realpathSync.native(path);
+  // Of mounts at the same point, the last one covers the others.
+  const mount = mountLines(mountinfo)
+    .filter(({ point }) => isAtOrBelow(real, point))
+    .reduce((inner, line) => (line.point.length >= inner.point.length ? line : inner), none);
+  const { type, point } = mount;
+  if (type === "tmpfs" || type === "ramfs") return undefined;
+  if (remoteMountPoints(mountinfo).includes(point))
+    return `${type} is served by another machine or a process`;
+  return type === "overlay" ? "overlay is stacked on other file systems" : `${type} names no disk of its own`;
+}
+
+const none = { point: "", type: "its file system" };
