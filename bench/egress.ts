@@ -1,7 +1,8 @@
 /**
- * Measures the cost of egress: starts with a list of ten entries and without, what a start adds in the plugin, and
- * connections of a process in a limited cgroup and in another. As root, after `npm run build`:
- * `node bench/egress.ts [starts] [executable]`.
+ * Measures the cost of egress: starts with a list of ten entries and without, what a start adds in the plugin,
+ * connections of a process in a limited cgroup and in another, and starts beside many running tasks. As root,
+ * after `npm run build`: `node bench/egress.ts [starts] [executable] [running tasks] [part,…]`. The parts are
+ * limits, connections, starts and many.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
@@ -10,20 +11,31 @@ import { findCgroup2Mount } from "../src/effects/cgroup/cgroup.ts";
 import { EgressControl } from "../src/effects/network/egressControl.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { percentile, printFigure, printTimes, threadsCpuMs, timed } from "./figures.ts";
+import { formatMib, percentile, printFigure, printTimes, pssOf, threadsCpuMs, timed } from "./figures.ts";
 import { built, launch, life } from "./plugin.ts";
 
 const starts = Number(process.argv[2] ?? 200);
 const executable = resolve(process.argv[3] ?? built);
+const many = Number(process.argv[4] ?? 1_000);
+const parts = process.argv[5]?.split(",") ?? ["limits", "connections", "starts", "many"];
 const rounds = 10;
 const ten = Array.from({ length: 10 }, (_, index) => `10.${index}.0.0/16:5432`);
 const termsOf = (egress: readonly string[]) => ({ egress, egressDenied: [], names: new Map() });
 const mount = findCgroup2Mount();
 if (mount === undefined) throw new Error("cgroup v2 is not mounted");
 
-measureLimits(mount);
-measureConnections(mount);
-await measureStarts();
+if (parts.includes("limits")) measureLimits(mount);
+if (parts.includes("connections")) measureConnections(mount);
+if (parts.includes("starts")) await measureStarts();
+if (parts.includes("many")) {
+  await measureMany("without a list", () => undefined);
+  await measureMany("with one list of ten", () => ten);
+  await measureMany("each with its own list of ten", (number) =>
+    ten.map((entry) =>
+      entry.replace(/^10/, `${11 + (number >> 8)}`).replace("0.0/16", `${number & 255}.0/24`),
+    ),
+  );
+}
 
 /** Setting and lifting the limits of many cgroups, in processor time of this process. */
 function measureLimits(mount: string): void {
@@ -40,8 +52,16 @@ function measureLimits(mount: string): void {
     `${cpuOf(() => limit(cgroups[0] ?? "")).toFixed(1)} ms`,
   );
   const setting = cgroups.slice(1).map((each) => cpuOf(() => limit(each)));
-  const lifting = runs.map((run) => cpuOf(() => run[Symbol.dispose]()));
+  const lifting = runs.splice(0).map((run) => cpuOf(() => run[Symbol.dispose]()));
+  let own = 0;
+  const settingOwn = cgroups.map((each) => {
+    own += 1;
+    const list = ten.map((entry) => entry.replace("0.0/16", `${own >> 8}.${own & 255}/32`));
+    return cpuOf(() => runs.push(control.confine(each, termsOf(list), () => undefined)));
+  });
+  for (const run of runs) run[Symbol.dispose]();
   printTimes("processor time of setting ten entries", setting);
+  printTimes("the same, of a list that no task has", settingOwn);
   printTimes("processor time of lifting them", lifting);
   for (const each of cgroups) rmdirSync(each);
 }
@@ -129,6 +149,45 @@ async function measureStarts(): Promise<void> {
   } finally {
     await plugin.close();
     await allocation.remove();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Starts of tasks that stay, in a plugin of their own: the first hundred, and those beside many others. */
+async function measureMany(
+  what: string,
+  listOf: (number: number) => readonly string[] | undefined,
+): Promise<void> {
+  const folder = mkdtempSync("/var/lib/exec2-bench-");
+  const plugin = await launch({ state_dir: join(folder, "state"), root: "host" }, executable);
+  const allocations: Allocation[] = [];
+  try {
+    const times: number[] = [];
+    const cpu: number[] = [];
+    for (let number = 0; number < many; number += 1) {
+      const uid = 80_000 + number;
+      const allocation = new Allocation({ user: { name: `nomad-${uid}`, uid, gid: uid } });
+      allocations.push(allocation);
+      const egress = listOf(number);
+      const options = { command: "/bin/sleep", args: ["86400"], ...(egress && { egress }) };
+      const task = await prepareStart(plugin.driver, allocation.config(options));
+      const before = threadsCpuMs(plugin.pid);
+      times.push(await timed(() => plugin.driver.startTask({ task })));
+      cpu.push(threadsCpuMs(plugin.pid) - before);
+    }
+    const figure = (of: readonly number[]) => percentile(of, 0.5).toFixed(2);
+    const [first, last] = [
+      [0, 100],
+      [many - 100, many],
+    ].map(([begin, end]) => [figure(times.slice(begin, end)), figure(cpu.slice(begin, end))]);
+    printFigure(
+      `${many} tasks ${what}`,
+      `first p50 ${first?.join(", cpu ")}; last p50 ${last?.join(", cpu ")} ms`,
+    );
+    printFigure("  the plugin (PSS)", formatMib(pssOf(plugin.pid)));
+  } finally {
+    await plugin.close();
+    for (const allocation of allocations) await allocation.remove();
     rmSync(folder, { recursive: true });
   }
 }

@@ -69,6 +69,7 @@ const machinePackages = {
   busybox: "busybox-static",
   ip: "iproute2",
   perl: "perl-base",
+  nft: "nftables",
 };
 
 /** Commands that make and emulate the arm64 machine. */

@@ -22,6 +22,19 @@ export interface OpenedAccess {
   readonly created: boolean;
 }
 
+/** An answer of a name server that has reached a socket of the task. */
+export interface AnsweredAccess {
+  readonly kind: "answered";
+  /** The address that it came from. */
+  readonly server: string;
+  /** The name in the question, in lower case. */
+  readonly name: string;
+  /** Whether the question was for an address. */
+  readonly asksForAddress: boolean;
+  /** The addresses in the answer. */
+  readonly addresses: readonly string[];
+}
+
 export type Access =
   | NamedAccess
   | OpenedAccess
@@ -29,7 +42,10 @@ export type Access =
   | { readonly kind: "executed"; readonly path: string }
   /** ioctl(2) on a device, whose path has no symlinks. */
   | { readonly kind: "controlled"; readonly path: string; readonly request: number }
-  | { readonly kind: "connected" | "bound"; readonly port: number; readonly tcp: boolean }
+  | { readonly kind: "bound"; readonly port: number; readonly tcp: boolean }
+  /** An IPv4 address in an IPv6 one is the IPv4 address. */
+  | { readonly kind: "connected"; readonly address: string; readonly port: number; readonly tcp: boolean }
+  | AnsweredAccess
   | { readonly kind: "capability"; readonly number: number; readonly refused: boolean };
 
 /**

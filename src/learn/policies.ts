@@ -2,6 +2,7 @@
 
 import type { PluginOptions } from "../driver/options/pluginOptions.ts";
 import type { TaskFolders } from "../effects/layout/layout.ts";
+import { egressBeyond, egressProblem } from "../effects/network/egress.ts";
 import { isAtOrBelow } from "../effects/paths/paths.ts";
 import {
   defaultEntries,
@@ -22,12 +23,14 @@ export interface LearnedOptions {
   /** The entries of the job file, unchanged, and then the new ones. */
   readonly unveil: readonly string[];
   readonly identityFiles: boolean;
-  /** Ports that the job file's lists lack. Options that the job file does not set are left out. */
-  readonly ports: PortLists;
+  /** What the job file's lists lack. Options that the job file does not set are left out. */
+  readonly lists: NetworkLists;
 }
 
-/** Ports by option. */
-export type PortLists = Readonly<Partial<Record<"connect_tcp" | "bind_tcp", readonly number[]>>>;
+/** Ports and destinations by option. */
+export type NetworkLists = Readonly<
+  Partial<Record<"connect_tcp" | "bind_tcp", readonly number[]> & Record<"egress", readonly string[]>>
+>;
 
 /** Paths that differ between the instances of a task. */
 export interface OwnPlaces {
@@ -83,15 +86,26 @@ function hasIdentityFiles({ config }: Task, plugin: PluginOptions): boolean {
   return config.identity_files === undefined ? plugin.identityFiles : config.identity_files === true;
 }
 
-/** The ports that a task used and that its options' lists lack. */
-export function lackingPorts({ config }: Task, { connectTcp, bindTcp }: Learned): PortLists {
-  const used = { connect_tcp: connectTcp, bind_tcp: bindTcp };
+/** The ports and destinations that a task used and that its options' lists lack. */
+export function lackingIn({ config }: Task, { connectTcp, bindTcp, egress }: Learned): NetworkLists {
+  const portsIn = (present: readonly unknown[], ports: readonly number[]) =>
+    ports.filter((port) => !present.map(Number).includes(port));
+  // Entries with references that only an allocation resolves cover nothing that is known here.
+  const entriesIn = (present: readonly unknown[]) =>
+    egressBeyond(
+      egress,
+      present.map(String).filter((text) => egressProblem(text) === undefined),
+    );
+  const lacking = {
+    connect_tcp: (present: readonly unknown[]) => portsIn(present, connectTcp),
+    bind_tcp: (present: readonly unknown[]) => portsIn(present, bindTcp),
+    egress: entriesIn,
+  };
   return Object.fromEntries(
-    Object.entries(used).flatMap(([option, ports]) => {
+    Object.entries(lacking).flatMap(([option, lackingOf]) => {
       const present = config[option];
-      if (!Array.isArray(present)) return [];
-      const lacking = ports.filter((port) => !present.map(Number).includes(port));
-      return lacking.length === 0 ? [] : [[option, lacking]];
+      const items = Array.isArray(present) ? lackingOf(present) : [];
+      return items.length === 0 ? [] : [[option, items]];
     }),
   );
 }
@@ -106,18 +120,19 @@ function textsOf({ config }: Task, option: string): string[] {
   return Array.isArray(texts) ? texts.map(String) : [];
 }
 
-/** Options of the plugin or a task without those that limit ports. */
-function withoutPorts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { connect_tcp, bind_tcp, connect_udp, bind_udp, ...rest } = config;
+/** Options of the plugin or a task without those that limit ports and destinations. */
+function withoutLists(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { connect_tcp, bind_tcp, connect_udp, bind_udp, egress, ...rest } = config;
   return rest;
 }
 
 /**
- * The job for the observed run, in which no access to files and ports is refused. The host's passwd(5) lacks
+ * The job for the observed run, in which no access to files, ports and addresses is refused, but for
+ * `egress_denied`. The host's passwd(5) lacks
  * dynamic users, so each task has its own passwd(5), unless the job sets `identity_files`.
  */
 export function withoutRefusals(job: Job): Job {
-  return mapTasks(job, (task) => ({ identity_files: true, ...withoutPorts(task.config) }));
+  return mapTasks(job, (task) => ({ identity_files: true, ...withoutLists(task.config) }));
 }
 
 /**
@@ -129,20 +144,20 @@ export function pluginWithoutRefusals(
 ): Readonly<Record<string, unknown>> {
   const { unveil_paths } = config;
   const paths: readonly unknown[] = Array.isArray(unveil_paths) ? unveil_paths : [];
-  return { ...withoutPorts(config), unveil_paths: [...paths, "rwxc:/"] };
+  return { ...withoutLists(config), unveil_paths: [...paths, "rwxc:/"] };
 }
 
 /** The job with the learned options of its tasks. */
 export function withLearned(job: Job, learned: (group: string, task: Task) => LearnedOptions): Job {
   return mapTasks(job, (task, group) => {
-    const { unveil, identityFiles, ports } = learned(group, task);
-    const lists = Object.entries(ports).map(([option, added]) => [
+    const { unveil, identityFiles, lists } = learned(group, task);
+    const longer = Object.entries(lists).map(([option, added]) => [
       option,
       [...((task.config[option] as unknown[] | undefined) ?? []), ...added],
     ]);
     return {
       ...task.config,
-      ...Object.fromEntries(lists),
+      ...Object.fromEntries(longer),
       ...(unveil.length > 0 ? { unveil } : {}),
       ...(identityFiles ? { identity_files: true } : {}),
     };

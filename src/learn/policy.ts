@@ -17,6 +17,7 @@ import {
 } from "../effects/unveil/pathRights.ts";
 import { modeOf } from "../effects/unveil/unveil.ts";
 import type { Access, NamedAccess } from "./access.ts";
+import { learnEgress } from "./egress.ts";
 
 /** The host's files, as far as a policy depends on them. */
 export interface HostView {
@@ -56,6 +57,8 @@ export interface Learned {
   /** TCP ports, in ascending order. */
   readonly connectTcp: readonly number[];
   readonly bindTcp: readonly number[];
+  /** Entries of `egress`. */
+  readonly egress: readonly string[];
   /** Numbers of the capabilities that the task used. */
   readonly usedCapabilities: readonly number[];
   /** Numbers of other capabilities, which the kernel refused to the task. */
@@ -101,6 +104,7 @@ export function learnPolicy(accesses: readonly Access[], present: PresentPolicy,
     identityFiles: identity.length > 0,
     leftOut,
     ...ports(accesses),
+    egress: learnEgress(accesses),
     ...capabilities(accesses),
     missing: missing(named, open),
   };

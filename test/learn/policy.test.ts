@@ -147,7 +147,7 @@ describe("a learned policy", () => {
 
   it("has the TCP ports, without those that the kernel chose", () => {
     const port = (kind: "connected" | "bound", number: number, tcp = true): Access => ({
-      kind,
+      ...(kind === "bound" ? { kind } : { kind, address: "127.0.0.1" }),
       port: number,
       tcp,
     });

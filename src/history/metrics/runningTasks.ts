@@ -2,6 +2,8 @@
 
 import { allocationOf, taskName } from "../../base/taskId.ts";
 import type { IoCounters } from "../../effects/cgroup/cgroupFigures.ts";
+import { usageOf } from "../../effects/disk/diskLimits.ts";
+import type { ProjectUsage } from "../../effects/disk/projectQuota.ts";
 import { logPlaces } from "../../effects/logs/logFiles.ts";
 import {
   type OutputFigures,
@@ -26,6 +28,8 @@ interface TaskReading extends LiveTask {
   readonly limits: TaskLimits;
   /** Undefined unless the driver writes the task's log files. */
   readonly output: OutputFigures | undefined;
+  /** Undefined without a limit on its disk. */
+  readonly disk: ProjectUsage | undefined;
   /** Labels of all series of the task. */
   readonly labels: Labels;
   /** Further labels of its `exec2_task_info`. */
@@ -68,7 +72,16 @@ async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
       // Formats the labels per task, because formatting the labels of all tasks at once would block the event
       // loop for some milliseconds.
       const labels = { labels: labelsOf(task), jobLabels: jobLabelsOf(task) };
-      return [{ ...task, ...labels, reading, limits: limitsOf(context), output: outputOf(context) }];
+      return [
+        {
+          ...task,
+          ...labels,
+          reading,
+          limits: limitsOf(context),
+          output: outputOf(context),
+          disk: diskOf(context),
+        },
+      ];
     });
     readings.push(...(await Promise.all(some)).flat());
   }
@@ -93,6 +106,13 @@ function outputOf({ request, sandbox }: TaskContext): OutputFigures | undefined 
     // The task has just ended, or has put something in place of its log folder.
     return undefined;
   }
+}
+
+/** What the task's own folders have on disk, from its quota. */
+function diskOf({ request, sandbox }: TaskContext): ProjectUsage | undefined {
+  return request === null || sandbox?.disk === undefined
+    ? undefined
+    : usageOf(request.allocDir, sandbox.disk);
 }
 
 /** @param count number of running tasks, with a reading or without */
@@ -205,6 +225,13 @@ const taskMetrics: readonly (readonly [
     "exec2_task_pids_limit",
     "Processes and threads that the task may have at most.",
     [({ limits }) => limits.pids],
+  ],
+  [gauge, "exec2_task_disk_bytes", "Disk that the task's own folders take.", [({ disk }) => disk?.bytes]],
+  [
+    gauge,
+    "exec2_task_disk_limit_bytes",
+    "Disk that the task's own folders may take at most.",
+    [({ disk }) => disk?.limitBytes],
   ],
   [
     counter,

@@ -3,7 +3,8 @@
  * decoding. Pure.
  */
 
-import { SOCK_STREAM } from "../../effects/kernel/constants.ts";
+import { AF_INET, SOCK_STREAM } from "../../effects/kernel/constants.ts";
+import { formatAddress, parseAddress } from "../../effects/network/addresses.ts";
 import type { Access, NamedUse } from "../access.ts";
 
 /** The kinds of notes. */
@@ -28,7 +29,10 @@ export const noteKinds = {
   executed: 10,
   /** ioctl(2) on a device. Detail: the request. */
   control: 11,
-  /** Detail: the port in network order in the lower 16 bits, the socket's type in the upper 16 bits. */
+  /**
+   * Detail: the port in network order in the lower 16 bits, the socket's type in the upper 16 bits. In place of
+   * a text, `addressLayout`.
+   */
   connect: 12,
   bind: 13,
   /** Detail: the capability's number, and `REFUSED` if the kernel refused it. */
@@ -41,6 +45,9 @@ export const noteKinds = {
  * of its starting folder follow, in reverse order.
  */
 export const noteLayout = { cgroup: 0, kind: 8, detail: 12, text: 16, textBytes: 1280, bytes: 1296 } as const;
+
+/** Offsets of an address's family and of its first byte in a note. */
+export const addressLayout = { family: noteLayout.text, address: noteLayout.text + 8 } as const;
 
 /**
  * Bits in the detail of an opened file: flags of open(2), flags of the kernel, and the file's type as in its
@@ -99,17 +106,25 @@ function accessOf(bytes: Buffer): Access | undefined {
     case noteKinds.control:
       return { kind: "controlled", path: pathOf(textsOf(bytes)), request: detail };
     case noteKinds.connect:
+      return { kind: "connected", address: addressOf(bytes), ...portOf(detail) };
     case noteKinds.bind:
-      return {
-        kind: kind === noteKinds.bind ? "bound" : "connected",
-        port: ((detail & 0xff) << 8) | ((detail >>> 8) & 0xff),
-        tcp: detail >>> 16 === SOCK_STREAM,
-      };
+      return { kind: "bound", ...portOf(detail) };
     case noteKinds.capability:
       return { kind: "capability", number: detail & (REFUSED - 1), refused: (detail & REFUSED) !== 0 };
     default:
       return undefined;
   }
+}
+
+function portOf(detail: number): { readonly port: number; readonly tcp: boolean } {
+  return { port: ((detail & 0xff) << 8) | ((detail >>> 8) & 0xff), tcp: detail >>> 16 === SOCK_STREAM };
+}
+
+function addressOf(bytes: Buffer): string {
+  const length = bytes.readUInt32LE(addressLayout.family) === AF_INET ? 4 : 16;
+  const text = formatAddress(bytes.subarray(addressLayout.address, addressLayout.address + length));
+  const parsed = parseAddress(text);
+  return parsed === undefined ? text : formatAddress(parsed.address);
 }
 
 /** The parts of a note's text, up to the first empty one. */

@@ -1,11 +1,12 @@
 /**
- * Observes what the processes of a cgroup use: files, names, ports, capabilities. Programs in the kernel
+ * Observes what the processes of a cgroup use: files, names, addresses, capabilities. Programs in the kernel
  * (bpf(2)) note each use. They add a microsecond to a call, and count the uses that they could not note.
  *
  * The observer does not see files that io_uring(7) opens, files whose descriptors a process got from another
  * process, the dynamic linker that the kernel maps beside a program, or system calls of other architectures.
  * Names of more than a thousand bytes, and paths of more than a hundred folders, are counted as lost.
- * Capabilities are seen from Linux 6.13 on.
+ * Capabilities are seen from Linux 6.13 on. Answers of name servers are seen where programs can be attached to
+ * cgroups.
  */
 import { closeSync, readFileSync } from "node:fs";
 import { DriverError, hasErrno } from "../../base/errors.ts";
@@ -23,6 +24,7 @@ import { KernelTypes, typesFile } from "../../effects/bpf/btf.ts";
 import { CALL_NUMBERS } from "../../effects/bpf/calls.ts";
 import { type Architecture, supportedArchitecture } from "../../effects/kernel/systemCalls.ts";
 import type { Access } from "../access.ts";
+import { AnswerTap } from "./answerTap.ts";
 import { noteLayout, readNote } from "./notes.ts";
 import { BUFFER_BYTES, type Probe, type ProbeMaps, ProbeProgram, probes } from "./probes.ts";
 import { CALL_BYTES, type CallTable, callTables } from "./watchedCalls.ts";
@@ -59,9 +61,19 @@ export function openObserver(level: number): Observer {
       probe.body(program);
       return attach(probe, program.bytes(), own);
     });
-    return observerOf(maps, programs, opened.move());
+    const tap = openTap(opened);
+    return observerOf({ maps, programs, tap }, opened.move());
   } catch (thrown) {
     throw unsupported(thrown);
+  }
+}
+
+/** Undefined if this kernel has no rings. */
+function openTap(opened: DisposableStack): AnswerTap | undefined {
+  try {
+    return opened.use(new AnswerTap());
+  } catch {
+    return undefined;
   }
 }
 
@@ -98,14 +110,24 @@ function attach({ tracepoint, optional }: Probe, code: Uint8Array, own: Own): nu
   }
 }
 
+interface Observing {
+  readonly maps: ProbeMaps;
+  /** Undefined for an optional program that this kernel does not have. */
+  readonly programs: readonly (number | undefined)[];
+  readonly tap: AnswerTap | undefined;
+}
+
 /** @param opened the descriptors that the observer closes */
-function observerOf(
-  maps: ProbeMaps,
-  attached: readonly (number | undefined)[],
-  opened: DisposableStack,
-): Observer {
+function observerOf({ maps, programs: attached, tap }: Observing, opened: DisposableStack): Observer {
   const ids = new Map<string, bigint>();
   const programs = attached.filter((program) => program !== undefined);
+  const watchAnswers = (cgroup: string, id: bigint) => {
+    try {
+      tap?.watch(cgroup, id);
+    } catch {
+      // Addresses are learned without their names.
+    }
+  };
   return {
     // Only the program that notes capabilities is optional.
     seesCapabilities: programs.length === attached.length,
@@ -113,13 +135,15 @@ function observerOf(
       const id = cgroupId(cgroup);
       ids.set(cgroup, id);
       setEntry(maps.watched, new Uint8Array(new BigUint64Array([id]).buffer), new Uint8Array(4));
+      watchAnswers(cgroup, id);
     },
     read: (cgroup) => {
       const id = ids.get(cgroup);
-      return keysOf(maps.notes, noteLayout.bytes).flatMap((key) => {
+      const noted = keysOf(maps.notes, noteLayout.bytes).flatMap((key) => {
         const note = readNote(key);
         return note !== undefined && note.cgroup === id ? [note.access] : [];
       });
+      return [...noted, ...(id === undefined ? [] : (tap?.read(id) ?? []))];
     },
     lost: () =>
       Number(readEntry(maps.lost, new Uint8Array(4), 8).readBigUInt64LE()) +

@@ -22,7 +22,7 @@ import {
 } from "../../effects/bpf/traceProgram.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../../effects/kernel/constants.ts";
 import { type Architecture, systemCallNumber } from "../../effects/kernel/systemCalls.ts";
-import { noteKinds, noteLayout, openBits, REFUSED } from "./notes.ts";
+import { addressLayout, noteKinds, noteLayout, openBits, REFUSED } from "./notes.ts";
 import type { CallTable } from "./watchedCalls.ts";
 
 /** Size of a buffer: a note, and then the length of the note's text. */
@@ -146,13 +146,25 @@ export class ProbeProgram extends TraceProgram {
   /** Notes the port, or the name of the socket, to which a call connects or binds. */
   noteAddresses(): void {
     this.findCall(this.#maps.calls.addresses);
-    this.loadArgument(dentry, at.name).jump("equal", dentry, 0, "end");
+    this.program.load(4, 1, 0, 12).store(8, stack, at.word, { of: 1 });
+    this.loadArgument(dentry, at.name)
+      .jump("equal", dentry, 0, "end")
+      .load(8, 1, stack, at.word)
+      .jump("equal", 1, 0, "at address");
+    // The first field of a message is its address: sendmsg(2).
+    this.readUser(8, dentry, dentry, 0).jump("equal", dentry, 0, "end").label("at address");
     this.#beginNote();
     this.readUser(2, 1, dentry, 0)
       .jump("equal", 1, AF_UNIX, "unix")
-      .jump("equal", 1, AF_INET, "internet")
-      .jump("notEqual", 1, AF_INET6, "end")
-      .label("internet");
+      .store(4, buffer, addressLayout.family, { of: 1 })
+      .jump("equal", 1, AF_INET, "four")
+      .jump("notEqual", 1, AF_INET6, "end");
+    this.readUser(8, 1, dentry, 8).store(8, buffer, addressLayout.address, { of: 1 });
+    this.readUser(8, 1, dentry, 16)
+      .store(8, buffer, addressLayout.address + 8, { of: 1 })
+      .goto("internet")
+      .label("four");
+    this.readUser(4, 1, dentry, 4).store(4, buffer, addressLayout.address, { of: 1 }).label("internet");
     this.loadArgument(mount, at.folder);
     this.fileOf(mount, mount);
     this.field(mount, mount, "file.private_data");

@@ -5,17 +5,32 @@
 
 import type { KernelTypes } from "../../effects/bpf/btf.ts";
 import { addressCalls, argumentOffset, namingCalls, tableOf } from "../../effects/bpf/calls.ts";
-import type { Architecture } from "../../effects/kernel/systemCalls.ts";
+import type { Architecture, SystemCallName } from "../../effects/kernel/systemCalls.ts";
 import { noteKinds } from "./notes.ts";
 
 /** Calls that return the descriptor of a file that they have opened. */
 const openingCalls = ["open", "creat", "openat", "openat2", "open_by_handle_at"] as const;
 
+/** Of several messages in one call, only the first one is seen. */
+const addressAndMessageCalls: Partial<
+  Readonly<
+    Record<
+      SystemCallName,
+      { readonly kind: "connect" | "bind"; readonly address: number; readonly isMessage?: true }
+    >
+  >
+> = {
+  ...addressCalls,
+  sendmsg: { kind: "connect", address: 1, isMessage: true },
+  sendmmsg: { kind: "connect", address: 1, isMessage: true },
+};
+
 export type CallTable = "names" | "secondNames" | "opened" | "addresses";
 
 /**
  * Size of an entry in a table of calls. Its words are the kind, the offsets of two registers (name and
- * folder, or address and socket), and whether only failures count.
+ * folder, or address and socket), and whether only failures count, or whether the first register holds the
+ * address of a message.
  */
 export const CALL_BYTES = 16;
 
@@ -41,11 +56,11 @@ export function callTables(
       0,
       0,
     ]),
-    addresses: tableOf(addressCalls, architecture, ({ kind, address }) => [
+    addresses: tableOf(addressAndMessageCalls, architecture, ({ kind, address, isMessage }) => [
       noteKinds[kind],
       argument(address),
       argument(0),
-      0,
+      isMessage ? 1 : 0,
     ]),
   };
 }

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import { eventually } from "../../support/host/eventually.ts";
+import { nameServer } from "../../support/host/nameServer.ts";
+import { listeningPort, ownAddress } from "../../support/host/ownAddress.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { builtEntry } from "../../support/plugin/pluginEntry.ts";
@@ -200,6 +202,35 @@ job "test" {
     const learned = await learn(["--write", limited]);
     expect(learned).toMatchObject({ code: 0, stdout: expect.stringContaining("Added to connect_tcp: 9") });
     expect(readFileSync(limited, "utf8")).toBe(source.replace("[53]", "[53, 9]"));
+  });
+
+  it("proposes egress with the names that the task has asked for, and extends the job's list", async () => {
+    const [own, port] = [ownAddress(), await listeningPort()];
+    const names = nameServer({ "db.example.org": own });
+    const perl = `use IO::Socket::INET; for (@ARGV) { IO::Socket::INET->new(PeerAddr => $_) or exit($!{EPERM} ? 3 : 4) }`;
+    const script = `perl -e '${perl}' db.example.org:${port}`;
+    const withServer = (job: string) => {
+      const dns = `group "group" {\n    network {\n      dns {\n        servers = ["${names.address}"]\n      }\n    }`;
+      const source = readFileSync(job, "utf8").replace('group "group" {', dns);
+      writeFileSync(job, source);
+      return { job, source };
+    };
+    const free = await learn([withServer(shellJob(script)).job]);
+    expect(free.stdout).toContain(
+      `It may connect everywhere. Where it did: egress = ["tcp:db.example.org:${port}"]`,
+    );
+    const limited = withServer(shellJob(script));
+    const source = limited.source.replace("config {", 'config {\n        egress = ["192.0.2.1"]');
+    writeFileSync(limited.job, source);
+    expect(await call(["run", "--state-dir", stateDir, limited.job])).toMatchObject({ code: 3 });
+    const learned = await learn(["--write", limited.job]);
+    expect(learned).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`Added to egress: tcp:db.example.org:${port}`),
+    });
+    expect(readFileSync(limited.job, "utf8")).toBe(
+      source.replace('["192.0.2.1"]', `["192.0.2.1", "tcp:db.example.org:${port}"]`),
+    );
   });
 
   it("names accesses that no policy can allow, says that the task fails without them, and then writes nothing", async () => {

@@ -444,6 +444,21 @@ describe("a job that cannot be run", () => {
     }
   });
 
+  it("is no error of a plan that root_dir is not unpacked yet", async () => {
+    const config = (command: string) =>
+      `config {\n command = "${command}"\n root_dir = "local/root"\n disk_limit = 5\n}`;
+    const template = 'template {\n data = "x"\n destination = "local/root/bin/x"\n perms = "755"\n}';
+    const job = jobFileOf(
+      `job "j" {\n group "g" {\n task "later" {\n driver = "exec2"\n ${config("true")}\n}\n task "now" {\n driver = "exec2"\n ${config("/bin/x")}\n ${template}\n}\n}\n}`,
+    );
+    const options = ["--state-dir", temporaryFolder(), "-o", "allow_root_dir=true"];
+    const { code, stdout } = await call(["doctor", ...options, "--plan", job]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('No plan: root_dir "local/root" does not exist yet');
+    expect(stdout).toMatch(/^disk_limit +5 MiB/m);
+    expect(stdout).toMatch(/^rx +\/bin +root_dir$/m);
+  });
+
   it("is reported: missing root rights", async () => {
     const { code, stderr } = await call(["run", `${examples}/hello.nomad.hcl`], { unprivileged: true });
     expect(code).toBe(125);

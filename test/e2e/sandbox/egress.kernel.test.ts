@@ -1,21 +1,24 @@
 /** Where a task may connect, with real sockets: by address and by name, in every kind of network. */
-import { spawnSync } from "node:child_process";
-import { createSocket } from "node:dgram";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
-import { networkInterfaces } from "node:os";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
+import { postgresPrograms } from "../../support/agent/programs.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
+import { nameServer } from "../../support/host/nameServer.ts";
+import { listeningPort, ownAddress } from "../../support/host/ownAddress.ts";
+import { reachableNode } from "../../support/host/reachableNode.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 
 const modes = { group: 1, none: 3 } as const;
+const node = reachableNode();
 
 let agent: Agent;
 beforeAll(async () => {
@@ -40,24 +43,6 @@ async function outcomesOf(config: Readonly<Record<string, unknown>>, plugin = ag
   await runTask(plugin, allocation.config(config, differing));
   const text = await allocation.stdout.text();
   return text.trimEnd().split("\n");
-}
-
-/** An address of this machine that is not loopback. */
-function ownAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const found = all.find(({ family, internal }) => family === "IPv4" && !internal);
-  if (found === undefined) throw new Error("this machine has no address but loopback");
-  return found.address;
-}
-
-async function listeningPort(): Promise<number> {
-  const server = createServer((socket) => {
-    socket.on("error", () => undefined);
-    socket.end("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nserved");
-  }).listen(0, "0.0.0.0");
-  onTestFinished(() => void server.close());
-  await once(server, "listening");
-  return (server.address() as AddressInfo).port;
 }
 
 async function deniedOf(plugin: Agent, id: string): Promise<EventData<"denied">["refusals"]> {
@@ -115,28 +100,6 @@ describe("in the host's network, a task", () => {
     ]);
   });
 
-  test("runs curl and Node, which reach exactly its list", async (context) => {
-    requireTools(context, "curl");
-    const [own, port, other] = [ownAddress(), await listeningPort(), await listeningPort()];
-    const open = await startAgent({ options: { unveil_by_task: true } });
-    const url = (at: number) => `http://${own}:${at}/`;
-    const curl = `curl -sS --max-time 5 ${url(port)}; curl -sS --max-time 5 ${url(other)} && echo open; true`;
-    expect(await outcomesOf({ command: "sh", args: ["-c", curl], egress: [`${own}:${port}`] }, open)).toEqual(
-      ["served"],
-    );
-    const script = `for (const url of process.argv.slice(1))
-      await fetch(url).then((r) => r.text(), (e) => e.cause.code).then(console.log)`;
-    const node = {
-      command: process.execPath,
-      args: ["--input-type=module", "-e", script, "--", url(port), url(other)],
-      unveil: [`rx:${process.execPath}`],
-      egress: [`${own}:${port}`],
-    };
-    const allocation = makeAllocation();
-    await runTask(open, allocation.config(node, { resources: allocation.resources(undefined, 400) }));
-    expect(await allocation.stdout.text()).toBe("served\nEPERM\n");
-  });
-
   test("does not reach what the client denies, with a list of its own or without", async () => {
     const [own, port] = [ownAddress(), await listeningPort()];
     const strict = await startAgent({ options: { egress_denied: [own] } });
@@ -160,6 +123,66 @@ describe("in the host's network, a task", () => {
     expect(await start(["*.example.org"])).toMatchObject({ message: expect.stringContaining("wildcard") });
   });
 });
+
+/** Programs that connect to a host and a port: each prints what the server has sent, or why it cannot connect. */
+const programs: Readonly<Record<string, (host: string, port: number) => string>> = {
+  curl: (host, port) => `curl -sSv --max-time 20 http://${host}:${port}/`,
+  Node: (host, port) =>
+    `${node} -e 'fetch("http://${host}:${port}/").then((r) => r.text(), (e) => JSON.stringify(e.cause, ["code", "errors"])).then(console.log)'`,
+  psql: (host, port) =>
+    `${postgresPrograms}/psql "host=${host} port=${port} user=u dbname=d sslmode=disable connect_timeout=20"`,
+  // Written in Go, whose programs make their system calls and look names up without the C library.
+  promtool: (host, port) => `GODEBUG=netdns=go promtool check healthy --url=http://${host}:${port}`,
+};
+
+describe.each(["host", "group"] as const)("in a network of mode %s", (mode) => {
+  test.for(["address", "name"] as const)("programs reach exactly their list, by %s", async (by, context) => {
+    requireTools(context, "curl", "promtool", `${postgresPrograms}/psql`);
+    const [name, address] = ["db.example.org", mode === "host" ? ownAddress() : "192.0.2.7"];
+    const spec = mode === "host" ? undefined : groupNetwork(context, [address]);
+    const [port, other] = await served(address, spec?.path);
+    const host = by === "name" ? name : address;
+    const attempt = (program: string, at: number) =>
+      `said=$(${programs[program]?.(host, at)} 2>&1); case "$said" in *served*|*SUCCESS*) echo ${program} reached;; *"not permitted"*|*EPERM*) echo ${program} refused;; *) echo "${program}: $said";; esac`;
+    const script = Object.keys(programs).flatMap((each) => [attempt(each, port), attempt(each, other)]);
+    const names = nameServer({ [name]: address });
+    const open = await startAgent({ options: { unveil_by_task: true } });
+    const allocation = makeAllocation();
+    const config = allocation.config(
+      {
+        ...{ command: "sh", args: ["-c", script.join("\n")], unveil: [`rx:${node}`], identity_files: true },
+        ...{ unveil_sets: ["postgres"], egress: [`tcp:${host}:${port}`] },
+      },
+      {
+        resources: allocation.resources(undefined, 600),
+        dns: { servers: [names.address], searches: [], options: [] },
+        ...(spec && { networkIsolationSpec: spec }),
+      },
+    );
+    await runTask(open, config);
+    expect(await allocation.stdout.text()).toBe(
+      Object.keys(programs)
+        .flatMap((each) => [`${each} reached\n`, `${each} refused\n`])
+        .join(""),
+    );
+  });
+});
+
+/** A server at two ports of an address. @param namespace its network namespace; undefined for the host's */
+async function served(address: string, namespace: string | undefined): Promise<readonly [number, number]> {
+  const command = [
+    process.execPath,
+    fileURLToPath(new URL("../../fixtures/egress/server.js", import.meta.url)),
+  ];
+  const [first = "", ...rest] = namespace
+    ? ["nsenter", `--net=${namespace}`, ...command, address]
+    : [...command, address];
+  const server = spawn(first, rest, { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void server.kill());
+  const [line] = (await once(server.stdout.setEncoding("utf8"), "data")) as [string];
+  const [port = 0, other = 0] = line.split(" ").map(Number);
+  return [port, other];
+}
 
 describe("in a network of its own, a task", () => {
   test("reaches exactly its list in mode group, after the plugin was killed, and in commands", async (context) => {
@@ -261,51 +284,4 @@ function groupNetwork(context: TestContext, addresses: readonly string[]) {
   ip("-n", basename(path), "link", "set", "lo", "up");
   for (const address of addresses) ip("-n", basename(path), "addr", "add", `${address}/32`, "dev", "lo");
   return { mode: modes.group, path, labels: new Map<string, string>() };
-}
-
-/** A name server on loopback that knows these names. */
-function nameServer(known: Readonly<Record<string, string>>) {
-  let names = known;
-  const address = `127.77.${Math.floor(Math.random() * 250)}.${1 + Math.floor(Math.random() * 250)}`;
-  const socket = createSocket("udp4");
-  socket.on("message", (question, from) => {
-    const labels: string[] = [];
-    let at = 12;
-    while (question[at] !== 0) {
-      const length = question[at] ?? 0;
-      labels.push(question.toString("latin1", at + 1, at + 1 + length));
-      at += length + 1;
-    }
-    const isFour = question.readUInt16BE(at + 1) === 1;
-    const found = names[labels.join(".")];
-    const answer = isFour && found !== undefined;
-    const header = Buffer.from(question.subarray(0, 12));
-    // An answer, with recursion; 3 stands for a name that does not exist: RFC 1035, 4.1.1.
-    header.writeUInt16BE(0x8180 | (found === undefined ? 3 : 0), 2);
-    header.writeUInt16BE(answer ? 1 : 0, 6);
-    header.writeUInt32BE(0, 8);
-    const record = Buffer.from([
-      0xc0,
-      12,
-      0,
-      1,
-      0,
-      1,
-      0,
-      0,
-      0,
-      60,
-      0,
-      4,
-      ...(found ?? "0.0.0.0").split(".").map(Number),
-    ]);
-    const parts = [header, question.subarray(12, at + 5), ...(answer ? [record] : [])];
-    socket.send(Buffer.concat(parts), from.port, from.address);
-  });
-  socket.bind(53, address);
-  onTestFinished(() => void socket.close());
-  const set = (others: typeof known) => {
-    names = others;
-  };
-  return { address, set };
 }

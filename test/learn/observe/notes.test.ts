@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { noteKinds, noteLayout, readNote } from "../../../src/learn/observe/notes.ts";
+import { AF_INET, AF_INET6 } from "../../../src/effects/kernel/constants.ts";
+import { addressLayout, noteKinds, noteLayout, readNote } from "../../../src/learn/observe/notes.ts";
 
 function note(kind: keyof typeof noteKinds, detail: number, ...texts: readonly string[]): Buffer {
   const bytes = Buffer.alloc(noteLayout.bytes);
@@ -39,7 +40,15 @@ describe("a note", () => {
   });
 
   it("has ports in network order, and capabilities", () => {
-    expect(accessOf("connect", (1 << 16) | 0xbb01)).toEqual({ kind: "connected", port: 443, tcp: true });
+    const connect = note("connect", (1 << 16) | 0xbb01);
+    connect.writeUInt32LE(AF_INET, addressLayout.family);
+    connect.set([192, 0, 2, 7], addressLayout.address);
+    expect(readNote(connect)?.access).toEqual({
+      ...{ kind: "connected", address: "192.0.2.7", port: 443, tcp: true },
+    });
+    connect.writeUInt32LE(AF_INET6, addressLayout.family);
+    connect.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 7], addressLayout.address);
+    expect(readNote(connect)?.access).toMatchObject({ address: "192.0.2.7" });
     expect(accessOf("bind", (2 << 16) | 0x3500)).toEqual({ kind: "bound", port: 53, tcp: false });
     expect(accessOf("capability", 0x10a)).toEqual({ kind: "capability", number: 10, refused: true });
   });

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, realpathSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import type { Access } from "../../../src/learn/access.ts";
@@ -87,10 +88,28 @@ describe("an observer", () => {
         `socket(C, AF_UNIX, SOCK_STREAM, 0); connect(C, sockaddr_un("/nonexistent/socket"))'`,
     );
     expect(accesses).toContainEqual({ kind: "bound", port: 0, tcp: true });
-    expect(accesses).toContainEqual({ kind: "connected", port: 9, tcp: true });
+    expect(accesses).toContainEqual({ kind: "connected", address: "127.0.0.1", port: 9, tcp: true });
     expect(named(accesses, "/nonexistent/socket")).toEqual([
       expect.objectContaining({ use: "connect", errno: 2 }),
     ]);
+  });
+
+  it("sees addresses of all families, of messages too, and what name servers have answered", () => {
+    const { accesses } = watch(
+      `unshare -n sh -c 'ip link set lo up; exec python3 "$0"' ${fileURLToPath(new URL("../../fixtures/learn/asks.py", import.meta.url))}`,
+    );
+    for (const [address, port, tcp] of [
+      ["192.0.2.1", 1, false],
+      ["192.0.2.2", 2, false],
+      ["2001:db8::1", 3, true],
+      ["192.0.2.3", 4, true],
+      ["127.0.0.1", 53, false],
+    ] as const)
+      expect(accesses).toContainEqual({ kind: "connected", address, port, tcp });
+    expect(accesses).toContainEqual({
+      ...{ kind: "answered", server: "127.0.0.1", name: "db.example.org", asksForAddress: true },
+      addresses: ["198.51.100.7"],
+    });
   });
 
   it("sees capabilities, if the kernel reports them", ({ skip }) => {

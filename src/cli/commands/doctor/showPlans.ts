@@ -1,5 +1,6 @@
 /** `doctor --plan`: shows how the driver would start each task of a job. */
 import { closeSync } from "node:fs";
+import { DriverError } from "../../../base/errors.ts";
 import { capabilitiesOf as driverCapabilities } from "../../../driver/answers.ts";
 import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
 import type { CgroupWrite } from "../../../effects/cgroup/cgroupPlan.ts";
@@ -11,7 +12,7 @@ import { createRuleset } from "../../../effects/landlock/ruleset.ts";
 import { placeVolumes, planEarly, planLate, planSandbox } from "../../../effects/launch/sandbox.ts";
 import { type PortLimits, portOptions } from "../../../effects/network/ports.ts";
 import { hclName } from "../../../effects/options/hclOptions.ts";
-import { taskOptionsSpec } from "../../../effects/parts.ts";
+import { type TaskOptions, taskOptionsSpec } from "../../../effects/parts.ts";
 import { describePlan } from "../../../effects/plan/describePlan.ts";
 import { joinPlan } from "../../../effects/plan/plan.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
@@ -80,7 +81,11 @@ async function plansOf(
       for (const task of group.tasks) {
         const message = await placeTask(placement, driver, allocation, task);
         const title = style.bold(visible(`group ${group.name}, task ${task.name}`));
-        const plan = await planOf(message, plugin);
+        const plan = await planOf(message, plugin).catch(untilUnpacked);
+        if (typeof plan === "string") {
+          texts.push(`${title}\n\n${visible(plan)}`);
+          continue;
+        }
         const steps = showArgs ? plan.steps : plan.steps.map(maskPlanStep);
         texts.push(`${title}\n\n${formatPlan({ ...plan, steps }, style)}`);
       }
@@ -91,11 +96,22 @@ async function plansOf(
   return texts;
 }
 
+/**
+ * What the plan of a task lacks whose root is unpacked only before its start: by an artifact, or by another task.
+ * @throws any other error
+ */
+function untilUnpacked(thrown: unknown): string {
+  const isMissing =
+    thrown instanceof DriverError && thrown.code === "ROOT_DIR_INVALID" && thrown.failed?.errno === "ENOENT";
+  if (!isMissing) throw thrown;
+  return `No plan: ${thrown.summary} yet. Artifacts and other tasks fill it before the task's start, and its plan depends on what is in it`;
+}
+
 interface TaskPlan {
   readonly steps: readonly string[];
   readonly applied: AddedRules["applied"];
   readonly skipped: AddedRules["skipped"];
-  readonly limits: readonly CgroupWrite[];
+  readonly limits: readonly Pick<CgroupWrite, "file" | "value" | "why">[];
   readonly ports: PortLimits;
 }
 
@@ -125,9 +141,14 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     steps: describePlan(launch),
     applied,
     skipped,
-    limits: sandbox.cgroupWrites,
+    limits: [...sandbox.cgroupWrites, ...diskLimit(request.options)],
     ports: request.options,
   };
+}
+
+function diskLimit({ diskLimit: limit }: TaskOptions): TaskPlan["limits"] {
+  const why = "in local and tmp together, and in alloc, by project quotas";
+  return limit === undefined ? [] : [{ file: "disk_limit", value: `${limit} MiB`, why }];
 }
 
 /** Does not wrap lines: a wrapped system call is hard to read. */

@@ -1,5 +1,5 @@
 /**
- * `run --learn`: runs a job with all files and ports allowed, and observes what its tasks use. Then runs the
+ * `run --learn`: runs a job with all files, ports and addresses allowed, and observes what its tasks use. Then runs the
  * job again with the options that the tasks need.
  */
 
@@ -12,7 +12,7 @@ import {
   entriesOf,
   formatted,
   type LearnedOptions,
-  lackingPorts,
+  lackingIn,
   pluginWithoutRefusals,
   policyOf,
   withLearned,
@@ -257,8 +257,8 @@ class Learning {
     const options = (label: string, task: Task): LearnedOptions => {
       const policy = this.#policies.get(label);
       const { unveil, identityFiles } = optionsOf(needs, label);
-      const ports = policy === undefined ? {} : lackingPorts(task, policy);
-      return { ports, unveil: [...entriesOf(task), ...unveil], identityFiles };
+      const lists = policy === undefined ? {} : lackingIn(task, policy);
+      return { lists, unveil: [...entriesOf(task), ...unveil], identityFiles };
     };
     const job = withLearned(this.#input.job, (group, task) => options(labelOf(group, task), task));
     if (this.#interrupts?.stop.aborted) throw new Interrupted();
@@ -291,7 +291,7 @@ class Learning {
     const left = needs.filter((need) => need.label === label && !kept.includes(need));
     return {
       ...{ label, group, task, policy, ...optionsOf(kept, label) },
-      ports: lackingPorts(task, policy),
+      lists: lackingIn(task, policy),
       portNames: new Map(instances.flatMap(({ portNames }) => [...portNames])),
       canDoWithout: left.map(({ entry }) => entry ?? "identity_files = true"),
       peaks: instances.map((each) => each.peaks()),

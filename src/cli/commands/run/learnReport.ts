@@ -2,7 +2,7 @@
 
 import { capabilityName, capabilityNumbers, capabilitySet } from "../../../effects/kernel/capabilities.ts";
 import { formatMode } from "../../../effects/unveil/unveil.ts";
-import type { PortLists } from "../../../learn/policies.ts";
+import type { NetworkLists } from "../../../learn/policies.ts";
 import type { Learned } from "../../../learn/policy.ts";
 import type { Peaks } from "../../../learn/watchedTasks.ts";
 import type { Task } from "../../../localAgent/jobspec/job.ts";
@@ -20,8 +20,8 @@ export interface LearnedTask {
   /** Entries that the task needs in addition to those of the job file. */
   readonly unveil: readonly string[];
   readonly identityFiles: boolean;
-  /** Ports that the job file's lists lack. */
-  readonly ports: PortLists;
+  /** Ports and destinations that the job file's lists lack. */
+  readonly lists: NetworkLists;
   /** Variables of the task's environment that hold ports of its allocation. */
   readonly portNames: ReadonlyMap<number, string>;
   /** Options without which the job worked. */
@@ -81,7 +81,7 @@ function taskLines(learned: LearnedTask, { verbose, seesCapabilities }: LearnRep
     ...list("It can do without", canDoWithout),
     ...policy.leftOut.map(({ path, mode, why }) => `  Not unveiled: ${formatMode(mode)}:${path} ${why}`),
     ...list("It looked for these, which do not exist", policy.missing),
-    ...portLines(learned),
+    ...networkLines(learned),
     ...capabilityLines(task, policy, seesCapabilities),
     ...peakLines(learned.peaks),
   ];
@@ -106,13 +106,13 @@ function shortened(items: readonly string[], verbose: boolean): string {
   return `${items.slice(0, shownNames).join(", ")} and ${items.length - shownNames} more (-v shows them)`;
 }
 
-function portLines({ task, policy, ports, portNames }: LearnedTask): string[] {
+function networkLines({ task, policy, lists, portNames }: LearnedTask): string[] {
   const named = (port: number) => {
     const name = portNames.get(port);
     return name === undefined ? String(port) : `"\${${name}}"`;
   };
   const used = { connect_tcp: policy.connectTcp, bind_tcp: policy.bindTcp };
-  const lacking = Object.entries(ports).map(([option, added]) => `  Added to ${option}: ${added.join(", ")}`);
+  const lacking = Object.entries(lists).map(([option, added]) => `  Added to ${option}: ${added.join(", ")}`);
   const limits = Object.entries(used).flatMap(([option, numbers]) =>
     numbers.length === 0 || task.config[option] !== undefined
       ? []
@@ -121,7 +121,14 @@ function portLines({ task, policy, ports, portNames }: LearnedTask): string[] {
   return [
     ...lacking,
     ...(limits.length === 0 ? [] : [`  It may use all TCP ports. Those that it used: ${limits.join(", ")}`]),
+    ...(policy.egress.length === 0 || task.config.egress !== undefined
+      ? []
+      : [`  It may connect everywhere. Where it did: egress = ${hclList(policy.egress)}`]),
   ];
+}
+
+function hclList(texts: readonly string[]): string {
+  return `[${texts.map((text) => JSON.stringify(text)).join(", ")}]`;
 }
 
 function capabilityLines(

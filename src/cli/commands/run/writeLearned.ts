@@ -73,7 +73,7 @@ function notWritten(thrown: unknown): DriverError {
 }
 
 function withOptions(source: string, learned: LearnedTask): string {
-  const { group, task, unveil, identityFiles, ports } = learned;
+  const { group, task, unveil, identityFiles, lists } = learned;
   const inTask: BlockNames[] = [["task", task.name], ["config"]];
   // A task may stand directly below the job.
   for (const around of [
@@ -86,8 +86,8 @@ function withOptions(source: string, learned: LearnedTask): string {
     const block = [...around, ...inTask];
     let added = addToList(source, block, "unveil", unveil);
     if (added === undefined) continue;
-    for (const [option, numbers] of Object.entries(ports))
-      added = addToList(added, block, option, numbers) ?? added;
+    for (const [option, items] of Object.entries(lists))
+      added = addToList(added, block, option, items) ?? added;
     return (identityFiles ? setAttribute(added, block, "identity_files", "true") : undefined) ?? added;
   }
   throw notFound(learned);
