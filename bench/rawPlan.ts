@@ -71,7 +71,7 @@ export class RawPlan {
       options,
       facts,
       privateRootProblem,
-      folder: { run: folder, runFolder: () => runFolder },
+      folder: { run: folder, newRunFolder: () => runFolder },
     };
     const sandbox = await planSandbox(request, services);
     const { landlockAbi } = facts;

@@ -65,7 +65,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
     { ...requestOf(config), logBounds: null, journal: null, options: parseTaskOptions(task, options) },
     {
       ...{ options, roots, facts: probeHost(), privateRootProblem: undefined, denials: { problem: "off" } },
-      folder: { run: folder, runFolder: () => `${folder}/run-of-task` },
+      folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
       disk: new TaskDisk(recordingLogger(), folder),
     },
     { resolve: async () => [], confine: async () => undefined, release: () => undefined },

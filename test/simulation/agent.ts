@@ -21,13 +21,20 @@ type Check<T> = (plugin: PluginProcess, answer: T) => void;
 /** The plugin died before it answered. */
 class PluginDied extends Error {}
 
+/** The agent no longer waits for the answer. */
+class Cancelled extends Error {}
+
 /** What an agent does with a run besides waiting for its end. */
-export type Action = "waits" | "stops" | "signals" | "destroys" | "inspects";
+export type Action = "waits" | "stops" | "signals" | "destroys" | "inspects" | "executes";
 
 export interface Job {
   readonly alloc: string;
   readonly user: string;
   readonly runs: number;
+  /** Whether its task has a stop command. */
+  readonly hasStopCommand: boolean;
+  /** Whether the agent cancels calls now and then. */
+  readonly cancels: boolean;
   /** Draws what the agent does with the next run. */
   nextAction(): Action;
 }
@@ -150,7 +157,7 @@ export class Agent {
   async #start(job: Job, known: JobOnDisk): Promise<void> {
     const { kernel, checks } = this.#world;
     const taskId = this.#world.newTaskId(job.alloc);
-    const request = requestOf(taskId, job.alloc, known.user);
+    const request = requestOf(taskId, job.alloc, known.user, job.hasStopCommand);
     kernel.makeCgroup(request.resources.cgroup);
     for (let attempt = 1; attempt <= 2; attempt++) {
       try {
@@ -159,6 +166,7 @@ export class Agent {
           `StartTask ${taskId}`,
           (driver, signal) => driver.startTask(request, signal),
           ({ isSaved }) => checks.answersStart(taskId, isSaved),
+          this.#cancelAfter(job, 5, 300),
         );
         checks.started(taskId);
         known.handle = { taskId, driverState: started.driverState };
@@ -169,6 +177,7 @@ export class Agent {
           await this.#nextPlugin();
           continue;
         }
+        if (thrown instanceof Cancelled) break;
         if (!this.#world.tolerates(textOf(thrown)))
           checks.fail(`${taskId}: StartTask fails: ${textOf(thrown)}`);
         // An earlier plugin may have started the task, and the host does not let this one look for it. The next
@@ -199,6 +208,7 @@ export class Agent {
         if (!checks.isGone(taskId))
           checks.fail(`${taskId}: its end is told, but its processes are in its cgroup`);
       },
+      () => this.#cancelAfter(job, 20, 3_000),
     ).then(
       () => undefined,
       (thrown: unknown) => thrown,
@@ -206,17 +216,11 @@ export class Agent {
     void ended.then(() => {
       wait.over = true;
     });
-    const acted = this.#act(job.nextAction(), handle, wait).catch((thrown: unknown) => {
-      if (
-        !this.#world.tolerates(textOf(thrown)) &&
-        codeOf(thrown) !== "TASK_NOT_FOUND" &&
-        codeOf(thrown) !== "TASK_NOT_RUNNING"
-      )
-        checks.fail(`${taskId}: an action fails: ${textOf(thrown)}`);
-    });
+    const acted = this.#act(job.nextAction(), handle, wait);
     const error = await ended;
     await acted;
-    const destroyed = codeOf(error) === "TASK_NOT_FOUND";
+    const destroyed =
+      codeOf(error) === "TASK_NOT_FOUND" || (codeOf(error) === "TASK_LOST" && checks.isLost(taskId));
     if (error !== undefined && !destroyed && !this.#world.tolerates(textOf(error)))
       checks.fail(`${taskId}: it cannot be recovered or waited for: ${textOf(error)}`);
     checks.asks(taskId);
@@ -253,11 +257,29 @@ export class Agent {
     const { random } = kernel.scheduler;
     await this.#sleep(random.chance(50) ? random.below(20) : random.below(3_000));
     if (wait.over) return;
-    await this.#ask(action, handle);
+    await this.#tryTo(action, handle);
     // A task that never ends by itself is stopped in the end.
-    if (kernel.programOf(taskId).endsAfter !== undefined || wait.over) return;
-    await this.#sleep(random.below(5_000));
-    if (!wait.over) await this.#ask("stops", handle);
+    while (kernel.programOf(taskId).endsAfter === undefined && !wait.over) {
+      await this.#sleep(random.below(5_000));
+      if (!wait.over && (await this.#tryTo("stops", handle))) return;
+    }
+  }
+
+  /** @returns whether the plugin did it */
+  async #tryTo(action: Action, handle: Handle): Promise<boolean> {
+    try {
+      await this.#ask(action, handle);
+      return true;
+    } catch (thrown) {
+      const { checks, tolerates } = this.#world;
+      const isOver =
+        codeOf(thrown) === "TASK_NOT_FOUND" ||
+        codeOf(thrown) === "TASK_NOT_RUNNING" ||
+        (codeOf(thrown) === "TASK_LOST" && checks.isLost(handle.taskId));
+      if (!isOver && !tolerates(textOf(thrown)))
+        checks.fail(`${handle.taskId}: an action fails: ${textOf(thrown)}`);
+      return isOver;
+    }
   }
 
   async #ask(action: Action, handle: Handle): Promise<void> {
@@ -278,6 +300,9 @@ export class Agent {
           },
         );
         return;
+      case "executes":
+        await this.#execute(handle);
+        return;
       case "signals":
         checks.asks(taskId);
         await this.#insist(handle, `SignalTask ${taskId}`, (driver) => driver.signalTask(taskId, "SIGUSR1"));
@@ -296,18 +321,49 @@ export class Agent {
     }
   }
 
+  /** Runs a command, as a script check does. It dies with its plugin. */
+  async #execute(handle: Handle): Promise<void> {
+    const { checks, kernel } = this.#world;
+    const { random } = kernel.scheduler;
+    const { taskId } = handle;
+    const timeoutMs = random.pick([0, 20, 1_000]);
+    try {
+      await this.#recovered(handle);
+      await this.#call(
+        `ExecTask ${taskId}`,
+        (driver, signal) => driver.execTask(taskId, { command: ["check"], timeoutMs }, signal),
+        ({ isSaved, life }, { exit }) => checks.answersCommand(taskId, life, exit, isSaved),
+        random.chance(30) ? random.below(1_000) : undefined,
+      );
+    } catch (thrown) {
+      if (thrown instanceof PluginDied || thrown instanceof Cancelled) return;
+      const code = codeOf(thrown);
+      if (code === "EXEC_TIMED_OUT") {
+        if (timeoutMs === 0) checks.fail(`${taskId}: a command without a timeout timed out`);
+      } else if (code !== "LAUNCH_FAILED" || !checks.isEnding(taskId)) throw thrown;
+    }
+  }
+
+  /** Milliseconds until the agent cancels a call, in some percent of the calls. */
+  #cancelAfter({ cancels }: Job, percent: number, withinMs: number): number | undefined {
+    const { random } = this.#world.kernel.scheduler;
+    return cancels && random.chance(percent) ? random.below(withinMs) : undefined;
+  }
+
   /** Calls the plugin again and again until one answers. Recovers the task in each new plugin first. */
   async #insist<T>(
     handle: Handle,
     what: string,
     call: (driver: Driver, signal: AbortSignal) => Promise<T>,
     check?: Check<T>,
+    cancelAfter: () => number | undefined = () => undefined,
   ): Promise<T> {
     for (;;) {
       try {
         await this.#recovered(handle);
-        return await this.#call(what, call, check);
+        return await this.#call(what, call, check, cancelAfter());
       } catch (thrown) {
+        if (thrown instanceof Cancelled) continue;
         if (!(thrown instanceof PluginDied)) throw thrown;
         await this.#nextPlugin();
       }
@@ -325,8 +381,10 @@ export class Agent {
     if (known !== undefined) return known;
     // After a restart of the agent, its handles have no options any more.
     const request = { ...requestOf(taskId, taskId.split("/")[0] as string, ""), options: undefined };
-    const recovery = this.#call(`RecoverTask ${taskId}`, (driver) =>
-      driver.recoverTask({ taskId, driverState, request }, noLogs),
+    const recovery = this.#call(
+      `RecoverTask ${taskId}`,
+      (driver) => driver.recoverTask({ taskId, driverState, request }, noLogs),
+      ({ life }) => this.#world.checks.answersRecovery(taskId, life),
     );
     recovery.catch(() => undefined);
     this.#recoveries.set(taskId, recovery);
@@ -338,6 +396,7 @@ export class Agent {
     what: string,
     call: (driver: Driver, signal: AbortSignal) => Promise<T>,
     check?: Check<T>,
+    cancelMs?: number,
   ): Promise<T> {
     this.doing.set(what, "waits for SetConfig");
     const plugin = this.#plugin;
@@ -347,18 +406,23 @@ export class Agent {
       this.doing.delete(what);
     }
     if (plugin !== this.#plugin) throw new PluginDied();
-    return this.#send(what, call, check);
+    return this.#send(what, call, check, cancelMs);
   }
 
-  /** Sends a call to the plugin. The call and its answer are messages, which take some time. */
+  /**
+   * Sends a call to the plugin. The call and its answer are messages, which take some time.
+   * @param cancelMs milliseconds until the agent no longer waits for the answer
+   */
   #send<T>(
     what: string,
     call: (driver: Driver, signal: AbortSignal) => Promise<T>,
     check?: Check<T>,
+    cancelMs?: number,
   ): Promise<T> {
     const { scheduler } = this.#world.kernel;
     const plugin = this.#plugin;
     const { life } = this;
+    let cancelled = false;
     this.doing.set(what, `sent to plugin ${plugin.number}`);
     return new Promise<T>((resolve, reject) => {
       const controller = new AbortController();
@@ -367,7 +431,7 @@ export class Agent {
         reject(new PluginDied());
       };
       const answer = (text: string, deliver: () => void) => {
-        if (plugin.life.dead) return;
+        if (plugin.life.dead || cancelled) return;
         plugin.pending.delete(pending);
         scheduler.note(`  ${what} is answered: ${text}`);
         scheduler.in(scheduler.latency(), life, `gets the answer to ${what}`, () => {
@@ -377,17 +441,33 @@ export class Agent {
       };
       // A new process takes this long to its first call.
       const launchMs = what === "SetConfig" ? 100 + scheduler.random.below(100) : 0;
-      const message = scheduler.in(launchMs + scheduler.latency(), plugin.life, `gets ${what}`, () => {
+      const deliver = () => {
         call(plugin.driver, controller.signal).then(
           (value) => {
-            if (!plugin.life.dead) check?.(plugin, value);
+            if (!plugin.life.dead && !cancelled) check?.(plugin, value);
             answer(shortText(value), () => resolve(value));
           },
           (thrown: unknown) => answer(textOf(thrown), () => reject(thrown)),
         );
-      });
+      };
+      const delayMs = launchMs + scheduler.latency();
+      const message = scheduler.in(delayMs, plugin.life, `gets ${what}`, deliver);
       const pending: PendingCall = { what, message, controller, broken };
       plugin.pending.add(pending);
+      if (cancelMs !== undefined)
+        scheduler.in(cancelMs, life, `cancels ${what}`, () => {
+          if (!plugin.pending.delete(pending)) return;
+          cancelled = true;
+          this.doing.delete(what);
+          // The plugin reads the call before it reads that the call is cancelled, and later calls after that.
+          const isRead = message.over;
+          message.over = true;
+          scheduler.in(0.001, plugin.life, `learns that ${what} is cancelled`, () => {
+            if (!isRead) deliver();
+            controller.abort(new Error("the call is cancelled"));
+          });
+          reject(new Cancelled());
+        });
       if (plugin.life.dead) scheduler.in(scheduler.latency(), life, `${what} breaks`, broken);
     });
   }
@@ -401,7 +481,7 @@ export class Agent {
 const topology = { cores: [], overrideTotalMhz: 4_000 };
 const noLogs = { stdoutPath: "/dev/null", stderrPath: "/dev/null", allocDir: "/alloc" };
 
-function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
+function requestOf(taskId: TaskId, alloc: string, user: string, hasStopCommand = false): TaskRequest {
   return {
     taskId,
     taskName: "main",
@@ -413,7 +493,7 @@ function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
     namespace: "default",
     nodeId: "node",
     nodeName: "node",
-    options: taskOptions,
+    options: hasStopCommand ? stopCommandOptions : taskOptions,
     env: { SECRET: "hidden" },
     user,
     allocDir: "/alloc",
@@ -432,6 +512,7 @@ function requestOf(taskId: TaskId, alloc: string, user: string): TaskRequest {
 /** The options of every simulated plugin. */
 const pluginOptions = parsePluginOptions({ state_dir: "/state", usage_interval: "0" });
 const taskOptions = parseTaskOptions({ command: "program" }, pluginOptions);
+const stopCommandOptions = parseTaskOptions({ command: "program", stop_command: ["stop"] }, pluginOptions);
 
 function cgroupOf(alloc: string): string {
   return `/sys/fs/cgroup/nomad.slice/${alloc}.main.scope`;

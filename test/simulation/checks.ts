@@ -1,13 +1,14 @@
 /** What must hold in every history. A check that fails ends the history. */
 
-import { taskOfRun, toTaskId } from "../../src/base/taskId.ts";
+import { taskOfRun } from "../../src/base/taskId.ts";
 import type { ExitResult } from "../../src/driver/driverPort.ts";
 import { toTaskEvent } from "../../src/driver/history/taskHistory.ts";
 import { fold, isOver } from "../../src/machines/taskMachine.ts";
-import { runFolderName } from "../../src/store/folder/stateFolder.ts";
+import { taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
 import { checkLog } from "../crash/checkLog.ts";
 import type { DurableLog } from "./durableLog.ts";
 import type { Kernel, RunTruth } from "./kernel.ts";
+import type { Life } from "./scheduler.ts";
 
 /** What an agent has asked for, and what it was told. */
 interface Known {
@@ -25,6 +26,8 @@ export class Checks {
   readonly #log: DurableLog;
   readonly #known = new Map<string, Known>();
   readonly #notRemoved = new Set<string>();
+  /** Whether the host has failed some call, so that what should be done may be given up. */
+  #tolerates = false;
 
   constructor(kernel: Kernel, log: DurableLog) {
     this.#kernel = kernel;
@@ -32,11 +35,18 @@ export class Checks {
     kernel.onExecute = (run) => this.#executes(run);
     kernel.onWrongSignal = ({ pid }, signal) =>
       this.fail(`the driver sends signal ${signal} to process ${pid}, which is not a task's`);
+    kernel.onForeignFiles = ({ taskId }) =>
+      this.fail(`${taskId}: the init of an earlier start writes into the record of a later one`);
     kernel.onDriverSignal = (run, signal) => this.#signalled(run, signal);
   }
 
   fail(what: string): void {
     this.failure ??= new Error(what);
+  }
+
+  /** A call of the host has failed for lack of something. */
+  callFailed(): void {
+    this.#tolerates = true;
   }
 
   /** The agent has the task's handle on its disk. */
@@ -69,6 +79,45 @@ export class Checks {
     this.#of(taskId).told = exit;
     if (isSaved && !this.#types(taskId).includes("exited"))
       this.fail(`${taskId}: an end is told that is not committed`);
+  }
+
+  /** The driver answers with the end of a command. @param isSaved whether the log took every event */
+  answersCommand(taskId: string, plugin: Life, exit: ExitResult, isSaved: boolean): void {
+    const commands = this.#runsOf(taskId).flatMap((run) =>
+      run.commands.filter((each) => each.plugin === plugin),
+    );
+    const isTrue = commands.some(
+      ({ end }) => end !== undefined && end.exitCode === exit.exitCode && end.signal === exit.signal,
+    );
+    const isUnknown = exit.exitCode === -1 && exit.error !== undefined && this.isEnding(taskId);
+    if (!isTrue && !isUnknown)
+      this.fail(`${taskId}: a command's end ${JSON.stringify(exit)} is told, but none ended so`);
+    for (const { leader, rest } of commands)
+      if (commands.length === 1 && (leader.exists || rest.some(({ exists }) => exists)))
+        this.fail(`${taskId}: a command's end is told, but its processes are there`);
+    const types = this.#types(taskId);
+    if (isSaved && !types.includes("execStarted") && !types.includes("execsRepeated"))
+      this.fail(`${taskId}: a command's end is told, and no command is in the log`);
+  }
+
+  /** The driver answers that it has taken a task over. */
+  answersRecovery(taskId: string, plugin: Life): void {
+    for (const run of this.#runsOf(taskId))
+      for (const command of run.commands)
+        if (command.plugin !== plugin && command.plugin.dead && command.leader.exists && !this.#tolerates)
+          this.fail(`${taskId}: it is taken over, but a command of an earlier plugin goes on`);
+  }
+
+  /** Whether the host was rebooted while the task ran, so that its end is unknown. */
+  isLost(taskId: string): boolean {
+    return this.#runsOf(taskId).some(({ init }) => this.#kernel.isOfEarlierBoot(init));
+  }
+
+  /** Whether the task has ended, or is about to end. */
+  isEnding(taskId: string): boolean {
+    return this.#runsOf(taskId).every(
+      ({ end, init }) => end !== undefined || init.state === "Z" || !init.exists,
+    );
   }
 
   /** The driver answers that it has destroyed a task. */
@@ -107,12 +156,18 @@ export class Checks {
     this.#notRemoved.add(folder);
   }
 
-  /** No files are left of a run that is over according to the log. */
+  /**
+   * No files are left of a run that is over according to the log. Those of a start that its plugin did not
+   * survive may stay until the next plugin process, if the start was repeated.
+   */
   checkReleased(): void {
-    for (const { stream, state } of this.#log.reader.streams()) {
-      const folder = `/state/run/${runFolderName(toTaskId(stream))}`;
-      if (isOver(String(state)) && this.#kernel.folders.has(folder) && !this.#notRemoved.has(folder))
-        this.fail(`${folder} is left of a run that is over`);
+    const states = new Map(Array.from(this.#log.reader.streams(), ({ stream, state }) => [stream, state]));
+    for (const [task, { folder, plugin }] of this.#kernel.newestFolders) {
+      const stream = taskOfRunFolder(task);
+      if (stream === undefined || !this.#kernel.folders.has(folder) || this.#notRemoved.has(folder)) continue;
+      // The init of such a start may still have been alive when the next plugin began.
+      if (plugin.dead && !this.#types(stream).includes("sandboxed")) continue;
+      if (isOver(String(states.get(stream)))) this.fail(`${folder} is left of a run that is over`);
     }
   }
 
@@ -124,6 +179,7 @@ export class Checks {
       if (name !== "foreign") this.fail(`process ${pid} (${name}) is left`);
     for (const run of this.#kernel.runs) {
       const known = this.#known.get(run.taskId);
+      if (this.#kernel.isOfEarlierBoot(run.init)) continue;
       if (run.executed && known?.started && !known.asked && known.told === undefined)
         this.fail(`${run.taskId}: its end was never told`);
     }
@@ -155,7 +211,8 @@ export class Checks {
     for (const other of this.#kernel.runs) {
       if (other === run || !other.executed) continue;
       if (other.taskId === taskId) this.fail(`${taskId}: its program runs twice`);
-      if (taskOfRun(other.taskId) === taskOfRun(taskId) && other.end === undefined)
+      const goesOn = other.end === undefined && !other.lostByReboot;
+      if (taskOfRun(other.taskId) === taskOfRun(taskId) && goesOn)
         this.fail(`${taskId}: its program runs while ${other.taskId} still does`);
     }
     const events = [...this.#log.reader.readStream(taskId)].map(toTaskEvent);

@@ -1,5 +1,7 @@
 /** One history: the seed decides everything that happens in it. */
+
 import { Driver } from "../../src/driver/driver.ts";
+import type { RequestHandOver } from "../../src/driver/driverPort.ts";
 import { removeSpareFolders } from "../../src/effects/run/runFiles.ts";
 import { bundleLines } from "../../src/history/replay/bundle/exportBundle.ts";
 import { type Random, randomOf } from "../crash/random.ts";
@@ -10,7 +12,7 @@ import { installClock } from "./clock.ts";
 import { DurableLog } from "./durableLog.ts";
 import { installHostCalls } from "./hostCalls.ts";
 import { Kernel, type Program } from "./kernel.ts";
-import { PluginProcess } from "./pluginProcess.ts";
+import { Dead, PluginProcess } from "./pluginProcess.ts";
 import { installReplacements } from "./replacements.ts";
 import { Scheduler } from "./scheduler.ts";
 import { namesShortage, phases, plenty, type Shortages, scattered } from "./shortages.ts";
@@ -43,7 +45,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
   const kernel = new Kernel(scheduler);
   const log = new DurableLog();
   const checks = new Checks(kernel, log);
-  const plan = script ? scriptedPlan(script) : planOf(random, () => scheduler.now);
+  const plan = script ? scriptedPlan(script) : planOf(random, () => scheduler.now, seed >= firstWideSeed);
   const calls = new Map<string, number>();
   let plugins = 0;
   let tasks = 0;
@@ -68,13 +70,19 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
       const code = calm ? undefined : plan.shortages.failureOf(call);
       if (code !== undefined && call === "rm") checks.notRemoved(path);
       hasFailed ||= code !== undefined;
+      if (code !== undefined) checks.callFailed();
       return code;
     },
   };
   const launchPlugin = () => {
     plugins += 1;
-    const begin = () => new Driver(logger, "/plugin.sock", noOtherPlugin);
-    const plugin = new PluginProcess(plugins, kernel, hazards, begin, (dead) => {
+    const begin = () =>
+      new Driver(
+        logger,
+        "/plugin.sock",
+        handOverTo(() => plugin),
+      );
+    const plugin: PluginProcess = new PluginProcess(plugins, kernel, hazards, begin, (dead) => {
       forgetSpareFolders();
       scheduler.in(scheduler.latency(), agent.life, `learns that plugin ${dead.number} died`, () => {
         agent.pluginDied(dead);
@@ -84,11 +92,39 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     newest = plugin;
     return plugin;
   };
+  /** Asks the plugin that owns the state folder for it. */
+  const handOverTo =
+    (asking: () => PluginProcess): RequestHandOver =>
+    async () => {
+      const asker = asking();
+      const owner = all.find(({ life }) => life === kernel.owner);
+      if (owner === undefined || owner.life.dead) throw new Error("nobody answers");
+      const ended = Promise.withResolvers<void>();
+      const answer = Promise.withResolvers<boolean>();
+      const later = (what: string, run: () => void) =>
+        void scheduler.in(scheduler.latency(), asker.life, what, run);
+      owner.onEnd(() =>
+        later("learns that the owner has ended", () => {
+          ended.resolve();
+          answer.reject(new Error("the owner has ended"));
+        }),
+      );
+      scheduler.in(scheduler.latency(), owner.life, "is asked for the state folder", () => {
+        if (owner === agent.plugin) return later("is refused the state folder", () => answer.resolve(false));
+        void owner.driver.shutdown().then(() => {
+          later("gets the state folder", () => answer.resolve(true));
+          scheduler.in(scheduler.latency(), owner.life, "exits", () => owner.die("after it handed over"));
+        });
+      });
+      return { handedOver: await answer.promise, ended: ended.promise, forget: () => undefined };
+    };
+  let overlapped = false;
   const world: AgentWorld = {
     kernel,
     checks,
     disk: { jobs: new Map() },
-    tolerates: (text) => hasFailed && namesShortage(text),
+    tolerates: (text) =>
+      (hasFailed && namesShortage(text)) || (overlapped && text.includes("the driver cannot work yet")),
     launchPlugin,
     newTaskId: (alloc) => taskIdOf(alloc, ++tasks),
   };
@@ -99,6 +135,12 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     return known;
   };
 
+  const uncaught = (thrown: unknown) => {
+    if (!(thrown instanceof Dead) && !scheduler.life.dead)
+      checks.fail(`nobody catches: ${(thrown as Error).stack}`);
+  };
+  scheduler.onThrow = uncaught;
+  process.on("uncaughtException", uncaught).on("unhandledRejection", uncaught);
   const restoreClock = installClock(scheduler, () => 10_000 + current().number);
 
   installHostCalls(kernel, current);
@@ -116,7 +158,17 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
         "something happens",
         () => {
           if (calm) return;
-          const event = random.pick(disturbances);
+          const event = random.pick(plan.isWide ? wideDisturbances : disturbances);
+          if (event === "reboot") {
+            agents += 1;
+            agent.life.dead = true;
+            for (const plugin of all) plugin.die("with its host");
+            kernel.reboot();
+            for (const job of plan.jobs) forgetUnknown(job);
+            agent = new Agent(scheduler.newLife(`agent ${agents}`), world);
+            const next = agent;
+            scheduler.in(10, next.life, "begins", () => next.begin(plan.jobs));
+          }
           if (event === "foreign process") kernel.startForeign();
           if (event === "out of memory") kernel.killForMemory();
           if (event === "plugin dies") agent.plugin.die("between two steps");
@@ -126,11 +178,16 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
             life.dead = true;
             scheduler.note("the agent dies");
             const keeps = !plugin.life.dead && agent.isReady && random.chance(50);
-            if (!keeps && !plugin.life.dead) plugin.die("with its agent");
+            // A plugin that outlives its agent, beside the next agent's plugin.
+            const stays = plan.isWide && !keeps && !plugin.life.dead && agent.isReady && random.chance(60);
+            overlapped ||= stays;
+            if (!keeps && !stays && !plugin.life.dead) plugin.die("with its agent");
+            if (stays)
+              scheduler.in(random.below(5_000), plugin.life, "ends", () => plugin.die("without an agent"));
             for (const job of plan.jobs) forgetUnknown(job);
             const next = new Agent(scheduler.newLife(`agent ${agents}`), world, keeps ? plugin : undefined);
             agent = next;
-            if (keeps) {
+            if (keeps || stays) {
               const broken = [...plugin.pending];
               plugin.pending.clear();
               // What it has not read yet it never reads.
@@ -138,7 +195,8 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
               scheduler.in(scheduler.shortly(), plugin.life, "loses its agent", () => {
                 for (const { controller } of broken) controller.abort(new Error("the agent is gone"));
               });
-              scheduler.in(5, plugin.life, "gets another agent", () => plugin.driver.agentArrived());
+              if (keeps)
+                scheduler.in(5, plugin.life, "gets another agent", () => plugin.driver.agentArrived());
             }
             scheduler.in(10, next.life, "begins", () => next.begin(plan.jobs));
           }
@@ -190,6 +248,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     }
   } finally {
     restoreClock();
+    process.off("uncaughtException", uncaught).off("unhandledRejection", uncaught);
   }
   function isDone(job: Job): boolean {
     const known = world.disk.jobs.get(job);
@@ -226,14 +285,15 @@ function forgetSpareFolders(): void {
   }
 }
 
-async function noOtherPlugin(): Promise<never> {
-  throw new Error("no other plugin answers");
-}
+/** Histories of these seeds have the wider world: reboots, two plugins at once, commands, cancelled calls. */
+const firstWideSeed = 1_000;
 
 const disturbances = [
   ...(["foreign process", "foreign process", "foreign process"] as const),
   ...(["plugin dies", "agent dies", "out of memory"] as const),
 ];
+
+const wideDisturbances = [...disturbances, ...disturbances, "agent dies", "agent dies", "reboot"] as const;
 
 /** A history in which plugins die at fixed times, and nothing else goes wrong but what is given. */
 export interface Script {
@@ -244,10 +304,24 @@ export interface Script {
 const scriptedDeaths = [250, 420, 1_300, 2_900];
 
 function scriptedPlan({ shortages }: Script): Plan {
-  const actions: Action[] = ["stops", "signals", "destroys", "inspects", "waits", "stops"];
+  const actions: Action[] = [
+    "stops",
+    "executes",
+    "signals",
+    "destroys",
+    "executes",
+    "inspects",
+    "waits",
+    "stops",
+  ];
   let next = 0;
-  const jobs = jobsOf(2, () => ({ runs: 3, nextAction: () => actions[next++ % actions.length] as Action }));
-  return { jobs, deathRate: 0, shortages, troubleMs: 20_000 };
+  const jobs = jobsOf(2, () => ({
+    runs: 4,
+    hasStopCommand: true,
+    cancels: false,
+    nextAction: () => actions[next++ % actions.length] as Action,
+  }));
+  return { jobs, deathRate: 0, shortages, troubleMs: 20_000, isWide: false };
 }
 
 interface Plan {
@@ -257,6 +331,7 @@ interface Plan {
   readonly shortages: Shortages;
   /** Milliseconds after which nothing goes wrong any more. */
   readonly troubleMs: number;
+  readonly isWide: boolean;
 }
 
 function shortagesOf(random: Random, now: () => number): Shortages {
@@ -264,13 +339,17 @@ function shortagesOf(random: Random, now: () => number): Shortages {
   return random.chance(50) ? scattered(random, random.pick([3, 15, 60])) : phases(random, now);
 }
 
-function planOf(random: Random, now: () => number): Plan {
+function planOf(random: Random, now: () => number, isWide: boolean): Plan {
   const actions: Action[] = ["waits", "stops", "signals", "destroys", "inspects"];
+  if (isWide) actions.push("executes", "executes", "stops");
   const jobs = jobsOf(1 + random.below(3), () => ({
     runs: 1 + random.below(3),
+    hasStopCommand: isWide && random.chance(40),
+    cancels: isWide && random.chance(50),
     nextAction: () => random.pick(actions),
   }));
   return {
+    isWide,
     jobs,
     deathRate: random.pick([0, 20, 60, 150]),
     shortages: shortagesOf(random, now),
@@ -278,7 +357,7 @@ function planOf(random: Random, now: () => number): Plan {
   };
 }
 
-function jobsOf(count: number, rest: () => Pick<Job, "runs" | "nextAction">): Job[] {
+function jobsOf(count: number, rest: () => Omit<Job, "alloc" | "user">): Job[] {
   return Array.from({ length: count }, (_, index) => ({
     alloc: `0b0ff9d5-0000-4000-8000-00000000000${index}`,
     user: `nomad-${80_000 + index}`,

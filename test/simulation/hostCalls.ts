@@ -17,8 +17,7 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
 
   const fs: Record<string, (...given: never[]) => unknown> = {
     readFileSync(path: string, options?: unknown) {
-      // The modules keep the boot's id over histories, so its first read must not draw anything.
-      if (path !== bootIdFile) at("read file", path);
+      at("read file", path);
       const content = contentOf(path);
       return options === undefined ? Buffer.from(content) : content.toString();
     },
@@ -69,7 +68,7 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     },
     statSync(path: string) {
       at("stat", path);
-      if (cgroups.has(path)) return { nlink: 2 };
+      if (cgroups.has(path)) return { nlink: 2 + kernel.childrenOf(path).length };
       const file = files.get(path);
       if (!(file instanceof File)) throw errno("ENOENT", "stat", path);
       return { mtimeMs: file.mtimeMs };
@@ -106,9 +105,13 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     },
     readdirSync(path: string, options?: { readonly withFileTypes?: boolean }) {
       at("readdir", path);
-      if (!folders.has(path)) throw errno("ENOENT", "scandir", path);
-      const names = [...new Set([...entriesOf(path), ...foldersIn(path)])].sort();
+      const isCgroup = cgroups.has(path);
+      if (!folders.has(path) && !isCgroup) throw errno("ENOENT", "scandir", path);
+      const names = isCgroup
+        ? kernel.childrenOf(path)
+        : [...new Set([...entriesOf(path), ...foldersIn(path)])].sort();
       if (!options?.withFileTypes) return names;
+      if (isCgroup) return names.map((name) => ({ name, isDirectory: () => true }));
       return names.map((name) => ({ name, isDirectory: () => folders.has(`${path}/${name}`) }));
     },
     readlinkSync(path: string) {
@@ -144,15 +147,18 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       const [, folder = "", file] = /^(.*)\/([^/]+)$/.exec(path) ?? [];
       const cgroup = cgroups.get(folder);
       if (cgroup === undefined) throw errno("ENOENT", "open", path);
-      if (file === "cgroup.kill" && content === "1")
-        for (const process of cgroup.processes) kernel.signal(process, 9, true);
+      if (file === "cgroup.kill" && content === "1") kernel.killCgroup(folder, true);
+      if (file === "cgroup.freeze") {
+        cgroup.frozen = content === "1";
+        kernel.cgroupChanged(cgroup);
+      }
     },
     async rmdir(path: string) {
       await pause("rmdir");
       at("rmdir", path);
       const cgroup = cgroups.get(path);
       if (cgroup === undefined) throw errno("ENOENT", "rmdir", path);
-      if (cgroup.processes.size > 0) throw errno("EBUSY", "rmdir", path);
+      if (kernel.isPopulated(path) || kernel.childrenOf(path).length > 0) throw errno("EBUSY", "rmdir", path);
       cgroups.delete(path);
     },
   };
@@ -174,6 +180,16 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       const process = kernel.get(pid);
       if (process === undefined) throw kernelError("pidfd_open", "ESRCH");
       return current().fds.add(process);
+    },
+    setxattr(path: string, name: string, value: string) {
+      at("setxattr", path);
+      const cgroup = cgroups.get(path);
+      if (cgroup === undefined) throw kernelError("setxattr", "ENOENT", path);
+      cgroup.attributes.set(name, value);
+    },
+    getxattr(path: string, name: string) {
+      at("getxattr", path);
+      return cgroups.get(path)?.attributes.get(name);
     },
     pidfdSendSignal(number: number, signal: number) {
       const process = current().fds.get(number) as Process;
@@ -203,7 +219,7 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       }
     } as never,
   );
-  simulated.functions.set("os#uptime", () => (kernel.scheduler.now - 1_799_999_990_000) / 1_000);
+  simulated.functions.set("os#uptime", () => (kernel.scheduler.now - kernel.bootedAt) / 1_000);
   simulated.functions.set("os#release", () => "6.12.0");
   simulated.functions.set("os#arch", () => "x64");
 
@@ -213,10 +229,9 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       const process = kernel.get(Number(pid));
       if (process !== undefined) return Buffer.from(process.stat);
     }
-    if (path === bootIdFile) return Buffer.from(`${kernel.bootId}\n`);
     const [, folder = "", name = ""] = /^(.*)\/([^/]+)$/.exec(path) ?? [];
     const cgroup = cgroups.get(folder);
-    const text = cgroup && cgroupFile(cgroup, name);
+    const text = cgroup && cgroupFile(cgroup, name, kernel.isPopulated(folder));
     if (text !== undefined) return Buffer.from(text);
     const file = files.get(path);
     if (file instanceof File) return file.content;
@@ -244,15 +259,18 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
   }
 }
 
-const bootIdFile = "/proc/sys/kernel/random/boot_id";
 const cgroupRoot = "/sys/fs/cgroup/nomad.slice";
 
-function cgroupFile({ processes, oomKills }: Cgroup, name: string): string | undefined {
+function cgroupFile(
+  { processes, oomKills, frozen }: Cgroup,
+  name: string,
+  isPopulated: boolean,
+): string | undefined {
   switch (name) {
     case "cgroup.procs":
       return [...processes].map(({ pid }) => `${pid}\n`).join("");
     case "cgroup.events":
-      return `populated ${processes.size > 0 ? 1 : 0}\nfrozen 0\n`;
+      return `populated ${isPopulated ? 1 : 0}\nfrozen ${frozen ? 1 : 0}\n`;
     case "memory.events":
       return `low 0\nhigh 0\nmax 0\noom ${oomKills}\noom_kill ${oomKills}\n`;
     default:

@@ -5,7 +5,7 @@
  */
 import { constants } from "node:os";
 import { identityRecord, statusFileLayout as layout } from "../../src/effects/plan/plan.ts";
-import { beginning, type Scheduler } from "./scheduler.ts";
+import { beginning, type Life, type Scheduler } from "./scheduler.ts";
 
 const { SIGKILL } = constants.signals;
 
@@ -39,6 +39,20 @@ export interface RunTruth {
   close?: () => void;
   /** Ends the task's process, as the end of its namespace does. */
   endTask?: () => void;
+  /** Whether the host was rebooted while it ran. */
+  lostByReboot: boolean;
+  /** The commands that were run in it. */
+  readonly commands: CommandTruth[];
+}
+
+/** What really happened to a command in a task. */
+export interface CommandTruth {
+  /** The plugin process that has begun it. */
+  readonly plugin: Life;
+  readonly leader: Process;
+  /** Processes that it has left in its session. */
+  readonly rest: readonly Process[];
+  end: { readonly exitCode: number; readonly signal: number } | undefined;
 }
 
 export class Process {
@@ -48,6 +62,8 @@ export class Process {
   readonly parent: Process | undefined;
   readonly cgroup: Cgroup | undefined;
   readonly session: number;
+  /** Number of the boot in which it began. */
+  boot = 1;
   state: "S" | "Z" = "S";
   /** Whether it is in the process list: until it is reaped, or for a process without a parent until it exits. */
   exists = true;
@@ -104,6 +120,9 @@ export class Cgroup {
   /** Called when it becomes empty. */
   readonly watchers = new Set<() => void>();
   oomKills = 0;
+  frozen = false;
+  /** Extended attributes. */
+  readonly attributes = new Map<string, string>();
 
   constructor(path: string) {
     this.path = path;
@@ -125,7 +144,15 @@ export interface LaunchReport {
 
 export class Kernel {
   readonly scheduler: Scheduler;
-  readonly bootId = "00000000-0000-4000-8000-000000000001";
+  #boot = 1;
+  /** Time of the last boot. */
+  bootedAt = beginning - 10_000;
+  /** What the kernel does by itself, until the host is rebooted. */
+  life: Life;
+  /** The plugin process that owns the state folder. */
+  owner: Life | undefined;
+  /** The folder of each task's newest start, by the task's part of its name. */
+  readonly newestFolders = new Map<string, { readonly folder: string; readonly plugin: Life }>();
   readonly folders = new Set<string>(["/state", "/state/run"]);
   readonly files = new Map<string, File | Fifo>();
   readonly cgroups = new Map<string, Cgroup>();
@@ -135,6 +162,8 @@ export class Kernel {
   onExecute: (run: RunTruth) => void = () => {};
   /** Called when a process that does not belong to the driver gets a signal of the driver's. */
   onWrongSignal: (target: Process, signal: number) => void = () => {};
+  /** Called when the init of a start opens the files of a later one. */
+  onForeignFiles: (run: RunTruth) => void = () => {};
   /** Called when the driver's signal may end a running program. */
   onDriverSignal: (run: RunTruth, signal: number) => void = () => {};
   programOf: (taskId: string) => Program = () => ({ endsAfter: undefined, exitCode: 0, obeys: true });
@@ -144,6 +173,31 @@ export class Kernel {
 
   constructor(scheduler: Scheduler) {
     this.scheduler = scheduler;
+    this.life = scheduler.newLife("kernel");
+  }
+
+  get bootId(): string {
+    return `00000000-0000-4000-8000-00000000000${this.#boot}`;
+  }
+
+  /** The host goes down and comes up again. Files stay, processes and cgroups do not. */
+  reboot(): void {
+    this.scheduler.note("the host is rebooted");
+    this.life.dead = true;
+    this.#boot += 1;
+    this.life = this.scheduler.newLife(`kernel of boot ${this.#boot}`);
+    this.bootedAt = this.scheduler.now;
+    for (const run of this.runs) if (run.init.exists) run.lostByReboot = true;
+    for (const process of this.processes.values()) process.exists = false;
+    this.processes.clear();
+    this.cgroups.clear();
+    this.#lastTicks.clear();
+    for (const file of this.files.values()) if (file instanceof Fifo) file.writers.clear();
+    this.owner = undefined;
+  }
+
+  isOfEarlierBoot({ boot }: Process): boolean {
+    return boot !== this.#boot;
   }
 
   /** Processes that have nothing to do with the driver. They take the next pids, and most soon end. */
@@ -170,10 +224,94 @@ export class Kernel {
 
   /** As an agent does when a task is over: kills what is left, and tries once to remove the cgroup. */
   endCgroupAsAgent(path: string): void {
-    const cgroup = this.cgroups.get(path);
-    if (cgroup === undefined) return;
-    for (const process of cgroup.processes) this.signal(process, SIGKILL, false);
-    if (cgroup.processes.size === 0) this.cgroups.delete(path);
+    this.killCgroup(path, false);
+    if (!this.isPopulated(path) && this.childrenOf(path).length === 0) this.cgroups.delete(path);
+  }
+
+  /** Names of the cgroups directly below a cgroup. */
+  childrenOf(path: string): string[] {
+    return this.#below(path).flatMap((each) =>
+      each.path !== path && !each.path.slice(path.length + 1).includes("/")
+        ? each.path.slice(path.length + 1)
+        : [],
+    );
+  }
+
+  /** Whether a cgroup or one below it has processes. */
+  isPopulated(path: string): boolean {
+    return this.#below(path).some(({ processes }) => processes.size > 0);
+  }
+
+  /** `cgroup.kill` of cgroups(7). */
+  killCgroup(path: string, byDriver: boolean): void {
+    for (const { processes } of this.#below(path))
+      for (const process of processes) this.signal(process, SIGKILL, byDriver);
+  }
+
+  #below(path: string): Cgroup[] {
+    return [...this.cgroups.values()].filter(
+      (each) => each.path === path || each.path.startsWith(`${path}/`),
+    );
+  }
+
+  /** Tells whoever watches a cgroup or one above it. */
+  cgroupChanged({ path }: Cgroup): void {
+    for (const each of this.cgroups.values())
+      if (path === each.path || path.startsWith(`${each.path}/`))
+        for (const changed of each.watchers) changed();
+  }
+
+  /**
+   * Begins a command in a running task, in a cgroup of its own.
+   * @param onBegin gets its leader once it is executed; undefined if the task has ended before
+   * @param onEnd called when the leader has ended
+   */
+  command(
+    { plugin, init, cgroup }: { plugin: Life; init: Process; cgroup: string },
+    onBegin: (command: CommandTruth | undefined) => void,
+    onEnd: (status: NonNullable<CommandTruth["end"]> | undefined) => void,
+  ): void {
+    const { random } = this.scheduler;
+    const run = this.runs.find((each) => each.init === init);
+    this.#after(this.scheduler.latency(), "a command is forked", () => {
+      const parent = cgroup.slice(0, cgroup.lastIndexOf("/"));
+      if (run === undefined || !init.exists || init.state === "Z" || !this.cgroups.has(parent))
+        return onBegin(undefined);
+      const folder = new Cgroup(cgroup);
+      this.cgroups.set(cgroup, folder);
+      const leader = this.#spawn("exec2-command", init, folder, true);
+      const rest: Process[] = [];
+      const leaves = (process: Process) => {
+        process.onSignal = (signal) => signal === SIGKILL && this.#remove(process);
+      };
+      const command: CommandTruth = { plugin, leader, rest, end: undefined };
+      run.commands.push(command);
+      const end = (how: NonNullable<CommandTruth["end"]>) => {
+        if (command.end !== undefined) return;
+        command.end = how;
+        this.#remove(leader);
+        // The process that waits for the command is one of the task's, too.
+        onEnd(init.exists && init.state !== "Z" ? how : undefined);
+      };
+      leader.onSignal = (signal) => signal === SIGKILL && end({ exitCode: 137, signal: SIGKILL });
+      this.#after(this.scheduler.latency(), `command ${leader.pid}: is executed`, () => {
+        if (command.end !== undefined) return onBegin(undefined);
+        onBegin(command);
+        if (random.chance(30)) {
+          const member = this.#spawn("exec2-command", leader, folder);
+          leaves(member);
+          rest.push(member);
+        }
+        if (random.chance(10)) leaves(this.#spawn("exec2-daemon", leader, folder, true));
+        const exit = () => {
+          // A frozen process does nothing until its cgroup is thawed.
+          if (folder.frozen) this.#after(5, `command ${leader.pid}: is frozen`, exit);
+          else end({ exitCode: random.pick([0, 0, 1]), signal: 0 });
+        };
+        const lasts = random.pick([0, 3, 40, 900, 5_000]);
+        this.#after(lasts, `command ${leader.pid}: exits`, exit);
+      });
+    });
   }
 
   signal(target: Process, signal: number, byDriver: boolean): void {
@@ -197,7 +335,12 @@ export class Kernel {
 
   /** Begins a run's init in a cgroup. */
   launch(
-    { taskId, runFolder, cgroup }: { taskId: string; runFolder: string; cgroup: string },
+    {
+      taskId,
+      runFolder,
+      cgroup,
+      fifo: own,
+    }: { taskId: string; runFolder: string; cgroup: string; fifo: unknown },
     release: ReleasePipe,
     report: LaunchReport,
   ): void {
@@ -219,6 +362,8 @@ export class Kernel {
       recorded: false,
       killedByDriver: false,
       initKilledByOther: false,
+      lostByReboot: false,
+      commands: [],
     };
     this.runs.push(run);
     let killed = false;
@@ -244,37 +389,33 @@ export class Kernel {
     const status = `${runFolder}/status`;
     const alive = `${runFolder}/alive`;
 
-    then(
-      "opens its files",
-      () => {
-        const fifo = this.files.get(alive);
-        if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
-        const file = this.files.get(status) ?? new File();
-        if (!(file instanceof File)) return exit();
-        this.files.set(status, file);
-        const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
-        content.set(layout.noStatus);
-        this.#write(file, content);
-        init.files.set(9, alive);
-        fifo.writers.add(init);
-        run.close = () => this.#close(fifo, init);
-        then("reports itself", () => {
-          reported.push(init);
-          report.onIdentity(init);
-          this.#whenReadable(
-            release,
-            () => !killed,
-            1,
-            (complete) => {
-              if (!complete) return exit();
-              then("forks the task", () => startTask(file));
-            },
-          );
-        });
-        // Init opens its files long before another plugin process can be there.
-      },
-      this.scheduler.shortly(),
-    );
+    then("opens its files", () => {
+      const fifo = this.files.get(alive);
+      if (!this.folders.has(runFolder) || !(fifo instanceof Fifo)) return exit();
+      const file = this.files.get(status) ?? new File();
+      if (!(file instanceof File)) return exit();
+      if (fifo !== own) this.onForeignFiles(run);
+      this.files.set(status, file);
+      const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
+      content.set(layout.noStatus);
+      this.#write(file, content);
+      init.files.set(9, alive);
+      fifo.writers.add(init);
+      run.close = () => this.#close(fifo, init);
+      then("reports itself", () => {
+        reported.push(init);
+        report.onIdentity(init);
+        this.#whenReadable(
+          release,
+          () => !killed,
+          1,
+          (complete) => {
+            if (!complete) return exit();
+            then("forks the task", () => startTask(file));
+          },
+        );
+      });
+    });
 
     const startTask = (file: File) => {
       const task = this.#spawn("exec2-task", init, folder, true);
@@ -354,14 +495,20 @@ export class Kernel {
       then("ends its namespace", () => {
         run.endTask?.();
         if (run.task !== undefined) this.#remove(run.task);
+        for (const process of [...this.processes.values()])
+          if (process !== init && this.#isBelow(process, init)) this.signal(process, SIGKILL, false);
         init.state = "Z";
         then("leaves its cgroup", () => this.#remove(init));
       });
     });
   }
 
+  #isBelow(process: Process, ancestor: Process): boolean {
+    return process === ancestor || (process.parent !== undefined && this.#isBelow(process.parent, ancestor));
+  }
+
   #spawn(name: string, parent?: Process, cgroup?: Cgroup, leads = false): Process {
-    const ticks = Math.floor((this.scheduler.now - beginning) / 10) + 1_000;
+    const ticks = Math.floor((this.scheduler.now - this.bootedAt) / 10);
     for (;;) {
       const pid = this.#nextPid;
       this.#nextPid = pid === lastPid ? firstPid : pid + 1;
@@ -369,6 +516,7 @@ export class Kernel {
       if (this.processes.has(pid) || this.#lastTicks.get(pid) === ticks) continue;
       this.#lastTicks.set(pid, ticks);
       const process = new Process(pid, ticks, name, parent, cgroup, leads || !parent ? pid : parent.session);
+      process.boot = this.#boot;
       this.processes.set(pid, process);
       cgroup?.processes.add(process);
       return process;
@@ -382,7 +530,7 @@ export class Kernel {
     const { cgroup } = process;
     if (cgroup === undefined) return;
     cgroup.processes.delete(process);
-    if (cgroup.processes.size === 0) for (const changed of cgroup.watchers) changed();
+    if (cgroup.processes.size === 0) this.cgroupChanged(cgroup);
   }
 
   #close(fifo: Fifo, process: Process): void {
@@ -413,7 +561,7 @@ export class Kernel {
   }
 
   #after(ms: number, what: string, run: () => void): void {
-    this.scheduler.in(ms, this.scheduler.kernel, what, run);
+    this.scheduler.in(ms, this.life, what, run);
   }
 
   /** To be called when a byte was written to a pipe, or when the pipe was closed. */

@@ -2,12 +2,16 @@
  * `npm run test:simulation -- [seeds] [first seed]`: runs simulated histories, one for each seed. A history that
  * fails is printed. `--mutants` plants each defect of mutants.ts instead, and fails if a defect is not found.
  * `--nth` repeats one history and lets each of its host calls fail once, with each errno; with `--every 20`, each
- * twentieth of these cases only. `--bundle FILE` writes the events of the last history to a bundle.
+ * twentieth of these cases only. `--bundle FILE` writes the events of the last history to a bundle. `--all` goes
+ * on after a history that fails, `--workers 2` runs in two processes, and `--steps 10000000` runs as many histories
+ * as take this number of steps.
  */
+import { fork } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import "./hooks.ts";
+import type { Totals } from "./totals.ts";
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -16,6 +20,10 @@ const { values: flags, positionals } = parseArgs({
     nth: { type: "boolean", default: false },
     every: { type: "string", default: "1" },
     bundle: { type: "string" },
+    all: { type: "boolean", default: false },
+    steps: { type: "string" },
+    workers: { type: "string", default: "1" },
+    worker: { type: "string" },
   },
 });
 const seeds = Number(positionals[0] ?? (flags.mutants ? 1_000 : 1_000));
@@ -28,31 +36,71 @@ if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(firstSeed
 const { runHistory } = await import("./history.ts");
 const { errorsOf, once, plenty } = await import("./shortages.ts");
 const { mutants } = await import("./mutants.ts");
+const { describeTotals, nothingYet, sumOf, withHistory } = await import("./totals.ts");
 const begin = performance.now();
 const secondsSince = (time: number) => ((performance.now() - time) / 1_000).toFixed(1);
 
-process.exitCode = await (flags.mutants ? findMutants() : flags.nth ? failEachCall() : runSeeds());
+process.exitCode = await (flags.mutants
+  ? findMutants()
+  : flags.nth
+    ? failEachCall()
+    : Number(flags.workers) > 1
+      ? runInWorkers()
+      : runSeeds());
 
+/** Runs the histories of this process, and reports their totals to the process that has started it, if any. */
 async function runSeeds(): Promise<number> {
-  let [steps, plugins, runs, ms] = [0, 0, 0, 0];
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+  const [index, of] = shareOf(flags.worker);
+  let totals = nothingYet;
+  let seed = firstSeed + index;
+  const isEnough = () =>
+    flags.steps === undefined ? seed >= firstSeed + seeds : totals.steps >= Number(flags.steps) / of;
+  for (; !isEnough(); seed += of) {
     const outcome = await runHistory(seed);
-    steps += outcome.steps;
-    plugins += outcome.plugins;
-    runs += outcome.runs;
-    ms += outcome.ms;
-    const isLast = outcome.failure !== undefined || seed === firstSeed + seeds - 1;
-    if (flags.bundle !== undefined && isLast)
+    totals = withHistory(totals, seed, outcome);
+    if (flags.bundle !== undefined && (outcome.failure !== undefined || seed === firstSeed + seeds - 1))
       writeFileSync(flags.bundle, Array.from(outcome.bundle(), (line) => `${line}\n`).join(""));
     if (outcome.failure === undefined) continue;
-    console.error(outcome.lines.join("\n"));
+    if (!flags.all) console.error(outcome.lines.join("\n"));
     console.error(`\n✗ seed ${seed}: ${outcome.failure.message}`);
     console.error(`run it alone: npm run test:simulation -- 1 ${seed}`);
-    return 1;
+    if (!flags.all) break;
   }
-  const figures = `${steps} steps, ${plugins} plugins, ${runs} runs, ${Math.round(ms / 1_000)} s of their time`;
-  console.log(`✓ ${seeds} histories from seed ${firstSeed}: ${figures} in ${secondsSince(begin)} s`);
-  return 0;
+  process.send?.(totals);
+  if (flags.worker === undefined && (flags.all || totals.failures.length === 0))
+    console.log(describeTotals(totals, firstSeed, secondsSince(begin)));
+  return totals.failures.length === 0 ? 0 : 1;
+}
+
+/** Runs the histories in as many processes as were asked for. */
+async function runInWorkers(): Promise<number> {
+  const workers = Number(flags.workers);
+  const all = Array.from({ length: workers }, (_, index) => {
+    const share = ["--worker", `${index}/${workers}`, String(seeds), String(firstSeed)];
+    const child = fork(import.meta.filename, [...optionsOf(), ...share]);
+    let totals = nothingYet;
+    child.on("message", (message: Totals) => {
+      totals = message;
+    });
+    return new Promise<{ totals: Totals; code: number | null }>((resolve) =>
+      child.on("exit", (code) => resolve({ totals, code })),
+    );
+  });
+  const ends = await Promise.all(all);
+  const totals = sumOf(ends.map((end) => end.totals));
+  console.log(describeTotals(totals, firstSeed, secondsSince(begin)));
+  return ends.every(({ code }) => code === 0) ? 0 : 1;
+}
+
+/** The options that a worker gets, too. */
+function optionsOf(): string[] {
+  return [...(flags.all ? ["--all"] : []), ...(flags.steps === undefined ? [] : ["--steps", flags.steps])];
+}
+
+/** @param share `<index>/<number of workers>`; undefined for all */
+function shareOf(share = "0/1"): [index: number, of: number] {
+  const [index = 0, of = 1] = share.split("/").map(Number);
+  return [index, of];
 }
 
 /** The nth failure, everywhere: for each kind of host call, each n, and each errno that the call can have. */

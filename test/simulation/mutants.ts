@@ -1,4 +1,5 @@
 /** Planted defects: each one is a fault that drivers have had, and the simulation has to find it. */
+import type { TaskId } from "../../src/base/taskId.ts";
 import { Journal } from "../../src/driver/history/journal.ts";
 import { Run } from "../../src/driver/run/run.ts";
 import { TaskTable } from "../../src/driver/task/taskTable.ts";
@@ -6,6 +7,7 @@ import { livingStat } from "../../src/effects/processes/processIdentity.ts";
 import type { ProcessIdentity } from "../../src/effects/processes/processStat.ts";
 import { removeRunFiles } from "../../src/effects/run/runFiles.ts";
 import type { EffectName, TaskSnapshot } from "../../src/machines/taskMachine.ts";
+import { runFolderName, type StateFolder } from "../../src/store/folder/stateFolder.ts";
 import { simulated } from "./simulated.ts";
 
 export interface Mutant {
@@ -72,6 +74,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a repeated start begins anew",
     plant: () => replaceFunction("driver/recovery/recovery.ts#repeatedStart", () => async () => undefined),
+  },
+  {
+    name: "a repeated start has the folder of the first one, whose init may be late",
+    plant: () =>
+      replaceFunction("store/folder/stateFolder.ts#openStateFolder", (open) => async (...given: never[]) => {
+        const folder = (await open(...given)) as StateFolder;
+        const newRunFolder = (taskId: TaskId) => `${folder.run}/${runFolderName(taskId)}`;
+        return { ...folder, newRunFolder };
+      }),
   },
   {
     name: "an end is recorded before the run's processes are gone",

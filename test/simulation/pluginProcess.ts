@@ -5,7 +5,7 @@ import type { Kernel } from "./kernel.ts";
 import type { Life, Scheduler, Step } from "./scheduler.ts";
 
 /** Thrown into the code of a plugin that has died. What it still does has no effect. */
-class Dead extends Error {}
+export class Dead extends Error {}
 
 export interface Hazards {
   /** Whether the plugin dies at this call. */
@@ -34,6 +34,7 @@ export class PluginProcess {
   isSaved = true;
   readonly #kernel: Kernel;
   readonly #hazards: Hazards;
+  readonly #onEnd: (() => void)[] = [];
   readonly #onDeath: (plugin: PluginProcess) => void;
   readonly #begin: () => Driver;
   #driver: Driver | undefined;
@@ -75,6 +76,11 @@ export class PluginProcess {
     throw errno(code, call, path);
   }
 
+  /** @param then called when the process ends */
+  onEnd(then: () => void): void {
+    this.#onEnd.push(then);
+  }
+
   /** The kernel ends the process: its descriptors are closed, and it does nothing more. */
   die(why: string): void {
     if (this.life.dead) return;
@@ -86,6 +92,7 @@ export class PluginProcess {
       this.#kernel.changed(node);
     }
     this.life.dead = true;
+    for (const then of this.#onEnd) then();
     this.#onDeath(this);
   }
 }

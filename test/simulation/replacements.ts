@@ -1,7 +1,9 @@
 /** The simulation's part of the driver's modules: what needs a kernel, a disk or a process of its own. */
 import { of } from "rxjs";
+import { DriverError } from "../../src/base/errors.ts";
 import type { DriverServices } from "../../src/driver/services.ts";
 import { checkCgroup, readOomKills } from "../../src/effects/cgroup/cgroup.ts";
+import type { CommandCgroups } from "../../src/effects/exec/commandCgroup.ts";
 import type { HostFacts } from "../../src/effects/host/hostFacts.ts";
 import { PendingLaunch } from "../../src/effects/launch/launcher.ts";
 import type { PreparedRun } from "../../src/effects/launch/prepare.ts";
@@ -12,6 +14,7 @@ import type { Report } from "../../src/effects/plan/spawnPlan.ts";
 import type { ProcessIdentity } from "../../src/effects/processes/processIdentity.ts";
 import { makeRunFiles, removeRunFiles, runFiles } from "../../src/effects/run/runFiles.ts";
 import { runFolderName, stateFolderPaths, taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
+import { NoOutput, NoRootView, runInTaskOf } from "./commands.ts";
 import type { DurableLog } from "./durableLog.ts";
 import type { Kernel, Process, ReleasePipe } from "./kernel.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
@@ -39,17 +42,32 @@ const facts = (bootId: string): HostFacts => ({
 /** Defines the replacements of replacedNames.ts. */
 export function installReplacements(kernel: Kernel, log: DurableLog, current: () => PluginProcess): void {
   const nothing = () => undefined;
+  let starts = 0;
+  let commands = 0;
   const define = (module: string, functions: Readonly<Record<string, unknown>>) => {
     for (const [name, value] of Object.entries(functions))
       simulated.functions.set(`${module}#${name}`, value as never);
   };
   const hostFacts = () => facts(kernel.bootId);
   define("effects/host/hostFacts.ts", { probeHost: hostFacts, watchHost: () => of(hostFacts()) });
+  define("effects/kernel/kernelFiles.ts", { bootId: () => kernel.bootId });
+  define("effects/exec/runInTask.ts", { runInTask: runInTaskOf(kernel, current) });
+  define("effects/exec/commandCgroup.ts", {
+    newCommandCgroup: ({ parent, prefix }: CommandCgroups) => ({
+      parent,
+      name: `${prefix}${++commands}.scope`,
+    }),
+  });
+  define("effects/exec/taskEnviron.ts", { readTaskEnviron: () => ({}) });
+  define("effects/exec/taskOutput.ts", { TaskOutput: NoOutput });
+  define("effects/host/silentMounts.ts", { waitForAnswersInTask: async () => undefined });
+  define("effects/root/listRoot.ts", { TaskRootView: NoRootView });
+  define("effects/command/commandLookup.ts", { resolveCommand: (command: string) => `/bin/${command}` });
   define("effects/network/egressMaps.ts", { findEgressProblem: nothing });
   define("effects/unveil/knownPaths.ts", { knownPaths: () => new Map() });
   define("effects/command/envDigest.ts", { ensureKey: nothing, envDigest: () => "digest" });
   define("effects/denials/denialWatch.ts", { DenialWatch: NoDenials });
-  define("effects/limits/resourceLimits.ts", { raiseOwnFileLimit: nothing });
+  define("effects/limits/resourceLimits.ts", { raiseOwnFileLimit: nothing, presetLimitsOf: () => [] });
   define("effects/processes/ownMemory.ts", {
     hideMemory: nothing,
     releaseMemory: async () => undefined,
@@ -61,11 +79,23 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
   define("store/folder/stateFolder.ts", {
     openStateFolder: async (path: string) => {
       current().enter("flock", path);
+      const { life } = current();
+      const { owner } = kernel;
+      if (owner !== undefined && !owner.dead && owner !== life)
+        throw new DriverError("STATE_DIR_IN_USE", `${path} is in use by ${owner.name}`);
+      kernel.owner = life;
       const paths = stateFolderPaths(path);
       return {
         ...paths,
-        runFolder: (taskId: never) => `${paths.run}/${runFolderName(taskId)}`,
-        close: async () => undefined,
+        newRunFolder: (taskId: never) => {
+          const name = runFolderName(taskId);
+          const folder = `${paths.run}/${name}+${(++starts).toString(16).padStart(8, "0")}`;
+          kernel.newestFolders.set(name, { folder, plugin: current().life });
+          return folder;
+        },
+        close: async () => {
+          if (kernel.owner === life) kernel.owner = undefined;
+        },
       };
     },
   });
@@ -89,7 +119,7 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
 async function prepareRun(request: TaskRequest, services: DriverServices): Promise<PreparedRun> {
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const files = runFiles(services.folder.runFolder(request.taskId));
+  const files = runFiles(services.folder.newRunFolder(request.taskId));
   makeRunFiles(files.folder);
   await using undoing = new AsyncDisposableStack();
   undoing.defer(() => removeRunFiles(files.folder));
@@ -150,13 +180,14 @@ function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, re
   const { fds, life, scheduler } = plugin;
   const first = Promise.withResolvers<ProcessIdentity | undefined>();
   const report = Promise.withResolvers<Report>();
+  const fifo = kernel.files.get(early.aliveFifo);
   const runFolder = early.aliveFifo.slice(0, early.aliveFifo.lastIndexOf("/"));
   const taskId = taskOfRunFolder(runFolder.slice(runFolder.lastIndexOf("/") + 1));
   // The write end was added right after the read end.
   const pipe = fds.get(releasePipe + 1) as ReleasePipe;
   const identity = ({ pid, startTicks }: Process) => ({ pid, startTicks });
-  scheduler.in(scheduler.shortly(), scheduler.kernel, "the spawner forks", () =>
-    kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "" }, pipe, {
+  scheduler.in(scheduler.latency(), kernel.life, "the spawner forks", () =>
+    kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "", fifo }, pipe, {
       // The first record in the pipe is init's.
       onIdentity: (process) => {
         if (process.parent === undefined)

@@ -42,6 +42,8 @@ export class Scheduler {
   steps = 0;
   /** The steps so far, newest last. */
   readonly trace: string[] = [];
+  /** Called with what a step throws. */
+  onThrow: (thrown: unknown) => void = () => undefined;
   #waiting: Step[] = [];
   #lives: Life[] = [this.kernel];
 
@@ -97,7 +99,11 @@ export class Scheduler {
       this.steps += 1;
       this.life = step.life;
       this.trace.push(`${((this.now - beginning) / 1000).toFixed(6)} · ${step.life.name}: ${step.what}`);
-      step.run();
+      try {
+        step.run();
+      } catch (thrown) {
+        this.onThrow(thrown);
+      }
       // Runs all continuations of the step, so that the next step begins from a settled state.
       await new Promise<void>((resolve) => void realImmediate(resolve));
     }

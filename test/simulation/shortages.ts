@@ -24,6 +24,8 @@ const errors: Readonly<Record<string, readonly string[]>> = {
   pipe2: ["EMFILE", "ENFILE"],
   inotify_add_watch: ["EMFILE", "ENOSPC", "ENOMEM"],
   "begin launch": ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"],
+  "begin command": ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"],
+  setxattr: ["ENOSPC", "ENOMEM"],
   "write late plan": ["ENOSPC", "ENOMEM"],
   commit: ["ENOSPC", "EIO"],
 };

@@ -19,11 +19,26 @@ const regressions: readonly { readonly title: string; readonly seed: number }[] 
   { title: "a start that is repeated after a failure, and fails again, is answered", seed: 212 },
   { title: "a task is not called destroyed that the next plugin could not look for", seed: 323 },
   { title: "the folder of a run is removed if its files cannot be made", seed: 70 },
+  { title: "the state folder is handed over although a spare folder cannot be removed", seed: 2079 },
+  { title: "a repeated start is not refused because the reconcile has settled it meanwhile", seed: 2223 },
+  { title: "a task that a reboot has ended is destroyed without an error", seed: 2301 },
 ];
 
 test("driver, agents and kernel keep what they promise in every simulated history", () => {
   const { status, output } = simulate("100", "1");
   expect(output).toContain("✓ 100 histories");
+  expect(status).toBe(0);
+});
+
+test("they also do with reboots, two plugins at once, commands and cancelled calls", () => {
+  const { status, output } = simulate("100", "1000");
+  expect(output).toContain("✓ 100 histories");
+  expect(status).toBe(0);
+});
+
+test("histories run in several processes, and a failure of one is told", () => {
+  const { status, output } = simulate("--workers", "2", "--steps", "2000", "1000");
+  expect(output).toMatch(/✓ \d+ histories from seed \d+: [2-9]\d{3} steps/);
   expect(status).toBe(0);
 });
 

@@ -54,6 +54,9 @@ interface RunningExec extends Pick<TaskExec, "end"> {
   readonly over: Promise<unknown>;
 }
 
+/** Milliseconds until a command is killed again, if the host was too short of something to kill it. */
+const retryMs = 1_000;
+
 export class RunCommands {
   readonly #task: RecordedTask;
   readonly #denials: RunDenials;
@@ -155,11 +158,22 @@ export class RunCommands {
     this.#history ??= new CommandHistory(this.#task);
     const recorded = this.#history.begin({ command: path, user, terminal, process: leader });
     let reason: Reason | undefined;
+    let isOver = false;
+    // Whoever ends a command waits for its end. Nobody would repeat a kill that fails.
+    const kill = () => {
+      if (isOver) return;
+      try {
+        command.kill();
+      } catch {
+        setTimeout(kill, retryMs);
+      }
+    };
     const end = (endReason: Reason) => {
       reason ??= endReason;
-      command.kill();
+      kill();
     };
     const ended = command.ended.then(async (status) => {
+      isOver = true;
       reason ??= "ended";
       const exit = exitOf(status);
       await recorded.ended({ exitCode: exit.exitCode, signal: exit.signal, reason });
@@ -169,7 +183,7 @@ export class RunCommands {
     this.#running.add(running);
     void running.over.then(() => this.#running.delete(running));
     if (!(await recorded.started)) {
-      command.kill();
+      kill();
       throw cannotRun(this.#task);
     }
     return { stdin, stdout, stderr, resize, ended, end, cancel: () => end("cancelled") };

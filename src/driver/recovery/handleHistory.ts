@@ -4,6 +4,7 @@
  * Go driver has fewer, and the rest is read from the host.
  */
 
+import { join } from "node:path";
 import { DriverError } from "../../base/errors.ts";
 import {
   findGoDriverRun,
@@ -17,6 +18,7 @@ import { bootId } from "../../effects/processes/processIdentity.ts";
 import { profileNames, seccompProfile } from "../../effects/seccomp/profileOptions.ts";
 import { type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot } from "../../machines/taskMachine.ts";
+import { runFolderName } from "../../store/folder/stateFolder.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/taskHistory.ts";
@@ -158,7 +160,7 @@ function adoptedHistory(
       handle,
       found: found.kind === "running" ? processesOf(found) : null,
       oomKills: readOomKills(cgroup) ?? 0,
-      runFolder: folder.runFolder(taskId),
+      runFolder: join(folder.run, runFolderName(taskId)),
       plugin,
     }),
   ]);

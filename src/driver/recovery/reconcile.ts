@@ -9,9 +9,14 @@ import { join } from "node:path";
 import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import { type TaskId, toTaskId } from "../../base/taskId.ts";
 import { hasNoWriter, readExitStatus, runFiles, wasReleased } from "../../effects/run/runFiles.ts";
-import { isAlive, isOver } from "../../machines/taskMachine.ts";
+import { isAlive, isOver, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";
-import { isHashedRunFolder, runFolderName, taskOfRunFolder } from "../../store/folder/stateFolder.ts";
+import {
+  isHashedRunFolder,
+  runFolderName,
+  taskOfRunFolder,
+  withoutStart,
+} from "../../store/folder/stateFolder.ts";
 import { advance, type TaskHistory, toTaskEvent } from "../history/taskHistory.ts";
 import type { DriverServices } from "../services.ts";
 import { endOf, readSettled } from "./recovery.ts";
@@ -30,25 +35,28 @@ export async function reconcile(
   const { store, folder, log, unsaved } = services;
   // If the host does not execute memfds, the plan runner's file lies beside the runs' folders.
   const entries = readdirSync(folder.run, { withFileTypes: true });
-  const leftover = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  /** Names of the runs' folders, by their names without the mark of the start. */
+  const leftover = Map.groupBy(folders, withoutStart);
   const running: DriverServices["unclaimed"] = new Map();
   for (const { stream, state } of streamsToSettle(leftover, store)) {
     const taskId = toTaskId(stream);
-    const hasFiles = leftover.delete(runFolderName(taskId));
+    const files = leftover.get(runFolderName(taskId)) ?? [];
+    leftover.delete(runFolderName(taskId));
     const mayBeOver = state === undefined || isOver(state);
     const save = async ({ history, unstored }: Settled) => {
       const runs = history !== undefined && isAlive(history.snapshot.value);
       if (runs) running.set(taskId, undefined);
       if (history !== undefined && unstored.length > 0) await store.append(taskId, history.version, unstored);
-      if (runs) {
-        running.set(taskId, { ...history, version: history.version + unstored.length });
-        return;
-      }
-      running.delete(taskId);
-      if (hasFiles) removeFiles(taskId, services);
+      if (runs) running.set(taskId, { ...history, version: history.version + unstored.length });
+      else running.delete(taskId);
+      removeFiles(taskId, files, runs ? history.snapshot : undefined, services);
     };
     const retry = async () => {
-      if (!inUse(taskId)) await save(await settle(taskId, services));
+      if (inUse(taskId)) return;
+      const settled = await settle(taskId, services);
+      // A call of the agent may have come meanwhile, and settles the task itself.
+      if (!inUse(taskId)) await save(settled);
     };
     try {
       const settled = mayBeOver && isOverAlready(taskId, store) ? over : await settle(taskId, services);
@@ -67,7 +75,7 @@ export async function reconcile(
       unsaved.add({ id: taskId, stored: retry }, DriverError.from(thrown, "KERNEL_CALL_FAILED", unknown));
     }
   }
-  for (const name of leftover) {
+  for (const name of [...leftover.values()].flat()) {
     try {
       removeIfDead(join(folder.run, name));
     } catch (thrown) {
@@ -80,15 +88,15 @@ export async function reconcile(
 
 /**
  * The open streams, then closed streams whose runs still have folders.
- * @param leftover names of runs' folders. For each stream that the caller receives, the caller removes the
- *   run's folder from this set
+ * @param leftover runs' folders, by their names without the mark of the start. For each stream that the caller
+ *   receives, the caller removes the run's folders from it
  */
 function* streamsToSettle(
-  leftover: ReadonlySet<string>,
+  leftover: ReadonlyMap<string, unknown>,
   store: EventReader,
 ): Iterable<Pick<StreamEntry, "stream" | "state">> {
   yield* store.openStreams();
-  const folders = [...leftover];
+  const folders = [...leftover.keys()];
   for (const name of folders) {
     const stream = taskOfRunFolder(name);
     if (stream !== undefined && store.version(stream) > 0) yield { stream, state: undefined };
@@ -127,9 +135,21 @@ async function settle(taskId: TaskId, services: ReconcileServices): Promise<Sett
   return { history: { snapshot: ended.snapshot, version }, unstored: [...unstored, ...ended.events] };
 }
 
-function removeFiles(taskId: TaskId, { folder, log }: ReconcileServices): void {
-  rmSync(join(folder.run, runFolderName(taskId)), { recursive: true, force: true });
-  log.debug("removed the files of a run that is over", { task_id: taskId });
+/** @param names of the folders of the task's starts @param running of the start that goes on */
+function removeFiles(
+  taskId: TaskId,
+  names: readonly string[],
+  running: TaskSnapshot | undefined,
+  { folder, log }: ReconcileServices,
+): void {
+  const { sandbox = null, adopted = null } = running?.context ?? {};
+  for (const name of names) {
+    const path = join(folder.run, name);
+    if (running === undefined) {
+      rmSync(path, { recursive: true, force: true });
+      log.debug("removed the files of a run that is over", { task_id: taskId });
+    } else if (path !== (sandbox ?? adopted)?.runFolder) removeIfDead(path);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@
  * started. If so, the run continues or has ended. If not, the remains of the run are removed.
  */
 
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
@@ -18,7 +18,7 @@ import { killInit } from "../../effects/processes/signals.ts";
 import { findInit, readRecordedTask, runFiles } from "../../effects/run/runFiles.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
-import { runFolderName } from "../../store/folder/stateFolder.ts";
+import { runFolderName, withoutStart } from "../../store/folder/stateFolder.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/taskHistory.ts";
 import { cleanUpRun, exitOf } from "../run/runEnd.ts";
@@ -36,8 +36,9 @@ export async function settleStart(
 ): Promise<Advance> {
   const run = await findOrEndRun(snapshot);
   if (run === undefined) {
-    const runFolder = snapshot.context.sandbox?.runFolder ?? join(folder.run, runFolderName(taskId));
-    await endAbandoned(taskId, snapshot, runFolder, log);
+    const known = snapshot.context.sandbox?.runFolder;
+    const folders = new Set([...(known ? [known] : []), ...runFoldersOf(taskId, folder.run)]);
+    await endAbandoned(taskId, snapshot, folders, log);
     return advance(snapshot, [{ type: "startFailed", time: Date.now(), data: abandoned }]);
   }
   const { init, task, killed } = run;
@@ -89,20 +90,31 @@ async function findOrEndRun({ context }: TaskSnapshot): Promise<FoundRun | undef
 async function endAbandoned(
   taskId: TaskId,
   snapshot: TaskSnapshot,
-  runFolder: string,
+  runFolders: ReadonlySet<string>,
   log: DriverServices["log"],
 ): Promise<void> {
   const { request } = snapshot.context;
-  // The folder is removed before the search for init: an init that opens the folder later fails and exits.
-  rmSync(runFolder, { recursive: true, force: true });
-  const init = request ? findInit(request.resources.cgroup, runFiles(runFolder).alive) : undefined;
-  const killed = init ? killInit(init) : false;
-  await cleanUpRun(snapshot, init);
+  const inits = [...runFolders].flatMap((folder) => {
+    // The folder is removed before the search for init: an init that opens the folder later fails and exits.
+    rmSync(folder, { recursive: true, force: true });
+    return (request && findInit(request.resources.cgroup, runFiles(folder).alive)) ?? [];
+  });
+  let killed = false;
+  for (const init of inits) if (killInit(init)) killed = true;
+  await cleanUpRun(snapshot, inits.at(-1));
   log.warn("ended a task whose start was never answered", {
     task_id: taskId,
     state: snapshot.value,
     was_running: killed,
   });
+}
+
+/** Paths of the folders of a task's starts: an earlier plugin process may have left more than one. */
+function runFoldersOf(taskId: TaskId, run: string): string[] {
+  const name = runFolderName(taskId);
+  return readdirSync(run)
+    .filter((each) => withoutStart(each) === name)
+    .map((each) => join(run, each));
 }
 
 const abandoned = startFailedEvent(

@@ -80,7 +80,7 @@ export class Rehearsal {
     // The rehearsal has templates of its own. Tasks could not use these templates, because they have their
     // folders elsewhere.
     using roots = new RootTemplates(run);
-    const folder = { run, runFolder: () => join(run, "rehearsed") };
+    const folder = { run, newRunFolder: () => join(run, "rehearsed") };
     for (let round = 0; round < rounds; round += 1) {
       await rehearse(ownFolder, { ...this.#services, roots, folder });
       await delay(pauseMs, undefined, { ref: false, signal: this.#over.signal });

@@ -1,7 +1,7 @@
 /** The tasks of this process. Starts tasks, and takes over the tasks of an earlier process. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { isShortage, messageOf } from "../../base/errors.ts";
+import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import { type TaskId, taskOfRun } from "../../base/taskId.ts";
 import { envDigest } from "../../effects/command/envDigest.ts";
 import { environmentFor } from "../../effects/launch/sandbox.ts";
@@ -26,6 +26,8 @@ export class TaskTable {
   readonly #tasks = new Map<TaskId, Task>();
   /** Tasks that are being taken over. */
   readonly #recoveries = new Map<TaskId, Promise<Task>>();
+  /** Tasks whose earlier start is being looked for. */
+  readonly #repeated = new Set<TaskId>();
   /** Starts that have no answer yet. The promises resolve once they have one. */
   readonly #starts = new Map<TaskId, Promise<void>>();
   readonly #users = new UserClaims(goesOn);
@@ -38,7 +40,7 @@ export class TaskTable {
 
   /** Whether this process has the task, or is taking it over. */
   knows(taskId: TaskId): boolean {
-    return this.#tasks.has(taskId) || this.#recoveries.has(taskId);
+    return this.#tasks.has(taskId) || this.#recoveries.has(taskId) || this.#repeated.has(taskId);
   }
 
   get all(): readonly Task[] {
@@ -79,6 +81,7 @@ export class TaskTable {
     const earlierStarts = [...this.#starts].filter(([earlier]) => taskOfRun(earlier) === taskOfRun(taskId));
     const answered = Promise.withResolvers<void>();
     this.#starts.set(taskId, answered.promise);
+    let isOwn = false;
     try {
       // Their agent is gone, so they end their runs. Until then, the task may still run.
       await Promise.all(earlierStarts.map(([, over]) => over));
@@ -88,7 +91,8 @@ export class TaskTable {
           this.#users.claim(task, request.user, this.#tasks.values(), services),
         );
         await task.record("requested", requested);
-      } else await takeOver(task, task.run.commands, services);
+      } else await whilePatient(() => takeOver(task, task.run.commands, services));
+      isOwn = true;
       const snapshot = await task.reached(startIsOver);
       if (snapshot.value === "failed") throw task.run.failure;
       const env = task.run.env ?? (await environmentFor(request, services));
@@ -96,7 +100,11 @@ export class TaskTable {
       signal.throwIfAborted();
       return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
     } catch (thrown) {
-      if (isAlive(task.state)) await task.end();
+      if (isAlive(task.state)) {
+        // Nobody would notice the end of a run that could not be taken over. The task's next start ends it.
+        if (isOwn) await task.end();
+        else services.unclaimed.set(taskId, undefined);
+      }
       this.forget(taskId);
       throw thrown;
     } finally {
@@ -124,14 +132,22 @@ export class TaskTable {
     return recovery;
   }
 
-  /** Returns a task of this process. Takes over a task that an earlier process left running. */
+  /**
+   * Returns a task of this process. Takes over a task that an earlier process left running.
+   * @returns undefined also for a task that is lost: nothing of it is left to be ended
+   */
   async claim(taskId: TaskId, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
-    return this.recover(taskId, services, async () => {
-      const history = await settledHistory(taskId, services);
-      if (history === undefined) throw notFound();
-      return history;
-    });
+    try {
+      return await this.recover(taskId, services, async () => {
+        const history = await settledHistory(taskId, services);
+        if (history === undefined) throw notFound();
+        return history;
+      });
+    } catch (thrown) {
+      if (thrown instanceof DriverError && thrown.code === "TASK_LOST") return undefined;
+      throw thrown;
+    }
   }
 
   /**
@@ -143,9 +159,14 @@ export class TaskTable {
     // Usually, the log does not have the task. Then the task is added in the same turn of the event loop, so
     // that no second request comes in between.
     if (services.store.version(taskId) === 0) return this.#add(taskId);
-    const history = await whilePatient(() => repeatedStart(taskId, requested, services));
-    if (this.#tasks.has(taskId)) throw existsAlready(taskId);
-    return this.#add(taskId, history);
+    this.#repeated.add(taskId);
+    try {
+      const history = await whilePatient(() => repeatedStart(taskId, requested, services));
+      if (this.#tasks.has(taskId)) throw existsAlready(taskId);
+      return this.#add(taskId, history);
+    } finally {
+      this.#repeated.delete(taskId);
+    }
   }
 
   #add(taskId: TaskId, history?: TaskHistory): Task {
@@ -188,6 +209,7 @@ export class TaskTable {
       await takeOver(task, task.run.commands, services);
     } catch (thrown) {
       this.forget(taskId);
+      if (!isAlive(task.state)) services.unclaimed.delete(taskId);
       throw thrown;
     }
     services.unclaimed.delete(taskId);

@@ -83,7 +83,12 @@ export function removeWhenEmpty(cgroup: string): void {
     return;
   }
   const check = () => {
-    if (!isEmpty(readEvents(cgroup))) return;
+    try {
+      if (!isEmpty(readEvents(cgroup))) return;
+    } catch {
+      // The host is short of something. The next change is another chance.
+      return;
+    }
     watcher.close();
     void tryRemove(cgroup).catch(() => undefined);
   };

@@ -37,7 +37,7 @@ export interface CommandCgroups {
   readonly prefix: string;
 }
 
-/** @param runFolder the folder of the run's files: its name ends with the run's id */
+/** @param runFolder the folder of the run's files: the end of its name is the run's own */
 export function commandCgroupsOf(parent: string, runFolder: string): CommandCgroups {
   return { parent, prefix: `${commandCgroupPrefix}${runFolder.slice(-8)}-` };
 }

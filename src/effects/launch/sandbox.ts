@@ -71,8 +71,8 @@ export interface HostServices {
   readonly folder: {
     /** A folder for executables of the plugin's own; undefined if there is none. */
     readonly run: string | undefined;
-    /** The folder of a run's files. */
-    runFolder(taskId: TaskId): string;
+    /** A folder for the files of a start: another one at each call. */
+    newRunFolder(taskId: TaskId): string;
   };
 }
 
@@ -147,7 +147,7 @@ export async function planSandbox(
   const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
   const { deniedEnvvars } = options;
   const env = taskEnvironment(request.env, user, tmpDirOf(task, folders), { deniedEnvvars, cores });
-  const files = runFiles(folder.runFolder(request.taskId));
+  const files = runFiles(folder.newRunFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options, names);
   const lists = egressLists(task, options);
   using rootDir = task.rootDir === undefined ? undefined : new RootFolder(task.rootDir, folders, mounts);

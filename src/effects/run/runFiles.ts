@@ -117,11 +117,17 @@ export function removeRunFiles(folder: string): void {
   }
 }
 
-/** Removes the spare folders. If a plugin was killed, the next plugin does this. */
+/** Removes the spare folders. Those of a plugin that was killed or refused, the next plugin removes. */
 export function removeSpareFolders(): void {
   const all = [...spares.splice(0), ...unremoved];
   unremoved.clear();
-  for (const folder of all) rmSync(folder, { recursive: true, force: true });
+  for (const folder of all) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // Whoever closes the state folder has more to close.
+    }
+  }
 }
 
 /**

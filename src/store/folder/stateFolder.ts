@@ -6,7 +6,7 @@
  * it ends. A socket in the abstract namespace would need no file. But anyone on the host could bind the
  * socket's name first, and a plugin in another network namespace would not see the socket.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
   accessSync,
   closeSync,
@@ -41,8 +41,12 @@ export interface StateFolderPaths {
 
 /** A state folder that this process owns. */
 export interface StateFolder extends StateFolderPaths {
-  /** Path of the folder of a task's run, directly below `run`. Does not create it. */
-  runFolder(taskId: TaskId): string;
+  /**
+   * Path of a folder for the files of a start of a task, directly below `run`. Does not create it. Each call gives
+   * another one: an init of an earlier start may open its files only after the start is repeated, and must not
+   * find those of the new start.
+   */
+  newRunFolder(taskId: TaskId): string;
   /** Releases the folder. */
   close(): Promise<void>;
 }
@@ -89,7 +93,8 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
   }
   return {
     ...paths,
-    runFolder: (taskId) => join(paths.run, runFolderName(taskId)),
+    newRunFolder: (taskId) =>
+      join(paths.run, `${runFolderName(taskId)}${startMark}${randomBytes(4).toString("hex")}`),
     async close() {
       if (lock !== undefined) closeSync(lock);
       lock = undefined;
@@ -126,8 +131,16 @@ function refuseKernelFolder(folder: string): void {
 /** File systems that store no files, although the modes of their folders let root write. */
 const kernelFileSystems: ReadonlySet<number> = new Set([CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC]);
 
+/** Begins the part of a folder's name that differs between the starts of a task: 8 hex digits. */
+const startMark = "+";
+
+/** The name of a run's folder without the part that differs between the starts of a task. */
+export function withoutStart(name: string): string {
+  return name.replace(/\+[0-9a-f]{8}$/, "");
+}
+
 /**
- * The name of the folder of a task's run. Task ids in Nomad's form stay readable,
+ * The name of the folder of a task's run, without the mark of its start. Task ids in Nomad's form stay readable,
  * and no two ids share a name.
  */
 export function runFolderName(taskId: TaskId): string {
@@ -139,14 +152,15 @@ export function runFolderName(taskId: TaskId): string {
 
 /** Whether the name is that of a run's folder, with a hash in place of the task's id. */
 export function isHashedRunFolder(name: string): boolean {
-  return /~[0-9a-f]{64}$/.test(name);
+  return /~[0-9a-f]{64}$/.test(withoutStart(name));
 }
 
 /** The id of the task whose run has a folder of that name; undefined if the name does not contain the id. */
 export function taskOfRunFolder(name: string): TaskId | undefined {
-  const [, allocId, task, run] = /^([^_]+)_(.+)_([^_]+)$/.exec(name) ?? [];
+  const base = withoutStart(name);
+  const [, allocId, task, run] = /^([^_]+)_(.+)_([^_]+)$/.exec(base) ?? [];
   const taskId = toTaskId(`${allocId}/${task}/${run}`);
-  return plainTaskId.test(taskId) && runFolderName(taskId) === name ? taskId : undefined;
+  return plainTaskId.test(taskId) && runFolderName(taskId) === base ? taskId : undefined;
 }
 
 /**

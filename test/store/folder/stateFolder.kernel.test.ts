@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
@@ -52,7 +52,12 @@ describe("the state folder", () => {
     const path = join(temporaryFolder(), "state");
     const folder = await openStateFolder(path);
     expect(folder).toMatchObject(stateFolderPaths(path));
-    expect(folder.runFolder(toTaskId("a/web/0123abcd"))).toBe(join(folder.run, "a_web_0123abcd"));
+    const taskId = toTaskId("a/web/0123abcd");
+    const first = folder.newRunFolder(taskId);
+    expect(dirname(first)).toBe(folder.run);
+    expect(basename(first)).toMatch(/^a_web_0123abcd\+[0-9a-f]{8}$/);
+    expect(taskOfRunFolder(basename(first))).toBe(taskId);
+    expect(folder.newRunFolder(taskId)).not.toBe(first);
     await folder.close();
   });
 
@@ -202,7 +207,8 @@ describe("names of runs' folders", () => {
         for (const name of names) expect(name).toMatch(/^(?!\.{0,2}$)[A-Za-z0-9._~-]{1,255}$/);
         expect(new Set(names).size).toBe(ids.length);
         for (const [index, name] of names.entries()) {
-          expect(taskOfRunFolder(name)).toBe(isHashedRunFolder(name) ? undefined : ids[index]);
+          for (const start of [name, `${name}+0123abcd`])
+            expect(taskOfRunFolder(start)).toBe(isHashedRunFolder(start) ? undefined : ids[index]);
         }
       }),
       { numRuns: 500 },

@@ -120,7 +120,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const facts = probeHost();
   const privateRootProblem = await findRootProblem();
   // The driver makes a folder for each run. The folder's name is not known yet.
-  const folder = { run: undefined, runFolder: () => `${options.stateDir}/…` };
+  const folder = { run: undefined, newRunFolder: () => `${options.stateDir}/…` };
   const sandbox = await planSandbox(request, { options, facts, privateRootProblem, folder });
   const { rules } = sandbox;
   using jobs = sandbox.jobPaths.open(rules.entries);
