@@ -7,8 +7,10 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { findCgroup2Mount } from "../src/effects/cgroup/cgroup.ts";
 import { EgressControl } from "../src/effects/network/egressControl.ts";
+import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { formatMib, percentile, printFigure, printTimes, pssOf, threadsCpuMs, timed } from "./figures.ts";
@@ -19,6 +21,8 @@ const executable = resolve(process.argv[3] ?? built);
 const many = Number(process.argv[4] ?? 1_000);
 const parts = process.argv[5]?.split(",") ?? ["limits", "connections", "starts", "many"];
 const rounds = 10;
+/** Time after which a plugin has returned the memory that its starts needed. */
+const restedMs = idleMemoryMs + 2_000;
 const ten = Array.from({ length: 10 }, (_, index) => `10.${index}.0.0/16:5432`);
 const termsOf = (egress: readonly string[]) => ({ egress, egressDenied: [], names: new Map() });
 const mount = findCgroup2Mount();
@@ -184,6 +188,7 @@ async function measureMany(
       `${many} tasks ${what}`,
       `first p50 ${first?.join(", cpu ")}; last p50 ${last?.join(", cpu ")} ms`,
     );
+    await delay(restedMs);
     printFigure("  the plugin (PSS)", formatMib(pssOf(plugin.pid)));
   } finally {
     await plugin.close();

@@ -209,6 +209,14 @@ it.each([
   }
 });
 
+it("validate warns of a weight that many hosts ignore, and the job is valid", async () => {
+  const { code, stdout, stderr } = await call(["validate", "examples/disk-io.nomad.hcl"]);
+  expect([code, stdout]).toEqual([0, "examples/disk-io.nomad.hcl: job disk-io is valid\n"]);
+  expect(stderr).toMatch(
+    /^warning: job\.disk-io\.group\.disk-io\.task\.write\.config\.io\.weight: it has no effect on a host .*\nhint: .*driver\.exec2\.io\.weight/,
+  );
+});
+
 it("validate accepts a job with a byte order mark and with the line ends of Windows", async () => {
   const job = jobFileOf(
     `\u{feff}${readFileSync("examples/hello.nomad.hcl", "utf8").replaceAll("\n", "\r\n")}`,

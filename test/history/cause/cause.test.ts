@@ -282,6 +282,27 @@ it.each([
   expect(named(output, evidence)).toBe(text);
 });
 
+describe("a limit on the task's disk", () => {
+  const limitBytes = 300 * 2 ** 20;
+  const context = taskWith({ disk: { limitBytes, project: 1, sharedProject: 2 } });
+  const using = (bytes: number): End => ({ ...failed, disk: { bytes, files: 1 } });
+  const full = "disk_full: its disk limit of 300 MiB was full; raise disk_limit";
+  const noSpace = "dd: error writing 'x': No space left on device";
+
+  it("is the cause of a failure if it was full, or if the kernel's error names it", () => {
+    expect(named(noSpace, { context, end: using(limitBytes - 4096) })).toBe(full);
+    expect(named("dd: error writing 'x': Disk quota exceeded", { context, end: using(0) })).toBe(full);
+    expect(named("", { context, end: using(limitBytes) })).toBe(full);
+  });
+
+  it("is not blamed otherwise", () => {
+    const elsewhere = "disk_full: no space is left on the file system that it wrote to";
+    expect(named(noSpace, { context, end: using(4096) })).toBe(elsewhere);
+    expect(named(noSpace, { end: using(limitBytes) })).toBe(elsewhere);
+    expect(named("", { context, end: using(4096) })).toBe("unknown: its cause is not known");
+  });
+});
+
 it("an end that was asked for, or that was no failure, has no cause", () => {
   expect(hasFailed({ ...failed, exitCode: 0 }, taskWith())).toBe(false);
   expect(hasFailed(failed, taskWith({}, [event("stopRequested")]))).toBe(false);

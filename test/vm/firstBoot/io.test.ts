@@ -62,6 +62,16 @@ describe("io", () => {
     assert.equal(cgroupFile(obeyed.cgroup, "io.weight"), "default 50");
   });
 
+  test("a task that its limit holds back stalls, and a trigger of its pressure says so", async () => {
+    const endless = "dd if=/dev/zero of=/srv/disk/data bs=256k count=1000 oflag=direct status=none";
+    const task = await startOnDisk(endless, { write: "1MiB" }, { pressure: [{ io: "full 150ms 1s" }] });
+    const stalled = () => eventData(task.agent, task.config.id, "stalled").catch(() => undefined);
+    await until(async () => (await stalled()) !== undefined, "it stalls");
+    const { waitedMs = 0, ...trigger } = (await stalled()) ?? {};
+    assert.partialDeepStrictEqual(trigger, { resource: "io", kind: "full", stallMs: 150, windowMs: 1_000 });
+    assert.ok(waitedMs >= 150, `${waitedMs} ms`);
+  });
+
   test("a job's limit keeps its task from starting where no disk is behind its folders", async () => {
     const allocation = makeAllocation({ slice: shareSlice });
     const config = allocation.config(
@@ -73,11 +83,15 @@ describe("io", () => {
 });
 
 /** Starts a task with a volume on the machine's disk. */
-async function startOnDisk(script: string, io: Readonly<Record<string, string>>) {
+async function startOnDisk(
+  script: string,
+  io: Readonly<Record<string, string>>,
+  options: Readonly<Record<string, unknown>> = {},
+) {
   const folder = hostFolder(undefined, diskFolder);
   chmodSync(folder, 0o777);
   const task = await startVmTask({
-    command: { command: "sh", args: ["-c", script], io: [io] },
+    command: { command: "sh", args: ["-c", script], io: [io], ...options },
     differing: { mounts: [volumeMount(folder, "/srv/disk")] },
   });
   return { ...task, volume: folder };
