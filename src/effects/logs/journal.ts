@@ -1,6 +1,4 @@
 /** What names a task's stream of output in the journal of systemd-journald. Pure. */
-import { basename } from "node:path";
-
 /** A stream of a task's output in the journal. */
 export interface JournalStream {
   /** `SYSLOG_IDENTIFIER` of its entries, for `journalctl -t`. */
@@ -39,7 +37,7 @@ export function journalCommand({ identifier, namespace }: JournalStream, cgroup:
  * too.
  */
 function unitOf(cgroup: string): string {
-  const name = basename(cgroup);
+  const name = cgroup.slice(cgroup.lastIndexOf("/") + 1);
   return /^[A-Za-z0-9:_.@-]+$/.test(name) ? name : "";
 }
 
