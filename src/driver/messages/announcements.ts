@@ -51,6 +51,8 @@ export class Announcements {
     oomSeen: new WeakSet<Task>(),
     outputLost: new WeakSet<Task>(),
     stalled: new WeakSet<Task>(),
+    outputWaits: new WeakSet<Task>(),
+    outputFlows: new WeakSet<Task>(),
   };
 
   /** For each task, the refusals that were announced: see {@link messageOfDenial}. */
@@ -82,11 +84,10 @@ export class Announcements {
         : messageOfEvent(event, context);
     if (message === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
-    if (event.type === "oomSeen" || event.type === "outputLost" || event.type === "stalled") {
-      const announced = this.#announced[event.type];
-      if (announced.has(task)) return;
-      announced.add(task);
-    }
+    const type = event.type === "outputWaits" && !event.data.waits ? "outputFlows" : event.type;
+    const announced = this.#announced[type as keyof typeof this.#announced];
+    if (announced?.has(task)) return;
+    announced?.add(task);
     this.#report(task.id, context, event.time, message);
   }
 

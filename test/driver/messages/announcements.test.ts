@@ -112,6 +112,11 @@ describe("the number of task events for each course of a task", () => {
     ],
     ["stalls, again and again", 1, [...run, "stalled", "stalled", "exited"]],
     ["output that is lost again and again", 1, [...run, "outputLost", "outputLost", "exited"]],
+    [
+      "output that waits for journald, again and again",
+      2,
+      [...run, ...[true, false, true, false].map((waits): Fact => ["outputWaits", { waits }]), "exited"],
+    ],
     ["a logger that is replaced", 0, [...run, "loggerReplaced", "exited"]],
     ["an OOM kill that ends the task", 1, [...run, ["exited", { ...killed, oomKilled: true, oom }]]],
     ["signals and commands", 0, [...run, "signalled", "execStarted", "execExited", "exited"]],

@@ -37,6 +37,7 @@ test("Fingerprint: this machine is healthy, and reports its features", async () 
     "driver.exec2.black_box": false,
     // Depends on the host's bpf(2) and cgroup v2.
     "driver.exec2.egress": expect.any(Boolean),
+    "driver.exec2.journald": false,
     ...(attributes.some(([name]) => name === "driver.exec2.egress.problem") && {
       "driver.exec2.egress.problem": expect.any(String),
     }),

@@ -253,7 +253,7 @@ describe("a plugin that is killed", () => {
     await after.driver.recoverTask({ taskId: "", handle });
     expect(await waitTask(after, config)).toMatchObject({ exitCode: 0 });
     expect(textOf(allocation)).toBe(`one\n${numbered(1, 100_000)}`);
-    expect(await why()).toContain("The process that writes its log files was killed, and another went on");
+    expect(await why()).toContain("The process that takes its output was killed, and another went on");
   });
 
   test("together with the logger, until the task has ended, leaves no doubt that output may be missing", async () => {
