@@ -47,7 +47,7 @@ export class Announcements {
   /** Messages for tasks without a known runner, by `<allocation>/<task>`. */
   readonly #pending = new Map<string, TaskEventMessage[]>();
   /** Tasks whose first event of a type was announced. Some tasks have an OOM kill every second. */
-  readonly #announced = {
+  readonly #announced: Readonly<Record<string, WeakSet<Task>>> = {
     oomSeen: new WeakSet<Task>(),
     outputLost: new WeakSet<Task>(),
     stalled: new WeakSet<Task>(),
@@ -85,7 +85,7 @@ export class Announcements {
     if (message === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
     const type = event.type === "outputWaits" && !event.data.waits ? "outputFlows" : event.type;
-    const announced = this.#announced[type as keyof typeof this.#announced];
+    const announced = this.#announced[type];
     if (announced?.has(task)) return;
     announced?.add(task);
     this.#report(task.id, context, event.time, message);
