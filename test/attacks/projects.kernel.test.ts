@@ -4,25 +4,37 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tryReadProject, trySetProject } from "../../src/effects/disk/projectQuota.ts";
 import { type Agent, runTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { expectRefusal, startWarmAgent } from "../support/agent/refusal.ts";
 import { leaveProject } from "../support/attacks/projects.ts";
 import { mountQuotaDisk, type QuotaDisk } from "../support/host/quotaDisk.ts";
+import { skipLoudly } from "../support/host/requireTools.ts";
 import { folderOfFile } from "../support/host/temporaryFolder.ts";
 
 const [own, neighbour] = [1001, 1002];
 const options = { allow_seccomp: ["all"] };
 let agent: Agent;
 let disk: QuotaDisk;
+let problem: unknown;
 beforeAll(async () => {
   const folder = folderOfFile("/var/lib");
-  disk = mountQuotaDisk("xfs without quotas", join(folder, "image"), join(folder, "disk"));
+  try {
+    disk = mountQuotaDisk("xfs without quotas", join(folder, "image"), join(folder, "disk"));
+  } catch (thrown) {
+    problem = thrown;
+    return;
+  }
   agent = await startWarmAgent({ options: { ...options, disk_limit_missing: "warn" } });
 });
-afterAll(() => disk[Symbol.dispose]());
+beforeEach((context) => {
+  if (problem !== undefined) skipLoudly(context, `a mounted file of xfs (${String(problem)})`);
+});
+afterAll(() => {
+  if (problem === undefined) disk[Symbol.dispose]();
+});
 
 /** What the task's attempts print, and the projects that its files have afterwards. */
 async function attempts(taskOptions: object) {
