@@ -38,6 +38,8 @@ test("Fingerprint: this machine is healthy, and reports its features", async () 
     // Depends on the host's bpf(2) and cgroup v2.
     "driver.exec2.egress": expect.any(Boolean),
     "driver.exec2.journald": false,
+    "driver.exec2.io.weight": expect.any(Boolean),
+    "driver.exec2.pressure": expect.any(Boolean),
     ...(attributes.some(([name]) => name === "driver.exec2.egress.problem") && {
       "driver.exec2.egress.problem": expect.any(String),
     }),
