@@ -61,6 +61,7 @@ describe("StartTask", () => {
         stdoutPath: "/dev/null",
         stderrPath: "/dev/null",
         logBounds: null,
+        journal: null,
         resources: {
           cpuMhz: 500,
           memoryMb: 64,

@@ -124,7 +124,7 @@ describe("the page of a failed task", () => {
   it("names nomad alloc logs only for a task of an agent", async (context) => {
     const { server, record } = await startInspector();
     const local = `${localAllocationId(randomUUID(), 1)}/web/00000000`;
-    await record(local, failure({}));
+    await record(local, failure({ allocIndex: 1 }));
     await record(idOf(1), failure({}));
     const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "web[1]" }).click();

@@ -26,13 +26,16 @@ const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/s
   linux/capability.h linux/close_range.h linux/keyctl.h linux/landlock.h linux/memfd.h linux/mount.h
   linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h linux/openat2.h linux/magic.h
   linux/seccomp.h linux/audit.h linux/netlink.h linux/personality.h linux/ioprio.h netinet/in.h netinet/tcp.h sys/stat.h sys/mount.h sys/ioctl.h sys/mman.h
-  poll.h sys/epoll.h sys/inotify.h linux/sock_diag.h`.split(/\s+/);
+  poll.h sys/epoll.h sys/inotify.h linux/sock_diag.h linux/fs.h`.split(/\s+/);
 
 /**
- * The first five are compared separately. The kernel has no name for the first and another name for
- * `O_ASYNC`. The `PIDFD_` constants are newer than the headers of Debian 13. `resourceNumbers` is an object.
+ * All but `named` are compared separately. The kernel has no name for the first and another name for `O_ASYNC`. The
+ * `PIDFD_` constants are newer than the headers of Debian 13. `resourceNumbers` is an object. Those of splice(2) are
+ * only in fcntl.h, which conflicts with linux/fcntl.h.
  */
-const { HIGHEST_DESCRIPTOR, O_ASYNC, PIDFD_GET_INFO, PIDFD_INFO_EXIT, resourceNumbers, ...named } = constants;
+const { HIGHEST_DESCRIPTOR, O_ASYNC, PIDFD_GET_INFO, PIDFD_INFO_EXIT, resourceNumbers, ...others } =
+  constants;
+const { SPLICE_F_MOVE, SPLICE_F_NONBLOCK, ...named } = others;
 
 /**
  * Names that the headers of Debian 12 (Linux 6.1) lack. Only these may be missing, so that the test finds
@@ -71,9 +74,13 @@ function expectInC(context: TestContext, ours: Readonly<Record<string, number>>)
 }
 
 /** C's values of the expressions. Leaves out expressions that do not compile. */
-function evaluateInC(expressions: readonly string[]): Record<string, number> {
-  const { output, errorLines } = compile(expressions);
-  if (errorLines.size > 0) return evaluateInC(expressions.filter((_, index) => !errorLines.has(index + 1)));
+function evaluateInC(expressions: readonly string[], included = headers): Record<string, number> {
+  const { output, errorLines } = compile(expressions, included);
+  if (errorLines.size > 0)
+    return evaluateInC(
+      expressions.filter((_, index) => !errorLines.has(index + 1)),
+      included,
+    );
   const lines = output.trim().split("\n");
   return Object.fromEntries(
     lines.map((line) => line.split("\t")).map(([text, value]) => [text, Number(value)]),
@@ -82,11 +89,14 @@ function evaluateInC(expressions: readonly string[]): Record<string, number> {
 
 /**
  * Compiles a program with a line for each expression. Returns its output, or the numbers of the lines that do
- * not compile, counted from 1. (It does not include fcntl.h, which would conflict with linux/fcntl.h.)
+ * not compile, counted from 1.
  */
-function compile(expressions: readonly string[]): { output: string; errorLines: ReadonlySet<number> } {
+function compile(
+  expressions: readonly string[],
+  included: readonly string[],
+): { output: string; errorLines: ReadonlySet<number> } {
   const folder = temporaryFolder();
-  const includes = headers.map((header) => `#include <${header}>`);
+  const includes = included.map((header) => `#include <${header}>`);
   // A compiler reports an unknown name only once per function, so each expression is in its own function.
   const lines = expressions.map((text, index) => `static long long f${index}(void) { return ${text}; }`);
   const prints = expressions.map((text, index) => `printf("%s\\t%lld\\n", "${text}", f${index}());`);
@@ -112,6 +122,8 @@ it("every constant is the header's", (context) => {
   // The kernel's headers have another name for O_ASYNC.
   expectInC(context, { ...named, FASYNC: O_ASYNC, ...resourceNumbers, ...filterConstants });
   expect(HIGHEST_DESCRIPTOR).toBe(2 ** 32 - 1);
+  const splice = { SPLICE_F_MOVE, SPLICE_F_NONBLOCK };
+  expect(evaluateInC(Object.keys(splice), ["stdio.h", "fcntl.h"])).toEqual(splice);
   const infoCall = "_IOWR(0xff, 11, char[64]) & 0xffffffff";
   expect([PIDFD_GET_INFO, PIDFD_INFO_EXIT]).toEqual([evaluateInC([infoCall])[infoCall], 8]);
 });
