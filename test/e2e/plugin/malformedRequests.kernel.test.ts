@@ -119,7 +119,9 @@ test("an id that looks like a path leads to no other folder", async () => {
   const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate", { id });
   await startTask(agent, config);
   // The refused starts have left nothing there, either.
-  expect(runFoldersIn(agent.stateDir)).toEqual([expect.stringMatching(/^[^/]*escaped~[0-9a-f]{64}$/)]);
+  expect(runFoldersIn(agent.stateDir)).toEqual([
+    expect.stringMatching(/^[^/]*escaped~[0-9a-f]{64}\+[0-9a-f]{8}$/),
+  ]);
   expect(existsSync("/tmp/exec2-escaped")).toBe(false);
   open();
   expect((await agent.driver.waitTask({ taskId: id })).result?.exitCode).toBe(0);

@@ -90,11 +90,11 @@ describe("pid_mode", () => {
     await runTask(agent, config);
     const [, run] = config.id.match(/\/([0-9a-f]{8})$/) ?? [];
     const text = await allocation.stdout.text();
-    expect(text).toContain(`.scope/exec2-${allocation.id}_main_${run}\n`);
     const events = await eventsOf(agent.stateDir, config.id);
-    expect(events.find(({ type }) => type === "sandboxed")?.data).toMatchObject({
-      runCgroup: `${allocation.cgroup.path}/exec2-${allocation.id}_main_${run}`,
-    });
+    const { runCgroup } = events.find(({ type }) => type === "sandboxed")?.data as { runCgroup: string };
+    const name = `exec2-${allocation.id}_main_${run}+`;
+    expect(runCgroup.slice(0, -8)).toBe(`${allocation.cgroup.path}/${name}`);
+    expect(text).toContain(`.scope/${name}${runCgroup.slice(-8)}\n`);
   });
 
   test("host does not let a task signal another process of its user, or read that process's environment", async () => {

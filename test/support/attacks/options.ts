@@ -168,6 +168,7 @@ export const closing: Readonly<Record<string, string>> = {
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
   blackBox: "what is recorded",
+  journalNamespace: "which journal takes the output",
   logMaxFiles: "a limit",
   logMaxFileSize: "a limit",
 };
