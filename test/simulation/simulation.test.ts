@@ -38,7 +38,7 @@ test("they also do with reboots, two plugins at once, commands and cancelled cal
 
 test("histories run in several processes, and a failure of one is told", () => {
   const { status, output } = simulate("--workers", "2", "--steps", "2000", "1000");
-  expect(output).toMatch(/✓ \d+ histories from seed \d+: [2-9]\d{3} steps/);
+  expect(output).toMatch(/✓ \d+ histories from seed \d+: \d{4,} steps/);
   expect(status).toBe(0);
 });
 
