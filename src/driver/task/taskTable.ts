@@ -137,8 +137,9 @@ export class TaskTable {
    * @returns undefined also for a task that is lost: nothing of it is left to be ended
    */
   async claim(taskId: TaskId, services: DriverServices | undefined): Promise<Task | undefined> {
-    if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
     try {
+      if (!services?.unclaimed.has(taskId))
+        return await (this.#recoveries.get(taskId) ?? this.#tasks.get(taskId));
       return await this.recover(taskId, services, async () => {
         const history = await settledHistory(taskId, services);
         if (history === undefined) throw notFound();
