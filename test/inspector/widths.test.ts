@@ -66,6 +66,19 @@ describe("the list", () => {
   });
 });
 
+describe("the list in any width", () => {
+  it("shows the names of tasks", async (context) => {
+    const inspected = await startInspector();
+    for (const name of ["stubborn", "web-server"]) await inspected.record(idOf(1, name), life("ended"));
+    const page = await openPage(context, inspected.server.url);
+    await page.locator(".row").first().waitFor();
+    for (let width = 400; width <= 1600; width += 30) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await cutTexts(page, ".row .task"), `${width} wide`).toEqual([]);
+    }
+  });
+});
+
 describe("the history", () => {
   it("cuts no time on a phone", async (context) => {
     const inspected = await startInspector();
