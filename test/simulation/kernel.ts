@@ -509,11 +509,13 @@ export class Kernel {
 
   #spawn(name: string, parent?: Process, cgroup?: Cgroup, leads = false): Process {
     const ticks = Math.floor((this.scheduler.now - this.bootedAt) / 10);
-    for (;;) {
+    for (let tries = 0; ; tries++) {
       const pid = this.#nextPid;
       this.#nextPid = pid === lastPid ? firstPid : pid + 1;
-      // The kernel never gives a pid twice within a tick: it would have to start 32,768 processes in it.
-      if (this.processes.has(pid) || this.#lastTicks.get(pid) === ticks) continue;
+      if (this.processes.has(pid)) continue;
+      // The kernel never gives a pid twice within a tick: it would have to start 32,768 processes in it. Here the
+      // few pids may all have been given.
+      if (tries <= lastPid - firstPid && this.#lastTicks.get(pid) === ticks) continue;
       this.#lastTicks.set(pid, ticks);
       const process = new Process(pid, ticks, name, parent, cgroup, leads || !parent ? pid : parent.session);
       process.boot = this.#boot;
