@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { runTask } from "../../support/agent/agent.ts";
 import { Allocation } from "../../support/agent/allocation.ts";
 import { mountQuotaDisk } from "../../support/host/quotaDisk.ts";
@@ -22,6 +23,9 @@ describe("disk limits over a reboot", () => {
       [],
     );
     const [id = ""] = taskId.split("/");
+    // The pipes of the agent that was there before. This one makes its own.
+    for (const stream of ["stdout", "stderr"])
+      rmSync(`${disk.path}/alloc/${id}/alloc/logs/.main.${stream}.fifo`, { force: true });
     const allocation = new Allocation({ id, slice: shareSlice, dataDir: disk.path });
     const script = "head -c 16M /dev/zero > $NOMAD_TASK_DIR/b; wc -c < $NOMAD_TASK_DIR/b";
     const task = allocation.config(
