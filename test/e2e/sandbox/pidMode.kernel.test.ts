@@ -91,7 +91,8 @@ describe("pid_mode", () => {
     const [, run] = config.id.match(/\/([0-9a-f]{8})$/) ?? [];
     const text = await allocation.stdout.text();
     const events = await eventsOf(agent.stateDir, config.id);
-    const { runCgroup } = events.find(({ type }) => type === "sandboxed")?.data as { runCgroup: string };
+    const sandboxed = events.find(({ type }) => type === "sandboxed");
+    const { runCgroup } = (sandboxed?.data ?? {}) as { runCgroup: string };
     const name = `exec2-${allocation.id}_main_${run}+`;
     expect(runCgroup.slice(0, -8)).toBe(`${allocation.cgroup.path}/${name}`);
     expect(text).toContain(`.scope/${name}${runCgroup.slice(-8)}\n`);
