@@ -279,8 +279,10 @@ describe("a start is refused", () => {
     await expect(startTask(plugin, config)).rejects.toThrow(/set allow_journald = true/);
   });
 
-  test("and leaves nothing in the task's cgroup if the command cannot be executed", async () => {
-    const plugin = await startWarmAgent({ options: optionsFor(journal) });
+  test("and leaves nothing in the task's cgroup if the command cannot be executed", async (context) => {
+    // One of its own: that of the other tests may have ended meanwhile, as it does when it has long been idle.
+    const own = await startJournal(context);
+    const plugin = await startWarmAgent({ options: optionsFor(own) });
     const allocation = makeAllocation();
     const config = allocation.config({ command: "sh", args: ["-c", "x".repeat(200_000)] });
     await expect(startTask(plugin, config)).rejects.toThrow();
