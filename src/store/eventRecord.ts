@@ -22,7 +22,7 @@
  */
 import { hash as digest } from "node:crypto";
 import type { EventToAppend, StoredEvent } from "./eventStore.ts";
-import { decodeData, encodeData, isPlain } from "./plainData.ts";
+import { decodeData, encodeData, firstText, isPlain } from "./plainData.ts";
 
 /** Hash that the first event of a stream refers to; hex. */
 export const NO_HASH = "0".repeat(64);
@@ -153,17 +153,7 @@ export function readRecord(bytes: Buffer, unread?: string): EventRecord | Record
  * @returns undefined if no header of a record begins with such a name
  */
 export function streamOf(bytes: Buffer): string | undefined {
-  // A list of nine fields, then a text of up to 31, 255 or 65,535 bytes: MessagePack's specification, "Formats".
-  if (bytes[HEADER_AT] !== 0x99) return undefined;
-  const head = bytes[HEADER_AT + 1] ?? 0;
-  if (head >= 0xa0 && head < 0xc0) return text(bytes, HEADER_AT + 2, head & 0x1f);
-  if (head === 0xd9) return text(bytes, HEADER_AT + 3, bytes[HEADER_AT + 2] ?? 0);
-  const [high = 0, low = 0] = bytes.subarray(HEADER_AT + 2);
-  return head === 0xda ? text(bytes, HEADER_AT + 4, 256 * high + low) : undefined;
-}
-
-function text(bytes: Buffer, start: number, length: number): string {
-  return bytes.toString("utf8", start, start + length);
+  return firstText(bytes, HEADER_AT, headerTypes.length);
 }
 
 /** Whether {@link readRecord} returned a defect. */

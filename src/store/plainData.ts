@@ -83,6 +83,24 @@ function withoutLastList(bytes: Buffer, name: string): Buffer {
   return shorter;
 }
 
+/**
+ * The text with which a list begins, without a look at anything else in it.
+ * @param items number of the list's items, up to 15
+ * @returns undefined if there is no such list, or if it begins with something else, or with a text of 64 KiB
+ */
+export function firstText(bytes: Buffer, at: number, items: number): string | undefined {
+  if (bytes[at] !== (fixed.list | items)) return undefined;
+  const head = bytes[at + 1] ?? 0;
+  if (head >= fixed.text && head < 0xc0) return textAt(bytes, at + 2, head & 0x1f);
+  const [high = 0, low = 0] = bytes.subarray(at + 2);
+  if (head === 0xd9) return textAt(bytes, at + 3, high);
+  return head === 0xda ? textAt(bytes, at + 4, 256 * high + low) : undefined;
+}
+
+function textAt(bytes: Buffer, start: number, length: number): string {
+  return bytes.toString("utf8", start, start + length);
+}
+
 /** The first bytes of short values. Their lowest bits are the length. */
 const fixed = { map: 0x80, list: 0x90, text: 0xa0 };
 

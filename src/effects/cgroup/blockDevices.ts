@@ -6,8 +6,7 @@ import { readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { hostMounts } from "../paths/hostMounts.ts";
-import { mountLines, remoteMountPoints } from "../paths/mountinfo.ts";
-import { isAtOrBelow } from "../paths/paths.ts";
+import { innermostMount, mountLines } from "../paths/mountinfo.ts";
 import type { IoDevice, IoDevices, WeightScheduler } from "./ioLimits.ts";
 
 /** A folder of a task. */
@@ -26,7 +25,7 @@ export interface IoPlace {
 export function findIoDevices(places: readonly IoPlace[], cgroupMount: string | undefined): IoDevices {
   const devices = new Map<string, IoDevice>();
   const unlimited: string[] = [];
-  const qos = cgroupMount === undefined ? "" : (readKernelFile(`${cgroupMount}/io.cost.qos`) ?? "");
+  const qos = costModel(cgroupMount);
   for (const { what, path } of places) {
     const status = statSync(path, { bigint: true, throwIfNoEntry: false });
     if (status === undefined) continue;
@@ -44,9 +43,14 @@ export function findIoDevices(places: readonly IoPlace[], cgroupMount: string | 
 
 /** Whether a weight has an effect on any disk of the host. */
 export function obeysWeights(cgroupMount: string | undefined): boolean {
-  const qos = cgroupMount === undefined ? "" : (readKernelFile(`${cgroupMount}/io.cost.qos`) ?? "");
+  const qos = costModel(cgroupMount);
   if (/ enable=1\b/.test(qos)) return true;
   return entriesOf("/sys/block").some((name) => usesBfq(`/sys/block/${name}`));
+}
+
+/** `io.cost.qos` of the root cgroup: a line for each disk. */
+function costModel(cgroupMount: string | undefined): string {
+  return cgroupMount === undefined ? "" : (readKernelFile(`${cgroupMount}/io.cost.qos`) ?? "");
 }
 
 /** `major:minor` of a device number: makedev(3). */
@@ -59,8 +63,7 @@ function deviceNumber(dev: bigint): string {
 /** The folder of a device's disk in sysfs; undefined for a number that is no block device's. */
 function diskFolder(number: string): string | undefined {
   try {
-    const folder = realpathSync.native(`/sys/dev/block/${number}`);
-    return readKernelFile(`${folder}/partition`) === undefined ? folder : dirname(folder);
+    return wholeDisk(`/sys/dev/block/${number}`);
   } catch {
     return undefined;
   }
@@ -82,6 +85,7 @@ function schedulersOf(folder: string, qos: string): WeightScheduler[] {
   return [...(hasCost ? (["iocost"] as const) : []), ...(usesBfq(folder) ? (["bfq"] as const) : [])];
 }
 
+/** The folder in sysfs of a device's disk, by a link to the device's folder. */
 function wholeDisk(link: string): string {
   const folder = realpathSync.native(link);
   return readKernelFile(`${folder}/partition`) === undefined ? folder : dirname(folder);
@@ -101,17 +105,10 @@ function entriesOf(folder: string): string[] {
 
 /** Why no disk is behind a path; undefined if it is in memory. */
 function reasonWithout(path: string): string | undefined {
-  const { mountinfo } = hostMounts();
-  const real = realpathSync.native(path);
-  // Of mounts at the same point, the last one covers the others.
-  const mount = mountLines(mountinfo)
-    .filter(({ point }) => isAtOrBelow(real, point))
-    .reduce((inner, line) => (line.point.length >= inner.point.length ? line : inner), none);
-  const { type, point } = mount;
+  const { mountinfo, remote } = hostMounts();
+  const mount = innermostMount(mountLines(mountinfo), realpathSync.native(path));
+  const { type, point } = mount ?? { type: "its file system", point: "" };
   if (type === "tmpfs" || type === "ramfs") return undefined;
-  if (remoteMountPoints(mountinfo).includes(point))
-    return `${type} is served by another machine or a process`;
+  if (remote.has(point)) return `${type} is served by another machine or a process`;
   return type === "overlay" ? "overlay is stacked on other file systems" : `${type} names no disk of its own`;
 }
-
-const none = { point: "", type: "its file system" };

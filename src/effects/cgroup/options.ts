@@ -1,9 +1,9 @@
 /** The options of a task's cgroup. Pure. */
 import { z } from "zod";
-import { DriverError } from "../../base/errors.ts";
 import {
   addProblem,
   flag,
+  limitWithin,
   mustBe,
   type PartOptions,
   type PluginValues,
@@ -11,7 +11,6 @@ import {
   textBlocks,
   wholeNumber,
 } from "../options/fields.ts";
-import { hclName } from "../options/hclOptions.ts";
 import { checkHugePages, hugePagesProblem } from "./hugePages.ts";
 import { checkIo, ioProblem } from "./ioLimits.ts";
 import { pressureProblem } from "./pressure.ts";
@@ -105,18 +104,6 @@ export function settleCgroup(
   );
   // A limit of 0 is left out, because a task without the option has no swap.
   return { pidsLimit, ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }) };
-}
-
-/** The task's limit, or the plugin's if the task has none. */
-function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefined, allowed: number): number {
-  if (limit === undefined || limit <= allowed) return limit ?? allowed;
-  const name = hclName(option);
-  const requested = limit === Infinity ? "without a limit" : limit;
-  throw new DriverError(
-    "CONFIG_INVALID",
-    `The task's config has option "${name}" ${requested}, but this client allows ${allowed}`,
-    { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
-  );
 }
 
 /** A limit that can be compared with others: -1, which means no limit, becomes `Infinity`. */

@@ -1,7 +1,7 @@
 /** The options of what a task writes to its own folders and to its `/tmp`. Pure. */
 
-import { DriverError } from "../../base/errors.ts";
 import {
+  limitWithin,
   oneOf,
   type PartOptions,
   type PluginValues,
@@ -52,18 +52,8 @@ export function settleDisk(
   task: Values["task"],
   plugin: Values["plugin"],
 ): Pick<Values["task"], "diskLimit"> {
-  const limit = task.diskLimit ?? plugin.diskLimit;
-  if (limit === undefined) return {};
-  const allowed = plugin.diskLimit ?? Infinity;
-  if (limit <= allowed) return { diskLimit: limit };
-  throw new DriverError(
-    "CONFIG_INVALID",
-    `The task's config has option "disk_limit" ${limit}, but this client allows ${allowed}`,
-    {
-      option: "disk_limit",
-      hint: "Lower it, or raise disk_limit in the client's plugin block of this driver",
-    },
-  );
+  const limit = limitWithin("diskLimit", task.diskLimit, plugin.diskLimit ?? Infinity);
+  return limit === Infinity ? {} : { diskLimit: limit };
 }
 
 /** MiB, up to a PiB. */

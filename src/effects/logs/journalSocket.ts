@@ -13,18 +13,7 @@ import { type JournalStream, journalHeader, journalSocket } from "./journal.ts";
  * @throws DriverError `JOURNAL_UNAVAILABLE`; recoverable unless this host has no such journal
  */
 export function connectJournal(stream: JournalStream, cgroup: string): number {
-  const path = journalSocket(stream.namespace);
-  using undo = new DisposableStack();
-  try {
-    const journal = undo.adopt(socket(k.AF_UNIX, k.SOCK_STREAM), closeSync);
-    connectUnix(journal, path);
-    writeSync(journal, journalHeader(stream, cgroup));
-    undo.move();
-    return journal;
-  } catch (thrown) {
-    const { failed } = DriverError.from(thrown, "JOURNAL_UNAVAILABLE", "");
-    throw unavailable(path, stream.namespace, failed);
-  }
+  return connected(stream.namespace, journalHeader(stream, cgroup));
 }
 
 /**
@@ -33,12 +22,26 @@ export function connectJournal(stream: JournalStream, cgroup: string): number {
  */
 export function journalProblem(namespace: string | null): string | undefined {
   try {
-    using probe = new DisposableStack();
-    connectUnix(probe.adopt(socket(k.AF_UNIX, k.SOCK_STREAM), closeSync), journalSocket(namespace));
+    closeSync(connected(namespace, ""));
     return undefined;
   } catch (thrown) {
+    return DriverError.from(thrown, "JOURNAL_UNAVAILABLE", "").summary;
+  }
+}
+
+/** @throws DriverError `JOURNAL_UNAVAILABLE` */
+function connected(namespace: string | null, header: string): number {
+  const path = journalSocket(namespace);
+  using undo = new DisposableStack();
+  try {
+    const journal = undo.adopt(socket(k.AF_UNIX, k.SOCK_STREAM), closeSync);
+    connectUnix(journal, path);
+    if (header !== "") writeSync(journal, header);
+    undo.move();
+    return journal;
+  } catch (thrown) {
     const { failed } = DriverError.from(thrown, "JOURNAL_UNAVAILABLE", "");
-    return unavailable(journalSocket(namespace), namespace, failed).summary;
+    throw unavailable(path, namespace, failed);
   }
 }
 

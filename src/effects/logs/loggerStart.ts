@@ -39,21 +39,30 @@ export function readRelayRecord(recordFile: string): RelayRecord | undefined {
  * @throws DriverError `KERNEL_CALL_FAILED` if init has no such descriptors
  */
 export function readEndsOf(init: ProcessIdentity): Descriptors<"stdoutRead" | "stderrRead"> | undefined {
-  if (!isSameProcess(init)) return undefined;
-  using undo = new DisposableStack();
   try {
-    using process = new DisposableStack();
-    const pidfd = process.adopt(pidfdOpen(init.pid), closeSync);
-    const stdoutRead = undo.adopt(pidfdGetfd(pidfd, kept.stdoutRead), closeSync);
-    const stderrRead = undo.adopt(pidfdGetfd(pidfd, kept.stderrRead), closeSync);
-    // Another process may have got the pid before it was opened.
-    if (!isSameProcess(init)) return undefined;
-    undo.move();
-    return { stdoutRead, stderrRead };
+    const [stdoutRead, stderrRead] = taken(init, kept.stdoutRead, kept.stderrRead) ?? [];
+    return stdoutRead === undefined || stderrRead === undefined ? undefined : { stdoutRead, stderrRead };
   } catch (thrown) {
     if (!isSameProcess(init)) return undefined;
     throw thrown;
   }
+}
+
+/**
+ * Takes descriptors of a process, which keeps its own.
+ * @returns descriptors for the caller to close; undefined if the process has exited
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+function taken(process: ProcessIdentity, ...numbers: readonly number[]): number[] | undefined {
+  if (!isSameProcess(process)) return undefined;
+  using undo = new DisposableStack();
+  using opened = new DisposableStack();
+  const pidfd = opened.adopt(pidfdOpen(process.pid), closeSync);
+  const copies = numbers.map((number) => undo.adopt(pidfdGetfd(pidfd, number), closeSync));
+  // Another process may have got the pid before it was opened.
+  if (!isSameProcess(process)) return undefined;
+  undo.move();
+  return copies;
 }
 
 /**
@@ -78,12 +87,7 @@ export async function startLogger(
  */
 export function pipeOfRelay(relay: ProcessIdentity): number | undefined {
   try {
-    const pidfd = pidfdOpen(relay.pid);
-    try {
-      return isSameProcess(relay) ? pidfdGetfd(pidfd, own.stdout) : undefined;
-    } finally {
-      closeSync(pidfd);
-    }
+    return taken(relay, own.stdout)?.[0];
   } catch {
     // It exits at this moment.
     return undefined;

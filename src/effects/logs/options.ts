@@ -3,6 +3,7 @@ import { DriverError } from "../../base/errors.ts";
 import {
   checkedText,
   flag,
+  limitWithin,
   oneOf,
   type PartOptions,
   type PluginValues,
@@ -149,8 +150,8 @@ export function logDestination(
     });
   }
   const bounds = {
-    maxFiles: within("logMaxFiles", task.logMaxFiles, plugin.logMaxFiles),
-    maxFileBytes: within("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize) * 2 ** 20,
+    maxFiles: limitWithin("logMaxFiles", task.logMaxFiles, plugin.logMaxFiles),
+    maxFileBytes: limitWithin("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize) * 2 ** 20,
   };
   return { ...paths, logBounds: bounds, journal: null };
 }
@@ -160,21 +161,6 @@ function conflict(why: string, { hint }: { readonly hint: string }): DriverError
   return new DriverError("CONFIG_INVALID", `The task's config has option "${option}", but ${why}`, {
     ...{ option, hint },
   });
-}
-
-/** The task's value, or the plugin's if the task has none. */
-function within(
-  option: "logMaxFiles" | "logMaxFileSize",
-  value: number | undefined,
-  allowed: number,
-): number {
-  if (value === undefined || value <= allowed) return value ?? allowed;
-  const name = hclName(option);
-  throw new DriverError(
-    "CONFIG_INVALID",
-    `The task's config has option "${name}" ${value}, but this client allows ${allowed}`,
-    { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
-  );
 }
 
 /** More files would make their folder slow to list, for readers too. */

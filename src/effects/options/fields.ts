@@ -119,6 +119,23 @@ type Distinct<Parts extends readonly Shape[], Known = never> = Parts extends rea
   : unknown;
 
 /**
+ * A limit that the plugin and a task have by the same name: the task's, or the plugin's if the task has none.
+ * @param option in camel case
+ * @param allowed the plugin's; `Infinity` for no limit
+ * @throws DriverError `CONFIG_INVALID` if the task's is higher
+ */
+export function limitWithin(option: string, limit: number | undefined, allowed: number): number {
+  if (limit === undefined || limit <= allowed) return limit ?? allowed;
+  const name = hclName(option);
+  const requested = limit === Infinity ? "without a limit" : limit;
+  throw new DriverError(
+    "CONFIG_INVALID",
+    `The task's config has option "${name}" ${requested}, but this client allows ${allowed}`,
+    { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
+  );
+}
+
+/**
  * @param option the option of the task, in camel case
  * @param permission the option of the plugin that allows it
  * @throws DriverError `CONFIG_INVALID`

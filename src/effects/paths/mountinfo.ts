@@ -32,6 +32,8 @@ export interface MountLine {
   readonly point: string;
   /** Type of the file system. */
   readonly type: string;
+  /** Options of the file system, separated by commas. */
+  readonly options: string;
 }
 
 /** The mounts, in the order of the file. */
@@ -43,18 +45,32 @@ export function mountLines(mountinfo: string): MountLine[] {
     const separator = fields.indexOf("-", 6);
     const [id, , device, root, point] = fields;
     if (separator < 0 || device === undefined || root === undefined || point === undefined) return [];
-    const type = fields[separator + 1] ?? "";
-    return [{ id: Number(id), device, root: unescapeOctal(root), point: unescapeOctal(point), type }];
+    const [type = "", , options = ""] = fields.slice(separator + 1);
+    return [
+      { id: Number(id), device, root: unescapeOctal(root), point: unescapeOctal(point), type, options },
+    ];
   });
 }
 
 /** Mount points of the file systems that enforce project quotas: the option `prjquota` of ext4 and xfs. */
 export function projectQuotaPoints(mountinfo: string): string[] {
-  const enforcing = mountinfo.split("\n").filter((line) => {
-    const [, , ...options] = line.slice(line.indexOf(" - ") + 3).split(" ");
-    return options.at(-1)?.split(",").includes("prjquota");
-  });
-  return mountLines(enforcing.join("\n")).map(({ point }) => point);
+  return mountLines(mountinfo)
+    .filter(({ options }) => options.split(",").includes("prjquota"))
+    .map(({ point }) => point);
+}
+
+/** The mount that has a path, a normalized one without symlinks; undefined if none of the mounts has it. */
+export function innermostMount<Mount extends { readonly point: string }>(
+  mounts: readonly Mount[],
+  path: string,
+): Mount | undefined {
+  return mounts
+    .filter(({ point }) => isAtOrBelow(path, point))
+    .reduce<Mount | undefined>(
+      // Of mounts at the same point, the last one covers the others.
+      (inner, mount) => (inner && inner.point.length > mount.point.length ? inner : mount),
+      undefined,
+    );
 }
 
 /**
@@ -88,15 +104,7 @@ export function unpropagatedMounts(mountinfo: string, paths: readonly string[]):
       const fields = line.split(" ");
       return { line, point: unescapeOctal(fields[4] ?? ""), isPrivate: !propagates(fields) };
     });
-  const around = paths.map((path) =>
-    mounts
-      .filter(({ point }) => isAtOrBelow(path, point))
-      .reduce<(typeof mounts)[number] | undefined>(
-        // Of mounts at the same point, the last one covers the others.
-        (inner, mount) => (inner && inner.point.length > mount.point.length ? inner : mount),
-        undefined,
-      ),
-  );
+  const around = paths.map((path) => innermostMount(mounts, path));
   if (!around.some((mount) => mount?.isPrivate)) return undefined;
   return mounts.filter(({ point }) => paths.some((path) => isAtOrBelow(point, path))).map(({ line }) => line);
 }

@@ -153,6 +153,7 @@ function partsOf({ folders, readers }: EventLogs): [StreamPart, ...StreamPart[]]
     folders.length > 0 && events >= SHARED_FROM ? Math.min(availableParallelism(), MOST_PROCESSES) : 1;
   return [{ index: 0, of }, ...Array.from({ length: of - 1 }, (_, other) => ({ index: other + 1, of }))];
 }
+
 const barWidth = 30;
 
 /** A line on standard error that shows the progress, if standard error is a terminal. */

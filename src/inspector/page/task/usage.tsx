@@ -101,32 +101,19 @@ function figuresOf({ spans, limits }: UsageView): Figure[] {
     { name: "Memory", value: ({ memoryBytes }) => memoryBytes, limit: limits.memoryBytes, text: formatBytes },
     { name: "Processes and threads", value: ({ pids }) => pids, limit: limits.pids, text: String },
   ];
-  const disk: Figure[] = [
-    {
-      name: "Read from disks, each second",
-      value: (span) => span.disk.readBytes,
-      limit: limits.readBytes,
-      text: formatBytes,
-    },
-    {
-      name: "Written to disks, each second",
-      value: (span) => span.disk.writtenBytes,
-      limit: limits.writtenBytes,
-      text: formatBytes,
-    },
-    {
-      name: "Reads from disks, each second",
-      value: (span) => span.disk.reads,
-      limit: limits.reads,
-      text: countText,
-    },
-    {
-      name: "Writes to disks, each second",
-      value: (span) => span.disk.writes,
-      limit: limits.writes,
-      text: countText,
-    },
-  ];
+  const disk = (
+    [
+      ["Read from disks", "readBytes", formatBytes],
+      ["Written to disks", "writtenBytes", formatBytes],
+      ["Reads from disks", "reads", countText],
+      ["Writes to disks", "writes", countText],
+    ] as const
+  ).map(
+    ([name, key, text]): Figure => ({
+      ...{ name: `${name}, each second`, limit: limits[key], text },
+      value: (span) => span.disk[key],
+    }),
+  );
   const lacks = [
     { name: "Held back by the CPU limit", value: heldBack },
     { name: "Waited for CPU", value: ({ waiting }: UsageSpan) => waiting.cpu },
