@@ -76,10 +76,11 @@ export class RawPlan {
     const sandbox = await planSandbox(request, services);
     const { landlockAbi } = facts;
     makeRunFiles(runFolder);
-    const { root, early, runCgroup, known } = planEarly(sandbox, placeVolumes(sandbox), {
+    const planned = planEarly(sandbox, placeVolumes(sandbox), {
       ...{ known: knownPaths(), landlockAbi },
       cgroup: request.resources.cgroup,
     });
+    const { root, early, known } = planned;
     const addTo = (ruleset: number) => addRules(ruleset, sandbox.rules.entries, [], landlockAbi, known);
     const first = createRuleset(landlockAbi, request.options);
     const added = addTo(first);
@@ -91,7 +92,7 @@ export class RawPlan {
     };
     const roots = new RootTemplates(folder);
     const template = root && (await roots.hold(root.template));
-    const late = planLate(sandbox, added.insideNamespace, runCgroup, false);
+    const late = planLate(sandbox, added.insideNamespace, planned, false);
     return new RawPlan(
       assembleEarly(early, supportedArchitecture()),
       assembleLate(late, supportedArchitecture()),

@@ -76,6 +76,8 @@ plugin "nomad-driver-exec2" {
       write = "100MB"
     }
     hugepages = { "2MB" = 256, "1GB" = 0 }
+    # Whether tasks may divide their resources in cgroups of their own.
+    allow_cgroup_delegate = true
 
     # Whether denials of the sandbox are recorded. "auto": only if the host's audit is on.
     denials = "auto"

@@ -1,5 +1,6 @@
 /** Tasks of this node. The event logs list them, and the host reports their usage. */
 import type { Subscription } from "rxjs";
+import { delegatedCgroups } from "../../driver/history/startEvents.ts";
 import { pageSize } from "../../effects/kernel/pageSize.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { type RunReading, readRun } from "../../effects/stats/readings.ts";
@@ -108,7 +109,8 @@ class HostSampler {
     if (!isAlive(snapshot.value) || request === null || process === null) return absent;
     if (process.bootId !== bootId() || !isSameProcess(process.init)) return absent;
     const { cgroup } = request.resources;
-    const place = { cgroup, init: process.init, runCgroup: sandbox?.runCgroup ?? null };
+    const delegated = delegatedCgroups(snapshot.context);
+    const place = { cgroup, init: process.init, runCgroup: sandbox?.runCgroup ?? null, delegated };
     const now = await readRun(place, before);
     this.#lastReadings.set(id, now);
     const units = { mhzPerCore: host?.mhzPerCore ?? 0, pageSize: pageSize() };

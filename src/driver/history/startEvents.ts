@@ -1,11 +1,13 @@
 /** Builds the events of a start: the request, what the host offers, and a failure. */
 import { isDeepStrictEqual } from "node:util";
 import type { DriverError } from "../../base/errors.ts";
+import { type DelegatedCgroups, delegatedCgroupsOf } from "../../effects/cgroup/delegatedCgroups.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { hclName } from "../../effects/options/hclOptions.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../effects/parts.ts";
 import type { EventData } from "../../machines/events.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
 
 /** The `requested` event of a task: the request without the values of its environment. */
 export function requestedEvent(
@@ -61,6 +63,17 @@ export function requestedOptions(event: EventData<"requested">): TaskOptions {
     return value === undefined ? [] : [[name, value]];
   });
   return { ...defaultTaskOptions(), ...Object.fromEntries(set) };
+}
+
+const delegateOption = hclName("cgroupDelegate");
+
+/** The cgroups of a run whose task has a subtree of its own; undefined for others. */
+export function delegatedCgroups({
+  request,
+  sandbox,
+}: Pick<TaskContext, "request" | "sandbox">): DelegatedCgroups | undefined {
+  if (request === null || sandbox === null || request.options[delegateOption] !== true) return undefined;
+  return delegatedCgroupsOf(request.resources.cgroup, sandbox.runFolder);
 }
 
 /**

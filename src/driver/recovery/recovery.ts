@@ -3,9 +3,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
-import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
-import { removeRunFiles } from "../../effects/run/runFiles.ts";
+import { initsIn, removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive, isStarting, type TaskSnapshot } from "../../machines/taskMachine.ts";
@@ -186,9 +185,9 @@ export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefin
   return { type: "exited", data: { ...exit, ...found, output } };
 }
 
-function whereItRuns({ context: { process, request } }: TaskSnapshot): string {
+function whereItRuns({ context: { process, request, sandbox } }: TaskSnapshot): string {
   const pid = process?.init.pid ?? 0;
-  return processesIn(request?.resources.cgroup ?? "").includes(pid)
+  return initsIn(request?.resources.cgroup ?? "", sandbox?.runFolder ?? "").includes(pid)
     ? "running"
     : "running outside its cgroup, without the cgroup's limits";
 }

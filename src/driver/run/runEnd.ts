@@ -4,7 +4,7 @@ import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../bas
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";
 import { readOutOfMemory } from "../../effects/cgroup/cgroup.ts";
-import { endCgroup, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
+import { endCgroup, endDelegated, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { removeCommandCgroups } from "../../effects/exec/commandCgroup.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
@@ -12,6 +12,7 @@ import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { commandCgroups } from "../exec/commands.ts";
+import { delegatedCgroups } from "../history/startEvents.ts";
 
 /** Why a task of an earlier boot is lost. */
 export const lostByReboot = "the host was rebooted, which ended the task";
@@ -115,4 +116,19 @@ export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdenti
   const known = init ?? process?.init ?? sandbox?.init;
   if (request && known) await waitForRunExit(request.resources.cgroup, known);
   if (request && sandbox) await removeCommandCgroups(commandCgroups({ request, sandbox }));
+  await removeDelegated(context);
+}
+
+/**
+ * Removes the subtree of cgroups that a task had; most have none. A relay of the task's output keeps the cgroup that it
+ * is in: whoever waits for the relay's end calls this once more.
+ * @param withinMs maximum time to wait for the exit of killed processes
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export async function removeDelegated(
+  context: Pick<TaskContext, "request" | "sandbox">,
+  withinMs = exitTimeoutMs,
+): Promise<void> {
+  const cgroups = delegatedCgroups(context);
+  if (cgroups) await endDelegated(cgroups, withinMs);
 }

@@ -35,7 +35,9 @@ import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
+import { delegatedCgroups } from "../history/startEvents.ts";
 import type { DriverServices } from "../services.ts";
+import { removeDelegated } from "./runEnd.ts";
 
 /** Milliseconds that a logger gets at the end of its run. What is left in the pipes takes it a few. */
 const drainMs = 2_000;
@@ -194,7 +196,8 @@ export class RunOutput {
     const { cgroup } = request.resources;
     const logFolder = connectJournal(journal, cgroup);
     try {
-      await startRelay(relayOf(request, files), { stdoutRead: pipe, logFolder }, cgroup, folder.run);
+      const place = delegatedCgroups(context)?.init ?? cgroup;
+      await startRelay(relayOf(request, files), { stdoutRead: pipe, logFolder }, place, folder.run);
     } finally {
       closeSync(logFolder);
     }
@@ -235,7 +238,11 @@ export class RunOutput {
  */
 export async function endOutput(context: TaskContext): Promise<OutputEnd> {
   const relayed = relayedRun(context);
-  if (relayed !== undefined) return { output: null, lostBytes: await endRelay(relayed) };
+  if (relayed !== undefined) {
+    const lostBytes = await endRelay(relayed);
+    await removeDelegated(context);
+    return { output: null, lostBytes };
+  }
   const run = ownRun(context);
   if (run === undefined) return { output: null, lostBytes: 0 };
   const { logRecord, loggerAlive } = run.files;

@@ -17,6 +17,7 @@ import { usageOf } from "../../effects/stats/usage.ts";
 import { hasEnded } from "../../machines/taskMachine.ts";
 import type { TaskUsage } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
+import { delegatedCgroups } from "../history/startEvents.ts";
 import { notRunning } from "../taskErrors.ts";
 import { Semaphore } from "./semaphore.ts";
 
@@ -64,6 +65,7 @@ export class RunStats {
       cgroup: request.resources.cgroup,
       init: process.init,
       runCgroup: sandbox?.runCgroup ?? null,
+      delegated: delegatedCgroups(task.snapshot.context),
     };
     const samples = sample(place, interval, facts).pipe(
       takeUntil(task.when(hasEnded)),

@@ -12,7 +12,7 @@ import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import type { DriverServices } from "../services.ts";
 import { type Retry, retrying } from "./retry.ts";
-import { oomOf } from "./runEnd.ts";
+import { oomOf, removeDelegated } from "./runEnd.ts";
 
 type WatchServices = Pick<DriverServices, "folder" | "log">;
 
@@ -49,6 +49,7 @@ export async function runEnded(
     if (runCgroup !== null) await retry(() => endCgroup(runCgroup));
   }
   await retry(() => waitForRunExit(cgroup, init));
+  await retry(() => removeDelegated(task.snapshot.context));
 }
 
 /**

@@ -103,6 +103,32 @@ export function cgroupsBelow(cgroup: string): string[] {
   }
 }
 
+/**
+ * Paths of a cgroup and of all cgroups below it, each after its parent; none if it was removed. As bytes, because a task
+ * may give its cgroups names that are no UTF-8.
+ */
+export function cgroupTree(cgroup: string): Buffer[] {
+  const found: Buffer[] = [Buffer.from(cgroup)];
+  // Grows while it is read.
+  for (const path of found) found.push(...foldersIn(path));
+  return found;
+}
+
+function foldersIn(cgroup: Buffer): Buffer[] {
+  try {
+    if (statSync(cgroup).nlink <= 2) return [];
+    const entries = readdirSync(cgroup, { withFileTypes: true, encoding: "buffer" });
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => Buffer.concat([cgroup, slash, name]));
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return [];
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be read`);
+  }
+}
+
+const slash = Buffer.from("/");
+
 /** Controllers that a cgroup has (`cgroup.controllers`) or enables for its children (`…subtree_control`). */
 export function readControllers(
   cgroup: string,

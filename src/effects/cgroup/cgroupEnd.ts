@@ -4,7 +4,8 @@ import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DriverError, errnoOf } from "../../base/errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
-import { cgroupsBelow } from "./cgroup.ts";
+import { cgroupTree } from "./cgroup.ts";
+import type { DelegatedCgroups } from "./delegatedCgroups.ts";
 
 /** Maximum time to wait for killed processes to exit before other work goes on, in milliseconds. */
 export const exitTimeoutMs = 2_000;
@@ -47,6 +48,20 @@ export async function endCgroup(cgroup: string, withinMs = Number.POSITIVE_INFIN
 }
 
 /**
+ * Removes the cgroups of a run whose task had a subtree of its own, with all that the task has made there. The cgroup of
+ * init stays as long as a relay of the task's output is in it.
+ * @param withinMs maximum time to wait for the exit of killed processes
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export async function endDelegated(
+  { init, task }: Pick<DelegatedCgroups, "init" | "task">,
+  withinMs: number,
+): Promise<void> {
+  await endCgroup(task, withinMs);
+  await tryRemove(init);
+}
+
+/**
  * Stops all processes in a cgroup (`cgroup.freeze` of cgroups(7)). They can still be killed.
  * @returns whether all have stopped in time; also true if the cgroup was removed
  * @throws DriverError `KERNEL_CALL_FAILED`
@@ -62,7 +77,7 @@ export function thawCgroup(cgroup: string): Promise<void> {
 }
 
 /** Removes an empty cgroup. @returns whether it is removed; also true if it was removed before */
-export async function tryRemove(cgroup: string): Promise<boolean> {
+export async function tryRemove(cgroup: string | Buffer): Promise<boolean> {
   try {
     await rmdir(cgroup);
     return true;
@@ -173,11 +188,11 @@ function readEvents(cgroup: string): string | undefined {
   }
 }
 
-/** Removes a cgroup and those below it: commands' cgroups, and cgroups that a task of root has created. */
+/** Removes a cgroup and those below it: commands' cgroups, and cgroups that a task has created. */
 async function remove(cgroup: string): Promise<boolean> {
   if (await tryRemove(cgroup)) return true;
-  for (const name of cgroupsBelow(cgroup)) if (!(await remove(join(cgroup, name)))) return false;
-  return tryRemove(cgroup);
+  for (const path of cgroupTree(cgroup).toReversed()) if (!(await tryRemove(path))) return false;
+  return true;
 }
 
 /** ENODEV: the cgroup was removed between open and read or write. */

@@ -1,5 +1,7 @@
 /** The options of a task's cgroup. Pure. */
 import { z } from "zod";
+import { DriverError } from "../../base/errors.ts";
+import type { namespacesOptions } from "../namespaces/options.ts";
 import {
   addProblem,
   flag,
@@ -7,6 +9,7 @@ import {
   mustBe,
   type PartOptions,
   type PluginValues,
+  refuseUnlessAllowed,
   type TaskValues,
   textBlocks,
   wholeNumber,
@@ -52,6 +55,11 @@ export const cgroupOptions = {
           "maximum MiB in huge pages, by the pages' size ([huge pages](#huge-pages)). The plugin's option has the defaults and the maxima",
         example: { "2MB": 64 },
       }),
+    cgroupDelegate: flag().default(false).meta({
+      description:
+        "whether the task gets cgroups of its own to divide its resources in, at `/sys/fs/cgroup` ([cgroups of a task's own](#cgroups-of-a-tasks-own)); needs the plugin's `allow_cgroup_delegate`",
+      example: true,
+    }),
   }),
   plugin: () => ({
     // Small hosts have a kernel.pid_max of 32768. Seven tasks at this limit still leave pids for the host.
@@ -78,6 +86,11 @@ export const cgroupOptions = {
           "maximum MiB in huge pages for each task, by the pages' size ([huge pages](#huge-pages)). Jobs may set less",
         example: { "2MB": 256 },
       }),
+    allowCgroupDelegate: flag().default(false).meta({
+      description:
+        "whether jobs may use `cgroup_delegate` ([cgroups of a task's own](#cgroups-of-a-tasks-own))",
+      example: true,
+    }),
   }),
 } satisfies PartOptions;
 
@@ -91,11 +104,13 @@ interface Values {
  * @throws DriverError `CONFIG_INVALID`
  */
 export function settleCgroup(
-  task: Values["task"],
+  task: Values["task"] & Pick<TaskValues<typeof namespacesOptions>, "pidMode">,
   plugin: Values["plugin"],
 ): Pick<Values["task"], "pidsLimit" | "swapLimit"> {
   checkIo(task.io, plugin.ioMax);
   checkHugePages(task.hugepages ?? {}, plugin.hugepages ?? {});
+  refuseUnlessAllowed("cgroupDelegate", task.cgroupDelegate, "allowCgroupDelegate", plugin);
+  if (task.cgroupDelegate && task.pidMode === "host") throw inHostPids();
   const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit);
   const swapLimit = limitWithin(
     "swapLimit",
@@ -104,6 +119,15 @@ export function settleCgroup(
   );
   // A limit of 0 is left out, because a task without the option has no swap.
   return { pidsLimit, ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }) };
+}
+
+/** Such a run is killed through a cgroup of its own, which the task must not divide. */
+function inHostPids(): DriverError {
+  const summary = 'The task\'s config contradicts itself: it has cgroup_delegate, and pid_mode = "host"';
+  return new DriverError("CONFIG_INVALID", summary, {
+    option: "cgroup_delegate",
+    hint: "Decide for one of the two",
+  });
 }
 
 /** A limit that can be compared with others: -1, which means no limit, becomes `Infinity`. */

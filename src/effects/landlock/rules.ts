@@ -162,7 +162,8 @@ class RulesetBuilder {
   /** @throws as {@link addRules} */
   add(rule: UnveilRule): void {
     if (rule.ownRoot) {
-      this.#addInNamespace(rule, "folder", { path: rule.path, addedBy: "init" });
+      const addedBy = rule.madeByTask ? "task" : "init";
+      this.#addInNamespace(rule, "folder", { path: rule.path, addedBy });
       return;
     }
     if (rule.inRootDir) {
@@ -240,7 +241,7 @@ class RulesetBuilder {
   ): void {
     const access = this.#accessOf(rule, kind);
     if (access === 0) return;
-    this.insideNamespace.push({ ...place, access, required: isConfigured(rule) });
+    this.insideNamespace.push({ ...place, access, required: isConfigured(rule) || rule.madeByTask === true });
     // An entry for the root would seem to open all of it.
     if (!rule.inRootDir || !rule.listing) this.#report(rule, kind);
   }

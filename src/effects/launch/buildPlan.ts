@@ -1,6 +1,11 @@
 /** Builds the system calls that start a task, in their order. The parts of the launch have most of them. Pure. */
 
 import {
+  type DelegatedCgroups,
+  enterDelegatedSteps,
+  openDelegatedSteps,
+} from "../cgroup/delegatedCgroups.ts";
+import {
   blockSignalsStep,
   killRunCgroupStep,
   makeRunCgroupSteps,
@@ -70,6 +75,8 @@ export interface EarlyInput extends LaunchMounts {
   readonly hostname: string | undefined;
   /** Set if the run stays in this process's pid namespace; undefined if it has its own pid namespace. */
   readonly runCgroup: RunCgroup | undefined;
+  /** Set if the task gets a subtree of cgroups of its own, in which it starts. */
+  readonly delegated?: DelegatedCgroups | undefined;
   /** The file in which init records the task's raw wait status. Only root may access the file's folder. */
   readonly statusFile: string;
   /** Landlock rules that init adds in its root. */
@@ -87,6 +94,7 @@ export interface LateInput extends TaskProcess {
   readonly namespaceRules: readonly NamespaceRule[];
   /** As in {@link EarlyInput}. */
   readonly runCgroup: RunCgroup | undefined;
+  readonly delegated?: DelegatedCgroups | undefined;
 }
 
 /** Builds the part of a plan that can start before the rest of the input is known. */
@@ -135,7 +143,11 @@ export function buildLatePlan(input: LateInput): LatePlan {
   return {
     steps: {
       rest: restSteps(input),
-      task: taskSteps(input, { identified: [recordTaskStep], asUser, held: taskHeldSteps }),
+      task: taskSteps(input, {
+        identified: [recordTaskStep, ...(input.delegated ? enterDelegatedSteps() : [])],
+        asUser,
+        held: taskHeldSteps,
+      }),
       dropped: abandonedSteps,
     },
   };
@@ -246,6 +258,7 @@ function initSteps(input: EarlyInput): Step[] {
     // Opened for reading too, so that the call doesn't block until there is a reader.
     openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...(input.runCgroup ? prepareRunCgroupSteps(input.runCgroup) : []),
+    ...(input.delegated ? openDelegatedSteps(input.delegated) : []),
     ...reportAndProtect,
     ...networkSteps(input.network, input.hostname),
     ...mountSteps(input),
@@ -308,24 +321,25 @@ const heldSteps = shared([
 ]);
 
 /** The steps of init with the rest of the plan. */
-function restSteps({ namespaceRules, runCgroup }: LateInput): Step[] {
+function restSteps({ namespaceRules, runCgroup, delegated }: LateInput): Step[] {
   return [
     ...initRuleSteps(namespaceRules),
     ...(runCgroup ? makeRunCgroupSteps(runCgroup) : []),
-    ...(runCgroup ? [forkTask(runCgroup)] : forkInNamespace),
+    ...(runCgroup || delegated ? [forkTask(runCgroup, delegated !== undefined)] : forkInNamespace),
   ];
 }
 
-function forkTask(runCgroup: RunCgroup | undefined): Step {
+function forkTask(runCgroup: RunCgroup | undefined, isDelegated = false): Step {
   const { CLONE_PARENT_SETTID, CLONE_INTO_CGROUP } = k;
-  const { value, names } = flags({ CLONE_PARENT_SETTID, ...(runCgroup && { CLONE_INTO_CGROUP }) });
+  const isInCgroup = runCgroup !== undefined || isDelegated;
+  const { value, names } = flags({ CLONE_PARENT_SETTID, ...(isInCgroup && { CLONE_INTO_CGROUP }) });
   const attributes = cloneArgs({
     flags: value,
     parentTid: taskPidAddress(runCgroup),
     exitSignal: k.SIGCHLD,
-    ...(runCgroup && { cgroup: descriptors.runCgroup }),
+    ...(isInCgroup && { cgroup: descriptors.runCgroup }),
   });
-  const cgroup = runCgroup ? `, cgroup: ${descriptors.runCgroup}` : "";
+  const cgroup = isInCgroup ? `, cgroup: ${descriptors.runCgroup}` : "";
   const meaning = `{flags: ${names}, parent_tid: what is waited for, exit_signal: SIGCHLD${cgroup}}`;
   return {
     name: "fork the task",

@@ -9,6 +9,8 @@
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../cgroup/cgroup.ts";
+import { endDelegated, exitTimeoutMs } from "../cgroup/cgroupEnd.ts";
+import { type DelegatedCgroups, delegatedCgroupsOf } from "../cgroup/delegatedCgroups.ts";
 import { pressureTriggers } from "../cgroup/pressure.ts";
 import type { DiskLimit, LimitedTask } from "../disk/diskLimits.ts";
 import { scopesFor } from "../landlock/rights.ts";
@@ -98,6 +100,11 @@ export async function prepareRun(
   const cgroup = checkCgroup(request.resources.cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
   await checkPressure(request, cgroup);
+  const delegated = request.options.cgroupDelegate
+    ? delegatedCgroupsOf(cgroup, sandbox.files.folder)
+    : undefined;
+  if (delegated) undoing.defer(() => endDelegated(delegated, exitTimeoutMs));
+  const given = delegated ? await makeDelegated(delegated, sandbox) : [];
   const { launch, lastLine, runCgroup, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   undoing.defer(undo);
   if (lists !== undefined) await egress.confine(cgroup);
@@ -108,6 +115,7 @@ export async function prepareRun(
   }
   const limits = [
     ...applyCgroupWrites(cgroup, sandbox.cgroupWrites),
+    ...given,
     ...(facts.seccomp ? [] : [missingFilter]),
     ...(disk.missing === undefined ? [] : [disk.missing]),
   ];
@@ -117,6 +125,12 @@ export async function prepareRun(
   if (request.journal !== null) tellJournal(request, request.journal);
   const prepared = undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };
+}
+
+/** @throws DriverError `CGROUP_WRITE_FAILED` */
+async function makeDelegated(cgroups: DelegatedCgroups, { user }: Sandbox) {
+  const { makeDelegatedCgroups } = await import("../cgroup/makeDelegated.ts");
+  return await makeDelegatedCgroups(cgroups, user);
 }
 
 /** @throws DriverError `CGROUP_UNSUPPORTED` */
@@ -196,7 +210,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
   const { launch, added, early, runCgroup } = begun;
   undoing.defer(() => launch.abandon());
   const unrecordedDenials = services.denials.problem ?? null;
-  const late = planLate(sandbox, added.insideNamespace, runCgroup, unrecordedDenials === null);
+  const late = planLate(sandbox, added.insideNamespace, begun, unrecordedDenials === null);
   launch.load(late);
   const isTold = unrecordedDenials === null || sandbox.egress !== null;
   const lastLine = isTold ? new LastLine(stderr) : undefined;

@@ -9,6 +9,7 @@ import { DriverError } from "../../base/errors.ts";
 import { shortName, type TaskId } from "../../base/taskId.ts";
 import { findIoDevices } from "../cgroup/blockDevices.ts";
 import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
+import { type DelegatedCgroups, delegatedCgroupsOf, delegatedMount } from "../cgroup/delegatedCgroups.ts";
 import { planHugePages } from "../cgroup/hugePages.ts";
 import { planIo } from "../cgroup/ioLimits.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
@@ -160,6 +161,7 @@ export async function planSandbox(
     bound: etcFiles.map(({ path, source }) => ({ target: path, source })),
     root: privateRootProblem === undefined ? rootModeOf(task, options) : "host",
     tmpInMemory: task.tmpSize !== undefined,
+    delegated: task.cgroupDelegate ? delegatedMount : undefined,
     rootDir: rootDir && {
       isWritable: task.rootDirWritable,
       entries: (others) => rootDir.entries(others),
@@ -285,6 +287,8 @@ export interface EarlySandbox {
   readonly root: TaskRoot | undefined;
   readonly early: EarlyPlan;
   readonly runCgroup: RunCgroup | undefined;
+  /** Set if the task has a subtree of cgroups of its own. */
+  readonly delegated: DelegatedCgroups | undefined;
   /** The paths whose rules init adds. */
   readonly known: KnownPaths;
 }
@@ -310,6 +314,8 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
   const { cgroup, maskProc = false, landlockAbi } = choice;
   const hasOwnPids = task.pidMode === "private";
   const runCgroup = hasOwnPids || cgroup === undefined ? undefined : runCgroupOf(cgroup, files.folder);
+  const delegated =
+    task.cgroupDelegate && cgroup !== undefined ? delegatedCgroupsOf(cgroup, files.folder) : undefined;
   const own = sandbox.etcFiles.map(({ path, source }) => ({ source, target: path, readOnly: true }));
   const hosts = sandbox.hostNames.map((path) => ({ source: path, target: path, readOnly: true }));
   const binds = [...own, ...hosts];
@@ -329,10 +335,10 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     options: task,
     // `exec2-init: 6f2d4a9e/web` in `ps`.
     initName: `exec2-init: ${shortName(request)}`,
-    cgroup,
+    cgroup: delegated?.init ?? cgroup,
     network: launchNetwork(network),
     hostname: launchHostname(network),
-    runCgroup,
+    ...{ runCgroup, delegated },
     root: root ? { kind: "private", ...root, shmBytes: task.shmSize * 2 ** 20 } : { kind: "host" },
     binds,
     readOnlyFolders: sandbox.writableLogs ? [] : allocLogFolders(folders, request.allocDir, rules.root),
@@ -348,7 +354,7 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     relay: request.journal === null ? undefined : relayOf(request, files),
     knownRules: knownRules(rules.entries, known, landlockAbi),
   });
-  return { root, early, runCgroup, known };
+  return { root, early, runCgroup, delegated, known };
 }
 
 /** The relay of a run's output to journald. */
@@ -394,14 +400,25 @@ export function streamsFrom({ stdout, stderr }: OwnLogFolder["begin"]): Logger["
 export function planLate(
   sandbox: Sandbox,
   namespaceRules: readonly NamespaceRule[],
-  runCgroup: RunCgroup | undefined,
+  { runCgroup, delegated }: Pick<EarlySandbox, "runCgroup" | "delegated">,
   recordDenials: boolean,
 ): LatePlan {
   const { user, groups, capabilities, limits, seccomp, env, workDir, command, mounts } = sandbox;
   const task = sandbox.request.options;
   return buildLatePlan({
     commandIn: mountAround(command, mounts) ? "volume" : task.rootDir === undefined ? undefined : "root_dir",
-    ...{ namespaceRules, runCgroup, command, env, workDir, groups, capabilities, limits, recordDenials },
+    ...{
+      namespaceRules,
+      runCgroup,
+      delegated,
+      command,
+      env,
+      workDir,
+      groups,
+      capabilities,
+      limits,
+      recordDenials,
+    },
     options: task,
     name: task.command,
     args: task.args,

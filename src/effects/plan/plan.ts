@@ -280,7 +280,7 @@ export const descriptors = {
   taskScratch: 3,
   /**
    * Only without a pid namespace: the task's cgroup, the run's own cgroup below it, and the run's
-   * `cgroup.kill`.
+   * `cgroup.kill`. With a subtree of the task's own, `runCgroup` is its root.
    */
   cgroup: 11,
   runCgroup: 12,

@@ -96,8 +96,10 @@ export function taskRoot({
   const hidden = new Set(bound.map(({ source }) => source));
   const paths: RootPath[] = [];
   const ownDevices: string[] = [];
-  for (const { path, mode, sources, target, ownRoot, inRootDir } of entries) {
-    if (ownRoot) {
+  const made: string[] = [];
+  for (const { path, mode, sources, target, ownRoot, madeByTask, inRootDir } of entries) {
+    if (madeByTask) made.push(path);
+    else if (ownRoot) {
       if (path !== TMP) ownDevices.push(path);
     } else if (inRootDir) continue;
     else if (target !== undefined || sources.includes("volume")) continue;
@@ -106,7 +108,7 @@ export function taskRoot({
   }
   if (defaults) paths.push(...pathsOfLinks);
   const places = [
-    ...["/proc", ...ownDevices, ...(privateTmp ? [TMP] : [])].map(folderAt),
+    ...["/proc", ...ownDevices, ...(privateTmp ? [TMP] : []), ...made].map(folderAt),
     ...bound.map(({ target }) => ({ path: target, isFolder: false })),
     ...mounts
       .filter(({ target }) => !isOwn(target) && !(privateTmp && isAtOrBelow(target, TMP)))

@@ -27,6 +27,7 @@ import { dirname } from "node:path";
 import { DriverError, errnoOf, hasErrno } from "../../base/errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../base/taskEnd.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
+import { delegatedCgroupsOf } from "../cgroup/delegatedCgroups.ts";
 import { mkfifo } from "../kernel/libc.ts";
 import { LOG_RECORD_BYTES } from "../logs/logger.ts";
 import { kept, OPENED_ALIVE, parseIdentity, statusFileLayout } from "../plan/plan.ts";
@@ -285,16 +286,24 @@ export function hasNoWriter(aliveFifo: string): boolean {
 }
 
 /**
- * Finds a run's init without knowing its pid: the process in the run's cgroup that has the run's alive FIFO
- * open, even if the FIFO's name was removed.
+ * Finds a run's init without knowing its pid: the process in the run's cgroup, or in the one of init below it, that has
+ * the run's alive FIFO open, even if the FIFO's name was removed.
+ * @param cgroup the task's
  * @returns undefined if there is none
  */
 export function findInit(cgroup: string, aliveFifo: string): ProcessIdentity | undefined {
   // proc_pid_fd(5) marks a file whose name was removed.
   const names = [aliveFifo, `${aliveFifo} (deleted)`];
   const hasOpen = (pid: number, number: number) => names.includes(openFile(pid, number) ?? "");
-  const pid = processesIn(cgroup).find((each) => hasOpen(each, OPENED_ALIVE) || hasOpen(each, kept.alive));
+  const pid = initsIn(cgroup, dirname(aliveFifo)).find(
+    (each) => hasOpen(each, OPENED_ALIVE) || hasOpen(each, kept.alive),
+  );
   return pid === undefined ? undefined : processIdentity(pid);
+}
+
+/** Pids of the processes among which a run's init is. */
+export function initsIn(cgroup: string, runFolder: string): number[] {
+  return [...processesIn(cgroup), ...processesIn(delegatedCgroupsOf(cgroup, runFolder).init)];
 }
 
 /** Path of a process's open file; undefined if the process has exited, or has no such descriptor. */

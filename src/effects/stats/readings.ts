@@ -7,7 +7,7 @@ import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../base/errors.ts";
-import { cgroupsBelow, commandCgroupPrefix } from "../cgroup/cgroup.ts";
+import { cgroupsBelow, cgroupTree, commandCgroupPrefix } from "../cgroup/cgroup.ts";
 import {
   type CpuCounters,
   type IoCounters,
@@ -19,6 +19,7 @@ import {
   parseMemory,
   parsePressure,
 } from "../cgroup/cgroupFigures.ts";
+import { type DelegatedCgroups, delegatedPrefixes } from "../cgroup/delegatedCgroups.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { readStat } from "../processes/processIdentity.ts";
 import {
@@ -38,6 +39,8 @@ export interface RunPlace {
    * `cgroup`. Otherwise null.
    */
   readonly runCgroup: string | null;
+  /** For a run with a subtree of cgroups of its own: the root of the subtree, and that of its init. */
+  readonly delegated?: DelegatedCgroups | undefined;
 }
 
 /** A process's counters, and its resident memory in pages. */
@@ -76,7 +79,7 @@ export interface RunReading {
  * @throws DriverError `KERNEL_CALL_FAILED` for a file that exists and cannot be read
  */
 export async function readRun(
-  { cgroup, init, runCgroup }: RunPlace,
+  { cgroup, init, runCgroup, delegated }: RunPlace,
   previous?: RunReading,
 ): Promise<RunReading> {
   const [cpu, stat] = await Promise.all(
@@ -89,8 +92,12 @@ export async function readRun(
   const [current, peak, swap] = memoryFiles.map((name) => readIfPresent(`${cgroup}/${name}`));
   const present = pidsIn(cgroup);
   const tasks = runCgroup ?? cgroup;
-  const commands = cgroupsBelow(tasks).filter((name) => name.startsWith(commandCgroupPrefix));
+  const below = cgroupsBelow(tasks);
+  const commands = below.filter((name) => name.startsWith(commandCgroupPrefix));
+  const isOthers = (name: string) =>
+    name.startsWith(delegatedPrefixes.task) && `${cgroup}/${name}` !== delegated?.task;
   const candidates = [
+    ...(delegated ? [init.pid, ...(await pidsInTree(delegated.task))] : []),
     ...(runCgroup === null ? present : [init.pid, ...pidsIn(runCgroup)]),
     ...commands.flatMap((name) => pidsIn(`${tasks}/${name}`)),
   ];
@@ -103,16 +110,33 @@ export async function readRun(
     memory: parseMemory({ stat, current, peak, swap }),
     processes: processes.own,
     initPid: init.pid,
-    shared: runCgroup === null ? processes.foreign : present.some((pid) => pid !== init.pid),
+    shared: delegated
+      ? below.some(isOthers)
+      : runCgroup === null
+        ? processes.foreign
+        : present.some((pid) => pid !== init.pid),
   };
 }
 
-function pidsIn(cgroup: string): number[] {
-  const procs = readIfPresent(`${cgroup}/cgroup.procs`) ?? "";
+/** A task may have hundreds of cgroups. */
+async function pidsInTree(root: string): Promise<number[]> {
+  const pids: number[] = [];
+  for (const [index, cgroup] of cgroupTree(root).entries()) {
+    if (index % batch === batch - 1) await setImmediate();
+    pids.push(...pidsIn(cgroup));
+  }
+  return pids;
+}
+
+const procsFile = Buffer.from("/cgroup.procs");
+
+function pidsIn(cgroup: string | Buffer): number[] {
+  const path = typeof cgroup === "string" ? `${cgroup}/cgroup.procs` : Buffer.concat([cgroup, procsFile]);
+  const procs = readIfPresent(path) ?? "";
   return procs.split("\n").filter(Boolean).map(Number);
 }
 
-function readIfPresent(path: string): string | undefined {
+function readIfPresent(path: string | Buffer): string | undefined {
   try {
     return readFileSync(path, "latin1");
   } catch (thrown) {

@@ -30,7 +30,8 @@ export type UnveilSource =
   | "log"
   | "volume"
   | "device"
-  | "root_dir";
+  | "root_dir"
+  | "cgroup_delegate";
 
 export interface UnveilEntry {
   /** Absolute, without empty, `.` and `..` segments. */

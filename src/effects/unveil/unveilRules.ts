@@ -40,6 +40,8 @@ export interface UnveilInput {
   readonly rootDir?: RootDirInput | undefined;
   /** Set if a private `/tmp` is in memory. */
   readonly tmpInMemory?: boolean;
+  /** Where the task sees a subtree of cgroups of its own; undefined if it has none. */
+  readonly delegated?: string | undefined;
 }
 
 /** A path, the access that all its entries together allow, and the sources of these entries. */
@@ -58,6 +60,8 @@ export interface UnveilRule {
   readonly target?: string;
   /** Set if the path exists only in the task's mount namespace, and not on the host. */
   readonly ownRoot?: true;
+  /** Set if only the task's process can add the rule, because it makes what is at the path. */
+  readonly madeByTask?: true;
   /** Set if the rule allows listing folders, but not reading files. */
   readonly listing?: true;
   /** Set if the rule is left out where its path does not exist, although an option has it. */
@@ -107,7 +111,7 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  * rule covers them.
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
-  const { options, task, folders, bound = [], mounts = [], rootDir, tmpInMemory = false } = input;
+  const { options, task, folders, bound = [], mounts = [], rootDir, tmpInMemory = false, delegated } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...entriesOfSets(task, options),
@@ -139,9 +143,14 @@ export function unveilRules(input: UnveilInput): UnveilRules {
     ),
     ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
     ...mounts.map(mountRule),
+    ...(delegated === undefined ? [] : [delegatedRule(delegated)]),
   ];
   if (rootDir) rules.push(...rootDirRules(rootDir, rules, folders, privateTmp));
   return { root, entries: rules, privateTmp, sharedTmpReason, ...(tmpInMemory && { tmpInMemory }) };
+}
+
+function delegatedRule(path: string): UnveilRule {
+  return { path, mode: modeOf("rwc"), sources: ["cgroup_delegate"], ownRoot: true, madeByTask: true };
 }
 
 /** The rights are those on the task's temporary folder. */

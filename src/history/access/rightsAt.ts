@@ -54,4 +54,5 @@ export const sourceWords: Readonly<Record<UnveilSource, string>> = {
   volume: "volume",
   device: "device",
   root_dir: "root_dir",
+  cgroup_delegate: "task's own cgroups",
 };

@@ -40,6 +40,7 @@ export const permissive: Options = {
   allow_raised_ulimits: true,
   groups_by_task: true,
   allow_journald: true,
+  allow_cgroup_delegate: true,
 };
 
 const capable = (...names: readonly string[]): Level => ({
@@ -102,7 +103,12 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     "@other_process and @aio": calls("@other_process", "@aio"),
     unconfined: { exception: "allowSeccomp", job: () => ({ seccomp: "unconfined" }) },
   },
-  pids: { private: {}, "the host's by allow_host_pid": { job: () => ({ pid_mode: "host" }) } },
+  pids: {
+    private: {},
+    "the host's by allow_host_pid": { job: () => ({ pid_mode: "host" }) },
+    // Not with the host's pids.
+    "private, with cgroups by allow_cgroup_delegate": { job: () => ({ cgroup_delegate: true }) },
+  },
   stop: {
     "by signal": {},
     "stop_command, without Landlock's scope of signals": { job: () => ({ stop_command: ["true"] }) },

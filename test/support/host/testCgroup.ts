@@ -1,7 +1,7 @@
 /** A cgroup for a test's tasks, like the one that an agent creates for each task. Needs root. */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { hasErrno } from "../../../src/base/errors.ts";
-import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+import { cgroupTree, findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import { until } from "./until.ts";
 
 export class TestCgroup {
@@ -20,8 +20,8 @@ export class TestCgroup {
    * task's end.
    */
   processes(): number[] {
-    const folders = this.#removed ? [] : [this.path, ...this.below()];
-    const pids = folders.flatMap((folder) => readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n"));
+    const folders = this.#removed ? [] : cgroupTree(this.path);
+    const pids = folders.flatMap((folder) => readFileSync(procsOf(folder), "utf8").split("\n"));
     const isOfTask = (pid: number) => !["exec2-init", undefined].includes(nameOf(pid));
     return pids.filter(Boolean).map(Number).filter(isOfTask);
   }
@@ -38,7 +38,7 @@ export class TestCgroup {
 
   #removed = false;
 
-  /** The child cgroups, which runs in the host's pid namespace create. */
+  /** The child cgroups, without those below them. */
   below(): string[] {
     if (this.#removed) return [];
     const entries = readdirSync(this.path, { withFileTypes: true });
@@ -77,9 +77,12 @@ export class TestCgroup {
     writeFileSync(`${this.path}/cgroup.kill`, "1");
     await this.empty();
     // The plugin may remove the cgroup of a command at the same time.
-    for (const folder of this.below()) removeUnlessGone(folder);
-    rmdirSync(this.path);
+    for (const folder of cgroupTree(this.path).toReversed()) removeUnlessGone(folder);
   }
+}
+
+function procsOf(cgroup: Buffer): Buffer {
+  return Buffer.concat([cgroup, Buffer.from("/cgroup.procs")]);
 }
 
 function nameOf(pid: number): string | undefined {
@@ -90,7 +93,7 @@ function nameOf(pid: number): string | undefined {
   }
 }
 
-function removeUnlessGone(folder: string): void {
+function removeUnlessGone(folder: Buffer): void {
   try {
     rmdirSync(folder);
   } catch (thrown) {

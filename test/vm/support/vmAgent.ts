@@ -35,6 +35,7 @@ export function sharedAgent(): Promise<VmAgent> {
     swap_limit: swapLimit,
     pids_limit: pidsLimit,
     allow_host_pid: true,
+    allow_cgroup_delegate: true,
   });
   return shared;
 }

@@ -124,7 +124,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const sandbox = await planSandbox(request, { options, facts, privateRootProblem, folder });
   const { rules } = sandbox;
   using jobs = sandbox.jobPaths.open(rules.entries);
-  const { early, runCgroup } = planEarly(sandbox, placeVolumes(sandbox), {
+  const planned = planEarly(sandbox, placeVolumes(sandbox), {
     cgroup: request.resources.cgroup,
     // No path is cached here, so init adds no rules of its own, and the plan lists all rules.
     known: new Map(),
@@ -136,7 +136,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const { applied, skipped, insideNamespace } = added;
   closeSync(ruleset);
   const recordDenials = (await findDenialProblem(options.denials, facts.landlockAbi)) === undefined;
-  const launch = joinPlan(early, planLate(sandbox, insideNamespace, runCgroup, recordDenials));
+  const launch = joinPlan(planned.early, planLate(sandbox, insideNamespace, planned, recordDenials));
   return {
     steps: describePlan(launch),
     applied,

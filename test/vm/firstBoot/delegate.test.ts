@@ -1,0 +1,118 @@
+/** Tasks with a subtree of cgroups of their own, where the kernel has controllers. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { waitTask } from "../../support/agent/agent.ts";
+import { execScript } from "../../support/agent/execCall.ts";
+import { until } from "../../support/host/until.ts";
+import { cgroupCount, cgroupFile, coresUsed } from "../support/cgroupFiles.ts";
+import { describe, test } from "../support/runner.ts";
+import { type Limits, type RunningTask, startVmTask } from "../support/runningTask.ts";
+import { eventData, mhzPerCore } from "../support/vmAgent.ts";
+
+const root = { name: "root", uid: 0, gid: 0 };
+
+/** The task's own subtree, as the host sees it. */
+function subtreeOf({ allocation }: RunningTask): string {
+  return allocation.cgroup.below().find((path) => path.includes("/exec2-task-")) ?? "";
+}
+
+function delegated(script: string, limits: Limits = {}, user?: typeof root) {
+  const command = { command: "sh", args: ["-c", script], cgroup_delegate: true, unveil: ["r:/proc"] };
+  return startVmTask({ command, limits, ...(user && { user }) });
+}
+
+/** What a supervisor does at its start: it moves down, since a cgroup has either processes or controllers. */
+const moveDown =
+  'cd /sys/fs/cgroup; mkdir main; echo $$ > main/cgroup.procs; for c in $(cat cgroup.controllers); do echo "+$c" > cgroup.subtree_control || exit 9; done';
+
+describe("cgroups of a task's own", () => {
+  test("a supervisor limits its services with the controllers of the task's cgroup", async () => {
+    const script = `${moveDown}; mkdir web batch; cat web/cgroup.controllers
+      echo 16777216 > web/memory.max; echo 10 > batch/pids.max; echo "20000 100000" > batch/cpu.max
+      (echo 0 > web/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=64M count=1); echo web $?
+      (echo 0 > batch/cgroup.procs; exec sh -c 'while :; do :; done') & echo up; wait`;
+    const task = await delegated(script, { memoryMb: 96, cpuMhz: 2 * mhzPerCore });
+    const { agent, allocation, cgroup, config } = task;
+    await allocation.stdout.contains("up\n");
+    const subtree = subtreeOf(task);
+    for (const controller of ["cpu", "memory", "pids", "io"])
+      assert.ok(cgroupFile(`${subtree}/web`, "cgroup.controllers").split(" ").includes(controller));
+    assert.equal(cgroupFile(`${subtree}/web`, "memory.max"), String(16 << 20));
+    assert.equal(cgroupFile(cgroup, "memory.max"), String(96 << 20));
+    assert.equal(cgroupCount(`${subtree}/web`, "memory.events", "oom_kill"), 1);
+    const used = await coresUsed(cgroup);
+    assert.ok(used > 0.1 && used < 0.35, `${used} cores`);
+    const { limits } = await eventData(agent, config.id, "sandboxed");
+    assert.ok(limits.some(({ file, applied }) => file === "cgroup.subtree_control" && applied));
+    const { stdout } = await execScript(agent, config.id, "cat /proc/self/cgroup");
+    assert.match(stdout, /\/exec2-exec-[^/]*\.scope\n$/);
+    await agent.driver.stopTask({ taskId: config.id, signal: "", timeout: { seconds: 1, nanos: 0 } });
+    assert.deepEqual(allocation.cgroup.below(), []);
+    assert.match(await allocation.stdout.text(), /^[a-z ]*\bmemory\b[a-z ]*\nweb 137\nup\n$/);
+  });
+
+  test("a task that takes its own limits away stays within those of the agent's cgroup", async () => {
+    const script = `${moveDown}; mkdir hog; for f in memory.max memory.swap.max pids.max; do echo max > hog/$f; done
+      for f in memory.max memory.swap.max pids.max cgroup.max.descendants; do echo max 2>/dev/null > $f && echo own $f; done
+      echo 0 > hog/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=256M count=1`;
+    for (const user of [undefined, root]) {
+      const { agent, allocation, cgroup, config } = await delegated(script, { memoryMb: 64 }, user);
+      const { exitCode, oomKilled } = await waitTask(agent, config);
+      assert.deepEqual({ exitCode, oomKilled }, { exitCode: 137, oomKilled: true });
+      assert.equal(cgroupFile(cgroup, "memory.max"), String(64 << 20));
+      assert.partialDeepStrictEqual(await eventData(agent, config.id, "exited"), {
+        oom: { kills: 1, limitBytes: 64 << 20 },
+      });
+      // Root's own subtree has these files for root. Nothing but the agent's cgroup above it holds.
+      if (user === undefined) assert.equal(await allocation.stdout.text(), "");
+      assert.deepEqual(allocation.cgroup.below(), []);
+    }
+  });
+
+  test("a fork bomb in a part of a task reaches the task's limit, and ends with the task", async () => {
+    const script = `${moveDown}; mkdir a a/b; echo 0 > a/b/cgroup.procs; exec perl -e 'fork for 1..8; setpgrp; sleep 1000'`;
+    const { agent, allocation, cgroup, config } = await delegated(script);
+    await until(() => cgroupCount(cgroup, "pids.events", "max") > 0, "a fork is refused");
+    await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 1, nanos: 0 } });
+    assert.deepEqual(allocation.cgroup.below(), []);
+    assert.equal(cgroupFile(cgroup, "pids.current"), "0");
+  });
+
+  test("a task that freezes itself, and fills its subtree, is stopped and removed", async () => {
+    const script = `${moveDown}; n=0; while mkdir $n 2>/dev/null; do n=$((n + 1)); done; echo up; echo 1 > main/cgroup.freeze`;
+    const { agent, allocation, config } = await delegated(script);
+    await allocation.stdout.contains("up\n");
+    await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 1, nanos: 0 } });
+    assert.deepEqual(allocation.cgroup.below(), []);
+  });
+
+  test("systemd's user manager runs services in a task, and limits them", async () => {
+    assert.ok(existsSync("/usr/lib/systemd/systemd"));
+    const script = `export XDG_RUNTIME_DIR=$NOMAD_TASK_DIR/run SYSTEMD_LOG_TARGET=console HOME=$NOMAD_TASK_DIR
+      mkdir -p -m 700 $XDG_RUNTIME_DIR $HOME/.config/systemd/user; cd $HOME/.config/systemd/user
+      printf '[Service]\\nExecStart=/bin/sleep 1000\\nMemoryMax=16M\\n' > web.service
+      printf '[Unit]\\nWants=web.service\\nDefaultDependencies=no\\n' > default.target
+      exec /usr/lib/systemd/systemd --user --unit=default.target`;
+    const task = await startVmTask({
+      command: {
+        ...{ command: "sh", args: ["-c", script], cgroup_delegate: true },
+        unveil: ["r:/proc", "rx:/usr/lib/systemd", "r:/etc/machine-id"],
+      },
+      limits: { memoryMb: 256 },
+    });
+    const { agent, allocation, config } = task;
+    const service = () => `${subtreeOf(task)}/app.slice/web.service`;
+    try {
+      await until(() => existsSync(service()), "the service has its cgroup");
+    } catch (thrown) {
+      await agent.driver.destroyTask({ taskId: config.id, force: true });
+      throw new Error(`${await allocation.stdout.text()}${await allocation.stderr.text()}`, {
+        cause: thrown,
+      });
+    }
+    assert.equal(cgroupFile(service(), "memory.max"), String(16 << 20));
+    assert.equal(cgroupCount(service(), "cgroup.events", "populated"), 1);
+    await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 10, nanos: 0 } });
+    assert.deepEqual(allocation.cgroup.below(), []);
+  });
+});
