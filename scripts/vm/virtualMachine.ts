@@ -111,6 +111,13 @@ export const ownMachine: Machine = {
   command: (request, port) => ["virtme-run", ...machineOptions(request, port)],
 };
 
+/** A second NUMA node with the second core, and memory besides that of virtme-run's options. */
+const secondNode = [
+  ...["-m", "2304M", "-object", "memory-backend-memfd,id=mem1,size=256M,share=on"],
+  ...["-numa", "node,nodeid=1,memdev=mem1"],
+  ...[0, 1].flatMap((core) => ["-numa", `cpu,node-id=${core},socket-id=0,core-id=${core}`]),
+];
+
 function machineOptions({ command, disk, consoleLog }: BootRequest, port: string): string[] {
   const qemu = [
     // virtme-run discards the output of the console.
@@ -118,6 +125,7 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
     ...["-drive", `if=virtio,format=raw,file=${qemuText(disk)}`],
     ...["-chardev", `socket,id=results,path=${port}`],
     ...["-device", "virtserialport,name=exec2.results,chardev=results"],
+    ...secondNode,
   ];
   return [
     ...[

@@ -66,7 +66,8 @@ function ownEvents(
   const state = decodeHandle(driverState);
   if (state.taskId !== taskId)
     throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} belongs to task ${state.taskId}`);
-  const options = request.options ?? defaultTaskOptions();
+  const { cgroupDelegate = false } = state;
+  const options = request.options ?? { ...defaultTaskOptions(), cgroupDelegate };
   // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
   return [

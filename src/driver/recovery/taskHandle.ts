@@ -5,6 +5,7 @@ import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
+import { delegatedCgroups } from "../history/startEvents.ts";
 
 const identity = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
 
@@ -28,6 +29,8 @@ const handleSchema = z.object({
   logBounds: z.object({ maxFiles: z.number(), maxFileBytes: z.number() }).optional(),
   /** Set if journald takes the output. */
   journal: z.object({ identifier: z.string(), namespace: z.string().nullable() }).optional(),
+  /** Set if the task has a subtree of cgroups of its own. */
+  cgroupDelegate: z.literal(true).optional(),
 });
 
 export type HandleState = z.infer<typeof handleSchema>;
@@ -55,6 +58,7 @@ export function handleOf(taskId: TaskId, { context }: TaskSnapshot): HandleState
     runCgroup: sandbox.runCgroup,
     ...(request.logBounds && { logBounds: request.logBounds }),
     ...(request.journal && { journal: request.journal }),
+    ...(delegatedCgroups(context) && { cgroupDelegate: true as const }),
   };
 }
 

@@ -7,6 +7,7 @@ import {
   flag,
   limitWithin,
   mustBe,
+  oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
@@ -55,6 +56,11 @@ export const cgroupOptions = {
           "maximum MiB in huge pages, by the pages' size ([huge pages](#huge-pages)). The plugin's option has the defaults and the maxima",
         example: { "2MB": 64 },
       }),
+    numaMemory: oneOf(["local"]).optional().meta({
+      description:
+        "`local`: all of the task's memory comes from the NUMA nodes of its reserved `cores` ([NUMA](#numa))",
+      example: "local",
+    }),
     cgroupDelegate: flag().default(false).meta({
       description:
         "whether the task gets cgroups of its own to divide its resources in, at `/sys/fs/cgroup` ([cgroups of a task's own](#cgroups-of-a-tasks-own)); needs the plugin's `allow_cgroup_delegate`",

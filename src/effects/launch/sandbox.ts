@@ -12,6 +12,7 @@ import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPl
 import { type DelegatedCgroups, delegatedCgroupsOf, delegatedMount } from "../cgroup/delegatedCgroups.ts";
 import { planHugePages } from "../cgroup/hugePages.ts";
 import { planIo } from "../cgroup/ioLimits.ts";
+import { planNumaMemory } from "../cgroup/numaMemory.ts";
 import { type RunCgroup, runCgroupOf } from "../cgroup/runCgroupSteps.ts";
 import {
   candidatesOf,
@@ -182,6 +183,7 @@ export async function planSandbox(
     ...planCgroupWrites(request.resources, facts, task),
     ...ioWrites(request, services, { folders, mounts }),
     ...planHugePages(task.hugepages ?? {}, options.hugepages ?? {}),
+    ...(task.numaMemory === undefined ? [] : planNumaMemory(request.resources.cpusetCpus)),
   ];
   const jobPaths = new JobPaths({
     ...{ options, user: fileUser, folders, allocDir: request.allocDir, taskName: request.taskName },

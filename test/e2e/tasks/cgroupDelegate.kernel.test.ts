@@ -3,7 +3,15 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, expect, test } from "vitest";
 import { delegatedBounds } from "../../../src/effects/cgroup/delegatedCgroups.ts";
-import { pidOf, readyTask, startAgent, startedTask, startTask, waitTask } from "../../support/agent/agent.ts";
+import {
+  pidOf,
+  readyTask,
+  startAgent,
+  startedTask,
+  startTask,
+  waitTask,
+  withoutOptions,
+} from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
@@ -27,8 +35,8 @@ function cgroupOf(pid: number): string {
 describe("a task with cgroup_delegate", () => {
   test("sees a root of cgroups, divides it, and starts programs in its parts", async () => {
     const agent = await startAgent({ options: { ...allowed, unveil_by_task: true } });
-    const script = `cat /proc/self/cgroup; cd /sys/fs/cgroup; ls -d */ 2>&1; mkdir -p web/worker main
-      echo $$ > main/cgroup.procs; cat /proc/self/cgroup; (echo 0 > web/worker/cgroup.procs; cat /proc/self/cgroup)
+    const script = `where() { sed -n '/^0::/p' /proc/self/cgroup; }; where; cd /sys/fs/cgroup; ls -d */ 2>&1; mkdir -p web/worker main
+      echo $$ > main/cgroup.procs; where; (echo 0 > web/worker/cgroup.procs; where)
       rmdir web/worker; ls -d */`;
     const { allocation, config } = await startedTask(agent, { ...delegated(script), unveil: ["r:/proc"] });
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
@@ -69,7 +77,7 @@ describe("a task with cgroup_delegate", () => {
       task.config.id,
       "cat /proc/self/cgroup; ls -d /sys/fs/cgroup/a",
     );
-    expect(stdout).toMatch(/\/exec2-exec-[^/]*\.scope\n\/sys\/fs\/cgroup\/a\n$/);
+    expect(String(stdout)).toMatch(/\/exec2-exec-[^/]*\.scope\n\/sys\/fs\/cgroup\/a\n$/);
     await agent.driver.stopTask({ taskId: task.config.id, signal: "", timeout: { seconds: 5, nanos: 0 } });
     expect(task.allocation.cgroup.below()).toEqual([]);
     task.allocation.cgroup.removeAsAgent();
@@ -100,6 +108,19 @@ describe("a task with cgroup_delegate", () => {
     const stopping = { taskId: living.config.id, signal: "", timeout: { seconds: 5, nanos: 0 } };
     await next.driver.stopTask(stopping);
     expect(living.allocation.cgroup.below()).toEqual([]);
+  });
+
+  test("is removed with all its cgroups, even if nothing but the agent's handle tells of it", async () => {
+    const first = await startAgent({ options: allowed });
+    const { allocation, config, handle } = await startedTask(
+      first,
+      delegated("mkdir /sys/fs/cgroup/a; exec sleep 1000"),
+    );
+    await first.crash();
+    const next = await startAgent({ options: allowed });
+    await next.driver.recoverTask({ taskId: "", handle: withoutOptions(handle) });
+    await next.driver.stopTask({ taskId: config.id, signal: "", timeout: { seconds: 5, nanos: 0 } });
+    expect(allocation.cgroup.below()).toEqual([]);
   });
 
   test("starts beside its earlier run, which is still ending", async () => {
@@ -138,6 +159,6 @@ describe("a task with cgroup_delegate", () => {
     await allocation.cgroup.runs("sleep");
     const collectionInterval = { seconds: 1, nanos: 0 };
     const stats = collect(agent.driver.taskStats({ taskId: config.id, collectionInterval }));
-    await eventually(() => expect(stats.messages.at(-1)?.stats?.resourceUsageByPid.size).toBe(4));
+    await eventually(() => expect(stats.messages.at(-1)?.stats?.resourceUsageByPid.size).toBe(3));
   });
 });

@@ -111,6 +111,7 @@ test("a task's options have this hclspec", () => {
       io: attr("io", "list(map(string))"),
       pressure: attr("pressure", "list(map(string))"),
       hugepages: attr("hugepages", "map(number)"),
+      numa_memory: attr("numa_memory", "string"),
       cgroup_delegate: withDefault(attr("cgroup_delegate", "bool"), "false"),
       log_collection: attr("log_collection", "string"),
       log_max_files: attr("log_max_files", "number"),

@@ -7,7 +7,9 @@ import { readKernelFile } from "../../../src/effects/kernel/kernelFiles.ts";
 import type { Resources } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
 import { type Allocation, makeAllocation } from "../agent/allocation.ts";
+import { hasJournald } from "../host/journal.ts";
 import { type AttackName, attackNames, attacks, type Target } from "./catalogue.ts";
+import { attackedJournal } from "./journal.ts";
 import { factors, type Level, permissive } from "./options.ts";
 import { pairwise } from "./pairs.ts";
 import { makeTarget } from "./target.ts";
@@ -70,7 +72,8 @@ type NamedLevel = readonly [name: string, level: Level];
 function fittingLevels(host?: "every capability"): NamedLevel[][] {
   return Object.values(factors).map((levels) =>
     Object.entries(levels).filter(
-      ([, { needs }]) => needs === undefined || host !== undefined || hasCapability(needs),
+      ([, { needs, journald }]) =>
+        (needs === undefined || host !== undefined || hasCapability(needs)) && (!journald || hasJournald()),
     ),
   );
 }
@@ -128,7 +131,8 @@ export async function workingAttacks(
   const job = Object.assign({}, ...levels.map((level) => level.job?.(target) ?? {}));
   const mounts = levels.flatMap((level) => level.mounts?.() ?? []);
   const differing = { mounts, ...(resources && { resources: resources(allocation) }) };
-  const outcomes = await tryAttacks(agent, allocation, job, attackNames, target, differing);
+  const journal = levels.some(({ journald }) => journald) ? await attackedJournal() : undefined;
+  const outcomes = await tryAttacks(agent, allocation, job, attackNames, target, differing, journal);
   return attackNames.filter((name) => outcomes.get(name) === "worked");
 }
 

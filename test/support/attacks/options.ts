@@ -6,6 +6,7 @@ import type { Allocation } from "../agent/allocation.ts";
 import { volumeMount } from "../agent/requests.ts";
 import { hostFolder, idmappedFolders } from "../host/temporaryFolder.ts";
 import { cgroupRoot, folderOf, type Target } from "./catalogue.ts";
+import { attackedNamespace } from "./journal.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -21,6 +22,8 @@ export interface Level {
   /** Volumes of the task. */
   readonly mounts?: () => readonly Mount[];
   readonly user?: Allocation["user"];
+  /** Set if journald takes the task's output. */
+  readonly journald?: true;
 }
 
 /**
@@ -130,7 +133,14 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       ],
     },
   },
-  "log collection": { "the agent's": {}, "the driver's": { plugin: { log_collection: "driver" } } },
+  "log collection": {
+    "the agent's": {},
+    "the driver's": { plugin: { log_collection: "driver" } },
+    "journald's": {
+      journald: true,
+      plugin: { log_collection: "journald", journal_namespace: attackedNamespace },
+    },
+  },
   tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
   egress: {
     anywhere: {},
@@ -174,7 +184,6 @@ export const closing: Readonly<Record<string, string>> = {
   seccompProfiles: "names for what seccomp_allow names, too",
   denials: "what is recorded",
   blackBox: "what is recorded",
-  journalNamespace: "which journal takes the output",
   logMaxFiles: "a limit",
   logMaxFileSize: "a limit",
 };

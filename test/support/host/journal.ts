@@ -13,13 +13,16 @@ const program = "/lib/systemd/systemd-journald";
 export type Entry = Readonly<Record<string, string>>;
 
 export class Journal {
-  /** Name of the namespace. */
-  readonly namespace = `exec2-${randomBytes(4).toString("hex")}`;
+  readonly namespace: string;
   #process: ChildProcess | undefined;
   #stream: Socket | undefined;
 
-  /** @param settings lines of journald.conf(5) */
-  constructor(settings: readonly string[] = []) {
+  /**
+   * @param settings lines of journald.conf(5)
+   * @param namespace its name, which no other has
+   */
+  constructor(settings: readonly string[] = [], namespace = `exec2-${randomBytes(4).toString("hex")}`) {
+    this.namespace = namespace;
     mkdirSync(this.#configuration, { recursive: true });
     // The kernel has one audit switch, which other tests need as it is.
     const lines = ["[Journal]", "Audit=", "Storage=volatile", "RuntimeMaxUse=64M", ...settings];
@@ -87,7 +90,12 @@ export async function startJournal(context?: TestContext, settings?: readonly st
 }
 
 export function requireJournald(context: TestContext): void {
-  if (!existsSync(program)) leaveOut(context, "systemd-journald, of Debian's package systemd");
+  if (!hasJournald()) leaveOut(context, "systemd-journald, of Debian's package systemd");
+}
+
+/** Whether this machine has the program. */
+export function hasJournald(): boolean {
+  return existsSync(program);
 }
 
 function connection(path: string): Promise<Socket> {

@@ -45,7 +45,7 @@ describe("cgroups of a task's own", () => {
     const { limits } = await eventData(agent, config.id, "sandboxed");
     assert.ok(limits.some(({ file, applied }) => file === "cgroup.subtree_control" && applied));
     const { stdout } = await execScript(agent, config.id, "cat /proc/self/cgroup");
-    assert.match(stdout, /\/exec2-exec-[^/]*\.scope\n$/);
+    assert.match(String(stdout), /\/exec2-exec-[^/]*\.scope\n$/);
     await agent.driver.stopTask({ taskId: config.id, signal: "", timeout: { seconds: 1, nanos: 0 } });
     assert.deepEqual(allocation.cgroup.below(), []);
     assert.match(await allocation.stdout.text(), /^[a-z ]*\bmemory\b[a-z ]*\nweb 137\nup\n$/);

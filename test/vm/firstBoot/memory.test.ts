@@ -148,6 +148,27 @@ describe("memory", () => {
       assert.equal(exitCode, result.exitCode, `with swap_limit = ${swapLimit}`);
     }
   });
+
+  test("memory of a task's own node is all that it gets with numa_memory, and the first that it gets without", async () => {
+    // More than the second node has, so that the rest comes from the first one, unless it must not.
+    const program = 'my $n = 320 << 20; my $x = "x" x $n; $| = 1; print "up\\n"; sleep 1000';
+    const onSecondCore = (numa_memory?: "local") => ({
+      command: { command: "perl", args: ["-e", program], ...(numa_memory && { numa_memory }) },
+      limits: { cores: "1", memoryMb: 800 },
+    });
+    const anywhere = await startVmTask(onSecondCore());
+    await anywhere.allocation.stdout.contains("up\n");
+    const [first = 0, second = 0] = anonymousOnNodes(anywhere.cgroup);
+    assert.ok(first > 64 << 20 && second > 0, `${first} and ${second} bytes`);
+    await anywhere.agent.driver.destroyTask({ taskId: anywhere.config.id, force: true });
+
+    const local = await startVmTask(onSecondCore("local"));
+    assert.equal(cgroupFile(local.cgroup, "cpuset.mems"), "1");
+    await until(() => (anonymousOnNodes(local.cgroup)[1] ?? 0) > 32 << 20, "the second node is used");
+    assert.ok((anonymousOnNodes(local.cgroup)[0] ?? 0) < 4 << 20);
+    const { exitCode } = await waitTask(local.agent, local.config);
+    assert.equal(exitCode, 137);
+  });
 });
 
 /** A program whose main process uses this much memory, in MiB. */
@@ -161,6 +182,12 @@ function using(mebibytes: number) {
  */
 function holding(mebibytes: number) {
   return { command: "perl", args: ["-e", `my $n = ${mebibytes} << 20; my $x = "x" x $n`] };
+}
+
+/** Bytes that processes of the cgroup have on each NUMA node. */
+function anonymousOnNodes(cgroup: string): number[] {
+  const [, nodes = ""] = /^anon (.*)$/m.exec(cgroupFile(cgroup, "memory.numa_stat")) ?? [];
+  return nodes.split(" ").map((node) => Number(node.replace(/^N\d+=/, "")));
 }
 
 async function resultOf(mebibytes: number, limits: Limits) {
