@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { delegatedCgroupsOf } from "../../../src/effects/cgroup/delegatedCgroups.ts";
 import { buildExecPlan } from "../../../src/effects/exec/execPlan.ts";
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import { describePlan } from "../../../src/effects/plan/describePlan.ts";
@@ -105,6 +106,25 @@ describe("a launch plan", () => {
         expect(calls(buildLaunchPlan(input)).includes("kill")).toBe(input.runCgroup === undefined);
       }),
     );
+  });
+
+  it("starts a task with cgroups of its own in their root, which alone it then sees, and init beside it", () => {
+    const delegated = delegatedCgroupsOf("/sys/fs/cgroup/task", "/run/exec2/a_web_1234abcd");
+    const plan = buildLaunchPlan(launchInput({ cgroup: delegated.init, delegated }));
+    const ofCgroups = /cgroup|fork the task/;
+    expect(describePlan(plan).filter((line) => ofCgroups.test(line))).toEqual([
+      'parent    enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task/exec2-init-1234abcd", O_PATH|O_CLOEXEC, 0)',
+      "parent    enter namespaces and cgroup: clone3({flags: CLONE_NEWPID|CLONE_NEWIPC|CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}, 88), the child goes on as init",
+      "init      close the cgroup's folder: close(7)",
+      'init      open the task\'s cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task/exec2-task-1234abcd", O_PATH|O_CLOEXEC, 0)',
+      "init      open the task's cgroup: dup3(10, 12, O_CLOEXEC)",
+      "init      open the task's cgroup: close(10)",
+      "rest      fork the task: clone3({flags: CLONE_PARENT_SETTID|CLONE_INTO_CGROUP, parent_tid: what is waited for, exit_signal: SIGCHLD, cgroup: 12}, 88), the child goes on as task",
+      "task      make a cgroup namespace: unshare(CLONE_NEWCGROUP)",
+      'task      mount /sys/fs/cgroup: mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID|MS_NODEV|MS_NOEXEC, 0)',
+    ]);
+    const inTask = names(plan, "task");
+    expect(inTask.indexOf("mount /sys/fs/cgroup")).toBeLessThan(inTask.indexOf("set groups"));
   });
 
   it("uses a cgroup for the run instead of a pid namespace, in the host's pid namespace", () => {
