@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { onTestFinished, type TestContext } from "vitest";
-import { eventually } from "./eventually.ts";
 import { leaveOut } from "./requireTools.ts";
+import { until } from "./until.ts";
 
 const program = "/lib/systemd/systemd-journald";
 
@@ -41,7 +41,10 @@ export class Journal {
   async start(): Promise<void> {
     this.#process = spawn(program, [this.namespace], { stdio: "ignore" });
     // Without a stream, the journald of a namespace ends after half a minute.
-    this.#stream = await eventually(() => connection(this.socket));
+    await until(async () => {
+      this.#stream = await connection(this.socket).catch(() => undefined);
+      return this.#stream !== undefined;
+    }, `journald takes streams at ${this.socket}`);
   }
 
   signal(name: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void {
