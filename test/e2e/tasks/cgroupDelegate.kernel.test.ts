@@ -60,7 +60,7 @@ describe("a task with cgroup_delegate", () => {
     const agent = await startAgent({ options: { ...allowed, unveil_by_task: true, ...options } });
     const neighbour = await startedTask(agent, delegated("exec sleep 1000"));
     const program = `chdir "/sys/fs/cgroup"; mkdir "a"; $| = 1;
-      sub put { my ($file, $text) = @_; open(my $f, ">", $file) && syswrite($f, $text) && close($f) ? "done" : "$!" }
+      sub put { my ($file, $text) = @_; my $f; open($f, ">", $file) && syswrite($f, $text) && close($f) ? "done" : "$!" }
       print "root: ", put("/proc/1/root/sys/fs/cgroup/../cgroup.procs", $$), "\\n";
       print "neighbour: ", put("a/cgroup.procs", ${await pidOf(agent, neighbour.config)}), "\\n";
       my $depth = 0; my $path = "."; while (mkdir "$path/" . ("d" x 200)) { $path .= "/" . ("d" x 200); $depth++ }

@@ -7,18 +7,20 @@ export const attackedNamespace = `exec2-attacks-${process.pid}`;
 
 let shared: Promise<Journal> | undefined;
 
-/** Starts it at the first call. */
+/** Starts it at the first call, and whenever it has ended because nothing was written for half a minute. */
 export function attackedJournal(): Promise<Journal> {
-  shared ??= start();
+  shared = (shared ?? make()).then(async (journal) => {
+    if (!journal.isRunning) await journal.start();
+    return journal;
+  });
   return shared;
 }
 
-async function start(): Promise<Journal> {
+async function make(): Promise<Journal> {
   const journal = new Journal(["RateLimitIntervalSec=0"], attackedNamespace);
   onFileFinished(() => {
     shared = undefined;
     return journal.remove();
   });
-  await journal.start();
   return journal;
 }

@@ -47,6 +47,10 @@ export class Journal {
     }, `journald takes streams at ${this.socket}`);
   }
 
+  get isRunning(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null;
+  }
+
   signal(name: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void {
     this.#process?.kill(name);
   }
@@ -75,7 +79,7 @@ export class Journal {
   }
 
   async remove(): Promise<void> {
-    if (this.#process?.exitCode === null && this.#process.signalCode === null) await this.kill();
+    if (this.isRunning) await this.kill();
     rmSync(this.#configuration, { recursive: true, force: true });
     rmSync(`/run/systemd/journal.${this.namespace}`, { recursive: true, force: true });
     for (const folder of globSync(`/{run,var}/log/journal/*.${this.namespace}`))
