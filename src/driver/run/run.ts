@@ -320,7 +320,6 @@ export class Run {
     clearTimeout(this.#killTimer);
     clearTimeout(this.#signalTimer);
     this.denials.closeLog();
-    this.#egress.release();
     this.#watched?.[Symbol.dispose]();
     this.#watching.unsubscribe();
     const start = this.#start;
@@ -330,6 +329,7 @@ export class Run {
     const folder = (sandbox ?? adopted)?.runFolder;
     // Whoever waits for the end is answered first: a folder's removal may wait for the disk.
     await nextTurn();
+    this.#egress.release();
     // Until the exit is in the event log, init's record in this folder is the only copy.
     await this.#services().unsaved.whenStored(this.#task);
     if (request !== null && sandbox?.disk !== undefined)
