@@ -11,10 +11,12 @@ const alone = [
   "test/attacks/execSession.kernel.test.ts",
 ];
 
-/** Tests that `npm test` has with a few rounds, and `npm run test:long` with many: test/support/rounds.ts. */
+/** Tests that `npm test` has with a few rounds or cases, and `npm run test:long` with all: test/support/rounds.ts. */
 const withRounds = [
   "test/cli/damagedLogs.kernel.test.ts",
+  "test/e2e/recovery/crash.kernel.test.ts",
   "test/e2e/tasks/ownLogs.kernel.test.ts",
+  "test/effects/landlock/ruleset.kernel.test.ts",
   "test/effects/logs/logger.kernel.test.ts",
   "test/store/lmdb/damagedLog.kernel.test.ts",
   "test/store/lmdb/lmdbProcesses.kernel.test.ts",

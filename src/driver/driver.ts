@@ -231,7 +231,7 @@ export class Driver implements DriverPort {
   async shutdown(): Promise<void> {
     // Tasks keep running without the plugin. The commands that this process runs in them are ended, and its
     // resources are released.
-    await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
+    await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end()));
     await Promise.all(this.#tasks.all.map(({ run }) => run.denials.record().catch(() => undefined)));
     await this.#opening?.stop();
     await this.#housekeeping.close();

@@ -14,7 +14,7 @@ import type { PluginMetrics } from "./metrics/pluginMetrics.ts";
 import { parseHistory } from "./options/historyBounds.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
 import type { DriverServices } from "./services.ts";
-import { optimizeEarly, Rehearsal } from "./start/rehearsal.ts";
+import { Rehearsal } from "./start/rehearsal.ts";
 import type { CommittedStep } from "./task/task.ts";
 import type { TaskTable } from "./task/taskTable.ts";
 import type { TaskTraces } from "./taskTraces.ts";
@@ -38,7 +38,6 @@ export class Housekeeping {
 
   /** @throws DriverError `CONFIG_INVALID` for variables of OpenTelemetry whose values are not supported */
   async configure(options: PluginOptions): Promise<void> {
-    optimizeEarly();
     raiseOwnFileLimit();
     hideMemory();
     this.#idleMemory.wake();

@@ -22,6 +22,13 @@ export function notConfigured(): DriverError {
   });
 }
 
+export function pluginEnds(): DriverError {
+  return new DriverError("PLUGIN_FAILED", "the plugin ends: it runs no more commands", {
+    hint: "Try it again: the agent launches the next plugin",
+    recoverable: true,
+  });
+}
+
 /** @param consequence what is not possible in this state */
 export function notRunning({ state }: Pick<RecordedTask, "state">, consequence: string): DriverError {
   return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);

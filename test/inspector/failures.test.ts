@@ -88,8 +88,6 @@ describe("the last lines of a run", () => {
 describe("the page of a failed task", () => {
   it.for([
     ["light", 1280],
-    ["dark", 1280],
-    ["light", 390],
     ["dark", 390],
   ] as const)(
     "opens at the error, with the run's last lines in view: %s, %i wide",

@@ -29,8 +29,6 @@ describe("the page", () => {
 
   it.for([
     ["light", 1280],
-    ["dark", 1280],
-    ["light", 390],
     ["dark", 390],
   ] as const)(
     "says why a task ended, and goes back in time by the keyboard: %s, %i wide",

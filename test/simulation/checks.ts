@@ -104,7 +104,13 @@ export class Checks {
   answersRecovery(taskId: string, plugin: Life): void {
     for (const run of this.#runsOf(taskId))
       for (const command of run.commands)
-        if (command.plugin !== plugin && command.plugin.dead && command.leader.exists && !this.#tolerates)
+        if (
+          command.plugin !== plugin &&
+          command.plugin.dead &&
+          command.executed &&
+          command.leader.exists &&
+          !this.#tolerates
+        )
           this.fail(`${taskId}: it is taken over, but a command of an earlier plugin goes on`);
   }
 

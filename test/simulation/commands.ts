@@ -24,12 +24,13 @@ export function runInTaskOf(kernel: Kernel, current: () => PluginProcess) {
     const { scheduler, life } = plugin;
     const later = (what: string, run: () => void) => void scheduler.in(scheduler.latency(), life, what, run);
     kernel.command(
-      { plugin: life, init: process, cgroup: folder },
+      { plugin: life, onPluginEnd: (then) => plugin.onEnd(then), init: process, cgroup: folder },
       (command) => later("a command is reported", () => begun.resolve(command)),
       (status) => later("a command's pipe ends", () => waiting.resolve(status)),
     );
     const command = await begun.promise;
     if (command === undefined) {
+      await waiting.promise;
       await endCgroup(folder, exitTimeoutMs);
       throw new DriverError("LAUNCH_FAILED", "its processes have been killed");
     }

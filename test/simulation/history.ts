@@ -1,8 +1,7 @@
 /** One history: the seed decides everything that happens in it. */
-
+import { hash } from "node:crypto";
 import { Driver } from "../../src/driver/driver.ts";
 import type { RequestHandOver } from "../../src/driver/driverPort.ts";
-import { removeSpareFolders } from "../../src/effects/run/runFiles.ts";
 import { bundleLines } from "../../src/history/replay/bundle/exportBundle.ts";
 import { type Random, randomOf } from "../crash/random.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
@@ -31,6 +30,8 @@ export interface Outcome {
   readonly failure: Error | undefined;
   /** The lines of a bundle with the histories of all tasks, which `replay` and the inspector open. */
   bundle(): Iterable<string>;
+  /** A hash of everything that happened: the same history has the same one. */
+  digest(): string;
   /** The whole history, for people. */
   readonly lines: readonly string[];
 }
@@ -83,7 +84,6 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
         handOverTo(() => plugin),
       );
     const plugin: PluginProcess = new PluginProcess(plugins, kernel, hazards, begin, (dead) => {
-      forgetSpareFolders();
       scheduler.in(scheduler.latency(), agent.life, `learns that plugin ${dead.number} died`, () => {
         agent.pluginDied(dead);
       });
@@ -146,7 +146,6 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
   installHostCalls(kernel, current);
   installReplacements(kernel, log, current);
   try {
-    forgetSpareFolders();
     agent = new Agent(scheduler.newLife("agent 1"), world);
     agent.begin(plan.jobs);
     let agents = 1;
@@ -270,19 +269,11 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     runs: kernel.runs.length,
     ms: scheduler.now - 1_800_000_000_000,
     calls,
+    digest: () => hash("sha256", scheduler.trace.join("\n")),
     bundle: () => bundleLines(log.streams(), { mask: false, now: scheduler.now }),
     failure,
     lines: failure === undefined ? [] : lines,
   };
-}
-
-/** The modules of all plugins are the same ones. What they keep of a dead plugin is forgotten, not removed. */
-function forgetSpareFolders(): void {
-  try {
-    removeSpareFolders();
-  } catch {
-    // The dead plugin can remove nothing.
-  }
 }
 
 /** Histories of these seeds have the wider world: reboots, two plugins at once, commands, cancelled calls. */

@@ -4,8 +4,9 @@
  * the real code. To be imported before any module of src/.
  */
 import { readFileSync } from "node:fs";
-import { builtinModules, createRequire, registerHooks } from "node:module";
+import { builtinModules, createRequire, type LoadFnOutput, registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
+import { withVariables } from "./memory.ts";
 import { replacedNames } from "./replacedNames.ts";
 import { simulated } from "./simulated.ts";
 
@@ -31,7 +32,7 @@ registerHooks({
     const path = url.startsWith(source) ? url.slice(source.length) : undefined;
     if (path === libc) return moduleOf(lines(path, functionsOf(url)));
     const names = path === undefined ? undefined : replacedNames[path];
-    if (names === undefined) return next(url, context);
+    if (names === undefined) return withOwnVariables(next(url, context), path !== undefined);
     const own = `import * as real from ${JSON.stringify(`${url}?real`)};`;
     return moduleOf([
       own,
@@ -40,6 +41,13 @@ registerHooks({
     ]);
   },
 });
+
+/** Gives a module of the driver variables for each plugin process. */
+function withOwnVariables(loaded: LoadFnOutput, isDriver: boolean): LoadFnOutput {
+  if (!isDriver) return loaded;
+  const text = String(loaded.source);
+  return { ...loaded, source: withVariables(text, new URL("./memory.ts", import.meta.url).href) };
+}
 
 function moduleOf(text: readonly string[]) {
   const door = JSON.stringify(new URL("./simulated.ts", import.meta.url).href);

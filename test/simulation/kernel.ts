@@ -7,7 +7,7 @@ import { constants } from "node:os";
 import { identityRecord, statusFileLayout as layout } from "../../src/effects/plan/plan.ts";
 import { beginning, type Life, type Scheduler } from "./scheduler.ts";
 
-const { SIGKILL } = constants.signals;
+const { SIGKILL, SIGPIPE } = constants.signals;
 
 /** What the program of a task does by itself, and on signals. */
 export interface Program {
@@ -52,6 +52,7 @@ export interface CommandTruth {
   readonly leader: Process;
   /** Processes that it has left in its session. */
   readonly rest: readonly Process[];
+  executed: boolean;
   end: { readonly exitCode: number; readonly signal: number } | undefined;
 }
 
@@ -262,56 +263,109 @@ export class Kernel {
   }
 
   /**
-   * Begins a command in a running task, in a cgroup of its own.
-   * @param onBegin gets its leader once it is executed; undefined if the task has ended before
-   * @param onEnd called when the leader has ended
+   * Begins a command in a running task, in a cgroup of its own: the process that waits for it, and the command's
+   * own process, with the steps of execPlan.ts.
+   * @param onReport gets the command once its report is closed; undefined if it was not executed
+   * @param onEnd gets how the command ended, once the process that waits has ended; undefined if it did not tell
    */
   command(
-    { plugin, init, cgroup }: { plugin: Life; init: Process; cgroup: string },
-    onBegin: (command: CommandTruth | undefined) => void,
+    {
+      plugin,
+      onPluginEnd,
+      init,
+      cgroup,
+    }: { plugin: Life; onPluginEnd: (then: () => void) => void; init: Process; cgroup: string },
+    onReport: (command: CommandTruth | undefined) => void,
     onEnd: (status: NonNullable<CommandTruth["end"]> | undefined) => void,
   ): void {
     const { random } = this.scheduler;
     const run = this.runs.find((each) => each.init === init);
-    this.#after(this.scheduler.latency(), "a command is forked", () => {
-      const parent = cgroup.slice(0, cgroup.lastIndexOf("/"));
-      if (run === undefined || !init.exists || init.state === "Z" || !this.cgroups.has(parent))
-        return onBegin(undefined);
-      const folder = new Cgroup(cgroup);
-      this.cgroups.set(cgroup, folder);
+    const waiter = this.#spawn("exec2-exec");
+    let waiterSignal = false;
+    /** The command's process gets SIGKILL when the one that waits has ended. */
+    let commandSignal: (() => void) | undefined;
+    const endWaiter = (how: NonNullable<CommandTruth["end"]> | undefined) => {
+      if (!waiter.exists) return;
+      this.#remove(waiter);
+      commandSignal?.();
+      onEnd(how);
+    };
+    waiter.onSignal = (signal) => signal === SIGKILL && endWaiter(undefined);
+    const then = (what: string, step: () => void, ms = this.scheduler.latency()) =>
+      this.#after(ms, `waiter ${waiter.pid}: ${what}`, () => waiter.exists && step());
+    onPluginEnd(() =>
+      this.#after(this.scheduler.shortly(), "a plugin's processes get their signal", () => {
+        if (waiterSignal) this.signal(waiter, SIGKILL, false);
+      }),
+    );
+    const fail = () => {
+      onReport(undefined);
+      endWaiter(undefined);
+    };
+
+    then("asks for its parent's death signal", () => {
+      waiterSignal = true;
+      then("makes the command's cgroup", () => {
+        if (!this.cgroups.has(cgroup.slice(0, cgroup.lastIndexOf("/")))) return fail();
+        const folder = new Cgroup(cgroup);
+        this.cgroups.set(cgroup, folder);
+        then("forks the command", () => {
+          if (run === undefined || !init.exists || init.state === "Z" || !this.cgroups.has(cgroup))
+            return fail();
+          startCommand(run, folder);
+        });
+      });
+    });
+
+    const startCommand = (run: RunTruth, folder: Cgroup) => {
       const leader = this.#spawn("exec2-command", init, folder, true);
       const rest: Process[] = [];
-      const leaves = (process: Process) => {
-        process.onSignal = (signal) => signal === SIGKILL && this.#remove(process);
-      };
-      const command: CommandTruth = { plugin, leader, rest, end: undefined };
+      const command: CommandTruth = { plugin, leader, rest, executed: false, end: undefined };
       run.commands.push(command);
       const end = (how: NonNullable<CommandTruth["end"]>) => {
         if (command.end !== undefined) return;
         command.end = how;
         this.#remove(leader);
-        // The process that waits for the command is one of the task's, too.
-        onEnd(init.exists && init.state !== "Z" ? how : undefined);
+        if (!command.executed) onReport(undefined);
+        endWaiter(how);
       };
       leader.onSignal = (signal) => signal === SIGKILL && end({ exitCode: 137, signal: SIGKILL });
-      this.#after(this.scheduler.latency(), `command ${leader.pid}: is executed`, () => {
-        if (command.end !== undefined) return onBegin(undefined);
-        onBegin(command);
+      const next = (what: string, step: () => void, ms = this.scheduler.latency()) =>
+        this.#after(ms, `command ${leader.pid}: ${what}`, () => {
+          if (command.end !== undefined) return;
+          // A frozen process does nothing until its cgroup is thawed.
+          if (folder.frozen) next(what, step, 5);
+          else step();
+        });
+      const report = (step: () => void) => {
+        // SIGPIPE: nobody reads the report any more.
+        if (plugin.dead) end({ exitCode: 128 + SIGPIPE, signal: SIGPIPE });
+        else step();
+      };
+      const leaves = (process: Process) => {
+        process.onSignal = (signal) => signal === SIGKILL && this.#remove(process);
+      };
+      const execute = () => {
+        command.executed = true;
+        onReport(command);
         if (random.chance(30)) {
           const member = this.#spawn("exec2-command", leader, folder);
           leaves(member);
           rest.push(member);
         }
         if (random.chance(10)) leaves(this.#spawn("exec2-daemon", leader, folder, true));
-        const exit = () => {
-          // A frozen process does nothing until its cgroup is thawed.
-          if (folder.frozen) this.#after(5, `command ${leader.pid}: is frozen`, exit);
-          else end({ exitCode: random.pick([0, 0, 1]), signal: 0 });
-        };
         const lasts = random.pick([0, 3, 40, 900, 5_000]);
-        this.#after(lasts, `command ${leader.pid}: exits`, exit);
-      });
-    });
+        next("exits", () => end({ exitCode: random.pick([0, 0, 1]), signal: 0 }), lasts);
+      };
+      next("reports itself", () =>
+        report(() =>
+          next("asks for its parent's death signal", () => {
+            commandSignal = () => this.signal(leader, SIGKILL, false);
+            next("reports itself again", () => report(() => next("is executed", execute)));
+          }),
+        ),
+      );
+    };
   }
 
   signal(target: Process, signal: number, byDriver: boolean): void {
@@ -574,7 +628,7 @@ export class Kernel {
 
 /** Few pids, so that they are soon used again. */
 const firstPid = 300;
-const lastPid = 318;
+const lastPid = 326;
 
 class PipeWaiters {
   readonly #waiters = new WeakMap<ReleasePipe, (() => void)[]>();

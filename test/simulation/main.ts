@@ -3,7 +3,7 @@
  * fails is printed. `--mutants` plants each defect of mutants.ts instead, and fails if a defect is not found.
  * `--nth` repeats one history and lets each of its host calls fail once, with each errno; with `--every 20`, each
  * twentieth of these cases only. `--bundle FILE` writes the events of the last history to a bundle. `--all` goes
- * on after a history that fails, `--workers 2` runs in two processes, and `--steps 10000000` runs as many histories
+ * on after a history that fails, `--digests` prints a hash of each history, `--workers 2` runs in two processes, and `--steps 10000000` runs as many histories
  * as take this number of steps.
  */
 import { fork } from "node:child_process";
@@ -21,6 +21,7 @@ const { values: flags, positionals } = parseArgs({
     every: { type: "string", default: "1" },
     bundle: { type: "string" },
     all: { type: "boolean", default: false },
+    digests: { type: "boolean", default: false },
     steps: { type: "string" },
     workers: { type: "string", default: "1" },
     worker: { type: "string" },
@@ -58,6 +59,7 @@ async function runSeeds(): Promise<number> {
   for (; !isEnough(); seed += of) {
     const outcome = await runHistory(seed);
     totals = withHistory(totals, seed, outcome);
+    if (flags.digests) console.log(`${seed} ${outcome.digest()}`);
     if (flags.bundle !== undefined && (outcome.failure !== undefined || seed === firstSeed + seeds - 1))
       writeFileSync(flags.bundle, Array.from(outcome.bundle(), (line) => `${line}\n`).join(""));
     if (outcome.failure === undefined) continue;
@@ -94,7 +96,8 @@ async function runInWorkers(): Promise<number> {
 
 /** The options that a worker gets, too. */
 function optionsOf(): string[] {
-  return [...(flags.all ? ["--all"] : []), ...(flags.steps === undefined ? [] : ["--steps", flags.steps])];
+  const switches = (["all", "digests"] as const).filter((name) => flags[name]).map((name) => `--${name}`);
+  return [...switches, ...(flags.steps === undefined ? [] : ["--steps", flags.steps])];
 }
 
 /** @param share `<index>/<number of workers>`; undefined for all */

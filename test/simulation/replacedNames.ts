@@ -27,7 +27,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "effects/denials/denialWatch.ts": ["DenialWatch"],
   "effects/limits/resourceLimits.ts": ["raiseOwnFileLimit", "presetLimitsOf"],
   "effects/processes/ownMemory.ts": ["hideMemory", "releaseMemory", "collectGarbage", "heapBytes"],
-  "driver/start/rehearsal.ts": ["Rehearsal", "optimizeEarly"],
+  "driver/start/rehearsal.ts": ["Rehearsal"],
   "store/folder/files.ts": ["replaceFile"],
   "store/folder/stateFolder.ts": ["openStateFolder"],
   "store/folder/pluginAddress.ts": ["publishAddress"],

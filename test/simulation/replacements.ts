@@ -74,7 +74,7 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
     collectGarbage: nothing,
     heapBytes: () => 0,
   });
-  define("driver/start/rehearsal.ts", { Rehearsal: NoRehearsal, optimizeEarly: nothing });
+  define("driver/start/rehearsal.ts", { Rehearsal: NoRehearsal });
   define("effects/root/rootTemplates.ts", { RootTemplates: NoRoots, findRootProblem: async () => undefined });
   define("store/folder/stateFolder.ts", {
     openStateFolder: async (path: string) => {

@@ -4,6 +4,7 @@
  * next. Time passes only between steps.
  */
 import type { Random } from "../crash/random.ts";
+import { memory } from "./memory.ts";
 
 /** What a step belongs to: a plugin process, an agent process, or the kernel. Its steps end with it. */
 export class Life {
@@ -98,6 +99,7 @@ export class Scheduler {
       if (step === undefined) return condition();
       this.steps += 1;
       this.life = step.life;
+      memory.enter(step.life);
       this.trace.push(`${((this.now - beginning) / 1000).toFixed(6)} · ${step.life.name}: ${step.what}`);
       try {
         step.run();

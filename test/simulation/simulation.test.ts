@@ -36,6 +36,18 @@ test("they also do with reboots, two plugins at once, commands and cancelled cal
   expect(status).toBe(0);
 });
 
+test("a history is the same alone, after others, and after others again", () => {
+  const digestsOf = (...args: string[]) =>
+    simulate("--digests", ...args)
+      .output.match(/^\d+ [\da-f]{64}$/gm)
+      ?.sort();
+  const all = digestsOf("24", "1000");
+  expect(all).toHaveLength(24);
+  // Each worker has every second history.
+  expect(digestsOf("24", "1000", "--workers", "2")).toEqual(all);
+  expect(digestsOf("1", "1017")).toEqual(all?.slice(17, 18));
+});
+
 test("histories run in several processes, and a failure of one is told", () => {
   const { status, output } = simulate("--workers", "2", "--steps", "2000", "1000");
   expect(output).toMatch(/✓ \d+ histories from seed \d+: \d{4,} steps/);

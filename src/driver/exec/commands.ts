@@ -32,8 +32,9 @@ import type { RunDenials } from "../denials/runDenials.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
+import { retrying } from "../run/retry.ts";
 import type { DriverServices } from "../services.ts";
-import { notRunning } from "../taskErrors.ts";
+import { notRunning, pluginEnds } from "../taskErrors.ts";
 import { CommandHistory } from "./commandHistory.ts";
 import { refusedCommand } from "./refusedCommand.ts";
 
@@ -54,8 +55,7 @@ interface RunningExec extends Pick<TaskExec, "end"> {
   readonly over: Promise<unknown>;
 }
 
-/** Milliseconds until a command is killed again, if the host was too short of something to kill it. */
-const retryMs = 1_000;
+export type CommandServices = Pick<DriverServices, "folder" | "log">;
 
 export class RunCommands {
   readonly #task: RecordedTask;
@@ -64,6 +64,8 @@ export class RunCommands {
   #history: CommandHistory | undefined;
   readonly #running = new Set<RunningExec>();
   readonly #starting = new Set<Promise<unknown>>();
+  /** Whether the plugin ends, so that no command may begin. */
+  #isClosed = false;
 
   constructor(task: RecordedTask, denials: RunDenials) {
     this.#task = task;
@@ -73,9 +75,10 @@ export class RunCommands {
   /**
    * Runs a command. Its beginning is recorded before the caller gets the session, unless the command is only
    * counted. A command that cannot be found or executed gives a session that has ended, and is not recorded.
-   * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
+   * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`, and `PLUGIN_FAILED`
+   *   after {@link end}
    */
-  async run(request: TaskCommand, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
+  async run(request: TaskCommand, services: CommandServices): Promise<TaskExec> {
     const starting = this.#start(request, services);
     this.#starting.add(starting);
     try {
@@ -87,10 +90,12 @@ export class RunCommands {
     }
   }
 
-  /** Ends the running commands. */
-  async end(reason: Reason): Promise<void> {
-    for (const { end } of this.#running) end(reason);
-    await this.over();
+  /** Ends the running commands because the plugin ends. Those that have yet to begin are refused. */
+  async end(): Promise<void> {
+    this.#isClosed = true;
+    for (const { end } of this.#running) end("pluginEnded");
+    await this.#overInTime();
+    await this.#history?.record();
   }
 
   /** Resolves once all commands have ended and are recorded. */
@@ -118,15 +123,15 @@ export class RunCommands {
   async close(): Promise<void> {
     const { request, sandbox } = this.#task.snapshot.context;
     if (request === null || sandbox === null) return;
-    // Most tasks run no command and skip this: a timer with its signal takes longer than the rest of this
-    // method.
-    if (this.#starting.size > 0 || this.#running.size > 0) await this.#overInTime();
+    await this.#overInTime();
     await this.#history?.close();
     await removeCommandCgroups(commandCgroups({ request, sandbox }));
   }
 
-  /** A command whose process cannot be killed must not hold up the task's end. */
+  /** A command whose process cannot be killed must not hold up the task's end, or the plugin's. */
   async #overInTime(): Promise<void> {
+    // Most tasks run no command: a timer with its signal takes longer than the rest of their end.
+    if (this.#starting.size === 0 && this.#running.size === 0) return;
     const timeout = new AbortController();
     const all = Promise.allSettled([...this.#starting]).then(() => this.over());
     await Promise.race([
@@ -136,7 +141,8 @@ export class RunCommands {
     timeout.abort();
   }
 
-  async #start(request: TaskCommand, { folder }: Pick<DriverServices, "folder">): Promise<TaskExec> {
+  async #start(request: TaskCommand, { folder, log }: CommandServices): Promise<TaskExec> {
+    if (this.#isClosed) throw pluginEnds();
     const { host, process } = this.#task.snapshot.context;
     const input = await inputOf(this.#task, request, folder.run);
     if (host === null || process === null) throw cannotRun(this.#task);
@@ -149,31 +155,32 @@ export class RunCommands {
       output: request.output,
     });
     this.#denials.addProcess(command.leader, begunAt);
-    return this.#recorded(input.command, request.terminal, command);
+    // A call to kill must not be left out: whoever ends a command waits for its end.
+    const retry = retrying(() => log, this.#task.id, "a command cannot be killed yet");
+    let isOver = false;
+    const whenOver = () => {
+      isOver = true;
+    };
+    command.ended.then(whenOver, whenOver);
+    const kill = () => void retry(command.kill, () => isOver);
+    if (this.#isClosed) {
+      kill();
+      throw pluginEnds();
+    }
+    return this.#recorded(input.command, request.terminal, { ...command, kill });
   }
 
   async #recorded(path: string, terminal: boolean, command: RunningCommand): Promise<TaskExec> {
     const user = this.#task.snapshot.context.sandbox?.user ?? "";
-    const { leader, stdin, stdout, stderr, resize } = command;
+    const { leader, stdin, stdout, stderr, resize, kill } = command;
     this.#history ??= new CommandHistory(this.#task);
     const recorded = this.#history.begin({ command: path, user, terminal, process: leader });
     let reason: Reason | undefined;
-    let isOver = false;
-    // Whoever ends a command waits for its end. Nobody would repeat a kill that fails.
-    const kill = () => {
-      if (isOver) return;
-      try {
-        command.kill();
-      } catch {
-        setTimeout(kill, retryMs);
-      }
-    };
     const end = (endReason: Reason) => {
       reason ??= endReason;
       kill();
     };
     const ended = command.ended.then(async (status) => {
-      isOver = true;
       reason ??= "ended";
       const exit = exitOf(status);
       await recorded.ended({ exitCode: exit.exitCode, signal: exit.signal, reason });

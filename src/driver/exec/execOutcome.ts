@@ -2,8 +2,7 @@
 import type { Readable } from "node:stream";
 import { DriverError } from "../../base/errors.ts";
 import type { CheckRequest, ExecOutcome } from "../driverPort.ts";
-import type { DriverServices } from "../services.ts";
-import type { RunCommands } from "./commands.ts";
+import type { CommandServices, RunCommands } from "./commands.ts";
 
 /** Bytes to keep of each output. Agents keep 4 KiB of a check's output. */
 const maxOutputBytes = 65_536;
@@ -18,7 +17,7 @@ const maxTimeoutMs = 2 ** 31 - 1;
 export async function execOutcome(
   commands: RunCommands,
   { command, timeoutMs }: CheckRequest,
-  services: Pick<DriverServices, "folder">,
+  services: CommandServices,
   signal: AbortSignal,
 ): Promise<ExecOutcome> {
   const exec = await commands.run({ command, terminal: false, size: undefined }, services);

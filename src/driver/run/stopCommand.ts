@@ -6,9 +6,8 @@ import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { ExitResult } from "../driverPort.ts";
-import type { RunCommands, TaskExec } from "../exec/commands.ts";
+import type { CommandServices, RunCommands, TaskExec } from "../exec/commands.ts";
 import { requestedOptions } from "../history/startEvents.ts";
-import type { DriverServices } from "../services.ts";
 
 /** The part of a stop's timeout that is kept for the signal, and its maximum in milliseconds. */
 const signalShare = 1 / 5;
@@ -34,7 +33,7 @@ export async function runStopCommand(
   context: TaskContext,
   limitMs: number,
   commands: RunCommands,
-  services: () => Pick<DriverServices, "folder">,
+  services: () => CommandServices,
 ): Promise<EventData<"stopCommandEnded">> {
   const none = { end: null, error: null, limitMs };
   if (limitMs <= 0) return { ...none, reason: "timedOut" };
@@ -59,7 +58,7 @@ export async function runStopCommand(
 async function startIntoLog(
   context: TaskContext,
   commands: RunCommands,
-  services: Pick<DriverServices, "folder">,
+  services: CommandServices,
 ): Promise<TaskExec> {
   const { request, sandbox, process } = context;
   if (request === null || sandbox === null || process === null) {

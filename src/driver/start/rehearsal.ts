@@ -56,6 +56,7 @@ export class Rehearsal {
    */
   async end(): Promise<void> {
     clearTimeout(this.#timer);
+    if (!this.#over.signal.aborted) optimizeEarly();
     this.#over.abort("over");
     await this.#running;
   }
@@ -63,6 +64,7 @@ export class Rehearsal {
   async #run(): Promise<void> {
     const { log, folder } = this.#services;
     const ownFolder = join(folder.run, "rehearsal");
+    optimizeEarly();
     try {
       for (const name of ["alloc/logs", "task/local", "task/secrets", "task/tmp"])
         mkdirSync(join(ownFolder, name), { recursive: true });
@@ -148,10 +150,10 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
  * optimize the code only after about a hundred starts. With these flags, about ten starts are enough. A start
  * then takes half a millisecond less.
  *
- * As arguments of the process, the same flags would make Node discard its embedded code cache, and each
- * launch would take 15 ms longer.
+ * With other flags than those of the build, V8 discards code caches. As arguments of the process, the flags would
+ * make each launch take 15 ms longer; so they are set once the plugin is idle, or with the first start.
  */
-export function optimizeEarly(): void {
+function optimizeEarly(): void {
   setFlagsFromString("--invocation-count-for-maglev=40");
   setFlagsFromString("--minimum-invocations-after-ic-update=50");
 }

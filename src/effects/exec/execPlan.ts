@@ -14,6 +14,7 @@ import { taskSteps } from "../launch/taskSteps.ts";
 import {
   closeRangeStep,
   dropCapabilitiesStep,
+  endWithoutPluginStep,
   endWithParentStep,
   leaveKeyringStep,
   notDumpableStep,
@@ -94,7 +95,12 @@ function planOf<Name extends string>(
       task: taskSteps(input, {
         inSession: terminal ? [controllingTerminalStep()] : [],
         // After the change of uid, because that change clears the parent-death signal.
-        asUser: [endWithParentStep("end with the process that waits")],
+        asUser: [
+          endWithParentStep("end with the process that waits"),
+          // If the plugin has ended before, the process that waits may have, too. If it ends later, that process
+          // ends after this one has asked for the signal.
+          endWithoutPluginStep("end without the plugin"),
+        ],
       }),
       supervise: superviseSteps(),
     },

@@ -162,10 +162,21 @@ export function notDumpableStep(): Step {
   return { name: "forbid dumps and tracing", call: "prctl", args: [flags({ PR_SET_DUMPABLE }), 0, 0, 0, 0] };
 }
 
-/** PR_SET_PDEATHSIG(2const): SIGKILL when the parent ends. */
+/**
+ * PR_SET_PDEATHSIG(2const): SIGKILL when the parent ends. Does nothing if the parent has ended already:
+ * {@link endWithoutPluginStep}.
+ */
 export function endWithParentStep(name: string): Step {
   const { PR_SET_PDEATHSIG, SIGKILL } = k;
   return { name, call: "prctl", args: [flags({ PR_SET_PDEATHSIG }), flags({ SIGKILL })] };
+}
+
+/**
+ * Ends a process whose plugin has ended: SIGPIPE, because only the plugin reads the report. The process repeats
+ * its identity, so it must have reported it before.
+ */
+export function endWithoutPluginStep(name: string): Step {
+  return { name, call: "write", args: [descriptors.report, place("identity"), identityRecord.bytes] };
 }
 
 /**

@@ -50,7 +50,7 @@ describe("the plan of a command in a running task", () => {
     fc.assert(
       fc.property(anyExecInput, (input) => {
         const own = [
-          ...["set the controlling terminal", "end with the process that waits"],
+          ...["set the controlling terminal", "end with the process that waits", "end without the plugin"],
           ...["record the task", "wait for the go-ahead", "record the release"],
           "close the driver's descriptors",
         ];
@@ -96,7 +96,10 @@ describe("the plan of a command in a running task", () => {
 
   it("sets the parent-death signal after the change of user, which would reset the signal", () => {
     const names = buildExecPlan(execInput()).steps.task.map(({ name }) => name);
-    expect(names.indexOf("end with the process that waits")).toBeGreaterThan(names.indexOf("set uid"));
+    const asks = names.indexOf("end with the process that waits");
+    expect(asks).toBeGreaterThan(names.indexOf("set uid"));
+    // The signal does not come if the parent has ended before the call.
+    expect(names.indexOf("end without the plugin")).toBe(asks + 1);
   });
 
   it("describes every step in one line and never shows a value of the environment", () => {

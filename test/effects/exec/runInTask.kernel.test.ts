@@ -1,9 +1,25 @@
 /** Commands in a running task: their processes, input and output. */
-import { readFileSync, readlinkSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, readFileSync, readlinkSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
 import { dirname } from "node:path";
-import { describe, expect, it } from "vitest";
+import { text } from "node:stream/consumers";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { buildExecPlan } from "../../../src/effects/exec/execPlan.ts";
+import { pidfdGetfd, pipe2, waitpid } from "../../../src/effects/kernel/libc.ts";
+import { descriptors, kept, place, type Step } from "../../../src/effects/plan/plan.ts";
+import { spawnRunner } from "../../../src/effects/plan/runner.ts";
+import { writeLate, writeTable } from "../../../src/effects/plan/spawnPlan.ts";
+import { openProcess } from "../../../src/effects/processes/signals.ts";
 import { eventually } from "../../support/host/eventually.ts";
-import { exec, execOutcome, execTarget, outcomeOf } from "../../support/launch/execRun.ts";
+import {
+  type ExecTarget,
+  exec,
+  execInput,
+  execOutcome,
+  execTarget,
+  outcomeOf,
+} from "../../support/launch/execRun.ts";
 import { TestRun, taskUid } from "../../support/launch/launchRun.ts";
 
 const namespaces = ["pid", "mnt", "ipc", "net", "uts", "cgroup"];
@@ -74,4 +90,62 @@ describe("a command in a running task", () => {
     expect(await other.ended).toMatchObject({ signal: 9 });
     await run.ended();
   });
+
+  it("is not executed if the plugin ends while its process asks for its parent's death signal", async () => {
+    using run = new TestRun();
+    const target = await execTarget(run);
+    const { stdout, ...command } = spawnHeldCommand(target, "echo executed");
+    await command.reported;
+    // The plugin ends, and with it the process that waits. The command's process has not asked for the signal.
+    command.endPlugin();
+    command.release();
+    expect(await text(stdout)).toBe("");
+  });
 });
+
+/**
+ * Spawns a command as runInTask.ts does. Its process waits for its release right after it has reported itself. This
+ * process plays the plugin that ends.
+ */
+function spawnHeldCommand(target: ExecTarget, script: string) {
+  const opened = new DisposableStack();
+  onTestFinished(() => opened.dispose());
+  const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
+  const [stdin, stdout, status, report] = [pipe2(), pipe2(), pipe2(), pipe2()];
+  for (const descriptor of [stdin.read, stdin.write, status.read, status.write, report.write])
+    keep(descriptor);
+  const init = keep(openProcess(target.launched.init) as number);
+  const plan = buildExecPlan(execInput(target, script));
+  const { task } = plan.steps;
+  const reports = task.findLastIndex(({ name }) => name === "report the task");
+  const hold: Step = { name: "wait", call: "read", args: [descriptors.stdin, place("waitStatus"), 1] };
+  const held = { ...plan, steps: { ...plan.steps, task: task.toSpliced(reports + 1, 0, hold) } };
+  const table = keep(writeTable(held));
+  writeLate(table, held);
+  const passed = {
+    ...{ stdin: stdin.read, stdout: stdout.write, stderr: stdout.write, init, status: status.write },
+    ruleset: keep(pidfdGetfd(init, kept.ruleset)),
+  };
+  const names = Object.keys(passed) as (keyof typeof passed)[];
+  const waiter = spawnRunner(
+    plan.initName,
+    [
+      { from: table, to: descriptors.plan },
+      { from: report.write, to: descriptors.report },
+      ...names.map((name) => ({ from: passed[name], to: plan.inherited[name] })),
+    ],
+    "/run",
+  );
+  closeSync(stdout.write);
+  const reader = new Socket({ fd: report.read, readable: true, writable: false });
+  return {
+    stdout: new Socket({ fd: stdout.read, readable: true, writable: false }),
+    reported: once(reader, "data"),
+    endPlugin: () => {
+      process.kill(waiter, "SIGKILL");
+      waitpid(waiter, 0);
+      reader.destroy();
+    },
+    release: () => void writeSync(stdin.write, "x"),
+  };
+}

@@ -31,21 +31,28 @@ export interface ExecOptions extends Partial<ExecInput> {
   readonly size?: TerminalSize;
 }
 
+/** A shell script to run in the task. */
+export function execInput({ cgroup }: ExecTarget, script: string): ExecInput {
+  return {
+    ...launchInput({ command: "/bin/sh", name: "sh", args: ["-c", script] }),
+    waiterName: "exec2-exec: 01234567/test",
+    cgroup: newCommandCgroup({ parent: cgroup, prefix: commandCgroupPrefix }),
+  };
+}
+
 /** Runs a shell script in the task. */
 export function exec(
-  { launched, cgroup }: ExecTarget,
+  target: ExecTarget,
   script: string,
   { size, ...input }: ExecOptions = {},
 ): Promise<RunningCommand> {
-  return runInTask(
-    {
-      ...launchInput({ command: "/bin/sh", name: "sh", args: ["-c", script] }),
-      waiterName: "exec2-exec: 01234567/test",
-      cgroup: newCommandCgroup({ parent: cgroup, prefix: commandCgroupPrefix }),
-      ...input,
-    },
-    { init: launched.init, landlockAbi: 7, runnerFolder: "/run", terminal: size && { size } },
-  );
+  const place = {
+    init: target.launched.init,
+    landlockAbi: 7,
+    runnerFolder: "/run",
+    terminal: size && { size },
+  };
+  return runInTask({ ...execInput(target, script), ...input }, place);
 }
 
 export interface Outcome {
