@@ -29,8 +29,8 @@ import { RunEgress } from "../egress/runEgress.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
+import { type Retry, retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
-import { type Retry, retrying } from "./retry.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { endOutput, RunOutput } from "./runOutput.ts";
 import { watchStalls } from "./stallWatch.ts";
@@ -320,7 +320,6 @@ export class Run {
     clearTimeout(this.#killTimer);
     clearTimeout(this.#signalTimer);
     this.denials.closeLog();
-    this.#egress.release();
     this.#watched?.[Symbol.dispose]();
     this.#watching.unsubscribe();
     const start = this.#start;
@@ -330,6 +329,7 @@ export class Run {
     const folder = (sandbox ?? adopted)?.runFolder;
     // Whoever waits for the end is answered first: a folder's removal may wait for the disk.
     await nextTurn();
+    this.#egress.release();
     // Until the exit is in the event log, init's record in this folder is the only copy.
     await this.#services().unsaved.whenStored(this.#task);
     if (request !== null && sandbox?.disk !== undefined)

@@ -66,6 +66,43 @@ export function setEntry(map: number, key: Uint8Array, value: Uint8Array): void 
 }
 
 /**
+ * Reads and writes entries of a map, one at a time. Key, value and the call's arguments stay where they are, because
+ * to find out the addresses of new ones takes as long as the call.
+ */
+export class EntryWindow {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly #attr: Buffer;
+  readonly #keyAttr: Buffer;
+
+  constructor(map: number, { keyBytes, valueBytes }: Pick<MapShape, "keyBytes" | "valueBytes">) {
+    this.key = Buffer.alloc(keyBytes);
+    this.value = Buffer.alloc(valueBytes);
+    this.#attr = entryAttr(map, this.key, this.value);
+    this.#keyAttr = entryAttr(map, this.key, new Uint8Array(0));
+  }
+
+  /**
+   * Sets the entry of `key` to `value`.
+   * @param expected an errno that is no error
+   * @throws DriverError `KERNEL_CALL_FAILED`
+   */
+  set(expected?: string): void {
+    bpf(commands.mapUpdate, this.#attr, "a map's entry", expected);
+  }
+
+  /** Reads the entry of `key` into `value`. @returns whether the map has it */
+  find(): boolean {
+    return bpf(commands.mapLookUp, this.#attr, "a map's entry", "ENOENT") >= 0;
+  }
+
+  /** Deletes the entry of `key`, if the map has it. */
+  delete(): void {
+    bpf(commands.mapDelete, this.#keyAttr, "a map's entry", "ENOENT");
+  }
+}
+
+/**
  * Sets the same value for several keys, in one call where the kernel can.
  * @throws DriverError `KERNEL_CALL_FAILED`; some of the entries may be set then
  */

@@ -51,9 +51,19 @@ export function loadCgroupProgram(
   return load(attr);
 }
 
-/** @param cgroup descriptor of its folder */
-export function attachToCgroup(cgroup: number, program: number, attachType: number): void {
-  bpf(commands.attach, attachment(cgroup, program, attachType, BPF_F_ALLOW_MULTI), "a cgroup");
+/**
+ * @param cgroup descriptor of its folder
+ * @param mayBeAttached whether the program may be attached already
+ * @returns false if it was attached already
+ */
+export function attachToCgroup(
+  cgroup: number,
+  program: number,
+  attachType: number,
+  mayBeAttached = false,
+): boolean {
+  const attr = attachment(cgroup, program, attachType, BPF_F_ALLOW_MULTI);
+  return bpf(commands.attach, attr, "a cgroup", mayBeAttached ? "EINVAL" : undefined) >= 0;
 }
 
 /** Attaches a program until the returned descriptor is closed. */
@@ -66,10 +76,12 @@ export function detachFromCgroup(cgroup: number, program: number, attachType: nu
   bpf(commands.detach, attachment(cgroup, program, attachType, 0), "a cgroup", "ENOENT");
 }
 
+/** Each start attaches several programs, so their arguments share their bytes. */
+const attachmentAttr = Buffer.alloc(ATTR_BYTES);
+
 function attachment(...words: readonly [number, number, attachType: number, flags: number]): Buffer {
-  const attr = Buffer.alloc(ATTR_BYTES);
-  for (const [index, word] of words.entries()) attr.writeUInt32LE(word, index * 4);
-  return attr;
+  for (const [index, word] of words.entries()) attachmentAttr.writeUInt32LE(word, index * 4);
+  return attachmentAttr;
 }
 
 /** Ids of the programs that are attached to a cgroup itself. */

@@ -67,7 +67,7 @@ export interface EgressOfRun {
    */
   resolve(lists: EgressLists, servers: readonly string[]): Promise<readonly NamedAddresses[]>;
   /**
-   * Puts the resolved lists in force, before anything of the task can run.
+   * Puts the resolved lists in force. To be called before the task's go-ahead.
    * @throws DriverError `EGRESS_UNAVAILABLE`
    */
   confine(cgroup: string): Promise<void>;
@@ -100,7 +100,6 @@ export async function prepareRun(
   await checkPressure(request, cgroup);
   const { launch, lastLine, runCgroup, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   undoing.defer(undo);
-  if (lists !== undefined) await egress.confine(cgroup);
   const disk = await limitDisk(request, services);
   if (disk.limit !== undefined) {
     const { limit } = disk;
@@ -113,6 +112,8 @@ export async function prepareRun(
   ];
   // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
   if (runCgroup === undefined) launch.complete();
+  // While init and the task's process go on, up to the go-ahead.
+  if (lists !== undefined) await egress.confine(cgroup);
   const data = await sandboxed(limits, oomKills, disk.limit);
   if (request.journal !== null) tellJournal(request, request.journal);
   const prepared = undoing.move();

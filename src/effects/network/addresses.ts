@@ -19,12 +19,18 @@ export function parseAddress(text: string): AddressRange | undefined {
   if (four !== undefined) return { family: 4, address: four, bits: 32 };
   const six = parseSix(text);
   if (six === undefined) return undefined;
-  const isMapped = mappedPrefix.every((byte, index) => six[index] === byte);
-  return isMapped ? { family: 4, address: six.slice(12), bits: 32 } : { family: 6, address: six, bits: 128 };
+  const address = withoutMapping(six);
+  return address.length === 4 ? { family: 4, address, bits: 32 } : { family: 6, address, bits: 128 };
 }
 
 /** `::ffff:0:0/96`: ipv6(7). */
 const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/** The four bytes of an IPv4 address in an IPv6 one; any other address as it is. @param address 4 or 16 bytes */
+export function withoutMapping(address: Uint8Array): Uint8Array {
+  const isMapped = address.length === 16 && mappedPrefix.every((byte, index) => address[index] === byte);
+  return isMapped ? address.subarray(12) : address;
+}
 
 /** Four decimal numbers without leading zeros, which some programs read as octal. */
 function parseFour(text: string): Uint8Array | undefined {

@@ -5,7 +5,7 @@
  */
 
 import { closeSync } from "node:fs";
-import { deleteEntry, findEntry, mapTypes, setEntry } from "../bpf/bpf.ts";
+import { mapTypes } from "../bpf/bpf.ts";
 import {
   attachedPrograms,
   attachToCgroup,
@@ -19,22 +19,20 @@ import type { EgressTerms } from "./egress.ts";
 import { Bell } from "./egressBell.ts";
 import { limitFlags } from "./egressEntries.ts";
 import {
-  cgroupKey,
+  CgroupEntries,
   checkSocketCgroups,
   detachOwn,
   egressUnavailable,
   isKnown,
   keepHooksOn,
   type LoadedProgram,
-  limitsOf,
   loadEgress,
-  newStorage,
   openFolder,
   ownPrograms,
   ringBytes,
   sweep,
 } from "./egressMaps.ts";
-import { type EgressMaps, egressHooks, limitsLayout, storageLayout } from "./egressPrograms.ts";
+import { type EgressMaps, egressHooks } from "./egressPrograms.ts";
 import { type EgressRefusal, readRefusal, refusalLayout } from "./egressRefusal.ts";
 import { type HeldSet, RuleSets } from "./egressSets.ts";
 
@@ -55,8 +53,9 @@ export interface ConfinedCgroup extends Disposable {
   /** Number of refusals of this run, told or not; 0 once the cgroup is gone. */
   refused(): number;
   /**
-   * Lifts the limits and removes the rules, unless a later run has the cgroup. For the end of the run: when only
-   * this process ends, the limits have to stay.
+   * Lifts the limits and gives the rules back, unless a later run has the cgroup. The programs stay attached, and
+   * allow all: to detach them takes longer, and the cgroup goes soon, or gets a next run. For the end of the run:
+   * when only this process ends, the limits have to stay.
    */
   [Symbol.dispose](): void;
 }
@@ -66,13 +65,13 @@ export type OnRefusal = (refusal: EgressRefusal) => void;
 /** The maps and programs that one process has loaded. */
 interface Loaded {
   readonly maps: EgressMaps;
+  readonly cgroups: CgroupEntries;
   readonly sets: RuleSets;
   readonly ringId: number;
   readonly ring: Ring;
 }
 
 interface Confined {
-  readonly cgroup: string;
   readonly id: bigint;
   readonly loaded: Loaded;
   readonly onlyListed: boolean;
@@ -131,25 +130,16 @@ export class EgressControl implements Disposable {
       const loaded = this.#find(folder.descriptor);
       if (loaded === undefined) return undefined;
       const { id } = folder;
-      const limits = findEntry(loaded.maps.limits, cgroupKey(id), limitsLayout.bytes);
-      const storage = findEntry(loaded.maps.storage, cgroupKey(id), storageLayout.bytes);
-      if (
-        limits === undefined ||
-        storage === undefined ||
-        storage.readBigUInt64LE(storageLayout.cgroup) !== id
-      )
-        return undefined;
-      const onlyListed = (limits.readUInt32LE(limitsLayout.flags) & limitFlags.onlyListed) !== 0;
+      const flags = loaded.cgroups.flagsOf(id);
+      const refusals = loaded.cgroups.refusals(id);
+      if (flags === undefined || refusals === undefined) return undefined;
+      const onlyListed = (flags & limitFlags.onlyListed) !== 0;
       const isComplete = egressHooks
         .filter((hook) => onlyListed || !hook.onlyListed)
         .every((hook) => ownPrograms(folder.descriptor, hook).some(isKnown));
       if (!isComplete) return undefined;
-      const untold =
-        storage.readBigUInt64LE(storageLayout.refused) - storage.readBigUInt64LE(storageLayout.told);
-      return this.#add({
-        ...{ cgroup, id, loaded, onlyListed, set: undefined, onRefusal },
-        untold: Number(untold),
-      });
+      const untold = refusals.refused - refusals.told;
+      return this.#add({ id, loaded, onlyListed, set: undefined, untold, onRefusal });
     } catch (thrown) {
       throw egressUnavailable(thrown);
     }
@@ -187,27 +177,25 @@ export class EgressControl implements Disposable {
     using undo = new DisposableStack();
     const { id } = folder;
     const onlyListed = terms.egress !== undefined;
-    const wanted = programs.filter(({ hook }) => onlyListed || !hook.onlyListed);
-    // What an earlier run has left is replaced without a gap.
-    const isFresh = attachedPrograms(folder.descriptor, egressHooks[0].attachType).length === 0;
+    const attached = attachedPrograms(folder.descriptor, egressHooks[0].attachType);
+    const own = programs.map((each) => each.id);
+    // The programs of this process's earlier run are still attached.
+    const isAttached = attached.some((each) => own.includes(each));
     const set = undo.use(loaded.sets.hold(terms));
-    setEntry(loaded.maps.limits, cgroupKey(id), limitsOf(set));
-    for (const { hook, program, id } of wanted) {
+    loaded.cgroups.setLimits(id, set);
+    for (const { hook, program } of programs) {
+      if (hook.onlyListed && !onlyListed) continue;
       const { attachType } = hook;
-      if (!isFresh && attachedPrograms(folder.descriptor, attachType).includes(id)) continue;
-      attachToCgroup(folder.descriptor, program, attachType);
-      undo.defer(() => detachFromCgroup(folder.descriptor, program, attachType));
+      if (attachToCgroup(folder.descriptor, program, attachType, isAttached))
+        undo.defer(() => detachFromCgroup(folder.descriptor, program, attachType));
     }
-    setEntry(loaded.maps.storage, cgroupKey(id), newStorage(id));
+    loaded.cgroups.begin(id);
     undo.move();
-    if (!isFresh)
-      detachOwn(
-        folder.descriptor,
-        wanted.map((each) => each.id),
-      );
+    // What another process's run has left is replaced without a gap.
+    if (attached.some((each) => !own.includes(each))) detachOwn(folder.descriptor, own);
     const before = this.#confined.get(id);
     if (before !== undefined) this.#giveBack(before);
-    return this.#add({ cgroup, id, loaded, onlyListed, set, untold: 0, onRefusal });
+    return this.#add({ id, loaded, onlyListed, set, untold: 0, onRefusal });
   }
 
   /** Gives back the set of a run. */
@@ -239,7 +227,7 @@ export class EgressControl implements Disposable {
         try {
           using undo = new DisposableStack();
           const set = undo.use(loaded.sets.hold(terms));
-          setEntry(loaded.maps.limits, cgroupKey(id), limitsOf(set));
+          loaded.cgroups.setLimits(id, set);
           undo.move();
           this.#giveBack(confined);
           confined.set = set;
@@ -249,31 +237,15 @@ export class EgressControl implements Disposable {
       },
       refused: () => {
         if (this.#opened.disposed) return 0;
-        const storage = findEntry(loaded.maps.storage, cgroupKey(id), storageLayout.bytes);
-        return Number(storage?.readBigUInt64LE(storageLayout.refused) ?? 0n);
+        return loaded.cgroups.refusals(id)?.refused ?? 0;
       },
       [Symbol.dispose]: () => {
         if (!isCurrent()) return;
         this.#confined.delete(id);
-        this.#lift(confined);
+        loaded.cgroups.lift(id);
+        this.#giveBack(confined);
       },
     };
-  }
-
-  #lift(confined: Confined): void {
-    const { cgroup, id, loaded, onlyListed } = confined;
-    try {
-      using folder = openFolder(cgroup);
-      if (loaded !== this.#own?.loaded) detachOwn(folder.descriptor);
-      else {
-        for (const { hook, program } of this.#own.programs)
-          if (onlyListed || !hook.onlyListed) detachFromCgroup(folder.descriptor, program, hook.attachType);
-      }
-    } catch {
-      // The cgroup is gone, and its programs with it.
-    }
-    deleteEntry(loaded.maps.limits, cgroupKey(id));
-    this.#giveBack(confined);
   }
 
   #load(): { readonly loaded: Loaded; readonly programs: readonly LoadedProgram[] } {
@@ -321,7 +293,7 @@ export class EgressControl implements Disposable {
       }),
     );
     this.#bell.add(maps.ring);
-    const loaded = { maps, sets: new RuleSets(maps.entries), ringId, ring };
+    const loaded = { maps, cgroups: new CgroupEntries(maps), sets: new RuleSets(maps.entries), ringId, ring };
     this.#loaded.set(ringId, loaded);
     return loaded;
   }

@@ -13,7 +13,15 @@ import {
 import { release } from "node:os";
 import { join } from "node:path";
 import { DriverError, messageOf } from "../../base/errors.ts";
-import { createMap, deleteEntries, deleteEntry, findEntry, keysOf, type MapShape } from "../bpf/bpf.ts";
+import {
+  createMap,
+  deleteEntries,
+  deleteEntry,
+  EntryWindow,
+  findEntry,
+  keysOf,
+  type MapShape,
+} from "../bpf/bpf.ts";
 import {
   attachedPrograms,
   detachFromCgroup,
@@ -31,12 +39,13 @@ import {
   type EgressMaps,
   egressHooks,
   egressProgram,
+  lifted,
   limitsLayout,
   storageLayout,
 } from "./egressPrograms.ts";
 
 /** The programs' name, with the number of the maps' layout: other numbers are of other versions of the driver. */
-const programName = "exec2_egress2";
+const programName = "exec2_egress3";
 
 /** Memory for refusals that nobody has read yet. */
 export const ringBytes = 256 * 1024;
@@ -153,9 +162,12 @@ export function ownPrograms(cgroup: number, { attachType }: EgressHook): Program
     .filter(isOwn);
 }
 
-/** Detaches those of the driver's programs whose ids are not kept. */
+/**
+ * Detaches those of the driver's programs whose ids are not kept. The first hook is the last, as it is the first when
+ * they are attached: a cgroup without a program there has none.
+ */
 export function detachOwn(cgroup: number, keptIds: readonly number[] = []): void {
-  for (const { attachType } of egressHooks) {
+  for (const { attachType } of egressHooks.toReversed()) {
     for (const id of attachedPrograms(cgroup, attachType)) {
       if (keptIds.includes(id)) continue;
       withProgram(id, (program) => {
@@ -184,24 +196,61 @@ function withProgram<T>(id: number, use: (program: number) => T): T | undefined 
   }
 }
 
-/** A cgroup's id as a key. */
-export function cgroupKey(id: bigint): Uint8Array {
-  return new Uint8Array(new BigUint64Array([id]).buffer);
-}
+/** What the programs know of each cgroup. */
+export class CgroupEntries {
+  readonly #limits: EntryWindow;
+  readonly #storage: EntryWindow;
 
-/** Limits as a value: a set's number, and flags. */
-export function limitsOf({ number, flags }: { readonly number: bigint; readonly flags: number }): Uint8Array {
-  const limits = Buffer.alloc(limitsLayout.bytes);
-  limits.writeBigUInt64LE(number, limitsLayout.set);
-  limits.writeUInt32LE(flags, limitsLayout.flags);
-  return limits;
-}
+  constructor({ limits, storage }: EgressMaps) {
+    this.#limits = new EntryWindow(limits, { keyBytes: 8, valueBytes: limitsLayout.bytes });
+    this.#storage = new EntryWindow(storage, { keyBytes: 8, valueBytes: storageLayout.bytes });
+  }
 
-/** A cgroup's value in the storage, once its limits are set. */
-export function newStorage(id: bigint): Uint8Array {
-  const storage = Buffer.alloc(storageLayout.bytes);
-  storage.writeBigUInt64LE(id, storageLayout.cgroup);
-  return storage;
+  /** @throws DriverError `KERNEL_CALL_FAILED` */
+  setLimits(cgroup: bigint, { number, flags }: { readonly number: bigint; readonly flags: number }): void {
+    const { key, value } = this.#limits;
+    key.writeBigUInt64LE(cgroup);
+    value.writeBigUInt64LE(number, limitsLayout.set);
+    value.writeUInt32LE(flags, limitsLayout.flags);
+    this.#limits.set();
+  }
+
+  /** Flags of a cgroup's limits; undefined if it has none. */
+  flagsOf(cgroup: bigint): number | undefined {
+    const { key, value } = this.#limits;
+    key.writeBigUInt64LE(cgroup);
+    return this.#limits.find() ? value.readUInt32LE(limitsLayout.flags) : undefined;
+  }
+
+  /** Puts a cgroup's limits in force. @throws DriverError `KERNEL_CALL_FAILED` if no program is attached to it */
+  begin(cgroup: bigint): void {
+    this.#store(cgroup, cgroup);
+  }
+
+  /** Lifts the limits of a cgroup, if it is there. Its programs stay attached, and allow all. */
+  lift(cgroup: bigint): void {
+    this.#store(cgroup, lifted, "ENOENT");
+    this.#limits.key.writeBigUInt64LE(cgroup);
+    this.#limits.delete();
+  }
+
+  /** The numbers of a cgroup's refusals, and of those that were told; undefined if no limits of it are in force. */
+  refusals(cgroup: bigint): { readonly refused: number; readonly told: number } | undefined {
+    const { key, value } = this.#storage;
+    key.writeBigUInt64LE(cgroup);
+    if (!this.#storage.find() || value.readBigUInt64LE(storageLayout.cgroup) !== cgroup) return undefined;
+    const [refused, told] = [storageLayout.refused, storageLayout.told].map((at) =>
+      value.readBigUInt64LE(at),
+    );
+    return { refused: Number(refused), told: Number(told) };
+  }
+
+  #store(cgroup: bigint, state: bigint, expected?: string): void {
+    const { key, value } = this.#storage;
+    key.writeBigUInt64LE(cgroup);
+    value.fill(0).writeBigUInt64LE(state, storageLayout.cgroup);
+    this.#storage.set(expected);
+  }
 }
 
 /**
@@ -213,7 +262,8 @@ export function sweep(maps: EgressMaps, kept: ReadonlySet<bigint>): void {
   const sets = new Set(kept);
   for (const key of keysOf(maps.limits, 8)) {
     const limits = findEntry(maps.limits, key, limitsLayout.bytes);
-    const isLimited = findEntry(maps.storage, key, storageLayout.bytes) !== undefined;
+    const storage = findEntry(maps.storage, key, storageLayout.bytes);
+    const isLimited = storage !== undefined && storage.readBigUInt64LE(storageLayout.cgroup) !== lifted;
     if (limits !== undefined && isLimited) sets.add(limits.readBigUInt64LE(limitsLayout.set));
     else deleteEntry(maps.limits, key);
   }

@@ -11,7 +11,7 @@ import { refusalLayout, refusalMarks } from "./egressRefusal.ts";
 
 /** A task's value in the storage of its cgroup. All zeros: the limits are not set yet, so all is refused. */
 export const storageLayout = {
-  /** Id of the cgroup. */
+  /** Id of the cgroup, or {@link lifted}. */
   cgroup: 0,
   /** Number of refusals, and of those that were told. */
   refused: 8,
@@ -21,6 +21,9 @@ export const storageLayout = {
   toldInSecond: 32,
   bytes: 40,
 } as const;
+
+/** In place of a cgroup's id: no limits hold any more, and all is allowed. */
+export const lifted = 2n ** 64n - 1n;
 
 /** A cgroup's limits, which a single write replaces: the number of its set of rules, and flags. */
 export const limitsLayout = { set: 0, flags: 8, bytes: 16 } as const;
@@ -52,7 +55,7 @@ export const egressHooks: readonly [EgressHook, ...EgressHook[]] = [
 
 export function egressProgram({ name }: EgressHook, maps: EgressMaps): Uint8Array {
   if (name === "socket") return socketProgram(maps);
-  if (name === "packet") return packetProgram();
+  if (name === "packet") return packetProgram(maps);
   return addressProgram(name.endsWith("4") ? 4 : 6, maps);
 }
 
@@ -90,6 +93,9 @@ const at = {
 const MAPPED = -0x10000;
 const LOOPBACK_4 = 0x0100007f;
 const LOOPBACK_6 = 1n << 56n;
+
+/** {@link lifted} as a constant of 32 bits, which the machine extends. */
+const LIFTED = -1;
 
 function addressProgram(family: 4 | 6, maps: EgressMaps): Uint8Array {
   const program = new Program();
@@ -221,7 +227,7 @@ function socketProgram(maps: EgressMaps): Uint8Array {
  * have a source route (`IP_OPTIONS` of ip(7)), and with extension headers of IPv6, which may have a routing header
  * (`IPV6_RTHDR` of RFC 3542). Both can also be set for a single message, which no program for calls sees.
  */
-function packetProgram(): Uint8Array {
+function packetProgram(maps: EgressMaps): Uint8Array {
   const [HOP_BY_HOP, ROUTING, DESTINATION] = [0, 43, 60];
   return (
     new Program()
@@ -229,19 +235,35 @@ function packetProgram(): Uint8Array {
       .load(4, 3, 1, packetFields.dataEnd)
       .compute("move", 4, { of: 2 })
       .compute("add", 4, 20)
-      .jump("greater", 4, { of: 3 }, "refuse")
+      .jump("greater", 4, { of: 3 }, "suspicious")
       .load(1, 4, 2, 0)
       // Version 4, and a header of five words.
       .jump("equal", 4, 0x45, "allow")
       .compute("and", 4, 0xf0)
-      .jump("notEqual", 4, 0x60, "refuse")
+      .jump("notEqual", 4, 0x60, "suspicious")
       .load(1, 4, 2, 6)
-      .jump("equal", 4, HOP_BY_HOP, "refuse")
-      .jump("equal", 4, ROUTING, "refuse")
-      .jump("equal", 4, DESTINATION, "refuse")
+      .jump("equal", 4, HOP_BY_HOP, "suspicious")
+      .jump("equal", 4, ROUTING, "suspicious")
+      .jump("equal", 4, DESTINATION, "suspicious")
       .label("allow")
       .compute("move", 0, 1)
       .exit()
+      // A later run of the cgroup may do without a list.
+      .label("suspicious")
+      .constant(1, { map: maps.storage })
+      .compute("move", 2, 0)
+      .call(helpers.localStorage)
+      .load(8, 1, 0, storageLayout.cgroup)
+      .jump("equal", 1, LIFTED, "allow")
+      .store(8, stack, at.word, { of: 1 })
+      .constant(1, { map: maps.limits })
+      .compute("move", 2, { of: stack })
+      .compute("add", 2, at.word)
+      .call(helpers.mapLookUp)
+      .jump("equal", 0, 0, "refuse")
+      .load(4, 1, 0, limitsLayout.flags)
+      .jump("anyBit", 1, limitFlags.onlyListed, "refuse")
+      .goto("allow")
       .label("refuse")
       .compute("move", 0, 0)
       .exit()
@@ -249,7 +271,10 @@ function packetProgram(): Uint8Array {
   );
 }
 
-/** Sets `storage` and `limits`, and the exact part of the key. Ends the program if no limits are set yet. */
+/**
+ * Sets `storage` and `limits`, and the exact part of the key. Ends the program if no limits are set yet, or none any
+ * more.
+ */
 function findLimits(program: Program, maps: EgressMaps): void {
   program
     .compute("move", context, { of: 1 })
@@ -259,6 +284,7 @@ function findLimits(program: Program, maps: EgressMaps): void {
     .compute("move", storage, { of: 0 })
     .load(8, 1, storage, storageLayout.cgroup)
     .jump("equal", 1, 0, "end")
+    .jump("equal", 1, LIFTED, "allow")
     .store(8, stack, at.word, { of: 1 })
     .constant(1, { map: maps.limits })
     .compute("move", 2, { of: stack })

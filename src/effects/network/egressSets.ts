@@ -4,7 +4,7 @@
  * the same task again.
  */
 import { randomBytes } from "node:crypto";
-import { deleteEntries, findEntry, setEntries } from "../bpf/bpf.ts";
+import { deleteEntries, EntryWindow, setEntries } from "../bpf/bpf.ts";
 import { type EgressRules, type EgressTerms, egressRules } from "./egress.ts";
 import { egressKeys, entryLayout, limitFlagsOf } from "./egressEntries.ts";
 
@@ -29,6 +29,7 @@ interface KnownSet {
 
 export class RuleSets {
   readonly #entries: number;
+  readonly #window: EntryWindow;
   /** By their terms' texts. Those that are not held are in the order in which they were given back. */
   readonly #known = new Map<string, KnownSet>();
   #unusedEntries = 0;
@@ -38,6 +39,10 @@ export class RuleSets {
   /** @param entries the map's descriptor */
   constructor(entries: number) {
     this.#entries = entries;
+    this.#window = new EntryWindow(entries, {
+      keyBytes: entryLayout.bytes,
+      valueBytes: entryLayout.valueBytes,
+    });
   }
 
   /** Numbers of the sets that are to stay. */
@@ -71,7 +76,8 @@ export class RuleSets {
     const set = this.#known.get(text);
     const [first] = set?.keys ?? [];
     if (set === undefined || set.holders > 0 || first === undefined) return set;
-    if (findEntry(this.#entries, first, entryLayout.valueBytes) !== undefined) return set;
+    this.#window.key.set(first);
+    if (this.#window.find()) return set;
     this.#unusedEntries -= set.keys.length;
     this.#known.delete(text);
     return undefined;

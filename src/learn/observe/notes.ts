@@ -4,7 +4,7 @@
  */
 
 import { AF_INET, SOCK_STREAM } from "../../effects/kernel/constants.ts";
-import { formatAddress, parseAddress } from "../../effects/network/addresses.ts";
+import { formatAddress, withoutMapping } from "../../effects/network/addresses.ts";
 import type { Access, NamedUse } from "../access.ts";
 
 /** The kinds of notes. */
@@ -122,9 +122,8 @@ function portOf(detail: number): { readonly port: number; readonly tcp: boolean 
 
 function addressOf(bytes: Buffer): string {
   const length = bytes.readUInt32LE(addressLayout.family) === AF_INET ? 4 : 16;
-  const text = formatAddress(bytes.subarray(addressLayout.address, addressLayout.address + length));
-  const parsed = parseAddress(text);
-  return parsed === undefined ? text : formatAddress(parsed.address);
+  const address = bytes.subarray(addressLayout.address, addressLayout.address + length);
+  return formatAddress(withoutMapping(address));
 }
 
 /** The parts of a note's text, up to the first empty one. */

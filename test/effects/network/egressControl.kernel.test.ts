@@ -210,6 +210,34 @@ describe("the limits of a cgroup", () => {
     expect(await tries.try("udp 4 10.0.0.2 1")).toEqual(["allowed"]);
   });
 
+  it("leave nothing to a later run in the cgroup that has none, or denies only", async () => {
+    const others = ["raw 4 127.0.0.1 9", "options 4 127.0.0.1 9"];
+    const first = control.confine(cgroup.path, termsOf([]), nobody);
+    await using tries = await connector();
+    expect(await tries.try("udp 4 10.0.0.1 1", ...others)).toEqual(["EPERM", "EPERM", "EPERM"]);
+    first[Symbol.dispose]();
+    expect(await tries.try("udp 4 10.0.0.1 1", ...others)).toEqual(["allowed", "allowed", "allowed"]);
+    const second = control.confine(cgroup.path, termsOf(undefined, ["10.0.0.1"]), nobody);
+    expect(await tries.try("udp 4 10.0.0.1 1", ...others)).toEqual(["EPERM", "allowed", "allowed"]);
+    second[Symbol.dispose]();
+    control.confine(cgroup.path, termsOf([]), nobody);
+    expect(await tries.try("udp 4 10.0.0.1 1", ...others)).toEqual(["EPERM", "EPERM", "EPERM"]);
+  });
+
+  it("of processes that have the cgroup in turn replace each other", async () => {
+    using other = newControl();
+    await using tries = await connector();
+    const both = ["udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1"];
+    for (let turn = 0; turn < 2; turn += 1) {
+      control.confine(cgroup.path, termsOf(["10.0.0.1"]), nobody);
+      expect(await tries.try(...both)).toEqual(["allowed", "EPERM"]);
+      const theirs = other.confine(cgroup.path, termsOf(["10.0.0.2"]), nobody);
+      expect(await tries.try(...both)).toEqual(["EPERM", "allowed"]);
+      if (turn === 1) theirs[Symbol.dispose]();
+    }
+    expect(await tries.try(...both)).toEqual(["allowed", "allowed"]);
+  });
+
   it("are not set on what is no cgroup", () => {
     expect(() => control.confine("/tmp", termsOf([]), nobody)).toThrow(
       expect.objectContaining({
