@@ -20,6 +20,7 @@ const withRounds = [
   "test/effects/logs/logger.kernel.test.ts",
   "test/store/lmdb/damagedLog.kernel.test.ts",
   "test/store/lmdb/lmdbProcesses.kernel.test.ts",
+  "test/store/lmdb/pageAllocator.kernel.test.ts",
   "test/store/lmdb/powerCut.test.ts",
 ];
 
