@@ -105,11 +105,14 @@ const kernelOptions = [
 /**
  * A machine with this one's root file system, read-only; changes stay in its memory. virtme-run(1) makes its init
  * and initramfs.
+ * @param kernel path of an image; its modules are in `../lib/modules` beside the image's folder
  */
-export const ownMachine: Machine = {
-  node: process.execPath,
-  command: (request, port) => ["virtme-run", ...machineOptions(request, port)],
-};
+export function ownMachine(kernel = process.env.VM_KERNEL ?? newestKernel()): Machine {
+  return {
+    node: process.execPath,
+    command: (request, port) => ["virtme-run", ...machineOptions(kernel, request, port)],
+  };
+}
 
 /** A second NUMA node with the second core, and memory besides that of virtme-run's options. */
 const secondNode = [
@@ -118,7 +121,7 @@ const secondNode = [
   ...[0, 1].flatMap((core) => ["-numa", `cpu,node-id=${core},socket-id=0,core-id=${core}`]),
 ];
 
-function machineOptions({ command, disk, consoleLog }: BootRequest, port: string): string[] {
+function machineOptions(kernel: string, { command, disk, consoleLog }: BootRequest, port: string): string[] {
   const qemu = [
     // virtme-run discards the output of the console.
     ...["-set", `chardev.console.path=${qemuText(consoleLog)}`],
@@ -128,17 +131,7 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
     ...secondNode,
   ];
   return [
-    ...[
-      "--kimg",
-      process.env.VM_KERNEL ?? newestKernel(),
-      "--mods",
-      "auto",
-      "--disable-kvm",
-      "--cpus",
-      "2",
-      "--memory",
-      "2G",
-    ],
+    ...["--kimg", kernel, "--mods", "auto", "--disable-kvm", "--cpus", "2", "--memory", "2G"],
     ...writable.flatMap((folder) => ["--overlay-rwdir", folder]),
     ...["--cwd", "/", "--script-sh", command],
     ...kernelOptions.flatMap((option) => ["--kopt", option]),
