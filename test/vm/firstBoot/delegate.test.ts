@@ -79,7 +79,7 @@ describe("cgroups of a task's own", () => {
   });
 
   test("a task that freezes itself, and fills its subtree, is stopped and removed", async () => {
-    const script = `${moveDown}; n=0; while mkdir $n 2>/dev/null; do n=$((n + 1)); done; echo up; echo 1 > main/cgroup.freeze`;
+    const script = `${moveDown}; perl -e '1 while mkdir ++$n'; echo up; echo 1 > main/cgroup.freeze`;
     const { agent, allocation, config } = await delegated(script);
     await allocation.stdout.contains("up\n");
     await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 1, nanos: 0 } });
