@@ -1,6 +1,5 @@
 /** Tasks with a subtree of cgroups of their own, where the kernel has controllers. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { waitTask } from "../../support/agent/agent.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { until } from "../../support/host/until.ts";
@@ -76,43 +75,5 @@ describe("cgroups of a task's own", () => {
     await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 1, nanos: 0 } });
     assert.deepEqual(allocation.cgroup.below(), []);
     assert.equal(cgroupFile(cgroup, "pids.current"), "0");
-  });
-
-  test("a task that freezes itself, and fills its subtree, is stopped and removed", async () => {
-    const script = `${moveDown}; perl -e '1 while mkdir ++$n'; echo up; echo 1 > main/cgroup.freeze`;
-    const { agent, allocation, config } = await delegated(script);
-    await allocation.stdout.contains("up\n");
-    await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 1, nanos: 0 } });
-    assert.deepEqual(allocation.cgroup.below(), []);
-  });
-
-  test("systemd's user manager runs services in a task, and limits them", async () => {
-    assert.ok(existsSync("/usr/lib/systemd/systemd"));
-    const script = `export XDG_RUNTIME_DIR=$NOMAD_TASK_DIR/run SYSTEMD_LOG_TARGET=console HOME=$NOMAD_TASK_DIR
-      mkdir -p -m 700 $XDG_RUNTIME_DIR $HOME/.config/systemd/user; cd $HOME/.config/systemd/user
-      printf '[Service]\\nExecStart=/bin/sleep 1000\\nMemoryMax=16M\\n' > web.service
-      printf '[Unit]\\nWants=web.service\\nDefaultDependencies=no\\n' > default.target
-      exec /usr/lib/systemd/systemd --user --unit=default.target`;
-    const task = await startVmTask({
-      command: {
-        ...{ command: "sh", args: ["-c", script], cgroup_delegate: true },
-        unveil: ["r:/proc", "rx:/usr/lib/systemd", "r:/etc/machine-id"],
-      },
-      limits: { memoryMb: 256 },
-    });
-    const { agent, allocation, config } = task;
-    const service = () => `${subtreeOf(task)}/app.slice/web.service`;
-    try {
-      await until(() => existsSync(service()), "the service has its cgroup");
-    } catch (thrown) {
-      await agent.driver.destroyTask({ taskId: config.id, force: true });
-      throw new Error(`${await allocation.stdout.text()}${await allocation.stderr.text()}`, {
-        cause: thrown,
-      });
-    }
-    assert.equal(cgroupFile(service(), "memory.max"), String(16 << 20));
-    assert.equal(cgroupCount(service(), "cgroup.events", "populated"), 1);
-    await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 10, nanos: 0 } });
-    assert.deepEqual(allocation.cgroup.below(), []);
   });
 });
