@@ -52,7 +52,11 @@ const long = [
 ];
 
 /** Pure tests that replace modules, which the other files of a shared process would keep. */
-const replacing = ["test/effects/processes/idleMemory.test.ts", "test/store/lmdb/failedCommit.test.ts"];
+const replacing = [
+  "test/driver/exec/commands.test.ts",
+  "test/effects/processes/idleMemory.test.ts",
+  "test/store/lmdb/failedCommit.test.ts",
+];
 
 /** The virtual machine has its own runner. */
 const exclude = ["test/vm/**"];
