@@ -22,7 +22,8 @@
  */
 import { hash as digest } from "node:crypto";
 import type { EventToAppend, StoredEvent } from "./eventStore.ts";
-import { decodeData, encodeData, firstText, isPlain } from "./plainData.ts";
+import { type DecodedPart, decodeData, encodeData, firstText, isPlain } from "./plainData.ts";
+import { HEADER_FIELDS, type HeaderFields, type RecordHeader, readHeader } from "./recordHeader.ts";
 
 /** Hash that the first event of a stream refers to; hex. */
 export const NO_HASH = "0".repeat(64);
@@ -93,7 +94,8 @@ export function encodeRecord(
 ): { readonly bytes: Uint8Array; readonly event: StoredEvent } {
   const { type, schema, time, data, from, to, effects } = event;
   const { stream, seq, position, previousHash } = place;
-  const header = encodeData([stream, seq, position, type, schema, time, from, to, effects]);
+  const fields: HeaderFields = [stream, seq, position, type, schema, time, from, to, effects];
+  const header = encodeData(fields);
   const hashAt = HEADER_AT + header.length;
   const bytes = Buffer.allocUnsafe(hashAt + HASH_BYTES + sealed.bytes.length);
   bytes[0] = FORMAT;
@@ -107,12 +109,21 @@ export function encodeRecord(
   return { bytes, event: { stream, seq, position, type, schema, time, data, from, to, effects, hash } };
 }
 
+export interface ReadOptions {
+  /** Name of a list to skip: if the list is the last field of the data, it is returned empty. */
+  readonly unread?: string | undefined;
+  /**
+   * Whether the reader needs nothing of data but that they are as this function accepts them. Such data are
+   * undefined in the event.
+   */
+  readonly isKnown?: ((header: RecordHeader, bytes: Buffer, part: DecodedPart) => boolean) | undefined;
+}
+
 /**
  * Reads stored bytes and checks every one of them.
  * @param bytes may be overwritten after the call
- * @param unread name of a list to skip: if the list is the last field of the data, it is returned empty
  */
-export function readRecord(bytes: Buffer, unread?: string): EventRecord | RecordDefect {
+export function readRecord(bytes: Buffer, { unread, isKnown }: ReadOptions = {}): EventRecord | RecordDefect {
   const masked = bytes[0] === MASKED_FORMAT;
   if (bytes[0] !== FORMAT && !masked)
     return { kind: "format", expected: `version ${FORMAT}`, found: `version ${bytes[0] ?? "none"}` };
@@ -135,13 +146,16 @@ export function readRecord(bytes: Buffer, unread?: string): EventRecord | Record
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
   // Correct hashes do not make a header well-formed: anybody can hash any bytes.
-  const fields = decodeData(bytes, { start: HEADER_AT, end: hashAt }, isHeader);
+  const fields = readHeader(bytes, HEADER_AT, hashAt);
   if (fields === undefined) return { kind: "format", expected: "a header", found: "something else" };
-  const [stream, seq, position, type, schema, time, from, to, effects] = fields;
-  const header = { stream, seq, position, type, schema, time, from, to, effects, hash };
-  if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash, header };
-  const data = decodeData(bytes, { start: dataAt + SALT_BYTES, end: bytes.length }, isPlain, unread);
-  if (data === undefined) return { kind: "data", expected: "plain data", found: "something else", header };
+  const { stream, seq, position, type, schema, time, from, to, effects } = fields;
+  if (actualDataHash !== dataHash)
+    return { kind: "data", expected: dataHash, found: actualDataHash, header: { ...fields, hash } };
+  const part = { start: dataAt + SALT_BYTES, end: bytes.length };
+  const skips = isKnown?.(fields, bytes, part) === true;
+  const data = skips ? undefined : decodeData(bytes, part, isPlain, unread);
+  if (data === undefined && !skips)
+    return { kind: "data", expected: "plain data", found: "something else", header: { ...fields, hash } };
   return {
     event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },
     previousHash: bytes.toString("hex", PREVIOUS_AT, DATA_HASH_AT),
@@ -153,35 +167,13 @@ export function readRecord(bytes: Buffer, unread?: string): EventRecord | Record
  * @returns undefined if no header of a record begins with such a name
  */
 export function streamOf(bytes: Buffer): string | undefined {
-  return firstText(bytes, HEADER_AT, headerTypes.length);
+  return firstText(bytes, HEADER_AT, HEADER_FIELDS);
 }
 
 /** Whether {@link readRecord} returned a defect. */
 export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
   return "kind" in read;
 }
-
-function isHeader(value: unknown): value is Header {
-  if (!Array.isArray(value) || value.length !== headerTypes.length) return false;
-  return headerTypes.every((type, index) => typeof value[index] === type) && isTexts(value.at(-1));
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((text) => typeof text === "string");
-}
-
-/** The types of the fields of {@link Header}. */
-const headerTypes = [
-  "string",
-  "number",
-  "number",
-  "string",
-  "number",
-  "number",
-  "string",
-  "string",
-  "object",
-];
 
 const NO_SALT = Buffer.alloc(SALT_BYTES);
 
@@ -197,18 +189,6 @@ function unmasked(hashed: Buffer): Buffer {
   original[0] = FORMAT;
   return original;
 }
-
-type Header = readonly [
-  stream: string,
-  seq: number,
-  position: number,
-  type: string,
-  schema: number,
-  time: number,
-  from: string,
-  to: string,
-  effects: readonly string[],
-];
 
 /**
  * What a record holds besides its event: event and proof together are enough to rebuild the record. All

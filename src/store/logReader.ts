@@ -191,7 +191,7 @@ export function isOpen({ state }: StreamEntry): boolean {
 }
 
 function intactEvent(bytes: Buffer, position: number, unread?: string): StoredEvent {
-  const read = readRecord(bytes, unread);
+  const read = readRecord(bytes, { unread });
   if (isDefect(read)) throw damaged(position, `${read.kind} ${read.found}, expected ${read.expected}`);
   if (read.event.position !== position) throw damaged(position, `it names position ${read.event.position}`);
   return read.event;

@@ -14,7 +14,7 @@ export function encodeData(data: unknown): Buffer {
 }
 
 /** Which of the bytes to decode. Views of them would cost more than most values. */
-interface DecodedPart {
+export interface DecodedPart {
   readonly start: number;
   readonly end: number;
 }
@@ -86,19 +86,32 @@ function withoutLastList(bytes: Buffer, name: string): Buffer {
 /**
  * The text with which a list begins, without a look at anything else in it.
  * @param items number of the list's items, up to 15
- * @returns undefined if there is no such list, or if it begins with something else, or with a text of 64 KiB
+ * @returns undefined if there is no such list, or if it begins with something else
  */
 export function firstText(bytes: Buffer, at: number, items: number): string | undefined {
-  if (bytes[at] !== (fixed.list | items)) return undefined;
-  const head = bytes[at + 1] ?? 0;
-  if (head >= fixed.text && head < 0xc0) return textAt(bytes, at + 2, head & 0x1f);
-  const [high = 0, low = 0] = bytes.subarray(at + 2);
-  if (head === 0xd9) return textAt(bytes, at + 3, high);
-  return head === 0xda ? textAt(bytes, at + 4, 256 * high + low) : undefined;
+  if (!isListOf(bytes, at, items)) return undefined;
+  const begin = textBegin(bytes, at + 1);
+  return begin < 0 ? undefined : bytes.toString("utf8", begin, textEnd(bytes, at + 1, begin));
 }
 
-function textAt(bytes: Buffer, start: number, length: number): string {
-  return bytes.toString("utf8", start, start + length);
+/** Whether a list of this many items, up to 15, begins at `at`. */
+export function isListOf(bytes: Buffer, at: number, items: number): boolean {
+  return bytes[at] === (fixed.list | items);
+}
+
+/** Where the bytes of the text at `at` begin; -1 if there is something else. */
+export function textBegin(bytes: Buffer, at: number): number {
+  const head = bytes[at] as number;
+  if (head >= fixed.text && head < 0xc0) return at + 1;
+  return head === 0xd9 ? at + 2 : head === 0xda ? at + 3 : head === 0xdb ? at + 5 : -1;
+}
+
+/** Where the bytes of a text end. @param begin of {@link textBegin} */
+export function textEnd(bytes: Buffer, at: number, begin: number): number {
+  if (begin - at === 1) return begin + ((bytes[at] as number) & 0x1f);
+  let length = 0;
+  for (let digit = at + 1; digit < begin; digit++) length = 256 * length + (bytes[digit] ?? 0);
+  return begin + length;
 }
 
 /** The first bytes of short values. Their lowest bits are the length. */

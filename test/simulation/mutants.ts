@@ -91,7 +91,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "what the kernel refuses once is not tried again",
     plant: () =>
-      replaceFunction("driver/run/retry.ts#retrying", () => () => (attempt: () => unknown) => attempt()),
+      replaceFunction("driver/retry.ts#retrying", () => () => (attempt: () => unknown) => attempt()),
   },
   {
     name: "a run that the host does not let look for counts as gone",

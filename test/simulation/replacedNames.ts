@@ -39,7 +39,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "base/errors.ts": ["isShortage"],
   "driver/recovery/recovery.ts": ["repeatedStart"],
   "driver/recovery/reconcile.ts": ["reconcile"],
-  "driver/run/retry.ts": ["retrying"],
+  "driver/retry.ts": ["retrying"],
   "driver/run/runEnd.ts": ["exitOf"],
   "driver/run/watch.ts": ["runEnded"],
   "effects/run/runFiles.ts": ["readRecordedTask", "readExitStatus"],

@@ -32,7 +32,7 @@ import type { RunDenials } from "../denials/runDenials.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
-import { retrying } from "../run/retry.ts";
+import { retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
 import { notRunning, pluginEnds } from "../taskErrors.ts";
 import { CommandHistory } from "./commandHistory.ts";

@@ -16,7 +16,7 @@ import type { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { storedHistory, type TaskHistory } from "../history/taskHistory.ts";
 import type { UnsavedEvents } from "../history/unsavedEvents.ts";
-import { retrying } from "../run/retry.ts";
+import { retrying } from "../retry.ts";
 import { cleanUpRun, exitOf, lostByReboot } from "../run/runEnd.ts";
 import { endOutput } from "../run/runOutput.ts";
 import type { DriverServices } from "../services.ts";

@@ -10,8 +10,8 @@ import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
+import { type Retry, retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
-import { type Retry, retrying } from "./retry.ts";
 import { oomOf } from "./runEnd.ts";
 
 type WatchServices = Pick<DriverServices, "folder" | "log">;

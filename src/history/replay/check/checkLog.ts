@@ -6,11 +6,21 @@
  */
 
 import type { MachineVersion } from "../../../machines/machineVersion.ts";
-import { isDefect, readRecord, streamOf } from "../../../store/eventRecord.ts";
+import {
+  type EventRecord,
+  isDefect,
+  type ReadOptions,
+  readRecord,
+  streamOf,
+} from "../../../store/eventRecord.ts";
 import type { EventReader, IndexEntry, StoredEvent, StreamEntry } from "../../../store/eventStore.ts";
+import type { TakeRecord } from "../../../store/recordTable.ts";
 import type { StreamDefect } from "../../../store/verifyStream.ts";
 import { checkStream, type Finding, StreamCheck } from "./streamCheck.ts";
-import { outcomeMachine } from "./tableMachine.ts";
+import { type OutcomeMachine, outcomeMachine } from "./tableMachine.ts";
+
+/** A machine that may say which data it need not read. */
+type CheckingMachine = MachineVersion & Partial<Pick<OutcomeMachine, "isKnown">>;
 
 export interface CheckReport {
   /** Number of streams that were checked, and of the events in them. */
@@ -24,7 +34,7 @@ export interface CheckReport {
 
 export interface CheckOptions {
   /** The machine to check with; by default, this version's. */
-  readonly machine?: MachineVersion;
+  readonly machine?: CheckingMachine;
   /** The part of the streams to check; by default, all. */
   readonly part?: StreamPart;
   /** Called repeatedly with the share that is done, up to 1. */
@@ -58,11 +68,19 @@ export function checkLog(reader: EventReader, options: CheckOptions = {}): Check
 /** Number of records between two progress reports. */
 const PROGRESS_EVERY = 10_000;
 
-interface Unverified {
+/** A stream, and how far the scan has come with it. */
+interface Scanned {
   readonly head: StreamEntry;
+  /**
+   * `verified`, or what is wrong with it. An open stream at the end of the scan is damaged, or has an event
+   * whose data were not read: it is then checked alone.
+   */
+  result: "open" | "verified" | Finding;
   check: StreamCheck | undefined;
   /** Checksum of the positions of the records so far. */
   places: number;
+  /** Number of its last event after the version that is checked; 0 without such an event. */
+  later: number;
 }
 
 /** What the index has of a stream. */
@@ -77,38 +95,30 @@ interface Indexed {
 
 class Scan {
   readonly #reader: EventReader;
-  readonly #heads: readonly StreamEntry[];
-  readonly #machine: MachineVersion;
-  /** Streams without a result. A damaged stream stays here, and is checked alone after the scan. */
-  readonly #unverified: Map<string, Unverified>;
-  readonly #found = new Map<string, Finding>();
+  readonly #machine: CheckingMachine;
+  readonly #streams: ReadonlyMap<string, Scanned>;
   readonly #unknownStreams = new Map<string, number>();
-  /** Checksums of the positions of verified streams. */
-  readonly #places = new Map<string, number>();
-  /** For each stream that has more events than its head says, the number of its last event. */
-  readonly #later = new Map<string, number>();
 
-  constructor(reader: EventReader, heads: readonly StreamEntry[], machine: MachineVersion) {
+  constructor(reader: EventReader, heads: readonly StreamEntry[], machine: CheckingMachine) {
     this.#reader = reader;
-    this.#heads = heads;
     this.#machine = machine;
-    this.#unverified = new Map(heads.map((head) => [head.stream, { head, check: undefined, places: 0 }]));
+    this.#streams = new Map(
+      heads.map((head) => [head.stream, { head, result: "open", check: undefined, places: 0, later: 0 }]),
+    );
   }
 
   run(part: StreamPart, onProgress: (seen: number) => void): void {
-    const versions = new Map(this.#heads.map(({ stream, version }) => [stream, version]));
     let seen = 0;
-    for (const record of this.#reader.scanRecords(readerOf(part))) {
-      // Of another part, or damaged: such a record does not name its stream, which stays unverified.
+    for (const record of this.#reader.scanRecords(readerOf(part, this.#machine.isKnown))) {
+      // Of another part, or damaged: such a record does not name its stream, which stays open.
       if (record === undefined) continue;
       seen += 1;
       if (seen % PROGRESS_EVERY === 0) onProgress(seen);
       const { stream, seq } = record.event;
-      const version = versions.get(stream);
-      const unverified = this.#unverified.get(stream);
-      if (version === undefined) this.#unknownStreams.set(stream, seq);
-      else if (seq > version) this.#later.set(stream, seq);
-      else if (unverified !== undefined) this.#take(unverified, record);
+      const scanned = this.#streams.get(stream);
+      if (scanned === undefined) this.#unknownStreams.set(stream, seq);
+      else if (seq > scanned.head.version) scanned.later = seq;
+      else if (scanned.result === "open") this.#take(scanned, record);
     }
   }
 
@@ -117,43 +127,71 @@ class Scan {
    */
   findings(): Finding[] {
     const index = this.#reader.index();
-    const places = index && this.#readIndex(index);
-    // Read after the index, because the log may grow meanwhile, and streams may be pruned.
-    const now = new Map(Array.from(this.#reader.streams(), (head) => [head.stream, head]));
-    const ofStreams = this.#heads.flatMap(
-      (head) =>
-        this.#found.get(head.stream) ??
-        this.#checkAlone(head) ??
-        this.#checkEnd(head, now.get(head.stream), places) ??
-        [],
-    );
+    const indexed = index && this.#readIndex(index);
+    const found: Finding[] = [];
+    for (const scanned of this.#streams.values()) {
+      const finding = this.#findingOf(scanned, indexed);
+      if (finding !== undefined) found.push(finding);
+    }
     // Leaves out tasks that started after the streams were listed.
     const unknown = [...this.#unknownStreams].filter(([stream]) => this.#reader.version(stream) === 0);
-    return [...ofStreams, ...unknown.map(([stream, seq]) => unknownStream(stream, seq))];
+    return [...found, ...unknown.map(([stream, seq]) => unknownStream(stream, seq))];
   }
 
-  #take(unverified: Unverified, record: Exclude<ReturnType<typeof readAt>, undefined>): void {
-    const { head } = unverified;
+  /** @param index what {@link #readIndex} found; undefined without an index */
+  #findingOf(scanned: Scanned, index: ReadonlyMap<number, Indexed> | undefined): Finding | undefined {
+    const { head, result } = scanned;
+    if (result === "open") return this.#checkAlone(head);
+    return result === "verified" ? this.#checkEnd(scanned, index) : result;
+  }
+
+  /**
+   * Checks that the log's index has exactly the events of a verified stream, and that the stream ends where its
+   * head says.
+   */
+  #checkEnd(
+    { head: { stream, version, firstPosition }, places: verified, later: scanned }: Scanned,
+    index: ReadonlyMap<number, Indexed> | undefined,
+  ): Finding | undefined {
+    const { events = 0, places = 0, last = 0 } = index?.get(firstPosition) ?? {};
+    const later = Math.max(scanned, last);
+    const isIndexed = index === undefined || places === verified;
+    if (isIndexed && later <= version) return undefined;
+    // Read after the index, because the log may grow meanwhile, and streams may be pruned.
+    const now = this.#headNow(stream);
+    if (now?.firstPosition !== firstPosition) return undefined;
+    if (!isIndexed) return damageAt(stream, events, "index", `${version} events`, `${events} of them`);
+    // If events were appended after the heads were read, the new head counts them.
+    const end = now.version;
+    return later > end ? damageAt(stream, end, "end", String(end), String(later)) : undefined;
+  }
+
+  #headNow(stream: string): StreamEntry | undefined {
+    for (const head of this.#reader.streams(stream)) if (head.stream === stream) return head;
+    return undefined;
+  }
+
+  #take(scanned: Scanned, record: EventRecord): void {
+    const { head } = scanned;
     const { stream, version } = head;
-    unverified.check ??= new StreamCheck(head, this.#machine);
-    unverified.places = addPlace(unverified.places, record.event.position);
-    const isLast = record.event.seq === version;
+    const { event } = record;
+    scanned.check ??= new StreamCheck(head, this.#machine);
+    scanned.places = addPlace(scanned.places, event.position);
+    const isLast = event.seq === version;
     const finding =
-      unverified.check.next(stream, record) ??
-      (isLast ? (unverified.check.end(stream) ?? checkState(head, record.event)) : undefined);
+      scanned.check.next(stream, record) ??
+      (isLast ? (scanned.check.end(stream) ?? checkState(head, event)) : undefined);
     if (finding === undefined && !isLast) return;
-    // Cleared, because `unverified` may be in V8's old generation, where it would keep the check alive until
-    // the next full collection.
-    unverified.check = undefined;
-    // The stream stays unverified, because the damage may begin at an earlier record that could not be read.
-    if (finding?.kind === "damage") return;
-    if (finding !== undefined) this.#found.set(stream, finding);
-    else this.#places.set(stream, unverified.places);
-    this.#unverified.delete(stream);
+    // Cleared, because `scanned` may be in V8's old generation, where it would keep the check alive until the
+    // next full collection.
+    scanned.check = undefined;
+    if (finding === undefined) scanned.result = "verified";
+    // The stream stays open if the damage may begin at an earlier record that could not be read, and if the
+    // finding has to show data that were not read.
+    else if (finding.kind !== "damage" && event.data !== undefined) scanned.result = finding;
   }
 
   #checkAlone(head: StreamEntry): Finding | undefined {
-    if (!this.#unverified.has(head.stream)) return undefined;
     const finding = checkStream(this.#reader.readRecords(head.stream), head, this.#machine);
     // A stream without a head was pruned meanwhile.
     return this.#reader.version(head.stream) === 0 ? undefined : finding;
@@ -164,7 +202,8 @@ class Scan {
    * looking each stream up would take a quarter of a check of short histories.
    */
   #readIndex(index: Iterable<IndexEntry>): ReadonlyMap<number, Indexed> {
-    const versions = new Map(this.#heads.map(({ firstPosition, version }) => [firstPosition, version]));
+    const versions = new Map<number, number>();
+    for (const { head } of this.#streams.values()) versions.set(head.firstPosition, head.version);
     const found = new Map<number, Indexed>();
     let stream: Indexed | undefined;
     let [first, version] = [0, 0];
@@ -181,28 +220,6 @@ class Scan {
     }
     return found;
   }
-
-  /**
-   * Checks that the log's index has exactly the events of a verified stream, and that the stream ends where its
-   * head says.
-   * @param now the stream's head after the index was read; undefined if the stream was pruned meanwhile
-   * @param index what {@link #readIndex} found; undefined without an index
-   */
-  #checkEnd(
-    { stream, version, firstPosition }: StreamEntry,
-    now: StreamEntry | undefined,
-    index: ReadonlyMap<number, Indexed> | undefined,
-  ): Finding | undefined {
-    const verified = this.#places.get(stream);
-    if (verified === undefined || now?.firstPosition !== firstPosition) return undefined;
-    const { events = 0, places = 0, last = 0 } = index?.get(firstPosition) ?? {};
-    if (index !== undefined && places !== verified)
-      return damageAt(stream, events, "index", `${version} events`, `${events} of them`);
-    // If events were appended after the heads were read, the new head counts them.
-    const later = Math.max(this.#later.get(stream) ?? 0, last);
-    const end = now.version;
-    return later > end ? damageAt(stream, end, "end", String(end), String(later)) : undefined;
-  }
 }
 
 /** Checks that the log lists the stream with the state of its last event. */
@@ -216,11 +233,15 @@ function addPlace(sum: number, position: number): number {
 }
 
 /** Reads the records of a part's streams, and skips the others before anything else is read of them. */
-function readerOf(part: StreamPart): typeof readAt {
-  if (part.of === 1) return readAt;
+function readerOf(part: StreamPart, isKnown: ReadOptions["isKnown"]): TakeRecord<EventRecord | undefined> {
+  const options = { isKnown };
   return (bytes, position) => {
-    const stream = streamOf(bytes);
-    return stream !== undefined && isIn(part, stream) ? readAt(bytes, position) : undefined;
+    if (part.of > 1) {
+      const stream = streamOf(bytes);
+      if (stream === undefined || !isIn(part, stream)) return undefined;
+    }
+    const read = readRecord(bytes, options);
+    return isDefect(read) || read.event.position !== position ? undefined : read;
   };
 }
 
@@ -230,12 +251,6 @@ function isIn({ index, of }: StreamPart, stream: string): boolean {
   for (let at = 0; at < stream.length; at++) sum = (Math.imul(sum, 31) + stream.charCodeAt(at)) | 0;
   // The low bits of this sum would be those of the last characters.
   return (Math.imul(sum, 0x9e3779b1) >>> 16) % of === index;
-}
-
-/** The record, if it is intact and stored at its own position. */
-function readAt(bytes: Buffer, position: number) {
-  const read = readRecord(bytes);
-  return isDefect(read) || read.event.position !== position ? undefined : read;
 }
 
 function unknownStream(stream: string, seq: number): Finding {

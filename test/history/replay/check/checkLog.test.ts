@@ -155,6 +155,28 @@ describe("a check of a log", () => {
     ]);
   });
 
+  it("finds the same in events whose data it does not read, and shows their data", async () => {
+    const store = memoryEventStore();
+    const recorded = log();
+    // After these, the check knows the steps.
+    for (const { stream } of recorded.heads) await store.append(stream, 0, recorded.events(stream));
+    const [requested, fingerprinted] = recorded.events("alloc/ended/1");
+    if (requested === undefined || fingerprinted === undefined) throw new Error("no such events");
+    await store.append("odd", 0, [{ ...requested, data: { options: { args: "none" } } }]);
+    await store.append("other", 0, [requested, { ...fingerprinted, effects: ["launch"] }]);
+    await store.append("wrongState", 0, [requested, { ...fingerprinted, from: "running" }]);
+    const { findings } = checkLog(store);
+    expect(findings).toMatchObject([
+      { kind: "unreadable", stream: "odd", seq: 1, reason: expect.stringContaining("args") },
+      { kind: "divergence", stream: "other", seq: 2, event: { data: fingerprinted.data } },
+      { kind: "divergence", stream: "wrongState", seq: 2, event: { data: fingerprinted.data } },
+    ]);
+    for (const head of store.streams()) {
+      const [finding] = findings.filter(({ stream }) => stream === head.stream);
+      expect(checkStream(store.readRecords(head.stream), head, thisMachine)).toEqual(finding);
+    }
+  });
+
   it("ignores events that are appended while it runs", async () => {
     const store = memoryEventStore();
     const recorded = log();

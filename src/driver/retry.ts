@@ -3,9 +3,9 @@
  * refuses a call, for example for lack of descriptors, the step is tried again.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { messageOf } from "../../base/errors.ts";
-import type { Logger } from "../../base/hclog.ts";
-import type { TaskId } from "../../base/taskId.ts";
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/hclog.ts";
+import type { TaskId } from "../base/taskId.ts";
 
 /** Milliseconds until the next attempt. */
 const retryMs = 1_000;
