@@ -20,6 +20,7 @@ const withRounds = [
   "test/effects/logs/logger.kernel.test.ts",
   "test/store/lmdb/damagedLog.kernel.test.ts",
   "test/store/lmdb/lmdbProcesses.kernel.test.ts",
+  "test/store/lmdb/pageAllocator.kernel.test.ts",
   "test/store/lmdb/powerCut.test.ts",
 ];
 
@@ -51,7 +52,11 @@ const long = [
 ];
 
 /** Pure tests that replace modules, which the other files of a shared process would keep. */
-const replacing = ["test/effects/processes/idleMemory.test.ts", "test/store/lmdb/failedCommit.test.ts"];
+const replacing = [
+  "test/driver/exec/commands.test.ts",
+  "test/effects/processes/idleMemory.test.ts",
+  "test/store/lmdb/failedCommit.test.ts",
+];
 
 /** The virtual machine has its own runner. */
 const exclude = ["test/vm/**"];

@@ -66,7 +66,7 @@ async function benchLog(folder: string): Promise<void> {
 
 async function checkPages(folder: string): Promise<void> {
   const defect = await findPageDefect(logFiles(folder).data);
-  if (defect !== undefined) throw new Error(defect);
+  if (defect !== undefined) throw new Error(defect.what);
 }
 
 /**

@@ -44,7 +44,7 @@ async function record(): Promise<void> {
   const bundles = new Map<Example, string>();
   for (const name of ["first", "second"]) {
     const emulatorLog = join(folder, `${name}.emulator.log`);
-    const failure = await bootMachine(ownMachine, {
+    const failure = await bootMachine(ownMachine(), {
       command: `exec '${process.execPath}' '${import.meta.filename}' ${name}`,
       disk,
       consoleLog: join(folder, `${name}.console.log`),

@@ -69,6 +69,7 @@ const machinePackages = {
   "mkfs.xfs": "xfsprogs",
   unshare: "util-linux",
   busybox: "busybox-static",
+  depmod: "kmod",
   ip: "iproute2",
   perl: "perl-base",
   nft: "nftables",

@@ -84,6 +84,14 @@ export function selectCases(boots: readonly BootSuites[], text: string): BootSui
     .filter(({ cases }) => cases.length > 0);
 }
 
-function groupOf(name: string): string | undefined {
-  return name.split(" > ")[0];
+/** The cases of whole groups. Boots without such a case are omitted. */
+export function selectGroups(boots: readonly BootSuites[], groups: readonly string[]): BootSuites[] {
+  const wanted = (name: string) => groups.includes(groupOf(name));
+  return boots
+    .map((boot) => ({ ...boot, cases: boot.cases.filter(wanted) }))
+    .filter(({ cases }) => cases.length > 0);
+}
+
+function groupOf(name: string): string {
+  return name.split(" > ", 1).join();
 }

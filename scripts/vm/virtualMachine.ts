@@ -105,13 +105,16 @@ const kernelOptions = [
 /**
  * A machine with this one's root file system, read-only; changes stay in its memory. virtme-run(1) makes its init
  * and initramfs.
+ * @param kernel path of an image; its modules are in `../lib/modules` beside the image's folder
  */
-export const ownMachine: Machine = {
-  node: process.execPath,
-  command: (request, port) => ["virtme-run", ...machineOptions(request, port)],
-};
+export function ownMachine(kernel = process.env.VM_KERNEL ?? newestKernel()): Machine {
+  return {
+    node: process.execPath,
+    command: (request, port) => ["virtme-run", ...machineOptions(kernel, request, port)],
+  };
+}
 
-function machineOptions({ command, disk, consoleLog }: BootRequest, port: string): string[] {
+function machineOptions(kernel: string, { command, disk, consoleLog }: BootRequest, port: string): string[] {
   const qemu = [
     // virtme-run discards the output of the console.
     ...["-set", `chardev.console.path=${qemuText(consoleLog)}`],
@@ -120,17 +123,7 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
     ...["-device", "virtserialport,name=exec2.results,chardev=results"],
   ];
   return [
-    ...[
-      "--kimg",
-      process.env.VM_KERNEL ?? newestKernel(),
-      "--mods",
-      "auto",
-      "--disable-kvm",
-      "--cpus",
-      "2",
-      "--memory",
-      "2G",
-    ],
+    ...["--kimg", kernel, "--mods", "auto", "--disable-kvm", "--cpus", "2", "--memory", "2G"],
     ...writable.flatMap((folder) => ["--overlay-rwdir", folder]),
     ...["--cwd", "/", "--script-sh", command],
     ...kernelOptions.flatMap((option) => ["--kopt", option]),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { selectCases } from "../../scripts/vm/suites.ts";
+import { selectCases, selectGroups } from "../../scripts/vm/suites.ts";
 
 const boots = [
   { boot: "first", suites: ["a.js", "b.js"], cases: ["memory > over", "memory > 16 MiB", "reboot > before"] },
@@ -17,4 +17,10 @@ test.each<[string, Record<string, string[]>]>([
 ])("%j selects %o", (text, expected) => {
   const selected = selectCases(boots, text);
   expect(Object.fromEntries(selected.map(({ boot, cases }) => [boot, cases]))).toEqual(expected);
+});
+
+test("whole groups are selected in each boot, and no group whose name contains theirs", () => {
+  const more = boots.map((boot) => ({ ...boot, cases: [...boot.cases, "disk over a reboot > x"] }));
+  const selected = selectGroups(more, ["reboot", "no such"]);
+  expect(selected.map(({ cases }) => cases)).toEqual([["reboot > before"], ["reboot > after"]]);
 });

@@ -1,13 +1,28 @@
 /** The descriptors of a simulated process, and the errors of its calls. */
-import type { Fifo, File, Process, ReleasePipe } from "./kernel.ts";
+import { type Fifo, type File, type Kernel, type Process, ReleasePipe } from "./kernel.ts";
 
 /** What a descriptor is open for. */
-type Node = File | Fifo | ReleasePipe | Process | "other";
+type Node = File | Fifo | ReleasePipe | ReadEnd | Process | "other";
+
+/** The end of a pipe that its plugin hands on. */
+export class ReadEnd {
+  readonly pipe: ReleasePipe;
+
+  constructor(pipe: ReleasePipe) {
+    this.pipe = pipe;
+    pipe.readers.add(this);
+  }
+}
 
 /** Descriptors of one plugin process. */
 export class Descriptors {
   readonly #open = new Map<number, Node>();
+  readonly #kernel: Kernel;
   #next = 20;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
 
   add(node: Node): number {
     const number = this.#next++;
@@ -25,6 +40,11 @@ export class Descriptors {
   close(number: number): Node {
     const node = this.get(number);
     this.#open.delete(number);
+    if (node instanceof ReadEnd) node.pipe.readers.delete(node);
+    if (node instanceof ReleasePipe) {
+      node.closed = true;
+      this.#kernel.changed(node);
+    }
     return node;
   }
 

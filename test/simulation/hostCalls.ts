@@ -3,12 +3,13 @@
  * kernel. Each call may be the one at which the plugin dies, or that fails as its man page says.
  */
 import { EventEmitter } from "node:events";
+import { constants } from "node:fs";
 import { DriverError } from "../../src/base/errors.ts";
 import { CGROUP2_SUPER_MAGIC } from "../../src/effects/kernel/constants.ts";
-import { errno } from "./descriptors.ts";
-import { type Cgroup, Fifo, File, type Kernel, type Process, type ReleasePipe } from "./kernel.ts";
+import { errno, ReadEnd } from "./descriptors.ts";
+import { type Cgroup, Fifo, File, type Kernel, Process, ReleasePipe } from "./kernel.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
-import { simulated } from "./simulated.ts";
+import { NotSimulated, simulated } from "./simulated.ts";
 
 /** Defines the host calls. @param current the plugin process whose step runs */
 export function installHostCalls(kernel: Kernel, current: () => PluginProcess): void {
@@ -25,21 +26,16 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       at("open", path);
       const { fds } = current();
       if (path === "/dev/null") return fds.add("other");
-      const fd = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(path);
-      const target = fd ? kernel.get(Number(fd[1]))?.files.get(Number(fd[2])) : path;
-      const node = target === undefined ? undefined : files.get(target);
-      if (node === undefined) throw errno("ENOENT", "open", path);
-      void flags;
+      const node = isOfProcess(path) ? fifoOf(path) : files.get(path);
+      if (node === undefined) throw missing("open", path);
+      const isForWriting = (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
+      if (node instanceof Fifo && isForWriting) throw new NotSimulated("FIFO that a plugin writes to");
       return fds.add(node);
     },
     closeSync(number: number) {
       // Not a point of its own: close(2) has no effect that anyone but a pipe's reader sees.
       if (current().life.dead) return;
-      const node = current().fds.close(number);
-      if (node instanceof Object && "bytes" in node) {
-        node.closed = true;
-        kernel.changed(node);
-      }
+      current().fds.close(number);
     },
     readSync(number: number) {
       at("read");
@@ -53,11 +49,13 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       const node = current().fds.get(number);
       if (node === "other") return data.length;
       if (node instanceof File) {
-        // The only write to a file: a spare folder's status.
-        node.content = Buffer.from(data as Buffer);
+        // The only write to a file: a spare folder's status, from the beginning on.
+        node.content = Buffer.concat([Buffer.from(data as Buffer), node.content.subarray(data.length)]);
+        node.mtimeMs = kernel.scheduler.now;
         return data.length;
       }
-      if (!(node instanceof Object && "bytes" in node)) throw errno("EINVAL", "write");
+      if (!(node instanceof ReleasePipe)) throw errno("EINVAL", "write");
+      if (node.readers.size === 0) throw errno("EPIPE", "write");
       node.bytes += 1;
       kernel.changed(node);
       return 1;
@@ -70,12 +68,13 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       at("stat", path);
       if (cgroups.has(path)) return { nlink: 2 + kernel.childrenOf(path).length };
       const file = files.get(path);
-      if (!(file instanceof File)) throw errno("ENOENT", "stat", path);
+      if (file === undefined) throw missing("stat", path);
+      if (!(file instanceof File)) throw new NotSimulated("status of a FIFO");
       return { mtimeMs: file.mtimeMs };
     },
     existsSync(path: string) {
       at("stat", path);
-      return files.has(path) || folders.has(path);
+      return files.has(path) || folders.has(path) || cgroups.has(path);
     },
     statfsSync(path: string) {
       at("statfs", path);
@@ -84,29 +83,33 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     },
     mkdirSync(path: string) {
       at("mkdir", path);
-      if (folders.has(path)) throw errno("EEXIST", "mkdir", path);
+      if (folders.has(path) || files.has(path)) throw errno("EEXIST", "mkdir", path);
+      if (!folders.has(parentOf(path))) throw errno("ENOENT", "mkdir", path);
       folders.add(path);
     },
-    rmSync(path: string) {
+    rmSync(path: string, { force = false }: { readonly force?: boolean } = {}) {
       at("rm", path);
+      if (!force && !folders.has(path) && !files.has(path)) throw missing("rm", path);
       remove(path);
     },
     renameSync(from: string, to: string) {
       at("rename", from);
-      if (!folders.has(from)) throw errno("ENOENT", "rename", from);
+      if (!folders.has(from) || !folders.has(parentOf(to))) throw errno("ENOENT", "rename", from);
       if (entriesOf(to).length > 0) throw errno("ENOTEMPTY", "rename", to);
+      if (foldersIn(from).length > 0) throw new NotSimulated("rename of a folder with folders");
       folders.add(to);
-      for (const name of entriesOf(from)) files.set(`${to}/${name}`, files.get(`${from}/${name}`) as File);
-      // Files of a process that has them open stay the same files.
-      for (const process of kernel.processes.values())
-        for (const [number, path] of process.files)
-          if (path.startsWith(`${from}/`)) process.files.set(number, `${to}${path.slice(from.length)}`);
+      for (const name of entriesOf(from)) {
+        const node = files.get(`${from}/${name}`) as File | Fifo;
+        files.set(`${to}/${name}`, node);
+        if (node instanceof Fifo) node.path = `${to}/${name}`;
+      }
       remove(from);
     },
     readdirSync(path: string, options?: { readonly withFileTypes?: boolean }) {
       at("readdir", path);
       const isCgroup = cgroups.has(path);
-      if (!folders.has(path) && !isCgroup) throw errno("ENOENT", "scandir", path);
+      if (files.has(path)) throw errno("ENOTDIR", "scandir", path);
+      if (!folders.has(path) && !isCgroup) throw missing("scandir", path);
       const names = isCgroup
         ? kernel.childrenOf(path)
         : [...new Set([...entriesOf(path), ...foldersIn(path)])].sort();
@@ -116,10 +119,9 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     },
     readlinkSync(path: string) {
       at("readlink", path);
-      const [, pid, number] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(path) ?? [];
-      const target = kernel.get(Number(pid))?.files.get(Number(number));
-      if (target === undefined) throw errno("ENOENT", "readlink", path);
-      return files.has(target) ? target : `${target} (deleted)`;
+      const fifo = fifoOf(path);
+      if (fifo === undefined) throw errno("ENOENT", "readlink", path);
+      return files.get(fifo.path) === fifo ? fifo.path : `${fifo.path} (deleted)`;
     },
     watch(path: string, _options: unknown, listener?: () => void) {
       at("inotify_add_watch", path);
@@ -192,20 +194,22 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       return cgroups.get(path)?.attributes.get(name);
     },
     pidfdSendSignal(number: number, signal: number) {
-      const process = current().fds.get(number) as Process;
+      const process = current().fds.get(number);
+      if (!(process instanceof Process)) throw errno("EBADF", "pidfd_send_signal");
       at(`signal ${signal}`, String(process.pid));
-      if (!process.exists || process.state === "Z") throw kernelError("pidfd_send_signal", "ESRCH");
+      if (!process.exists) throw kernelError("pidfd_send_signal", "ESRCH");
       kernel.signal(process, signal, true);
     },
     mkfifo(path: string) {
       at("mkfifo", path);
       if (files.has(path)) throw kernelError("mkfifo", "EEXIST", path);
-      files.set(path, new Fifo());
+      if (!folders.has(parentOf(path))) throw kernelError("mkfifo", "ENOENT", path);
+      files.set(path, new Fifo(path));
     },
     pipe2() {
       at("pipe2");
-      const pipe: ReleasePipe = { bytes: 0, closed: false };
-      return { read: current().fds.add("other"), write: current().fds.add(pipe) };
+      const pipe = new ReleasePipe();
+      return { read: current().fds.add(new ReadEnd(pipe)), write: current().fds.add(pipe) };
     },
   };
   for (const [name, call] of Object.entries(calls))
@@ -235,7 +239,22 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     if (text !== undefined) return Buffer.from(text);
     const file = files.get(path);
     if (file instanceof File) return file.content;
-    throw errno("ENOENT", "open", path);
+    if (folders.has(path)) throw errno("EISDIR", "read", path);
+    throw missing("open", path);
+  }
+
+  function isOfProcess(path: string): boolean {
+    return path.startsWith("/proc/");
+  }
+
+  /** What a process has open, by its path in /proc: proc_pid_fd(5). */
+  function fifoOf(path: string): Fifo | undefined {
+    const [, pid, number] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(path) ?? [];
+    return kernel.get(Number(pid))?.files.get(Number(number));
+  }
+
+  function missing(call: string, path: string): NodeJS.ErrnoException {
+    return errno(files.has(parentOf(path)) ? "ENOTDIR" : "ENOENT", call, path);
   }
 
   function entriesOf(path: string): string[] {
@@ -254,9 +273,14 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
 
   function remove(path: string): void {
     folders.delete(path);
+    for (const folder of foldersIn(path)) remove(`${path}/${folder}`);
     for (const name of entriesOf(path)) files.delete(`${path}/${name}`);
     files.delete(path);
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }
 
 const cgroupRoot = "/sys/fs/cgroup/nomad.slice";

@@ -35,8 +35,6 @@ export interface RunTruth {
   killedByDriver: boolean;
   /** Whether something else has killed its init. */
   initKilledByOther: boolean;
-  /** Closes init's files. */
-  close?: () => void;
   /** Ends the task's process, as the end of its namespace does. */
   endTask?: () => void;
   /** Whether the host was rebooted while it ran. */
@@ -70,8 +68,10 @@ export class Process {
   exists = true;
   /** Called with each signal that the process receives. */
   onSignal: (signal: number, byDriver: boolean) => void = () => {};
-  /** Paths of its open files by descriptor. */
-  readonly files = new Map<number, string>();
+  /** Its open FIFOs by descriptor. */
+  readonly files = new Map<number, Fifo>();
+  /** The pipes of which it has the read end. */
+  readonly pipes = new Set<ReleasePipe>();
 
   constructor(
     pid: number,
@@ -110,9 +110,15 @@ export class File {
 }
 
 export class Fifo {
+  /** Its path, or the one of which it was removed. */
+  path: string;
   readonly writers = new Set<Process>();
   /** Called when the last writer has closed it. */
   readonly watchers = new Set<() => void>();
+
+  constructor(path: string) {
+    this.path = path;
+  }
 }
 
 export class Cgroup {
@@ -130,10 +136,13 @@ export class Cgroup {
   }
 }
 
-/** One end of a pipe from a plugin to the processes of a launch. */
-export interface ReleasePipe {
-  bytes: number;
-  closed: boolean;
+/** A pipe from a plugin to the processes of a launch. */
+export class ReleasePipe {
+  bytes = 0;
+  /** Whether the plugin has closed its end. */
+  closed = false;
+  /** Who has the other end. */
+  readonly readers = new Set<object>();
 }
 
 export interface LaunchReport {
@@ -368,13 +377,36 @@ export class Kernel {
     };
   }
 
+  /** A signal to a zombie does nothing. */
   signal(target: Process, signal: number, byDriver: boolean): void {
+    if (target.state === "Z") return;
     const run = this.runs.find(({ init, task }) => init === target || task === target);
     if (run !== undefined && byDriver) {
       if (signal === SIGKILL) run.killedByDriver = true;
       this.onDriverSignal(run, signal);
     } else if (run?.init === target && signal === SIGKILL) run.initKilledByOther = true;
     target.onSignal(signal, byDriver);
+  }
+
+  /**
+   * Starts a process that does nothing until it is killed.
+   * @param holds a FIFO that it has open for writing
+   * @param reads a pipe of which it has the read end
+   * @param isReaped whether somebody waits for it
+   */
+  startIdle(
+    cgroup: Cgroup | undefined,
+    { holds, reads, isReaped = true }: { holds?: Fifo; reads?: ReleasePipe; isReaped?: boolean } = {},
+  ): Process {
+    const process = this.#spawn("idle", undefined, cgroup);
+    if (holds !== undefined) this.#hold(process, holds);
+    if (reads !== undefined) this.#read(process, reads);
+    process.onSignal = (signal) => {
+      if (signal !== SIGKILL) return;
+      if (isReaped) this.#remove(process);
+      else this.#becomeZombie(process);
+    };
+    return process;
   }
 
   /** The OOM killer ends a running task. */
@@ -430,6 +462,7 @@ export class Kernel {
       ended = true;
       report.onEnd(reported);
     };
+    this.#read(init, release);
     const exit = () => {
       killed = true;
       if (run.task === undefined || run.end !== undefined) endReport();
@@ -453,9 +486,7 @@ export class Kernel {
       const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
       content.set(layout.noStatus);
       this.#write(file, content);
-      init.files.set(9, alive);
-      fifo.writers.add(init);
-      run.close = () => this.#close(fifo, init);
+      this.#hold(init, fifo);
       then("reports itself", () => {
         reported.push(init);
         report.onIdentity(init);
@@ -474,12 +505,13 @@ export class Kernel {
     const startTask = (file: File) => {
       const task = this.#spawn("exec2-task", init, folder, true);
       run.task = task;
+      this.#read(task, release);
       let taskKilled = false;
       const endTask = (end: NonNullable<RunTruth["end"]>) => {
         if (taskKilled) return;
         taskKilled = true;
         run.end = end;
-        task.state = "Z";
+        this.#becomeZombie(task);
         this.scheduler.note(`task ${task.pid} of ${taskId} ends: ${JSON.stringify(end)}`);
         endReport();
         reap(file, task);
@@ -512,6 +544,7 @@ export class Kernel {
               thenTask(this.scheduler.latency(), "executes its program", () => {
                 this.onExecute(run);
                 run.executed = true;
+                this.#closePipes(task);
                 endReport();
                 const { endsAfter, exitCode } = this.programOf(taskId);
                 if (endsAfter !== undefined)
@@ -545,7 +578,7 @@ export class Kernel {
     const then = (what: string, step: () => void) =>
       this.#after(scheduler.shortly(), `init ${init.pid}: ${what}`, step);
     then("closes its files", () => {
-      run.close?.();
+      this.#closeFiles(init);
       then("ends its namespace", () => {
         run.endTask?.();
         if (run.task !== undefined) this.#remove(run.task);
@@ -581,18 +614,50 @@ export class Kernel {
 
   #remove(process: Process): void {
     if (!process.exists) return;
+    this.#closeFiles(process);
     process.exists = false;
     this.processes.delete(process.pid);
+    this.#leaveCgroup(process);
+  }
+
+  #leaveCgroup(process: Process): void {
     const { cgroup } = process;
-    if (cgroup === undefined) return;
-    cgroup.processes.delete(process);
+    if (!cgroup?.processes.delete(process)) return;
     if (cgroup.processes.size === 0) this.cgroupChanged(cgroup);
   }
 
-  #close(fifo: Fifo, process: Process): void {
+  /** Opens a FIFO for writing, at the descriptor at which init has it. */
+  #hold(process: Process, fifo: Fifo): void {
+    process.files.set(9, fifo);
+    fifo.writers.add(process);
+  }
+
+  #read(process: Process, pipe: ReleasePipe): void {
+    process.pipes.add(pipe);
+    pipe.readers.add(process);
+  }
+
+  #closeFiles(process: Process): void {
+    for (const fifo of process.files.values()) {
+      fifo.writers.delete(process);
+      if (fifo.writers.size === 0) for (const closed of fifo.watchers) closed();
+    }
     process.files.clear();
-    fifo.writers.delete(process);
-    if (fifo.writers.size === 0) for (const closed of fifo.watchers) closed();
+    this.#closePipes(process);
+  }
+
+  #closePipes(process: Process): void {
+    for (const pipe of process.pipes) pipe.readers.delete(process);
+    process.pipes.clear();
+  }
+
+  /** A process has ended, and nobody has waited for it yet. It has no files and soon no cgroup. */
+  #becomeZombie(process: Process): void {
+    this.#closeFiles(process);
+    process.state = "Z";
+    this.#after(this.scheduler.shortly(), `zombie ${process.pid}: leaves its cgroup`, () =>
+      this.#leaveCgroup(process),
+    );
   }
 
   #write(file: File, content: Buffer): void {

@@ -28,11 +28,10 @@ export class PluginProcess {
   readonly number: number;
   readonly life: Life;
   readonly scheduler: Scheduler;
-  readonly fds = new Descriptors();
+  readonly fds: Descriptors;
   readonly pending = new Set<PendingCall>();
   /** Whether the log has taken every event of this process. */
   isSaved = true;
-  readonly #kernel: Kernel;
   readonly #hazards: Hazards;
   readonly #onEnd: (() => void)[] = [];
   readonly #onDeath: (plugin: PluginProcess) => void;
@@ -49,7 +48,7 @@ export class PluginProcess {
     this.number = number;
     this.scheduler = kernel.scheduler;
     this.life = kernel.scheduler.newLife(`plugin ${number}`);
-    this.#kernel = kernel;
+    this.fds = new Descriptors(kernel);
     this.#hazards = hazards;
     this.#begin = begin;
     this.#onDeath = onDeath;
@@ -85,12 +84,7 @@ export class PluginProcess {
   die(why: string): void {
     if (this.life.dead) return;
     this.scheduler.note(`plugin ${this.number} dies ${why}`);
-    for (const number of this.fds.numbers) {
-      const node = this.fds.close(number);
-      if (!(node instanceof Object && "bytes" in node)) continue;
-      node.closed = true;
-      this.#kernel.changed(node);
-    }
+    for (const number of this.fds.numbers) this.fds.close(number);
     this.life.dead = true;
     for (const then of this.#onEnd) then();
     this.#onDeath(this);

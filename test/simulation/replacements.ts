@@ -15,8 +15,9 @@ import type { ProcessIdentity } from "../../src/effects/processes/processIdentit
 import { makeRunFiles, removeRunFiles, runFiles } from "../../src/effects/run/runFiles.ts";
 import { runFolderName, stateFolderPaths, taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
 import { NoOutput, NoRootView, runInTaskOf } from "./commands.ts";
+import type { ReadEnd } from "./descriptors.ts";
 import type { DurableLog } from "./durableLog.ts";
-import type { Kernel, Process, ReleasePipe } from "./kernel.ts";
+import type { Kernel, Process } from "./kernel.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
 import { simulated } from "./simulated.ts";
 
@@ -183,10 +184,12 @@ function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, re
   const fifo = kernel.files.get(early.aliveFifo);
   const runFolder = early.aliveFifo.slice(0, early.aliveFifo.lastIndexOf("/"));
   const taskId = taskOfRunFolder(runFolder.slice(runFolder.lastIndexOf("/") + 1));
-  // The write end was added right after the read end.
-  const pipe = fds.get(releasePipe + 1) as ReleasePipe;
+  const { pipe } = fds.get(releasePipe) as ReadEnd;
+  // The spawner has the read end until its child has it.
+  pipe.readers.add(first);
   const identity = ({ pid, startTicks }: Process) => ({ pid, startTicks });
-  scheduler.in(scheduler.latency(), kernel.life, "the spawner forks", () =>
+  scheduler.in(scheduler.latency(), kernel.life, "the spawner forks", () => {
+    pipe.readers.delete(first);
     kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "", fifo }, pipe, {
       // The first record in the pipe is init's.
       onIdentity: (process) => {
@@ -200,8 +203,8 @@ function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, re
           report.resolve({ processes: all, failure: undefined });
         });
       },
-    }),
-  );
+    });
+  });
   return { table: fds.add("other"), first: first.promise, report: report.promise };
 }
 

@@ -36,6 +36,7 @@ import {
 import type { LmdbEnvironment, Slot } from "./lmdbEnvironment.ts";
 import {
   checkLayout,
+  dropFreeList,
   inspectLog,
   LAYOUT,
   LAYOUT_KEY,
@@ -116,7 +117,8 @@ async function requireIntact(folder: string, { boot, checkpoints, mark }: Guards
     const path = logFiles(folder).data;
     // Takes seconds for a log of gigabytes.
     const defect = await findPageDefect(path);
-    if (defect !== undefined) throw damaged(path, defect);
+    if (defect?.onlyInFreeList) dropFreeList(path);
+    else if (defect !== undefined) throw damaged(path, defect.what);
   }
   checkpoints.markInUse(true);
   mark.opening(isTrusted && checkpoints.leftOpen);

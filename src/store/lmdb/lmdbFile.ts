@@ -14,6 +14,7 @@ import { formatBytes } from "../../units/sizes.ts";
 import { logFiles } from "../folder/logFolders.ts";
 import { damaged } from "../storeError.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
+import { metaPageOf, newestMeta, noFreePages } from "./pages.ts";
 
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
@@ -75,6 +76,25 @@ export function restoreCheckpoint(folder: string, { metaPages }: Checkpoint): vo
   try {
     writeSync(descriptor, metaPages, 0, metaPages.length, 0);
     fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Makes the newest snapshot's list of free pages empty. The file keeps the space of these pages, and its entries
+ * stay as they are: no entry is in a free page. LMDB reads the list's place at the begin of each transaction, so it
+ * may have the file open, but no transaction may be open.
+ * @param path of the data file
+ * @throws DriverError `STORE_DAMAGED` for a file that is not LMDB's
+ */
+export function dropFreeList(path: string): void {
+  const descriptor = openSync(path, "r+");
+  try {
+    const metaPages = readMetaPages(descriptor, path);
+    const page = metaPageOf(newestMeta(metaPages).commit);
+    const { at, bytes } = noFreePages;
+    writeSync(descriptor, bytes, 0, bytes.length, page * (metaPages.length / 2) + at);
   } finally {
     closeSync(descriptor);
   }

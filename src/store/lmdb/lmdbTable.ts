@@ -1,5 +1,6 @@
 /** The log's tables in LMDB, for the log's writer. */
 import type { IndexEntry, StreamEntry } from "../eventStore.ts";
+import { logFiles } from "../folder/logFolders.ts";
 import {
   BATCH_ENTRIES,
   BATCH_RECORDS,
@@ -13,7 +14,7 @@ import { storeError } from "../storeError.ts";
 import type { BackgroundFlush } from "./backgroundFlush.ts";
 import { MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
 import type { Database, LmdbEnvironment, TableStats } from "./lmdbEnvironment.ts";
-import { requireRoom } from "./lmdbFile.ts";
+import { dropFreeList, requireRoom } from "./lmdbFile.ts";
 import type { NewestCommit } from "./newestCommit.ts";
 import type { WorkMark } from "./workMark.ts";
 
@@ -23,9 +24,9 @@ import type { WorkMark } from "./workMark.ts";
  */
 const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 
-/** LMDB did not find an entry or a free page. No commit should fail with this error. */
+/** LMDB did not find an entry, or could not read its list of free pages. */
 const MDB_NOTFOUND = -30798;
-/** An earlier call in the transaction has failed. No commit should fail with this error. */
+/** An earlier call in the transaction has failed. */
 const MDB_BAD_TXN = -30782;
 
 /** The parts of a writer besides LMDB. They are closed together with the table. */
@@ -200,9 +201,10 @@ export class LmdbTable implements WritableTable {
   }
 
   /**
-   * LMDB's page allocator once failed with MDB_NOTFOUND. lmdb reports this error as a refused put, or at the
-   * commit. The transaction is then undone, and the allocator's list of free pages is dropped. So a second
-   * attempt reads the list anew.
+   * LMDB's page allocator fails with MDB_NOTFOUND if the list of free pages has an entry of transaction 0. A put
+   * then leaves a transaction that can only be undone, or the commit fails. The allocator has forgotten its part
+   * of the list after that, so a second attempt reads the list anew. If this fails as well, the list in the file
+   * is damaged. The log does without it: the list only saves space.
    */
   #transaction<T>(action: (writer: RecordWriter) => T): T {
     const attempt = () =>
@@ -215,13 +217,16 @@ export class LmdbTable implements WritableTable {
           this.#writing = false;
         }
       }, COMMIT_WITHOUT_FLUSH);
-    try {
-      return attempt();
-    } catch (thrown) {
-      const { code } = thrown as { readonly code?: unknown };
-      if (!(thrown instanceof RefusedPut) && code !== MDB_NOTFOUND && code !== MDB_BAD_TXN) throw thrown;
-      return attempt();
+    for (const mend of [() => {}, () => dropFreeList(logFiles(this.#folder).data)]) {
+      try {
+        return attempt();
+      } catch (thrown) {
+        const { code } = thrown as { readonly code?: unknown };
+        if (code !== MDB_NOTFOUND && code !== MDB_BAD_TXN) throw thrown;
+        mend();
+      }
     }
+    return attempt();
   }
 
   #onNewestSnapshot<T>(attempt: () => T): T {
@@ -254,20 +259,18 @@ function writerOf({ records, positions, heads, open, pruned }: LmdbEnvironment):
   };
 }
 
-/** A put that LMDB refused: the entry exists already, or there is no page for it. */
-class RefusedPut extends Error {
-  constructor(key: unknown) {
-    super(`LMDB does not take the entry ${JSON.stringify(key)}`);
-  }
-}
-
+/** @throws LMDB's error `MDB_BAD_TXN` if LMDB has no page for the entry */
 function put<K, V>(
   table: Database<K, V>,
   key: K,
   value: V,
   flags: { append?: boolean; noOverwrite?: boolean },
 ): void {
-  if (!table.putSync(key, value, flags)) throw new RefusedPut(key);
+  if (table.putSync(key, value, flags)) return;
+  // lmdb gives the same answer whether a flag forbids the put or the put has failed. Only in the latter case, the
+  // transaction can no longer be read.
+  table.get(key);
+  throw new Error(`LMDB does not take the entry ${JSON.stringify(key)}`);
 }
 
 /** The range of a stream's events in the index, from sequence number `seq` on. */

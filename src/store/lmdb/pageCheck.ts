@@ -24,18 +24,25 @@ import {
 /** Pages that are checked in one turn of the event loop: some 2 ms. */
 const PAGES_PER_TURN = 512;
 
+export interface Defect {
+  readonly what: string;
+  /** Whether all else is intact, so that {@link dropFreeList} mends the file. */
+  readonly onlyInFreeList: boolean;
+}
+
 /**
- * @returns the first defect, in words; undefined if the file has none
+ * @returns the first defect; undefined if the file has none
  * @throws DriverError `STORE_DAMAGED` if the file has no meta pages of LMDB
  */
-export async function findPageDefect(path: string): Promise<string | undefined> {
+export async function findPageDefect(path: string): Promise<Defect | undefined> {
   const descriptor = openSync(path, "r");
+  let check: PageCheck | undefined;
   try {
-    const check = new PageCheck(descriptor, path);
+    check = new PageCheck(descriptor, path);
     await check.run();
     return undefined;
   } catch (thrown) {
-    if (isDefect(thrown)) return thrown.message;
+    if (isDefect(thrown)) return { what: thrown.message, onlyInFreeList: check?.listsFreePages ?? false };
     throw thrown;
   } finally {
     closeSync(descriptor);
@@ -52,7 +59,9 @@ class PageCheck {
   readonly #reached: Uint8Array;
   #untilPause = PAGES_PER_TURN;
   /** Whether the check has come to the tree that lists the free pages. */
-  #listsFreePages = false;
+  listsFreePages = false;
+  /** The commit of the last entry of this tree that was checked. */
+  #freedBy = 0;
 
   constructor(descriptor: number, path: string) {
     const metaPages = readMetaPages(descriptor, path);
@@ -68,7 +77,7 @@ class PageCheck {
     await this.#checkTree(this.#meta.main);
     // The list of free pages comes last. By then the check has reached all pages in use, and none of them may
     // be listed as free.
-    this.#listsFreePages = true;
+    this.listsFreePages = true;
     await this.#checkTree(this.#meta.free);
   }
 
@@ -91,8 +100,10 @@ class PageCheck {
     const page = new NodePage(this.#readPage(number, level === 1 ? "leaf" : "branch", 1), number);
     let below = 0;
     for (let index = 0; index < page.length; index++) {
-      if (level === 1) await this.#checkEntry(page.data(index));
-      else below += await this.#checkPage(page.child(index), level - 1);
+      if (level === 1) {
+        if (this.listsFreePages) this.#checkFreedBy(page.key(index));
+        await this.#checkEntry(page.data(index));
+      } else below += await this.#checkPage(page.child(index), level - 1);
     }
     return level === 1 ? page.length : below;
   }
@@ -100,16 +111,25 @@ class PageCheck {
   async #checkEntry(data: NodeData): Promise<void> {
     if (data.kind === "overflow") this.#checkOverflow(data.page, data.size);
     else if (data.kind === "tree") await this.#checkTree(data.tree);
-    else if (this.#listsFreePages) this.#checkFreePages(data.bytes);
+    else if (this.listsFreePages) this.#checkFreePages(data.bytes);
   }
 
   #checkOverflow(number: number, size: number): void {
     const count = overflowPages(size, this.#pageSize);
     checkOverflow(this.#readPage(number, "overflow", count), number, count);
-    if (!this.#listsFreePages) return;
+    if (!this.listsFreePages) return;
     const list = Buffer.allocUnsafe(size);
     readSync(this.#descriptor, list, 0, size, number * this.#pageSize + PAGE_HEADER_BYTES);
     this.#checkFreePages(list);
+  }
+
+  /** Each entry of the list has the pages that one commit has freed. LMDB cannot use an entry of commit 0. */
+  #checkFreedBy(key: Buffer): void {
+    const commit = Number(key.readBigUInt64LE(0));
+    if (commit <= this.#freedBy || commit > this.#meta.commit) {
+      throw new PageDefect(`free pages are listed under the commit ${commit} after ${this.#freedBy}`);
+    }
+    this.#freedBy = commit;
   }
 
   /**

@@ -74,6 +74,20 @@ export function newestMeta(pages: Buffer): Meta {
   return first.commit > second.commit ? first : second;
 }
 
+/** The file's second meta page has the odd commits. @returns the number of the page that has a commit */
+export function metaPageOf(commit: number): number {
+  return commit % 2;
+}
+
+/** What a meta page says about its list of free pages from byte `at` on, if there are no free pages. */
+export const noFreePages = { at: META.freeAt + TREE.depthAt, bytes: emptyTree() } as const;
+
+function emptyTree(): Buffer {
+  const bytes = Buffer.alloc(TREE.bytes);
+  bytes.writeBigUInt64LE(NO_ROOT, TREE.rootAt);
+  return bytes.subarray(TREE.depthAt);
+}
+
 function metaOf(page: Buffer): Meta {
   return {
     commit: Number(page.readBigUInt64LE(META.commitAt)),

@@ -52,7 +52,7 @@ describe("a commit that was hidden by a process that opened the log", () => {
     }));
 });
 
-it("nothing is lost while others open the log again and again", { timeout: 60_000 }, async () => {
+it("nothing is lost while others open the log again and again", { timeout: 300_000 }, async () => {
   const folder = temporaryFolder();
   const store = await openEventStore(folder);
   try {

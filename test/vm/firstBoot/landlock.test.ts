@@ -64,7 +64,6 @@ const abi = landlockAbi();
 
 describe("landlock", () => {
   test("the kernel's ABI is the one that is used", async () => {
-    assert.ok(abi >= 6, `the kernel of the machine has ABI ${abi}`);
     const { agent, config } = await startVmTask({ command: "true" });
     await waitTask(agent, config);
     assert.equal((await eventData(agent, config.id, "fingerprinted")).landlockAbi, abi);
@@ -88,18 +87,20 @@ describe("landlock", () => {
     });
   }
 
-  test("a task can signal its own processes, but not its init, which is outside of its sandbox", async () => {
+  const unscoped = abi < abiWith("scope.signal");
+
+  test("a task can signal its own processes, but not its init, which is outside of its sandbox, from ABI 6 on", async () => {
     assert.equal(await said('defined(my $p = fork) or die; sleep 5 unless $p; kill "TERM", $p'), "ok");
-    assert.equal(await said('kill "CONT", 1'), "Operation not permitted");
+    assert.equal(await said('kill "CONT", 1'), unscoped ? "ok" : "Operation not permitted");
   });
 
-  test("a task can reach its own abstract socket, but none of the host", async () => {
+  test("a task can reach its own abstract socket, but none of the host, from ABI 6 on", async () => {
     const name = `exec2-${process.pid}`;
     const server = createServer().listen(`\0${name}`);
     onTestFinished(() => server.close());
     const connect = (to: string) =>
       `socket($c, AF_UNIX, SOCK_STREAM, 0) and connect $c, pack_sockaddr_un("\\0${to}")`;
-    assert.equal(await said(connect(name)), "Operation not permitted");
+    assert.equal(await said(connect(name)), unscoped ? "ok" : "Operation not permitted");
     const own = `socket($s, AF_UNIX, SOCK_STREAM, 0) and bind $s, pack_sockaddr_un("\\0own") and listen $s, 1`;
     assert.equal(await said(`${own} and ${connect("own")}`), "ok");
   });

@@ -6,6 +6,8 @@
  * outcome as a line of JSON to a port of the machine, so that outcomes before a crash are not lost.
  */
 import { openSync, readFileSync, writeSync } from "node:fs";
+import { release } from "node:os";
+import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import { finishFile } from "../../support/fileEnd.ts";
 import { prepareGuest } from "./prepareGuest.ts";
 import { afterAll, caseNames, runCases } from "./runner.ts";
@@ -24,7 +26,7 @@ if (mode === "list") {
 } else {
   const port = openSync("/dev/virtio-ports/exec2.results", "w");
   const tell = (line: object) => writeSync(port, `${JSON.stringify(line)}\n`);
-  tell({ up: true });
+  tell({ up: { kernel: release(), landlockAbi: landlockAbi() } });
   prepareGuest();
   const { suites, cases, patience } = JSON.parse(readFileSync(operands[0] as string, "utf8")) as GuestPlan;
   await load(suites);
