@@ -6,6 +6,7 @@
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/hclog.ts";
 import type { TaskId } from "../base/taskId.ts";
+import type { DiskUsage } from "../effects/disk/diskLimits.ts";
 import type { CgroupReading } from "../effects/stats/readings.ts";
 import type { UsageSample } from "../store/usage/usageSample.ts";
 
@@ -28,10 +29,16 @@ const samplesPerTurn = 10;
 /** A task is sampled again once its age has grown by this share. */
 const growth = 1 / 32;
 
-interface Watched {
+/** A task to sample. */
+export interface SampledTask {
   readonly cgroup: string;
   /** Start of the task's program, in milliseconds since the epoch. */
   readonly begunAt: number;
+  /** Reads what its limited folders use; absent without a limit. */
+  readonly readDisk?: () => Promise<DiskUsage | undefined>;
+}
+
+interface Watched extends SampledTask {
   /** Time of the next sample. */
   dueAt: number;
   /** Whether this process has stored a sample of the task. */
@@ -58,9 +65,9 @@ export class UsageSampler {
   }
 
   /** Begins to sample a running task. Does nothing if it is sampled already. */
-  watch(taskId: TaskId, cgroup: string, begunAt: number): void {
+  watch(taskId: TaskId, task: SampledTask): void {
     if (this.#tasks.has(taskId)) return;
-    this.#tasks.set(taskId, { cgroup, begunAt, dueAt: this.#dependencies.now() + turnMs, kept: false });
+    this.#tasks.set(taskId, { ...task, dueAt: this.#dependencies.now() + turnMs, kept: false });
     this.#schedule();
   }
 
@@ -112,7 +119,7 @@ export class UsageSampler {
     try {
       const reading = await read(watched.cgroup);
       if (reading === undefined) return;
-      keep(taskId, sampleOf(time, reading));
+      keep(taskId, sampleOf(time, reading, await watched.readDisk?.()));
       watched.kept = true;
     } catch (thrown) {
       // A task keeps running without its samples, for example if the disk is full. One warning is logged.
@@ -126,6 +133,7 @@ export class UsageSampler {
 function sampleOf(
   time: number,
   { cpu, memoryBytes, memoryPeakBytes, pids, io, pressure }: CgroupReading,
+  disk: DiskUsage | undefined,
 ): UsageSample {
   const unknown = Number.NaN;
   return {
@@ -145,5 +153,7 @@ function sampleOf(
     writtenBytes: io?.writtenBytes ?? unknown,
     reads: io?.reads ?? unknown,
     writes: io?.writes ?? unknown,
+    ownDiskBytes: disk?.own.bytes ?? unknown,
+    sharedDiskBytes: disk?.shared.bytes ?? unknown,
   };
 }

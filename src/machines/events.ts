@@ -10,6 +10,7 @@ import { DriverError } from "../base/errors.ts";
 import { visible } from "../units/visible.ts";
 import type { EventBody, EventParts, EventTraits } from "./events/defineEvent.ts";
 import { denials } from "./events/denied.ts";
+import { disk } from "./events/disk.ts";
 import { ending } from "./events/ending.ts";
 import { names } from "./events/names.ts";
 import { output } from "./events/output.ts";
@@ -26,6 +27,7 @@ export const eventCatalogue = {
   ...denials,
   ...names,
   ...output,
+  ...disk,
   ...ending,
   ...takingOver,
 };

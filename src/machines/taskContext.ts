@@ -1,5 +1,6 @@
 /** The context of the machine: what it knows about a task, folded from the task's events alone. Pure. */
 import { z } from "zod";
+import { diskHistory } from "./events/disk.ts";
 import { stopInProgress } from "./events/ending.ts";
 import { nameHistories } from "./events/names.ts";
 import { outputHistory } from "./events/output.ts";
@@ -31,6 +32,8 @@ export const contextSchema = z
     /** The names that the task may connect to, with their addresses. */
     names: nameHistories,
     output: outputHistory,
+    /** How full the limits on its disk have become. */
+    disk: diskHistory,
     /** Number of delivered signals. */
     signals: z.number(),
     /** Commands that were run in the task. */
@@ -59,6 +62,7 @@ export const initialContext: TaskContext = {
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
   names: [],
   output: { replacements: 0, lost: null, waits: false },
+  disk: { own: 0, shared: 0 },
   signals: 0,
   execs: { last: 0, counted: 0, running: [] },
   recoveries: 0,
@@ -88,13 +92,15 @@ export function ownOutput({ request, sandbox, exit }: TaskContext) {
   return { from: sandbox.output, until: exit?.output ?? null };
 }
 
-/** The limits of a task's cgroup that are in force; null for a resource without a limit. */
+/** The limits of a task that are in force; null for a resource without a limit. */
 export interface TaskLimits {
   /** Number of the host's cores, from `cpu.max`. */
   readonly cores: number | null;
   readonly memoryBytes: number | null;
   /** Processes and threads. */
   readonly pids: number | null;
+  /** In the folders of its own. */
+  readonly diskBytes: number | null;
   /** Bytes a second, on all of the task's disks together. */
   readonly readBytes: number | null;
   readonly writtenBytes: number | null;
@@ -109,6 +115,7 @@ export function limitsOf(context: TaskContext): TaskLimits {
     cores: period > 0 ? quota / period : null,
     memoryBytes: limitOf(context, "memory.max")[0] ?? null,
     pids: limitOf(context, "pids.max")[0] ?? null,
+    diskBytes: context.sandbox?.disk?.limitBytes ?? null,
     readBytes: ioLimitOf(context, "rbps"),
     writtenBytes: ioLimitOf(context, "wbps"),
     reads: ioLimitOf(context, "riops"),

@@ -112,6 +112,7 @@ const whileAlive = {
   outputLost: evolves,
   loggerReplaced: evolves,
   outputWaits: evolves,
+  diskFilled: evolves,
   execStarted: evolves,
   execExited: evolves,
   execsRepeated: evolves,

@@ -40,6 +40,11 @@ export class LogStore extends FollowableLog implements FollowableStore {
   #pending: Append[] = [];
   #committedInTurn = false;
   #closed = false;
+  /**
+   * Position of the newest event, which only this process changes. Undefined before the first commit and after one
+   * that has failed: to look it up takes a tenth of a commit.
+   */
+  #newest: number | undefined;
 
   constructor(table: WritableTable, usageOf: UsageOf) {
     const commits = new Subject<void>();
@@ -125,13 +130,15 @@ export class LogStore extends FollowableLog implements FollowableStore {
     if (this.#pending.length > 0) setImmediate(() => this.#commitGroup());
     try {
       const bytes = group.reduce((sum, append) => sum + append.bytes, 0);
-      const outcomes = this.#table.write(bytes, (writer) => this.#carryOut(group, writer));
+      const { outcomes, newest } = this.#table.write(bytes, (writer) => this.#carryOut(group, writer));
+      this.#newest = newest;
       group.forEach(({ resolve, reject }, index) => {
         const outcome = outcomes[index] as (typeof outcomes)[number];
         if (outcome instanceof DriverError) reject(outcome);
         else resolve(outcome);
       });
     } catch (thrown) {
+      this.#newest = undefined;
       const error = DriverError.from(thrown, "STORE_FAILED", "the event log cannot be written");
       for (const { reject } of group) reject(error);
       return;
@@ -181,10 +188,16 @@ export class LogStore extends FollowableLog implements FollowableStore {
     }
   }
 
-  /** Reads each stream's head within the transaction: a head that was read before may be out of date. */
-  #carryOut(group: readonly Append[], writer: RecordWriter): (readonly StoredEvent[] | DriverError)[] {
-    let position = this.#table.lastPosition();
-    return group.map(({ stream, expectedVersion, events }) => {
+  /**
+   * Reads each stream's head within the transaction: a head that was read before may be out of date.
+   * @returns the position of the newest event, too
+   */
+  #carryOut(
+    group: readonly Append[],
+    writer: RecordWriter,
+  ): { outcomes: (readonly StoredEvent[] | DriverError)[]; newest: number } {
+    let position = this.#newest ?? this.#table.lastPosition();
+    const outcomes = group.map(({ stream, expectedVersion, events }) => {
       const head = this.#table.head(stream);
       const version = head?.version ?? 0;
       if (version !== expectedVersion) return new WrongExpectedVersion(stream, expectedVersion, version);
@@ -206,6 +219,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
       if (isOpen(end) !== (head !== undefined && isOpen(head))) writer.listOpen(end, isOpen(end));
       return stored;
     });
+    return { outcomes, newest: position };
   }
 }
 

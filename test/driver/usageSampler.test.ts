@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { toTaskId } from "../../src/base/taskId.ts";
 import { UsageSampler } from "../../src/driver/usageSampler.ts";
 import type { CgroupReading } from "../../src/effects/stats/readings.ts";
+import type { UsageSample } from "../../src/store/usage/usageSample.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
 
 const reading: CgroupReading = {
@@ -21,7 +22,8 @@ function sampler(read: (cgroup: string) => Promise<CgroupReading | undefined> = 
   const keep = (taskId: string, { time }: { time: number }) => kept.push([taskId, (time - begun) / 1000]);
   const made = new UsageSampler({ read, keep, now: Date.now, log });
   made.configure(60_000);
-  const watch = (name: string) => made.watch(toTaskId(name), `/cgroup/${name}`, Date.now());
+  const watch = (name: string) =>
+    made.watch(toTaskId(name), { cgroup: `/cgroup/${name}`, begunAt: Date.now() });
   return { sampler: made, kept, log, watch };
 }
 
@@ -81,6 +83,28 @@ describe("the sampler", () => {
     made.configure(0);
     await vi.advanceTimersByTimeAsync(100_000);
     expect(vi.getTimerCount()).toBe(0);
+    made.close();
+  });
+
+  it("reads the disk only of tasks with a limit there", async () => {
+    const samples: UsageSample[] = [];
+    const made = new UsageSampler({
+      read: async () => reading,
+      keep: (_, sample) => samples.push(sample),
+      now: Date.now,
+      log: recordingLogger(),
+    });
+    made.configure(60_000);
+    const usage = { bytes: 4096, files: 2, limitBytes: 8192, limitFiles: 1024 };
+    const readDisk = vi.fn(async () => ({ own: usage, shared: { ...usage, bytes: 8192 } }));
+    made.watch(toTaskId("limited"), { cgroup: "/cgroup/limited", begunAt: Date.now(), readDisk });
+    made.watch(toTaskId("free"), { cgroup: "/cgroup/free", begunAt: Date.now() });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(readDisk).toHaveBeenCalledTimes(1);
+    expect(samples).toMatchObject([
+      { ownDiskBytes: 4096, sharedDiskBytes: 8192 },
+      { ownDiskBytes: Number.NaN, sharedDiskBytes: Number.NaN },
+    ]);
     made.close();
   });
 

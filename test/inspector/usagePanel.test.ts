@@ -22,6 +22,7 @@ function use(second: number): UsageSample {
     pids: 2 + (second % 7),
     memoryWaitingUs: Math.max(0, second - 45) * 300_000,
     writtenBytes: second * mib,
+    ownDiskBytes: second * 4 * mib,
   });
 }
 
@@ -36,10 +37,12 @@ const limits = [
   return { file, value: value.join(" "), applied: true };
 });
 
+const disk = { limitBytes: 300 * mib, project: 1, sharedProject: 2 };
+
 async function recordHungry({ record }: Inspected, id: string): Promise<void> {
   const [requested, fingerprinted, , started] = life("ended").map((each) => ({ ...each, time: begun }));
   if (!requested || !fingerprinted || !started) throw new Error("no such life");
-  const sandboxed = { ...event("sandboxed", { limits }), time: begun };
+  const sandboxed = { ...event("sandboxed", { limits, disk }), time: begun };
   const oom = {
     ...event("oomSeen", { kills: 1, limitBytes: 64 * mib, peakBytes: 64 * mib }),
     time: begun + 50_000,
@@ -68,10 +71,11 @@ describe("a task's usage", () => {
       const panel = page.getByRole("region", { name: "What it used", exact: true });
       await panel
         .getByText(
-          "at most 64 of 64 MiB of memory; it wrote 59 MiB to disks; its CPU limit held it back for 12 s",
+          "at most 64 of 64 MiB of memory and at most 240 of 300 MiB of disk in its folders; it wrote 59 MiB to disks; its CPU limit held it back for 12 s",
         )
         .waitFor();
       await panel.getByRole("img", { name: "Memory: at most 63 MiB of 64 MiB" }).waitFor();
+      await panel.getByRole("img", { name: "Disk, its own folders: at most 240 MiB of 300 MiB" }).waitFor();
       await panel.getByRole("img", { name: "CPU, cores: at most 0.95 of 1" }).waitFor();
       await panel.getByRole("img", { name: "Held back by the CPU limit: at most 40 %" }).waitFor();
       await panel.getByRole("img", { name: "Waited for memory: at most 30 %" }).waitFor();
@@ -81,11 +85,11 @@ describe("a task's usage", () => {
       // The value is far from its limit, so the limit is only written, not drawn. Nothing waited for I/O.
       const pids = panel.getByRole("img", { name: "Processes and threads: at most 8 of 500" });
       expect(await pids.locator(".limit").count()).toBe(0);
-      expect(await panel.locator("svg .limit").count()).toBe(3);
+      expect(await panel.locator("svg .limit").count()).toBe(4);
       expect(await panel.getByRole("img", { name: "I/O" }).count()).toBe(0);
       // The denial, the stall and the OOM kill are marked in each chart.
       expect(await panel.locator("svg .mark").count()).toBe(3 * (await panel.getByRole("img").count()));
-      await panel.getByText("denied, out of memory, stalled, or an error").waitFor();
+      await panel.getByText("denied, out of memory, stalled, disk full, or an error").waitFor();
       await panel.getByText("As a table").click();
       await panel.getByRole("cell", { name: "63 MiB" }).first().waitFor();
       expect(await panel.getByRole("row").count()).toBe(60);

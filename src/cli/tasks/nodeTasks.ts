@@ -1,6 +1,7 @@
 /** Tasks of this node. The event logs list them, and the host reports their usage. */
 import type { Subscription } from "rxjs";
 import { delegatedCgroups } from "../../driver/history/startEvents.ts";
+import { usageOf as diskUsageOf } from "../../effects/disk/diskLimits.ts";
 import { pageSize } from "../../effects/kernel/pageSize.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { type RunReading, readRun } from "../../effects/stats/readings.ts";
@@ -114,7 +115,11 @@ class HostSampler {
     const now = await readRun(place, before);
     this.#lastReadings.set(id, now);
     const units = { mhzPerCore: host?.mhzPerCore ?? 0, pageSize: pageSize() };
-    return { alive: true, usage: now.cpu === undefined ? undefined : usageOf(before, now, units) };
+    return {
+      alive: true,
+      usage: now.cpu === undefined ? undefined : usageOf(before, now, units),
+      disk: sandbox?.disk && diskUsageOf(request.allocDir, sandbox.disk)?.own,
+    };
   }
 }
 

@@ -50,6 +50,15 @@ const columns: readonly Column[] = [
   },
 ];
 
+const diskColumn: Column = {
+  name: "DISK",
+  rank: 2.5,
+  right: true,
+  minWidth: 8,
+  text: ({ diskBytes, diskLimitBytes }) =>
+    diskBytes === null ? nothing : formatBytes(diskBytes) + limitText(diskLimitBytes),
+};
+
 const endColumn: Column = { name: "END", rank: 6, cut: true, text: ({ end }) => end ?? "" };
 
 const pinColumn: Column = {
@@ -72,6 +81,7 @@ const shortText = 20;
 export function taskTable(rows: readonly TaskRow[], style: Style, width: number): string[] {
   const all = [
     ...columns,
+    ...(rows.some(({ diskBytes }) => diskBytes !== null) ? [diskColumn] : []),
     ...(rows.some(({ end }) => end !== null) ? [endColumn] : []),
     ...(rows.some(({ pin }) => pin !== null) ? [pinColumn] : []),
   ];
@@ -97,7 +107,11 @@ export function taskTable(rows: readonly TaskRow[], style: Style, width: number)
 }
 
 function memoryLimit({ memoryBytes, memoryLimitBytes }: TaskRow): string {
-  return memoryBytes === null || memoryLimitBytes === null ? "" : ` / ${formatBytes(memoryLimitBytes)}`;
+  return memoryBytes === null ? "" : limitText(memoryLimitBytes);
+}
+
+function limitText(bytes: number | null): string {
+  return bytes === null ? "" : ` / ${formatBytes(bytes)}`;
 }
 
 const historyHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];

@@ -2,6 +2,7 @@
 
 import { knownEnd } from "../../base/taskEnd.ts";
 import type { MemoryFigures } from "../../effects/cgroup/cgroupFigures.ts";
+import type { ProjectUsage } from "../../effects/disk/projectQuota.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import { limitsOf } from "../../machines/taskContext.ts";
 import { isAlive, type TaskSnapshot } from "../../machines/taskMachine.ts";
@@ -27,6 +28,8 @@ export interface Presence {
   readonly alive: boolean;
   /** Undefined if the task does not run, or the host reports no usage. */
   readonly usage: RunUsage | undefined;
+  /** What its own folders use; undefined without a limit, or if it cannot be read. */
+  readonly disk?: Pick<ProjectUsage, "bytes" | "limitBytes"> | undefined;
 }
 
 /** Unknown values are null. */
@@ -51,6 +54,9 @@ export interface TaskRow extends TaskOutline {
   /** Limits in force, in percent of one core and in bytes; null if there is none. */
   readonly cpuLimitPercent: number | null;
   readonly memoryLimitBytes: number | null;
+  /** Bytes on disk of its own folders, and their limit; null without a limit. */
+  readonly diskBytes: number | null;
+  readonly diskLimitBytes: number | null;
   /** Processes of the task, without its init. */
   readonly processes: number | null;
   readonly exitCode: number | null;
@@ -64,7 +70,7 @@ export interface TaskRow extends TaskOutline {
 
 export function rowOf(
   { id, snapshot, begunAt, endedAt, changedAt, lastUse, pin }: NodeTask,
-  { alive, usage }: Presence,
+  { alive, usage, disk }: Presence,
   now: number,
 ): TaskRow {
   const { request, sandbox, process, startedAt, exit } = snapshot.context;
@@ -90,6 +96,8 @@ export function rowOf(
     memory: usage?.total.memory ?? null,
     cpuLimitPercent: limits.cores === null ? null : 100 * limits.cores,
     memoryLimitBytes: limits.memoryBytes,
+    diskBytes: disk?.bytes ?? null,
+    diskLimitBytes: disk?.limitBytes ?? null,
     processes: usage?.processes.size ?? null,
     exitCode: known?.exitCode ?? null,
     signal: known?.signal ?? null,

@@ -7,8 +7,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hasErrno, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
-import type { DiskLimit, DiskLimits, LimitedTask, ProjectRange } from "../../effects/disk/diskLimits.ts";
-import type { ProjectUsage } from "../../effects/disk/projectQuota.ts";
+import type {
+  DiskLimit,
+  DiskLimits,
+  DiskUsage,
+  LimitedTask,
+  ProjectRange,
+} from "../../effects/disk/diskLimits.ts";
 import { replaceFile } from "../../store/folder/files.ts";
 
 type Effects = typeof import("../../effects/disk/diskLimits.ts");
@@ -22,6 +27,8 @@ export class TaskDisk {
   readonly #log: Logger;
   readonly #stateDir: string;
   #tools: Promise<Tools> | undefined;
+  /** What the file of folders has, once it was read. Only this process writes to it. */
+  #folders: readonly string[] | undefined;
   /** Tasks of an earlier plugin, until the module is loaded. */
   readonly #earlier = new Map<string, DiskLimit>();
 
@@ -52,8 +59,8 @@ export class TaskDisk {
     }
   }
 
-  /** What a task's own folders use; undefined if it cannot be read. */
-  async usage(allocDir: string, limit: DiskLimit): Promise<ProjectUsage | undefined> {
+  /** What a task's limited folders use; undefined if it cannot be read. */
+  async usage(allocDir: string, limit: DiskLimit): Promise<DiskUsage | undefined> {
     const { usageOf } = await this.#loaded();
     return usageOf(allocDir, limit);
   }
@@ -88,26 +95,34 @@ export class TaskDisk {
   }
 
   /** Folders on the file systems on which a plugin with this state folder has limited tasks. */
-  #remembered(): string[] {
-    try {
-      return readFileSync(this.#file, "utf8")
-        .split("\n")
-        .filter((line) => line !== "");
-    } catch (thrown) {
-      if (!hasErrno(thrown, "ENOENT")) throw thrown;
-      return [];
-    }
+  #remembered(): readonly string[] {
+    this.#folders ??= linesOf(this.#file);
+    return this.#folders;
   }
 
   #remember(folder: string): void {
-    const known = this.#remembered();
-    if (known.includes(folder)) return;
-    const text = `${[...known, folder].join("\n")}\n`;
-    replaceFile(this.#file, (unfinished) => writeFileSync(unfinished, text, { mode: 0o600 }));
+    if (this.#remembered().includes(folder)) return;
+    const folders = [...this.#remembered(), folder];
+    replaceFile(this.#file, (unfinished) =>
+      writeFileSync(unfinished, `${folders.join("\n")}\n`, { mode: 0o600 }),
+    );
+    this.#folders = folders;
   }
 
   get #file(): string {
     return join(this.#stateDir, "disk-limits");
+  }
+}
+
+/** None if there is no such file. */
+function linesOf(path: string): string[] {
+  try {
+    return readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+  } catch (thrown) {
+    if (!hasErrno(thrown, "ENOENT")) throw thrown;
+    return [];
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { signalName } from "../../base/signalNames.ts";
 import { describeTrigger } from "../../effects/cgroup/pressure.ts";
+import { describeFill } from "../../effects/disk/diskFill.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import { describeStopCommand, stopCommandFailed } from "../../machines/events/ending.ts";
@@ -40,6 +41,12 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
       const { waitedMs, spanMs, ...trigger } = event.data;
       const { resource } = trigger;
       return message(`Stalled: ${describeTrigger(trigger)}; the task keeps running`, { stalled: resource });
+    }
+    case "diskFilled": {
+      const { folders, percent, unit, used, limit } = event.data;
+      const full = percent === 100 ? "full" : "nearly full";
+      const text = `Disk limit ${full}: ${describeFill({ percent, unit, used, limit }, folders)}`;
+      return message(text, { disk_limit: full });
     }
     case "outputLost": {
       const { stdout, stderr, errno } = event.data;

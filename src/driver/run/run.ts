@@ -25,6 +25,7 @@ import {
   taskMachine,
 } from "../../machines/taskMachine.ts";
 import { RunDenials } from "../denials/runDenials.ts";
+import { RunDisk } from "../disk/runDisk.ts";
 import { RunEgress } from "../egress/runEgress.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
@@ -73,6 +74,7 @@ export class Run {
   readonly denials: RunDenials;
   readonly stats: RunStats;
   readonly #egress: RunEgress;
+  readonly #disk: RunDisk;
   readonly #task: RecordedTask;
   readonly #memory: MemoryWatch;
   readonly #output: RunOutput;
@@ -100,6 +102,7 @@ export class Run {
     this.#services = services;
     this.denials = new RunDenials(task);
     this.#egress = new RunEgress(task, this.denials, services);
+    this.#disk = new RunDisk(task, services);
     this.commands = new RunCommands(task, this.denials);
     this.stats = new RunStats(task);
   }
@@ -203,18 +206,10 @@ export class Run {
     await retry(() => this.denials.end(exit), isMaxAttempts);
     const output = (await retry(() => this.#output.end(), isMaxAttempts)) ?? null;
     const refused = this.denials.lastBefore(exit.endedAt);
-    const disk = await this.#diskUsage();
-    const end = { ...exit, ...(disk && { disk }) };
+    const { own } = (await this.#disk.usage()) ?? {};
+    const end = { ...exit, ...(own && { disk: { bytes: own.bytes, files: own.files } }) };
     const found = await diagnose(this.#task.snapshot.context, end, refused, this.#watched?.read());
     await this.#task.record("exited", { ...end, ...found, output });
-  }
-
-  /** What the task's folders have on disk; undefined without a limit there. */
-  async #diskUsage(): Promise<{ bytes: number; files: number } | undefined> {
-    const { request, sandbox } = this.#task.snapshot.context;
-    if (request === null || sandbox?.disk === undefined) return undefined;
-    const usage = await this.#services().disk.usage(request.allocDir, sandbox.disk);
-    return usage && { bytes: usage.bytes, files: usage.files };
   }
 
   /** Lets the black box note what concerns the run. */
@@ -233,7 +228,11 @@ export class Run {
   #sampleUsage(): void {
     const { request, startedAt } = this.#task.snapshot.context;
     if (request === null) return;
-    this.#services().usage.watch(this.#task.id, request.resources.cgroup, startedAt ?? Date.now());
+    this.#services().usage.watch(this.#task.id, {
+      cgroup: request.resources.cgroup,
+      begunAt: startedAt ?? Date.now(),
+      ...(this.#disk.isLimited && { readDisk: () => this.#disk.look() }),
+    });
   }
 
   async #sendStopSignal(): Promise<void> {

@@ -41,11 +41,20 @@ export function findIoDevices(places: readonly IoPlace[], cgroupMount: string | 
   return { devices: [...devices.values()], unlimited };
 }
 
-/** Whether a weight has an effect on any disk of the host. */
-export function obeysWeights(cgroupMount: string | undefined): boolean {
+/**
+ * Whether a weight has an effect on any disk of the host.
+ * @param disks the folder in sysfs that has one for each disk
+ */
+export function obeysWeights(cgroupMount: string | undefined, disks = "/sys/block"): boolean {
   const qos = costModel(cgroupMount);
   if (/ enable=1\b/.test(qos)) return true;
-  return entriesOf("/sys/block").some((name) => usesBfq(`/sys/block/${name}`));
+  for (const name of entriesOf(disks)) {
+    const schedulers = schedulersIn(`${disks}/${name}`);
+    if (schedulers.includes("[bfq]")) return true;
+    // A disk that can have one lists all that the kernel has. So the first one answers for hundreds of others.
+    if (/\S\s+\S/.test(schedulers) && !schedulers.includes("bfq")) return false;
+  }
+  return false;
 }
 
 /** `io.cost.qos` of the root cgroup: a line for each disk. */
@@ -92,7 +101,12 @@ function wholeDisk(link: string): string {
 }
 
 function usesBfq(folder: string): boolean {
-  return readKernelFile(`${folder}/queue/scheduler`)?.includes("[bfq]") === true;
+  return schedulersIn(folder).includes("[bfq]");
+}
+
+/** Such as `none [mq-deadline] bfq`; `none` alone for a disk that can have no scheduler. */
+function schedulersIn(folder: string): string {
+  return readKernelFile(`${folder}/queue/scheduler`) ?? "";
 }
 
 function entriesOf(folder: string): string[] {

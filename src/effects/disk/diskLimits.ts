@@ -18,6 +18,7 @@ import {
 } from "../kernel/constants.ts";
 import { kernelError } from "../kernel/kernelError.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
+import type { LimitedFolders } from "./diskFill.ts";
 import { remedyFor } from "./diskRemedy.ts";
 import {
   enforcementAt,
@@ -208,11 +209,15 @@ function limitsOf(limitBytes: number) {
   return { limitBytes, limitFiles: Math.max(minFiles, Math.ceil(limitBytes / bytesPerFile)) };
 }
 
-/** What a task's own folders use; undefined if it cannot be read, for example because they are gone. */
-export function usageOf(allocDir: string, { project }: DiskLimit): ProjectUsage | undefined {
+/** What the folders with a task's limits use. */
+export type DiskUsage = Readonly<Record<LimitedFolders, ProjectUsage>>;
+
+/** Undefined if it cannot be read, for example because the folders are gone. */
+export function usageOf(allocDir: string, { project, sharedProject }: DiskLimit): DiskUsage | undefined {
   try {
     using folder = openNearest(allocDir);
-    return readUsage(folder.descriptor, project);
+    const { descriptor } = folder;
+    return { own: readUsage(descriptor, project), shared: readUsage(descriptor, sharedProject) };
   } catch {
     return undefined;
   }

@@ -67,7 +67,7 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
     cgroupMount: mount,
     cgroupControllers: mount === undefined ? [] : readControllers(mount, "cgroup.controllers"),
     cgroupDelegated: mount === undefined ? [] : readControllers(mount, "cgroup.subtree_control"),
-    ioWeights: obeysWeights(mount),
+    ioWeights: hasIoWeights(mount),
     psi: existsSync("/proc/pressure/memory"),
     memfdExecution: readKernelFile("/proc/sys/vm/memfd_noexec") !== "2",
     // This file exists only with CONFIG_SECCOMP_FILTER.
@@ -96,6 +96,21 @@ export function watchHost(
     return () => clearInterval(timer);
   });
   return probes.pipe(distinctUntilChanged<HostFacts>(isDeepStrictEqual));
+}
+
+/** What {@link hasIoWeights} has found, and when. */
+let weights:
+  | { readonly mount: string | undefined; readonly at: number; readonly areObeyed: boolean }
+  | undefined;
+
+/** A host may have hundreds of disks, and rarely gets another scheduler. So they are read every ten minutes. */
+const weightsKeptMs = 600_000;
+
+function hasIoWeights(mount: string | undefined): boolean {
+  const at = performance.now();
+  if (weights === undefined || weights.mount !== mount || at - weights.at > weightsKeptMs)
+    weights = { mount, at, areObeyed: obeysWeights(mount) };
+  return weights.areObeyed;
 }
 
 /** Whether the kernel has namespaces of this kind, and their limit is not 0: namespaces(7). */

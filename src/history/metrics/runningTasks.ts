@@ -2,7 +2,8 @@
 
 import { allocationOf, taskName } from "../../base/taskId.ts";
 import type { IoCounters } from "../../effects/cgroup/cgroupFigures.ts";
-import { usageOf } from "../../effects/disk/diskLimits.ts";
+import { limitedFolders } from "../../effects/disk/diskFill.ts";
+import { type DiskUsage, usageOf } from "../../effects/disk/diskLimits.ts";
 import type { ProjectUsage } from "../../effects/disk/projectQuota.ts";
 import { logPlaces } from "../../effects/logs/logFiles.ts";
 import {
@@ -29,7 +30,7 @@ interface TaskReading extends LiveTask {
   /** Undefined unless the driver writes the task's log files. */
   readonly output: OutputFigures | undefined;
   /** Undefined without a limit on its disk. */
-  readonly disk: ProjectUsage | undefined;
+  readonly disk: DiskUsage | undefined;
   /** Labels of all series of the task. */
   readonly labels: Labels;
   /** Further labels of its `exec2_task_info`. */
@@ -108,8 +109,8 @@ function outputOf({ request, sandbox }: TaskContext): OutputFigures | undefined 
   }
 }
 
-/** What the task's own folders have on disk, from its quota. */
-function diskOf({ request, sandbox }: TaskContext): ProjectUsage | undefined {
+/** What the task's folders have on disk, from their quotas. */
+function diskOf({ request, sandbox }: TaskContext): DiskUsage | undefined {
   return request === null || sandbox?.disk === undefined
     ? undefined
     : usageOf(request.allocDir, sandbox.disk);
@@ -160,6 +161,10 @@ function disks(reading: keyof IoCounters, writing: keyof IoCounters): Figure[] {
     [(task) => task.reading.io?.[reading], { direction: "read" }],
     [(task) => task.reading.io?.[writing], { direction: "write" }],
   ];
+}
+
+function folders(read: (usage: ProjectUsage) => number): Figure[] {
+  return limitedFolders.map((each) => [({ disk }) => disk && read(disk[each]), { folders: each }]);
 }
 
 function streams(read: (figures: StreamFigures) => number): Figure[] {
@@ -226,12 +231,17 @@ const taskMetrics: readonly (readonly [
     "Processes and threads that the task may have at most.",
     [({ limits }) => limits.pids],
   ],
-  [gauge, "exec2_task_disk_bytes", "Disk that the task's own folders take.", [({ disk }) => disk?.bytes]],
+  [
+    gauge,
+    "exec2_task_disk_bytes",
+    "Disk that the task's own folders take, and the one that it shares with its allocation.",
+    ...folders((usage) => usage.bytes),
+  ],
   [
     gauge,
     "exec2_task_disk_limit_bytes",
-    "Disk that the task's own folders may take at most.",
-    [({ disk }) => disk?.limitBytes],
+    "Disk that these folders may take at most.",
+    ...folders((usage) => usage.limitBytes),
   ],
   [
     counter,

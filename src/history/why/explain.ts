@@ -3,6 +3,7 @@
 import { signalName } from "../../base/signalNames.ts";
 import { taskName } from "../../base/taskId.ts";
 import { describeTrigger } from "../../effects/cgroup/pressure.ts";
+import { describeFill, limitedFolders } from "../../effects/disk/diskFill.ts";
 import { commandsIn } from "../../machines/events/running.ts";
 import { limitsOf, type TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
@@ -144,7 +145,20 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
     ),
     ...lostOutput(facts),
     ...stalls(facts),
+    ...filled(facts),
   ];
+}
+
+/** One sentence for each limit on its disk that became full. */
+function filled(facts: readonly Fact[]): Sentence[] {
+  const all = ofType(facts, "diskFilled");
+  return limitedFolders.flatMap((folders) => {
+    const some = all.filter(({ data }) => data.folders === folders);
+    const last = some.at(-1)?.data;
+    if (last === undefined) return [];
+    const full = last.percent === 100 ? "full" : "nearly full";
+    return sentence(some, `Its disk limit became ${full}: ${describeFill(last, folders)}`);
+  });
 }
 
 /** One sentence for each resource. */

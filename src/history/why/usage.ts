@@ -23,6 +23,9 @@ export interface UsageSpan {
   readonly pids: number | null;
   /** Milliseconds in which the CPU limit throttled the task, summed over the host's CPUs. */
   readonly throttledMs: number | null;
+  /** Bytes on disk at the span's end, as memory. */
+  readonly ownDiskBytes: number | null;
+  readonly sharedDiskBytes: number | null;
   /** Bytes and operations a second, on average. */
   readonly disk: {
     readonly readBytes: number | null;
@@ -60,6 +63,8 @@ function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
     memoryBytes: known(to.memoryBytes),
     pids: known(to.pids),
     throttledMs: throttledUs === null ? null : throttledUs / 1000,
+    ownDiskBytes: known(to.ownDiskBytes),
+    sharedDiskBytes: known(to.sharedDiskBytes),
     disk: {
       readBytes: perSecond(({ readBytes }) => readBytes),
       writtenBytes: perSecond(({ writtenBytes }) => writtenBytes),
@@ -102,9 +107,11 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
   if (first === undefined || last === undefined || first === last) return undefined;
   const { cores, throttledMs, waiting } = spanOf(first, last);
   const memory = peakOf(samples);
+  const stored = mostOf(samples.map(({ ownDiskBytes }) => ownDiskBytes));
   const used = [
     ...(cores === null ? [] : [`${coresText(cores, limits.cores)} on average`]),
-    ...(memory === null ? [] : [`at most ${memoryText(memory, limits.memoryBytes)} of memory`]),
+    ...(memory === null ? [] : [`at most ${bytesText(memory, limits.memoryBytes)} of memory`]),
+    ...(stored === null ? [] : [`at most ${bytesText(stored, limits.diskBytes)} of disk in its folders`]),
   ];
   const disk = diskText(first, last);
   const held = throttledMs !== null && throttledMs >= 1 ? formatDuration(throttledMs) : undefined;
@@ -114,7 +121,7 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
       : [],
   );
   return [
-    ...(used.length === 0 ? [] : [`It used ${used.join(" and ")}`]),
+    ...(used.length === 0 ? [] : [`It used ${listed(used)}`]),
     ...(disk === undefined ? [] : [disk]),
     ...(held === undefined ? [] : [`its CPU limit held it back for ${held}`]),
     ...(waited.length === 0 ? [] : [`some of its processes waited ${waited.join(", ")} of the time`]),
@@ -126,7 +133,11 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
  * Null if memory was not measured.
  */
 function peakOf(samples: readonly UsageSample[]): number | null {
-  const figures = samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]);
+  return mostOf(samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]));
+}
+
+/** Null if none is known. */
+function mostOf(figures: readonly number[]): number | null {
   return figures.reduce<number | null>(
     (max, each) => (Number.isNaN(each) || each <= (max ?? -1) ? max : each),
     null,
@@ -157,7 +168,13 @@ function coresText(cores: number, limit: number | null): string {
     : `${amount} of ${limit} ${limit === 1 ? "core" : "cores"}`;
 }
 
-function memoryText(bytes: number, limit: number | null): string {
+/** `a`, `a and b`, `a, b and c`. */
+function listed(parts: readonly string[]): string {
+  const [last = "", ...others] = parts.toReversed();
+  return others.length === 0 ? last : `${others.toReversed().join(", ")} and ${last}`;
+}
+
+function bytesText(bytes: number, limit: number | null): string {
   if (limit === null) return formatBytes(bytes);
   const [amount, of] = [formatBytes(bytes), formatBytes(limit)];
   const unit = of.split(" ")[1] ?? "";

@@ -32,6 +32,12 @@ export interface UsageSample {
   readonly writtenBytes: number;
   readonly reads: number;
   readonly writes: number;
+  /**
+   * Bytes on disk of the task's own folders, and of the allocation's shared folder, if they are limited. A merged
+   * sample has the maximum of the samples that it replaces.
+   */
+  readonly ownDiskBytes: number;
+  readonly sharedDiskBytes: number;
 }
 
 /**
@@ -55,9 +61,11 @@ const fields = [
   "writtenBytes",
   "reads",
   "writes",
+  "ownDiskBytes",
+  "sharedDiskBytes",
 ] as const satisfies readonly (keyof UsageSample)[];
 
-/** Maximum number of samples that are kept for a task: a file of 34 KiB. */
+/** Maximum number of samples that are kept for a task: a file of 38 KiB. */
 export const maxSamples = 256;
 
 export const numbersOfSample = fields.length;
@@ -131,7 +139,7 @@ export function thinned(samples: readonly UsageSample[], most: number): UsageSam
   }
 }
 
-/** The last of the samples, with the maximum memory and the maximum number of processes of all of them. */
+/** The last of the samples, with the maxima of what is not a sum: memory, processes, disk. */
 function merged(samples: readonly UsageSample[]): UsageSample {
   const most = (figure: (sample: UsageSample) => number) =>
     samples.reduce(
@@ -142,5 +150,7 @@ function merged(samples: readonly UsageSample[]): UsageSample {
     ...(samples.at(-1) as UsageSample),
     memoryBytes: most(({ memoryBytes }) => memoryBytes),
     pids: most(({ pids }) => pids),
+    ownDiskBytes: most(({ ownDiskBytes }) => ownDiskBytes),
+    sharedDiskBytes: most(({ sharedDiskBytes }) => sharedDiskBytes),
   };
 }

@@ -83,6 +83,23 @@ describe("the end of a task", () => {
     );
   });
 
+  it("after a disk limit became full mentions it once for each limit, with the last figures", () => {
+    const mib = 2 ** 20;
+    const text = why(
+      ...running(),
+      event("diskFilled"),
+      event("diskFilled", { percent: 100, used: 300 * mib }),
+      event("diskFilled", { folders: "shared" }),
+      exited({ exitCode: 1 }),
+    );
+    expect(text).toContain(
+      "Its disk limit became full: 300 MiB of 300 MiB in its folders local and tmp [5,6].",
+    );
+    expect(text).toContain(
+      "Its disk limit became nearly full: 272 MiB of 300 MiB in the allocation's shared folder [7].",
+    );
+  });
+
   it("begins with the cause that was found, and adds no advice without one", () => {
     const cause = {
       kind: "port_in_use",

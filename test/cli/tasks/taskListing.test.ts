@@ -50,6 +50,20 @@ const row = (
 };
 
 describe("a task as it is shown", () => {
+  it("has its disk only if it has a limit there", () => {
+    const disk = { bytes: 3 << 20, limitBytes: 300 << 20 };
+    const rows = [row(toRunning), row(toRunning, { alive: true, usage, disk })];
+    expect(rows.map(({ diskBytes, diskLimitBytes }) => [diskBytes, diskLimitBytes])).toEqual([
+      [null, null],
+      [3 << 20, 300 << 20],
+    ]);
+    const [head = "", free = "", limited = ""] = taskTable(rows, plain, wide);
+    expect(head).toMatch(/ AGE +DISK$/);
+    expect(free).toMatch(/ -$/);
+    expect(limited).toMatch(/ 3 MiB \/ 300 MiB$/);
+    expect(taskTable(rows.slice(0, 1), plain, wide)[0]).not.toContain("DISK");
+  });
+
   it("that runs has figures and no end", () => {
     expect(row(toRunning)).toMatchObject({
       allocation: "6f2d4a9e-0c57",

@@ -111,6 +111,7 @@ describe("the number of task events for each course of a task", () => {
       ],
     ],
     ["stalls, again and again", 1, [...run, "stalled", "stalled", "exited"]],
+    ["a disk limit that becomes full", 2, [...run, "diskFilled", ["diskFilled", { percent: 100 }], "exited"]],
     ["output that is lost again and again", 1, [...run, "outputLost", "outputLost", "exited"]],
     [
       "output that waits for journald, again and again",

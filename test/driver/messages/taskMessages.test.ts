@@ -51,6 +51,12 @@ describe("task events of a task", () => {
       { resource: "io", kind: "some", stallMs: 500, windowMs: 2_000 },
       "Stalled: some of its processes waited for I/O, together 500 ms within 2 s; the task keeps running",
     ],
+    ["diskFilled", {}, "Disk limit nearly full: 272 MiB of 300 MiB in its folders local and tmp"],
+    [
+      "diskFilled",
+      { folders: "shared", percent: 100, unit: "files", used: 1_024, limit: 1_024 },
+      "Disk limit full: 1,024 of 1,024 files in the allocation's shared folder",
+    ],
     ["recovered", {}, undefined],
     ["lost", {}, "Lost: the host was rebooted"],
     ["destroyed", {}, undefined],

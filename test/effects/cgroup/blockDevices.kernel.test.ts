@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { findIoDevices } from "../../../src/effects/cgroup/blockDevices.ts";
+import { findIoDevices, obeysWeights } from "../../../src/effects/cgroup/blockDevices.ts";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import { smallFileSystem, unmount } from "../../support/host/smallFileSystem.ts";
 import { persistentFolders, temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -11,6 +11,23 @@ const find = (...paths: string[]) =>
     paths.map((path) => ({ what: path, path })),
     findCgroup2Mount(),
   );
+
+describe("weights", () => {
+  it.each<[schedulers: readonly string[], isObeyed: boolean]>([
+    [[], false],
+    [["none"], false],
+    [["none", "none [mq-deadline] kyber", "none"], false],
+    [["none", "[none] mq-deadline bfq", "none mq-deadline [bfq]"], true],
+    [["[none] mq-deadline bfq", "none"], false],
+  ])("with the schedulers %j have an effect: %j", (schedulers, isObeyed) => {
+    const disks = temporaryFolder();
+    for (const [index, text] of schedulers.entries()) {
+      mkdirSync(`${disks}/${index}/queue`, { recursive: true });
+      writeFileSync(`${disks}/${index}/queue/scheduler`, `${text}\n`);
+    }
+    expect(obeysWeights(undefined, disks)).toBe(isObeyed);
+  });
+});
 
 describe("the disk behind a folder", () => {
   it("is a whole disk, once for all folders on it, or the reason why there is none", () => {

@@ -7,6 +7,7 @@ import {
   linkSync,
   mkdirSync,
   renameSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -55,6 +56,29 @@ describe("log files", () => {
     ]);
     expect(files.open(6)).toBe(undefined);
     files.close();
+  });
+
+  it("are found in a folder of few files and of many, and looked for no longer than among some thousands", () => {
+    const place = makeLogs();
+    const logs = dirname(place.pipe);
+    const countOf = () => {
+      const files = new LogFiles(place);
+      try {
+        return files.indexes().length;
+      } finally {
+        files.close();
+      }
+    };
+    for (const [from, to] of [
+      [1, 10],
+      [10, 1_500],
+    ] as const) {
+      for (let index = from; index < to; index += 1) writeFileSync(join(logs, `web.stdout.${index}`), "");
+      expect(countOf()).toBe(to);
+    }
+    expect(statSync(logs).size).toBeGreaterThan(8_192);
+    for (let index = 1_500; index < 5_000; index += 1) writeFileSync(join(logs, `web.stdout.${index}`), "");
+    expect(countOf()).toBe(4_096);
   });
 
   it("are read from the original folder, and not from a link's target", () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -96,3 +97,21 @@ function mappedKb(ending: string): number {
   const ofFile = mappings.filter((text) => text.slice(0, text.indexOf("\n")).endsWith(ending));
   return ofFile.reduce((sum, text) => sum + Number(/^Rss:\s+(\d+)/m.exec(text)?.[1]), 0);
 }
+
+it("the young generation of a process that keeps it small does not grow with its garbage", () => {
+  const youngKb = (keepsSmall: boolean) => {
+    const module = join(import.meta.dirname, "../../../src/effects/processes/ownMemory.ts");
+    const code = `
+      import { getHeapSpaceStatistics } from "node:v8";
+      import { keepYoungGenerationSmall } from ${JSON.stringify(module)};
+      if (${keepsSmall}) keepYoungGenerationSmall();
+      const kept = [];
+      for (let round = 0; round < 300_000; round++) kept[round % 20_000] = { round, list: [round] };
+      const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space");
+      console.log(young.space_size / 1024);
+    `;
+    const args = ["--input-type=module", "--eval", code];
+    return Number(execFileSync(process.execPath, args, { encoding: "utf8" }));
+  };
+  expect(youngKb(true)).toBeLessThan(youngKb(false) / 2);
+});

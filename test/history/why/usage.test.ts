@@ -4,12 +4,27 @@ import type { TaskLimits } from "../../../src/machines/taskContext.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 
 const none: TaskLimits = {
-  ...{ cores: null, memoryBytes: null, pids: null },
+  ...{ cores: null, memoryBytes: null, pids: null, diskBytes: null },
   ...{ readBytes: null, writtenBytes: null, reads: null, writes: null },
 };
 const mib = 2 ** 20;
 
 describe("a task's usage in a sentence", () => {
+  it("has the most that its folders had on disk, with the limit", () => {
+    const samples = [0, 280, 200].map((amount, index) =>
+      usageSample({
+        time: index * 1_000,
+        ownDiskBytes: amount * mib,
+        memoryBytes: Number.NaN,
+        memoryPeakBytes: Number.NaN,
+      }),
+    );
+    expect(usageText(samples, { ...none, diskBytes: 300 * mib })).toBe(
+      "It used 0 cores on average and at most 280 of 300 MiB of disk in its folders",
+    );
+    expect(usageSpans(samples)).toMatchObject([{ ownDiskBytes: 280 * mib }, { ownDiskBytes: 200 * mib }]);
+  });
+
   const first = usageSample({ time: 1_000, userUs: 5_000_000 });
   const last = usageSample({
     time: 61_000,

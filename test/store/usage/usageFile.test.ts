@@ -31,7 +31,7 @@ describe("the file of a task's samples", () => {
   it("is bounded, and covers the whole life", () => {
     const log = temporaryFolder();
     for (let time = 1; time <= 3_000; time++) appendUsage(log, id, usageSample({ time: time * 1_000 }));
-    expect(statSync(onlyFile(log)).size).toBeLessThanOrEqual(16 + maxSamples * 136);
+    expect(statSync(onlyFile(log)).size).toBeLessThanOrEqual(16 + maxSamples * 152);
     const kept = times(log);
     expect([kept[0], kept.at(-1)]).toEqual([1_000, 3_000_000]);
     expect(readdirSync(join(log, "usage"))).toHaveLength(1);

@@ -128,6 +128,7 @@ export async function workingAttacks(
 ): Promise<AttackName[]> {
   const target = await targetFor(levels.find((level) => level.user !== undefined)?.user);
   const allocation = makeAllocation({ slice, user: target.user });
+  for (const { prepare } of levels) prepare?.(allocation);
   const job = Object.assign({}, ...levels.map((level) => level.job?.(target) ?? {}));
   const mounts = levels.flatMap((level) => level.mounts?.() ?? []);
   const differing = { mounts, ...(resources && { resources: resources(allocation) }) };

@@ -6,6 +6,7 @@ import type { Allocation } from "../agent/allocation.ts";
 import { volumeMount } from "../agent/requests.ts";
 import { hostFolder, idmappedFolders } from "../host/temporaryFolder.ts";
 import { cgroupRoot, folderOf, type Target } from "./catalogue.ts";
+import { hostileRoot, plantHostileRoot } from "./hostileRoot.ts";
 import { attackedNamespace } from "./journal.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -24,6 +25,8 @@ export interface Level {
   readonly user?: Allocation["user"];
   /** Set if journald takes the task's output. */
   readonly journald?: true;
+  /** Makes what the job needs in its allocation. */
+  readonly prepare?: (allocation: Allocation) => void;
 }
 
 /**
@@ -90,6 +93,10 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
   root: {
     private: {},
     "the host's by allow_host_root": { exception: "allowHostRoot", job: () => ({ root: "host" }) },
+    "a hostile folder by allow_root_dir": {
+      job: () => ({ root_dir: hostileRoot, root_dir_writable: true }),
+      prepare: plantHostileRoot,
+    },
   },
   capabilities: {
     none: {},

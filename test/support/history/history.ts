@@ -125,6 +125,10 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
   outputLost: { stdout: 4096, stderr: 0, errno: "ENOSPC" },
   loggerReplaced: { logger: { pid: 4713, startTicks: 9000 } },
   outputWaits: { waits: true },
+  diskFilled: {
+    ...{ folders: "own", percent: 90, unit: "bytes" },
+    ...{ used: 285_212_672, limit: 314_572_800 },
+  },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
   stalled: {
     ...{ resource: "memory", kind: "full", stallMs: 150, windowMs: 1_000 },

@@ -19,6 +19,8 @@ export function usageSample(fields: Partial<UsageSample>): UsageSample {
     writtenBytes: 0,
     reads: 0,
     writes: 0,
+    ownDiskBytes: Number.NaN,
+    sharedDiskBytes: Number.NaN,
     ...fields,
   };
 }

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { toTaskId } from "../../../src/base/taskId.ts";
+import { type DiskLimit, DiskLimits, type LimitedTask } from "../../../src/effects/disk/diskLimits.ts";
 import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { readUsage } from "../../../src/store/usage/usageFile.ts";
 import { runTask, startTask, waitTask } from "../../support/agent/agent.ts";
 import { Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { leaveProject } from "../../support/attacks/projects.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
 import { type DiskKind, mountQuotaDisk, type QuotaDisk } from "../../support/host/quotaDisk.ts";
 import { until } from "../../support/host/until.ts";
 import { diskImage, diskStateDir, rememberTask } from "../support/beforeReboot.ts";
@@ -98,11 +104,6 @@ for n in range(6):
         os._exit(0)
     pids.append(pid)
 for pid in pids: os.waitpid(pid, 0)
-os.mkdir(f"{local}/deep")
-try:
-    os.rename(f"{local}/fork0", f"{tmp}/moved")
-    print("between its folders: moved")
-except OSError as error: print("between its folders:", error.errno)
 `;
       const { out, disk: recorded } = await run(
         await sharedAgent(),
@@ -116,6 +117,53 @@ except OSError as error: print("between its folders:", error.errno)
       );
       const { bytes } = disk.usage(recorded.project);
       assert.ok(bytes > limit * MiB * 0.9 && bytes <= limit * MiB, `${bytes} B`);
+    }, 180_000);
+
+    test("hold for hard links, and for what is renamed or linked between folders", async () => {
+      const { allocation, config } = on(kind);
+      const script = `
+import errno, os
+local, tmp, shared = os.environ["NOMAD_TASK_DIR"], os.environ["TMPDIR"], os.environ["NOMAD_ALLOC_DIR"] + "/data"
+os.makedirs(f"{local}/deep/er")
+os.makedirs(f"{tmp}/other")
+def write(path, mebibytes):
+    with open(path, "wb") as file: file.write(bytes(mebibytes << 20)); file.flush(); os.fsync(file.fileno())
+def attempt(name, what):
+    try: what(); print(name, "worked")
+    except OSError as error: print(name, errno.errorcode[error.errno].replace("EDQUOT", "full").replace("ENOSPC", "full"))
+write(f"{local}/a", 3)
+for n in range(20): os.link(f"{local}/a", f"{local}/deep/link{n}")
+os.remove(f"{local}/a")
+attempt("two more while one name is left", lambda: write(f"{local}/c", 2))
+os.path.exists(f"{local}/c") and os.remove(f"{local}/c")
+attempt("a rename between its folders", lambda: os.rename(f"{local}/deep/link0", f"{tmp}/other/moved"))
+attempt("a folder's rename between its folders", lambda: os.rename(f"{local}/deep", f"{tmp}/other/deep"))
+attempt("two more after the rename", lambda: write(f"{local}/c", 2))
+os.path.exists(f"{local}/c") and os.remove(f"{local}/c")
+attempt("a rename into the shared folder", lambda: os.rename(f"{tmp}/other/moved", f"{shared}/moved"))
+attempt("a link in the shared folder", lambda: os.link(f"{tmp}/other/moved", f"{shared}/link"))
+write(f"{shared}/d", 3)
+attempt("a rename out of the shared folder", lambda: os.rename(f"{shared}/d", f"{local}/d"))
+attempt("a link out of the shared folder", lambda: os.link(f"{shared}/d", f"{local}/d"))
+attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", f"{tmp}/other/moved"))
+`;
+      const task = config(["python3", "-c", script]);
+      const { out, err, disk: recorded } = await run(await sharedAgent(), allocation, task);
+      assert.equal(err, "");
+      assert.deepEqual(out.trimEnd().split("\n"), [
+        "two more while one name is left full",
+        "a rename between its folders worked",
+        "a folder's rename between its folders worked",
+        "two more after the rename full",
+        "a rename into the shared folder EXDEV",
+        "a link in the shared folder EXDEV",
+        "a rename out of the shared folder EXDEV",
+        "a link out of the shared folder EXDEV",
+        "an exchange with the shared folder EXDEV",
+      ]);
+      assert.ok(recorded);
+      const { bytes } = diskOf(kind).usage(recorded.project);
+      assert.ok(bytes > 3 * MiB && bytes <= limit * MiB, `${bytes} B`);
     });
 
     test("hold for the allocation's shared folder, and not for its log files", async () => {
@@ -138,6 +186,49 @@ except OSError as error: print("between its folders:", error.errno)
       await plugin.driver.destroyTask({ taskId: full.id, force: true });
       assert.ok(allocation.id);
     });
+
+    test("are told once when 90 % and when all of them are used, also over a plugin's restart", async () => {
+      const { allocation, config } = on(kind);
+      const task = config("sleep 1000");
+      const first = await startVmAgent({});
+      const handle = await startTask(first, task);
+      const fill = (plugin: VmAgent, folder: string, kibibytes: number) =>
+        execScript(plugin, task.id, `rm -f ${folder}/a; head -c ${kibibytes}K /dev/zero > ${folder}/a; sync`);
+      const samples = () => readUsage(join(first.stateDir, "events"), toTaskId(task.id));
+      const used = () => (samples().at(-1)?.ownDiskBytes ?? 0) / MiB;
+      const isTold = (plugin: VmAgent, text: string) =>
+        until(() => plugin.messages.some(({ message }) => message.startsWith(text)), text);
+      await until(() => samples().length > 0, "the task is sampled");
+      assert.ok(used() > 0 && used() < 0.1, `${used()} MiB`);
+      await fill(first, "$NOMAD_TASK_DIR", 3800);
+      await isTold(first, "Disk limit nearly full: 3.7 MiB of 4 MiB in its folders local and tmp");
+      await fill(first, "$NOMAD_TASK_DIR", 100);
+      await until(() => used() < 1, "it has less");
+      await fill(first, "$NOMAD_TASK_DIR", 3800);
+      await until(() => used() > 3.6, "it has nearly as much as before");
+      await fill(first, "$NOMAD_TASK_DIR", 9000);
+      await isTold(first, "Disk limit full: ");
+      await first.crash();
+      const next = await startVmAgent({}, first.stateDir);
+      await next.driver.recoverTask({ taskId: "", handle });
+      await fill(next, "$NOMAD_TASK_DIR", 100);
+      await until(() => used() < 1, "the next plugin sees that it has less");
+      await fill(next, "$NOMAD_TASK_DIR", 9000);
+      await until(() => used() > 3.9, "the next plugin sees that it is full");
+      await fill(next, "$NOMAD_ALLOC_DIR/data", 9000);
+      // The next plugin's only message: what the first one has told is not told again.
+      await until(() => next.messages.length > 0, "the shared folder is told");
+      const events = (await eventsOf(first.stateDir, task.id)).flatMap(({ type, data }) => {
+        if (type !== "diskFilled") return [];
+        const { percent, limit: bytes, folders } = data as EventData<"diskFilled">;
+        return [`${percent} % of ${bytes / MiB} MiB, ${folders}`];
+      });
+      assert.deepEqual(events, ["90 % of 4 MiB, own", "100 % of 4 MiB, own", "100 % of 4 MiB, shared"]);
+      assert.match(next.messages[0]?.message ?? "", /^Disk limit full: .* in the allocation's shared folder/);
+      assert.equal(first.messages.length, 2);
+      await next.driver.destroyTask({ taskId: task.id, force: true });
+      assert.ok(allocation.id);
+    }, 240_000);
 
     test("cannot be left by a task's files, with any profile, or by its commands", async () => {
       const plugin = await sharedAgent();
@@ -218,6 +309,50 @@ except OSError as error: print("between its folders:", error.errno)
       await until(() => diskOf(kind).usage(disk.project).limitBytes === 0, "the limit is swept");
       await last.disconnect();
     });
+
+    test("of a thousand tasks are claimed and given back, also by the next plugin, and leave no project", async () => {
+      const disk = diskOf(kind);
+      const range = { first: 2 ** 30 + 2 ** 29, count: 2_000 };
+      const limits = new DiskLimits(range);
+      const folder = `${disk.path}/thousand`;
+      const tasks: LimitedTask[] = Array.from({ length: 1_000 }, (_, number) => {
+        const allocDir = `${folder}/${number}`;
+        for (const name of ["main/local", "main/tmp", "alloc/data", "alloc/logs"])
+          mkdirSync(`${allocDir}/${name}`, { recursive: true });
+        return { taskId: `${number}/main/1`, taskName: "main", allocDir };
+      });
+      const inRange = () =>
+        disk.projects().filter(({ id }) => id >= range.first && id < range.first + range.count);
+      const claimed = new Map<string, DiskLimit>();
+      for (let first = 0; first < tasks.length; first += 8) {
+        const some = tasks.slice(first, first + 8);
+        const found = await Promise.all(some.map((task) => limits.claim(task, limit * MiB)));
+        for (const [index, { taskId }] of some.entries()) claimed.set(taskId, found[index] as DiskLimit);
+      }
+      const ids = [...claimed.values()].flatMap(({ project, sharedProject }) => [project, sharedProject]);
+      assert.equal(new Set(ids).size, 2_000);
+      assert.equal(inRange().filter(({ limitBytes }) => limitBytes === limit * MiB).length, 2_000);
+      await assert.rejects(limits.claim({ ...tasks[0], taskId: "more/main/1" } as LimitedTask, MiB), {
+        code: "DISK_LIMIT_UNAVAILABLE",
+      });
+      const [given, living, left] = [tasks.slice(0, 400), tasks.slice(400, 700), tasks.slice(700)];
+      const limitOf = ({ taskId }: LimitedTask) => claimed.get(taskId) as DiskLimit;
+      for (const task of given) limits.release(task, limitOf(task));
+      assert.equal(inRange().filter(({ limitBytes }) => limitBytes > 0).length, 1_200);
+      // The plugin dies. The tasks of `left` end before the next one is there.
+      const next = new DiskLimits(range);
+      for (const task of living) next.hold(task.taskId, limitOf(task));
+      next.sweep(folder);
+      assert.equal(inRange().filter(({ limitBytes }) => limitBytes > 0).length, 600);
+      for (const task of living) next.release(task, limitOf(task));
+      assert.deepEqual(
+        inRange().filter(({ limitBytes }) => limitBytes > 0),
+        [],
+      );
+      assert.equal(left.length, 300);
+      rmSync(folder, { recursive: true });
+      await until(() => inRange().length === 0, "no project is left");
+    }, 180_000);
 
     test("leave no project and no mount, after 100 tasks", async () => {
       const disk = diskOf(kind);

@@ -63,7 +63,7 @@ describe("stats", () => {
     assert.ok((span.throttledMs ?? 0) > 0);
     assert.notEqual(span.waiting.memory, null);
     const text = usageText(samples(), {
-      ...{ cores: 0.25, memoryBytes: 64 << 20, pids: null },
+      ...{ cores: 0.25, memoryBytes: 64 << 20, pids: null, diskBytes: null },
       ...{ readBytes: null, writtenBytes: null, reads: null, writes: null },
     });
     assert.match(

@@ -1,5 +1,6 @@
 /** `inspect`: serves the page, and the relay for Stately's tools, until the program is interrupted. */
 import { once } from "node:events";
+import { keepYoungGenerationSmall } from "../../../effects/processes/ownMemory.ts";
 import { InspectorServer } from "../../../inspector/server/server.ts";
 import { catchInterrupts } from "../../../localAgent/task/interrupts.ts";
 
@@ -13,6 +14,7 @@ export interface InspectOptions {
 
 /** @returns the exit code */
 export async function showInspector({ stately, ...options }: InspectOptions): Promise<number> {
+  keepYoungGenerationSmall();
   // A signal during the start ends the program at once: nothing has to be cleaned up then.
   const server = await InspectorServer.start(options);
   const interrupts = catchInterrupts();

@@ -70,7 +70,7 @@ function Legend({ hasLimits, hasMarks }: LegendProperties) {
       ) : null}
       {hasMarks ? (
         <span>
-          <i class="mark" /> denied, out of memory, stalled, or an error
+          <i class="mark" /> denied, out of memory, stalled, disk full, or an error
         </span>
       ) : null}
       <span>
@@ -100,6 +100,14 @@ function figuresOf({ spans, limits }: UsageView): Figure[] {
     { name: "CPU, cores", value: ({ cores }) => cores, limit: limits.cores, text: coresText },
     { name: "Memory", value: ({ memoryBytes }) => memoryBytes, limit: limits.memoryBytes, text: formatBytes },
     { name: "Processes and threads", value: ({ pids }) => pids, limit: limits.pids, text: String },
+    {
+      ...{ name: "Disk, its own folders", limit: limits.diskBytes, text: formatBytes },
+      value: ({ ownDiskBytes }) => ownDiskBytes,
+    },
+    {
+      ...{ name: "Disk, the shared folder", limit: null, text: formatBytes },
+      value: ({ sharedDiskBytes }) => sharedDiskBytes,
+    },
   ];
   const disk = (
     [
@@ -196,9 +204,9 @@ function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
 /** Maximum number of marks. Only the newest are drawn, because more would merge into an area. */
 const maxMarks = 200;
 
-const marked: ReadonlySet<string> = new Set(["oomSeen", "stalled", "denied"]);
+const marked: ReadonlySet<string> = new Set(["oomSeen", "stalled", "diskFilled", "denied"]);
 
-/** Times of OOM kills that the task survived, of stalls, of denials, and of errors. */
+/** Times of OOM kills that the task survived, of stalls, of full disks, of denials, and of errors. */
 function marksOf(steps: Steps): number[] {
   const times = new Set<number>();
   for (let seq = steps.length; seq > 0 && times.size < maxMarks; seq--) {
@@ -219,7 +227,7 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
         <Table
           label="What it used, as a table"
           heads={[
-            ...["Until", "Cores", "Held back", "Memory", "Processes", "Read, each second", "Written"],
+            ...["Until", "Cores", "Held back", "Memory", "Processes", "Disk", "Read, each second", "Written"],
             ...["Waited for CPU", "Waited for memory", "Waited for I/O"],
           ]}
           rows={spans.map((span) => [
@@ -228,6 +236,7 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
             cell(heldBack(span), formatShare),
             cell(span.memoryBytes, formatBytes),
             cell(span.pids, String),
+            cell(span.ownDiskBytes, formatBytes),
             cell(span.disk.readBytes, formatBytes),
             cell(span.disk.writtenBytes, formatBytes),
             cell(span.waiting.cpu, formatShare),

@@ -58,10 +58,11 @@ describe("a broken machine", () => {
     ["adopted", 1],
     ["oomSeen", 1],
     ["stalled", 1],
+    ["diskFilled", 1],
     ["denied", 3],
-    ["execStarted", 6],
-    ["execExited", 6],
-    ["execsRepeated", 1],
+    ["execStarted", 7],
+    ["execExited", 7],
+    ["execsRepeated", 2],
   ])("is detected if it drops %s", async (type, tasks) => {
     const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
     expect(dropped).toHaveLength(tasks);
@@ -92,8 +93,8 @@ describe("a broken machine", () => {
     exited.push("fails", "hangs", "succeeds");
     // The tasks whose journald is killed.
     exited.push("loses", "survives");
-    // The task that stalls.
-    exited.push("compete");
+    // The task that stalls, and the one whose disk is full.
+    exited.push("compete", "main");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
@@ -109,6 +110,7 @@ describe("a broken machine", () => {
     expect(other.map(({ task, type }) => [task, type]).sort()).toEqual([
       ["fails", "stopRequested"],
       ["hangs", "stopRequested"],
+      ["main", "stopRequested"],
       ["resists", "stopRequested"],
       ["stops", "stopRequested"],
       ["succeeds", "stopRequested"],

@@ -1,0 +1,44 @@
+/** What a run's limited folders use, and the events that tell of it. */
+
+import { fillOf, limitedFolders } from "../../effects/disk/diskFill.ts";
+import type { DiskUsage } from "../../effects/disk/diskLimits.ts";
+import type { RecordedTask } from "../history/recordedTask.ts";
+import type { TaskDisk } from "./taskDisk.ts";
+
+export class RunDisk {
+  readonly #task: RecordedTask;
+  readonly #services: () => { readonly disk: TaskDisk };
+  /** The percentages that this process has recorded; they may not be committed yet. */
+  readonly #recorded = { own: 0, shared: 0 };
+
+  /** @param services returns the current services */
+  constructor(task: RecordedTask, services: () => { readonly disk: TaskDisk }) {
+    this.#task = task;
+    this.#services = services;
+  }
+
+  get isLimited(): boolean {
+    return this.#task.snapshot.context.sandbox?.disk !== undefined;
+  }
+
+  /** Undefined without a limit, or if the usage cannot be read. */
+  async usage(): Promise<DiskUsage | undefined> {
+    const { request, sandbox } = this.#task.snapshot.context;
+    if (request === null || sandbox?.disk === undefined) return undefined;
+    return await this.#services().disk.usage(request.allocDir, sandbox.disk);
+  }
+
+  /** Reads the usage, and records what of the limits has become full. */
+  async look(): Promise<DiskUsage | undefined> {
+    const usage = await this.usage();
+    if (usage === undefined) return undefined;
+    for (const folders of limitedFolders) {
+      const fill = fillOf(usage[folders]);
+      const told = Math.max(this.#recorded[folders], this.#task.snapshot.context.disk[folders]);
+      if (fill === undefined || fill.percent <= told) continue;
+      this.#recorded[folders] = fill.percent;
+      await this.#task.record("diskFilled", { folders, ...fill });
+    }
+    return usage;
+  }
+}

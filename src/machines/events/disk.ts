@@ -1,0 +1,30 @@
+/** Events of a task with a limit on its disk. Pure. */
+import { z } from "zod";
+import { describeFill, limitedFolders, toldPercents } from "../../effects/disk/diskFill.ts";
+import { defineEvent } from "./defineEvent.ts";
+
+/** The highest percentage of each limit that was told; 0: none. */
+export const diskHistory = z.object({ own: z.number(), shared: z.number() });
+
+type DiskHistory = z.infer<typeof diskHistory>;
+
+/** A limit on the task's disk is nearly or wholly used. Each is told once a run, however often it happens. */
+const diskFilled = defineEvent({
+  schema: z.object({
+    folders: z.enum(limitedFolders),
+    percent: z.literal(toldPercents),
+    unit: z.enum(["bytes", "files"]),
+    used: z.number(),
+    limit: z.number(),
+  }),
+  evolve: ({ data: { folders, percent } }, { disk }: { readonly disk: DiskHistory }) => ({
+    disk: { ...disk, [folders]: Math.max(disk[folders], percent) },
+  }),
+  title: "Disk filled",
+  summary: ({ folders, ...fill }) =>
+    `disk_limit ${fill.percent === 100 ? "full" : "nearly full"}: ${describeFill(fill, folders)}`,
+  shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
+  fields: { ignored: ["used"], masked: {} },
+});
+
+export const disk = { diskFilled };
