@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, rmdirSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
@@ -163,6 +164,27 @@ describe("the limits of a cgroup", () => {
     expect(await tries.try("udp 4 192.0.2.1 53")).toEqual(["allowed"]);
     control.confine(cgroup.path, termsOf([]), nobody);
     expect(await tries.try("udp 4 192.0.2.1 53")).toEqual(["EPERM"]);
+  });
+
+  it("hold in the cgroups below, too, and their refusals are the cgroup's", async () => {
+    const [before, after] = [`${cgroup.path}/before`, `${cgroup.path}/after`] as const;
+    const told: EgressRefusal[] = [];
+    mkdirSync(before);
+    const run = control.confine(cgroup.path, termsOf(["10.0.0.1"]), (refusal) => told.push(refusal));
+    mkdirSync(after);
+    try {
+      for (const below of [before, after]) {
+        await using tries = await new Connector(below).ready();
+        expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1")).toEqual(["allowed", "EPERM"]);
+      }
+      await until(() => told.length === 2, "the refusals are told");
+      expect(told.map(({ address }) => address)).toEqual(["10.0.0.2", "10.0.0.2"]);
+      expect(run.refused()).toBe(2);
+    } finally {
+      await until(() => cgroup.isEmpty(), "the processes have ended");
+      rmdirSync(before);
+      rmdirSync(after);
+    }
   });
 
   it("of two cgroups are apart", async () => {
