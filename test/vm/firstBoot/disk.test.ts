@@ -211,6 +211,8 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       await first.crash();
       const next = await startVmAgent({}, first.stateDir);
       await next.driver.recoverTask({ taskId: "", handle });
+      // As a client does. The plugin's messages wait for this call.
+      const waited = next.driver.waitTask({ taskId: task.id });
       await fill(next, "$NOMAD_TASK_DIR", 100);
       await until(() => used() < 1, "the next plugin sees that it has less");
       await fill(next, "$NOMAD_TASK_DIR", 9000);
@@ -227,6 +229,7 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       assert.match(next.messages[0]?.message ?? "", /^Disk limit full: .* in the allocation's shared folder/);
       assert.equal(first.messages.length, 2);
       await next.driver.destroyTask({ taskId: task.id, force: true });
+      await waited;
       assert.ok(allocation.id);
     }, 240_000);
 
