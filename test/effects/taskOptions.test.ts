@@ -36,6 +36,7 @@ const usual = {
   idmappedVolumes: [],
   rootDirWritable: false,
   cpuHardLimit: true,
+  cgroupDelegate: false,
   io: [],
   pressure: [],
 };
@@ -76,6 +77,7 @@ describe("parseTaskOptions", () => {
       identity_files: true,
       swap_limit: 0,
       cpu_hard_limit: false,
+      numa_memory: "local",
       io: [{ read: "50MB" }],
       pressure: [{ memory: "full 150ms 1s", cpu: "some 1s 2s" }],
       stop_command: ["nginx", "-s", "quit"],
@@ -110,6 +112,9 @@ describe("parseTaskOptions", () => {
       identityFiles: true,
       swapLimit: 0,
       cpuHardLimit: false,
+      numaMemory: "local",
+      // Not together with the host's pids.
+      cgroupDelegate: false,
       io: [{ read: "50MB" }],
       pressure: [{ memory: "full 150ms 1s", cpu: "some 1s 2s" }],
       stopCommand: ["nginx", "-s", "quit"],
