@@ -45,6 +45,8 @@ function checkOf(schema: z.core.$ZodTypes): ValueCheck {
       return boolean;
     case "null":
       return nil;
+    case "literal":
+      return small(schema);
     case "enum":
       return oneOf(new Set(Object.values(def.entries)));
     case "nullable":

@@ -98,18 +98,22 @@ export function watchHost(
   return probes.pipe(distinctUntilChanged<HostFacts>(isDeepStrictEqual));
 }
 
-/** What {@link hasIoWeights} has found, and when. */
-let weights:
-  | { readonly mount: string | undefined; readonly at: number; readonly areObeyed: boolean }
-  | undefined;
+interface KeptWeights {
+  readonly mount: string | undefined;
+  readonly areObeyed: boolean;
+  /** Seconds of this process. */
+  readonly since: number;
+}
+
+let weights: KeptWeights | undefined;
 
 /** A host may have hundreds of disks, and rarely gets another scheduler. So they are read every ten minutes. */
-const weightsKeptMs = 600_000;
+const weightsKeptSeconds = 600;
 
 function hasIoWeights(mount: string | undefined): boolean {
-  const at = performance.now();
-  if (weights === undefined || weights.mount !== mount || at - weights.at > weightsKeptMs)
-    weights = { mount, at, areObeyed: obeysWeights(mount) };
+  const now = process.uptime();
+  if (weights === undefined || weights.mount !== mount || now - weights.since > weightsKeptSeconds)
+    weights = { mount, areObeyed: obeysWeights(mount), since: now };
   return weights.areObeyed;
 }
 
