@@ -183,8 +183,14 @@ export class EgressControl implements Disposable {
     const isAttached = attached.some((each) => own.includes(each));
     const set = undo.use(loaded.sets.hold(terms));
     loaded.cgroups.setLimits(id, set);
-    for (const { hook, program } of programs) {
-      if (hook.onlyListed && !onlyListed) continue;
+    const needed = programs.filter(({ hook }) => onlyListed || !hook.onlyListed);
+    // They are attached in their order, so with the last one, all of them are.
+    const areAttached =
+      isAttached &&
+      needed
+        .slice(-1)
+        .every(({ hook, id: last }) => attachedPrograms(folder.descriptor, hook.attachType).includes(last));
+    for (const { hook, program } of areAttached ? [] : needed) {
       const { attachType } = hook;
       if (attachToCgroup(folder.descriptor, program, attachType, isAttached))
         undo.defer(() => detachFromCgroup(folder.descriptor, program, attachType));
