@@ -61,7 +61,7 @@ export function openDelegatedSteps({ task }: DelegatedCgroups): Step[] {
  * host has cgroups.
  */
 export function enterDelegatedSteps(): Step[] {
-  const { CLONE_NEWCGROUP, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
+  const { CLONE_NEWCGROUP, MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
   const how = flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC });
   return [
     {
@@ -69,6 +69,19 @@ export function enterDelegatedSteps(): Step[] {
       call: "unshare",
       args: [flags({ CLONE_NEWCGROUP })],
       hints: { ENOSPC: "The host allows no more cgroup namespaces: raise user.max_cgroup_namespaces" },
+    },
+    // The kernel does not mount a file system over itself (EBUSY). On most hosts cgroups are at this path, and so they
+    // are in the host's root. An empty folder comes between.
+    {
+      name: `cover ${delegatedMount}`,
+      call: "mount",
+      args: [
+        "tmpfs",
+        delegatedMount,
+        "tmpfs",
+        flags({ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC }),
+        "size=4k",
+      ],
     },
     {
       name: `mount ${delegatedMount}`,

@@ -3,6 +3,7 @@
  * task can try many, each in a process of its own. An attack only shows that it would work: it changes
  * nothing that others need.
  */
+import { statSync } from "node:fs";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import type { Boundary } from "../../../src/effects/exceptions.ts";
 import { type SystemCall, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
@@ -42,6 +43,9 @@ const architecture = process.arch === "arm64" ? "arm64" : "x64";
 const nr = (call: SystemCall) => systemCallNumber(call, architecture);
 /** The host's cgroups. */
 export const cgroupRoot = findCgroup2Mount() ?? "/sys/fs/cgroup";
+const rootInode = statSync(cgroupRoot, { throwIfNoEntry: false })?.ino ?? 1;
+/** At the same path, a task may see cgroups of its own (`cgroup_delegate`). */
+const isHosts = `(((stat("${cgroupRoot}"))[1] // 0) == ${rootInode} || ($! = 1) && 0)`;
 /** A call that works if it returns something other than -1. */
 const call = (name: SystemCall, ...args: readonly (number | string)[]) =>
   `syscall(${[nr(name), ...args].join(", ")}) != -1`;
@@ -136,12 +140,13 @@ const catalogue = {
   "sees the cgroups of all tasks": {
     against: "task",
     boundary: "files",
-    perl: () => `opendir(my $d, "${cgroupRoot}") or return 0; grep { $_ !~ /^\\.+$/ } readdir($d)`,
+    perl: () =>
+      `${isHosts} && opendir(my $d, "${cgroupRoot}") or return 0; grep { $_ !~ /^\\.+$/ } readdir($d)`,
   },
   "leaves its cgroup, and with it its limits": {
     against: "host",
     boundary: "resources",
-    perl: () => `open(my $f, ">", "${cgroupRoot}/cgroup.procs")`,
+    perl: () => `${isHosts} && open(my $f, ">", "${cgroupRoot}/cgroup.procs")`,
   },
   "puts a symlink in place of a log file": {
     against: "host",
