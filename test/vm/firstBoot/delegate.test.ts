@@ -15,8 +15,14 @@ function subtreeOf({ allocation }: RunningTask): string {
   return allocation.cgroup.below().find((path) => path.includes("/exec2-task-")) ?? "";
 }
 
-function delegated(script: string, limits: Limits = {}, user?: typeof root) {
-  const command = { command: "sh", args: ["-c", script], cgroup_delegate: true, unveil: ["r:/proc"] };
+function delegated(script: string, limits: Limits = {}, user?: typeof root, more: object = {}) {
+  const command = {
+    command: "sh",
+    args: ["-c", script],
+    cgroup_delegate: true,
+    unveil: ["r:/proc"],
+    ...more,
+  };
   return startVmTask({ command, limits, ...(user && { user }) });
 }
 
@@ -66,6 +72,14 @@ describe("cgroups of a task's own", () => {
       if (user === undefined) assert.equal(await allocation.stdout.text(), "");
       assert.deepEqual(allocation.cgroup.below(), []);
     }
+  });
+
+  test("in the host's root, a task has them where the host has its own", async () => {
+    const script = "cd /sys/fs/cgroup; mkdir part && ls -d *.slice */";
+    const { agent, allocation, config } = await delegated(script, {}, undefined, { root: "host" });
+    await waitTask(agent, config);
+    assert.equal(await allocation.stdout.text(), "part/\n");
+    assert.deepEqual(allocation.cgroup.below(), []);
   });
 
   test("a fork bomb in a part of a task reaches the task's limit, and ends with the task", async () => {
