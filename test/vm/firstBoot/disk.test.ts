@@ -199,7 +199,9 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       const isTold = (plugin: VmAgent, text: string) =>
         until(() => plugin.messages.some(({ message }) => message.startsWith(text)), text);
       await until(() => samples().length > 0, "the task is sampled");
-      assert.ok(used() > 0 && used() < 0.1, `${used()} MiB`);
+      assert.notEqual(samples().at(-1)?.ownDiskBytes, undefined);
+      // Empty folders of ext4 take a block each, those of xfs none.
+      assert.ok(used() < 0.1, `${used()} MiB`);
       await fill(first, "$NOMAD_TASK_DIR", 3800);
       await isTold(first, "Disk limit nearly full: 3.7 MiB of 4 MiB in its folders local and tmp");
       await fill(first, "$NOMAD_TASK_DIR", 100);
@@ -380,7 +382,7 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       await until(() => disk.projects().every(({ id }) => id < 2 ** 30), "no project is left");
       assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
       assert.deepEqual(readdirSync(`${disk.path}/alloc`), []);
-    });
+    }, 240_000);
   });
 }
 
