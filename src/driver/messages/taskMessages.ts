@@ -7,7 +7,7 @@
  */
 import { signalName } from "../../base/signalNames.ts";
 import { describeTrigger } from "../../effects/cgroup/pressure.ts";
-import { describeFill } from "../../effects/disk/diskFill.ts";
+import { describeFill, levelOf } from "../../effects/disk/diskFill.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import { describeStopCommand, stopCommandFailed } from "../../machines/events/ending.ts";
@@ -43,10 +43,9 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
       return message(`Stalled: ${describeTrigger(trigger)}; the task keeps running`, { stalled: resource });
     }
     case "diskFilled": {
-      const { folders, percent, unit, used, limit } = event.data;
-      const full = percent === 100 ? "full" : "nearly full";
-      const text = `Disk limit ${full}: ${describeFill({ percent, unit, used, limit }, folders)}`;
-      return message(text, { disk_limit: full });
+      const level = levelOf(event.data);
+      const text = `Disk limit ${level}: ${describeFill(event.data, event.data.folders)}`;
+      return message(text, { disk_limit: level });
     }
     case "outputLost": {
       const { stdout, stderr, errno } = event.data;

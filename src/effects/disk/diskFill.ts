@@ -40,8 +40,16 @@ function fill(unit: DiskFill["unit"], used: number, limit: number, piece: number
   return { percent: limit - used < piece ? 100 : 90, unit, used, limit };
 }
 
+/** How a limit is called that a {@link DiskFill} tells of. */
+export function levelOf({ percent }: Pick<DiskFill, "percent">): "full" | "nearly full" {
+  return percent === 100 ? "full" : "nearly full";
+}
+
 /** `271 MiB of 300 MiB in its folders local and tmp`. */
-export function describeFill({ unit, used, limit }: DiskFill, folders: LimitedFolders): string {
+export function describeFill(
+  { unit, used, limit }: Omit<DiskFill, "percent">,
+  folders: LimitedFolders,
+): string {
   const [amount, of] =
     unit === "bytes" ? [formatBytes(used), formatBytes(limit)] : [formatCount(used), countOf(limit, "file")];
   return `${amount} of ${of} in ${folderNames[folders]}`;

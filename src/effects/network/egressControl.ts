@@ -185,11 +185,11 @@ export class EgressControl implements Disposable {
     loaded.cgroups.setLimits(id, set);
     const needed = programs.filter(({ hook }) => onlyListed || !hook.onlyListed);
     // They are attached in their order, so with the last one, all of them are.
+    const last = needed.at(-1);
     const areAttached =
       isAttached &&
-      needed
-        .slice(-1)
-        .every(({ hook, id: last }) => attachedPrograms(folder.descriptor, hook.attachType).includes(last));
+      last !== undefined &&
+      attachedPrograms(folder.descriptor, last.hook.attachType).includes(last.id);
     for (const { hook, program } of areAttached ? [] : needed) {
       const { attachType } = hook;
       if (attachToCgroup(folder.descriptor, program, attachType, isAttached))

@@ -229,46 +229,39 @@ function socketProgram(maps: EgressMaps): Uint8Array {
  */
 function packetProgram(maps: EgressMaps): Uint8Array {
   const [HOP_BY_HOP, ROUTING, DESTINATION] = [0, 43, 60];
-  return (
-    new Program()
-      .load(4, 2, 1, packetFields.data)
-      .load(4, 3, 1, packetFields.dataEnd)
-      .compute("move", 4, { of: 2 })
-      .compute("add", 4, 20)
-      .jump("greater", 4, { of: 3 }, "suspicious")
-      .load(1, 4, 2, 0)
-      // Version 4, and a header of five words.
-      .jump("equal", 4, 0x45, "allow")
-      .compute("and", 4, 0xf0)
-      .jump("notEqual", 4, 0x60, "suspicious")
-      .load(1, 4, 2, 6)
-      .jump("equal", 4, HOP_BY_HOP, "suspicious")
-      .jump("equal", 4, ROUTING, "suspicious")
-      .jump("equal", 4, DESTINATION, "suspicious")
-      .label("allow")
-      .compute("move", 0, 1)
-      .exit()
-      // A later run of the cgroup may do without a list.
-      .label("suspicious")
-      .constant(1, { map: maps.storage })
-      .compute("move", 2, 0)
-      .call(helpers.localStorage)
-      .load(8, 1, 0, storageLayout.cgroup)
-      .jump("equal", 1, LIFTED, "allow")
-      .store(8, stack, at.word, { of: 1 })
-      .constant(1, { map: maps.limits })
-      .compute("move", 2, { of: stack })
-      .compute("add", 2, at.word)
-      .call(helpers.mapLookUp)
-      .jump("equal", 0, 0, "refuse")
-      .load(4, 1, 0, limitsLayout.flags)
-      .jump("anyBit", 1, limitFlags.onlyListed, "refuse")
-      .goto("allow")
-      .label("refuse")
-      .compute("move", 0, 0)
-      .exit()
-      .bytes()
-  );
+  const program = new Program()
+    .load(4, 2, 1, packetFields.data)
+    .load(4, 3, 1, packetFields.dataEnd)
+    .compute("move", 4, { of: 2 })
+    .compute("add", 4, 20)
+    .jump("greater", 4, { of: 3 }, "suspicious")
+    .load(1, 4, 2, 0)
+    // Version 4, and a header of five words.
+    .jump("equal", 4, 0x45, "allow")
+    .compute("and", 4, 0xf0)
+    .jump("notEqual", 4, 0x60, "suspicious")
+    .load(1, 4, 2, 6)
+    .jump("equal", 4, HOP_BY_HOP, "suspicious")
+    .jump("equal", 4, ROUTING, "suspicious")
+    .jump("equal", 4, DESTINATION, "suspicious")
+    .label("allow")
+    .compute("move", 0, 1)
+    .exit()
+    // A later run of the cgroup may do without a list.
+    .label("suspicious")
+    .constant(1, { map: maps.storage })
+    .compute("move", 2, 0)
+    .call(helpers.localStorage)
+    .load(8, 1, 0, storageLayout.cgroup)
+    .jump("equal", 1, LIFTED, "allow");
+  return lookUpLimits(program, maps, "refuse")
+    .load(4, 1, 0, limitsLayout.flags)
+    .jump("anyBit", 1, limitFlags.onlyListed, "refuse")
+    .goto("allow")
+    .label("refuse")
+    .compute("move", 0, 0)
+    .exit()
+    .bytes();
 }
 
 /**
@@ -284,17 +277,23 @@ function findLimits(program: Program, maps: EgressMaps): void {
     .compute("move", storage, { of: 0 })
     .load(8, 1, storage, storageLayout.cgroup)
     .jump("equal", 1, 0, "end")
-    .jump("equal", 1, LIFTED, "allow")
+    .jump("equal", 1, LIFTED, "allow");
+  lookUpLimits(program, maps, "end")
+    .load(4, limits, 0, limitsLayout.flags)
+    .load(8, 1, 0, limitsLayout.set)
+    .store(8, stack, at.set, { of: 1 })
+    .store(4, stack, at.zeros, 0);
+}
+
+/** Looks up the limits of the cgroup whose id is in register 1. @param none where to go on if it has none */
+function lookUpLimits(program: Program, maps: EgressMaps, none: string): Program {
+  return program
     .store(8, stack, at.word, { of: 1 })
     .constant(1, { map: maps.limits })
     .compute("move", 2, { of: stack })
     .compute("add", 2, at.word)
     .call(helpers.mapLookUp)
-    .jump("equal", 0, 0, "end")
-    .load(4, limits, 0, limitsLayout.flags)
-    .load(8, 1, 0, limitsLayout.set)
-    .store(8, stack, at.set, { of: 1 })
-    .store(4, stack, at.zeros, 0);
+    .jump("equal", 0, 0, none);
 }
 
 function changeList(program: Program, bit: number): void {

@@ -1,6 +1,6 @@
 /** Events of a task with a limit on its disk. Pure. */
 import { z } from "zod";
-import { describeFill, limitedFolders, toldPercents } from "../../effects/disk/diskFill.ts";
+import { describeFill, levelOf, limitedFolders, toldPercents } from "../../effects/disk/diskFill.ts";
 import { defineEvent } from "./defineEvent.ts";
 
 /** The highest percentage of each limit that was told; 0: none. */
@@ -21,8 +21,7 @@ const diskFilled = defineEvent({
     disk: { ...disk, [folders]: Math.max(disk[folders], percent) },
   }),
   title: "Disk filled",
-  summary: ({ folders, ...fill }) =>
-    `disk_limit ${fill.percent === 100 ? "full" : "nearly full"}: ${describeFill(fill, folders)}`,
+  summary: (fill) => `disk_limit ${levelOf(fill)}: ${describeFill(fill, fill.folders)}`,
   shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
   fields: { ignored: ["used"], masked: {} },
 });
