@@ -88,7 +88,7 @@ describe("the list in any width", () => {
       appendUsage(inspected.log, toTaskId(limited), usageSample({ time, ownDiskBytes: 1021.4 * 2 ** 20 }));
     const page = await openPage(context, inspected.server.url);
     await page.getByText("1021 of 1023 MiB").waitFor({ state: "attached" });
-    for (let width = 400; width <= 1600; width += 30) {
+    for (let width = 400; width <= 1780; width += 30) {
       await page.setViewportSize({ width, height: 900 });
       expect(await cutTexts(page, ".row .task, .row .disk"), `${width} wide`).toEqual([]);
     }

@@ -428,5 +428,5 @@ describe("disk limits over a reboot", () => {
     await allocation.stdout.contains("full\n");
     rememberTask("limited", { handle, pids: [] });
     (await import("node:child_process")).execFileSync("sync");
-  });
+  }, 240_000);
 });

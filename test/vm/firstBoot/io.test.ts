@@ -113,7 +113,7 @@ describe("io", () => {
     const [, written] =
       new RegExp(`^${disk} .*wbytes=(\\d+)`, "m").exec(cgroupFile(task.cgroup, "io.stat")) ?? [];
     assert.ok(Number(written) >= 4 << 20, `${written} bytes`);
-  });
+  }, 240_000);
 
   for (const [kind, make] of Object.entries(stacks)) {
     test(`a task's I/O on ${kind} is limited on the disk that the kernel limits, and measured`, async () => {

@@ -151,19 +151,23 @@ describe("a volume with a set-user-ID program of root", () => {
 });
 
 describe("volumes of another user over a reboot", () => {
-  test("before: a task that writes to one runs when the machine is switched off", async () => {
-    const source = volumeOfReboot();
-    const plugin = await startVmAgent(options, volumesStateDir);
-    // It is not removed, because the machine is switched off.
-    const allocation = new Allocation({ slice: shareSlice });
-    const script = "echo before > /srv/before; sync /srv/before; echo up; exec sleep 1000";
-    const config = allocation.config(
-      { command: "sh", args: ["-c", script], idmapped_volumes: ["/srv"] },
-      { mounts: [volumeMount(source, "/srv")], resources: resourcesOf(allocation, {}) },
-    );
-    const handle = await startTask(plugin, config);
-    await allocation.stdout.contains("up\n");
-    rememberTask("mapped", { handle, pids: [] });
-    execFileSync("sync");
-  });
+  test(
+    "before: a task that writes to one runs when the machine is switched off",
+    async () => {
+      const source = volumeOfReboot();
+      const plugin = await startVmAgent(options, volumesStateDir);
+      // It is not removed, because the machine is switched off.
+      const allocation = new Allocation({ slice: shareSlice });
+      const script = "echo before > /srv/before; sync /srv/before; echo up; exec sleep 1000";
+      const config = allocation.config(
+        { command: "sh", args: ["-c", script], idmapped_volumes: ["/srv"] },
+        { mounts: [volumeMount(source, "/srv")], resources: resourcesOf(allocation, {}) },
+      );
+      const handle = await startTask(plugin, config);
+      await allocation.stdout.contains("up\n");
+      rememberTask("mapped", { handle, pids: [] });
+      execFileSync("sync");
+    },
+    longLimitMs,
+  );
 });

@@ -27,5 +27,5 @@ describe("volumes of another user over a reboot", () => {
     assert.equal(await allocation.stdout.text(), `before\n${allocation.user.uid}\n`);
     const { uid, gid } = statSync(`${source}/before`);
     assert.deepEqual({ uid, gid }, volumeOwner);
-  });
+  }, 240_000);
 });
