@@ -74,7 +74,9 @@ async function runBoot(
   const begun = performance.now();
   const progress: { up?: MachineFacts; done?: boolean } = {};
   const failure = await bootMachine(machine, {
-    command: [machine.node, "--enable-source-maps", guest, "run", plan].map(quoted).join(" "),
+    command: ["env", ...passedOn(), machine.node, "--enable-source-maps", guest, "run", plan]
+      .map(quoted)
+      .join(" "),
     disk,
     consoleLog,
     emulatorLog,
@@ -101,6 +103,14 @@ async function runBoot(
 
 function secondsSince(begun: number): number {
   return Math.round((performance.now() - begun) / 1000);
+}
+
+/** Variables of this process that say how much the suites do. */
+function passedOn(): string[] {
+  return ["DISK_LIVES"].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
 }
 
 function quoted(word: string): string {
