@@ -25,6 +25,8 @@ export interface Output {
   isOpen: boolean;
   /** The logger that has the lock. */
   logger: Process | undefined;
+  /** Whether one of its loggers has recorded itself. Until then the driver cannot end it. */
+  isRecorded: boolean;
   /** Whether one of its loggers was killed. */
   wasKilled: boolean;
   /** Called when there is more to do for the logger. */
@@ -49,7 +51,8 @@ export class Loggers {
       const allocDir = allocDirOf(run.taskId);
       if (allocDir === undefined) return;
       const output: Output = {
-        ...{ run, allocDir, written: 0, waiting: 0, isOpen: true, logger: undefined, wasKilled: false },
+        ...{ run, allocDir, written: 0, waiting: 0, isOpen: true, logger: undefined },
+        ...{ isRecorded: false, wasKilled: false },
         onChange: () => undefined,
       };
       this.outputs.set(runFolder, output);
@@ -144,6 +147,7 @@ export class Loggers {
         kernel.write(file, recordOf(process, { stdout, stderr: { ...newStream, beginBytes: 0, ended } }));
       };
       record(false);
+      output.isRecorded = true;
       report();
       const look = () => {
         output.onChange = () => undefined;

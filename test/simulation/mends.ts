@@ -130,4 +130,17 @@ export const mends: readonly Mend[] = [
       { file: "driver/opening/openServices.ts", text: "undo.defer(() => unsaved.stop());", by: "" },
     ],
   },
+  {
+    title:
+      "a logger's record that cannot be read for a moment neither ends the plugin nor the watch of the run",
+    seed: 10151,
+    shows: /nobody catches|never done/,
+    without: [
+      {
+        file: "driver/run/runOutput.ts",
+        text: "catch {\n      // The host is short of something. The next change",
+        by: "catch (thrown) {\n      throw thrown; // The host is short of something. The next change",
+      },
+    ],
+  },
 ];
