@@ -143,4 +143,21 @@ export const mends: readonly Mend[] = [
       },
     ],
   },
+  {
+    title: "a task is killed although the host is short of descriptors for a moment",
+    refused: ["pidfd_open", 8, "EMFILE"],
+    shows: /TASK_STILL_RUNNING/,
+    without: [
+      {
+        file: "driver/run/run.ts",
+        text: "await retry(() => killTask(process.task), isOverAlready)",
+        by: "killTask(process.task)",
+      },
+      {
+        file: "driver/run/run.ts",
+        text: ".then(() => retry(() => killInit(process.init), isOverAlready))",
+        by: ".then(() => killInit(process.init))",
+      },
+    ],
+  },
 ];
